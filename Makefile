@@ -1,0 +1,47 @@
+# `make` alone lists what there is. Everything lives in $(VENV); a stamp in it, newer than pyproject.toml, says what is
+# installed, so that a second call installs nothing.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= runs/demo
+
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
+	@echo 'make test    run all tests'
+	@echo 'make lint    check style and types'
+	@echo 'make bench   measure the speed beside other libraries'
+	@echo 'make clean   remove everything that make made'
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m nn digits --out $(DEMO) --overwrite
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.demo
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .bench runs dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'glassgrad needs Python 3.11 or newer, and `$(PYTHON)` is not: name another, as in `make demo PYTHON=python3.12`.' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo '`$(PYTHON) -m venv` is missing here: install it first (Debian, Ubuntu: sudo apt install python3-venv).' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.created pyproject.toml
+	$(PIP) --editable '.[$*]'
+	@touch $@
