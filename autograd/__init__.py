@@ -1,0 +1,107 @@
+"""Arrays that remember how they were made: the array API over `Tensor`, and the derivatives of what was computed.
+
+The package is itself an array namespace: everything that stands below may be called on Tensors, arrays and numbers, is
+recorded where a Tensor requires grad, and can be differentiated to any order.
+
+>>> import autograd as ag
+>>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
+>>> ag.sum(ag.sigmoid(w) * 3.0).backward()
+>>> w.grad
+Tensor([0.589836, 0.314981])
+"""
+
+from math import e, inf, nan, pi
+
+from autograd import errors
+from autograd.anomaly import detect_anomaly
+from autograd.backward import gradients, walk
+from autograd.graph import Graph, Node, scope
+from autograd.op import OPS, Op, op
+from autograd.ops.creation import (
+    arange,
+    bool,
+    empty,
+    empty_like,
+    eye,
+    float32,
+    float64,
+    full,
+    full_like,
+    int32,
+    int64,
+    linspace,
+    meshgrid,
+    newaxis,
+    ones,
+    ones_like,
+    tril,
+    triu,
+    zeros,
+    zeros_like,
+)
+from autograd.ops.elementwise import (
+    abs,
+    acos,
+    acosh,
+    add,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    ceil,
+    clip,
+    cos,
+    cosh,
+    divide,
+    equal,
+    erf,
+    exp,
+    expm1,
+    floor,
+    floor_divide,
+    gelu,
+    greater,
+    greater_equal,
+    hypot,
+    isfinite,
+    isinf,
+    isnan,
+    leaky_relu,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    positive,
+    power,
+    reciprocal,
+    relu,
+    remainder,
+    round,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    softplus,
+    sqrt,
+    square,
+    subtract,
+    tan,
+    tanh,
+    trunc,
+    where,
+)
+from autograd.tensor import Tensor, asarray, astype, enable_grad, is_grad_enabled, no_grad, to_device
+from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

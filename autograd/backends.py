@@ -1,0 +1,218 @@
+"""The array namespaces that stand in for ``xp``, and the devices that they live on. The only file that says ``cupy``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+from autograd.errors import DeviceError, DTypeError
+
+FORWARDS: dict[str, Callable[..., Any]] = {}
+"""Every registered operation's forward by its name: the part of each namespace that its backend does not have."""
+
+
+class Namespace:
+    """A backend's functions, plus every registered operation's own forward where the backend has none of that name."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.module, name, None)
+        if found is None:
+            if name not in FORWARDS:
+                raise AttributeError(f"{self.module.__name__} has no function {name!r}, and no operation has that name.")
+            found = partial(FORWARDS[name], self)
+        setattr(self, name, found)
+        return found
+
+    def __repr__(self) -> str:
+        return f"Namespace({self.module.__name__})"
+
+
+NUMPY = Namespace(numpy)
+
+SPACES: dict[type, Namespace] = {
+    numpy.ndarray: NUMPY,
+    **{scalar: NUMPY for scalar in numpy.sctypeDict.values() if issubclass(scalar, numpy.number | numpy.bool_)},
+}
+"""The namespace of each array type met so far. NumPy's reductions give scalars, so these count as arrays too."""
+
+PYTHON_SCALARS = frozenset((float, int, bool, complex))
+INEXACT = "fc"
+
+
+def namespace(*arrays: Any) -> Namespace:
+    """The namespace that the arrays share. Python numbers belong to any.
+
+    Raises `DeviceError` where arrays of two backends meet.
+    """
+    found: Namespace | None = None
+    for array in arrays:
+        kind = type(array)
+        if kind in PYTHON_SCALARS or array is None:
+            continue
+        space = SPACES.get(kind) or _learn(array)
+        if found is not None and space is not found:
+            names = " and ".join(sorted({device_of(a) for a in arrays if hasattr(a, "shape")}))
+            raise DeviceError(f"arrays of {names} can't be mixed: move one of them with .to(...).")
+        found = space
+    return found or NUMPY
+
+
+def _learn(array: Any) -> Namespace:
+    kind = type(array)
+    if isinstance(array, numpy.ndarray):
+        SPACES[kind] = NUMPY
+    elif kind.__module__.partition(".")[0] == "cupy":
+        SPACES[kind] = _cupy()
+    elif hasattr(array, "__array_namespace__"):
+        module = array.__array_namespace__()
+        SPACES[kind] = next((s for s in SPACES.values() if s.module is module), None) or Namespace(module)
+    else:
+        raise DTypeError(f"{kind.__module__}.{kind.__name__} is no array that this package knows: give a NumPy array.")
+    return SPACES[kind]
+
+
+def _cupy() -> Namespace:
+    """CuPy's namespace, or a sentence that says how to get it."""
+    try:
+        import cupy
+    except ImportError:
+        raise DeviceError(
+            "device 'cuda' needs CuPy, which is not installed: pip install 'glassgrad[gpu]' for CUDA 13, "
+            "or 'glassgrad[gpu12]' for CUDA 12."
+        ) from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(f"device 'cuda' is not available here: {error}. Use device 'cpu'.") from None
+    if not count:
+        raise DeviceError("device 'cuda' is not available: CuPy finds no GPU. Use device 'cpu'.")
+    return next((s for s in SPACES.values() if s.module is cupy), None) or Namespace(cupy)
+
+
+def device_of(array: Any) -> str:
+    """``"cpu"``, or ``"cuda:0"`` and the like."""
+    if isinstance(array, numpy.ndarray | numpy.generic) or type(array) in PYTHON_SCALARS:
+        return "cpu"
+    if type(array).__module__.partition(".")[0] == "cupy":
+        return f"cuda:{array.device.id}"
+    return str(getattr(array, "device", "cpu")).lower()
+
+
+def to_device(array: Any, device: str) -> Any:
+    """``array`` on ``device``: itself where it is there already, else a copy.
+
+    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not there.
+    """
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+        raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
+    here = device_of(array)
+    if here == device or here.startswith(f"{device}:"):
+        return array
+    if kind == "cpu":
+        return sys.modules["cupy"].asnumpy(array)
+    cupy = _cupy().module
+    try:
+        with cupy.cuda.Device(int(number or 0)):
+            return cupy.asarray(array)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(f"device {device!r} is not available: {error}.") from None
+
+
+def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    """``data`` as an array of its own backend; lists and Python numbers become NumPy's (0-d ones a NumPy scalar).
+
+    Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for what holds no numbers, and
+    `autograd.errors.ShapeError` for ragged lists.
+    """
+    if type(data) in SPACES:
+        space = SPACES[type(data)]
+    elif hasattr(data, "__array_namespace__") or type(data).__module__.partition(".")[0] == "cupy":
+        space = _learn(data)
+    else:
+        space = NUMPY
+    dtype = None if dtype is None else as_dtype(dtype)
+    if space is NUMPY:
+        try:
+            array = numpy.array(data, dtype=dtype, copy=copy)
+        except (ValueError, TypeError) as error:
+            raise _no_array(data, error) from None
+        if array.dtype.kind not in "fciub":
+            raise DTypeError(f"an array of dtype {array.dtype} holds no numbers: give floats, integers or booleans.")
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        return array if array.ndim else array[()]
+    return space.module.asarray(data, dtype=dtype, copy=copy)
+
+
+def _no_array(data: Any, error: Exception) -> Exception:
+    from autograd.errors import ShapeError
+
+    if isinstance(data, list | tuple):
+        return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
+    return DTypeError(f"{type(data).__name__} is no array of numbers ({error}).")
+
+
+def as_dtype(dtype: Any) -> Any:
+    """A dtype from its name, its Python type or itself. Raises `DTypeError` for an unknown one.
+
+    >>> as_dtype("float32")
+    dtype('float32')
+    """
+    try:
+        found = numpy.dtype(dtype)
+    except TypeError:
+        raise DTypeError(
+            f"unknown dtype {dtype!r}: choose float32, float64, int64, bool or another that NumPy knows."
+        ) from None
+    if found.kind not in "fciub":
+        raise DTypeError(f"dtype {found} holds no numbers: choose float32, float64, int64, bool and the like.")
+    return found
+
+
+def is_inexact(dtype: Any) -> bool:
+    """Whether derivatives make sense in ``dtype``: real or complex floating point."""
+    return getattr(dtype, "kind", None) in ("f", "c") or str(dtype).rpartition(".")[2].startswith(("float", "complex"))
+
+
+def to_numpy(array: Any) -> numpy.ndarray[Any, Any]:
+    """The values as a NumPy array: shared on the CPU, copied from a device."""
+    return numpy.asarray(to_device(array, "cpu"))
+
+
+def owns(array: Any) -> bool:
+    """Whether ``array`` is known to be no view of another."""
+    return getattr(array, "base", array) is None
+
+
+def array_text(array: Any, prefix: str = "") -> str:
+    """The values as Python would write them, aligned, six digits; long arrays are shortened as NumPy does."""
+    values = to_numpy(array)
+    texts = [_number(v) for v in values.reshape(-1)[:10_000].tolist()]
+    width = max(map(len, texts), default=0)
+    formatter: Any = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v).rjust(width)}
+    if values.ndim < 2:
+        formatter = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v)}
+    return numpy.array2string(values, separator=", ", prefix=prefix, formatter=formatter, threshold=200, max_line_width=120)
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, float):
+        return repr(value)
+    text = f"{value:.6g}"
+    return text if any(c in text for c in ".einf") else f"{text}.0"
+
+
+def _astype(x: Any, dtype: Any, copy: bool = True) -> Any:
+    return numpy.asarray(x).astype(dtype, copy=copy)[()]
+
+
+NUMPY.astype = _astype  # type: ignore[attr-defined]  # NumPy's own refuses its scalars

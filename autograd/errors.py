@@ -1,0 +1,52 @@
+"""What can go wrong, as sentences.
+
+Each error is also the builtin that a reader of the traceback would expect::
+
+    AutogradError
+    ├── ShapeError        (ValueError)           shapes that do not fit each other
+    ├── DTypeError        (TypeError)            a dtype or a type that the operation can't take
+    ├── DeviceError       (ValueError)           arrays of different devices, or a device that isn't there
+    ├── DomainError       (ValueError)           a value outside of what is allowed: a label, an axis, an option
+    ├── IndexingError     (IndexError)           an index that does not exist
+    ├── GradientError     (RuntimeError)         a gradient that can't be asked for, or is asked for twice
+    ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
+    └── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
+
+A message says what was given, what was expected and what to do.
+"""
+
+
+class AutogradError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class ShapeError(AutogradError, ValueError):
+    """Shapes that do not fit each other."""
+
+
+class DTypeError(AutogradError, TypeError):
+    """A dtype, or a Python type, that can't be taken."""
+
+
+class DeviceError(AutogradError, ValueError):
+    """Arrays of different devices, or a device that isn't there."""
+
+
+class DomainError(AutogradError, ValueError):
+    """A value outside of what is allowed: a label, an axis, an option."""
+
+
+class IndexingError(AutogradError, IndexError):
+    """An index that does not exist."""
+
+
+class GradientError(AutogradError, RuntimeError):
+    """A gradient that can't be asked for, or can't be asked for again."""
+
+
+class DeclarationError(AutogradError, TypeError):
+    """An operation, or a rule of one, that names something that does not exist."""
+
+
+class AnomalyError(AutogradError, FloatingPointError):
+    """The first NaN or Inf, found under ``detect_anomaly``."""

@@ -1,0 +1,302 @@
+"""How an operation is declared, checked, applied and registered. No mathematics.
+
+An operation is one forward and one rule per argument, all written against a namespace ``xp``::
+
+    @op("×", text="{x} × {y}", tex=r"{x} \\odot {y}", level=2, broadcasts=True)
+    def multiply(xp, x, y):
+        '''Elementwise product.'''
+        return x * y
+
+    multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
+
+Arrays are positional (``*arrays`` for any number, ``=None`` for one that may be left out), parameters keyword-only. A rule
+gives the gradient that reaches its argument, from ``g``, the gradient that arrived at the result. It is asked for by name:
+**the rule's signature is its save-list**. It may name ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any
+parameter, and ``xp``; what no rule names is not kept alive.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from autograd import backends
+from autograd.backends import PYTHON_SCALARS, SPACES, namespace
+from autograd.errors import AutogradError, DeclarationError, DTypeError, IndexingError, ShapeError
+from autograd.graph import MODE, Node, stamp
+
+OPS: dict[str, Op] = {}
+"""Every registered operation by its name."""
+
+Tensor: Any = None
+"""The class of results: the room above sets it, so that this one does not look up."""
+
+new = object.__new__
+mode_now = MODE.get
+NONE: dict[str, Any] = {}
+
+
+def results_are(cls: type) -> None:
+    """Have operations return instances of ``cls``, which has the attributes of `autograd.tensor.Tensor`."""
+    global Tensor
+    Tensor = cls
+
+
+class Op:
+    """An operation; call it with arrays or Tensors. Made by `op`.
+
+    ``symbol`` is what a picture shows, ``text`` and ``tex`` are templates of its notation over the arguments' (and
+    parameters') names, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
+    calls). ``args`` and ``params`` name what it takes; ``rules`` maps an argument to its rule and what that rule asks for;
+    ``apply`` is the operation as a plain function.
+    """
+
+    def __init__(self, forward: Callable[..., Any], symbol: str, text: str, tex: str, level: int, broadcasts: bool) -> None:
+        self.forward, self.symbol, self.level, self.broadcasts = forward, symbol, level, broadcasts
+        self.name = forward.__name__
+        self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
+        _, *given = inspect.signature(forward).parameters.values()
+        self.args = tuple(p.name for p in given if p.kind is not p.KEYWORD_ONLY)
+        self.params: dict[str, Any] = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY}
+        self.optional = tuple(p.name for p in given if p.name in self.args and p.default is None)
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in given)
+        self.__signature__ = inspect.Signature([p for p in given])
+        self.text = text or f"{symbol}({', '.join(f'{{{a}}}' for a in self.args)})"
+        self.tex = tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
+        self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+        self.saves: tuple[str, ...] = ()
+        self.pulls: dict[int, Callable[..., Any]] = {}
+        self.uneven = len(self.args) > 1 or self.variadic
+        self._build()
+
+    def vjp(self, **rules: Callable[..., Any]) -> None:
+        """Declare one rule per argument. Raises `DeclarationError` where a rule asks for what does not exist."""
+        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
+        for arg, rule in rules.items():
+            if arg not in self.args:
+                raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
+            wants = tuple(inspect.signature(rule).parameters)
+            if unknown := sorted(set(wants) - known):
+                raise DeclarationError(
+                    f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; it may ask for {', '.join(sorted(known))}."
+                )
+            self.rules[arg] = (rule, wants)
+        wanted = {w for _, wants in self.rules.values() for w in wants}
+        self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
+        self.pulls.clear()
+        self._build()
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Compute the result, and record it where a Tensor among the inputs requires grad."""
+        return self.apply(*inputs, **params)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}{self.__signature__}>"
+
+    # What follows writes two small functions for each operation, as dataclasses do: looping over arguments and looking names
+    # up at every call would double the cost of a small operation. `apply` runs the forward and records it; `pull` calls
+    # the rules of the inputs that need a gradient.
+
+    def _build(self) -> None:
+        self.apply = self._compile(self.name, self._variadic_source() if self.variadic else self._source())
+        # A class of its own, so that calling the operation is calling `apply`, without another frame and its *args.
+        self.__class__ = type("Op", (Op,), {"__call__": staticmethod(self.apply)})
+
+    def _compile(self, name: str, source: str) -> Callable[..., Any]:
+        """The function called ``name`` that ``source`` defines, with this operation's own names in its closure."""
+        closure = {"op": self, "forward": self.forward}
+        closure |= {f"rule_{arg}": rule for arg, (rule, _) in self.rules.items()}
+        closure |= {f"default_{p}": default for p, default in self.params.items()}
+        body = "".join(f"    {line}\n" for line in source.splitlines())
+        scope: dict[str, Any] = {}
+        factory = f"def make({', '.join(closure)}):\n{body}    return {name}\n"
+        exec(compile(factory, f"<operation {self.name}>", "exec"), globals(), scope)
+        function: Callable[..., Any] = scope["make"](**closure)
+        function.__doc__, function.__module__, function.__qualname__ = self.__doc__, self.__module__, self.name
+        return function
+
+    def _keywords(self) -> tuple[str, str, str]:
+        """The parameters as a signature, as the arguments of a call, and as a dict."""
+        signature = "".join(
+            f", {p}" if default is inspect.Parameter.empty else f", {p}=default_{p}" for p, default in self.params.items()
+        )
+        call = "".join(f", {p}={p}" for p in self.params)
+        return signature, call, "{" + ", ".join(f"{p!r}: {p}" for p in self.params) + "}"
+
+    def _saved(self, name: str) -> str:
+        """What is kept under ``name``: the value, unless every rule that asks for it goes unused."""
+        value = "out" if name == "out" else f"a_{name}"
+        users = sum(1 << i for i, a in enumerate(self.args) if name in self.rules.get(a, (None, ()))[1])
+        rules = sum(1 << i for i, a in enumerate(self.args) if a in self.rules)
+        return value if users == rules else f"{value} if mask & {users} else None"
+
+    def _source(self) -> str:
+        signature, call, params = self._keywords()
+        args = [f"{a}=None" if a in self.optional else a for a in self.args]
+        lines = [f"def {self.name}({', '.join(args)}{', *' if signature else ''}{signature}):", "    mask = 0"]
+        for i, a in enumerate(self.args):
+            lines.append(f"    if isinstance({a}, Tensor):\n        a_{a}, p_{a} = {a}.data, {a}.node or {a}")
+            if a in self.rules:
+                lines.append(f"        if {a}.requires_grad: mask += {1 << i}")
+            lines.append(f"    elif type({a}) in SPACES: a_{a} = p_{a} = {a}")
+            if a in self.optional:
+                lines.append(f"    elif {a} is None: a_{a} = p_{a} = None")
+            lines.append(f"    else: a_{a} = p_{a} = {a} = admit({a}, op)")
+        arrays = ", ".join(f"a_{a}" for a in self.args)
+        kind = f"type(a_{self.args[0]})"
+        alike = "".join(f" is type(a_{a})" for a in self.args[1:])
+        space = f"SPACES[{kind}] if {kind} in SPACES{f' and {kind}{alike}' if alike else ''} else namespace({arrays})"
+        lines.append(f"    xp = {space}")
+        lines.append(f"    try: out = forward(xp, {arrays}{call})")
+        lines.append(f"    except Exception as error: fail(op, error, ({', '.join(self.args)},), {params})")
+        places = ", ".join(f"p_{a}" for a in self.args)
+        saved = "".join(f"{self._saved(name)}, " for name in self.saves)
+        return "\n".join([*lines, *self._record_source(f"({places},)", params, f"({saved})")])
+
+    def _variadic_source(self) -> str:
+        (many,) = self.args
+        signature, call, params = self._keywords()
+        saved = "".join({many: "tuple(arrays), ", "out": "out, "}[name] for name in self.saves)
+        return "\n".join(
+            [
+                f"def {self.name}(*{many}{signature}):",
+                "    arrays, places, mask = [], [], 0",
+                f"    for i, x in enumerate({many}):",
+                "        if isinstance(x, Tensor):",
+                "            arrays.append(x.data)",
+                "            places.append(x.node or x)",
+                "            if x.requires_grad: mask |= 1 << i",
+                "        else:",
+                "            arrays.append(admit(x, op))",
+                "            places.append(arrays[-1])",
+                f"    try: out = forward(namespace(*arrays), *arrays{call})",
+                f"    except Exception as error: fail(op, error, {many}, {params})",
+                *self._record_source("tuple(places)", params, f"({saved})"),
+            ]
+        )
+
+    def _record_source(self, inputs: str, params: str, saved: str) -> list[str]:
+        lines = [
+            "    t = new(Tensor)",
+            "    t.data = out",
+            "    t.grad = t.hooks = t._name = None",
+            "    t.version = 0",
+            "    mode = mode_now()",
+        ]
+        if self.rules:
+            lines += [
+                "    if mask and mode.grad:",
+                "        t.requires_grad = True",
+                "        t.node = node = new(Node)",
+                f"        node.op, node.inputs, node.mask = op, {inputs}, mask",
+                f"        node.params, node.saved = {params if self.params else 'NONE'}, {saved}",
+                "        node.shape, node.dtype, node.index = out.shape, out.dtype, stamp()",
+                "        node.scope = mode.scope",
+                "        node.name = node.hooks = node.origin = None",
+                "    else:",
+                "        t.requires_grad = False",
+                "        t.node = None",
+            ]
+        else:
+            lines += ["    t.requires_grad = False", "    t.node = None"]
+        return [*lines, "    if mode.anomaly: watch(op, t)", "    return t"]
+
+    def pull(self, mask: int) -> Callable[..., Any]:
+        """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``; ``None`` for the others."""
+        found = self.pulls.get(mask)
+        if found is None:
+            calls = []
+            for i, arg in enumerate(self.args):
+                rule = self.rules.get(arg)
+                if rule is None or not (self.variadic or mask >> i & 1):
+                    calls.append("None")
+                    continue
+                calls.append(f"rule_{arg}({', '.join(map(self._offered, rule[1]))})")
+            result = calls[0] if self.variadic else f"({', '.join(calls)},)"
+            found = self.pulls[mask] = self._compile("pull", f"def pull(g, xp, node, saved):\n    return {result}")
+        return found
+
+    def _offered(self, name: str) -> str:
+        """Where a rule's argument comes from, as source."""
+        if name in self.saves:
+            return f"saved[{self.saves.index(name)}]"
+        if name in self.params:
+            return f"node.params[{name!r}]"
+        if name in ("g", "xp"):
+            return name
+        if self.variadic:
+            return "tuple([getattr(p, 'shape', ()) for p in node.inputs])"
+        return f"getattr(node.inputs[{self.args.index(name.removesuffix('_shape'))}], 'shape', ())"
+
+
+def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
+    """Raise what a forward raised in this package's words: what was given, with names and shapes."""
+    kinds = {IndexError: IndexingError, TypeError: DTypeError, ValueError: ShapeError}
+    kind = next((ours for builtin, ours in kinds.items() if isinstance(error, builtin)), None)
+    if kind is None or isinstance(error, AutogradError):
+        raise error
+    names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
+    given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
+    options = "".join(f", {k}={v!r}" for k, v in params.items() if v is not op.params.get(k))
+    raise kind(f"{op.name} can't take {given}{options}: {str(error).strip().rstrip('.')}.") from error
+
+
+def describe(x: Any) -> str:
+    """``'w1' (3, 2) float64`` for a message: name, shape and dtype of a Tensor, an array or a constant."""
+    if not hasattr(x, "shape"):
+        return repr(x)
+    name = getattr(x, "name", None)
+    return f"{f'{name!r} ' if isinstance(name, str) else ''}{x.shape} {x.dtype}"
+
+
+def admit(x: Any, op: Op) -> Any:
+    """What is neither a Tensor nor a known array, made one: numbers stay, lists become arrays, the rest is refused."""
+    if type(x) in backends.PYTHON_SCALARS or type(x) in backends.SPACES:
+        return x
+    if x is None or isinstance(x, str | bytes | dict | set):
+        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {x!r} ({type(x).__name__}).")
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
+        raise DTypeError(f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack.")
+    return backends.asarray(x)
+
+
+def watch(op: Op, result: Any) -> None:
+    """Under `detect_anomaly`: note who made ``result``, and raise where it holds the first NaN or Inf."""
+    from autograd.anomaly import check_forward
+
+    check_forward(op, result)
+
+
+def op(
+    symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False
+) -> Callable[[Callable[..., Any]], Op]:
+    """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
+
+    ``symbol``: what stands for it in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names of
+    arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and signs,
+    9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. Raises `DeclarationError` for a
+    name that is taken.
+
+    >>> import autograd as ag
+    >>> @ag.op("cube", text="{x}³", level=3)
+    ... def cube(xp, x):
+    ...     '''x to the third.'''
+    ...     return x * x * x
+    >>> cube.vjp(x=lambda g, x: 3 * g * x * x)
+    >>> x = ag.Tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    Tensor(12.0)
+    """
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        name = forward.__name__
+        taken = OPS.get(name)
+        if taken is not None and taken.__module__ != forward.__module__:
+            raise DeclarationError(f"an operation {name!r} exists already, in {taken.__module__}: choose another name.")
+        made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts)
+        backends.FORWARDS[name] = forward
+        return made
+
+    return declare

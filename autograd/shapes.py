@@ -1,0 +1,82 @@
+"""Broadcasting and axis arithmetic on tuples. No arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autograd.errors import DomainError, ShapeError
+
+Shape = tuple[int, ...]
+Axis = int | Sequence[int] | None
+
+
+def normalize_axes(axis: Axis, ndim: int) -> Shape:
+    """The axes that ``axis`` names, as distinct numbers from 0 to ``ndim - 1``, in the order given; ``None`` is all.
+
+    Raises `DomainError` for an axis out of range or named twice.
+
+    >>> normalize_axes(-1, 3), normalize_axes(None, 2), normalize_axes((2, 0), 3)
+    ((2,), (0, 1), (2, 0))
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    for a in given:
+        if not -ndim <= a < ndim:
+            raise DomainError(f"axis {a} is out of range for {ndim} dimension(s): choose from {-ndim} to {ndim - 1}.")
+    axes = tuple(a % ndim for a in given)
+    if len(set(axes)) != len(axes):
+        raise DomainError(f"axis {given} names a dimension twice: give each one once.")
+    return axes
+
+
+def keepdims_shape(shape: Shape, axis: Axis) -> Shape:
+    """``shape`` with the axes of a reduction kept as ones.
+
+    >>> keepdims_shape((2, 3, 4), (0, -1))
+    (1, 3, 1)
+    """
+    axes = normalize_axes(axis, len(shape))
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def size(shape: Shape, axis: Axis = None) -> int:
+    """How many elements the named axes hold.
+
+    >>> size((2, 3, 4)), size((2, 3, 4), axis=(0, 1)), size(())
+    (24, 6, 1)
+    """
+    count = 1
+    for a in normalize_axes(axis, len(shape)):
+        count *= shape[a]
+    return count
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape that ``shapes`` broadcast to. Raises `ShapeError` where they do not.
+
+    >>> broadcast_shapes((5, 1), (3,), ())
+    (5, 3)
+    """
+    ndim = max((len(s) for s in shapes), default=0)
+    result = [1] * ndim
+    for shape in shapes:
+        for i, n in enumerate(shape, ndim - len(shape)):
+            if result[i] == 1:
+                result[i] = n
+            elif n not in (1, result[i]):
+                raise ShapeError(
+                    f"shapes {' and '.join(map(str, shapes))} do not broadcast: counted from the right, "
+                    f"axis {i - ndim} is {result[i]} in one and {n} in another; make them equal, or one of them 1."
+                )
+    return tuple(result)
+
+
+def broadcast_axes(wide: Shape, narrow: Shape) -> Shape:
+    """The axes of ``wide`` along which an array of shape ``narrow`` was repeated to get there.
+
+    >>> broadcast_axes((7, 5, 3), (5, 1))
+    (0, 2)
+    """
+    lead = len(wide) - len(narrow)
+    return (*range(lead), *(i + lead for i, n in enumerate(narrow) if n == 1 and wide[i + lead] != 1))

@@ -1,0 +1,579 @@
+"""`Tensor`: an array that knows where it stands in the graph. No derivative, no drawing."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+from autograd import backends
+from autograd.errors import DTypeError, GradientError
+from autograd.graph import MODE, Mode, Node, stamp
+from autograd.op import describe, op, results_are
+from autograd.ops import elementwise, indexing, linalg, reductions, shaping
+from autograd.shapes import Axis, Shape
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Tensor:
+    """An array of numbers that records what is computed from it.
+
+    ``data``: what NumPy makes an array of (numbers, nested lists, arrays), or another Tensor; its values are copied. Python
+    floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``: whether
+    derivatives by this Tensor will be asked for; floating-point only. ``device``: ``"cpu"`` or ``"cuda"``. ``name``: what
+    pictures, formulas and messages call it.
+
+    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``), ``.grad`` the accumulated gradient, a Tensor or
+    ``None``, ``.node`` the `Node` that made it, ``None`` for a leaf.
+
+    Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
+
+    >>> from autograd import Tensor
+    >>> w = Tensor([[1.0, 2.0]], requires_grad=True, name="w")
+    >>> loss = (w * w).sum()
+    >>> loss.backward()
+    >>> w.grad
+    Tensor([[2.0, 4.0]])
+    """
+
+    __slots__ = ("data", "node", "requires_grad", "grad", "hooks", "version", "_name", "__weakref__")
+
+    data: Any
+    node: Node | None
+    requires_grad: bool
+    grad: Tensor | None
+    hooks: list[Callable[[Any], Any]] | None
+    version: int
+    _name: str | None
+
+    # A leaf of the graph is the Tensor itself, and reads like a Node there.
+    op = None
+    inputs: tuple[Any, ...] = ()
+    scope = None
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = False,
+        *,
+        dtype: Any = None,
+        device: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(data, Tensor):
+            data = data.data
+        array = backends.asarray(data, dtype, copy=True)
+        self.data = array if device is None else backends.to_device(array, device)
+        self.node, self.grad, self.hooks, self.version, self._name = None, None, None, 0, name
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # ---------------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def shape(self) -> Shape:
+        return self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.data.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> str:
+        """``"cpu"``, or ``"cuda:0"`` and the like."""
+        return backends.device_of(self.data)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self.node is None
+
+    @property
+    def name(self) -> str | None:
+        """What pictures, formulas and messages call this value."""
+        return self._name if self.node is None else self.node.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if self.node is None:
+            self._name = name
+        else:
+            self.node.name = name
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose of a matrix. For any other number of dimensions use `mT` or `permute_dims`."""
+        return self.mT if self.ndim == 2 else self.permute_dims(tuple(reversed(range(self.ndim))))
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes swapped."""
+        return linalg.matrix_transpose.apply(self)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        """The values, and what matters for gradients: ``Tensor([1.0, 2.0], name='w', requires_grad=True)``."""
+        text = backends.array_text(self.data, prefix="Tensor(")
+        notes = [f"dtype={self.dtype}"] if str(self.dtype) not in ("float64", "int64", "bool") else []
+        notes += [f"name={self.name!r}"] if self.name else []
+        notes += [f"device={self.device!r}"] if self.device != "cpu" else []
+        notes += [f"op={self.node.op.name}"] if self.node else ["requires_grad=True"] if self.requires_grad else []
+        return f"Tensor({', '.join([text, *notes])})"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DTypeError("a Tensor of shape () has no length.")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for i in range(len(self)):
+            yield self[i]
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __index__(self) -> int:
+        return self.data.__index__()  # type: ignore[no-any-return]
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    __hash__ = object.__hash__
+
+    def item(self) -> float | int | bool | complex:
+        """The value of a one-element Tensor as a Python number."""
+        return self.data.item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return backends.to_numpy(self.data).tolist()
+
+    def numpy(self) -> Any:
+        """The values as a NumPy array: the same memory on the CPU, a copy from a GPU.
+
+        Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
+        """
+        if self.requires_grad:
+            raise GradientError(
+                f"{self._called()} requires grad, and what NumPy computes from it would not be recorded: "
+                "use .detach().numpy(), or the function of that name in autograd."
+            )
+        return backends.to_numpy(self.data)
+
+    def _called(self) -> str:
+        """How a message calls this Tensor."""
+        return f"Tensor {describe(self)}"
+
+    # -------------------------------------------------------------------------------------------------- its gradient
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch recording on or off for a leaf; returns it. Raises `DTypeError` for integers and booleans."""
+        if requires_grad and not backends.is_inexact(self.dtype):
+            raise DTypeError(
+                f"{self._called()} can't require grad: only floating-point values have derivatives; "
+                "write 3.0 for 3, or pass dtype='float64'."
+            )
+        if self.node is not None:
+            raise GradientError(f"{self._called()} was made by {self.node.op.name}: only a leaf can be switched; use .detach().")
+        self.requires_grad = requires_grad
+        return self
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Add the gradient of this Tensor to ``.grad`` of every leaf that requires grad.
+
+        ``gradient``: what arrives here, of this Tensor's shape; 1 by default for a one-element Tensor. The saved arrays are
+        released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
+        `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
+        backward through a released graph; then no ``.grad`` has changed.
+        """
+        from autograd.backward import backward
+
+        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradient."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this intermediate Tensor in ``.grad`` at the next backward, as leaves do."""
+        from autograd.backward import retain
+
+        retain(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+        """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces it.
+
+        Returns a function that removes the hook. Raises `GradientError` where no gradient will come.
+        """
+        if not self.requires_grad:
+            raise GradientError(f"{self._called()} does not require grad, so a hook on it would never be called.")
+        place: Any = self.node or self
+        place.hooks = [*(place.hooks or []), hook]
+
+        def remove() -> None:
+            place.hooks = [h for h in place.hooks if h is not hook] or None
+
+        return remove
+
+    def detach(self) -> Tensor:
+        """The same values (the same memory) with no history, not requiring grad."""
+        return wrap(self.data, name=self.name)
+
+    def clone(self) -> Tensor:
+        """A copy, as a recorded operation."""
+        return elementwise.positive.apply(self)  # type: ignore[no-any-return]
+
+    def _set(self, array: Any) -> None:
+        """Give a leaf another value (or the same array, changed in place), so that graphs recorded before know of it."""
+        self.data = array
+        self.version = stamp()
+
+    # ----------------------------------------------------------------------------------------------- places and types
+
+    def astype(self, dtype: Any) -> Tensor:
+        """This Tensor in another dtype, recorded; to integers or booleans it is detached."""
+        return astype(self, dtype)
+
+    def to(self, target: Any) -> Tensor:
+        """This Tensor on another device (``"cpu"``, ``"cuda"``) or in another dtype; itself where nothing changes."""
+        if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+            if self.device == target or self.device.startswith(f"{target}:"):
+                return self
+            return to_device.apply(self, device=target)  # type: ignore[no-any-return]
+        return self if backends.as_dtype(target) == self.dtype else astype(self, target)
+
+    def cpu(self) -> Tensor:
+        """This Tensor on the CPU."""
+        return self.to("cpu")
+
+    # ------------------------------------------------------------------------------------------------------ arithmetic
+    # The operations' own functions are the methods: one call less for each of the most frequent ones.
+
+    __add__ = elementwise.add.apply
+    __sub__ = elementwise.subtract.apply
+    __mul__ = elementwise.multiply.apply
+    __truediv__ = elementwise.divide.apply
+    __floordiv__ = elementwise.floor_divide.apply
+    __mod__ = elementwise.remainder.apply
+    __pow__ = elementwise.power.apply
+    __matmul__ = linalg.matmul.apply
+    __neg__ = elementwise.negative.apply
+    __pos__ = elementwise.positive.apply
+    __abs__ = elementwise.abs.apply
+    __lt__ = elementwise.less.apply
+    __le__ = elementwise.less_equal.apply
+    __gt__ = elementwise.greater.apply
+    __ge__ = elementwise.greater_equal.apply
+    __invert__ = elementwise.logical_not.apply
+    __and__ = elementwise.logical_and.apply
+    __or__ = elementwise.logical_or.apply
+    __xor__ = elementwise.logical_xor.apply
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return elementwise.equal.apply(self, other)  # type: ignore[no-any-return]
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return elementwise.not_equal.apply(self, other)  # type: ignore[no-any-return]
+
+    def __radd__(self, other: Any) -> Tensor:
+        return elementwise.add.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return elementwise.subtract.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return elementwise.multiply.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return elementwise.divide.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return elementwise.floor_divide.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return elementwise.remainder.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return elementwise.power.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return linalg.matmul.apply(other, self)  # type: ignore[no-any-return]
+
+    exp = elementwise.exp.apply
+    log = elementwise.log.apply
+    sqrt = elementwise.sqrt.apply
+    square = elementwise.square.apply
+    sin = elementwise.sin.apply
+    cos = elementwise.cos.apply
+    tanh = elementwise.tanh.apply
+    sigmoid = elementwise.sigmoid.apply
+    relu = elementwise.relu.apply
+    abs = elementwise.abs.apply
+    dot = linalg.matmul.apply
+
+    def clip(self, min: float | None = None, max: float | None = None) -> Tensor:
+        return elementwise.clip.apply(self, min=min, max=max)  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------------------------------------------------ reductions
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.sum.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.mean.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.max.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.min.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.prod.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def var(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def std(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        return reductions.argmax(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        return reductions.argmin(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.all(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return reductions.any(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    # ---------------------------------------------------------------------------------------------------------- shapes
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """``t.reshape(2, 3)`` or ``t.reshape((2, 3))``; one entry may be -1."""
+        return shaping.reshape.apply(self, shape=_unpacked(shape))  # type: ignore[no-any-return]
+
+    def permute_dims(self, *axes: Any) -> Tensor:
+        """The axes in another order."""
+        return shaping.permute_dims.apply(self, axes=_unpacked(axes))  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """NumPy's transpose: the axes in the order given, or reversed."""
+        return self.permute_dims(*(axes or (tuple(reversed(range(self.ndim))),)))
+
+    def flatten(self) -> Tensor:
+        """All elements in one axis."""
+        return self.reshape(-1)
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        axis = tuple(i for i, n in enumerate(self.shape) if n == 1) if axis is None else axis
+        return shaping.squeeze(self, axis=axis)  # type: ignore[no-any-return]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return indexing.getitem(self, index=_plain(index))  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """This Tensor from now on stands for the updated value; Tensors computed or detached from it before do not change.
+
+        Raises `GradientError` on a leaf that requires grad, except under ``no_grad``, where it sets the leaf's value.
+        """
+        leaf = self.node is None and self.requires_grad
+        if leaf and MODE.get().grad:
+            raise GradientError(
+                f"{self._called()} is a leaf that requires grad: its value can't be changed in place while operations are "
+                "recorded; do it under autograd.no_grad(), or on a copy made with .clone()."
+            )
+        name = self.name
+        result = indexing.setitem(self, value, index=_plain(index))
+        if leaf:
+            self._set(result.data)
+            return
+        self.data, self.node, self.requires_grad, self._name = result.data, result.node, result.requires_grad, name
+        self.version = stamp()
+        if self.node is not None:
+            self.node.name = name
+
+    # --------------------------------------------------------------------------------------- NumPy's and Python's protocols
+
+    __array_priority__ = 1000
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return backends.asarray(self.numpy(), dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
+        return _numpy_call(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
+        return _numpy_call(func, "__call__", args, kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.node is not None:
+            raise GradientError(
+                f"{self._called()} was made by {self.node.op.name} and can't be copied or pickled with its history: "
+                "use .detach() first."
+            )
+        return {"data": self.data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
+        self.node, self.hooks, self.version, self._name = None, None, 0, state["name"]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        state = self.__getstate__()
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        grad = state["grad"]
+        copy.__setstate__({**state, "data": state["data"].copy(), "grad": grad and wrap(grad.data.copy())})
+        return copy
+
+
+def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:
+    """A Tensor around an array as it is, without a copy or a check."""
+    t = Tensor.__new__(Tensor)
+    t.data, t.node, t.requires_grad = array, node, node is not None
+    t.grad, t.hooks, t.version, t._name = None, None, 0, name
+    return t
+
+
+def asarray(data: Any, *, dtype: Any = None, device: str | None = None) -> Tensor:
+    """``data`` as a Tensor: itself where it is one, without a copy where it is an array.
+
+    >>> from autograd import asarray
+    >>> asarray([1, 2]).dtype
+    dtype('int64')
+    """
+    if isinstance(data, Tensor):
+        data = data if dtype is None else data.to(dtype)
+        return data if device is None else data.to(device)
+    array = backends.asarray(data, dtype)
+    return wrap(array if device is None else backends.to_device(array, device))
+
+
+def astype(x: Any, dtype: Any) -> Tensor:
+    """``x`` in another dtype. The gradient comes back in the dtype of ``x``; to integers and booleans it is detached.
+
+    >>> from autograd import Tensor, astype
+    >>> astype(Tensor([1.5]), "int64")
+    Tensor([1])
+    """
+    dtype = backends.as_dtype(dtype)
+    if isinstance(x, Tensor) and not backends.is_inexact(dtype):
+        x = x.detach()
+    return elementwise.astype.apply(x, dtype=dtype)  # type: ignore[no-any-return]
+
+
+@op("→", text="{x} on {device}", tex="{x}", level=1)
+def to_device(xp: Any, x: Any, *, device: str) -> Any:
+    """``x`` on another device; the gradient goes back to where it came from."""
+    return backends.to_device(x, device)
+
+
+to_device.vjp(x=lambda xp, g, x: xp.to_device(g, device=backends.device_of(getattr(x, "data", x))))
+
+
+class no_grad:
+    """Nothing is recorded within it: a context manager and a decorator, per thread and task.
+
+    >>> from autograd import Tensor, no_grad
+    >>> x = Tensor(1.0, requires_grad=True)
+    >>> with no_grad():
+    ...     (2 * x).requires_grad
+    False
+    """
+
+    grad = False
+
+    def __init__(self) -> None:
+        self._tokens: list[Any] = []
+
+    def __enter__(self) -> None:
+        mode = MODE.get()
+        self._tokens.append(MODE.set(Mode(self.grad, mode.scope, mode.anomaly)))
+
+    def __exit__(self, *error: object) -> None:
+        MODE.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class enable_grad(no_grad):
+    """Operations are recorded within it, also inside `no_grad`."""
+
+    grad = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded now, in this thread and task."""
+    return MODE.get().grad
+
+
+def _unpacked(given: tuple[Any, ...]) -> Any:
+    return tuple(given[0]) if len(given) == 1 and isinstance(given[0], tuple | list) else given
+
+
+def _plain(index: Any) -> Any:
+    """An index with arrays where it had Tensors."""
+    if isinstance(index, tuple):
+        return tuple(i.data if isinstance(i, Tensor) else i for i in index)
+    return index.data if isinstance(index, Tensor) else index
+
+
+_NUMPY_NAMES = {
+    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
+    "arctan2": "atan2", "arctanh": "atanh", "concatenate": "concat", "transpose": "permute_dims", "amax": "max",
+    "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
+}  # fmt: skip
+"""What NumPy calls by another name than the array API does."""
+
+
+def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
+    """The function of this package that NumPy's ``function`` names, called with what that was given."""
+    import autograd
+
+    name = function.__name__
+    ours = getattr(autograd, _NUMPY_NAMES.get(name, name), None)
+    if method != "__call__" or not callable(ours):
+        way = f"np.{name}{'' if method == '__call__' else '.' + method}"
+        raise DTypeError(f"{way} can't record Tensors: use autograd's own functions, or .detach().numpy() for the values.")
+    if kwargs.pop("out", None) is not None:
+        raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
+    if hasattr(function, "nin"):
+        return ours(*args, **kwargs)
+    given = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+    spelled = {_NUMPY_KEYWORDS.get(k, k): v for k, v in given.items()}
+    keywords = {p for p, v in inspect.signature(ours).parameters.items() if v.kind is v.KEYWORD_ONLY}
+    return ours(*(v for k, v in spelled.items() if k not in keywords), **{k: v for k, v in spelled.items() if k in keywords})
+
+
+_NUMPY_KEYWORDS = {"newshape": "shape", "a_min": "min", "a_max": "max", "ddof": "correction"}
+
+
+results_are(Tensor)

@@ -1,0 +1,207 @@
+"""Derivatives of functions, of any order. All of them are the one walk of `autograd.backward`, asked differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd import backends
+from autograd.backward import gradients
+from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.graph import MODE
+from autograd.op import describe
+from autograd.shapes import size
+from autograd.tensor import Tensor, asarray, enable_grad, wrap
+
+Function = Callable[..., Any]
+
+
+def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
+    """The arguments, those to differentiate by as Tensors of their own place in the graph."""
+    found = list(args)
+    for i in numbers:
+        if not -len(args) <= i < len(args):
+            raise GradientError(f"argnums names argument {i}, but the function was given {len(args)} argument(s).")
+        x = asarray(args[i])
+        if not backends.is_inexact(x.dtype):
+            raise DTypeError(f"argument {i} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
+        # An argument that is being recorded stays tied to its history, so that transforms nest.
+        found[i] = x.clone() if x.requires_grad else wrap(x.data, name=x.name).requires_grad_()
+    return found
+
+
+def _scalar(y: Any, f: Function) -> Tensor:
+    name = getattr(f, "__name__", "the function")
+    if not isinstance(y, Tensor):
+        raise DTypeError(f"{name} returned {type(y).__name__}: it must compute a Tensor from its arguments.")
+    if y.size != 1:
+        raise GradientError(
+            f"{name} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or vjp."
+        )
+    return y
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
+    """The function that returns ``f``'s scalar value and its gradient by the arguments that ``argnums`` names.
+
+    The gradient is a Tensor for one number, a tuple for several. It is recorded where an argument is being recorded, so
+    that calls nest to any order.
+
+    >>> from autograd import value_and_grad
+    >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
+    (Tensor(18.0), (Tensor(12.0), Tensor(9.0)))
+    """
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+
+    def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+        nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        with enable_grad():
+            variables = _variables(args, numbers)
+            y = _scalar(f(*variables, **kwargs), f)
+            xs = [variables[i] for i in numbers]
+            slopes = _slopes(y, xs, None, nested)
+        value = y if nested else y.detach()
+        return value, slopes[0] if isinstance(argnums, int) else tuple(slopes)
+
+    return value_and_grad_of
+
+
+def _slopes(y: Tensor, xs: Sequence[Tensor], seed: Any, create_graph: bool) -> tuple[Tensor, ...]:
+    """Gradients of ``y`` by ``xs``; zeros where ``y`` does not depend on anything recorded."""
+    if not y.requires_grad:
+        return tuple(wrap(backends.namespace(x.data).zeros_like(x.data)) for x in xs)
+    found: tuple[Tensor, ...] = gradients([y], xs, None if seed is None else [seed], create_graph=create_graph)
+    return found
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The gradient function of a scalar ``f``, by the arguments that ``argnums`` names.
+
+    >>> from autograd import grad
+    >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
+    (Tensor(12.0), Tensor(12.0))
+    """
+    both = value_and_grad(f, argnums)
+
+    def grad_of(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return grad_of
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tensor, ...]]]:
+    """``f``'s value, and the function that takes a cotangent of its shape to one for each argument: ``v ↦ vᵀJ``.
+
+    >>> from autograd import vjp
+    >>> y, pull = vjp(lambda x: x * x, [1.0, 2.0])
+    >>> pull([1.0, 1.0])
+    (Tensor([2.0, 4.0]),)
+    """
+    nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in primals)
+    with enable_grad():
+        xs = _variables(primals, range(len(primals)))
+        y = f(*xs)
+
+    def pull(cotangent: Any) -> tuple[Tensor, ...]:
+        recorded = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
+        with enable_grad():
+            return _slopes(y, xs, cotangent, recorded)
+
+    return (y if nested else y.detach()), pull
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    """``f``'s value and its derivative along ``tangents``: ``J v``, by two reverse passes (``v ↦ vᵀJ`` is linear, so its
+    own transpose is ``J``; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+
+    >>> from autograd import jvp
+    >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
+    (Tensor(12.0), Tensor(34.0))
+    """
+    if len(primals) != len(tangents):
+        raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
+    nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in (*primals, *tangents))
+    with enable_grad():
+        xs = _variables(primals, range(len(primals)))
+        vs = [asarray(t) for t in tangents]
+        for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
+            if x.shape != v.shape:
+                raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
+        y = f(*xs)
+        if not y.requires_grad:
+            return y, wrap(backends.namespace(y.data).zeros_like(y.data))
+        dummy = wrap(backends.namespace(y.data).zeros_like(y.data)).requires_grad_()
+        pulled = gradients([y], xs, [dummy], create_graph=True)
+        carried = [(p, v) for p, v in zip(pulled, vs, strict=True) if p.requires_grad]
+        if not carried:
+            return (y if nested else y.detach()), wrap(backends.namespace(y.data).zeros_like(y.data))
+        (tangent,) = gradients([p for p, _ in carried], [dummy], [v for _, v in carried], create_graph=nested)
+    return (y if nested else y.detach()), tangent
+
+
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns all derivatives of ``f``'s outputs: shape ``output.shape + argument.shape``.
+
+    One walk per output element.
+
+    >>> from autograd import jacobian
+    >>> jacobian(lambda x: x * x)([1.0, 2.0])
+    Tensor([[2.0, 0.0],
+            [0.0, 4.0]])
+    """
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        import autograd
+
+        nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        with enable_grad():
+            variables = _variables(args, numbers)
+            y = f(*variables, **kwargs)
+            xs = [variables[i] for i in numbers]
+            count = size(y.shape)
+            units = autograd.eye(count, dtype=y.dtype, device=y.device)
+            rows = [_slopes(y, xs, units[i].reshape(y.shape), nested) for i in range(count)]
+            blocks = [
+                autograd.stack([row[j] for row in rows]).reshape((*y.shape, *x.shape))
+                if rows
+                else autograd.zeros((*y.shape, *x.shape), dtype=x.dtype)
+                for j, x in enumerate(xs)
+            ]
+        return blocks[0] if isinstance(argnums, int) else tuple(blocks)
+
+    return jacobian_of
+
+
+def hessian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
+    """The second derivatives of a scalar ``f`` by one argument: shape ``argument.shape + argument.shape``.
+
+    >>> from autograd import hessian
+    >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
+    Tensor([[ 6.0, 0.0],
+            [ 0.0, 12.0]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994): one Tensor per primal.
+
+    >>> from autograd import hvp
+    >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
+    (Tensor([ 6.0, 12.0]),)
+    """
+    if len(primals) != len(tangents):
+        raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
+    slopes_of = grad(f, tuple(range(len(primals))))
+    vs = [asarray(t) for t in tangents]
+
+    def along(*xs: Any) -> Tensor:
+        total: Any = 0.0
+        for i, (slope, v) in enumerate(zip(slopes_of(*xs), vs, strict=True)):
+            if slope.shape != v.shape:
+                raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {slope.shape}: they must be equal.")
+            total = total + (slope * v).sum()
+        return total  # type: ignore[no-any-return]
+
+    return grad(along, tuple(range(len(primals))))(*primals)
