@@ -1,0 +1,1 @@
+"""Pictures of a recorded graph: its values falling, its gradients climbing."""
