@@ -213,7 +213,9 @@ class Op:
                     calls.append("None")
                     continue
                 calls.append(f"rule_{arg}({', '.join(map(self._offered, rule[1]))})")
-            result = calls[0] if self.variadic else f"({', '.join(calls)},)"
+            result = f"({', '.join(calls)},)"
+            if self.variadic:
+                result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"
             found = self.pulls[mask] = self._compile("pull", f"def pull(g, xp, node, saved):\n    return {result}")
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from autograd.errors import DomainError, ShapeError
 
@@ -72,6 +73,7 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
+@lru_cache(maxsize=4096)
 def broadcast_axes(wide: Shape, narrow: Shape) -> Shape:
     """The axes of ``wide`` along which an array of shape ``narrow`` was repeated to get there.
 
@@ -80,3 +82,34 @@ def broadcast_axes(wide: Shape, narrow: Shape) -> Shape:
     """
     lead = len(wide) - len(narrow)
     return (*range(lead), *(i + lead for i, n in enumerate(narrow) if n == 1 and wide[i + lead] != 1))
+
+
+def along(axis: int, index: object) -> tuple[object, ...]:
+    """``index`` on one axis (0 or more) and everything of the others, as an index.
+
+    >>> along(1, slice(2))
+    (slice(None, None, None), slice(None, 2, None))
+    """
+    return (*[slice(None)] * axis, index)
+
+
+def expanded_shape(shape: Shape, axis: Axis) -> Shape:
+    """``shape`` with ones at the places that ``axis`` names in the result.
+
+    >>> expanded_shape((2, 3), -1), expanded_shape((2, 3), (0, 2))
+    ((2, 3, 1), (1, 2, 1, 3))
+    """
+    count = 1 if isinstance(axis, int) else len(axis or ())
+    ones = normalize_axes(axis, len(shape) + count) if count else ()
+    sizes = iter(shape)
+    return tuple(1 if i in ones else next(sizes) for i in range(len(shape) + count))
+
+
+def inverse_permutation(axes: Sequence[int]) -> Shape:
+    """The order that undoes a permutation of axes.
+
+    >>> inverse_permutation((2, 0, 1)), inverse_permutation((-1, 0))
+    ((1, 2, 0), (1, 0))
+    """
+    given = [a % len(axes) for a in axes]
+    return tuple(given.index(i) for i in range(len(axes)))
