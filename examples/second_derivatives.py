@@ -1,0 +1,32 @@
+"""Derivatives of derivatives: a slope's slope, Newton's method with a Hessian, and training on a gradient.
+
+    python examples/second_derivatives.py
+"""
+
+import autograd as ag
+
+# grad takes a function to its derivative, as often as you like: tanh'' = −2 tanh (1 − tanh²).
+x = ag.Tensor(0.5)
+second = ag.grad(ag.grad(ag.tanh))(x)
+print(f"tanh''(0.5) = {second.item():.6f}, by the formula {(-2 * ag.tanh(x) * (1 - ag.tanh(x) ** 2)).item():.6f}")
+
+
+def rosenbrock(p):
+    """The banana-shaped valley with its minimum at (1, 1)."""
+    return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
+
+
+# Newton's method: a step solves H d = ∇f. For two unknowns Cramer's rule will do.
+p = ag.Tensor([-1.2, 1.0])
+for step in range(1, 7):
+    g, h = ag.grad(rosenbrock)(p), ag.hessian(rosenbrock)(p)
+    determinant = h[0, 0] * h[1, 1] - h[0, 1] * h[1, 0]
+    p = p - ag.stack([h[1, 1] * g[0] - h[0, 1] * g[1], h[0, 0] * g[1] - h[1, 0] * g[0]]) / determinant
+    print(f"Newton step {step}: f = {rosenbrock(p).item():.3g} at ({p[0].item():.6f}, {p[1].item():.6f})")
+
+# A loss may contain a gradient: create_graph records the backward pass, and backward() goes through it.
+w = ag.Tensor([0.3, -0.7], requires_grad=True)
+(slope,) = ag.gradients(ag.sum(ag.sin(w) * w), [w], create_graph=True)
+penalty = ag.sum(slope**2)
+penalty.backward()
+print(f"a penalty on the slope, {penalty.item():.4f}, has the gradient {[round(v, 4) for v in w.grad.tolist()]}")

@@ -1,0 +1,154 @@
+"""What holds for the repository as a whole: which file imports what, and what a wheel contains."""
+
+import ast
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("autograd", "nn", "viz")
+SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+# The rooms of autograd, top to bottom: a file imports from its own room or from those below it.
+ROOMS = (
+    ("testing", "compiler"),
+    ("transforms",),
+    ("backward",),
+    ("tensor",),
+    ("ops",),
+    ("op", "anomaly"),
+    ("backends",),
+    ("graph",),
+    ("shapes", "errors"),
+)
+HEIGHT = {room: -height for height, rooms in enumerate(ROOMS) for room in rooms}
+
+NUMPY = ("autograd/backends.py", "autograd/testing/", "nn/data/", "nn/saving.py", "nn/digits.py", "nn/predict.py", "viz/")
+GRAPHVIZ = ("viz/render.py",)
+CUPY = ("autograd/backends.py",)
+COMMAND_LINE = ("nn/__main__.py", "nn/digits.py")
+
+
+def module_of(path):
+    """The dotted name of a source file."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path):
+    """Every module that a source file imports when it is loaded, or (late) when a function is called: (name, late).
+
+    What only a type checker reads is left out. `from a import b` counts as `a.b`, for `b` may be a module.
+    """
+    package = path.parts[:-1]
+
+    def visit(node, late):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for part in node.orelse:
+                yield from visit(part, late)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, late) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            base = ".".join(part for part in (start, node.module) if part)
+            yield from ((f"{base}.{alias.name}", late) for alias in node.names)
+        else:
+            late = late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            for child in ast.iter_child_nodes(node):
+                yield from visit(child, late)
+
+    yield from visit(ast.parse((ROOT / path).read_text(encoding="utf-8")), False)
+
+
+def within(path, places):
+    return any(path.as_posix().startswith(place) for place in places)
+
+
+def test_imports_are_read_as_meant(tmp_path, monkeypatch):
+    (tmp_path / "viz").mkdir()
+    (tmp_path / "viz/a.py").write_text(
+        "from typing import TYPE_CHECKING\nimport numpy as np\nfrom . import style\nfrom .render import Picture\n"
+        "if TYPE_CHECKING:\n    import cupy\ndef f():\n    import nn.data\n"
+    )
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    found = list(imports(Path("viz/a.py")))
+    assert found == [
+        ("typing.TYPE_CHECKING", False),
+        ("numpy", False),
+        ("viz.style", False),
+        ("viz.render.Picture", False),
+        ("nn.data", True),
+    ]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imports_point_down(path):
+    for name, _ in imports(path):
+        package = name.split(".")[0]
+        if package not in PACKAGES or package == path.parts[0]:
+            continue
+        assert package == "autograd" or (package == "viz" and within(path, COMMAND_LINE)), (
+            f"{path} imports {name}: viz and nn use autograd, and nothing else looks up"
+        )
+
+
+def room_of(name):
+    return name.split(".")[1] if name.startswith("autograd.") else ""
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.parts[0] == "autograd"], ids=str)
+def test_rooms_of_the_engine_are_stacked(path):
+    own = room_of(module_of(path))
+    if not own:
+        return
+    assert own in HEIGHT, f"{path} is in no room of ROOMS: say where it stands"
+    for name, late in imports(path):
+        room = room_of(name)
+        if room in HEIGHT and not late:
+            assert HEIGHT[room] <= HEIGHT[own], f"{path} imports {name}, which stands above it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+@pytest.mark.parametrize(("library", "places"), [("numpy", NUMPY), ("cupy", CUPY), ("graphviz", GRAPHVIZ)])
+def test_library_is_named_only_where_it_belongs(path, library, places):
+    named = [name for name, _ in imports(path) if name.split(".")[0] == library]
+    assert not named or within(path, places), f"{path} imports {library}, which belongs to {', '.join(places)}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_is_typed(package):
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_wheel_holds_the_three_packages_and_the_digits(tmp_path):
+    builder = pytest.importorskip("hatchling.builders.wheel").WheelBuilder(str(ROOT))
+    (wheel,) = builder.build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        licences = [name for name in archive.namelist() if ".dist-info/licenses/" in name]
+        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
+    committed = {path.as_posix() for path in SOURCES} | {f"{package}/py.typed" for package in PACKAGES}
+    assert committed <= set(names)
+    assert {name.split("/")[0] for name in names} == set(PACKAGES)
+    assert {name for name in names if not name.endswith((".py", "py.typed"))} == DATA
+    assert {Path(name).name for name in licences} >= {"LICENSE", "LICENSE-digits.txt"}
+    assert "Name: glassgrad\n" in metadata
+
+
+def test_the_foreign_autograd_is_no_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    assert not [line for line in wanted if line.split(">")[0].split("[")[0].strip() == "autograd"]
+
+
+def test_tracked_text_names_no_machine():
+    """No path of the machine it was written on, and no host of a package registry, gets into a file."""
+    words = ["/".join(("", "root", "")), "/".join(("", "work", "")), ".".join(("pypi", "org")), ".".join(("npmjs", "org"))]
+    for folder in (*PACKAGES, "tests", "examples", "docs", "benchmarks", ".ci", "."):
+        for path in (ROOT / folder).glob("*" if folder == "." else "**/*"):
+            if path.suffix in (".py", ".md", ".toml", ".txt", "") and path.is_file():
+                text = path.read_text(encoding="utf-8", errors="replace")
+                found = [word for word in words if word in text]
+                assert not found, f"{path.relative_to(ROOT)} contains {found}"
