@@ -10,7 +10,8 @@ Each error is also the builtin that a reader of the traceback would expect::
     ├── IndexingError     (IndexError)           an index that does not exist
     ├── GradientError     (RuntimeError)         a gradient that can't be asked for, or is asked for twice
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
-    └── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
+    ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
+    └── GradcheckError    (AssertionError)       gradients that are not those which differences find
 
 A message says what was given, what was expected and what to do.
 """
@@ -50,3 +51,7 @@ class DeclarationError(AutogradError, TypeError):
 
 class AnomalyError(AutogradError, FloatingPointError):
     """The first NaN or Inf, found under ``detect_anomaly``."""
+
+
+class GradcheckError(AutogradError, AssertionError):
+    """Gradients by the rules that are not those which differences find."""

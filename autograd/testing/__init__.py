@@ -1,0 +1,10 @@
+"""Tools to check derivatives with: yours and this package's.
+
+>>> import autograd as ag
+>>> ag.testing.gradcheck(lambda x: ag.sum(x * ag.sin(x)), [0.5, 1.0, 2.0])
+True
+"""
+
+from autograd.testing.gradcheck import gradcheck, gradgradcheck
+
+__all__ = ["gradcheck", "gradgradcheck"]
