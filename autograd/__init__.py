@@ -103,5 +103,59 @@ from autograd.ops.elementwise import (
     trunc,
     where,
 )
+from autograd.ops.indexing import (
+    argsort,
+    getitem,
+    last_written,
+    scatter_add,
+    scatter_along_axis,
+    setitem,
+    sort,
+    take,
+    take_along_axis,
+)
+from autograd.ops.linalg import contract, einsum, linear, matmul, matrix_transpose, outer, tensordot, vecdot
+from autograd.ops.nnet import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    log_softmax,
+    one_hot,
+    softmax,
+    squared_error,
+)
+from autograd.ops.reductions import (
+    all,
+    any,
+    argmax,
+    argmin,
+    cumulative_prod,
+    cumulative_sum,
+    linear_recurrence,
+    logsumexp,
+    max,
+    mean,
+    min,
+    prod,
+    std,
+    sum,
+    var,
+)
+from autograd.ops.shaping import (
+    broadcast_to,
+    concat,
+    expand_dims,
+    flip,
+    moveaxis,
+    pad,
+    permute_dims,
+    repeat,
+    reshape,
+    roll,
+    split,
+    squeeze,
+    stack,
+    tile,
+    unstack,
+)
 from autograd.tensor import Tensor, asarray, astype, enable_grad, is_grad_enabled, no_grad, to_device
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

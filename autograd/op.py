@@ -9,10 +9,10 @@ An operation is one forward and one rule per argument, all written against a nam
 
     multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
-Arrays are positional (``*arrays`` for any number, ``=None`` for one that may be left out), parameters keyword-only. A rule
-gives the gradient that reaches its argument, from ``g``, the gradient that arrived at the result. It is asked for by name:
-**the rule's signature is its save-list**. It may name ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any
-parameter, and ``xp``; what no rule names is not kept alive.
+Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left out),
+parameters keyword-only. A rule gives the gradient that reaches its argument, from ``g``, the gradient that arrived at the
+result. It is asked for by name: **the rule's signature is its save-list**. It may name ``g``, any argument, ``out``,
+``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not kept alive.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Op:
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.saves: tuple[str, ...] = ()
         self.pulls: dict[int, Callable[..., Any]] = {}
-        self.uneven = len(self.args) > 1 or self.variadic
+        self.uneven = len(self.args) > 1 or self.variadic or broadcasts
         self._build()
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
@@ -157,20 +157,21 @@ class Op:
     def _variadic_source(self) -> str:
         (many,) = self.args
         signature, call, params = self._keywords()
-        saved = "".join({many: "tuple(arrays), ", "out": "out, "}[name] for name in self.saves)
+        saved = "".join({many: "tuple(values), ", "out": "out, "}[name] for name in self.saves)
         return "\n".join(
             [
                 f"def {self.name}(*{many}{signature}):",
-                "    arrays, places, mask = [], [], 0",
+                f"    if len({many}) == 1 and isinstance({many}[0], (list, tuple)): {many} = {many}[0]",
+                "    values, places, mask = [], [], 0",
                 f"    for i, x in enumerate({many}):",
                 "        if isinstance(x, Tensor):",
-                "            arrays.append(x.data)",
+                "            values.append(x.data)",
                 "            places.append(x.node or x)",
                 "            if x.requires_grad: mask |= 1 << i",
                 "        else:",
-                "            arrays.append(admit(x, op))",
-                "            places.append(arrays[-1])",
-                f"    try: out = forward(namespace(*arrays), *arrays{call})",
+                "            values.append(admit(x, op))",
+                "            places.append(values[-1])",
+                f"    try: out = forward(namespace(*values), *values{call})",
                 f"    except Exception as error: fail(op, error, {many}, {params})",
                 *self._record_source("tuple(places)", params, f"({saved})"),
             ]

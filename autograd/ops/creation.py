@@ -1,0 +1,256 @@
+"""Tensors from nothing, by the array API's names.
+
+They are no operations (except `tril` and `triu`) and stand above `autograd.tensor`. Each takes ``dtype`` (float64 by default,
+as in NumPy), ``device`` (``"cpu"`` or ``"cuda"``) and ``requires_grad``.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+from autograd import backends
+from autograd.errors import ShapeError
+from autograd.op import op
+from autograd.ops.shaping import broadcast_to, reshape
+from autograd.tensor import Tensor, asarray, wrap
+
+newaxis = None
+bool = backends.as_dtype("bool")
+int32 = backends.as_dtype("int32")
+int64 = backends.as_dtype("int64")
+float32 = backends.as_dtype("float32")
+float64 = backends.as_dtype("float64")
+
+Sizes = int | Sequence[int]
+
+
+def _made(name: str, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool, **options: Any) -> Tensor:
+    """A Tensor around what NumPy's function ``name`` makes, moved to its device."""
+    array = getattr(backends.NUMPY, name)(*args, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
+    t = wrap(array if array.ndim else array[()])
+    if device is not None:
+        t = t.to(device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def zeros(
+    shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A Tensor of zeros.
+
+    >>> import autograd as ag
+    >>> ag.zeros((2, 2))
+    Tensor([[0.0, 0.0],
+            [0.0, 0.0]])
+    """
+    return _made("zeros", shape, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def ones(shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+    """A Tensor of ones.
+
+    >>> import autograd as ag
+    >>> ag.ones(2, dtype="float32")
+    Tensor([1.0, 1.0], dtype=float32)
+    """
+    return _made("ones", shape, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def empty(
+    shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """A Tensor whose values are whatever was in memory: to be written before it is read.
+
+    >>> import autograd as ag
+    >>> ag.empty((2, 3)).shape
+    (2, 3)
+    """
+    return _made("empty", shape, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full(
+    shape: Sizes,
+    fill_value: float,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """A Tensor of one value, in the value's dtype unless ``dtype`` is given.
+
+    >>> import autograd as ag
+    >>> ag.full((3,), 7.0)
+    Tensor([7.0, 7.0, 7.0])
+    """
+    return _made("full", shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def arange(
+    start: float,
+    /,
+    stop: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """The numbers from ``start`` up to but without ``stop``; from 0 where only one is given.
+
+    >>> import autograd as ag
+    >>> ag.arange(3), ag.arange(1.0, 2.0, 0.5)
+    (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def linspace(
+    start: float,
+    stop: float,
+    num: int,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    endpoint: builtins.bool = True,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """``num`` numbers from ``start`` to ``stop``, evenly spaced.
+
+    >>> import autograd as ag
+    >>> ag.linspace(0.0, 1.0, 3)
+    Tensor([0.0, 0.5, 1.0])
+    """
+    return _made(
+        "linspace", start, stop, num, dtype=dtype, device=device, requires_grad=requires_grad, endpoint=endpoint
+    )
+
+
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    *,
+    k: int = 0,
+    dtype: Any = float64,
+    device: str | None = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
+    """Ones on the ``k``-th diagonal, zeros elsewhere.
+
+    >>> import autograd as ag
+    >>> ag.eye(2)
+    Tensor([[1.0, 0.0],
+            [0.0, 1.0]])
+    """
+    return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def _like(name: str, x: Any, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool) -> Tensor:
+    """A Tensor around what the backend of ``x`` makes in its shape, on its device unless another is given."""
+    data = asarray(x).data
+    make = getattr(backends.namespace(data), name)
+    array = make(data, *args, dtype=None if dtype is None else backends.as_dtype(dtype))
+    t = wrap(array if array.ndim else array[()])
+    if device is not None:
+        t = t.to(device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+    """Zeros in the shape, dtype and place of ``x``, unless others are given.
+
+    >>> import autograd as ag
+    >>> ag.zeros_like(ag.Tensor([1.0, 2.0]))
+    Tensor([0.0, 0.0])
+    """
+    return _like("zeros_like", x, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+    """Ones in the shape, dtype and place of ``x``, unless others are given.
+
+    >>> import autograd as ag
+    >>> ag.ones_like([1, 2])
+    Tensor([1, 1])
+    """
+    return _like("ones_like", x, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+    """Whatever was in memory, in the shape, dtype and place of ``x``: to be written before it is read.
+
+    >>> import autograd as ag
+    >>> ag.empty_like(ag.Tensor([1.0, 2.0])).shape
+    (2,)
+    """
+    return _like("empty_like", x, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(
+    x: Any, fill_value: float, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False
+) -> Tensor:
+    """One value in the shape, dtype and place of ``x``, unless others are given.
+
+    >>> import autograd as ag
+    >>> ag.full_like(ag.Tensor([1.0, 2.0]), 7)
+    Tensor([7.0, 7.0])
+    """
+    return _like("full_like", x, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
+    """The coordinates of a grid from those of its axes (one-dimensional): a Tensor of the grid's shape for each.
+
+    With ``indexing="xy"`` the first two axes of the grid are swapped, as for pictures; with ``"ij"`` they are not. Gradients
+    flow to ``arrays``. Raises `ShapeError` for an array of more axes.
+
+    >>> import autograd as ag
+    >>> ag.meshgrid(ag.Tensor([1.0, 2.0]), ag.Tensor([5.0]), indexing="ij")
+    (Tensor([[1.0], [2.0]]), Tensor([[5.0], [5.0]]))
+    """
+    tensors = [asarray(x) for x in arrays]
+    if wrong := [x.shape for x in tensors if x.ndim != 1]:
+        raise ShapeError(f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}.")
+    places = list(range(len(tensors)))
+    if indexing == "xy" and len(places) > 1:
+        places[:2] = [1, 0]
+    shape = [0] * len(tensors)
+    for x, place in zip(tensors, places, strict=True):
+        shape[place] = x.size
+    grids = []
+    for x, place in zip(tensors, places, strict=True):
+        upright = reshape(x, shape=tuple(x.size if i == place else 1 for i in range(len(shape))))
+        grids.append(broadcast_to(upright, shape=tuple(shape)))
+    return tuple(grids)
+
+
+@op("tril", tex=r"\operatorname{{tril}}({x})")
+def tril(xp, x, *, k=0):
+    """The last two axes' lower triangle, up to the ``k``-th diagonal; zeros above.
+
+    >>> import autograd as ag
+    >>> ag.tril(ag.ones((2, 2)))
+    Tensor([[1.0, 0.0],
+            [1.0, 1.0]])
+    """
+    return xp.tril(x, k=k)
+
+
+tril.vjp(x=lambda xp, g, k: xp.tril(g, k=k))
+
+
+@op("triu", tex=r"\operatorname{{triu}}({x})")
+def triu(xp, x, *, k=0):
+    """The last two axes' upper triangle, from the ``k``-th diagonal on; zeros below.
+
+    >>> import autograd as ag
+    >>> ag.triu(ag.ones((2, 2)), k=1)
+    Tensor([[0.0, 1.0],
+            [0.0, 0.0]])
+    """
+    return xp.triu(x, k=k)
+
+
+triu.vjp(x=lambda xp, g, k: xp.triu(g, k=k))

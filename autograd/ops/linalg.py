@@ -1,0 +1,347 @@
+"""Products of vectors, matrices and arrays of more axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from autograd import shapes
+from autograd.errors import DomainError, ShapeError
+from autograd.op import describe, op
+from autograd.ops.elementwise import multiply
+from autograd.ops.shaping import reshape
+
+if TYPE_CHECKING:
+    from autograd.tensor import Tensor
+
+
+def _rows(xp: Any, x: Any) -> Any:
+    """``x`` as a matrix with its last axis as columns and all others as rows."""
+    return x if len(x.shape) == 2 else xp.reshape(x, shape=(shapes.size(x.shape[:-1]), x.shape[-1]))
+
+
+# ------------------------------------------------------------------------------------------------------- matrix products
+
+
+@op("ᵀ", text="{x}ᵀ", tex="{x}^{{T}}", level=3)
+def matrix_transpose(xp, x):
+    """The last two axes swapped: ``(..., m, n)`` becomes ``(..., n, m)``.
+
+    >>> import autograd as ag
+    >>> ag.matrix_transpose(ag.Tensor([[1.0, 2.0]]))
+    Tensor([[1.0],
+            [2.0]])
+    """
+    if len(x.shape) < 2:
+        raise ValueError("a transpose swaps the last two axes, so it needs two of them")
+    return x.mT
+
+
+matrix_transpose.vjp(x=lambda g: g.mT)
+
+
+@op("·", text="{x} · {y}", tex=r"{x} \, {y}", level=2)
+def matmul(xp, x, y):
+    """The matrix product ``x @ y``: ``(..., m, k)`` with ``(..., k, n)`` gives ``(..., m, n)``, leading axes broadcast.
+
+    As in NumPy a one-dimensional ``x`` is a row, a one-dimensional ``y`` a column, and that axis is dropped from the result.
+
+    >>> import autograd as ag
+    >>> ag.matmul(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
+    Tensor([12.0, 34.0])
+    """
+    try:
+        return x @ y
+    except (ValueError, TypeError) as error:
+        raise _no_product(x, y, error) from None
+
+
+def _no_product(x: Any, y: Any, error: Exception) -> Exception:
+    """Why there is no matrix product, in a sentence."""
+    a, b = (getattr(z, "shape", ()) for z in (x, y))
+    if not (a and b):
+        return ValueError("a matrix product needs at least one axis on both sides; multiply by a number with *")
+    if a[-1] != b[-1 if len(b) == 1 else -2]:
+        return ValueError(
+            f"the last axis of x ({a[-1]}) and the {'' if len(b) == 1 else 'second to '}last axis of y "
+            f"({b[-1 if len(b) == 1 else -2]}) must be of one length"
+        )
+    return error
+
+
+def _matmul_by_x(xp: Any, g: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
+    if len(y_shape) == 1:
+        return (g if len(x_shape) == 1 else xp.expand_dims(g, axis=-1)) * y
+    if len(x_shape) == 1:
+        return xp.squeeze(y @ xp.expand_dims(g, axis=-1), axis=-1)
+    return g @ y.mT
+
+
+def _matmul_by_y(xp: Any, g: Any, x: Any, x_shape: Any, y_shape: Any) -> Any:
+    if len(x_shape) == 1:
+        if len(y_shape) == 1:
+            return g * x
+        return xp.expand_dims(x, axis=-1) * xp.expand_dims(g, axis=-2)
+    if len(y_shape) == 1:
+        return xp.squeeze(x.mT @ xp.expand_dims(g, axis=-1), axis=-1)
+    if len(y_shape) == 2 < len(x_shape):  # one matrix for a whole stack: one product, not a sum over a stack of them
+        return _rows(xp, x).mT @ _rows(xp, g)
+    return x.mT @ g
+
+
+matmul.vjp(x=_matmul_by_x, y=_matmul_by_y)
+
+
+@op("linear", text="{x} · {weight}ᵀ + {bias}", tex=r"{x} \, {weight}^{{T}} + {bias}", level=1)
+def linear(xp, x, weight, bias=None):
+    """A layer of neurons before their activation, ``x @ weight.T + bias``.
+
+    ``x``: (..., in), a batch of any leading shape. ``weight``: (out, in), a row for each neuron. ``bias``: (out,) or
+    ``None``. The result is (..., out).
+
+    >>> import autograd as ag
+    >>> ag.linear(ag.Tensor([1.0, -1.0]), ag.Tensor([[1.0, -2.0], [-1.0, 1.0]]), ag.Tensor([1.0, 0.0]))
+    Tensor([4.0, -2.0])
+    """
+    try:
+        z = x @ weight.T
+        if bias is not None:
+            z += bias  # the product is ours alone: no need for another array of its size
+    except (ValueError, TypeError) as error:
+        raise _no_layer(x, weight, bias, error) from None
+    return z
+
+
+def _no_layer(x: Any, weight: Any, bias: Any, error: Exception) -> Exception:
+    """Why x, weight and bias make no layer, in a sentence."""
+    if len(weight.shape) != 2:
+        return ValueError(f"weight has {len(weight.shape)} axes and needs two, (outputs, inputs)")
+    if not x.shape or x.shape[-1] != weight.shape[1]:
+        return ValueError(f"the last axis of x must be of length {weight.shape[1]}, the inputs of a weight (outputs, inputs)")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        return ValueError(f"bias must have shape {weight.shape[:1]}, one number for each output of the weight")
+    return error
+
+
+linear.vjp(
+    x=lambda g, weight: g @ weight,
+    weight=lambda xp, g, x: _rows(xp, g).T @ _rows(xp, x),
+    bias=lambda g: g,
+)
+
+
+@op("·", text="{x} · {y}", tex=r"{x} \cdot {y}", level=2, broadcasts=True)
+def vecdot(xp, x, y, *, axis=-1):
+    """The dot products of the vectors that lie along ``axis`` (-1 and lower, counted after broadcasting) of real arrays.
+
+    >>> import autograd as ag
+    >>> ag.vecdot(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
+    Tensor([12.0, 34.0])
+    """
+    if axis >= 0:
+        raise DomainError(f"vecdot counts its axis from the end, because x and y broadcast: {axis} must be -1 or lower.")
+    if x.shape[axis] != y.shape[axis]:
+        raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need as many")
+    return xp.sum(x * y, axis=axis)
+
+
+vecdot.vjp(
+    x=lambda xp, g, y, axis: xp.expand_dims(g, axis=axis) * y,
+    y=lambda xp, g, x, axis: xp.expand_dims(g, axis=axis) * x,
+)
+
+
+def outer(x: Any, y: Any) -> Tensor:
+    """The products of each element of ``x`` (m elements) with each of ``y`` (n elements), of shape (m, n).
+
+    >>> import autograd as ag
+    >>> ag.outer(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]))
+    Tensor([[3.0, 4.0],
+            [6.0, 8.0]])
+    """
+    product: Tensor = multiply(reshape(x, shape=(-1, 1)), reshape(y, shape=(1, -1)))
+    return product
+
+
+# ---------------------------------------------------------------------------------------------- products by named axes
+
+
+def _summed(xp: Any, x: Any, labels: str, keep: str) -> tuple[Any, str]:
+    """``x`` summed over the axes whose labels are not in ``keep``."""
+    axes = tuple(i for i, label in enumerate(labels) if label not in keep)
+    return (xp.sum(x, axis=axes) if axes else x), "".join(label for label in labels if label in keep)
+
+
+def _arranged(xp: Any, x: Any, labels: str, groups: Sequence[str], sizes: dict[str, int]) -> Any:
+    """``x`` with its axes in the order of ``groups``: those of the first as they are, those of any other as one."""
+    x = xp.permute_dims(x, axes=tuple(labels.index(label) for label in "".join(groups)))
+    batch, *merged = groups
+    return xp.reshape(x, shape=(*(sizes[i] for i in batch), *(shapes.size(tuple(sizes[i] for i in m)) for m in merged)))
+
+
+def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[Any, str]:
+    """``x`` times ``y``, labels ``xs`` and ``ys``, summed over all labels that are not in ``keep``: one matrix product."""
+    x, xs = _summed(xp, x, xs, keep + ys)
+    y, ys = _summed(xp, y, ys, keep + xs)
+    sizes = dict(zip(xs + ys, (*x.shape, *y.shape), strict=True))
+    inner = "".join(i for i in xs if i in ys and i not in keep)
+    batch = "".join(i for i in xs if i in ys and i in keep)
+    left = "".join(i for i in xs if i not in ys)
+    right = "".join(i for i in ys if i not in xs)
+    if inner:
+        z = _arranged(xp, x, xs, (batch, left, inner), sizes) @ _arranged(xp, y, ys, (batch, inner, right), sizes)
+    else:
+        z = _arranged(xp, x, xs, (batch, left, ""), sizes) * _arranged(xp, y, ys, (batch, "", right), sizes)
+    labels = batch + left + right
+    return xp.reshape(z, shape=tuple(sizes[i] for i in labels)), labels
+
+
+@op("Σ", text="einsum('{subscripts}', {arrays})", tex=r"\sum\nolimits_{{\text{{{subscripts}}}}} {arrays}", level=2)
+def contract(xp, *arrays, subscripts):
+    """The operation behind `einsum`: a sum of products over named axes, ``subscripts`` like ``"ij,jk->ik"``.
+
+    Here nothing is implied: each array's labels are distinct, a label has one length, and the result's labels are given.
+    The arrays are multiplied from left to right, each time as one matrix product.
+
+    >>> import autograd as ag
+    >>> ag.contract(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]), subscripts="i,j->ij")
+    Tensor([[3.0, 4.0],
+            [6.0, 8.0]])
+    """
+    *terms, result = subscripts.replace("->", ",").split(",")
+    value, labels = arrays[0], terms[0]
+    for i in range(1, len(arrays)):
+        value, labels = _contracted(xp, value, labels, arrays[i], terms[i], keep="".join((result, *terms[i + 1 :])))
+    value, labels = _summed(xp, value, labels, result)
+    return xp.permute_dims(value, axes=tuple(labels.index(i) for i in result))
+
+
+def _contract_by_arrays(xp: Any, g: Any, arrays: Any, arrays_shape: Any, subscripts: str) -> tuple[Any, ...]:
+    """The gradient for an array is the contraction of ``g`` with the other arrays; what it alone summed is repeated."""
+    *terms, result = subscripts.replace("->", ",").split(",")
+    gradients = []
+    for i, (term, shape) in enumerate(zip(terms, arrays_shape, strict=True)):
+        others = [j for j in range(len(terms)) if j != i]
+        known = "".join(label for label in term if label in result or any(label in terms[j] for j in others))
+        given = ",".join([result, *(terms[j] for j in others)])
+        part = xp.contract(g, *(arrays[j] for j in others), subscripts=f"{given}->{known}")
+        part = xp.reshape(part, shape=tuple(n if label in known else 1 for label, n in zip(term, shape, strict=True)))
+        gradients.append(xp.broadcast_to(part, shape=shape))
+    return tuple(gradients)
+
+
+contract.vjp(arrays=_contract_by_arrays)
+
+_LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
+    """``term`` with labels from ``dots``, counted from the right, in place of its ellipsis."""
+    before, ellipsis, after = term.partition("...")
+    if wrong := [c for c in before + after if c not in _LABELS]:
+        raise DomainError(f"einsum {subscripts!r}: {wrong[0]!r} is no label; use letters, ',', '->' and one '...' in a term.")
+    count = ndim - len(before) - len(after)
+    if count < 0 or (count and not ellipsis):
+        raise ShapeError(
+            f"einsum {subscripts!r}: the term {term!r} names {len(before) + len(after)} axes and its array has {ndim}."
+        )
+    return before + (dots[len(dots) - count :] if count else "") + after
+
+
+def einsum(subscripts: str, *operands: Any) -> Tensor:
+    """A sum of products over named axes, as NumPy's: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
+
+    Each operand has a term of ``subscripts``, one letter an axis. The result has the letters after ``->`` in that order, or
+    without an arrow those that occur once, sorted. A letter twice in a term takes a diagonal; ``...`` stands for the axes
+    that have no letter, broadcast. Products are taken from left to right, so that the order of the operands decides the
+    work. Raises `DomainError` for what is no label, and `ShapeError` for axes that do not fit their labels.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> ag.einsum("ij,j->i", x, [10.0, 1.0]), ag.einsum("ii", x), ag.einsum("...j->...", x)
+    (Tensor([12.0, 34.0]), Tensor(5.0), Tensor([3.0, 7.0]))
+    """
+    from autograd.tensor import asarray
+
+    tensors = [asarray(x) for x in operands]
+    given, arrow, wanted = subscripts.replace(" ", "").partition("->")
+    written = given.split(",")
+    if len(written) != len(tensors):
+        raise ShapeError(f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each.")
+    free = [c for c in _LABELS if c not in subscripts]
+    depth = max((x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t), default=0)
+    dots = "".join(free[: max(depth, 0)])
+    terms = [_spelled_out(t, x.ndim, dots, subscripts) for t, x in zip(written, tensors, strict=True)]
+    everything = "".join(terms)
+    if arrow:
+        result = wanted.replace("...", dots)
+        if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
+            raise DomainError(f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it.")
+    else:
+        letters = sorted(c for c in set(everything) if everything.count(c) == 1 and c not in dots)
+        result = dots + "".join(letters)
+    sizes = _label_sizes(terms, tensors, subscripts)
+    fresh = iter(free[len(dots) :])
+    factors: list[tuple[str, Tensor]] = []
+    for term, x in zip(terms, tensors, strict=True):
+        # An axis of length 1 that is broadcast has no say. The second axis of a diagonal gets a label of its own, and an
+        # identity matrix that ties it to the first.
+        axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
+        labels, identities = "", []
+        for label in (term[a] for a in axes):
+            labels += next(fresh) if label in labels else label
+            if labels[-1] != label:
+                identities.append((label + labels[-1], _identity(x, sizes[label])))
+        factors += [(labels, reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x), *identities]
+    contraction: Tensor = contract.apply(
+        *(x for _, x in factors), subscripts=f"{','.join(labels for labels, _ in factors)}->{result}"
+    )
+    return contraction
+
+
+def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: str) -> dict[str, int]:
+    """The length of each label's axes."""
+    sizes: dict[str, int] = {}
+    for label, n in chain.from_iterable(zip(t, x.shape, strict=True) for t, x in zip(terms, tensors, strict=True)):
+        if sizes.setdefault(label, n) == 1:
+            sizes[label] = n
+        elif n not in (1, sizes[label]):
+            given = ", ".join(map(describe, tensors))
+            raise ShapeError(f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another ({given}).")
+    return sizes
+
+
+def _identity(like: Tensor, n: int) -> Tensor:
+    from autograd.ops.creation import eye
+
+    return eye(n, dtype=like.dtype, device=like.device)
+
+
+def tensordot(x: Any, y: Any, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
+    """The sum of products over pairs of axes: ``axes`` gives those of ``x`` and those of ``y``, or how many, the last of
+    ``x`` with the first of ``y``.
+
+    The result has the other axes of ``x``, then those of ``y``. Raises `ShapeError` where a pair differs in length.
+
+    >>> import autograd as ag
+    >>> ag.tensordot(ag.ones((2, 3, 4)), ag.ones((4, 3, 5)), axes=((1, 2), (1, 0))).shape
+    (2, 5)
+    """
+    from autograd.tensor import asarray
+
+    x, y = asarray(x), asarray(y)
+    pairs = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
+    of_x, of_y = (
+        shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim) for p, z in zip(pairs, (x, y), strict=True)
+    )
+    if [x.shape[i] for i in of_x] != [y.shape[j] for j in of_y]:
+        raise ShapeError(
+            f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: each pair must be of one length."
+        )
+    xs = _LABELS[: x.ndim]
+    paired = dict(zip(of_y, of_x, strict=True))
+    ys = "".join(xs[paired[j]] if j in paired else _LABELS[x.ndim + j] for j in range(y.ndim))
+    result = "".join(label for label in xs + ys if (xs + ys).count(label) == 1)
+    contraction: Tensor = contract.apply(x, y, subscripts=f"{xs},{ys}->{result}")
+    return contraction

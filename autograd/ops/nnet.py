@@ -1,0 +1,222 @@
+"""What a network ends in: softmax, and the losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd import shapes
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.op import op
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
+    """The losses as their mean, as their sum, or as they are."""
+    if reduction == "none":
+        return losses
+    total = xp.sum(losses)
+    return total * (1 / shapes.size(losses.shape)) if reduction == "mean" else total
+
+
+def _share(g: Any, shape: shapes.Shape, reduction: str) -> Any:
+    """What arrives at each of the losses (of ``shape``) from the reduced one."""
+    return g * (1 / shapes.size(shape)) if reduction == "mean" else g
+
+
+def _check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise DomainError(f"{name} has no reduction {reduction!r}: choose 'mean', 'sum' or 'none'.")
+    if 0 in shape:
+        raise ShapeError(f"{name} was given an empty batch, of shape {shape}: a loss needs at least one example.")
+
+
+# --------------------------------------------------------------------------------------------------------------- softmax
+
+
+@op("softmax", tex=r"\operatorname{{softmax}}({x})")
+def softmax(xp, x, *, axis=-1):
+    """``exp(x)`` divided by its sum along ``axis``: numbers between 0 and 1 that sum to 1. Never overflows.
+
+    >>> import autograd as ag
+    >>> ag.softmax(ag.Tensor([1000.0, 1000.0]))
+    Tensor([0.5, 0.5])
+    """
+    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return e / xp.sum(e, axis=axis, keepdims=True)
+
+
+softmax.vjp(x=lambda xp, g, out, axis: out * (g - xp.sum(g * out, axis=axis, keepdims=True)))
+
+
+@op("log softmax", tex=r"\ln \operatorname{{softmax}}({x})")
+def log_softmax(xp, x, *, axis=-1):
+    """The logarithm of `softmax`, exact where that is close to 0.
+
+    >>> import autograd as ag
+    >>> ag.log_softmax(ag.Tensor([0.0, -1000.0]))
+    Tensor([0.0, -1000.0])
+    """
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+log_softmax.vjp(x=lambda xp, g, out, axis: g - xp.exp(out) * xp.sum(g, axis=axis, keepdims=True))
+
+
+@op("one-hot", text="one_hot({labels})", tex=r"\mathbf{{1}}_{{{labels}}}")
+def one_hot(xp, labels, *, classes, dtype="float64"):
+    """A row for each label: 1 at that class, else 0. Labels (...) become (..., ``classes``). No gradient.
+
+    >>> import autograd as ag
+    >>> ag.one_hot([0, 2], classes=3)
+    Tensor([[1.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0]])
+    """
+    dtype = getattr(xp, dtype) if isinstance(dtype, str) else dtype
+    return xp.astype(xp.expand_dims(labels, axis=-1) == xp.arange(classes), dtype)
+
+
+# -------------------------------------------------------------------------------------------------------- cross-entropies
+
+
+def _are_labels(logits: Any, target: Any) -> bool:
+    return len(target.shape) == len(logits.shape) - 1
+
+
+def _check_target(xp: Any, logits: Any, target: Any) -> None:
+    """Refuse what is neither a label for each row of logits nor a probability for each logit."""
+    if not logits.shape:
+        raise ShapeError("cross_entropy needs logits with an axis of classes, (..., classes); it was given a single number.")
+    if target.shape == logits.shape:
+        return
+    classes = logits.shape[-1]
+    if target.shape != logits.shape[:-1]:
+        raise ShapeError(
+            f"cross_entropy was given logits {logits.shape} and a target {target.shape}: give integer labels of shape "
+            f"{logits.shape[:-1]}, or one probability for each of the {classes} classes, of shape {logits.shape}."
+        )
+    if not xp.isdtype(target.dtype, "integral"):
+        raise DTypeError(
+            f"cross_entropy was given labels of dtype {target.dtype}: labels are integers from 0 to {classes - 1}; "
+            f"for probabilities give a target of shape {logits.shape}."
+        )
+    low, high = int(xp.min(target)), int(xp.max(target))
+    if low < 0 or high >= classes:
+        raise DomainError(
+            f"cross_entropy was given the label {low if low < 0 else high} for logits of {classes} classes, {logits.shape}: "
+            f"labels go from 0 to {classes - 1}."
+        )
+
+
+def _probabilities(xp: Any, target: Any, logits: Any) -> Any:
+    """Soft or one-hot labels in the dtype of the logits: integers would promote float32."""
+    return target if target.dtype == logits.dtype else xp.astype(target, logits.dtype)
+
+
+@op("cross entropy", text="cross_entropy({logits}, {target})", tex=r"\operatorname{{CE}}({logits}, {target})")
+def cross_entropy(xp, logits, target, *, reduction="mean"):
+    """The cross-entropy of ``softmax(logits)`` to the target, in nats: ``-sum(target * log_softmax(logits))`` per example.
+
+    ``logits``: (..., classes), before any softmax. ``target``: integer labels (...), or one-hot or soft labels (..., classes).
+    ``reduction``: the ``"mean"`` over the examples, their ``"sum"``, or ``"none"`` for one loss each.
+
+    Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch, and
+    `DTypeError` for labels that are no integers.
+
+    >>> import autograd as ag
+    >>> logits = ag.Tensor([[0.0, 0.0], [0.0, 100.0]])
+    >>> ag.cross_entropy(logits, [1, 1]), ag.cross_entropy(logits, [[0.5, 0.5], [0.0, 1.0]], reduction="none")
+    (Tensor(0.346574), Tensor([0.693147, 0.0]))
+    """
+    _check_target(xp, logits, target)
+    _check_batch("cross_entropy", logits.shape, reduction)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
+    if _are_labels(logits, target):
+        chosen = xp.take_along_axis(shifted, xp.expand_dims(target, axis=-1), axis=-1)
+        return _reduced(xp, total - xp.squeeze(chosen, axis=-1), reduction)
+    surprise = xp.expand_dims(total, axis=-1) - shifted
+    return _reduced(xp, xp.sum(_probabilities(xp, target, logits) * surprise, axis=-1), reduction)
+
+
+def _cross_entropy_by_logits(xp: Any, g: Any, logits: Any, target: Any, reduction: Any) -> Any:
+    p = xp.softmax(logits)
+    if _are_labels(logits, target):
+        slope = p - xp.one_hot(target, classes=logits.shape[-1], dtype=logits.dtype)
+    else:
+        target = _probabilities(xp, target, logits)
+        slope = p * xp.sum(target, axis=-1, keepdims=True) - target
+    share = _share(g, logits.shape[:-1], reduction)
+    return slope * (xp.expand_dims(share, axis=-1) if reduction == "none" else share)
+
+
+def _cross_entropy_by_target(xp: Any, g: Any, logits: Any, reduction: Any) -> Any:
+    share = _share(g, logits.shape[:-1], reduction)
+    return -xp.log_softmax(logits) * (xp.expand_dims(share, axis=-1) if reduction == "none" else share)
+
+
+cross_entropy.vjp(logits=_cross_entropy_by_logits, target=_cross_entropy_by_target)
+
+
+def _check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
+    """Refuse shapes that would broadcast: (n, 1) against (n,) is a mistake, and costs n² numbers."""
+    a, b = getattr(x, "shape", ()), getattr(y, "shape", ())
+    if a != b and a and b:
+        raise ShapeError(f"{name} compares element by element, and was given shapes {a} and {b}: reshape one of them.")
+    _check_batch(name, a or b, reduction)
+
+
+@op(
+    "binary cross entropy",
+    text="binary_cross_entropy({logits}, {target})",
+    tex=r"\operatorname{{BCE}}({logits}, {target})",
+)
+def binary_cross_entropy_with_logits(xp, logits, target, *, reduction="mean"):
+    """The cross-entropy of ``sigmoid(logits)`` to the target, in nats, elementwise, without overflow.
+
+    ``logits`` and ``target`` (numbers from 0 to 1) have one shape. ``reduction``: ``"mean"`` over all elements, ``"sum"``,
+    or ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
+
+    >>> import autograd as ag
+    >>> ag.binary_cross_entropy_with_logits(ag.Tensor([0.0, 100.0]), [1.0, 1.0], reduction="none")
+    Tensor([0.693147, 0.0])
+    """
+    _check_pair("binary_cross_entropy_with_logits", logits, target, reduction)
+    return _reduced(xp, xp.logaddexp(logits, 0.0) - logits * target, reduction)
+
+
+binary_cross_entropy_with_logits.vjp(
+    logits=lambda xp, g, logits, target, logits_shape, reduction: (
+        (xp.sigmoid(logits) - target) * _share(g, logits_shape, reduction)
+    ),
+    target=lambda g, logits, logits_shape, reduction: -logits * _share(g, logits_shape, reduction),
+)
+
+
+@op("squared error", text="({x} - {y})²", tex=r"\left\|{x} - {y}\right\|^2")
+def squared_error(xp, x, y, *, reduction="mean"):
+    """``(x - y)²``, elementwise.
+
+    ``x`` and ``y`` have one shape, or one of them is a number. ``reduction``: ``"mean"`` over all elements, ``"sum"``, or
+    ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
+
+    >>> import autograd as ag
+    >>> ag.squared_error(ag.Tensor([1.0, 2.0]), ag.Tensor([1.0, 4.0]), reduction="sum")
+    Tensor(4.0)
+    """
+    _check_pair("squared_error", x, y, reduction)
+    miss = x - y
+    if reduction == "none":
+        return miss * miss
+    flat = xp.reshape(miss, shape=(-1,))
+    total = flat @ flat  # a sum of squares is a product with itself: one call
+    return total * (1 / shapes.size(miss.shape)) if reduction == "mean" else total
+
+
+def _squared_error_by_x(g: Any, x: Any, y: Any, reduction: Any) -> Any:
+    miss = x - y
+    return miss * (2 * _share(g, miss.shape, reduction))
+
+
+squared_error.vjp(x=_squared_error_by_x, y=lambda g, x, y, reduction: -_squared_error_by_x(g, x, y, reduction))

@@ -1,0 +1,343 @@
+"""Reductions and running totals: what makes one number of many, and what keeps the numbers on the way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from autograd import shapes
+from autograd.errors import ShapeError
+from autograd.op import op
+
+
+def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:
+    """A reduction's result with the reduced axes of ``shape`` as ones, so that it broadcasts against what was reduced."""
+    return xp.reshape(value, shape=shapes.keepdims_shape(shape, axis))
+
+
+def _spread(xp: Any, g: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
+    """``g`` at every element that was reduced."""
+    return xp.broadcast_to(g if axis is None else _kept(xp, g, x_shape, axis), shape=x_shape)
+
+
+# ------------------------------------------------------------------------------------------------------- sums and moments
+
+
+@op("Σ", text="sum({x})", tex=r"\sum {x}", level=2)
+def sum(xp, x, *, axis=None, keepdims=False):
+    """The sum over ``axis``: a number, a tuple of them, or ``None`` for all. Integers and booleans are summed as int64.
+
+    >>> import autograd as ag
+    >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Tensor([4.0, 6.0])
+    """
+    return xp.sum(x, axis=axis, keepdims=keepdims)
+
+
+sum.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g, x_shape, axis))
+
+
+@op("mean", tex=r"\operatorname{{mean}}({x})")
+def mean(xp, x, *, axis=None, keepdims=False):
+    """The mean over ``axis``: a number, a tuple of them, or ``None`` for all.
+
+    >>> import autograd as ag
+    >>> ag.mean(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True)
+    Tensor([[1.5],
+            [3.5]])
+    """
+    return xp.sum(x, axis=axis, keepdims=keepdims) / shapes.size(x.shape, axis)
+
+
+mean.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g / shapes.size(x_shape, axis), x_shape, axis))
+
+
+def _slope_of_square(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
+    """The factor that a sum of squares about the mean has in the variance; NaN where there is no variance."""
+    degrees = shapes.size(x_shape, axis) - correction
+    return 1 / degrees if degrees > 0 else math.nan
+
+
+def _centred(xp: Any, x: Any, axis: shapes.Axis) -> Any:
+    return x - xp.mean(x, axis=axis, keepdims=True)
+
+
+@op("var", tex=r"\operatorname{{var}}({x})")
+def var(xp, x, *, axis=None, correction=0, keepdims=False):
+    """The variance over ``axis``: squares about the mean, summed and divided by their number less ``correction``.
+
+    ``correction`` is 0 as in NumPy and the array API (PyTorch's ``Tensor.var`` has 1).
+
+    >>> import autograd as ag
+    >>> ag.var(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
+    Tensor(1.0)
+    """
+    return xp.var(x, axis=axis, correction=correction, keepdims=keepdims)
+
+
+var.vjp(
+    x=lambda xp, g, x, x_shape, axis, correction: (
+        _kept(xp, g, x_shape, axis) * (2 * _slope_of_square(x_shape, axis, correction)) * _centred(xp, x, axis)
+    )
+)
+
+
+@op("std", tex=r"\operatorname{{std}}({x})")
+def std(xp, x, *, axis=None, correction=0, keepdims=False):
+    """The standard deviation over ``axis``, the square root of `var`.
+
+    Where all values are equal it has a kink; there the gradient is taken as 0, as in PyTorch.
+
+    >>> import autograd as ag
+    >>> ag.std(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
+    Tensor(1.0)
+    """
+    return xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
+
+
+def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correction: Any) -> Any:
+    share = g * _slope_of_square(x_shape, axis, correction) / xp.where(out == 0, 1.0, out)
+    return _kept(xp, share, x_shape, axis) * _centred(xp, x, axis)
+
+
+std.vjp(x=_std_by_x)
+
+
+@op("logsumexp", text="log Σ exp({x})", tex=r"\ln \sum e^{{{x}}}")
+def logsumexp(xp, x, *, axis=None, keepdims=False):
+    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where every element is -inf it is -inf, with a gradient of 0.
+
+    >>> import autograd as ag
+    >>> ag.logsumexp(ag.Tensor([1000.0, 1000.0]))
+    Tensor(1000.69)
+    """
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0.0)
+    total = xp.sum(xp.exp(x - top), axis=axis, keepdims=True)
+    result = xp.where(total == 0, -math.inf, xp.log(xp.where(total == 0, 1.0, total)) + top)
+    return result if keepdims else xp.squeeze(result, axis=shapes.normalize_axes(axis, x.ndim))
+
+
+def _softmax_of(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
+    safe = xp.where(out == -math.inf, 0.0, out)
+    return _kept(xp, g, x_shape, axis) * xp.exp(x - _kept(xp, safe, x_shape, axis))
+
+
+logsumexp.vjp(x=_softmax_of)
+
+
+# -------------------------------------------------------------------------------------------------------------- extremes
+
+
+def _shared(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
+    """``g`` in equal parts to the elements that are equal to the extreme."""
+    chosen = xp.astype(x == _kept(xp, out, x_shape, axis), g.dtype)
+    return chosen * (_kept(xp, g, x_shape, axis) / xp.sum(chosen, axis=axis, keepdims=True))
+
+
+@op("max", tex=r"\max({x})")
+def max(xp, x, *, axis=None, keepdims=False):
+    """The largest element over ``axis``. Equal largest elements share the gradient equally, as in PyTorch's ``amax``.
+
+    >>> import autograd as ag
+    >>> ag.grad(ag.max)([3.0, 1.0, 3.0])
+    Tensor([0.5, 0.0, 0.5])
+    """
+    return xp.max(x, axis=axis, keepdims=keepdims)
+
+
+max.vjp(x=_shared)
+
+
+@op("min", tex=r"\min({x})")
+def min(xp, x, *, axis=None, keepdims=False):
+    """The smallest element over ``axis``. Equal smallest elements share the gradient equally, as in PyTorch's ``amin``.
+
+    >>> import autograd as ag
+    >>> ag.min(ag.Tensor([[3.0, 1.0], [2.0, 5.0]]), axis=1)
+    Tensor([1.0, 2.0])
+    """
+    return xp.min(x, axis=axis, keepdims=keepdims)
+
+
+min.vjp(x=_shared)
+
+
+@op("argmax")
+def argmax(xp, x, *, axis=None, keepdims=False):
+    """The position of the largest element along ``axis`` (in the flattened array for ``None``), the first of equal ones.
+
+    No gradient.
+
+    >>> import autograd as ag
+    >>> ag.argmax(ag.Tensor([1.0, 3.0, 2.0]))
+    Tensor(1)
+    """
+    return xp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op("argmin")
+def argmin(xp, x, *, axis=None, keepdims=False):
+    """The position of the smallest element along ``axis`` (in the flattened array for ``None``), the first of equal ones.
+
+    No gradient.
+
+    >>> import autograd as ag
+    >>> ag.argmin(ag.Tensor([[1.0, 3.0], [2.0, 0.0]]), axis=0)
+    Tensor([0, 1])
+    """
+    return xp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@op("all")
+def all(xp, x, *, axis=None, keepdims=False):
+    """Whether every element over ``axis`` is true (not zero). No gradient.
+
+    >>> import autograd as ag
+    >>> ag.all(ag.Tensor([1.0, 2.0]) > 0)
+    Tensor(True)
+    """
+    return xp.all(x, axis=axis, keepdims=keepdims)
+
+
+@op("any")
+def any(xp, x, *, axis=None, keepdims=False):
+    """Whether some element over ``axis`` is true (not zero). No gradient.
+
+    >>> import autograd as ag
+    >>> ag.any(ag.Tensor([1.0, 2.0]) > 3)
+    Tensor(False)
+    """
+    return xp.any(x, axis=axis, keepdims=keepdims)
+
+
+# -------------------------------------------------------------------------------------------------------- running totals
+
+
+def _running_axis(ndim: int, axis: int | None) -> int:
+    """The axis, from 0 up, that a running total goes along; it may be left out where there is only one."""
+    if axis is None and ndim != 1:
+        raise ShapeError(f"a running total goes along one axis, and the array has {ndim}: say which one, for instance axis=0.")
+    return shapes.normalize_axes(0 if axis is None else axis, ndim)[0]
+
+
+def _after_initial(g: Any, axis: int, include_initial: bool) -> Any:
+    return g[shapes.along(axis, slice(1, None))] if include_initial else g
+
+
+@op("Σ…", text="cumulative_sum({x})", tex=r"\operatorname{{cumsum}}({x})")
+def cumulative_sum(xp, x, *, axis=None, include_initial=False):
+    """The sums of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 0 comes before them.
+
+    >>> import autograd as ag
+    >>> ag.cumulative_sum(ag.Tensor([1.0, 2.0, 3.0]), include_initial=True)
+    Tensor([0.0, 1.0, 3.0, 6.0])
+    """
+    return xp.cumulative_sum(x, axis=_running_axis(x.ndim, axis), include_initial=include_initial)
+
+
+def _cumulative_sum_by_x(xp: Any, g: Any, x_shape: Any, axis: Any, include_initial: Any) -> Any:
+    axis = _running_axis(len(x_shape), axis)
+    g = _after_initial(g, axis, include_initial)
+    return xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis)
+
+
+cumulative_sum.vjp(x=_cumulative_sum_by_x)
+
+
+@op("Π…", text="cumulative_prod({x})", tex=r"\operatorname{{cumprod}}({x})")
+def cumulative_prod(xp, x, *, axis=None, include_initial=False):
+    """The products of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 1 comes before them.
+
+    Its rule does not divide, so it is right for zeros, to any order.
+
+    >>> import autograd as ag
+    >>> ag.cumulative_prod(ag.Tensor([2.0, 3.0, 4.0]))
+    Tensor([2.0, 6.0, 24.0])
+    """
+    return xp.cumulative_prod(x, axis=_running_axis(x.ndim, axis), include_initial=include_initial)
+
+
+def _products_before(xp: Any, x: Any, axis: int) -> Any:
+    """For each element the product of those before it."""
+    return xp.cumulative_prod(x, axis=axis, include_initial=True)[shapes.along(axis, slice(-1))]
+
+
+def _recurrence_back(xp: Any, a: Any, g: Any, axis: int) -> Any:
+    """``s[i] = g[i] + a[i+1] * s[i+1]``, a `linear_recurrence` from the end to the start."""
+    a = xp.roll(xp.flip(a, axis=axis), shift=1, axis=axis)
+    return xp.flip(xp.linear_recurrence(a, xp.flip(g, axis=axis), axis=axis), axis=axis)
+
+
+def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, include_initial: Any) -> Any:
+    # Element i is in all products from the i-th on: g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before.
+    axis = _running_axis(len(x_shape), axis)
+    g = _after_initial(g, axis, include_initial)
+    return _products_before(xp, x, axis) * _recurrence_back(xp, x, g, axis)
+
+
+cumulative_prod.vjp(x=_cumulative_prod_by_x)
+
+
+@op("y = b + a y", text="linear_recurrence({a}, {b})", tex=r"\operatorname{{recurrence}}({a}, {b})")
+def linear_recurrence(xp, a, b, *, axis=-1):
+    """``y[i] = b[i] + a[i] * y[i-1]`` along ``axis``, from ``y[-1] = 0``; ``a`` and ``b`` have one shape.
+
+    Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990). It
+    is the adjoint of `cumulative_prod`, and its own.
+
+    >>> import autograd as ag
+    >>> ag.linear_recurrence(ag.Tensor([0.5, 0.5, 0.5]), ag.Tensor([1.0, 1.0, 1.0]))
+    Tensor([1.0, 1.5, 1.75])
+    """
+    if a.shape != b.shape:
+        raise ValueError("a and b need one shape")
+    axis = _running_axis(len(b.shape), axis)
+    step = 1
+    while step < b.shape[axis]:
+        head, tail, before = (shapes.along(axis, s) for s in (slice(step), slice(step, None), slice(-step)))
+        b = xp.concat([b[head], b[tail] + a[tail] * b[before]], axis=axis)
+        a = xp.concat([a[head], a[tail] * a[before]], axis=axis)
+        step *= 2
+    return b
+
+
+def _recurrence_by_a(xp: Any, g: Any, a: Any, out: Any, axis: Any) -> Any:
+    axis = _running_axis(len(out.shape), axis)
+    first, before = out[shapes.along(axis, slice(1))], out[shapes.along(axis, slice(-1))]
+    earlier = xp.concat([xp.zeros_like(first), before], axis=axis)
+    return _recurrence_back(xp, a, g, axis) * earlier
+
+
+linear_recurrence.vjp(
+    a=_recurrence_by_a,
+    b=lambda xp, g, a, out, axis: _recurrence_back(xp, a, g, _running_axis(len(out.shape), axis)),
+)
+
+
+# -------------------------------------------------------------------------------------------------------------- products
+
+
+@op("Π", text="prod({x})", tex=r"\prod {x}", level=2)
+def prod(xp, x, *, axis=None, keepdims=False):
+    """The product over ``axis``. Its rule multiplies the other elements and does not divide, so it is right for zeros.
+
+    >>> import autograd as ag
+    >>> ag.grad(ag.prod)([2.0, 0.0, 5.0])
+    Tensor([0.0, 10.0, 0.0])
+    """
+    return xp.prod(x, axis=axis, keepdims=keepdims)
+
+
+def _product_of_others(xp: Any, x: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
+    """For each element the product of the others that it is multiplied with: of those before, times of those after."""
+    axes = shapes.normalize_axes(axis, len(x_shape))
+    order = (*(i for i in range(len(x_shape)) if i not in axes), *axes)
+    moved = xp.permute_dims(x, axes=order)
+    flat = xp.reshape(moved, shape=(*(x_shape[i] for i in order[: len(order) - len(axes)]), shapes.size(x_shape, axis)))
+    last = len(flat.shape) - 1
+    others = _products_before(xp, flat, last) * xp.flip(_products_before(xp, xp.flip(flat, axis=last), last), axis=last)
+    return xp.permute_dims(xp.reshape(others, shape=moved.shape), axes=shapes.inverse_permutation(order))
+
+
+prod.vjp(x=lambda xp, g, x, x_shape, axis: _kept(xp, g, x_shape, axis) * _product_of_others(xp, x, x_shape, axis))

@@ -1,0 +1,315 @@
+"""The same elements in another shape, order or number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from autograd import shapes
+from autograd.errors import DomainError, ShapeError
+from autograd.op import op
+
+if TYPE_CHECKING:
+    from autograd.tensor import Tensor
+
+# ------------------------------------------------------------------------------------------------------------- the shape
+
+
+@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})")
+def reshape(xp, x, *, shape):
+    """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, for what is left.
+
+    >>> import autograd as ag
+    >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), shape=(2, -1))
+    Tensor([[1.0, 2.0],
+            [3.0, 4.0]])
+    """
+    return xp.reshape(x, shape=shape)
+
+
+reshape.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
+
+
+@op("expand dims", text="{x}", tex="{x}")
+def expand_dims(xp, x, *, axis):
+    """``x`` with new axes of length 1 at ``axis``, a number or a tuple of them, counted in the result.
+
+    >>> import autograd as ag
+    >>> ag.expand_dims(ag.Tensor([1.0, 2.0]), axis=-1).shape
+    (2, 1)
+    """
+    return xp.reshape(x, shape=shapes.expanded_shape(x.shape, axis))
+
+
+expand_dims.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
+
+
+@op("squeeze", text="{x}", tex="{x}")
+def squeeze(xp, x, *, axis):
+    """``x`` without the axes ``axis``, a number or a tuple of them, which must be of length 1.
+
+    >>> import autograd as ag
+    >>> ag.squeeze(ag.Tensor([[1.0], [2.0]]), axis=1)
+    Tensor([1.0, 2.0])
+    """
+    return xp.squeeze(x, axis=axis)
+
+
+squeeze.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
+
+
+@op("permute", text="permute({x}, {axes})", tex=r"\operatorname{{permute}}({x})")
+def permute_dims(xp, x, *, axes):
+    """``x`` with its axes in the order ``axes``.
+
+    >>> import autograd as ag
+    >>> ag.permute_dims(ag.zeros((2, 3, 4)), axes=(2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    return xp.permute_dims(x, axes=axes)
+
+
+permute_dims.vjp(x=lambda xp, g, axes: xp.permute_dims(g, axes=shapes.inverse_permutation(axes)))
+
+
+@op("broadcast", text="{x}", tex="{x}", broadcasts=True)
+def broadcast_to(xp, x, *, shape):
+    """``x`` repeated to ``shape`` without a copy: new axes in front, axes of length 1 stretched.
+
+    >>> import autograd as ag
+    >>> ag.broadcast_to(ag.Tensor([1.0, 2.0]), shape=(2, 2))
+    Tensor([[1.0, 2.0],
+            [1.0, 2.0]])
+    """
+    return xp.broadcast_to(x, shape=shape)
+
+
+broadcast_to.vjp(x=lambda g: g)
+
+
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """``x`` with the axes ``source`` at the places ``destination``, the others in their order.
+
+    >>> import autograd as ag
+    >>> ag.moveaxis(ag.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    ndim = len(x.shape)
+    start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
+    if len(start) != len(end):
+        raise ShapeError(f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a place.")
+    rest = iter([i for i in range(ndim) if i not in start])
+    places = dict(zip(end, start, strict=True))
+    moved: Tensor = permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
+    return moved
+
+
+# --------------------------------------------------------------------------------------------------- together and apart
+
+
+@op("concat", text="concat({arrays})", tex=r"[{arrays}]")
+def concat(xp, *arrays, axis=0):
+    """Arrays one after the other along ``axis``, given as a list or one by one; with ``axis=None`` they are flattened first.
+
+    >>> import autograd as ag
+    >>> ag.concat([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0])])
+    Tensor([1.0, 2.0, 3.0])
+    """
+    return xp.concat(arrays, axis=axis)
+
+
+def _cut(xp: Any, g: Any, arrays_shape: Sequence[shapes.Shape], axis: int | None) -> tuple[Any, ...]:
+    parts, start = [], 0
+    for shape in arrays_shape:
+        count = shapes.size(shape) if axis is None else shape[axis]
+        place = 0 if axis is None else axis % len(shape)
+        parts.append(xp.reshape(g[shapes.along(place, slice(start, start + count))], shape=shape))
+        start += count
+    return tuple(parts)
+
+
+concat.vjp(arrays=_cut)
+
+
+@op("stack", text="stack({arrays})", tex=r"[{arrays}]")
+def stack(xp, *arrays, axis=0):
+    """Arrays of one shape, given as a list or one by one, as the entries of a new ``axis``.
+
+    >>> import autograd as ag
+    >>> ag.stack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])], axis=1)
+    Tensor([[1.0, 3.0],
+            [2.0, 4.0]])
+    """
+    return xp.stack(arrays, axis=axis)
+
+
+def _entries(g: Any, arrays_shape: Sequence[shapes.Shape], axis: int) -> tuple[Any, ...]:
+    (place,) = shapes.normalize_axes(axis, len(arrays_shape[0]) + 1)
+    return tuple(g[shapes.along(place, i)] for i in range(len(arrays_shape)))
+
+
+stack.vjp(arrays=_entries)
+
+
+def unstack(x: Any, *, axis: int = 0) -> tuple[Tensor, ...]:
+    """The entries of ``x`` along ``axis``, each without that axis.
+
+    >>> import autograd as ag
+    >>> ag.unstack(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
+    """
+    from autograd.ops.indexing import getitem
+
+    (place,) = shapes.normalize_axes(axis, len(x.shape))
+    return tuple(getitem(x, index=shapes.along(place, i)) for i in range(x.shape[place]))
+
+
+def split(x: Any, indices_or_sections: int | Sequence[int], *, axis: int = 0) -> tuple[Tensor, ...]:
+    """``x`` cut along ``axis``: into a number of equal parts, or before each of the given indices, as in NumPy.
+
+    Raises `ShapeError` where the axis can't be cut into equal parts.
+
+    >>> import autograd as ag
+    >>> ag.split(ag.Tensor([1.0, 2.0, 3.0, 4.0]), 2), ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])
+    ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
+    """
+    from autograd.ops.indexing import getitem
+
+    (place,) = shapes.normalize_axes(axis, len(x.shape))
+    length = x.shape[place]
+    if isinstance(indices_or_sections, int):
+        if indices_or_sections < 1 or length % indices_or_sections:
+            raise ShapeError(f"axis {axis} of length {length} can't be split into {indices_or_sections} equal parts.")
+        width = length // indices_or_sections
+        cuts = [width * i for i in range(1, indices_or_sections)]
+    else:
+        cuts = list(indices_or_sections)
+    return tuple(
+        getitem(x, index=shapes.along(place, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, length], strict=True)
+    )
+
+
+# ------------------------------------------------------------------------------------------------- order and repetition
+
+
+@op("flip", tex=r"\operatorname{{flip}}({x})")
+def flip(xp, x, *, axis=None):
+    """The elements in reverse order along ``axis``: a number, a tuple of them, or ``None`` for all.
+
+    >>> import autograd as ag
+    >>> ag.flip(ag.Tensor([1.0, 2.0, 3.0]))
+    Tensor([3.0, 2.0, 1.0])
+    """
+    return xp.flip(x, axis=axis)
+
+
+flip.vjp(x=lambda xp, g, axis: xp.flip(g, axis=axis))
+
+
+def _negated(shift: int | Sequence[int]) -> int | tuple[int, ...]:
+    return -shift if isinstance(shift, int) else tuple(-s for s in shift)
+
+
+@op("roll", tex=r"\operatorname{{roll}}({x})")
+def roll(xp, x, *, shift, axis=None):
+    """The elements moved by ``shift`` places along ``axis``, those that leave at one end coming in at the other.
+
+    ``axis=None`` rolls the flattened array. ``shift`` and ``axis`` may be tuples.
+
+    >>> import autograd as ag
+    >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), shift=1)
+    Tensor([3.0, 1.0, 2.0])
+    """
+    return xp.roll(x, shift, axis=axis)
+
+
+roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(shift), axis=axis))
+
+
+@op("repeat", tex=r"\operatorname{{repeat}}({x})")
+def repeat(xp, x, *, repeats, axis=None):
+    """Each element ``repeats`` times along ``axis``, or of the flattened array; ``repeats`` is one number, or one for each.
+
+    >>> import autograd as ag
+    >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
+    (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
+    """
+    repeats = repeats if isinstance(repeats, int) else xp.asarray(repeats)
+    return xp.repeat(xp.reshape(x, shape=(-1,)) if axis is None else x, repeats, axis=axis or 0)
+
+
+def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) -> Any:
+    place, shape = (0, (shapes.size(x_shape),)) if axis is None else (axis % len(x_shape), x_shape)
+    if isinstance(repeats, int):
+        g = xp.reshape(g, shape=(*shape[: place + 1], repeats, *shape[place + 1 :]))
+        return xp.reshape(xp.sum(g, axis=place + 1), shape=x_shape)
+    counts = repeats.tolist() if hasattr(repeats, "tolist") else list(repeats)
+    counts = counts * shape[place] if len(counts) == 1 else counts
+    source = [i for i, count in enumerate(counts) for _ in range(count)]
+    return xp.reshape(xp.scatter_add(g, index=shapes.along(place, source), shape=shape), shape=x_shape)
+
+
+repeat.vjp(x=_repeats_gathered)
+
+
+@op("tile", tex=r"\operatorname{{tile}}({x})")
+def tile(xp, x, *, repetitions):
+    """``x`` laid out ``repetitions`` times, one number an axis, counted from the last one.
+
+    >>> import autograd as ag
+    >>> ag.tile(ag.Tensor([1.0, 2.0]), repetitions=(2, 2))
+    Tensor([[1.0, 2.0, 1.0, 2.0],
+            [1.0, 2.0, 1.0, 2.0]])
+    """
+    return xp.tile(x, (repetitions,) if isinstance(repetitions, int) else tuple(repetitions))
+
+
+def _tiles_gathered(xp: Any, g: Any, x_shape: Any, repetitions: Any) -> Any:
+    times = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    ndim = len(g.shape)
+    times = (*[1] * (ndim - len(times)), *times)
+    shape = (*[1] * (ndim - len(x_shape)), *x_shape)
+    apart = xp.reshape(g, shape=tuple(n for pair in zip(times, shape, strict=True) for n in pair))
+    return xp.reshape(xp.sum(apart, axis=tuple(range(0, 2 * ndim, 2))), shape=x_shape)
+
+
+tile.vjp(x=_tiles_gathered)
+
+
+def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
+    """A number before and one after, for each axis, from what NumPy's ``pad`` takes: one number, one pair, or all pairs."""
+    if isinstance(pad_width, int):
+        pairs = [(pad_width, pad_width)] * ndim
+    else:
+        given = [(p, p) if isinstance(p, int) else tuple(p) for p in pad_width]
+        if len(given) == 2 and all(isinstance(p, int) for p in pad_width):
+            given = [tuple(pad_width)]
+        pairs = given * ndim if len(given) == 1 else given
+    if len(pairs) != ndim or any(len(p) != 2 or p[0] < 0 or p[1] < 0 for p in pairs):
+        raise DomainError(
+            f"pad_width {pad_width!r} does not fit {ndim} axes: give a number, a pair (before, after), "
+            "or a pair for each axis, none of them negative."
+        )
+    return pairs
+
+
+def _inside(pad_width: Any, shape: shapes.Shape) -> tuple[slice, ...]:
+    return tuple(slice(before, before + n) for (before, _), n in zip(_pad_width(pad_width, len(shape)), shape, strict=True))
+
+
+@op("pad", tex=r"\operatorname{{pad}}({x})")
+def pad(xp, x, *, pad_width, constant_values=0):
+    """``x`` with ``constant_values`` around it: ``pad_width`` is a number, a pair (before, after), or a pair for each axis.
+
+    >>> import autograd as ag
+    >>> ag.pad(ag.Tensor([1.0, 2.0]), pad_width=(1, 2))
+    Tensor([0.0, 1.0, 2.0, 0.0, 0.0])
+    """
+    around = _pad_width(pad_width, len(x.shape))
+    shape = tuple(before + n + after for (before, after), n in zip(around, x.shape, strict=True))
+    if constant_values == 0:
+        return xp.scatter_add(x, index=_inside(pad_width, x.shape), shape=shape)
+    return xp.setitem(xp.full(shape, constant_values, dtype=x.dtype), x, index=_inside(pad_width, x.shape))
+
+
+pad.vjp(x=lambda g, x_shape, pad_width: g[_inside(pad_width, x_shape)])
