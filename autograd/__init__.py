@@ -114,7 +114,16 @@ from autograd.ops.indexing import (
     take,
     take_along_axis,
 )
-from autograd.ops.linalg import contract, einsum, linear, matmul, matrix_transpose, outer, tensordot, vecdot
+from autograd.ops.linalg import (
+    contract,
+    einsum,
+    linear,
+    matmul,
+    matrix_transpose,
+    outer,
+    tensordot,
+    vecdot,
+)
 from autograd.ops.nnet import (
     binary_cross_entropy_with_logits,
     cross_entropy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -186,6 +187,11 @@ def is_inexact(dtype: Any) -> bool:
 def to_numpy(array: Any) -> numpy.ndarray[Any, Any]:
     """The values as a NumPy array: shared on the CPU, copied from a device."""
     return numpy.asarray(to_device(array, "cpu"))
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """A context in which NumPy does not warn of infinities and NaN."""
+    return numpy.errstate(all="ignore")
 
 
 def owns(array: Any) -> bool:

@@ -189,7 +189,7 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
 
     >>> from autograd import hvp
     >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
-    (Tensor([ 6.0, 12.0]),)
+    (Tensor([6.0, 12.0]),)
     """
     if len(primals) != len(tangents):
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
