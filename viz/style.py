@@ -179,6 +179,7 @@ def text_on(ground: str, theme: Theme = LIGHT) -> str:
 # ---------------------------------------------------------------- type, in whole points
 
 FONT = "Helvetica"
+NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # boxes in a PNG: such notation is written out in words
 TITLE = 14  # bold
 NAME = 12  # of a tensor, bold
 VALUE = 11
