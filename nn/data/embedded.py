@@ -1,0 +1,100 @@
+"""The embedded digits: MNIST's 70 000, cropped to the ink, 16×16, ink or no ink, one bit a pixel.
+
+`nn/data/build.py` made ``digits.npz``, and LICENSE-digits.md beside it tells its terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nn.data.dataset import Dataset
+from nn.data.errors import DataError
+
+PATH = Path(__file__).with_name("digits.npz")
+SHA256 = "24f245b7bd227ba34d4b91d30262546da29022880da3a14f33b29640d298ab30"
+TRAIN = 60_000
+
+
+def digits(dtype: DTypeLike = np.float32) -> Dataset:
+    """The embedded digits: 60 000 to train and 10 000 to test, 16×16, 1 = ink, 0 = no ink. Needs no network.
+
+    The split is MNIST's own, so that no writer is in both parts.
+
+    Args:
+        dtype: of the images, a float dtype. 70 000 images are 72 MB in float32.
+
+    Raises:
+        DataError: the file in the package is missing or damaged.
+
+    >>> data = digits()
+    >>> data
+    Dataset('digits': 60000 to train, 10000 to test, 16×16 pixels, 10 classes)
+    >>> for row in data.x_train[1].reshape(data.image_shape):
+    ...     print("".join(" █"[int(ink)] for ink in row).rstrip())
+             ███
+            █████
+           ██████
+         ██████ ██
+         ██████ ██
+        ███     ███
+       ███      ███
+      ███       ███
+      ██        ███
+     ███        ███
+     ███       ███
+     ██       ███
+     ███     ███
+     ████ ████
+      ███████
+       ████
+    """
+    images, labels = unpack(_read())
+    x, y = images.astype(dtype), labels.astype(np.int64)
+    return Dataset(
+        name="digits",
+        x_train=x[:TRAIN],
+        y_train=y[:TRAIN],
+        x_test=x[TRAIN:],
+        y_test=y[TRAIN:],
+        image_shape=(16, 16),
+        classes=tuple("0123456789"),
+        source="MNIST (Yann LeCun, Corinna Cortes), cropped to the ink, 16×16, ink or no ink",
+        licence="CC BY-SA 3.0",
+    )
+
+
+def _read() -> bytes:
+    try:
+        packed = PATH.read_bytes()
+    except OSError as error:
+        raise DataError(f"{PATH.name} can't be read ({error.strerror}): install glassgrad again.") from None
+    if hashlib.sha256(packed).hexdigest() != SHA256:
+        raise DataError(
+            f"{PATH.name} is not the file that glassgrad was made with (its sha256 differs): install glassgrad again."
+        )
+    return packed
+
+
+def pack(images: NDArray[Any], labels: NDArray[Any]) -> bytes:
+    """Images (n, 256) of ink (nonzero) or no ink and labels (n,) from 0 to 255, as the bytes of an ``.npz`` file.
+
+    >>> import numpy as np
+    >>> images, labels = unpack(pack(np.eye(3, 256), np.arange(3)))
+    >>> images.shape, images.dtype, labels.tolist()
+    ((3, 256), dtype('uint8'), [0, 1, 2])
+    """
+    file = io.BytesIO()
+    np.savez_compressed(file, bits=np.packbits(images.astype(np.bool_), axis=1), labels=labels.astype(np.uint8))
+    return file.getvalue()
+
+
+def unpack(packed: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The images (n, 256), uint8 of 0 and 1, and labels (n,), uint8, that `pack` was given."""
+    with np.load(io.BytesIO(packed), allow_pickle=False) as file:
+        return np.unpackbits(file["bits"], axis=1), file["labels"]

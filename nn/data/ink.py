@@ -1,0 +1,55 @@
+"""From a grey picture of one digit to 16×16 ink or no ink: how the embedded digits were made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autograd.errors import DomainError, DTypeError, ShapeError
+
+SIZE = 16
+THRESHOLD = 102  # of 255: ink is what is darker
+
+
+def to_ink(grey: NDArray[Any]) -> NDArray[np.bool_]:
+    """Crop to the ink, scale the longer side to 16 pixels, centre the shorter one, and say where there is ink.
+
+    The crop is the smallest box around everything that is not paper. Its aspect is kept: stretched to a square, as
+    Semeion's digits are, MNIST's plain strokes of a 1 would become black blocks. Needs Pillow, for its Lanczos filter.
+
+    Args:
+        grey: (height, width), uint8, 0 = paper, 255 = full ink.
+
+    Returns:
+        (16, 16), bool: True = ink, where the scaled picture is above 102/255.
+
+    Raises:
+        ShapeError, DTypeError: not a grey picture of 8 bits.
+        DomainError: no ink at all.
+
+    >>> import numpy as np
+    >>> picture = np.zeros((28, 28), np.uint8)
+    >>> picture[4:24, 9:14] = 255
+    >>> ink = to_ink(picture)
+    >>> ink.sum(axis=0).tolist()
+    [0, 0, 0, 0, 0, 0, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0]
+    """
+    from PIL import Image
+
+    if grey.ndim != 2:
+        raise ShapeError(f"The picture has shape {grey.shape}, but a grey picture has shape (height, width).")
+    if grey.dtype != np.uint8:
+        raise DTypeError(f"The picture is {grey.dtype}, but grey values are uint8: 0 for paper to 255 for ink.")
+    rows, columns = np.flatnonzero(grey.any(axis=1)), np.flatnonzero(grey.any(axis=0))
+    if not rows.size:
+        raise DomainError(f"The picture of shape {grey.shape} is blank: there is no ink to crop to.")
+    box = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = SIZE / max(box.shape)
+    height, width = (max(1, round(side * scale)) for side in box.shape)
+    scaled = np.asarray(Image.fromarray(box).resize((width, height), Image.Resampling.LANCZOS))
+    top, left = (SIZE - height) // 2, (SIZE - width) // 2
+    ink = np.zeros((SIZE, SIZE), dtype=np.bool_)
+    ink[top : top + height, left : left + width] = scaled > THRESHOLD
+    return ink

@@ -1,0 +1,188 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograd.errors import DomainError, DTypeError, ShapeError
+from nn.data import Dataset, hold_out, minibatches
+
+
+def make(**changed):
+    fields = {
+        "name": "pixels",
+        "x_train": np.eye(4),
+        "y_train": np.arange(4),
+        "x_test": np.eye(4)[:2],
+        "y_test": np.arange(2),
+        "image_shape": (2, 2),
+        "classes": tuple("abcd"),
+    }
+    return Dataset(**fields | changed)
+
+
+@given(n=st.integers(1, 50), size=st.integers(1, 60), seed=st.integers(0, 9), drop=st.booleans())
+def test_an_epoch_has_every_row_once_with_its_own_label(n, size, seed, drop):
+    x, y = np.arange(2 * n).reshape(n, 2), np.arange(n)
+    if drop and size > n:
+        size = n
+    batches = list(minibatches(x, y, size, seed, drop_last=drop))
+    rows = np.concatenate([b for _, b in batches])
+    assert all((a == x[b]).all() for a, b in batches)
+    assert all(len(b) == size for _, b in batches[:-1])
+    if drop:
+        assert len(batches) == n // size
+        assert len(set(rows.tolist())) == len(rows) == n - n % size
+    else:
+        assert sorted(rows.tolist()) == list(range(n))
+
+
+def labels(*arguments, **options):
+    return [y.tolist() for _, y in minibatches(np.eye(20), np.arange(20), 8, *arguments, **options)]
+
+
+def test_a_seed_draws_the_same_order_again_and_another_seed_another():
+    assert labels(3) == labels(3) == labels(np.random.default_rng(3)) != labels(4)
+
+
+def test_a_generator_draws_a_new_order_in_each_epoch():
+    generator = np.random.default_rng(3)
+    assert labels(generator) != labels(generator)
+
+
+def test_the_order_is_drawn_when_the_epoch_is_asked_for_not_at_its_first_batch():
+    generator = np.random.default_rng(3)
+    epochs = [minibatches(np.eye(20), np.arange(20), 20, generator) for _ in range(2)]
+    second, first = [next(epoch)[1].tolist() for epoch in reversed(epochs)]
+    assert [first] == [y.tolist() for _, y in minibatches(np.eye(20), np.arange(20), 20, 3)]
+    assert first != second
+
+
+def test_without_shuffle_rows_come_as_they_are_and_are_not_copied():
+    x = np.eye(5)
+    batches = list(minibatches(x, np.arange(5), 2, None, shuffle=False))
+    assert [y.tolist() for _, y in batches] == [[0, 1], [2, 3], [4]]
+    assert np.shares_memory(batches[0][0], x)
+
+
+def test_a_shuffled_batch_is_a_copy_and_keeps_the_dtype():
+    x = np.ones((5, 3), np.float32)
+    batch, _ = next(minibatches(x, np.arange(5), 2, 0))
+    assert batch.dtype == np.float32
+    assert not np.shares_memory(batch, x)
+
+
+def test_targets_may_have_rows_of_any_shape():
+    _, y = next(minibatches(np.eye(4), np.zeros((4, 10, 2)), 3, 0))
+    assert y.shape == (3, 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "sentence"),
+    [
+        (
+            (np.eye(4), np.arange(3), 2, 0),
+            {},
+            ShapeError,
+            "x has shape (4, 4) and y has shape (3,), but each row of x needs its own row of y: give both the same length.",
+        ),
+        ((np.eye(4), 3, 2, 0), {}, ShapeError, "y has shape ()"),
+        (
+            (np.zeros((0, 4)), [], 2, 0),
+            {},
+            ShapeError,
+            "x has shape (0, 4): there are no rows to make a batch of, give at least one.",
+        ),
+        ((np.eye(4), range(4), 0, 0), {}, DomainError, "batch_size is 0, but a batch holds at least one row."),
+        ((np.eye(4), range(4), 2.5, 0), {}, DTypeError, "batch_size is 2.5, but it counts rows: give a whole number."),
+        (
+            (np.eye(4), range(4), 5, 0),
+            {"drop_last": True},
+            DomainError,
+            "batch_size is 5 and drop_last is set, but there are only 4 rows, so no batch would be left: use a batch size "
+            "of at most 4.",
+        ),
+        (
+            (np.eye(4), range(4), 2, None),
+            {},
+            DomainError,
+            "A shuffle needs its seed, so that a run can be repeated: give an int or a numpy.random.Generator, or use "
+            "shuffle=False.",
+        ),
+    ],
+)
+def test_what_can_make_no_batches_is_refused_at_once(arguments, options, error, sentence):
+    with pytest.raises(error, match=re.escape(sentence)):
+        minibatches(*arguments, **options)
+
+
+@given(n=st.integers(2, 40), data=st.data())
+def test_hold_out_parts_the_rows_and_keeps_their_order(n, data):
+    count = data.draw(st.integers(1, n - 1))
+    x, y = np.arange(n) * 3, np.arange(n)
+    x_kept, y_kept, x_held, y_held = hold_out(x, y, count, seed=n)
+    assert len(y_held) == count
+    assert sorted([*y_kept.tolist(), *y_held.tolist()]) == list(range(n))
+    assert (np.diff(y_kept) > 0).all()
+    assert (np.diff(y_held) > 0).all()
+    assert (x_kept == 3 * y_kept).all()
+    assert (x_held == 3 * y_held).all()
+
+
+def test_hold_out_draws_from_its_seed():
+    first, again, other = (hold_out(range(50), range(50), 10, seed)[3].tolist() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("count", [0, 4, -1])
+def test_hold_out_leaves_something_on_both_sides(count):
+    sentence = f"{count} of 4 rows can't be held out: give a count of at least 1 and below 4."
+    with pytest.raises(DomainError, match=re.escape(sentence)):
+        hold_out(np.eye(4), np.arange(4), count, 0)
+
+
+def test_hold_out_counts_rows_not_shares():
+    with pytest.raises(DTypeError, match=re.escape("count is 0.2, but it counts rows: give a whole number.")):
+        hold_out(np.eye(4), np.arange(4), 0.2, 0)
+
+
+def test_a_dataset_shows_its_sizes_not_its_pixels():
+    assert repr(make()) == "Dataset('pixels': 4 to train, 2 to test, 2×2 pixels, 4 classes)"
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "sentence"),
+    [
+        (
+            {"x_train": np.zeros((4, 2, 2))},
+            ShapeError,
+            "x_train of 'pixels' has shape (4, 2, 2), but images of 2×2 pixels are rows of shape (n, 4): reshape it.",
+        ),
+        ({"x_test": np.zeros((2, 5))}, ShapeError, "x_test of 'pixels' has shape (2, 5), but images of 2×2 pixels"),
+        (
+            {"y_test": np.arange(3)},
+            ShapeError,
+            "y_test of 'pixels' has shape (3,), but x_test has 2 images: give one label per image, shape (2,).",
+        ),
+        (
+            {"x_train": np.eye(4, dtype=np.uint8)},
+            DTypeError,
+            "x_train of 'pixels' is uint8, but images are floats: use .astype('float32').",
+        ),
+        (
+            {"y_train": np.arange(4, dtype=np.uint8)},
+            DTypeError,
+            "y_train of 'pixels' is uint8, but labels are int64: use .astype('int64').",
+        ),
+        (
+            {"y_train": np.arange(1, 5)},
+            DomainError,
+            "y_train of 'pixels' has labels from 1 to 4, but its 4 classes are 0 to 3.",
+        ),
+        ({"y_test": np.array([-1, 0])}, DomainError, "y_test of 'pixels' has labels from -1 to 0"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changed, error, sentence):
+    with pytest.raises(error, match=re.escape(sentence)):
+        make(**changed)

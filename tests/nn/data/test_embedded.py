@@ -1,0 +1,113 @@
+import hashlib
+import re
+import time
+
+import numpy as np
+import pytest
+
+import nn.data
+import nn.data.embedded
+from autograd.errors import DTypeError
+from nn.data.embedded import PATH, pack, unpack
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return nn.data.digits()
+
+
+def test_seventy_thousand_digits_of_ink_or_no_ink(digits):
+    assert (digits.x_train.shape, digits.x_test.shape) == ((60_000, 256), (10_000, 256))
+    assert digits.x_train.dtype == digits.x_test.dtype == np.float32
+    assert digits.y_train.dtype == digits.y_test.dtype == np.int64
+    assert ((digits.x_train == 0) | (digits.x_train == 1)).all()
+    assert digits.image_shape == (16, 16)
+    assert digits.classes == tuple("0123456789")
+    assert digits.licence == "CC BY-SA 3.0"
+
+
+def test_labels_are_counted_as_mnist_tells(digits):
+    assert np.bincount(digits.y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(digits.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+def test_ink_fills_the_longer_side_and_is_centred_on_the_other(digits):
+    images = digits.x_test.reshape(-1, 16, 16) > 0
+    rows, columns = images.any(axis=2), images.any(axis=1)
+    sides = [16 - side.argmax(axis=1) - side[:, ::-1].argmax(axis=1) for side in (rows, columns)]
+    assert (np.maximum(*sides) == 16).mean() > 0.99
+    margins = columns[:, ::-1].argmax(axis=1) - columns.argmax(axis=1)
+    assert abs(margins.mean()) < 0.6
+    assert (sides[1][digits.y_test == 1] < 10).mean() > 0.6, "a 1 stays a stroke"
+
+
+def test_each_class_looks_like_itself(digits):
+    """The nearest of ten mean images is the right one for most digits, so pixels and labels belong together."""
+    means = np.stack([digits.x_train[digits.y_train == label].mean(axis=0) for label in range(10)])
+    nearest = (digits.x_test @ means.T - (means**2).sum(axis=1) / 2).argmax(axis=1)
+    assert (nearest == digits.y_test).mean() > 0.75
+
+
+def test_loading_takes_well_under_a_second():
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        nn.data.digits()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
+
+
+def test_dtype_is_an_option_and_must_be_a_float(digits):
+    assert nn.data.digits("float64").x_test.dtype == np.float64
+    with pytest.raises(DTypeError, match="x_train of 'digits' is int64, but images are floats"):
+        nn.data.digits("int64")
+
+
+def test_the_file_is_small_and_its_licence_lies_beside_it():
+    assert PATH.stat().st_size < 1_200_000
+    licence = PATH.with_name("LICENSE-digits.md").read_text("utf-8")
+    for words in ("CC BY-SA 3.0", "Yann LeCun and Corinna Cortes", "What was changed", PATH.name):
+        assert words in licence
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:5000] + b"\0" + b[5001:], lambda b: b""])
+def test_a_damaged_file_is_refused_before_it_is_read(tmp_path, monkeypatch, damage):
+    path = tmp_path / "digits.npz"
+    path.write_bytes(damage(PATH.read_bytes()))
+    monkeypatch.setattr(nn.data.embedded, "PATH", path)
+    sentence = "digits.npz is not the file that glassgrad was made with (its sha256 differs): install glassgrad again."
+    with pytest.raises(nn.data.DataError, match=re.escape(sentence)):
+        nn.data.digits()
+
+
+def test_a_missing_file_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(nn.data.embedded, "PATH", tmp_path / "digits.npz")
+    sentence = "digits.npz can't be read (No such file or directory): install glassgrad again."
+    with pytest.raises(nn.data.DataError, match=re.escape(sentence)):
+        nn.data.digits()
+
+
+def test_a_pickle_in_the_file_is_not_opened(tmp_path, monkeypatch):
+    path = tmp_path / "digits.npz"
+    np.savez(path, bits=np.array([{}], dtype=object), labels=np.zeros(1))
+    monkeypatch.setattr(nn.data.embedded, "PATH", path)
+    monkeypatch.setattr(nn.data.embedded, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        nn.data.digits()
+
+
+def test_pack_and_unpack_are_inverse():
+    generator = np.random.default_rng(0)
+    images, labels = generator.integers(0, 2, (7, 256)), generator.integers(0, 10, 7)
+    unpacked = unpack(pack(images, labels))
+    assert (unpacked[0] == images).all()
+    assert (unpacked[1] == labels).all()
+
+
+def test_datasets_names_every_loader():
+    assert dict(nn.data.DATASETS) == {
+        "digits": nn.data.digits,
+        "mnist": nn.data.mnist,
+        "semeion": nn.data.semeion,
+        "usps": nn.data.usps,
+    }
