@@ -1,0 +1,109 @@
+"""Arrays too large for numbers, as small marks inside a card: strip, thumbnail, picture, gauge.
+
+Each is an HTML-like table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from viz import numbers, style
+from viz.render import cell, row, table
+from viz.style import Theme
+
+GAUGE = (-7, 0)  # decades: one cell each from 1e-7 to 1
+
+
+def pixels(colours: Sequence[Sequence[str]], width: int, height: int, theme: Theme) -> str:
+    """A framed grid of coloured cells, each `width` × `height` points."""
+    across, down = len(colours[0]), len(colours)
+    rows = (row(*(cell(width=width, height=height, fixedsize=True, bgcolor=c) for c in line)) for line in colours)
+    # The frame is outside the cells: 2 points more than they need, or the engine rounds a cell away.
+    size = {"width": across * width + 2, "height": down * height + 2}
+    return table(*rows, border=1, color=theme.hair, fixedsize=True, **size)
+
+
+def strip(array: np.ndarray, theme: Theme, *, width: int = 5, height: int = 18) -> str:
+    """The histogram of an array's finite entries: one cell per bin, darker is more of them."""
+    counts = numbers.bins(array)
+    most = max(int(counts.max(initial=0)), 1)
+    # A bin that is not empty never looks empty.
+    shares = [max(n / most, 1 / 6) if n else 0.0 for n in counts.tolist()]
+    return pixels([[style.on_ramp(share) for share in shares]], width, height, theme)
+
+
+def thumbnail(array: np.ndarray, theme: Theme, *, width: int = 104, height: int = 42) -> str:
+    """Block means of the absolute values, darker is larger; at most `width` × `height` points. Not finite is `bad`."""
+    means = numbers.blocks(array)
+    finite = means[np.isfinite(means)]
+    most = float(finite.max(initial=0.0)) or 1.0
+    colours = [
+        [style.on_ramp(x / most, style.GRAD_RAMP) if math.isfinite(x) else theme.bad for x in line]
+        for line in means.tolist()
+    ]
+    down, across = means.shape
+    return pixels(colours, max(width // across, 1), max(min(height // down, 14), 1), theme)
+
+
+def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
+    """A picture (height, width), its smallest value lightest and its largest darkest; its longer side about `side`."""
+    finite = array[np.isfinite(array)]
+    low, high = float(finite.min(initial=math.inf)), float(finite.max(initial=-math.inf))
+    span = high - low if high > low else 1.0
+    colours = [
+        [style.on_ramp((x - low) / span) if math.isfinite(x) else theme.bad for x in line]
+        for line in array.astype(float).tolist()
+    ]
+    pixel = max(side // max(array.shape), 1)
+    return pixels(colours, pixel, pixel, theme)
+
+
+def decades(rms: float) -> int:
+    """How many cells of the gauge are filled: one per decade, 1e-7 none and 1 all of them.
+
+    >>> decades(0.0), decades(1e-7), decades(4.1e-5), decades(1.0), decades(40.0)
+    (0, 0, 3, 7, 7)
+    """
+    low, high = GAUGE
+    if not rms > 0:
+        return 0
+    return min(max(round(min(math.log10(rms), high) - low), 0), high - low)
+
+
+def gauge(rms: float, theme: Theme) -> str:
+    """The size of a gradient on a log scale."""
+    filled = decades(rms)
+    cells = (
+        cell(
+            width=9,
+            height=9,
+            fixedsize=True,
+            border=1,
+            color=theme.grad,
+            bgcolor=theme.grad if i < filled else theme.paper,
+        )
+        for i in range(GAUGE[1] - GAUGE[0])
+    )
+    return table(row(*cells), cellspacing=1)
+
+
+def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | None = None) -> np.ndarray | None:
+    """One example of a batch as a picture (height, width), or None where it is none.
+
+    A batch of pictures is (n, height, width), (n, 1, height, width), or flat: (n, d) with d the square of 8 to 32. A
+    single flat example is (d,). ``shape`` gives height and width where they cannot be seen.
+
+    >>> picture_of(np.zeros((100, 256))).shape, picture_of(np.zeros((100, 30)))
+    ((16, 16), None)
+    """
+    low, high = style.IMAGE_SIDES
+    one = batch[example] if batch.ndim > 1 else batch
+    if shape is not None:
+        return one.reshape(shape) if one.size == shape[0] * shape[1] else None
+    one = one[0] if one.ndim == 3 and one.shape[0] == 1 else one
+    if one.ndim == 1 and math.isqrt(one.size) ** 2 == one.size:
+        one = one.reshape(math.isqrt(one.size), -1)
+    return one if one.ndim == 2 and all(low <= n <= high for n in one.shape) else None

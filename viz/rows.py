@@ -1,0 +1,372 @@
+"""A recorded graph as the rows of a table: what belongs together, what it is called, what goes wrong there.
+
+The rows come from the graph alone: from the scope that its nodes carry, if any. Nothing is drawn here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node
+from viz import numbers
+from viz.evaluate import Evaluation, host
+from viz.render import clipped, identifier
+
+GRID = (-8.0, 8.0, 1601)  # where the steepest slope of an activation is looked for
+
+VANISHING = 1 / 100  # of the largest layer's weight gradient
+EXPLODING = 100.0  # times the median of the layers' weight gradients, or
+EXPLODING_RMS = 1e3
+SATURATED = 0.5  # of the outputs of a sigmoid or tanh
+NEAR = 0.02  # of a limit
+LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+DEAD = 0.5  # of the units of a ReLU
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
+LOSSES = {
+    "cross_entropy": "softmax + log loss",
+    "binary_cross_entropy_with_logits": "sigmoid + log loss",
+    "squared_error": "squared difference",
+}
+TITLES = {
+    "relu": "ReLU",
+    "leaky_relu": "Leaky ReLU",
+    "gelu": "GELU",
+    "matmul": "Matrix product",
+    "permute_dims": "Transpose",
+    "getitem": "Index",
+    "cross_entropy": "Cross-entropy",
+    "binary_cross_entropy_with_logits": "Binary cross-entropy",
+    "squared_error": "Squared error",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array of a row, its short name, and whether an earlier row uses it too."""
+
+    tensor: Any
+    name: str
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Warning:
+    """A boxed word and, in one or two short lines, the number that triggered it."""
+
+    word: str
+    lines: tuple[str, ...]
+
+
+@dataclass
+class Row:
+    """One row of the table: a call of a module, an operation outside of one, or an input."""
+
+    key: str  # its name in DOT
+    title: str
+    letter: str  # of its output, as in ∂L/∂z1
+    place: Any  # of its output: node, leaf Tensor or constant array
+    nodes: tuple[Node, ...] = ()
+    path: str | None = None  # of the module, None outside of one
+    parameters: tuple[Parameter, ...] = ()
+    warnings: list[Warning] = field(default_factory=list)
+
+    @property
+    def op(self) -> str:
+        """The operation that makes its output; empty for an input."""
+        return str(self.nodes[-1].op.name) if self.nodes else ""
+
+    @property
+    def weight(self) -> Parameter | None:
+        """The largest parameter: it stands for all of them."""
+        return max(self.parameters, key=lambda p: p.tensor.size, default=None)
+
+
+@dataclass(frozen=True)
+class Link:
+    """The value at `place` goes from one row to another."""
+
+    tail: str
+    head: str
+    place: Any
+
+
+# ---------------------------------------------------------------- from nodes to rows
+
+
+class _Names:
+    """Names that one graph gives: each is handed out once."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def fresh(self, name: str) -> str:
+        n, tried = 1, name
+        while tried in self.taken:
+            n += 1
+            tried = f"{name}_{n}"
+        self.taken.add(tried)
+        return tried
+
+
+def rows_of(graph: ag.Graph, names: Mapping[int, str] | None = None) -> tuple[list[Row], list[Link]]:
+    """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
+
+    ``names`` gives places and leaves other names, by their id.
+    """
+    given = names or {}
+    groups = list(_groups(node for node in graph.nodes if node.op is not None))
+    titles = [module[1] if module else _op_title(nodes[-1]) for module, nodes in groups]
+    often, seen = Counter(titles), Counter[str]()
+    keys, letters = _Names(), _Names()
+    rows: list[Row] = []
+    links: list[Link] = []
+    home: dict[int, Row] = {}  # of every place, by its id: a constant has no other identity
+    shown: dict[int, str] = {}
+    users = _users(graph)
+    layers = inputs = 0
+
+    for (module, nodes), title in zip(groups, titles, strict=True):
+        uses = [use for node in nodes for use in _uses(node)]
+        for place, role in uses:
+            if role == "input" and id(place) not in home:
+                inputs += 1
+                name = _named(place, given) or ("x" if inputs == 1 else f"x{inputs}")
+                home[id(place)] = Row(keys.fresh(identifier(name)), name, letters.fresh(name), place)
+                rows.append(home[id(place)])
+        seen[title] += 1
+        numbered = f"{title} {seen[title]}" if often[title] > 1 else title
+        trained = {id(place): place for place, role in uses if role == "parameter"}
+        layers += any(key not in shown for key in trained)
+        parameters = []
+        for key, tensor in trained.items():
+            shared = key in shown
+            shown.setdefault(key, given.get(key) or _parameter_name(tensor, nodes, layers))
+            parameters.append(Parameter(tensor, shown[key], shared))
+        here = Row(
+            key=keys.fresh(identifier(numbered)),
+            title=numbered,
+            letter="",
+            place=_output(nodes, graph, users),
+            nodes=tuple(nodes),
+            path=module[0] if module else None,
+            parameters=tuple(parameters),
+        )
+        here.letter = letters.fresh(_named(here.place, given) or _letter(here, graph, layers, letters))
+        rows.append(here)
+        home.update((id(node), here) for node in nodes)
+        sources = {id(place): place for place, _ in uses if home.get(id(place), here) is not here}
+        links += [Link(home[key].key, here.key, place) for key, place in sources.items()]
+    return rows, links
+
+
+def _groups(nodes: Iterable[Node]) -> Iterator[tuple[tuple[str, str] | None, list[Node]]]:
+    """The nodes of each call of an innermost module, with its path and label; every other node alone."""
+    ordered = sorted(nodes, key=lambda node: node.index)
+    scopes = [node.scope or () for node in ordered]
+    containers = {scope[:depth] for scope in scopes for depth in range(len(scope))}
+    call: list[Node] = []
+    for i, (node, scope) in enumerate(zip(ordered, scopes, strict=True)):
+        if scope in containers or not scope:
+            yield None, [node]
+            continue
+        call.append(node)
+        if i + 1 == len(ordered) or scopes[i + 1] != scope:
+            yield scope[-1], call
+            call = []
+
+
+def _uses(node: Node) -> list[tuple[Any, str]]:
+    """The inputs of a node that belong to rows, each with its role: "value", "input" or "parameter"."""
+    uses: list[tuple[Any, str]] = []
+    op = node.op
+    for i, place in enumerate(node.inputs):
+        if isinstance(place, Node):
+            uses.append((place, "value"))
+        elif op.name == "linear" and place is not None:
+            uses.append((place, "input" if i == 0 else "parameter"))
+        elif (op.name in LOSSES and i == 1) or not (op.variadic or op.args[i] in op.rules):
+            continue  # targets, and what has no gradient: indices, masks
+        elif getattr(place, "requires_grad", False):
+            uses.append((place, "parameter"))
+        elif getattr(place, "size", 1) > 1:
+            uses.append((place, "input"))
+    return uses
+
+
+def _users(graph: ag.Graph) -> dict[Node, list[Node]]:
+    """The nodes that use the value of each."""
+    users: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        for place in node.inputs:
+            if isinstance(place, Node):
+                users.setdefault(place, []).append(node)
+    return users
+
+
+def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]) -> Node:
+    """The value that a row hands on: the last one used outside of it."""
+    inside = set(nodes)
+    for node in reversed(nodes):
+        if any(node is output for output in graph.outputs) or any(user not in inside for user in users.get(node, ())):
+            return node
+    return nodes[-1]
+
+
+def _op_title(node: Node) -> str:
+    return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
+
+
+def _named(place: Any, names: Mapping[int, str]) -> str | None:
+    return names.get(id(place)) or getattr(place, "name", None)
+
+
+def _parameter_name(tensor: Any, nodes: list[Node], layer: int) -> str:
+    for node in nodes:
+        if node.op.name == "linear":
+            for arg, letter in (("weight", "W"), ("bias", "b")):
+                if node.inputs[node.op.args.index(arg)] is tensor:
+                    return f"{letter}{layer}"
+    return clipped(tensor.name, 12) if tensor.name else f"θ{layer}"
+
+
+def _letter(here: Row, graph: ag.Graph, layer: int, letters: _Names) -> str:
+    if any(here.place is output for output in graph.outputs) and here.place.shape == ():
+        return "L"
+    if here.parameters:
+        return f"z{layer}"
+    if here.op in ACTIVATIONS and layer and f"a{layer}" not in letters.taken:
+        return f"a{layer}"
+    n = 1
+    while f"h{n}" in letters.taken:
+        n += 1
+    return f"h{n}"
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def warn(rows: Iterable[Row], seen: Evaluation) -> None:
+    """Give each row the warnings that its numbers ask for."""
+    rows = list(rows)
+    sizes = {
+        row.key: numbers.root_mean_square(seen.gradients[row.weight.tensor])
+        for row in rows
+        if row.weight and not row.weight.shared and row.weight.tensor in seen.gradients
+    }
+    finite = [size for size in sizes.values() if math.isfinite(size)]
+    largest = max(finite, default=0.0)
+    median = float(np.median(finite)) if finite else 0.0
+    for row in rows:
+        row.warnings += _not_finite(row, seen)
+        size = sizes.get(row.key, math.nan)
+        if math.isfinite(size):
+            if size < VANISHING * largest:
+                ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
+                row.warnings.append(Warning("VANISHING", (f"weight gradient is {ratio}", "of the largest layer's")))
+            if size > EXPLODING * median > 0:
+                times = numbers.short(size / median)
+                row.warnings.append(Warning("EXPLODING", (f"weight gradient is {times}", "times the layers' median")))
+            elif size > EXPLODING_RMS:
+                row.warnings.append(Warning("EXPLODING", (f"weight gradient rms {numbers.rms(size)}", "is above 1e3")))
+        for node in row.nodes:
+            name = row.letter if node is row.place else node.op.name
+            row.warnings += _squashed(node, seen.values[node], name)
+
+
+def _not_finite(row: Row, seen: Evaluation) -> list[Warning]:
+    arrays = [(row.letter, seen.value(row.place)), (f"∂L/∂{row.letter}", seen.gradient(row.place))]
+    arrays += [(p.name, seen.values.get(p.tensor)) for p in row.parameters]
+    arrays += [(f"∂L/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
+    lines = []
+    for name, array in arrays:
+        if array is None or array.dtype.kind not in "fc":
+            continue
+        counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
+        lines += [f"{numbers.count(n)} {word} in {name}" for word, n in counts.items() if n]
+    more = (f"and {len(lines) - 2} more",) if len(lines) > 3 else ()
+    return [Warning("NOT FINITE", (*lines[: 2 if more else 3], *more))] if lines else []
+
+
+def _squashed(node: Node, value: np.ndarray, name: str) -> list[Warning]:
+    if node.op.name in LIMITS and value.size:
+        low, high = LIMITS[node.op.name]
+        share = float(np.mean((value < low + NEAR) | (value > high - NEAR)))
+        if share > SATURATED:
+            return [Warning("SATURATED", (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}"))]
+    # One example alone leaves half of the units at zero as a rule: only a batch can tell.
+    if node.op.name == "relu" and value.ndim > 1 and len(value) > 1 and value.size:
+        zero = np.all(value == 0, axis=0)
+        if zero.mean() > DEAD:
+            dead = f"{percent(float(zero.mean()))} of {numbers.count(zero.size)} units are 0"
+            return [Warning("DEAD", (dead, f"for the whole batch of {len(value)}"))]
+    return []
+
+
+def percent(share: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * share:.0f}%"
+
+
+# ---------------------------------------------------------------- the losses
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a loss says about a classifier: the loss of guessing (with a formula, if short), and how many are right."""
+
+    chance: float
+    formula: str
+    right: int
+    of: int
+
+
+def score(node: Node, seen: Evaluation) -> Score | None:
+    """Chance level and accuracy at a loss of a classifier; None for other operations and targets."""
+    if node.op.name not in LOSSES:
+        return None
+    said, target = (seen.value(place) for place in node.inputs[:2])
+    if target.size == 0:
+        return None
+    if node.op.name == "binary_cross_entropy_with_logits":
+        if not np.isin(target, (0, 1)).all():
+            return None
+        guess, formula = np.zeros_like(said), "ln 2"
+        right, of = (said > 0) == (target > 0.5), target.size
+    elif node.op.name == "cross_entropy":
+        guess, formula = np.zeros_like(said), f"ln {said.shape[-1]}"
+        truth = target if target.dtype.kind in "iu" and target.ndim < said.ndim else target.argmax(axis=-1)
+        right, of = said.argmax(axis=-1) == truth, truth.size
+    else:
+        if said.shape != target.shape or said.ndim == 0 or said.shape[-1] < 2:
+            return None
+        if not np.isin(target, (0, 1)).all() or not (target.sum(axis=-1) == 1).all():
+            return None
+        guess, formula = np.full_like(said, 1 / said.shape[-1]), ""
+        right, of = said.argmax(axis=-1) == target.argmax(axis=-1), target.size // said.shape[-1]
+    with ag.no_grad():
+        chance = host(node.op(guess, target, **node.params))
+    if chance.size != 1:
+        return None
+    if node.params.get("reduction") == "sum" and node.op.name != "squared_error" and of > 1:
+        formula = f"{of}·{formula}"
+    return Score(float(chance.reshape(())), formula, int(np.sum(right)), int(of))
+
+
+def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
+    """The mean slope of an activation at its recorded inputs and its steepest anywhere, by the engine's own rule."""
+
+    def slope(array: np.ndarray) -> np.ndarray:
+        with ag.enable_grad():
+            x = ag.Tensor(array, requires_grad=True)
+            y = node.op(x, **node.params)
+        return host(ag.gradients(y, x, ag.ones_like(y.detach())))
+
+    return float(np.mean(slope(seen.value(node.inputs[0])))), float(np.max(slope(np.linspace(*GRID))))
