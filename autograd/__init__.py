@@ -12,7 +12,7 @@ Tensor([0.589836, 0.314981])
 
 from math import e, inf, nan, pi
 
-from autograd import errors
+from autograd import errors, testing
 from autograd.anomaly import detect_anomaly
 from autograd.backward import gradients, walk
 from autograd.graph import Graph, Node, scope

@@ -60,17 +60,17 @@ def namespace(*arrays: Any) -> Namespace:
             continue
         space = SPACES.get(kind) or _learn(array)
         if found is not None and space is not found:
-            names = " and ".join(sorted({device_of(a) for a in arrays if hasattr(a, "shape")}))
-            raise DeviceError(f"arrays of {names} can't be mixed: move one of them with .to(...).")
-        found = space
+            names = " and ".join(f"{s.module.__name__} ({device_of(a)})" for a, s in ((first, found), (array, space)))
+            raise DeviceError(f"arrays of {names} can't be mixed: move one of them with .to('cpu') or .to('cuda').")
+        first, found = array, space
     return found or NUMPY
 
 
 def _learn(array: Any) -> Namespace:
     kind = type(array)
     if isinstance(array, numpy.ndarray):
-        SPACES[kind] = NUMPY
-    elif kind.__module__.partition(".")[0] == "cupy":
+        return NUMPY  # not entered: a subclass (matrix, masked array) computes otherwise and is made a plain array first
+    if kind.__module__.partition(".")[0] == "cupy":
         SPACES[kind] = _cupy()
     elif hasattr(array, "__array_namespace__"):
         module = array.__array_namespace__()
@@ -104,7 +104,8 @@ def device_of(array: Any) -> str:
         return "cpu"
     if type(array).__module__.partition(".")[0] == "cupy":
         return f"cuda:{array.device.id}"
-    return str(getattr(array, "device", "cpu")).lower()
+    name = str(getattr(array, "device", "cpu")).lower()
+    return "cpu" if "cpu" in name else name
 
 
 def to_device(array: Any, device: str) -> Any:
@@ -184,6 +185,11 @@ def is_inexact(dtype: Any) -> bool:
     return getattr(dtype, "kind", None) in ("f", "c") or str(dtype).rpartition(".")[2].startswith(("float", "complex"))
 
 
+def is_integral(dtype: Any) -> bool:
+    """Whether ``dtype`` counts: signed or unsigned integers."""
+    return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
+
+
 def to_numpy(array: Any) -> numpy.ndarray[Any, Any]:
     """The values as a NumPy array: shared on the CPU, copied from a device."""
     return numpy.asarray(to_device(array, "cpu"))
@@ -239,4 +245,5 @@ vars(NUMPY).update(
     all=_reduction(numpy.logical_and),
     any=_reduction(numpy.logical_or),
     matrix_transpose=lambda x: x.mT,
+    reshape=lambda x, shape: x.reshape(shape),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -47,10 +48,7 @@ def size(shape: Shape, axis: Axis = None) -> int:
     >>> size((2, 3, 4)), size((2, 3, 4), axis=(0, 1)), size(())
     (24, 6, 1)
     """
-    count = 1
-    for a in normalize_axes(axis, len(shape)):
-        count *= shape[a]
-    return count
+    return math.prod(shape if axis is None else (shape[a] for a in normalize_axes(axis, len(shape))))
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:

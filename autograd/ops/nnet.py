@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import shapes
+from autograd import backends, shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.op import op
 
@@ -74,7 +74,7 @@ def one_hot(xp, labels, *, classes, dtype="float64"):
             [0.0, 0.0, 1.0]])
     """
     dtype = getattr(xp, dtype) if isinstance(dtype, str) else dtype
-    return xp.astype(xp.expand_dims(labels, axis=-1) == xp.arange(classes), dtype)
+    return xp.astype(labels[..., None] == xp.arange(classes), dtype)
 
 
 # -------------------------------------------------------------------------------------------------------- cross-entropies
@@ -96,7 +96,7 @@ def _check_target(xp: Any, logits: Any, target: Any) -> None:
             f"cross_entropy was given logits {logits.shape} and a target {target.shape}: give integer labels of shape "
             f"{logits.shape[:-1]}, or one probability for each of the {classes} classes, of shape {logits.shape}."
         )
-    if not xp.isdtype(target.dtype, "integral"):
+    if not backends.is_integral(target.dtype):
         raise DTypeError(
             f"cross_entropy was given labels of dtype {target.dtype}: labels are integers from 0 to {classes - 1}; "
             f"for probabilities give a target of shape {logits.shape}."
@@ -134,9 +134,10 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
-        chosen = xp.take_along_axis(shifted, xp.expand_dims(target, axis=-1), axis=-1)
-        return _reduced(xp, total - xp.squeeze(chosen, axis=-1), reduction)
-    surprise = xp.expand_dims(total, axis=-1) - shifted
+        flat = xp.reshape(shifted, shape=(-1, shifted.shape[-1]))
+        chosen = flat[xp.arange(flat.shape[0]), xp.reshape(target, shape=(-1,))]
+        return _reduced(xp, total - xp.reshape(chosen, shape=target.shape), reduction)
+    surprise = total[..., None] - shifted
     return _reduced(xp, xp.sum(_probabilities(xp, target, logits) * surprise, axis=-1), reduction)
 
 
@@ -148,12 +149,12 @@ def _cross_entropy_by_logits(xp: Any, g: Any, logits: Any, target: Any, reductio
         target = _probabilities(xp, target, logits)
         slope = p * xp.sum(target, axis=-1, keepdims=True) - target
     share = _share(g, logits.shape[:-1], reduction)
-    return slope * (xp.expand_dims(share, axis=-1) if reduction == "none" else share)
+    return slope * (share[..., None] if reduction == "none" else share)
 
 
 def _cross_entropy_by_target(xp: Any, g: Any, logits: Any, reduction: Any) -> Any:
     share = _share(g, logits.shape[:-1], reduction)
-    return -xp.log_softmax(logits) * (xp.expand_dims(share, axis=-1) if reduction == "none" else share)
+    return -xp.log_softmax(logits) * (share[..., None] if reduction == "none" else share)
 
 
 cross_entropy.vjp(logits=_cross_entropy_by_logits, target=_cross_entropy_by_target)
