@@ -54,6 +54,7 @@ def namespace(*arrays: Any) -> Namespace:
     Raises `DeviceError` where arrays of two backends meet.
     """
     found: Namespace | None = None
+    first: Any = None
     for array in arrays:
         kind = type(array)
         if kind in PYTHON_SCALARS or array is None:

@@ -11,7 +11,7 @@ from autograd.anomaly import check_backward
 from autograd.errors import GradientError, ShapeError
 from autograd.graph import MODE, Node, place_of, reachable
 from autograd.op import describe
-from autograd.shapes import Shape, broadcast_axes
+from autograd.shapes import broadcast_axes
 from autograd.tensor import Tensor, wrap
 
 
@@ -131,9 +131,17 @@ def _as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _stale(node: Node, leaf: Any) -> GradientError:
     return GradientError(
-        f"{describe(leaf)} was changed after {node.op.name} had used it, so this graph's gradients would be wrong: "
+        f"Tensor {describe(leaf)} was changed after {node.op.name} had used it, so this graph's gradients would be wrong: "
         "compute the forward again."
     )
+
+
+def _saved_memory(node: Node, leaf: Any) -> bool:
+    """Whether the graph still reads the memory of ``leaf`` behind ``node``: saved there, or as a view that it made."""
+    if any(s is leaf.data for s in node.saved or ()):
+        return True
+    space = backends.namespace(leaf.data)
+    return len(node.inputs) == 1 and not backends.owns(node.op.forward(space, leaf.data, **node.params))
 
 
 def _fitted(xp: Any, part: Any, place: Any) -> Any:
@@ -149,10 +157,10 @@ def _fitted(xp: Any, part: Any, place: Any) -> Any:
 
 def _for_leaf(xp: Any, part: Any, leaf: Any, node: Node, g: Any) -> Any:
     """``part`` as a leaf may keep it. Leaves own their gradients, and their values must be those that were used."""
-    if leaf.version > node.index and any(s is leaf.data for s in node.saved or ()):
+    if leaf.version > node.index and _saved_memory(node, leaf):
         raise _stale(node, leaf)
     if part.ndim and not isinstance(part, Tensor) and (part is g or not backends.owns(part)):
-        return xp.asarray(part, copy=True)
+        return _own(part)
     return part
 
 
@@ -161,11 +169,18 @@ def _hooked(hooks: Sequence[Any], g: Any) -> Any:
     for hook in hooks:
         answer = hook(g if isinstance(g, Tensor) else wrap(g))
         if answer is not None:
-            value = answer if isinstance(g, Tensor) else getattr(answer, "data", answer)
+            value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
             if value.shape != g.shape:
-                raise ShapeError(f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape.")
-            g = value
+                raise ShapeError(
+                    f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
+                )
+            g = value if isinstance(g, Tensor) else _own(value.data)
     return g
+
+
+def _own(array: Any) -> Any:
+    """A copy; numbers can't be changed and stay."""
+    return backends.namespace(array).asarray(array, copy=True) if array.ndim else array
 
 
 def retain(tensor: Tensor) -> None:
@@ -179,7 +194,8 @@ def retain(tensor: Tensor) -> None:
     def keep(g: Tensor) -> None:
         kept = reference()
         if kept is not None:
-            kept.grad = g if g.node is not None else g.clone().detach()
+            g = g if g.node is not None else g.clone().detach()
+            kept.grad = g if kept.grad is None else kept.grad + g
 
     tensor.node.hooks = [*(tensor.node.hooks or []), keep]
 
@@ -201,7 +217,10 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
         seed: Any = xp.ones_like(y.data)
         seed = seed if y.shape else seed[()]
     else:
-        seed = gradient.data if isinstance(gradient, Tensor) else backends.asarray(gradient)
+        seed = gradient.data if isinstance(gradient, Tensor) else gradient
+        if type(seed) not in backends.SPACES:
+            seed = xp.asarray(backends.asarray(seed))
+        backends.namespace(y.data, seed)
         if seed.shape != y.shape:
             raise ShapeError(f"the gradient has shape {seed.shape}, the Tensor {y.shape}: they must be equal.")
         if seed.dtype != y.dtype:
@@ -217,10 +236,13 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     seed = _seed(y, gradient, create_graph)
     steps = walk([y], [seed], retain=retain_graph or create_graph, create_graph=create_graph)
     leaves = [(node, g) for node, g, _ in steps if type(node) is not Node]
+    taken = {id(gradient)}
     for leaf, g in leaves:  # only now: an error on the way has changed no gradient
         before = leaf.grad
         if create_graph:
+            g = g.clone() if id(g) in taken else g
             leaf.grad = g if before is None else before + g
+            taken.add(id(g))
         else:
             leaf.grad = wrap(g if before is None else before.data + g)
 
@@ -257,7 +279,7 @@ def gradients(
     found: dict[Any, Any] = dict.fromkeys(places)
     for node, g, _ in walk(ys, start, create_graph=create_graph, inputs=xs):
         if node in found:
-            found[node] = g if create_graph else wrap(g)
+            found[node] = g if create_graph else wrap(_own(g) if type(node) is Node else g)
     results = tuple(
         wrap(backends.namespace(x.data).zeros_like(x.data)) if g is None else g
         for x, g in ((x, found[p]) for x, p in zip(xs, places, strict=True))

@@ -229,7 +229,7 @@ class Tensor:
         place.hooks = [*(place.hooks or []), hook]
 
         def remove() -> None:
-            place.hooks = [h for h in place.hooks if h is not hook] or None
+            place.hooks = [h for h in place.hooks or () if h is not hook] or None
 
         return remove
 
@@ -243,8 +243,9 @@ class Tensor:
 
     def _set(self, array: Any) -> None:
         """Give a leaf another value (or the same array, changed in place), so that graphs recorded before know of it."""
+        if array is self.data:  # graphs that read another array are not disturbed
+            self.version = stamp()
         self.data = array
-        self.version = stamp()
 
     # ----------------------------------------------------------------------------------------------- places and types
 
@@ -559,21 +560,52 @@ def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -
     import autograd
 
     name = function.__name__
+    if name in ("shape", "ndim", "size") and len(args) == 1:
+        return getattr(args[0], name)
+    way = f"{getattr(function, '__module__', 'numpy').replace('numpy', 'np')}.{name}"
     ours = getattr(autograd, _NUMPY_NAMES.get(name, name), None)
     if method != "__call__" or not callable(ours):
-        way = f"np.{name}{'' if method == '__call__' else '.' + method}"
-        raise DTypeError(f"{way} can't record Tensors: use autograd's own functions, or .detach().numpy() for the values.")
+        way = way if method == "__call__" else f"{way}.{method}"
+        raise DTypeError(
+            f"{way} can't record Tensors: use autograd's own functions, or .detach().numpy() for the values."
+        )
     if kwargs.pop("out", None) is not None:
-        raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
-    if hasattr(function, "nin"):
-        return ours(*args, **kwargs)
-    given = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
-    spelled = {_NUMPY_KEYWORDS.get(k, k): v for k, v in given.items()}
-    keywords = {p for p, v in inspect.signature(ours).parameters.items() if v.kind is v.KEYWORD_ONLY}
-    return ours(*(v for k, v in spelled.items() if k not in keywords), **{k: v for k, v in spelled.items() if k in keywords})
+        raise DTypeError(f"{way}(..., out=) can't be recorded: assign the result instead.")
+    if hasattr(function, "nin") and not kwargs:
+        return ours(*args)  # an operator between an array and a Tensor: soon done
+    if not hasattr(function, "nin"):
+        args, kwargs = _respelled(function, ours, args, kwargs)
+    if name in ("transpose", "squeeze"):  # the axes, which may be left out there
+        return getattr(asarray(args[0]), name)(*args[1:], *kwargs.values())
+    try:
+        inspect.signature(ours).bind(*args, **kwargs)
+    except TypeError as error:
+        raise DTypeError(
+            f"{way} can't be recorded as it is called ({error}): autograd has {ours.__name__}{inspect.signature(ours)}."
+        ) from None
+    return ours(*args, **kwargs)
 
 
-_NUMPY_KEYWORDS = {"newshape": "shape", "a_min": "min", "a_max": "max", "ddof": "correction"}
+def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """NumPy's arguments as this package's function takes them: arrays by position, parameters by its own names."""
+    parameters = inspect.signature(function).parameters
+    only = {p for p, v in inspect.signature(ours).parameters.items() if v.kind is v.KEYWORD_ONLY}
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for name, value in inspect.signature(function).bind(*args, **kwargs).arguments.items():
+        known = _NUMPY_KEYWORDS.get(name, name)
+        if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            positional += value
+        elif known in only:
+            keywords[known] = value
+        elif parameters[name].kind is inspect.Parameter.KEYWORD_ONLY or name in kwargs:
+            keywords[known] = value
+        else:
+            positional.append(value)
+    return positional, keywords
+
+
+_NUMPY_KEYWORDS = {"newshape": "shape", "a_min": "min", "a_max": "max", "ddof": "correction", "reps": "repetitions"}
 
 
 results_are(Tensor)

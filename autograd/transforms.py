@@ -8,7 +8,7 @@ from typing import Any
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
-from autograd.graph import MODE
+from autograd.graph import MODE, Node, place_of, reachable
 from autograd.op import describe
 from autograd.shapes import size
 from autograd.tensor import Tensor, asarray, enable_grad, wrap
@@ -30,22 +30,39 @@ def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
     return found
 
 
-def _scalar(y: Any, f: Function) -> Tensor:
-    name = getattr(f, "__name__", "the function")
+def _called(f: Function) -> str:
+    return getattr(f, "__name__", "the function")
+
+
+def _tensor(y: Any, f: Function) -> Tensor:
     if not isinstance(y, Tensor):
-        raise DTypeError(f"{name} returned {type(y).__name__}: it must compute a Tensor from its arguments.")
-    if y.size != 1:
-        raise GradientError(
-            f"{name} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or vjp."
-        )
+        raise DTypeError(f"{_called(f)} returned {type(y).__name__}: it must compute one Tensor from its arguments.")
     return y
+
+
+def _scalar(y: Any, f: Function) -> Tensor:
+    if _tensor(y, f).size != 1:
+        raise GradientError(
+            f"{_called(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or vjp."
+        )
+    return y  # type: ignore[no-any-return]
+
+
+def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
+    """Whether ``y`` was computed from anything recorded besides ``xs``, as in a nested call: an argument's own history, or a
+    Tensor that the function closes over. Then there are derivatives by that, too, of ``y`` and of its derivatives.
+    """
+    known = {id(place_of(x)) for x in xs}
+    place = place_of(y)
+    leaves = [place, *(p for node in reachable([place]) for p in node.inputs)]
+    return any(type(p) is not Node and getattr(p, "requires_grad", False) and id(p) not in known for p in leaves)
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
     """The function that returns ``f``'s scalar value and its gradient by the arguments that ``argnums`` names.
 
-    The gradient is a Tensor for one number, a tuple for several. It is recorded where an argument is being recorded, so
-    that calls nest to any order.
+    The gradient is a Tensor for one number, a tuple for several. It is recorded where an argument, or what ``f`` closes
+    over, is being recorded, so that calls nest to any order.
 
     >>> from autograd import value_and_grad
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
@@ -54,11 +71,12 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
 
     def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        recorded = MODE.get().grad
         with enable_grad():
             variables = _variables(args, numbers)
             y = _scalar(f(*variables, **kwargs), f)
             xs = [variables[i] for i in numbers]
+            nested = recorded and _depends_on_more(y, xs)
             slopes = _slopes(y, xs, None, nested)
         value = y if nested else y.detach()
         return value, slopes[0] if isinstance(argnums, int) else tuple(slopes)
@@ -97,15 +115,16 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
     >>> pull([1.0, 1.0])
     (Tensor([2.0, 4.0]),)
     """
-    nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in primals)
+    recorded = MODE.get().grad
     with enable_grad():
         xs = _variables(primals, range(len(primals)))
-        y = f(*xs)
+        y = _tensor(f(*xs), f)
+        nested = recorded and _depends_on_more(y, xs)
 
     def pull(cotangent: Any) -> tuple[Tensor, ...]:
-        recorded = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
+        create_graph = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
         with enable_grad():
-            return _slopes(y, xs, cotangent, recorded)
+            return _slopes(y, xs, cotangent, create_graph)
 
     return (y if nested else y.detach()), pull
 
@@ -120,14 +139,15 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     """
     if len(primals) != len(tangents):
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
-    nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in (*primals, *tangents))
+    recorded = MODE.get().grad
     with enable_grad():
         xs = _variables(primals, range(len(primals)))
         vs = [asarray(t) for t in tangents]
         for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
             if x.shape != v.shape:
                 raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
-        y = f(*xs)
+        y = _tensor(f(*xs), f)
+        nested = recorded and (_depends_on_more(y, xs) or any(v.requires_grad for v in vs))
         if not y.requires_grad:
             return y, wrap(backends.namespace(y.data).zeros_like(y.data))
         dummy = wrap(backends.namespace(y.data).zeros_like(y.data)).requires_grad_()
@@ -154,11 +174,12 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         import autograd
 
-        nested = MODE.get().grad and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        recorded = MODE.get().grad
         with enable_grad():
             variables = _variables(args, numbers)
-            y = f(*variables, **kwargs)
+            y = _tensor(f(*variables, **kwargs), f)
             xs = [variables[i] for i in numbers]
+            nested = recorded and _depends_on_more(y, xs)
             count = size(y.shape)
             units = autograd.eye(count, dtype=y.dtype, device=y.device)
             rows = [_slopes(y, xs, units[i].reshape(y.shape), nested) for i in range(count)]
