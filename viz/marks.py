@@ -57,8 +57,17 @@ def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
         [style.on_ramp((x - low) / span) if math.isfinite(x) else theme.bad for x in line]
         for line in array.astype(float).tolist()
     ]
-    pixel = max(side // max(array.shape), 1)
+    pixel = _pixel(array, side)
     return pixels(colours, pixel, pixel, theme)
+
+
+def _pixel(array: np.ndarray, side: int) -> int:
+    return max(side // max(array.shape), 1)
+
+
+def image_size(array: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height of what `image` draws, its frame included."""
+    return array.shape[1] * _pixel(array, side) + 2, array.shape[0] * _pixel(array, side) + 2
 
 
 def decades(rms: float) -> int:

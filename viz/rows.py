@@ -275,7 +275,7 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
                 times = numbers.short(size / median)
                 row.warnings.append(Warning("EXPLODING", (f"weight gradient is {times}", "times the layers' median")))
             elif size > EXPLODING_RMS:
-                row.warnings.append(Warning("EXPLODING", (f"weight gradient rms {numbers.rms(size)}", "is above 1e3")))
+                row.warnings.append(Warning("EXPLODING", ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")))
         for node in row.nodes:
             name = row.letter if node is row.place else node.op.name
             row.warnings += _squashed(node, seen.values[node], name)
