@@ -219,7 +219,8 @@ class Notation:
             written = self._unknown(name, args, params, value)
         else:
             given = _bound(op, args, params)
-            written = self._simple(name, given, value) or self._applied(op, given, value)
+            short = self._simple(name, given, value)
+            written = self._applied(op, given, value) if short is None else short
         if part is not None:
             written = Symbol(self, f"{written.text}[{part}]", f"{written.tex}_{{{part}}}", CALL, value)
         return written
@@ -248,10 +249,8 @@ class Notation:
         return self._fitted(self.lift(part[index] if op.variadic else part), _shape(inputs[index]))
 
     def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
-        if part.value is UNKNOWN or part.shape == shape:
-            return part
-        if math.prod(shape) >= part.size:  # a constant that was never spread out, such as 1
-            return part
+        if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
+            return part  # also a constant that was never spread out, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
         if part.level < CALL:
             return Symbol(

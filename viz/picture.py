@@ -1,0 +1,445 @@
+"""The picture of a recorded graph: values fall along solid lines, gradients climb back along dashed ones.
+
+`draw_graph` draws one card per operation, with the numbers on it; a graph too large for cards becomes the module table of
+`viz.modules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
+from typing import Any
+
+import autograd as ag
+from viz import numbers, style
+from viz.cards import Cards, addends
+from viz.modules import draw_modules
+from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
+from viz.scene import INPUT, LOSS, PARAM, TARGET, Card, Scene, Socket, computes_gradients
+from viz.style import Theme
+
+TITLE = 60  # characters of an expression that still makes a title
+VIEWS = ("auto", "ops", "modules")
+
+
+def draw_graph(
+    y: ag.Tensor | Sequence[ag.Tensor],
+    *,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    gradients: Any = None,
+    title: str | None = None,
+    theme: str | Theme = "light",
+    view: str = "auto",
+) -> Picture:
+    """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
+
+    Values are computed again from the leaves' present values, and gradients by the engine's own backward, for the
+    picture alone: training keeps nothing for it, and no ``.grad`` changes.
+
+    ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
+    ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
+    computes them, None does so once ``backward()`` has been called; for outputs that are no scalars give what arrives
+    there, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light" or
+    "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "auto" for whichever is
+    readable (the second above 250 operations, and for networks with a parameter of more than 64 entries).
+
+    Raises `ValueError` where nothing was recorded, for an unknown theme or view, and for gradients of an output that is
+    no scalar.
+
+    >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
+    >>> picture = draw_graph(x * x + x, gradients=True)
+    >>> picture.title, picture.alt
+    ('L = x·x + x', 'L = x·x + x. L = 12. Gradients: ∂L/∂x = 7.')
+    """
+    if view not in VIEWS:
+        raise ValueError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
+    colours = style.theme_named(theme)
+    ys = [y] if isinstance(y, ag.Tensor) else list(y)
+    if view == "modules" or (view == "auto" and _is_large(ys)):
+        if len(ys) != 1:
+            raise ValueError(f"the module table is drawn for one output and was given {len(ys)}: draw them one by one")
+        given = {name: value for name, value in (names or {}).items() if isinstance(value, ag.Tensor)}
+        wanted = computes_gradients(ys, gradients)
+        return draw_modules(ys[0], names=given, title=title, theme=colours, gradients=wanted)
+    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
+    return _Drawing(scene, colours, title).picture
+
+
+def _is_large(ys: Sequence[ag.Tensor]) -> bool:
+    """Whether one card per operation would be too much: see VISUAL's size rules."""
+    if len(ys) != 1 or ys[0].node is None:
+        return False
+    nodes = ag.Graph(*ys).nodes
+    modules = any(node.scope for node in nodes)
+    large = any(node.op is None and node.requires_grad and node.size > style.PARAMETER_ENTRIES for node in nodes)
+    return sum(node.op is not None for node in nodes) > style.CARDS_FOLDED or (modules and large)
+
+
+class _Drawing:
+    """One drawing: where each operand sits, and the picture."""
+
+    def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
+        self.scene, self.theme = scene, theme
+        self.cards = Cards(scene, theme)
+        self.sides = {card: _seats(card) if not scene.scalar else ([], []) for card in scene.cards if card.node}
+        self.side_of = {
+            socket.tail: side
+            for left, right in self.sides.values()
+            for side, sockets in (("left", left), ("right", right))
+            for socket in sockets
+        }
+        self.folds = self._folds()
+        self.keys: set[str] = {card.key for card in scene.cards}
+        title = title if title is not None else self._title()
+        shape = {} if scene.scalar else {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
+        if len(scene.cards) > 2 * style.CARDS:
+            shape |= {"nslimit": 1, "nslimit1": 1}
+        self.picture = Picture(
+            "graph", title=title, reading=[self._reading()], theme=theme, alt=self._alt(title), **shape
+        )
+        self._place([card for card in scene.cards if card.node is not None], 0)
+        self._leaves()
+        for card in scene.cards:
+            for socket in card.sockets:
+                self._edges(socket)
+
+    # ------------------------------------------------------------ words
+
+    def _title(self) -> str:
+        scene = self.scene
+        if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
+            return f"{scene.end} = {written}"
+        layers = [socket.tail.shape for card in scene.cards for socket in card.sockets if _is_weight(socket)]
+        if layers and all(a[0] == b[1] for a, b in pairwise(layers)) and len(layers) <= 8:
+            return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers))) + " network"
+        ops = sum(card.node is not None for card in scene.cards)
+        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
+        return f"{ends}: {numbers.count(ops)} operations"
+
+    def _reading(self) -> list[str]:
+        caption = style.CAPTION
+        parts = [text("solid = value going forward", caption, self.theme.fwd)]
+
+        def add(words: str, colour: str) -> None:
+            parts.append(text("    ", caption, self.theme.muted))
+            parts.append(text(words, caption, colour, italic=colour == self.theme.grad))
+
+        if not self.scene.computed:
+            add("gradients: not computed", self.theme.grad)
+            return parts
+        sign = "upstream × local = contribution" if self.scene.scalar else ""
+        add(f"dashed = gradient coming back{f': {sign}' if sign else ''}", self.theme.grad)
+        if not self.scene.scalar:
+            add(f"G = ∂{self.scene.end}/∂(this card)", self.theme.grad)
+        if any(len(card.addends) > 1 for card in self.scene.cards):
+            add("used more than once: one addend per use", self.theme.grad)
+        return parts
+
+    def _alt(self, title: str) -> str:
+        ends = [card for card in self.scene.cards if card.place in self.scene.ends]
+        said = [
+            f"{card.name} = {numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])}"
+            for card in ends
+        ]
+        words = f"{title}. {', '.join(said)}."
+        trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
+        if not trained:
+            return f"{words} Gradients: not computed."
+        found = [
+            f"{self.cards.by(card)} = {numbers.scalar(card.gradient[()])}"
+            if card.gradient is not None and not card.shape
+            else f"rms {self.cards.by(card)} {numbers.rms(card.gradient)}"
+            for card in trained[:8]
+        ]
+        more = f" and {len(trained) - 8} more" if len(trained) > 8 else ""
+        return f"{words} Gradients: {', '.join(found)}{more}."
+
+    # ------------------------------------------------------------ cards
+
+    def _place(self, cards: list[Card], depth: int) -> None:
+        """Draw the operations, those of a module in a box of their own."""
+        whole = [card for card in self.scene.cards if card.node is not None and len(card.place.scope or ()) > depth]
+        for scope, run in groupby(cards, key=lambda card: (card.place.scope or ())[: depth + 1]):
+            inside = list(run)
+            if len(scope) <= depth:
+                for card in inside:
+                    self._operation(card)
+            elif inside[0] in self.folds:
+                self._folded(inside)
+            elif self._is_boxed(inside, depth) and len(inside) < len(whole):
+                path, label = scope[-1]
+                key = self._fresh(path or label)
+                with self.picture.cluster(key, self._box_label(inside, depth), cls="module"):
+                    self._place(inside, depth + 1)
+            else:
+                self._place(inside, depth + 1)
+
+    def _is_boxed(self, cards: list[Card], depth: int) -> bool:
+        inner = {(card.place.scope or ())[: depth + 2] for card in cards}
+        own = [socket.tail for card in cards for socket in card.sockets if socket.tail.role == PARAM]
+        return (
+            len(inner) > 1
+            or (len(cards) > 1 and len(inner) == 1 and len(next(iter(inner))) == depth + 1)
+            or bool(own and len(next(iter(inner))) == depth + 1)
+        )
+
+    def _box_label(self, cards: list[Card], depth: int) -> str:
+        group = cards[0].group
+        scope = cards[0].place.scope[: depth + 1]
+        path, label = scope[-1]
+        title = group.title if group is not None and group.scope == scope else label
+        own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
+        weights = [s.tail for card in cards for s in card.sockets if _is_weight(s)]
+        notes = [path] if path else []
+        if len(weights) == 1:
+            out, into = weights[0].shape
+            notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
+        if own:
+            notes.append(_parameters(own))
+        return text(title, style.GRAD_LABEL, self.theme.muted, bold=True) + text(
+            "".join(f"   {note}" for note in notes), style.CAPTION, self.theme.muted
+        )
+
+    def _operation(self, card: Card) -> None:
+        left, right = self.sides[card]
+        label = self.cards.scalar(card) if self.scene.scalar else self.cards.tensor(card, left, right)
+        self._node(card, label)
+        if left or right:
+            for socket in left:
+                self._node(socket.tail, self.cards.leaf(socket.tail, "left"))
+            for socket in right:
+                self._node(socket.tail, self.cards.leaf(socket.tail, "right"))
+            self.picture.same_rank([*(s.tail.key for s in left), card.key, *(s.tail.key for s in right)])
+
+    def _leaves(self) -> None:
+        for card in self.scene.cards:
+            if card.node is None and card not in self.side_of and card not in self.folds:
+                self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
+        if self.scene.scalar:
+            for card in self.scene.cards:
+                self._rank(card)
+
+    def _rank(self, card: Card) -> None:
+        """A leaf that is an operation's second operand stands beside the first."""
+        spine = _spine(card)
+        if spine is None or spine.tail.node is None or spine.tail in self.folds:
+            return
+        beside = [s.tail.key for s in card.sockets if s.tail.node is None and len(s.tail.uses) == 1]
+        if beside and spine.tail.group is None:
+            self.picture.same_rank([spine.tail.key, *beside])
+
+    def _node(self, card: Card, label: str) -> None:
+        kind = {PARAM: "param", INPUT: "input", TARGET: "target", LOSS: "loss"}.get(card.role, "act")
+        failed = " failed" if self.cards.failed(card) else ""
+        self.picture.node(card.key, label, cls=f"card {kind}{failed}")
+
+    def _fresh(self, name: str) -> str:
+        n, key = 1, identifier(name)
+        while key in self.keys:
+            n += 1
+            key = f"{identifier(name)}_{n}"
+        self.keys.add(key)
+        return key
+
+    # ------------------------------------------------------------ folded modules
+
+    def _folds(self) -> dict[Card, str]:
+        """For too many cards: the cards inside of modules, each with the key of the one card that stands for them."""
+        if len(self.scene.cards) <= style.CARDS:
+            return {}
+        taken = {card.key for card in self.scene.cards}
+        folds: dict[Card, str] = {}
+        for group in self.scene.groups:
+            if len(group.cards) > 1:
+                key = identifier(group.title)
+                while key in taken:
+                    key += "_"
+                taken.add(key)
+                folds |= dict.fromkeys(group.cards, key)
+                folds |= {s.tail: key for card in group.cards for s in card.sockets if _is_inner(s)}
+        return folds
+
+    def _folded(self, cards: list[Card]) -> None:
+        """One card for the operations of a module: what goes in, what comes out, how much is not drawn."""
+        theme, card = self.theme, _output(cards)
+        key = self.folds[card]
+        hidden = [leaf for leaf, at in self.folds.items() if at == key and leaf.role == PARAM]
+        doors = self._doors(key)
+        top = [
+            cell(text(clipped(socket.tail.name), style.CAPTION, theme.ink), port=f"f{i}", cellpadding=3)
+            + cell(
+                text(
+                    f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad",
+                    style.CAPTION,
+                    theme.grad if socket.passes else theme.muted,
+                    italic=True,
+                ),
+                port=f"b{i}",
+                cellpadding=3,
+            )
+            for i, socket in enumerate(doors)
+        ]
+        title = card.group.title if card.group is not None else card.name
+        notes = [f"{len(cards)} ops not drawn", *([_parameters(hidden)] if hidden else [])]
+        head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
+            f"{clipped(card.name)}   {'   '.join(notes)}", style.CAPTION, theme.muted
+        )
+        rows = [row(cell(table(row(*top)), colspan=2, sides="B", border=1, color=theme.hair))] if top else []
+        rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.numbers(card)]
+        frame = (
+            {"color": theme.knob, "bgcolor": theme.knob_bg} if hidden else {"color": theme.fwd, "bgcolor": theme.fwd_bg}
+        )
+        label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
+        self.picture.node(key, label, cls="card module folded")
+
+    def _doors(self, key: str) -> list[Socket]:
+        """The sockets through which values come into a folded module."""
+        return [
+            socket
+            for card in self.scene.cards
+            if self.folds.get(card) == key
+            for socket in card.sockets
+            if self.folds.get(socket.tail) != key
+        ]
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self, socket: Socket) -> None:
+        tail, head = socket.tail, socket.head
+        left, right = self.sides[head]
+        ids = f"{tail.key}_{head.key}_{socket.index}"
+        value = f"{tail.name} = {numbers.full(tail.value, 8)}"
+        forward = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
+        backward: dict[str, Any] = {
+            "style": "dashed",
+            "color": self.theme.grad,
+            "cls": "bwd",
+            "id": f"b_{ids}",
+            "tooltip": plain(f"gradient: {self._told(socket)}"),
+        }
+        i = socket.index
+        drawn = self.scene.computed and socket.passes and socket.contribution is not None
+        if tail in self.folds or head in self.folds:
+            self._folded_edges(socket, forward, backward, drawn)
+            return
+        if socket in left:
+            self.picture.edge(f"{tail.key}:v:e", f"{head.key}:f{i}:w", **forward)
+            if drawn:
+                self.picture.edge(f"{tail.key}:g:e", f"{head.key}:b{i}:w", dir="back", arrowtail="vee", **backward)
+            return
+        if socket in right:  # written the other way round, which holds the leaf on the right
+            self.picture.edge(f"{head.key}:f{i}:e", f"{tail.key}:v:w", dir="back", **forward)
+            if drawn:
+                self.picture.edge(f"{head.key}:b{i}:e", f"{tail.key}:g:w", arrowhead="vee", **backward)
+            return
+        spine = socket is _spine(head)
+        inner = spine and tail.node is not None
+        if self.scene.scalar:
+            forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 2, 0
+        else:
+            forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
+            backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
+        self.picture.edge(f"{tail.key}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
+        if drawn:
+            self.picture.edge(
+                f"{tail.key}:{_landing(socket)}:s",
+                f"{head.key}:b{i}:n",
+                label=self._product(socket),
+                dir="back",
+                arrowtail="vee",
+                **backward,
+            )
+
+    def _folded_edges(self, socket: Socket, forward: Any, backward: Any, drawn: bool) -> None:
+        tail, head = (self.folds.get(card, card.key) for card in (socket.tail, socket.head))
+        if tail == head:
+            return
+        door = self._doors(head).index(socket) if socket.head in self.folds else socket.index
+        self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
+        if drawn:
+            port = "g" if socket.tail in self.folds else _landing(socket)
+            self.picture.edge(
+                f"{tail}:{port}:s", f"{head}:b{door}:n", dir="back", arrowtail="vee", weight=5, **backward
+            )
+
+    def _shape(self, tail: Card) -> str | None:
+        if self.scene.scalar:
+            return None
+        return text(f"  {numbers.shape(tail.shape)}", style.CAPTION, self.theme.muted)
+
+    def _told(self, socket: Socket) -> str:
+        part = socket.contribution
+        if part is None:
+            return "none"
+        return f"{socket.head.name} sends {numbers.full(part, 8)} to {socket.tail.name}"
+
+    def _product(self, socket: Socket) -> str | None:
+        """`upstream × local = contribution`."""
+        upstream, part = socket.head.gradient, socket.contribution
+        if not self.scene.scalar or upstream is None or part is None:
+            return None
+        local = socket.local.value
+        said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
+        return table(row(cell(" ", width=7), cell(text(said, style.CAPTION, self.theme.grad, italic=True))))
+
+
+# ---------------------------------------------------------------- where things sit
+
+
+def _spine(card: Card) -> Socket | None:
+    """The operand that the operation stands below: the first that is computed, else the first input."""
+    sockets = card.sockets
+    for fits in (lambda s: s.tail.node is not None, lambda s: s.tail.role == INPUT, lambda s: True):
+        for socket in sockets:
+            if fits(socket):
+                return socket
+    return None
+
+
+def _seats(card: Card) -> tuple[list[Socket], list[Socket]]:
+    """The operands on the left and on the right of a tensor card: leaves that nothing else uses."""
+    spine = _spine(card)
+    free = [s for s in card.sockets if s is not spine and s.tail.node is None and len(s.tail.uses) == 1]
+    if len(free) == 1:
+        (one,) = free
+        matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
+        return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
+    return free[:1], free[1:]
+
+
+def _landing(socket: Socket) -> str:
+    """The port of a card where the gradient of one of its uses arrives."""
+    uses = socket.tail.addends
+    if len(uses) < 2:
+        return "g"
+    return f"g{min(uses.index(socket), len(addends(socket.tail)))}"
+
+
+def _is_weight(socket: Socket) -> bool:
+    node = socket.head.node
+    return node is not None and node.op.name == "linear" and node.op.args[socket.index] == "weight"
+
+
+def _is_inner(socket: Socket) -> bool:
+    """Whether a leaf belongs to one module alone."""
+    return (
+        socket.tail.node is None
+        and len({use.head.group for use in socket.tail.uses}) == 1
+        and socket.tail.role == PARAM
+    )
+
+
+def _output(cards: list[Card]) -> Card:
+    """The card whose value a module hands on."""
+    inside = set(cards)
+    for card in reversed(cards):
+        if not card.uses or any(use.head not in inside for use in card.uses):
+            return card
+    return cards[-1]
+
+
+def _parameters(cards: Sequence[Card]) -> str:
+    total = sum(card.value.size for card in cards)
+    return f"{numbers.count(total)} parameter{'s' if total != 1 else ''}"

@@ -1,0 +1,495 @@
+"""What a picture of a graph shows: its cards, what they are called, which role they play, what flows between them.
+
+Names and roles come from the graph alone, numbers from `viz.evaluate`, derivatives from the rules run on symbols. Nothing
+is drawn here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node, place_of
+from viz import numbers
+from viz.evaluate import Evaluation, evaluate
+from viz.notation import Notation, Symbol
+from viz.render import identifier
+from viz.rows import ACTIVATIONS, LOSSES
+
+PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
+
+
+@dataclass(eq=False)
+class Constant:
+    """An array that stands in the graph as it was given: a leaf without gradient."""
+
+    data: Any
+
+    op = None
+    inputs: tuple[Any, ...] = ()
+    scope = None
+    name = None
+
+
+@dataclass(eq=False)
+class Card:
+    """An operation and the tensor it makes, or a leaf."""
+
+    place: Any  # its Node, leaf Tensor or Constant
+    key: str  # its name in DOT and in ids
+    name: str  # as it is shown
+    role: str
+    value: np.ndarray
+    gradient: np.ndarray | None  # None where none arrives, or none was computed
+    path: str | None = None  # of a parameter in its module, where that is not the name shown
+    sockets: list[Socket] = field(default_factory=list)
+    uses: list[Socket] = field(default_factory=list)
+    group: Group | None = None
+
+    @property
+    def node(self) -> Node | None:
+        """The recorded operation; None for a leaf."""
+        return self.place if isinstance(self.place, Node) else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return tuple(self.value.shape)
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether a gradient was asked for here, by itself or through what it depends on."""
+        return bool(getattr(self.place, "requires_grad", False))
+
+    @property
+    def addends(self) -> list[Socket]:
+        """The uses that send a gradient."""
+        return [use for use in self.uses if use.passes]
+
+
+@dataclass(eq=False)
+class Socket:
+    """One operand of an operation: where its value arrives and its gradient leaves."""
+
+    scene: Scene
+    head: Card  # the operation
+    tail: Card  # the operand
+    index: int  # its place among the operation's inputs
+    mark: str = ""  # tells uses of one tensor by one operation apart: `(left)`, `(right)`
+
+    @property
+    def passes(self) -> bool:
+        """Whether a gradient goes back through here once there is one."""
+        assert self.head.node is not None
+        return bool(self.head.node.mask >> self.index & 1)
+
+    @property
+    def contribution(self) -> np.ndarray | None:
+        """What the engine sent back through here, in the operand's shape."""
+        parts = self.scene.seen.contributions.get(self.head.place, ())
+        return parts[self.index] if self.index < len(parts) else None
+
+    @cached_property
+    def local(self) -> Symbol:
+        """The derivative of the operation by this operand: its rule run on symbols, with 1 arriving."""
+        return self.scene.pull(self, self.scene.say.number(1.0))
+
+    @cached_property
+    def sent(self) -> Symbol:
+        """What the rule sends back when `G`, the gradient of the card, arrives; at the end of the graph `G` is 1."""
+        head = self.head
+        if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
+            return self.local
+        g = head.gradient if head.gradient is not None else np.ones_like(head.value)
+        return self.scene.pull(self, self.scene.say.symbol("G", g))
+
+    @cached_property
+    def slope(self) -> Symbol | None:
+        """The derivative entry by entry, where the operation has one operand and works so; else None."""
+        head = self.head
+        if (
+            len(head.sockets) != 1
+            or head.shape != self.tail.shape
+            or head.value.dtype.kind != "f"
+            or not head.value.size
+        ):
+            return None
+        say = self.scene.say
+        probe = np.linspace(1.0, 2.0, head.value.size, dtype=head.value.dtype).reshape(head.shape)
+        ones = self.scene.pull(self, Symbol(say, "1", "1", value=np.ones_like(head.value), number=1))
+        probed = self.scene.pull(self, say.symbol("G", probe))
+        slopes = np.broadcast_to(np.asarray(ones.value), head.shape)
+        with np.errstate(all="ignore"):
+            same = np.allclose(np.asarray(probed.value), probe * slopes, rtol=1e-4, atol=1e-12, equal_nan=True)
+        return Symbol(say, ones.text, ones.tex, ones.level, slopes) if same else None
+
+
+@dataclass(eq=False)
+class Group:
+    """One call of a module: the scope its operations were recorded in, outermost first, and which call of it this is."""
+
+    scope: tuple[tuple[str, str], ...]
+    call: int
+    title: str = ""
+    cards: list[Card] = field(default_factory=list)
+
+
+class Scene:
+    """The cards of the graph that computed ``outputs``, in topological order.
+
+    ``names``: what to call Tensors (anything else in it is passed over). ``inputs``, ``targets``: Tensors to be shown in
+    that role. ``gradients``: True computes them, False leaves them out, None computes them once a leaf has a `.grad`;
+    a Tensor or a list of them is what arrives at the outputs.
+
+    Raises `ValueError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
+    """
+
+    def __init__(
+        self,
+        outputs: ag.Tensor | Sequence[ag.Tensor],
+        *,
+        names: Mapping[str, Any] | None = None,
+        inputs: Iterable[Any] = (),
+        targets: Iterable[Any] = (),
+        gradients: Any = None,
+    ) -> None:
+        ys = [outputs] if isinstance(outputs, ag.Tensor) else list(outputs)
+        if not ys or any(getattr(y, "node", None) is None for y in ys):
+            raise ValueError(
+                "there is nothing to draw: no operation was recorded for this Tensor. Compute it from Tensors with"
+                " requires_grad=True, outside of no_grad()"
+            )
+        self.seen, self.seeded = _evaluated(ys, gradients)
+        graph = self.seen.graph
+        self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
+        self._shown_as = {INPUT: _places(inputs), TARGET: _places(targets)}
+        self._constants: dict[int, Constant] = {}
+        places = list(self._ordered(graph))
+        self.cards: list[Card] = []
+        self._by_place: dict[Any, Card] = {}
+        naming = _Naming(self, places, names or {})
+        for place in places:
+            self._add(place, naming)
+        self.scalar = all(card.shape == () for card in self.cards)
+        self.say = Notation(self.scalar)
+        self.computed = bool(self.seen.gradients)
+        self.groups = _groups(self.cards)
+
+    def _ordered(self, graph: ag.Graph) -> Iterable[Any]:
+        """The places of the graph, an array given as a constant before its first use."""
+        for place in graph.nodes:
+            for given in place.inputs:
+                if _is_array(given) and id(given) not in self._constants:
+                    self._constants[id(given)] = Constant(given)
+                    yield self._constants[id(given)]
+            yield place
+
+    def _add(self, place: Any, naming: _Naming) -> None:
+        value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
+        key, name, path = naming.of(place)
+        gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
+        card = Card(place, key, name, naming.roles[place], value, gradient, path)
+        self.cards.append(card)
+        self._by_place[place] = card
+        seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]
+        for i, tail in seats:
+            same = [j for j, other in seats if other is tail]
+            card.sockets.append(Socket(self, card, tail, i, _mark(same.index(i), len(same), len(seats))))
+            tail.uses.append(card.sockets[-1])
+
+    def card(self, given: Any) -> Card | None:
+        """The card of what stands in a node's inputs; None for a number, which has none."""
+        if _is_array(given):
+            return self._by_place[self._constants[id(given)]]
+        return self._by_place.get(given) if hasattr(given, "requires_grad") else None
+
+    @cached_property
+    def end(self) -> str:
+        """What is differentiated, as it stands in `∂L/∂w`."""
+        names = [self._by_place[place].name for place in self.ends]
+        return names[0] if len(names) == 1 else f"({' + '.join(names)})" if len(names) < 4 else "(sum of outputs)"
+
+    def symbols(self, card: Card) -> list[Any]:
+        """The operands of an operation as symbols, Python numbers as they stand in the graph."""
+        assert card.node is not None
+        return [self._symbol(given) for given in card.node.inputs]
+
+    def _symbol(self, given: Any) -> Any:
+        card = self.card(given)
+        if card is not None:
+            return self.say.symbol(card.name, card.value)
+        return given.item() if isinstance(given, np.generic | np.ndarray) else given
+
+    def pull(self, socket: Socket, g: Symbol) -> Symbol:
+        """What the operation's rule sends through a socket when ``g`` arrives."""
+        head = socket.head
+        assert head.node is not None
+        out = self.say.symbol(head.name, head.value)
+        part: Symbol = self.say.pull(head.node.op, socket.index, self.symbols(head), out, head.node.params, g)
+        return part
+
+    def formula(self, card: Card) -> Symbol:
+        """The right-hand side of what an operation computes, in the names of its operands."""
+        assert card.node is not None
+        return self.say.apply(card.node.op, self.symbols(card), card.node.params, card.value)
+
+    def expression(self, limit: int) -> str | None:
+        """The first output as one formula of the leaves, or None where that is longer than ``limit``."""
+        written: dict[Any, Symbol] = {}
+        for card in self.cards:
+            if card.node is None:
+                written[card.place] = self.say.symbol(card.name, card.value)
+                continue
+            operands = []
+            for given in card.node.inputs:
+                operand = self.card(given)
+                operands.append(self._symbol(given) if operand is None else written[operand.place])
+            written[card.place] = self.say.apply(card.node.op, operands, card.node.params, card.value)
+            if len(written[card.place].text) > limit:
+                return None
+        return written[next(iter(self.ends))].text
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:
+    """Whether gradients are wanted: as said, and by default once a leaf has one and every output is a scalar."""
+    if gradients is not None:
+        return gradients is not False
+    leaves = [place for place in ag.Graph(*ys).nodes if place.op is None and place.requires_grad]
+    return any(leaf.grad is not None for leaf in leaves) and all(y.size == 1 for y in ys)
+
+
+def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
+    """The numbers, and whether the gradient that arrives at the outputs was given."""
+    if gradients is None:
+        gradients = computes_gradients(ys, gradients)
+    if isinstance(gradients, bool):
+        wrong = [y for y in ys if y.size != 1]
+        if gradients and wrong:
+            raise ValueError(
+                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there: reduce it"
+                " to a scalar, or give a gradient of that shape as gradients="
+            )
+        return evaluate(ys, gradients), False
+    seeds = [gradients] if isinstance(gradients, ag.Tensor) or hasattr(gradients, "dtype") else list(gradients)
+    if len(seeds) != len(ys) or any(tuple(np.shape(s)) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
+        raise ValueError(
+            f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of shapes"
+            f" {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each output"
+        )
+    return evaluate(ys, True, seeds), True
+
+
+def _is_array(given: Any) -> bool:
+    """An array that stands in the graph as a constant; a number, also as an array without axes, does not count."""
+    return not hasattr(given, "requires_grad") and bool(getattr(given, "shape", ()))
+
+
+def _places(tensors: Iterable[Any]) -> set[int]:
+    given = [tensors] if isinstance(tensors, ag.Tensor) else list(tensors)
+    return {id(t) for t in given} | {id(place_of(t)) for t in given}
+
+
+def _mark(which: int, often: int, operands: int) -> str:
+    if often == 1:
+        return ""
+    return ("(left)", "(right)")[which] if operands == 2 else f"({which + 1})"
+
+
+# ---------------------------------------------------------------- names and roles
+
+
+class _Naming:
+    """What each place is called and which role it plays: as the user says, else by role and order."""
+
+    def __init__(self, scene: Scene, places: list[Any], names: Mapping[str, Any]) -> None:
+        self.places = places
+        self.ends = scene.ends
+        self.users: dict[Any, list[tuple[Node, int]]] = {}
+        for node in places:
+            for i, given in enumerate(node.inputs):
+                source = scene._constants.get(id(given), given)
+                if hasattr(source, "op"):
+                    self.users.setdefault(source, []).append((node, i))
+        self.roles = {place: self._role(place, scene._shown_as) for place in places}
+        self.layers = self._layers()
+        self.keys: set[str] = set()
+        given_names: dict[int, str] = {}
+        for name, value in names.items():
+            if isinstance(value, ag.Tensor) or _is_array(value):
+                given_names.setdefault(id(place_of(value)), name)
+        self.given = {
+            place: name
+            for place in places
+            if (name := given_names.get(id(place.data if isinstance(place, Constant) else place)) or self._own(place))
+        }
+        # A name that was given is kept; those made here go round it.
+        self.taken = set(self.given.values())
+        self.used: set[str] = set()
+
+    def _own(self, place: Any) -> str | None:
+        name = place.name
+        return None if name is None or self._short(place) else str(name)
+
+    # roles
+
+    def _role(self, place: Any, shown_as: Mapping[str, set[int]]) -> str:
+        identity = id(place.data) if isinstance(place, Constant) else id(place)
+        for role, places in shown_as.items():
+            if identity in places and place.op is None:
+                return role
+        if place.op is not None:
+            return LOSS if place in self.ends and len(self.ends) == 1 and _size(place.shape) == 1 else OP
+        if getattr(place, "requires_grad", False):
+            return PARAM
+        return TARGET if self._is_target(place) else INPUT
+
+    def _is_target(self, place: Any) -> bool:
+        """What a loss compares with, or what the last difference before the end is taken to."""
+        users = self.users.get(place, [])
+        return bool(users) and all(
+            i == 1 and (node.op.name in LOSSES or (node.op.name == "subtract" and self._leads_out(node)))
+            for node, i in users
+        )
+
+    def _leads_out(self, node: Node) -> bool:
+        """Whether nothing but functions of this one value come between it and the only output."""
+        while node not in self.ends:
+            users = {user for user, _ in self.users.get(node, [])}
+            if len(users) != 1:
+                return False
+            (node,) = users
+            if sum(hasattr(given, "op") for given in node.inputs) > 1:
+                return False
+        return len(self.ends) == 1
+
+    # names
+
+    def _layers(self) -> dict[Node, int]:
+        """The nodes that end a layer's sum of products, numbered: the product, or the sum with its bias."""
+        layers: dict[Node, int] = {}
+        for node in self.places:
+            if node.op is not None and node.op.name in ("linear", "matmul"):
+                end = self._with_bias(node) if node.op.name == "matmul" else node
+                layers[end] = len(layers) + 1
+        return layers
+
+    def _with_bias(self, node: Node) -> Node:
+        users = self.users.get(node, [])
+        if len(users) == 1 and users[0][0].op.name == "add":
+            (user, i) = users[0]
+            other = user.inputs[1 - i]
+            if isinstance(other, ag.Tensor) and other.requires_grad:
+                return user
+        return node
+
+    def _short(self, place: Any) -> str | None:
+        """The short name of a parameter that its module has named by its path: W1, b1, or the path's last part."""
+        name = place.name
+        if not isinstance(place, ag.Tensor) or name is None:
+            return None
+        node, i = self.users.get(place, [(None, 0)])[0]
+        path = node.scope[-1][0] if node is not None and node.scope else ""
+        if node is None or "." not in name or name.rpartition(".")[0] != path:
+            return None
+        letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name == "linear" else None
+        return f"{letter}{self.layers[node]}" if letter else str(name.rpartition(".")[2])
+
+    def of(self, place: Any) -> tuple[str, str, str | None]:
+        """The key in DOT, the name shown and, where that is not it, the path in the module."""
+        short = None
+        if (name := self.given.get(place)) is not None:
+            name = _fresh(name, self.used)
+        else:
+            short = self._short(place)
+            name = _fresh(short or self._made(place), self.taken)
+        self.taken.add(name)
+        self.used.add(name)
+        key = _fresh(identifier(name), self.keys)
+        self.keys.add(key)
+        return key, name, place.name if short else None
+
+    def _made(self, place: Any) -> str:
+        role = self.roles[place]
+        if role == LOSS:
+            return "L"
+        if role == TARGET:
+            return self._counted("y", first="y")
+        if role == INPUT:
+            truth = getattr(getattr(place, "data", None), "dtype", None)
+            word = "mask" if getattr(truth, "kind", "") == "b" else "x"
+            return self._counted(word, first=word)
+        if role == PARAM:
+            node, i = self.users.get(place, [(None, 0)])[0]
+            if node is not None and node.op.name == "linear" and i:
+                return f"{'Wb'[i - 1]}{self.layers[node]}"
+            return self._counted("θ")
+        if place in self.layers:
+            return f"z{self.layers[place]}"
+        if place in self.ends and len(self.ends) > 1:
+            return self._counted("L" if _size(place.shape) == 1 else "out")
+        if place.op.name in ACTIVATIONS:
+            below = place.inputs[0]
+            return f"a{self.layers[below]}" if below in self.layers else self._counted("a")
+        return self._counted("t")
+
+    def _counted(self, letter: str, first: str = "") -> str:
+        n = 1
+        while (name := first if n == 1 and first else f"{letter}{n}") in self.taken:
+            n += 1
+        return name
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    n, tried = 1, name
+    while tried in taken:
+        n += 1
+        tried = f"{name}_{n}"
+    return tried
+
+
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+# ---------------------------------------------------------------- modules
+
+
+def _groups(cards: list[Card]) -> list[Group]:
+    """The calls of innermost modules, with their operations and the parameters that they alone use."""
+    groups: list[Group] = []
+    calls: dict[tuple[tuple[str, str], ...], int] = {}
+    last: Group | None = None
+    for card in sorted((card for card in cards if card.node is not None), key=lambda card: card.place.index):
+        scope = card.place.scope
+        if not scope:
+            last = None
+            continue
+        if last is None or last.scope != scope:
+            calls[scope] = calls.get(scope, 0) + 1
+            last = Group(scope, calls[scope])
+            groups.append(last)
+        last.cards.append(card)
+        card.group = last
+    for card in cards:
+        if card.node is None and card.role == PARAM:
+            homes = {use.head.group for use in card.uses}
+            if len(homes) == 1 and (home := homes.pop()) is not None:
+                card.group = home
+                home.cards.append(card)
+    labels = [group.scope[-1][1] for group in groups]
+    seen: dict[str, int] = {}
+    for group, label in zip(groups, labels, strict=True):
+        seen[label] = seen.get(label, 0) + 1
+        group.title = f"{label} {seen[label]}" if labels.count(label) > 1 else label
+    return groups
