@@ -109,6 +109,7 @@ from autograd.ops.indexing import (
     last_written,
     scatter_add,
     scatter_along_axis,
+    scatter_take,
     setitem,
     sort,
     take,

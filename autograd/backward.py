@@ -152,7 +152,7 @@ def _fitted(xp: Any, part: Any, place: Any) -> Any:
             part = xp.sum(part, axis=axes)
         if part.shape != place.shape:
             part = xp.reshape(part, shape=place.shape)
-    return part if part.dtype == place.dtype else xp.astype(part, dtype=place.dtype)
+    return part if part.dtype == place.dtype else xp.astype(part, place.dtype)
 
 
 def _for_leaf(xp: Any, part: Any, leaf: Any, node: Node, g: Any) -> Any:

@@ -254,8 +254,10 @@ def describe(x: Any) -> str:
 
 
 def admit(x: Any, op: Op) -> Any:
-    """What is neither a Tensor nor a known array, made one: numbers stay, lists become arrays, the rest is refused."""
-    if type(x) in backends.PYTHON_SCALARS or type(x) in backends.SPACES:
+    """What is neither a Tensor nor a known array, made one: numbers stay where they are broadcast (an array of their own
+    dtype would promote the others), lists become arrays, the rest is refused.
+    """
+    if type(x) in backends.SPACES or (type(x) in backends.PYTHON_SCALARS and op.broadcasts):
         return x
     if x is None or isinstance(x, str | bytes | dict | set):
         raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {x!r} ({type(x).__name__}).")

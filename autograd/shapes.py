@@ -86,9 +86,9 @@ def along(axis: int, index: object) -> tuple[object, ...]:
     """``index`` on one axis (0 or more) and everything of the others, as an index.
 
     >>> along(1, slice(2))
-    (slice(None, None, None), slice(None, 2, None))
+    (slice(None, None, None), slice(None, 2, None), Ellipsis)
     """
-    return (*[slice(None)] * axis, index)
+    return (*[slice(None)] * axis, index, ...)
 
 
 def expanded_shape(shape: Shape, axis: Axis) -> Shape:

@@ -78,7 +78,7 @@ def reciprocal(xp, x):
 reciprocal.vjp(x=lambda g, out: -g * out * out)
 
 
-@op("mod", text="{x} mod {y}", tex=r"{x} \bmod {y}", level=2, broadcasts=True)
+@op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
 def remainder(xp, x, y):
     """Elementwise remainder with the sign of ``y``: ``x - y * floor(x / y)``, whose derivative by ``y`` is ``-floor(x / y)``."""
     return xp.remainder(x, y)

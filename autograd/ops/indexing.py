@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from autograd.tensor import Tensor
 
 
-def plain(index: Any) -> Any:
-    """An index with arrays where it had Tensors."""
-    if isinstance(index, tuple):
-        return tuple(map(plain, index))
-    return index.data if hasattr(index, "requires_grad") else index
-
-
 def _may_repeat(index: Any) -> bool:
     """Whether an index may name an element twice: only arrays (or lists) of integers can."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -32,6 +25,26 @@ def _may_repeat(index: Any) -> bool:
         if "bool" not in str(getattr(part, "dtype", "")):
             return True
     return False
+
+
+def _positions(xp: Any, shape: shapes.Shape) -> Any:
+    """The number of each element of an array of ``shape``, in row-major order."""
+    return xp.reshape(xp.arange(shapes.size(shape)), shape=shape)
+
+
+def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:
+    """Zeros of ``shape`` with each element of ``x`` added at its place, a number of `_positions`.
+
+    So every way of picking has its adjoint: pick the positions in the same way, and add there.
+    """
+    out = xp.zeros((shapes.size(shape),), dtype=x.dtype)
+    places, values = xp.reshape(places, shape=(-1,)), xp.reshape(x, shape=(-1,))
+    if hasattr(xp.add, "at"):
+        xp.add.at(out, places, values)
+    else:  # the array API standard has no sum by places
+        for k in range(places.shape[0]):
+            out[int(places[k])] += values[k]
+    return xp.reshape(out, shape=shape)
 
 
 @op("[ ]", text="{x}[{index}]", tex="{x}_{{[{index}]}}")
@@ -61,17 +74,7 @@ def scatter_add(xp, x, *, index, shape):
         out = xp.zeros(shape, dtype=x.dtype)
         out[index] = x
         return out
-    # Where each element of the flat result gets its share: adding by one index array is what the backends do fast.
-    count = shapes.size(shape)
-    places = xp.reshape(xp.reshape(xp.arange(count), shape=shape)[index], shape=(-1,))
-    out = xp.zeros((count,), dtype=x.dtype)
-    values = xp.reshape(x, shape=(-1,))
-    if hasattr(xp.add, "at"):
-        xp.add.at(out, places, values)
-    else:  # the array API standard has no sum by places
-        for k in range(places.shape[0]):
-            out[int(places[k])] += values[k]
-    return xp.reshape(out, shape=shape)
+    return _added(xp, x, _positions(xp, shape)[index], shape)
 
 
 scatter_add.vjp(x=lambda g, index: g[index])
@@ -112,8 +115,8 @@ def last_written(xp, x, *, index):
     picked = x[index]
     if not _may_repeat(index):
         return picked
-    order = xp.reshape(xp.arange(shapes.size(picked.shape)), shape=picked.shape)
-    last = xp.setitem(xp.reshape(xp.arange(shapes.size(x.shape)), shape=x.shape), order, index=index)
+    order = _positions(xp, picked.shape)
+    last = xp.setitem(_positions(xp, x.shape), order, index=index)
     return xp.where(last[index] == order, picked, 0.0)
 
 
@@ -127,6 +130,10 @@ last_written.vjp(
 # ------------------------------------------------------------------------------------------------------- along one axis
 
 
+def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
+    return xp.take(xp.reshape(g, shape=(-1,)), indices, axis=0) if axis is None else xp.take(g, indices, axis=axis)
+
+
 @op("take", tex=r"\operatorname{{take}}({x}, {indices})")
 def take(xp, x, indices, *, axis=None):
     """The entries ``indices`` (integers) of ``axis``, or of the flattened array; the shape of ``indices`` takes its place.
@@ -137,15 +144,24 @@ def take(xp, x, indices, *, axis=None):
             [1.0, 2.0],
             [3.0, 4.0]])
     """
-    return xp.take(xp.reshape(x, shape=(-1,)) if axis is None else x, indices, axis=axis or 0)
+    return _taken(xp, x, indices, axis)
 
 
-def _take_by_x(xp: Any, g: Any, indices: Any, x_shape: Any, axis: Any) -> Any:
-    place, shape = (0, (shapes.size(x_shape),)) if axis is None else (axis % len(x_shape), x_shape)
-    return xp.reshape(xp.scatter_add(g, index=shapes.along(place, plain(indices)), shape=shape), shape=x_shape)
+take.vjp(x=lambda xp, g, indices, x_shape, axis: xp.scatter_take(g, indices, axis=axis, shape=x_shape))
 
 
-take.vjp(x=_take_by_x)
+@op("scatter", text="scatter({x}, {indices})", tex=r"\operatorname{{scatter}}({x}, {indices})")
+def scatter_take(xp, x, indices, *, axis=None, shape):
+    """Zeros of ``shape`` with the entries of ``x`` added at ``indices`` along ``axis``: the adjoint of `take`.
+
+    >>> import autograd as ag
+    >>> ag.scatter_take(ag.Tensor([1.0, 2.0, 3.0]), [0, 2, 0], axis=0, shape=(4,))
+    Tensor([4.0, 0.0, 2.0, 0.0])
+    """
+    return _added(xp, x, _taken(xp, _positions(xp, shape), indices, axis), shape)
+
+
+scatter_take.vjp(x=_taken)
 
 
 @op("take along", text="take_along_axis({x}, {indices})", tex=r"\operatorname{{take}}({x}, {indices})")
@@ -174,10 +190,7 @@ def scatter_along_axis(xp, x, indices, *, axis=-1, shape):
     Tensor([[0.0, 5.0],
             [7.0, 0.0]])
     """
-    ndim = len(shape)
-    index: list[Any] = [xp.reshape(xp.arange(n), shape=(n, *[1] * (ndim - 1 - i))) for i, n in enumerate(shape)]
-    index[axis] = indices
-    return xp.scatter_add(x, index=tuple(index), shape=shape)
+    return _added(xp, x, xp.take_along_axis(_positions(xp, shape), indices, axis=axis), shape)
 
 
 scatter_along_axis.vjp(x=lambda xp, g, indices, axis: xp.take_along_axis(g, indices, axis=axis))

@@ -197,7 +197,7 @@ def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[A
     return xp.reshape(z, shape=tuple(sizes[i] for i in labels)), labels
 
 
-@op("Σ", text="einsum('{subscripts}', {arrays})", tex=r"\sum\nolimits_{{\text{{{subscripts}}}}} {arrays}", level=2)
+@op("Σ", text="einsum('{subscripts}', {arrays})", tex=r"\mathrm{{einsum}}_{{{subscripts}}}({arrays})")
 def contract(xp, *arrays, subscripts):
     """The operation behind `einsum`: a sum of products over named axes, ``subscripts`` like ``"ij,jk->ik"``.
 

@@ -129,8 +129,8 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     >>> ag.cross_entropy(logits, [1, 1]), ag.cross_entropy(logits, [[0.5, 0.5], [0.0, 1.0]], reduction="none")
     (Tensor(0.346574), Tensor([0.693147, 0.0]))
     """
-    _check_target(xp, logits, target)
     _check_batch("cross_entropy", logits.shape, reduction)
+    _check_target(xp, logits, target)
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
@@ -195,7 +195,7 @@ binary_cross_entropy_with_logits.vjp(
 )
 
 
-@op("squared error", text="({x} - {y})²", tex=r"\left\|{x} - {y}\right\|^2")
+@op("squared error", text="({x} - {y})²", tex=r"\left\|{x} - {y}\right\|^2", broadcasts=True)
 def squared_error(xp, x, y, *, reduction="mean"):
     """``(x - y)²``, elementwise.
 

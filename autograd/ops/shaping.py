@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autograd import shapes
 from autograd.errors import DomainError, ShapeError
 from autograd.op import op
+from autograd.ops.indexing import getitem
 
 if TYPE_CHECKING:
     from autograd.tensor import Tensor
@@ -158,8 +159,6 @@ def unstack(x: Any, *, axis: int = 0) -> tuple[Tensor, ...]:
     >>> ag.unstack(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
     """
-    from autograd.ops.indexing import getitem
-
     (place,) = shapes.normalize_axes(axis, len(x.shape))
     return tuple(getitem(x, index=shapes.along(place, i)) for i in range(x.shape[place]))
 
@@ -173,8 +172,6 @@ def split(x: Any, indices_or_sections: int | Sequence[int], *, axis: int = 0) ->
     >>> ag.split(ag.Tensor([1.0, 2.0, 3.0, 4.0]), 2), ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])
     ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
     """
-    from autograd.ops.indexing import getitem
-
     (place,) = shapes.normalize_axes(axis, len(x.shape))
     length = x.shape[place]
     if isinstance(indices_or_sections, int):
@@ -245,8 +242,8 @@ def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) ->
         return xp.reshape(xp.sum(g, axis=place + 1), shape=x_shape)
     counts = repeats.tolist() if hasattr(repeats, "tolist") else list(repeats)
     counts = counts * shape[place] if len(counts) == 1 else counts
-    source = [i for i, count in enumerate(counts) for _ in range(count)]
-    return xp.reshape(xp.scatter_add(g, index=shapes.along(place, source), shape=shape), shape=x_shape)
+    source = xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
+    return xp.reshape(xp.scatter_take(g, source, axis=place, shape=shape), shape=x_shape)
 
 
 repeat.vjp(x=_repeats_gathered)

@@ -1,0 +1,838 @@
+"""The chain rule, walked once: what arrives where, what is kept, what is let go, and what is refused."""
+
+import gc
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import autograd as ag
+from autograd import Tensor
+from autograd.errors import GradientError, ShapeError
+
+
+def leaf(values, name=None, dtype=None):
+    return Tensor(values, requires_grad=True, name=name, dtype=dtype)
+
+
+# ---------------------------------------------------------------------------------------------------------- what arrives
+
+
+def test_parallel_edges_are_two_paths():
+    x = leaf(3.0)
+    (x * x).backward()
+    assert x.grad.item() == 6.0
+
+
+def test_a_value_used_many_times_sums_what_comes_back():
+    x = leaf(2.0)
+    y = x * x + x  # 2x + 1
+    (y * y + y + x).backward()  # (2y + 1)(2x + 1) + 1
+    assert x.grad.item() == (2 * 6 + 1) * (2 * 2 + 1) + 1
+
+
+def test_a_value_that_is_used_again_later_waits_for_all_its_consumers():
+    # A walk in the order of discovery would pull u before w's share has arrived at it.
+    x = leaf(2.0)
+    u = x * 3.0
+    v = u * 5.0
+    w = (v * 7.0) * u
+    (w + u).backward()
+    assert x.grad.item() == pytest.approx(3 * (2 * 5 * 7 * 6 + 1))
+
+
+def test_gradients_have_the_shape_and_dtype_of_their_leaf():
+    x = leaf(np.ones((3, 1), np.float32))
+    y = leaf(np.ones(4))
+    (x * y * 2.0).sum().backward()
+    assert (x.grad.shape, x.grad.dtype) == ((3, 1), np.float32)
+    assert (y.grad.shape, y.grad.dtype) == ((4,), np.float64)
+    assert_array_equal(x.grad.data, np.full((3, 1), 8.0))
+
+
+def test_a_cast_gives_its_gradient_back_in_the_dtype_it_came_from():
+    x = leaf([1.0, 2.0], dtype="float32")
+    (x.astype("float64") * 0.1).sum().backward()
+    assert x.grad.dtype == np.float32
+
+
+def test_constants_get_no_gradient():
+    x, c = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+    (x * c).sum().backward()
+    assert c.grad is None
+    assert_array_equal(x.grad.data, [3.0, 4.0])
+
+
+def test_a_leaf_is_its_own_output():
+    x = leaf(3.0)
+    x.backward()
+    assert x.grad.item() == 1.0
+
+
+def test_the_seed_is_what_arrives():
+    x = leaf([1.0, 2.0])
+    (x * x).backward([10.0, 100.0])
+    assert_array_equal(x.grad.data, [20.0, 400.0])
+
+
+def test_the_seed_may_be_a_tensor_an_array_or_a_list_of_another_dtype():
+    for seed in (Tensor([1, 2]), np.array([1, 2], np.int8), [1, 2]):
+        x = leaf([1.0, 1.0], dtype="float32")
+        (3.0 * x).backward(seed)
+        assert_array_equal(x.grad.data, [3.0, 6.0])
+        assert x.grad.dtype == np.float32
+
+
+def test_one_element_of_any_shape_needs_no_seed():
+    x = leaf([[2.0]])
+    (x * x).backward()
+    assert_array_equal(x.grad.data, [[4.0]])
+
+
+# ---------------------------------------------------------------------------------------------------------- accumulation
+
+
+def test_backward_adds_to_what_is_there():
+    x = leaf([1.0, 2.0])
+    for times in (1, 2, 3):
+        (x * x).sum().backward()
+        assert_array_equal(x.grad.data, [2.0 * times, 4.0 * times])
+
+
+def test_an_earlier_grad_is_not_changed_in_place():
+    x = leaf([1.0, 2.0])
+    (x * x).sum().backward()
+    first = x.grad
+    (x * x).sum().backward()
+    assert_array_equal(first.data, [2.0, 4.0])
+
+
+def test_zero_grad_forgets():
+    x = leaf(1.0)
+    (3 * x).backward()
+    x.zero_grad()
+    assert x.grad is None
+    (3 * x).backward()
+    assert x.grad.item() == 3.0
+
+
+def test_two_outputs_may_arrive_at_once():
+    x = leaf([1.0, 2.0])
+    y, z = x * x, 3 * x
+    both = ag.gradients([y, z], x, [[1.0, 1.0], [1.0, 1.0]])
+    assert_array_equal(both.data, [5.0, 7.0])
+
+
+def test_an_output_that_leads_to_another_output_counts_for_both():
+    x = leaf(3.0)
+    y = x * x
+    z = y * y
+    assert ag.gradients([y, z], x).item() == 2 * 3 + 4 * 27
+
+
+# ------------------------------------------------------------------------------------------------------------- ownership
+
+
+def sharing(a, b):
+    return a is b or np.shares_memory(a.data, b.data)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_two_leaves_that_receive_one_array_do_not_share_it(create_graph):
+    a, b, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), Tensor([1.0, 1.0])
+    (a + b).backward(seed, create_graph=create_graph)
+    a.grad[0] = 100.0
+    assert_array_equal(b.grad.data, [1.0, 1.0])
+    assert_array_equal(seed.data, [1.0, 1.0])
+
+
+def test_grads_are_arrays_of_their_own():
+    a, b = leaf(np.ones((2, 3))), leaf(np.ones((3, 2)))
+    seed = np.ones((2, 3))
+    (a + b.T).backward(seed)
+    for one, other in ((a.grad.data, seed), (b.grad.data, seed), (a.grad.data, b.grad.data)):
+        assert not np.shares_memory(one, other)
+    a.grad.data[:] = 7.0  # writable: no broadcast view
+    assert_array_equal(b.grad.data, np.ones((3, 2)))
+
+
+def test_a_leaf_that_is_the_output_does_not_share_the_seed():
+    x, seed = leaf([1.0, 2.0]), np.ones(2)
+    x.backward(seed)
+    assert not np.shares_memory(x.grad.data, seed)
+
+
+def test_the_gradient_of_a_sum_can_be_written_to():
+    x = leaf(np.ones(3))
+    x.sum().backward()
+    x.grad.data[0] = 5.0
+    assert_array_equal(x.grad.data, [5.0, 1.0, 1.0])
+
+
+def test_gradients_of_intermediates_do_not_share_memory():
+    x = leaf([1.0, 2.0])
+    u, v = 2 * x, 3 * x
+    by_u, by_v = ag.gradients((u + v).sum(), [u, v])
+    by_u.data[0] = 7.0
+    assert_array_equal(by_v.data, [1.0, 1.0])
+
+
+def test_hooks_that_return_one_tensor_do_not_make_leaves_share_it():
+    a, b, same = leaf([1.0, 2.0]), leaf([1.0, 2.0]), Tensor([5.0, 5.0])
+    a.register_hook(lambda g: same)
+    b.register_hook(lambda g: same)
+    (a * b).sum().backward()
+    a.grad.data[0] = 9.0
+    assert_array_equal(b.grad.data, [5.0, 5.0])
+    assert_array_equal(same.data, [5.0, 5.0])
+
+
+# ------------------------------------------------------------------------------------------------ the graph, kept or let go
+
+
+def test_a_second_backward_says_what_to_do():
+    x = leaf([1.0, 2.0])
+    y = ag.exp(x).sum()
+    y.backward()
+    with pytest.raises(GradientError, match=r"sum .* was walked backward before, and what it had saved is released: pass "
+                       r"retain_graph=True to the first backward, or compute the forward again\."):  # fmt: skip
+        y.backward()
+    assert_allclose(x.grad.data, np.exp([1.0, 2.0]))  # the failed one added nothing
+
+
+def test_a_graph_that_shares_a_released_part_is_refused_and_changes_no_grad():
+    x, w = leaf([1.0, 2.0]), leaf([1.0, 1.0])
+    u = ag.exp(x)
+    u.sum().backward()
+    before = x.grad.data.copy()
+    with pytest.raises(GradientError, match=r"exp \(2,\) float64 was walked backward before"):
+        (u * w).sum().backward()
+    assert w.grad is None
+    assert_array_equal(x.grad.data, before)
+
+
+def test_retain_graph_allows_another_and_the_last_one_releases():
+    x = leaf(2.0)
+    y = x**3
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.item() == 24.0
+    with pytest.raises(GradientError, match="released"):
+        y.backward()
+
+
+def test_gradients_keeps_the_graph():
+    x = leaf(2.0)
+    y = x**3
+    assert [ag.gradients(y, x).item() for _ in range(3)] == [12.0] * 3
+
+
+def saved_arrays(y):
+    return [s for node in ag.Graph(y).nodes if node.op is not None for s in node.saved or ()]
+
+
+def test_backward_releases_what_was_saved():
+    x = leaf(np.ones(4))
+    u = ag.exp(x)
+    kept = weakref.ref(u.data)
+    y = u.sum()
+    del u
+    assert kept() is not None  # exp saved it
+    y.backward()
+    assert kept() is None
+    assert saved_arrays(y) == []
+
+
+def test_what_no_rule_asks_for_is_not_kept_alive():
+    x = leaf(np.ones(4))
+    u = x * 2.0  # exp asks for its result, not for this
+    kept = weakref.ref(u.data)
+    y = ag.exp(u)
+    del u
+    assert kept() is None
+    y.sum().backward()
+    assert_allclose(x.grad.data, 2 * np.exp(2.0) * np.ones(4))
+
+
+def test_what_only_a_constant_would_need_is_not_kept_alive():
+    x = leaf(np.ones(4))
+    u = x + 1.0  # needed for the gradient by c alone
+    kept = weakref.ref(u.data)
+    c = Tensor(np.full(4, 3.0))
+    y = u * c
+    del u
+    assert kept() is None
+    y.sum().backward()
+    assert_array_equal(x.grad.data, c.data)
+
+
+# ---------------------------------------------------------------------------------------------------- depth and no leaks
+
+
+def test_a_hundred_thousand_operations_deep():
+    x = leaf(1.0)
+    y = x
+    for _ in range(100_000):
+        y = y + 1.0
+    limit = sys.getrecursionlimit()
+    y.backward()
+    assert x.grad.item() == 1.0
+    assert len(ag.Graph(y).nodes) == 100_001
+    del y  # dropped without recursion too
+    assert sys.getrecursionlimit() == limit
+
+
+def test_a_deep_graph_in_a_thread_with_a_small_stack():
+    # What recursed in C, as the release of a chain of objects would, would end the process here.
+    results = []
+
+    def work():
+        x = leaf(1.0)
+        y = x
+        for _ in range(100_000):
+            y = y * 1.0
+        y.backward(create_graph=True)
+        results.append(x.grad.item())
+        del y, x
+
+    size = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+    assert results == [1.0]
+
+
+@pytest.fixture
+def no_collector():
+    """Reference counting alone, from a clean start."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def loss_and_traces():
+    """A loss, and weak references to what its graph holds (an array, a Tensor) and to a leaf that is in nothing else."""
+    x = leaf(np.ones(3))
+    u = ag.exp(x * x)
+    return (u * x).sum(), [weakref.ref(t) for t in (x, u, u.data)]
+
+
+def dead(traces):
+    return [t() for t in traces] == [None] * len(traces)
+
+
+@pytest.mark.usefixtures("no_collector")
+class TestNoLeaks:
+    """With the garbage collector off, dropping the loss frees the graph."""
+
+    def test_the_traces_tell(self):
+        loss, traces = loss_and_traces()
+        assert traces[0]() is not None
+        assert traces[2]() is not None
+        del loss
+
+    def test_without_backward(self):
+        loss, traces = loss_and_traces()
+        del loss
+        assert dead(traces)
+
+    def test_after_backward(self):
+        loss, traces = loss_and_traces()
+        loss.backward()
+        del loss
+        assert dead(traces)
+
+    def test_after_backward_that_kept_the_graph(self):
+        loss, traces = loss_and_traces()
+        loss.backward(retain_graph=True)
+        del loss
+        assert dead(traces)
+
+    def test_with_hooks_and_retained_gradients(self):
+        x = leaf(np.ones(3))
+        u = x * x
+        u.retain_grad()
+        x.register_hook(lambda g: g * 2)
+        u.register_hook(lambda g: None)
+        loss = u.sum()
+        traces = [weakref.ref(t) for t in (x, u, u.data)]
+        loss.backward()
+        del u, x, loss
+        assert dead(traces)
+
+    def test_when_the_shape_is_wrong(self):
+        x = leaf(np.ones(3))
+        u = x * x
+        traces = [weakref.ref(t) for t in (x, u, u.data)]
+        try:
+            u + np.ones(2)
+        except ShapeError:
+            pass
+        else:
+            pytest.fail("the shapes do not fit")
+        del u, x
+        assert dead(traces)
+
+    def test_when_a_hook_raises(self):
+        x = leaf(np.ones(3))
+        u = x * x
+
+        def hook(g):
+            raise KeyError("mine")
+
+        x.register_hook(hook)
+        traces = [weakref.ref(t) for t in (x, u, u.data)]
+        try:
+            u.sum().backward()
+        except KeyError:
+            pass
+        else:
+            pytest.fail("the hook raises")
+        del u, x
+        assert dead(traces)
+
+    def test_after_gradients_and_transforms(self):
+        x = leaf(np.ones(3))
+        u = x * x
+        traces = [weakref.ref(t) for t in (x, u, u.data)]
+        ag.gradients(u.sum(), x)
+        ag.hessian(lambda z: (z**3).sum())(x)
+        del u, x
+        assert dead(traces)
+
+    def test_after_graph_and_replay(self):
+        loss, traces = loss_and_traces()
+        graph = ag.Graph(loss)
+        graph.replay()
+        del graph, loss
+        assert dead(traces)
+
+    def test_many_steps_hold_nothing(self):
+        w = leaf(np.ones(3))
+        for _ in range(3):
+            (w * w).sum().backward()
+            w.zero_grad()
+        before = len(gc.get_objects())
+        for _ in range(100):
+            (w * w).sum().backward()
+            w.zero_grad()
+        assert len(gc.get_objects()) - before < 20
+
+    def test_a_recorded_gradient_holds_the_leaf_only_through_the_leaf(self):
+        # x.grad was recorded from x: that is a cycle of the user's, who ends it by zero_grad.
+        x = leaf(np.ones(3))
+        (x**3).sum().backward(create_graph=True)
+        trace = weakref.ref(x)
+        x.zero_grad()
+        del x
+        assert trace() is None
+
+
+# -------------------------------------------------------------------------------------------------------- higher orders
+
+
+def test_derivatives_of_any_order():
+    x = leaf(2.0)
+    y = x**5
+    values = []
+    for _ in range(5):
+        y = ag.gradients(y, x, create_graph=True)
+        values.append(y.item())
+    assert values == pytest.approx([5 * 16, 20 * 8, 60 * 4, 120 * 2, 120])
+
+
+def test_backward_with_create_graph_gives_a_grad_that_has_a_gradient():
+    x = leaf([1.0, 2.0])
+    (x**3).sum().backward(create_graph=True)
+    slope = x.grad
+    assert slope.requires_grad
+    x.zero_grad()
+    slope.sum().backward()
+    assert_allclose(x.grad.data, [6.0, 12.0])
+
+
+def test_create_graph_accumulates_too():
+    x = leaf(2.0)
+    (x * x).backward(create_graph=True)
+    (x * x).backward(create_graph=True)
+    assert x.grad.item() == 8.0
+    assert ag.gradients(x.grad, x).item() == 4.0
+
+
+def test_without_create_graph_the_gradient_is_a_constant():
+    x = leaf(2.0)
+    (x * x).backward()
+    assert not x.grad.requires_grad
+
+
+def test_the_seed_can_be_differentiated_by():
+    x, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    slope = ag.gradients(x * x, x, seed, create_graph=True)
+    assert_array_equal(ag.gradients(slope.sum(), seed).data, [2.0, 4.0])
+
+
+def test_second_derivatives_by_two_leaves_are_symmetric():
+    x, y = leaf(0.7), leaf(1.3)
+    z = ag.sin(x * y) * ag.exp(x)
+    by_x, by_y = ag.gradients(z, [x, y], create_graph=True)
+    assert ag.gradients(by_x, y).item() == pytest.approx(ag.gradients(by_y, x).item(), rel=1e-14)
+
+
+def test_a_gradient_penalty():
+    # The norm of a gradient in a loss: d/dw (2 w x)² at w = 3, x = 2.
+    w, x = leaf(3.0), leaf(2.0)
+    slope = ag.gradients(w * x * x, x, create_graph=True)
+    (slope * slope).backward()
+    assert w.grad.item() == 2 * (2 * 3 * 2) * (2 * 2)
+
+
+# ------------------------------------------------------------------------------------------------------------- gradients
+
+
+def test_gradients_by_intermediates_and_leaves():
+    x = leaf(2.0)
+    u = x * x
+    y = u * u
+    by_x, by_u = ag.gradients(y, [x, u])
+    assert (by_x.item(), by_u.item()) == (32.0, 8.0)
+    assert x.grad is None
+
+
+def test_one_input_gives_one_tensor_and_a_sequence_a_tuple():
+    x = leaf(2.0)
+    assert isinstance(ag.gradients(x * x, x), Tensor)
+    assert isinstance(ag.gradients(x * x, [x]), tuple)
+
+
+def test_zeros_for_what_the_output_does_not_depend_on():
+    x, z = leaf([1.0, 2.0]), leaf(np.ones((2, 2), np.float32))
+    by_x, by_z = ag.gradients((x * x).sum(), [x, z])
+    assert_array_equal(by_x.data, [2.0, 4.0])
+    assert_array_equal(by_z.data, np.zeros((2, 2)))
+    assert by_z.dtype == np.float32
+
+
+def test_an_input_after_the_output_is_independent_of_it():
+    x = leaf(2.0)
+    y = x * x
+    z = y * 3.0
+    assert ag.gradients(y, z).item() == 0.0
+
+
+@pytest.mark.usefixtures("vocabulary")
+def test_rules_of_unneeded_inputs_do_not_run():
+    calls = []
+
+    def counted(name):
+        def rule(g):
+            calls.append(name)
+            return g
+
+        return rule
+
+    @ag.op("+")
+    def counting(xp, x, y):
+        return x + y
+
+    counting.vjp(x=counted("x"), y=counted("y"))
+    a, b, c = leaf(1.0), leaf(2.0), leaf(3.0)
+    out = counting(counting(a, b), c)
+    ag.gradients(out, c)
+    assert calls == ["y"]
+    calls.clear()
+    ag.gradients(out, a)
+    assert calls == ["x", "x"]
+    calls.clear()
+    counting(a, 5.0).backward()
+    assert calls == ["x"]
+    calls.clear()
+    out.backward()
+    assert sorted(calls) == ["x", "x", "y", "y"]
+
+
+def test_the_walk_tells_what_it_did():
+    x, w = leaf(3.0, "x"), leaf(2.0, "w")
+    y = x * w + x
+    steps = [(n.name or n.op.name, float(g), [None if p is None else float(p) for p in parts])
+             for n, g, parts in ag.walk([y], [10.0])]  # fmt: skip
+    assert steps == [
+        ("add", 10.0, [10.0, 10.0]),
+        ("multiply", 10.0, [20.0, 30.0]),
+        ("x", 30.0, []),
+        ("w", 30.0, []),
+    ]
+
+
+def test_the_walk_keeps_the_graph_unless_told_otherwise():
+    x = leaf(3.0)
+    y = x * x
+    list(ag.walk([y], [1.0]))
+    list(ag.walk([y], [1.0], retain=False))
+    with pytest.raises(GradientError, match="released"):
+        list(ag.walk([y], [1.0]))
+
+
+# ----------------------------------------------------------------------------------------------------------------- hooks
+
+
+def test_a_hook_sees_the_complete_gradient_once():
+    x = leaf(3.0)
+    seen = []
+    x.register_hook(lambda g: seen.append(g.item()))
+    (x * x + x).backward()
+    assert seen == [7.0]
+
+
+def test_hooks_run_in_order_and_replace_the_gradient():
+    x = leaf([1.0, 2.0])
+    seen = []
+
+    def first(g):
+        seen.append("first")
+        return g * 10
+
+    def second(g):
+        seen.append(("second", g.tolist()))
+
+    x.register_hook(first)
+    x.register_hook(second)
+    (x * x).sum().backward()
+    assert seen == ["first", ("second", [20.0, 40.0])]
+    assert_array_equal(x.grad.data, [20.0, 40.0])
+
+
+def test_a_hook_on_an_intermediate_changes_what_goes_on():
+    x = leaf(3.0)
+    u = x * x
+    u.register_hook(lambda g: g * 100)
+    (2 * u).backward()
+    assert x.grad.item() == 2 * 100 * 6
+
+
+def test_a_hook_may_return_an_array():
+    x = leaf([1.0, 2.0])
+    u = 3 * x
+    u.register_hook(lambda g: g.data * 2)
+    u.sum().backward()
+    assert_array_equal(x.grad.data, [6.0, 6.0])
+
+
+def test_a_removed_hook_is_not_called_and_can_be_removed_again():
+    x = leaf(3.0)
+    calls = []
+    remove = x.register_hook(lambda g: calls.append("gone"))
+    x.register_hook(lambda g: calls.append("kept"))
+    remove()
+    remove()
+    (2 * x).backward()
+    assert calls == ["kept"]
+
+
+def test_the_last_hook_removed_leaves_none():
+    x = leaf(3.0)
+    remove = x.register_hook(lambda g: g * 0)
+    remove()
+    remove()
+    (2 * x).backward()
+    assert x.grad.item() == 2.0
+
+
+def test_a_hook_that_changes_the_shape_is_refused():
+    x = leaf([1.0, 2.0])
+    x.register_hook(lambda g: g.sum())
+    with pytest.raises(ShapeError, match=r"a hook got a gradient of shape \(2,\) and returned one of \(\): keep the shape"):
+        (x * x).sum().backward()
+    assert x.grad is None
+
+
+def test_a_hook_that_raises_leaves_every_grad_as_it_was():
+    x, w = leaf(3.0), leaf(2.0)
+    (x * w).backward()
+
+    def hook(g):
+        raise ZeroDivisionError("in the hook")
+
+    u = x * w
+    remove = x.register_hook(hook)
+    with pytest.raises(ZeroDivisionError, match="in the hook"):
+        u.backward(retain_graph=True)
+    assert (x.grad.item(), w.grad.item()) == (2.0, 3.0)
+    remove()
+    u.backward()  # the graph is still good
+    assert (x.grad.item(), w.grad.item()) == (4.0, 6.0)
+
+
+def test_hooks_of_a_recorded_gradient_are_recorded():
+    x = leaf(2.0)
+    x.register_hook(lambda g: g * g)
+    (x**3).backward(create_graph=True)  # (3x²)², whose derivative is 36 x³
+    assert x.grad.item() == 144.0
+    remove_all = x.grad
+    x.hooks = None
+    assert ag.gradients(remove_all, x).item() == 36 * 8
+
+
+def test_a_hook_where_no_gradient_comes_is_refused():
+    with pytest.raises(GradientError, match=r"Tensor 'c' \(\) float64 does not require grad, so a hook on it would never"):
+        Tensor(1.0, name="c").register_hook(print)
+
+
+# ------------------------------------------------------------------------------------------------------------ retain_grad
+
+
+def test_an_intermediate_keeps_its_gradient_where_asked():
+    x = leaf(3.0)
+    u, v = x * x, x * 2
+    u.retain_grad()
+    (u * v).backward()
+    assert u.grad.item() == 6.0
+    assert v.grad is None
+
+
+def test_a_retained_gradient_accumulates_and_owns_its_array():
+    x, seed = leaf([1.0, 2.0]), np.ones(2)
+    u = x * x
+    u.retain_grad()
+    u.backward(seed, retain_graph=True)
+    u.backward(seed)
+    assert_array_equal(u.grad.data, [2.0, 2.0])
+    assert_array_equal(seed, [1.0, 1.0])
+    assert not np.shares_memory(u.grad.data, seed)
+
+
+def test_retain_grad_on_a_leaf_changes_nothing():
+    x = leaf(3.0)
+    x.retain_grad()
+    (x * x).backward()
+    assert x.grad.item() == 6.0
+
+
+def test_retain_grad_of_a_constant_is_refused():
+    with pytest.raises(GradientError, match=r"\(\) float64 does not require grad, so there is no gradient to retain"):
+        Tensor(1.0).retain_grad()
+
+
+# --------------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_a_non_scalar_needs_a_seed():
+    y = leaf([[1.0, 2.0]]) * 2
+    with pytest.raises(GradientError, match=r"backward on a Tensor of shape \(1, 2\) needs to know what arrives there: reduce "
+                       r"it to a scalar, for instance with \.sum\(\), or pass a gradient of shape \(1, 2\)"):  # fmt: skip
+        y.backward()
+
+
+def test_an_empty_result_needs_a_seed():
+    with pytest.raises(GradientError, match=r"shape \(0,\) needs to know what arrives"):
+        (leaf(np.ones(0)) * 2).backward()
+
+
+def test_a_seed_of_another_shape_is_refused():
+    y = leaf([1.0, 2.0]) * 2
+    with pytest.raises(ShapeError, match=r"the gradient has shape \(3,\), the Tensor \(2,\): they must be equal"):
+        y.backward([1.0, 2.0, 3.0])
+
+
+def test_what_records_nothing_has_no_backward():
+    with pytest.raises(GradientError, match=r"Tensor 'c' \(\) float64 does not depend on anything that requires grad: create "
+                       r"the Tensors to differentiate by with requires_grad=True, and compute outside of no_grad"):  # fmt: skip
+        Tensor(1.0, name="c").backward()
+
+
+def test_gradients_by_what_does_not_require_grad_is_refused():
+    x, c = leaf(1.0), Tensor(2.0, name="c")
+    with pytest.raises(GradientError, match=r"Tensor 'c' \(\) float64 does not require grad: create it with requires_grad"):
+        ag.gradients(x * c, c)
+
+
+def test_each_output_needs_its_seed():
+    x = leaf(1.0)
+    with pytest.raises(ShapeError, match=r"1 seeds for 2 outputs: give one for each"):
+        ag.gradients([x * 2, x * 3], x, [1.0])
+
+
+class TestStale:
+    """A graph whose saved values were changed in place would give wrong gradients."""
+
+    def test_a_leaf_changed_in_place(self):
+        w = leaf([1.0, 2.0], "w")
+        y = (w * w).sum()
+        w.data -= 0.5
+        w._set(w.data)
+        with pytest.raises(GradientError, match=r"Tensor 'w' \(2,\) float64 was changed after multiply had used it, so this "
+                           r"graph's gradients would be wrong: compute the forward again"):  # fmt: skip
+            y.backward()
+        assert w.grad is None
+
+    def test_a_view_of_a_leaf_changed_in_place(self):
+        w = leaf([[1.0, 2.0]], "w")
+        u = w.T
+        y = (u * u).sum()
+        w.data += 1.0
+        w._set(w.data)
+        with pytest.raises(GradientError, match=r"'w' \(1, 2\) float64 was changed after matrix_transpose had used it"):
+            y.backward()
+
+    def test_a_graph_that_does_not_need_the_value_is_good(self):
+        w = leaf([1.0, 2.0])
+        y = (w + 1.0).sum()
+        w.data -= 0.5
+        w._set(w.data)
+        y.backward()
+        assert_array_equal(w.grad.data, [1.0, 1.0])
+
+    def test_another_array_leaves_the_graph_as_it_was(self):
+        w = leaf([1.0, 2.0])
+        y = (w * w).sum()
+        w._set(np.array([10.0, 20.0]))
+        y.backward()
+        assert_array_equal(w.grad.data, [2.0, 4.0])
+
+    def test_a_recorded_gradient_needs_the_leaf_as_it_was(self):
+        w = leaf([1.0, 2.0], "w")
+        y = (w * w).sum()
+        w._set(np.array([10.0, 20.0]))
+        with pytest.raises(GradientError, match=r"'w' .* was changed after multiply had used it"):
+            y.backward(create_graph=True)
+
+    def test_a_step_between_two_graphs_is_good(self):
+        w = leaf([1.0, 2.0])
+        for _ in range(3):
+            (w * w).sum().backward()
+            w.data -= 0.1 * w.grad.data
+            w._set(w.data)
+            w.zero_grad()
+        assert_allclose(w.data, np.array([1.0, 2.0]) * 0.8**3)
+
+
+# --------------------------------------------------------------------------------------------------------------- threads
+
+
+def test_threads_build_their_graphs_at_once():
+    shared = Tensor(np.arange(1.0, 4.0))
+    results: dict[int, float] = {}
+    barrier = threading.Barrier(8)
+
+    def work(k):
+        barrier.wait()
+        for _ in range(50):
+            x = leaf(float(k))
+            y = x
+            for _ in range(20):
+                y = y * 1.0 + shared.sum() * 0.0
+            (y * y).backward()
+        results[k] = x.grad.item()
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert results == {k: 2.0 * k for k in range(8)}

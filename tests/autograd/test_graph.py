@@ -1,0 +1,174 @@
+"""The graph: what is recorded of an operation, its order, its scopes, and its replay."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import autograd as ag
+from autograd import Graph, Node, Tensor
+
+
+def leaf(values, name=None):
+    return Tensor(values, requires_grad=True, name=name)
+
+
+def test_a_node_tells_what_was_computed_from_what():
+    x, c = leaf([1.0, 2.0], "x"), np.array([3.0, 4.0])
+    y = ag.sum(x * c, axis=0, keepdims=True)
+    node = y.node
+    assert isinstance(node, Node)
+    assert (node.op.name, node.params, node.shape, node.dtype) == ("sum", {"axis": 0, "keepdims": True}, (1,), np.float64)
+    (product,) = node.inputs
+    assert product.op is ag.OPS["multiply"]
+    assert product.inputs[0] is x
+    assert product.inputs[1] is c
+    assert product.mask == 0b01
+
+
+def test_numbers_stand_in_the_graph_as_they_were_given():
+    y = leaf(1.0) * 3
+    assert y.node.inputs[1] == 3
+    assert type(y.node.inputs[1]) is int
+
+
+def test_a_node_holds_no_data_but_what_rules_ask_for():
+    x = leaf([1.0, 2.0])
+    assert (x + x).node.saved == ()
+    y = ag.exp(x)
+    (saved,) = y.node.saved
+    assert saved is y.data
+    assert not hasattr(y.node, "data")
+
+
+def test_creation_numbers_are_the_topological_order():
+    x = leaf(1.0)
+    a = x * 2.0
+    b = x * 3.0
+    c = b + a
+    assert a.node.index < b.node.index < c.node.index
+
+
+def test_nodes_come_inputs_first_and_once_each():
+    x, w = leaf(2.0, "x"), leaf(3.0, "w")
+    u = x * w
+    y = u * u + u
+    nodes = Graph(y).nodes
+    assert [n.op.name if n.op else n.name for n in nodes] == ["x", "w", "multiply", "multiply", "add"]
+    for place, n in enumerate(nodes):
+        for before in n.inputs:
+            assert nodes.index(before) < place
+
+
+def test_leaves_read_like_nodes():
+    x = leaf(2.0, "x")
+    first = Graph(x * x).nodes[0]
+    assert first is x
+    assert (first.op, first.inputs, first.scope) == (None, (), None)
+
+
+def test_a_tensor_that_needs_no_gradient_is_a_leaf_too():
+    x, c = leaf(2.0), Tensor(3.0)
+    assert any(n is c for n in Graph(x * c).nodes)
+
+
+def test_the_graph_of_a_leaf_is_the_leaf():
+    x = leaf(2.0)
+    graph = Graph(x)
+    assert graph.nodes == [x]
+    assert graph.outputs == (x,)
+
+
+def test_several_outputs_share_what_they_share():
+    x = leaf(2.0)
+    u = x * x
+    graph = Graph(u + 1.0, u * 3.0)
+    assert [n.op.name for n in graph.nodes if n.op] == ["multiply", "add", "multiply"]
+    assert [n.op.name for n in graph.outputs] == ["add", "multiply"]
+
+
+def test_what_is_not_recorded_is_not_in_it():
+    x = leaf(2.0)
+    with ag.no_grad():
+        c = x * 5.0
+    assert Graph(c).nodes == [c]
+    assert (Tensor(1.0) * 2.0).node is None
+
+
+def test_a_name_follows_the_value():
+    x = leaf(2.0)
+    y = x * x
+    y.name = "energy"
+    assert y.node.name == "energy"
+    assert repr(y.node) == "Node(multiply, shape=(), name='energy')"
+    assert repr(Graph(y)) == "Graph(1 operations, 1 leaves)"
+
+
+class TestScope:
+    def test_is_recorded_outermost_first(self):
+        x = leaf(1.0)
+        with ag.scope("", "MLP"):
+            a = x * 2.0
+            with ag.scope("layers.0", "Linear"):
+                b = a * 3.0
+            c = b * 4.0
+        d = c * 5.0
+        assert a.node.scope == (("", "MLP"),)
+        assert b.node.scope == (("", "MLP"), ("layers.0", "Linear"))
+        assert c.node.scope == (("", "MLP"),)
+        assert d.node.scope is None
+
+    def test_ends_with_an_exception(self):
+        x = leaf(1.0)
+        with pytest.raises(KeyError), ag.scope("a", "A"):
+            raise KeyError
+        assert (x * 2.0).node.scope is None
+
+    def test_and_no_grad_do_not_disturb_each_other(self):
+        x = leaf(1.0)
+        with ag.scope("a", "A"), ag.no_grad(), ag.enable_grad():
+            y = x * 2.0
+        assert y.node.scope == (("a", "A"),)
+
+
+class TestReplay:
+    def test_runs_on_the_present_values(self):
+        x, c = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+        u = x * c
+        y = u.sum()
+        graph = Graph(y)
+        x._set(np.array([10.0, 20.0]))
+        values = graph.replay()
+        assert values[y.node].item() == 110.0
+        assert_array_equal(values[u.node].data, [30.0, 80.0])
+        assert y.item() == 11.0
+
+    def test_maps_leaves_to_themselves_and_is_recorded_afresh(self):
+        x = leaf(3.0, "x")
+        y = x * x
+        y.name = "y"
+        values = Graph(y).replay()
+        again = values[y.node]
+        assert values[x] is x
+        assert again.node is not y.node
+        assert again.name == "y"
+        again.backward()
+        assert x.grad.item() == 6.0
+
+    def test_records_under_no_grad_and_keeps_scopes(self):
+        x = leaf(3.0)
+        with ag.scope("a", "A"):
+            y = x * x
+        with ag.no_grad(), ag.scope("b", "B"):
+            again = Graph(y).replay()[y.node]
+        assert again.node.scope == (("a", "A"),)
+
+    def test_keeps_parameters_constants_and_left_out_arguments(self):
+        x, w = leaf(np.ones((2, 3))), leaf(np.ones((4, 3)))
+        y = ag.softmax(ag.linear(x, w), axis=0) * np.arange(4.0) + ag.concat([x[:, :1], [[5.0], [6.0]]], axis=1).sum()
+        assert_array_equal(Graph(y).replay()[y.node].data, y.data)
+
+    def test_works_after_backward_released_the_graph(self):
+        x = leaf(3.0)
+        y = ag.exp(x)
+        y.backward()
+        assert Graph(y).replay()[y.node].item() == y.item()
