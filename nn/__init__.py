@@ -1,0 +1,60 @@
+"""Networks on top of `autograd`: layers, losses, optimizers, data, training, saving. float32 is the default."""
+
+import autograd
+
+if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
+    raise ImportError(
+        "nn needs the autograd of glassgrad, and `import autograd` found another project's in "
+        f"{next(iter(getattr(autograd, '__path__', '?')))}: the two can't share an environment; run "
+        "`pip uninstall autograd`, then `pip install --force-reinstall glassgrad`."
+    )
+
+from nn import functional, init, optim
+from nn.layers import (
+    GELU,
+    MLP,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    MSELoss,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from nn.module import Module, Parameter
+from nn.saving import load, load_metadata, load_model, save
+from nn.training import History, evaluate, fit
+
+__all__ = [
+    "GELU",
+    "MLP",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Flatten",
+    "History",
+    "LeakyReLU",
+    "Linear",
+    "MSELoss",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "evaluate",
+    "fit",
+    "functional",
+    "init",
+    "load",
+    "load_metadata",
+    "load_model",
+    "optim",
+    "save",
+]

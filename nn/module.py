@@ -1,0 +1,308 @@
+"""`Module`: what has parameters. It finds, names, moves, saves and shows them, and marks what it computes as its."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+from autograd import Tensor
+from autograd.backends import is_inexact
+from autograd.errors import DTypeError
+from autograd.graph import MODE, Mode
+from nn.errors import StateError
+
+
+class Parameter(Tensor):
+    """A Tensor that a `Module` trains: assigned to an attribute of one, it is found, named, saved and moved with it.
+
+    ``data``: numbers, nested lists or an array of any shape; copied. ``dtype``: float32 by default, as everywhere in
+    ``nn`` (`autograd.Tensor` keeps NumPy's float64). ``name``: given by the module unless you do. Raises
+    `autograd.errors.DTypeError` for what can't have a gradient.
+
+    >>> from nn import Parameter
+    >>> Parameter([1.0, 2.0])
+    Tensor([1.0, 2.0], dtype=float32, requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(data, requires_grad, dtype=dtype, device=device, name=name)
+
+
+def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
+    """What the module computes; every subclass writes its own."""
+    raise NotImplementedError(
+        f"{type(self).__name__} defines no forward(self, x): write what the module computes there."
+    )
+
+
+class Module:
+    """The base of every layer and network: assign parameters and other modules to attributes, write ``forward``.
+
+    Nothing else has to be called, ``super().__init__()`` included. Calling the module runs ``forward``, and every
+    operation recorded meanwhile carries the module's path and class in its ``node.scope``, which pictures group by.
+
+    Names: a `Parameter` without a name gets its path in the module (``layers.0.weight``); where its module becomes part
+    of a larger one, the name moves along. A parameter or module that is used in a second place keeps the name of its
+    first home, and a name given by hand stays.
+
+    >>> import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         self.hidden = nn.Linear(2, 3, seed=0)
+    ...         self.out = nn.Linear(3, 1, seed=1)
+    ...     def forward(self, x):
+    ...         return self.out(nn.functional.sigmoid(self.hidden(x)))
+    >>> net = Net()
+    >>> net
+    Net: 13 parameters
+      hidden  Linear(2, 3)  9
+      out     Linear(3, 1)  4
+    >>> [p.name for p in net.parameters()]
+    ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
+    """
+
+    training = True
+    _path = ""
+    _buffers: tuple[str, ...] = ()
+
+    forward: Callable[..., Any] = _unimplemented
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward``, its operations marked as this module's."""
+        # `autograd.scope`, written out: entering a context manager would cost more than a small operation.
+        mode = MODE.get()
+        place = (self._path, type(self).__name__)
+        token = MODE.set(Mode(mode.grad, (place,) if mode.scope is None else (*mode.scope, place), mode.anomaly))
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            MODE.reset(token)
+
+    # ------------------------------------------------------------------------------------------- registering and naming
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Parameter):
+            if value.name is None:
+                value.name = _join(self._path, name)
+        elif isinstance(value, Module):
+            if not value._path:
+                value._move(_join(self._path, name))
+        elif isinstance(value, list | tuple | dict):
+            inside = value.values() if isinstance(value, dict) else value
+            if any(isinstance(item, Module | Parameter) for item in inside):
+                raise DTypeError(
+                    f"{type(self).__name__}.{name} = {type(value).__name__} of modules or parameters: they would "
+                    "not be found there. Put modules into an nn.Sequential, and parameters into attributes of "
+                    "their own."
+                )
+        object.__setattr__(self, name, value)
+
+    def _move(self, path: str) -> None:
+        """Take ``path`` as the own path, and what has its home here along."""
+        before = self._path
+        object.__setattr__(self, "_path", path)
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter) and value.name == _join(before, name):
+                value.name = _join(path, name)
+            elif isinstance(value, Module) and value._path == _join(before, name):
+                value._move(_join(path, name))
+
+    def register_buffer(self, name: str, tensor: Tensor) -> None:
+        """Make ``tensor`` the attribute ``name``: no parameter, but saved and moved with the module."""
+        setattr(self, name, tensor)
+        if name not in self._buffers:
+            object.__setattr__(self, "_buffers", (*self._buffers, name))
+
+    # -------------------------------------------------------------------------------------------------------- traversal
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules held directly, with their names, in the order of assignment."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def children(self) -> Iterator[Module]:
+        """The modules held directly, in the order of assignment."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all below it with their paths, each once, containers before their content."""
+        seen: set[int] = set()
+        stack = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                stack += [(_join(path, name), child) for name, child in reversed([*module.named_children()])]
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _named_state(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and buffer with its path, each once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if (isinstance(value, Parameter) or name in module._buffers) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield _join(path, name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every `Parameter` with its path, each once; a shared one where it is met first."""
+        return ((path, value) for path, value in self._named_state() if isinstance(value, Parameter))
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Every `Parameter`, each once."""
+        return (p for _, p in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Every buffer with its path, each once."""
+        return ((path, value) for path, value in self._named_state() if not isinstance(value, Parameter))
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Every buffer, each once."""
+        return (b for _, b in self.named_buffers())
+
+    # ------------------------------------------------------------------------------------------------------------ state
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """A snapshot of every parameter and buffer by path. These are copies: training on does not change them."""
+        return {path: Tensor(value) for path, value in self._named_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
+        """Take the values of ``state`` (path → Tensor or array), each in its own dtype and on its own device.
+
+        With ``strict=False`` missing and unexpected paths are let pass; shapes must agree in any case. Raises
+        `StateError`, which names all that is wrong, and then has loaded nothing.
+
+        >>> import nn
+        >>> nn.Linear(2, 3).load_state_dict({"weight": [[1.0, 2.0]], "gain": 1.0})
+        Traceback (most recent call last):
+            ...
+        nn.errors.StateError: Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is
+        (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or
+        pass strict=False to let missing and unexpected names pass.
+        """
+        mine = dict(self._named_state())
+        wrong: list[str] = []
+        if strict:
+            wrong += [f"{name!r} is missing" for name in mine if name not in state]
+            wrong += [f"{name!r} is unexpected" for name in state if name not in mine]
+        given = {
+            name: Tensor(state[name], dtype=tensor.dtype, device=tensor.device)
+            for name, tensor in mine.items()
+            if name in state
+        }
+        wrong += [
+            f"{name!r} is {mine[name].shape} here and {value.shape} in the state"
+            for name, value in given.items()
+            if value.shape != mine[name].shape
+        ]
+        if wrong:
+            shown = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
+            raise StateError(
+                f"{self._described()} can't take this state: {'; '.join(shown)}. Nothing was loaded. Build the "
+                "module with the sizes it was saved with, or pass strict=False to let missing and unexpected "
+                "names pass."
+            )
+        for name, value in given.items():
+            mine[name]._set(value.data)
+
+    # ------------------------------------------------------------------------------------------------------------ modes
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch this module and all below it to training (``mode``) or evaluation; returns it."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: ``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Have every parameter be trained, or (``False``) frozen; returns the module."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's accumulated gradient."""
+        for p in self.parameters():
+            p.grad = None
+
+    def to(self, target: Any) -> Self:
+        """Move every parameter and buffer to ``target``, a device or a floating-point dtype; returns the module.
+
+        The Tensors stay the same objects, so an optimizer that was given them still has them; what it has accumulated
+        is not moved, so make optimizers afterwards. Integer buffers keep their dtype.
+        """
+        device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
+        for _, tensor in self._named_state():
+            if device or is_inexact(tensor.dtype):
+                tensor._set(tensor.detach().to(target).data)
+                if tensor.grad is not None:
+                    tensor.grad = tensor.grad.detach().to(target)
+        return self
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call ``function`` on every module below and then on this one, in the order of assignment; returns it."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    # ------------------------------------------------------------------------------------------------------- appearance
+
+    def arguments(self) -> dict[str, Any] | None:
+        """What the constructor needs to build such a module again, by name; ``None`` where that is not known.
+
+        `nn.save` keeps it, and the repr shows it.
+        """
+        return None
+
+    def _described(self) -> str:
+        """``Linear(256, 100)``: the class with the arguments that are not the defaults."""
+        given = self.arguments()
+        if given is None:
+            return type(self).__name__
+        parameters = inspect.signature(type(self)).parameters
+        texts = [
+            repr(value) if parameters[name].default is inspect.Parameter.empty else f"{name}={value!r}"
+            for name, value in given.items()
+            if value != parameters[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(texts)})"
+
+    def _own_size(self) -> int:
+        return sum(value.size for value in vars(self).values() if isinstance(value, Parameter))
+
+    def __repr__(self) -> str:
+        """The net as a list of its layers: path, layer, number of parameters."""
+        rows = [
+            (path, module._described(), f"{size:,}" if (size := module._own_size()) else "")
+            for path, module in self.named_modules()
+            if path and (module._own_size() or not any(module.children()))
+        ]
+        if not rows:
+            return self._described()
+        wide = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = [f"  {path:{wide[0]}}  {text:{wide[1]}}  {size:>{wide[2]}}".rstrip() for path, text, size in rows]
+        return "\n".join([f"{self._described()}: {sum(p.size for p in self.parameters()):,} parameters", *lines])
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,220 @@
+"""Learning-rate schedules, with PyTorch's names. Each says outright what the rate is at an epoch, so none drifts.
+
+>>> import autograd as ag, nn
+>>> optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
+>>> schedule = nn.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
+>>> rates = []
+>>> for epoch in range(4):
+...     rates.append(optimizer.param_groups[0]["lr"])
+...     schedule.step()
+>>> rates
+[1.0, 1.0, 0.1, 0.1]
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from autograd.errors import DomainError
+from nn.errors import StateError
+from nn.optim.optimizers import Optimizer
+
+
+class LRScheduler:
+    """The base: `step` after every epoch sets each group's ``"lr"`` to ``lr_at(epoch, base)``, which a subclass writes.
+
+    ``base`` is the rate that the group had when its first schedule was made. Making a schedule sets the rate of epoch
+    0.
+    """
+
+    _state: tuple[str, ...] = ("epoch",)
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer, self.epoch = optimizer, 0
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        self._apply()
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """The learning rate in ``epoch`` (from 0) where it was ``base`` at the start."""
+        raise NotImplementedError(f"{type(self).__name__} defines no lr_at(epoch, base): write the schedule there.")
+
+    def _apply(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = float(self.lr_at(self.epoch, group["initial_lr"]))
+
+    def step(self) -> None:
+        """Go to the next epoch."""
+        self.epoch += 1
+        self._apply()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the schedule stands, for `nn.save`; the rates themselves are in the optimizer's state."""
+        return {name: getattr(self, name) for name in self._state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave. Raises `StateError`, and changes nothing, for another schedule's."""
+        if set(state) != set(self._state):
+            raise StateError(
+                f"{type(self).__name__} keeps {', '.join(self._state)}; this state has "
+                f"{', '.join(map(str, state)) or 'nothing'}: it was saved by another schedule. Nothing was loaded."
+            )
+        for name in self._state:
+            setattr(self, name, state[name])
+
+
+class LambdaLR(LRScheduler):
+    """The first rate times ``factor(epoch)``, any function."""
+
+    def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
+        self.factor = factor
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``base · factor(epoch)``."""
+        return base * self.factor(epoch)
+
+
+class StepLR(LRScheduler):
+    """Times ``gamma`` every ``step_size`` epochs."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size, self.gamma = _positive(step_size, "step_size"), gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``base · gamma^⌊epoch / step_size⌋``."""
+        return base * self.gamma ** (epoch // self.step_size)
+
+
+class MultiStepLR(LRScheduler):
+    """Times ``gamma`` at each of the epochs ``milestones``."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``base · gamma^(milestones reached)``."""
+        return base * self.gamma ** bisect_right(self.milestones, epoch)
+
+
+class ExponentialLR(LRScheduler):
+    """Times ``gamma`` every epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``base · gamma^epoch``."""
+        return base * self.gamma**epoch
+
+
+class CosineAnnealingLR(LRScheduler):
+    """Half a cosine from the first rate down to ``eta_min`` in ``T_max`` epochs (and up again after).
+
+    I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, (5), without
+    restarts.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self.T_max, self.eta_min = _positive(T_max, "T_max"), eta_min
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``eta_min + (base - eta_min) · (1 + cos(π · epoch / T_max)) / 2``."""
+        return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * epoch / self.T_max)) / 2
+
+
+class LinearLR(LRScheduler):
+    """From ``start_factor`` to ``end_factor`` times the first rate in ``total_iters`` equal steps: a warm-up."""
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
+    ) -> None:
+        self.start_factor, self.end_factor, self.total_iters = (
+            start_factor,
+            end_factor,
+            _positive(total_iters, "total_iters"),
+        )
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``base · (start_factor + (end_factor - start_factor) · min(epoch / total_iters, 1))``."""
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * min(epoch / self.total_iters, 1.0))
+
+
+class SequentialLR(LRScheduler):
+    """Several schedules in turn: at each of the epochs ``milestones`` the next one takes over, from its own epoch 0.
+
+    >>> import autograd as ag, nn
+    >>> optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=0.8)
+    >>> lr_scheduler = nn.optim.lr_scheduler
+    >>> warmup = lr_scheduler.LinearLR(optimizer, start_factor=0.25, total_iters=3)
+    >>> decay = lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    >>> schedule = lr_scheduler.SequentialLR(optimizer, [warmup, decay], milestones=[3])
+    >>> [round(schedule.lr_at(epoch, 0.8), 3) for epoch in range(8)]
+    [0.2, 0.4, 0.6, 0.8, 0.683, 0.4, 0.117, 0.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
+        if len(milestones) != len(schedulers) - 1:
+            raise DomainError(
+                f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
+                "milestone less."
+            )
+        self.schedulers, self.milestones = list(schedulers), sorted(milestones)
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """The rate of the schedule whose turn it is."""
+        turn = bisect_right(self.milestones, epoch)
+        return self.schedulers[turn].lr_at(epoch - (self.milestones[turn - 1] if turn else 0), base)
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """Times ``factor`` when ``step(value)`` has not fallen by a share ``threshold`` for more than ``patience`` epochs.
+
+    ``value`` is to become small, as a validation loss; ``min_lr`` bounds the rate below.
+    """
+
+    _state = ("epoch", "best", "bad_epochs", "scale")
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        min_lr: float = 0.0,
+    ) -> None:
+        if not 0 < factor < 1:
+            raise DomainError(f"ReduceLROnPlateau: factor = {factor!r} is out of range: give a number between 0 and 1.")
+        self.factor, self.patience, self.threshold, self.min_lr = factor, patience, threshold, min_lr
+        self.best, self.bad_epochs, self.scale = math.inf, 0, 1.0
+        super().__init__(optimizer)
+
+    def lr_at(self, epoch: int, base: float) -> float:
+        """``base`` as reduced so far, not below ``min_lr``."""
+        return max(base * self.scale, self.min_lr)
+
+    def step(self, value: float) -> None:  # type: ignore[override]
+        """Go to the next epoch, knowing this one's ``value``."""
+        self.epoch += 1
+        if value < self.best * (1 - self.threshold):
+            self.best, self.bad_epochs = float(value), 0
+        else:
+            self.bad_epochs += 1
+        if self.bad_epochs > self.patience:
+            self.scale, self.bad_epochs = self.scale * self.factor, 0
+        self._apply()
+
+
+def _positive(n: int, name: str) -> int:
+    if n < 1:
+        raise DomainError(f"{name} = {n!r}: give a number of epochs from 1 on.")
+    return n

@@ -1,0 +1,373 @@
+"""Optimizers, by PyTorch's definitions to the letter.
+
+An update runs on the raw arrays by their own arithmetic, ``d = p.data; d -= lr * g; p._set(d)``: NumPy arrays change in
+place, and arrays that are merely traced by value, so that a training step is the same text in every reading. All that
+an optimizer accumulates is Tensors, made when it is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import add
+from typing import Any
+
+from autograd import Tensor, minimum, no_grad, zeros_like
+from autograd.errors import DomainError, DTypeError
+from nn.errors import StateError
+
+
+class Optimizer:
+    """The base of every optimizer: what it trains, with which options, and what it has accumulated.
+
+    ``params``: an iterable of Tensors that require grad, or of dicts ``{"params": …, option: value}``, groups with
+    options of their own. ``param_groups`` is the list of these dicts, in which a schedule changes ``"lr"``; ``state``
+    holds a dict of Tensors for each parameter. A subclass writes ``_update(group)`` and ``_begin(parameter)``.
+
+    Raises `autograd.errors.DomainError` for options out of range, and for no parameters or one given twice.
+    """
+
+    def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise DTypeError("an optimizer takes an iterable of parameters: write [w] for a single one.")
+        given = list(params)
+        if not given:
+            raise DomainError(
+                "an optimizer was given no parameters: pass model.parameters(), and mind that a generator is "
+                "empty after one use."
+            )
+        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        for group in groups:
+            if unknown := sorted(set(group) - {"params", *options}):
+                raise DomainError(
+                    f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
+                )
+            of_group = {**options, **group}
+            self._check(of_group)
+            members = group["params"]
+            of_group["params"] = [members] if isinstance(members, Tensor) else list(members)
+            for p in of_group["params"]:
+                if not isinstance(p, Tensor) or p.node is not None:
+                    raise DTypeError(
+                        f"an optimizer trains leaf Tensors; it was given {p!r}: pass model.parameters(), or "
+                        "Tensors created with requires_grad=True."
+                    )
+                if p in self.state:
+                    raise DomainError(
+                        f"parameter {p.name or p.shape} was given to the optimizer twice: give each one once."
+                    )
+                self.state[p] = self._begin(p, of_group)
+            self.param_groups.append(of_group)
+
+    def _check(self, options: dict[str, Any]) -> None:
+        """Refuse options out of their range."""
+        for name, value in options.items():
+            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not 0 <= value < math.inf:
+                raise DomainError(
+                    f"{type(self).__name__}: {name} = {value!r} is out of range: give a number from 0 on."
+                )
+        if not options.get("alpha", 0.0) <= 1:
+            raise DomainError(
+                f"{type(self).__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
+            )
+        if not all(0 <= beta < 1 for beta in options.get("betas", ())):
+            raise DomainError(
+                f"{type(self).__name__}: betas = {options['betas']!r} are out of range: both must be in [0, 1)."
+            )
+
+    def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        """What is accumulated for ``parameter``, at the start."""
+        return {}
+
+    def _update(self, group: dict[str, Any]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} defines no _update(group): write the update there.")
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient; the others keep their value and state."""
+        for group in self.param_groups:
+            self._update(group)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """A snapshot for `nn.save`: the options of every group, and what was accumulated, parameter by parameter."""
+        groups, states = [], []
+        for group in self.param_groups:
+            groups.append({k: v for k, v in group.items() if k != "params"} | {"params": len(group["params"])})
+            states += [{name: Tensor(value) for name, value in self.state[p].items()} for p in group["params"]]
+        return {"param_groups": groups, "state": states}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, with as many parameters in the same order.
+
+        Raises `StateError`, and changes nothing, for the state of another optimizer or of other parameters.
+        """
+        mine = [self.state[p] for group in self.param_groups for p in group["params"]]
+        try:
+            groups, saved = state["param_groups"], state["state"]
+            options = [
+                {k: tuple(v) if isinstance(v, list) else v for k, v in g.items() if k != "params"} for g in groups
+            ]
+            theirs = [{name: Tensor(value) for name, value in s.items()} for s in saved]
+            fits = (
+                [len(g["params"]) for g in self.param_groups] == [g["params"] for g in groups]
+                and all(
+                    {*new, "initial_lr"} == {*g, "initial_lr"} - {"params"}
+                    for g, new in zip(self.param_groups, options, strict=True)
+                )
+                and [{n: t.shape for n, t in s.items()} for s in mine]
+                == [{n: t.shape for n, t in s.items()} for s in theirs]
+            )
+            for new in options if fits else ():
+                self._check(new)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            fits = False
+        if not fits:
+            raise StateError(
+                f"{type(self).__name__} can't take this state: it is another optimizer's, or of other parameters. "
+                "Nothing was loaded. Make the optimizer as it was made before its state was saved."
+            )
+        for group, new in zip(self.param_groups, options, strict=True):
+            group.update(new)
+        for now, then in zip(mine, theirs, strict=True):
+            for name, tensor in now.items():
+                tensor._set(then[name].to(tensor.dtype).to(tensor.device).data)
+
+    def __repr__(self) -> str:
+        """``SGD(lr=0.1, momentum=0.9, …)``, with the number of parameters."""
+        texts = [
+            ", ".join(f"{k}={v!r}" for k, v in group.items() if k not in ("params", "initial_lr"))
+            + f": {sum(p.size for p in group['params']):,} parameters"
+            for group in self.param_groups
+        ]
+        return f"{type(self).__name__}({'; '.join(texts)})"
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for.
+
+    ``v ← momentum·v + g`` and ``p ← p - lr·v``; with ``nesterov`` ``p ← p - lr·(g + momentum·v)``. ``weight_decay``
+    adds ``weight_decay·p`` to the gradient first.
+
+    I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
+    learning", ICML 2013, in PyTorch's form, where lr multiplies the velocity.
+
+    >>> import autograd as ag, nn
+    >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = nn.optim.SGD([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    Tensor([0.0, 0.0], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov})
+
+    def _check(self, options: dict[str, Any]) -> None:
+        super()._check(options)
+        if options["nesterov"] and not options["momentum"]:
+            raise DomainError("SGD: nesterov=True is a kind of momentum: give momentum as well, for instance 0.9.")
+
+    def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        return {"momentum_buffer": zeros_like(parameter)} if options["momentum"] else {}
+
+    def _update(self, group: dict[str, Any]) -> None:
+        lr, momentum, decay, nesterov = group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            g, d = p.grad.data, p.data
+            if decay:
+                g = g + decay * d
+            if momentum:
+                velocity = self.state[p]["momentum_buffer"]
+                v = velocity.data
+                v *= momentum
+                v += g
+                velocity._set(v)
+                g = g + momentum * v if nesterov else v
+            d -= lr * g
+            p._set(d)
+
+
+class Adam(Optimizer):
+    """Steps of about lr in every coordinate, by running means of the gradient and of its square.
+
+    ``m ← β₁·m + (1 - β₁)·g``, ``v ← β₂·v + (1 - β₂)·g²``, and ``p ← p - lr·m̂ / (√v̂ + eps)`` with the means corrected
+    for their start at 0: ``m̂ = m / (1 - β₁ᵗ)``, ``v̂ = v / (1 - β₂ᵗ)``. ``weight_decay`` adds ``weight_decay·p`` to
+    the gradient.
+
+    D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+    """
+
+    decoupled = False
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
+
+    def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        return {
+            "step": Tensor(0.0, device=parameter.device),
+            "exp_avg": zeros_like(parameter),
+            "exp_avg_sq": zeros_like(parameter),
+        }
+
+    def _update(self, group: dict[str, Any]) -> None:
+        lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            g, d = p.grad.data, p.data
+            step, mean, square = self.state[p].values()
+            if decay and self.decoupled:
+                d *= 1 - lr * decay
+            elif decay:
+                g = g + decay * d
+            t, m, v = step.data, mean.data, square.data
+            t = t + 1.0
+            m *= beta1
+            m += (1 - beta1) * g
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            # The counts are float64, and would turn the arrays into float64 as they are.
+            size = (lr / (1 - beta1**t)).astype(d.dtype)
+            scale = ((1 - beta2**t) ** -0.5).astype(d.dtype)
+            d -= size * m / (scale * v**0.5 + eps)
+            step._set(t)
+            mean._set(m)
+            square._set(v)
+            p._set(d)
+
+
+class AdamW(Adam):
+    """`Adam` whose weight decay shrinks the weights directly: ``p ← p - lr·weight_decay·p`` before the step.
+
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class RMSprop(Optimizer):
+    """The gradient divided by a running root mean square of itself.
+
+    ``v ← alpha·v + (1 - alpha)·g²`` and ``p ← p - lr·g / (√v + eps)``; with ``momentum`` the quotient is accumulated,
+    ``b ← momentum·b + g / (√v + eps)``, and ``p ← p - lr·b``; ``centered`` takes the mean gradient's square off v.
+
+    T. Tieleman and G. Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered after A. Graves,
+    "Generating sequences with recurrent neural networks", 2013.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
+        options = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+        }
+        super().__init__(params, options)
+
+    def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        names = [
+            "square_avg",
+            *(["momentum_buffer"] if options["momentum"] else []),
+            *(["grad_avg"] if options["centered"] else []),
+        ]
+        return {name: zeros_like(parameter) for name in names}
+
+    def _update(self, group: dict[str, Any]) -> None:
+        lr, alpha, eps, decay, momentum = (group[k] for k in ("lr", "alpha", "eps", "weight_decay", "momentum"))
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            g, d, state = p.grad.data, p.data, self.state[p]
+            if decay:
+                g = g + decay * d
+            v = state["square_avg"].data
+            v *= alpha
+            v += (1 - alpha) * (g * g)
+            state["square_avg"]._set(v)
+            if group["centered"]:
+                m = state["grad_avg"].data
+                m *= alpha
+                m += (1 - alpha) * g
+                state["grad_avg"]._set(m)
+                v = v - m * m
+            g = g / (v**0.5 + eps)
+            if momentum:
+                b = state["momentum_buffer"].data
+                b *= momentum
+                b += g
+                state["momentum_buffer"]._set(b)
+                g = b
+            d -= lr * g
+            p._set(d)
+
+
+@no_grad()
+def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
+    """Scale all gradients by one factor, to a common Euclidean norm of at most ``max_norm``; returns the norm before.
+
+    R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+    algorithm 1. Raises `autograd.errors.DomainError` for a ``max_norm`` below 0.
+
+    >>> import autograd as ag, nn
+    >>> w = ag.Tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> nn.optim.clip_grad_norm_([w], 1.0)
+    Tensor(10.0)
+    >>> w.grad
+    Tensor([0.6, 0.8])
+    """
+    if not max_norm >= 0:
+        raise DomainError(f"max_norm = {max_norm!r} is out of range: give a number from 0 on.")
+    members: Iterable[Any] = [parameters] if isinstance(parameters, Tensor) else parameters
+    graded = [p for p in members if p.grad is not None]
+    total: Tensor = reduce(add, [(p.grad * p.grad).sum() for p in graded], Tensor(0.0, dtype="float32")).sqrt()
+    factor: Tensor = minimum(max_norm / (total + 1e-6), 1.0)
+    for p in graded:
+        p.grad = p.grad * factor.astype(p.dtype)
+    return total

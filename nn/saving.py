@@ -1,0 +1,297 @@
+"""Weights and checkpoints as ``.npz``: arrays and one JSON text, no pickle, so that reading a file runs nothing in it.
+
+A file is written whole or not at all. What it holds, NumPy alone can read: ``numpy.load(path)["layers.0.weight"]``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from autograd import Tensor
+from autograd.backends import is_inexact, to_numpy
+from autograd.errors import AutogradError, DTypeError
+from nn import layers
+from nn.errors import FileError
+from nn.module import Module
+
+FORMAT = 1
+HEADER = "__glassgrad__"
+
+LAYERS: dict[str, type[Module]] = {
+    cls.__name__: cls
+    for cls in (
+        layers.Linear,
+        layers.Sigmoid,
+        layers.Tanh,
+        layers.ReLU,
+        layers.LeakyReLU,
+        layers.GELU,
+        layers.Softplus,
+        layers.Softmax,
+        layers.Flatten,
+        layers.Sequential,
+        layers.MLP,
+    )
+}
+"""What `load_model` builds: nothing else that a file may name."""
+
+
+def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
+    """Have ``write(file)`` fill a new file beside ``path``, which then takes its place in one step.
+
+    Whatever goes wrong, ``path`` is as it was before and nothing else is left.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def save(
+    content: Module | Mapping[str, Any], path: str | PathLike[str], *, metadata: Mapping[str, Any] | None = None
+) -> None:
+    """Write a module, or a dict such as a checkpoint, to ``path`` (``.npz``), whole or not at all.
+
+    Args:
+        content: a `Module`, of which the state and, for layers of ``nn``, the architecture are kept; or a dict of
+        Tensors,
+            arrays, numbers, strings, booleans, ``None``, and lists and dicts of such, for instance
+            ``{"model": model.state_dict(), "optimizer": optimizer.state_dict()}``.
+        path: where to; an existing file is replaced.
+        metadata: anything JSON, given back by `load_metadata`.
+
+    Raises:
+        autograd.errors.DTypeError: the content, or the metadata, has something else in it.
+        OSError: the file can't be written; then ``path`` is as it was.
+
+    >>> import nn, tempfile, os
+    >>> model = nn.MLP([4, 3], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save(model, os.path.join(folder, "model.npz"), metadata={"classes": ["a", "b", "c"]})
+    ...     nn.load_model(os.path.join(folder, "model.npz"))
+    MLP((4, 3)): 15 parameters
+      layers.0  Linear(4, 3)  15
+    """
+    arrays: dict[str, Any] = {}
+    header: dict[str, Any] = {"format": FORMAT, "metadata": dict(metadata or {})}
+    if isinstance(content, Module):
+        header["class"] = type(content).__name__
+        header["architecture"] = _architecture(content)
+        content = content.state_dict()
+    elif not isinstance(content, Mapping):
+        raise DTypeError(f"nn.save takes a module or a dict; it was given a {type(content).__name__}.")
+    header["content"] = _flatten(content, "", arrays)
+    try:
+        text = json.dumps(header)
+    except (TypeError, ValueError) as error:
+        raise DTypeError(
+            f"this can't be saved: {error}. Metadata is numbers, strings, booleans, None, lists and dicts."
+        ) from None
+    write_atomically(path, lambda file: _write_arrays(file, {HEADER: np.array(text), **arrays}))
+
+
+def load(path: str | PathLike[str]) -> dict[str, Any]:
+    """What `save` wrote: a module's ``state_dict``, or the dict, with Tensors where it had Tensors or arrays.
+
+    Nothing in the file is executed. Raises `nn.errors.FileError` for a file that `save` did not write or that was
+    damaged, and `OSError` for one that can't be read.
+    """
+    content: dict[str, Any] = _read(path)[1]
+    return content
+
+
+def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
+    """The ``metadata`` that `save` was given. Raises as `load` does."""
+    metadata = _read(path)[0].get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def load_model(path: str | PathLike[str]) -> Module:
+    """The module that `save` wrote, built anew with its weights, on the CPU.
+
+    Works for an `nn.MLP`, a `nn.Sequential` and every layer of ``nn``. Raises `nn.errors.FileError` as `load` does, and
+    for a file that holds no such module.
+
+    >>> import nn
+    >>> nn.load_model("README.md")
+    Traceback (most recent call last):
+        ...
+    nn.errors.FileError: README.md is no file of nn.save, or was damaged: it is no zip archive.
+    """
+    header, state = _read(path)
+    architecture = header.get("architecture")
+    if architecture is None:
+        kind = header.get("class", "a dict")
+        raise FileError(
+            f"{path} holds {kind!r}, which nn can't build by itself: build it in Python and call "
+            "model.load_state_dict(nn.load(path))."
+        )
+    try:
+        tensors = [value for value in state.values() if isinstance(value, Tensor)]
+        if _size(architecture) != sum(t.size for t in tensors):
+            raise FileError("its weights do not fit its architecture")
+        if not all(is_inexact(t.dtype) for t in tensors):
+            raise FileError("its weights are integers")
+        model = _build(architecture)
+        for name, p in model.named_parameters():
+            p._set(p.detach().to(state[name].dtype).data)
+        model.load_state_dict(state)
+    except (AutogradError, TypeError, ValueError, KeyError, AttributeError, RecursionError, MemoryError) as error:
+        raise _damaged(path, str(error).rstrip(".")) from None
+    return model
+
+
+def _damaged(path: str | PathLike[str], why: str) -> FileError:
+    return FileError(f"{path} is no file of nn.save, or was damaged: {why}.")
+
+
+def _flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
+    """``value`` as JSON, with ``{"array": key}`` for every Tensor and array, which go to ``arrays``."""
+    if isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        array = to_numpy(value.data if isinstance(value, Tensor) else value)
+        if array.dtype.kind not in "fciub":
+            raise DTypeError(f"{key!r} is an array of {array.dtype}, which holds no numbers and can't be saved.")
+        key = key or "array"
+        while key in arrays or key == HEADER:
+            key += "_"
+        arrays[key] = array
+        return {"array": key}
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise DTypeError(f"the key {name!r} in {key or 'the dict'} can't be saved: keys are strings.")
+        return {
+            "dict": {name: _flatten(item, f"{key}/{name}" if key else name, arrays) for name, item in value.items()}
+        }
+    if isinstance(value, list | tuple):
+        return {"list": [_flatten(item, f"{key}/{i}" if key else str(i), arrays) for i, item in enumerate(value)]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise DTypeError(
+        f"{key!r} is a {type(value).__name__}, which can't be saved: keep Tensors, numbers, strings, lists and dicts."
+    )
+
+
+def _restore(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """What `_flatten` was given."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, inside),) = value.items()
+    if kind == "array":
+        return Tensor(arrays[inside])
+    if kind == "list":
+        return [_restore(item, arrays) for item in inside]
+    if kind == "dict":
+        return {name: _restore(item, arrays) for name, item in inside.items()}
+    raise ValueError("its description is of another form")
+
+
+def _write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+    """An ``.npz``. Its members carry no time, so that equal content gives equal bytes."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the content of a file that is believed in nothing."""
+    try:
+        with Path(path).open("rb") as file:
+            arrays = _arrays(file)
+        header = json.loads(str(arrays[HEADER]))
+        if header["format"] != FORMAT:
+            raise FileError(
+                f"it has format {header['format']!r} and this version reads {FORMAT}: use the version that wrote it"
+            )
+        content = _restore(header["content"], arrays)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no dict")
+    except zipfile.BadZipFile as error:
+        why = "it is no zip archive" if "not a zip" in str(error) else str(error).rstrip(".")
+        raise _damaged(path, why) from None
+    except KeyError as error:
+        raise _damaged(path, f"it has no entry {error}") from None
+    except (
+        AutogradError, ValueError, TypeError, EOFError, NotImplementedError, RecursionError, MemoryError, RuntimeError,
+        zlib.error,
+    ) as error:  # fmt: skip
+        raise _damaged(path, str(error).rstrip(".") or type(error).__name__) from None
+    return header, content
+
+
+def _arrays(file: IO[bytes]) -> dict[str, Any]:
+    """The arrays of an ``.npz``, each checked against its size in the file before memory is taken for it."""
+    size = os.fstat(file.fileno()).st_size
+    arrays: dict[str, Any] = {}
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > size:
+            raise ValueError("its members are compressed or overlap")
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename or name in arrays:
+                raise ValueError(f"its member {member.filename!r} is no array, or is there twice")
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(stream)
+                if dtype.hasobject or dtype.kind not in ("U" if name == HEADER else "fciub"):
+                    raise ValueError(f"its array {name!r} is of {dtype}")
+                if dtype.itemsize * int(np.prod([int(n) for n in shape], dtype=object)) > member.file_size:
+                    raise ValueError(f"its array {name!r} is cut short")
+            with archive.open(member) as stream:
+                arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    return arrays
+
+
+def _architecture(module: Module) -> dict[str, Any] | None:
+    """The module as JSON, or ``None`` where `load_model` would not build the same from it."""
+    described = _described(module)
+    return described if described and repr(_build(described)) == repr(module) else None
+
+
+def _described(module: Module) -> dict[str, Any] | None:
+    name = type(module).__name__
+    if LAYERS.get(name) is not type(module):
+        return None
+    if not isinstance(module, layers.Sequential):
+        return {"class": name, "arguments": module.arguments()}
+    children = {n: _described(child) for n, child in module.named_children()}
+    return None if None in children.values() else {"class": name, "children": children}
+
+
+def _build(architecture: dict[str, Any]) -> Module:
+    cls = LAYERS[architecture["class"]]
+    if cls is layers.Sequential:
+        return cls({name: _build(child) for name, child in architecture["children"].items()})
+    weightless = {"init": "zeros"} if cls in (layers.Linear, layers.MLP) else {}
+    return cls(**architecture["arguments"], **weightless)
+
+
+def _size(architecture: dict[str, Any]) -> int:
+    """How many numbers such a module has, known before it is built: a file may claim anything."""
+    kind, given = architecture["class"], architecture.get("arguments", {})
+    if kind == "Sequential":
+        return sum(map(_size, architecture["children"].values()))
+    if kind == "Linear":
+        return int(given["out_features"]) * (int(given["in_features"]) + bool(given["bias"]))
+    if kind == "MLP":
+        return sum(int(b) * (int(a) + 1) for a, b in zip(given["sizes"], given["sizes"][1:], strict=False))
+    return 0

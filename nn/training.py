@@ -1,0 +1,449 @@
+"""`fit`: epochs of minibatches, with progress, validation, early stopping, history, and a Ctrl-C that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple, TextIO
+
+from autograd import Tensor, asarray, no_grad
+from autograd.backends import is_inexact
+from autograd.errors import DomainError, DTypeError, ShapeError
+from nn.data import minibatches
+from nn.errors import FileError, TrainingError
+from nn.init import generator
+from nn.module import Module
+from nn.optim import Optimizer, clip_grad_norm_
+from nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from nn.saving import write_atomically
+
+
+@dataclass
+class History:
+    """What happened in a training, one entry per completed epoch.
+
+    Attributes:
+        loss: mean training loss of the epoch, measured while the weights changed.
+        accuracy: share of training samples classified right, measured likewise; ``None`` where there are no classes.
+        validation_loss, validation_accuracy: after the epoch; ``None`` without validation data.
+        lr: the learning rate of the epoch (of the first parameter group).
+        seconds: wall-clock time of the epoch, validation included.
+        best_epoch: the epoch, counted from 1, with the lowest validation loss; ``None`` without validation.
+        interrupted: whether Ctrl-C ended the training.
+        stopped_early: whether ``patience`` or the callback did.
+        note: which weights were kept and why, a sentence.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float | None] = field(default_factory=list)
+    validation_loss: list[float | None] = field(default_factory=list)
+    validation_accuracy: list[float | None] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    interrupted: bool = False
+    stopped_early: bool = False
+    note: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """The number of completed epochs."""
+        return len(self.loss)
+
+    def _add(self, trained: Evaluation, held: Evaluation | None, lr: float, seconds: float) -> None:
+        """One more completed epoch."""
+        self.loss.append(trained.loss)
+        self.accuracy.append(trained.accuracy)
+        self.validation_loss.append(None if held is None else held.loss)
+        self.validation_accuracy.append(None if held is None else held.accuracy)
+        self.lr.append(lr)
+        self.seconds.append(seconds)
+        if held is not None:
+            lowest = math.inf if self.best_epoch is None else self.validation_loss[self.best_epoch - 1]
+            if lowest is None or held.loss < lowest:
+                self.best_epoch = self.epochs
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it as JSON, whole or not at all. Raises `OSError` where the file can't be written."""
+        text = json.dumps(asdict(self), indent=2) + "\n"
+        write_atomically(path, lambda file: file.write(text.encode()))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> History:
+        """Read what `save` wrote. Raises `nn.errors.FileError` for a file that is no history."""
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or set(content) != {f.name for f in fields(cls)}:
+                raise ValueError("it has other entries")
+        except (ValueError, RecursionError) as error:
+            raise FileError(f"{path} is no training history: {error}. Give a file that History.save wrote.") from None
+        return cls(**content)
+
+
+class Evaluation(NamedTuple):
+    """Mean loss and share of samples classified right (``None`` where there are no classes)."""
+
+    loss: float
+    accuracy: float | None
+
+
+class _Tally:
+    """Sums over the batches so far. Accuracy counts while labels are integers ``(…)`` and outputs ``(…, classes)``."""
+
+    def __init__(self) -> None:
+        self.batches, self.samples, self.loss, self.right = 0, 0, 0.0, 0
+        self.classes = True
+
+    def add(self, output: Any, y: Tensor, loss: float) -> None:
+        count = len(y) if y.ndim else 1
+        self.batches += 1
+        self.samples += count
+        self.loss += count * loss
+        self.classes = self.classes and not is_inexact(y.dtype) and output.ndim > 0 and output.shape[:-1] == y.shape
+        if self.classes:
+            self.right += int((output.data.argmax(-1) == y.data).sum())
+
+    def result(self) -> Evaluation:
+        if not self.samples:
+            raise DomainError("the data has no batches: give at least one sample.")
+        return Evaluation(self.loss / self.samples, self.right / self.samples if self.classes else None)
+
+
+class _Batches:
+    """The minibatches of an epoch as Tensors, in the model's dtype and on its device."""
+
+    def __init__(self, data: Any, name: str, model: Module, batch_size: int) -> None:
+        first = next(model.parameters(), None)
+        self.dtype: Any = None if first is None else first.dtype
+        self.device = None if first is None else first.device
+        self.batch_size = batch_size
+        self.pair: tuple[Any, Any] | None = None
+        if hasattr(data, "x_train"):
+            data = (data.x_train, data.y_train)
+        if isinstance(data, tuple) and len(data) == 2:
+            x, y = (asarray(part).detach().cpu() for part in data)
+            self.pair = x.to(self.dtype).numpy() if self.dtype is not None else x.numpy(), y.numpy()
+            if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
+                raise ShapeError(
+                    f"{name} is x of shape {x.shape} and y of shape {y.shape}: give one row of y for each row of "
+                    "x, one at least."
+                )
+        elif not isinstance(data, Iterable) or isinstance(data, Iterator):
+            raise DTypeError(
+                f"{name} is a {type(data).__name__}: give (x, y), a Dataset, or an iterable that yields batches "
+                "(x, y) anew for every epoch (a generator is empty after one)."
+            )
+        self.data = data
+
+    def __len__(self) -> int:
+        """The number of batches, 0 where it is not known."""
+        if self.pair is not None:
+            return math.ceil(len(self.pair[0]) / self.batch_size)
+        return len(self.data) if hasattr(self.data, "__len__") else 0
+
+    def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = (
+            self.data if self.pair is None else minibatches(*self.pair, self.batch_size, seed, shuffle=seed is not None)
+        )
+        for x, y in batches:
+            x, y = asarray(x, dtype=self.dtype, device=self.device), asarray(y, device=self.device)
+            yield x, y.to(self.dtype) if is_inexact(y.dtype) and self.dtype is not None else y
+
+
+def _value(loss: Any) -> float:
+    if not isinstance(loss, Tensor) or loss.size != 1:
+        shape = getattr(loss, "shape", type(loss).__name__)
+        raise ShapeError(f"loss(output, y) must give one number, the mean over the batch; it gave {shape}.")
+    return float(loss)
+
+
+def _evaluate(model: Module, loss: Callable[[Any, Any], Any], batches: _Batches) -> Evaluation:
+    tally = _Tally()
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            for x, y in batches.epoch(None):
+                output = model(x)
+                tally.add(output, y, _value(loss(output, y)))
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return tally.result()
+
+
+def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch_size: int = 1000) -> Evaluation:
+    """The loss and accuracy of ``model`` on ``data``, in evaluation mode and without recording.
+
+    ``data`` as in `fit`. Accuracy is the share of samples whose largest output is their integer label's.
+
+    >>> import numpy as np, nn
+    >>> model = nn.MLP([4, 3], seed=0)
+    >>> result = nn.evaluate(model, nn.functional.cross_entropy, (np.eye(4), np.array([0, 1, 2, 0])))
+    >>> 0 <= result.accuracy <= 1
+    True
+    """
+    return _evaluate(model, loss, _Batches(data, "data", model, batch_size))
+
+
+def fit(
+    model: Module,
+    loss: Callable[[Any, Any], Any],
+    optimizer: Optimizer,
+    data: Any,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    seed: Any = 0,
+    validation: Any = None,
+    schedule: LRScheduler | None = None,
+    patience: int | None = None,
+    max_norm: float | None = None,
+    callback: Callable[[History], Any] | None = None,
+    progress: bool | TextIO = True,
+) -> History:
+    """Train ``model`` in place; returns the `History`.
+
+    With validation data the model ends with the weights of the epoch whose validation loss was lowest, however the
+    training ended; without, with the latest. Ctrl-C ends the training, keeps these weights and says so: no exception
+    leaves, and ``history.interrupted`` is true. An update is never left half done.
+
+    Args:
+        model: what is trained; called with a batch of x.
+        loss: ``loss(output, y)`` gives the mean loss of the batch, a scalar Tensor.
+        optimizer: made with the model's parameters.
+        data: ``(x, y)``, arrays or Tensors with a row per sample; a `nn.data.Dataset`, whose training part is taken; or
+        an
+            iterable that yields batches ``(x, y)`` anew for every epoch. x, and y where it is floating, are cast to the
+            dtype of the model's parameters and moved to their device.
+        epochs: how often to go through the data.
+        batch_size: samples per step; the last batch of an epoch may be smaller.
+        seed: an integer or NumPy Generator, which draws the order of the samples in each epoch; ``None`` keeps their
+        order.
+        validation: held-out data to judge the weights by after each epoch, given like ``data``.
+        schedule: stepped after every epoch; `ReduceLROnPlateau` gets the validation loss (without, the training loss).
+        patience: stop when the validation loss has not been beaten for this many epochs.
+        max_norm: clip the norm of all gradients to this.
+        callback: called with the history after every epoch; stops the training by returning ``True``.
+        progress: ``True`` for standard output, or another stream, or ``False``. On a terminal one live line per epoch
+        with
+            the time that is left; elsewhere one plain line per epoch.
+
+    Raises:
+        nn.errors.TrainingError: the loss is not finite; the model has the kept weights, the error the ``history`` so
+        far. autograd.errors.ShapeError: x and y do not fit each other, or the loss is no scalar.
+        autograd.errors.DomainError: a count below 1, or patience without validation.
+
+    >>> import numpy as np, nn
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> model = nn.MLP([2, 8, 2], seed=0)
+    >>> optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
+    >>> data = x, np.array([0, 1, 1, 0])
+    >>> history = nn.fit(model, nn.functional.cross_entropy, optimizer, data, epochs=100, progress=False)
+    >>> history.accuracy[-1]
+    1.0
+    """
+    for name, count in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
+        if count is not None and count < 1:
+            raise DomainError(f"{name} = {count!r}: give a number from 1 on.")
+    if patience is not None and validation is None:
+        raise DomainError("patience watches the validation loss: give validation=(x, y) as well.")
+    batches = _Batches(data, "data", model, batch_size)
+    held_out = None if validation is None else _Batches(validation, "validation", model, max(batch_size, 1000))
+    rng = None if seed is None else generator(seed)
+    report = _Report(progress, epochs, len(batches))
+    history = History()
+    modes = [(module, module.training) for module in model.modules()]
+    kept, damaged = model.state_dict(), False
+
+    with _Interrupts() as interrupts:
+        try:
+            for epoch in range(1, epochs + 1):
+                start = perf_counter()
+                trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report)
+                held = None if held_out is None else _evaluate(model, loss, held_out)
+                history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
+                if held is None or history.best_epoch == epoch:
+                    kept = model.state_dict()
+                report.epoch(history)
+                if isinstance(schedule, ReduceLROnPlateau):
+                    schedule.step((held or trained).loss)
+                elif schedule is not None:
+                    schedule.step()
+                enough = callback is not None and callback(history) is True
+                if enough or (patience is not None and epoch - (history.best_epoch or 0) >= patience):
+                    history.stopped_early = epoch < epochs
+                    break
+        except KeyboardInterrupt:
+            history.interrupted = True
+        except TrainingError as error:
+            damaged, error.history = True, history
+            raise
+        finally:
+            damaged = damaged or interrupts.updating
+            interrupts.ignored = True  # what follows is quick, and must be whole
+            report.clear()
+            if damaged or history.best_epoch is not None:
+                model.load_state_dict(kept)
+            for module, mode in modes:
+                module.training = mode
+            history.note = _note(history, damaged)
+    report.line(history.note)
+    return history
+
+
+def _train(
+    model: Module,
+    loss: Callable[[Any, Any], Any],
+    optimizer: Optimizer,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    max_norm: float | None,
+    interrupts: _Interrupts,
+    report: _Report,
+) -> Evaluation:
+    """One epoch."""
+    tally = _Tally()
+    model.train()
+    for x, y in batches:
+        output = model(x)
+        lost = loss(output, y)
+        value = _value(lost)
+        if not math.isfinite(value):
+            lr = optimizer.param_groups[0]["lr"]
+            raise TrainingError(
+                f"The loss became {value} in batch {tally.batches + 1} of an epoch, at learning rate {lr:g}: try "
+                "a smaller one, clip the gradients by max_norm, and look for such values in the data. The model "
+                "has the last weights that were kept."
+            )
+        optimizer.zero_grad()
+        lost.backward()
+        if max_norm is not None:
+            clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
+        interrupts.updating = True
+        optimizer.step()
+        interrupts.updating = False
+        if interrupts.waiting:
+            raise KeyboardInterrupt
+        tally.add(output, y, value)
+        report.batch(tally)
+    return tally.result()
+
+
+class _Interrupts:
+    """Within it a Ctrl-C waits while an update is under way; a second one does not."""
+
+    def __init__(self) -> None:
+        self.updating = self.waiting = self.ignored = False
+        self.before: Any = None
+
+    def __enter__(self) -> _Interrupts:
+        # Only Python's own answer to Ctrl-C is replaced, and only the main thread may do it.
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self.before = signal.signal(signal.SIGINT, self._answer)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _answer(self, number: int, frame: Any) -> None:
+        if self.ignored:
+            return
+        if not self.updating or self.waiting:
+            raise KeyboardInterrupt
+        self.waiting = True
+
+
+class _Report:
+    """Progress as text: a live line on a terminal, one plain line per epoch elsewhere, nothing without a stream."""
+
+    def __init__(self, progress: bool | TextIO, epochs: int, batches: int) -> None:
+        self.stream = None if progress is False else sys.stdout if progress is True else progress
+        self.live = self.stream is not None and self.stream.isatty()
+        self.epochs, self.batches, self.done = epochs, batches, 0
+        self.start = self.shown = perf_counter()
+        self.width = 0
+
+    def batch(self, tally: _Tally) -> None:
+        now = perf_counter()
+        if not self.live or now - self.shown < 0.1:
+            return
+        self.shown = now
+        share = min(1.0, tally.batches / self.batches) if self.batches else 0.0
+        parts = [self._head(self.done + 1), f"{100 * share:3.0f} %" if self.batches else f"batch {tally.batches}"]
+        parts += _numbers(*tally.result())
+        completed = (self.done + share) / self.epochs
+        if completed:
+            parts.append(f"{_duration((now - self.start) * (1 / completed - 1))} left")
+        self._overwrite("  ".join(parts))
+
+    def epoch(self, history: History) -> None:
+        self.done = history.epochs
+        parts = [self._head(self.done), *_numbers(history.loss[-1], history.accuracy[-1])]
+        if (held := history.validation_loss[-1]) is not None:
+            parts += ["validation:", *_numbers(held, history.validation_accuracy[-1])]
+        self.line("  ".join([*parts, _duration(history.seconds[-1])]))
+
+    def _head(self, epoch: int) -> str:
+        return f"epoch {epoch:{len(str(self.epochs))}}/{self.epochs}"
+
+    def _overwrite(self, text: str) -> None:
+        text = text[: shutil.get_terminal_size().columns - 1]
+        assert self.stream is not None
+        self.stream.write(f"\r{text:{self.width}}")
+        self.stream.flush()
+        self.width = len(text)
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self.width:
+            self._overwrite("")
+            self._overwrite("")
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        if self.stream is None:
+            return
+        self.clear()
+        self.stream.write(f"{text}\n")
+        self.stream.flush()
+
+
+def _numbers(loss: float, accuracy: float | None) -> list[str]:
+    return [f"loss {loss:.4f}", *([] if accuracy is None else [f"accuracy {100 * accuracy:5.2f} %"])]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _note(history: History, damaged: bool) -> str:
+    """How the training ended and which weights the model has."""
+    during = f"epoch {history.epochs + 1}"
+    if history.interrupted:
+        end = f"Interrupted in {during}"
+    elif history.stopped_early:
+        end = f"Stopped after epoch {history.epochs}"
+    else:
+        end = f"Ended after epoch {history.epochs}"
+    if history.best_epoch is not None:
+        lowest = history.validation_loss[history.best_epoch - 1]
+        kept = f"those of epoch {history.best_epoch}, which had the lowest validation loss ({lowest:.4f})"
+    elif damaged:
+        kept = f"those of epoch {history.epochs}" if history.epochs else "those from before the training"
+    else:
+        kept = "the latest"
+    return f"{end}: the weights are {kept}."
