@@ -445,8 +445,8 @@ class Tensor:
         state = self.__getstate__()
         copy = type(self).__new__(type(self))
         memo[id(self)] = copy
-        grad = state["grad"]
-        copy.__setstate__({**state, "data": state["data"].copy(), "grad": grad and wrap(grad.data.copy())})
+        grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
+        copy.__setstate__({**state, "data": backends.asarray(self.data, copy=True), "grad": grad})
         return copy
 
 

@@ -54,9 +54,8 @@ def test_nodes_come_inputs_first_and_once_each():
     y = u * u + u
     nodes = Graph(y).nodes
     assert [n.op.name if n.op else n.name for n in nodes] == ["x", "w", "multiply", "multiply", "add"]
-    for place, n in enumerate(nodes):
-        for before in n.inputs:
-            assert nodes.index(before) < place
+    places = {n: i for i, n in enumerate(nodes)}
+    assert all(places[before] < places[n] for n in nodes for before in n.inputs)
 
 
 def test_leaves_read_like_nodes():

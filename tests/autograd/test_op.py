@@ -216,7 +216,7 @@ class TestRefusals:
 
     def test_several_arrays_are_numbered(self):
         with pytest.raises(ShapeError, match=r"concat can't take arrays\[0\] = \(1,\) float64, arrays\[1\] = \(1, 1\) float64"):
-            ag.concat([leaf([1.0]), [[2.0]]])
+            ag.concat([leaf([1.0]), np.ones((1, 1))])
 
     def test_an_index_that_does_not_exist(self):
         with pytest.raises(IndexingError, match=r"getitem can't take x = \(2,\) float64, index=5: index 5 is out of bounds"):

@@ -1,0 +1,667 @@
+"""`Tensor`: what goes in, what it says of itself, its places and types, NumPy's and Python's protocols."""
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import autograd as ag
+from autograd import Tensor
+from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
+
+
+def leaf(values, name=None, dtype=None):
+    return Tensor(values, requires_grad=True, name=name, dtype=dtype)
+
+
+# ------------------------------------------------------------------------------------------------------------ what goes in
+
+
+class TestMaking:
+    def test_values_are_copied(self):
+        given = np.ones(3)
+        t = Tensor(given)
+        given[0] = 5.0
+        assert_array_equal(t.data, [1.0, 1.0, 1.0])
+
+    def test_asarray_does_not_copy(self):
+        given = np.ones(3)
+        assert ag.asarray(given).data is given
+        t = Tensor(given)
+        assert ag.asarray(t) is t
+
+    def test_asarray_in_another_dtype_is_recorded(self):
+        x = leaf([1.0, 2.0])
+        y = ag.asarray(x, dtype="float32")
+        assert y.dtype == np.float32
+        y.sum().backward()
+        assert x.grad.dtype == np.float64
+
+    @pytest.mark.parametrize(
+        ("given", "dtype"),
+        [(1.0, "float64"), (1, "int64"), (True, "bool"), ([1, 2.5], "float64"), (np.float32(1), "float32"), ([], "float64")],
+    )
+    def test_dtypes_are_numpys(self, given, dtype):
+        assert Tensor(given).dtype == np.dtype(dtype)
+
+    @pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype("float32"), ag.float32])
+    def test_a_dtype_may_be_named_in_any_way(self, dtype):
+        assert Tensor([1, 2], dtype=dtype).dtype == np.float32
+
+    def test_big_endian_becomes_native(self):
+        t = Tensor(np.array([1.0, 2.0], ">f8"), requires_grad=True)
+        assert t.data.dtype.isnative
+        (t * t).sum().backward()
+        assert_array_equal(t.grad.data, [2.0, 4.0])
+        assert Tensor(np.array(3.0, ">f4")).data.dtype.isnative
+
+    def test_read_only_input(self):
+        given = np.ones(3)
+        given.flags.writeable = False
+        t = leaf(given)
+        t.data[0] = 2.0  # the copy is its own
+        u = ag.asarray(given)
+        (u * t).sum().backward()
+        assert_array_equal(t.grad.data, [1.0, 1.0, 1.0])
+
+    def test_non_contiguous_input(self):
+        given = np.arange(12.0).reshape(3, 4)[::2, ::-1].T
+        t = leaf(given)
+        (t @ t.T).sum().backward()
+        assert_array_equal(t.data, given)
+        assert_array_equal(t.grad.data, np.broadcast_to(2 * given.sum(axis=0), given.shape))
+
+    def test_a_tensor_of_a_tensor_is_a_leaf_of_its_own(self):
+        x = leaf([1.0, 2.0])
+        y = Tensor(x)
+        y[0] = 5.0
+        assert not y.requires_grad
+        assert_array_equal(x.data, [1.0, 2.0])
+
+    def test_subclasses_of_arrays_compute_as_arrays(self):
+        x = leaf([[1.0, 2.0], [3.0, 4.0]])
+        with pytest.warns(PendingDeprecationWarning):
+            matrix = np.asmatrix(x.data)
+        for _ in range(2):  # the second time its type is known
+            y = x * matrix
+            assert type(y.data) is np.ndarray
+            assert_array_equal(y.data, x.data * x.data)
+
+    def test_zero_dimensions_are_numbers(self):
+        t = Tensor(3.0)
+        assert (t.shape, t.ndim, t.size, t.item()) == ((), 0, 1, 3.0)
+        assert isinstance((t * 2.0).data, np.floating)
+
+    def test_what_holds_no_numbers_is_refused(self):
+        with pytest.raises(DTypeError, match=r"an array of dtype <U1 holds no numbers: give floats, integers or booleans"):
+            Tensor("a")
+        with pytest.raises(DTypeError, match=r"dtype object holds no numbers"):
+            Tensor(None)
+        with pytest.raises(DTypeError, match=r"dtype datetime64\[D\] holds no numbers"):
+            Tensor(np.array(["2020-01-01"], "datetime64[D]"))
+
+    def test_ragged_lists_are_refused(self):
+        with pytest.raises(ShapeError, match=r"the nested lists do not form an array \(.*\): make all rows of one length"):
+            Tensor([[1.0, 2.0], [3.0]])
+
+    def test_a_list_of_recorded_tensors_is_refused(self):
+        x = leaf([1.0, 2.0])
+        with pytest.raises(GradientError, match=r"requires grad, and what NumPy computes from it would not be recorded"):
+            Tensor([x, x])
+
+    def test_an_unknown_dtype_is_refused(self):
+        with pytest.raises(DTypeError, match=r"unknown dtype 'float31': choose float32, float64, int64, bool or another that "
+                           r"NumPy knows"):  # fmt: skip
+            Tensor([1.0], dtype="float31")
+        with pytest.raises(DTypeError, match=r"dtype object holds no numbers: choose float32"):
+            Tensor([1.0], dtype=object)
+
+    def test_an_unknown_device_is_refused(self):
+        for device in ("gpu", "cuda:x", "cpu:1"):
+            with pytest.raises(DeviceError, match=rf"unknown device '{device}': choose 'cpu', 'cuda' or 'cuda:1' and the like"):
+                Tensor([1.0], device=device)
+
+    def test_cuda_without_cupy_says_how_to_get_it(self, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+        with pytest.raises(DeviceError, match=r"device 'cuda' needs CuPy, which is not installed: pip install "
+                           r"'glassgrad\[gpu\]' for CUDA 13, or 'glassgrad\[gpu12\]' for CUDA 12"):  # fmt: skip
+            Tensor([1.0], device="cuda")
+
+
+class TestRequiresGrad:
+    @pytest.mark.parametrize("given", [3, [1, 2], True, np.uint8(3)])
+    def test_integers_are_refused(self, given):
+        with pytest.raises(DTypeError, match=r"Tensor 'n' .* (int64|bool|uint8) can't require grad: only floating-point values "
+                           r"have derivatives; write 3\.0 for 3, or pass dtype='float64'"):  # fmt: skip
+            Tensor(given, requires_grad=True, name="n")
+
+    def test_a_dtype_makes_floats_of_integers(self):
+        assert Tensor([1, 2], requires_grad=True, dtype="float32").requires_grad
+
+    def test_it_can_be_switched_on_a_leaf(self):
+        x = Tensor(2.0)
+        assert x.requires_grad_() is x
+        assert (x * x).requires_grad
+        x.requires_grad_(False)
+        assert not (x * x).requires_grad
+        assert Tensor(3).requires_grad_(False).dtype == np.int64
+
+    def test_it_can_not_be_switched_on_a_result(self):
+        y = leaf(2.0) * 3.0
+        with pytest.raises(GradientError, match=r"\(\) float64 was made by multiply: only a leaf can be switched; use "
+                           r"\.detach\(\)"):  # fmt: skip
+            y.requires_grad_(False)
+
+    def test_results_require_it_and_are_no_leaves(self):
+        x = leaf(2.0)
+        y = x * 3.0
+        assert (x.is_leaf, y.is_leaf, y.requires_grad, (y > 0).requires_grad) == (True, False, True, False)
+
+
+# ---------------------------------------------------------------------------------------------------------- what it tells
+
+
+class TestRepr:
+    @pytest.mark.parametrize(
+        ("tensor", "text"),
+        [
+            (lambda: Tensor([1.0, 2.5]), "Tensor([1.0, 2.5])"),
+            (lambda: Tensor(3), "Tensor(3)"),
+            (lambda: Tensor([True, False]), "Tensor([True, False])"),
+            (lambda: Tensor([1.0], dtype="float32"), "Tensor([1.0], dtype=float32)"),
+            (lambda: leaf([1.0], "w"), "Tensor([1.0], name='w', requires_grad=True)"),
+            (lambda: leaf(2.0) * 3.0, "Tensor(6.0, op=multiply)"),
+            (lambda: Tensor([[1.0, -20.0], [0.5, 3.0]]), "Tensor([[  1.0, -20.0],\n        [  0.5,   3.0]])"),
+            (lambda: Tensor([1e-12, 1 / 3, np.inf, np.nan]), "Tensor([1e-12, 0.333333, inf, nan])"),
+            (lambda: Tensor([]), "Tensor([])"),
+        ],
+    )
+    def test_shows_value_flag_and_maker(self, tensor, text):
+        assert repr(tensor()) == text
+
+    def test_a_name_of_a_result_is_shown(self):
+        y = leaf(2.0) * 3.0
+        y.name = "z1"
+        assert repr(y) == "Tensor(6.0, name='z1', op=multiply)"
+
+    def test_long_arrays_are_shortened(self):
+        text = repr(Tensor(np.arange(1000.0)))
+        assert "..." in text
+        assert len(text) < 200
+
+    def test_a_repr_is_not_recorded_and_needs_no_gradient_switched_off(self):
+        x = leaf(np.ones(3))
+        repr(x)
+        str(x * 2)
+        assert x.grad is None
+
+
+class TestPython:
+    def test_numbers(self):
+        assert (float(Tensor(2.5)), int(Tensor(3)), bool(Tensor(0.0)), [10, 20, 30][Tensor(1)]) == (2.5, 3, False, 20)
+        assert f"{leaf(2.0):.3f}" == "2.000"
+        assert f"{Tensor(2.0)}" == "Tensor(2.0)"
+
+    def test_item_and_tolist(self):
+        assert leaf([[2.0]]).item() == 2.0
+        assert leaf([[1.0, 2.0]]).tolist() == [[1.0, 2.0]]
+
+    def test_iteration_records(self):
+        x = leaf([1.0, 2.0])
+        a, b = x
+        (a * b).backward()
+        assert_array_equal(x.grad.data, [2.0, 1.0])
+        assert len(x) == 2
+
+    def test_a_number_has_no_length(self):
+        with pytest.raises(DTypeError, match=r"a Tensor of shape \(\) has no length"):
+            len(Tensor(1.0))
+
+    def test_comparisons_are_elementwise_and_hashing_is_by_identity(self):
+        x, y = Tensor([1.0, 2.0]), Tensor([1.0, 3.0])
+        assert (x == y).tolist() == [True, False]
+        assert (x != y).tolist() == [False, True]
+        assert len({x, y, x}) == 2
+
+    @pytest.mark.parametrize(
+        ("write", "value"),
+        [
+            (lambda x: 2 + x, 5.0),
+            (lambda x: 2 - x, -1.0),
+            (lambda x: 2 * x, 6.0),
+            (lambda x: 6 / x, 2.0),
+            (lambda x: 2**x, 8.0),
+            (lambda x: 7 // x, 2.0),
+            (lambda x: 7 % x, 1.0),
+            (lambda x: x % 2, 1.0),
+            (lambda x: x // 2, 1.0),
+            (lambda x: +x - (-x), 6.0),
+            (lambda x: abs(-x), 3.0),
+        ],
+    )
+    def test_operators_take_numbers_on_either_side(self, write, value):
+        x = leaf(3.0)
+        assert write(x).item() == value
+        assert write(x).requires_grad
+
+    def test_matrices_from_the_left(self):
+        x = leaf([1.0, 2.0])
+        y = np.array([[1.0, 2.0], [3.0, 4.0]]) @ x
+        y.sum().backward()
+        assert_array_equal(x.grad.data, [4.0, 6.0])
+        assert_array_equal(([[1.0, 2.0]] @ x).data, [5.0])
+
+    def test_in_place_operators_bind_a_new_value(self):
+        x = leaf(3.0)
+        y = x
+        y *= 2.0
+        y += 1.0
+        y.backward()
+        assert (x.item(), x.grad.item()) == (3.0, 2.0)
+
+
+class TestCopies:
+    def test_detach_shares_values_and_has_no_history(self):
+        y = leaf([1.0, 2.0]) * 3.0
+        y.name = "y"
+        d = y.detach()
+        assert d.data is y.data
+        assert (d.requires_grad, d.node, d.name) == (False, None, "y")
+
+    def test_detach_cuts_the_gradient(self):
+        x = leaf(3.0)
+        (x * x.detach()).backward()
+        assert x.grad.item() == 3.0
+
+    def test_clone_copies_and_is_recorded(self):
+        x = leaf([1.0, 2.0])
+        y = x.clone()
+        assert not np.shares_memory(x.data, y.data)
+        (y * y).sum().backward()
+        assert_array_equal(x.grad.data, [2.0, 4.0])
+
+    def test_a_leaf_can_be_pickled(self):
+        x = leaf([1.0, 2.0], "w")
+        (x * x).sum().backward()
+        y = pickle.loads(pickle.dumps(x))
+        assert (y.name, y.requires_grad, y.is_leaf) == ("w", True, True)
+        assert_array_equal(y.data, x.data)
+        assert_array_equal(y.grad.data, [2.0, 4.0])
+        (y * 3).sum().backward()
+        assert_array_equal(y.grad.data, [5.0, 7.0])
+        assert_array_equal(x.grad.data, [2.0, 4.0])
+
+    def test_a_deep_copy_shares_nothing(self):
+        x = leaf([1.0, 2.0], "w")
+        (x * x).sum().backward()
+        y = copy.deepcopy(x)
+        y.data[0] = y.grad.data[0] = 9.0
+        assert_array_equal(x.data, [1.0, 2.0])
+        assert_array_equal(x.grad.data, [2.0, 4.0])
+        assert (y.name, y.requires_grad) == ("w", True)
+
+    def test_a_deep_copy_keeps_sharing_inside(self):
+        x = leaf(1.0)
+        a, b = copy.deepcopy([x, x])
+        assert a is b
+        assert a is not x
+
+    @pytest.mark.parametrize("do", [pickle.dumps, copy.deepcopy, copy.copy])
+    def test_a_result_is_refused(self, do):
+        with pytest.raises(GradientError, match=r"\(\) float64 was made by multiply and can't be copied or pickled with its "
+                           r"history: use \.detach\(\) first"):  # fmt: skip
+            do(leaf(2.0) * 3.0)
+
+    def test_a_detached_result_can_be_pickled(self):
+        y = pickle.loads(pickle.dumps((leaf(2.0) * 3.0).detach()))
+        assert (y.item(), y.requires_grad) == (6.0, False)
+
+
+class TestNames:
+    def test_a_leafs_name_is_its_own(self):
+        x = Tensor(1.0, name="x")
+        x.name = "w"
+        assert x.name == "w"
+
+    def test_messages_use_it(self):
+        with pytest.raises(GradientError, match=r"Tensor 'w' \(2,\) float64 requires grad"):
+            leaf([1.0, 2.0], "w").numpy()
+
+
+class TestShapesAndTypes:
+    def test_transposes(self):
+        x = leaf(np.arange(6.0).reshape(1, 2, 3))
+        assert (x.mT.shape, x.T.shape, x.transpose(1, 0, 2).shape, x.transpose().shape, x[0].T.shape) == (
+            (1, 3, 2), (3, 2, 1), (2, 1, 3), (3, 2, 1), (3, 2),
+        )  # fmt: skip
+
+    def test_reshapes_take_numbers_or_a_tuple(self):
+        x = leaf(np.arange(6.0))
+        assert x.reshape(2, 3).shape == x.reshape((2, 3)).shape == x.reshape(-1, 3).shape == (2, 3)
+        assert x.reshape(2, 3).flatten().shape == (6,)
+        assert x.reshape(1, 6, 1).squeeze().shape == (6,)
+        assert x.reshape(1, 6, 1).squeeze(axis=0).shape == (6, 1)
+
+    def test_to_and_astype(self):
+        x = leaf([1.0, 2.0])
+        assert x.to("float64") is x
+        assert x.to("cpu") is x
+        assert x.cpu() is x
+        y = x.to("float32")
+        assert (y.dtype, y.requires_grad, y.device) == (np.float32, True, "cpu")
+        n = x.astype("int64")
+        assert (n.dtype, n.requires_grad) == (np.int64, False)
+
+    def test_numpy_shares_memory(self):
+        t = Tensor([1.0, 2.0])
+        assert np.shares_memory(t.numpy(), t.data)
+        assert isinstance(Tensor(2.0).numpy(), np.ndarray)
+
+
+# ------------------------------------------------------------------------------------------------------------ x[index] = v
+
+
+class TestAssignment:
+    """``x[i] = v``: this Tensor stands for a new value from now on; no other changes."""
+
+    def test_the_gradient_goes_around_and_through_what_was_assigned(self):
+        x, v = leaf([1.0, 2.0, 3.0]), leaf(10.0)
+        y = x * 2.0
+        y[1] = v * v
+        (y * Tensor([1.0, 5.0, 7.0])).sum().backward()
+        assert_array_equal(y.data, [2.0, 100.0, 6.0])
+        assert_array_equal(x.grad.data, [2.0, 0.0, 14.0])
+        assert v.grad.item() == 5 * 20
+
+    def test_tensors_computed_before_do_not_change(self):
+        x = leaf([1.0, 2.0])
+        y = x * 2.0
+        z, d, view = y * y, y.detach(), y[:]
+        y[0] = 100.0
+        assert_array_equal(z.data, [4.0, 16.0])
+        assert_array_equal(d.data, [2.0, 4.0])
+        assert_array_equal(view.data, [2.0, 4.0])
+        z.sum().backward()
+        assert_array_equal(x.grad.data, [8.0, 16.0])
+
+    def test_a_tensor_computed_after_sees_the_new_value(self):
+        x = leaf([1.0, 2.0])
+        y = x * 2.0
+        before = y.sum()
+        y[0] = 0.0
+        (before + 10.0 * (y * y).sum()).backward()
+        assert_array_equal(x.grad.data, [2.0, 2.0 + 10 * 2 * 4 * 2])
+
+    def test_the_same_tensor_twice(self):
+        x = leaf([1.0, 2.0, 3.0])
+        y = x * 1.0
+        y[0] = y[2]
+        y[1:] *= 10.0
+        y.sum().backward()
+        assert_array_equal(y.data, [3.0, 20.0, 30.0])
+        assert_array_equal(x.grad.data, [0.0, 10.0, 11.0])
+
+    def test_a_constant_becomes_recorded_by_what_it_is_given(self):
+        buffer, x = Tensor([0.0, 0.0], name="buffer"), leaf(3.0)
+        buffer[1] = x * x
+        buffer.sum().backward()
+        assert x.grad.item() == 6.0
+        assert (buffer.name, buffer.node.name) == ("buffer", "buffer")
+
+    def test_a_constant_that_a_graph_used_keeps_its_value_there(self):
+        x, c = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+        y = (x * c).sum()
+        c[0] = 100.0
+        y.backward()
+        assert_array_equal(x.grad.data, [3.0, 4.0])
+
+    def test_masks_slices_lists_and_tensors_as_index(self):
+        y = Tensor(np.zeros((2, 3)))
+        y[y == 0.0] = 1.0
+        y[:, [0, 2]] = 5.0
+        y[Tensor([1]), Tensor([1])] = 7.0
+        assert_array_equal(y.data, [[5.0, 1.0, 5.0], [5.0, 7.0, 5.0]])
+
+    def test_an_array_that_was_given_without_a_copy_does_not_change(self):
+        given = np.zeros(2)
+        t = ag.asarray(given)
+        t[0] = 5.0
+        assert_array_equal(given, [0.0, 0.0])
+
+    def test_a_leaf_is_refused(self):
+        w = leaf([1.0, 2.0], "w")
+        with pytest.raises(GradientError, match=r"Tensor 'w' \(2,\) float64 is a leaf that requires grad: its value can't be "
+                           r"changed in place while operations are recorded; do it under autograd\.no_grad\(\), or on a copy "
+                           r"made with \.clone\(\)"):  # fmt: skip
+            w[0] = 5.0
+        assert_array_equal(w.data, [1.0, 2.0])
+
+    def test_under_no_grad_it_sets_a_leafs_value(self):
+        w = leaf([1.0, 2.0], "w")
+        y = (w * w).sum()
+        with ag.no_grad():
+            w[0] = 5.0
+        assert (w.requires_grad, w.is_leaf, w.name) == (True, True, "w")
+        y.backward()  # of the value that it had
+        assert_array_equal(w.grad.data, [2.0, 4.0])
+        w.zero_grad()
+        (w * w).sum().backward()
+        assert_array_equal(w.grad.data, [10.0, 4.0])
+
+    def test_what_does_not_fit_is_refused_and_changes_nothing(self):
+        y = Tensor([1.0, 2.0])
+        with pytest.raises(ShapeError, match=r"setitem can't take x = \(2,\) float64, value = \(3,\) float64"):
+            y[:] = np.ones(3)
+        assert_array_equal(y.data, [1.0, 2.0])
+
+
+# -------------------------------------------------------------------------------------------------------------------- modes
+
+
+class TestNoGrad:
+    def test_nothing_is_recorded_within(self):
+        x = leaf(2.0)
+        with ag.no_grad():
+            assert not ag.is_grad_enabled()
+            y = x * x
+        assert ag.is_grad_enabled()
+        assert (y.requires_grad, y.node) == (False, None)
+
+    def test_as_a_decorator_at_every_call(self):
+        @ag.no_grad()
+        def square(x):
+            """The square."""
+            return x * x
+
+        x = leaf(2.0)
+        assert not square(x).requires_grad
+        assert not square(x).requires_grad
+        assert (square.__name__, square.__doc__) == ("square", "The square.")
+        assert (x * x).requires_grad
+
+    def test_a_decorated_function_may_call_itself(self):
+        @ag.no_grad()
+        def product(x, n):
+            return x if n == 0 else x * product(x, n - 1)
+
+        assert not product(leaf(2.0), 3).requires_grad
+        assert ag.is_grad_enabled()
+
+    def test_nested_in_any_order(self):
+        x = leaf(2.0)
+        with ag.no_grad():
+            with ag.enable_grad():
+                assert (x * x).requires_grad
+                with ag.no_grad():
+                    assert not (x * x).requires_grad
+                assert (x * x).requires_grad
+            assert not (x * x).requires_grad
+        assert (x * x).requires_grad
+
+    def test_one_instance_may_be_entered_twice(self):
+        off = ag.no_grad()
+        with off, off:
+            pass
+        assert ag.is_grad_enabled()
+
+    def test_it_ends_with_an_exception(self):
+        with pytest.raises(KeyError), ag.no_grad():
+            raise KeyError
+        assert ag.is_grad_enabled()
+
+    def test_it_is_of_its_thread_alone(self):
+        seen = []
+        inside, done = threading.Event(), threading.Event()
+
+        def other():
+            seen.append(ag.is_grad_enabled())
+            with ag.no_grad():
+                inside.set()
+                done.wait(10)
+                seen.append(ag.is_grad_enabled())
+
+        with ag.no_grad():
+            thread = threading.Thread(target=other)
+            thread.start()
+            inside.wait(10)
+        assert ag.is_grad_enabled()  # while the other thread is within its own
+        done.set()
+        thread.join()
+        assert seen == [True, False]
+
+    def test_it_is_of_its_task_alone(self):
+        import asyncio
+
+        async def off(there, back):
+            with ag.no_grad():
+                there.set()
+                await back.wait()
+                return ag.is_grad_enabled()
+
+        async def main():
+            there, back = asyncio.Event(), asyncio.Event()
+            task = asyncio.create_task(off(there, back))
+            await there.wait()
+            here = ag.is_grad_enabled()
+            back.set()
+            return here, await task
+
+        assert asyncio.run(main()) == (True, False)
+
+
+# ---------------------------------------------------------------------------------------------------------- NumPy protocols
+
+
+class TestNumPy:
+    @pytest.mark.parametrize(
+        ("call", "op"),
+        [
+            (lambda x: np.sin(x), "sin"),
+            (lambda x: np.exp(x), "exp"),
+            (lambda x: np.absolute(x), "abs"),
+            (lambda x: np.arctan(x), "atan"),
+            (lambda x: np.power(x, 2.0), "power"),
+            (lambda x: np.maximum(x, 2.0), "maximum"),
+            (lambda x: np.arctan2(x, 2.0), "atan2"),
+            (lambda x: np.matmul(x, x), "matmul"),
+            (lambda x: np.sum(x), "sum"),
+            (lambda x: np.sum(x, axis=0, keepdims=True), "sum"),
+            (lambda x: np.mean(x, 0), "mean"),
+            (lambda x: np.amax(x), "max"),
+            (lambda x: np.prod(x), "prod"),
+            (lambda x: np.var(x, ddof=1), "var"),
+            (lambda x: np.std(x), "std"),
+            (lambda x: np.cumsum(x), "cumulative_sum"),
+            (lambda x: np.concatenate([x, x]), "concat"),
+            (lambda x: np.stack([x, x], axis=1), "stack"),
+            (lambda x: np.where(np.array([True, False, True]), x, 0.0), "where"),
+            (lambda x: np.clip(x, 0.0, 1.5), "clip"),
+            (lambda x: np.reshape(x, (3, 1)), "reshape"),
+            (lambda x: np.transpose(x.reshape(1, 3)), "permute_dims"),
+            (lambda x: np.transpose(x.reshape(1, 3), (1, 0)), "permute_dims"),
+            (lambda x: np.squeeze(x.reshape(1, 3)), "squeeze"),
+            (lambda x: np.squeeze(x.reshape(1, 3), axis=0), "squeeze"),
+            (lambda x: np.expand_dims(x, 0), "expand_dims"),
+            (lambda x: np.broadcast_to(x, (2, 3)), "broadcast_to"),
+            (lambda x: np.flip(x), "flip"),
+            (lambda x: np.roll(x, 1), "roll"),
+            (lambda x: np.tile(x, 2), "tile"),
+            (lambda x: np.tile(x, reps=(2, 1)), "tile"),
+            (lambda x: np.repeat(x, 2), "repeat"),
+            (lambda x: np.pad(x, 1), "pad"),
+            (lambda x: np.take(x, [0, 2]), "take"),
+            (lambda x: np.tensordot(x, x, 1), "contract"),
+            (lambda x: np.einsum("i,i->", x, x), "contract"),
+            (lambda x: np.outer(x, x), "multiply"),
+        ],
+    )
+    def test_functions_record_the_operation_of_that_name(self, call, op):
+        x = leaf([0.5, 1.0, 2.0])
+        y = call(x)
+        assert isinstance(y, Tensor)
+        assert y.node.op.name == op
+        assert_allclose(y.data, call(x.data), rtol=1e-14)
+
+    @pytest.mark.parametrize(
+        ("call", "value"),
+        [
+            (lambda a, x: a + x, [11.0, 22.0]),
+            (lambda a, x: a - x, [9.0, 18.0]),
+            (lambda a, x: a * x, [10.0, 40.0]),
+            (lambda a, x: a / x, [10.0, 10.0]),
+            (lambda a, x: a**x, [10.0, 400.0]),
+            (lambda a, x: a @ x, 50.0),
+            (lambda a, x: a[0] * x, [10.0, 20.0]),  # a NumPy scalar on the left
+            (lambda a, x: np.float64(2) ** x, [2.0, 4.0]),
+            (lambda a, x: x + a, [11.0, 22.0]),
+        ],
+    )
+    def test_an_array_on_the_left_gives_a_tensor(self, call, value):
+        y = call(np.array([10.0, 20.0]), leaf([1.0, 2.0]))
+        assert isinstance(y, Tensor)
+        assert y.requires_grad
+        assert_array_equal(y.data, value)
+
+    def test_comparisons_with_an_array(self):
+        y = np.array([1.0, 5.0]) > Tensor([2.0, 2.0])
+        assert isinstance(y, Tensor)
+        assert y.tolist() == [False, True]
+
+    def test_shape_ndim_and_size_tell(self):
+        x = leaf(np.ones((2, 3)))
+        assert (np.shape(x), np.ndim(x), np.size(x)) == ((2, 3), 2, 6)
+
+    def test_asarray_of_a_constant(self):
+        t = Tensor([1.0, 2.0])
+        assert np.shares_memory(np.asarray(t), t.data)
+        assert not np.shares_memory(np.array(t), t.data)
+        assert np.asarray(t, dtype="float32").dtype == np.float32
+
+    @pytest.mark.parametrize("call", [np.asarray, np.array, lambda x: x.numpy(), lambda x: np.asarray(x * 2.0)])
+    def test_asarray_of_what_requires_grad_is_refused(self, call):
+        with pytest.raises(GradientError, match=r"Tensor \(2,\) float64 requires grad, and what NumPy computes from it would not "
+                           r"be recorded: use \.detach\(\)\.numpy\(\), or the function of that name in autograd"):  # fmt: skip
+            call(leaf([1.0, 2.0]))
+
+    def test_what_can_not_be_recorded_is_refused(self):
+        x = leaf([1.0, 2.0])
+        with pytest.raises(DTypeError, match=r"np\.linalg\.norm can't record Tensors: use autograd's own functions, or "
+                           r"\.detach\(\)\.numpy\(\) for the values"):  # fmt: skip
+            np.linalg.norm(x)
+        with pytest.raises(DTypeError, match=r"np\.add\.reduce can't record Tensors"):
+            np.add.reduce(x)
+        with pytest.raises(DTypeError, match=r"np\.add\(\.\.\., out=\) can't be recorded: assign the result instead"):
+            np.add(x, 1.0, out=np.zeros(2))
+        with pytest.raises(DTypeError, match=r"np\.add can't be recorded as it is called \(.*'dtype'\): autograd has "
+                           r"add\(x, y\)"):  # fmt: skip
+            np.add(x, 1.0, dtype="float32")
+        with pytest.raises(DTypeError, match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, \*, "):
+            np.std(x, dtype="float32")
+
+    def test_adding_to_an_array_in_place_is_refused(self):
+        a = np.zeros(2)
+        with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):
+            a += leaf([1.0, 2.0])
