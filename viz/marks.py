@@ -62,7 +62,7 @@ def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
 
 
 def _pixel(array: np.ndarray, side: int) -> int:
-    return max(side // max(array.shape), 1)
+    return max(side // int(max(array.shape)), 1)
 
 
 def image_size(array: np.ndarray, side: int) -> tuple[int, int]:

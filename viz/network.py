@@ -444,16 +444,15 @@ class _Drawing:
             what = f"{sides} = {numbers.count(seen.x.size)}" if self.picture.size == seen.x.size else sides
         else:
             what = f"{numbers.count(seen.x.size)} numbers"
-        captions = [("input", what, None)]
+        captions: list[tuple[str, str, np.ndarray | None]] = [("input", what, None)]
         for k in self.kept:
             layer = seen.layers[k]
             final = k == len(seen.layers) - 1
-            kind = layer.activation or ("softmax" if final and seen.p is not None and seen.p.size > 1 else "linear")
-            if final and not layer.activation and seen.p is not None and seen.p.size == 1:
-                kind = "sigmoid"
-            captions.append(
-                ("output" if final else f"layer {k + 1}", f"{numbers.count(layer.z.size)} {kind}", layer.gradient)
-            )
+            kind = layer.activation or "linear"
+            if final and not layer.activation and seen.p is not None:
+                kind = "softmax" if seen.p.size > 1 else "sigmoid"
+            name = "output" if final else f"layer {k + 1}"
+            captions.append((name, f"{numbers.count(layer.z.size)} {kind}", layer.gradient))
         for i, ((name, caption, gradient), column) in enumerate(zip(captions, self.columns, strict=True)):
             self._put(
                 f"h{i}", self._plain(name, style.CELL, bold=True), column.x, self.top + (28 if self.small else 44)
@@ -536,12 +535,12 @@ class _Drawing:
 
     def _shade(self, layer: Layer) -> np.ndarray:
         """How dark each disc is, 0 to 1; nan where the activation is not finite."""
-        last = layer is self.seen.layers[-1] and self.seen.p is not None
-        values = np.abs(self.seen.p if last and self.seen.p is not None else layer.a)
-        if last or layer.activation in ("sigmoid", "tanh", "softmax"):
-            return values
+        p = self.seen.p if layer is self.seen.layers[-1] else None
+        values: np.ndarray = np.abs(layer.a if p is None else p)
         largest = float(np.max(values[np.isfinite(values)], initial=0.0))
-        return values / largest if largest > 0 else values
+        if p is not None or layer.activation in ("sigmoid", "tanh", "softmax") or not largest:
+            return values
+        return values / largest
 
     def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
         theme = self.theme
