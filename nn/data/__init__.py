@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from nn.data.dataset import Dataset, hold_out, minibatches
-from nn.data.embedded import digits
 from nn.data.download import cache_folder
+from nn.data.embedded import digits
 from nn.data.errors import CacheError, DataError, DownloadError
 from nn.data.loaders import mnist, semeion, usps
 

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograd.errors import AutogradError
-from nn.data.embedded import PATH, SHA256, pack
 from nn.data.download import write_whole
+from nn.data.embedded import PATH, SHA256, pack
 from nn.data.errors import DataError, DownloadError
 from nn.data.ink import SIZE, to_ink
 from nn.data.loaders import parse_idx, parse_semeion

@@ -251,11 +251,13 @@ def parse_usps(content: bytes, name: str) -> tuple[NDArray[np.float32], NDArray[
 
 
 def _table(content: bytes, columns: int, name: str) -> NDArray[np.float32]:
+    if not content.strip():
+        raise DataError(f"{name} is empty: it is damaged.")
     try:
         table = np.loadtxt(io.StringIO(content.decode("ascii")), np.float32, comments=None, ndmin=2)
     except ValueError:
         raise DataError(f"{name} is not a table of numbers with {columns} in every line: it is damaged.") from None
-    if table.shape[1] != columns or not len(table):
+    if table.shape[1] != columns:
         raise DataError(f"{name} has {table.shape[1]} numbers in a line, but {columns} were expected: it is damaged.")
     return table
 

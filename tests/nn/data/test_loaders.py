@@ -1,0 +1,254 @@
+import bz2
+import gzip
+import hashlib
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nn.data.loaders
+from autograd.errors import DomainError
+from nn.data import DataError, DownloadError, mnist, semeion, usps
+from nn.data.download import RemoteFile
+from nn.data.loaders import REMOTE, parse_idx, parse_semeion, parse_usps
+
+COPY = Path(__file__).parents[4] / "shared" / "data" / "semeion.data.gz"
+
+
+@pytest.fixture
+def serve(home, tmp_path, monkeypatch):
+    """Put the set's files, in their table's order, on the local server and ask for them there."""
+    monkeypatch.setenv("GLASSGRAD_DATA", str(tmp_path))
+
+    def serve(name, *contents):
+        files = tuple(
+            RemoteFile(file.name, f"sha256:{hashlib.sha256(content).hexdigest()}", (home.put(file.name, content),))
+            for file, content in zip(REMOTE[name], contents, strict=True)
+        )
+        monkeypatch.setitem(nn.data.loaders.REMOTE, name, files)
+
+    return serve
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+GREY = np.arange(5 * 28 * 28).astype(np.uint8).reshape(5, 28, 28)
+LABELS = np.array([5, 0, 4, 1, 9], np.uint8)
+INK = np.random.default_rng(0).integers(0, 2, (8, 256))
+SEMEION = "".join(
+    " ".join([*(f"{pixel:.4f}" for pixel in image), *("1" if label == row % 10 else "0" for label in range(10))])
+    + " \n"
+    for row, image in enumerate(INK)
+).encode()
+ENVELOPES = np.linspace(-1, 1, 3 * 256).reshape(3, 256)
+
+
+def libsvm(grey, labels):
+    return "".join(
+        f"{label} " + " ".join(f"{i}:{value:.6g}" for i, value in enumerate(image, 1)) + " \n"
+        for image, label in zip(grey, labels, strict=True)
+    ).encode()
+
+
+def mnist_files(grey=GREY, labels=LABELS):
+    return [gzip.compress(content) for content in (idx(grey), idx(labels), idx(grey[:2]), idx(labels[:2]))]
+
+
+def test_mnist_is_grey_from_zero_to_one(serve, tmp_path):
+    serve("mnist", *mnist_files())
+    data = mnist()
+    assert (data.name, data.image_shape, data.classes) == ("mnist", (28, 28), tuple("0123456789"))
+    assert (data.x_train.shape, data.x_test.shape) == ((5, 784), (2, 784))
+    assert data.x_train.dtype == np.float32
+    np.testing.assert_allclose(data.x_train, GREY.reshape(5, 784) / 255, rtol=1e-6)
+    assert data.y_train.tolist() == [5, 0, 4, 1, 9]
+    assert data.y_test.tolist() == [5, 0]
+    assert data.y_test.dtype == np.int64
+    assert data.licence == "CC BY-SA 3.0"
+    assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(file.name for file in REMOTE["mnist"])
+
+
+def test_the_folder_may_be_given(serve, tmp_path, home):
+    serve("mnist", *mnist_files())
+    mnist(folder=tmp_path / "mine")
+    asked = len(home.asked)
+    assert asked == len(list((tmp_path / "mine").iterdir())) == 4
+    mnist(folder=str(tmp_path / "mine"))
+    assert len(home.asked) == asked
+
+
+@pytest.mark.parametrize("load", [mnist, semeion, usps])
+def test_progress_and_dtype_are_options_of_all(serve, load):
+    serve("mnist", *mnist_files())
+    serve("semeion", SEMEION)
+    serve("usps", *[bz2.compress(libsvm(ENVELOPES, [1, 2, 3]))] * 2)
+    seen = set()
+    options = {"test_size": 2} if load is semeion else {}
+    data = load("float64", progress=lambda name, received, total: seen.add(name), **options)
+    assert data.x_train.dtype == data.x_test.dtype == np.float64
+    assert seen == {file.name for file in REMOTE[load.__name__]}
+
+
+def test_labels_that_do_not_fit_the_images(serve):
+    serve("mnist", *mnist_files(labels=LABELS[:4]))
+    sentence = "train-labels-idx1-ubyte.gz holds 4 labels up to 5, but 5 labels from 0 to 9 were expected."
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        mnist()
+    serve("mnist", *mnist_files(labels=LABELS * 2))
+    with pytest.raises(DataError, match="holds 5 labels up to 18, but 5 labels from 0 to 9"):
+        mnist()
+
+
+def test_semeion_is_split_by_its_seed(serve):
+    serve("semeion", SEMEION)
+    data = semeion(test_size=3)
+    assert (data.name, data.image_shape) == ("semeion", (16, 16))
+    assert (len(data.x_train), len(data.x_test)) == (5, 3)
+    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        assert (x == INK[y]).all()
+    assert semeion(test_size=3).y_test.tolist() == data.y_test.tolist()
+    assert any(semeion(test_size=3, seed=seed).y_test.tolist() != data.y_test.tolist() for seed in (1, 2, 3))
+    with pytest.raises(DomainError, match="8 of 8 rows can't be held out"):
+        semeion(test_size=8)
+
+
+def test_usps_goes_from_zero_to_one_and_its_labels_from_zero(serve):
+    serve("usps", bz2.compress(libsvm(ENVELOPES, [1, 10, 7])), bz2.compress(libsvm(ENVELOPES[:1], [4])))
+    data = usps()
+    assert (data.name, data.image_shape, data.x_train.dtype) == ("usps", (16, 16), np.float32)
+    np.testing.assert_allclose(data.x_train, (ENVELOPES + 1) / 2, atol=1e-6)
+    assert data.y_train.tolist() == [0, 9, 6]
+    assert data.y_test.tolist() == [3]
+
+
+def test_usps_as_ink_or_no_ink(serve):
+    serve("usps", *[bz2.compress(libsvm(ENVELOPES, [1, 2, 3]))] * 2)
+    assert (usps(threshold=0.4).x_train == ((ENVELOPES + 1) / 2 > 0.4)).all()
+    for threshold in (1, -0.1, float("nan")):
+        sentence = f"The threshold is {threshold}, but grey goes from 0 to 1: give a number from 0 to below 1."
+        with pytest.raises(DomainError, match=re.escape(sentence)):
+            usps(threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "damage", "sentence"),
+    [
+        (mnist, "mnist", lambda b: b"no gzip", "train-images-idx3-ubyte.gz is no gzip file, or is damaged."),
+        (mnist, "mnist", lambda b: b[:-20], "train-images-idx3-ubyte.gz is cut, or unpacks to more than"),
+        (usps, "usps", lambda b: b"no bzip2", "usps.bz2 is no bzip2 file, or is damaged."),
+        (usps, "usps", lambda b: b[:-20], "usps.bz2 is cut, or unpacks to more than"),
+    ],
+)
+def test_a_damaged_archive(serve, load, name, damage, sentence):
+    files = {"mnist": mnist_files(), "usps": [bz2.compress(libsvm(ENVELOPES, [1, 2, 3]))] * 2}[name]
+    serve(name, damage(files[0]), *files[1:])
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        load()
+
+
+@pytest.mark.parametrize(("load", "compress"), [(mnist, gzip.compress), (usps, bz2.compress)])
+def test_an_archive_that_unpacks_without_end_is_stopped(serve, monkeypatch, load, compress):
+    monkeypatch.setattr(nn.data.loaders, "LIMIT", 10_000)
+    serve(load.__name__, *[compress(bytes(1_000_000))] * len(REMOTE[load.__name__]))
+    with pytest.raises(DataError, match="is cut, or unpacks to more than 10000 bytes"):
+        load()
+
+
+def test_every_remote_file_has_a_sum_and_a_home():
+    for files in REMOTE.values():
+        for file in files:
+            algorithm, digits = file.checksum.split(":")
+            assert len(bytes.fromhex(digits)) == {"md5": 16, "sha256": 32}[algorithm]
+            assert len(file.urls) > 1
+            assert all(
+                re.fullmatch(rf"https://\S+({re.escape(file.name)}|\.zip#{file.name})", url) for url in file.urls
+            )
+
+
+def test_a_download_that_fails_is_told_by_the_loader(serve, home, tmp_path):
+    serve("semeion", SEMEION)
+    home.pages.clear()
+    with pytest.raises(DownloadError, match="could not be downloaded"):
+        semeion()
+    assert not list((tmp_path / "semeion").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "images is no IDX file of unsigned bytes with 3 axes (it starts with )."),
+        (idx(LABELS), "images is no IDX file of unsigned bytes with 3 axes (it starts with 00 00 08 01)."),
+        (b"\0\0\x0d\3" + idx(GREY)[4:], "(it starts with 00 00 0d 03)."),
+        (idx(GREY)[:10], "images is no IDX file of unsigned bytes with 3 axes"),
+        (idx(GREY)[:-1], "images tells the shape (5, 28, 28), but has 3919 bytes of values: it is damaged."),
+        (idx(GREY) + b"\0", "images tells the shape (5, 28, 28), but has 3921 bytes of values: it is damaged."),
+        (b"\0\0\x08\3" + b"\xff" * 12, "images tells the shape (4294967295, 4294967295, 4294967295), but has 0 bytes"),
+        (idx(GREY[:0]), "images tells the shape (0, 28, 28), but has 0 bytes of values: it is damaged."),
+    ],
+)
+def test_what_is_no_idx_file(content, sentence):
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        parse_idx(content, 3, "images")
+
+
+LINE = SEMEION.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is empty: it is damaged."),
+        (b" \n", "is empty: it is damaged."),
+        (SEMEION[:-30], "is not a table of numbers with 266 in every line: it is damaged."),
+        (LINE[:-4], "has 264 numbers in a line, but 266 were expected: it is damaged."),
+        (b"\xff" + LINE, "is not a table of numbers with 266 in every line: it is damaged."),
+        (b"\x80\x04\x95cos\nsystem\n", "is not a table of numbers with 266 in every line: it is damaged."),
+        (b"0.5" + LINE[6:], "does not hold 256 pixels of 0 or 1 and one label of 10 in every line: it is damaged."),
+        (b"nan" + LINE[6:], "does not hold 256 pixels of 0 or 1"),
+        (LINE[:-2] + b"1", "does not hold 256 pixels of 0 or 1 and one label of 10"),
+        (LINE.replace(b" 1 0", b" 0 0"), "does not hold 256 pixels of 0 or 1 and one label of 10"),
+    ],
+)
+def test_what_is_no_semeion_file(content, sentence):
+    with pytest.raises(DataError, match=re.escape("the file " + sentence)):
+        parse_semeion(content, "the file")
+
+
+GOOD = libsvm(ENVELOPES, [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"1 1:0.5 2:0.5\n", "has 5 numbers in a line, but 513 were expected: it is damaged."),
+        (GOOD[:-3], "is not a table of numbers with 513 in every line: it is damaged."),
+        (GOOD.replace(b":", b"=", 1), "is not a table of numbers with 513 in every line: it is damaged."),
+        (
+            b"11" + GOOD[1:],
+            "does not hold a label from 1 to 10 and 256 values from -1 to 1 in every line: it is damaged.",
+        ),
+        (b"1.5" + GOOD[1:], "does not hold a label from 1 to 10"),
+        (GOOD.replace(b" 7:", b" 8:"), "does not hold a label from 1 to 10 and 256 values"),
+        (GOOD.replace(b"1:-1 ", b"1:-2 ", 1), "does not hold a label from 1 to 10 and 256 values from -1 to 1"),
+        (GOOD.replace(b"1:-1 ", b"1:nan ", 1), "does not hold a label from 1 to 10 and 256 values from -1 to 1"),
+    ],
+)
+def test_what_is_no_usps_file(content, sentence):
+    with pytest.raises(DataError, match=re.escape("the file " + sentence)):
+        parse_usps(content, "the file")
+
+
+@pytest.mark.skipif(not COPY.exists(), reason="no copy of Semeion's file here")
+def test_the_true_file_of_semeion(tmp_path):
+    (tmp_path / "semeion.data").write_bytes(gzip.decompress(COPY.read_bytes()))
+    data = semeion(folder=tmp_path)
+    assert (len(data.x_train), len(data.x_test)) == (1200, 393)
+    labels = np.concatenate([data.y_train, data.y_test])
+    assert np.bincount(labels).tolist() == [161, 162, 159, 159, 161, 159, 161, 158, 155, 158]
+    assert np.bincount(data.y_test).min() > 25
+    zeros = data.x_train[data.y_train == 0].mean(axis=0).reshape(16, 16)
+    assert zeros[8, 8] < 0.1 < 0.6 < zeros[8, :3].max(), "a 0 is empty within and inked at its side"
