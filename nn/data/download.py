@@ -164,6 +164,8 @@ def _reason(error: Exception) -> str:
             return inner.strerror or str(inner)
         case urllib.error.URLError():
             return str(error.reason)
+        case OSError(strerror=str() as reason):
+            return reason
         case _:
             return str(error) or type(error).__name__
 

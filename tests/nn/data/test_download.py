@@ -151,6 +151,14 @@ def test_a_source_that_does_not_answer(tmp_path, monkeypatch):
     assert "(first.example: no answer within 20 seconds)" in refusal(remote("http://first.example/a"), tmp_path)
 
 
+def test_a_source_that_hangs_up(home, tmp_path, monkeypatch):
+    def reset(*arguments):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr("http.client.HTTPResponse.read1", reset)
+    assert "(127.0.0.1: Connection reset by peer)" in refusal(remote(home.put("a", CONTENT)), tmp_path)
+
+
 def test_a_read_only_cache_is_told_before_anything_is_downloaded(home, tmp_path, monkeypatch):
     def read_only(*arguments, **options):
         raise OSError(30, "Read-only file system")

@@ -51,9 +51,9 @@ def test_each_class_looks_like_itself(digits):
 def test_loading_takes_well_under_a_second():
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         nn.data.digits()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.5
 
 
