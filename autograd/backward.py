@@ -187,17 +187,20 @@ def retain(tensor: Tensor) -> None:
     """Have the gradient of an intermediate Tensor kept in its ``.grad``."""
     if not tensor.requires_grad:
         raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
-    if tensor.node is None:
-        return
-    reference = weakref.ref(tensor)
+    if tensor.node is not None:
+        tensor.node.hooks = [*(tensor.node.hooks or []), Keep(tensor)]
 
-    def keep(g: Tensor) -> None:
-        kept = reference()
+
+class Keep:
+    """The hook that adds to ``.grad`` of an intermediate Tensor. It comes after all others, so that it sees what goes on."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g: Tensor) -> None:
+        kept = self.tensor()
         if kept is not None:
-            g = g if g.node is not None else g.clone().detach()
-            kept.grad = g if kept.grad is None else kept.grad + g
-
-    tensor.node.hooks = [*(tensor.node.hooks or []), keep]
+            kept.grad = g.clone() if kept.grad is None else kept.grad + g
 
 
 def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:

@@ -225,8 +225,10 @@ class Tensor:
         """
         if not self.requires_grad:
             raise GradientError(f"{self._called()} does not require grad, so a hook on it would never be called.")
+        from autograd.backward import Keep
+
         place: Any = self.node or self
-        place.hooks = [*(place.hooks or []), hook]
+        place.hooks = sorted([*(place.hooks or []), hook], key=lambda h: isinstance(h, Keep))
 
         def remove() -> None:
             place.hooks = [h for h in place.hooks or () if h is not hook] or None

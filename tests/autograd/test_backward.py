@@ -647,7 +647,9 @@ def test_the_last_hook_removed_leaves_none():
 def test_a_hook_that_changes_the_shape_is_refused():
     x = leaf([1.0, 2.0])
     x.register_hook(lambda g: g.sum())
-    with pytest.raises(ShapeError, match=r"a hook got a gradient of shape \(2,\) and returned one of \(\): keep the shape"):
+    with pytest.raises(
+        ShapeError, match=r"a hook got a gradient of shape \(2,\) and returned one of \(\): keep the shape"
+    ):
         (x * x).sum().backward()
     assert x.grad is None
 
@@ -680,7 +682,9 @@ def test_hooks_of_a_recorded_gradient_are_recorded():
 
 
 def test_a_hook_where_no_gradient_comes_is_refused():
-    with pytest.raises(GradientError, match=r"Tensor 'c' \(\) float64 does not require grad, so a hook on it would never"):
+    with pytest.raises(
+        GradientError, match=r"Tensor 'c' \(\) float64 does not require grad, so a hook on it would never"
+    ):
         Tensor(1.0, name="c").register_hook(print)
 
 
@@ -705,6 +709,26 @@ def test_a_retained_gradient_accumulates_and_owns_its_array():
     assert_array_equal(u.grad.data, [2.0, 2.0])
     assert_array_equal(seed, [1.0, 1.0])
     assert not np.shares_memory(u.grad.data, seed)
+
+
+def test_a_retained_gradient_is_what_goes_on_after_all_hooks():
+    x = leaf(3.0)
+    u = x * x
+    u.register_hook(lambda g: g * 10)
+    u.retain_grad()
+    u.register_hook(lambda g: g + 1)
+    (2 * u).backward()
+    assert u.grad.item() == 21.0
+    assert x.grad.item() == 21.0 * 6
+
+
+def test_a_retained_gradient_is_recorded_and_shares_no_tensor():
+    x = leaf([1.0, 2.0])
+    u = x + 1.0
+    u.retain_grad()
+    (u**3).sum().backward(create_graph=True)
+    assert u.grad is not x.grad
+    assert_array_equal(ag.gradients(u.grad.sum(), x).data, [12.0, 18.0])
 
 
 def test_retain_grad_on_a_leaf_changes_nothing():
@@ -748,7 +772,9 @@ def test_what_records_nothing_has_no_backward():
 
 def test_gradients_by_what_does_not_require_grad_is_refused():
     x, c = leaf(1.0), Tensor(2.0, name="c")
-    with pytest.raises(GradientError, match=r"Tensor 'c' \(\) float64 does not require grad: create it with requires_grad"):
+    with pytest.raises(
+        GradientError, match=r"Tensor 'c' \(\) float64 does not require grad: create it with requires_grad"
+    ):
         ag.gradients(x * c, c)
 
 

@@ -17,7 +17,12 @@ def test_a_node_tells_what_was_computed_from_what():
     y = ag.sum(x * c, axis=0, keepdims=True)
     node = y.node
     assert isinstance(node, Node)
-    assert (node.op.name, node.params, node.shape, node.dtype) == ("sum", {"axis": 0, "keepdims": True}, (1,), np.float64)
+    assert (node.op.name, node.params, node.shape, node.dtype) == (
+        "sum",
+        {"axis": 0, "keepdims": True},
+        (1,),
+        np.float64,
+    )
     (product,) = node.inputs
     assert product.op is ag.OPS["multiply"]
     assert product.inputs[0] is x

@@ -71,7 +71,9 @@ class TestDeclaration:
         def scaled(xp, x, *, by):
             return x * by
 
-        with pytest.raises(DeclarationError, match=r"scaled: a rule for 'by', which is none of its arguments \('x',\)\."):
+        with pytest.raises(
+            DeclarationError, match=r"scaled: a rule for 'by', which is none of its arguments \('x',\)\."
+        ):
             scaled.vjp(by=lambda g: g)
 
     def test_a_name_of_this_package_is_taken(self):
@@ -215,15 +217,21 @@ class TestRefusals:
             leaf([1.0, 2.0]).reshape(3)
 
     def test_several_arrays_are_numbered(self):
-        with pytest.raises(ShapeError, match=r"concat can't take arrays\[0\] = \(1,\) float64, arrays\[1\] = \(1, 1\) float64"):
+        with pytest.raises(
+            ShapeError, match=r"concat can't take arrays\[0\] = \(1,\) float64, arrays\[1\] = \(1, 1\) float64"
+        ):
             ag.concat([leaf([1.0]), np.ones((1, 1))])
 
     def test_an_index_that_does_not_exist(self):
-        with pytest.raises(IndexingError, match=r"getitem can't take x = \(2,\) float64, index=5: index 5 is out of bounds"):
+        with pytest.raises(
+            IndexingError, match=r"getitem can't take x = \(2,\) float64, index=5: index 5 is out of bounds"
+        ):
             leaf([1.0, 2.0])[5]
 
     def test_what_is_no_array(self):
-        with pytest.raises(DTypeError, match=r"multiply takes arrays, Tensors and numbers; it was given None \(NoneType\)"):
+        with pytest.raises(
+            DTypeError, match=r"multiply takes arrays, Tensors and numbers; it was given None \(NoneType\)"
+        ):
             leaf(1.0) * None
         with pytest.raises(DTypeError, match=r"add takes arrays, Tensors and numbers; it was given 'a' \(str\)"):
             leaf(1.0) + "a"

@@ -42,7 +42,14 @@ class TestMaking:
 
     @pytest.mark.parametrize(
         ("given", "dtype"),
-        [(1.0, "float64"), (1, "int64"), (True, "bool"), ([1, 2.5], "float64"), (np.float32(1), "float32"), ([], "float64")],
+        [
+            (1.0, "float64"),
+            (1, "int64"),
+            (True, "bool"),
+            ([1, 2.5], "float64"),
+            (np.float32(1), "float32"),
+            ([], "float64"),
+        ],
     )
     def test_dtypes_are_numpys(self, given, dtype):
         assert Tensor(given).dtype == np.dtype(dtype)
@@ -96,7 +103,9 @@ class TestMaking:
         assert isinstance((t * 2.0).data, np.floating)
 
     def test_what_holds_no_numbers_is_refused(self):
-        with pytest.raises(DTypeError, match=r"an array of dtype <U1 holds no numbers: give floats, integers or booleans"):
+        with pytest.raises(
+            DTypeError, match=r"an array of dtype <U1 holds no numbers: give floats, integers or booleans"
+        ):
             Tensor("a")
         with pytest.raises(DTypeError, match=r"dtype object holds no numbers"):
             Tensor(None)
@@ -104,12 +113,16 @@ class TestMaking:
             Tensor(np.array(["2020-01-01"], "datetime64[D]"))
 
     def test_ragged_lists_are_refused(self):
-        with pytest.raises(ShapeError, match=r"the nested lists do not form an array \(.*\): make all rows of one length"):
+        with pytest.raises(
+            ShapeError, match=r"the nested lists do not form an array \(.*\): make all rows of one length"
+        ):
             Tensor([[1.0, 2.0], [3.0]])
 
     def test_a_list_of_recorded_tensors_is_refused(self):
         x = leaf([1.0, 2.0])
-        with pytest.raises(GradientError, match=r"requires grad, and what NumPy computes from it would not be recorded"):
+        with pytest.raises(
+            GradientError, match=r"requires grad, and what NumPy computes from it would not be recorded"
+        ):
             Tensor([x, x])
 
     def test_an_unknown_dtype_is_refused(self):
@@ -121,7 +134,9 @@ class TestMaking:
 
     def test_an_unknown_device_is_refused(self):
         for device in ("gpu", "cuda:x", "cpu:1"):
-            with pytest.raises(DeviceError, match=rf"unknown device '{device}': choose 'cpu', 'cuda' or 'cuda:1' and the like"):
+            with pytest.raises(
+                DeviceError, match=rf"unknown device '{device}': choose 'cpu', 'cuda' or 'cuda:1' and the like"
+            ):
                 Tensor([1.0], device=device)
 
     def test_cuda_without_cupy_says_how_to_get_it(self, monkeypatch):
@@ -658,7 +673,9 @@ class TestNumPy:
         with pytest.raises(DTypeError, match=r"np\.add can't be recorded as it is called \(.*'dtype'\): autograd has "
                            r"add\(x, y\)"):  # fmt: skip
             np.add(x, 1.0, dtype="float32")
-        with pytest.raises(DTypeError, match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, \*, "):
+        with pytest.raises(
+            DTypeError, match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, \*, "
+        ):
             np.std(x, dtype="float32")
 
     def test_adding_to_an_array_in_place_is_refused(self):

@@ -1,0 +1,137 @@
+"""The namespaces that stand in for ``xp``: NumPy, and a strict one of the array API standard."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import autograd as ag
+from autograd import Tensor, backends
+from autograd.errors import DeviceError, DTypeError
+
+
+@pytest.fixture
+def strict():
+    return pytest.importorskip("array_api_strict")
+
+
+class TestNumPy:
+    def test_the_namespace_is_numpy_and_every_operation(self):
+        xp = backends.namespace(np.ones(2))
+        assert xp is backends.NUMPY
+        assert xp.tanh is np.tanh
+        assert_allclose(xp.sigmoid(np.zeros(2)), [0.5, 0.5])
+        assert xp.sigmoid is xp.sigmoid  # found once
+        assert repr(xp) == "Namespace(numpy)"
+
+    def test_a_name_that_is_nowhere(self):
+        with pytest.raises(AttributeError, match=r"numpy has no function 'sigmoidal', and no operation has that name"):
+            backends.NUMPY.sigmoidal  # noqa: B018
+
+    def test_numbers_belong_to_any_namespace(self, strict):
+        assert backends.namespace(1.0, 2, True) is backends.NUMPY
+        assert backends.namespace(1.0, strict.asarray([1.0])).module is strict
+
+    @pytest.mark.parametrize("scalar", [np.float32(1), np.float64(1), np.int8(1), np.bool_(True)])
+    def test_numpys_scalars_are_arrays(self, scalar):
+        assert backends.namespace(scalar) is backends.NUMPY
+        assert (Tensor(2.0) * scalar).shape == ()
+
+    def test_what_is_no_array_is_refused(self):
+        with pytest.raises(DTypeError, match=r"builtins\.list is no array that this package knows: give a NumPy array"):
+            backends.namespace([1.0])
+
+    @pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])
+    @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), ()])
+    @pytest.mark.parametrize("keepdims", [False, True])
+    def test_the_shorter_reductions_are_numpys(self, name, axis, keepdims):
+        x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+        ours = getattr(backends.NUMPY, name)(x, axis=axis, keepdims=keepdims)
+        theirs = getattr(np, name)(x, axis=axis, keepdims=keepdims)
+        assert ours.dtype == theirs.dtype
+        assert_array_equal(ours, theirs)
+
+    def test_the_sum_of_small_integers_is_wide(self):
+        x = np.full(3, 100, np.int8)
+        assert backends.NUMPY.sum(x) == 300
+        assert backends.NUMPY.sum(np.array([True, True])) == 2
+
+    def test_astype_takes_scalars(self):
+        assert backends.NUMPY.astype(np.float64(1.5), np.int64) == 1
+        assert isinstance(backends.NUMPY.astype(np.float64(1.5), "float32"), np.float32)
+
+
+class TestDevices:
+    def test_the_device_of_what_numpy_holds(self):
+        assert [backends.device_of(x) for x in (np.ones(1), np.float32(1), 1.0)] == ["cpu"] * 3
+
+    def test_to_where_it_is_already_is_itself(self):
+        x = np.ones(2)
+        assert backends.to_device(x, "cpu") is x
+
+    def test_unknown_devices(self):
+        with pytest.raises(DeviceError, match=r"unknown device 'tpu': choose 'cpu', 'cuda' or 'cuda:1' and the like"):
+            Tensor(1.0).to("cuda:x") if False else backends.to_device(np.ones(1), "tpu")
+
+    def test_a_number_that_is_no_device_is_no_dtype_either(self):
+        with pytest.raises(DTypeError, match=r"unknown dtype 'tpu'"):
+            Tensor(1.0).to("tpu")
+
+
+class TestDTypes:
+    @pytest.mark.parametrize(
+        ("given", "name"), [("float32", "float32"), (float, "float64"), (np.int8, "int8"), (bool, "bool")]
+    )
+    def test_from_a_name_a_type_or_itself(self, given, name):
+        assert backends.as_dtype(given) == np.dtype(name)
+
+    @pytest.mark.parametrize("given", ["flaot32", "", 7.5])
+    def test_unknown(self, given):
+        with pytest.raises(
+            DTypeError, match=r"unknown dtype .*: choose float32, float64, int64, bool or another that NumPy"
+        ):
+            backends.as_dtype(given)
+
+    def test_inexact_ones_have_derivatives(self, strict):
+        yes = [np.dtype("float16"), np.dtype("float64"), np.dtype("complex64"), strict.float32]
+        no = [np.dtype("int64"), np.dtype("bool"), strict.int64, strict.bool]
+        assert [backends.is_inexact(d) for d in yes + no] == [True] * 4 + [False] * 4
+
+
+class TestStrict:
+    """Arrays of a namespace that has nothing beyond the standard: what runs on them runs on any."""
+
+    def test_a_tensor_keeps_its_namespace(self, strict):
+        x = Tensor(strict.asarray([1.0, 2.0]), requires_grad=True)
+        y = ag.sum(ag.sigmoid(x) * 2.0 + x**2)
+        assert type(y.data).__module__.startswith("array_api_strict")
+        y.backward()
+        assert type(x.grad.data).__module__.startswith("array_api_strict")
+        s = 1 / (1 + np.exp(-np.array([1.0, 2.0])))
+        assert_allclose(backends.to_numpy(x.grad.data), 2 * s * (1 - s) + 2 * np.array([1.0, 2.0]))
+
+    def test_broadcasting_is_undone_there(self, strict):
+        x, b = (Tensor(strict.ones(shape), requires_grad=True) for shape in ((3, 2), (2,)))
+        ag.sum(x * b).backward()
+        assert_array_equal(backends.to_numpy(b.grad.data), [3.0, 3.0])
+
+    def test_higher_orders_there(self, strict):
+        x = Tensor(strict.asarray(2.0), requires_grad=True)
+        slope = ag.gradients(x**3, x, create_graph=True)
+        assert float(ag.gradients(slope, x).data) == 12.0
+
+    def test_it_shows_itself(self, strict):
+        x = Tensor(strict.asarray([1.0, 2.0]))
+        assert repr(x).startswith("Tensor([1.0, 2.0]")
+        assert x.tolist() == [1.0, 2.0]
+        assert x.device == "cpu"
+
+    def test_a_list_may_be_its_seed(self, strict):
+        x = Tensor(strict.asarray([1.0, 2.0]), requires_grad=True)
+        (x * 3.0).backward([1.0, 10.0])
+        assert x.grad.tolist() == [3.0, 30.0]
+
+    def test_its_leaves_own_their_gradients(self, strict):
+        a, b = (Tensor(strict.ones(2), requires_grad=True) for _ in range(2))
+        ag.sum(a + b).backward()
+        a.grad.data[0] = 5.0
+        assert b.grad.tolist() == [1.0, 1.0]

@@ -1,0 +1,37 @@
+"""The tree of errors: each is also the builtin that a reader expects, and its docstring draws the tree as it is."""
+
+import inspect
+import re
+
+import pytest
+
+from autograd import errors
+
+TREE = {
+    "ShapeError": ValueError,
+    "DTypeError": TypeError,
+    "DeviceError": ValueError,
+    "DomainError": ValueError,
+    "IndexingError": IndexError,
+    "GradientError": RuntimeError,
+    "DeclarationError": TypeError,
+    "AnomalyError": FloatingPointError,
+    "GradcheckError": AssertionError,
+}
+
+
+def test_the_tree_is_complete():
+    found = {n for n, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.AutogradError)}
+    assert found == {"AutogradError", *TREE}
+
+
+@pytest.mark.parametrize(("name", "builtin"), TREE.items())
+def test_each_is_the_builtin_that_a_reader_expects(name, builtin):
+    error = getattr(errors, name)
+    assert error.__bases__ == (errors.AutogradError, builtin)
+    assert error.__doc__
+
+
+def test_the_docstring_draws_it():
+    drawn = dict(re.findall(r"[├└]── (\w+) +\((\w+)\)", errors.__doc__))
+    assert drawn == {name: builtin.__name__ for name, builtin in TREE.items()}

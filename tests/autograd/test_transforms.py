@@ -1,0 +1,375 @@
+"""Derivatives of functions: against closed forms, against PyTorch where it is, and nested in one another."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import autograd as ag
+from autograd import Tensor
+from autograd.errors import DTypeError, GradientError, ShapeError
+
+A = np.array([[2.0, -1.0, 0.5], [-1.0, 3.0, 0.0], [0.5, 0.0, 1.0]])
+X = np.array([0.3, -1.2, 2.0])
+V = np.array([1.0, 2.0, -0.5])
+
+
+def quadratic(x):
+    return 0.5 * (x @ (ag.asarray(A) @ x))
+
+
+def field(x):
+    """A vector of two: (x₀ x₁, sin x₂)."""
+    return ag.stack([x[0] * x[1], ag.sin(x[2])])
+
+
+FIELD_JACOBIAN = np.array([[X[1], X[0], 0.0], [0.0, 0.0, np.cos(X[2])]])
+
+
+# ---------------------------------------------------------------------------------------------------------- closed forms
+
+
+class TestGrad:
+    def test_is_the_slope(self):
+        assert_allclose(ag.grad(quadratic)(X).data, A @ X)
+
+    def test_by_the_arguments_that_argnums_names(self):
+        f = lambda x, y, z: x * y**2 + 0.0 * z  # noqa: E731
+        assert ag.grad(f)(2.0, 3.0, 1.0).item() == 9.0
+        assert ag.grad(f, 1)(2.0, 3.0, 1.0).item() == 12.0
+        assert ag.grad(f, -2)(2.0, 3.0, 1.0).item() == 12.0
+        assert [g.item() for g in ag.grad(f, (0, 2))(2.0, 3.0, 1.0)] == [9.0, 0.0]
+        assert isinstance(ag.grad(f, [0])(2.0, 3.0, 1.0), tuple)
+
+    def test_passes_on_keywords_and_what_is_not_differentiated_by(self):
+        f = lambda x, label, *, scale: scale * x if label == "twice" else x  # noqa: E731
+        assert ag.grad(f)(1.0, "twice", scale=2.0).item() == 2.0
+
+    def test_value_and_grad_gives_both(self):
+        value, slope = ag.value_and_grad(quadratic)(X)
+        assert value.item() == pytest.approx(0.5 * X @ A @ X)
+        assert_allclose(slope.data, A @ X)
+
+    def test_the_results_are_constants_and_arguments_stay_as_they_are(self):
+        x = Tensor(X)
+        value, slope = ag.value_and_grad(quadratic)(x)
+        assert not value.requires_grad
+        assert not slope.requires_grad
+        assert not x.requires_grad
+        assert x.grad is None
+
+    def test_of_a_recorded_argument_is_recorded_and_touches_no_grad(self):
+        x = Tensor(X, requires_grad=True)
+        value, slope = ag.value_and_grad(quadratic)(x)
+        assert x.grad is None
+        (value + slope.sum()).backward()
+        assert_allclose(x.grad.data, A @ X + A.sum(axis=0))
+
+    def test_works_under_no_grad(self):
+        with ag.no_grad():
+            slope = ag.grad(quadratic)(Tensor(X, requires_grad=True))
+        assert_allclose(slope.data, A @ X)
+        assert not slope.requires_grad
+
+    def test_zeros_where_nothing_depends(self):
+        assert_array_equal(ag.grad(lambda x: Tensor(3.0))(X).data, np.zeros(3))
+        by_x, by_y = ag.grad(lambda x, y: x.sum(), (0, 1))(X, np.ones((2, 2)))
+        assert_array_equal(by_y.data, np.zeros((2, 2)))
+
+    def test_one_element_of_any_shape_counts_as_a_scalar(self):
+        assert_array_equal(ag.grad(lambda x: x * x)([[3.0]]).data, [[6.0]])
+
+
+class TestVjpAndJvp:
+    def test_vjp_is_the_transposed_jacobian_times_a_vector(self):
+        y, pull = ag.vjp(field, X)
+        assert_allclose(y.data, [X[0] * X[1], np.sin(X[2])])
+        for u in ([1.0, 0.0], [2.0, -3.0]):  # the same pull again
+            (slope,) = pull(u)
+            assert_allclose(slope.data, np.array(u) @ FIELD_JACOBIAN)
+
+    def test_vjp_gives_one_cotangent_for_each_argument(self):
+        _, pull = ag.vjp(lambda x, y: x * y, 3.0, 4.0)
+        assert [t.item() for t in pull(10.0)] == [40.0, 30.0]
+
+    def test_jvp_is_the_jacobian_times_a_vector(self):
+        y, tangent = ag.jvp(field, (X,), (V,))
+        assert_allclose(y.data, [X[0] * X[1], np.sin(X[2])])
+        assert_allclose(tangent.data, FIELD_JACOBIAN @ V)
+
+    def test_jvp_of_several_arguments_sums(self):
+        _, tangent = ag.jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
+        assert tangent.item() == 34.0
+
+    def test_jvp_of_linear_and_constant_functions(self):
+        assert_allclose(ag.jvp(lambda x: 2.0 * x, (X,), (V,))[1].data, 2 * V)
+        assert_array_equal(ag.jvp(lambda x: x, (X,), (V,))[1].data, V)
+        assert_array_equal(ag.jvp(lambda x: Tensor([1.0, 2.0]), (X,), (V,))[1].data, [0.0, 0.0])
+        assert_array_equal(ag.jvp(lambda x: ag.floor(x), (X,), (V,))[1].data, np.zeros(3))
+
+    def test_both_agree(self):
+        # u (J v) = (u J) v
+        rng = np.random.default_rng(0)
+        w, u = rng.normal(size=(4, 3)), rng.normal(size=4)
+        f = lambda x: ag.tanh(ag.asarray(w) @ x) * ag.exp(x.sum())  # noqa: E731
+        _, tangent = ag.jvp(f, (X,), (V,))
+        (cotangent,) = ag.vjp(f, X)[1](u)
+        assert u @ tangent.data == pytest.approx(cotangent.data @ V, rel=1e-12)
+
+
+class TestMatrices:
+    def test_jacobian(self):
+        assert_allclose(ag.jacobian(field)(X).data, FIELD_JACOBIAN)
+
+    def test_jacobian_has_the_outputs_shape_and_then_the_arguments(self):
+        j = ag.jacobian(lambda x: ag.reshape(x, shape=(3, 2)) * 2.0)(np.arange(6.0).reshape(2, 3))
+        assert j.shape == (3, 2, 2, 3)
+        assert_array_equal(j.data.reshape(6, 6), 2 * np.eye(6))
+
+    def test_jacobian_by_several_arguments(self):
+        by_x, by_y = ag.jacobian(lambda x, y: x * y, (0, 1))([1.0, 2.0], 3.0)
+        assert_array_equal(by_x.data, 3 * np.eye(2))
+        assert_array_equal(by_y.data, [1.0, 2.0])
+
+    def test_jacobian_of_a_scalar_and_of_an_empty_result(self):
+        assert_allclose(ag.jacobian(quadratic)(X).data, A @ X)
+        assert ag.jacobian(lambda x: x[:0])(X).shape == (0, 3)
+
+    def test_jacobian_of_what_does_not_depend(self):
+        assert_array_equal(ag.jacobian(lambda x: Tensor([1.0, 2.0]))(X).data, np.zeros((2, 3)))
+
+    def test_hessian(self):
+        assert_allclose(ag.hessian(quadratic)(X).data, A)
+        f = lambda x, y: (x**3).sum() * y  # noqa: E731
+        assert_allclose(ag.hessian(f)(X, 2.0).data, np.diag(12 * X), atol=1e-14)
+        assert ag.hessian(f, 1)(X, 2.0).item() == 0.0
+
+    def test_hessian_of_rosenbrock(self):
+        f = lambda x: (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()  # noqa: E731
+        x, y, z = X
+        expected = [
+            [1200 * x * x - 400 * y + 2, -400 * x, 0],
+            [-400 * x, 202 + 1200 * y * y - 400 * z, -400 * y],
+            [0, -400 * y, 200],
+        ]
+        assert_allclose(ag.hessian(f)(X).data, expected, rtol=1e-12)
+
+    def test_hvp(self):
+        (product,) = ag.hvp(quadratic, (X,), (V,))
+        assert_allclose(product.data, A @ V)
+
+    def test_hvp_by_several_arguments_is_the_whole_hessians(self):
+        f = lambda x, y: (x * x * y).sum()  # noqa: E731
+        by_x, by_y = ag.hvp(f, ([2.0], [3.0]), ([1.0], [10.0]))
+        assert_array_equal(by_x.data, [2 * 3 * 1 + 2 * 2 * 10])
+        assert_array_equal(by_y.data, [2 * 2 * 1])
+
+    def test_hvp_of_a_linear_function_is_zero(self):
+        (product,) = ag.hvp(lambda x: x.sum(), (X,), (V,))
+        assert_array_equal(product.data, np.zeros(3))
+
+
+# --------------------------------------------------------------------------------------------------------------- nesting
+
+
+class TestNesting:
+    def test_grad_of_grad_to_any_order(self):
+        f, values = (lambda x: x**5), []
+        for _ in range(6):
+            f = ag.grad(f)
+            values.append(f(2.0).item())
+        assert values == pytest.approx([80, 160, 240, 240, 120, 0])
+
+    def test_an_inner_derivative_by_another_variable(self):
+        # d/dx (x · d/dy (x y)) = d/dx x² : what the inner function closes over counts.
+        assert ag.grad(lambda x: x * ag.grad(lambda y: x * y)(2.0))(3.0).item() == 6.0
+
+    def test_perturbations_are_not_confused(self):
+        # Siskind and Pearlmutter 2005: d/dx (x · d/dy (x + y)) at x = 1 is 1, not 2.
+        assert ag.grad(lambda x: x * ag.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
+
+    def test_an_inner_function_that_closes_over_all(self):
+        # f(x) = d/dy (x² y³) at y = x, so 3 x⁴; the argument and the closure both count.
+        f = lambda x: ag.grad(lambda y: x * x * y**3)(x)  # noqa: E731
+        assert ag.grad(f)(2.0).item() == 12 * 8
+
+    def test_closing_over_a_leaf_records(self):
+        w = Tensor(3.0, requires_grad=True)
+        slope = ag.grad(lambda x: w * x * x)(2.0)
+        slope.backward()
+        assert (slope.item(), w.grad.item()) == (12.0, 4.0)
+
+    def test_jacobian_of_grad_is_the_hessian_and_jvp_of_grad_its_product(self):
+        f = lambda x: ag.exp(x).sum() * x[0]  # noqa: E731
+        hessian = ag.hessian(f)(X).data
+        assert_allclose(ag.jacobian(ag.grad(f))(X).data, hessian)
+        assert_allclose(ag.jvp(ag.grad(f), (X,), (V,))[1].data, hessian @ V)
+        assert_allclose(ag.hvp(f, (X,), (V,))[0].data, hessian @ V)
+        assert_allclose(hessian, hessian.T)
+
+    def test_grad_through_vjp_and_jvp(self):
+        through_vjp = ag.grad(lambda x: ag.vjp(lambda z: z**3, x)[1](1.0)[0])
+        through_jvp = ag.grad(lambda x: ag.jvp(lambda z: z**3, (x,), (1.0,))[1])
+        assert through_vjp(2.0).item() == pytest.approx(12.0)
+        assert through_jvp(2.0).item() == pytest.approx(12.0)
+
+    def test_grad_by_the_tangent_and_the_cotangent(self):
+        assert ag.grad(lambda v: ag.jvp(lambda z: z**3, (2.0,), (v,))[1])(5.0).item() == pytest.approx(12.0)
+        pull = ag.vjp(lambda z: z**3, 2.0)[1]
+        assert ag.grad(lambda u: pull(u)[0])(5.0).item() == pytest.approx(12.0)
+        (by_v,) = ag.gradients([ag.hvp(quadratic, (X,), (v := Tensor(V, requires_grad=True),))[0].sum()], [v])
+        assert_allclose(by_v.data, A.sum(axis=0))
+
+    def test_grad_through_a_jacobian(self):
+        # d/dx Σ J² of x ↦ x²: J = diag(2x), so 8x.
+        f = lambda x: (ag.jacobian(lambda z: z * z)(x) ** 2).sum()  # noqa: E731
+        assert_allclose(ag.grad(f)(X).data, 8 * X)
+
+    def test_a_hessian_in_a_hessian(self):
+        trace = lambda x: ag.sum(ag.hessian(lambda z: (z**4).sum())(x) * ag.eye(3))  # noqa: E731
+        assert_allclose(ag.hessian(trace)(X).data, 24 * np.eye(3), rtol=1e-12)
+
+    def test_under_no_grad_inside_nothing_flows(self):
+        @ag.no_grad()
+        def slope(x):
+            return ag.grad(lambda y: y * y)(x)
+
+        assert ag.grad(lambda x: x * slope(x))(3.0).item() == 6.0  # slope(x) is the constant 6
+
+
+# ----------------------------------------------------------------------------------------------------------------- PyTorch
+
+
+torch_sees = pytest.mark.skipif(
+    "not __import__('importlib.util').util.find_spec('torch')", reason="PyTorch is not installed"
+)
+
+
+def network(xp, x, w1, w2):
+    """The same text for both packages."""
+    h = xp.tanh(x @ w1)
+    return xp.sum(xp.log(1.0 + xp.exp(h @ w2)) * xp.sin(x[:, :1]))
+
+
+@torch_sees
+class TestAgainstPyTorch:
+    @pytest.fixture
+    def arrays(self):
+        rng = np.random.default_rng(1)
+        return [rng.normal(size=shape) for shape in ((4, 3), (3, 5), (5, 2))]
+
+    def test_gradients_by_backward(self, arrays):
+        import torch
+
+        ours = [Tensor(a, requires_grad=True) for a in arrays]
+        theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+        network(ag, *ours).backward()
+        network(torch, *theirs).backward()
+        for a, b in zip(ours, theirs, strict=True):
+            assert_allclose(a.grad.data, b.grad.numpy(), rtol=1e-12)
+
+    def test_hessian(self, arrays):
+        import torch
+
+        x, w1, w2 = arrays
+        ours = ag.hessian(lambda w: network(ag, ag.asarray(x), w, ag.asarray(w2)))(w1)
+        theirs = torch.autograd.functional.hessian(
+            lambda w: network(torch, torch.tensor(x), w, torch.tensor(w2)), torch.tensor(w1)
+        )
+        assert_allclose(ours.data, theirs.numpy(), rtol=1e-10, atol=1e-14)
+
+    def test_jacobian_and_products(self, arrays):
+        import torch
+
+        x, w1, _ = arrays
+        v = np.ones_like(w1)
+        f = lambda w: ag.tanh(ag.asarray(x) @ w)  # noqa: E731
+        g = lambda w: torch.tanh(torch.tensor(x) @ w)  # noqa: E731
+        theirs = torch.autograd.functional
+        assert_allclose(ag.jacobian(f)(w1).data, theirs.jacobian(g, torch.tensor(w1)).numpy(), rtol=1e-12, atol=1e-15)
+        assert_allclose(
+            ag.jvp(f, (w1,), (v,))[1].data, theirs.jvp(g, torch.tensor(w1), torch.tensor(v))[1].numpy(), rtol=1e-12
+        )
+        u = np.linspace(-1.0, 1.0, 20).reshape(4, 5)
+        assert_allclose(
+            ag.vjp(f, w1)[1](u)[0].data, theirs.vjp(g, torch.tensor(w1), torch.tensor(u))[1].numpy(), rtol=1e-12
+        )
+
+    def test_accumulation_retained_gradients_and_hooks(self):
+        import torch
+
+        def run(make):
+            x = make([1.0, 2.0, 3.0])
+            u = x * x
+            u.retain_grad()
+            u.register_hook(lambda g: g * 3.0)
+            y = (u * x).sum()
+            y.backward(retain_graph=True)
+            y.backward()
+            return x.grad.tolist(), u.grad.tolist()
+
+        assert run(lambda a: Tensor(a, requires_grad=True)) == run(lambda a: torch.tensor(a, requires_grad=True))
+
+    def test_assignment(self):
+        import torch
+
+        def run(make):
+            x = make([1.0, 2.0, 3.0])
+            y = x * 2.0
+            y[1:] = (y[:2] + 1.0) * x[0]  # without the + PyTorch refuses: the view has changed
+            y[0] = 5.0
+            (y * y).sum().backward()
+            return x.grad.tolist()
+
+        assert run(lambda a: Tensor(a, requires_grad=True)) == run(lambda a: torch.tensor(a, requires_grad=True))
+
+
+# --------------------------------------------------------------------------------------------------------------- refusals
+
+
+class TestRefusals:
+    def test_integers(self):
+        with pytest.raises(DTypeError, match=r"argument 0 is \(\) int64: derivatives need floating-point values; write 3\.0 "
+                           r"for 3"):  # fmt: skip
+            ag.grad(lambda x: x * x)(3)
+
+    def test_an_argument_that_is_not_there(self):
+        with pytest.raises(
+            GradientError, match=r"argnums names argument 2, but the function was given 1 argument\(s\)"
+        ):
+            ag.grad(lambda x: x, 2)(1.0)
+
+    def test_a_function_that_is_no_scalar(self):
+        def twice(x):
+            return 2 * x
+
+        with pytest.raises(GradientError, match=r"twice returned a Tensor of shape \(3,\): grad needs a scalar; reduce it, or "
+                           r"use jacobian or vjp"):  # fmt: skip
+            ag.grad(twice)(X)
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda f: ag.grad(f)(X),
+            lambda f: ag.vjp(f, X),
+            lambda f: ag.jvp(f, (X,), (V,)),
+            lambda f: ag.jacobian(f)(X),
+            lambda f: ag.hvp(f, (X,), (V,)),
+        ],
+    )
+    def test_a_function_that_returns_no_tensor(self, call):
+        def pair(x):
+            return x.sum(), x
+
+        with pytest.raises(DTypeError, match=r"pair returned tuple: it must compute one Tensor from its arguments"):
+            call(pair)
+
+    def test_a_cotangent_of_another_shape(self):
+        with pytest.raises(ShapeError, match=r"the gradient has shape \(3,\), the Tensor \(2,\): they must be equal"):
+            ag.vjp(field, X)[1](V)
+
+    @pytest.mark.parametrize("transform", [ag.jvp, ag.hvp])
+    def test_tangents_that_do_not_fit(self, transform):
+        with pytest.raises(ShapeError, match=r"1 primals and 2 tangents: give one tangent for each"):
+            transform(quadratic, (X,), (V, V))
+        with pytest.raises(ShapeError, match=r"tangent 0 has shape \(2,\), its primal \(3,\): they must be equal"):
+            transform(quadratic, (X,), (V[:2],))
