@@ -1,4 +1,4 @@
-"""How thoroughly the tests look: ``HYPOTHESIS_PROFILE=intense`` looks longest, ``ci`` draws the same examples every time."""
+"""How long the tests look: ``HYPOTHESIS_PROFILE=intense`` the longest; ``ci`` draws the same examples every time."""
 
 import os
 

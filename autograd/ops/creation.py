@@ -1,7 +1,7 @@
 """Tensors from nothing, by the array API's names.
 
-They are no operations (except `tril` and `triu`) and stand above `autograd.tensor`. Each takes ``dtype`` (float64 by default,
-as in NumPy), ``device`` (``"cpu"`` or ``"cuda"``) and ``requires_grad``.
+They are no operations (except `tril` and `triu`) and stand above `autograd.tensor`. Each takes ``dtype`` (float64 by
+default, as in NumPy), ``device`` (``"cpu"`` or ``"cuda"``) and ``requires_grad``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ float64 = backends.as_dtype("float64")
 Sizes = int | Sequence[int]
 
 
-def _made(name: str, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool, **options: Any) -> Tensor:
-    """A Tensor around what NumPy's function ``name`` makes, moved to its device."""
-    array = getattr(backends.NUMPY, name)(*args, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
-    t = wrap(array if array.ndim else array[()])
-    if device is not None:
-        t = t.to(device)
+def _made(
+    make: Any, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool, **options: Any
+) -> Tensor:
+    """A Tensor around what a backend's function ``make`` makes, moved to its device."""
+    array = make(*args, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
+    array = array if array.ndim else array[()]
+    t = wrap(array if device is None else backends.to_device(array, device))
     return t.requires_grad_() if requires_grad else t
 
 
@@ -45,17 +46,19 @@ def zeros(
     Tensor([[0.0, 0.0],
             [0.0, 0.0]])
     """
-    return _made("zeros", shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made(backends.NUMPY.zeros, shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def ones(shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
+def ones(
+    shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
+) -> Tensor:
     """A Tensor of ones.
 
     >>> import autograd as ag
     >>> ag.ones(2, dtype="float32")
     Tensor([1.0, 1.0], dtype=float32)
     """
-    return _made("ones", shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made(backends.NUMPY.ones, shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def empty(
@@ -67,7 +70,7 @@ def empty(
     >>> ag.empty((2, 3)).shape
     (2, 3)
     """
-    return _made("empty", shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made(backends.NUMPY.empty, shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def full(
@@ -84,7 +87,7 @@ def full(
     >>> ag.full((3,), 7.0)
     Tensor([7.0, 7.0, 7.0])
     """
-    return _made("full", shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made(backends.NUMPY.full, shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def arange(
@@ -104,7 +107,7 @@ def arange(
     (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
     """
     first, last = (0, start) if stop is None else (start, stop)
-    return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made(backends.NUMPY.arange, first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def linspace(
@@ -124,7 +127,14 @@ def linspace(
     Tensor([0.0, 0.5, 1.0])
     """
     return _made(
-        "linspace", start, stop, num, dtype=dtype, device=device, requires_grad=requires_grad, endpoint=endpoint
+        backends.NUMPY.linspace,
+        start,
+        stop,
+        num,
+        dtype=dtype,
+        device=device,
+        requires_grad=requires_grad,
+        endpoint=endpoint,
     )
 
 
@@ -144,18 +154,13 @@ def eye(
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
     """
-    return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made(backends.NUMPY.eye, n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def _like(name: str, x: Any, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool) -> Tensor:
-    """A Tensor around what the backend of ``x`` makes in its shape, on its device unless another is given."""
+def _like(name: str, x: Any, *args: Any, **options: Any) -> Tensor:
+    """A Tensor made by the backend of ``x``, so that it lies where ``x`` does unless another device is given."""
     data = asarray(x).data
-    make = getattr(backends.namespace(data), name)
-    array = make(data, *args, dtype=None if dtype is None else backends.as_dtype(dtype))
-    t = wrap(array if array.ndim else array[()])
-    if device is not None:
-        t = t.to(device)
-    return t.requires_grad_() if requires_grad else t
+    return _made(getattr(backends.namespace(data), name), data, *args, **options)
 
 
 def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
@@ -203,8 +208,8 @@ def full_like(
 def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
     """The coordinates of a grid from those of its axes (one-dimensional): a Tensor of the grid's shape for each.
 
-    With ``indexing="xy"`` the first two axes of the grid are swapped, as for pictures; with ``"ij"`` they are not. Gradients
-    flow to ``arrays``. Raises `ShapeError` for an array of more axes.
+    With ``indexing="xy"`` the first two axes of the grid are swapped, as for pictures; with ``"ij"`` they are not.
+    Gradients flow to ``arrays``. Raises `ShapeError` for an array of more axes.
 
     >>> import autograd as ag
     >>> ag.meshgrid(ag.Tensor([1.0, 2.0]), ag.Tensor([5.0]), indexing="ij")
@@ -212,7 +217,9 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
     """
     tensors = [asarray(x) for x in arrays]
     if wrong := [x.shape for x in tensors if x.ndim != 1]:
-        raise ShapeError(f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}.")
+        raise ShapeError(
+            f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}."
+        )
     places = list(range(len(tensors)))
     if indexing == "xy" and len(places) > 1:
         places[:2] = [1, 0]

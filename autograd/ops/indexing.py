@@ -64,7 +64,7 @@ getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape
 
 @op("[ ]ᵀ", text="scatter({x}, {index})", tex=r"\operatorname{{scatter}}_{{[{index}]}}({x})")
 def scatter_add(xp, x, *, index, shape):
-    """Zeros of ``shape`` with ``x`` added at ``index``, as often as the index names an element: the adjoint of `getitem`.
+    """Zeros of ``shape`` with ``x`` added at ``index``, as often as that names an element: the adjoint of `getitem`.
 
     >>> import autograd as ag
     >>> ag.scatter_add(ag.Tensor([1.0, 2.0, 3.0]), index=[0, 2, 0], shape=(4,))
@@ -136,7 +136,7 @@ def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
 
 @op("take", tex=r"\operatorname{{take}}({x}, {indices})")
 def take(xp, x, indices, *, axis=None):
-    """The entries ``indices`` (integers) of ``axis``, or of the flattened array; the shape of ``indices`` takes its place.
+    """The entries ``indices`` (integers) of ``axis``, or of the flattened array, in the shape of ``indices``.
 
     >>> import autograd as ag
     >>> ag.take(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), [1, 0, 1], axis=0)
@@ -166,7 +166,7 @@ scatter_take.vjp(x=_taken)
 
 @op("take along", text="take_along_axis({x}, {indices})", tex=r"\operatorname{{take}}({x}, {indices})")
 def take_along_axis(xp, x, indices, *, axis=-1):
-    """For each place of ``indices`` (integers, as many axes as ``x``) the element of ``x`` that it names along ``axis``.
+    """For each place of ``indices`` (integers, with the axes of ``x``) the element that it names along ``axis``.
 
     >>> import autograd as ag
     >>> ag.take_along_axis(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1)
@@ -176,9 +176,7 @@ def take_along_axis(xp, x, indices, *, axis=-1):
     return xp.take_along_axis(x, indices, axis=axis)
 
 
-take_along_axis.vjp(
-    x=lambda xp, g, indices, axis, x_shape: xp.scatter_along_axis(g, indices, axis=axis, shape=x_shape)
-)
+take_along_axis.vjp(x=lambda xp, g, indices, axis, x_shape: xp.scatter_along_axis(g, indices, axis=axis, shape=x_shape))
 
 
 @op("scatter along", text="scatter_along_axis({x}, {indices})", tex=r"\operatorname{{scatter}}({x}, {indices})")

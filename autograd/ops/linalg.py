@@ -21,7 +21,7 @@ def _rows(xp: Any, x: Any) -> Any:
     return x if len(x.shape) == 2 else xp.reshape(x, shape=(shapes.size(x.shape[:-1]), x.shape[-1]))
 
 
-# ------------------------------------------------------------------------------------------------------- matrix products
+# ------------------------------------------------------------------------------------------------------ matrix products
 
 
 @op("ᵀ", text="{x}ᵀ", tex="{x}^{{T}}", level=3)
@@ -45,7 +45,8 @@ matrix_transpose.vjp(x=lambda g: g.mT)
 def matmul(xp, x, y):
     """The matrix product ``x @ y``: ``(..., m, k)`` with ``(..., k, n)`` gives ``(..., m, n)``, leading axes broadcast.
 
-    As in NumPy a one-dimensional ``x`` is a row, a one-dimensional ``y`` a column, and that axis is dropped from the result.
+    As in NumPy a one-dimensional ``x`` is a row, a one-dimensional ``y`` a column, and that axis is dropped from the
+    result.
 
     >>> import autograd as ag
     >>> ag.matmul(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
@@ -105,6 +106,8 @@ def linear(xp, x, weight, bias=None):
     Tensor([4.0, -2.0])
     """
     try:
+        if weight.ndim != 2:
+            raise ValueError
         z = x @ weight.T
         if bias is not None:
             z += bias  # the product is ours alone: no need for another array of its size
@@ -118,7 +121,9 @@ def _no_layer(x: Any, weight: Any, bias: Any, error: Exception) -> Exception:
     if len(weight.shape) != 2:
         return ValueError(f"weight has {len(weight.shape)} axes and needs two, (outputs, inputs)")
     if not x.shape or x.shape[-1] != weight.shape[1]:
-        return ValueError(f"the last axis of x must be of length {weight.shape[1]}, the inputs of a weight (outputs, inputs)")
+        return ValueError(
+            f"the last axis of x must be of length {weight.shape[1]}, the inputs of a weight (outputs, inputs)"
+        )
     if bias is not None and bias.shape != weight.shape[:1]:
         return ValueError(f"bias must have shape {weight.shape[:1]}, one number for each output of the weight")
     return error
@@ -133,14 +138,16 @@ linear.vjp(
 
 @op("·", text="{x} · {y}", tex=r"{x} \cdot {y}", level=2, broadcasts=True)
 def vecdot(xp, x, y, *, axis=-1):
-    """The dot products of the vectors that lie along ``axis`` (-1 and lower, counted after broadcasting) of real arrays.
+    """The dot products of the real vectors that lie along ``axis``: -1 or lower, because ``x`` and ``y`` broadcast.
 
     >>> import autograd as ag
     >>> ag.vecdot(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
     Tensor([12.0, 34.0])
     """
     if axis >= 0:
-        raise DomainError(f"vecdot counts its axis from the end, because x and y broadcast: {axis} must be -1 or lower.")
+        raise DomainError(
+            f"vecdot counts its axis from the end, because x and y broadcast: {axis} must be -1 or lower."
+        )
     if x.shape[axis] != y.shape[axis]:
         raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need as many")
     return xp.sum(x * y, axis=axis)
@@ -164,7 +171,7 @@ def outer(x: Any, y: Any) -> Tensor:
     return product
 
 
-# ---------------------------------------------------------------------------------------------- products by named axes
+# ----------------------------------------------------------------------------------------------- products by named axes
 
 
 def _summed(xp: Any, x: Any, labels: str, keep: str) -> tuple[Any, str]:
@@ -181,7 +188,7 @@ def _arranged(xp: Any, x: Any, labels: str, groups: Sequence[str], sizes: dict[s
 
 
 def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[Any, str]:
-    """``x`` times ``y``, labels ``xs`` and ``ys``, summed over all labels that are not in ``keep``: one matrix product."""
+    """``x`` times ``y``, labels ``xs`` and ``ys``, summed over the labels that are not in ``keep``: one product."""
     x, xs = _summed(xp, x, xs, keep + ys)
     y, ys = _summed(xp, y, ys, keep + xs)
     sizes = dict(zip(xs + ys, (*x.shape, *y.shape), strict=True))
@@ -201,8 +208,8 @@ def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[A
 def contract(xp, *arrays, subscripts):
     """The operation behind `einsum`: a sum of products over named axes, ``subscripts`` like ``"ij,jk->ik"``.
 
-    Here nothing is implied: each array's labels are distinct, a label has one length, and the result's labels are given.
-    The arrays are multiplied from left to right, each time as one matrix product.
+    Here nothing is implied: each array's labels are distinct, a label has one length, and the result's labels are
+    given. The arrays are multiplied from left to right, each time as one matrix product.
 
     >>> import autograd as ag
     >>> ag.contract(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]), subscripts="i,j->ij")
@@ -240,7 +247,9 @@ def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
     """``term`` with labels from ``dots``, counted from the right, in place of its ellipsis."""
     before, ellipsis, after = term.partition("...")
     if wrong := [c for c in before + after if c not in _LABELS]:
-        raise DomainError(f"einsum {subscripts!r}: {wrong[0]!r} is no label; use letters, ',', '->' and one '...' in a term.")
+        raise DomainError(
+            f"einsum {subscripts!r}: {wrong[0]!r} is no label; use letters, ',', '->' and one '...' in a term."
+        )
     count = ndim - len(before) - len(after)
     if count < 0 or (count and not ellipsis):
         raise ShapeError(
@@ -252,10 +261,11 @@ def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
 def einsum(subscripts: str, *operands: Any) -> Tensor:
     """A sum of products over named axes, as NumPy's: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
 
-    Each operand has a term of ``subscripts``, one letter an axis. The result has the letters after ``->`` in that order, or
-    without an arrow those that occur once, sorted. A letter twice in a term takes a diagonal; ``...`` stands for the axes
-    that have no letter, broadcast. Products are taken from left to right, so that the order of the operands decides the
-    work. Raises `DomainError` for what is no label, and `ShapeError` for axes that do not fit their labels.
+    Each operand has a term of ``subscripts``, one letter an axis. The result has the letters after ``->`` in that
+    order, or without an arrow those that occur once, sorted. A letter twice in a term takes a diagonal; ``...`` stands
+    for the axes that have no letter, broadcast. Products are taken from left to right, so that the order of the
+    operands decides the work. Raises `DomainError` for what is no label, and `ShapeError` for axes that do not fit
+    their labels.
 
     >>> import autograd as ag
     >>> x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -268,16 +278,22 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     given, arrow, wanted = subscripts.replace(" ", "").partition("->")
     written = given.split(",")
     if len(written) != len(tensors):
-        raise ShapeError(f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each.")
+        raise ShapeError(
+            f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each."
+        )
     free = [c for c in _LABELS if c not in subscripts]
-    depth = max((x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t), default=0)
+    depth = max(
+        (x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t), default=0
+    )
     dots = "".join(free[: max(depth, 0)])
     terms = [_spelled_out(t, x.ndim, dots, subscripts) for t, x in zip(written, tensors, strict=True)]
     everything = "".join(terms)
     if arrow:
         result = wanted.replace("...", dots)
         if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
-            raise DomainError(f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it.")
+            raise DomainError(
+                f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it."
+            )
     else:
         letters = sorted(c for c in set(everything) if everything.count(c) == 1 and c not in dots)
         result = dots + "".join(letters)
@@ -285,15 +301,18 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     fresh = iter(free[len(dots) :])
     factors: list[tuple[str, Tensor]] = []
     for term, x in zip(terms, tensors, strict=True):
-        # An axis of length 1 that is broadcast has no say. The second axis of a diagonal gets a label of its own, and an
-        # identity matrix that ties it to the first.
+        # An axis of length 1 that is broadcast has no say. The second axis of a diagonal gets a label of its own, and
+        # an identity matrix that ties it to the first.
         axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
         labels, identities = "", []
         for label in (term[a] for a in axes):
             labels += next(fresh) if label in labels else label
             if labels[-1] != label:
                 identities.append((label + labels[-1], _identity(x, sizes[label])))
-        factors += [(labels, reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x), *identities]
+        factors += [
+            (labels, reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x),
+            *identities,
+        ]
     contraction: Tensor = contract.apply(
         *(x for _, x in factors), subscripts=f"{','.join(labels for labels, _ in factors)}->{result}"
     )
@@ -308,7 +327,9 @@ def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: st
             sizes[label] = n
         elif n not in (1, sizes[label]):
             given = ", ".join(map(describe, tensors))
-            raise ShapeError(f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another ({given}).")
+            raise ShapeError(
+                f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another ({given})."
+            )
     return sizes
 
 
@@ -319,8 +340,8 @@ def _identity(like: Tensor, n: int) -> Tensor:
 
 
 def tensordot(x: Any, y: Any, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
-    """The sum of products over pairs of axes: ``axes`` gives those of ``x`` and those of ``y``, or how many, the last of
-    ``x`` with the first of ``y``.
+    """The sum of products over pairs of axes: ``axes`` gives those of ``x`` and those of ``y``, or how many, the last
+    of ``x`` with the first of ``y``.
 
     The result has the other axes of ``x``, then those of ``y``. Raises `ShapeError` where a pair differs in length.
 
@@ -333,11 +354,12 @@ def tensordot(x: Any, y: Any, *, axes: int | tuple[Sequence[int], Sequence[int]]
     x, y = asarray(x), asarray(y)
     pairs = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
     of_x, of_y = (
-        shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim) for p, z in zip(pairs, (x, y), strict=True)
+        shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim)
+        for p, z in zip(pairs, (x, y), strict=True)
     )
     if [x.shape[i] for i in of_x] != [y.shape[j] for j in of_y]:
         raise ShapeError(
-            f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: each pair must be of one length."
+            f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: pair equal lengths."
         )
     xs = _LABELS[: x.ndim]
     paired = dict(zip(of_y, of_x, strict=True))

@@ -31,7 +31,7 @@ def _check_batch(name: str, shape: shapes.Shape, reduction: str) -> None:
         raise ShapeError(f"{name} was given an empty batch, of shape {shape}: a loss needs at least one example.")
 
 
-# --------------------------------------------------------------------------------------------------------------- softmax
+# -------------------------------------------------------------------------------------------------------------- softmax
 
 
 @op("softmax", tex=r"\operatorname{{softmax}}({x})")
@@ -77,7 +77,7 @@ def one_hot(xp, labels, *, classes, dtype="float64"):
     return xp.astype(labels[..., None] == xp.arange(classes), dtype)
 
 
-# -------------------------------------------------------------------------------------------------------- cross-entropies
+# ------------------------------------------------------------------------------------------------------ cross-entropies
 
 
 def _are_labels(logits: Any, target: Any) -> bool:
@@ -87,7 +87,9 @@ def _are_labels(logits: Any, target: Any) -> bool:
 def _check_target(xp: Any, logits: Any, target: Any) -> None:
     """Refuse what is neither a label for each row of logits nor a probability for each logit."""
     if not logits.shape:
-        raise ShapeError("cross_entropy needs logits with an axis of classes, (..., classes); it was given a single number.")
+        raise ShapeError(
+            "cross_entropy needs logits with an axis of classes, (..., classes); it was given a single number."
+        )
     if target.shape == logits.shape:
         return
     classes = logits.shape[-1]
@@ -103,8 +105,9 @@ def _check_target(xp: Any, logits: Any, target: Any) -> None:
         )
     low, high = int(xp.min(target)), int(xp.max(target))
     if low < 0 or high >= classes:
+        wrong = low if low < 0 else high
         raise DomainError(
-            f"cross_entropy was given the label {low if low < 0 else high} for logits of {classes} classes, {logits.shape}: "
+            f"cross_entropy was given the label {wrong} for logits of {classes} classes, {logits.shape}: "
             f"labels go from 0 to {classes - 1}."
         )
 
@@ -116,13 +119,14 @@ def _probabilities(xp: Any, target: Any, logits: Any) -> Any:
 
 @op("cross entropy", text="cross_entropy({logits}, {target})", tex=r"\operatorname{{CE}}({logits}, {target})")
 def cross_entropy(xp, logits, target, *, reduction="mean"):
-    """The cross-entropy of ``softmax(logits)`` to the target, in nats: ``-sum(target * log_softmax(logits))`` per example.
+    """The cross-entropy of ``softmax(logits)`` to the target, in nats: ``-sum(target * log_softmax(logits))``.
 
-    ``logits``: (..., classes), before any softmax. ``target``: integer labels (...), or one-hot or soft labels (..., classes).
-    ``reduction``: the ``"mean"`` over the examples, their ``"sum"``, or ``"none"`` for one loss each.
+    ``logits``: (..., classes), before any softmax. ``target``: integer labels of shape (...), or one-hot or soft labels
+    of shape (..., classes). ``reduction``: the ``"mean"`` over the examples, their ``"sum"``, or ``"none"`` for one loss
+    each.
 
-    Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch, and
-    `DTypeError` for labels that are no integers.
+    Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch,
+    and `DTypeError` for labels that are no integers.
 
     >>> import autograd as ag
     >>> logits = ag.Tensor([[0.0, 0.0], [0.0, 100.0]])
@@ -176,8 +180,8 @@ def _check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
 def binary_cross_entropy_with_logits(xp, logits, target, *, reduction="mean"):
     """The cross-entropy of ``sigmoid(logits)`` to the target, in nats, elementwise, without overflow.
 
-    ``logits`` and ``target`` (numbers from 0 to 1) have one shape. ``reduction``: ``"mean"`` over all elements, ``"sum"``,
-    or ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
+    ``logits`` and ``target`` (numbers from 0 to 1) have one shape. ``reduction``: ``"mean"`` over all elements,
+    ``"sum"``, or ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
 
     >>> import autograd as ag
     >>> ag.binary_cross_entropy_with_logits(ag.Tensor([0.0, 100.0]), [1.0, 1.0], reduction="none")
@@ -199,8 +203,8 @@ binary_cross_entropy_with_logits.vjp(
 def squared_error(xp, x, y, *, reduction="mean"):
     """``(x - y)²``, elementwise.
 
-    ``x`` and ``y`` have one shape, or one of them is a number. ``reduction``: ``"mean"`` over all elements, ``"sum"``, or
-    ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
+    ``x`` and ``y`` have one shape, or one of them is a number. ``reduction``: ``"mean"`` over all elements, ``"sum"``,
+    or ``"none"``. Raises `ShapeError` for different shapes and for an empty batch.
 
     >>> import autograd as ag
     >>> ag.squared_error(ag.Tensor([1.0, 2.0]), ag.Tensor([1.0, 4.0]), reduction="sum")

@@ -11,7 +11,7 @@ from autograd.op import op
 
 
 def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:
-    """A reduction's result with the reduced axes of ``shape`` as ones, so that it broadcasts against what was reduced."""
+    """A reduction's result with the reduced axes of ``shape`` as ones: it broadcasts against what was reduced."""
     return xp.reshape(value, shape=shapes.keepdims_shape(shape, axis))
 
 
@@ -20,7 +20,7 @@ def _spread(xp: Any, g: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
     return xp.broadcast_to(g if axis is None else _kept(xp, g, x_shape, axis), shape=x_shape)
 
 
-# ------------------------------------------------------------------------------------------------------- sums and moments
+# ----------------------------------------------------------------------------------------------------- sums and moments
 
 
 @op("Σ", text="sum({x})", tex=r"\sum {x}", level=2)
@@ -34,7 +34,7 @@ def sum(xp, x, *, axis=None, keepdims=False):
     return xp.sum(x, axis=axis, keepdims=keepdims)
 
 
-sum.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g, x_shape, axis))
+sum.vjp(x=_spread)
 
 
 @op("mean", tex=r"\operatorname{{mean}}({x})")
@@ -105,7 +105,7 @@ std.vjp(x=_std_by_x)
 
 @op("logsumexp", text="log Σ exp({x})", tex=r"\ln \sum e^{{{x}}}")
 def logsumexp(xp, x, *, axis=None, keepdims=False):
-    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where every element is -inf it is -inf, with a gradient of 0.
+    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf it is -inf, and its gradient 0.
 
     >>> import autograd as ag
     >>> ag.logsumexp(ag.Tensor([1000.0, 1000.0]))
@@ -126,7 +126,7 @@ def _softmax_of(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> A
 logsumexp.vjp(x=_softmax_of)
 
 
-# -------------------------------------------------------------------------------------------------------------- extremes
+# ------------------------------------------------------------------------------------------------------------- extremes
 
 
 def _shared(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
@@ -165,7 +165,7 @@ min.vjp(x=_shared)
 
 @op("argmax")
 def argmax(xp, x, *, axis=None, keepdims=False):
-    """The position of the largest element along ``axis`` (in the flattened array for ``None``), the first of equal ones.
+    """The position of the largest element along ``axis``, or in the flattened array; the first of equal ones.
 
     No gradient.
 
@@ -178,7 +178,7 @@ def argmax(xp, x, *, axis=None, keepdims=False):
 
 @op("argmin")
 def argmin(xp, x, *, axis=None, keepdims=False):
-    """The position of the smallest element along ``axis`` (in the flattened array for ``None``), the first of equal ones.
+    """The position of the smallest element along ``axis``, or in the flattened array; the first of equal ones.
 
     No gradient.
 
@@ -211,13 +211,15 @@ def any(xp, x, *, axis=None, keepdims=False):
     return xp.any(x, axis=axis, keepdims=keepdims)
 
 
-# -------------------------------------------------------------------------------------------------------- running totals
+# ------------------------------------------------------------------------------------------------------- running totals
 
 
 def _running_axis(ndim: int, axis: int | None) -> int:
     """The axis, from 0 up, that a running total goes along; it may be left out where there is only one."""
     if axis is None and ndim != 1:
-        raise ShapeError(f"a running total goes along one axis, and the array has {ndim}: say which one, for instance axis=0.")
+        raise ShapeError(
+            f"a running total goes along one axis, and the array has {ndim}: say which one, for instance axis=0."
+        )
     return shapes.normalize_axes(0 if axis is None else axis, ndim)[0]
 
 
@@ -270,7 +272,8 @@ def _recurrence_back(xp: Any, a: Any, g: Any, axis: int) -> Any:
 
 
 def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, include_initial: Any) -> Any:
-    # Element i is in all products from the i-th on: g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before.
+    # Element i is in all products from the i-th on, and what it is multiplied with there sums to
+    # g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before it.
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
     return _products_before(xp, x, axis) * _recurrence_back(xp, x, g, axis)
@@ -283,8 +286,8 @@ cumulative_prod.vjp(x=_cumulative_prod_by_x)
 def linear_recurrence(xp, a, b, *, axis=-1):
     """``y[i] = b[i] + a[i] * y[i-1]`` along ``axis``, from ``y[-1] = 0``; ``a`` and ``b`` have one shape.
 
-    Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990). It
-    is the adjoint of `cumulative_prod`, and its own.
+    Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990).
+    It is the adjoint of `cumulative_prod`, and its own.
 
     >>> import autograd as ag
     >>> ag.linear_recurrence(ag.Tensor([0.5, 0.5, 0.5]), ag.Tensor([1.0, 1.0, 1.0]))
@@ -315,7 +318,7 @@ linear_recurrence.vjp(
 )
 
 
-# -------------------------------------------------------------------------------------------------------------- products
+# ------------------------------------------------------------------------------------------------------------- products
 
 
 @op("Π", text="prod({x})", tex=r"\prod {x}", level=2)

@@ -13,7 +13,7 @@ from autograd.ops.indexing import getitem
 if TYPE_CHECKING:
     from autograd.tensor import Tensor
 
-# ------------------------------------------------------------------------------------------------------------- the shape
+# ------------------------------------------------------------------------------------------------------------ the shape
 
 
 @op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})")
@@ -98,7 +98,9 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     ndim = len(x.shape)
     start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
     if len(start) != len(end):
-        raise ShapeError(f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a place.")
+        raise ShapeError(
+            f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a place."
+        )
     rest = iter([i for i in range(ndim) if i not in start])
     places = dict(zip(end, start, strict=True))
     moved: Tensor = permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
@@ -110,7 +112,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 @op("concat", text="concat({arrays})", tex=r"[{arrays}]")
 def concat(xp, *arrays, axis=0):
-    """Arrays one after the other along ``axis``, given as a list or one by one; with ``axis=None`` they are flattened first.
+    """Arrays, given as a list or one by one, in a row along ``axis``; flattened first with ``axis=None``.
 
     >>> import autograd as ag
     >>> ag.concat([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0])])
@@ -225,7 +227,7 @@ roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(shift), axis=axi
 
 @op("repeat", tex=r"\operatorname{{repeat}}({x})")
 def repeat(xp, x, *, repeats, axis=None):
-    """Each element ``repeats`` times along ``axis``, or of the flattened array; ``repeats`` is one number, or one for each.
+    """Each element ``repeats`` times (a number, or one for each) along ``axis``, or of the flattened array.
 
     >>> import autograd as ag
     >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
@@ -274,7 +276,7 @@ tile.vjp(x=_tiles_gathered)
 
 
 def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
-    """A number before and one after, for each axis, from what NumPy's ``pad`` takes: one number, one pair, or all pairs."""
+    """A number before and one after for each axis, from what NumPy's ``pad`` takes: a number, a pair, or all pairs."""
     if isinstance(pad_width, int):
         pairs = [(pad_width, pad_width)] * ndim
     else:
@@ -291,12 +293,14 @@ def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
 
 
 def _inside(pad_width: Any, shape: shapes.Shape) -> tuple[slice, ...]:
-    return tuple(slice(before, before + n) for (before, _), n in zip(_pad_width(pad_width, len(shape)), shape, strict=True))
+    return tuple(
+        slice(before, before + n) for (before, _), n in zip(_pad_width(pad_width, len(shape)), shape, strict=True)
+    )
 
 
 @op("pad", tex=r"\operatorname{{pad}}({x})")
 def pad(xp, x, *, pad_width, constant_values=0):
-    """``x`` with ``constant_values`` around it: ``pad_width`` is a number, a pair (before, after), or a pair for each axis.
+    """``x`` with ``constant_values`` around it. ``pad_width``: a number, a pair (before, after), or all pairs.
 
     >>> import autograd as ag
     >>> ag.pad(ag.Tensor([1.0, 2.0]), pad_width=(1, 2))

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
+import viz
 from autograd.testing import gradcheck, gradgradcheck
 from tests.table import TABLE, Case
 
@@ -29,7 +30,8 @@ def tensors(name: str, arrays: tuple[Any, ...], convert: Any = lambda x: x) -> l
     op = OPS[name]
     rules = [op.args[0 if op.variadic else i] in op.rules for i in range(len(arrays))]
     return [
-        ag.asarray(convert(x)).detach().requires_grad_(rule and is_float(x)) for x, rule in zip(arrays, rules, strict=True)
+        ag.asarray(convert(x)).detach().requires_grad_(rule and is_float(x))
+        for x, rule in zip(arrays, rules, strict=True)
     ]
 
 
@@ -193,3 +195,26 @@ def test_docstring(name: str) -> None:
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     doctest.DocTestRunner(optionflags=options).run(documented(name), out=found.append)
     assert not found, "".join(found)
+
+
+@every_operation
+def test_notation(name: str) -> None:
+    """Both notations name nothing but arguments and parameters, and the LaTeX one can be set."""
+    mathtext = pytest.importorskip("matplotlib.mathtext")
+    op = OPS[name]
+    words = {word: word if len(word) == 1 else rf"\mathrm{{{word}}}" for word in (*op.args, *op.params)}
+    assert op.symbol
+    text = op.text.format(**{word: word for word in words})
+    assert all(word in text for word in op.args if word not in op.optional)
+    mathtext.MathTextParser("path").parse(f"${op.tex.format(**words)}$")
+
+
+@every_derivative
+@settings(max_examples=3)
+@given(data=st.data())
+def test_picture(name: str, data: st.DataObject) -> None:
+    arrays, params = data.draw(TABLE[name].cases)
+    y = OPS[name](*tensors(name, arrays), **params)
+    if y.requires_grad:
+        picture = viz.draw_graph(y, gradients=ag.ones_like(y))
+        assert picture.svg().count("<svg") == 1

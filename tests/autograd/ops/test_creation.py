@@ -1,0 +1,88 @@
+"""Creation: NumPy's values, in the dtype and place asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DeviceError, DTypeError, ShapeError
+from autograd.testing import gradcheck
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [
+        (lambda: ag.zeros((2, 3)), np.zeros((2, 3))),
+        (lambda: ag.zeros(2, dtype="int64"), np.zeros(2, dtype=int)),
+        (lambda: ag.zeros(()), np.zeros(())),
+        (lambda: ag.ones(2, dtype=ag.float32), np.ones(2, dtype=np.float32)),
+        (lambda: ag.full((2,), 7), np.full(2, 7)),
+        (lambda: ag.full((2,), 7, dtype=ag.float64), np.full(2, 7.0)),
+        (lambda: ag.arange(3), np.arange(3)),
+        (lambda: ag.arange(1, 3), np.arange(1, 3)),
+        (lambda: ag.arange(1.0, 0.0, -0.25), np.arange(1.0, 0.0, -0.25)),
+        (lambda: ag.linspace(0.0, 1.0, 5), np.linspace(0, 1, 5)),
+        (lambda: ag.linspace(0.0, 1.0, 4, endpoint=False), np.linspace(0, 1, 4, endpoint=False)),
+        (lambda: ag.eye(3), np.eye(3)),
+        (lambda: ag.eye(2, 3, k=1), np.eye(2, 3, k=1)),
+        (lambda: ag.zeros_like(np.ones((2, 2), dtype=np.float32)), np.zeros((2, 2), dtype=np.float32)),
+        (lambda: ag.ones_like([1, 2], dtype=ag.float64), np.ones(2)),
+        (lambda: ag.full_like(ag.Tensor([1.0, 2.0]), 3), np.full(2, 3.0)),
+        (lambda: ag.zeros_like(2.0), np.zeros(())),
+    ],
+)
+def test_values_as_numpy_makes_them(ours: Callable[[], Any], expected: Any) -> None:
+    made = ours()
+    np.testing.assert_array_equal(made.data, expected)
+    assert (made.dtype, made.shape, made.device) == (expected.dtype, expected.shape, "cpu")
+    assert not made.requires_grad
+
+
+@pytest.mark.parametrize("make", [ag.empty, ag.zeros, ag.ones])
+def test_leaves_to_differentiate_by(make: Any) -> None:
+    x = make((2, 3), requires_grad=True)
+    assert x.requires_grad
+    assert x.is_leaf
+    assert x.shape == (2, 3)
+    (2 * x).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, np.full((2, 3), 2.0))
+
+
+def test_like_takes_over_shape_and_dtype() -> None:
+    x = ag.Tensor(np.ones((2, 3)), dtype="float32", requires_grad=True)
+    made = ag.empty_like(x)
+    assert (made.shape, made.dtype, made.requires_grad) == ((2, 3), ag.float32, False)
+    assert ag.zeros_like(x, requires_grad=True).requires_grad
+
+
+def test_integers_have_no_derivative() -> None:
+    with pytest.raises(DTypeError, match="can't require grad: only floating-point values have derivatives"):
+        ag.arange(3, requires_grad=True)
+
+
+def test_an_unknown_dtype() -> None:
+    with pytest.raises(DTypeError, match="unknown dtype 'float99': choose float32"):
+        ag.zeros(2, dtype="float99")
+
+
+def test_an_unknown_device() -> None:
+    with pytest.raises(DeviceError, match="unknown device 'tpu': choose 'cpu', 'cuda'"):
+        ag.zeros(2, device="tpu")
+
+
+@pytest.mark.parametrize("indexing", ["xy", "ij"])
+@pytest.mark.parametrize("lengths", [(2,), (2, 3), (2, 3, 4)])
+def test_meshgrid_as_in_numpy(indexing: Any, lengths: tuple[int, ...]) -> None:
+    axes = [np.linspace(0.0, 1.0, n) for n in lengths]
+    for ours, theirs in zip(ag.meshgrid(*axes, indexing=indexing), np.meshgrid(*axes, indexing=indexing), strict=True):
+        np.testing.assert_array_equal(ours.data, theirs)
+    assert gradcheck(lambda *xs: ag.meshgrid(*xs, indexing=indexing), *axes)
+
+
+def test_meshgrid_refuses_matrices() -> None:
+    with pytest.raises(
+        ShapeError, match=r"the coordinates along each axis, one-dimensional; it was given shape \(2, 2\)"
+    ):
+        ag.meshgrid(np.ones((2, 2)))

@@ -1,0 +1,174 @@
+"""Indexing: everything that NumPy's takes, with duplicates, and ``x[i] = v``."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import GradientError, IndexingError, ShapeError
+from autograd.testing import gradcheck, gradgradcheck
+
+X = np.random.default_rng(0).normal(size=(3, 4, 2))
+MASK = np.random.default_rng(1).random(size=(3, 4)) < 0.5
+
+INDICES: list[Any] = [
+    0,
+    -1,
+    np.int64(1),
+    slice(None),
+    slice(None, None, -2),
+    slice(3, 0, -1),
+    slice(0, 0),
+    ...,
+    None,
+    (),
+    (1, 2, 0),
+    (..., 1),
+    (None, 1, ..., None),
+    (slice(1, None), None, slice(None, 2)),
+    [0, 2, 0],
+    np.array([[0, 1], [1, 1]]),
+    np.array([], dtype=int),
+    (slice(None), [1, 1, 3]),
+    ([0, 1], [2, 3]),
+    ([0, 1], slice(None), [1, 1]),
+    (np.array([[0], [2]]), np.array([1, 1, 3])),
+    (0, [1, 1]),
+    (..., [0, 0, 1]),
+    (None, [2, 2], ..., 0),
+    MASK,
+    (MASK, 1),
+    X > 0,
+    (MASK, [0]),
+    (slice(None), MASK[0]),
+    ([0, 0, 2], MASK[0][:4].nonzero()[0][:1]),
+    [True, False, True],
+    True,
+    False,
+    (True, 0),
+    np.uint8(2),
+    np.array(1),
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_getitem_as_in_numpy(index: Any) -> None:
+    x = ag.Tensor(X)
+    np.testing.assert_array_equal(x[index].data, X[index])
+    assert x[index].shape == X[index].shape
+    if X[index].size:
+        assert gradcheck(lambda x: x[index], X)
+        assert gradgradcheck(lambda x: x[index] ** 2, X)
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_setitem_as_in_numpy(index: Any) -> None:
+    shape = X[index].shape
+    value = np.random.default_rng(2).normal(size=shape)
+    expected = X.copy()
+    expected[index] = value
+    np.testing.assert_array_equal(ag.setitem(X, value, index=index).data, expected)
+    if value.size:
+        assert gradcheck(lambda x, v: ag.setitem(x, v, index=index), X, value)
+        assert gradgradcheck(lambda x, v: ag.setitem(x, v, index=index) ** 2, X, value)
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_scatter_add_is_add_at(index: Any) -> None:
+    x = np.random.default_rng(3).normal(size=X[index].shape)
+    expected = np.zeros(X.shape)
+    np.add.at(expected, index, x)
+    np.testing.assert_allclose(ag.scatter_add(x, index=index, shape=X.shape).data, expected, atol=1e-15)
+
+
+def test_tensors_are_indices() -> None:
+    x = ag.Tensor(X)
+    rows, mask = ag.Tensor([0, 2, 0]), x > 0
+    np.testing.assert_array_equal(x[rows].data, X[[0, 2, 0]])
+    np.testing.assert_array_equal(x[:, ag.Tensor([1, 1])].data, X[:, [1, 1]])
+    np.testing.assert_array_equal(x[mask].data, X[X > 0])
+    np.testing.assert_array_equal(x[rows[1]].data, X[2])
+    np.testing.assert_array_equal(ag.take(x, rows, axis=0).data, X[[0, 2, 0]])
+
+
+def test_an_index_that_changes_later() -> None:
+    """The graph keeps the index that was used, whatever becomes of the Tensor that held it."""
+    x, index = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True), ag.Tensor([0, 0])
+    y = x[index]
+    index[0] = 2
+    ag.sum(y).backward()
+    np.testing.assert_array_equal(x.grad.data, [2.0, 0.0, 0.0])
+
+
+def test_duplicates_add_up_in_float32() -> None:
+    x = ag.Tensor(np.ones(3, dtype=np.float32), requires_grad=True)
+    x[np.zeros(1000, dtype=int)].sum().backward()
+    assert x.grad.dtype == ag.float32
+    np.testing.assert_array_equal(x.grad.data, [1000.0, 0.0, 0.0])
+
+
+def test_the_last_of_two_values_for_one_place_gets_the_gradient() -> None:
+    value = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = ag.setitem(np.zeros(2), value, index=[0, 1, 0])
+    np.testing.assert_array_equal(y.data, [3.0, 2.0])
+    y.backward(np.array([10.0, 20.0]))
+    np.testing.assert_array_equal(value.grad.data, [0.0, 20.0, 10.0])
+
+
+def test_assignment_is_a_value_update() -> None:
+    x = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    v = ag.Tensor(5.0, requires_grad=True)
+    y = x * 2
+    before = y * 1.0
+    y[1:] = v
+    np.testing.assert_array_equal(y.data, [2.0, 5.0, 5.0])
+    np.testing.assert_array_equal(before.data, [2.0, 4.0, 6.0])
+    y.backward(np.array([1.0, 10.0, 100.0]))
+    np.testing.assert_array_equal(x.grad.data, [2.0, 0.0, 0.0])
+    assert v.grad.item() == 110.0
+
+
+def test_assignment_to_a_leaf_that_requires_grad() -> None:
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    with pytest.raises(GradientError, match=r"'w' \(2,\) float64 is a leaf that requires grad"):
+        x[0] = 3.0
+    with ag.no_grad():
+        x[0] = 3.0
+    np.testing.assert_array_equal(x.data, [3.0, 2.0])
+    assert x.is_leaf
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 2), (2,), (1, 3, 1), (1, 1, 3, 2)])
+def test_an_assigned_value_is_broadcast(shape: tuple[int, ...]) -> None:
+    value = np.random.default_rng(4).normal(size=shape)
+    assert gradcheck(lambda x, v: ag.setitem(x, v, index=(slice(None), 1)), X, value)
+
+
+def test_an_index_that_does_not_exist() -> None:
+    with pytest.raises(
+        IndexingError, match=r"getitem can't take x = 'x' \(2,\) float64, index=5: index 5 is out of bounds"
+    ):
+        ag.Tensor([1.0, 2.0], name="x")[5]
+    with pytest.raises(IndexingError, match="too many indices"):
+        ag.Tensor([1.0, 2.0])[0, 0]
+
+
+def test_a_value_that_does_not_fit() -> None:
+    with pytest.raises(ShapeError, match=r"setitem can't take x = \(3,\) float64, value = \(2,\) float64"):
+        ag.setitem(np.ones(3), np.ones(2), index=slice(None))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sort(axis: int, descending: bool) -> None:
+    expected = np.sort(X, axis=axis)
+    expected = np.flip(expected, axis=axis) if descending else expected
+    np.testing.assert_array_equal(ag.sort(X, axis=axis, descending=descending).data, expected)
+    assert gradcheck(lambda x: ag.sort(x, axis=axis, descending=descending), X)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_equal_elements_keep_their_order(descending: bool) -> None:
+    order = ag.argsort([1.0, 0.0, 1.0, 0.0], descending=descending)
+    np.testing.assert_array_equal(order.data, [0, 2, 1, 3] if descending else [1, 3, 0, 2])

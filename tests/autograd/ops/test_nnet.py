@@ -1,0 +1,152 @@
+"""Softmax and the losses: beside PyTorch, at the edge of the numbers, and what they refuse, in words."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DomainError, DTypeError, ShapeError
+
+RNG = np.random.default_rng(0)
+REDUCTIONS = ["mean", "sum", "none"]
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
+@pytest.mark.parametrize("kind", ["labels", "one-hot", "soft"])
+def test_cross_entropy_as_in_pytorch(kind: str, batch: tuple[int, ...], reduction: str) -> None:
+    torch = pytest.importorskip("torch")
+    logits, labels = RNG.normal(size=(*batch, 4)), RNG.integers(0, 4, size=batch)
+    soft = RNG.dirichlet(np.ones(4), size=batch)
+    target = {"labels": labels, "one-hot": np.eye(4, dtype=int)[labels], "soft": soft}[kind]
+    theirs = torch.asarray(logits).reshape(-1, 4).requires_grad_()
+    given = torch.asarray(target) if kind == "labels" else torch.asarray(target.astype(float))
+    loss = torch.nn.functional.cross_entropy(
+        theirs, given.reshape(-1) if kind == "labels" else given.reshape(-1, 4), reduction=reduction
+    )
+    loss.sum().backward()
+    x = ag.Tensor(logits, requires_grad=True)
+    y = ag.cross_entropy(x, target, reduction=reduction)
+    y.sum().backward()
+    np.testing.assert_allclose(y.data, loss.detach().numpy().reshape(y.shape))
+    np.testing.assert_allclose(x.grad.data, theirs.grad.numpy().reshape(x.shape), atol=1e-12)
+
+
+def test_the_slope_of_cross_entropy_is_softmax_less_one_hot() -> None:
+    x = ag.Tensor(RNG.normal(size=(3, 4)), requires_grad=True)
+    ag.cross_entropy(x, [0, 3, 3], reduction="sum").backward()
+    expected = ag.softmax(x).data - ag.one_hot([0, 3, 3], classes=4).data
+    np.testing.assert_allclose(x.grad.data, expected)
+
+
+@pytest.mark.parametrize("scale", [1e4, -1e4])
+def test_cross_entropy_of_extreme_logits(scale: float) -> None:
+    x = ag.Tensor([[scale, 0.0, -scale]], requires_grad=True)
+    loss = ag.cross_entropy(x, [0])
+    loss.backward()
+    assert loss.item() == (0.0 if scale > 0 else 2e4)
+    assert np.isfinite(x.grad.data).all()
+
+
+@pytest.mark.parametrize("target", [[1, 0], [[0, 1], [1, 0]], [[0.25, 0.75], [0.5, 0.5]]])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_cross_entropy_keeps_float32(target: Any, reduction: str) -> None:
+    x = ag.Tensor(np.ones((2, 2)), dtype="float32", requires_grad=True)
+    loss = ag.cross_entropy(x, np.array(target), reduction=reduction)
+    loss.sum().backward()
+    assert loss.dtype == x.grad.dtype == ag.float32
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.uint64])
+def test_labels_of_any_integer_dtype(dtype: Any) -> None:
+    labels = np.array([0, 2], dtype=dtype)
+    assert ag.cross_entropy(np.zeros((2, 3)), labels).item() == pytest.approx(np.log(3))
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "error", "message"),
+    [
+        (
+            (2, 3),
+            np.array([0, 3]),
+            DomainError,
+            r"the label 3 for logits of 3 classes, \(2, 3\): labels go from 0 to 2",
+        ),
+        (
+            (2, 3),
+            np.array([-1, 0]),
+            DomainError,
+            r"the label -1 for logits of 3 classes, \(2, 3\): labels go from 0 to 2",
+        ),
+        ((2, 3), np.array([0.0, 1.0]), DTypeError, "labels of dtype float64: labels are integers from 0 to 2"),
+        ((2, 3), np.array([True, False]), DTypeError, "labels of dtype bool: labels are integers from 0 to 2"),
+        (
+            (2, 3),
+            np.array([0, 1, 2]),
+            ShapeError,
+            r"logits \(2, 3\) and a target \(3,\): give integer labels of shape \(2,\), or one probability for each",
+        ),
+        ((2, 3), np.ones((2, 4)), ShapeError, r"logits \(2, 3\) and a target \(2, 4\)"),
+        (
+            (0, 3),
+            np.zeros(0, dtype=int),
+            ShapeError,
+            r"empty batch, of shape \(0, 3\): a loss needs at least one example",
+        ),
+        ((0, 3), np.zeros((0, 3)), ShapeError, r"empty batch, of shape \(0, 3\)"),
+        ((), np.int64(0), ShapeError, r"needs logits with an axis of classes, \(..., classes\)"),
+    ],
+)
+def test_cross_entropy_refuses(logits: Any, target: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ag.cross_entropy(np.zeros(logits), target)
+
+
+LOSSES = [ag.binary_cross_entropy_with_logits, ag.squared_error]
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, ag.cross_entropy], ids=lambda op: op.name)
+def test_an_unknown_reduction(loss: ag.Op) -> None:
+    with pytest.raises(DomainError, match=f"{loss.name} has no reduction 'median': choose 'mean', 'sum' or 'none'"):
+        loss(np.zeros((2, 2)), np.zeros((2, 2)), reduction="median")
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda op: op.name)
+def test_losses_refuse_to_broadcast(loss: ag.Op) -> None:
+    with pytest.raises(
+        ShapeError, match=rf"{loss.name} compares element by element, and was given shapes \(4, 1\) and \(4,\)"
+    ):
+        loss(np.zeros((4, 1)), np.zeros(4))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda op: op.name)
+def test_losses_refuse_an_empty_batch(loss: ag.Op) -> None:
+    with pytest.raises(ShapeError, match=rf"{loss.name} was given an empty batch, of shape \(0, 1\)"):
+        loss(np.zeros((0, 1)), np.zeros((0, 1)))
+
+
+def test_binary_cross_entropy_never_overflows() -> None:
+    x = ag.Tensor([1e4, -1e4, 1e4, -1e4], requires_grad=True)
+    loss = ag.binary_cross_entropy_with_logits(x, [1.0, 0.0, 0.0, 1.0], reduction="none")
+    np.testing.assert_array_equal(loss.data, [0.0, 0.0, 1e4, 1e4])
+    loss.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [0.0, 0.0, 1.0, -1.0])
+
+
+def test_a_squared_error_against_a_number_keeps_float32() -> None:
+    x = ag.Tensor([1.0, 3.0], dtype="float32", requires_grad=True)
+    loss = ag.squared_error(x, 1.0)
+    loss.backward()
+    assert (loss.item(), loss.dtype, x.grad.dtype) == (2.0, ag.float32, ag.float32)
+    np.testing.assert_array_equal(x.grad.data, [0.0, 2.0])
+
+
+@pytest.mark.parametrize("function", [ag.softmax, ag.log_softmax], ids=lambda op: op.name)
+def test_softmax_of_extreme_numbers(function: ag.Op) -> None:
+    x = ag.Tensor([[1e4, 1e4, -1e4], [-np.inf, 0.0, 0.0]], requires_grad=True)
+    y = function(x)
+    rows = y.data if function is ag.softmax else np.exp(y.data)
+    np.testing.assert_allclose(rows, [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]])
+    y[:, 1].sum().backward()
+    assert np.isfinite(x.grad.data).all()

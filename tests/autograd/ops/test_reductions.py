@@ -1,0 +1,162 @@
+"""Reductions at their special points: ties, zeros, infinities, nothing to reduce."""
+
+import math
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DomainError, IndexingError, ShapeError
+from autograd.testing import gradcheck, gradgradcheck
+
+
+@pytest.mark.parametrize("reduce", [ag.max, ag.min])
+def test_equal_extremes_share_the_gradient(reduce: ag.Op) -> None:
+    x = np.array([[1.0, 1.0, 0.0], [0.5, 1.0, 0.0]]) * (1 if reduce is ag.max else -1)
+    np.testing.assert_allclose(ag.grad(reduce)(x).data, [[1 / 3, 1 / 3, 0], [0, 1 / 3, 0]])
+    rows = ag.grad(lambda x: ag.sum(reduce(x, axis=1)))(x)
+    np.testing.assert_allclose(rows.data, [[0.5, 0.5, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize(("reduce", "theirs"), [(ag.max, "amax"), (ag.min, "amin")])
+def test_ties_as_in_pytorch(reduce: ag.Op, theirs: str) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).integers(0, 3, (4, 5, 2)).astype(float)
+    t = torch.asarray(x).requires_grad_()
+    getattr(torch, theirs)(t, dim=(0, 2)).sum().backward()
+    np.testing.assert_allclose(ag.grad(lambda x: ag.sum(reduce(x, axis=(0, 2))))(x).data, t.grad.numpy())
+
+
+def test_a_nan_is_the_extreme() -> None:
+    assert math.isnan(ag.max(ag.Tensor([1.0, math.nan])).item())
+
+
+ZEROS = [[2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 4.0], [1.0, 2.0, 0.0]]
+
+
+@pytest.mark.parametrize("x", ZEROS)
+def test_products_with_zeros_to_second_order(x: list[float]) -> None:
+    assert gradcheck(ag.prod, x)
+    assert gradgradcheck(ag.prod, x)
+    a, b, c = x
+    np.testing.assert_array_equal(ag.hessian(ag.prod)(x).data, [[0, c, b], [c, 0, a], [b, a, 0]])
+
+
+def test_products_over_several_axes() -> None:
+    x = np.array(ZEROS).reshape(5, 3, 1) + np.array([0.0, 1.0])
+    assert gradgradcheck(lambda x: ag.prod(x, axis=(2, 0)), x)
+
+
+@pytest.mark.parametrize("x", ZEROS)
+@pytest.mark.parametrize("include_initial", [False, True])
+def test_running_products_with_zeros_to_second_order(x: list[float], include_initial: bool) -> None:
+    def running(x: ag.Tensor) -> ag.Tensor:
+        return ag.cumulative_prod(x, include_initial=include_initial)
+
+    assert gradcheck(running, x)
+    assert gradgradcheck(running, x)
+
+
+def test_running_products_as_in_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(4, 30))
+    x[1, 7] = x[2, 3] = x[2, 20] = 0
+    t = torch.asarray(x).requires_grad_()
+    weights = np.random.default_rng(1).normal(size=x.shape)
+    (torch.cumprod(t, dim=1) * torch.asarray(weights)).sum().backward()
+    ours = ag.grad(lambda x: ag.sum(ag.cumulative_prod(x, axis=1) * weights))(x)
+    np.testing.assert_allclose(ours.data, t.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 64, 1000])
+def test_a_recurrence_of_any_length(length: int) -> None:
+    rng = np.random.default_rng(length)
+    a, b = rng.normal(size=(2, length)) * 0.9
+    expected, y = [], 0.0
+    for i in range(length):
+        y = b[i] + a[i] * y
+        expected.append(y)
+    np.testing.assert_allclose(ag.linear_recurrence(a, b).data, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_recurrence_needs_one_shape() -> None:
+    with pytest.raises(ShapeError, match=r"a = \(2,\) float64, b = \(3,\) float64: a and b need one shape"):
+        ag.linear_recurrence(np.ones(2), np.ones(3))
+
+
+@pytest.mark.parametrize("running", [ag.cumulative_sum, ag.cumulative_prod])
+def test_running_totals_need_an_axis(running: ag.Op) -> None:
+    with pytest.raises(
+        ShapeError, match=r"goes along one axis, and the array has 2: say which one, for instance axis=0"
+    ):
+        running(np.ones((2, 3)))
+    with pytest.raises(DomainError, match="axis 2 is out of range"):
+        running(np.ones((2, 3)), axis=2)
+
+
+def test_variance_of_too_few() -> None:
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="[Dd]egrees of freedom"):
+        y = ag.var(ag.Tensor([1.0], requires_grad=True), correction=1)
+    assert math.isnan(y.item())
+    assert np.isnan(ag.gradients(y, leaf_of(y)).data).all()
+
+
+def leaf_of(y: ag.Tensor) -> ag.Tensor:
+    return ag.Graph(y).nodes[0]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 3.0])
+def test_deviation_of_equal_values_has_no_slope(value: float) -> None:
+    x = ag.Tensor([value] * 4, requires_grad=True)
+    (slope,) = ag.gradients([ag.std(x)], [x], create_graph=True)
+    np.testing.assert_allclose(slope.data, 0.0, atol=1e-6)
+    (second,) = ag.gradients([ag.sum(slope * slope)], [x])
+    assert np.isfinite(second.data).all()
+
+
+@pytest.mark.parametrize("correction", [0, 1, 2])
+def test_moments_as_in_pytorch(correction: int) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    for ours, theirs in ((ag.var, torch.var), (ag.std, torch.std)):
+        t = torch.asarray(x).requires_grad_()
+        theirs(t, dim=0, correction=correction).sum().backward()
+        found = ag.grad(lambda x, f=ours: ag.sum(f(x, axis=0, correction=correction)))(x)
+        np.testing.assert_allclose(found.data, t.grad.numpy())
+
+
+def test_logsumexp_never_overflows() -> None:
+    assert ag.logsumexp(ag.Tensor([1000.0, 1000.0])).item() == pytest.approx(1000 + math.log(2))
+    assert ag.logsumexp(ag.Tensor([-1000.0, -1000.0])).item() == pytest.approx(-1000 + math.log(2))
+
+
+def test_logsumexp_of_minus_infinity() -> None:
+    x = ag.Tensor([[-math.inf, 0.0], [-math.inf, -math.inf]], requires_grad=True)
+    y = ag.logsumexp(x, axis=1)
+    np.testing.assert_array_equal(y.data, [0.0, -math.inf])
+    y.backward(np.ones(2))
+    np.testing.assert_array_equal(x.grad.data, [[0.0, 1.0], [0.0, 0.0]])
+
+
+def test_logsumexp_of_infinity() -> None:
+    assert ag.logsumexp(ag.Tensor([math.inf, 0.0])).item() == math.inf
+
+
+def test_a_missing_axis() -> None:
+    with pytest.raises(IndexingError, match=r"sum can't take x = 'w' \(2,\) float64, axis=3: axis 3 is out of bounds"):
+        ag.sum(ag.Tensor([1.0, 2.0], name="w"), axis=3)
+
+
+def test_the_largest_of_none() -> None:
+    with pytest.raises(ShapeError, match=r"max can't take x = \(0, 3\) float64: zero-size array"):
+        ag.max(ag.zeros((0, 3)))
+
+
+def test_integers_and_booleans() -> None:
+    assert ag.sum(ag.Tensor([True, True])).item() == 2
+    assert ag.mean(ag.Tensor([1, 2])).item() == 1.5
+    assert ag.max(ag.Tensor([1, 2])).dtype == ag.int64
+
+
+def test_numbers_are_reduced_too() -> None:
+    assert ag.sum(3.0).item() == ag.mean(3.0).item() == ag.max(3.0).item() == 3.0

@@ -1,0 +1,110 @@
+"""Shapes: what is made of several operations, and what does not fit, in words."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DomainError, IndexingError, ShapeError
+from autograd.testing import gradcheck
+
+X = np.random.default_rng(0).normal(size=(2, 6, 3))
+
+
+@pytest.mark.parametrize(("where", "axis"), [(2, 0), (3, 1), (3, -1), ([1, 4], 1), ([0, 2, 2], -1), ([], 0)])
+def test_split_as_in_numpy(where: Any, axis: int) -> None:
+    parts, expected = ag.split(X, where, axis=axis), np.split(X, where, axis=axis)
+    assert len(parts) == len(expected)
+    for part, array in zip(parts, expected, strict=True):
+        np.testing.assert_array_equal(part.data, array)
+    assert gradcheck(lambda x: ag.split(x, where, axis=axis), X)
+
+
+def test_split_refuses_unequal_parts() -> None:
+    with pytest.raises(ShapeError, match="axis 1 of length 6 can't be split into 4 equal parts"):
+        ag.split(X, 4, axis=1)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_unstack_undoes_stack(axis: int) -> None:
+    parts = ag.unstack(X, axis=axis)
+    assert len(parts) == X.shape[axis]
+    np.testing.assert_array_equal(ag.stack(parts, axis=axis).data, X)
+    assert gradcheck(lambda x: ag.unstack(x, axis=axis), X)
+
+
+@pytest.mark.parametrize(("source", "destination"), [(0, -1), (-1, 0), ((0, 1), (2, 0)), ((2,), (0,))])
+def test_moveaxis_as_in_numpy(source: Any, destination: Any) -> None:
+    np.testing.assert_array_equal(ag.moveaxis(X, source, destination).data, np.moveaxis(X, source, destination))
+
+
+def test_moveaxis_refuses_axes_without_a_place() -> None:
+    with pytest.raises(ShapeError, match=r"2 source\(s\) and 1 destination\(s\)"):
+        ag.moveaxis(X, (0, 1), 2)
+
+
+def test_arrays_come_as_a_list_or_one_by_one() -> None:
+    a, b = ag.Tensor([1.0], requires_grad=True), ag.Tensor([2.0, 3.0], requires_grad=True)
+    together = ag.concat([a, b])
+    np.testing.assert_array_equal(together.data, ag.concat(a, b).data)
+    together.backward(np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(a.grad.data, [1.0])
+    np.testing.assert_array_equal(b.grad.data, [2.0, 3.0])
+
+
+def test_one_array_twice_gets_both_gradients() -> None:
+    a = ag.Tensor([1.0], requires_grad=True)
+    ag.stack([a, a, np.ones(1)]).backward(np.array([[1.0], [2.0], [4.0]]))
+    np.testing.assert_array_equal(a.grad.data, [3.0])
+
+
+def test_concat_refuses_what_does_not_fit() -> None:
+    with pytest.raises(
+        ShapeError, match=r"concat can't take arrays\[0\] = \(2, 6, 3\) float64, arrays\[1\] = \(2, 5\) float64"
+    ):
+        ag.concat([X, np.ones((2, 5))])
+
+
+def test_reshape_refuses_another_number_of_elements() -> None:
+    with pytest.raises(ShapeError, match=r"reshape can't take x = \(2, 6, 3\) float64, shape=\(5, 5\): cannot reshape"):
+        ag.reshape(X, shape=(5, 5))
+
+
+def test_squeeze_refuses_a_longer_axis() -> None:
+    with pytest.raises(ShapeError, match="squeeze can't take"):
+        ag.squeeze(X, axis=0)
+
+
+def test_broadcast_to_refuses_what_does_not_stretch() -> None:
+    with pytest.raises(ShapeError, match=r"broadcast_to can't take x = \(2, 6, 3\) float64, shape=\(2, 2\)"):
+        ag.broadcast_to(X, shape=(2, 2))
+
+
+def test_a_missing_axis() -> None:
+    with pytest.raises((DomainError, IndexingError), match="axis 3 is out of"):
+        ag.flip(X, axis=3)
+
+
+@pytest.mark.parametrize("width", [-1, (1, -1), ((1, 1), (1, 1)), ((1, 2, 3),) * 3])
+def test_pad_refuses(width: Any) -> None:
+    with pytest.raises(
+        DomainError, match=r"does not fit 3 axes: give a number, a pair \(before, after\), or a pair for each axis"
+    ):
+        ag.pad(X, pad_width=width)
+
+
+def test_pad_keeps_what_surrounds_it_out_of_the_gradient() -> None:
+    x = ag.Tensor([1.0, 2.0], requires_grad=True)
+    y = ag.pad(x, pad_width=1, constant_values=7.0)
+    np.testing.assert_array_equal(y.data, [7.0, 1.0, 2.0, 7.0])
+    y.backward(np.array([10.0, 1.0, 2.0, 10.0]))
+    np.testing.assert_array_equal(x.grad.data, [1.0, 2.0])
+
+
+def test_repeats_may_be_an_array() -> None:
+    x = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = ag.repeat(x, repeats=np.array([2, 0, 1]))
+    np.testing.assert_array_equal(y.data, [1.0, 1.0, 3.0])
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [2.0, 0.0, 1.0])
