@@ -55,8 +55,8 @@ def evaluate(
 ) -> Evaluation:
     """Values at every place of the graph that computed ``y`` (one Tensor or several), and, if wanted, gradients.
 
-    ``seeds``: the gradients that arrive at each ``y``; without them 1 each, and no gradients where one of ``y`` has more
-    than one element.
+    ``seeds``: the gradients that arrive at each ``y``; without them 1 each, and no gradients where one of ``y`` has
+    more than one element.
 
     >>> x = ag.Tensor(3.0, requires_grad=True)
     >>> y = x * x
@@ -64,22 +64,24 @@ def evaluate(
     >>> float(seen.value(y.node)), float(seen.gradients[x]), [float(part) for part in seen.contributions[y.node]]
     (9.0, 6.0, [3.0, 3.0])
     """
-    graph = ag.Graph(*([y] if isinstance(y, ag.Tensor) else y))
-    fresh = graph.replay()
-    totals: dict[Any, np.ndarray] = {}
-    parts: dict[Any, tuple[np.ndarray | None, ...]] = {}
-    ends = [fresh[place] for place in graph.outputs]
-    if seeds is None:
-        gradients = gradients and all(end.size == 1 for end in ends)
-        seeds = [ag.ones_like(end.detach()) for end in ends]
-    wanted = [(end, ag.asarray(seed).data) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
-    if gradients and wanted:
-        known = {place_of(tensor): place for place, tensor in fresh.items()}
-        for node, total, passed in ag.walk(*zip(*wanted, strict=True)):
-            place = known[node]
-            totals[place] = host(total)
-            parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
-    return Evaluation(graph, {place: host(tensor) for place, tensor in fresh.items()}, totals, parts)
+    # What is not finite is for the picture to show: no warnings of NumPy's about it.
+    with np.errstate(all="ignore"):
+        graph = ag.Graph(*([y] if isinstance(y, ag.Tensor) else y))
+        fresh = graph.replay()
+        totals: dict[Any, np.ndarray] = {}
+        parts: dict[Any, tuple[np.ndarray | None, ...]] = {}
+        ends = [fresh[place] for place in graph.outputs]
+        if seeds is None:
+            gradients = gradients and all(end.size == 1 for end in ends)
+            seeds = [ag.ones_like(end.detach()) for end in ends]
+        wanted = [(end, ag.asarray(seed).data) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
+        if gradients and wanted:
+            known = {place_of(tensor): place for place, tensor in fresh.items()}
+            for node, total, passed in ag.walk(*zip(*wanted, strict=True)):
+                place = known[node]
+                totals[place] = host(total)
+                parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))
+        return Evaluation(graph, {place: host(tensor) for place, tensor in fresh.items()}, totals, parts)
 
 
 def _in_shape(part: Any, source: Any) -> np.ndarray | None:

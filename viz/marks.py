@@ -50,12 +50,13 @@ def thumbnail(array: np.ndarray, theme: Theme, *, width: int = 104, height: int 
 
 def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
     """A picture (height, width), its smallest value lightest and its largest darkest; its longer side about `side`."""
-    finite = array[np.isfinite(array)]
+    values = array.astype(float)
+    finite = values[np.isfinite(values)]
     low, high = float(finite.min(initial=math.inf)), float(finite.max(initial=-math.inf))
     span = high - low if high > low else 1.0
     colours = [
         [style.on_ramp((x - low) / span) if math.isfinite(x) else theme.bad for x in line]
-        for line in array.astype(float).tolist()
+        for line in values.tolist()
     ]
     pixel = _pixel(array, side)
     return pixels(colours, pixel, pixel, theme)

@@ -52,7 +52,7 @@ def draw_modules(
     >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
     >>> picture = draw_modules(ag.sum(ag.tanh(w)))
     >>> picture.alt
-    'Tanh, Sum: L = -0.2995. Rows: Tanh, Sum.'
+    'Tanh, Sum: L = -0.2995. Rows: Tanh (rms gradient 0.63), Sum.'
     """
     if getattr(y, "node", None) is None:
         raise ValueError(

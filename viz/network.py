@@ -146,7 +146,8 @@ def _run(
     is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
     if probabilities is None:
         probabilities = classes is not None or "softmax" in last or (is_class and not last)
-    truth, total, words = _loss(output, number, last, is_class, loss, classes)
+    with ag.enable_grad():
+        truth, total, words = _loss(output, number, last, is_class, loss, classes)
     seen = evaluate(output if total is None else total, gradients=total is not None)
     layers = []
     for node, activation, end in chain:
@@ -200,7 +201,7 @@ def _chain(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
                     f"{where} does not fit into one (of dropout, call model.eval() first): draw_graph draws any graph"
                 )
             after.append(str(op.name))
-        place = next(p for p in place.inputs if isinstance(p, Node) or p is start)
+        place = next((p for p in place.inputs if isinstance(p, Node) or p is start), None)
     if not chain:
         raise ValueError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
     return chain[::-1]

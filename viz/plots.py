@@ -304,11 +304,11 @@ def _pictures(images: Any) -> np.ndarray:
     return array.astype(float)
 
 
-def _classes_of(values: Any, n: int, name: str) -> np.ndarray:
+def _classes_of(values: Any, n: int, name: str, others: str = "images") -> np.ndarray:
     array = np.asarray(host(values))
     if array.shape != (n,) or array.dtype.kind not in "iub":
         raise ValueError(
-            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} images: give one"
+            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} {others}: give one"
             " integer class for each"
         )
     return array.astype(int)
@@ -476,7 +476,7 @@ def plot_confusion(
     true = np.asarray(host(labels))
     if true.ndim != 1 or true.size == 0:
         raise ValueError(f"labels of shape {numbers.shape(true.shape)} are no list of classes: give (n,), n at least 1")
-    true, said = _classes_of(true, true.size, "labels"), _classes_of(predictions, true.size, "predictions")
+    true, said = _classes_of(true, true.size, "labels"), _classes_of(predictions, true.size, "predictions", "labels")
     k = len(classes) if classes is not None else int(max(true.max(), said.max())) + 1
     for name, values in (("labels", true), ("predictions", said)):
         if values.min() < 0 or values.max() >= k:

@@ -261,11 +261,12 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
         for row in rows
         if row.weight and not row.weight.shared and row.weight.tensor in seen.gradients
     }
+    end = next((row.letter for row in rows if any(row.place is output for output in seen.graph.outputs)), "L")
     finite = [size for size in sizes.values() if math.isfinite(size)]
     largest = max(finite, default=0.0)
     median = float(np.median(finite)) if finite else 0.0
     for row in rows:
-        row.warnings += _not_finite(row, seen)
+        row.warnings += _not_finite(row, seen, end)
         size = sizes.get(row.key, math.nan)
         if math.isfinite(size):
             if size < VANISHING * largest:
@@ -281,10 +282,10 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
             row.warnings += _squashed(node, seen.values[node], name)
 
 
-def _not_finite(row: Row, seen: Evaluation) -> list[Warning]:
-    arrays = [(row.letter, seen.value(row.place)), (f"∂L/∂{row.letter}", seen.gradient(row.place))]
+def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Warning]:
+    arrays = [(row.letter, seen.value(row.place)), (f"∂{end}/∂{row.letter}", seen.gradient(row.place))]
     arrays += [(p.name, seen.values.get(p.tensor)) for p in row.parameters]
-    arrays += [(f"∂L/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
+    arrays += [(f"∂{end}/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
     lines = []
     for name, array in arrays:
         if array is None or array.dtype.kind not in "fc":
@@ -364,7 +365,7 @@ def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
     """The mean slope of an activation at its recorded inputs and its steepest anywhere, by the engine's own rule."""
 
     def slope(array: np.ndarray) -> np.ndarray:
-        with ag.enable_grad():
+        with ag.enable_grad(), np.errstate(all="ignore"):
             x = ag.Tensor(array, requires_grad=True)
             y = node.op(x, **node.params)
         return host(ag.gradients(y, x, ag.ones_like(y.detach())))
