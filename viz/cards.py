@@ -19,7 +19,7 @@ from viz.style import Theme
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
-DERIVATIVE = 30
+DERIVATIVE = 36
 SLOPES = 4  # so many slopes are written beside the formula
 
 
@@ -33,22 +33,22 @@ class Cards:
 
     def by(self, card: Card) -> str:
         """`∂L/∂w`."""
-        return f"∂{self.scene.end}/∂{clipped(card.name)}"
+        return f"∂{short(self.scene.end)}/∂{short(card.name)}"
 
     def local(self, socket: Socket) -> tuple[str, str]:
         """The derivative of an operation by an operand, as it is written on the scalar card, and in full."""
-        by = f"∂{clipped(socket.head.name)}/∂{clipped(socket.tail.name)}"
+        by = f"∂{short(socket.head.name)}/∂{short(socket.tail.name)}"
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
-        if formula != number and len(formula) <= DERIVATIVE:
+        if socket.local.number is None and len(formula) <= DERIVATIVE:
             sides.append(formula)
         return " = ".join([*sides, number]), f"{by} = {formula} = {numbers.full(value)}"
 
     def sent(self, socket: Socket) -> tuple[str, str]:
         """What goes back through a socket of a tensor card, as it is written there, and in full."""
         if not socket.passes:
-            return f"{clipped(socket.tail.name)} needs no grad", "no gradient is asked for here"
+            return f"{short(socket.tail.name)} needs no grad", "no gradient is asked for here"
         whole = socket.sent.text
         written = f"G × {prime(socket)}" if has_prime(socket) else whole
         if len(written) > DERIVATIVE:
@@ -82,10 +82,13 @@ class Cards:
         """A card, framed once more where it failed: a double border does not depend on hue."""
         if not self.failed(card):
             return inside
-        word = "NOT FINITE" if not _finite(card.value) else "GRADIENT NOT FINITE"
-        said = cell(text(word, style.TAG, self.theme.paper, bold=True), bgcolor=self.theme.bad, cellpadding=2)
-        framed = table(row(cell(inside)), row(said), cellpadding=2)
-        return table(row(cell(framed)), border=4, color=self.theme.bad, bgcolor=self.theme.paper)
+        word = "NOT FINITE" if not _finite(card.value) else "GRADIENT"
+        said = table(
+            row(cell(text(word, style.TAG, self.theme.paper, bold=True), bgcolor=self.theme.bad, cellpadding=3))
+        )
+        return table(
+            row(cell(inside), cell(said)), border=4, cellpadding=2, color=self.theme.bad, bgcolor=self.theme.paper
+        )
 
     def ink(self, card: Card) -> str:
         """Names and values on this card."""
@@ -105,13 +108,17 @@ class Cards:
 
     def _number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
         lost = said.lstrip("-") in ("nan", "inf")
-        return text(said, size, self.theme.bad if lost else colour, bold=bold or lost, italic=italic)
+        if lost:
+            dark = colour in (self.theme.loss_ink, self.theme.loss_grad)
+            colour = self.theme.bad_bg if dark else self.theme.bad
+        return text(said, size, colour, bold=bold or lost, italic=italic)
 
     def _badge(self, card: Card) -> tuple[str, int]:
         """What stands for the operation, and how large."""
         assert card.node is not None
         op = card.node.op
-        said = op.symbol if not set(op.symbol) & style.NO_GLYPH else op.name
+        # A dot alone would hardly be seen.
+        said = op.name if op.symbol == "·" or set(op.symbol) & style.NO_GLYPH else op.symbol
         exponent = card.node.inputs[-1]
         if op.name == "power" and isinstance(exponent, int | float):  # x² says more than xʸ
             said = self.scene.say.apply(op, [self.scene.say.symbol("x"), exponent], {}).text
@@ -160,7 +167,7 @@ class Cards:
         for i, socket in enumerate(card.sockets):
             if i:
                 cells.append(cell(" ", width=14))
-            name = text(clipped(socket.tail.name), style.CAPTION, self.ink(card))
+            name = text(short(socket.tail.name), style.CAPTION, self.ink(card))
             cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
             if socket.passes:
                 said, whole = self.local(socket)
@@ -244,8 +251,6 @@ class Cards:
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
         inside = [row(cell(self._top(card, top), colspan=2, cellpadding=0, sides="B", **hair))] if top else []
         inside += [self._headline(card), self.numbers(card)]
-        if len(card.addends) > 1:
-            inside.append(row(cell(self._parts(card), colspan=2, align="RIGHT", cellpadding=1)))
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
@@ -258,7 +263,7 @@ class Cards:
         for i, socket in enumerate(sockets):
             if i:
                 cells.append(cell(" ", width=14))
-            name = clipped(socket.tail.name)
+            name = short(socket.tail.name)
             cells.append(
                 cell(
                     text(name, style.CAPTION, self.ink(card)),
@@ -275,7 +280,7 @@ class Cards:
     def _side(self, card: Card, sockets: Sequence[Socket]) -> str:
         rows = []
         for socket in sockets:
-            name = text(clipped(socket.tail.name), style.CAPTION, self.ink(card), bold=True)
+            name = text(short(socket.tail.name), style.CAPTION, self.ink(card), bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
             said, whole = self.sent(socket)
             rows.append(row(self._back(card, socket, said if socket.passes else "no grad", whole, cellpadding=5)))
@@ -324,14 +329,20 @@ class Cards:
         )
 
     def numbers(self, card: Card) -> str:
-        """The row with value and gradient."""
+        """The rows with value and gradient; below the gradient, where it is a sum, a cell for each use."""
+        return self._rows(card, self.shown(card, card.value, style.VALUE))
+
+    def _rows(self, card: Card, shown: str) -> str:
+        several = len(card.addends) > 1
         value = cell(
-            table(row(cell(self.shown(card, card.value, style.VALUE)))),
-            port="v",
+            table(row(cell(shown))),
+            port=None if several else "v",
             id=f"{card.key}_val",
             title=f"{card.name} = {numbers.full(card.value)}",
         )
-        return row(value, self._gradient(card))
+        rows = row(value, self._gradient(card))
+        # The value leaves at the bottom of the card, also where the addends make it deeper.
+        return rows + row(cell(" ", port="v"), cell(self._parts(card), cellpadding=1)) if several else rows
 
     def _gradient(self, card: Card) -> str:
         if card.gradient is None:
@@ -361,7 +372,7 @@ class Cards:
         cells = []
         for i, use in enumerate(shown):
             size = f", rms {numbers.rms(use.contribution)}" if use.contribution is not None else ""
-            said = f"from {clipped(use.head.name)}{f' {use.mark}' if use.mark else ''}"
+            said = f"from {short(use.head.name)}{f' {use.mark}' if use.mark else ''}"
             cells.append((f"g{i}", said, f"{said}{size}"))
         if rest := card.addends[len(shown) :]:
             names = ", ".join(use.head.name for use in rest)
@@ -413,10 +424,7 @@ class Cards:
                 shown = table(row(cell(drawn)), row(cell(caption)))
             else:
                 shown = self.shown(card, card.value, style.CELL)
-            value = cell(shown, port="v", id=f"{card.key}_val", title=title)
-            rows.append(row(value, self._gradient(card)))
-            if len(card.addends) > 1:
-                rows.append(row(cell(self._parts(card), colspan=2, align="RIGHT", cellpadding=1)))
+            rows.append(self._rows(card, shown))
             return self._whole(card, table(*rows, **self._frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
         widths = self._columns(card)
@@ -520,6 +528,11 @@ class Cards:
 
 
 # ---------------------------------------------------------------- small questions
+
+
+def short(name: str) -> str:
+    """A name inside of a card."""
+    return clipped(name, style.NAME_LENGTH_INSIDE)
 
 
 def addends(card: Card) -> list[Socket]:

@@ -512,7 +512,7 @@ def _parameter(x: Any) -> str:
         return str(x)
     if isinstance(x, int | float | np.generic):
         return numbers.constant(x)
-    if getattr(x, "shape", None) is not None:
+    if hasattr(x, "item"):
         return numbers.constant(x.item()) if x.shape == () else f"[{numbers.shape(x.shape)}]"
     return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
 

@@ -1,7 +1,7 @@
 """The picture of a recorded graph: values fall along solid lines, gradients climb back along dashed ones.
 
-`draw_graph` draws one card per operation, with the numbers on it; a graph too large for cards becomes the module table of
-`viz.modules`.
+`draw_graph` draws one card per operation, with the numbers on it; a graph too large for cards becomes the module table
+of `viz.modules`.
 """
 
 from __future__ import annotations
@@ -91,9 +91,11 @@ class _Drawing:
             for socket in sockets
         }
         self.folds = self._folds()
-        self.keys: set[str] = {card.key for card in scene.cards}
+        self.keys = {card.key for card in scene.cards}
         title = title if title is not None else self._title()
-        shape = {} if scene.scalar else {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
+        shape: dict[str, Any] = (
+            {} if scene.scalar else {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
+        )
         if len(scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         self.picture = Picture(
@@ -160,15 +162,15 @@ class _Drawing:
 
     def _place(self, cards: list[Card], depth: int) -> None:
         """Draw the operations, those of a module in a box of their own."""
-        whole = [card for card in self.scene.cards if card.node is not None and len(card.place.scope or ()) > depth]
-        for scope, run in groupby(cards, key=lambda card: (card.place.scope or ())[: depth + 1]):
+        whole = sum(len(card.scope) > depth for card in self.scene.cards)
+        for scope, run in groupby(cards, key=lambda card: card.scope[: depth + 1]):
             inside = list(run)
             if len(scope) <= depth:
                 for card in inside:
                     self._operation(card)
-            elif inside[0] in self.folds:
+            elif inside[0] in self.folds and len({self.folds.get(card) for card in inside}) == 1:
                 self._folded(inside)
-            elif self._is_boxed(inside, depth) and len(inside) < len(whole):
+            elif self._is_boxed(inside, depth) and len(inside) < whole:
                 path, label = scope[-1]
                 key = self._fresh(path or label)
                 with self.picture.cluster(key, self._box_label(inside, depth), cls="module"):
@@ -177,17 +179,14 @@ class _Drawing:
                 self._place(inside, depth + 1)
 
     def _is_boxed(self, cards: list[Card], depth: int) -> bool:
-        inner = {(card.place.scope or ())[: depth + 2] for card in cards}
-        own = [socket.tail for card in cards for socket in card.sockets if socket.tail.role == PARAM]
-        return (
-            len(inner) > 1
-            or (len(cards) > 1 and len(inner) == 1 and len(next(iter(inner))) == depth + 1)
-            or bool(own and len(next(iter(inner))) == depth + 1)
-        )
+        """Whether a module is worth a box: it has several parts, or operations, or parameters of its own."""
+        parts = {card.scope[: depth + 2] for card in cards}
+        own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
+        return len(parts) > 1 or own or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
 
     def _box_label(self, cards: list[Card], depth: int) -> str:
         group = cards[0].group
-        scope = cards[0].place.scope[: depth + 1]
+        scope = cards[0].scope[: depth + 1]
         path, label = scope[-1]
         title = group.title if group is not None and group.scope == scope else label
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
@@ -236,29 +235,37 @@ class _Drawing:
         self.picture.node(card.key, label, cls=f"card {kind}{failed}")
 
     def _fresh(self, name: str) -> str:
-        n, key = 1, identifier(name)
-        while key in self.keys:
-            n += 1
-            key = f"{identifier(name)}_{n}"
+        key = _unused(identifier(name), self.keys)
         self.keys.add(key)
         return key
 
     # ------------------------------------------------------------ folded modules
 
     def _folds(self) -> dict[Card, str]:
-        """For too many cards: the cards inside of modules, each with the key of the one card that stands for them."""
-        if len(self.scene.cards) <= style.CARDS:
-            return {}
+        """For too many cards: those inside of modules, each with the key of the one card that stands for them.
+
+        Modules are folded as deep down as brings the picture below the limit.
+        """
+        cards = self.scene.cards
+        best: dict[Card, str] = {}
+        for depth in range(max(len(card.scope) for card in cards), 0, -1):
+            if len(cards) - len(best) + len(set(best.values())) <= style.CARDS:
+                break
+            best = self._folds_at(depth) or best
+        return best
+
+    def _folds_at(self, depth: int) -> dict[Card, str]:
+        operations = [card for card in self.scene.cards if card.node is not None]
         taken = {card.key for card in self.scene.cards}
         folds: dict[Card, str] = {}
-        for group in self.scene.groups:
-            if len(group.cards) > 1:
-                key = identifier(group.title)
-                while key in taken:
-                    key += "_"
+        for scope, run in groupby(operations, key=lambda card: card.scope[:depth]):
+            inside = list(run)
+            hidden = inside + _own_leaves(inside)
+            if len(scope) == depth and len(hidden) > 1 and len(inside) < sum(bool(card.scope) for card in operations):
+                path, label = scope[-1]
+                key = _unused(identifier(path or label), taken)
                 taken.add(key)
-                folds |= dict.fromkeys(group.cards, key)
-                folds |= {s.tail: key for card in group.cards for s in card.sockets if _is_inner(s)}
+                folds |= dict.fromkeys(hidden, key)
         return folds
 
     def _folded(self, cards: list[Card]) -> None:
@@ -281,7 +288,9 @@ class _Drawing:
             )
             for i, socket in enumerate(doors)
         ]
-        title = card.group.title if card.group is not None else card.name
+        depth = min(len(inner.scope) for inner in cards)
+        path, label = next((c.scope[depth - 1] for c in cards if len(c.scope) == depth), cards[0].scope[-1])
+        title = f"{label}  {path}" if path else label
         notes = [f"{len(cards)} ops not drawn", *([_parameters(hidden)] if hidden else [])]
         head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
             f"{clipped(card.name)}   {'   '.join(notes)}", style.CAPTION, theme.muted
@@ -311,7 +320,7 @@ class _Drawing:
         left, right = self.sides[head]
         ids = f"{tail.key}_{head.key}_{socket.index}"
         value = f"{tail.name} = {numbers.full(tail.value, 8)}"
-        forward = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
+        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
         backward: dict[str, Any] = {
             "style": "dashed",
             "color": self.theme.grad,
@@ -343,9 +352,11 @@ class _Drawing:
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
         self.picture.edge(f"{tail.key}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if drawn:
+            # The last of several operands has the right edge of the card to itself: there its gradient crosses nothing.
+            last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
             self.picture.edge(
                 f"{tail.key}:{_landing(socket)}:s",
-                f"{head.key}:b{i}:n",
+                f"{head.key}:b{i}" if last else f"{head.key}:b{i}:n",
                 label=self._product(socket),
                 dir="back",
                 arrowtail="vee",
@@ -389,13 +400,12 @@ class _Drawing:
 
 
 def _spine(card: Card) -> Socket | None:
-    """The operand that the operation stands below: the first that is computed, else the first input."""
+    """The operand that the operation stands below: the one most was computed for, else the first input."""
     sockets = card.sockets
-    for fits in (lambda s: s.tail.node is not None, lambda s: s.tail.role == INPUT, lambda s: True):
-        for socket in sockets:
-            if fits(socket):
-                return socket
-    return None
+    deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
+    if deepest is None or deepest.tail.node is not None:
+        return deepest
+    return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
 
 
 def _seats(card: Card) -> tuple[list[Socket], list[Socket]]:
@@ -422,13 +432,19 @@ def _is_weight(socket: Socket) -> bool:
     return node is not None and node.op.name == "linear" and node.op.args[socket.index] == "weight"
 
 
-def _is_inner(socket: Socket) -> bool:
-    """Whether a leaf belongs to one module alone."""
-    return (
-        socket.tail.node is None
-        and len({use.head.group for use in socket.tail.uses}) == 1
-        and socket.tail.role == PARAM
-    )
+def _own_leaves(cards: Sequence[Card]) -> list[Card]:
+    """The parameters that these operations alone use."""
+    inside = set(cards)
+    leaves = dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM)
+    return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
+
+
+def _unused(key: str, taken: set[str]) -> str:
+    n, tried = 1, key
+    while tried in taken:
+        n += 1
+        tried = f"{key}_{n}"
+    return tried
 
 
 def _output(cards: list[Card]) -> Card:

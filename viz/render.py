@@ -48,8 +48,8 @@ def escape(text: object) -> str:
 def plain(words: object) -> str:
     r"""Any text as an attribute that is no HTML, such as a tooltip.
 
-    >>> plain('a "b" \N')
-    'a "b" \\N'
+    >>> print(plain("a" + chr(92) + "N"))
+    a\\N
     """
     import graphviz
 
@@ -428,7 +428,9 @@ def _described(svg: str, title: str, alt: str) -> str:
     words = f"<title>{_escape(title)}</title>\n<desc>{_escape(alt)}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
-    return re.sub(r"(<svg[^>]*)>\n", lambda m: f'{m[1]} role="img">\n{words}', svg, count=1)
+    # a picture never makes its page wider
+    fits = ' role="img" style="max-width:100%;height:auto"'
+    return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:

@@ -1,7 +1,7 @@
 """What a picture of a graph shows: its cards, what they are called, which role they play, what flows between them.
 
-Names and roles come from the graph alone, numbers from `viz.evaluate`, derivatives from the rules run on symbols. Nothing
-is drawn here.
+Names and roles come from the graph alone, numbers from `viz.evaluate`, derivatives from the rules run on symbols.
+Nothing is drawn here.
 """
 
 from __future__ import annotations
@@ -50,11 +50,17 @@ class Card:
     sockets: list[Socket] = field(default_factory=list)
     uses: list[Socket] = field(default_factory=list)
     group: Group | None = None
+    depth: int = 0  # operations on the longest way down to here
 
     @property
     def node(self) -> Node | None:
         """The recorded operation; None for a leaf."""
         return self.place if isinstance(self.place, Node) else None
+
+    @property
+    def scope(self) -> tuple[tuple[str, str], ...]:
+        """The modules, outermost first, that an operation was recorded in: path and class of each."""
+        return tuple(self.place.scope or ())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,7 +137,7 @@ class Socket:
 
 @dataclass(eq=False)
 class Group:
-    """One call of a module: the scope its operations were recorded in, outermost first, and which call of it this is."""
+    """One call of a module: the scope of its operations, outermost first, and which call of it this is."""
 
     scope: tuple[tuple[str, str], ...]
     call: int
@@ -142,9 +148,9 @@ class Group:
 class Scene:
     """The cards of the graph that computed ``outputs``, in topological order.
 
-    ``names``: what to call Tensors (anything else in it is passed over). ``inputs``, ``targets``: Tensors to be shown in
-    that role. ``gradients``: True computes them, False leaves them out, None computes them once a leaf has a `.grad`;
-    a Tensor or a list of them is what arrives at the outputs.
+    ``names``: what to call Tensors (anything else in it is passed over). ``inputs``, ``targets``: Tensors to be shown
+    in that role. ``gradients``: True computes them, False leaves them out, None computes them once a leaf has a
+    ``.grad``; a Tensor or a list of them is what arrives at the outputs.
 
     Raises `ValueError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
     """
@@ -164,7 +170,8 @@ class Scene:
                 "there is nothing to draw: no operation was recorded for this Tensor. Compute it from Tensors with"
                 " requires_grad=True, outside of no_grad()"
             )
-        self.seen, self.seeded = _evaluated(ys, gradients)
+        with np.errstate(all="ignore"):  # what was not finite in the forward is so here, and the picture says it
+            self.seen, self.seeded = _evaluated(ys, gradients)
         graph = self.seen.graph
         self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
         self._shown_as = {INPUT: _places(inputs), TARGET: _places(targets)}
@@ -201,6 +208,7 @@ class Scene:
             same = [j for j, other in seats if other is tail]
             card.sockets.append(Socket(self, card, tail, i, _mark(same.index(i), len(same), len(seats))))
             tail.uses.append(card.sockets[-1])
+            card.depth = max(card.depth, tail.depth + 1)
 
     def card(self, given: Any) -> Card | None:
         """The card of what stands in a node's inputs; None for a number, which has none."""
@@ -274,8 +282,8 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
         wrong = [y for y in ys if y.size != 1]
         if gradients and wrong:
             raise ValueError(
-                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there: reduce it"
-                " to a scalar, or give a gradient of that shape as gradients="
+                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there:"
+                " reduce it to a scalar, or give a gradient of that shape as gradients="
             )
         return evaluate(ys, gradients), False
     seeds = [gradients] if isinstance(gradients, ag.Tensor) or hasattr(gradients, "dtype") else list(gradients)
@@ -295,6 +303,11 @@ def _is_array(given: Any) -> bool:
 def _places(tensors: Iterable[Any]) -> set[int]:
     given = [tensors] if isinstance(tensors, ag.Tensor) else list(tensors)
     return {id(t) for t in given} | {id(place_of(t)) for t in given}
+
+
+def _identity(place: Any) -> int:
+    """What tells a place of the graph from others, for whoever holds the Tensor or the array."""
+    return id(place.data if isinstance(place, Constant) else place)
 
 
 def _mark(which: int, often: int, operands: int) -> str:
@@ -321,15 +334,12 @@ class _Naming:
         self.roles = {place: self._role(place, scene._shown_as) for place in places}
         self.layers = self._layers()
         self.keys: set[str] = set()
-        given_names: dict[int, str] = {}
-        for name, value in names.items():
+        said: dict[int, str] = {}
+        for word, value in names.items():
             if isinstance(value, ag.Tensor) or _is_array(value):
-                given_names.setdefault(id(place_of(value)), name)
-        self.given = {
-            place: name
-            for place in places
-            if (name := given_names.get(id(place.data if isinstance(place, Constant) else place)) or self._own(place))
-        }
+                said.setdefault(id(place_of(value)), word)
+        wished = {place: said.get(_identity(place)) or self._own(place) for place in places}
+        self.given = {place: wish for place, wish in wished.items() if wish}
         # A name that was given is kept; those made here go round it.
         self.taken = set(self.given.values())
         self.used: set[str] = set()
@@ -341,9 +351,8 @@ class _Naming:
     # roles
 
     def _role(self, place: Any, shown_as: Mapping[str, set[int]]) -> str:
-        identity = id(place.data) if isinstance(place, Constant) else id(place)
         for role, places in shown_as.items():
-            if identity in places and place.op is None:
+            if _identity(place) in places and place.op is None:
                 return role
         if place.op is not None:
             return LOSS if place in self.ends and len(self.ends) == 1 and _size(place.shape) == 1 else OP
@@ -404,9 +413,10 @@ class _Naming:
 
     def of(self, place: Any) -> tuple[str, str, str | None]:
         """The key in DOT, the name shown and, where that is not it, the path in the module."""
-        short = None
-        if (name := self.given.get(place)) is not None:
-            name = _fresh(name, self.used)
+        short: str | None = None
+        given = self.given.get(place)
+        if given is not None:
+            name = _fresh(given, self.used)
         else:
             short = self._short(place)
             name = _fresh(short or self._made(place), self.taken)
@@ -430,6 +440,8 @@ class _Naming:
             node, i = self.users.get(place, [(None, 0)])[0]
             if node is not None and node.op.name == "linear" and i:
                 return f"{'Wb'[i - 1]}{self.layers[node]}"
+            if node is not None and node.op.name == "matmul" and len(place.shape) > 1:
+                return f"W{self.layers[self._with_bias(node)]}"
             return self._counted("θ")
         if place in self.layers:
             return f"z{self.layers[place]}"

@@ -228,4 +228,5 @@ ADDENDS = 4  # uses of a value written out one by one; above, the first 3 and `+
 CARDS = 60  # every operation is drawn up to here, modules are folded above
 CARDS_FOLDED = 250  # the module table above
 PARAMETER_ENTRIES = 64  # a larger parameter asks for the module table
-NAME_LENGTH = 32  # longer names are cut in the middle
+NAME_LENGTH = 28  # longer names are cut in the middle,
+NAME_LENGTH_INSIDE = 14  # in sockets and derivatives sooner
