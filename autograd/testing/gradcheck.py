@@ -42,9 +42,9 @@ def gradcheck(
     random directions instead (every element by ± its own step, at once), and outputs of more than that are compared
     only as weighted; a fault seen there is traced to an element by halving. ``seed`` draws directions and weights.
 
-    Two values agree within ``atol + rtol * |difference quotient|`` and what rounding does to a difference. By default
-    ``eps`` and ``rtol`` are the cube root of the machine epsilon (6e-6 in float64, the step at which rounding and
-    truncation meet; 5e-3 in float32) and ``atol`` a tenth of that.
+    Two values agree within ``atol + rtol * |difference quotient|`` (of many compared as one, the root of the sum of
+    squares) and what rounding does to a difference. By default ``eps`` and ``rtol`` are the cube root of the machine
+    epsilon, the step at which rounding and truncation meet (6e-6 in float64, 5e-3 in float32), and ``atol`` a tenth.
 
     Raises `GradcheckError`, which says where, by how much and what may be the cause; `DomainError` for inputs or values
     that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
@@ -103,6 +103,8 @@ def gradgradcheck(
         point.like(rng.standard_normal(point.ys[k].shape), point.ys[k], f"gradient at output {k}") for k in ways
     ]
     count = len(point.inputs)
+    if point.y.size and not any(map(point.connected, range(len(point.checked)))):
+        raise _nothing_checked(point)
 
     def slopes(*args: Any) -> tuple[Tensor, ...]:
         xs, seeds = args[:count], args[count:]
@@ -187,7 +189,7 @@ class _Point:
         self.coarse = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.epsilon = float(np.finfo(self.coarse).eps)
         self.eps = self.epsilon ** (1 / 3) if eps is None else eps
-        self.nodes = Graph(*self.ys).nodes
+        self.graph = Graph(*self.ys)
         self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
 
     def _names(self, known: Sequence[str]) -> list[str]:
@@ -262,8 +264,12 @@ class _Point:
         return [_flat([g]) for g in found]
 
     def connected(self, position: int) -> bool:
-        """Whether the outputs were recorded as computed from a checked input."""
-        return any(node is self.xs[position] for node in self.nodes)
+        """Whether a gradient flows from the outputs to a checked input."""
+        flows = {id(place) for place in self.graph.outputs}
+        for node in reversed(self.graph.nodes):
+            if node.op is not None and id(node) in flows:
+                flows.update(id(place) for i, place in enumerate(node.inputs) if node.mask >> i & 1)
+        return id(self.xs[position]) in flows
 
     def result(self, u: Vector) -> str:
         """What is compared: an element of an output, or all of them weighted."""
@@ -283,7 +289,7 @@ class _Point:
 
     def operations(self) -> str:
         """The operations between the checked inputs and the outputs."""
-        return ", ".join(dict.fromkeys(node.op.name for node in self.nodes if node.op is not None)) or "none"
+        return ", ".join(dict.fromkeys(node.op.name for node in self.graph.nodes if node.op is not None)) or "none"
 
 
 @dataclass
@@ -317,13 +323,16 @@ class _Judge:
     def along(self, i: int, v: Vector, us: Vector, rows: Vector) -> list[_Comparison]:
         """Input ``i`` moved along ``v``, seen through each row of ``us``; ``rows`` are what the rules make of these."""
         eps, scale = self.point.eps, self.point.weights(i) * v
-        unit = np.abs(scale).max() if np.count_nonzero(v) == 1 else 1.0
+        single = np.count_nonzero(v) == 1
+        unit = np.abs(scale).max() if single else 1.0
         after, before = self.point.moved(i, eps * scale), self.point.moved(i, -eps * scale)
-        differences = us @ (after - before) / (2 * eps * unit)
-        rules = rows @ scale / unit
+        quotients = (after - before) / (2 * eps * unit)
+        differences, rules = us @ quotients, rows @ scale / unit
         rounding = 10 * self.point.epsilon * (np.abs(us) @ np.maximum(np.abs(after), np.abs(before))) / (eps * unit)
         # The errors of many elements add up as random numbers do.
-        spread = np.maximum(np.abs(differences), np.sqrt(np.square(rows) @ np.square(scale)) / unit)
+        spread = np.sqrt(np.square(us) @ np.square(quotients))
+        if not single:
+            spread = np.maximum(spread, np.sqrt(np.square(rows) @ np.square(scale)))
         tolerances = self.atol * np.sqrt(np.count_nonzero(v)) + self.rtol * spread + rounding
         return [
             _Comparison(i, u, v, float(a), float(n), float(t))
@@ -378,12 +387,16 @@ def _compare(
             top = max(found, key=lambda c: c.excess)
             worst = top if worst is None or top.excess > worst.excess else worst
     if not moves:
-        raise GradcheckError(
-            f"nothing was checked: no output of {point.f_name} depends on any input. It must compute from the Tensors "
-            "that it is given, not from others of the same values."
-        )
+        raise _nothing_checked(point)
     if worst is not None and worst.excess > 1:
         raise GradcheckError(_report(point, judge.traced(worst), wrong, compared))
+
+
+def _nothing_checked(point: _Point) -> GradcheckError:
+    return GradcheckError(
+        f"nothing was checked: no output of {point.f_name} depends on any input. It must compute from the Tensors that "
+        "it is given, not from others of the same values."
+    )
 
 
 def _report(point: _Point, c: _Comparison, wrong: int, compared: int) -> str:
@@ -391,10 +404,13 @@ def _report(point: _Point, c: _Comparison, wrong: int, compared: int) -> str:
     where = _element(c.v, point.inputs[c.i].shape) if one else ", all elements moved at random,"
     step = point.eps * float((point.weights(c.i) * np.abs(c.v)).max())
     hints = "".join(f"\n  - {hint}" for hint in _suspicions(point, c))
+    rules, differences = f"{c.rules:.6g}", f"{c.differences:.6g}"
+    if rules == differences:
+        rules, differences = f"{c.rules:.15g}", f"{c.differences:.15g}"
     return (
         f"the derivative of {point.result(c.u)} by {point.call(c.i)}{where} is wrong:\n"
-        f"    by the rules     {c.rules:.6g}\n"
-        f"    by differences   {c.differences:.6g}   (step {step:.2g})\n"
+        f"    by the rules     {rules}\n"
+        f"    by differences   {differences}   (step {step:.2g})\n"
         f"    they differ by   {abs(c.rules - c.differences):.6g}, more than the tolerance {c.tolerance:.2g}\n"
         f"{wrong} of {compared} comparisons fail. What may be wrong:{hints}\n"
         f"Recorded on the way: {point.operations()}."
@@ -427,6 +443,7 @@ def _suspicions(point: _Point, c: _Comparison) -> list[str]:
         )
     if not np.isfinite(c.differences):
         found.append(f"{point.f_name} is not finite a step away from here: move the input from the edge of its domain.")
+    if not np.isfinite(c.error):
         return found
     if sides := _kink(point, c):
         found.append(

@@ -1,6 +1,5 @@
 """`detect_anomaly`: the first NaN or Inf, with the operation and the line that called it."""
 
-import inspect
 import threading
 
 import numpy as np
@@ -17,17 +16,17 @@ def leaf(values, name=None):
     return Tensor(values, requires_grad=True, name=name)
 
 
-def here():
-    """The line of the caller."""
-    return inspect.currentframe().f_back.f_lineno
+def complaint(f):
+    """What `detect_anomaly` says of ``f``, and the place of its first line."""
+    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
+        f()
+    return str(caught.value), f"{__file__}:{f.__code__.co_firstlineno}"
 
 
 def test_forward_names_the_operation_the_element_and_the_line():
     x = leaf([[1.0, 2.0], [-1.0, 3.0]])
-    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
-        line = here() + 1
-        ag.log(x * 1.0)
-    assert str(caught.value) == (f"the result of log, (2, 2) float64, is nan at (1, 0); called at {__file__}:{line}.")
+    said, place = complaint(lambda: ag.log(x * 1.0))
+    assert said == f"the result of log, (2, 2) float64, is nan at (1, 0); called at {place}."
 
 
 def test_forward_looks_at_what_is_not_recorded_too():
@@ -40,45 +39,38 @@ def test_forward_looks_at_what_is_not_recorded_too():
 
 def test_methods_and_operators_name_the_users_line():
     x = leaf(-1.0)
-    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
-        line = here() + 1
-        x.log().exp()
-    assert f"called at {__file__}:{line}" in str(caught.value)
-    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
-        line = here() + 1
-        1.0 / (x + 1.0)
-    assert f"called at {__file__}:{line}" in str(caught.value)
+    for f in (
+        lambda: x.log().exp(),
+        lambda: 1.0 / (x + 1.0),
+        lambda: ag.std(x.log() * [1.0, 2.0]),
+    ):
+        said, place = complaint(f)
+        assert f"called at {place}" in said
 
 
 def test_backward_names_the_operation_its_argument_and_the_line():
     x = leaf([0.0, 4.0], "x")
-    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
-        line = here() + 1
-        y = ag.sqrt(x)
-        y.sum().backward()
-    assert str(caught.value) == (
-        f"the gradient of sqrt by x = 'x' (2,) float64 is inf at (0,); called at {__file__}:{line}: its value here has no "
-        "finite derivative."
+    said, place = complaint(lambda: ag.sqrt(x).sum().backward())
+    assert said == (
+        f"the gradient of sqrt by x = 'x' (2,) float64 is inf at (0,); called at {place}: its value here has no finite "
+        "derivative."
     )
     assert x.grad is None
 
 
 def test_backward_alone_within_names_the_operation():
     x = leaf([0.0, 4.0])
-    y = ag.sqrt(x).sum()
-    with pytest.raises(
-        AnomalyError, match=r"the gradient of sqrt by x = \(2,\) float64 is inf at \(0,\): its value here has"
-    ):
-        with ag.detect_anomaly():
-            y.backward()
+    y = ag.sqrt(x)
+    said, _ = complaint(lambda: y.sum().backward())
+    assert said.startswith("the gradient of sqrt by x = (2,) float64 is inf at (0,): its value here has no")
 
 
 def test_of_recorded_gradients():
     x = leaf(0.0)
     y = x**1.5  # its slope is 0 at 0, the slope of that is infinite
-    with pytest.raises(AnomalyError, match=r"is inf"), ag.detect_anomaly():
-        slope = ag.gradients(y, x, create_graph=True)
-        ag.gradients(slope, x)
+    slope = ag.gradients(y, x, create_graph=True)
+    said, _ = complaint(lambda: ag.gradients(slope, x))
+    assert "is inf at ()" in said
 
 
 def test_the_first_one_is_told():

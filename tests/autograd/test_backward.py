@@ -18,7 +18,7 @@ def leaf(values, name=None, dtype=None):
     return Tensor(values, requires_grad=True, name=name, dtype=dtype)
 
 
-# ---------------------------------------------------------------------------------------------------------- what arrives
+# --------------------------------------------------------------------------------------------------------- what arrives
 
 
 def test_parallel_edges_are_two_paths():
@@ -92,7 +92,7 @@ def test_one_element_of_any_shape_needs_no_seed():
     assert_array_equal(x.grad.data, [[4.0]])
 
 
-# ---------------------------------------------------------------------------------------------------------- accumulation
+# --------------------------------------------------------------------------------------------------------- accumulation
 
 
 def test_backward_adds_to_what_is_there():
@@ -133,7 +133,7 @@ def test_an_output_that_leads_to_another_output_counts_for_both():
     assert ag.gradients([y, z], x).item() == 2 * 3 + 4 * 27
 
 
-# ------------------------------------------------------------------------------------------------------------- ownership
+# ------------------------------------------------------------------------------------------------------------ ownership
 
 
 def sharing(a, b):
@@ -190,15 +190,18 @@ def test_hooks_that_return_one_tensor_do_not_make_leaves_share_it():
     assert_array_equal(same.data, [5.0, 5.0])
 
 
-# ------------------------------------------------------------------------------------------------ the graph, kept or let go
+# -------------------------------------------------------------------------------------------- the graph, kept or let go
 
 
 def test_a_second_backward_says_what_to_do():
     x = leaf([1.0, 2.0])
     y = ag.exp(x).sum()
     y.backward()
-    with pytest.raises(GradientError, match=r"sum .* was walked backward before, and what it had saved is released: pass "
-                       r"retain_graph=True to the first backward, or compute the forward again\."):  # fmt: skip
+    with pytest.raises(
+        GradientError,
+        match=r"sum .* was walked backward before, and what it had saved is released: pass "
+        r"retain_graph=True to the first backward, or compute the forward again\.",
+    ):
         y.backward()
     assert_allclose(x.grad.data, np.exp([1.0, 2.0]))  # the failed one added nothing
 
@@ -269,7 +272,7 @@ def test_what_only_a_constant_would_need_is_not_kept_alive():
     assert_array_equal(x.grad.data, c.data)
 
 
-# ---------------------------------------------------------------------------------------------------- depth and no leaks
+# --------------------------------------------------------------------------------------------------- depth and no leaks
 
 
 def test_a_hundred_thousand_operations_deep():
@@ -318,7 +321,7 @@ def no_collector():
 
 
 def loss_and_traces():
-    """A loss, and weak references to what its graph holds (an array, a Tensor) and to a leaf that is in nothing else."""
+    """A loss, and weak references to a leaf, an intermediate and its array that nothing but its graph holds."""
     x = leaf(np.ones(3))
     u = ag.exp(x * x)
     return (u * x).sum(), [weakref.ref(t) for t in (x, u, u.data)]
@@ -493,7 +496,7 @@ def test_a_gradient_penalty():
     assert w.grad.item() == 2 * (2 * 3 * 2) * (2 * 2)
 
 
-# ------------------------------------------------------------------------------------------------------------- gradients
+# ------------------------------------------------------------------------------------------------------------ gradients
 
 
 def test_gradients_by_intermediates_and_leaves():
@@ -560,8 +563,10 @@ def test_rules_of_unneeded_inputs_do_not_run():
 def test_the_walk_tells_what_it_did():
     x, w = leaf(3.0, "x"), leaf(2.0, "w")
     y = x * w + x
-    steps = [(n.name or n.op.name, float(g), [None if p is None else float(p) for p in parts])
-             for n, g, parts in ag.walk([y], [10.0])]  # fmt: skip
+    steps = [
+        (n.name or n.op.name, float(g), [None if p is None else float(p) for p in parts])
+        for n, g, parts in ag.walk([y], [10.0])
+    ]
     assert steps == [
         ("add", 10.0, [10.0, 10.0]),
         ("multiply", 10.0, [20.0, 30.0]),
@@ -579,7 +584,7 @@ def test_the_walk_keeps_the_graph_unless_told_otherwise():
         list(ag.walk([y], [1.0]))
 
 
-# ----------------------------------------------------------------------------------------------------------------- hooks
+# ---------------------------------------------------------------------------------------------------------------- hooks
 
 
 def test_a_hook_sees_the_complete_gradient_once():
@@ -688,7 +693,7 @@ def test_a_hook_where_no_gradient_comes_is_refused():
         Tensor(1.0, name="c").register_hook(print)
 
 
-# ------------------------------------------------------------------------------------------------------------ retain_grad
+# ---------------------------------------------------------------------------------------------------------- retain_grad
 
 
 def test_an_intermediate_keeps_its_gradient_where_asked():
@@ -743,13 +748,16 @@ def test_retain_grad_of_a_constant_is_refused():
         Tensor(1.0).retain_grad()
 
 
-# --------------------------------------------------------------------------------------------------------------- refusals
+# ------------------------------------------------------------------------------------------------------------- refusals
 
 
 def test_a_non_scalar_needs_a_seed():
     y = leaf([[1.0, 2.0]]) * 2
-    with pytest.raises(GradientError, match=r"backward on a Tensor of shape \(1, 2\) needs to know what arrives there: reduce "
-                       r"it to a scalar, for instance with \.sum\(\), or pass a gradient of shape \(1, 2\)"):  # fmt: skip
+    with pytest.raises(
+        GradientError,
+        match=r"backward on a Tensor of shape \(1, 2\) needs to know what arrives there: reduce "
+        r"it to a scalar, for instance with \.sum\(\), or pass a gradient of shape \(1, 2\)",
+    ):
         y.backward()
 
 
@@ -765,8 +773,11 @@ def test_a_seed_of_another_shape_is_refused():
 
 
 def test_what_records_nothing_has_no_backward():
-    with pytest.raises(GradientError, match=r"Tensor 'c' \(\) float64 does not depend on anything that requires grad: create "
-                       r"the Tensors to differentiate by with requires_grad=True, and compute outside of no_grad"):  # fmt: skip
+    with pytest.raises(
+        GradientError,
+        match=r"Tensor 'c' \(\) float64 does not depend on anything that requires grad: create "
+        r"the Tensors to differentiate by with requires_grad=True, and compute outside of no_grad",
+    ):
         Tensor(1.0, name="c").backward()
 
 
@@ -792,8 +803,11 @@ class TestStale:
         y = (w * w).sum()
         w.data -= 0.5
         w._set(w.data)
-        with pytest.raises(GradientError, match=r"Tensor 'w' \(2,\) float64 was changed after multiply had used it, so this "
-                           r"graph's gradients would be wrong: compute the forward again"):  # fmt: skip
+        with pytest.raises(
+            GradientError,
+            match=r"Tensor 'w' \(2,\) float64 was changed after multiply had used it, so this "
+            r"graph's gradients would be wrong: compute the forward again",
+        ):
             y.backward()
         assert w.grad is None
 
@@ -838,7 +852,7 @@ class TestStale:
         assert_allclose(w.data, np.array([1.0, 2.0]) * 0.8**3)
 
 
-# --------------------------------------------------------------------------------------------------------------- threads
+# -------------------------------------------------------------------------------------------------------------- threads
 
 
 def test_threads_build_their_graphs_at_once():

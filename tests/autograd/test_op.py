@@ -61,8 +61,11 @@ class TestDeclaration:
         def scaled(xp, x, *, by):
             return x * by
 
-        with pytest.raises(DeclarationError, match=r"scaled: the rule for 'x' asks for scale; it may ask for by, g, out, x, "
-                           r"x_shape, xp\."):  # fmt: skip
+        with pytest.raises(
+            DeclarationError,
+            match=r"scaled: the rule for 'x' asks for scale; it may ask for by, g, out, x, "
+            r"x_shape, xp\.",
+        ):
             scaled.vjp(x=lambda g, scale: g * scale)
         assert scaled.rules == {}
 
@@ -77,8 +80,11 @@ class TestDeclaration:
             scaled.vjp(by=lambda g: g)
 
     def test_a_name_of_this_package_is_taken(self):
-        with pytest.raises(DeclarationError, match=r"an operation 'exp' exists already, in autograd\.ops\.elementwise: choose "
-                           r"another name"):  # fmt: skip
+        with pytest.raises(
+            DeclarationError,
+            match=r"an operation 'exp' exists already, in autograd\.ops\.elementwise: choose "
+            r"another name",
+        ):
 
             @ag.op("e")
             def exp(xp, x):
@@ -203,13 +209,19 @@ class TestRefusals:
 
     def test_shapes_that_do_not_broadcast(self):
         x, w = leaf(np.ones((2, 3)), "x"), leaf(np.ones(4), "w1")
-        with pytest.raises(ShapeError, match=r"multiply can't take x = 'x' \(2, 3\) float64, y = 'w1' \(4,\) float64: operands "
-                           r"could not be broadcast together with shapes \(2,3\) \(4,\)\."):  # fmt: skip
+        with pytest.raises(
+            ShapeError,
+            match=r"multiply can't take x = 'x' \(2, 3\) float64, y = 'w1' \(4,\) float64: operands "
+            r"could not be broadcast together with shapes \(2,3\) \(4,\)\.",
+        ):
             x * w
 
     def test_shapes_that_do_not_multiply(self):
-        with pytest.raises(ShapeError, match=r"matmul can't take x = \(2, 3\) float64, y = \(4,\) float64: the last axis of x "
-                           r"\(3\) and the last axis of y \(4\) must be of one length"):  # fmt: skip
+        with pytest.raises(
+            ShapeError,
+            match=r"matmul can't take x = \(2, 3\) float64, y = \(4,\) float64: the last axis of x "
+            r"\(3\) and the last axis of y \(4\) must be of one length",
+        ):
             leaf(np.ones((2, 3))) @ np.ones(4)
 
     def test_parameters_other_than_the_default_are_told(self):
@@ -240,8 +252,11 @@ class TestRefusals:
 
     def test_a_list_of_tensors(self):
         x = leaf(1.0)
-        with pytest.raises(DTypeError, match=r"multiply was given a list of Tensors: make one Tensor of them with "
-                           r"autograd\.stack"):  # fmt: skip
+        with pytest.raises(
+            DTypeError,
+            match=r"multiply was given a list of Tensors: make one Tensor of them with "
+            r"autograd\.stack",
+        ):
             x * [x, x]
 
     def test_an_operation_that_a_dtype_does_not_have(self):
@@ -251,8 +266,11 @@ class TestRefusals:
     def test_mixed_devices(self):
         strict = pytest.importorskip("array_api_strict")
         x, y = leaf(strict.asarray([1.0, 2.0])), leaf([1.0, 2.0])
-        with pytest.raises(DeviceError, match=r"arrays of array_api_strict \(cpu\) and numpy \(cpu\) can't be mixed: move one of "
-                           r"them with \.to\("):  # fmt: skip
+        with pytest.raises(
+            DeviceError,
+            match=r"arrays of array_api_strict \(cpu\) and numpy \(cpu\) can't be mixed: move one of "
+            r"them with \.to\(",
+        ):
             x * y
         with pytest.raises(DeviceError, match=r"arrays of numpy \(cpu\) and array_api_strict \(cpu\) can't be mixed"):
             ag.concat([y, x])

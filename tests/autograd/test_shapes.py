@@ -37,8 +37,11 @@ def test_summing_the_broadcast_axes_undoes_the_broadcast(drawn, lead):
 
 @given(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0), st.data())
 def test_kept_shapes_and_sizes_are_those_of_numpys_reductions(shape, data):
-    axis = data.draw(st.none() | st.lists(st.integers(-len(shape), len(shape) - 1), unique_by=lambda a: a % len(shape))
-                     if shape else st.none())  # fmt: skip
+    axis = data.draw(
+        st.none() | st.lists(st.integers(-len(shape), len(shape) - 1), unique_by=lambda a: a % len(shape))
+        if shape
+        else st.none()
+    )
     axis = axis if axis is None else tuple(axis)
     x = np.ones(shape)
     assert shapes.keepdims_shape(shape, axis) == x.sum(axis=axis, keepdims=True).shape
@@ -49,8 +52,11 @@ def test_kept_shapes_and_sizes_are_those_of_numpys_reductions(shape, data):
 
 
 def test_the_message_names_the_axis_that_does_not_fit():
-    with pytest.raises(ShapeError, match=r"shapes \(5, 3\) and \(2, 1, 4\) do not broadcast: counted from the right, axis -1 is 3 "
-                       r"in one and 4 in another; make them equal, or one of them 1"):  # fmt: skip
+    with pytest.raises(
+        ShapeError,
+        match=r"shapes \(5, 3\) and \(2, 1, 4\) do not broadcast: counted from the right, axis -1 is 3 "
+        r"in one and 4 in another; make them equal, or one of them 1",
+    ):
         shapes.broadcast_shapes((5, 3), (2, 1, 4))
 
 

@@ -1,0 +1,430 @@
+"""`gradcheck`: it passes what is right, catches what is wrong, and says where, by how much and perhaps why."""
+
+import re
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor
+from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
+from autograd.testing import gradcheck, gradgradcheck
+
+pytestmark = pytest.mark.usefixtures("vocabulary")
+
+
+def declared(forward, *, name="mine", **rules):
+    """An operation of one's own, with these rules."""
+    forward.__name__ = name
+    op = ag.op(name)(forward)
+    op.vjp(**rules)
+    return op
+
+
+def squared(rule=lambda g, x: 2 * g * x):
+    return declared(lambda xp, x: x * x, name="squared", x=rule)
+
+
+def product(x=lambda g, y: g * y, y=lambda g, x: g * x):
+    return declared(lambda xp, x, y: x * y, name="product", x=x, y=y)
+
+
+def message(f, *inputs, check=gradcheck, **options):
+    with pytest.raises(GradcheckError) as caught:
+        check(f, *inputs, **options)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------------- what passes
+
+
+class TestPasses:
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    @pytest.mark.parametrize(
+        "f",
+        [
+            lambda x: x * ag.sin(x),
+            lambda x: (x * ag.sin(x)).sum(),
+            lambda x: (x[0], ag.exp(x), x.sum()),
+            lambda x: [x @ x, Tensor(1.0)],
+            ag.softmax,
+            lambda x: x,
+            lambda x: x * 1e6,
+            lambda x: x * 1e-9 + 1e6,
+            lambda x: x[:0],
+        ],
+    )
+    def test_what_is_right(self, check, f):
+        assert check(f, [0.5, -1.0, 2.0]) is True
+
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    def test_several_inputs_broadcast(self, check):
+        assert check(lambda x, w, b: ag.tanh(x @ w + b), np.ones((4, 3)) * 0.1, np.eye(3)[:, :2], [0.3, -0.2])
+
+    @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+    def test_large_inputs_and_outputs(self, check):
+        x = np.random.default_rng(0).normal(size=(40, 30))
+        assert check(lambda x: ag.sin(x) * x, x)
+        assert check(lambda x: (ag.sin(x) * x).sum(), x)
+
+    def test_numbers_lists_arrays_and_tensors(self):
+        for x in (1.5, [1.5], np.array([1.5]), Tensor([1.5]), Tensor([1.5], requires_grad=True)):
+            assert gradcheck(lambda x: x * x, x)
+
+    def test_large_and_small_values(self):
+        assert gradcheck(lambda x: x**2, [1e8, -1e-8, 1e-300])
+        assert gradcheck(lambda x: x + 1e9, [1.0])
+
+    def test_a_convention_at_a_kink_that_differences_share(self):
+        assert gradcheck(ag.abs, [0.0])
+        assert gradcheck(lambda x: ag.maximum(x, -x), [0.0])
+
+    def test_piecewise_constant_operations(self):
+        assert gradcheck(ag.floor, [0.5, 1.7])
+        assert gradgradcheck(ag.sign, [0.5, -1.7])
+
+    def test_float32_is_checked_as_well_as_it_can_be(self):
+        x = np.array([0.5, -1.0, 2.0], np.float32)
+        assert gradcheck(lambda x: x * ag.sin(x), x)
+        assert gradgradcheck(lambda x: x * ag.sin(x), x)
+
+    def test_an_operation_of_ones_own(self):
+        assert gradcheck(squared(), [1.0, 2.0])
+        assert gradgradcheck(squared(), [1.0, 2.0])
+
+    def test_another_namespace(self):
+        strict = pytest.importorskip("array_api_strict")
+        x = strict.asarray([0.5, 1.0])
+        assert gradcheck(lambda x: ag.sum(x * ag.exp(x)), x)
+        assert gradgradcheck(lambda x: ag.sum(x * ag.exp(x)), x)
+
+    def test_under_no_grad(self):
+        # The function is run as it is: what records nothing can't be right. It is the caller's own doing.
+        with ag.no_grad(), pytest.raises(GradcheckError, match="nothing recorded leads from the outputs to it"):
+            gradcheck(lambda x: x * x, [1.0])
+
+    def test_functions_that_differentiate_themselves(self):
+        assert gradcheck(ag.grad(lambda x: (x**3).sum()), [1.0, 2.0])
+        assert gradcheck(ag.jacobian(lambda z: z * z), [1.0, 2.0])
+
+    def test_the_inputs_stay_as_they_are(self):
+        x, a = Tensor([1.0, 2.0], requires_grad=True, name="x"), np.array([3.0, 4.0])
+        before = a.copy()
+
+        def f(x, y):
+            x.name = y.name = "changed"
+            y[:] = 0.0 if not y.requires_grad else y[:]
+            return x * a
+
+        assert gradcheck(f, x, Tensor(a))
+        assert (x.grad, x.name, x.requires_grad) == (None, "x", True)
+        assert x.tolist() == [1.0, 2.0]
+        assert a.tolist() == before.tolist()
+
+    def test_only_those_that_require_grad_are_checked_where_any_does(self):
+        labels, x = np.array([0, 2]), Tensor(np.ones((2, 3)), requires_grad=True)
+        assert gradcheck(ag.cross_entropy, x, labels)
+        wrong_in_y = product(y=lambda g, x: -g * x)
+        assert gradcheck(wrong_in_y, Tensor(2.0, requires_grad=True), 3.0)
+        assert "by input 1" in message(wrong_in_y, 2.0, 3.0)
+
+    def test_names_reach_the_function(self):
+        seen = []
+        gradcheck(lambda x: seen.append(x.name) or x * x, Tensor([1.0], name="w"))
+        assert set(seen) == {"w"}
+
+
+# --------------------------------------------------------------------------------------------------------- what it says
+
+
+class TestMessage:
+    def test_is_complete(self):
+        op = product(y=lambda g, x: 3 * g * x)
+        x, y = Tensor([[1.0, 2.0]], name="x1"), Tensor([[3.0]])
+        assert message(lambda a, b: (a.sum(), op(a, b)), x, y) == (
+            "the derivative of output 1 [0, 1] by input 1 ('b') [0, 0] is wrong:\n"
+            "    by the rules     6\n"
+            "    by differences   2   (step 1.8e-05)\n"
+            "    they differ by   4, more than the tolerance 1.3e-05\n"
+            "4 of 15 comparisons fail. What may be wrong:\n"
+            "  - the rules give 3 of the difference: a factor is missing or too much in a rule.\n"
+            "Recorded on the way: sum, product."
+        )
+
+    def test_names_the_input_by_its_own_name_or_the_arguments(self):
+        wrong = squared(lambda g, x: g)
+        assert "by input 0 ('weight')" in message(wrong, Tensor([2.0], name="weight"))
+        assert "by input 0 ('z')" in message(lambda z: wrong(z) * 1.0, [2.0])
+        assert "by input 1 " in message(lambda *xs: xs[0] + wrong(xs[1]), 1.0, [2.0])
+
+    def test_the_element_that_is_most_wrong(self):
+        only_one = squared(lambda xp, g, x: 2 * g * x + xp.where(x == 7.0, 1e-3 * g, 0.0))
+        assert "output 0 [1, 1] by input 0 ('x') [1, 1] is wrong" in message(only_one, [[5.0, 6.0], [6.0, 7.0]])
+
+    def test_numbers_have_no_index(self):
+        assert "the derivative of output 0 by input 0 ('x') is wrong:" in message(squared(lambda g, x: g), 2.0)
+
+    def test_a_turned_sign(self):
+        assert "\n  - a sign is turned in a rule." in message(squared(lambda g, x: -2 * g * x), [1.0])
+
+    def test_a_factor(self):
+        assert "the rules give 1/2 of the difference: a factor" in message(squared(lambda g, x: g * x), [1.0, 2.0])
+
+    def test_no_cause_that_is_known(self):
+        said = message(squared(lambda g, x: 2 * g * x + 0.1234), [1.0])
+        assert "a rule of one of these operations does not fit its forward; check them one at a time.\nRecorded" in said
+
+    def test_a_kink(self):
+        said = message(ag.relu, [1.0, 0.0])
+        assert "by input 0 ('x') [1] is wrong" in said
+        assert "a kink or a jump is nearby: the slope is 0 below and 1 above; move the input away." in said
+
+    @pytest.mark.parametrize("distance", [0.1, 0.2, 1 / 3, 0.45, 0.6, 0.9, -0.2, -1 / 3, -0.9])
+    def test_a_kink_at_any_distance_within_the_step(self, distance):
+        assert "a kink or a jump is nearby" in message(ag.relu, [distance * 6.06e-6])
+
+    def test_a_jump(self):
+        assert "a kink or a jump is nearby" in message(lambda x: x + ag.floor(x), [2.0])
+
+    @pytest.mark.parametrize("f", [lambda x: x * x, ag.exp, lambda x: ag.sin(100.0 * x), lambda x: x**3])
+    def test_no_kink_where_it_is_smooth(self, f):
+        wrong = declared(lambda xp, x: x, name="identity", x=lambda g: 1.5 * g)
+        assert "kink" not in message(lambda x: wrong(f(x)), [0.0, 0.3])
+
+    def test_float32(self):
+        said = message(squared(lambda g, x: g * x), np.array([1.0], np.float32))
+        assert (
+            "float32 has too few digits for differences: give float64 inputs, and float64 parameters in squared."
+            in said
+        )
+
+    def test_float32_on_the_way(self):
+        said = message(lambda x: squared(lambda g, x: g * x)(x.astype("float32")), [1.0])
+        assert "float32 has too few digits for differences: give float64 inputs, and float64 parameters in f." in said
+
+    def test_an_output_that_is_not_recorded(self):
+        said = message(lambda x: x.detach() * 2.0, [1.0])
+        assert (
+            "the values depend on this input, but nothing recorded leads from the outputs to it: .detach(), .data, "
+            "NumPy or no_grad on the way, or an operation that has no rule for this argument."
+        ) in said
+
+    def test_an_argument_without_a_rule(self):
+        half = declared(lambda xp, x, y: x * y, name="half", x=lambda g, y: g * y)
+        said = message(half, 2.0, 3.0)
+        assert "by input 1 ('y') is wrong" in said
+        assert "an operation that has no rule for this argument" in said
+
+    def test_a_way_that_a_rule_leaves_out(self):
+        said = message(lambda x: x.detach() * x * 0.0 + x.detach(), [1.0])
+        assert "the rules give exactly zero: a rule leaves out a way by which the values depend on this input." in said
+
+    def test_a_piecewise_constant_operation(self):
+        straight_through = declared(lambda xp, x: xp.round(x), name="rounded", x=lambda g: g)
+        said = message(straight_through, [1.2])
+        assert (
+            "the values do not move at all: an operation is piecewise constant here, and its gradient is zero." in said
+        )
+
+    def test_broadcasting_that_is_not_undone(self):
+        summed = declared(lambda xp, x: xp.sum(x), name="summed", x=lambda g: g)
+        assert message(summed, [1.0, 2.0]) == (
+            "the gradient by input 0 ('x') has shape (), the input (2,): a rule returns a wrong shape; does it undo "
+            "what its operation does to the shape (a sum, a broadcast)? Recorded on the way: summed."
+        )
+
+    def test_a_rule_that_fails(self):
+        summed = declared(lambda xp, x, y: x @ y, name="mm", x=lambda g, y: g @ y, y=lambda g, x: x @ g)
+        with pytest.raises(
+            GradcheckError,
+            match=r"going backward through mm raised ValueError: .* A rule fails, or returns a "
+            r"shape that its argument can't have been broadcast to\. Recorded: mm\.",
+        ):
+            gradcheck(summed, np.ones((2, 3)), np.ones((3, 4)))
+
+    def test_a_rule_that_is_not_linear(self):
+        said = message(squared(lambda g, x: 2 * g * g * x), [1.0, 2.0])
+        assert "the derivative of all outputs weighted with random numbers by input 0 ('x')" in said
+        assert "a rule is not linear in g, as every derivative is: each output by itself agrees." in said
+        assert "not linear" in message(squared(lambda g, x: 2 * g * g * x), 2.0)
+
+    def test_a_gradient_that_is_not_finite(self):
+        unguarded = lambda x: ag.where(x > 0.0, ag.log(x), 0.0)  # noqa: E731
+        said = message(unguarded, [0.0 - 1e-300])
+        assert "by the rules     nan" in said or "kink" in said
+        said = message(squared(lambda g, x: g * (0.0 / (x - x))), [1.0])
+        assert (
+            "the rules give no finite number: a division by 0, or a branch of `where` that is not finite though not "
+            in said
+        )
+
+    def test_the_edge_of_a_domain(self):
+        said = message(ag.log, [1e-9])
+        assert "log is not finite a step away from here: move the input from the edge of its domain." in said
+
+    def test_infinite_slopes_are_never_within_a_tolerance(self):
+        assert "by the rules     inf" in message(ag.sqrt, [0.0], atol=np.inf)
+
+
+class TestLarge:
+    """Random projections, and the way back from them to one element."""
+
+    X = np.random.default_rng(3).normal(size=(25, 20))
+
+    def test_a_single_wrong_element_is_found(self):
+        x = self.X.copy()
+        x[17, 4] = 7.0
+        wrong = squared(lambda xp, g, x: 2 * g * x + xp.where(x == 7.0, 0.5 * g, 0.0))
+        assert "the derivative of output 0 by input 0 ('x') [17, 4] is wrong" in message(lambda x: wrong(x).sum(), x)
+        said = message(wrong, x)
+        assert "the derivative of output 0 [17, 4] by input 0 ('x') [17, 4] is wrong" in said
+        assert "by the rules     14.5\n    by differences   14 " in said
+
+    def test_a_wrong_element_of_a_large_input_with_few_outputs(self):
+        x = np.ones((3, 200))
+        wrong = declared(
+            lambda xp, x: xp.sum(x, axis=1),
+            name="rows",
+            x=lambda xp, g, x, x_shape: (
+                xp.broadcast_to(xp.expand_dims(g, axis=1), shape=x_shape) * xp.where(x > 1.5, 0.9, 1.0)
+            ),
+        )
+        x[2, 150] = 2.0
+        assert "the derivative of output 0 [2] by input 0 ('x') [2, 150] is wrong" in message(wrong, x)
+
+    def test_the_limit_can_be_set(self):
+        calls = []
+
+        def f(x):
+            calls.append(1)
+            return (x * x).sum()
+
+        gradcheck(f, np.ones(50))
+        each = len(calls)
+        calls.clear()
+        gradcheck(f, np.ones(50), max_elements=49)
+        assert each >= 100
+        assert len(calls) < 20
+
+    def test_a_fault_of_the_whole_that_no_element_shows(self):
+        said = message(squared(lambda g, x: 2 * g * g * x), self.X)
+        assert "all outputs weighted with random numbers by input 0 ('x')" in said
+
+    def test_the_same_seed_draws_the_same(self):
+        wrong = squared(lambda g, x: 2 * g * g * x)
+        assert message(wrong, self.X, seed=1) == message(wrong, self.X, seed=1)
+        assert message(wrong, self.X, seed=1) != message(wrong, self.X, seed=2)
+
+
+class TestTolerances:
+    def test_their_size(self):
+        slightly = lambda by: squared(lambda g, x: 2 * g * x + by * g)  # noqa: E731
+        assert gradcheck(slightly(1e-7), [1.0])
+        assert "more than the tolerance" in message(slightly(1e-4), [1.0])
+        assert gradcheck(slightly(1e-4), [1.0], atol=1e-3)
+        assert gradcheck(slightly(1e-4), [1.0], rtol=1e-3)
+        assert "the tolerance 2e-08" in message(slightly(1e-7), [1.0], atol=0.0, rtol=1e-8)
+
+    def test_the_step(self):
+        assert "(step 0.001)" in message(squared(lambda g, x: g), [1.0], eps=1e-3)
+        assert "(step 0.002)" in message(squared(lambda g, x: g), [2.0], eps=1e-3)
+
+    def test_rounding_of_large_values_is_no_fault(self):
+        # 1e10 has 1e-6 between its neighbours: a difference over 6e-6 is good to a sixth.
+        assert gradcheck(lambda x: x + 1e10, [1.0])
+
+
+class TestGradgradcheck:
+    def test_a_rule_that_is_right_only_once(self):
+        # The value of 2x is there, its dependence on x is not.
+        constant = squared(lambda xp, g, x: g * 2 * getattr(x, "data", x))
+        assert gradcheck(constant, [1.0, 2.0])
+        said = message(constant, [1.0, 2.0], check=gradgradcheck)
+        assert "the derivative of the gradient by input 0 ('x') [1] by input 0 ('x') [1] is wrong" in said
+        assert "by differences   " in said
+
+    def test_a_rule_that_loses_g(self):
+        loses = squared(lambda xp, g, x: getattr(g, "data", g) * (x + x))
+        said = message(loses, [1.0, 2.0], check=gradgradcheck)
+        assert "by input 1 ('gradient at output 0')" in said
+
+    def test_nan_in_second_order_only(self):
+        # log(x) at 0 is guarded in the first derivative, which has a pole of its own.
+        guarded = declared(
+            lambda xp, x: x * x, name="halfway", x=lambda xp, g, x: 2 * g * x + xp.where(x == 0.0, 0.0 * x**0.5, 0.0)
+        )
+        assert gradcheck(guarded, [0.0])
+        assert "by the rules     nan" in message(guarded, [0.0], check=gradgradcheck)
+
+    def test_refuses_what_gradcheck_refuses(self):
+        with pytest.raises(DomainError, match="differences need finite inputs"):
+            gradgradcheck(lambda x: x, [np.nan])
+        with pytest.raises(GradcheckError, match="nothing was checked"):
+            gradgradcheck(lambda x: Tensor([1.0]), [1.0])
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(("bad", "text"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
+    def test_inputs_that_are_not_finite(self, bad, text):
+        with pytest.raises(
+            DomainError,
+            match=re.escape(f"input 1 ('y') is {text} at [0, 1]: differences need finite inputs; choose others."),
+        ):
+            gradcheck(lambda x, y: x * y, 1.0, [[1.0, bad]])
+
+    def test_integers(self):
+        with pytest.raises(
+            DTypeError,
+            match=r"input 0 \('x'\) is \(2,\) int64: only real floating-point values can be moved by a "
+            r"small step; write 3\.0 for 3, or leave it out by having only the Tensors to check require grad",
+        ):
+            gradcheck(lambda x: x * 2.0, [1, 2])
+
+    def test_complex_numbers(self):
+        with pytest.raises(DTypeError, match=r"input 0 \('x'\) is \(1,\) complex128: only real floating-point values"):
+            gradcheck(lambda x: x * x, [1j])
+
+    def test_outputs_without_derivatives(self):
+        with pytest.raises(
+            DTypeError,
+            match=r"output 1 of f is \(1,\) bool: gradcheck compares real floating-point values; return "
+            r"only such outputs",
+        ):
+            gradcheck(lambda x: (x, x > 0.0), [1.0])
+
+    def test_outputs_that_are_no_tensors(self):
+        with pytest.raises(
+            DTypeError, match=r"output 0 of f is ndarray: return Tensors computed from those that are given"
+        ):
+            gradcheck(lambda x: np.ones(2), [1.0])
+
+    def test_values_that_are_not_finite(self):
+        with pytest.raises(DomainError, match=r"output 1 of f is not finite here: choose inputs at which it is"):
+            gradcheck(lambda x: (x, 1.0 / x), [0.0])
+
+    def test_a_function_that_draws(self):
+        rng = np.random.default_rng(0)
+        with pytest.raises(
+            GradcheckError,
+            match=r"f gave two different answers to the same inputs, so differences of them tell "
+            r"nothing: have it draw from a generator that it seeds itself",
+        ):
+            gradcheck(lambda x: x * rng.normal(), [1.0])
+
+    @pytest.mark.parametrize("f", [lambda x: Tensor([1.0]), lambda x: ()])
+    def test_a_check_of_nothing(self, f):
+        with pytest.raises(
+            GradcheckError,
+            match=r"nothing was checked: no output of f depends on any input\. It must compute from "
+            r"the Tensors that it is given, not from others of the same values",
+        ):
+            gradcheck(f, [1.0])
+
+    def test_what_the_function_raises_is_left_alone(self):
+        with pytest.raises(ZeroDivisionError):
+            gradcheck(lambda x: 1 // 0, [1.0])
+
+    def test_the_error_is_an_assertion_that_failed(self):
+        with pytest.raises(AssertionError):
+            gradcheck(squared(lambda g, x: g), [2.0])
+        assert issubclass(GradcheckError, AutogradError)
