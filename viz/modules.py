@@ -62,7 +62,22 @@ def draw_modules(
     seen = evaluate(y, gradients)
     rows, links = rows_of(seen.graph, {id(t.node or t): name for name, t in (names or {}).items()})
     warn(rows, seen)
+    batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
+    if len(batch) > 1 and not 0 <= example < batch[0]:
+        raise ValueError(f"example {example} is not in a batch of {batch[0]}: give 0 to {batch[0] - 1}")
+    if image and not any(_picture(seen.value(row.place), image, example) is not None for row in rows if not row.nodes):
+        shapes = ", ".join(numbers.shape(seen.value(row.place).shape) for row in rows if not row.nodes) or "none"
+        raise ValueError(
+            f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
+            " image=None"
+        )
     return _Table(rows, links, seen, style.theme_named(theme), image, example).draw(title)
+
+
+def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
+    if image is False or array.dtype.kind not in "fiub" or not array.size:
+        return None
+    return marks.picture_of(array, example, image if isinstance(image, tuple) else None)
 
 
 def _lines(*texts: str) -> str:
@@ -87,8 +102,6 @@ class _Table:
         self.end = self.output.letter
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
         self.batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
-        if len(self.batch) > 1 and not -self.batch[0] <= example < self.batch[0]:
-            raise ValueError(f"example {example} is not in a batch of {self.batch[0]}: give 0 to {self.batch[0] - 1}")
 
     def draw(self, title: str | None) -> Picture:
         theme, rows = self.theme, self.rows
@@ -342,15 +355,14 @@ class _Table:
             self._values(row.letter, array),
             list[str](),
         )
-        if self.image is not False and array.dtype.kind in "fiub" and array.size:
-            picture = marks.picture_of(array, self.example, self.image if isinstance(self.image, tuple) else None)
-            if picture is not None:
-                many = len(array) if array.ndim > 1 else 1
-                sides = " × ".join(str(n) for n in picture.shape)
-                caption = f"{numbers.count(many)} image{'s' if many != 1 else ''} of {sides}"
-                values = table(row_(cell(marks.image(picture, theme, side=56))), cellpadding=2)
-                words = [f"image {self.example + 1} of {numbers.count(many)}", *self._target(many)]
-                words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
+        picture = _picture(array, self.image, self.example)
+        if picture is not None:
+            many = len(array) if array.ndim > 1 else 1
+            sides = " × ".join(str(n) for n in picture.shape)
+            caption = f"{numbers.count(many)} image{'s' if many != 1 else ''} of {sides}"
+            values = table(row_(cell(marks.image(picture, theme, side=56))), cellpadding=2)
+            words = [f"image {self.example + 1} of {numbers.count(many)}", *self._target(many)]
+            words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
         name = text(f"{clipped(row.letter, 14)}  input", style.NAME, theme.ink, bold=True)
         needed = getattr(row.place, "requires_grad", False)
         gradient = self.seen.gradient(row.place)

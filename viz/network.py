@@ -89,9 +89,9 @@ def draw_network(
     integer) or one number per output; without it there is no loss and no gradient. ``loss(output, target)`` gives a
     scalar Tensor; by default it is cross-entropy for a class and linear outputs (binary cross-entropy for a single
     one), the log loss for a class and softmax outputs, else the sum of squared differences. ``probabilities``: outputs
-    are drawn as probabilities of classes, by default where the target is a class and the outputs are linear, the last
-    layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it is a square of
-    side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape.
+    are drawn as probabilities of classes, by default where the target is a class and the outputs are linear or
+    sigmoid, the last layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it
+    is a square of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape.
 
     Raises `ValueError` for more than one example, a network that is not a chain of linear layers, or a target that does
     not fit its outputs.
@@ -145,7 +145,8 @@ def _run(
     number = None if target is None else host(target)
     is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
     if probabilities is None:
-        probabilities = classes is not None or "softmax" in last or (is_class and not last)
+        # Sigmoid outputs that are trained towards a class are read as its probabilities too.
+        probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
     with ag.enable_grad():
         truth, total, words = _loss(output, number, last, is_class, loss, classes)
     seen = evaluate(output if total is None else total, gradients=total is not None)
@@ -238,18 +239,23 @@ def _loss(
         label, truth = -1, target.reshape(-1).astype(float)
     if loss is not None:
         given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
-        total = loss(output, ag.asarray(given))
+        total = loss(output, _beside(given, output))
         if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
             raise ValueError("loss(output, target) must return a recorded Tensor with one element")
         return truth, total, ""
     if "softmax" in last and is_class:
         return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
     if is_class and not last and n > 1:
-        return truth, ag.cross_entropy(ag.reshape(output, shape=(1, n)), np.array([label])), "-ln"
-    goal = ag.asarray(truth.reshape(output.shape), dtype=output.dtype)
+        return truth, ag.cross_entropy(ag.reshape(output, shape=(1, n)), _beside(np.array([label]), output)), "-ln"
+    goal = _beside(truth.astype(str(output.dtype)).reshape(output.shape), output)
     if n == 1 and not last and (is_class or classes is not None):
         return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"
     return truth, ag.squared_error(output, goal, reduction="sum"), ""
+
+
+def _beside(array: np.ndarray, output: ag.Tensor) -> ag.Tensor:
+    """The array on the device of the output."""
+    return ag.asarray(array, device=output.device)
 
 
 # ---------------------------------------------------------------- drawing
@@ -407,7 +413,7 @@ class _Drawing:
         words = []
         if seen.p is not None and seen.p.size > 1:
             said = int(np.argmax(seen.p))
-            words.append(f"Says {self._class(said)} with probability {_p(seen.p[said])}")
+            words.append(f"Says {self._class(said)} with {self._measure()} {_p(seen.p[said])}")
             if seen.target is not None:
                 words[-1] += f", target {self._class(int(np.argmax(seen.target)))}"
         else:
@@ -418,6 +424,10 @@ class _Drawing:
         if seen.loss is not None:
             words.append(f"L = {numbers.scalar(seen.loss)}")
         return f"{title}. {'. '.join(words)}."
+
+    def _measure(self) -> str:
+        """What the bars show: sigmoids of their own are no distribution."""
+        return "output" if self.seen.layers[-1].activation == "sigmoid" else "probability"
 
     def _class(self, k: int) -> str:
         return str(k) if self.classes is None else self.classes[k]
@@ -693,11 +703,17 @@ class _Drawing:
             if gradient is not None and not self.small:
                 self._left(f"g{i}", self._came_back(f"∂ {_p(float(gradient[i]))}"), back, y, 60)
         if self.small:
-            self._left("hp", self._plain("probability"), x, self.top + 28, 90)
+            self._left("hp", self._plain(self._measure()), x, self.top + 28, 90)
             if seen.loss is not None:
                 self._loss_card(x + 60, min(column.y) - 52)
             return
-        self._left("hp", self._plain("probability" if one else "class probability"), x + 18, self.top + 29, 110)
+        self._left(
+            "hp",
+            self._plain("class probability" if self._measure() == "probability" and not one else self._measure()),
+            x + 18,
+            self.top + 29,
+            110,
+        )
         if gradient is not None:
             self._left("hg", self._plain("gradient at z"), back, self.top + 29, 110)
         if seen.loss is not None:

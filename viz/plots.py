@@ -308,8 +308,8 @@ def _classes_of(values: Any, n: int, name: str, others: str = "images") -> np.nd
     array = np.asarray(host(values))
     if array.shape != (n,) or array.dtype.kind not in "iub":
         raise ValueError(
-            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} {others}: give one"
-            " integer class for each"
+            f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} {others}: give"
+            " one integer class for each"
         )
     return array.astype(int)
 

@@ -104,6 +104,11 @@ class TestDigitsNetwork:
         assert "(20, 256) float32" in words(picture)
         assert "images of" not in words(picture)
 
+    def test_a_picture_that_is_none_is_refused(self):
+        with pytest.raises(ValueError, match=r"no input can be drawn as a picture \(their shapes: \(20, 30\)\)"):
+            draw_modules(classifier([30, 12, 10])[1], image=True)
+        assert "20 images of 5 × 6" in words(draw_modules(classifier([30, 12, 10])[1], image=(5, 6)))
+
 
 def test_the_dark_theme_has_no_light_ground():
     picture = draw_modules(classifier([64, 30, 10])[1], theme="dark")
