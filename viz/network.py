@@ -427,7 +427,7 @@ class _Drawing:
 
     def _measure(self) -> str:
         """What the bars show: sigmoids of their own are no distribution."""
-        return "output" if self.seen.layers[-1].activation == "sigmoid" else "probability"
+        return "activation" if self.seen.layers[-1].activation == "sigmoid" else "probability"
 
     def _class(self, k: int) -> str:
         return str(k) if self.classes is None else self.classes[k]

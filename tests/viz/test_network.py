@@ -206,7 +206,7 @@ class TestOtherNetworks:
     def test_a_class_with_sigmoid_outputs_is_compared_one_hot(self):
         picture = draw_network(lecture, [1.0, -1.0], 0)
         assert "L = 0.8336" in words(picture)
-        assert "Says 1 with output 0.829, target 0" in picture.alt
+        assert "Says 1 with activation 0.829, target 0" in picture.alt
         assert ids(picture, "n_bar") == ["n_bar0", "n_bar1"]
 
     def test_a_softmax_at_the_end(self):
