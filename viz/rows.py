@@ -58,7 +58,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Warning:
+class Caution:
     """A boxed word and, in one or two short lines, the number that triggered it."""
 
     word: str
@@ -76,7 +76,7 @@ class Row:
     nodes: tuple[Node, ...] = ()
     path: str | None = None  # of the module, None outside of one
     parameters: tuple[Parameter, ...] = ()
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[Caution] = field(default_factory=list)
 
     @property
     def op(self) -> str:
@@ -271,18 +271,18 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
         if math.isfinite(size):
             if size < VANISHING * largest:
                 ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
-                row.warnings.append(Warning("VANISHING", (f"weight gradient is {ratio}", "of the largest layer's")))
+                row.warnings.append(Caution("VANISHING", (f"weight gradient is {ratio}", "of the largest layer's")))
             if size > EXPLODING * median > 0:
                 times = numbers.short(size / median)
-                row.warnings.append(Warning("EXPLODING", (f"weight gradient is {times}", "times the layers' median")))
+                row.warnings.append(Caution("EXPLODING", (f"weight gradient is {times}", "times the layers' median")))
             elif size > EXPLODING_RMS:
-                row.warnings.append(Warning("EXPLODING", ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")))
+                row.warnings.append(Caution("EXPLODING", ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")))
         for node in row.nodes:
             name = row.letter if node is row.place else node.op.name
             row.warnings += _squashed(node, seen.values[node], name)
 
 
-def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Warning]:
+def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Caution]:
     arrays = [(row.letter, seen.value(row.place)), (f"∂{end}/∂{row.letter}", seen.gradient(row.place))]
     arrays += [(p.name, seen.values.get(p.tensor)) for p in row.parameters]
     arrays += [(f"∂{end}/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
@@ -293,21 +293,21 @@ def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Warning]:
         counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
         lines += [f"{numbers.count(n)} {word} in {name}" for word, n in counts.items() if n]
     more = (f"and {len(lines) - 2} more",) if len(lines) > 3 else ()
-    return [Warning("NOT FINITE", (*lines[: 2 if more else 3], *more))] if lines else []
+    return [Caution("NOT FINITE", (*lines[: 2 if more else 3], *more))] if lines else []
 
 
-def _squashed(node: Node, value: np.ndarray, name: str) -> list[Warning]:
+def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
     if node.op.name in LIMITS and value.size:
         low, high = LIMITS[node.op.name]
         share = float(np.mean((value < low + NEAR) | (value > high - NEAR)))
         if share > SATURATED:
-            return [Warning("SATURATED", (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}"))]
+            return [Caution("SATURATED", (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}"))]
     # One example alone leaves half of the units at zero as a rule: only a batch can tell.
     if node.op.name == "relu" and value.ndim > 1 and len(value) > 1 and value.size:
         zero = np.all(value == 0, axis=0)
         if zero.mean() > DEAD:
             dead = f"{percent(float(zero.mean()))} of {numbers.count(zero.size)} units are 0"
-            return [Warning("DEAD", (dead, f"for the whole batch of {len(value)}"))]
+            return [Caution("DEAD", (dead, f"for the whole batch of {len(value)}"))]
     return []
 
 
