@@ -42,12 +42,13 @@ UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
 class Symbol:
     """A piece of formula: how it is written, how tightly it binds, what it is worth.
 
-    ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), or 10 for names and numbers; ``head``
-    names the operation written last, of the symbols ``inner``; ``number`` is the Python number of a constant.
-    Arithmetic, comparisons and indexing go through the operations of the same meaning, as they do for Tensors.
+    ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), or 10 for names and numbers, and
+    ``tex_level`` the same for its LaTeX; ``head`` names the operation written last, of the symbols ``inner``;
+    ``number`` is the Python number of a constant. Arithmetic, comparisons and indexing go through the operations of the
+    same meaning, as they do for Tensors.
     """
 
-    __slots__ = ("head", "inner", "level", "number", "space", "tex", "text", "value")
+    __slots__ = ("head", "inner", "level", "number", "space", "tex", "tex_level", "text", "value")
     __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
 
     def __init__(
@@ -60,7 +61,9 @@ class Symbol:
         head: str = "",
         number: float | None = None,
         inner: tuple[Symbol, ...] = (),
+        tex_level: int | None = None,
     ) -> None:
+        self.tex_level = level if tex_level is None else tex_level
         self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
         self.head, self.number, self.inner = head, number, inner
 
@@ -196,7 +199,7 @@ class Notation:
             return x
         if isinstance(x, bool | int | float | np.generic) or (hasattr(x, "shape") and x.shape == ()):
             return self.number(x.item() if hasattr(x, "item") else x)
-        return Symbol(self, _parameter(x), _parameter(x), ATOM, x)
+        return Symbol(self, _parameter(x), _tex_parameter(x), ATOM, x)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -251,6 +254,8 @@ class Notation:
     def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
             return part  # also a constant that was never spread out, such as 1
+        if part.number == 0:
+            return self.number(0.0)
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
         if part.level < CALL:
             return Symbol(
@@ -270,18 +275,21 @@ class Notation:
         for name in op.optional:
             if given.get(name) is None:
                 text_form, tex_form = _without(name, text_form), _without(name, tex_form)
-        text = _filled(text_form, parts, level, op.name, lambda s: s.text, "({})".format)
-        tex = _filled(tex_form, parts, op.level, op.name, lambda s: s.tex, r"\left({}\right)".format)
+        if re.fullmatch(r"[\w ]+\([^()]*\)", text_form):
+            level = CALL
+        text = _filled(text_form, parts, level, op.name)
+        tex = _filled(tex_form, parts, op.level, op.name, tex=True)
         if reduction := REDUCTIONS.get(given.get("reduction", "")):
-            text, tex, level = f"{reduction[0]}{text}", f"{reduction[1]} {tex}", PRODUCT
+            text = f"{reduction[0]}{' ' if text[0].isalpha() or reduction[0] != 'Σ' else ''}{text}"
+            tex, level = f"{reduction[1]} {tex}", PRODUCT
         inner = tuple(x for x in parts.values() if isinstance(x, Symbol))
         if re.fullmatch(r"\{\w+\}", text_form):  # written like its operand
             level = inner[0].level
-        return Symbol(self, text, tex, level, value, op.name, inner=inner)
+        return Symbol(self, text, tex, level, value, op.name, inner=inner, tex_level=min(op.level, level))
 
     def _part(self, name: str, x: Any, op: Any) -> Any:
         if name in op.params:
-            return x if isinstance(x, Symbol) else Symbol(self, _parameter(x), _parameter(x), ATOM, x)
+            return x if isinstance(x, Symbol) else Symbol(self, _parameter(x), _tex_parameter(x), ATOM, x)
         if op.variadic:
             several = [self.lift(one) for one in x]
             joined = ", ".join(one.text for one in several), ", ".join(one.tex for one in several)
@@ -303,7 +311,7 @@ class Notation:
         if name in ("multiply", "add", "subtract", "divide", "power"):
             x, y = (self.lift(given[arg]) for arg in ("x", "y"))
             if x.number is not None and y.number is not None and np.ndim(value) == 0 and value is not UNKNOWN:
-                return self.number(value.item() if hasattr(value, "item") else value)
+                return _worth(self.number(value.item() if hasattr(value, "item") else value), value)
             short = getattr(self, f"_simple_{name}")(x, y)
             return None if short is None else _worth(short, value)
         if name == "negative":
@@ -405,7 +413,8 @@ def _bound(op: Any, args: Any, params: Any) -> dict[str, Any]:
     """The arguments by name. A namespace's function also takes an operation's parameters by position."""
     names = list(op.args if not op.variadic else ()) + list(op.params)
     if op.variadic:
-        given: dict[str, Any] = {op.args[0]: tuple(args)}
+        several = args[0] if len(args) == 1 and isinstance(args[0], tuple | list) else args
+        given: dict[str, Any] = {op.args[0]: tuple(several)}
     else:
         given = dict(zip(names, args, strict=False))
     defaults = {p: d for p, d in op.params.items() if d is not inspect.Parameter.empty}
@@ -427,7 +436,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 # What a rule does to shapes and types only is not written: the value that rides along has it.
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
-REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean ", r"\operatorname{mean}")}
+REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean", r"\operatorname{mean}")}
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 # Operands to the right that need no brackets though they bind no tighter: a + (b - c) = a + b - c.
 SIDES = {
@@ -441,21 +450,22 @@ SIDES = {
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 
 
-def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, read: Any, bracket: Any) -> str:
+def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, tex: bool = False) -> str:
     """An operation's template with its operands in it, bracketed where they bind less than their place asks for."""
     literals, fields = _pieces(form)
     out = []
     for i, (before, field) in enumerate(zip(literals, fields, strict=False)):
-        part, after = parts[field], literals[i + 1].lstrip()[:1]
-        written = read(part)
+        part, after = parts[field], literals[i + 1].lstrip()
+        written = part.tex if tex else part.text
+        shut_in = before.rstrip()[-1:] in OPENING and (after[:1] in CLOSING or after.startswith(r"\right"))
         if before.endswith("^") and part.number is not None and float(part.number).is_integer():
             before, written = before[:-1], _raised(written)
-        elif before.endswith("[") and after == "]" and isinstance(part.value, tuple):
+        elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
             written = written.removeprefix("(").removesuffix(")")
-        elif not (
-            before.rstrip()[-1:] in OPENING and (after in CLOSING or literals[i + 1].startswith(r"\right"))
-        ) and _loose(part, level, name, first=not before):
-            written = bracket(written)
+        elif not shut_in and _loose(part, part.tex_level if tex else part.level, level, name, first=not before):
+            written = rf"\left({written}\right)" if tex else f"({written})"
+        elif tex and after[:1] in ("_", "^") and after[0] in written:
+            written = f"{{{written}}}"  # LaTeX takes no second index at one place
         out += [before, written]
     return "".join([*out, literals[-1]])
 
@@ -471,14 +481,14 @@ def _pieces(form: str) -> tuple[list[str], list[str]]:
     return literals, fields
 
 
-def _loose(part: Symbol, level: int, name: str, first: bool) -> bool:
-    """Whether an operand needs brackets where nothing encloses it."""
-    signed = part.text.startswith("-")
-    if first and name in ("broadcast_to", "expand_dims", "squeeze", "astype"):
+def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool:
+    """Whether an operand, which binds so tightly, needs brackets where nothing encloses it."""
+    signed = part.text.startswith("-") and name not in COMPARISONS
+    if first and name in SILENT:
         return False
-    if part.level < level or (signed and not (first and level < POWER)):
+    if binds < level or (signed and not (first and level < POWER)):
         return True
-    if part.level > level or level >= CALL:
+    if binds > level or level >= CALL:
         return False
     if first:
         return level == POWER or (name == "multiply" and part.head == "divide")
@@ -515,6 +525,13 @@ def _parameter(x: Any) -> str:
     if hasattr(x, "item"):
         return numbers.constant(x.item()) if x.shape == () else f"[{numbers.shape(x.shape)}]"
     return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
+
+
+def _tex_parameter(x: Any) -> str:
+    text = _parameter(x)
+    if isinstance(x, str) or x is None or isinstance(x, bool) or (text and text[0].isalpha()):
+        return _tex_word(text)
+    return _tex_number(text) if isinstance(x, int | float) else _tex_escape(text)
 
 
 # ---------------------------------------------------------------- LaTeX

@@ -41,23 +41,21 @@ def escape(text: object) -> str:
     >>> escape('a<b & "c" \\N')
     'a&lt;b &amp; &quot;c&quot; \\\\N'
     """
-    clean = _UNPRINTABLE.sub("\ufffd", str(text)).replace("\\", "\\\\")
-    return _escape(" ".join(clean.splitlines()) if "\n" in clean or "\r" in clean else clean)
+    return _escape(_clean(text).replace("\\", "\\\\"))
 
 
 def plain(words: object) -> str:
-    r"""Any text as an attribute that is no HTML, such as a tooltip.
+    r"""Any text as an attribute that is no HTML, such as a tooltip: Graphviz passes entities on as they are.
 
-    >>> print(plain("a" + chr(92) + "N"))
-    a\\N
+    >>> plain("a & b")
+    'a &amp; b'
     """
-    import graphviz
-
-    return str.__str__(graphviz.escape(_clean(words)))
+    return _escape(_clean(words)).replace("\\", "&#92;")
 
 
 def _clean(words: object) -> str:
-    return " ".join(_UNPRINTABLE.sub("\ufffd", str(words)).split("\n"))
+    """In one line, and without what XML cannot hold."""
+    return " ".join(_UNPRINTABLE.sub("\ufffd", str(words)).replace("\t", " ").splitlines())
 
 
 def identifier(name: str) -> str:
@@ -425,7 +423,7 @@ _TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">\n?(.*?)</a>', re.DOTALL)
 def _described(svg: str, title: str, alt: str) -> str:
     """The SVG with its title and words, and with tooltips that every browser shows."""
     svg = _TOOLTIP.sub(r"<title>\1</title>\n\2", svg)
-    words = f"<title>{_escape(title)}</title>\n<desc>{_escape(alt)}</desc>\n"
+    words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
     # a picture never makes its page wider

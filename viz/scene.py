@@ -103,7 +103,13 @@ class Socket:
     @cached_property
     def local(self) -> Symbol:
         """The derivative of the operation by this operand: its rule run on symbols, with 1 arriving."""
-        return self.scene.pull(self, self.scene.say.number(1.0))
+        return self.scene.pull(self, self._one)
+
+    @property
+    def _one(self) -> Symbol:
+        """A gradient of ones, written as the number."""
+        ones = np.ones_like(self.head.value)
+        return Symbol(self.scene.say, "1", "1", value=ones, number=1.0)
 
     @cached_property
     def sent(self) -> Symbol:
@@ -127,7 +133,7 @@ class Socket:
             return None
         say = self.scene.say
         probe = np.linspace(1.0, 2.0, head.value.size, dtype=head.value.dtype).reshape(head.shape)
-        ones = self.scene.pull(self, Symbol(say, "1", "1", value=np.ones_like(head.value), number=1))
+        ones = self.scene.pull(self, self._one)
         probed = self.scene.pull(self, say.symbol("G", probe))
         slopes = np.broadcast_to(np.asarray(ones.value), head.shape)
         with np.errstate(all="ignore"):
