@@ -50,7 +50,7 @@ def plain(words: object) -> str:
     >>> plain("a & b")
     'a &amp; b'
     """
-    return _escape(_clean(words)).replace("\\", "&#92;&#92;")  # of two, its own escapes take one
+    return _escape(_clean(words)).replace("\\", "&#92;" * 4)  # its own escapes are read twice
 
 
 def _clean(words: object) -> str:

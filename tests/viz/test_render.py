@@ -74,7 +74,7 @@ class TestLabels:
 
     def test_backslashes_are_not_read_by_graphviz(self):
         assert render.escape(r"\N") == r"\\N"
-        assert render.plain(r"<\N>") == "&lt;&#92;&#92;N&gt;"
+        assert render.plain(r"<\N>") == "&lt;&#92;&#92;&#92;&#92;N&gt;"
 
     def test_empty_text_is_a_blank(self):
         made = Picture()
