@@ -9,7 +9,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
         "`pip uninstall autograd`, then `pip install --force-reinstall glassgrad`."
     )
 
-from nn import functional, init, optim
+from nn import data, functional, init, optim
 from nn.layers import (
     GELU,
     MLP,
@@ -48,6 +48,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "data",
     "evaluate",
     "fit",
     "functional",

@@ -56,7 +56,8 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     labels = asarray(labels)
     if is_inexact(labels.dtype):
         raise DTypeError(f"one_hot takes integer labels; it was given {labels.dtype} of shape {labels.shape}.")
-    if labels.size and not 0 <= (low := int(labels.min())) <= (high := int(labels.max())) < classes:
+    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, -1)
+    if low < 0 or high >= classes:
         raise DomainError(
             f"labels from {low} to {high} do not fit {classes} classes, numbered from 0 to {classes - 1}."
         )

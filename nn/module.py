@@ -75,19 +75,31 @@ class Module:
     training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
+    _mode: tuple[Mode | None, Any] = (None, None)
 
     forward: Callable[..., Any] = _unimplemented
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``, its operations marked as this module's."""
-        # `autograd.scope`, written out: entering a context manager would cost more than a small operation.
+        # `autograd.scope`, written out and remembered: a context manager would cost as much as a small operation.
         mode = MODE.get()
-        place = (self._path, type(self).__name__)
-        token = MODE.set(Mode(mode.grad, (place,) if mode.scope is None else (*mode.scope, place), mode.anomaly))
+        outside, inside = self._mode
+        if outside is not mode:
+            inside = self._scoped(mode)
+        token = MODE.set(inside)
         try:
             return self.forward(*args, **kwargs)
         finally:
             MODE.reset(token)
+
+    def _scoped(self, mode: Mode) -> Mode:
+        """``mode`` with this module as the innermost scope, kept for the next call."""
+        inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.anomaly)
+        object.__setattr__(self, "_mode", (mode, inside))
+        return inside
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_mode"}
 
     # ------------------------------------------------------------------------------------------- registering and naming
 
@@ -112,6 +124,7 @@ class Module:
         """Take ``path`` as the own path, and what has its home here along."""
         before = self._path
         object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_mode", (None, None))
         for name, value in vars(self).items():
             if isinstance(value, Parameter) and value.name == _join(before, name):
                 value.name = _join(path, name)

@@ -152,12 +152,35 @@ def load_model(path: str | PathLike[str]) -> Module:
         for name, p in model.named_parameters():
             p._set(p.detach().to(state[name].dtype).data)
         model.load_state_dict(state)
-    except (AutogradError, TypeError, ValueError, KeyError, AttributeError, RecursionError, MemoryError) as error:
-        raise _damaged(path, str(error).rstrip(".")) from None
+    except UNBELIEVABLE as error:
+        raise _damaged(path, error) from None
     return model
 
 
-def _damaged(path: str | PathLike[str], why: str) -> FileError:
+UNBELIEVABLE = (
+    AutogradError,
+    zipfile.BadZipFile,
+    zlib.error,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What reading a file raises that is not what it should be."""
+
+
+def _damaged(path: str | PathLike[str], error: Exception) -> FileError:
+    why = str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, KeyError):
+        why = f"it has no entry {error}"
+    elif isinstance(error, TypeError | AttributeError | IndexError) and not isinstance(error, AutogradError):
+        why = "its description is of another form"
+    elif isinstance(error, zipfile.BadZipFile) and "not a zip" in why:
+        why = "it is no zip archive"
     return FileError(f"{path} is no file of nn.save, or was damaged: {why}.")
 
 
@@ -212,27 +235,19 @@ def _write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
 
 def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The header and the content of a file that is believed in nothing."""
-    try:
-        with Path(path).open("rb") as file:
+    with Path(path).open("rb") as file:
+        try:
             arrays = _arrays(file)
-        header = json.loads(str(arrays[HEADER]))
-        if header["format"] != FORMAT:
-            raise FileError(
-                f"it has format {header['format']!r} and this version reads {FORMAT}: use the version that wrote it"
-            )
-        content = _restore(header["content"], arrays)
-        if not isinstance(content, dict):
-            raise ValueError("it holds no dict")
-    except zipfile.BadZipFile as error:
-        why = "it is no zip archive" if "not a zip" in str(error) else str(error).rstrip(".")
-        raise _damaged(path, why) from None
-    except KeyError as error:
-        raise _damaged(path, f"it has no entry {error}") from None
-    except (
-        AutogradError, ValueError, TypeError, EOFError, NotImplementedError, RecursionError, MemoryError, RuntimeError,
-        zlib.error,
-    ) as error:  # fmt: skip
-        raise _damaged(path, str(error).rstrip(".") or type(error).__name__) from None
+            header = json.loads(str(arrays[HEADER]))
+            if header["format"] != FORMAT:
+                raise FileError(
+                    f"it has format {header['format']!r} and this version reads {FORMAT}: use the version that wrote it"
+                )
+            content = _restore(header["content"], arrays)
+            if not isinstance(content, dict):
+                raise FileError("it holds no dict")
+        except UNBELIEVABLE as error:
+            raise _damaged(path, error) from None
     return header, content
 
 
@@ -288,6 +303,8 @@ def _build(architecture: dict[str, Any]) -> Module:
 def _size(architecture: dict[str, Any]) -> int:
     """How many numbers such a module has, known before it is built: a file may claim anything."""
     kind, given = architecture["class"], architecture.get("arguments", {})
+    if kind not in LAYERS:
+        raise FileError(f"it names a layer {kind!r}, which nn does not have")
     if kind == "Sequential":
         return sum(map(_size, architecture["children"].values()))
     if kind == "Linear":

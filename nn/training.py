@@ -125,24 +125,16 @@ class _Batches:
         first = next(model.parameters(), None)
         self.dtype: Any = None if first is None else first.dtype
         self.device = None if first is None else first.device
-        self.batch_size = batch_size
-        self.pair: tuple[Any, Any] | None = None
-        if hasattr(data, "x_train"):
-            data = (data.x_train, data.y_train)
+        self.data, self.pair, self.batch_size = data, None, batch_size
         if isinstance(data, tuple) and len(data) == 2:
             x, y = (asarray(part).detach().cpu() for part in data)
-            self.pair = x.to(self.dtype).numpy() if self.dtype is not None else x.numpy(), y.numpy()
-            if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
-                raise ShapeError(
-                    f"{name} is x of shape {x.shape} and y of shape {y.shape}: give one row of y for each row of "
-                    "x, one at least."
-                )
+            self.pair = (x if first is None else x.to(first.dtype)).numpy(), y.numpy()
+            minibatches(*self.pair, batch_size, None, shuffle=False)  # refuses now what can't be batched later
         elif not isinstance(data, Iterable) or isinstance(data, Iterator):
             raise DTypeError(
-                f"{name} is a {type(data).__name__}: give (x, y), a Dataset, or an iterable that yields batches "
-                "(x, y) anew for every epoch (a generator is empty after one)."
+                f"{name} is a {type(data).__name__}: give (x, y), or an iterable that yields batches (x, y) anew for "
+                "every epoch (a generator is empty after one)."
             )
-        self.data = data
 
     def __len__(self) -> int:
         """The number of batches, 0 where it is not known."""
@@ -151,12 +143,12 @@ class _Batches:
         return len(self.data) if hasattr(self.data, "__len__") else 0
 
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = (
-            self.data if self.pair is None else minibatches(*self.pair, self.batch_size, seed, shuffle=seed is not None)
-        )
+        batches = self.data
+        if self.pair is not None:
+            batches = minibatches(*self.pair, self.batch_size, seed, shuffle=seed is not None)
         for x, y in batches:
             x, y = asarray(x, dtype=self.dtype, device=self.device), asarray(y, device=self.device)
-            yield x, y.to(self.dtype) if is_inexact(y.dtype) and self.dtype is not None else y
+            yield x, y.to(self.dtype) if self.dtype is not None and is_inexact(y.dtype) else y
 
 
 def _value(loss: Any) -> float:
@@ -221,10 +213,9 @@ def fit(
         model: what is trained; called with a batch of x.
         loss: ``loss(output, y)`` gives the mean loss of the batch, a scalar Tensor.
         optimizer: made with the model's parameters.
-        data: ``(x, y)``, arrays or Tensors with a row per sample; a `nn.data.Dataset`, whose training part is taken; or
-        an
-            iterable that yields batches ``(x, y)`` anew for every epoch. x, and y where it is floating, are cast to the
-            dtype of the model's parameters and moved to their device.
+        data: ``(x, y)``, arrays or Tensors with a row per sample, or an iterable that yields batches ``(x, y)`` anew
+            for every epoch. x, and y where it is floating, are cast to the dtype of the model's parameters and moved
+            to their device.
         epochs: how often to go through the data.
         batch_size: samples per step; the last batch of an epoch may be smaller.
         seed: an integer or NumPy Generator, which draws the order of the samples in each epoch; ``None`` keeps their
@@ -271,10 +262,12 @@ def fit(
                 start = perf_counter()
                 trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report)
                 held = None if held_out is None else _evaluate(model, loss, held_out)
+                interrupts.held = True
                 history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
                 if held is None or history.best_epoch == epoch:
                     kept = model.state_dict()
                 report.epoch(history)
+                interrupts.release()
                 if isinstance(schedule, ReduceLROnPlateau):
                     schedule.step((held or trained).loss)
                 elif schedule is not None:
@@ -328,21 +321,20 @@ def _train(
         lost.backward()
         if max_norm is not None:
             clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
-        interrupts.updating = True
+        interrupts.held = interrupts.updating = True
         optimizer.step()
         interrupts.updating = False
-        if interrupts.waiting:
-            raise KeyboardInterrupt
+        interrupts.release()
         tally.add(output, y, value)
         report.batch(tally)
     return tally.result()
 
 
 class _Interrupts:
-    """Within it a Ctrl-C waits while an update is under way; a second one does not."""
+    """Within it a Ctrl-C waits while ``held``; a second one does not. ``updating``: weights are half changed."""
 
     def __init__(self) -> None:
-        self.updating = self.waiting = self.ignored = False
+        self.held = self.updating = self.waiting = self.ignored = False
         self.before: Any = None
 
     def __enter__(self) -> _Interrupts:
@@ -359,9 +351,16 @@ class _Interrupts:
     def _answer(self, number: int, frame: Any) -> None:
         if self.ignored:
             return
-        if not self.updating or self.waiting:
+        if not self.held or self.waiting:
             raise KeyboardInterrupt
         self.waiting = True
+
+    def release(self) -> None:
+        """Hold no longer: what waited is raised."""
+        self.held = False
+        if self.waiting:
+            self.waiting = False
+            raise KeyboardInterrupt
 
 
 class _Report:
@@ -432,9 +431,8 @@ def _duration(seconds: float) -> str:
 
 def _note(history: History, damaged: bool) -> str:
     """How the training ended and which weights the model has."""
-    during = f"epoch {history.epochs + 1}"
     if history.interrupted:
-        end = f"Interrupted in {during}"
+        end = f"Interrupted after epoch {history.epochs}" if history.epochs else "Interrupted in the first epoch"
     elif history.stopped_early:
         end = f"Stopped after epoch {history.epochs}"
     else:

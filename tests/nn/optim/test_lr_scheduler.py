@@ -1,0 +1,115 @@
+"""Schedules: PyTorch's rates where it is installed."""
+
+import math
+
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError
+from nn.errors import StateError
+from nn.optim import lr_scheduler as ours
+
+
+def sgd(lr=0.8):
+    return nn.optim.SGD([{"params": [ag.Tensor(1.0, requires_grad=True)]}, {"params": [ag.Tensor(1.0, requires_grad=True)], "lr": lr / 2}], lr=lr)  # fmt: skip
+
+
+def rates(optimizer, schedule, epochs=12, values=None):
+    found = []
+    for epoch in range(epochs):
+        found.append([group["lr"] for group in optimizer.param_groups])
+        schedule.step(*(() if values is None else (values[epoch],)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "theirs"),
+    [
+        ("StepLR", {"step_size": 3, "gamma": 0.5}, None),
+        ("MultiStepLR", {"milestones": [2, 7], "gamma": 0.5}, None),
+        ("ExponentialLR", {"gamma": 0.9}, None),
+        ("CosineAnnealingLR", {"T_max": 12}, None),
+        ("CosineAnnealingLR", {"T_max": 12, "eta_min": 0.1}, None),
+        ("LinearLR", {}, None),
+        ("LinearLR", {"start_factor": 0.1, "end_factor": 0.5, "total_iters": 4}, None),
+        ("LambdaLR", {"factor": lambda epoch: 1 / (1 + epoch)}, {"lr_lambda": lambda epoch: 1 / (1 + epoch)}),
+    ],
+)
+def test_rates_are_pytorchs(name, options, theirs):
+    torch = pytest.importorskip("torch")
+    optimizer = sgd()
+    mine = rates(optimizer, getattr(ours, name)(optimizer, **options))
+    a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    reference = torch.optim.SGD([{"params": [a]}, {"params": [b], "lr": 0.4}], lr=0.8)
+    schedule = getattr(torch.optim.lr_scheduler, name)(reference, **(theirs or options))
+    reference.step()
+    for epoch, pair in enumerate(mine):
+        assert pair == pytest.approx([group["lr"] for group in reference.param_groups], rel=1e-9), epoch
+        schedule.step()
+
+
+@pytest.mark.parametrize("options", [{"patience": 1}, {"patience": 0, "factor": 0.5, "threshold": 0.1}, {"min_lr": 0.03, "patience": 0}])
+def test_plateaus_are_pytorchs(options):
+    torch = pytest.importorskip("torch")
+    values = [1.0, 0.9, 0.95, 0.9, 0.9, 0.5, 0.49, 0.48, 0.6, 0.6, 0.6, 0.6]
+    optimizer = sgd()
+    mine = rates(optimizer, ours.ReduceLROnPlateau(optimizer, **options), values=values)
+    a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    reference = torch.optim.SGD([{"params": [a]}, {"params": [b], "lr": 0.4}], lr=0.8)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(reference, **options)
+    for epoch, pair in enumerate(mine):
+        assert pair == pytest.approx([group["lr"] for group in reference.param_groups]), epoch
+        schedule.step(values[epoch])
+
+
+def test_in_sequence_each_starts_from_the_first_rate():
+    optimizer = sgd()
+    parts = [ours.LinearLR(optimizer, 0.5, total_iters=2), ours.ExponentialLR(optimizer, 0.1)]
+    schedule = ours.SequentialLR(optimizer, parts, milestones=[2])
+    assert [pair[0] for pair in rates(optimizer, schedule, 4)] == pytest.approx([0.4, 0.6, 0.8, 0.08])
+    with pytest.raises(DomainError, match="SequentialLR was given 2 schedules and 2 milestones: give one milestone less"):
+        ours.SequentialLR(optimizer, parts, milestones=[1, 2])
+
+
+@pytest.mark.parametrize("name", ["StepLR", "ReduceLROnPlateau"])
+def test_a_state_goes_on_where_it_was(name, tmp_path):
+    make = {"StepLR": lambda o: ours.StepLR(o, 2), "ReduceLROnPlateau": lambda o: ours.ReduceLROnPlateau(o, patience=1)}[name]
+    given = (lambda: ()) if name == "StepLR" else (lambda: (1.0,))
+    optimizer = sgd()
+    schedule = make(optimizer)
+    nn.save(schedule.state_dict(), tmp_path / "fresh.npz")
+    for _ in range(3):
+        schedule.step(*given())
+    nn.save({"o": optimizer.state_dict(), "s": schedule.state_dict()}, tmp_path / "state.npz")
+    state = nn.load(tmp_path / "state.npz")
+    twin_optimizer = sgd(5.0)
+    twin = make(twin_optimizer)
+    twin_optimizer.load_state_dict(state["o"])
+    twin.load_state_dict(state["s"])
+    for _ in range(4):
+        schedule.step(*given())
+        twin.step(*given())
+        assert [g["lr"] for g in twin_optimizer.param_groups] == [g["lr"] for g in optimizer.param_groups]
+    if name == "ReduceLROnPlateau":
+        assert nn.load(tmp_path / "fresh.npz")["best"] == math.inf
+
+
+def test_another_schedules_state_is_refused():
+    schedule = ours.StepLR(sgd(), 2)
+    with pytest.raises(StateError, match="StepLR keeps epoch; this state has epoch, best, bad_epochs, scale: it was saved by"):
+        schedule.load_state_dict(ours.ReduceLROnPlateau(sgd()).state_dict())
+    assert schedule.epoch == 0
+
+
+def test_refusals():
+    with pytest.raises(DomainError, match="step_size = 0: give a number of epochs from 1 on"):
+        ours.StepLR(sgd(), 0)
+    with pytest.raises(DomainError, match="factor = 1.5 is out of range: give a number between 0 and 1"):
+        ours.ReduceLROnPlateau(sgd(), factor=1.5)
+
+    class Unwritten(ours.LRScheduler):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Unwritten defines no lr_at\(epoch, base\)"):
+        Unwritten(sgd())

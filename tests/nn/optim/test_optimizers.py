@@ -1,0 +1,261 @@
+"""Optimizers: PyTorch's steps where it is installed, their state, their options, what they refuse."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, DTypeError, GradientError
+from nn.errors import StateError
+
+VARIANTS = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.2}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.2}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.2}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.1, "betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.2}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.1, "betas": (0.7, 0.9), "weight_decay": 0.3}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.1, "alpha": 0.8, "momentum": 0.9, "weight_decay": 0.2}),
+    ("RMSprop", {"lr": 0.1, "centered": True, "eps": 1e-3}),
+    ("RMSprop", {"lr": 0.1, "centered": True, "momentum": 0.5}),
+]
+
+
+def start(dtype="float64"):
+    rng = np.random.default_rng(0)
+    return [ag.Tensor(rng.normal(size=shape), requires_grad=True, dtype=dtype) for shape in ((3, 2), (2,), ())]
+
+
+def set_grads(parameters, step):
+    rng = np.random.default_rng(step)
+    for i, p in enumerate(parameters):
+        missing = (i == 1 and step == 2) or (i == 2 and step < 1)
+        p.grad = None if missing else ag.Tensor(rng.normal(size=p.shape), dtype=p.dtype)
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_every_step_is_pytorchs(name, options):
+    torch = pytest.importorskip("torch")
+    ours = start()
+    theirs = [torch.tensor(p.data, requires_grad=True) for p in ours]
+    mine = getattr(nn.optim, name)(ours, **options)
+    reference = getattr(torch.optim, name)(theirs, **options)
+    for step in range(6):
+        set_grads(ours, step)
+        for p, q in zip(ours, theirs, strict=True):
+            q.grad = None if p.grad is None else torch.tensor(p.grad.data)
+        mine.step()
+        reference.step()
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-14, err_msg=f"step {step}")
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_float32_stays_float32_and_in_place(name, options):
+    parameters = start("float32")
+    optimizer = getattr(nn.optim, name)(parameters, **options)
+    arrays = [p.data for p in parameters]
+    before = [a.copy() for a in arrays]
+    for step in range(1, 4):
+        set_grads(parameters, step)
+        optimizer.step()
+    for p, array, old in zip(parameters[:2], arrays, before, strict=False):
+        assert p.data is array
+        assert (array != old).all()
+    assert {str(p.dtype) for p in parameters} == {"float32"}
+    kept = [t for state in optimizer.state.values() for k, t in state.items() if k != "step"]
+    assert {str(t.dtype) for t in kept} <= {"float32"}
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_a_step_changes_no_gradient(name, options):
+    parameters = start()
+    set_grads(parameters, 3)
+    grads = [p.grad.data.copy() for p in parameters]
+    getattr(nn.optim, name)(parameters, **options).step()
+    assert all((p.grad.data == g).all() for p, g in zip(parameters, grads, strict=True))
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_a_loaded_state_goes_on_where_it_was(name, options, tmp_path):
+    parameters = start()
+    optimizer = getattr(nn.optim, name)(parameters, **options)
+    for step in range(1, 3):
+        set_grads(parameters, step)
+        optimizer.step()
+    optimizer.param_groups[0]["lr"] *= 0.5
+    nn.save(optimizer.state_dict(), tmp_path / "state.npz")
+    twins = [ag.Tensor(p, requires_grad=True) for p in parameters]
+    restored = getattr(nn.optim, name)(twins, **options)
+    restored.load_state_dict(nn.load(tmp_path / "state.npz"))
+    for step in range(3, 6):
+        for members, one in ((parameters, optimizer), (twins, restored)):
+            set_grads(members, step)
+            one.step()
+    assert all((p.data == q.data).all() for p, q in zip(parameters, twins, strict=True))
+
+
+def test_a_state_is_a_snapshot():
+    parameters = start()
+    optimizer = nn.optim.SGD(parameters, lr=0.1, momentum=0.9)
+    state = optimizer.state_dict()
+    set_grads(parameters, 1)
+    optimizer.step()
+    assert not state["state"][0]["momentum_buffer"].data.any()
+    assert optimizer.state[parameters[0]]["momentum_buffer"].data.any()
+
+
+def test_another_optimizers_state_is_refused_whole():
+    parameters = start()
+    optimizer = nn.optim.SGD(parameters, lr=0.1, momentum=0.9)
+    sentence = "SGD can't take this state: it is another optimizer's, or of other parameters. Nothing was loaded."
+    others = [
+        nn.optim.Adam(start()).state_dict(),
+        nn.optim.SGD(start(), lr=0.5).state_dict(),
+        nn.optim.SGD(start()[:2], lr=0.5, momentum=0.9).state_dict(),
+        nn.optim.SGD(start()[::-1], lr=0.5, momentum=0.9).state_dict(),
+        {},
+        {"param_groups": 3, "state": []},
+    ]
+    bad = nn.optim.SGD(start(), lr=0.5, momentum=0.9).state_dict()
+    bad["param_groups"][0]["lr"] = -1.0
+    for state in [*others, bad]:
+        with pytest.raises(StateError, match=sentence):
+            optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_a_schedule_in_the_state_is_no_obstacle():
+    optimizer = nn.optim.SGD(start(), lr=0.1)
+    nn.optim.lr_scheduler.StepLR(optimizer, 1)
+    fresh = nn.optim.SGD(start(), lr=0.3)
+    fresh.load_state_dict(optimizer.state_dict())
+    assert fresh.param_groups[0]["initial_lr"] == 0.1
+    optimizer.load_state_dict(nn.optim.SGD(start(), lr=0.2).state_dict())
+    assert optimizer.param_groups[0]["lr"] == 0.2
+
+
+def test_groups_have_options_of_their_own():
+    w, b, s = start()
+    optimizer = nn.optim.SGD([{"params": [w], "weight_decay": 1.0}, {"params": b, "lr": 1.0}, {"params": [s]}], lr=0.5)
+    for p in (w, b, s):
+        p.grad = ag.zeros_like(p)
+    b.grad = ag.ones_like(b)
+    before = [p.data.copy() for p in (w, b, s)]
+    optimizer.step()
+    np.testing.assert_allclose(w.data, 0.5 * before[0])
+    np.testing.assert_allclose(b.data, before[1] - 1)
+    np.testing.assert_allclose(s.data, before[2])
+
+
+def test_zero_grad_forgets():
+    parameters = start()
+    set_grads(parameters, 1)
+    optimizer = nn.optim.SGD(iter(parameters), lr=0.1)
+    optimizer.zero_grad()
+    assert [p.grad for p in parameters] == [None] * 3
+
+
+def test_a_graph_from_before_the_step_is_refused():
+    w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = nn.optim.SGD([w], lr=0.1)
+    loss = (w * w).sum()
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(GradientError, match="was changed after multiply had used it"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("SGD", {"lr": -0.1}, "SGD: lr = -0.1 is out of range: give a number from 0 on."),
+        ("SGD", {"lr": math.nan}, "SGD: lr = nan is out of range: give a number from 0 on."),
+        ("SGD", {"momentum": -1}, "SGD: momentum = -1 is out of range: give a number from 0 on."),
+        ("SGD", {"nesterov": True}, "SGD: nesterov=True is a kind of momentum: give momentum as well, for instance 0.9."),
+        ("Adam", {"betas": (0.9, 1.0)}, "Adam: betas = (0.9, 1.0) are out of range: both must be in [0, 1)."),
+        ("Adam", {"eps": -1.0}, "Adam: eps = -1.0 is out of range: give a number from 0 on."),
+        ("AdamW", {"weight_decay": -1.0}, "AdamW: weight_decay = -1.0 is out of range: give a number from 0 on."),
+        ("RMSprop", {"alpha": 1.5}, "RMSprop: alpha = 1.5 is out of range: give a number from 0 to 1."),
+    ],
+)
+def test_options_out_of_range(name, options, sentence):
+    with pytest.raises(DomainError) as error:
+        getattr(nn.optim, name)(start(), **options)
+    assert str(error.value) == sentence
+
+
+def test_parameters_that_cannot_be_trained():
+    with pytest.raises(DomainError, match="was given no parameters: pass model.parameters"):
+        nn.optim.SGD([])
+    w = ag.Tensor(1.0, requires_grad=True, name="w")
+    with pytest.raises(DomainError, match="parameter w was given to the optimizer twice"):
+        nn.optim.SGD([w, w])
+    with pytest.raises(DTypeError, match=r"takes an iterable of parameters: write \[w\]"):
+        nn.optim.SGD(w)
+    with pytest.raises(DTypeError, match="an optimizer trains leaf Tensors"):
+        nn.optim.SGD([2 * w])
+    with pytest.raises(DTypeError, match="an optimizer trains leaf Tensors"):
+        nn.optim.SGD([1.0])
+    with pytest.raises(DomainError, match="SGD has no option beta: it takes lr, momentum, weight_decay, nesterov"):
+        nn.optim.SGD([{"params": [w], "beta": 1}])
+
+
+def test_a_copy_trains_its_own_copy():
+    w = ag.Tensor([1.0], requires_grad=True)
+    optimizer = nn.optim.SGD([w], lr=0.1, momentum=0.9)
+    w2, twin = copy.deepcopy((w, optimizer))
+    w2.grad = ag.Tensor([1.0])
+    twin.step()
+    assert (w.tolist(), w2.tolist()) == ([1.0], [0.9])
+    assert not optimizer.state[w]["momentum_buffer"].data.any()
+
+
+def test_a_repr_tells_the_options():
+    text = "SGD(lr=0.1, momentum=0.0, weight_decay=0.0, nesterov=False: 9 parameters)"
+    assert repr(nn.optim.SGD(start(), lr=0.1)) == text
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+def test_each_finds_a_minimum(name):
+    w = ag.Tensor([3.0, -2.0], requires_grad=True)
+    optimizer = getattr(nn.optim, name)([w], lr=0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        ((w - ag.Tensor([1.0, 2.0])) ** 2).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(w.data, [1, 2], atol=0.06)
+
+
+def test_clipping_is_pytorchs():
+    torch = pytest.importorskip("torch")
+    for limit in (0.5, 100.0):
+        ours = start()
+        set_grads(ours, 1)
+        theirs = [torch.tensor(p.data, requires_grad=True) for p in ours]
+        for p, q in zip(ours, theirs, strict=True):
+            q.grad = torch.tensor(p.grad.data)
+        norm = nn.optim.clip_grad_norm_(ours, limit)
+        expected = torch.nn.utils.clip_grad_norm_(theirs, limit)
+        assert norm.item() == pytest.approx(expected.item(), rel=1e-12)
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=1e-12)
+
+
+def test_clipping_edges():
+    p = ag.Tensor([3.0, 4.0], requires_grad=True, dtype="float32")
+    assert nn.optim.clip_grad_norm_([p], 1.0).item() == 0
+    p.grad = ag.Tensor([3.0, 4.0], dtype="float32")
+    assert nn.optim.clip_grad_norm_(p, 1.0).item() == 5
+    np.testing.assert_allclose(p.grad.data, [0.6, 0.8], rtol=1e-6)
+    assert p.grad.dtype == ag.float32
+    with pytest.raises(DomainError, match="max_norm = -1 is out of range"):
+        nn.optim.clip_grad_norm_([p], -1)

@@ -1,0 +1,27 @@
+"""``nn`` refuses another project's `autograd`, and the last word is one sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_foreign_autograd_is_refused(tmp_path):
+    (tmp_path / "autograd").mkdir()
+    (tmp_path / "autograd" / "__init__.py").write_text("def grad(f): ...\n")
+    (tmp_path / "nn").symlink_to(ROOT / "nn")
+    done = subprocess.run([sys.executable, "-c", "import nn"], cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: nn needs the autograd of glassgrad, and `import autograd` found another project's in "
+        f"{tmp_path / 'autograd'}: the two can't share an environment; run `pip uninstall autograd`, then "
+        "`pip install --force-reinstall glassgrad`."
+    )
+
+
+def test_everything_public_is_there_and_told():
+    import nn
+
+    assert sorted(nn.__all__) == nn.__all__ or set(nn.__all__) <= set(dir(nn))
+    assert all(getattr(nn, name).__doc__ for name in nn.__all__)

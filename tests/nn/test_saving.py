@@ -1,0 +1,336 @@
+"""Files: what comes back, what is refused, and that a failure leaves nothing."""
+
+import io
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DTypeError
+from nn import saving
+from nn.errors import FileError
+
+X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+
+MODELS = [
+    nn.MLP([3, 4, 2], seed=0),
+    nn.MLP([3, 4, 2], "tanh", "softmax", seed=0),
+    nn.MLP([3, 2], seed=0, dtype="float64"),
+    nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False), nn.LeakyReLU(0.3), nn.Sequential(nn.GELU(), nn.Softmax())),
+    nn.Sequential({"hidden": nn.Linear(3, 3), "act": nn.Softplus(), "relu": nn.ReLU(), "tanh": nn.Tanh()}),
+    nn.MLP([3, 4, 2], seed=0)[:-1],
+    nn.Linear(3, 2),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
+def test_a_model_comes_back(model, tmp_path):
+    path = tmp_path / "model.npz"
+    nn.save(model, path)
+    twin = nn.load_model(path)
+    assert repr(twin) == repr(model)
+    assert [*twin.state_dict()] == [*model.state_dict()]
+    assert [p.dtype for p in twin.parameters()] == [p.dtype for p in model.parameters()]
+    np.testing.assert_array_equal(twin(X).data, model(X).data)
+    assert all(p.requires_grad for p in twin.parameters())
+    assert twin.state_dict().keys() == nn.load(path).keys()
+
+
+def test_numpy_alone_reads_the_weights(tmp_path):
+    model = MODELS[0]
+    nn.save(model, tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as file:
+        np.testing.assert_array_equal(file["layers.0.weight"], model.layers[0].weight.data)
+
+
+def test_metadata_comes_back(tmp_path):
+    path = tmp_path / "model.npz"
+    nn.save(MODELS[0], path, metadata={"classes": ["null", "één"], "shape": [16, 16]})
+    assert nn.load_metadata(path) == {"classes": ["null", "één"], "shape": [16, 16]}
+    nn.save(MODELS[0], path)
+    assert nn.load_metadata(path) == {}
+
+
+def test_a_checkpoint_comes_back(tmp_path):
+    content = {
+        "model": MODELS[0].state_dict(),
+        "epoch": 3,
+        "best": 0.25,
+        "limit": float("inf"),
+        "note": "ü",
+        "nothing": None,
+        "flag": True,
+        "nested": [{"a": np.arange(3)}, [ag.Tensor(1.5)], (1, 2)],
+        "": np.float32(2.0),
+        "__glassgrad__": np.zeros(2),
+        "empty": np.zeros((0, 3), bool),
+    }
+    nn.save(content, tmp_path / "c.npz")
+    back = nn.load(tmp_path / "c.npz")
+    assert list(back) == list(content)
+    assert {k: back[k] for k in ("epoch", "best", "limit", "note", "nothing", "flag")} == {
+        "epoch": 3, "best": 0.25, "limit": float("inf"), "note": "ü", "nothing": None, "flag": True,
+    }  # fmt: skip
+    assert back["nested"][0]["a"].tolist() == [0, 1, 2]
+    assert (back["nested"][1][0].item(), back["nested"][2]) == (1.5, [1, 2])
+    assert (back[""].item(), back[""].dtype) == (2.0, ag.float32)
+    assert back["__glassgrad__"].tolist() == [0, 0]
+    assert (back["empty"].shape, str(back["empty"].dtype)) == ((0, 3), "bool")
+    MODELS[0].load_state_dict(back["model"])
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    nn.save(MODELS[0], tmp_path / "a.npz")
+    nn.save(MODELS[0], tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (3, "nn.save takes a module or a dict; it was given a int."),
+        ({"a": object()}, "'a' is a object, which can't be saved: keep Tensors, numbers, strings, lists and dicts."),
+        ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
+        ({"a": np.array(["x"])}, "'a' is an array of <U1, which holds no numbers and can't be saved."),
+        ({"a": np.array([None])}, "'a' is an array of object, which holds no numbers and can't be saved."),
+    ],
+)
+def test_what_cannot_be_saved_is_refused_before_the_file_is_touched(content, sentence, tmp_path):
+    path = tmp_path / "c.npz"
+    path.write_bytes(b"before")
+    with pytest.raises(DTypeError) as error:
+        nn.save(content, path)
+    assert str(error.value) == sentence
+    assert path.read_bytes() == b"before"
+    with pytest.raises(DTypeError, match="this can't be saved: .*set is not JSON serializable"):
+        nn.save({}, path, metadata={"a": {1}})
+    assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
+
+
+@pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_failed_write_leaves_everything_as_it_was(failure, tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    nn.save(MODELS[0], path)
+    before = path.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise failure
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            with pytest.raises(type(failure)):
+                nn.save(MODELS[1], path)
+        assert path.read_bytes() == before
+        assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def test_a_missing_folder_or_file_is_the_systems_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        nn.save(MODELS[0], tmp_path / "none" / "model.npz")
+    with pytest.raises(FileNotFoundError):
+        nn.load(tmp_path / "none.npz")
+
+
+def test_a_module_of_ones_own_saves_weights_only(tmp_path):
+    class Own(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(2, 1, seed=0)
+
+    path = tmp_path / "own.npz"
+    nn.save(Own(), path)
+    with pytest.raises(FileError) as error:
+        nn.load_model(path)
+    assert str(error.value) == (
+        f"{path} holds 'Own', which nn can't build by itself: build it in Python and call "
+        "model.load_state_dict(nn.load(path))."
+    )
+    own = Own()
+    own.load_state_dict(nn.load(path))
+    nn.save({"a": 1}, path)
+    with pytest.raises(FileError, match="holds 'a dict', which nn can't build"):
+        nn.load_model(path)
+
+
+def test_an_altered_mlp_is_not_passed_off_as_a_plain_one(tmp_path):
+    model = nn.MLP([3, 4, 2], seed=0)
+    model.layers[1] = nn.ReLU()
+    nn.save(model, tmp_path / "m.npz")
+    with pytest.raises(FileError, match="holds 'MLP', which nn can't build by itself"):
+        nn.load_model(tmp_path / "m.npz")
+    shared = nn.Linear(3, 3)
+    nn.save(nn.Sequential(shared, shared), tmp_path / "m.npz")
+    with pytest.raises(FileError, match="can't build by itself"):
+        nn.load_model(tmp_path / "m.npz")
+
+
+# -------------------------------------------------------------------------------------- files that are not what they say
+
+
+def npy(array, **options):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.asanyarray(array), **options)
+    return stream.getvalue()
+
+
+def archive(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, content in members:
+            file.writestr(name, content)
+
+
+def with_header(path, header, **arrays):
+    text = header if isinstance(header, str) else json.dumps(header)
+    archive(path, [("__glassgrad__.npy", npy(text)), *((f"{k}.npy", npy(v)) for k, v in arrays.items())])
+
+
+def refused(path, why, load=nn.load):
+    with pytest.raises(FileError) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path} is no file of nn.save, or was damaged: ")
+    assert why in str(error.value)
+    assert str(error.value).endswith(".")
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    path.write_bytes(b"")
+    refused(path, "it is no zip archive")
+    path.write_text("hello")
+    refused(path, "it is no zip archive")
+    np.savez(path, a=np.zeros(2))
+    refused(path, "it has no entry '__glassgrad__'")
+    np.savez_compressed(path, a=np.zeros(2))
+    refused(path, "its members are compressed or overlap")
+    archive(path, [("readme.txt", "hello")])
+    refused(path, "its member 'readme.txt' is no array")
+    archive(path, [("a.npy", b"no array at all")])
+    refused(path, "magic string is not correct")
+
+
+def test_cut_and_changed_files_are_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    nn.save(MODELS[0], path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(FileError):
+            nn.load_model(path)
+    weight = MODELS[0].layers[0].weight.data.tobytes()
+    assert weight in whole
+    path.write_bytes(whole.replace(weight, bytes(len(weight))))
+    refused(path, "Bad CRC-32")
+
+
+def test_every_changed_byte_is_noticed_or_harmless(tmp_path):
+    path = tmp_path / "x.npz"
+    nn.save(nn.Linear(1, 1, seed=0), path)
+    whole = path.read_bytes()
+    expected = nn.load_model(path).state_dict()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            state = nn.load_model(path).state_dict()
+        except FileError:
+            continue
+        assert {k: v.tolist() for k, v in state.items()} == {k: v.tolist() for k, v in expected.items()}
+
+
+class Bomb:
+    def __reduce__(self):
+        return (os.mkdir, ("exploded",))
+
+
+def test_a_pickle_is_never_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.npz"
+    path.write_bytes(pickle.dumps(Bomb()))
+    refused(path, "it is no zip archive")
+    array = np.empty(1, object)
+    array[0] = Bomb()
+    archive(path, [("__glassgrad__.npy", npy(array, allow_pickle=True))])
+    refused(path, "its array '__glassgrad__' is of object")
+    archive(path, [("__glassgrad__.npy", npy("{}")), ("a.npy", npy(array, allow_pickle=True))])
+    refused(path, "its array 'a' is of object")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_claim_of_size_takes_no_memory(tmp_path):
+    path = tmp_path / "x.npz"
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 10**6)})
+    archive(path, [("a.npy", stream.getvalue() + bytes(64))])
+    refused(path, "its array 'a' is cut short")
+    huge = {"class": "MLP", "arguments": {"sizes": [10**6, 10**6, 2], "activation": "sigmoid", "output": None}}
+    with_header(path, {"format": 1, "architecture": huge, "content": {"dict": {}}})
+    refused(path, "its weights do not fit its architecture", nn.load_model)
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("{", "Expecting property name"),
+        ("3", "its description is of another form"),
+        ("[" * 100_000, "recursion"),
+        ({}, "it has no entry 'format'"),
+        ({"format": 2}, "it has format 2 and this version reads 1: use the version that wrote it"),
+        ({"format": 1}, "it has no entry 'content'"),
+        ({"format": 1, "content": 3}, "it holds no dict"),
+        ({"format": 1, "content": {"array": "b"}}, "it has no entry 'b'"),
+        ({"format": 1, "content": {"tuple": []}}, "its description is of another form"),
+        ({"format": 1, "content": {"dict": {}, "list": []}}, "too many values to unpack"),
+    ],
+)
+def test_headers_that_say_nonsense(header, why, tmp_path):
+    path = tmp_path / "x.npz"
+    with_header(path, header, a=np.zeros(2))
+    refused(path, why)
+
+
+LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, "bias": False}}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights", "why"),
+    [
+        ({"class": "os.system", "arguments": {}}, {}, "it names a layer 'os.system', which nn does not have"),
+        ({"class": "Module", "arguments": {}}, {}, "it names a layer 'Module', which nn does not have"),
+        ({"class": "Linear"}, {}, "it has no entry 'out_features'"),
+        ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its description is of another form"),
+        ({"class": "Sequential", "children": {"0": 3}}, {}, "its description is of another form"),
+        (["MLP"], {}, "its description is of another form"),
+        (LINEAR, {"w": np.zeros((1, 1))}, "it has no entry 'weight'"),
+        (LINEAR, {"weight": np.zeros((1, 1), int)}, "its weights are integers"),
+        (LINEAR, {"weight": np.zeros(1)}, "'weight' is (1, 1) here and (1,) in the state"),
+        (LINEAR, {"weight": np.zeros((1, 2))}, "its weights do not fit its architecture"),
+    ],
+)
+def test_architectures_that_are_none(architecture, weights, why, tmp_path):
+    path = tmp_path / "x.npz"
+    content = {"dict": {name: {"array": name} for name in weights}}
+    with_header(path, {"format": 1, "architecture": architecture, "content": content}, **weights)
+    refused(path, why, nn.load_model)
+
+
+def test_a_member_that_is_there_twice(tmp_path):
+    path = tmp_path / "x.npz"
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        archive(path, [("a.npy", npy(np.zeros(2)))] * 2)
+    refused(path, "its member 'a.npy' is no array, or is there twice")
+
+
+def test_every_layer_of_nn_can_be_built():
+    layers = {name for name, cls in vars(nn).items() if isinstance(cls, type) and issubclass(cls, nn.Module)}
+    assert layers - {"Module", "CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"} == set(saving.LAYERS)
+
+
+def test_the_atomic_write_keeps_the_usual_rights(tmp_path):
+    plain, atomic = tmp_path / "plain", tmp_path / "atomic"
+    plain.write_bytes(b"x")
+    saving.write_atomically(atomic, lambda file: file.write(b"x"))
+    assert plain.stat().st_mode == atomic.stat().st_mode
