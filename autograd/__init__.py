@@ -10,9 +10,11 @@ recorded where a Tensor requires grad, and can be differentiated to any order.
 Tensor([0.589836, 0.314981])
 """
 
+from importlib import import_module as _import_module
 from math import e, inf, nan, pi
+from types import ModuleType as _ModuleType
 
-from autograd import errors, testing
+from autograd import errors
 from autograd.anomaly import detect_anomaly
 from autograd.backward import gradients, walk
 from autograd.graph import Graph, Node, scope
@@ -169,3 +171,10 @@ from autograd.ops.shaping import (
 )
 from autograd.tensor import Tensor, asarray, astype, enable_grad, is_grad_enabled, no_grad, to_device
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """``autograd.testing``, imported when it is first asked for: a training run doesn't."""
+    if name == "testing":
+        return _import_module("autograd.testing")
+    raise AttributeError(f"autograd has no function {name!r}.")

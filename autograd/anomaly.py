@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from autograd import backends
@@ -13,7 +13,7 @@ from autograd.errors import AnomalyError
 from autograd.graph import MODE, Mode, Node
 from autograd.op import describe
 
-_HERE = str(Path(__file__).parent)
+_HERE = os.path.dirname(__file__)
 
 
 @contextmanager

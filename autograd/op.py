@@ -17,14 +17,16 @@ result. It is asked for by name: **the rule's signature is its save-list**. It m
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograd import backends
 from autograd.backends import PYTHON_SCALARS, SPACES, namespace
 from autograd.errors import AutogradError, DeclarationError, DTypeError, IndexingError, ShapeError
 from autograd.graph import MODE, Node, stamp
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
@@ -35,6 +37,18 @@ Tensor: Any = None
 new = object.__new__
 mode_now = MODE.get
 NONE: dict[str, Any] = {}
+REQUIRED = object()
+"""What stands for the default of a parameter that has none."""
+
+
+def _names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` would tell, too,
+    but asking it of some hundred functions takes a tenth of the time that importing NumPy does.
+    """
+    code = function.__code__
+    named = code.co_argcount + code.co_kwonlyargcount
+    many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
+    return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
 
 
 def results_are(cls: type) -> None:
@@ -56,19 +70,17 @@ class Op:
         self.forward, self.symbol, self.level, self.broadcasts = forward, symbol, level, broadcasts
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
-        _, *given = inspect.signature(forward).parameters.values()
-        self.args = tuple(p.name for p in given if p.kind is not p.KEYWORD_ONLY)
-        self.params: dict[str, Any] = {p.name: p.default for p in given if p.kind is p.KEYWORD_ONLY}
-        self.optional = tuple(p.name for p in given if p.name in self.args and p.default is None)
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in given)
-        self.__signature__ = inspect.Signature([p for p in given])
+        positional, keywords, many = _names(forward)
+        self.variadic = bool(many)
+        self.args = (*positional[1:], *many)
+        self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
+        self.optional = positional[len(positional) - len(forward.__defaults__ or ()) :]
         self.text = text or f"{symbol}({', '.join(f'{{{a}}}' for a in self.args)})"
         self.tex = tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.saves: tuple[str, ...] = ()
         self.pulls: dict[int, Callable[..., Any]] = {}
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts
-        self._build()
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
         """Declare one rule per argument. Raises `DeclarationError` where a rule asks for what does not exist."""
@@ -76,7 +88,7 @@ class Op:
         for arg, rule in rules.items():
             if arg not in self.args:
                 raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
-            wants = tuple(inspect.signature(rule).parameters)
+            wants = _names(rule)[0]
             if unknown := sorted(set(wants) - known):
                 raise DeclarationError(
                     f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; it may ask for {', '.join(sorted(known))}."
@@ -85,11 +97,19 @@ class Op:
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.pulls.clear()
-        self._build()
+        vars(self).pop("apply", None)
+        self.__class__ = Op
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it where a Tensor among the inputs requires grad."""
         return self.apply(*inputs, **params)
+
+    @property
+    def __signature__(self) -> Signature:
+        import inspect
+
+        signature = inspect.signature(self.forward)
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
 
     def __repr__(self) -> str:
         return f"<operation {self.name}{self.__signature__}>"
@@ -98,10 +118,14 @@ class Op:
     # up at every call would double the cost of a small operation. `apply` runs the forward and records it; `pull` calls
     # the rules of the inputs that need a gradient.
 
-    def _build(self) -> None:
+    def __getattr__(self, name: str) -> Any:
+        if name != "apply":
+            raise AttributeError(f"operation {self.name} has no attribute {name!r}.")
+        # On first use: compiling all operations would take longer than importing NumPy.
         self.apply = self._compile(self.name, self._variadic_source() if self.variadic else self._source())
         # A class of its own, so that calling the operation is calling `apply`, without another frame and its *args.
         self.__class__ = type("Op", (Op,), {"__call__": staticmethod(self.apply)})
+        return self.apply
 
     def _compile(self, name: str, source: str) -> Callable[..., Any]:
         """The function called ``name`` that ``source`` defines, with this operation's own names in its closure."""
@@ -119,7 +143,7 @@ class Op:
     def _keywords(self) -> tuple[str, str, str]:
         """The parameters as a signature, as the arguments of a call, and as a dict."""
         signature = "".join(
-            f", {p}" if default is inspect.Parameter.empty else f", {p}=default_{p}" for p, default in self.params.items()
+            f", {p}" if default is REQUIRED else f", {p}=default_{p}" for p, default in self.params.items()
         )
         call = "".join(f", {p}={p}" for p in self.params)
         return signature, call, "{" + ", ".join(f"{p!r}: {p}" for p in self.params) + "}"

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 from autograd import backends
 from autograd.errors import DTypeError, GradientError
 from autograd.graph import MODE, Mode, Node, stamp
-from autograd.op import describe, op, results_are
+from autograd.op import Op, describe, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, Shape
+
+def later(operation: Op) -> Callable[..., Any]:
+    """A method that calls the operation, without compiling it now: that would take longer than the rest of the import."""
+
+    def method(*inputs: Any) -> Any:
+        return operation.apply(*inputs)
+
+    method.__doc__ = operation.__doc__
+    return method
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -268,27 +277,27 @@ class Tensor:
         return self.to("cpu")
 
     # ------------------------------------------------------------------------------------------------------ arithmetic
-    # The operations' own functions are the methods: one call less for each of the most frequent ones.
+    # The most frequent operations' own functions are the methods: one call less.
 
     __add__ = elementwise.add.apply
     __sub__ = elementwise.subtract.apply
     __mul__ = elementwise.multiply.apply
     __truediv__ = elementwise.divide.apply
-    __floordiv__ = elementwise.floor_divide.apply
-    __mod__ = elementwise.remainder.apply
+    __floordiv__ = later(elementwise.floor_divide)
+    __mod__ = later(elementwise.remainder)
     __pow__ = elementwise.power.apply
     __matmul__ = linalg.matmul.apply
     __neg__ = elementwise.negative.apply
-    __pos__ = elementwise.positive.apply
-    __abs__ = elementwise.abs.apply
-    __lt__ = elementwise.less.apply
-    __le__ = elementwise.less_equal.apply
-    __gt__ = elementwise.greater.apply
-    __ge__ = elementwise.greater_equal.apply
-    __invert__ = elementwise.logical_not.apply
-    __and__ = elementwise.logical_and.apply
-    __or__ = elementwise.logical_or.apply
-    __xor__ = elementwise.logical_xor.apply
+    __pos__ = later(elementwise.positive)
+    __abs__ = later(elementwise.abs)
+    __lt__ = later(elementwise.less)
+    __le__ = later(elementwise.less_equal)
+    __gt__ = later(elementwise.greater)
+    __ge__ = later(elementwise.greater_equal)
+    __invert__ = later(elementwise.logical_not)
+    __and__ = later(elementwise.logical_and)
+    __or__ = later(elementwise.logical_or)
+    __xor__ = later(elementwise.logical_xor)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         return elementwise.equal.apply(self, other)  # type: ignore[no-any-return]
@@ -320,16 +329,16 @@ class Tensor:
     def __rmatmul__(self, other: Any) -> Tensor:
         return linalg.matmul.apply(other, self)  # type: ignore[no-any-return]
 
-    exp = elementwise.exp.apply
-    log = elementwise.log.apply
-    sqrt = elementwise.sqrt.apply
-    square = elementwise.square.apply
-    sin = elementwise.sin.apply
-    cos = elementwise.cos.apply
-    tanh = elementwise.tanh.apply
-    sigmoid = elementwise.sigmoid.apply
-    relu = elementwise.relu.apply
-    abs = elementwise.abs.apply
+    exp = later(elementwise.exp)
+    log = later(elementwise.log)
+    sqrt = later(elementwise.sqrt)
+    square = later(elementwise.square)
+    sin = later(elementwise.sin)
+    cos = later(elementwise.cos)
+    tanh = later(elementwise.tanh)
+    sigmoid = later(elementwise.sigmoid)
+    relu = later(elementwise.relu)
+    abs = later(elementwise.abs)
     dot = linalg.matmul.apply
 
     def clip(self, min: float | None = None, max: float | None = None) -> Tensor:
@@ -559,6 +568,8 @@ _NUMPY_NAMES = {
 
 def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """The function of this package that NumPy's ``function`` names, called with what that was given."""
+    import inspect
+
     import autograd
 
     name = function.__name__
@@ -590,6 +601,8 @@ def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -
 
 def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """NumPy's arguments as this package's function takes them: arrays by position, parameters by its own names."""
+    import inspect
+
     parameters = inspect.signature(function).parameters
     only = {p for p, v in inspect.signature(ours).parameters.items() if v.kind is v.KEYWORD_ONLY}
     positional: list[Any] = []

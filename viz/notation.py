@@ -13,7 +13,6 @@ Symbol('a·(1 - a)')
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.op import OPS
+from autograd.op import OPS, REQUIRED
 from autograd.shapes import broadcast_axes
 from viz import numbers, style
 
@@ -417,7 +416,7 @@ def _bound(op: Any, args: Any, params: Any) -> dict[str, Any]:
         given: dict[str, Any] = {op.args[0]: tuple(several)}
     else:
         given = dict(zip(names, args, strict=False))
-    defaults = {p: d for p, d in op.params.items() if d is not inspect.Parameter.empty}
+    defaults = {p: d for p, d in op.params.items() if d is not REQUIRED}
     return {**dict.fromkeys(op.optional), **defaults, **given, **params}
 
 

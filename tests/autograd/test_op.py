@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 import autograd as ag
 from autograd import Tensor
 from autograd.errors import DeclarationError, DeviceError, DTypeError, IndexingError, ShapeError
+from autograd.op import REQUIRED
 
 pytestmark = pytest.mark.usefixtures("vocabulary")
 
@@ -39,7 +40,7 @@ class TestDeclaration:
         assert (mixed.name, mixed.symbol, mixed.text, mixed.level) == ("mixed", "∘", "{x} ∘ {y}", 2)
         assert mixed.tex == r"\operatorname{{mixed}}({x}, {y})"
         assert mixed.args == ("x", "y")
-        assert mixed.params == {"scale": 2.0, "mode": inspect.Parameter.empty}
+        assert mixed.params == {"scale": 2.0, "mode": REQUIRED}
         assert mixed.rules == {"x": (rule, ("g", "y", "scale"))}
         assert mixed.saves == ("y",)
         assert mixed.broadcasts
