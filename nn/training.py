@@ -313,9 +313,9 @@ def _train(
         if not math.isfinite(value):
             lr = optimizer.param_groups[0]["lr"]
             raise TrainingError(
-                f"The loss became {value} in batch {tally.batches + 1} of an epoch, at learning rate {lr:g}: try "
-                "a smaller one, clip the gradients by max_norm, and look for such values in the data. The model "
-                "has the last weights that were kept."
+                f"The loss became {value} in epoch {report.done + 1}, batch {tally.batches + 1}, at learning rate "
+                f"{lr:g}: try a smaller one, clip the gradients by max_norm, and look for such values in the data. "
+                "The model has its last good weights."
             )
         optimizer.zero_grad()
         lost.backward()

@@ -52,7 +52,9 @@ def test_softmaxes_are_pytorchs(name):
     torch = pytest.importorskip("torch")
     for axis in (0, 1):
         ours = getattr(F, name)(ag.Tensor(LOGITS), axis=axis).data
-        np.testing.assert_allclose(ours, getattr(torch.nn.functional, name)(torch.tensor(LOGITS), dim=axis).numpy(), rtol=1e-12)
+        np.testing.assert_allclose(
+            ours, getattr(torch.nn.functional, name)(torch.tensor(LOGITS), dim=axis).numpy(), rtol=1e-12
+        )
 
 
 def test_equal_logits_cost_the_logarithm_of_the_classes():
@@ -62,7 +64,9 @@ def test_equal_logits_cost_the_logarithm_of_the_classes():
 def test_the_losses_refuse_in_sentences():
     with pytest.raises(DomainError, match=r"the label 4 for logits of 4 classes, \(6, 4\): labels go from 0 to 3"):
         F.cross_entropy(LOGITS, LABELS + 1)
-    with pytest.raises(ShapeError, match=r"compares element by element, and was given shapes \(6, 4\) and \(6,\): reshape"):
+    with pytest.raises(
+        ShapeError, match=r"compares element by element, and was given shapes \(6, 4\) and \(6,\): reshape"
+    ):
         F.mse_loss(LOGITS, LABELS)
     with pytest.raises(ShapeError, match=r"empty batch"):
         F.cross_entropy(np.zeros((0, 4)), np.zeros(0, int))

@@ -73,7 +73,9 @@ def test_a_kernel_counts_its_field():
 
 
 def test_fans_need_a_matrix():
-    with pytest.raises(ShapeError, match=r"a Tensor of shape \(3,\) has no fan-in and fan-out: .* use zeros_, constant_"):
+    with pytest.raises(
+        ShapeError, match=r"a Tensor of shape \(3,\) has no fan-in and fan-out: .* use zeros_, constant_"
+    ):
         nn.init.xavier_uniform_(nn.Parameter(np.zeros(3)))
 
 
@@ -97,10 +99,10 @@ def test_gains():
 
 
 def test_no_hidden_state_of_numpy_is_used_or_changed():
-    np.random.seed(0)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(0)
+    before = np.random.get_state()[1].copy()
     nn.MLP([3, 4, 2])
-    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before).all()
 
 
 def test_seeds():

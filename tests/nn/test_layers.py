@@ -97,7 +97,9 @@ def test_sequential_of_names():
 
 
 def test_sequential_refuses_what_is_no_module():
-    with pytest.raises(DTypeError, match=r"takes modules; entry '1' is type: give a layer such as nn.Sigmoid\(\) \(with"):
+    with pytest.raises(
+        DTypeError, match=r"takes modules; entry '1' is type: give a layer such as nn.Sigmoid\(\) \(with"
+    ):
         nn.Sequential(nn.Tanh(), nn.Sigmoid)
 
 
@@ -141,7 +143,9 @@ def test_mlp_refuses():
         nn.MLP([2, 2], activation="sine")
     with pytest.raises(DomainError, match=r"activation 'sine' is unknown"):
         nn.MLP([2, 2], output="sine")
-    with pytest.raises(ShapeError, match=r"MLP needs the sizes of its input and its output at least; it was given \[2\]"):
+    with pytest.raises(
+        ShapeError, match=r"MLP needs the sizes of its input and its output at least; it was given \[2\]"
+    ):
         nn.MLP([2])
     with pytest.raises(DomainError, match=r"sizes\[1\] = 0: a layer needs at least 1 feature"):
         nn.MLP([2, 0])

@@ -124,7 +124,13 @@ def test_hidden_modules_and_parameters_are_refused(value):
 def test_state_is_a_snapshot_that_loads_back():
     net = Net()
     state = net.state_dict()
-    assert list(state) == ["shift", "encoder.scale", "encoder.first.weight", "encoder.first.bias", "encoder.second.weight"]
+    assert list(state) == [
+        "shift",
+        "encoder.scale",
+        "encoder.first.weight",
+        "encoder.first.bias",
+        "encoder.second.weight",
+    ]
     before = {name: value.numpy().copy() for name, value in state.items()}
     for tensor in net.parameters():
         tensor._set(tensor.data + 1)
@@ -151,9 +157,9 @@ def test_a_state_that_does_not_fit_is_refused_whole():
     with pytest.raises(StateError) as error:
         layer.load_state_dict({"weight": np.zeros((4, 2)), "gain": 1.0})
     assert str(error.value) == (
-        "Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is (3, 2) here and (4, 2) "
-        "in the state. Nothing was loaded. Build the module with the sizes it was saved with, or pass strict=False to let "
-        "missing and unexpected names pass."
+        "Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is (3, 2) here and "
+        "(4, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or pass "
+        "strict=False to let missing and unexpected names pass."
     )
     with pytest.raises(StateError, match=r"'bias' is \(3,\) here and \(2,\) in the state"):
         layer.load_state_dict({"weight": np.ones((3, 2)), "bias": np.ones(2)}, strict=False)

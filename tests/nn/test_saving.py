@@ -107,7 +107,7 @@ def test_what_cannot_be_saved_is_refused_before_the_file_is_touched(content, sen
         nn.save(content, path)
     assert str(error.value) == sentence
     assert path.read_bytes() == b"before"
-    with pytest.raises(DTypeError, match="this can't be saved: .*set is not JSON serializable"):
+    with pytest.raises(DTypeError, match=r"this can't be saved: .*set is not JSON serializable"):
         nn.save({}, path, metadata={"a": {1}})
     assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
 
@@ -169,7 +169,7 @@ def test_an_altered_mlp_is_not_passed_off_as_a_plain_one(tmp_path):
         nn.load_model(tmp_path / "m.npz")
 
 
-# -------------------------------------------------------------------------------------- files that are not what they say
+# ------------------------------------------------------------------------------------ files that are not what they say
 
 
 def npy(array, **options):

@@ -116,7 +116,8 @@ def test_the_best_weights_by_validation_are_kept():
     assert nn.evaluate(model, LOSS, HELD).loss == pytest.approx(history.validation_loss[best - 1], rel=1e-6)
     lowest = min(history.validation_loss)
     assert history.note == (
-        f"Ended after epoch 12: the weights are those of epoch {best}, which had the lowest validation loss ({lowest:.4f})."
+        f"Ended after epoch 12: the weights are those of epoch {best}, which had the lowest validation loss "
+        f"({lowest:.4f})."
     )
 
 
@@ -190,7 +191,7 @@ def test_evaluate():
         nn.evaluate(model, LOSS, [])
 
 
-# ----------------------------------------------------------------------------------------------------------- interruption
+# -------------------------------------------------------------------------------------------------------- interruption
 
 
 def interrupting(loss, after):
@@ -208,8 +209,17 @@ def interrupting(loss, after):
 def test_ctrl_c_keeps_the_best_weights_and_says_so(capsys):
     model = net()
     seen = []
-    with_validation = interrupting(LOSS, 4 * 3 + 3 + 2)  # three epochs of four batches and a validation, then two batches
-    history = train(model, epochs=9, loss=with_validation, validation=HELD, progress=True, callback=lambda h: seen.append(weights(model)))
+    with_validation = interrupting(
+        LOSS, 4 * 3 + 3 + 2
+    )  # three epochs of four batches and a validation, then two batches
+    history = train(
+        model,
+        epochs=9,
+        loss=with_validation,
+        validation=HELD,
+        progress=True,
+        callback=lambda h: seen.append(weights(model)),
+    )
     assert history.interrupted
     assert history.epochs == 3
     assert weights(model) == seen[history.best_epoch - 1]
@@ -325,7 +335,7 @@ def test_it_runs_outside_of_the_main_thread():
     assert found[0].epochs == 3
 
 
-# ------------------------------------------------------------------------------------------------------------- divergence
+# ---------------------------------------------------------------------------------------------------------- divergence
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_weights():
@@ -339,8 +349,8 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_weights():
     with pytest.raises(TrainingError) as error:
         train(model, loss=loss, callback=lambda h: seen.append(weights(model)))
     assert str(error.value) == (
-        "The loss became nan in batch 3 of an epoch, at learning rate 0.05: try a smaller one, clip the gradients by max_norm, "
-        "and look for such values in the data. The model has the last weights that were kept."
+        "The loss became nan in epoch 2, batch 3, at learning rate 0.05: try a smaller one, clip the gradients by "
+        "max_norm, and look for such values in the data. The model has its last good weights."
     )
     assert error.value.history.epochs == 1
     assert error.value.history.note == "Ended after epoch 1: the weights are those of epoch 1."
@@ -350,13 +360,13 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_weights():
 def test_a_validation_that_is_no_number_is_never_the_best():
     model = net()
     x = HELD[0].copy()
-    x[0] = np.inf
+    x[0] = np.nan
     history = train(model, validation=(x, HELD[1]))
     assert history.best_epoch is None
     assert history.note == "Ended after epoch 3: the weights are the latest."
 
 
-# ----------------------------------------------------------------------------------------------------------------- refusals
+# ------------------------------------------------------------------------------------------------------------ refusals
 
 
 @pytest.mark.parametrize(
@@ -384,7 +394,7 @@ def test_refusals_come_before_any_training(options, error, sentence):
     assert weights(model) == weights(net())
 
 
-# ----------------------------------------------------------------------------------------------------------------- progress
+# ------------------------------------------------------------------------------------------------------------ progress
 
 
 class Terminal(io.StringIO):
@@ -399,7 +409,8 @@ def test_plain_lines_where_there_is_no_terminal(capsys):
     number = r"\d+\.\d{4}"
     share = r" *\d+\.\d\d %"
     assert re.fullmatch(
-        rf"epoch  1/11  loss {number}  accuracy {share}  validation:  loss {number}  accuracy {share}  \d\.\d s", lines[0]
+        rf"epoch  1/11  loss {number}  accuracy {share}  validation:  loss {number}  accuracy {share}  \d\.\d s",
+        lines[0],
     )
     assert lines[-1] == history.note
     assert not any("\r" in line or "\x1b" in line for line in lines)
@@ -409,14 +420,24 @@ def test_a_live_line_on_a_terminal(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
     monkeypatch.setattr("nn.training.perf_counter", lambda: next(times))
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "70")
     train(net(), epochs=2, progress=terminal)
     live = [part for part in terminal.getvalue().split("\r") if "left" in part]
     assert re.search(r"epoch 1/2   25 %  loss \d\.\d{4}  accuracy .*  \d+\.\d s left", live[0])
-    assert all(len(part.rstrip("\n")) < 60 for part in terminal.getvalue().split("\r"))
     shown = screen(terminal.getvalue())
     assert [line.split("  ")[0] for line in shown[:2]] == ["epoch 1/2", "epoch 2/2"]
     assert shown[2:] == ["Ended after epoch 2: the weights are the latest."]
+
+
+def test_a_narrow_terminal_shows_what_fits(monkeypatch):
+    terminal = Terminal()
+    times = iter(range(10_000))
+    monkeypatch.setattr("nn.training.perf_counter", lambda: next(times))
+    monkeypatch.setenv("COLUMNS", "30")
+    train(net(), epochs=1, progress=terminal, loss=interrupting(LOSS, 4))
+    live = [part for part in terminal.getvalue().split("\r") if "loss" in part]
+    assert len(live) == 3
+    assert all(len(part) == 29 for part in live)
 
 
 def screen(text):
@@ -450,7 +471,7 @@ def test_durations():
     assert [_duration(s) for s in (0.04, 59.94, 61, 3000, 7260)] == ["0.0 s", "59.9 s", "1 min", "50 min", "2 h 01 min"]
 
 
-# ------------------------------------------------------------------------------------------------------------------ history
+# ------------------------------------------------------------------------------------------------------------- history
 
 
 def test_a_history_comes_back(tmp_path):

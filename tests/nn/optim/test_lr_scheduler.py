@@ -12,7 +12,8 @@ from nn.optim import lr_scheduler as ours
 
 
 def sgd(lr=0.8):
-    return nn.optim.SGD([{"params": [ag.Tensor(1.0, requires_grad=True)]}, {"params": [ag.Tensor(1.0, requires_grad=True)], "lr": lr / 2}], lr=lr)  # fmt: skip
+    a, b = ag.Tensor(1.0, requires_grad=True), ag.Tensor(1.0, requires_grad=True)
+    return nn.optim.SGD([{"params": [a]}, {"params": [b], "lr": lr / 2}], lr=lr)
 
 
 def rates(optimizer, schedule, epochs=12, values=None):
@@ -49,7 +50,9 @@ def test_rates_are_pytorchs(name, options, theirs):
         schedule.step()
 
 
-@pytest.mark.parametrize("options", [{"patience": 1}, {"patience": 0, "factor": 0.5, "threshold": 0.1}, {"min_lr": 0.03, "patience": 0}])
+@pytest.mark.parametrize(
+    "options", [{"patience": 1}, {"patience": 0, "factor": 0.5, "threshold": 0.1}, {"min_lr": 0.03, "patience": 0}]
+)
 def test_plateaus_are_pytorchs(options):
     torch = pytest.importorskip("torch")
     values = [1.0, 0.9, 0.95, 0.9, 0.9, 0.5, 0.49, 0.48, 0.6, 0.6, 0.6, 0.6]
@@ -68,13 +71,18 @@ def test_in_sequence_each_starts_from_the_first_rate():
     parts = [ours.LinearLR(optimizer, 0.5, total_iters=2), ours.ExponentialLR(optimizer, 0.1)]
     schedule = ours.SequentialLR(optimizer, parts, milestones=[2])
     assert [pair[0] for pair in rates(optimizer, schedule, 4)] == pytest.approx([0.4, 0.6, 0.8, 0.08])
-    with pytest.raises(DomainError, match="SequentialLR was given 2 schedules and 2 milestones: give one milestone less"):
+    with pytest.raises(
+        DomainError, match="SequentialLR was given 2 schedules and 2 milestones: give one milestone less"
+    ):
         ours.SequentialLR(optimizer, parts, milestones=[1, 2])
 
 
 @pytest.mark.parametrize("name", ["StepLR", "ReduceLROnPlateau"])
 def test_a_state_goes_on_where_it_was(name, tmp_path):
-    make = {"StepLR": lambda o: ours.StepLR(o, 2), "ReduceLROnPlateau": lambda o: ours.ReduceLROnPlateau(o, patience=1)}[name]
+    make = {
+        "StepLR": lambda o: ours.StepLR(o, 2),
+        "ReduceLROnPlateau": lambda o: ours.ReduceLROnPlateau(o, patience=1),
+    }[name]
     given = (lambda: ()) if name == "StepLR" else (lambda: (1.0,))
     optimizer = sgd()
     schedule = make(optimizer)
@@ -97,7 +105,9 @@ def test_a_state_goes_on_where_it_was(name, tmp_path):
 
 def test_another_schedules_state_is_refused():
     schedule = ours.StepLR(sgd(), 2)
-    with pytest.raises(StateError, match="StepLR keeps epoch; this state has epoch, best, bad_epochs, scale: it was saved by"):
+    with pytest.raises(
+        StateError, match=r"StepLR keeps epoch; this state has epoch, best, bad_epochs, scale: it was saved by"
+    ):
         schedule.load_state_dict(ours.ReduceLROnPlateau(sgd()).state_dict())
     assert schedule.epoch == 0
 
@@ -105,7 +115,7 @@ def test_another_schedules_state_is_refused():
 def test_refusals():
     with pytest.raises(DomainError, match="step_size = 0: give a number of epochs from 1 on"):
         ours.StepLR(sgd(), 0)
-    with pytest.raises(DomainError, match="factor = 1.5 is out of range: give a number between 0 and 1"):
+    with pytest.raises(DomainError, match=r"factor = 1.5 is out of range: give a number between 0 and 1"):
         ours.ReduceLROnPlateau(sgd(), factor=1.5)
 
     class Unwritten(ours.LRScheduler):

@@ -180,7 +180,11 @@ def test_a_graph_from_before_the_step_is_refused():
         ("SGD", {"lr": -0.1}, "SGD: lr = -0.1 is out of range: give a number from 0 on."),
         ("SGD", {"lr": math.nan}, "SGD: lr = nan is out of range: give a number from 0 on."),
         ("SGD", {"momentum": -1}, "SGD: momentum = -1 is out of range: give a number from 0 on."),
-        ("SGD", {"nesterov": True}, "SGD: nesterov=True is a kind of momentum: give momentum as well, for instance 0.9."),
+        (
+            "SGD",
+            {"nesterov": True},
+            "SGD: nesterov=True is a kind of momentum: give momentum as well, for instance 0.9.",
+        ),
         ("Adam", {"betas": (0.9, 1.0)}, "Adam: betas = (0.9, 1.0) are out of range: both must be in [0, 1)."),
         ("Adam", {"eps": -1.0}, "Adam: eps = -1.0 is out of range: give a number from 0 on."),
         ("AdamW", {"weight_decay": -1.0}, "AdamW: weight_decay = -1.0 is out of range: give a number from 0 on."),
@@ -194,7 +198,7 @@ def test_options_out_of_range(name, options, sentence):
 
 
 def test_parameters_that_cannot_be_trained():
-    with pytest.raises(DomainError, match="was given no parameters: pass model.parameters"):
+    with pytest.raises(DomainError, match=r"was given no parameters: pass model.parameters"):
         nn.optim.SGD([])
     w = ag.Tensor(1.0, requires_grad=True, name="w")
     with pytest.raises(DomainError, match="parameter w was given to the optimizer twice"):
