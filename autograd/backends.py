@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -235,14 +235,47 @@ def _reduction(ufunc: Any) -> Callable[..., Any]:
     return reduce
 
 
+@lru_cache(maxsize=256)
+def _ones(count: int, dtype: Any) -> Any:
+    ones = numpy.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+SHORT = range(2, 33)
+"""Lengths of rows for which NumPy spends longer on starting a row than on reducing it."""
+
+
+def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """BLAS sums the columns of a matrix, and its short rows, as a product with ones: up to five times as fast."""
+    if axis is not None and x.ndim == 2 and x.dtype.char in "fd":
+        if axis == 0 or axis == (0,):
+            sums = _ones(x.shape[0], x.dtype).dot(x)
+            return sums[None] if keepdims else sums
+        if (axis == -1 or axis == 1) and x.shape[1] in SHORT:
+            sums = x.dot(_ones(x.shape[1], x.dtype))
+            return sums[:, None] if keepdims else sums
+    return numpy.add.reduce(x, axis, dtype, None, keepdims)
+
+
+def _extreme(ufunc: Any) -> Callable[..., Any]:
+    def reduce(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+        if (axis == -1 or axis == 1) and x.ndim == 2 and x.shape[1] in SHORT and x.shape[0] > 16:
+            found = ufunc.reduce(x.T.copy(), 0)  # row by row of the transpose: many elements at once
+            return found[:, None] if keepdims else found
+        return ufunc.reduce(x, axis, dtype, None, keepdims)
+
+    return reduce
+
+
 # Where NumPy's own function will not do: `astype` refuses its scalars, and the wrappers around reductions and
 # transposes cost more than a microsecond a call, as much as the work on a small layer.
 vars(NUMPY).update(
     astype=_astype,
-    sum=_reduction(numpy.add),
+    sum=_sum,
     prod=_reduction(numpy.multiply),
-    max=_reduction(numpy.maximum),
-    min=_reduction(numpy.minimum),
+    max=_extreme(numpy.maximum),
+    min=_extreme(numpy.minimum),
     all=_reduction(numpy.logical_and),
     any=_reduction(numpy.logical_or),
     matrix_transpose=lambda x: x.mT,

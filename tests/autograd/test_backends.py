@@ -135,3 +135,37 @@ class TestStrict:
         ag.sum(a + b).backward()
         a.grad.data[0] = 5.0
         assert b.grad.tolist() == [1.0, 1.0]
+
+
+class TestReductions:
+    """Where sums and extremes of matrices take another way than NumPy's, they find the same."""
+
+    @pytest.mark.parametrize(
+        "shape", [(3, 4), (17, 1), (40, 2), (40, 32), (40, 33), (1000, 10), (0, 3), (3, 0), (2, 3, 4), (5,)]
+    )
+    @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+    @pytest.mark.parametrize("axis", [0, (0,), -1, 1, (0, 1), None])
+    @pytest.mark.parametrize("keepdims", [False, True])
+    def test_as_in_numpy(self, shape, dtype, axis, keepdims):
+        if len(shape) == 1 and axis in (1, (0, 1)):
+            return
+        x = (np.random.default_rng(0).normal(size=shape) * 100).astype(dtype)
+        for name in ("sum", "max", "min"):
+            if name != "sum" and 0 in shape:
+                continue
+            for array in (x, x[::-1], np.asfortranarray(x)):
+                found = getattr(backends.NUMPY, name)(array, axis=axis, keepdims=keepdims)
+                expected = getattr(np, name)(array, axis=axis, keepdims=keepdims)
+                assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+                assert_allclose(
+                    found,
+                    expected,
+                    rtol=1e-12 if dtype == "float64" else 1e-4,
+                    atol=1e-3 if dtype == "float32" else 1e-9,
+                )
+
+    def test_infinities_and_nan(self):
+        x = np.array([[1.0, np.inf], [np.nan, 2.0]] * 20)
+        for name in ("sum", "max", "min"):
+            for axis in (0, 1):
+                assert_array_equal(getattr(backends.NUMPY, name)(x, axis=axis), getattr(np, name)(x, axis=axis))
