@@ -53,7 +53,7 @@ def matmul(xp, x, y):
     Tensor([12.0, 34.0])
     """
     try:
-        return x @ y
+        return xp.matmul(x, y)
     except (ValueError, TypeError) as error:
         raise _no_product(x, y, error) from None
 
@@ -76,7 +76,7 @@ def _matmul_by_x(xp: Any, g: Any, y: Any, x_shape: Any, y_shape: Any) -> Any:
         return (g if len(x_shape) == 1 else xp.expand_dims(g, axis=-1)) * y
     if len(x_shape) == 1:
         return xp.squeeze(y @ xp.expand_dims(g, axis=-1), axis=-1)
-    return g @ y.mT
+    return xp.matmul(g, y.mT)
 
 
 def _matmul_by_y(xp: Any, g: Any, x: Any, x_shape: Any, y_shape: Any) -> Any:
@@ -87,8 +87,8 @@ def _matmul_by_y(xp: Any, g: Any, x: Any, x_shape: Any, y_shape: Any) -> Any:
     if len(y_shape) == 1:
         return xp.squeeze(x.mT @ xp.expand_dims(g, axis=-1), axis=-1)
     if len(y_shape) == 2 < len(x_shape):  # one matrix for a whole stack: one product, not a sum over a stack of them
-        return _rows(xp, x).mT @ _rows(xp, g)
-    return x.mT @ g
+        return xp.matmul(_rows(xp, x).mT, _rows(xp, g))
+    return xp.matmul(x.mT, g)
 
 
 matmul.vjp(x=_matmul_by_x, y=_matmul_by_y)
@@ -108,7 +108,7 @@ def linear(xp, x, weight, bias=None):
     try:
         if weight.ndim != 2:
             raise ValueError
-        z = x @ weight.T
+        z = xp.matmul(x, weight.T)
         if bias is not None:
             z += bias  # the product is ours alone: no need for another array of its size
     except (ValueError, TypeError) as error:
@@ -130,8 +130,8 @@ def _no_layer(x: Any, weight: Any, bias: Any, error: Exception) -> Exception:
 
 
 linear.vjp(
-    x=lambda g, weight: g @ weight,
-    weight=lambda xp, g, x: _rows(xp, g).T @ _rows(xp, x),
+    x=lambda xp, g, weight: xp.matmul(g, weight),
+    weight=lambda xp, g, x: xp.matmul(_rows(xp, g).T, _rows(xp, x)),
     bias=lambda g: g,
 )
 
