@@ -291,9 +291,10 @@ class _Drawing:
         depth = min(len(inner.scope) for inner in cards)
         path, label = next((c.scope[depth - 1] for c in cards if len(c.scope) == depth), cards[0].scope[-1])
         title = f"{label}  {path}" if path else label
-        notes = [f"{len(cards)} ops not drawn", *([_parameters(hidden)] if hidden else [])]
+        ops = f"{len(cards)} op{'s' if len(cards) > 1 else ''}"
+        note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn"
         head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
-            f"{clipped(card.name)}   {'   '.join(notes)}", style.CAPTION, theme.muted
+            f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
         )
         rows = [row(cell(table(row(*top)), colspan=2, sides="B", border=1, color=theme.hair))] if top else []
         rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.numbers(card)]

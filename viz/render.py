@@ -59,12 +59,12 @@ def _clean(words: object) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name as an id: ASCII letters, digits and `_` only. Different names may become one.
+    """A name as an id: ASCII letters, digits and `_` only, no digit first. Different names may become one.
 
     >>> identifier("layers.0.weight"), identifier("3 σ")
-    ('layers_0_weight', '3__')
+    ('layers_0_weight', '_3__')
     """
-    return re.sub("[^A-Za-z0-9_]", "_", name) or "_"
+    return re.sub("^(?=[0-9]|$)|[^A-Za-z0-9_]", "_", name)
 
 
 def clipped(name: str, length: int = style.NAME_LENGTH) -> str:
@@ -327,7 +327,9 @@ class Picture:
 
     def same_rank(self, names: Iterable[str]) -> None:
         """Put these nodes on one rank, in this order where the edges leave it open."""
-        self._graphs[-1].body.append("\t{rank=same; " + "; ".join(names) + "}\n")
+        from graphviz.quoting import quote
+
+        self._graphs[-1].body.append("\t{rank=same; " + "; ".join(map(quote, names)) + "}\n")
 
     # ------------------------------------------------------------ reading
 
@@ -417,12 +419,12 @@ def _word(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-_TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">\n?(.*?)</a>', re.DOTALL)
+_TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">')  # the only use of <a> here: nothing links anywhere
 
 
 def _described(svg: str, title: str, alt: str) -> str:
     """The SVG with its title and words, and with tooltips that every browser shows."""
-    svg = _TOOLTIP.sub(r"<title>\1</title>\n\2", svg)
+    svg = _TOOLTIP.sub(r"<title>\1</title>", svg).replace("</a>\n", "")
     words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)

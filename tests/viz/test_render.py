@@ -124,6 +124,15 @@ class TestSource:
         assert "{rank=same; c}" in inside
         assert "class=module" in inside
 
+    def test_words_of_the_language_may_be_names(self):
+        made = Picture("graph")
+        for name in ("node", "edge", "subgraph"):
+            made.node(name, text(name, 11, style.LIGHT.ink))
+        made.edge("node:v:s", "edge")
+        made.same_rank(["node", "subgraph"])
+        assert '{rank=same; "node"; "subgraph"}' in made.source
+        made.svg()
+
     def test_an_error_inside_a_cluster_leaves_the_picture_usable(self, picture):
         with pytest.raises(ZeroDivisionError), picture.cluster("1", "x"):
             _ = 1 / 0

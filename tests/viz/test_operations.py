@@ -1,0 +1,76 @@
+"""Every registered operation can be drawn and written down, and its rule on symbols gives the engine's own numbers."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from tests.table import TABLE
+from viz import style
+from viz.picture import draw_graph
+from viz.scene import Scene
+
+OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
+
+
+def recorded(case, name):
+    """The operation of a case, with every floating-point array a leaf that requires grad."""
+    arrays = [
+        ag.Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") if hasattr(x, "dtype") else x for x in case.arrays
+    ]
+    return ag.OPS[name](*arrays, **case.params)
+
+
+def balanced(tex):
+    """Whether braces and `\\left ... \\right` close, and no place has two indices."""
+    bare = re.sub(r"\\[{}|]", "", tex)
+    return (
+        bare.count("{") == bare.count("}")
+        and len(re.findall(r"\\left(?![a-z])", tex)) == len(re.findall(r"\\right(?![a-z])", tex))
+        and not re.search(r"_\{[^{}]*\}_|\^\{[^{}]*\}\^", bare)
+    )
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
+@given(data=st.data())
+def test_it_is_drawn_and_written(name, data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = recorded(data.draw(TABLE[name].cases), name)
+        if y.node is None:
+            return
+        seed = ag.ones_like(y.detach())
+        scene = Scene(y, gradients=seed)
+        picture = draw_graph(y, gradients=seed)
+    ElementTree.fromstring(picture.svg())
+    assert not set(picture.source) & style.NO_GLYPH
+    card = scene.cards[-1]
+    assert card.node is y.node
+    formula = scene.formula(card)
+    assert formula.text
+    assert balanced(formula.tex), formula.tex
+    for socket in card.sockets:
+        if socket.passes:
+            sent = socket.sent
+            assert balanced(sent.tex), sent.tex
+            value = np.broadcast_to(np.asarray(sent.value), socket.tail.shape)
+            np.testing.assert_allclose(value, socket.contribution, rtol=1e-9, atol=1e-12, err_msg=sent.text)
+
+
+def test_every_operation_with_a_rule_has_a_row():
+    assert {name for name, op in ag.OPS.items() if op.rules and op.__module__.startswith("autograd")} == set(OPERATIONS)
