@@ -61,7 +61,7 @@ def walk(
         if masks is not None and not (mask := masks[node]):
             yield node, g, ()
             continue
-        op, saved = node.op, node.saved
+        op, saved, uneven = node.op, node.saved, node.uneven
         if saved is None:
             raise GradientError(
                 f"{op.name} {describe(node)} was walked backward before, and what it had saved is released: "
@@ -71,13 +71,14 @@ def walk(
             saved = _as_tensors(node, saved)
         elif type(g) is not kind:
             kind, xp = type(g), backends.namespace(g)
-        parts = (op.pulls.get(mask) or op.pull(mask))(g, xp, node, saved)
+        pull = op.pulls[mask] if mask in op.pulls else op.pull(mask)
+        parts = pull(g, xp, node, saved)
         for place, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
-            if op.uneven and (part.shape != place.shape or part.dtype is not place.dtype):
+            if uneven and (part.shape != place.shape or part.dtype is not place.dtype):
                 part = _fitted(xp, part, place)
-            if type(place) is not Node:
+            if type(place) is not Node and (place.version > node.index or part.ndim):
                 part = _for_leaf(xp, part, place, node, g)
             if place in totals:
                 totals[place] = totals[place] + part

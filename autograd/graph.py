@@ -22,10 +22,13 @@ class Node:
 
     ``inputs`` has one entry per argument of the operation: a `Node` for an intermediate value, a leaf Tensor, or a constant
     (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` is what the rules
-    asked for, in the order of ``op.saves``, or ``None`` once it was released. ``index`` counts creations.
+    asked for, in the order of ``op.saves``, or ``None`` once it was released. ``uneven`` says whether a gradient may have to be
+    summed or cast to fit its input. ``index`` counts creations.
     """
 
-    __slots__ = ("op", "inputs", "params", "saved", "shape", "dtype", "index", "mask", "name", "scope", "hooks", "origin")
+    __slots__ = (
+        "op", "inputs", "params", "saved", "shape", "dtype", "index", "mask", "uneven", "name", "scope", "hooks", "origin",
+    )  # fmt: skip
 
     op: Any
     inputs: tuple[Any, ...]
@@ -35,6 +38,7 @@ class Node:
     dtype: Any
     index: int
     mask: int
+    uneven: bool
     name: str | None
     scope: tuple[tuple[str, str], ...] | None
     hooks: list[Callable[[Any], Any]] | None

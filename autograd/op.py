@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.backends import PYTHON_SCALARS, SPACES, namespace
+from autograd.backends import FLAT, SPACES, namespace
 from autograd.errors import AutogradError, DeclarationError, DTypeError, IndexingError, ShapeError
 from autograd.graph import MODE, Node, stamp
 
@@ -80,7 +80,7 @@ class Op:
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.saves: tuple[str, ...] = ()
         self.pulls: dict[int, Callable[..., Any]] = {}
-        self.uneven = len(self.args) > 1 or self.variadic or broadcasts
+        self.uneven = len(self.args) > 1 or self.variadic or broadcasts  # whether a gradient may not fit its input
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
         """Declare one rule per argument. Raises `DeclarationError` where a rule asks for what does not exist."""
@@ -176,7 +176,11 @@ class Op:
         lines.append(f"    except Exception as error: fail(op, error, ({', '.join(self.args)},), {params})")
         places = ", ".join(f"p_{a}" for a in self.args)
         saved = "".join(f"{self._saved(name)}, " for name in self.saves)
-        return "\n".join([*lines, *self._record_source(f"({places},)", params, f"({saved})")])
+        uneven = ""
+        if self.broadcasts and len(self.args) == 2:  # looked at once here, instead of at each gradient
+            x, y = (f"a_{a}" for a in self.args)
+            uneven = f"{kind} is not type({y}) or {kind} not in FLAT and ({x}.shape != {y}.shape or {x}.dtype is not {y}.dtype)"
+        return "\n".join([*lines, *self._record_source(f"({places},)", params, f"({saved})", uneven)])
 
     def _variadic_source(self) -> str:
         (many,) = self.args
@@ -201,7 +205,7 @@ class Op:
             ]
         )
 
-    def _record_source(self, inputs: str, params: str, saved: str) -> list[str]:
+    def _record_source(self, inputs: str, params: str, saved: str, uneven: str = "") -> list[str]:
         lines = [
             "    t = new(Tensor)",
             "    t.data = out",
@@ -219,6 +223,7 @@ class Op:
                 "        node.shape, node.dtype, node.index = out.shape, out.dtype, stamp()",
                 "        node.scope = mode.scope",
                 "        node.name = node.hooks = node.origin = None",
+                f"        node.uneven = {uneven or self.uneven}",
                 "    else:",
                 "        t.requires_grad = False",
                 "        t.node = None",

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from autograd import backends
 from autograd.errors import DTypeError, GradientError
 from autograd.graph import MODE, Mode, Node, stamp
-from autograd.op import Op, describe, op, results_are
+from autograd.op import Op, describe, new, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, Shape
 
@@ -427,8 +427,6 @@ class Tensor:
 
     # --------------------------------------------------------------------------------------- NumPy's and Python's protocols
 
-    __array_priority__ = 1000
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return backends.asarray(self.numpy(), dtype, copy=copy)
 
@@ -455,7 +453,6 @@ class Tensor:
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         state = self.__getstate__()
         copy = type(self).__new__(type(self))
-        memo[id(self)] = copy
         grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
         copy.__setstate__({**state, "data": backends.asarray(self.data, copy=True), "grad": grad})
         return copy
@@ -463,9 +460,13 @@ class Tensor:
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:
     """A Tensor around an array as it is, without a copy or a check."""
-    t = Tensor.__new__(Tensor)
-    t.data, t.node, t.requires_grad = array, node, node is not None
-    t.grad, t.hooks, t.version, t._name = None, None, 0, name
+    t: Tensor = new(Tensor)
+    t.data = array
+    t.node = node
+    t.requires_grad = node is not None
+    t.grad = t.hooks = None
+    t.version = 0
+    t._name = name
     return t
 
 

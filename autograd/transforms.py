@@ -123,8 +123,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
 
     def pull(cotangent: Any) -> tuple[Tensor, ...]:
         create_graph = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
-        with enable_grad():
-            return _slopes(y, xs, cotangent, create_graph)
+        return _slopes(y, xs, cotangent, create_graph)
 
     return (y if nested else y.detach()), pull
 
@@ -153,8 +152,6 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
         dummy = wrap(backends.namespace(y.data).zeros_like(y.data)).requires_grad_()
         pulled = gradients([y], xs, [dummy], create_graph=True)
         carried = [(p, v) for p, v in zip(pulled, vs, strict=True) if p.requires_grad]
-        if not carried:
-            return (y if nested else y.detach()), wrap(backends.namespace(y.data).zeros_like(y.data))
         (tangent,) = gradients([p for p, _ in carried], [dummy], [v for _, v in carried], create_graph=nested)
     return (y if nested else y.detach()), tangent
 
