@@ -86,6 +86,12 @@ def test_the_seed_may_be_a_tensor_an_array_or_a_list_of_another_dtype():
         assert x.grad.dtype == np.float32
 
 
+def test_the_seed_takes_the_dtype_of_where_it_arrives():
+    x = leaf([1.0, 1.0], dtype="float32")
+    ag.exp(x).backward(np.array([1.0, 2.0]))
+    assert x.grad.dtype == np.float32
+
+
 def test_one_element_of_any_shape_needs_no_seed():
     x = leaf([[2.0]])
     (x * x).backward()
@@ -133,6 +139,12 @@ def test_an_output_that_leads_to_another_output_counts_for_both():
     assert ag.gradients([y, z], x).item() == 2 * 3 + 4 * 27
 
 
+def test_an_output_named_twice_counts_twice():
+    x = leaf(3.0)
+    y = x * x
+    assert ag.gradients([y, y], x, [1.0, 10.0]).item() == 11 * 6
+
+
 # ------------------------------------------------------------------------------------------------------------ ownership
 
 
@@ -144,6 +156,7 @@ def sharing(a, b):
 def test_two_leaves_that_receive_one_array_do_not_share_it(create_graph):
     a, b, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), Tensor([1.0, 1.0])
     (a + b).backward(seed, create_graph=create_graph)
+    assert not np.shares_memory(a.grad.data, b.grad.data) or create_graph  # what is recorded is not written to
     a.grad[0] = 100.0
     assert_array_equal(b.grad.data, [1.0, 1.0])
     assert_array_equal(seed.data, [1.0, 1.0])
@@ -834,6 +847,14 @@ class TestStale:
         w._set(np.array([10.0, 20.0]))
         y.backward()
         assert_array_equal(w.grad.data, [2.0, 4.0])
+
+    def test_a_view_of_the_array_before_is_good_too(self):
+        w = leaf([[1.0, 2.0]])
+        u = w.T
+        y = (u * u).sum()
+        w._set(np.array([[10.0, 20.0]]))
+        y.backward()
+        assert_array_equal(w.grad.data, [[2.0, 4.0]])
 
     def test_a_recorded_gradient_needs_the_leaf_as_it_was(self):
         w = leaf([1.0, 2.0], "w")

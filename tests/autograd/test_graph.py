@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 
 import autograd as ag
 from autograd import Graph, Node, Tensor
+from autograd.graph import reachable
 
 
 def leaf(values, name=None):
@@ -61,6 +62,13 @@ def test_nodes_come_inputs_first_and_once_each():
     assert [n.op.name if n.op else n.name for n in nodes] == ["x", "w", "multiply", "multiply", "add"]
     places = {n: i for i, n in enumerate(nodes)}
     assert all(places[before] < places[n] for n in nodes for before in n.inputs)
+
+
+def test_a_value_used_many_times_is_found_once():
+    y = leaf(1.0)
+    for _ in range(12):
+        y = y + y
+    assert len(reachable([y.node])) == 12  # of 4095 ways
 
 
 def test_leaves_read_like_nodes():

@@ -1,6 +1,5 @@
 """How operations are declared, applied and registered, and what their refusals say."""
 
-import inspect
 
 import numpy as np
 import pytest
@@ -228,6 +227,10 @@ class TestRefusals:
     def test_parameters_other_than_the_default_are_told(self):
         with pytest.raises(ShapeError, match=r"reshape can't take x = \(2,\) float64, shape=\(3,\): cannot reshape"):
             leaf([1.0, 2.0]).reshape(3)
+
+    def test_those_that_are_the_default_are_not(self):
+        with pytest.raises(IndexingError, match=r"sum can't take x = \(2,\) float64, axis=3: axis 3 is out of bounds"):
+            leaf([1.0, 2.0]).sum(axis=3)
 
     def test_several_arrays_are_numbered(self):
         with pytest.raises(

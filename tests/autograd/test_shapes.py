@@ -32,6 +32,7 @@ def test_summing_the_broadcast_axes_undoes_the_broadcast(drawn, lead):
     wide = np.broadcast_shapes(drawn.result_shape, (*lead, *[1] * len(drawn.result_shape)))
     axes = shapes.broadcast_axes(wide, narrow)
     summed = np.ones(wide).sum(axis=axes).reshape(narrow)
+    assert all(wide[a] != 1 or a < len(wide) - len(narrow) for a in axes)
     assert (summed == np.prod(wide) / max(np.prod(narrow), 1)).all()
 
 

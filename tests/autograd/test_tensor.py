@@ -527,6 +527,32 @@ class TestNoGrad:
         assert not product(leaf(2.0), 3).requires_grad
         assert ag.is_grad_enabled()
 
+    def test_a_decorated_function_may_run_in_two_threads_at_once(self):
+        first, second = threading.Event(), threading.Event()
+        results = []
+
+        @ag.no_grad()
+        def run(enter, leave):
+            enter.set()
+            leave.wait(10)
+            return ag.is_grad_enabled()
+
+        def work(enter, leave):
+            results.append((run(enter, leave), ag.is_grad_enabled()))
+
+        leave_first, leave_second = threading.Event(), threading.Event()
+        one = threading.Thread(target=work, args=(first, leave_first))
+        two = threading.Thread(target=work, args=(second, leave_second))
+        one.start()
+        first.wait(10)
+        two.start()
+        second.wait(10)
+        leave_first.set()  # who came first goes first
+        one.join()
+        leave_second.set()
+        two.join()
+        assert results == [(False, True), (False, True)]
+
     def test_nested_in_any_order(self):
         x = leaf(2.0)
         with ag.no_grad():

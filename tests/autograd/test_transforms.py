@@ -87,6 +87,13 @@ class TestVjpAndJvp:
             (slope,) = pull(u)
             assert_allclose(slope.data, np.array(u) @ FIELD_JACOBIAN)
 
+    def test_a_pull_under_no_grad_is_not_recorded(self):
+        _, pull = ag.vjp(lambda x: x**3, Tensor(2.0, requires_grad=True))
+        assert pull(1.0)[0].requires_grad
+        with ag.no_grad():
+            (slope,) = pull(1.0)
+        assert (slope.item(), slope.requires_grad) == (12.0, False)
+
     def test_vjp_gives_one_cotangent_for_each_argument(self):
         _, pull = ag.vjp(lambda x, y: x * y, 3.0, 4.0)
         assert [t.item() for t in pull(10.0)] == [40.0, 30.0]
