@@ -1,5 +1,8 @@
 """The namespaces that stand in for ``xp``: NumPy, and a strict one of the array API standard."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -169,3 +172,41 @@ class TestReductions:
         for name in ("sum", "max", "min"):
             for axis in (0, 1):
                 assert_array_equal(getattr(backends.NUMPY, name)(x, axis=axis), getattr(np, name)(x, axis=axis))
+
+
+class TestCuPyThatFindsNoGPU:
+    """What CuPy says on a machine without a GPU, in our words; a stand-in for it, since the package may not be there."""
+
+    @pytest.fixture
+    def cupy(self, monkeypatch):
+        class CUDARuntimeError(Exception):
+            pass
+
+        def count():
+            raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+
+        module = ModuleType("cupy")
+        module.cuda = SimpleNamespace(
+            runtime=SimpleNamespace(getDeviceCount=count, CUDARuntimeError=CUDARuntimeError), Device=None
+        )
+        monkeypatch.setitem(sys.modules, "cupy", module)
+        return module
+
+    def test_no_driver(self, cupy):
+        with pytest.raises(DeviceError, match=r"'cuda' is not available here: cudaErrorNoDevice: .* Use device 'cpu'"):
+            Tensor([1.0], device="cuda")
+
+    def test_no_device(self, cupy):
+        cupy.cuda.runtime.getDeviceCount = lambda: 0
+        with pytest.raises(DeviceError, match=r"device 'cuda' is not available: CuPy finds no GPU\. Use device 'cpu'"):
+            Tensor([1.0]).to("cuda:0")
+
+    def test_a_device_too_many(self, cupy):
+        def device(number):
+            raise cupy.cuda.runtime.CUDARuntimeError(f"cudaErrorInvalidDevice: {number}")
+
+        cupy.cuda.runtime.getDeviceCount = lambda: 1
+        cupy.cuda.Device = device
+        with pytest.raises(DeviceError, match=r"device 'cuda:7' is not available: cudaErrorInvalidDevice: 7\."):
+            Tensor([1.0]).to("cuda:7")
+        assert not any(space.module is cupy for space in backends.SPACES.values())
