@@ -175,7 +175,7 @@ class TestReductions:
 
 
 class TestCuPyThatFindsNoGPU:
-    """What CuPy says on a machine without a GPU, in our words; a stand-in for it, since the package may not be there."""
+    """What CuPy says on a machine without a GPU, in our words; a stand-in for it, as the package may not be there."""
 
     @pytest.fixture
     def cupy(self, monkeypatch):
@@ -193,7 +193,7 @@ class TestCuPyThatFindsNoGPU:
         return module
 
     def test_no_driver(self, cupy):
-        with pytest.raises(DeviceError, match=r"'cuda' is not available here: cudaErrorNoDevice: .* Use device 'cpu'"):
+        with pytest.raises(DeviceError, match=r"'cuda' is not available here: cudaErrorNoDevice: .* Use device"):
             Tensor([1.0], device="cuda")
 
     def test_no_device(self, cupy):
