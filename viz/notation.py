@@ -425,6 +425,13 @@ def _has_factor(x: Symbol) -> bool:
     return x.head == "multiply" and x.inner[0].number is not None
 
 
+def _is_entrywise(x: Symbol) -> bool:
+    """Whether it is a product entry by entry, which a matrix product beside it would tear apart."""
+    while x.head == "negative" or _has_factor(x):
+        x = x.inner[-1]
+    return x.head in ("multiply", "divide")
+
+
 def _worth(symbol: Symbol, value: Any) -> Symbol:
     return Symbol(symbol.space, symbol.text, symbol.tex, symbol.level, value, symbol.head, symbol.number, symbol.inner)
 
@@ -485,6 +492,8 @@ def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool
     signed = part.text.startswith("-") and name not in COMPARISONS
     if first and name in SILENT:
         return False
+    if name in ("matmul", "linear") and _is_entrywise(part):
+        return True
     if binds < level or (signed and not (first and level < POWER)):
         return True
     if binds > level or level >= CALL:
