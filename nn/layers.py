@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, overload
 
 from autograd import reshape
+from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn import functional as F
 from nn import init as initialisers
@@ -45,7 +46,7 @@ class Linear(Module):
     ) -> None:
         self.in_features = _count(in_features, "in_features")
         self.out_features = _count(out_features, "out_features")
-        zeros = initialisers.NUMPY.zeros
+        zeros = NUMPY.zeros
         self.weight = Parameter(zeros((self.out_features, self.in_features)), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
         self.bias = Parameter(zeros(self.out_features), dtype=dtype, device=device) if bias else None

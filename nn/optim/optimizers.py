@@ -366,7 +366,9 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
         raise DomainError(f"max_norm = {max_norm!r} is out of range: give a number from 0 on.")
     members: Iterable[Any] = [parameters] if isinstance(parameters, Tensor) else parameters
     graded = [p for p in members if p.grad is not None]
-    total: Tensor = reduce(add, [(p.grad * p.grad).sum() for p in graded], Tensor(0.0, dtype="float32")).sqrt()
+    if not graded:
+        return Tensor(0.0, dtype="float32")
+    total: Tensor = reduce(add, [(p.grad * p.grad).sum() for p in graded]).sqrt()
     factor: Tensor = minimum(max_norm / (total + 1e-6), 1.0)
     for p in graded:
         p.grad = p.grad * factor.astype(p.dtype)
