@@ -172,6 +172,26 @@ from autograd.ops.shaping import (
 from autograd.tensor import Tensor, asarray, astype, enable_grad, is_grad_enabled, no_grad, to_device
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
+__all__ = [
+    "Graph", "Node", "OPS", "Op", "Tensor", "abs", "acos", "acosh", "add", "all", "any", "arange", "argmax",
+    "argmin", "argsort", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh",
+    "binary_cross_entropy_with_logits", "bool", "broadcast_to", "ceil", "clip", "concat", "contract", "cos", "cosh",
+    "cross_entropy", "cumulative_prod", "cumulative_sum", "detect_anomaly", "divide", "e", "einsum", "empty",
+    "empty_like", "enable_grad", "equal", "erf", "errors", "exp", "expand_dims", "expm1", "eye", "flip", "float32",
+    "float64", "floor", "floor_divide", "full", "full_like", "gelu", "getitem", "grad", "gradients", "greater",
+    "greater_equal", "hessian", "hvp", "hypot", "inf", "int32", "int64", "is_grad_enabled", "isfinite", "isinf",
+    "isnan", "jacobian", "jvp", "last_written", "leaky_relu", "less", "less_equal", "linear", "linear_recurrence",
+    "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logsumexp", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid",
+    "min", "minimum", "moveaxis", "multiply", "nan", "negative", "newaxis", "no_grad", "not_equal", "one_hot",
+    "ones", "ones_like", "op", "outer", "pad", "permute_dims", "pi", "positive", "power", "prod", "reciprocal",
+    "relu", "remainder", "repeat", "reshape", "roll", "round", "scatter_add", "scatter_along_axis", "scatter_take",
+    "scope", "setitem", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square",
+    "squared_error", "squeeze", "stack", "std", "subtract", "sum", "take", "take_along_axis", "tan", "tanh",
+    "tensordot", "testing", "tile", "to_device", "tril", "triu", "trunc", "unstack", "value_and_grad", "var",
+    "vecdot", "vjp", "walk", "where", "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def __getattr__(name: str) -> _ModuleType:
     """``autograd.testing``, imported when it is first asked for: a training run doesn't."""

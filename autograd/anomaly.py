@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +12,15 @@ from autograd.errors import AnomalyError
 from autograd.graph import MODE, Mode, Node
 from autograd.op import describe
 
-_HERE = os.path.dirname(__file__)
+_HERE = __file__.removesuffix("anomaly.py")
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
     """Within it, the first NaN or Inf raises `AnomalyError`, naming the operation and the line of code that called it.
 
-    Forward values are looked at as they are made; a graph recorded within it is looked at again when it is walked backward
-    within it. Everything runs slower: for finding a fault, not for training. Per thread and task.
+    Forward values are looked at as they are made; a graph recorded within it is looked at again when it is walked
+    backward within it. Everything runs slower: for finding a fault, not for training. Per thread and task.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)
@@ -62,7 +61,9 @@ def check_forward(op: Any, result: Any) -> None:
     if result.node is not None:
         result.node.origin = origin
     if found := first_bad(result.data):
-        raise AnomalyError(f"the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}; called at {origin}.")
+        raise AnomalyError(
+            f"the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}; called at {origin}."
+        )
 
 
 def check_backward(node: Node, parts: Any) -> None:

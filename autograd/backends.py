@@ -1,4 +1,4 @@
-"""The array namespaces that stand in for ``xp``, and the devices that they live on. The only file that says ``cupy``."""
+"""The array namespaces that stand in for ``xp``, and their devices. The only file that says ``cupy``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
-from types import ModuleType
 from typing import Any
 
 import numpy
@@ -27,7 +26,9 @@ class Namespace:
         found = getattr(self.module, name, None)
         if found is None:
             if name not in FORWARDS:
-                raise AttributeError(f"{self.module.__name__} has no function {name!r}, and no operation has that name.")
+                raise AttributeError(
+                    f"{self.module.__name__} has no function {name!r}, and no operation has that name."
+                )
             found = partial(FORWARDS[name], self)
         setattr(self, name, found)
         return found
@@ -70,7 +71,7 @@ def namespace(*arrays: Any) -> Namespace:
 def _learn(array: Any) -> Namespace:
     kind = type(array)
     if isinstance(array, numpy.ndarray):
-        return NUMPY  # not entered: a subclass (matrix, masked array) computes otherwise and is made a plain array first
+        return NUMPY  # not entered: a subclass (matrix, masked array) is made a plain array first
     if kind.__module__.partition(".")[0] == "cupy":
         SPACES[kind] = _cupy()
     elif hasattr(array, "__array_namespace__"):
@@ -214,7 +215,9 @@ def array_text(array: Any, prefix: str = "") -> str:
     formatter: Any = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v).rjust(width)}
     if values.ndim < 2:
         formatter = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v)}
-    return numpy.array2string(values, separator=", ", prefix=prefix, formatter=formatter, threshold=200, max_line_width=120)
+    return numpy.array2string(
+        values, separator=", ", prefix=prefix, formatter=formatter, threshold=200, max_line_width=120
+    )
 
 
 def _number(value: Any) -> str:
@@ -260,7 +263,7 @@ def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
         if (axis == -1 or axis == 1) and x.shape[1] in SHORT:
             sums = x.dot(_ones(x.shape[1], x.dtype))
             return sums[:, None] if keepdims else sums
-    return numpy.add.reduce(x, axis, dtype, None, keepdims)
+    return numpy.add.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]
 
 
 def _extreme(ufunc: Any) -> Callable[..., Any]:
@@ -296,5 +299,8 @@ vars(NUMPY).update(
     matmul=_matmul,
     matrix_transpose=lambda x: x.mT,
     reshape=_scalar(lambda x, shape: x.reshape(shape)),
-    **{name: _scalar(getattr(numpy, name)) for name in ("where", "clip", "zeros_like", "ones_like", "full_like", "broadcast_to")},
+    **{
+        name: _scalar(getattr(numpy, name))
+        for name in ("where", "clip", "zeros_like", "ones_like", "full_like", "broadcast_to")
+    },
 )

@@ -25,11 +25,11 @@ def walk(
 ) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
     """Backpropagation as steps ``(node, gradient, contributions)``, from the outputs to the leaves.
 
-    ``outputs`` are Tensors or nodes; ``seeds`` the gradients that arrive at them, arrays (Tensors with ``create_graph``).
-    A step says that ``gradient`` is complete at ``node``, and what its rules sent on: ``contributions`` has one entry per
-    input of the node, ``None`` where no gradient flows. Each leaf comes last, with its total and no contributions. With
-    ``inputs`` only the nodes between these and the outputs are visited. Without ``retain`` what a node saved is released
-    behind the walk.
+    ``outputs`` are Tensors or nodes; ``seeds`` the gradients that arrive at them, arrays (Tensors with
+    ``create_graph``). A step says that ``gradient`` is complete at ``node``, and what its rules sent on:
+    ``contributions`` has one entry per input of the node, ``None`` where no gradient flows. Each leaf comes last, with
+    its total and no contributions. With ``inputs`` only the nodes between these and the outputs are visited. Without
+    ``retain`` what a node saved is released behind the walk.
 
     Every gradient of this package comes from here, so that whatever tells of backpropagation tells what happened.
 
@@ -46,9 +46,12 @@ def walk(
         totals[place] = totals[place] + seed if place in totals else seed
     order = reachable(places)
     masks = None if inputs is None else _between(order, {place_of(x) for x in inputs})
-    kind = xp = None
+    kind: Any = None
+    xp: Any = None
     if create_graph:
-        import autograd as xp
+        import autograd
+
+        xp = autograd
     anomaly = MODE.get().anomaly
     take = totals.pop
     for node in order:
@@ -132,8 +135,8 @@ def _as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _stale(node: Node, leaf: Any) -> GradientError:
     return GradientError(
-        f"Tensor {describe(leaf)} was changed after {node.op.name} had used it, so this graph's gradients would be wrong: "
-        "compute the forward again."
+        f"Tensor {describe(leaf)} was changed after {node.op.name} had used it, so this graph's gradients "
+        "would be wrong: compute the forward again."
     )
 
 
@@ -193,12 +196,13 @@ def retain(tensor: Tensor) -> None:
 
 
 class Keep:
-    """The hook that adds to ``.grad`` of an intermediate Tensor. It comes after all others, so that it sees what goes on."""
+    """The hook that adds to ``.grad`` of an intermediate Tensor: the last one, so that it sees what goes on."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
 
     def __call__(self, g: Tensor) -> None:
+        """Add ``g``, where the Tensor still lives."""
         kept = self.tensor()
         if kept is not None:
             kept.grad = g.clone() if kept.grad is None else kept.grad + g
@@ -208,8 +212,8 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     """The gradient that arrives at ``y``: what was given, checked, or 1 for a single element."""
     if not y.requires_grad:
         raise GradientError(
-            f"Tensor {describe(y)} does not depend on anything that requires grad: create the Tensors to differentiate by "
-            "with requires_grad=True, and compute outside of no_grad()."
+            f"Tensor {describe(y)} does not depend on anything that requires grad: create the Tensors to differentiate "
+            "by with requires_grad=True, and compute outside of no_grad()."
         )
     xp = backends.namespace(y.data)
     if gradient is None:
@@ -260,9 +264,9 @@ def gradients(
 ) -> Any:
     """The gradients of ``outputs`` by ``inputs`` (any Tensors of the graph), without touching ``.grad``.
 
-    ``seeds``: the gradients that arrive at the outputs, 1 each by default for one-element ones. With ``create_graph`` the
-    results are recorded, so that they can be differentiated again; the graph is kept in any case. One Tensor for one input,
-    a tuple for a sequence; zeros for an input that the outputs do not depend on.
+    ``seeds``: the gradients that arrive at the outputs, 1 each by default for one-element ones. With ``create_graph``
+    the results are recorded, so that they can be differentiated again; the graph is kept in any case. One Tensor for
+    one input, a tuple for a sequence; zeros for an input that the outputs do not depend on.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(2.0, requires_grad=True)

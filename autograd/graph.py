@@ -1,8 +1,8 @@
 """The graph: what was computed from what, without the numbers.
 
-A `Node` stands for one recorded operation and the value it made; it holds no data but what a rule asked to be saved. The
-graph's leaves are the Tensors themselves (parameters and inputs), and constants stand in it as they were given. Each node
-carries the number of its creation, so that sorting by it *is* the topological order.
+A `Node` stands for one recorded operation and the value it made; it holds no data but what a rule asked to be saved.
+The graph's leaves are the Tensors themselves (parameters and inputs), and constants stand in it as they were given.
+Each node carries the number of its creation, so that sorting by it *is* the topological order.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from autograd.shapes import Shape
 class Node:
     """One recorded operation: ``op`` applied to ``inputs`` with ``params``.
 
-    ``inputs`` has one entry per argument of the operation: a `Node` for an intermediate value, a leaf Tensor, or a constant
-    (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` is what the rules
-    asked for, in the order of ``op.saves``, or ``None`` once it was released. ``uneven`` says whether a gradient may have to be
-    summed or cast to fit its input. ``index`` counts creations.
+    ``inputs`` has one entry per argument of the operation: a `Node` for an intermediate value, a leaf Tensor, or a
+    constant (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` is what
+    the rules asked for, in the order of ``op.saves``, or ``None`` once it was released. ``uneven`` says whether a
+    gradient may have to be summed or cast to fit its input. ``index`` counts creations.
     """
 
     __slots__ = (
-        "op", "inputs", "params", "saved", "shape", "dtype", "index", "mask", "uneven", "name", "scope", "hooks", "origin",
+        "op", "inputs", "params", "saved", "shape", "dtype", "index", "mask", "uneven", "name", "scope", "hooks",
+        "origin",
     )  # fmt: skip
 
     op: Any
@@ -51,8 +52,8 @@ class Node:
 
 
 stamp: Callable[[], int] = itertools.count(1).__next__
-"""The clock of the graph: one tick per recorded operation and per change of a leaf's value, so that comparing two numbers
-tells whether a leaf was changed after an operation had read it."""
+"""The clock of the graph: one tick per recorded operation and per change of a leaf's value, so that comparing two
+numbers tells whether a leaf was changed after an operation had read it."""
 
 
 class Mode:
@@ -109,8 +110,8 @@ def place_of(value: Any) -> Any:
 class Graph:
     """The graph that computed ``outputs``, to be read, drawn or run again.
 
-    ``nodes`` lists every recorded operation (`Node`) and every leaf Tensor in topological order, inputs first; a leaf has
-    ``op`` None and ``inputs`` ``()``. ``outputs`` are the places of the given Tensors.
+    ``nodes`` lists every recorded operation (`Node`) and every leaf Tensor in topological order, inputs first; a leaf
+    has ``op`` None and ``inputs`` ``()``. ``outputs`` are the places of the given Tensors.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")

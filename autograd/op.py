@@ -9,10 +9,10 @@ An operation is one forward and one rule per argument, all written against a nam
 
     multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
-Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left out),
-parameters keyword-only. A rule gives the gradient that reaches its argument, from ``g``, the gradient that arrived at the
-result. It is asked for by name: **the rule's signature is its save-list**. It may name ``g``, any argument, ``out``,
-``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not kept alive.
+Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
+out), parameters keyword-only. A rule gives the gradient that reaches its argument, from ``g``, the gradient that
+arrived at the result. It is asked for by name: **the rule's signature is its save-list**. It may name ``g``, any
+argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not kept alive.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.backends import FLAT, SPACES, namespace
+from autograd.backends import FLAT, SPACES, namespace  # noqa: F401  (what the compiled functions use)
 from autograd.errors import AutogradError, DeclarationError, DTypeError, IndexingError, ShapeError
-from autograd.graph import MODE, Node, stamp
+from autograd.graph import MODE, Node, stamp  # noqa: F401
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -42,8 +42,8 @@ REQUIRED = object()
 
 
 def _names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` would tell, too,
-    but asking it of some hundred functions takes a tenth of the time that importing NumPy does.
+    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` would tell,
+    too, but asking it of some hundred functions takes a tenth of the time that importing NumPy does.
     """
     code = function.__code__
     named = code.co_argcount + code.co_kwonlyargcount
@@ -53,7 +53,7 @@ def _names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, 
 
 def results_are(cls: type) -> None:
     """Have operations return instances of ``cls``, which has the attributes of `autograd.tensor.Tensor`."""
-    global Tensor
+    global Tensor  # noqa: PLW0603  (the one link that points up, set once)
     Tensor = cls
 
 
@@ -61,12 +61,14 @@ class Op:
     """An operation; call it with arrays or Tensors. Made by `op`.
 
     ``symbol`` is what a picture shows, ``text`` and ``tex`` are templates of its notation over the arguments' (and
-    parameters') names, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
-    calls). ``args`` and ``params`` name what it takes; ``rules`` maps an argument to its rule and what that rule asks for;
-    ``apply`` is the operation as a plain function.
+    parameters') names, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms
+    and calls). ``args`` and ``params`` name what it takes; ``rules`` maps an argument to its rule and what that rule
+    asks for; ``apply`` is the operation as a plain function.
     """
 
-    def __init__(self, forward: Callable[..., Any], symbol: str, text: str, tex: str, level: int, broadcasts: bool) -> None:
+    def __init__(
+        self, forward: Callable[..., Any], symbol: str, text: str, tex: str, level: int, broadcasts: bool
+    ) -> None:
         self.forward, self.symbol, self.level, self.broadcasts = forward, symbol, level, broadcasts
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
@@ -76,7 +78,9 @@ class Op:
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(forward.__defaults__ or ()) :]
         self.text = text or f"{symbol}({', '.join(f'{{{a}}}' for a in self.args)})"
-        self.tex = tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
+        self.tex = (
+            tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
+        )
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.saves: tuple[str, ...] = ()
         self.pulls: dict[int, Callable[..., Any]] = {}
@@ -91,7 +95,8 @@ class Op:
             wants = _names(rule)[0]
             if unknown := sorted(set(wants) - known):
                 raise DeclarationError(
-                    f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; it may ask for {', '.join(sorted(known))}."
+                    f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
+                    f"it may ask for {', '.join(sorted(known))}."
                 )
             self.rules[arg] = (rule, wants)
         wanted = {w for _, wants in self.rules.values() for w in wants}
@@ -114,9 +119,9 @@ class Op:
     def __repr__(self) -> str:
         return f"<operation {self.name}{self.__signature__}>"
 
-    # What follows writes two small functions for each operation, as dataclasses do: looping over arguments and looking names
-    # up at every call would double the cost of a small operation. `apply` runs the forward and records it; `pull` calls
-    # the rules of the inputs that need a gradient.
+    # What follows writes two small functions for each operation, as dataclasses do: looping over arguments and looking
+    # names up at every call would double the cost of a small operation. `apply` runs the forward and records it; `pull`
+    # calls the rules of the inputs that need a gradient.
 
     def __getattr__(self, name: str) -> Any:
         if name != "apply":
@@ -179,7 +184,8 @@ class Op:
         uneven = ""
         if self.broadcasts and len(self.args) == 2:  # looked at once here, instead of at each gradient
             x, y = (f"a_{a}" for a in self.args)
-            uneven = f"{kind} is not type({y}) or {kind} not in FLAT and ({x}.shape != {y}.shape or {x}.dtype is not {y}.dtype)"
+            differ = f"({x}.shape != {y}.shape or {x}.dtype is not {y}.dtype)"
+            uneven = f"{kind} is not type({y}) or {kind} not in FLAT and {differ}"
         return "\n".join([*lines, *self._record_source(f"({places},)", params, f"({saved})", uneven)])
 
     def _variadic_source(self) -> str:
@@ -233,7 +239,7 @@ class Op:
         return [*lines, "    if mode.anomaly: watch(op, t)", "    return t"]
 
     def pull(self, mask: int) -> Callable[..., Any]:
-        """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``; ``None`` for the others."""
+        """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``, ``None`` for others."""
         found = self.pulls.get(mask)
         if found is None:
             calls = []
@@ -283,15 +289,17 @@ def describe(x: Any) -> str:
 
 
 def admit(x: Any, op: Op) -> Any:
-    """What is neither a Tensor nor a known array, made one: numbers stay where they are broadcast (an array of their own
-    dtype would promote the others), lists become arrays, the rest is refused.
+    """What is neither a Tensor nor a known array, made one: numbers stay where they are broadcast (an array of their
+    own dtype would promote the others), lists become arrays, the rest is refused.
     """
     if type(x) in backends.SPACES or (type(x) in backends.PYTHON_SCALARS and op.broadcasts):
         return x
     if x is None or isinstance(x, str | bytes | dict | set):
         raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {x!r} ({type(x).__name__}).")
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
-        raise DTypeError(f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack.")
+        raise DTypeError(
+            f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack."
+        )
     return backends.asarray(x)
 
 
@@ -307,10 +315,10 @@ def op(
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
 
-    ``symbol``: what stands for it in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names of
-    arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and signs,
-    9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. Raises `DeclarationError` for a
-    name that is taken.
+    ``symbol``: what stands for it in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
+    of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
+    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. Raises `DeclarationError`
+    for a name that is taken.
 
     >>> import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)

@@ -13,8 +13,9 @@ from autograd.op import Op, describe, new, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, Shape
 
+
 def later(operation: Op) -> Callable[..., Any]:
-    """A method that calls the operation, without compiling it now: that would take longer than the rest of the import."""
+    """A method that calls the operation without compiling it now: that would take longer than the whole import."""
 
     def method(*inputs: Any) -> Any:
         return operation.apply(*inputs)
@@ -30,13 +31,13 @@ R = TypeVar("R")
 class Tensor:
     """An array of numbers that records what is computed from it.
 
-    ``data``: what NumPy makes an array of (numbers, nested lists, arrays), or another Tensor; its values are copied. Python
-    floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``: whether
-    derivatives by this Tensor will be asked for; floating-point only. ``device``: ``"cpu"`` or ``"cuda"``. ``name``: what
-    pictures, formulas and messages call it.
+    ``data``: what NumPy makes an array of (numbers, nested lists, arrays), or another Tensor; its values are copied.
+    Python floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``:
+    whether derivatives by this Tensor will be asked for; floating-point only. ``device``: ``"cpu"`` or ``"cuda"``.
+    ``name``: what pictures, formulas and messages call it.
 
-    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``), ``.grad`` the accumulated gradient, a Tensor or
-    ``None``, ``.node`` the `Node` that made it, ``None`` for a leaf.
+    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``), ``.grad`` the accumulated gradient, a
+    Tensor or ``None``, ``.node`` the `Node` that made it, ``None`` for a leaf.
 
     Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
 
@@ -85,14 +86,17 @@ class Tensor:
 
     @property
     def shape(self) -> Shape:
+        """The length of each axis."""
         return self.data.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
+        """The kind of number."""
         return self.data.dtype
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.data.shape)
 
     @property
@@ -201,15 +205,17 @@ class Tensor:
                 "write 3.0 for 3, or pass dtype='float64'."
             )
         if self.node is not None:
-            raise GradientError(f"{self._called()} was made by {self.node.op.name}: only a leaf can be switched; use .detach().")
+            raise GradientError(
+                f"{self._called()} was made by {self.node.op.name}: only a leaf can be switched; use .detach()."
+            )
         self.requires_grad = requires_grad
         return self
 
     def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Add the gradient of this Tensor to ``.grad`` of every leaf that requires grad.
 
-        ``gradient``: what arrives here, of this Tensor's shape; 1 by default for a one-element Tensor. The saved arrays are
-        released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
+        ``gradient``: what arrives here, of this Tensor's shape; 1 by default for a one-element Tensor. The saved arrays
+        are released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
         `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
         backward through a released graph; then no ``.grad`` has changed.
         """
@@ -228,7 +234,8 @@ class Tensor:
         retain(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
-        """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces it.
+        """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces
+        it.
 
         Returns a function that removes the hook. Raises `GradientError` where no gradient will come.
         """
@@ -253,7 +260,7 @@ class Tensor:
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
     def _set(self, array: Any) -> None:
-        """Give a leaf another value (or the same array, changed in place), so that graphs recorded before know of it."""
+        """Give a leaf another value (or the same array, changed in place), and let graphs recorded before know of it."""
         if array is self.data:  # graphs that read another array are not disturbed
             self.version = stamp()
         self.data = array
@@ -342,41 +349,53 @@ class Tensor:
     dot = linalg.matmul.apply
 
     def clip(self, min: float | None = None, max: float | None = None) -> Tensor:
+        """Limited to ``[min, max]``: `autograd.clip`."""
         return elementwise.clip.apply(self, min=min, max=max)  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------------------------------------------------ reductions
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The sum over ``axis``: `autograd.sum`."""
         return reductions.sum.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The mean over ``axis``: `autograd.mean`."""
         return reductions.mean.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The largest over ``axis``: `autograd.max`."""
         return reductions.max.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The smallest over ``axis``: `autograd.min`."""
         return reductions.min.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """The product over ``axis``: `autograd.prod`."""
         return reductions.prod.apply(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def var(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        """The variance over ``axis``: `autograd.var`."""
         return reductions.var(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def std(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        """The standard deviation over ``axis``: `autograd.std`."""
         return reductions.std(self, axis=axis, correction=correction, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """Where the largest is: `autograd.argmax`."""
         return reductions.argmax(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """Where the smallest is: `autograd.argmin`."""
         return reductions.argmin(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def all(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Whether all are true: `autograd.all`."""
         return reductions.all(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Whether any is true: `autograd.any`."""
         return reductions.any(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
     # ---------------------------------------------------------------------------------------------------------- shapes
@@ -398,6 +417,7 @@ class Tensor:
         return self.reshape(-1)
 
     def squeeze(self, axis: Axis = None) -> Tensor:
+        """Without the axes of length 1 that ``axis`` names, all by default."""
         axis = tuple(i for i, n in enumerate(self.shape) if n == 1) if axis is None else axis
         return shaping.squeeze(self, axis=axis)  # type: ignore[no-any-return]
 
@@ -405,15 +425,16 @@ class Tensor:
         return indexing.getitem(self, index=_plain(index))  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        """This Tensor from now on stands for the updated value; Tensors computed or detached from it before do not change.
+        """This Tensor from now on stands for the updated value; Tensors computed or detached from it before do not
+        change.
 
         Raises `GradientError` on a leaf that requires grad, except under ``no_grad``, where it sets the leaf's value.
         """
         leaf = self.node is None and self.requires_grad
         if leaf and MODE.get().grad:
             raise GradientError(
-                f"{self._called()} is a leaf that requires grad: its value can't be changed in place while operations are "
-                "recorded; do it under autograd.no_grad(), or on a copy made with .clone()."
+                f"{self._called()} is a leaf that requires grad: its value can't be changed in place while operations "
+                "are recorded; do it under autograd.no_grad(), or on a copy made with .clone()."
             )
         name = self.name
         result = indexing.setitem(self, value, index=_plain(index))
@@ -425,7 +446,8 @@ class Tensor:
         if self.node is not None:
             self.node.name = name
 
-    # --------------------------------------------------------------------------------------- NumPy's and Python's protocols
+    # --------------------------------------------------------------------------------------- NumPy's and Python's
+    # protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return backends.asarray(self.numpy(), dtype, copy=copy)
@@ -460,7 +482,7 @@ class Tensor:
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:
     """A Tensor around an array as it is, without a copy or a check."""
-    t: Tensor = new(Tensor)
+    t: Tensor = new(Tensor)  # no __init__: a leaf's gradient is wrapped for every parameter and step
     t.data = array
     t.node = node
     t.requires_grad = node is not None
@@ -478,8 +500,8 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None) -> Tenso
     dtype('int64')
     """
     if isinstance(data, Tensor):
-        data = data if dtype is None else data.to(dtype)
-        return data if device is None else data.to(device)
+        tensor = data if dtype is None else data.to(dtype)
+        return tensor if device is None else tensor.to(device)
     array = backends.asarray(data, dtype)
     return wrap(array if device is None else backends.to_device(array, device))
 
@@ -529,6 +551,8 @@ class no_grad:
         MODE.reset(self._tokens.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """``function``, run within it at every call."""
+
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
             with type(self)():
@@ -612,9 +636,7 @@ def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> t
         known = _NUMPY_KEYWORDS.get(name, name)
         if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
             positional += value
-        elif known in only:
-            keywords[known] = value
-        elif parameters[name].kind is inspect.Parameter.KEYWORD_ONLY or name in kwargs:
+        elif known in only or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY or name in kwargs:
             keywords[known] = value
         else:
             positional.append(value)

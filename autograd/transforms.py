@@ -43,14 +43,15 @@ def _tensor(y: Any, f: Function) -> Tensor:
 def _scalar(y: Any, f: Function) -> Tensor:
     if _tensor(y, f).size != 1:
         raise GradientError(
-            f"{_called(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or vjp."
+            f"{_called(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use "
+            "jacobian or vjp."
         )
     return y  # type: ignore[no-any-return]
 
 
 def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
-    """Whether ``y`` was computed from anything recorded besides ``xs``, as in a nested call: an argument's own history, or a
-    Tensor that the function closes over. Then there are derivatives by that, too, of ``y`` and of its derivatives.
+    """Whether ``y`` was computed from anything recorded besides ``xs``, as in a nested call: an argument's own history,
+    or a Tensor that the function closes over. Then there are derivatives by that, too, of ``y`` and of its derivatives.
     """
     known = {id(place_of(x)) for x in xs}
     place = place_of(y)
@@ -129,8 +130,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
-    """``f``'s value and its derivative along ``tangents``: ``J v``, by two reverse passes (``v ↦ vᵀJ`` is linear, so its
-    own transpose is ``J``; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+    """``f``'s value and its derivative along ``tangents``: ``J v``, by two reverse passes (``v ↦ vᵀJ`` is linear, so
+    its own transpose is ``J``; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
 
     >>> from autograd import jvp
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))

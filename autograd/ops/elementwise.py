@@ -7,7 +7,8 @@ from typing import Any
 
 from autograd.op import op
 
-# ------------------------------------------------------------------------------------------------------------ arithmetic
+# ------------------------------------------------------------------------------------------------------------
+# arithmetic
 
 
 @op("+", text="{x} + {y}", tex="{x} + {y}", level=1, broadcasts=True)
@@ -80,7 +81,9 @@ reciprocal.vjp(x=lambda g, out: -g * out * out)
 
 @op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
 def remainder(xp, x, y):
-    """Elementwise remainder with the sign of ``y``: ``x - y * floor(x / y)``, whose derivative by ``y`` is ``-floor(x / y)``."""
+    """Elementwise remainder with the sign of ``y``: ``x - y * floor(x / y)``, whose derivative by ``y`` is ``-floor(x /
+    y)``.
+    """
     return xp.remainder(x, y)
 
 
@@ -96,15 +99,16 @@ def floor_divide(xp, x, y):
 floor_divide.vjp(x=lambda xp, g: xp.zeros_like(g), y=lambda xp, g: xp.zeros_like(g))
 
 
-# ------------------------------------------------------------------------------------------------------- powers and roots
+# ------------------------------------------------------------------------------------------------------- powers and
+# roots
 
 
 @op("xʸ", text="{x}^{y}", tex="{x}^{{{y}}}", level=3, broadcasts=True)
 def power(xp, x, y):
     """Elementwise ``x ** y``.
 
-    The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0``, as in PyTorch; it does not exist
-    where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
+    The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0``, as in PyTorch; it does not
+    exist where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
 
     >>> import autograd as ag
     >>> ag.grad(lambda x: x**2)(3.0)
@@ -158,7 +162,8 @@ hypot.vjp(
 )
 
 
-# ----------------------------------------------------------------------------------------------- exponentials, logarithms
+# ----------------------------------------------------------------------------------------------- exponentials,
+# logarithms
 
 
 @op("exp", tex="e^{{{x}}}")
@@ -344,7 +349,8 @@ def atanh(xp, x):
 atanh.vjp(x=lambda g, x: g / (1 - x * x))
 
 
-# ------------------------------------------------------------------------------------------------- kinks, bounds, choices
+# ------------------------------------------------------------------------------------------------- kinks, bounds,
+# choices
 
 
 @op("|x|", text="|{x}|", tex=r"\left|{x}\right|")
@@ -432,7 +438,8 @@ minimum.vjp(
 
 @op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})")
 def clip(xp, x, *, min=None, max=None):
-    """``x`` limited to ``[min, max]`` (numbers or ``None``). The gradient passes within the limits, ends included, as in PyTorch.
+    """``x`` limited to ``[min, max]`` (numbers or ``None``). The gradient passes within the limits, ends included, as
+    in PyTorch.
 
     >>> import autograd as ag
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), min=0.0, max=1.0)
@@ -449,7 +456,13 @@ def _within(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
 clip.vjp(x=_within)
 
 
-@op("where", text="{x} if {condition} else {y}", tex=r"[{condition}] \, {x} + [\neg {condition}] \, {y}", level=1, broadcasts=True)
+@op(
+    "where",
+    text="{x} if {condition} else {y}",
+    tex=r"[{condition}] \, {x} + [\neg {condition}] \, {y}",
+    level=1,
+    broadcasts=True,
+)
 def where(xp, condition, x, y):
     """``x`` where ``condition`` holds, else ``y``; no gradient flows to the one that was not chosen.
 
@@ -494,7 +507,9 @@ relu.vjp(x=lambda xp, g, out: xp.where(out > 0, g, 0.0))
 
 @op("leaky relu", tex=r"\max({x}, {slope} \, {x})")
 def leaky_relu(xp, x, *, slope=0.01):
-    """Elementwise ``x`` where positive, else ``slope * x`` (Maas, Hannun and Ng 2013). At 0 the derivative is ``slope``."""
+    """Elementwise ``x`` where positive, else ``slope * x`` (Maas, Hannun and Ng 2013). At 0 the derivative is
+    ``slope``.
+    """
     return xp.where(x > 0, x, slope * x)
 
 
@@ -517,9 +532,7 @@ def gelu(xp, x):
 
 
 gelu.vjp(
-    x=lambda xp, g, x: (
-        g * (0.5 + 0.5 * xp.erf(x * math.sqrt(0.5)) + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
-    )
+    x=lambda xp, g, x: g * (0.5 + 0.5 * xp.erf(x * math.sqrt(0.5)) + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi))
 )
 
 
@@ -534,8 +547,8 @@ def _polynomial(x: Any, *coefficients: float) -> Any:
 
 @op("erf", tex=r"\operatorname{{erf}}({x})")
 def erf(xp, x):
-    """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation 23,
-    1969, 631-637), on |x| <= 0.46875, up to 4, and beyond.
+    """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation
+    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond.
     """
     a = xp.abs(x)
     small = a <= 0.46875
@@ -544,14 +557,24 @@ def erf(xp, x):
     large = xp.clip(a, 4.0, 6.0)
     inner = (
         x
-        * _polynomial(s, 1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3)
-        / _polynomial(s, 1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
+        * _polynomial(
+            s,
+            1.85777706184603153e-1,
+            3.16112374387056560,
+            1.13864154151050156e2,
+            3.77485237685302021e2,
+            3.20937758913846947e3,
+        )
+        / _polynomial(
+            s, 1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3
+        )
     )
     complement = (
         xp.exp(-middle * middle)
         * _polynomial(
             middle, 2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
-            2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
+            2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+            1.23033935479799725e3,
         )
         / _polynomial(
             middle, 1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
@@ -578,7 +601,8 @@ def erf(xp, x):
 erf.vjp(x=lambda xp, g, x: g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x))
 
 
-# ---------------------------------------------------------------------------------------------- comparisons, no gradient
+# ---------------------------------------------------------------------------------------------- comparisons, no
+# gradient
 
 
 @op("=", text="{x} = {y}", tex="{x} = {y}", level=1, broadcasts=True)

@@ -122,8 +122,8 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     """The cross-entropy of ``softmax(logits)`` to the target, in nats: ``-sum(target * log_softmax(logits))``.
 
     ``logits``: (..., classes), before any softmax. ``target``: integer labels of shape (...), or one-hot or soft labels
-    of shape (..., classes). ``reduction``: the ``"mean"`` over the examples, their ``"sum"``, or ``"none"`` for one loss
-    each.
+    of shape (..., classes). ``reduction``: the ``"mean"`` over the examples, their ``"sum"``, or ``"none"`` for one
+    loss each.
 
     Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch,
     and `DTypeError` for labels that are no integers.
