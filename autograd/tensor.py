@@ -260,7 +260,7 @@ class Tensor:
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
     def _set(self, array: Any) -> None:
-        """Give a leaf another value (or the same array, changed in place), and let graphs recorded before know of it."""
+        """Give a leaf another value (or the same array, changed in place), and let earlier graphs know of it."""
         if array is self.data:  # graphs that read another array are not disturbed
             self.version = stamp()
         self.data = array
