@@ -16,6 +16,7 @@ from benchmarks.environments import EnvironmentFailure, prepare
 from benchmarks.report import as_markdown, as_text
 from benchmarks.works import WORKS
 
+CLOCKS = {"wall": "perf_counter", "cpu": "process_time"}
 SINGLES = ("deep", "peak", "import")
 SHORT = {name.split()[0] for name in WORKS}
 
@@ -30,6 +31,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--extras", action="store_true", help="torch.compile and JAX, too")
     parser.add_argument("--rounds", type=positive, default=15, help="interleaved rounds (15)")
     parser.add_argument("--threads", type=positive, default=1, help="threads of every contestant (1)")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu is steadier on a busy machine (wall)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save every figure")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="save the tables")
     return parser.parse_args(arguments)
@@ -79,6 +81,7 @@ def measure(contestants: list[Contestant], options: argparse.Namespace) -> dict[
         "machine": referee.machine(),
         "load": os.getloadavg()[0],
         "threads": options.threads,
+        "clock": options.clock,
         "rounds": options.rounds,
         "contestants": [contestant.key for contestant in contestants],
         "versions": {},
@@ -94,7 +97,9 @@ def measure(contestants: list[Contestant], options: argparse.Namespace) -> dict[
         pause = 0.3 if options.threads > 1 else 0
         for work in WORKS:
             if work.split()[0] in options.works:
-                report["works"][work] = referee.race(work, processes, options.rounds, pause, say)
+                report["works"][work] = referee.race(
+                    work, processes, options.rounds, say, pause=pause, clock=CLOCKS[options.clock]
+                )
     finally:
         for process in processes:
             process.close()

@@ -127,7 +127,9 @@ def once(contestant: Contestant, threads: int, order: str, **arguments: Any) -> 
         process.close()
 
 
-def race(work: str, processes: Iterable[Process], rounds: int, pause: float, say: Say) -> dict[str, Any]:
+def race(
+    work: str, processes: Iterable[Process], rounds: int, say: Say, *, pause: float = 0, clock: str = "perf_counter"
+) -> dict[str, Any]:
     """Verify, then time one work: {contestant: {"seconds": [one figure per round], "errors": …} or {"error": …}}."""
     results: dict[str, Any] = {}
     repetitions: dict[Process, int] = {}
@@ -138,10 +140,10 @@ def race(work: str, processes: Iterable[Process], rounds: int, pause: float, say
         say(f"{work}: verifying {process.contestant.title}")
         try:
             errors = process.ask("verify", work=work)
-            step = process.ask("time", work=work, repetitions=1)  # the first: compilers compile
-            step = process.ask("time", work=work, repetitions=1)
+            process.ask("time", work=work, repetitions=1, clock=clock)  # compilers compile
+            step = process.ask("time", work=work, repetitions=1, clock=clock)
             many = max(1, round(WARM_UP / step))
-            step = process.ask("time", work=work, repetitions=many) / many
+            step = process.ask("time", work=work, repetitions=many, clock=clock) / many
         except Failure as failure:
             results[key] = {"error": str(failure)}
             continue
@@ -156,7 +158,7 @@ def race(work: str, processes: Iterable[Process], rounds: int, pause: float, say
             time.sleep(pause)
             try:
                 if "seconds" in result:
-                    seconds = process.ask("time", work=work, repetitions=repetitions[process])
+                    seconds = process.ask("time", work=work, repetitions=repetitions[process], clock=clock)
                     result["seconds"].append(seconds / repetitions[process])
             except Failure as failure:
                 results[process.contestant.key] = {"error": str(failure)}

@@ -25,7 +25,8 @@ def tables(report: dict[str, Any]) -> list[tuple[str, Rows]]:
         rows += _contestants(report, ratios, lambda work, key: _ratio(works[work], key, "pytorch"))
         rows += _targets(report, ratios)
         threads = report["threads"]
-        made.append((f"Time ÷ PyTorch eager, {threads} thread{'s' * (threads > 1)}; smaller is better", rows))
+        clock = "Time" if report["clock"] == "wall" else "CPU time"
+        made.append((f"{clock} ÷ PyTorch eager, {threads} thread{'s' * (threads > 1)}; smaller is better", rows))
     made += [(f"{SCALARS_TITLE}; smaller is better", _scalars(report))] if any(w in works for w in SCALARS) else []
     singles = [name for name in SINGLE if name in report]
     if singles:
