@@ -22,7 +22,7 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
     """
     if axis is None:
         return tuple(range(ndim))
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     for a in given:
         if not -ndim <= a < ndim:
             raise DomainError(f"axis {a} is out of range for {ndim} dimension(s): choose from {-ndim} to {ndim - 1}.")
@@ -97,7 +97,7 @@ def expanded_shape(shape: Shape, axis: Axis) -> Shape:
     >>> expanded_shape((2, 3), -1), expanded_shape((2, 3), (0, 2))
     ((2, 3, 1), (1, 2, 1, 3))
     """
-    count = 1 if isinstance(axis, int) else len(axis or ())
+    count = len(axis) if isinstance(axis, Sequence) else axis is not None
     ones = normalize_axes(axis, len(shape) + count) if count else ()
     sizes = iter(shape)
     return tuple(1 if i in ones else next(sizes) for i in range(len(shape) + count))

@@ -52,32 +52,38 @@ def mean(xp, x, *, axis=None, keepdims=False):
 mean.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g / shapes.size(x_shape, axis), x_shape, axis))
 
 
-def _slope_of_square(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
-    """The factor that a sum of squares about the mean has in the variance; NaN where there is no variance."""
+def _weight(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
+    """What a sum of squares about the mean is multiplied with to be the variance; NaN where there is none."""
     degrees = shapes.size(x_shape, axis) - correction
     return 1 / degrees if degrees > 0 else math.nan
 
 
 def _centred(xp: Any, x: Any, axis: shapes.Axis) -> Any:
-    return x - xp.mean(x, axis=axis, keepdims=True)
+    return x - xp.sum(x, axis=axis, keepdims=True) / shapes.size(x.shape, axis)
+
+
+def _variance(xp: Any, x: Any, axis: shapes.Axis, correction: float, keepdims: bool) -> Any:
+    centred = _centred(xp, x, axis)
+    return xp.sum(centred * centred, axis=axis, keepdims=keepdims) * _weight(x.shape, axis, correction)
 
 
 @op("var", tex=r"\operatorname{{var}}({x})")
 def var(xp, x, *, axis=None, correction=0, keepdims=False):
     """The variance over ``axis``: squares about the mean, summed and divided by their number less ``correction``.
 
-    ``correction`` is 0 as in NumPy and the array API (PyTorch's ``Tensor.var`` has 1).
+    ``correction`` is 0 as in NumPy and the array API (PyTorch's ``Tensor.var`` has 1). Of ``correction`` elements or
+    fewer there is no variance: it is NaN.
 
     >>> import autograd as ag
     >>> ag.var(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
     Tensor(1.0)
     """
-    return xp.var(x, axis=axis, correction=correction, keepdims=keepdims)
+    return _variance(xp, x, axis, correction, keepdims)
 
 
 var.vjp(
     x=lambda xp, g, x, x_shape, axis, correction: (
-        _kept(xp, g, x_shape, axis) * (2 * _slope_of_square(x_shape, axis, correction)) * _centred(xp, x, axis)
+        _kept(xp, g, x_shape, axis) * (2 * _weight(x_shape, axis, correction)) * _centred(xp, x, axis)
     )
 )
 
@@ -92,11 +98,11 @@ def std(xp, x, *, axis=None, correction=0, keepdims=False):
     >>> ag.std(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
     Tensor(1.0)
     """
-    return xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
+    return xp.sqrt(_variance(xp, x, axis, correction, keepdims))
 
 
 def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correction: Any) -> Any:
-    share = g * _slope_of_square(x_shape, axis, correction) / xp.where(out == 0, 1.0, out)
+    share = g * _weight(x_shape, axis, correction) / xp.where(out == 0, 1.0, out)
     return _kept(xp, share, x_shape, axis) * _centred(xp, x, axis)
 
 

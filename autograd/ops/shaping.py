@@ -13,6 +13,12 @@ from autograd.ops.indexing import getitem
 if TYPE_CHECKING:
     from autograd.tensor import Tensor
 
+
+def _python(value: Any) -> Any:
+    """A parameter as Python's numbers and lists, also where it was given as a NumPy number, an array or a Tensor."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 # ------------------------------------------------------------------------------------------------------------ the shape
 
 
@@ -176,13 +182,13 @@ def split(x: Any, indices_or_sections: int | Sequence[int], *, axis: int = 0) ->
     """
     (place,) = shapes.normalize_axes(axis, len(x.shape))
     length = x.shape[place]
-    if isinstance(indices_or_sections, int):
-        if indices_or_sections < 1 or length % indices_or_sections:
-            raise ShapeError(f"axis {axis} of length {length} can't be split into {indices_or_sections} equal parts.")
-        width = length // indices_or_sections
-        cuts = [width * i for i in range(1, indices_or_sections)]
+    given = _python(indices_or_sections)
+    if isinstance(given, int):
+        if given < 1 or length % given:
+            raise ShapeError(f"axis {axis} of length {length} can't be split into {given} equal parts.")
+        cuts = [length // given * i for i in range(1, given)]
     else:
-        cuts = list(indices_or_sections)
+        cuts = list(given)
     return tuple(
         getitem(x, index=shapes.along(place, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, length], strict=True)
     )
@@ -219,10 +225,10 @@ def roll(xp, x, *, shift, axis=None):
     >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), shift=1)
     Tensor([3.0, 1.0, 2.0])
     """
-    return xp.roll(x, shift, axis=axis)
+    return xp.roll(x, _python(shift), axis=axis)
 
 
-roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(shift), axis=axis))
+roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(_python(shift)), axis=axis))
 
 
 @op("repeat", tex=r"\operatorname{{repeat}}({x})")
@@ -233,22 +239,28 @@ def repeat(xp, x, *, repeats, axis=None):
     >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
     (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
     """
-    repeats = repeats if isinstance(repeats, int) else xp.asarray(repeats)
+    counts = _python(repeats)
+    repeats = counts if isinstance(counts, int) else xp.asarray(counts, dtype=xp.int64)
     return xp.repeat(xp.reshape(x, shape=(-1,)) if axis is None else x, repeats, axis=axis or 0)
 
 
 def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) -> Any:
     place, shape = (0, (shapes.size(x_shape),)) if axis is None else (axis % len(x_shape), x_shape)
-    if isinstance(repeats, int):
-        g = xp.reshape(g, shape=(*shape[: place + 1], repeats, *shape[place + 1 :]))
+    counts = _python(repeats)
+    if isinstance(counts, int):
+        g = xp.reshape(g, shape=(*shape[: place + 1], counts, *shape[place + 1 :]))
         return xp.reshape(xp.sum(g, axis=place + 1), shape=x_shape)
-    counts = repeats.tolist() if hasattr(repeats, "tolist") else list(repeats)
-    counts = counts * shape[place] if len(counts) == 1 else counts
+    counts = list(counts) * shape[place] if len(counts) == 1 else counts
     source = xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
     return xp.reshape(xp.scatter_take(g, source, axis=place, shape=shape), shape=x_shape)
 
 
 repeat.vjp(x=_repeats_gathered)
+
+
+def _times(repetitions: Any) -> tuple[int, ...]:
+    times = _python(repetitions)
+    return (times,) if isinstance(times, int) else tuple(times)
 
 
 @op("tile", tex=r"\operatorname{{tile}}({x})")
@@ -260,11 +272,11 @@ def tile(xp, x, *, repetitions):
     Tensor([[1.0, 2.0, 1.0, 2.0],
             [1.0, 2.0, 1.0, 2.0]])
     """
-    return xp.tile(x, (repetitions,) if isinstance(repetitions, int) else tuple(repetitions))
+    return xp.tile(x, _times(repetitions))
 
 
 def _tiles_gathered(xp: Any, g: Any, x_shape: Any, repetitions: Any) -> Any:
-    times = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    times = _times(repetitions)
     ndim = len(g.shape)
     times = (*[1] * (ndim - len(times)), *times)
     shape = (*[1] * (ndim - len(x_shape)), *x_shape)
@@ -277,6 +289,7 @@ tile.vjp(x=_tiles_gathered)
 
 def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """A number before and one after for each axis, from what NumPy's ``pad`` takes: a number, a pair, or all pairs."""
+    pad_width = _python(pad_width)
     if isinstance(pad_width, int):
         pairs = [(pad_width, pad_width)] * ndim
     else:

@@ -108,3 +108,24 @@ def test_repeats_may_be_an_array() -> None:
     np.testing.assert_array_equal(y.data, [1.0, 1.0, 3.0])
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.data, [2.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [
+        (lambda x: ag.repeat(x, repeats=np.int64(2), axis=np.int64(1)), np.repeat(X, 2, axis=1)),
+        (lambda x: ag.repeat(x, repeats=np.array(2)), np.repeat(X, 2)),
+        (lambda x: ag.repeat(x, repeats=ag.Tensor([0, 2, 1]), axis=2), np.repeat(X, [0, 2, 1], axis=2)),
+        (lambda x: ag.tile(x, repetitions=np.array([2, 1])), np.tile(X, [2, 1])),
+        (lambda x: ag.roll(x, shift=np.int64(1), axis=np.int64(0)), np.roll(X, 1, axis=0)),
+        (lambda x: ag.pad(x, pad_width=np.int64(1)), np.pad(X, 1)),
+        (lambda x: ag.pad(x, pad_width=np.array([[1, 0], [0, 1], [2, 2]])), np.pad(X, [[1, 0], [0, 1], [2, 2]])),
+        (lambda x: ag.split(x, np.int64(2), axis=np.int64(1))[1], np.split(X, 2, axis=1)[1]),
+        (lambda x: ag.split(x, np.array([1, 4]), axis=1)[1], np.split(X, [1, 4], axis=1)[1]),
+        (lambda x: ag.expand_dims(x, axis=np.int64(0)), X[None]),
+        (lambda x: ag.mean(x, axis=np.int64(1)), X.mean(axis=1)),
+    ],
+)
+def test_parameters_may_be_numpys(ours: Any, expected: Any) -> None:
+    np.testing.assert_allclose(ours(X).data, expected)
+    assert gradcheck(ours, X)
