@@ -349,6 +349,7 @@ class _Naming:
         # A name that was given is kept; those made here go round it.
         self.taken = set(self.given.values())
         self.used: set[str] = set()
+        self.counts: dict[str, int] = {}  # the number that was last given behind a letter
 
     def _own(self, place: Any) -> str | None:
         name = place.name
@@ -459,9 +460,10 @@ class _Naming:
         return self._counted("t")
 
     def _counted(self, letter: str, first: str = "") -> str:
-        n = 1
+        n = self.counts.get(letter, 1)
         while (name := first if n == 1 and first else f"{letter}{n}") in self.taken:
             n += 1
+        self.counts[letter] = n
         return name
 
 
