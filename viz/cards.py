@@ -250,7 +250,7 @@ class Cards:
         hair = {"border": 1, "color": self._rule(card)}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
         inside = [row(cell(self._top(card, top), colspan=2, cellpadding=0, sides="B", **hair))] if top else []
-        inside += [self._headline(card), self.numbers(card)]
+        inside += [self._headline(card), self.value_and_gradient(card)]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
@@ -328,7 +328,7 @@ class Cards:
             ),
         )
 
-    def numbers(self, card: Card) -> str:
+    def value_and_gradient(self, card: Card) -> str:
         """The rows with value and gradient; below the gradient, where it is a sum, a cell for each use."""
         return self._rows(card, self.shown(card, card.value, style.VALUE))
 

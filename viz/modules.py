@@ -123,7 +123,8 @@ class _Table:
             "modules", title=title, reading=[*reading, marks_line], theme=theme, nodesep=0.3, alt=self._alt(title)
         )
         hidden = rows[ROWS_KEPT:-ROWS_KEPT] if len(rows) > ROWS else []
-        at = {row.key: "hidden" if row in hidden else row.key for row in rows}
+        away = {row.key for row in hidden}
+        at = {row.key: "hidden" if row.key in away else row.key for row in rows}
         drawn: list[str] = []
         for row in rows:
             if at[row.key] == row.key:

@@ -141,7 +141,7 @@ def _strings(values: np.ndarray) -> tuple[list[list[str]], int]:
         return [[scalar(x) for x in row] for row in values.tolist()], 0
     exponent = 0
     if not 1e-2 <= largest < 1e4:
-        exponent = 3 * math.floor(math.log10(largest) / 3)
+        exponent = max(3 * math.floor(math.log10(largest) / 3), -306)  # below, there is no such power of ten
     decimals = 4 - max(0, math.floor(math.log10(largest) + 1e-12) - exponent)
     return [[_entry(x, exponent, decimals) for x in row] for row in values.tolist()], exponent
 

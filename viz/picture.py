@@ -297,7 +297,7 @@ class _Drawing:
             f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
         )
         rows = [row(cell(table(row(*top)), colspan=2, sides="B", border=1, color=theme.hair))] if top else []
-        rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.numbers(card)]
+        rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
         frame = (
             {"color": theme.knob, "bgcolor": theme.knob_bg} if hidden else {"color": theme.fwd, "bgcolor": theme.fwd_bg}
         )
@@ -410,14 +410,16 @@ def _spine(card: Card) -> Socket | None:
 
 
 def _seats(card: Card) -> tuple[list[Socket], list[Socket]]:
-    """The operands on the left and on the right of a tensor card: leaves that nothing else uses."""
+    """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
+    if len(card.sockets) > 3:
+        return [], []
     spine = _spine(card)
     free = [s for s in card.sockets if s is not spine and s.tail.node is None and len(s.tail.uses) == 1]
     if len(free) == 1:
         (one,) = free
         matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
         return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
-    return free[:1], free[1:]
+    return free[:1], free[1:2]
 
 
 def _landing(socket: Socket) -> str:

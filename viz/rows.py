@@ -106,6 +106,15 @@ class _Names:
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
+        self.counts: dict[str, int] = {}
+
+    def counted(self, letter: str) -> str:
+        """The letter with the next number that is free; `fresh` hands it out."""
+        n = self.counts.get(letter, 1)
+        while f"{letter}{n}" in self.taken:
+            n += 1
+        self.counts[letter] = n
+        return f"{letter}{n}"
 
     def fresh(self, name: str) -> str:
         n, tried = 1, name
@@ -244,10 +253,7 @@ def _letter(here: Row, graph: ag.Graph, layer: int, letters: _Names) -> str:
         return f"z{layer}"
     if here.op in ACTIVATIONS and layer and f"a{layer}" not in letters.taken:
         return f"a{layer}"
-    n = 1
-    while f"h{n}" in letters.taken:
-        n += 1
-    return f"h{n}"
+    return letters.counted("h")
 
 
 # ---------------------------------------------------------------- what goes wrong

@@ -258,6 +258,14 @@ class TestTensorCard:
         assert "to t1: G if mask else 0" in words(node(picture, "h"))
         assert "b 0 if mask else G" in words(node(picture, "h"))
 
+    def test_many_operands_stand_above(self):
+        parts = [parameter([float(i)], name=f"x{i}") for i in range(6)]
+        picture = draw_graph(ag.sum(ag.concat(parts)), gradients=True)
+        assert [edge(picture, f"f_x{i}_t1_{i}")[:2] for i in range(6)] == [
+            (f"x{i}:v:s", f"t1:f{i}:n") for i in range(6)
+        ]
+        assert "rank=same" not in picture.source
+
     def test_broadcasting_undone_is_a_sum(self):
         x, w = parameter(np.ones((2, 3)), name="x"), parameter(np.ones(3), name="w")
         picture = draw_graph(ag.sum(x * w), gradients=True)
@@ -381,6 +389,12 @@ class TestModules:
         for _ in range(260):
             y = ag.sin(y)
         assert "ops not drawn" in draw_graph(y, gradients=True).source
+
+    def test_many_thousand_operations_take_no_time(self):
+        y = parameter(1.0)
+        for _ in range(20_000):
+            y = ag.sin(y)
+        assert "19,970 ops not drawn" in words(draw_graph(y, gradients=True).source)
 
     def test_views(self, network):
         x = parameter(2.0)
