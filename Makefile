@@ -20,8 +20,9 @@ help:
 demo: $(VENV)/.demo
 	$(BIN)/python -m nn digits --out $(DEMO) --overwrite
 
+# One process per core, with one thread each: more would only wait for each other.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -3,11 +3,17 @@
 import autograd
 
 if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
-    raise ImportError(
+    import sys
+
+    sentence = (
         "nn needs the autograd of glassgrad, and `import autograd` found another project's in "
         f"{next(iter(getattr(autograd, '__path__', '?')))}: the two can't share an environment; run "
         "`pip uninstall autograd`, then `pip install --force-reinstall glassgrad`."
     )
+    if sys.argv[:1] == ["-m"]:  # `python -m nn` is being looked for: whoever typed it has no use for a traceback
+        print(f"python -m nn: {sentence}", file=sys.stderr)
+        sys.exit(2)
+    raise ImportError(sentence)
 
 from nn import data, functional, init, optim
 from nn.layers import (

@@ -1,0 +1,119 @@
+"""The command line: ``python -m nn digits`` trains a network, ``python -m nn predict`` asks it about pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from nn.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, train
+from nn.predict import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Parser(argparse.ArgumentParser):
+    """An `argparse.ArgumentParser` that refuses in one sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read more; exit status 2."""
+        self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` lists what there is)\n")
+
+
+def parser() -> Parser:
+    """All commands and their options."""
+    root = Parser(prog="python -m nn", description="Train a network on handwritten digits, and ask it about pictures.")
+    commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    _digits(commands)
+    _predict(commands)
+    return root
+
+
+def _digits(commands: Any) -> None:
+    usual = Settings()
+    p = commands.add_parser(
+        "digits",
+        help="train a fully connected sigmoid network and draw what it learned",
+        description=(
+            "Train a fully connected sigmoid network on handwritten digits, 16 x 16, ink or no ink, and say\n"
+            "how many of the held-out ones it reads right. The weights, the history, the settings and the\n"
+            "pictures go to a folder."
+        ),
+        epilog=(
+            "examples:\n"
+            "  python -m nn digits\n"
+            "  python -m nn digits --hidden 500 500 --epochs 20 --out runs/large\n"
+            "  python -m nn digits --loss mse --optimizer sgd\n"
+            "  python -m nn digits --settings runs/large/settings.json"
+        ),
+    )
+    net = p.add_argument_group("the network")
+    net.add_argument(
+        "--hidden", type=int, nargs="*", metavar="N", help="neurons of each hidden layer (default: 100; none: no layer)"
+    )
+    net.add_argument("--loss", choices=LOSSES, help=f"what is to become small (default: {usual.loss})")
+    learning = p.add_argument_group("learning")
+    learning.add_argument("--optimizer", choices=OPTIMIZERS, help=f"how a step is taken (default: {usual.optimizer})")
+    learning.add_argument("--epochs", type=int, metavar="N", help=f"times through the data (default: {usual.epochs})")
+    learning.add_argument("--batch", type=int, metavar="N", help=f"digits in one step (default: {usual.batch})")
+    learning.add_argument(
+        "--lr", type=float, metavar="X", help="learning rate (default: one that suits the optimizer and the loss)"
+    )
+    learning.add_argument("--seed", type=int, metavar="N", help=f"of all randomness (default: {usual.seed})")
+    learning.add_argument("--device", metavar="NAME", help=f"cpu or cuda (default: {usual.device})")
+    files = p.add_argument_group("files")
+    files.add_argument("--data", choices=DATA, help=f"which digits (default: {usual.data}, those inside the package)")
+    files.add_argument("--settings", type=Path, metavar="FILE", help="start from the settings that an earlier run left")
+    files.add_argument("--out", type=Path, metavar="DIR", help="where to (default: runs/digits, or the next free one)")
+    files.add_argument("--overwrite", action="store_true", help="replace what an earlier run left in DIR")
+
+
+def _predict(commands: Any) -> None:
+    p = commands.add_parser(
+        "predict",
+        help="say which digit each picture shows",
+        description=(
+            "Say which digit each picture shows, and how sure the network is. A picture may have any size and be dark\n"
+            "on light or light on dark; it holds one digit."
+        ),
+        epilog="example:\n  python -m nn predict runs/digits/model.npz four.png seven.jpg",
+    )
+    p.add_argument("model", type=Path, metavar="MODEL", help="model.npz of a run")
+    p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files that Pillow reads")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where bars and × cannot be written, the rest still can
+    root = parser()
+    options, unknown = root.parse_known_args(arguments)
+    given = vars(options)
+    command = f"{root.prog} {given['command']}"
+    if unknown:
+        Parser(prog=command).error(f"there is no {' '.join(unknown)}")
+    try:
+        if given.pop("command") == "predict":
+            predict(**given)
+        else:
+            out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
+            base = Settings.load(settings) if settings else Settings()
+            train(base.with_options(given), out, overwrite)
+    except Refused as refusal:
+        print(f"{command}: {refusal}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,336 @@
+"""The main job: train a network on handwritten digits, say how well it reads, and draw what happened."""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from importlib import metadata, util
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import autograd as ag
+from autograd.backends import to_numpy
+from autograd.errors import AutogradError, DeviceError
+from nn import optim
+from nn.data import DATASETS, Dataset, hold_out
+from nn.functional import cross_entropy, mse_loss, one_hot
+from nn.layers import MLP
+from nn.saving import save, write_atomically
+from nn.training import History, fit
+
+HELD_OUT = 12  # one in so many training digits is kept for validation
+BAR = 20  # characters of the longest bar
+MISTAKES = 50  # on their sheet, at most
+SHEET = 100  # digits on the other one
+HESITANT = 0.9  # the neuron view shows the first digit that is read right with less certainty: there all can be seen
+
+
+class Refused(Exception):
+    """A sentence for whoever asked for what cannot be done."""
+
+
+def squared_error(outputs: ag.Tensor, labels: ag.Tensor) -> ag.Tensor:
+    """Mean squared error of ``outputs`` (n, classes) against 1 for the right class and 0 for the others."""
+    goal = one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)
+    return mse_loss(outputs, goal)
+
+
+LOSSES: dict[str, Callable[[Any, Any], ag.Tensor]] = {"cross-entropy": cross_entropy, "mse": squared_error}
+
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": partial(optim.SGD, momentum=0.9),
+    "adam": optim.Adam,
+    "adamw": partial(optim.AdamW, weight_decay=0.1),
+    "rmsprop": optim.RMSprop,
+}
+
+RATES = {"sgd": {"cross-entropy": 0.5, "mse": 0.2}, "adam": 0.005, "adamw": 0.01, "rmsprop": 0.002}
+"""Learning rates that suit an optimizer, or an optimizer and a loss."""
+
+DATA = tuple(DATASETS)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides how a run goes. Raises `Refused` for a value that makes no sense.
+
+    >>> Settings().with_options({"hidden": [500, 500]}).sizes(256, 10)
+    (256, 500, 500, 10)
+    """
+
+    hidden: tuple[int, ...] = (100,)
+    loss: str = "cross-entropy"
+    optimizer: str = "adamw"
+    epochs: int = 12
+    batch: int = 100
+    lr: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    data: str = "digits"
+
+    def __post_init__(self) -> None:
+        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("data", DATASETS)):
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in known:
+                raise Refused(f"{name} is {value!r}, but it can be {' or '.join(known)}")
+        if not isinstance(self.hidden, list | tuple):
+            raise Refused(f"hidden is {self.hidden!r}, but it lists the neurons of each hidden layer")
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        counts = [("hidden", n, 1) for n in self.hidden]
+        for name, n, least in [*counts, ("epochs", self.epochs, 1), ("batch", self.batch, 1), ("seed", self.seed, 0)]:
+            if type(n) is not int or n < least:
+                raise Refused(f"{name} is {n!r}, but it is a whole number from {least} on")
+        if self.lr is not None and not (type(self.lr) in (int, float) and 0 < self.lr < float("inf")):
+            raise Refused(f"lr is {self.lr!r}, but a learning rate is a number above 0")
+        if not isinstance(self.device, str):
+            raise Refused(f"device is {self.device!r}, but it is cpu or cuda")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate: ``lr``, or else one that suits the optimizer and the loss."""
+        usual: Any = RATES[self.optimizer]
+        return self.lr or float(usual[self.loss] if isinstance(usual, dict) else usual)
+
+    def sizes(self, inputs: int, classes: int) -> tuple[int, ...]:
+        """The sizes of all layers."""
+        return (inputs, *self.hidden, classes)
+
+    def with_options(self, options: Mapping[str, Any]) -> Settings:
+        """The same settings but for the ``options`` that are given (not None)."""
+        return replace(self, **{name: value for name, value in options.items() if value is not None})
+
+    def save(self, path: Path) -> None:
+        """Write them as JSON, with the versions they were used with."""
+        versions = {"python": platform.python_version(), "numpy": np.__version__}
+        content = {**asdict(self), "lr": self.rate, "versions": {"glassgrad": _version(), **versions}}
+        write_atomically(path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode()))
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read what `save` wrote. Raises `Refused` for a file that is none."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            content.pop("versions", None)
+            unknown = sorted(set(content) - {field.name for field in fields(cls)})
+        except OSError as error:
+            raise Refused(f"{path} cannot be read: {reason(error)}") from None
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            raise Refused(f"{path} is no settings file: give the settings.json that a run left") from None
+        if unknown:
+            raise Refused(f"{path} sets {', '.join(unknown)}, which nothing is known of")
+        return cls(**content)
+
+
+def train(settings: Settings, out: Path | None = None, overwrite: bool = False) -> None:
+    """Do the job and leave its results in the folder ``out``; raises `Refused` before anything is written.
+
+    ``out``: by default ``runs/digits`` or the first free name after it. A folder that is not empty is refused unless
+    ``overwrite`` is true and an earlier run made it; then that run's files are replaced.
+    """
+    if util.find_spec("matplotlib") is None:
+        raise Refused("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
+    data = _load(settings)
+    try:
+        model = MLP(
+            settings.sizes(data.x_train.shape[1], len(data.classes)),
+            output="sigmoid" if settings.loss == "mse" else None,
+            seed=settings.seed,
+            device=settings.device,
+        )
+    except DeviceError as error:
+        raise Refused(str(error).rstrip(".")) from None
+    folder = _claim(out, overwrite)
+    print(_opening(settings, data, model), end="\n\n")
+    try:
+        history = _fit(model, settings, data)
+    except AutogradError as error:
+        raise Refused(str(error).rstrip(".")) from None
+    if not history.epochs:
+        raise KeyboardInterrupt  # before there was anything to keep
+
+    probabilities = _probabilities(model, settings, data.x_test)
+    print(f"\n{_results(data, probabilities.argmax(axis=1))}, after {sum(history.seconds):.1f} s of training\n")
+    print(f"in {folder}:")
+    try:
+        results = _files(model, settings, data, history, folder)
+        for path, words in chain(results, _pictures(model, settings, data, history, probabilities, folder)):
+            print(f"  {path.name:14}  {words}", flush=True)
+    except OSError as error:
+        raise Refused(f"{folder} cannot be written to any more: {reason(error)}") from None
+
+
+def _version() -> str:
+    try:
+        return metadata.version("glassgrad")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in its words."""
+    return (error.strerror or str(error)).lower()
+
+
+def _load(settings: Settings) -> Dataset:
+    try:
+        return DATASETS[settings.data]()
+    except (AutogradError, OSError) as error:
+        raise Refused(str(error).rstrip(".")) from None
+
+
+def _empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
+
+
+def _claim(out: Path | None, overwrite: bool) -> Path:
+    """The folder for the results: there, ours, and writable."""
+    usual = Path("runs/digits")
+    names = chain([usual], (usual.with_name(f"{usual.name}-{n}") for n in count(2)))
+    folder = out or next(path for path in names if not path.exists() or (path.is_dir() and _empty(path)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _empty(folder):
+            if not overwrite:
+                raise Refused(f"{folder} is not empty: name another folder, or replace the run in it with --overwrite")
+            if not (folder / "settings.json").is_file():
+                raise Refused(f"{folder} holds other things than an earlier run: name another folder")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Refused(f"{folder} cannot be written to ({reason(error)}): name another folder with --out") from None
+    return folder
+
+
+def _opening(settings: Settings, data: Dataset, model: MLP) -> str:
+    """What will be done, in three lines."""
+    height, width = data.image_shape
+    net = "-".join(map(str, model.sizes))
+    parameters = sum(p.size for p in model.parameters())
+    return (
+        f"{data.name}: {len(data.x_train):,} digits to learn from, {len(data.x_test):,} held out, {height}×{width}\n"
+        f"{net} sigmoid network, {parameters:,} parameters, on {settings.device}, from seed {settings.seed}\n"
+        f"{settings.loss}, {settings.optimizer}, batches of {settings.batch}, learning rate from {settings.rate:g} to 0"
+    )
+
+
+def _fit(model: MLP, settings: Settings, data: Dataset) -> History:
+    x, y, x_validation, y_validation = hold_out(
+        data.x_train, data.y_train, max(1, len(data.x_train) // HELD_OUT), settings.seed
+    )
+    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.rate)
+    return fit(
+        model,
+        LOSSES[settings.loss],
+        optimizer,
+        (x, y),
+        epochs=settings.epochs,
+        batch_size=settings.batch,
+        seed=settings.seed,
+        validation=(x_validation, y_validation),
+        schedule=optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs),
+    )
+
+
+def _probabilities(model: MLP, settings: Settings, images: NDArray[Any]) -> NDArray[Any]:
+    """What the network gives each class of each image: (n, classes)."""
+    with ag.no_grad():
+        outputs = model(ag.asarray(images, device=settings.device))
+        return to_numpy((outputs if settings.loss == "mse" else ag.softmax(outputs)).data)
+
+
+def _results(data: Dataset, predictions: NDArray[Any]) -> str:
+    """A row per class, with a bar as long as its mistakes, and the test accuracy."""
+    classes = len(data.classes)
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (data.y_test, predictions), 1)
+    wrong = table.sum(axis=1) - table.diagonal()
+    lines = [f"digit     of   right   wrong{'':{BAR + 4}}read as (how often)"]
+    for k, name in enumerate(data.classes):
+        of = int(table[k].sum())
+        share = f"{100 * table[k, k] / of:5.1f} %" if of else "     - "
+        confused = [i for i in np.argsort(-table[k], kind="stable") if i != k and table[k, i]][:2]
+        read = ", ".join(f"{data.classes[i]} ({table[k, i]})" for i in confused)
+        bar = "█" * round(BAR * wrong[k] / max(1, wrong.max()))
+        lines.append(f"{name:>5} {of:6} {share} {wrong[k]:5}  {bar:{BAR}}  {read}".rstrip())
+    total = int(wrong.sum())
+    accuracy = 100 * (1 - total / len(predictions))
+    return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {len(predictions):,} wrong"])
+
+
+def _files(
+    model: MLP, settings: Settings, data: Dataset, history: History, folder: Path
+) -> Iterator[tuple[Path, str]]:
+    """Write what a later run or program reads; each file with what it holds."""
+    path = folder / "model.npz"
+    save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})
+    yield path, "the weights"
+    path = folder / "history.json"
+    history.save(path)
+    yield path, "loss and accuracy of every epoch"
+    path = folder / "settings.json"
+    settings.save(path)
+    yield path, f"to run it again: python -m nn digits --settings {path}"
+
+
+def _pictures(
+    model: MLP, settings: Settings, data: Dataset, history: History, probabilities: NDArray[Any], folder: Path
+) -> Iterator[tuple[Path, str]]:
+    """Draw into ``folder``, one picture after the other; each with what it shows."""
+    import viz
+
+    shape = data.image_shape
+    x = ag.Tensor(data.x_train[: settings.batch], device=settings.device, dtype="float32", name="x")
+    y = ag.Tensor(data.y_train[: settings.batch], device=settings.device, name="y")
+    graph = viz.draw_graph(LOSSES[settings.loss](model(x), y), inputs=[x], targets=[y], gradients=True)
+    predictions = probabilities.argmax(axis=1)
+    certainty = probabilities[np.arange(len(predictions)), predictions]
+    hesitant = np.flatnonzero((predictions == data.y_test) & (certainty < HESITANT))
+    one = int(hesitant[0]) if len(hesitant) else 0
+    neurons = viz.draw_network(model, data.x_test[one], int(data.y_test[one]), classes=data.classes, image=shape)
+    for picture, name, words in (
+        (graph, "graph", f"values and gradients of {len(x)} digits on their way through the network"),
+        (neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]} from neuron to neuron"),
+    ):
+        yield from _saved(picture, folder / f"{name}.svg", words)
+
+    yield viz.plot_history(history).save(folder / "curves.png"), "loss and accuracy, epoch by epoch"
+    wrong = np.flatnonzero(predictions != data.y_test)
+    surest = wrong[np.argsort(-certainty[wrong], kind="stable")][:MISTAKES]
+    first = np.arange(min(SHEET, len(predictions)))
+    for name, rows, title, words in (
+        ("digits", first, None, "the first held-out digits as the network reads them"),
+        ("mistakes", surest, f"The {len(surest)} mistakes it was surest of", "the mistakes it was surest of"),
+    ):
+        if len(rows):
+            images, labels = data.x_test[rows].reshape(-1, *shape), data.y_test[rows]
+            sheet = viz.plot_digits(
+                images, labels, predictions[rows], certainty[rows], classes=data.classes, title=title
+            )
+            yield sheet.save(folder / f"{name}.png"), words
+
+
+def _saved(picture: Any, path: Path, words: str) -> Iterator[tuple[Path, str]]:
+    """Save as SVG and PNG; without an engine there is one .gv, and the words say how to get one."""
+    import viz
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            saved = picture.save(path)
+        except viz.RenderError as error:
+            yield picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
+            return
+    if said:
+        yield saved, f"not drawn: {said[0].message}"
+        return
+    yield saved, words
+    yield picture.save(path.with_suffix(".png")), "the same"

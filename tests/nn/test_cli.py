@@ -1,0 +1,531 @@
+"""The command line: what a run leaves, that it can be repeated, what pictures are read as, and every way to be refused."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nn
+import viz
+from nn import digits as job
+from nn.__main__ import main, parser
+from nn.data import digits
+from nn.data.ink import to_ink
+from nn.digits import Settings
+from nn.predict import read
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--hidden", "20", "--epochs", "1"]
+LEFT = {
+    "model.npz", "history.json", "settings.json", "graph.svg", "graph.png", "neurons.svg", "neurons.png", "curves.png",
+    "digits.png", "mistakes.png",
+}  # fmt: skip
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def refused(capsys, *words):
+    """The sentence of a refusal, after a look at what every refusal must be."""
+    try:
+        status = run(*words)
+    except SystemExit as error:
+        status = error.code
+    said = capsys.readouterr()
+    assert status == 2
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("python -m nn")
+    assert said.out == ""
+    return said.err.strip()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    assert run("digits", *SMALL, "--out", folder) == 0
+    return folder
+
+
+# ---------------------------------------------------------------- a run
+
+
+def test_default_run_reads_97_of_100_and_leaves_everything(tmp_path, capsys):
+    assert run("digits", "--out", tmp_path / "run") == 0
+    said = capsys.readouterr().out
+    assert "256-100-10 sigmoid network, 26,710 parameters" in said
+    assert "60,000 digits to learn from, 10,000 held out, 16×16" in said
+    assert len(re.findall(r"^epoch +\d+/12  loss", said, re.MULTILINE)) == 12
+    rows = re.findall(r"^ +(\d) +(\d+) +([\d.]+) % +(\d+)  (█*)", said, re.MULTILINE)
+    assert [row[0] for row in rows] == list("0123456789")
+    assert sum(int(row[1]) for row in rows) == 10_000
+    accuracy, wrong = re.search(r"test accuracy ([\d.]+) %, (\d+) of 10,000 wrong", said).groups()
+    assert float(accuracy) >= 97.0
+    assert int(wrong) == sum(int(row[3]) for row in rows) == round(10_000 - 100 * float(accuracy))
+    most = max(rows, key=lambda row: int(row[3]))
+    assert max(len(row[4]) for row in rows) == len(most[4]) == 20
+    assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT
+    assert all(name in said for name in LEFT)
+
+
+def test_pictures_show_what_they_are_to_show(small):
+    graph = (small / "graph.svg").read_text(encoding="utf-8")
+    for words in ("Linear", "Sigmoid", "Cross-entropy", "batch of 100", "∂L/∂W1"):
+        assert words in graph
+    neurons = (small / "neurons.svg").read_text(encoding="utf-8")
+    assert "TARGET" in neurons
+    assert "class probability" in neurons
+    for name in LEFT:
+        if name.endswith(".png"):
+            with Image.open(small / name) as image:
+                assert min(image.size) > 300
+                assert len(np.unique(np.asarray(image.convert("L")))) > 10
+
+
+def test_history_and_weights_load(small, data):
+    history = nn.History.load(small / "history.json")
+    assert history.epochs == history.best_epoch == 1
+    model = nn.load_model(small / "model.npz")
+    assert model.sizes == (256, 20, 10)
+    accuracy = nn.evaluate(model, nn.functional.cross_entropy, (data.x_test, data.y_test)).accuracy
+    assert accuracy > 0.85
+
+
+def test_settings_file_reproduces_the_run(small, tmp_path):
+    assert run("digits", "--settings", small / "settings.json", "--out", tmp_path / "again") == 0
+    first, again = nn.load(small / "model.npz"), nn.load(tmp_path / "again/model.npz")
+    for name, weights in first.items():
+        np.testing.assert_array_equal(weights.numpy(), again[name].numpy())
+    assert (tmp_path / "again/settings.json").read_text() == (small / "settings.json").read_text()
+
+
+def test_options_go_before_the_settings_file(tmp_path):
+    Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3).save(tmp_path / "settings.json")
+    options = vars(parser().parse_args(["digits", "--seed", "4", "--hidden"]))
+    loaded = Settings.load(tmp_path / "settings.json")
+    assert loaded == Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3)
+    changed = loaded.with_options({name: options[name] for name in ("seed", "hidden", "lr", "loss")})
+    assert changed == Settings(hidden=(), loss="mse", lr=0.25, seed=4)
+
+
+def test_another_seed_is_another_run(small, tmp_path):
+    assert run("digits", *SMALL, "--seed", "1", "--out", tmp_path / "run") == 0
+    first, other = nn.load(small / "model.npz"), nn.load(tmp_path / "run/model.npz")
+    assert all((weights.numpy() != other[name].numpy()).any() for name, weights in first.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        (["--loss", "mse"], 85.0),
+        (["--loss", "mse", "--optimizer", "sgd"], 50.0),
+        (["--optimizer", "sgd"], 88.0),
+        (["--optimizer", "adam"], 88.0),
+        (["--optimizer", "rmsprop"], 85.0),
+        (["--hidden"], 85.0),
+        (["--hidden", "30", "20", "--batch", "50"], 85.0),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    assert run("digits", *SMALL, "--out", tmp_path, *options) == 0
+    assert float(re.search(r"test accuracy ([\d.]+) %", capsys.readouterr().out)[1]) >= least
+
+
+def test_mean_squared_error_has_pictures_too(tmp_path):
+    assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
+    assert {path.name for path in tmp_path.iterdir()} == LEFT
+
+
+def test_untold_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_fit", lambda *_: nn.History(loss=[1.0], seconds=[0.1]))
+    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    for name in ("digits", "digits-2", "digits-3"):
+        assert run("digits") == 0
+        assert f"in {Path('runs') / name}:" in capsys.readouterr().out
+        assert (tmp_path / "runs" / name / "model.npz").is_file()
+
+
+def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run("digits", *SMALL, "--seed", "5", "--out", tmp_path, "--overwrite") == 0
+    assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 5
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("viz.render.engines", list)
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "graph.gv        not drawn: no layout engine was found: install one with `pip install graphviz-pure`" in said
+    assert {path.name for path in tmp_path.iterdir()} >= {"graph.gv", "neurons.gv", "curves.png", "model.npz"}
+
+
+def test_an_engine_that_fails_costs_only_its_pictures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("viz.render.engines", lambda: [viz.render.Engine(sys.executable, "setting")])
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    assert re.search(r"graph.gv +not drawn: the layout engine \S+ could not draw", capsys.readouterr().out)
+    assert (tmp_path / "mistakes.png").is_file()
+
+
+def test_ctrl_c_keeps_what_was_learned(tmp_path, monkeypatch, capsys):
+    fit = job.fit
+
+    def interrupted(*given, **options):
+        def callback(history):
+            if history.epochs == 2:
+                raise KeyboardInterrupt
+
+        return fit(*given, **options, callback=callback)
+
+    monkeypatch.setattr(job, "fit", interrupted)
+    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    assert run("digits", "--hidden", "20", "--epochs", "9", "--out", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert re.search("Interrupted (in|after) epoch .*: the weights are those of epoch 2", said)
+    assert "test accuracy 9" in said
+    assert nn.History.load(tmp_path / "history.json").interrupted
+
+
+def test_ctrl_c_before_there_is_anything_to_keep(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(job, "_fit", lambda *_: nn.History(interrupted=True))
+    assert run("digits", "--out", tmp_path) == 130
+    assert capsys.readouterr().err == "python -m nn digits: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("digits --hiden 3", "python -m nn digits: there is no --hiden 3 (`python -m nn digits --help` lists what there is)"),
+        ("digits --lr x", "argument --lr: invalid float value: 'x'"),
+        ("digits --lr 0", "lr is 0.0, but a learning rate is a number above 0"),
+        ("digits --lr nan", "lr is nan, but a learning rate is a number above 0"),
+        ("digits --lr inf", "lr is inf, but a learning rate is a number above 0"),
+        ("digits --hidden 10 -3", "hidden is -3, but it is a whole number from 1 on"),
+        ("digits --hidden 2.5", "argument --hidden: invalid int value: '2.5'"),
+        ("digits --epochs 0", "epochs is 0, but it is a whole number from 1 on"),
+        ("digits --batch -1", "batch is -1, but it is a whole number from 1 on"),
+        ("digits --seed -1", "seed is -1, but it is a whole number from 0 on"),
+        ("digits --loss l1", "argument --loss: invalid choice: 'l1' (choose from"),
+        ("digits --optimizer newton", "argument --optimizer: invalid choice: 'newton' (choose from"),
+        ("digits --data letters", "argument --data: invalid choice: 'letters' (choose from"),
+        ("digits --device abacus", "unknown device 'abacus'"),
+        ("digits --settings nowhere.json", "nowhere.json cannot be read: no such file or directory"),
+        ("predict", "the following arguments are required: MODEL, IMAGE"),
+        ("predict nowhere.npz x.png", "nowhere.npz cannot be read: no such file or directory"),
+        ("learn", "invalid choice: 'learn' (choose from"),
+        ("", "the following arguments are required: COMMAND"),
+    ],
+)
+def test_wrong_words_are_refused_in_a_sentence(words, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(capsys, *words.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("not json", "is no settings file: give the settings.json that a run left"),
+        ("[1, 2]", "is no settings file"),
+        ('{"hiden": [3]}', "sets hiden, which nothing is known of"),
+        ('{"hidden": 3}', "hidden is 3, but it lists the neurons of each hidden layer"),
+        ('{"epochs": true}', "epochs is True, but it is a whole number from 1 on"),
+        ('{"epochs": "many"}', "epochs is 'many', but it is a whole number from 1 on"),
+        ('{"lr": "fast"}', "lr is 'fast', but a learning rate is a number above 0"),
+        ('{"loss": "l1"}', "loss is 'l1', but it can be cross-entropy or mse"),
+        ('{"loss": ["mse"]}', "loss is ['mse'], but it can be cross-entropy or mse"),
+        ('{"device": 1}', "device is 1, but it is cpu or cuda"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(content, sentence, capsys, tmp_path):
+    (tmp_path / "settings.json").write_text(content)
+    assert sentence in refused(capsys, "digits", "--settings", tmp_path / "settings.json", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_folder_of_an_earlier_run_is_left_alone(small, capsys):
+    before = contents(small)
+    sentence = refused(capsys, "digits", "--out", small)
+    assert sentence.endswith(f"{small} is not empty: name another folder, or replace the run in it with --overwrite")
+    assert contents(small) == before
+
+
+def test_folder_with_other_things_is_never_overwritten(tmp_path, capsys):
+    (tmp_path / "model.npz").write_text("mine")
+    sentence = refused(capsys, "digits", "--out", tmp_path, "--overwrite")
+    assert "holds other things than an earlier run: name another folder" in sentence
+    assert contents(tmp_path) == {"model.npz": b"mine"}
+
+
+def test_unwritable_folder_is_found_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    sentence = refused(capsys, "digits", "--out", tmp_path / "file/run")
+    assert f"{tmp_path / 'file/run'} cannot be written to (not a directory): name another folder with --out" in sentence
+    assert "is not empty" not in refused(capsys, "digits", "--out", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write anywhere")
+def test_read_only_folder_is_found_before_training(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert "cannot be written to (permission denied)" in refused(capsys, "digits", "--out", tmp_path)
+
+
+def test_missing_libraries_are_named_before_anything_is_done(small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    sentence = refused(capsys, "digits", "--out", tmp_path / "run")
+    assert sentence.endswith("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
+    sentence = refused(capsys, "predict", small / "model.npz", "x.png")
+    assert sentence.endswith("reading pictures needs Pillow: pip install 'glassgrad[demo]'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_cannot_be_had_is_refused(tmp_path, capsys, monkeypatch):
+    def missing():
+        raise nn.data.DownloadError("the file could not be downloaded: check the network and try again.")
+
+    monkeypatch.setattr(job, "DATASETS", {"digits": missing})
+    assert refused(capsys, "digits", "--out", tmp_path / "run").endswith("check the network and try again")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_that_blows_up_says_so(tmp_path, capsys, monkeypatch):
+    def fit(*_, **__):
+        raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller learning rate.")
+
+    monkeypatch.setattr(job, "fit", fit)
+    assert run("digits", "--out", tmp_path) == 2
+    assert capsys.readouterr().err.endswith("The loss became nan in batch 3 of an epoch: try a smaller learning rate\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def grey(data, number, side=224):
+    """A held-out digit drawn large: uint8, 0 = paper, 255 = ink."""
+    picture = Image.fromarray((data.x_test[number].reshape(16, 16) * 255).astype(np.uint8))
+    return np.pad(np.asarray(picture.resize((side, side), Image.Resampling.NEAREST)), 40)
+
+
+DRAWN = {
+    "light on dark": lambda ink, _: Image.fromarray(ink),
+    "dark on light": lambda ink, _: Image.fromarray(255 - ink),
+    "noise": lambda ink, rng: Image.fromarray(np.clip(230 - 0.7 * ink + rng.normal(0, 6, ink.shape), 0, 255).astype(np.uint8)),
+    "low contrast": lambda ink, _: Image.fromarray((150 - ink // 4).astype(np.uint8)),
+    "a shadow": lambda ink, _: Image.fromarray(((255 - ink) * np.linspace(1, 0.75, ink.shape[1])).astype(np.uint8)),
+    "colours": lambda ink, _: Image.merge("RGB", [Image.fromarray(255 - ink // n) for n in (1, 2, 3)]),
+    "dark on nothing": lambda ink, _: Image.merge("LA", [Image.fromarray(np.zeros_like(ink)), Image.fromarray(ink)]),
+    "light on nothing": lambda ink, _: Image.merge("LA", [Image.fromarray(np.full_like(ink, 255)), Image.fromarray(ink)]),
+    "a palette": lambda ink, _: Image.fromarray(255 - ink).convert("P"),
+    "one bit": lambda ink, _: Image.fromarray(255 - ink).convert("1"),
+    "16 bits": lambda ink, _: Image.fromarray(ink.astype(np.uint16) * 200),
+    "wide": lambda ink, _: Image.fromarray(np.pad(255 - ink, ((0, 0), (0, 900)), constant_values=255)),
+    "small": lambda ink, _: Image.fromarray(ink).resize((24, 24), Image.Resampling.LANCZOS),
+    "large": lambda ink, _: Image.fromarray(255 - ink).resize((3000, 3000)),
+}
+
+
+@pytest.mark.parametrize("look", DRAWN)
+def test_a_picture_is_read_as_the_digit_it_shows(look, data, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        path = tmp_path / f"{number}.png"
+        DRAWN[look](grey(data, number), rng).save(path)
+        seen = data.x_test[number].reshape(16, 16) > 0
+        assert (read(path) == seen).mean() > (0.9 if look == "small" else 0.97)
+
+
+def test_a_picture_of_the_training_kind_is_prepared_as_in_training(data, tmp_path):
+    rng = np.random.default_rng(0)
+    picture = np.zeros((28, 28), np.uint8)
+    picture[4:24, 6:20] = rng.choice([20, 120, 255], (10, 7)).repeat(2, axis=0).repeat(2, axis=1)
+    Image.fromarray(picture).save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read(tmp_path / "x.png"), to_ink(picture))
+
+
+def test_a_thin_pen_is_read(small, data, tmp_path, capsys):
+    """Scaled down to 16 pixels, a line of 4 in 900 would vanish."""
+    line = np.zeros((900, 900), np.uint8)
+    line[200:700, 448:452] = 255
+    Image.fromarray(255 - line).save(tmp_path / "one.png")
+    ink = read(tmp_path / "one.png")
+    assert (ink.sum(axis=0) > 0).sum() in (1, 2, 3)
+    assert ink.any(axis=1).all()
+
+
+def test_a_turned_photo_is_turned_back(data, tmp_path):
+    image = Image.fromarray(255 - grey(data, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees clockwise to see it"
+    image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    assert (read(tmp_path / "turned.jpg") == (data.x_test[0].reshape(16, 16) > 0)).mean() > 0.97
+
+
+def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, capsys):
+    model = nn.load_model(small / "model.npz")
+    paths = []
+    for number in range(20):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(255 - grey(data, number)).save(paths[-1])
+    assert run("predict", small / "model.npz", *paths) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["picture", "digit", *"0123456789"]
+    assert len(lines) == 20
+    right = 0
+    for number, line in enumerate(lines):
+        name, digit, *shares = line.replace(" %", "").split()
+        assert name == str(paths[number])
+        assert len(shares) == 10
+        assert sum(map(float, shares)) == pytest.approx(100, abs=0.6)
+        assert np.argmax([float(share) for share in shares]) == int(digit)
+        inks = read(paths[number]).reshape(1, -1).astype(np.float32)
+        assert int(digit) == int(model(inks).argmax(axis=-1).item())
+        right += int(digit) == data.y_test[number]
+    assert right >= 17
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"no picture", "is no picture that Pillow reads"),
+        (b"", "is no picture that Pillow reads"),
+        (None, "cannot be read: no such file or directory"),
+    ],
+)
+def test_what_is_no_picture_is_refused(content, sentence, small, tmp_path, capsys):
+    path = tmp_path / "x.png"
+    if content is not None:
+        path.write_bytes(content)
+    assert f"{path} {sentence}" in refused(capsys, "predict", small / "model.npz", path)
+
+
+def test_a_picture_cut_short_is_refused(small, data, tmp_path, capsys):
+    path = tmp_path / "x.png"
+    Image.fromarray(grey(data, 0)).save(path)
+    path.write_bytes(path.read_bytes()[:-60])
+    assert f"{path} " in refused(capsys, "predict", small / "model.npz", path)
+
+
+def test_a_blank_picture_is_refused(small, tmp_path, capsys):
+    Image.new("L", (50, 50), 200).save(tmp_path / "x.png")
+    sentence = refused(capsys, "predict", small / "model.npz", tmp_path / "x.png")
+    assert sentence.endswith("x.png shows no digit: there is nothing darker or lighter than its background")
+
+
+def test_a_folder_is_no_picture(small, tmp_path, capsys):
+    assert f"{tmp_path} cannot be read" in refused(capsys, "predict", small / "model.npz", tmp_path)
+
+
+def damaged(small, tmp_path):
+    content = bytearray((small / "model.npz").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "bad.npz").write_bytes(content)
+
+
+def cut(small, tmp_path):
+    (tmp_path / "bad.npz").write_bytes((small / "model.npz").read_bytes()[:-100])
+
+
+def other(small, tmp_path):
+    nn.save(nn.MLP([4, 2], seed=0), tmp_path / "bad.npz")
+
+
+def trained_on_mnist(small, tmp_path):
+    facts = nn.load_metadata(small / "model.npz") | {"data": "mnist"}
+    nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (damaged, "is no file of nn.save, or was damaged"),
+        (cut, "is no file of nn.save, or was damaged"),
+        (other, "does not come from `python -m nn digits`, so what it wants to see is not known"),
+        (trained_on_mnist, "has learned from mnist; pictures are prepared as the digits inside the package were"),
+    ],
+)
+def test_a_model_that_will_not_do_is_refused(spoil, sentence, small, data, tmp_path, capsys):
+    spoil(small, tmp_path)
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    assert sentence in refused(capsys, "predict", tmp_path / "bad.npz", tmp_path / "x.png")
+
+
+# ---------------------------------------------------------------- help, and the program as a whole
+
+
+def help_of(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        run(*words, "--help")
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_names_every_option_and_its_default(capsys):
+    said = " ".join(help_of(capsys, "digits").split())
+    for option in "hidden loss optimizer epochs batch lr seed device data out settings overwrite".split():
+        assert f"--{option}" in said
+    for name in ("loss", "optimizer", "epochs", "batch", "seed", "device", "data"):
+        assert f"(default: {getattr(Settings(), name)}" in said
+    assert "predict" in help_of(capsys)
+
+
+@pytest.mark.parametrize("command", ["digits", "predict"])
+def test_examples_in_the_help_are_understood(command, capsys):
+    lines = [line.strip() for line in help_of(capsys, command).splitlines() if line.startswith("  python -m nn")]
+    assert lines
+    for line in lines:
+        assert parser().parse_args(shlex.split(line)[3:]).command == command
+
+
+def test_the_program_runs(small, tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "blank.png")
+    words = [sys.executable, "-m", "nn", "predict", small / "model.npz", tmp_path / "blank.png"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "shows no digit" in done.stderr
+
+
+def test_bars_survive_a_terminal_that_cannot_write_them(small, tmp_path):
+    words = [sys.executable, "-m", "nn", "digits", *SMALL, "--out", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "16?16" in done.stdout
+
+
+def test_a_foreign_autograd_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "autograd").mkdir()
+    (tmp_path / "autograd/__init__.py").write_text("def grad(f): return f\n")
+    (tmp_path / "nn").symlink_to(ROOT / "nn")
+    done = subprocess.run(
+        [sys.executable, "-m", "nn", "digits"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("python -m nn: nn needs the autograd of glassgrad")
