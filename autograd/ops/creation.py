@@ -30,6 +30,7 @@ def _made(
     make: Any, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool, **options: Any
 ) -> Tensor:
     """A Tensor around what a backend's function ``make`` makes, moved to its device."""
+    args = tuple(x.item() if isinstance(x, Tensor) else x for x in args)  # a bound or a value: not recorded
     array = make(*args, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
     array = array if array.ndim else array[()]
     t = wrap(array if device is None else backends.to_device(array, device))

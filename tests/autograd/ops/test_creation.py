@@ -31,6 +31,9 @@ from autograd.testing import gradcheck
         (lambda: ag.ones_like([1, 2], dtype=ag.float64), np.ones(2)),
         (lambda: ag.full_like(ag.Tensor([1.0, 2.0]), 3), np.full(2, 3.0)),
         (lambda: ag.zeros_like(2.0), np.zeros(())),
+        (lambda: ag.linspace(ag.Tensor(0.0), ag.Tensor([1.0]), 3), np.linspace(0, 1, 3)),
+        (lambda: ag.full(2, ag.Tensor(3.0)), np.full(2, 3.0)),
+        (lambda: ag.full_like(ag.Tensor([1.0]), ag.Tensor(3.0)), np.full(1, 3.0)),
     ],
 )
 def test_values_as_numpy_makes_them(ours: Callable[[], Any], expected: Any) -> None:
