@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,7 @@ class _Writer:
         self.end = next(card for card in scene.cards if card.place in scene.ends)
         self._values: dict[Card, Traced] = {}
         self._bars: dict[Card, Traced] = {}
+        self._locals: dict[Socket, Traced] = {}
 
     def named(self, card: Card) -> str:
         name = clipped("".join(c if c.isprintable() else "\ufffd" for c in card.name))
@@ -245,6 +246,11 @@ class _Writer:
 
     def local(self, socket: Socket) -> Traced:
         """The derivative of an operation on scalars by one operand: what its rule sends when 1 arrives."""
+        if socket not in self._locals:
+            self._locals[socket] = self._local(socket)
+        return self._locals[socket]
+
+    def _local(self, socket: Socket) -> Traced:
         one = Symbol(self.say, "1", "1", ATOM, np.ones_like(socket.head.value), "number", 1.0)
         return self.sent(socket, Traced(one, 1.0))
 
@@ -335,8 +341,9 @@ class Way:
 class Check:
     """The gradient beside central differences of the forward, computed in float64.
 
-    ``numeric`` is the difference quotient where there is one, ``error`` the largest difference to the gradient as a
-    share of the largest entry, ``noise`` the share that rounding has in it. ``where`` says what was moved.
+    ``numeric`` is the difference quotient (of the first entry, where there are several), ``error`` the largest
+    difference to the gradient as a share of the largest entry, ``noise`` what the quotient itself is uncertain by, as
+    the same share. ``where`` says what was moved.
     """
 
     numeric: float
@@ -396,6 +403,7 @@ class Derivation:
     def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
         self._scene, self._wrt, self._way = scene, wrt, on_the_way
         self._write = _Writer(scene)
+        self._by_key = {card.key: card for card in scene.cards}
         self.with_numbers = with_numbers
         self.forward: tuple[Line, ...] = tuple(self._forward(card) for card in scene.cards if card.node is not None)
         self.backward: tuple[Line, ...] = tuple(
@@ -543,13 +551,16 @@ class Derivation:
 
         What is largest on the way to a place is largest through it, because every path there meets the same factors.
         """
-        best: dict[Card, list[tuple[float, tuple[Socket, ...]]]] = {self._write.end: [(self._seed(), ())]}
+        best: dict[Card, list[tuple[float, Any]]] = {self._write.end: [(self._seed(), None)]}
         keep = PATHS if self.paths <= PATHS else LARGEST
         for card in _chain(self._scene, self._way):
             if card is self._write.end:
                 continue
             known = [
-                (value * float(_item(self._write.local(use).value)), (*path, use))
+                (
+                    value * float(_item(self._write.local(use).value)),
+                    (use, path),
+                )  # linked, so that paths share their start
                 for use in card.uses
                 if use.passes and use.head in self._way
                 for value, path in best[use.head]
@@ -565,8 +576,12 @@ class Derivation:
         arriving = self._write.end.gradient
         return 1.0 if arriving is None else float(arriving[()])
 
-    def _path(self, value: float, path: tuple[Socket, ...]) -> Way:
-        write = self._write
+    def _path(self, value: float, linked: Any) -> Way:
+        write, path = self._write, []
+        while linked is not None:
+            use, linked = linked
+            path.append(use)
+        path.reverse()
         places = [write.named(use.head) for use in reversed(path[1:])]
         if len(places) > STEPS:
             places = [*places[:2], f"{len(places) - 3} more", places[-1]]
@@ -636,6 +651,7 @@ class Derivation:
         said = "".join(f", {note}" for note in notes)
         return _Row((bar + said,), (tex + (_text(said) if said else ""),))
 
+    @cached_property
     def _sections(self) -> list[_Section]:
         write = self._write
         sections = []
@@ -699,12 +715,12 @@ class Derivation:
 
     def _signs(self, lines: Sequence[Line]) -> list[Any]:
         """What makes two lines the same but for their numbers: the formula, and how far back its operands are."""
-        write, by_key = _Writer(self._scene, general=True), {card.key: card for card in self._scene.cards}
+        write = _Writer(self._scene, general=True)
         at = {line.name: i for i, line in enumerate(lines)}
         self._general: dict[Name, tuple[str, str]] = {}
         signs: list[Any] = []
         for i, line in enumerate(lines):
-            card = by_key[line.name.key]
+            card = self._by_key[line.name.key]
             if line.name.bar:
                 uses = [use for use in card.uses if use.passes and use.head in self._way]
                 if len(uses) > TERMS:
@@ -734,14 +750,12 @@ class Derivation:
 
     def _label(self, lines: Sequence[Line], period: int) -> str:
         """`layers 2 to 15`, where each block has its layer, else the first and the last of the names."""
-        names = [line.left.text if not line.name.bar else self._key_name(line.name.key) for line in lines]
+        write = self._write
+        names = [line.left.text if not line.name.bar else write.named(self._by_key[line.name.key]) for line in lines]
         layers = [int(name[1:]) for name in names if re.fullmatch(r"z\d+", name)]
         if len(layers) * period == len(lines) and max(layers) - min(layers) + 1 == len(layers):
             return f"layers {min(layers)} to {max(layers)}"
         return f"{names[0]} to {names[-1]}"
-
-    def _key_name(self, key: str) -> str:
-        return next(self._write.named(card) for card in self._scene.cards if card.key == key)
 
     # ------------------------------------------------------------ three writings
 
@@ -750,7 +764,7 @@ class Derivation:
         """The derivation as plain text, in columns."""
         (headline,) = self._headline.text
         parts = [headline]
-        for section in self._sections():
+        for section in self._sections:
             cells = [(f"  {row.text[0]}", *row.text[1:]) for row in section.rows]
             if section.heads:
                 cells.insert(0, (section.title, *section.heads))
@@ -770,7 +784,7 @@ class Derivation:
         r"""The derivation in LaTeX: one `align*` environment, for a notebook or a document with `amsmath`."""
         (headline,) = self._headline.tex
         rows = [f"& {headline}"]
-        for section in self._sections():
+        for section in self._sections:
             if section.title:
                 rows.append(rf"& \textbf{{{_words(section.title)}}}")
             rows += ["& " + " && ".join(row.tex) for row in section.rows]
@@ -783,7 +797,7 @@ class Derivation:
         """The derivation as Markdown, its equations as LaTeX between `$$`."""
         (headline,) = self._headline.tex
         parts = [f"$${headline}$$"]
-        for section in self._sections():
+        for section in self._sections:
             if section.title:
                 parts.append(f"**{_markdown(section.title)}**")
             rows = " \\\\\n".join("& " + " && ".join(row.tex) for row in section.rows)
@@ -952,29 +966,39 @@ def _times(write: _Writer, upstream: Traced, local: Traced) -> Traced:
 
 
 def _checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
-    """The gradient beside central differences: of every entry where they are few, else along one random direction."""
+    """The gradient beside central differences: of every entry where they are few, else along one random direction.
+
+    Two steps, one half the other, are extrapolated to none (Richardson 1911), and what the halving changed is taken as
+    uncertain.
+    """
     (end,) = (card for card in scene.cards if card.place in scene.ends)
     base = wrt.value.astype(np.float64)
     exact, seed = np.asarray(wrt.gradient, dtype=np.float64), np.asarray(end.gradient, dtype=np.float64)
-    steps = np.finfo(np.float64).eps ** (1 / 3) * np.maximum(1.0, np.abs(base))
+    steps = np.finfo(np.float64).eps ** (1 / 4) * np.maximum(1.0, np.abs(base))
 
-    def slopes(direction: np.ndarray) -> tuple[float, float]:
-        """The derivative along a direction, by the difference and by the gradient."""
-        step = steps * direction
-        length = float(np.linalg.norm(step))
-        up, down = (_moved(scene, wrt, end, on_the_way, base + sign * step) for sign in (1.0, -1.0))
-        return float(np.sum(seed * (up - down))) / (2 * length), float(np.sum(exact * step)) / length
+    def slopes(direction: np.ndarray) -> tuple[float, float, float]:
+        """The derivative along a direction, by differences and by the gradient, and how uncertain the first is."""
+        length = float(np.linalg.norm(steps * direction))
+
+        def quotient(share: float) -> float:
+            step = share * steps * direction
+            up, down = (_moved(scene, wrt, end, on_the_way, base + sign * step) for sign in (1.0, -1.0))
+            return float(np.sum(seed * (up - down))) / (2 * share * length)
+
+        wide, narrow = quotient(1.0), quotient(0.5)
+        return (4 * narrow - wide) / 3, float(np.sum(exact * steps * direction)) / length, abs(wide - narrow)
 
     if base.size > ENTRIES:
-        pairs, where = [slopes(np.random.default_rng(0).standard_normal(base.shape))], DIRECTION
+        found, where = [slopes(np.random.default_rng(0).standard_normal(base.shape))], DIRECTION
     else:
-        pairs = [slopes(unit.reshape(base.shape)) for unit in np.eye(base.size)]
+        found = [slopes(unit.reshape(base.shape)) for unit in np.eye(base.size)]
         where = f" in all {base.size} entries" if base.shape else ""
-    size = max((abs(x) for pair in pairs for x in pair), default=0.0) or 1.0
-    error = max((abs(numeric - rule) for numeric, rule in pairs), default=0.0)
+    numeric, rule, uncertain = (np.array(column) for column in zip(*found, strict=True)) if found else np.zeros((3, 1))
+    size = float(np.max(np.abs([numeric, rule]))) or 1.0
     # Sums on the way to the result round too: a few units in its last place.
-    noise = 16 * np.finfo(np.float64).eps * float(np.sum(np.abs(seed * end.value))) / float(np.min(steps, initial=1.0))
-    return Check(sum(numeric for numeric, _ in pairs), error / size, noise / size, where)
+    rounding = 16 * np.finfo(np.float64).eps * float(np.sum(np.abs(seed * end.value))) / float(np.min(steps, initial=1))
+    noise = float(np.max(uncertain)) + rounding
+    return Check(float(numeric[0]), float(np.max(np.abs(numeric - rule))) / size, noise / size, where)
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:

@@ -309,8 +309,8 @@ class Notation:
         """What is written shorter than the operation itself: nothing is multiplied by 1, or added to 0."""
         if name in ("multiply", "add", "subtract", "divide", "power"):
             x, y = (self.lift(given[arg]) for arg in ("x", "y"))
-            if x.number is not None and y.number is not None and np.ndim(value) == 0 and value is not UNKNOWN:
-                return _worth(self.number(value.item() if hasattr(value, "item") else value), value)
+            if x.number is not None and y.number is not None and value is not UNKNOWN and np.size(value):
+                return _worth(self.number(np.ravel(value)[0].item()), value)  # all entries are the same
             short = getattr(self, f"_simple_{name}")(x, y)
             return None if short is None else _worth(short, value)
         if name == "negative":
@@ -337,7 +337,7 @@ class Notation:
             return self._negated(times(x.inner[0], y), UNKNOWN)
         if y.head == "negative":
             return self._negated(times(x, y.inner[0]), UNKNOWN)
-        if y.number is not None:
+        if y.number is not None and x.number is None:
             return times(y, x)
         if x.number is not None:
             return times(times(x, y.inner[0]), y.inner[1]) if _has_factor(y) else None
