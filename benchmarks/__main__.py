@@ -108,7 +108,7 @@ def measure(contestants: list[Contestant], options: argparse.Namespace) -> dict[
     if "peak" in options.works:
         report["peak"] = each(contestants, "E", options, "peak", work="E")
     if "import" in options.works:
-        report["import"] = referee.import_seconds(contestants, options.rounds, say)
+        report["import"] = referee.import_seconds(contestants, options.rounds, say, CLOCKS[options.clock])
     return report
 
 

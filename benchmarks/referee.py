@@ -167,11 +167,11 @@ def race(
     return results
 
 
-def import_seconds(contestants: Iterable[Contestant], rounds: int, say: Say) -> dict[str, Any]:
+def import_seconds(contestants: Iterable[Contestant], rounds: int, say: Say, clock: str) -> dict[str, Any]:
     """What importing each takes in a fresh interpreter whose own start is not counted."""
     script = (
-        "import sys, time; sys.path[:0] = sys.argv[2:]; start = time.perf_counter(); "
-        "__import__(sys.argv[1]); print(time.perf_counter() - start)"
+        f"import sys; from time import {clock} as now; sys.path[:0] = sys.argv[2:]; start = now(); "
+        "__import__(sys.argv[1]); print(now() - start)"
     )
     results: dict[str, Any] = {}
     for i in range(rounds + 1):
