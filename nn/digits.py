@@ -38,13 +38,12 @@ class Refused(Exception):
     """A sentence for whoever asked for what cannot be done."""
 
 
-def squared_error(outputs: ag.Tensor, labels: ag.Tensor) -> ag.Tensor:
+def squared_error(outputs: ag.Tensor, labels: ag.Tensor) -> Any:
     """Mean squared error of ``outputs`` (n, classes) against 1 for the right class and 0 for the others."""
-    goal = one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)
-    return mse_loss(outputs, goal)
+    return mse_loss(outputs, one_hot(labels, outputs.shape[-1], dtype=outputs.dtype))
 
 
-LOSSES: dict[str, Callable[[Any, Any], ag.Tensor]] = {"cross-entropy": cross_entropy, "mse": squared_error}
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {"cross-entropy": cross_entropy, "mse": squared_error}
 
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "sgd": partial(optim.SGD, momentum=0.9),

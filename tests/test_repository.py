@@ -1,8 +1,10 @@
 """What holds for the repository as a whole: which file imports what, and what a wheel contains."""
 
 import ast
+import re
 import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,12 @@ ROOMS = (
 )
 HEIGHT = {room: -height for height, rooms in enumerate(ROOMS) for room in rooms}
 
-NUMPY = ("autograd/backends.py", "autograd/testing/", "nn/data/", "nn/saving.py", "nn/digits.py", "nn/predict.py", "viz/")
+JOBS = ("nn/digits.py", "nn/predict.py")
+NUMPY = ("autograd/backends.py", "autograd/testing/", "nn/data/", "nn/saving.py", *JOBS, "viz/")
 GRAPHVIZ = ("viz/render.py",)
 CUPY = ("autograd/backends.py",)
 COMMAND_LINE = ("nn/__main__.py", "nn/digits.py")
+DATA = {"nn/data/digits.npz", "nn/data/LICENSE-digits.md"}
 
 
 def module_of(path):
@@ -95,6 +99,8 @@ def test_imports_point_down(path):
 
 
 def room_of(name):
+    if name.startswith("autograd.ops.creation"):
+        return "tensor"  # makes Tensors, and is no operation
     return name.split(".")[1] if name.startswith("autograd.") else ""
 
 
@@ -133,22 +139,22 @@ def test_wheel_holds_the_three_packages_and_the_digits(tmp_path):
     assert committed <= set(names)
     assert {name.split("/")[0] for name in names} == set(PACKAGES)
     assert {name for name in names if not name.endswith((".py", "py.typed"))} == DATA
-    assert {Path(name).name for name in licences} >= {"LICENSE", "LICENSE-digits.txt"}
+    assert {Path(name).name for name in licences} >= {"LICENSE", "LICENSE-digits.md"}
     assert "Name: glassgrad\n" in metadata
 
 
 def test_the_foreign_autograd_is_no_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    wanted = list(chain(project["dependencies"], *project["optional-dependencies"].values()))
     assert not [line for line in wanted if line.split(">")[0].split("[")[0].strip() == "autograd"]
 
 
-def test_tracked_text_names_no_machine():
+def test_text_names_no_machine():
     """No path of the machine it was written on, and no host of a package registry, gets into a file."""
-    words = ["/".join(("", "root", "")), "/".join(("", "work", "")), ".".join(("pypi", "org")), ".".join(("npmjs", "org"))]
-    for folder in (*PACKAGES, "tests", "examples", "docs", "benchmarks", ".ci", "."):
-        for path in (ROOT / folder).glob("*" if folder == "." else "**/*"):
-            if path.suffix in (".py", ".md", ".toml", ".txt", "") and path.is_file():
-                text = path.read_text(encoding="utf-8", errors="replace")
-                found = [word for word in words if word in text]
-                assert not found, f"{path.relative_to(ROOT)} contains {found}"
+    never = re.compile(r"/[r]oot/|/[w]ork/|/[h]ome/\w|[p]ypi\.org|[p]ythonhosted\.org|[n]pmjs\.org")
+    folders = (*PACKAGES, "tests", "examples", "docs", ".ci")
+    places = [ROOT.glob("*"), *((ROOT / folder).rglob("*") for folder in folders)]
+    for path in chain.from_iterable(places):
+        if path.suffix in (".py", ".md", ".toml", "") and path.is_file():
+            found = never.findall(path.read_text(encoding="utf-8", errors="replace"))
+            assert not found, f"{path.relative_to(ROOT)} contains {found}"
