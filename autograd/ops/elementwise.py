@@ -175,7 +175,7 @@ def exp(xp, x):
 exp.vjp(x=lambda g, out: g * out)
 
 
-@op("expm1", tex="e^{{{x}}} - 1")
+@op("expm1", tex=r"\left(e^{{{x}}} - 1\right)")
 def expm1(xp, x):
     """Elementwise ``exp(x) - 1``, exact near 0."""
     return xp.expm1(x)

@@ -22,7 +22,7 @@ def _python(value: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------------ the shape
 
 
-@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})")
+@op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=1)
 def reshape(xp, x, *, shape):
     """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, for what is left.
 
