@@ -395,9 +395,10 @@ class Derivation:
 
     ``text``, ``markdown`` and ``latex`` are three writings of the same lines, `save` puts one into a file, and a
     notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
-    none folded; ``paths`` counts the paths from the result back; ``gradient`` is the engine's; `evaluate` computes the
-    written formulas. ``one_line`` is the whole chain as one formula, None where that is too long to be read; ``check``
-    compares with a central difference.
+    none folded; `evaluate` computes the written formulas, ``gradient`` is the engine's. ``paths`` counts the paths from
+    the result back, and where there are several, ``ways`` are the addends: all, or the largest three and the rest as
+    one. ``one_line`` is the whole chain as one formula, None where that is too long to be read; ``check`` compares with
+    a central difference, None where no numbers are shown.
     """
 
     def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
@@ -704,6 +705,8 @@ class Derivation:
             number = digits.scalar(line.value[()])
             text, tex = line.with_numbers
             lead = "" if line.name.bar else "= "
+            if line.name.bar and tex.startswith("-"):
+                tex = f"{{-}}{tex[1:]}"  # a sign, not a difference to what is left of it
             return _Row((line.text, f"{lead}{text}", f"= {number}"), (line.tex, f"{lead}{tex}", f"= {_number(number)}"))
         shape = digits.shape(line.shape)
         if not self.with_numbers or line.value is None:
@@ -781,16 +784,12 @@ class Derivation:
 
     @property
     def latex(self) -> str:
-        r"""The derivation in LaTeX: one `align*` environment, for a notebook or a document with `amsmath`."""
-        (headline,) = self._headline.tex
-        rows = [f"& {headline}"]
-        for section in self._sections:
-            if section.title:
-                rows.append(rf"& \textbf{{{_words(section.title)}}}")
-            rows += ["& " + " && ".join(row.tex) for row in section.rows]
+        r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amsmath`."""
+        parts = [_environment([self._headline])]
+        parts += [_environment(section.rows, section.title) for section in self._sections]
         if self.check is not None:
-            rows.append(f"& {_text(str(self.check))}")
-        return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}\n"
+            parts.append(_environment([_Row((), (_text(str(self.check)),))]))
+        return "".join(parts)
 
     @property
     def markdown(self) -> str:
@@ -800,7 +799,7 @@ class Derivation:
         for section in self._sections:
             if section.title:
                 parts.append(f"**{_markdown(section.title)}**")
-            rows = " \\\\\n".join("& " + " && ".join(row.tex) for row in section.rows)
+            rows = " \\\\\n".join("& " + COLUMN.join(row.tex) for row in section.rows)
             parts.append(f"$$\n\\begin{{aligned}}\n{rows}\n\\end{{aligned}}\n$$")
         if self.check is not None:
             parts.append(str(self.check))
@@ -810,11 +809,11 @@ class Derivation:
     def document(self) -> str:
         """`latex` as a document of its own, for pdfLaTeX, XeLaTeX and LuaLaTeX."""
         body = self.latex
-        foreign = sorted({c for c in body if not c.isascii()})
+        foreign = sorted({c for c in body if ord(c) > 0xFF})  # those below it knows
         declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{_fallback(c)}}}\n" for c in foreign)
         shown = f"\\ifdefined\\DeclareUnicodeCharacter\n{declared}\\fi\n" if declared else ""
         return (
-            "\\documentclass{article}\n"
+            "\\documentclass[fleqn]{article}\n"
             "\\usepackage[a4paper,landscape,margin=1cm]{geometry}\n"
             "\\usepackage{amsmath}\n"
             f"{shown}"
@@ -1133,6 +1132,18 @@ _MATHEMATICAL = (
     | {"∂": r"\partial", "·": r"\cdot", "×": r"\times", "√": r"\surd", "Σ": r"\Sigma", "Π": r"\Pi", "…": r"\ldots"}
     | {"≤": r"\leq", "≥": r"\geq", "≠": r"\neq", "−": "-", "<": "<", ">": ">", "|": "|"}
 )
+
+
+COLUMN = r" && \qquad "
+
+
+def _environment(rows: Sequence[_Row], title: str = "") -> str:
+    """Rows in columns, as a display of its own."""
+    columns = max(len(row.tex) for row in rows)
+    lines = [rf"& \textbf{{{_words(title)}}}"] if title else []
+    lines += ["& " + COLUMN.join(row.tex) for row in rows]
+    inside = " \\\\\n".join(lines)
+    return f"\\begin{{alignat*}}{{{columns}}}\n{inside}\n\\end{{alignat*}}\n"
 
 
 def _tex(name: str) -> str:

@@ -632,13 +632,13 @@ def test_float32_is_checked_in_float64():
 
 
 def cells(latex):
-    """The equations of an `align*`, one by one; words and matrices are left out."""
-    body = latex.split("\\begin{align*}\n")[1].split("\n\\end{align*}")[0]
-    body = re.sub(r"\\begin\{pmatrix\}.*?\\end\{pmatrix\}", "M", body)
-    for row in body.split(" \\\\\n"):
-        for cell in row.removeprefix("& ").split(" && "):
-            if cell and not cell.startswith(("\\text", "\\textbf")):
-                yield re.sub(r"\\text\{[^{}]*\}", "", cell)
+    """The equations of the displays, one by one; words and matrices are left out."""
+    for body in re.findall(r"\\begin\{alignat\*\}\{\d\}\n(.*?)\n\\end\{alignat\*\}", latex, flags=re.DOTALL):
+        body = re.sub(r"\\begin\{pmatrix\}.*?\\end\{pmatrix\}", "M", body)
+        for row in body.split(" \\\\\n"):
+            for cell in row.removeprefix("& ").split(r" && \qquad "):
+                if cell and not cell.startswith(("\\text", "\\textbf")):
+                    yield re.sub(r"\\text\{[^{}]*\}", "", cell)
 
 
 def written():
@@ -659,7 +659,9 @@ def test_the_latex_parses():
     mathtext = pytest.importorskip("matplotlib.mathtext")
     parser = mathtext.MathTextParser("path")
     for told in written():
-        for cell in cells(told.latex):
+        found = list(cells(told.latex))
+        assert len(found) >= len(told.ways) + 4
+        for cell in found:
             parser.parse(f"${cell}$")
 
 
@@ -699,7 +701,7 @@ def test_a_notebook_shows_it():
         "text/markdown": told._repr_markdown_(),
         "text/latex": told._repr_latex_(),
     }
-    assert shown["text/latex"].startswith("\\begin{align*}\n")
+    assert shown["text/latex"].startswith("\\begin{alignat*}{1}\n")
     assert shown["text/markdown"].count("$$") % 2 == 0
     assert "**in one line**" in shown["text/markdown"]
     assert repr(told) == "<Derivation '∂L/∂w = -0.1058'>"
