@@ -151,11 +151,12 @@ def _saved_memory(node: Node, leaf: Any) -> bool:
 def _fitted(xp: Any, part: Any, place: Any) -> Any:
     """Broadcasting and promotion undone: what was repeated is summed, and the dtype is the input's own."""
     if part.shape != place.shape:
-        axes = broadcast_axes(part.shape, place.shape)
-        if axes:
-            part = xp.sum(part, axis=axes)
-        if part.shape != place.shape:
-            part = xp.reshape(part, shape=place.shape)
+        shape = place.shape
+        if part.shape[1:] == shape:  # a bias that every example has used
+            part = xp.sum(part, axis=0)
+        else:
+            axes = broadcast_axes(part.shape, shape)
+            part = xp.reshape(xp.sum(part, axis=axes) if axes else part, shape=shape)
     return part if part.dtype == place.dtype else xp.astype(part, place.dtype)
 
 
@@ -222,8 +223,7 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
                 f"backward on a Tensor of shape {y.shape} needs to know what arrives there: reduce it to a scalar, "
                 f"for instance with .sum(), or pass a gradient of shape {y.shape}."
             )
-        seed: Any = xp.ones_like(y.data)
-        seed = seed if y.shape else seed[()]
+        seed: Any = type(y.data)(1) if type(y.data) in backends.FLAT else xp.ones_like(y.data)
     else:
         seed = gradient.data if isinstance(gradient, Tensor) else gradient
         if type(seed) not in backends.SPACES:
