@@ -525,7 +525,7 @@ def to_device(xp: Any, x: Any, *, device: str) -> Any:
     return backends.to_device(x, device)
 
 
-to_device.vjp(x=lambda xp, g, x: xp.to_device(g, device=backends.device_of(getattr(x, "data", x))))
+to_device.vjp(x=lambda xp, g, x: xp.to_device(g, device=x.device if isinstance(x, Tensor) else backends.device_of(x)))
 
 
 class no_grad:

@@ -22,6 +22,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
     )
 
 if TYPE_CHECKING:
+    from viz.derivation import Derivation, explain
     from viz.modules import draw_modules
     from viz.network import draw_network
     from viz.picture import draw_graph
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from viz.render import EngineWarning, Picture, RenderError, use_engine
 
 _HOMES = {
+    "Derivation": "derivation",
+    "explain": "derivation",
     "draw_graph": "picture",
     "draw_modules": "modules",
     "draw_network": "network",
@@ -42,6 +45,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Derivation",
+    "explain",
     "EngineWarning",
     "Picture",
     "RenderError",
