@@ -294,7 +294,7 @@ def _pictures(
     certainty = probabilities[np.arange(len(predictions)), predictions]
     hesitant = np.flatnonzero((predictions == data.y_test) & (certainty < HESITANT))
     one = int(hesitant[0]) if len(hesitant) else 0
-    neurons = viz.draw_network(model, data.x_test[one], int(data.y_test[one]), classes=data.classes, image=shape)
+    neurons = viz.draw_network(model, data.x_test[one], int(data.y_test[one]), image=shape)
     for picture, name, words in (
         (graph, "graph", f"values and gradients of {len(x)} digits on their way through the network"),
         (neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]} from neuron to neuron"),

@@ -1,4 +1,4 @@
-"""The command line: what a run leaves, that it can be repeated, what pictures are read as, and every way to be refused."""
+"""The command line: what a run leaves, that it can be repeated, how pictures are read, and every way to be refused."""
 
 import json
 import os
@@ -216,7 +216,7 @@ def test_ctrl_c_before_there_is_anything_to_keep(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("digits --hiden 3", "python -m nn digits: there is no --hiden 3 (`python -m nn digits --help` lists what there is)"),
+        ("digits --hiden 3", "digits: there is no --hiden 3 (`python -m nn digits --help` lists what there is)"),
         ("digits --lr x", "argument --lr: invalid float value: 'x'"),
         ("digits --lr 0", "lr is 0.0, but a learning rate is a number above 0"),
         ("digits --lr nan", "lr is nan, but a learning rate is a number above 0"),
@@ -336,12 +336,12 @@ def grey(data, number, side=224):
 DRAWN = {
     "light on dark": lambda ink, _: Image.fromarray(ink),
     "dark on light": lambda ink, _: Image.fromarray(255 - ink),
-    "noise": lambda ink, rng: Image.fromarray(np.clip(230 - 0.7 * ink + rng.normal(0, 6, ink.shape), 0, 255).astype(np.uint8)),
+    "noise": lambda ink, rng: Image.fromarray((225 - 0.7 * ink + rng.normal(0, 6, ink.shape)).astype(np.uint8)),
     "low contrast": lambda ink, _: Image.fromarray((150 - ink // 4).astype(np.uint8)),
     "a shadow": lambda ink, _: Image.fromarray(((255 - ink) * np.linspace(1, 0.75, ink.shape[1])).astype(np.uint8)),
     "colours": lambda ink, _: Image.merge("RGB", [Image.fromarray(255 - ink // n) for n in (1, 2, 3)]),
     "dark on nothing": lambda ink, _: Image.merge("LA", [Image.fromarray(np.zeros_like(ink)), Image.fromarray(ink)]),
-    "light on nothing": lambda ink, _: Image.merge("LA", [Image.fromarray(np.full_like(ink, 255)), Image.fromarray(ink)]),
+    "light on nothing": lambda ink, _: Image.merge("LA", [Image.new("L", ink.shape, 255), Image.fromarray(ink)]),
     "a palette": lambda ink, _: Image.fromarray(255 - ink).convert("P"),
     "one bit": lambda ink, _: Image.fromarray(255 - ink).convert("1"),
     "16 bits": lambda ink, _: Image.fromarray(ink.astype(np.uint16) * 200),
@@ -488,7 +488,7 @@ def help_of(capsys, *words):
 
 def test_help_names_every_option_and_its_default(capsys):
     said = " ".join(help_of(capsys, "digits").split())
-    for option in "hidden loss optimizer epochs batch lr seed device data out settings overwrite".split():
+    for option in (*vars(Settings()), "out", "settings", "overwrite"):
         assert f"--{option}" in said
     for name in ("loss", "optimizer", "epochs", "batch", "seed", "device", "data"):
         assert f"(default: {getattr(Settings(), name)}" in said

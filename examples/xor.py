@@ -1,0 +1,32 @@
+"""XOR, which no single layer can compute: a 2-4-1 network learns it, and its graph is drawn.
+
+    python examples/xor.py [FOLDER]
+"""
+
+import sys
+from pathlib import Path
+
+import autograd as ag
+import nn
+import viz
+
+x = ag.Tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype="float32", name="x")
+y = ag.Tensor([[0], [1], [1], [0]], dtype="float32", name="y")
+
+model = nn.MLP([2, 4, 1], seed=0)
+optimizer = nn.optim.Adam(model.parameters(), lr=0.05)
+for step in range(1, 301):
+    loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if step % 100 == 0:
+        print(f"step {step}: loss {loss.item():.4f}")
+
+with ag.no_grad():
+    for row, p in zip(x.tolist(), ag.sigmoid(model(x)).tolist(), strict=True):
+        print(f"{row[0]:.0f} xor {row[1]:.0f} = {p[0]:.3f}")
+
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+folder.mkdir(parents=True, exist_ok=True)
+print("drawn:", viz.draw_graph(loss, inputs=[x], targets=[y]).save(folder / "xor.svg"))

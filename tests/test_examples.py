@@ -1,0 +1,56 @@
+"""The examples run, and print what they promise."""
+
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def output(name, folder):
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name, folder],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_example_runs(path, tmp_path):
+    assert output(path.name, tmp_path)
+
+
+def test_scalar(tmp_path):
+    assert "L = 0.07233, ∂L/∂w = -0.1058, ∂L/∂b = -0.1058" in output("scalar.py", tmp_path)
+    assert "-0.5379 × 0.1966 = -0.1058" in unescape((tmp_path / "scalar.svg").read_text(encoding="utf-8"))
+
+
+def test_xor(tmp_path):
+    said = output("xor.py", tmp_path)
+    answers = [float(p) for p in re.findall(r"xor . = ([\d.]+)", said)]
+    assert [round(p) for p in answers] == [0, 1, 1, 0]
+    assert max(abs(p - round(p)) for p in answers) < 0.1
+    assert (tmp_path / "xor.svg").is_file()
+
+
+def test_own_operation(tmp_path):
+    said = output("own_operation.py", tmp_path)
+    assert "gradcheck: True\ngradgradcheck: True\n" in said
+    assert "a wrong rule is found: the derivative of output 0" in said
+
+
+def test_second_derivatives(tmp_path):
+    said = output("second_derivatives.py", tmp_path)
+    assert "tanh''(0.5) = -0.726862, by the formula -0.726862" in said
+    assert "at (1.000000, 1.000000)" in said

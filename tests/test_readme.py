@@ -1,0 +1,66 @@
+"""Every block of the README runs, and everything it points to is there."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nn.__main__ import parser
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
+
+
+def test_blocks_are_of_a_kind_that_is_tested():
+    assert {language for language, _ in BLOCKS} == {"python", "sh"}
+    assert len(COMMANDS) >= 8
+
+
+def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "readme"}
+    for number, (language, block) in enumerate(BLOCKS):
+        if language == "python":
+            exec(compile(block, f"README.md, block {number}", "exec"), names)
+    assert [p.grad is not None for p in names["net"].parameters()] == [True] * 4
+    assert names["curvature"].item() == pytest.approx(-0.726862, abs=1e-6)
+    assert names["matrix"].shape == (2, 2)
+    assert names["history"].accuracy[-1] > 0.8
+    with Image.open("net.png") as drawn, Image.open(ROOT / "docs/net.png") as shown:
+        assert min(drawn.size) > 800
+        # engines differ in a few pixels: the picture shown is still that of the lines below it
+        assert max(abs(a / b - 1) for a, b in zip(drawn.size, shown.size, strict=True)) < 0.1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_exists(command):
+    words = shlex.split(command)
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert words[1] in targets
+    elif words[:2] == ["pip", "install"]:
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        (wanted,) = re.fullmatch(r"\.(?:\[(\w+)\])?", words[2]).groups()
+        assert wanted is None or wanted in extras
+    else:
+        assert words[:3] == ["python", "-m", "nn"]
+        assert parser().parse_args(words[3:]).command == words[3]
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)]+)\)", TEXT)
+    assert len(links) >= 10
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "clean"])
+def test_make_has_what_a_newcomer_is_told(target):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert f"make {target} " in makefile.split("help:")[1].split("\n\n")[0]
