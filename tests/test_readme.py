@@ -44,9 +44,9 @@ def test_command_exists(command):
         targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert words[1] in targets
     elif words[:2] == ["pip", "install"]:
-        extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         (wanted,) = re.fullmatch(r"\.(?:\[(\w+)\])?", words[2]).groups()
-        assert wanted is None or wanted in extras
+        assert wanted is None or wanted in project["optional-dependencies"]
     else:
         assert words[:3] == ["python", "-m", "nn"]
         assert parser().parse_args(words[3:]).command == words[3]
