@@ -6,5 +6,6 @@ True
 """
 
 from autograd.testing.gradcheck import gradcheck, gradgradcheck
+from autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
 
-__all__ = ["gradcheck", "gradgradcheck"]
+__all__ = ["NodeCheck", "NodeReport", "check_nodes", "gradcheck", "gradgradcheck"]

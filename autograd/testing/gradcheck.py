@@ -428,8 +428,6 @@ def _element(weights: Vector, shape: tuple[int, ...]) -> str:
 
 def _suspicions(point: _Point, c: _Comparison) -> list[str]:
     """What may be wrong, the likeliest first."""
-    from fractions import Fraction  # not cheap to import, and only for this
-
     found = []
     if point.coarse.itemsize < 8:
         found.append(
@@ -462,17 +460,25 @@ def _suspicions(point: _Point, c: _Comparison) -> list[str]:
         )
     elif c.rules == 0.0:
         found.append("the rules give exactly zero: a rule leaves out a way by which the values depend on this input.")
-    elif (ratio := Fraction(c.rules / c.differences).limit_denominator(12)) != 1 and (
-        ratio and abs(c.rules / c.differences / float(ratio) - 1) < 1e-4
-    ):
-        found.append(
-            "a sign is turned in a rule."
-            if ratio == -1
-            else f"the rules give {ratio} of the difference: a factor is missing or too much in a rule."
-        )
+    elif ratio := _ratio(c.rules, c.differences):
+        found.append(ratio)
     if not _is_unit(c.u):
         found.append("a rule is not linear in g, as every derivative is: each output by itself agrees.")
     return found or ["a rule of one of these operations does not fit its forward; check them one at a time."]
+
+
+def _ratio(rules: float, differences: float) -> str:
+    """What it means that the two are in the ratio of small numbers, if they are."""
+    from fractions import Fraction  # not cheap to import, and only for this
+
+    if not (differences and np.isfinite(rules / differences)):
+        return ""
+    ratio = Fraction(rules / differences).limit_denominator(12)
+    if ratio == 1 or not ratio or not abs(rules / differences / float(ratio) - 1) < 1e-4:
+        return ""
+    if ratio == -1:
+        return "a sign is turned in a rule."
+    return f"the rules give {ratio} of the difference: a factor is missing or too much in a rule."
 
 
 def _kink(point: _Point, c: _Comparison) -> tuple[float, float] | None:

@@ -1,0 +1,309 @@
+"""`check_nodes`: right rules pass wherever they stand, wrong ones are named, kinks and edges are told from errors."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd import Tensor
+from autograd.errors import GradientError
+from autograd.testing import NodeCheck, check_nodes
+
+pytestmark = pytest.mark.usefixtures("vocabulary")
+
+
+def param(values, name=None):
+    return Tensor(values, requires_grad=True, name=name)
+
+
+def declared(forward, *, name="mine", **rules):
+    forward.__name__ = name
+    op = ag.op(name)(forward)
+    op.vjp(**rules)
+    return op
+
+
+def sigmoid(rule):
+    return declared(lambda xp, x: 0.5 * xp.tanh(0.5 * x) + 0.5, name="my_sigmoid", x=rule)
+
+
+def squared(rule):
+    return declared(lambda xp, x: x * x, name="squared", x=rule)
+
+
+def only(y, **options) -> NodeCheck:
+    (check,) = check_nodes(y, **options)
+    return check
+
+
+# ---------------------------------------------------------------------------------------------------------- what passes
+
+
+class TestRight:
+    def test_the_neuron_of_the_lecture(self):
+        w, x, b = param(2.0, "w"), param(1.0, "x"), param(-1.0, "b")
+        report = check_nodes((ag.sigmoid(w * x + b) - 1.0) ** 2)
+        assert report.ok
+        assert [(c.node.op.name, c.argument) for c in report if c.verdict == "ok"] == [
+            ("multiply", "x"),
+            ("multiply", "y"),
+            ("add", "x"),
+            ("add", "y"),
+            ("sigmoid", "x"),
+            ("subtract", "x"),
+            ("power", "x"),
+        ]
+        assert max(c.error for c in report if c.verdict == "ok") < 1e-9
+
+    def test_results_say_the_derivative_of_one_result_by_one_element(self):
+        x = param([[0.5, -1.0]], "x")
+        check = only(ag.tanh(x))
+        assert check.element == check.output
+        assert check.element is not None
+        slope = 1 - np.tanh(x.data[check.element]) ** 2
+        assert check.rule == pytest.approx(slope, rel=1e-12)
+        assert check.numeric == pytest.approx(slope, rel=1e-8)
+
+    def test_one_value_used_twice_is_two_arguments(self):
+        x = param(3.0, "x")
+        report = check_nodes(x * x)
+        assert [(c.index, c.argument, c.rule) for c in report] == [(0, "x", 3.0), (1, "y", 3.0)]
+
+    def test_several_arrays_in_one_argument(self):
+        report = check_nodes(ag.concat([param([1.0]), Tensor([2.0]), param([3.0])]))
+        assert [(c.argument, c.verdict) for c in report] == [
+            ("arrays[0]", "ok"),
+            ("arrays[1]", "skipped"),
+            ("arrays[2]", "ok"),
+        ]
+
+    def test_broadcasting_is_undone_by_the_engine(self):
+        report = check_nodes(param(np.ones((3, 1))) * param([1.0, 2.0, 4.0, 8.0]))
+        assert [c.verdict for c in report] == ["ok", "ok"]
+
+    def test_a_network_in_float32_is_computed_in_float64(self):
+        layer = nn.Linear(20, 15)
+        inputs = Tensor(np.random.default_rng(1).normal(size=(30, 20)).astype(np.float32))
+        loss = nn.functional.cross_entropy(ag.tanh(layer(inputs)), Tensor(np.arange(30) % 15))
+        assert str(loss.dtype) == "float32"
+        report = check_nodes(loss)
+        assert report.ok
+        assert max(c.error for c in report if c.verdict == "ok") < 1e-7
+        assert "The graph was recorded in float32; its values were copied to float64." in str(report)
+
+    def test_a_result_in_float32_is_held_to_its_own_precision(self):
+        report = check_nodes(ag.sin(ag.astype(param([0.5, 1.0]), dtype="float32")))
+        assert [c.verdict for c in report] == ["ok", "ok"]
+
+    @pytest.mark.parametrize("at", [1e-8, 1e-3, 1.0, 1e6])
+    @pytest.mark.parametrize("f", [ag.log, ag.sqrt, ag.sin, lambda x: 1.0 / x, lambda x: x**1.5])
+    def test_far_from_one_and_close_to_a_pole(self, f, at):
+        assert all(c.verdict == "ok" for c in check_nodes(f(param(at))) if c.verdict != "skipped")
+
+    def test_a_strongly_curved_function(self):
+        assert [c.verdict for c in check_nodes(ag.exp(param(0.0) * 1e6))][-1] == "ok"
+        assert only(declared(lambda xp, x: xp.exp(1e5 * x), x=lambda g, out: 1e5 * g * out)(param(0.0))).verdict == "ok"
+
+    def test_no_rules_derivative_by_what_cancels(self):
+        x = param([1e6, -1e6, 1e-3])
+        assert only(ag.sum(x)).verdict == "ok"
+
+    def test_nothing_of_the_user_is_touched(self):
+        x = param([1.0, 2.0], "x")
+        y = ag.sum(x * x)
+        y.backward(retain_graph=True)
+        before = x.grad.data.copy(), x.data.copy()
+        with ag.no_grad(), ag.detect_anomaly():
+            assert check_nodes(y).ok
+        np.testing.assert_array_equal(x.grad.data, before[0])
+        np.testing.assert_array_equal(x.data, before[1])
+
+
+# ----------------------------------------------------------------------------------------------------------- what fails
+
+
+class TestWrong:
+    def test_a_wrong_rule_is_named_and_the_others_are_not(self):
+        op = sigmoid(lambda g, out: g * out * (1 + out))
+        z = param(1.0, "z")
+        report = check_nodes((op(z) - 1.0) ** 2)
+        assert [c.verdict for c in report] == ["wrong", "ok", "skipped", "ok", "skipped"]
+        (wrong,) = report.wrong
+        a = 1 / (1 + np.exp(-1))
+        assert (wrong.node.op.name, wrong.argument, wrong.element) == ("my_sigmoid", "x", ())
+        assert wrong.rule == pytest.approx(a * (1 + a))
+        assert wrong.numeric == pytest.approx(a * (1 - a))
+        assert wrong.error == pytest.approx(0.8446, abs=1e-4)
+        assert not report.ok
+
+    def test_a_wrong_factor_is_said_to_be_one(self):
+        check = only(squared(lambda g, x: g * x)(param([2.0, 3.0])))
+        assert check.verdict == "wrong"
+        assert check.note == "the rules give 1/2 of the difference: a factor is missing or too much in a rule."
+        assert only(squared(lambda g, x: -2 * g * x)(param(2.0))).note == "a sign is turned in a rule."
+
+    def test_the_one_wrong_element_of_a_small_array(self):
+        op = squared(lambda xp, g, x: xp.where(x > 2.5, 2.001, 2.0) * g * x)
+        check = only(op(param([[1.0, 2.0], [3.0, -4.0]])))
+        assert (check.verdict, check.element, check.output) == ("wrong", (1, 0), (1, 0))
+
+    def test_the_one_wrong_element_of_a_large_array_is_found_by_halving(self):
+        values = np.random.default_rng(3).uniform(-1, 1, (40, 50))
+        values[17, 29] = 2.0
+        op = squared(lambda xp, g, x: xp.where(x > 1.5, 3.0, 2.0) * g * x)
+        check = only(op(param(values)))
+        assert (check.verdict, check.element, check.output) == ("wrong", (17, 29), (17, 29))
+        assert (check.rule, check.numeric) == (pytest.approx(6.0), pytest.approx(4.0))
+
+    def test_many_elements_into_one_result(self):
+        op = declared(lambda xp, x: xp.sum(x * x), x=lambda xp, g, x: xp.where(x > 1.5, 1.0, 2.0) * g * x)
+        values = np.linspace(-1, 1, 300)
+        values[123] = 2.0
+        check = only(op(param(values)))
+        assert (check.verdict, check.element, check.output) == ("wrong", (123,), ())
+
+    def test_a_rule_that_forgets_g(self):
+        check = only(squared(lambda x: 2 * x)(param(3.0)))
+        assert check.verdict == "wrong"
+        assert "not linear in g" in check.note
+
+    def test_a_rule_that_raises(self):
+        check = only(squared(lambda xp, g, x: xp.reshape(g, shape=(7,)))(param([1.0, 2.0])))
+        assert check.verdict == "wrong"
+        assert check.note.startswith("its rule raised ValueError: cannot reshape")
+
+    def test_a_rule_that_returns_a_wrong_shape(self):
+        op = declared(lambda xp, x: xp.sum(x), x=lambda xp, g, x_shape: xp.broadcast_to(g, shape=(5,)))
+        check = only(op(param([1.0, 2.0])))
+        assert check.verdict == "wrong"
+        assert "its rule" in check.note
+
+    def test_a_rule_that_is_nan_where_the_derivative_is_a_number(self):
+        op = squared(lambda xp, g, x: 2 * g * x * x / x)
+        check = only(op(param([0.0, 1.0])))
+        assert (check.verdict, check.element) == ("wrong", (0,))
+        assert check.note == "the rule gives no finite number, and the derivative is one."
+
+    def test_a_small_error_in_a_small_derivative(self):
+        op = declared(lambda xp, x: 1e-9 * xp.sin(x), x=lambda xp, g, x: 1.01e-9 * g * xp.cos(x))
+        assert only(op(param(0.5))).verdict == "wrong"
+        assert only(op(param(np.linspace(0.1, 1, 100)))).verdict == "wrong"
+
+    def test_the_limit(self):
+        op = squared(lambda g, x: 2.0001 * g * x)
+        assert only(op(param(1.0))).verdict == "ok"
+        assert only(op(param(1.0)), limit=1e-5).verdict == "wrong"
+
+    def test_a_rule_that_is_not_used_is_not_judged(self):
+        op = declared(lambda xp, x, y: x * y, x=lambda g, y: g * y, y=lambda g, x: 7 * g * x)
+        report = check_nodes(op(param(2.0), Tensor(3.0)))
+        assert [(c.verdict, c.note) for c in report] == [("ok", ""), ("skipped", "no gradient is asked for")]
+
+
+# --------------------------------------------------------------------------------------------------- what can't be told
+
+
+class TestKinks:
+    def test_a_kink_is_no_error(self):
+        check = only(ag.relu(param([0.0, 1.0, -1.0])))
+        assert (check.verdict, check.element, check.rule, check.numeric) == ("kink", (0,), 0.0, 0.5)
+        assert check.note.startswith("a kink: the slope is 0 below and 1 above; elsewhere")
+
+    def test_next_to_a_kink_a_smaller_step_decides(self):
+        assert only(ag.relu(param([1e-7, -1e-9]))).verdict == "ok"
+
+    def test_a_rule_outside_of_both_slopes_is_wrong(self):
+        op = declared(lambda xp, x: xp.maximum(x, 0.0), x=lambda xp, g, x: xp.where(x >= 0, 1.5, 0.0) * g)
+        check = only(op(param([0.0])))
+        assert (check.verdict, check.rule, check.numeric) == ("wrong", 1.5, pytest.approx(1.0))
+
+    def test_many_kinks_do_not_hide_an_error(self):
+        op = declared(lambda xp, x: xp.maximum(x, 0.0), x=lambda xp, g, x: xp.where(x > 0, 1.01, 0.0) * g)
+        values = np.zeros(500)
+        assert only(op(param(values))).verdict == "kink"
+        values[77] = 1.0
+        check = only(op(param(values)))
+        assert (check.verdict, check.element) == ("wrong", (77,))
+
+    def test_the_one_kink_of_a_large_array(self):
+        values = np.random.default_rng(5).normal(size=(30, 40))
+        values[4, 5] = 0.0
+        check = only(ag.relu(param(values)))
+        assert (check.verdict, check.element) == ("kink", (4, 5))
+
+    def test_the_edge_of_a_domain_is_left_out(self):
+        check = only(ag.sqrt(param([0.0, 4.0])))
+        assert (check.verdict, check.element) == ("ok", (1,))
+        assert check.note == "1 of its slopes are not finite, or not smooth enough, a step away from here"
+        assert only(ag.sqrt(param(0.0))).verdict == "skipped"
+
+    def test_what_is_not_finite(self):
+        with np.errstate(over="ignore"):
+            some, none = ag.exp(param([1000.0, 1.0])), ag.exp(param(1000.0))
+        assert (only(some).verdict, only(some).element) == ("ok", (1,))
+        assert only(none).note == "its values are not finite here"
+
+    def test_a_jump(self):
+        op = declared(lambda xp, x: xp.floor(x), x=lambda g: 0.0 * g)
+        assert only(op(param([1.5, 2.0]))).verdict == "kink"
+
+
+class TestSkipped:
+    def test_and_said_so(self):
+        logits = param([[1.0, 2.0]], "logits")
+        op = declared(lambda xp, x, y: x * y, name="half", x=lambda g, y: g * y)
+        loss = nn.functional.cross_entropy(logits, Tensor([1])) + op(param(1.0, "p"), param(2.0, "q"))
+        notes = {(c.node.op.name, c.argument): c.note for c in check_nodes(loss) if c.verdict == "skipped"}
+        assert notes == {
+            ("cross_entropy", "target"): "integers and truth values have no derivative",
+            ("half", "y"): "there is no rule for this argument",
+        }
+
+    def test_what_is_random(self):
+        draws = np.random.default_rng(0)
+        op = declared(lambda xp, x: x * draws.normal(), x=lambda g: g)
+        assert only(op(param(1.0))).note == "it gives two different answers to the same inputs"
+
+    def test_what_is_empty(self):
+        assert only(ag.sin(param(np.zeros((0, 3))))).note == "it is empty"
+
+    def test_nothing_recorded(self):
+        with pytest.raises(GradientError, match=r"nothing to check: no operation was recorded.*requires_grad=True"):
+            check_nodes(Tensor(1.0))
+
+
+# ----------------------------------------------------------------------------------------------------------- the report
+
+
+class TestReport:
+    def test_it_names_operation_argument_element_and_line(self):
+        op = sigmoid(lambda g, out: g * out * (1 + out))
+        z = param([[1.0, 2.0]], "z")
+        with ag.detect_anomaly():
+            a = op(z)
+            a.name = "a"
+            y = ag.sum(a)
+        report = str(check_nodes(y))
+        assert f"wrong   a = my_sigmoid(z) by x [0, 0], {__file__}:" in report
+        assert "rule 1.26551, numeric 0.196612, relative error 0.84, of the result [0, 0]" in report
+        assert "ok      1, relative errors up to " in report
+        assert "detect_anomaly" not in report
+
+    def test_a_line_that_is_not_known(self):
+        report = str(check_nodes(sigmoid(lambda g, out: 2 * g)(param(1.0))))
+        assert "my_sigmoid(()) by x, unknown line" in report
+        assert report.endswith("record the graph under autograd.detect_anomaly().")
+
+    def test_the_module_of_an_operation(self):
+        with ag.scope("layers.3", "Mine"):
+            y = squared(lambda g, x: g * x)(param(1.0, "w"))
+        assert only(y).title == "squared(w) in layers.3"
+
+    def test_counts_and_lookup(self):
+        x = param(2.0, "x")
+        a = ag.sin(x)
+        report = check_nodes(a * 3.0)
+        assert repr(report) == "<NodeReport: 2 ok, 1 skipped>"
+        assert [c.argument for c in report.of(a.node)] == ["x"]
+        assert "2 derivatives of 2 operations, each alone" in str(report)
+        assert "skipped multiply by y: no gradient is asked for" in str(report)
