@@ -1,0 +1,420 @@
+'use strict';
+/* All numbers and sentences come from Python, in the JSON above; this only shows them. */
+const D = JSON.parse(document.getElementById('data').textContent), S = D.steps, C = D.cards;
+const NS = 'http://www.w3.org/2000/svg', el = id => document.getElementById(id);
+const all = (q, e = document) => [...e.querySelectorAll(q)];
+const main = el('graph'), panel = el('panel'), svg = main.querySelector('svg.picture'), root = el('graph0');
+const nF = S.filter(s => s.ph === 'f').length;
+const esc = s => String(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
+const still = () => matchMedia('(prefers-reduced-motion:reduce)').matches;
+let cur = 0, timer = 0, opened = -1;
+
+/* when does each cell and edge become known, and which steps belong to one operation? */
+const cellAt = new Map(), edgeAt = new Map(), cardAt = new Map(), kin = new Map();
+S.forEach((s, i) => {
+  s.show.forEach(c => { if (!cellAt.has(c)) cellAt.set(c, i); });
+  s.edges.forEach(e => { if (!edgeAt.has(e)) edgeAt.set(e, i); });
+  if (s.ph === 'f') cardAt.set(s.card, i);
+  kin.set(s.card, [...(kin.get(s.card) || []), i]);
+});
+const phase = s => s.ph === 'f' ? 'Forward' : 'Backward';
+const count = i => S[i].ph === 'f' ? `step ${i + 1} of ${nF}` : `step ${i - nF + 1} of ${S.length - nF}`;
+
+/* ---------------------------------------------------------------- numbers */
+
+function fmt(text) {
+  const x = +text, a = Math.abs(x);
+  if (!Number.isFinite(x)) return String(text);
+  if (Number.isInteger(x) && a < 1e4) return String(x);
+  const short = x.toPrecision(4);
+  return a < 1e-3 || short.includes('e') || a >= 1e4 ? x.toExponential(2).replace('e+', 'e') : short.replace(/\.$/, '');
+}
+const factor = text => { const said = fmt(text); return said.startsWith('-') ? `(${said})` : said; };
+const full = (a, i, j) => (a.r || a.t)[i][j];
+
+function thumbnail(a) {
+  const rows = a.p.length, columns = a.p[0].length, w = Math.max(4, Math.min(14, Math.floor(180 / columns)));
+  const h = Math.max(4, Math.min(14, Math.floor(70 / rows))), ramp = a.g ? D.ramps.g : D.ramps.v;
+  let rects = '';
+  a.p.forEach((line, i) => [...line].forEach((c, j) => {
+    rects += `<rect x="${j * w}" y="${i * h}" width="${w}" height="${h}" style="fill:${ramp[c] || 'var(--bad)'}"/>`;
+  }));
+  const said = `${a.n}, block means of the sizes, darker is larger; ${a.c}`;
+  return `<svg class="thumb" role="img" aria-label="${esc(said)}" width="${columns * w}" height="${rows * h}">` +
+    `<title>${esc(said)}</title>${rects}</svg>`;
+}
+function figure(p, n) {
+  const a = D.arrays[p.m], lost = /^-?(nan|inf)$/;
+  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat" data-m="${n}">` + a.t.map((r, i) => '<tr>' +
+    r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
+      .join('') + '</tr>').join('') + '</table></div>' : '';
+  const foot = [a.k, a.n === '()' ? '' : a.n, a.c].filter(Boolean).join('&nbsp; ');
+  return `<figure class="${p.k}">${p.l ? `<figcaption><b>${esc(p.l)}</b></figcaption>` : ''}${body}` +
+    `<figcaption>${foot}</figcaption></figure>`;
+}
+function equation(s) {
+  let n = 0;
+  return s.eq.map(p => p.s !== undefined ? `<span class="op">${esc(p.s)}</span>` : figure(p, n++)).join('');
+}
+
+/* hover or focus an entry of the result: its factors are boxed and the sum is written out */
+function wire(s) {
+  const ms = s.eq.filter(p => p.m !== undefined).map(p => D.arrays[p.m]), R = ms.length - 1, out = el('expand');
+  out.textContent = s.entry || '';
+  if (!s.link || ms.length < 2 || ms.some(a => !a.t)) return;
+  const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length;
+  const hot = (m, i, j) => {
+    const a = ms[m], td = tables[m].querySelector(
+      `td[data-i="${Math.min(i, a.t.length - 1)}"][data-j="${Math.min(j, a.t[0].length - 1)}"]`);
+    if (td) td.classList.add('hot');
+  };
+  const at = (m, i, j) => full(ms[m], Math.min(i, ms[m].t.length - 1), Math.min(j, ms[m].t[0].length - 1));
+  const written = (terms, i, j) => {
+    const shown = terms.length > 8 ? [...terms.slice(0, 6), `${terms.length - 6} more`] : terms;
+    return `${shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
+  };
+  const show = (i, j) => {
+    all('.hot', panel).forEach(e => e.classList.remove('hot'));
+    hot(R, i, j);
+    const flat = i * columns + j;
+    if (s.link === 'mm') {
+      const terms = [];
+      for (let k = 0; k < ms[0].t[0].length; k++) {
+        hot(0, i, k); hot(1, k, j);
+        terms.push(`${fmt(full(ms[0], i, k))} × ${factor(full(ms[1], k, j))}`);
+      }
+      if (R === 3) { hot(2, 0, j); terms.push(factor(at(2, 0, j))); }
+      out.textContent = written(terms, i, j);
+    } else if (s.link === 'el') {
+      for (let m = 0; m < R; m++) hot(m, i, j);
+      out.textContent = s.terms[flat];
+    } else if (s.link === 'sum') {
+      const terms = [];
+      for (let m = 0; m < R; m++) { hot(m, i, j); terms.push(m ? factor(at(m, i, j)) : fmt(at(m, i, j))); }
+      out.textContent = written(terms, i, j);
+    } else {
+      const wide = ms[0].t[0].length, same = R === 2 && ms[1].t.length === ms[0].t.length && ms[1].t[0].length === wide;
+      const terms = s.terms[flat].map(([g, value]) => {
+        const gi = Math.floor(g / wide), gj = g % wide;
+        hot(0, gi, gj);
+        if (R === 2) same ? hot(1, gi, gj) : hot(1, i, j);
+        return `${fmt(full(ms[0], gi, gj))} × ${factor(value)}`;
+      });
+      out.textContent = written(terms, i, j);
+    }
+  };
+  all('td', tables[R]).forEach(td => {
+    td.tabIndex = 0;
+    td.onmouseenter = td.onfocus = () => show(+td.dataset.i, +td.dataset.j);
+  });
+  show(0, 0);
+}
+
+/* ---------------------------------------------------------------- step bar */
+
+const buttons = new Map();  // of the steps that have one now
+function button(i) {
+  const s = S[i], li = document.createElement('li'), b = document.createElement('button');
+  b.className = 'seg'; b.type = 'button'; b.textContent = s.tag; b.title = s.title;
+  b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}`);
+  b.onclick = () => { stop(); go(i); };
+  b.onmouseenter = b.onfocus = () => peek(i);
+  b.onmouseleave = b.onblur = unpeek;
+  li.append(b);
+  buttons.set(i, b);
+  return li;
+}
+function track(ph, label) {
+  const box = document.createElement('div'), name = document.createElement('span'), list = document.createElement('ol');
+  box.className = `track ${ph}`; name.textContent = label; box.append(name, list);
+  el('tracks').append(box);
+  return [box, list];
+}
+const groups = [];  // of consecutive steps in one section, where there are too many steps for a button each
+const [boxF, listF] = track('f', 'forward'), [boxB, listB] = track('b', 'backward');
+if (S.length <= D.flat) {
+  S.forEach((s, i) => (s.ph === 'f' ? listF : listB).append(button(i)));
+  boxF.style.flex = nF; boxB.style.flex = S.length - nF;
+} else {
+  S.forEach((s, i) => {
+    const last = groups[groups.length - 1];
+    if (last && last.ph === s.ph && last.sec === s.sec) last.end = i + 1;
+    else groups.push({ ph: s.ph, sec: s.sec, start: i, end: i + 1 });
+  });
+  const least = groups.length > 120 ? Math.ceil(S.length / 80) : 0;  // sections that interleave are taken together
+  for (let k = 0; k + 1 < groups.length;) {
+    const g = groups[k], h = groups[k + 1];
+    if (g.ph === h.ph && g.end - g.start < least) { g.end = h.end; g.mixed = true; groups.splice(k + 1, 1); } else k++;
+  }
+  groups.forEach(g => {
+    const li = document.createElement('li'), b = document.createElement('button'), name = D.sections[g.sec].t;
+    const many = g.end - g.start;
+    b.className = 'seg'; b.type = 'button'; b.textContent = name.replace(/^Operations /, ''); b.title = `${name}: ${many} steps`;
+    b.setAttribute('aria-label', `${phase(g)}, ${name}${g.mixed ? ' and what follows' : ''}: ${many} step${many > 1 ? 's' : ''}`);
+    b.onclick = () => { stop(); go(g.start); };
+    li.append(b); g.btn = b;
+    (g.ph === 'f' ? listF : listB).append(li);
+  });
+}
+function into(b, box) {  // scroll a bar, not the page
+  if (!b) return;
+  const r = b.getBoundingClientRect(), q = box.getBoundingClientRect();
+  if (r.left < q.left + 20 || r.right > q.right - 20) box.scrollLeft += r.left - q.left - q.width / 2 + r.width / 2;
+}
+function bar() {
+  if (groups.length) {
+    const g = groups.find(g => cur < g.end), box = el('within');
+    groups.forEach(h => {
+      h.btn.classList.toggle('done', h.end <= cur);
+      h.btn.classList.toggle('now', h === g);
+    });
+    if (box.dataset.start !== String(g.start)) {
+      box.hidden = false; box.dataset.start = g.start; box.className = `within ${g.ph}`;
+      buttons.clear();
+      const list = document.createElement('ol'), name = document.createElement('span');
+      name.textContent = `${g.ph === 'f' ? 'forward' : 'backward'} steps in ${D.sections[g.sec].t}${g.mixed ? ' and what follows' : ''}`;
+      for (let i = g.start; i < g.end; i++) list.append(button(i));
+      box.replaceChildren(name, list);
+    }
+    into(g.btn, el('tracks'));
+  }
+  buttons.forEach((b, j) => {
+    b.classList.toggle('done', j < cur);
+    b.classList.toggle('now', j === cur);
+    if (j === cur) b.setAttribute('aria-current', 'step'); else b.removeAttribute('aria-current');
+  });
+  into(buttons.get(cur), groups.length ? el('within') : el('tracks'));
+}
+
+/* ---------------------------------------------------------------- graph */
+
+const node = key => el('n_' + key);
+function box(g, bounds, grow, cls) {
+  const r = document.createElementNS(NS, 'rect');
+  for (const [k, v] of Object.entries({ x: bounds.x - grow, y: bounds.y - grow, width: bounds.width + 2 * grow, height: bounds.height + 2 * grow }))
+    r.setAttribute(k, v);
+  r.setAttribute('class', 'halo ' + cls);
+  root.append(r);
+}
+function halo(key, cls) {
+  const n = node(key);
+  if (!n) return;
+  if (svg) box(n, n.getBBox(), 5, cls); else n.classList.add(...(cls === 'peek' ? ['peek'] : ['on', ...(cls ? [cls] : [])]));
+}
+function ring(id, cls) {
+  const g = svg && el(id);
+  if (!g) return;
+  const boxes = all('text,polygon', g).map(t => t.getBBox()).filter(b => b.width && b.height);
+  if (!boxes.length) return;
+  const x = Math.min(...boxes.map(b => b.x)), y = Math.min(...boxes.map(b => b.y));
+  const right = Math.max(...boxes.map(b => b.x + b.width)), low = Math.max(...boxes.map(b => b.y + b.height));
+  box(g, { x, y, width: right - x, height: low - y }, 2.5, 'new ' + cls);
+}
+function run(id, back) {
+  const p = svg && document.querySelector(`#${id} path`);
+  if (!p || still()) return;
+  const L = p.getTotalLength(), c = document.createElementNS(NS, 'circle'), from = node(D.edges[id][back ? 1 : 0]);
+  c.setAttribute('r', 5.5); c.setAttribute('class', 'dotrun' + (back ? ' b' : ''));
+  root.append(c);
+  /* a path is written from either end: travel starts at the end that is nearer to the card it leaves */
+  const b = from.getBBox(), far = q => Math.hypot(Math.max(b.x - q.x, 0, q.x - b.x - b.width), Math.max(b.y - q.y, 0, q.y - b.y - b.height));
+  const turned = far(p.getPointAtLength(L)) < far(p.getPointAtLength(0)), start = performance.now();
+  (function frame(t) {
+    const u = Math.max(0, Math.min(1, (t - start) / 750)), e = u < .5 ? 2 * u * u : 1 - (2 - 2 * u) ** 2 / 2;
+    const q = p.getPointAtLength(L * (turned ? 1 - e : e));
+    c.setAttribute('cx', q.x); c.setAttribute('cy', q.y);
+    if (u < 1) requestAnimationFrame(frame); else c.remove();
+  })(start);
+}
+function peek(i) {
+  unpeek();
+  (kin.get(S[i].card) || []).forEach(j => { const b = buttons.get(j); if (b) b.classList.add('linked'); });
+  halo(S[i].card, 'peek');
+}
+function unpeek() {
+  all('.linked').forEach(e => e.classList.remove('linked'));
+  all('.halo.peek').forEach(e => e.remove());
+  all('.rung.peek').forEach(e => e.classList.remove('peek'));
+}
+function alive(card) {  // hovering and clicking a card
+  const key = card.id.slice(2), mine = kin.get(key) || [];
+  card.addEventListener('mouseenter', () => { if (mine.length) peek(mine[0]); });
+  card.addEventListener('mouseleave', unpeek);
+  card.addEventListener('click', e => {
+    e.stopPropagation();
+    if (e.target.closest('button')) return;
+    const cell = e.target.closest('.cell'), i = (cell && cellAt.get(cell.id)) ?? mine[0] ?? cellAt.get(`a_${key}_grad`);
+    if (i !== undefined) { stop(); go(i); }
+  });
+}
+if (svg) {
+  all('.card g[id^="a_"]', svg).forEach(g => g.classList.add('cell'));
+  all('.card', svg).forEach(alive);
+}
+
+/* the ladder: sections are opened on demand, and the one that the step is in opens itself */
+function rung(key, next) {
+  const c = C[key], div = document.createElement('div');
+  div.className = `rung card ${c.role}`; div.id = 'n_' + key;
+  if (next && C[next].from.includes(key)) div.classList.add('used', ...(c.g === undefined ? [] : ['sends']));
+  const tag = { param: 'PARAM', input: 'INPUT', target: 'TARGET' }[c.role];
+  div.innerHTML = `<div class="say">${c.badge ? `<i>${esc(c.badge)}</i>` : ''}<b>${esc(c.name)}</b>${c.form ? ' = ' + esc(c.form) : ''}` +
+    `${tag ? `<small>${tag}</small>` : ''}${c.path ? `<small>${esc(c.path)}</small>` : ''}</div>` +
+    `<div class="cell" id="a_${key}_val">${figure({ m: c.v, k: '' }, 0)}</div>` +
+    (c.g === undefined ? '<div><small>no grad</small></div>' : `<div class="cell grad" id="a_${key}_grad">${figure({ m: c.g, k: 'grad' }, 0)}</div>`);
+  if (c.from.length) {
+    const line = document.createElement('div');
+    line.className = 'from'; line.append('from ');
+    c.from.forEach(k => {
+      const b = document.createElement('button');
+      b.type = 'button'; b.textContent = C[k].name; b.title = `${C[k].name} ${D.arrays[C[k].v].n}`;
+      b.onclick = () => { const i = cardAt.get(k); if (i !== undefined) { stop(); go(i); } else { unpeek(); halo(k, 'peek'); } };
+      line.append(b);
+    });
+    div.append(line);
+  }
+  if (c.own.length) {
+    const leaves = document.createElement('div');
+    leaves.className = 'leaves'; leaves.append(...c.own.map(k => rung(k)));
+    div.append(leaves);
+  }
+  alive(div);
+  return div;
+}
+function open(i, on) {
+  const box = el('s_' + i), rows = box.querySelector('.rows');
+  box.querySelector('button').setAttribute('aria-expanded', on);
+  if (on && !rows.children.length)
+    rows.append(...D.sections[i].cards.map((key, n, keys) => rung(key, keys[n + 1])));
+  if (!on) rows.replaceChildren();
+  rows.hidden = !on;
+}
+if (!svg) all('.sec').forEach((box, i) => {
+  box.querySelector('button').onclick = () => {
+    const on = !box.querySelector('.rows').children.length;
+    open(i, on);
+    if (opened === i) opened = -1;
+    paint();
+  };
+});
+function paint() {
+  const back = S[cur].ph === 'b';
+  all('.cell', main).forEach(g => g.classList.toggle('todo', cellAt.has(g.id) && cellAt.get(g.id) > cur));
+  all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > cur));
+  all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= cur));
+  all('.halo,.dotrun').forEach(e => e.remove());
+  all('.rung.on').forEach(e => e.classList.remove('on', 'b'));
+  if (svg) {
+    all('.edge', svg).forEach(g => {
+      g.classList.toggle('todo', (edgeAt.get(g.id) ?? -1) > cur);
+      g.classList.toggle('now', S[cur].edges.includes(g.id));
+    });
+    S[cur].show.filter(c => /_(val|grad|g\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
+  } else all('.sec').forEach((box, i) => {
+    const s = D.sections[i];
+    box.classList.toggle('todo', s.first > cur);
+    box.classList.toggle('now', S[cur].sec === i);
+    box.classList.toggle('b', back);
+    const said = box.querySelector('em');
+    if (said) said.classList.toggle('todo', s.known > cur);
+  });
+  halo(S[cur].card, back ? 'b' : '');
+}
+function centre(e, smooth) {
+  if (!e) return;
+  const r = e.getBoundingClientRect(), q = main.getBoundingClientRect();
+  main.scrollBy({ top: r.top - q.top - (q.height - Math.min(r.height, q.height)) / 2,
+    left: r.left - q.left - (q.width - r.width) / 2, behavior: smooth && !still() ? 'smooth' : 'auto' });
+}
+
+/* ---------------------------------------------------------------- a step */
+
+function go(i, moving = true) {
+  cur = Math.max(0, Math.min(S.length - 1, Math.floor(i) || 0));
+  const s = S[cur], back = s.ph === 'b';
+  if (svg) svg.classList.toggle('still', !moving);
+  else if (s.sec !== opened) {
+    if (opened >= 0) open(opened, false);
+    opened = el('s_' + s.sec).querySelector('.rows').children.length ? -1 : s.sec;
+    open(s.sec, true);
+  }
+  paint();
+  bar();
+  el('live').textContent = `${phase(s)}, ${count(cur)}. ${s.title}. ${s.words}`;
+  const [code, where] = s.code === null ? ['', ''] : D.codes[s.code];
+  panel.className = back ? 'bwd' : '';
+  panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(s.words)}</p>` +
+    `<div class="form">${esc(s.form)}</div><div class="eq">${equation(s)}</div>` +
+    '<div id="expand" class="expand" aria-live="polite"></div>' +
+    (code ? `<pre class="code" tabindex="0" aria-label="The code that runs">${esc(code)}</pre><div class="where">${esc(where)}</div>` : '') +
+    (s.check ? `<div class="check ${['bad', '', 'none'][s.check[0]]}">${['<b>WRONG</b>', '<b>ok</b>', ''][s.check[0]]}${esc(s.check[1])}</div>` : '');
+  wire(s);
+  sizes();
+  if (moving) s.edges.forEach(e => run(e, back));
+  centre(node(s.card), moving);
+  const theme = document.documentElement.dataset.theme;
+  try { history.replaceState(null, '', `#step=${cur + 1}${theme ? `&theme=${theme}` : ''}`); } catch (e) { /* inside of a notebook */ }
+}
+
+/* the gradients so far, on a log scale; a window of them where there are many */
+const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size), SHOWN = 14;
+const finite = sized.map(([, [, v]]) => Math.log10(v)).filter(Number.isFinite);
+const low = Math.floor(Math.min(0, ...[finite.reduce((a, b) => Math.min(a, b), 0)])), high = Math.max(low + 1, Math.ceil(finite.reduce((a, b) => Math.max(a, b), -Infinity)));
+function sizes() {
+  const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
+  const known = sized.filter(([i]) => i <= cur).length;
+  const start = Math.max(0, Math.min(known - SHOWN + 3, sized.length - SHOWN)), end = Math.min(sized.length, start + SHOWN);
+  el('scale').textContent = sized.length ? `Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
+  const rows = sized.slice(start, end).map(([i, [name, v]]) => {
+    const on = i <= cur, w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
+    return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
+      `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) : ''}</span>`;
+  });
+  const note = n => n ? `<span class="more">${n} more</span>` : '';
+  el('sizes').innerHTML = note(start) + rows.join('') + note(sized.length - end);
+}
+
+/* ---------------------------------------------------------------- play, keys, theme */
+
+const playing = el('play');
+function stop() { clearTimeout(timer); timer = 0; playing.textContent = 'Play'; playing.setAttribute('aria-pressed', 'false'); }
+function tick() {
+  if (cur >= S.length - 1) { stop(); return; }
+  go(cur + 1);
+  timer = setTimeout(tick, S[cur].ph === 'f' ? 1800 : 2400);
+}
+function play() {
+  if (timer) { stop(); return; }
+  playing.textContent = 'Pause'; playing.setAttribute('aria-pressed', 'true');
+  if (cur >= S.length - 1) go(0);
+  timer = setTimeout(tick, 700);
+}
+el('prev').onclick = () => { stop(); go(cur - 1); };
+el('next').onclick = () => { stop(); go(cur + 1); };
+playing.onclick = play;
+addEventListener('keydown', e => {
+  if (e.ctrlKey || e.metaKey || e.altKey) return;
+  const to = { ArrowRight: cur + 1, ArrowLeft: cur - 1, Home: 0, End: S.length - 1, b: nF, B: nF }[e.key];
+  if (to !== undefined) { stop(); go(to); } else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
+  e.preventDefault();
+});
+const fit = el('fit'), theme = el('theme');
+fit.onclick = () => {
+  if (!svg) { D.sections.forEach((s, i) => open(i, false)); opened = -1; paint(); main.scrollTop = 0; return; }
+  fit.setAttribute('aria-pressed', main.classList.toggle('fit'));
+  go(cur, false);
+};
+function themed(name) {
+  if (name) document.documentElement.dataset.theme = name;
+  const dark = name ? name === 'dark' : matchMedia('(prefers-color-scheme:dark)').matches;
+  theme.textContent = dark ? 'Light' : 'Dark';
+  theme.setAttribute('aria-label', `Switch to ${dark ? 'light' : 'dark'} colours`);
+}
+theme.onclick = () => { themed(theme.textContent === 'Dark' ? 'dark' : 'light'); go(cur, false); };
+function linked() {
+  const h = new URLSearchParams(location.hash.slice(1)), name = h.get('theme');
+  themed(name === 'dark' || name === 'light' ? name : document.documentElement.dataset.theme || '');
+  go((+h.get('step') || 1) - 1, false);
+}
+addEventListener('hashchange', linked);
+linked();
