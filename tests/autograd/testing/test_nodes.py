@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autograd as ag
 import nn
 from autograd import Tensor
 from autograd.errors import GradientError
 from autograd.testing import NodeCheck, check_nodes
+from tests.table import TABLE
 
 pytestmark = pytest.mark.usefixtures("vocabulary")
 
@@ -117,6 +120,19 @@ class TestRight:
             assert check_nodes(y).ok
         np.testing.assert_array_equal(x.grad.data, before[0])
         np.testing.assert_array_equal(x.data, before[1])
+
+
+@pytest.mark.parametrize("name", sorted(name for name in TABLE if ag.OPS[name].rules))
+@given(data=st.data())
+def test_no_operation_of_the_table_is_called_wrong(name, data):
+    arrays, params = data.draw(TABLE[name].cases)
+    floats = [np.asarray(x).dtype.kind == "f" for x in arrays]
+    inputs = [Tensor(x, requires_grad=True) if moves else x for x, moves in zip(arrays, floats, strict=True)]
+    y = ag.OPS[name](*inputs, **params)
+    if y.requires_grad and y.size:
+        report = check_nodes(y)
+        assert {c.verdict for c in report.of(y.node) if c.node.mask >> c.index & 1} <= {"ok", "skipped"}, str(report)
+        assert any(c.verdict == "ok" for c in report) or not any(x.size for x in inputs if isinstance(x, Tensor))
 
 
 # ----------------------------------------------------------------------------------------------------------- what fails
