@@ -32,7 +32,7 @@ NUMPY = ("autograd/backends.py", "autograd/testing/", "nn/data/", "nn/saving.py"
 GRAPHVIZ = ("viz/render.py",)
 CUPY = ("autograd/backends.py",)
 COMMAND_LINE = ("nn/__main__.py", "nn/digits.py")
-DATA = {"nn/data/digits.npz", "nn/data/LICENSE-digits.md"}
+DATA = {"nn/data/digits.npz", "nn/data/LICENSE-digits.md", "viz/page.css", "viz/page.js"}
 
 
 def module_of(path):

@@ -301,6 +301,9 @@ def test_a_hundred_thousand_operations_deep():
     assert sys.getrecursionlimit() == limit
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] in ((3, 12), (3, 13)), reason="CPython 3.12 and 3.13 free any long chain as if stacks had 8 MB"
+)
 def test_a_deep_graph_in_a_thread_with_a_small_stack():
     # What recursed in C, as the release of a chain of objects would, would end the process here.
     results = []
@@ -542,7 +545,6 @@ def test_an_input_after_the_output_is_independent_of_it():
     assert ag.gradients(y, z).item() == 0.0
 
 
-@pytest.mark.usefixtures("vocabulary")
 def test_rules_of_unneeded_inputs_do_not_run():
     calls = []
 

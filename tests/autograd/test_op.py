@@ -10,8 +10,6 @@ from autograd import Tensor
 from autograd.errors import DeclarationError, DeviceError, DTypeError, IndexingError, ShapeError
 from autograd.op import REQUIRED
 
-pytestmark = pytest.mark.usefixtures("vocabulary")
-
 
 def leaf(values, name=None):
     return Tensor(values, requires_grad=True, name=name)

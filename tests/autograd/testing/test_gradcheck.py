@@ -10,8 +10,6 @@ from autograd import Tensor
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
 from autograd.testing import gradcheck, gradgradcheck
 
-pytestmark = pytest.mark.usefixtures("vocabulary")
-
 
 def declared(forward, *, name="mine", **rules):
     """An operation of one's own, with these rules."""

@@ -12,8 +12,6 @@ from autograd.errors import GradientError
 from autograd.testing import NodeCheck, check_nodes
 from tests.table import TABLE
 
-pytestmark = pytest.mark.usefixtures("vocabulary")
-
 
 def param(values, name=None):
     return Tensor(values, requires_grad=True, name=name)
