@@ -21,6 +21,7 @@ TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 SLOPES = 4  # so many slopes are written beside the formula
+VERDICTS = ("skipped", "ok", "kink", "wrong")  # of a check, the one that matters most last
 
 
 class Cards:
@@ -71,7 +72,10 @@ class Cards:
         return frame | ({"style": "ROUNDED"} if card.node is not None else {})
 
     def failed(self, card: Card) -> bool:
-        """Whether a nan or inf first appears here."""
+        """Whether a rule is wrong, or a nan or inf first appears here."""
+        return card.wrong or self._lost(card)
+
+    def _lost(self, card: Card) -> bool:
         if _finite(card.value) and (card.gradient is None or _finite(card.gradient)):
             return False
         if not _finite(card.value):
@@ -82,6 +86,8 @@ class Cards:
         """A card, framed once more where it failed: a double border does not depend on hue."""
         if not self.failed(card):
             return inside
+        if not self._lost(card):
+            return table(row(cell(inside)), border=4, cellspacing=3, color=self.theme.bad, bgcolor=self.theme.paper)
         word = "NOT FINITE" if not _finite(card.value) else "GRADIENT"
         said = table(
             row(cell(text(word, style.TAG, self.theme.paper, bold=True), bgcolor=self.theme.bad, cellpadding=3))
@@ -103,17 +109,65 @@ class Cards:
     def _grad(self, card: Card) -> str:
         return self.theme.loss_grad if self._dark(card) else self.theme.grad
 
+    def _arrived(self, card: Card) -> str:
+        """The colour of the numbers of a gradient."""
+        return self._muted(card) if card.doubted else self._grad(card)
+
+    def _sign(self, card: Card) -> dict[str, Any]:
+        """The ground of a badge: reversed where the operation failed."""
+        return {"bgcolor": self.theme.bad} if self.failed(card) else {}
+
+    def _badge_ink(self, card: Card) -> str:
+        if self.failed(card):
+            return self.theme.paper
+        return self.theme.loss_ink if self._dark(card) else self.theme.fwd
+
+    def verdict(self, card: Card, **attributes: Any) -> str:
+        """The cell that says what came of checking the operation's rules; nothing where they were not checked."""
+        checks = [socket.check for socket in card.sockets if socket.check is not None]
+        if not checks:
+            return ""
+        worst = max(checks, key=lambda check: (VERDICTS.index(check.verdict), check.error or 0.0))
+        theme, caption, dark = self.theme, style.CAPTION, self._dark(card)
+        if card.wrong:
+            assert worst.rule is not None or worst.note
+            said = [cell(text("WRONG", style.GRAD_LABEL, theme.paper, bold=True), bgcolor=theme.bad, cellpadding=3)]
+            if len(card.sockets) > 1 or worst.element:
+                spot = f" at {list(worst.element)}" if worst.element else ""
+                said.append(cell(text(f"by {worst.argument}{spot}", caption, theme.bad), align="LEFT"))
+            if worst.rule is None or worst.numeric is None or worst.error is None:
+                said.append(cell(text("the rule fails", caption, theme.bad, bold=True), align="LEFT"))
+            else:
+                error = f"rel. error {numbers.scalar(worst.error)}"
+                said += [
+                    cell(text(f"rule {numbers.scalar(worst.rule)}", caption, theme.bad), align="LEFT"),
+                    cell(text(f"numeric {numbers.scalar(worst.numeric)}", caption, theme.bad), align="LEFT"),
+                    cell(text(error, caption, theme.bad, bold=True), align="LEFT"),
+                ]
+            inside = table(*map(row, said), cellpadding=1)
+        elif worst.verdict == "ok":
+            colour = theme.ok_bg if dark else theme.ok
+            error = numbers.exponential(worst.error, 0) if worst.error else "0"
+            inside = text("ok ", style.GRAD_LABEL, colour, bold=True) + text(error, caption, colour)
+        elif worst.verdict == "kink":
+            inside = text("kink", style.GRAD_LABEL, theme.warn_bg if dark else theme.warn, bold=True)
+        else:
+            inside = text("not checked", caption, self._muted(card))
+        told = " / ".join(" ".join(str(check).split()) for check in checks)
+        hair = {"sides": "L", "border": 1, "color": self._rule(card)}
+        return cell(inside, align="LEFT", id=f"{card.key}_check", title=told, **hair, **attributes)
+
     def _dark(self, card: Card) -> bool:
         return card.role == LOSS and not self.failed(card)
 
     def _number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
-        lost = said.lstrip("-") in ("nan", "inf")
+        lost = said.lstrip("-").removesuffix(" ?") in ("nan", "inf")
         if lost:
             dark = colour in (self.theme.loss_ink, self.theme.loss_grad)
             colour = self.theme.bad_bg if dark else self.theme.bad
         return text(said, size, colour, bold=bold or lost, italic=italic)
 
-    def _badge(self, card: Card) -> tuple[str, int]:
+    def badge(self, card: Card) -> tuple[str, int]:
         """What stands for the operation, and how large."""
         assert card.node is not None
         op = card.node.op
@@ -150,17 +204,20 @@ class Cards:
             tag = cell(text(TAGS[card.role], style.TAG, self.theme.muted), port="o")
             return self._whole(card, table(row(tag, shown, gradient), **self._frame(card, 5)))
         hair = {"border": 1, "color": self._rule(card)}
-        said, size = self._badge(card)
+        said, size = self.badge(card)
         badge = cell(
-            text(said, size, self.theme.loss_ink if self._dark(card) else self.theme.fwd, bold=True),
+            text(said, size, self._badge_ink(card), bold=True),
             port="o",
             width=30,
             rowspan=2,
             sides="R",
             **hair,
+            **self._sign(card),
         )
-        sockets = cell(self._scalar_sockets(card), colspan=2, align="LEFT", sides="B", cellpadding=2, **hair)
-        return self._whole(card, table(row(badge, sockets), row(shown, gradient), **self._frame(card, 5)))
+        verdict = self.verdict(card)
+        wide = 3 if verdict else 2
+        sockets = cell(self._scalar_sockets(card), colspan=wide, align="LEFT", sides="B", cellpadding=2, **hair)
+        return self._whole(card, table(row(badge, sockets), row(shown, gradient, verdict), **self._frame(card, 5)))
 
     def _scalar_sockets(self, card: Card) -> str:
         cells = []
@@ -173,7 +230,7 @@ class Cards:
                 said, whole = self.local(socket)
                 cells.append(
                     cell(
-                        text(said, style.CAPTION, self.ink(card)),
+                        text(said, style.CAPTION, self.theme.bad if socket.wrong else self.ink(card)),
                         port=f"b{socket.index}",
                         align="LEFT",
                         valign="BOTTOM",
@@ -207,7 +264,12 @@ class Cards:
                     cells.append(cell(text("+", style.GRAD_LABEL, self._grad(card)), cellpadding=1))
                 cells.append(
                     cell(
-                        self._number(said, style.GRAD_LABEL, self._grad(card), italic=True),
+                        self._number(
+                            f"{said} ?" if i < len(shown) and shown[i].doubted else said,
+                            style.GRAD_LABEL,
+                            self._arrived(card),
+                            italic=True,
+                        ),
                         port=f"g{i}",
                         border=1,
                         sides="B",
@@ -218,10 +280,10 @@ class Cards:
                     )
                 )
             cells.append(cell(text("=", style.GRAD_LABEL, self._grad(card)), cellpadding=1))
-        said = numbers.scalar(card.gradient[()])
+        said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
         cells.append(
             cell(
-                self._number(said, style.GRADIENT, self._grad(card), bold=True, italic=True),
+                self._number(said, style.GRADIENT, self._arrived(card), bold=not card.doubted, italic=True),
                 port="g",
                 cellpadding=2,
                 id=f"{card.key}_grad",
@@ -249,8 +311,10 @@ class Cards:
         """The card of an operation that makes a tensor, with its operands on top and those of the sides."""
         hair = {"border": 1, "color": self._rule(card)}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
-        inside = [row(cell(self._top(card, top), colspan=2, cellpadding=0, sides="B", **hair))] if top else []
-        inside += [self._headline(card), self.value_and_gradient(card)]
+        verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 else None)
+        wide = 3 if verdict else 2
+        inside = [row(cell(self._top(card, top), colspan=wide, cellpadding=0, sides="B", **hair))] if top else []
+        inside += [self._headline(card, wide), self.value_and_gradient(card, verdict)]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
@@ -288,6 +352,7 @@ class Cards:
 
     def _back(self, card: Card, socket: Socket, said: str, whole: str, **attributes: Any) -> str:
         colour = self._grad(card) if socket.passes else self._muted(card)
+        colour = self.theme.bad if socket.wrong else colour
         return cell(
             text(said, style.CAPTION, colour, italic=True),
             port=f"b{socket.index}",
@@ -296,20 +361,18 @@ class Cards:
             **attributes,
         )
 
-    def _headline(self, card: Card) -> str:
-        said, size = self._badge(card)
-        colour = self.theme.loss_ink if self._dark(card) else self.theme.fwd
+    def _headline(self, card: Card, wide: int) -> str:
+        said, size = self.badge(card)
         written = self.scene.formula(card).text
         # Where the badge is a word, a formula that only repeats it says nothing.
         formula = f" = {clipped(written, FORMULA)}"
-        parts = [
-            text(f"{said}  ", size, colour, bold=True),
-            self._name(card),
-            text(formula, style.CELL, self.ink(card)),
-        ]
+        badge = text(said if self.failed(card) else f"{said}  ", size, self._badge_ink(card), bold=True)
+        parts = [badge, self._name(card), text(formula, style.CELL, self.ink(card))]
+        if self.failed(card):
+            parts = [table(row(cell(badge, cellpadding=3, **self._sign(card)), cell("  ", *parts[1:])))]
         slopes = [socket for socket in card.sockets if socket.passes and has_prime(socket)]
         if not slopes:
-            return row(cell(*parts, colspan=2, align="LEFT"))
+            return row(cell(*parts, colspan=wide, align="LEFT"))
         (socket,) = slopes
         assert socket.slope is not None
         values = np.asarray(socket.slope.value)
@@ -322,17 +385,18 @@ class Cards:
         return row(
             cell(*parts, align="LEFT"),
             cell(
-                text(label, style.CAPTION, self._grad(card), italic=True),
+                text(label, style.CAPTION, self.theme.bad if socket.wrong else self._grad(card), italic=True),
+                colspan=wide - 1 if wide > 2 else None,
                 id=f"{card.key}_loc",
                 title=f"{prime(socket)} = {socket.slope.text} = {numbers.full(values)}",
             ),
         )
 
-    def value_and_gradient(self, card: Card) -> str:
+    def value_and_gradient(self, card: Card, verdict: str = "") -> str:
         """The rows with value and gradient; below the gradient, where it is a sum, a cell for each use."""
-        return self._rows(card, self.shown(card, card.value, style.VALUE))
+        return self._rows(card, self.shown(card, card.value, style.VALUE), verdict)
 
-    def _rows(self, card: Card, shown: str) -> str:
+    def _rows(self, card: Card, shown: str, verdict: str = "") -> str:
         several = len(card.addends) > 1
         value = cell(
             table(row(cell(shown))),
@@ -340,7 +404,7 @@ class Cards:
             id=f"{card.key}_val",
             title=f"{card.name} = {numbers.full(card.value)}",
         )
-        rows = row(value, self._gradient(card))
+        rows = row(value, self._gradient(card), verdict)
         # The value leaves at the bottom of the card, also where the addends make it deeper.
         return rows + row(cell(" ", port="v"), cell(self._parts(card), cellpadding=1)) if several else rows
 
@@ -358,6 +422,7 @@ class Cards:
                 title=f"G = {self.by(card)}",
             ),
             cell(self.shown(card, card.gradient, style.GRADIENT, gradient=True)),
+            cell(text("?", style.GRADIENT, self._muted(card), italic=True)) if card.doubted else "",
         )
         return cell(
             table(inside, cellpadding=1),
@@ -373,11 +438,11 @@ class Cards:
         for i, use in enumerate(shown):
             size = f", rms {numbers.rms(use.contribution)}" if use.contribution is not None else ""
             said = f"from {short(use.head.name)}{f' {use.mark}' if use.mark else ''}"
-            cells.append((f"g{i}", said, f"{said}{size}"))
+            cells.append((f"g{i}", f"{said} ?" if use.doubted else said, f"{said}{size}"))
         if rest := card.addends[len(shown) :]:
             names = ", ".join(use.head.name for use in rest)
             cells.append((f"g{len(shown)}", f"+ {len(rest)} more", f"from {names}"))
-        colour = self._grad(card) if self.scene.computed else self._muted(card)
+        colour = self._arrived(card) if self.scene.computed else self._muted(card)
         return table(
             row(
                 *(
@@ -446,7 +511,7 @@ class Cards:
             said = text(word, style.CAPTION, muted, italic=True)
             rows.append(row(cell(said, colspan=2, port="g", align="LEFT", **rule)))
         else:
-            label = f"grad{self._factor(card.gradient)}"
+            label = f"grad{self._factor(card.gradient)}{' ?' if card.doubted else ''}"
             by = self.by(card)
             rows.append(
                 row(
@@ -494,7 +559,7 @@ class Cards:
         self, card: Card, array: np.ndarray, size: int, *, gradient: bool = False, widths: Sequence[int] = ()
     ) -> str:
         """An array on a card: its numbers, or what stands for them where it is large."""
-        colour = self._grad(card) if gradient else self.ink(card)
+        colour = self._arrived(card) if gradient else self.ink(card)
         if array.size == 0:
             return text("empty", style.CAPTION, self._muted(card))
         if array.shape == ():
@@ -518,7 +583,7 @@ class Cards:
     def _mark(self, card: Card, array: np.ndarray, gradient: bool) -> str:
         if gradient:
             drawn = marks.thumbnail(array, self.theme)
-            said = text(f"rms {numbers.rms(array)}", style.CAPTION, self._grad(card), italic=True)
+            said = text(f"rms {numbers.rms(array)}", style.CAPTION, self._arrived(card), italic=True)
         else:
             drawn = (
                 marks.strip(array, self.theme) if array.dtype.kind in "fiub" else text(" ", style.CAPTION, "#000000")

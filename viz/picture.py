@@ -64,7 +64,7 @@ def draw_graph(
         wanted = computes_gradients(ys, gradients)
         return draw_modules(ys[0], names=given, title=title, theme=colours, gradients=wanted)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    return _Drawing(scene, colours, title).picture
+    return Drawing(scene, colours, title).picture
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
@@ -77,8 +77,10 @@ def _is_large(ys: Sequence[ag.Tensor]) -> bool:
     return sum(node.op is not None for node in nodes) > style.CARDS_FOLDED or (modules and large)
 
 
-class _Drawing:
+class Drawing:
     """One drawing: where each operand sits, and the picture."""
+
+    kind: type[Picture] = Picture
 
     def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
         self.scene, self.theme = scene, theme
@@ -98,8 +100,8 @@ class _Drawing:
         )
         if len(scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
-        self.picture = Picture(
-            "graph", title=title, reading=[self._reading()], theme=theme, alt=self._alt(title), **shape
+        self.picture = self.kind(
+            "graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape
         )
         self._place([card for card in scene.cards if card.node is not None], 0)
         self._leaves()
@@ -119,6 +121,10 @@ class _Drawing:
         ops = sum(card.node is not None for card in scene.cards)
         ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
         return f"{ends}: {numbers.count(ops)} operations"
+
+    def _lines(self) -> list[list[str]]:
+        """What is said below the title."""
+        return [self._reading()]
 
     def _reading(self) -> list[str]:
         caption = style.CAPTION
@@ -261,7 +267,9 @@ class _Drawing:
         for scope, run in groupby(operations, key=lambda card: card.scope[:depth]):
             inside = list(run)
             hidden = inside + _own_leaves(inside)
-            if len(scope) == depth and len(hidden) > 1 and len(inside) < sum(bool(card.scope) for card in operations):
+            part = len(inside) < sum(bool(card.scope) for card in operations)
+            # What failed is never hidden.
+            if len(scope) == depth and len(hidden) > 1 and part and not any(map(self.cards.failed, inside)):
                 path, label = scope[-1]
                 key = _unused(identifier(path or label), taken)
                 taken.add(key)
@@ -292,7 +300,7 @@ class _Drawing:
         path, label = next((c.scope[depth - 1] for c in cards if len(c.scope) == depth), cards[0].scope[-1])
         title = f"{label}  {path}" if path else label
         ops = f"{len(cards)} op{'s' if len(cards) > 1 else ''}"
-        note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn"
+        note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"
         head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
             f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
         )
@@ -303,6 +311,10 @@ class _Drawing:
         )
         label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
         self.picture.node(key, label, cls="card module folded")
+
+    def _also(self, cards: Sequence[Card]) -> str:
+        """What else is to be said of operations that are folded."""
+        return ""
 
     def _doors(self, key: str) -> list[Socket]:
         """The sockets through which values come into a folded module."""
@@ -324,7 +336,7 @@ class _Drawing:
         forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
         backward: dict[str, Any] = {
             "style": "dashed",
-            "color": self.theme.grad,
+            "color": self.theme.muted if socket.doubted else self.theme.grad,
             "cls": "bwd",
             "id": f"b_{ids}",
             "tooltip": plain(f"gradient: {self._told(socket)}"),
@@ -394,7 +406,11 @@ class _Drawing:
             return None
         local = socket.local.value
         said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
-        return table(row(cell(" ", width=7), cell(text(said, style.CAPTION, self.theme.grad, italic=True))))
+        if socket.doubted:
+            written = text(f"{said} ?", style.CAPTION, self.theme.muted, italic=True)
+        else:
+            written = text(said, style.CAPTION, self.theme.grad, italic=True)
+        return table(row(cell(" ", width=7), cell(written)))
 
 
 # ---------------------------------------------------------------- where things sit

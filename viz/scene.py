@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from viz.evaluate import Evaluation, evaluate
 from viz.notation import Notation, Symbol
 from viz.render import identifier
 from viz.rows import ACTIVATIONS, LOSSES
+
+if TYPE_CHECKING:
+    from autograd.testing import NodeCheck
 
 PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
 
@@ -51,6 +54,7 @@ class Card:
     uses: list[Socket] = field(default_factory=list)
     group: Group | None = None
     depth: int = 0  # operations on the longest way down to here
+    doubted: bool = False  # its gradient has come through a rule that is wrong
 
     @property
     def node(self) -> Node | None:
@@ -73,6 +77,11 @@ class Card:
         return bool(getattr(self.place, "requires_grad", False))
 
     @property
+    def wrong(self) -> bool:
+        """Whether a rule of this operation was checked and found wrong."""
+        return any(socket.wrong for socket in self.sockets)
+
+    @property
     def addends(self) -> list[Socket]:
         """The uses that send a gradient."""
         return [use for use in self.uses if use.passes]
@@ -87,6 +96,13 @@ class Socket:
     tail: Card  # the operand
     index: int  # its place among the operation's inputs
     mark: str = ""  # tells uses of one tensor by one operation apart: `(left)`, `(right)`
+    check: NodeCheck | None = None  # what came of checking the rule for this operand, where it was
+    doubted: bool = False  # what leaves here has come through a rule that is wrong
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the rule for this operand was checked and found wrong."""
+        return self.check is not None and self.check.verdict == "wrong"
 
     @property
     def passes(self) -> bool:
