@@ -130,20 +130,16 @@ class Cards:
         worst = max(checks, key=lambda check: (VERDICTS.index(check.verdict), check.error or 0.0))
         theme, caption, dark = self.theme, style.CAPTION, self._dark(card)
         if card.wrong:
-            assert worst.rule is not None or worst.note
             said = [cell(text("WRONG", style.GRAD_LABEL, theme.paper, bold=True), bgcolor=theme.bad, cellpadding=3)]
             if len(card.sockets) > 1 or worst.element:
                 spot = f" at {list(worst.element)}" if worst.element else ""
                 said.append(cell(text(f"by {worst.argument}{spot}", caption, theme.bad), align="LEFT"))
-            if worst.rule is None or worst.numeric is None or worst.error is None:
-                said.append(cell(text("the rule fails", caption, theme.bad, bold=True), align="LEFT"))
-            else:
-                error = f"rel. error {numbers.scalar(worst.error)}"
-                said += [
-                    cell(text(f"rule {numbers.scalar(worst.rule)}", caption, theme.bad), align="LEFT"),
-                    cell(text(f"numeric {numbers.scalar(worst.numeric)}", caption, theme.bad), align="LEFT"),
-                    cell(text(error, caption, theme.bad, bold=True), align="LEFT"),
-                ]
+            error = f"rel. error {numbers.scalar(worst.error)}"
+            said += [
+                cell(text(f"rule {numbers.scalar(worst.rule)}", caption, theme.bad), align="LEFT"),
+                cell(text(f"numeric {numbers.scalar(worst.numeric)}", caption, theme.bad), align="LEFT"),
+                cell(text(error, caption, theme.bad, bold=True), align="LEFT"),
+            ]
             inside = table(*map(row, said), cellpadding=1)
         elif worst.verdict == "ok":
             colour = theme.ok_bg if dark else theme.ok

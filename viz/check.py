@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import autograd as ag
+from autograd.errors import GradcheckError
 from autograd.testing import NodeCheck, NodeReport, check_nodes
 from viz import numbers, style
 from viz.modules import draw_modules
@@ -19,6 +20,13 @@ class CheckPicture(Picture):
     """A `Picture` that has the results of the check as its ``report``."""
 
     report: NodeReport
+
+    @classmethod
+    def of(cls, picture: Picture, report: NodeReport) -> CheckPicture:
+        """The same drawing, with the results."""
+        made = cls.__new__(cls)
+        vars(made).update(vars(picture), report=report)
+        return made
 
 
 def check_graph(
@@ -45,7 +53,8 @@ def check_graph(
     are the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of
     more than 250 operations is drawn as the module table, its title saying what was found.
 
-    Raises `ValueError` where nothing was recorded and for an unknown theme.
+    Raises `ValueError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
+    for gradients of an output that is no scalar; `GradcheckError` where a rule raises or returns a wrong shape.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = check_graph(x * x)
@@ -54,25 +63,30 @@ def check_graph(
     """
     colours = style.theme_named(theme)
     ys = [y] if isinstance(y, ag.Tensor) else list(y)
-    many = _operations(ys) > style.CARDS_FOLDED
+    if any(t.node is None for t in ys):
+        raise ValueError(
+            "there is nothing to check: no operation was recorded for this Tensor. Compute it from Tensors with"
+            " requires_grad=True, outside of no_grad()"
+        )
+    many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_FOLDED
+    if many and len(ys) != 1:
+        raise ValueError(f"a graph this large is drawn for one output and was given {len(ys)}: check them one by one")
     wanted = all(t.size == 1 for t in ys) if gradients is None else gradients
-    scene = None if many else Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
     report = check_nodes(ys, limit=limit, max_elements=max_elements, seed=seed)
-    if scene is None:
+    for check in report.wrong:
+        if check.rule is None:
+            raise GradcheckError(
+                f"a graph whose rules do not run can't be drawn: of {check.title}, by {check.argument}, {check.note.rstrip('.')}. "
+                "Mend it first; autograd.testing.check_nodes tells of the other rules."
+            )
+    if many:
         given = {name: value for name, value in (names or {}).items() if isinstance(value, ag.Tensor)}
         found = _headline(report, [check.title for check in report.wrong])
-        drawn: Picture = draw_modules(ys[0], names=given, title=title or found, theme=colours, gradients=wanted)
-        drawn.__class__ = CheckPicture
-    else:
-        _note(scene, report)
-        drawn = _CheckDrawing(scene, colours, title).picture
-    assert isinstance(drawn, CheckPicture)
-    drawn.report = report
-    return drawn
-
-
-def _operations(ys: Sequence[ag.Tensor]) -> int:
-    return sum(place.op is not None for place in ag.Graph(*ys).nodes)
+        table = draw_modules(ys[0], names=given, title=title or found, theme=colours, gradients=bool(wanted))
+        return CheckPicture.of(table, report)
+    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
+    _note(scene, report)
+    return CheckPicture.of(_CheckDrawing(scene, colours, title).picture, report)
 
 
 def _note(scene: Scene, report: NodeReport) -> None:
@@ -99,8 +113,6 @@ def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
 
 
 class _CheckDrawing(Drawing):
-    kind = CheckPicture
-
     def _checks(self) -> list[NodeCheck]:
         return [s.check for card in self.scene.cards for s in card.sockets if s.check is not None]
 

@@ -80,8 +80,6 @@ def _is_large(ys: Sequence[ag.Tensor]) -> bool:
 class Drawing:
     """One drawing: where each operand sits, and the picture."""
 
-    kind: type[Picture] = Picture
-
     def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
         self.scene, self.theme = scene, theme
         self.cards = Cards(scene, theme)
@@ -100,9 +98,7 @@ class Drawing:
         )
         if len(scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
-        self.picture = self.kind(
-            "graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape
-        )
+        self.picture = Picture("graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape)
         self._place([card for card in scene.cards if card.node is not None], 0)
         self._leaves()
         for card in scene.cards:
