@@ -45,7 +45,7 @@ function thumbnail(a) {
 }
 function figure(p, n) {
   const a = D.arrays[p.m], lost = /^-?(nan|inf)$/;
-  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat" data-m="${n}">` + a.t.map((r, i) => '<tr>' +
+  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => '<tr>' +
     r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
       .join('') + '</tr>').join('') + '</table></div>' : '';
   const foot = [a.k, a.n === '()' ? '' : a.n, a.c].filter(Boolean).join('&nbsp; ');
@@ -155,6 +155,7 @@ if (S.length <= D.flat) {
     li.append(b); g.btn = b;
     (g.ph === 'f' ? listF : listB).append(li);
   });
+  if (groups.length < 12) { boxF.style.flex = listF.children.length; boxB.style.flex = listB.children.length; }
 }
 function into(b, box) {  // scroll a bar, not the page
   if (!b) return;
@@ -347,7 +348,7 @@ function go(i, moving = true) {
     `<div class="form">${esc(s.form)}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
     (code ? `<pre class="code" tabindex="0" aria-label="The code that runs">${esc(code)}</pre><div class="where">${esc(where)}</div>` : '') +
-    (s.check ? `<div class="check ${['bad', '', 'none'][s.check[0]]}">${['<b>WRONG</b>', '<b>ok</b>', ''][s.check[0]]}${esc(s.check[1])}</div>` : '');
+    (s.check ? `<div class="check ${s.check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[s.check[0]]}</b>${esc(s.check[1])}</div>` : '');
   wire(s);
   sizes();
   if (moving) s.edges.forEach(e => run(e, back));
@@ -359,7 +360,8 @@ function go(i, moving = true) {
 /* the gradients so far, on a log scale; a window of them where there are many */
 const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size), SHOWN = 14;
 const finite = sized.map(([, [, v]]) => Math.log10(v)).filter(Number.isFinite);
-const low = Math.floor(Math.min(0, ...[finite.reduce((a, b) => Math.min(a, b), 0)])), high = Math.max(low + 1, Math.ceil(finite.reduce((a, b) => Math.max(a, b), -Infinity)));
+const low = Math.floor(finite.reduce((a, b) => Math.min(a, b), 0) - .3);
+const high = Math.ceil(finite.reduce((a, b) => Math.max(a, b), low + 1));
 function sizes() {
   const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
   const known = sized.filter(([i]) => i <= cur).length;

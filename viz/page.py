@@ -94,7 +94,7 @@ def step_through(
     scene = Scene(y, **given)
     if not scene.computed:
         raise ValueError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    story = Story(scene, checked=check)
+    story = Story(scene, ag.testing.check_nodes(y) if check else ())
     picture = None
     if len(scene.cards) <= style.CARDS:
         picture = draw_graph(y, view="ops", title=title, **given)
@@ -131,6 +131,7 @@ class _Document:
         self.scene, self.story, self.title = scene, story, title
         self.steps = [*story.forward, *story.backward]
         self.graph = None if picture is None else _drawing(picture)
+        self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
         folder = Path(__file__).parent
@@ -218,8 +219,8 @@ class _Document:
             "form": step.form,
             "code": None if step.code is None else codes.setdefault(step.code, len(codes)),
             "eq": step.eq,
-            "show": step.show,
-            "edges": step.edges,
+            "show": [cell for cell in step.show if self._has(cell)],
+            "edges": [edge for edge in step.edges if edge in self.drawn],
             "sec": step.section,
         }
         if step.link:
@@ -227,11 +228,14 @@ class _Document:
         if step.entry:
             said["entry"] = step.entry
         if step.verdict is not None:
-            state = 2 if step.verdict.words.startswith("not checked") else int(step.verdict.passed)
-            said["check"] = [state, step.verdict.words]
+            said["check"] = [step.verdict.kind, step.verdict.words]
         if step.complete is not None and step.complete.gradient is not None:
             said["size"] = [step.complete.name, _number(numbers.root_mean_square(step.complete.gradient))]
         return said
+
+    def _has(self, cell: str) -> bool:
+        """Whether the drawing has this cell; the ladder has values and gradients only."""
+        return cell in self.drawn if self.graph is not None else cell.endswith(("_val", "_grad"))
 
     def _section(self, section: Section) -> dict[str, Any]:
         keys = [card.key for card in section.cards]
@@ -252,12 +256,12 @@ class _Document:
             record: dict[str, Any] = {
                 "name": clipped(card.name),
                 "role": kind,
-                "v": self.story.arrays.add(card.value),
+                "v": self.story.arrays.add(card.value, tight=True),
                 "from": [s.tail.key for s in card.sockets],
                 "own": list(dict.fromkeys(s.tail.key for s in card.sockets if own.get(s.tail) is card)),
             }
             if card.gradient is not None:
-                record["g"] = self.story.arrays.add(card.gradient, True)
+                record["g"] = self.story.arrays.add(card.gradient, True, tight=True)
             if card.node is not None:
                 symbol = card.node.op.symbol
                 record["badge"] = card.node.op.name.replace("_", " ") if symbol == "·" else symbol

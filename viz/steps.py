@@ -11,7 +11,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -20,19 +20,20 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.testing import NodeCheck
 from viz import numbers, style
 from viz.cards import addends
 from viz.notation import Symbol
 from viz.rows import TITLES
 from viz.scene import OP, Card, Scene, Socket
 
-ROWS, COLUMNS = style.SMALL_ROWS, style.SMALL_COLUMNS  # a larger array is shown as a thumbnail
+ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
+TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
 TERMS = 6  # of a sum that are written out for an array too large to be hovered over
 CODE_LINES = 12
-CHECKED = 64  # entries: above, a difference is taken along one random direction
-LIMIT = 1e-4  # relative error of a rule that passes
-SECTION = 50  # operations outside of modules that are folded together
-SECTIONS = 60
+SECTIONS = 60  # more of them are taken together
+SECTION = 60  # operations; a longer one is cut into
+PIECE = 40
 
 # ---------------------------------------------------------------- arrays
 
@@ -42,26 +43,29 @@ class Arrays:
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
-        self._known: dict[tuple[int, bool], int] = {}
+        self._known: dict[tuple[int, bool, bool], int] = {}
         self._kept: list[Any] = []  # an id stands for an array only as long as the array lives
 
-    def add(self, value: Any, gradient: bool = False) -> int:
-        """The number of this array; gradients have the other ramp and another caption."""
-        known = (id(value), gradient)
+    def add(self, value: Any, gradient: bool = False, tight: bool = False) -> int:
+        """The number of this array; gradients have the other ramp and another caption.
+
+        ``tight``: there is little room, so that a thumbnail stands for what is larger than 4 × 4.
+        """
+        known = (id(value), gradient, tight)
         if known not in self._known:
             self._kept.append(value)
             self._known[known] = len(self.shown)
-            self.shown.append(_shown(np.asarray(value), gradient))
+            self.shown.append(_shown(np.asarray(value), gradient, TIGHT if tight else ROOM))
         return self._known[known]
 
 
-def is_small(array: np.ndarray) -> bool:
+def is_small(array: np.ndarray, room: tuple[int, int] = ROOM) -> bool:
     """Whether every entry is shown as a number."""
     columns = array.shape[-1] if array.ndim else 1
-    return bool(array.size) and columns <= COLUMNS and array.size <= ROWS * columns
+    return bool(array.size) and columns <= room[1] and array.size <= room[0] * columns
 
 
-def _shown(array: np.ndarray, gradient: bool) -> dict[str, Any]:
+def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str, Any]:
     record: dict[str, Any] = {"n": numbers.shape(array.shape)}
     if not array.size:
         return record | {"c": "empty"}
@@ -69,10 +73,10 @@ def _shown(array: np.ndarray, gradient: bool) -> dict[str, Any]:
         said = numbers.scalar(array[()])
         full = str(array[()])
         return record | ({"t": [[said]]} if said == full else {"t": [[said]], "r": [[full]]})
-    if is_small(array) or array.dtype.kind not in "fiub":
-        table = numbers.table(array, ROWS, COLUMNS)
+    if is_small(array, room) or array.dtype.kind not in "fiub":
+        table = numbers.table(array, *room)
         record |= {"t": table.rows} | ({"k": table.factor} if table.factor else {})
-        if is_small(array):
+        if is_small(array, room):
             record["r"] = [[str(x) for x in line] for line in array.reshape(-1, array.shape[-1]).tolist()]
         return record
     means = numbers.blocks(array)
@@ -172,76 +176,30 @@ def _walk_line(part: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far a rule is from a central difference at the recorded inputs, and what is to be said of it."""
+    """How a rule compares with a central difference at the recorded inputs: "ok", "wrong", "kink" or "skipped"."""
 
-    passed: bool
+    kind: str
     words: str
 
 
-def check(socket: Socket) -> Verdict | None:
-    """The rule of one operand against a central difference, node-local, in float64; None where none can be taken.
-
-    Up to 64 entries each is moved alone; above, all of them along one random direction (seeded).
-    """
-    node = socket.head.node
-    assert node is not None
-    values = [_double(socket.scene.seen.value(given)) if given is not None else None for given in node.inputs]
-    x = values[socket.index]
-    if x is None or x.dtype.kind != "f" or not x.size or not np.isfinite(x).all():
-        return None
-    random = np.random.default_rng(0)
-
-    def forward(moved: Any) -> Any:
-        with ag.no_grad():
-            return np.asarray(
-                node.op(*[*values[: socket.index], moved, *values[socket.index + 1 :]], **node.params).data
-            )
-
-    try:
-        with np.errstate(all="ignore"):
-            variable = ag.Tensor(x, requires_grad=True)
-            out = node.op(*[*values[: socket.index], variable, *values[socket.index + 1 :]], **node.params)
-            seed = random.standard_normal(out.shape)
-            rule = np.asarray(ag.gradients(out, variable, ag.Tensor(seed)).data)
-            step = 6e-6 * np.maximum(1.0, np.abs(x))
-            if x.size > CHECKED:
-                way = random.standard_normal(x.shape)
-                size = step.min()
-                slope = float(np.sum(seed * (forward(x + size * way) - forward(x - size * way)))) / (2 * size)
-                scale = max(float(np.linalg.norm(rule)), 1e-12)
-                error = abs(slope - float(np.sum(rule * way))) / scale
-                return _verdict(error, ", along one random direction")
-            slopes = np.zeros((2, x.size))
-            here = forward(x)
-            for i in range(x.size):
-                move = np.zeros(x.shape)
-                move.flat[i] = step.flat[i]
-                slopes[0, i] = np.sum(seed * (forward(x + move) - here)) / step.flat[i]
-                slopes[1, i] = np.sum(seed * (here - forward(x - move))) / step.flat[i]
-    except Exception as reason:  # an operation of the user's own may do anything
-        return Verdict(True, f"not checked: {type(reason).__name__} in float64")
-    middle = slopes.mean(axis=0)
-    scale = max(float(np.abs(middle).max()), float(np.abs(rule).max()), 1e-12)
-    errors = np.abs(middle - rule.ravel()) / scale
-    low, high = slopes.min(axis=0), slopes.max(axis=0)
-    kinks = (high - low > 1e-3 * scale) & (rule.ravel() >= low - LIMIT * scale) & (rule.ravel() <= high + LIMIT * scale)
-    if np.any(kinks & (errors > LIMIT)) and not np.any(errors[~kinks] > LIMIT):
-        many = int(np.sum(kinks))
-        return Verdict(
-            True, f"at a kink of the function in {many} of {x.size} entries: the rule takes one of the slopes there"
-        )
-    return _verdict(float(errors.max()))
+def _verdict(check: NodeCheck) -> Verdict:
+    error = "" if check.error is None else _error(check.error)
+    if check.verdict == "ok":
+        how = ", along random directions" if check.element is None else ""
+        return Verdict("ok", f"central difference agrees: relative error {error}{how}")
+    if check.verdict == "wrong":
+        where = f" at [{', '.join(map(str, check.element))}]" if check.element else ""
+        said = "central difference disagrees"
+        if check.rule is not None and check.numeric is not None:
+            rule, numeric = numbers.scalar(check.rule), numbers.scalar(check.numeric)
+            said += f"{where}: rule {rule}, numeric {numeric}, relative error {error}"
+        return Verdict("wrong", f"{said}. {check.note}".strip())
+    word = "the rule takes a slope at" if check.verdict == "kink" else "not checked:"
+    return Verdict(check.verdict, f"{word} {check.note}")
 
 
-def _verdict(error: float, how: str = "") -> Verdict:
-    said = "0" if error == 0 else numbers.exponential(error, 0) if np.isfinite(error) else str(error)
-    if error < LIMIT:
-        return Verdict(True, f"central difference agrees: relative error {said}{how}")
-    return Verdict(False, f"central difference disagrees: relative error {said}{how} (limit {LIMIT:g})")
-
-
-def _double(value: np.ndarray) -> np.ndarray:
-    return value.astype(np.float64) if value.dtype.kind == "f" else value
+def _error(error: float) -> str:
+    return numbers.exponential(error, 0) if 0 < error < float("inf") else numbers.scalar(error)
 
 
 # ---------------------------------------------------------------- the steps
@@ -284,11 +242,12 @@ class Section:
 class Story:
     """The steps of a scene, in the order in which the engine takes them.
 
-    ``checked``: whether every rule is held against a central difference.
+    ``checks``: what `autograd.testing.check_nodes` found about its rules.
     """
 
-    def __init__(self, scene: Scene, checked: bool = True) -> None:
-        self.scene, self.checked = scene, checked
+    def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = ()) -> None:
+        self.scene = scene
+        self.checks = {(check.node, check.index): _verdict(check) for check in checks}
         self.arrays = Arrays()
         self.sections = sections(scene)
         self.home = {card: i for i, section in enumerate(self.sections) for card in section.cards}
@@ -310,7 +269,7 @@ class Story:
         formula = self.scene.formula(card)
         show = [f"a_{card.key}_val", f"a_{card.key}_loc"]
         if self.scene.scalar:
-            show += [f"a_{card.key}_vjp{socket.index}" for socket in card.sockets]
+            show += [f"a_{card.key}_vjp{socket.index}" for socket in card.sockets if socket.passes]
         eq, link, terms = self._computed(card)
         return Step(
             "f",
@@ -484,7 +443,7 @@ class Story:
             entry=entry,
             show=show,
             edges=[f"b_{tail.key}_{head.key}_{socket.index}"],
-            verdict=check(socket) if self.checked else None,
+            verdict=self.checks.get((node, socket.index)),
             complete=tail if whole else None,
             section=self.home[head],
         )
@@ -503,7 +462,7 @@ class Story:
             up = f"∂{self.scene.end}/∂{head.name}"
             name = f"∂{head.name}/∂{tail.name}{f' {socket.mark}' if socket.mark else ''}"
             eq = [self._matrix(g, f"upstream {up}", "grad"), _sign("×"), self._matrix(value, f"local {name}", "local")]
-            said = f"{up} · {f'({local.text})' if local.level < 3 else local.text}"
+            said = f"{up} · {f'({local.text})' if local.level < 2 else local.text}"
             if value == 1:
                 words = f"When {tail.name} grows, {head.name} grows by just as much: the gradient passes unchanged."
             else:
@@ -596,8 +555,8 @@ class Story:
             tail,
             tag=f"Σ {tail.name}",
             title=f"{len(parts)} gradients meet at {tail.name}",
-            words=f"{tail.name} was used {_times(len(parts))}, and every use changes {self.scene.end}: what comes back from "
-            "them is added up. Only now is the gradient complete.",
+            words=f"{tail.name} was used {_times(len(parts))}, and every use changes {self.scene.end}: what comes back "
+            "from them is added up. Only now is the gradient complete.",
             form=f"{by} = {written}",
             code=_walk_line("+ part"),
             eq=eq,
@@ -625,34 +584,53 @@ class Story:
 
 
 def sections(scene: Scene) -> list[Section]:
-    """The operations in order, those of one call of a module together; what is outside of modules in runs."""
+    """The operations in order, those of one call of a module together; what is outside of modules in runs.
+
+    The modules are the innermost ones as long as they are not too many; then outer ones, cut where they are long.
+    """
     cards = [card for card in scene.cards if card.node is not None]
-    deepest = max((len(card.scope) for card in cards), default=0)
     made: list[Section] = []
-    for depth in range(deepest, 0, -1):
+    for depth in range(max((len(card.scope) for card in cards), default=0), -1, -1):
         made = _cut(cards, depth)
         if len(made) <= SECTIONS:
-            return made
-    return made if made and len(made) <= 4 * SECTIONS else _cut(cards, 0)
+            break
+    return made
 
 
 def _cut(cards: list[Card], depth: int) -> list[Section]:
-    made = []
+    made: list[Section] = []
     start = 1
     for scope, run in groupby(cards, key=lambda card: card.scope[:depth]):
         inside = list(run)
-        if len(scope) == depth and depth:
-            group = inside[0].group
-            whole = group is not None and group.scope == scope
-            made.append(Section(group.title if whole and group else scope[-1][1], scope[-1][0], inside))
-        else:
-            for i in range(0, len(inside), SECTION):
-                piece = inside[i : i + SECTION]
-                at = start + i
-                many = f"Operations {at} to {at + len(piece) - 1}" if len(piece) > 1 else headline(piece[0])
-                made.append(Section(many, "", piece))
-        start += len(inside)
+        modules = len(scope) == depth > 0
+        for piece in _pieces(inside):
+            many = f"Operations {start} to {start + len(piece) - 1}" if len(piece) > 1 else headline(piece[0])
+            if modules and len(piece) == len(inside):
+                group = piece[0].group
+                whole = group is not None and group.scope == scope
+                many = group.title if whole and group is not None else scope[-1][1]
+            elif modules and len(piece) > 1:
+                many = f"{headline(piece[0], named=False)} to {headline(piece[-1], named=False)}"
+            made.append(Section(many, scope[-1][0] if modules else "", piece))
+            start += len(piece)
     return made
+
+
+def _pieces(cards: list[Card]) -> Iterator[list[Card]]:
+    """A long run of operations in pieces, the calls of its modules whole where they are short."""
+    if len(cards) <= SECTION:
+        yield cards
+        return
+    piece: list[Card] = []
+    for _, run in groupby(cards, key=lambda card: card.group):
+        inside = list(run)
+        for i in range(0, len(inside), PIECE):
+            part = inside[i : i + PIECE]
+            if piece and len(piece) + len(part) > PIECE:
+                yield piece
+                piece = []
+            piece += part
+    yield piece
 
 
 # ---------------------------------------------------------------- words

@@ -1,0 +1,378 @@
+"""The step-through page as a person uses it, in headless Chromium: keys, clicks, hover, links, themes, large graphs.
+
+A script of the test's own is put at the end of the page; it acts, writes down what it saw, and the browser hands the
+finished page back. No driver is needed, and the browser is told to reach nothing.
+"""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from viz.page import Page, step_through
+
+CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
+
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--window-size=1380,900"),
+]
+
+# What a test may use: `seen` for what it found, `key`, `hover`, `leave`, `text`, `now`.
+TOOLS = """
+const seen = {errors: window.__errors};
+const press = k => new KeyboardEvent('keydown', {key: k, bubbles: true, cancelable: true});
+const key = k => document.activeElement.dispatchEvent(press(k));
+const hover = e => e.dispatchEvent(new MouseEvent('mouseenter'));
+const leave = e => e.dispatchEvent(new MouseEvent('mouseleave'));
+const text = q => document.querySelector(q).textContent;
+const now = () => document.querySelector('[aria-current=step]').textContent;
+"""
+ERRORS = """<script>window.__errors = [];
+addEventListener('error', e => __errors.push(String(e.message || e.target)), true);
+addEventListener('securitypolicyviolation', e => __errors.push('policy: ' + e.violatedDirective));
+console.error = (...words) => __errors.push(words.join(' '));</script>"""
+
+
+def browse(page, folder, script, fragment="", *flags):
+    """What ``script`` left in ``seen`` once the page has been opened and it has run."""
+    acted = page.html.replace("<meta name", f"{ERRORS}<meta name", 1)
+    body = f"{TOOLS} try {{ {script}\n }} catch (error) {{ seen.errors.push(String(error)); }}"
+    body += (
+        "seen.requests = performance.getEntriesByType('resource').map(r => r.name);"
+        "const out = document.createElement('pre'); out.id = 'seen';"
+        "out.textContent = JSON.stringify(seen); document.body.append(out);"
+    )
+    acted = acted.replace("</body>", f"<script>(async () => {{{body}}})()</script></body>")
+    file = Path(folder) / "acted.html"
+    file.write_text(acted, encoding="utf-8")
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={folder / 'profile'}",
+        *flags,
+        "--dump-dom",
+        f"{file.as_uri()}{fragment}",
+    ]
+    run = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    found = re.search('<pre id="seen">(.*?)</pre>', run.stdout.decode(), re.DOTALL)
+    assert found, f"the page did not come to an end: {run.stderr.decode()[-2000:]}"
+    seen = json.loads(html.unescape(found[1]))
+    assert seen["errors"] == [], seen["errors"]
+    assert seen["requests"] == [], "nothing may be asked for"
+    return seen
+
+
+def mlp():
+    """The net of the mock: 2-2-2, squared error."""
+    a = ag.Tensor([[1.0, -1.0]], name="x")
+    for i, (w, b) in enumerate([([[1.0, -2], [-1, 1]], [1.0, 0]), ([[3.0, -1], [-1, 4]], [-2.0, 2])]):
+        weight, bias = ag.Tensor(w, requires_grad=True), ag.Tensor(b, requires_grad=True)
+        with ag.scope(f"layers.{i}", "Linear"):
+            a = ag.linear(a, weight, bias)
+        a = ag.sigmoid(a)
+    return ag.squared_error(a, ag.Tensor([[1.0, 0]], name="y"), reduction="sum")
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return step_through(mlp())
+
+
+def test_keys_walk_through_the_steps_and_the_address_follows(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        seen.walk = [now()];
+        for (const k of ['ArrowRight', 'ArrowRight', 'ArrowLeft', 'b', 'End', 'ArrowRight', 'Home', 'ArrowLeft']) {
+            key(k); seen.walk.push(now());
+        }
+        key('ArrowRight'); seen.hash = location.hash; seen.live = text('#live');
+        """,
+    )
+    assert seen["walk"] == ["z1", "a1", "z2", "a1", "L", "b1", "b1", "z1", "z1"]
+    assert seen["hash"] == "#step=2"
+    assert seen["live"].startswith("Forward, step 2 of 5. Sigmoid makes a1. Elementwise logistic function")
+
+
+def test_play_goes_on_by_itself_until_stopped(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const wait = ms => new Promise(done => setTimeout(done, ms));
+        key(' '); seen.pressed = document.getElementById('play').getAttribute('aria-pressed');
+        await wait(900); seen.first = now();
+        await wait(1900); seen.second = now();
+        key(' '); await wait(2500); seen.stopped = now(); seen.label = text('#play');
+        """,
+        "",
+        "--virtual-time-budget=20000",
+    )
+    assert seen["pressed"] == "true"
+    assert (seen["first"], seen["second"], seen["stopped"], seen["label"]) == ("a1", "z2", "z2", "Play")
+
+
+def test_a_link_opens_its_step_in_its_theme(page, tmp_path):
+    script = (
+        "seen.now = now(); seen.ground = getComputedStyle(document.body).backgroundColor; seen.theme = text('#theme');"
+    )
+    seen = browse(page, tmp_path, script, "#step=10&theme=dark")
+    assert seen["now"] == "W2"
+    assert seen["ground"] == "rgb(20, 23, 28)"
+    assert seen["theme"] == "Light"
+    assert browse(page, tmp_path, script, "#step=900&theme=light")["now"] == "b1", "beyond the last step is the last"
+    assert browse(page, tmp_path, script, "#step=nonsense&theme=%3Cb%3E")["now"] == "z1"
+
+
+def test_the_button_changes_the_theme_and_the_drawing_follows(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const card = document.querySelector('#n_z1 path, #n_z1 polygon');
+        const fills = () => [...document.querySelectorAll('#n_z1 [fill="#eaf1f8"]')].map(e => getComputedStyle(e).fill);
+        document.getElementById('theme').click(); seen.dark = fills(); seen.hash = location.hash;
+        document.getElementById('theme').click(); seen.light = fills();
+        """,
+        "#step=1&theme=light",
+    )
+    assert set(seen["dark"]) == {"rgb(27, 42, 58)"}
+    assert set(seen["light"]) == {"rgb(234, 241, 248)"}
+    assert seen["hash"] == "#step=1&theme=dark"
+
+
+def test_what_is_not_known_yet_is_hidden(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const shown = () => Object.fromEntries(['a_z1_val', 'a_a2_val', 'a_W2_val', 'a_W2_grad', 'a_z2_grad'].map(
+            id => [id, getComputedStyle(document.querySelector('#' + id + ' text')).opacity === '1']));
+        const edge = id => getComputedStyle(document.getElementById(id)).opacity;
+        const style = document.createElement('style');
+        style.textContent = '*{transition:none!important}'; document.head.append(style);
+        key('Home'); seen.start = shown(); seen.edges = [edge('f_x_z1_0'), edge('b_W2_z2_1')];
+        key('b'); seen.turn = shown(); key('End'); seen.end = shown(); seen.last = edge('b_W2_z2_1');
+        """,
+    )
+    assert seen["start"] == {
+        "a_z1_val": True, "a_a2_val": False, "a_W2_val": True, "a_W2_grad": False, "a_z2_grad": False
+    }  # fmt: skip
+    assert seen["turn"]["a_a2_val"]
+    assert not seen["turn"]["a_z2_grad"]
+    assert all(seen["end"].values())
+    assert seen["edges"] == ["1", "0.13"]
+    assert seen["last"] == "1"
+
+
+def test_clicks_on_cards_and_gradients_lead_to_their_steps(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const click = id => document.getElementById(id).dispatchEvent(new MouseEvent('click', {bubbles: true}));
+        seen.found = ['n_a1', 'a_z2_grad', 'n_W1', 'n_z2'].map(id => { click(id); return [now(), text('.eyebrow')]; });
+        document.querySelector('.track.b li:last-child button').click(); seen.last = now();
+        """,
+    )
+    assert seen["found"] == [
+        ["a1", "Forward, step 2 of 5"],
+        ["z2", "Backward, step 3 of 9"],
+        ["W1", "Backward, step 8 of 9"],
+        ["z2", "Forward, step 3 of 5"],
+    ]
+    assert seen["last"] == "b1"
+
+
+def test_hovering_links_forward_and_backward(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const linked = () => [...document.querySelectorAll('.seg.linked')].map(
+            e => e.closest('.track').className + ' ' + e.textContent);
+        hover(document.getElementById('n_z2')); seen.card = linked();
+        seen.ring = document.querySelectorAll('.halo.peek').length;
+        leave(document.getElementById('n_z2')); seen.after = linked();
+        const step = document.querySelector('.track.b li:nth-child(2) button'); step.focus(); seen.focus = linked();
+        """,
+    )
+    assert seen["card"] == ["track f z2", "track b a1", "track b W2", "track b b2"]
+    assert (seen["ring"], seen["after"]) == (1, [])
+    assert seen["focus"] == ["track f L", "track b L", "track b a2"]
+
+
+def test_an_entry_of_the_result_shows_its_factors(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const result = [...document.querySelectorAll('.mat')].at(-1);
+        hover(result.querySelector('td[data-i="1"][data-j="0"]'));
+        seen.hot = [...document.querySelectorAll('td.hot')].map(e => e.textContent); seen.sum = text('#expand');
+        seen.reachable = result.querySelector('td').tabIndex;
+        result.querySelector('td[data-i="0"][data-j="1"]').focus(); seen.focused = text('#expand');
+        """,
+        "#step=10",
+    )
+    # G of z2 times a1: W2 is (2, 2), its gradient Gᵀ·a1
+    y = mlp()
+    weight = next(leaf for leaf in ag.Graph(y).nodes if leaf.op is None and leaf.requires_grad and leaf.shape == (2, 2)
+                  and leaf.data[0][0] == 3)  # fmt: skip
+    g = ag.gradients(y, weight).data
+    assert len(seen["hot"]) == 3
+    assert float(seen["sum"].split(" = ")[1]) == pytest.approx(g[1][0], rel=1e-3)
+    assert float(seen["focused"].split(" = ")[1]) == pytest.approx(g[0][1], rel=1e-3)
+    left, right = seen["sum"].split(" = ")[0].split(" × ")
+    assert float(left) * float(right.strip("()")) == pytest.approx(g[1][0], rel=1e-3)
+    assert seen["reachable"] == 0
+
+
+def test_contrast_is_enough_for_every_word_in_both_themes(page, tmp_path):
+    script = """
+        const parts = s => s.match(/[\\d.]+/g).map(Number);
+        const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+        const light = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
+        const ground = e => {
+            for (; e; e = e.parentElement) {
+                const c = parts(getComputedStyle(e).backgroundColor);
+                if (c.length < 4 || c[3] > 0) return c;
+            }
+            return [255, 255, 255];
+        };
+        const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), low = [];
+        let count = 0;
+        while (walk.nextNode()) {
+            const e = walk.currentNode.parentElement;
+            const said = walk.currentNode.textContent.trim();
+            if (!said || e.closest('svg,script,.sr') || !e.getClientRects().length) continue;
+            const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+            count++;
+            if ((a + .05) / (b + .05) < 4.5) low.push([e.tagName, e.className, said, (a + .05) / (b + .05)]);
+        }
+        seen.low = low; seen.count = count;
+    """
+    for fragment in ("#step=3&theme=light", "#step=9&theme=light", "#step=9&theme=dark", "#step=3&theme=dark"):
+        seen = browse(page, tmp_path, script, fragment)
+        assert seen["low"] == []
+        assert seen["count"] > 60
+
+
+def test_reduced_motion_moves_nothing(page, tmp_path):
+    script = "key('ArrowRight'); seen.dots = document.querySelectorAll('.dotrun').length;"
+    assert browse(page, tmp_path, script)["dots"] == 1
+    assert browse(page, tmp_path, script, "", "--force-prefers-reduced-motion")["dots"] == 0
+
+
+def test_names_of_any_kind_are_shown_and_run_nothing(tmp_path):
+    names = [
+        '</script><script>__errors.push("ran")</script>',
+        '<img src=x onerror=1> & "q"',
+        "权重\n\u2028矩阵",
+        "n" * 200,
+    ]
+    a, b, c, d = (ag.Tensor(v, requires_grad=True, name=n) for v, n in zip((1.0, 2.0, 3.0, 4.0), names, strict=True))
+    page = step_through(a * b + c * d, title="<b>&amp;</b>")
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        key('End'); seen.title = text('h1');
+        seen.steps = [...document.querySelectorAll('.track.b .seg')].map(e => e.title);
+        seen.rows = [...document.querySelectorAll('.all tbody th')].map(e => e.textContent);
+        seen.foreign = document.querySelectorAll('img').length; seen.wide = document.documentElement.scrollWidth;
+        """,
+    )
+    assert seen["title"] == "<b>&amp;</b>"
+    assert seen["foreign"] == 0
+    assert set(names) <= set(seen["rows"])
+    assert any(names[0] in title for title in seen["steps"])
+    assert seen["wide"] <= 1380, "a long name makes the page no wider"
+
+
+def test_a_narrow_window_has_one_column(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        "const top = q => document.querySelector(q).getBoundingClientRect();"
+        "seen.below = top('aside').top >= top('main').bottom; seen.wide = document.documentElement.scrollWidth;"
+        "seen.bar = getComputedStyle(document.querySelector('nav')).position;",
+        "#step=9",
+        "--window-size=600,900",
+    )
+    assert seen["below"]
+    assert seen["wide"] <= 600
+    assert seen["bar"] == "sticky"
+
+
+def test_a_trained_network_is_small_and_opens_at_once(tmp_path):
+    random = np.random.default_rng(0)
+    model = nn.MLP([256, 500, 500, 10])
+    loss = nn.functional.cross_entropy(
+        model(ag.Tensor(random.random((100, 256)))), ag.asarray(random.integers(0, 10, 100))
+    )
+    page = step_through(loss)
+    assert len(page.html.encode()) < 3e6
+    seen = browse(
+        page,
+        tmp_path,
+        "seen.opened = performance.now(); key('End'); seen.thumbs = document.querySelectorAll('#panel .thumb').length;",
+    )
+    assert seen["opened"] < 2000, "milliseconds"
+    assert seen["thumbs"] == 2
+
+
+def test_two_thousand_operations_are_folded_and_opened_on_demand(tmp_path):
+    x = a = ag.Tensor(0.5, requires_grad=True, name="x")
+    for _ in range(1000):
+        a = ag.tanh(a * 1.01)
+    page = step_through(a, check=False)
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        seen.opened = performance.now();
+        seen.folded = document.querySelectorAll('.sec').length; seen.cards = document.querySelectorAll('.rung').length;
+        seen.buttons = document.querySelectorAll('.seg').length;
+        const start = performance.now(); key('End'); seen.jump = performance.now() - start;
+        const rungs = () => document.querySelectorAll('.rung').length;
+        seen.title = text('h2'); seen.gradient = text('#a_x_grad'); seen.after = rungs();
+        document.querySelector('#s_7 button').click(); seen.more = rungs();
+        document.getElementById('fit').click(); seen.none = rungs();
+        key('b'); seen.turn = now();
+        """,
+    )
+    assert seen["folded"] == 50
+    assert seen["cards"] == 41, "the section that the step is in, and its leaf"
+    assert seen["buttons"] < 200
+    assert seen["opened"] < 2000
+    assert seen["jump"] < 1000
+    assert seen["title"] == "Multiply t1 sends its gradient to x"
+    assert float(seen["gradient"].strip("()")) == pytest.approx(float(ag.gradients(a, x).data), rel=1e-2)
+    assert (seen["after"], seen["more"], seen["none"]) == (41, 81, 0)
+    assert seen["turn"] == "L"
+
+
+def test_in_a_notebook_it_stands_in_a_frame_of_its_own(page, tmp_path):
+    framed = Page("frame", f"<!doctype html><html><head><meta name='x'></head><body>{page._repr_html_()}</body></html>")
+    seen = browse(
+        framed,
+        tmp_path,
+        "const frame = document.querySelector('iframe'); seen.title = frame.title; seen.height = frame.clientHeight;"
+        "await new Promise(done => setTimeout(done, 500));",
+        "",
+        "--virtual-time-budget=5000",
+    )
+    assert seen["title"] == page.title
+    assert seen["height"] == 720
