@@ -1,0 +1,277 @@
+"""The command line: ``python -m viz "L = (w*x - y)**2" w=2 x=1 y=1 -o L.svg`` draws, derives or steps through."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+import warnings
+from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+import autograd as ag
+from autograd.errors import AutogradError
+from viz.derivation import Derivation, explain
+from viz.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
+from viz.picture import draw_graph
+from viz.render import FORMATS as PICTURES
+from viz.render import RenderError
+
+DERIVATIONS = (".txt", ".md", ".tex")
+PAGES = (".html",)
+TARGETS = ("y", "t", "target", "targets", "label", "labels")
+DERIVED = 16  # names by which is derived without being asked
+
+EXAMPLES = """\
+examples:
+  python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 -o L.svg
+  python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
+  python -m viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \\
+      "W=[[1, 2], [3, 4]]" "x=[[0.5, -1]]" "b=[0, 0.1]" "y=[[1, 0]]" --inputs x -o net.html
+  python -m viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
+"""
+
+
+class Refused(Exception):
+    """A sentence about what cannot be done as asked."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An `argparse.ArgumentParser` that refuses in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read more; exit status 2."""
+        self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` tells more)\n")
+
+
+def parser() -> Parser:
+    """All options."""
+    p = Parser(
+        prog="python -m viz",
+        usage="python -m viz EXPRESSION [NAME=VALUE ...] [options]",
+        description=(
+            "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
+            "Without -o the derivation is printed."
+        ),
+        epilog=f"{EXAMPLES}\noperations:\n{textwrap.fill(', '.join(sorted(OPERATIONS)), 100, **_INDENT)}\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    p.add_argument(
+        "expression",
+        metavar="EXPRESSION",
+        help="names, numbers, [vectors], [[matrices]], + - * / // %% @ **, x.T, x[0], and operations as sum(x, axis=1);"
+        " several with names on lines of their own, or with ; between them: the last one is the result",
+    )
+    p.add_argument(
+        "values", metavar="NAME=VALUE", nargs="*", help="a number, a vector or a matrix for each name (pi is known)"
+    )
+    p.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help=f"what to write: a picture ({', '.join(PICTURES)}), a derivation ({', '.join(DERIVATIONS)}) or a page to"
+        f" step through ({', '.join(PAGES)})",
+    )
+    p.add_argument(
+        "--wrt",
+        metavar="NAMES",
+        help="what to derive by, with commas between (default: all names that take a gradient)",
+    )
+    p.add_argument("--inputs", metavar="NAMES", help="names to show as inputs rather than as parameters")
+    p.add_argument(
+        "--targets",
+        metavar="NAMES",
+        help="names that a result is compared with and that take no gradient, '' for none"
+        f" (default: {', '.join(TARGETS[:-1])} or {TARGETS[-1]} on the right of a difference or in a loss)",
+    )
+    p.add_argument("--title", metavar="TEXT", help="the headline of a picture or page (default: the formula)")
+    p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
+    return p
+
+
+_INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
+
+
+class _Several(Derivation):
+    """Derivations by several names, one after the other."""
+
+    def __init__(self, parts: Sequence[Derivation]) -> None:
+        self.parts = parts
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(part.text for part in self.parts)
+
+    @property
+    def latex(self) -> str:
+        return "\n".join(part.latex for part in self.parts)
+
+    @property
+    def markdown(self) -> str:
+        return "\n\n".join(part.markdown for part in self.parts)
+
+
+def _given(words: Sequence[str]) -> dict[str, str]:
+    """The texts of the values, by name."""
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        name = normal(name.strip())
+        if not equals:
+            raise Refused(
+                f"{word!r} is no NAME=VALUE: the expression stands first, in quotes, and then a value for each of its"
+                " names"
+            )
+        if not is_name(name):
+            raise Refused(f"{name!r} is no name: a name is made of letters, digits and _, and is no word of Python's")
+        if name in found:
+            raise Refused(f"{name} is given twice")
+        found[name] = text
+    return found
+
+
+def _listed(option: str, words: str | None, known: Sequence[str]) -> list[str]:
+    """The names that an option lists."""
+    names = [normal(word.strip()) for word in (words or "").split(",") if word.strip()]
+    for name in names:
+        if name not in known:
+            raise Refused(f"{option} names {name!r}, and there is only {', '.join(known) or 'nothing'}")
+    return names
+
+
+class _Job:
+    """What is asked for, read and computed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.expression = Expression(options.expression)
+        names = self.expression.names
+        given = _given(options.values)
+        inputs = _listed("--inputs", options.inputs, names)
+        if options.targets is None:
+            targets = [n for n in names if n in TARGETS and n in self.expression.targets and n not in inputs]
+        else:
+            targets = _listed("--targets", options.targets, names)
+        if both := [name for name in inputs if name in targets]:
+            raise Refused(f"{both[0]} can't be an input and a target at once")
+        made = {statement.name for statement in self.expression.statements}
+        values: dict[str, ag.Tensor] = {}
+        for name, text in given.items():
+            if name not in names:
+                there = "is computed by the expression" if name in made else "does not occur in the expression"
+                raise Refused(f"{name} {there}: leave {name}= out")
+            values[name] = _tensor(name, text, name not in targets and name not in self.expression.fixed)
+        self.result, self.known = self.expression.compute(values)
+        self.inputs = [self.known[name] for name in inputs if name in self.known]
+        self.targets = [self.known[name] for name in targets if name in self.known]
+
+    def derivations(self) -> Derivation:
+        """By each of the names that are asked for."""
+        leaves = set(ag.Graph(self.result).nodes)
+        able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
+        if self.result.size != 1:
+            raise Refused(
+                f"the result has shape {self.result.shape} and is no scalar to derive: make it one, as in"
+                " L = sum(…), or draw its values with -o L.svg"
+            )
+        if self.options.wrt is not None:
+            wanted = _listed("--wrt", self.options.wrt, list(self.known))
+            for name in wanted:
+                if name not in able:
+                    raise Refused(f"--wrt {name}: that takes no gradient, and {', '.join(able)} do")
+        else:
+            wanted = [name for name in self.expression.names if name in able and self.known[name] in leaves]
+            if len(wanted) > DERIVED:
+                raise Refused(f"there are {len(wanted)} names to derive by: choose some, as in --wrt {wanted[0]}")
+        if not wanted:
+            raise Refused("--wrt is given no name")
+        made = [explain(self.result, wrt=self.known[name]) for name in wanted]
+        return made[0] if len(made) == 1 else _Several(made)
+
+    def save(self, path: Path) -> Path:
+        """Write what the suffix asks for; the path of the file written."""
+        options = self.options
+        shown: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets, "title": options.title}
+        suffix = path.suffix.lower()
+        if suffix in DERIVATIONS:
+            return self.derivations().save(path)
+        if suffix in PAGES:
+            from viz.page import step_through
+
+            if self.result.size != 1:
+                raise Refused(
+                    f"the result has shape {self.result.shape} and is no scalar, so that nothing goes back: make it"
+                    " one, as in L = sum(…), or draw its values with -o L.svg"
+                )
+            return step_through(self.result, **shown).save(path)
+        theme = options.theme or "light"
+        return draw_graph(self.result, gradients=self.result.size == 1, theme=theme, **shown).save(path)
+
+
+def _tensor(name: str, text: str, differentiable: bool) -> ag.Tensor:
+    """A value as a Tensor. Numbers that take a gradient are float64; labels and indices stay whole."""
+    try:
+        value = read_value(text)
+    except ExpressionError as error:
+        raise ExpressionError(f"the value of {name}: {error.message}", error.text, error.span) from None
+    return ag.Tensor(value, differentiable, dtype="float64" if differentiable else None, name=name)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what does not go together, before anything is computed."""
+    suffix = options.out.suffix.lower() if options.out is not None else ".txt"
+    if suffix not in PICTURES + DERIVATIONS + PAGES:
+        raise Refused(
+            f"{options.out.name!r} tells no format: its suffix is one of {', '.join(PICTURES + DERIVATIONS + PAGES)}"
+        )
+    if options.theme and suffix not in PICTURES:
+        raise Refused(f"--theme is for pictures ({', '.join(PICTURES)}); a page has both themes")
+    if options.title is not None and suffix in DERIVATIONS:
+        raise Refused("--title is for pictures and pages: a derivation begins with what it derives")
+    if options.wrt is not None and suffix not in DERIVATIONS:
+        raise Refused("--wrt is for derivations: a picture and a page show every gradient")
+
+
+def _run(options: argparse.Namespace) -> int:
+    _check(options)
+    job = _Job(options)
+    if options.out is None:
+        print(job.derivations().text, end="")
+        return 0
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        path = job.save(options.out)
+    for warning in warned:
+        print(f"python -m viz: {warning.message}", file=sys.stderr)
+    print(f"written: {path}")
+    return 0 if path == options.out else 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where σ and ∂ cannot be written, the rest still can
+    options = parser().parse_intermixed_args(arguments)
+    try:
+        with np.errstate(all="ignore"):
+            return _run(options)
+    except (Refused, AutogradError, RenderError, ValueError) as error:
+        said = str(error)
+    except OSError as error:
+        said = f"{options.out} can't be written: {error.strerror or error}"
+    except KeyboardInterrupt:
+        print("python -m viz: interrupted", file=sys.stderr)
+        return 130
+    print(f"python -m viz: {said}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
