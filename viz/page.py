@@ -16,6 +16,7 @@ from typing import Any
 
 import autograd as ag
 from viz import numbers, style
+from viz.evaluate import host
 from viz.picture import draw_graph
 from viz.render import Picture, RenderError, clipped, write_whole
 from viz.scene import LOSS, PARAM, Card, Scene
@@ -94,7 +95,10 @@ def step_through(
     scene = Scene(y, **given)
     if not scene.computed:
         raise ValueError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    story = Story(scene, ag.testing.check_nodes(y) if check else ())
+    seeds = None
+    if gradients is not True:
+        seeds = [host(seed) for seed in ([gradients] if hasattr(gradients, "shape") else gradients)]
+    story = Story(scene, ag.testing.check_nodes(y) if check else (), seeds)
     picture = None
     if len(scene.cards) <= style.CARDS:
         picture = draw_graph(y, view="ops", title=title, **given)

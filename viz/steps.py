@@ -11,7 +11,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -242,11 +242,21 @@ class Section:
 class Story:
     """The steps of a scene, in the order in which the engine takes them.
 
-    ``checks``: what `autograd.testing.check_nodes` found about its rules.
+    ``checks``: what `autograd.testing.check_nodes` found about its rules. ``seeds``: what arrives at the outputs, where
+    that is not 1.
     """
 
-    def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = ()) -> None:
+    def __init__(
+        self, scene: Scene, checks: Iterable[NodeCheck] = (), seeds: Sequence[np.ndarray] | None = None
+    ) -> None:
         self.scene = scene
+        self.seeds: dict[Card, np.ndarray] = {}
+        for i, place in enumerate(scene.seen.graph.outputs):
+            end = scene.card(place)
+            assert end is not None
+            if end.gradient is not None:
+                seed = np.ones_like(end.value) if seeds is None else np.asarray(seeds[i])
+                self.seeds[end] = self.seeds[end] + seed if end in self.seeds else seed
         self.checks = {(check.node, check.index): _verdict(check) for check in checks}
         self.arrays = Arrays()
         self.sections = sections(scene)
@@ -347,7 +357,7 @@ class Story:
         )
         if not alike or node.op.variadic or not all(is_small(a) and a.ndim <= 2 for a in arrays):
             return []
-        if card.shape != np.broadcast_shapes(*(a.shape for a in arrays)):  # it has summed
+        if card.shape != np.broadcast_shapes(*(a.shape for a in arrays[1:])):  # it has summed
             return []
         seats = {socket.index: socket.tail.value for socket in card.sockets}
         say, written = self.scene.say, []
@@ -366,52 +376,53 @@ class Story:
     # ------------------------------------------------------------ backward
 
     def _backwards(self) -> Iterator[Step]:
-        seen = self.scene.seen
+        for end in self.seeds:
+            yield self._seed(end)
         arrived: dict[Card, list[Socket]] = {}
-        for place in seen.gradients:
+        for place in self.scene.seen.gradients:
             card = self.scene.card(place)
             assert card is not None
-            if place in self.scene.ends:
-                yield self._seed(card)
             for socket in card.sockets:
-                part = socket.contribution
-                if not socket.passes or part is None:
+                if not socket.passes or socket.contribution is None:
                     continue
                 tail = socket.tail
                 arrived.setdefault(tail, []).append(socket)
-                expected = [use for use in tail.addends if use.contribution is not None]
-                whole = len(expected) == 1 and tail.place not in self.scene.ends
-                yield self._socket(socket, len(arrived[tail]), len(expected), whole)
-                if not whole and len(arrived[tail]) == len(expected) and len(expected) > 1:
+                own = tail in self.seeds
+                yield self._socket(socket, len(arrived[tail]) + own, self._expected(tail) + own)
+                if len(arrived[tail]) == self._expected(tail) and len(arrived[tail]) + own > 1:
                     yield self._sum(tail, arrived[tail])
 
+    def _expected(self, card: Card) -> int:
+        """How many gradients will arrive there from its uses."""
+        return sum(use.contribution is not None for use in card.addends)
+
     def _seed(self, card: Card) -> Step:
+        g, whole = self.seeds[card], self._expected(card) == 0
         by = f"∂{self.scene.end}/∂{card.name}"
-        g = self.scene.seen.gradients[card.place]
-        one = bool(np.all(g == 1)) and not self.scene.seeded
-        words = (
-            f"Nothing stands between {card.name} and itself: if it grows by a little, it grows by just as much. With "
-            "this 1 the way back begins."
-            if one and len(self.scene.ends) == 1
-            else "The sum of the outputs is differentiated: each of them counts once."
-            if one
-            else f"This gradient was given: it is what arrives at {card.name}."
-        )
+        if self.scene.seeded:
+            words = f"This gradient was given: it is what arrives at {card.name}."
+        elif len(self.seeds) == 1:
+            words = (
+                f"Nothing stands between {card.name} and itself: if it grows by a little, it grows by just as much."
+                " With this 1 the way back begins."
+            )
+        else:
+            words = "The sum of the outputs is differentiated: each of them counts once."
         return Step(
             "b",
             card,
             tag=card.name,
             title=f"The gradient starts at {card.name}",
             words=words,
-            form=f"{by} = {numbers.scalar(g[()])}" if g.ndim == 0 else f"{by} = G",
+            form=f"{'' if whole else 'addend 1 of '}{by} = {numbers.scalar(g[()]) if g.ndim == 0 else 'G'}",
             code=_walk_line("+ seed"),
-            eq=[self._matrix(g, by, "grad")],
-            show=[f"a_{card.key}_grad", f"a_{card.key}_glab"],
-            complete=card,
+            eq=[self._matrix(g, by if whole else "seed", "grad")],
+            show=[f"a_{card.key}_grad", f"a_{card.key}_glab"] if whole else [],
+            complete=card if whole else None,
             section=self.home[card],
         )
 
-    def _socket(self, socket: Socket, nth: int, of: int, whole: bool) -> Step:
+    def _socket(self, socket: Socket, nth: int, of: int) -> Step:
         head, tail = socket.head, socket.tail
         node, part = head.node, socket.contribution
         assert node is not None
@@ -419,13 +430,14 @@ class Story:
         by = self.by(tail)
         arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
         form, eq, link, terms, words, entry = self._sent(socket)
+        whole, uses = of == 1, tail.addends
         if not whole:
-            words += f" {tail.name} is used {_times(of)}: this is addend {nth} of {of}." if of > 1 else ""
-        uses = tail.addends
-        cell = "grad"
+            words += f" {self._used(tail)}: this is addend {nth} of {of}."
+        show = [f"a_{tail.key}_glab"]
         if len(uses) > 1:
-            cell = f"g{min(uses.index(socket), len(addends(tail)))}"
-        show = [f"a_{tail.key}_{cell}", f"a_{tail.key}_glab"]
+            show.append(f"a_{tail.key}_g{min(uses.index(socket), len(addends(tail)))}")
+        elif whole:
+            show.append(f"a_{tail.key}_grad")
         if not self.scene.scalar:
             show.append(f"a_{head.key}_vjp{socket.index}")
         mark = f" {socket.mark}" if socket.mark else ""
@@ -529,34 +541,35 @@ class Story:
                 terms[j].append([i, str(float(column[j]))])
         return terms
 
+    def _used(self, card: Card) -> str:
+        also = " and is an output itself" if card in self.seeds else ""
+        return f"{card.name} is used {_times(self._expected(card))}{also}"
+
     def _sum(self, tail: Card, parts: list[Socket]) -> Step:
         by = self.by(tail)
-        several = [socket.contribution for socket in parts]
-        shown = parts if len(parts) <= style.ADDENDS else parts[: style.ADDENDS - 1]
-        eq: list[dict[str, Any]] = []
-        for socket in shown:
+        several = [(self.seeds[tail], "seed")] if tail in self.seeds else []
+        for socket in parts:
             assert socket.contribution is not None
-            mark = f" {socket.mark}" if socket.mark else ""
-            eq += [_sign("+")] if eq else []
-            eq.append(self._matrix(socket.contribution, f"from {socket.head.name}{mark}", "grad"))
+            several.append((socket.contribution, f"from {socket.head.name} {socket.mark}".rstrip()))
+        shown = several if len(several) <= style.ADDENDS else several[: style.ADDENDS - 1]
+        eq: list[dict[str, Any]] = []
+        for part, label in shown:
+            eq += [*([_sign("+")] if eq else []), self._matrix(part, label, "grad")]
         if rest := several[len(shown) :]:
-            eq += [
-                _sign("+"),
-                self._matrix(np.asarray(sum(x for x in rest if x is not None)), f"{len(rest)} more", "grad"),
-            ]
+            eq += [_sign("+"), self._matrix(np.asarray(sum(part for part, _ in rest)), f"{len(rest)} more", "grad")]
         total = tail.gradient
         assert total is not None
         eq += [_sign("="), self._matrix(total, by, "grad")]
-        sizes = " + ".join(numbers.scalar(x[()]) for x in several[: style.ADDENDS] if x is not None and x.ndim == 0)
+        sizes = " + ".join(numbers.scalar(part[()]) for part, _ in several[: style.ADDENDS] if part.ndim == 0)
         more = " + ..." if len(several) > style.ADDENDS else ""
-        written = f"{sizes}{more} = {numbers.scalar(total[()])}" if total.ndim == 0 else f"sum of {len(parts)}"
+        written = f"{sizes}{more} = {numbers.scalar(total[()])}" if total.ndim == 0 else f"sum of {len(several)}"
         return Step(
             "b",
             tail,
             tag=f"Σ {tail.name}",
-            title=f"{len(parts)} gradients meet at {tail.name}",
-            words=f"{tail.name} was used {_times(len(parts))}, and every use changes {self.scene.end}: what comes back "
-            "from them is added up. Only now is the gradient complete.",
+            title=f"{len(several)} gradients meet at {tail.name}",
+            words=f"{self._used(tail)}, and each of them changes {self.scene.end}: what comes back is added up. Only now"
+            " is the gradient complete.",
             form=f"{by} = {written}",
             code=_walk_line("+ part"),
             eq=eq,
@@ -610,7 +623,8 @@ def _cut(cards: list[Card], depth: int) -> list[Section]:
                 whole = group is not None and group.scope == scope
                 many = group.title if whole and group is not None else scope[-1][1]
             elif modules and len(piece) > 1:
-                many = f"{headline(piece[0], named=False)} to {headline(piece[-1], named=False)}"
+                one, other = (card.group.title if card.group else headline(card) for card in (piece[0], piece[-1]))
+                many = f"{one} to {other}" if one != other else f"{one}, {start} to {start + len(piece) - 1}"
             made.append(Section(many, scope[-1][0] if modules else "", piece))
             start += len(piece)
     return made
