@@ -59,7 +59,8 @@ class Cards:
 
     # ------------------------------------------------------------ parts
 
-    def _frame(self, card: Card, padding: int) -> dict[str, Any]:
+    def frame(self, card: Card, padding: int) -> dict[str, Any]:
+        """Border and ground of a card by its role."""
         theme = self.theme
         border, ground, width = {
             PARAM: (theme.knob, theme.knob_bg, style.PARAMETER_BORDER),
@@ -82,7 +83,7 @@ class Cards:
             return all(_finite(socket.tail.value) for socket in card.sockets)
         return all(use.head.gradient is None or _finite(use.head.gradient) for use in card.uses)
 
-    def _whole(self, card: Card, inside: str) -> str:
+    def whole(self, card: Card, inside: str) -> str:
         """A card, framed once more where it failed: a double border does not depend on hue."""
         if not self.failed(card):
             return inside
@@ -113,11 +114,12 @@ class Cards:
         """The colour of the numbers of a gradient."""
         return self._muted(card) if card.doubted else self._grad(card)
 
-    def _sign(self, card: Card) -> dict[str, Any]:
+    def sign(self, card: Card) -> dict[str, Any]:
         """The ground of a badge: reversed where the operation failed."""
         return {"bgcolor": self.theme.bad} if self.failed(card) else {}
 
-    def _badge_ink(self, card: Card) -> str:
+    def badge_ink(self, card: Card) -> str:
+        """The colour of a badge."""
         if self.failed(card):
             return self.theme.paper
         return self.theme.loss_ink if self._dark(card) else self.theme.fwd
@@ -156,7 +158,8 @@ class Cards:
     def _dark(self, card: Card) -> bool:
         return card.role == LOSS and not self.failed(card)
 
-    def _number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
+    def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
+        """A number as text; nan and inf stand out."""
         lost = said.lstrip("-").removesuffix(" ?") in ("nan", "inf")
         if lost:
             dark = colour in (self.theme.loss_ink, self.theme.loss_grad)
@@ -190,7 +193,7 @@ class Cards:
         named = [
             self._name(card),
             text(f" = {formula}", style.CELL if formula else style.VALUE, self.ink(card)),
-            self._number(value, style.VALUE, self.ink(card)),
+            self.number(value, style.VALUE, self.ink(card)),
         ]
         shown = cell(
             *named, port="v", align="LEFT", id=f"{card.key}_val", title=f"{card.name} = {numbers.full(card.value)}"
@@ -198,22 +201,22 @@ class Cards:
         gradient = self._scalar_gradient(card)
         if card.node is None:
             tag = cell(text(TAGS[card.role], style.TAG, self.theme.muted), port="o")
-            return self._whole(card, table(row(tag, shown, gradient), **self._frame(card, 5)))
+            return self.whole(card, table(row(tag, shown, gradient), **self.frame(card, 5)))
         hair = {"border": 1, "color": self._rule(card)}
         said, size = self.badge(card)
         badge = cell(
-            text(said, size, self._badge_ink(card), bold=True),
+            text(said, size, self.badge_ink(card), bold=True),
             port="o",
             width=30,
             rowspan=2,
             sides="R",
             **hair,
-            **self._sign(card),
+            **self.sign(card),
         )
         verdict = self.verdict(card)
         wide = 3 if verdict else 2
         sockets = cell(self._scalar_sockets(card), colspan=wide, align="LEFT", sides="B", cellpadding=2, **hair)
-        return self._whole(card, table(row(badge, sockets), row(shown, gradient, verdict), **self._frame(card, 5)))
+        return self.whole(card, table(row(badge, sockets), row(shown, gradient, verdict), **self.frame(card, 5)))
 
     def _scalar_sockets(self, card: Card) -> str:
         cells = []
@@ -260,7 +263,7 @@ class Cards:
                     cells.append(cell(text("+", style.GRAD_LABEL, self._grad(card)), cellpadding=1))
                 cells.append(
                     cell(
-                        self._number(
+                        self.number(
                             f"{said} ?" if i < len(shown) and shown[i].doubted else said,
                             style.GRAD_LABEL,
                             self._arrived(card),
@@ -279,7 +282,7 @@ class Cards:
         said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
         cells.append(
             cell(
-                self._number(said, style.GRADIENT, self._arrived(card), bold=not card.doubted, italic=True),
+                self.number(said, style.GRADIENT, self._arrived(card), bold=not card.doubted, italic=True),
                 port="g",
                 cellpadding=2,
                 id=f"{card.key}_grad",
@@ -316,7 +319,7 @@ class Cards:
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
             for sockets, edge in ((left, "R"), (right, "L"))
         ]
-        return self._whole(card, table(row(sides[0], middle, sides[1]), **self._frame(card, 2)))
+        return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
 
     def _top(self, card: Card, sockets: Sequence[Socket]) -> str:
         cells = []
@@ -362,10 +365,10 @@ class Cards:
         written = self.scene.formula(card).text
         # Where the badge is a word, a formula that only repeats it says nothing.
         formula = f" = {clipped(written, FORMULA)}"
-        badge = text(said if self.failed(card) else f"{said}  ", size, self._badge_ink(card), bold=True)
+        badge = text(said if self.failed(card) else f"{said}  ", size, self.badge_ink(card), bold=True)
         parts = [badge, self._name(card), text(formula, style.CELL, self.ink(card))]
         if self.failed(card):
-            parts = [table(row(cell(badge, cellpadding=3, **self._sign(card)), cell("  ", *parts[1:])))]
+            parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]
         slopes = [socket for socket in card.sockets if socket.passes and has_prime(socket)]
         if not slopes:
             return row(cell(*parts, colspan=wide, align="LEFT"))
@@ -486,7 +489,7 @@ class Cards:
             else:
                 shown = self.shown(card, card.value, style.CELL)
             rows.append(self._rows(card, shown))
-            return self._whole(card, table(*rows, **self._frame(card, 3)))
+            return self.whole(card, table(*rows, **self.frame(card, 3)))
         numbers_at, words_at = (("v", "g"), (None, None)) if side == "left" else ((None, None), ("v", "g"))
         widths = self._columns(card)
         rows.append(
@@ -529,7 +532,7 @@ class Cards:
                     ),
                 )
             )
-        return self._whole(card, table(*rows, **self._frame(card, 3)))
+        return self.whole(card, table(*rows, **self.frame(card, 3)))
 
     # ------------------------------------------------------------ arrays
 
@@ -559,7 +562,7 @@ class Cards:
         if array.size == 0:
             return text("empty", style.CAPTION, self._muted(card))
         if array.shape == ():
-            return self._number(numbers.scalar(array[()]), size, colour, italic=gradient)
+            return self.number(numbers.scalar(array[()]), size, colour, italic=gradient)
         most = _size_of(array)
         if most is None:
             return self._mark(card, array, gradient)
@@ -568,7 +571,7 @@ class Cards:
             cells = []
             for j, said in enumerate(line):
                 wide = {"width": widths[j]} if j < len(widths) else {}
-                cells.append(cell(self._number(said, min(size, most), colour, italic=gradient), align="RIGHT", **wide))
+                cells.append(cell(self.number(said, min(size, most), colour, italic=gradient), align="RIGHT", **wide))
             lines.append(row(*cells))
         grid = table(*lines, cellpadding=2)
         factor = "" if gradient else self._factor(array)

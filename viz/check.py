@@ -76,8 +76,8 @@ def check_graph(
     for check in report.wrong:
         if check.rule is None:
             raise GradcheckError(
-                f"a graph whose rules do not run can't be drawn: of {check.title}, by {check.argument}, {check.note.rstrip('.')}. "
-                "Mend it first; autograd.testing.check_nodes tells of the other rules."
+                f"a graph whose rules do not run can't be drawn: of {check.title}, by {check.argument}, "
+                f"{check.note.rstrip('.')}. Mend it first; autograd.testing.check_nodes tells of the other rules."
             )
     if many:
         given = {name: value for name, value in (names or {}).items() if isinstance(value, ag.Tensor)}
