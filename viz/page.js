@@ -45,7 +45,7 @@ function thumbnail(a) {
 }
 function figure(p, n) {
   const a = D.arrays[p.m], lost = /^-?(nan|inf)$/;
-  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => '<tr>' +
+  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => '<tr>' +
     r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
       .join('') + '</tr>').join('') + '</table></div>' : '';
   const foot = [a.k, a.n === '()' ? '' : a.n, a.c].filter(Boolean).join('&nbsp; ');
@@ -94,7 +94,9 @@ function wire(s) {
       out.textContent = written(terms, i, j);
     } else {
       const wide = ms[0].t[0].length, same = R === 2 && ms[1].t.length === ms[0].t.length && ms[1].t[0].length === wide;
-      const terms = s.terms[flat].map(([g, value]) => {
+      /* a factor of 0 is worth to be seen where it belongs to this entry alone */
+      const zero = same && ms[0].n === result.n ? [[flat, full(ms[1], i, j)]] : [];
+      const terms = (s.terms[flat].length ? s.terms[flat] : zero).map(([g, value]) => {
         const gi = Math.floor(g / wide), gj = g % wide;
         hot(0, gi, gj);
         if (R === 2) same ? hot(1, gi, gj) : hot(1, i, j);
@@ -107,7 +109,9 @@ function wire(s) {
     td.tabIndex = 0;
     td.onmouseenter = td.onfocus = () => show(+td.dataset.i, +td.dataset.j);
   });
-  show(0, 0);
+  const sizes = result.t.map((row, i) => row.map((_, j) => Math.abs(+full(result, i, j)) || 0));
+  const most = Math.max(...sizes.flat()), i = sizes.findIndex(row => row.includes(most));
+  show(i, sizes[i].indexOf(most));
 }
 
 /* ---------------------------------------------------------------- step bar */
@@ -418,5 +422,7 @@ function linked() {
   themed(name === 'dark' || name === 'light' ? name : document.documentElement.dataset.theme || '');
   go((+h.get('step') || 1) - 1, false);
 }
+matchMedia('(prefers-color-scheme:dark)').addEventListener('change', () => themed(document.documentElement.dataset.theme || ''));
+addEventListener('beforeprint', () => { document.querySelector('details').open = true; });
 addEventListener('hashchange', linked);
 linked();

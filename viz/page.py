@@ -24,6 +24,7 @@ from viz.steps import Section, Step, Story
 from viz.style import Theme
 
 HEIGHT = 720  # of the frame in a notebook, in pixels
+LEAST = 0.75  # of its size: a wider drawing is scrolled, not made smaller
 FLAT = 200  # steps that have a button each in the bar; above, a section has
 ENTRIES = 16  # of an array, written out in the table of all values
 TITLE = 60  # characters of an expression that still makes a title
@@ -334,7 +335,8 @@ def _variables() -> str:
     return (
         f":root{{{fonts};{light}}}\n"
         f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-        f":root[data-theme=dark]{{{dark}}}\n{paint}"
+        f":root[data-theme=dark]{{{dark}}}\n"
+        f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{{light}}}}}\n{paint}"
     )
 
 
@@ -347,4 +349,6 @@ def _drawing(picture: Picture) -> str | None:
         return None
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r' font-family="[^"]*"', "", drawn)
-    return re.sub(r'<svg ([^>]*?) style="[^"]*"', r'<svg class="picture" \1', drawn, count=1)
+    width = re.search(r'width="([\d.]+)pt"', drawn)
+    least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""
+    return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1)

@@ -352,8 +352,11 @@ class Story:
         node = card.node
         assert node is not None
         arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
-        alike = node.op.broadcasts or (
-            len(card.sockets) == 1 and card.sockets[0].passes and _acts_alone(card.sockets[0])
+        bare = all(a.ndim == 0 for a in arrays)
+        alike = (
+            node.op.broadcasts
+            or bare
+            or (len(card.sockets) == 1 and card.sockets[0].passes and _acts_alone(card.sockets[0]))
         )
         if not alike or node.op.variadic or not all(is_small(a) and a.ndim <= 2 for a in arrays):
             return []
@@ -568,8 +571,8 @@ class Story:
             tail,
             tag=f"Σ {tail.name}",
             title=f"{len(several)} gradients meet at {tail.name}",
-            words=f"{self._used(tail)}, and each of them changes {self.scene.end}: what comes back is added up. Only now"
-            " is the gradient complete.",
+            words=f"{self._used(tail)}, and each of them changes {self.scene.end}: what comes back is added up. Only"
+            " now is the gradient complete.",
             form=f"{by} = {written}",
             code=_walk_line("+ part"),
             eq=eq,
@@ -724,7 +727,8 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
             if symbol.head == "divide":
                 bracketed = f"({rest.text})" if rest.level < 3 else rest.text
                 return inner[0] / value, f"{inner[1]} / {bracketed}"
-            return inner[0] * value, said if inner[1] == "1" else f"{inner[1]} × {said}"
+            product = f"{said}·{inner[1]}" if rest.number is not None else f"{inner[1]} × {said}"
+            return inner[0] * value, said if inner[1] == "1" else product
     return None
 
 
