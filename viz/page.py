@@ -218,7 +218,7 @@ class _Document:
         said: dict[str, Any] = {
             "ph": step.phase,
             "card": step.card.key,
-            "tag": clipped(step.tag, style.NAME_LENGTH_INSIDE),
+            "tag": _tag(step.tag),
             "title": step.title,
             "words": step.words,
             "form": step.form,
@@ -294,7 +294,7 @@ class _Document:
                 size = f"<em>rms {_text(by)} {numbers.rms(last.gradient)}</em>"
             boxes.append(
                 f'<section class="sec" id="s_{i}"><button type="button" aria-expanded="false">'
-                f"<b>{_text(section.title)}</b><small>{_text('   '.join(filter(None, notes)))}</small>{size}</button>"
+                f"<b>{_text(section.title)}</b><small>{_text(', '.join(filter(None, notes)))}</small>{size}</button>"
                 '<div class="rows" hidden></div></section>'
             )
         return f'<div class="ladder">{"".join(boxes)}</div>'
@@ -308,6 +308,11 @@ class _Document:
         )
         heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))
         return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _tag(name: str) -> str:
+    """A name on a button: of a long path its last part."""
+    return clipped(name if len(name) <= style.NAME_LENGTH_INSIDE else name.rpartition(".")[2], style.NAME_LENGTH_INSIDE)
 
 
 def _number(x: float) -> float | str:

@@ -84,7 +84,7 @@ def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str
     last = len(style.GRAD_RAMP) - 1
     with np.errstate(invalid="ignore"):
         levels = np.where(np.isfinite(means), np.clip(np.round(means / most * last), 0, last), 9)
-    record["p"] = ["".join(str(int(x)) for x in line) for line in levels]
+    record["p"] = [bytes(line).decode() for line in (levels + ord("0")).astype(np.uint8)]
     record["g"] = int(gradient)
     record["c"] = f"rms {numbers.rms(array)}" if gradient else numbers.summary(array)
     return record

@@ -143,6 +143,23 @@ def test_many_operations_are_a_ladder_that_says_what_it_hides():
     assert len(data(page)["steps"]) == 200 + 1 + 200
 
 
+def test_a_long_path_is_a_short_tag():
+    w = ag.Tensor(2.0, requires_grad=True, name="encoder.blocks.11.weight")
+    steps = data(step_through(w * 3.0))["steps"]
+    assert (steps[-1]["tag"], steps[-1]["title"]) == (
+        "weight",
+        "Multiply sends its gradient to encoder.blocks.11.weight",
+    )
+
+
+def test_values_that_are_not_finite_are_said():
+    with np.errstate(all="ignore"):
+        x = ag.Tensor([-1.0, 4.0], requires_grad=True, name="x")
+        page = step_through(ag.sum(ag.sqrt(x)))
+    assert data(page)["arrays"][data(page)["steps"][0]["eq"][-1]["m"]]["t"] == [["nan", "2"]]
+    assert "NOT FINITE" in page.html
+
+
 def test_a_wrong_rule_is_called_wrong():
     @ag.op("x³")
     def cubed(xp, x):
