@@ -1,4 +1,4 @@
-"""Arrays too large for numbers, as small marks inside a card: strip, thumbnail, picture, gauge.
+"""Arrays too large for numbers, as small marks inside a card: strip, thumbnail, picture, gauge, staircase.
 
 Each is an HTML-like table.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from viz import numbers, style
-from viz.render import cell, row, table
+from viz.render import cell, row, table, text
 from viz.style import Theme
 
 GAUGE = (-7, 0)  # decades: one cell each from 1e-7 to 1
@@ -98,6 +98,50 @@ def gauge(rms: float, theme: Theme) -> str:
         for i in range(GAUGE[1] - GAUGE[0])
     )
     return table(row(*cells), cellspacing=1)
+
+
+STAIRS = 40  # columns; of more blocks, several share one
+STAIR_WIDTH = 15  # points, of a column
+DECADES = 14  # cells high; of more decades, several share one
+
+
+def staircase(sizes: Sequence[float], theme: Theme) -> str:
+    """Sizes on a log scale beside each other: one column per block, one cell per decade, zero and less than all empty.
+
+    Of more than 40 blocks, each column stands for several of them and shows the smallest. A size that is not finite
+    fills its column in the colour of what has failed.
+    """
+    together = -(-len(sizes) // STAIRS)
+    # What is not finite is never hidden by what is.
+    columns = [
+        min(part, key=lambda size: size if math.isfinite(size) else -math.inf)
+        for part in (sizes[i : i + together] for i in range(0, len(sizes), together))
+    ]
+    powers = [round(math.log10(size)) for size in columns if math.isfinite(size) and size > 0] or [0]
+    low, high = min(powers) - 1, max(powers) + 1
+    step = -(-(high - low + 1) // DECADES)
+    width = max(min(STAIR_WIDTH, 13 * STAIR_WIDTH // len(columns)), 4)
+    lines = []
+    for i, power in enumerate(range(low + step * ((high - low) // step), low - 1, -step)):
+        label = (f"1e{power}" if power else "1") if i % 2 == 0 else " "
+        cells = [cell(text(label, style.TAG, theme.muted), width=26, height=8, align="RIGHT")]
+        for size in columns:
+            filled = size > 0 and round(math.log10(size)) >= power if math.isfinite(size) else True
+            colour = theme.grad if math.isfinite(size) else theme.bad
+            cells.append(cell(width=width, height=8, fixedsize=True, bgcolor=colour if filled else theme.paper))
+        lines.append(row(*cells))
+    n = len(columns)
+    if n <= 13:
+        below = [cell(text(i + 1, style.TAG, theme.muted), width=width, height=11, fixedsize=True) for i in range(n)]
+    else:
+        half = n // 2
+        below = [
+            cell(text(1, style.TAG, theme.muted), colspan=half, align="LEFT"),
+            cell(text(len(sizes), style.TAG, theme.muted), colspan=n - half, align="RIGHT"),
+        ]
+    # Cells and gaps, or the engine stretches the stairs apart.
+    whole = {"width": 30 + n * (width + 1), "height": 9 * len(lines) + 14}
+    return table(*lines, row(cell(" "), *below), cellspacing=1, fixedsize=True, **whole)
 
 
 def picture_of(batch: np.ndarray, example: int = 0, shape: tuple[int, int] | None = None) -> np.ndarray | None:

@@ -18,9 +18,10 @@ import numpy as np
 import autograd as ag
 from viz import marks, numbers, style
 from viz.evaluate import Evaluation, evaluate
+from viz.folding import Repeat, folded
 from viz.render import Picture, cell, clipped, table, text
 from viz.render import row as row_
-from viz.rows import ACTIVATIONS, LOSSES, Link, Parameter, Row, percent, rows_of, score, slopes, warn
+from viz.rows import ACTIVATIONS, LOSSES, Caution, Link, Parameter, Row, percent, rows_of, score, slopes, warn
 from viz.style import Theme
 
 ROWS = 40  # more are folded:
@@ -38,6 +39,8 @@ def draw_modules(
     gradients: bool = True,
     image: bool | tuple[int, int] | None = None,
     example: int = 0,
+    depth: int | None = None,
+    fold: bool = True,
 ) -> Picture:
     """The module table of the graph that computed ``y``: one row per module, gradients climbing on the right.
 
@@ -45,9 +48,13 @@ def draw_modules(
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
     it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown. ``image``: the input is drawn as a
     picture when its rows are squares of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the
-    shape. ``example`` picks which one. Over 40 rows the first and the last 15 are drawn.
+    shape. ``example`` picks which one. ``depth``: how deep modules are opened: None opens all of them, 1 draws one row
+    for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. ``fold``: 3 or more
+    equal blocks in a row become one card that says how many they are and shows the gradient of each as a staircase.
+    Over 40 rows the first and the last 15 are drawn.
 
-    Raises `ValueError` when no operation was recorded for ``y``, or ``example`` is not in the batch.
+    Raises `ValueError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is below
+    zero.
 
     >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
     >>> picture = draw_modules(ag.sum(ag.tanh(w)))
@@ -59,8 +66,10 @@ def draw_modules(
             "there is nothing to draw: no operation was recorded for this Tensor. Compute it from Tensors with"
             " requires_grad=True, outside of no_grad()"
         )
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
     seen = evaluate(y, gradients)
-    rows, links = rows_of(seen.graph, {id(t.node or t): name for name, t in (names or {}).items()})
+    rows, links = rows_of(seen.graph, {id(t.node or t): name for name, t in (names or {}).items()}, depth)
     warn(rows, seen)
     batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
     if len(batch) > 1 and not 0 <= example < batch[0]:
@@ -71,7 +80,7 @@ def draw_modules(
             f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
             " image=None"
         )
-    return _Table(rows, links, seen, style.theme_named(theme), image, example).draw(title)
+    return _Table(rows, links, seen, style.theme_named(theme), image, example, fold).draw(title)
 
 
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
@@ -95,16 +104,18 @@ class _Table:
         theme: Theme,
         image: bool | tuple[int, int] | None,
         example: int,
+        fold: bool,
     ) -> None:
         self.rows, self.links, self.seen, self.theme = rows, links, seen, theme
         self.image, self.example = image, example
+        self.units = folded(rows, links, seen.graph.outputs) if fold else list[Row | Repeat](rows)
         self.output = next(row for row in rows if any(row.place is output for output in seen.graph.outputs))
         self.end = self.output.letter
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
         self.batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
 
     def draw(self, title: str | None) -> Picture:
-        theme, rows = self.theme, self.rows
+        theme = self.theme
         reading = [[self._caption("one row per module"), self._caption("   solid = values, going down")]]
         marks_line = [text("strip = histogram of values   ", style.CAPTION, theme.fwd)]
         if self.seen.gradients:
@@ -118,28 +129,36 @@ class _Table:
             )
         else:
             marks_line.append(self._gradient("gradients: not computed"))
+        if any(isinstance(unit, Repeat) for unit in self.units):
+            marks_line.append(self._caption("   staircase = one column per equal block"))
         title = title or self._title()
         picture = Picture(
             "modules", title=title, reading=[*reading, marks_line], theme=theme, nodesep=0.3, alt=self._alt(title)
         )
-        hidden = rows[ROWS_KEPT:-ROWS_KEPT] if len(rows) > ROWS else []
-        away = {row.key for row in hidden}
-        at = {row.key: "hidden" if row.key in away else row.key for row in rows}
+        hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
+        away = {unit.key for unit in hidden}
+        at: dict[str, str] = {}
         drawn: list[str] = []
-        for row in rows:
-            if at[row.key] == row.key:
-                self._card(picture, row)
-            elif "hidden" not in drawn:
-                self._fold(picture, hidden)
-            if at[row.key] not in drawn:
-                drawn.append(at[row.key])
+        for unit in self.units:
+            key = "hidden" if unit.key in away else unit.key
+            at |= dict.fromkeys((row.key for row in _rows(unit)), key)
+            if key in drawn:
+                continue
+            drawn.append(key)
+            if key == "hidden":
+                self._fold(picture, [row for left_out in hidden for row in _rows(left_out)])
+            elif isinstance(unit, Repeat):
+                self._repeat(picture, unit)
+            else:
+                self._card(picture, unit)
         self._edges(picture, at, drawn)
         return picture
 
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
-        linear = [row.weight.tensor.shape for row in self.rows if row.op == "linear" and row.weight]
+        weights = (node.inputs[1] for row in self.rows for node in row.nodes if node.op.name == "linear")
+        linear = [tuple(weight.shape) for weight in weights]
         chain = all(a[0] == b[1] for a, b in pairwise(linear))
         batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 else ""
         if linear and chain and len(linear) <= 8:
@@ -220,9 +239,8 @@ class _Table:
                     title=tips[i],
                 )
             )
-        cells.append(
-            cell(self._boxes(row, dark), port="side", width=COLUMNS[4], align="LEFT", sides="L", border=1, color=rule)
-        )
+        boxes = self._boxes(row.warnings, dark)
+        cells.append(cell(boxes, port="side", width=COLUMNS[4], align="LEFT", sides="L", border=1, color=rule))
         label = table(row_(*cells), cellpadding=4, **frame)
         if failed:
             label = table(row_(cell(label)), border=4, color=theme.bad, bgcolor=theme.paper, cellpadding=2)
@@ -249,7 +267,7 @@ class _Table:
         """Name, values, gradient, gauge of a module or an operation."""
         theme, seen = self.theme, self.seen
         size = self._parameters([row])
-        if row.op == "linear" and row.weight:
+        if row.op == "linear" and row.weight and len(row.nodes) == 1:
             out, into = row.weight.tensor.shape
             size = f"{numbers.count(into)} → {numbers.count(out)}    {size}"
         shared = [p.name for p in row.parameters if p.shared]
@@ -333,12 +351,10 @@ class _Table:
         size = numbers.root_mean_square(array)
         return self._stacked(marks.gauge(size, self.theme), self._gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
 
-    def _boxes(self, row: Row, dark: bool) -> str:
+    def _boxes(self, warnings: Iterable[Caution], dark: bool = False) -> str:
         theme = self.theme
-        if not row.warnings:
-            return text(" ", style.CAPTION, theme.loss_mut if dark else theme.muted)
         boxes = []
-        for warning in row.warnings:
+        for warning in warnings:
             ink, ground = (theme.bad, theme.bad_bg) if warning.word == "NOT FINITE" else (theme.warn, theme.warn_bg)
             words = [
                 text(f"▲ {warning.word}", style.CELL, ink, bold=True),
@@ -346,6 +362,8 @@ class _Table:
             ]
             inside = row_(cell(_lines(*words), align="LEFT", balign="LEFT"))
             boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
+        if not boxes:
+            return text(" ", style.CAPTION, theme.loss_mut if dark else theme.muted)
         return table(*boxes, cellspacing=2)
 
     def _input_cells(self, row: Row) -> tuple[str, str, str, str]:
@@ -450,6 +468,54 @@ class _Table:
             "hidden", table(label, border=1, color=theme.hair, bgcolor=theme.panel, cellpadding=4), cls="module folded"
         )
 
+    def _repeat(self, picture: Picture, repeat: Repeat) -> None:
+        """One card for equal blocks: how many, what each is made of, the gradient of every one, what is not drawn."""
+        theme, of = self.theme, len(repeat.blocks)
+        rows = repeat.rows
+        sizes = repeat.sizes(self.seen)
+        warnings = repeat.warnings(sizes)
+        own = [p for row in rows for p in row.parameters if not p.shared]
+        ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
+        if any(warning.word == "NOT FINITE" for warning in warnings):
+            ink, ground = theme.bad, theme.bad_bg
+        ops = numbers.count(sum(len(row.nodes) for row in rows))
+        words = [
+            *_wrapped(repeat.parts),
+            self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
+            f"{ops} ops not drawn",
+        ]
+        name = text(f"{of} ×", style.COUNT, ink, bold=True) + text(
+            f"  {clipped(repeat.title, 20)}", style.NAME, theme.ink, bold=True
+        )
+        by = f"∂{self.end}/∂W" if any(row.weight for row in rows) else f"∂{self.end}/∂(output)"
+        stairs, ends = self._caption("not computed"), self._caption(" ")
+        if sizes is not None:
+            each = -(-of // marks.STAIRS)
+            said = f"rms {by} of block 1 to {of}" + (f", the smallest of {each} each" if each > 1 else "")
+            stairs = table(
+                row_(cell(self._gradient(said), align="LEFT")),
+                row_(cell(marks.staircase(sizes, theme), align="LEFT")),
+                cellpadding=1,
+            )
+            ends = _lines(
+                self._gradient(f"rms {by}"),
+                *(self._gradient(f"block {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
+            )
+        told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
+        hair = {"sides": "L", "border": 1, "color": theme.hair, "align": "LEFT", "balign": "LEFT"}
+        whole = f"rms {by} of block 1 to {of}: {told}"
+        cells = (
+            cell(_lines(name, *map(self._caption, words)), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT"),
+            cell(stairs, width=COLUMNS[1] + COLUMNS[2], id=f"{repeat.key}_grad", title=whole, **hair),
+            cell(ends, port="g", width=COLUMNS[3], id=f"{repeat.key}_size", title=whole, **hair),
+            cell(self._boxes(warnings), port="side", width=COLUMNS[4], **hair),
+        )
+        label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
+        for _ in range(2):
+            label = table(row_(cell(label)), border=1, color=ink, bgcolor=theme.paper, cellspacing=3)
+        failed = " failed" if ink == theme.bad else ""
+        picture.node(repeat.key, label, cls=f"module folded{failed}")
+
     # ------------------------------------------------------------ edges
 
     def _edges(self, picture: Picture, at: Mapping[str, str], drawn: list[str]) -> None:
@@ -520,6 +586,26 @@ class _Table:
             if place is link.place and part is not None
         ]
         return sum(parts[1:], start=parts[0]) if parts else None
+
+
+def _rows(unit: Row | Repeat) -> list[Row]:
+    return unit.rows if isinstance(unit, Repeat) else [unit]
+
+
+def _wrapped(parts: list[str]) -> list[str]:
+    """What a block is made of, in at most 3 lines of a caption."""
+    lines = [""] if parts else []
+    for i, part in enumerate(parts):
+        joined = f"{lines[-1]}, {part}" if lines[-1] else part
+        if len(joined) <= LINE + 2:
+            lines[-1] = joined
+        elif len(lines) == 3:
+            lines[-1] += f", {len(parts) - i} more"
+            break
+        else:
+            lines[-1] += ","
+            lines.append(clipped(part, LINE))
+    return lines
 
 
 def _is_small(array: np.ndarray) -> bool:

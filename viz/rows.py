@@ -59,10 +59,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Caution:
-    """A boxed word and, in one or two short lines, the number that triggered it."""
+    """A boxed word and, in one or two short lines, the number that triggered it.
+
+    ``number`` is that number bare: the share (VANISHING: of the largest layer's; SATURATED, DEAD: of outputs or units),
+    the multiple or the rms (EXPLODING), the count of entries (NOT FINITE).
+    """
 
     word: str
     lines: tuple[str, ...]
+    number: float
 
 
 @dataclass
@@ -75,6 +80,8 @@ class Row:
     place: Any  # of its output: node, leaf Tensor or constant array
     nodes: tuple[Node, ...] = ()
     path: str | None = None  # of the module, None outside of one
+    label: str = ""  # the title without its number
+    scope: tuple[tuple[str, str], ...] = ()  # the modules it was recorded in, outermost first
     parameters: tuple[Parameter, ...] = ()
     warnings: list[Caution] = field(default_factory=list)
 
@@ -125,14 +132,28 @@ class _Names:
         return tried
 
 
-def rows_of(graph: ag.Graph, names: Mapping[int, str] | None = None) -> tuple[list[Row], list[Link]]:
+def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple[str, str], ...]:
+    """As much of a scope as is opened: the model, whose path is empty, and ``depth`` modules within it.
+
+    >>> opened((("", "Net"), ("blocks.0", "Block"), ("blocks.0.linear", "Linear")), 1)
+    (('', 'Net'), ('blocks.0', 'Block'))
+    """
+    if depth is None or not scope:
+        return scope
+    return scope[: depth + (scope[0][0] == "")]
+
+
+def rows_of(
+    graph: ag.Graph, names: Mapping[int, str] | None = None, depth: int | None = None
+) -> tuple[list[Row], list[Link]]:
     """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
 
-    ``names`` gives places and leaves other names, by their id.
+    ``names`` gives places and leaves other names, by their id. ``depth``: how deep modules are opened, None for all the
+    way; 1 gives one row for each module that is a direct part of the model, 0 one for the model.
     """
     given = names or {}
-    groups = list(_groups(node for node in graph.nodes if node.op is not None))
-    titles = [module[1] if module else _op_title(nodes[-1]) for module, nodes in groups]
+    groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
+    titles = [module[-1][1] if module else _op_title(nodes[-1]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
     keys, letters = _Names(), _Names()
     rows: list[Row] = []
@@ -153,11 +174,12 @@ def rows_of(graph: ag.Graph, names: Mapping[int, str] | None = None) -> tuple[li
         seen[title] += 1
         numbered = f"{title} {seen[title]}" if often[title] > 1 else title
         trained = {id(place): place for place, role in uses if role == "parameter"}
-        layers += any(key not in shown for key in trained)
+        first = layers + 1
+        layers += max(_weights_of(nodes, shown), any(key not in shown for key in trained))
         parameters = []
         for key, tensor in trained.items():
             shared = key in shown
-            shown.setdefault(key, given.get(key) or _parameter_name(tensor, nodes, layers))
+            shown.setdefault(key, given.get(key) or _parameter_name(tensor, nodes, first))
             parameters.append(Parameter(tensor, shown[key], shared))
         here = Row(
             key=keys.fresh(identifier(numbered)),
@@ -165,7 +187,9 @@ def rows_of(graph: ag.Graph, names: Mapping[int, str] | None = None) -> tuple[li
             letter="",
             place=_output(nodes, graph, users),
             nodes=tuple(nodes),
-            path=module[0] if module else None,
+            path=module[-1][0] if module else None,
+            label=title,
+            scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
         )
         here.letter = letters.fresh(_named(here.place, given) or _letter(here, graph, layers, letters))
@@ -176,10 +200,12 @@ def rows_of(graph: ag.Graph, names: Mapping[int, str] | None = None) -> tuple[li
     return rows, links
 
 
-def _groups(nodes: Iterable[Node]) -> Iterator[tuple[tuple[str, str] | None, list[Node]]]:
-    """The nodes of each call of an innermost module, with its path and label; every other node alone."""
+def _groups(
+    nodes: Iterable[Node], depth: int | None
+) -> Iterator[tuple[tuple[tuple[str, str], ...] | None, list[Node]]]:
+    """The nodes of each call of an innermost module that is opened, with its scope; every other node alone."""
     ordered = sorted(nodes, key=lambda node: node.index)
-    scopes = [node.scope or () for node in ordered]
+    scopes = [opened(node.scope or (), depth) for node in ordered]
     containers = {scope[:depth] for scope in scopes for depth in range(len(scope))}
     call: list[Node] = []
     for i, (node, scope) in enumerate(zip(ordered, scopes, strict=True)):
@@ -188,7 +214,7 @@ def _groups(nodes: Iterable[Node]) -> Iterator[tuple[tuple[str, str] | None, lis
             continue
         call.append(node)
         if i + 1 == len(ordered) or scopes[i + 1] != scope:
-            yield scope[-1], call
+            yield scope, call
             call = []
 
 
@@ -237,12 +263,26 @@ def _named(place: Any, names: Mapping[int, str]) -> str | None:
     return names.get(id(place)) or getattr(place, "name", None)
 
 
+def _weights(nodes: list[Node]) -> list[Any]:
+    """The weights of the linear layers among the nodes, each once; a weight that is computed is none."""
+    weights = (node.inputs[1] for node in nodes if node.op.name == "linear")
+    return list({id(weight): weight for weight in weights if not isinstance(weight, Node)}.values())
+
+
+def _weights_of(nodes: list[Node], shown: Mapping[int, str]) -> int:
+    """How many weights of linear layers are new here."""
+    return sum(id(weight) not in shown for weight in _weights(nodes))
+
+
 def _parameter_name(tensor: Any, nodes: list[Node], layer: int) -> str:
+    """`W2` and `b2` in the second linear layer; ``layer`` is the number of the first one among the nodes."""
+    weights = _weights(nodes)
     for node in nodes:
         if node.op.name == "linear":
+            number = layer + next((i for i, weight in enumerate(weights) if weight is node.inputs[1]), 0)
             for arg, letter in (("weight", "W"), ("bias", "b")):
                 if node.inputs[node.op.args.index(arg)] is tensor:
-                    return f"{letter}{layer}"
+                    return f"{letter}{number}"
     return clipped(tensor.name, 12) if tensor.name else f"θ{layer}"
 
 
@@ -277,12 +317,14 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
         if math.isfinite(size):
             if size < VANISHING * largest:
                 ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
-                row.warnings.append(Caution("VANISHING", (f"weight gradient is {ratio}", "of the largest layer's")))
+                words = (f"weight gradient is {ratio}", "of the largest layer's")
+                row.warnings.append(Caution("VANISHING", words, size / largest))
             if size > EXPLODING * median > 0:
-                times = numbers.short(size / median)
-                row.warnings.append(Caution("EXPLODING", (f"weight gradient is {times}", "times the layers' median")))
+                words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
+                row.warnings.append(Caution("EXPLODING", words, size / median))
             elif size > EXPLODING_RMS:
-                row.warnings.append(Caution("EXPLODING", ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")))
+                words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
+                row.warnings.append(Caution("EXPLODING", words, size))
         for node in row.nodes:
             name = row.letter if node is row.place else node.op.name
             row.warnings += _squashed(node, seen.values[node], name)
@@ -292,14 +334,16 @@ def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Caution]:
     arrays = [(row.letter, seen.value(row.place)), (f"∂{end}/∂{row.letter}", seen.gradient(row.place))]
     arrays += [(p.name, seen.values.get(p.tensor)) for p in row.parameters]
     arrays += [(f"∂{end}/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
-    lines = []
+    lines: list[str] = []
+    total = 0
     for name, array in arrays:
         if array is None or array.dtype.kind not in "fc":
             continue
         counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
         lines += [f"{numbers.count(n)} {word} in {name}" for word, n in counts.items() if n]
+        total += sum(counts.values())
     more = (f"and {len(lines) - 2} more",) if len(lines) > 3 else ()
-    return [Caution("NOT FINITE", (*lines[: 2 if more else 3], *more))] if lines else []
+    return [Caution("NOT FINITE", (*lines[: 2 if more else 3], *more), total)] if lines else []
 
 
 def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
@@ -307,13 +351,15 @@ def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
         low, high = LIMITS[node.op.name]
         share = float(np.mean((value < low + NEAR) | (value > high - NEAR)))
         if share > SATURATED:
-            return [Caution("SATURATED", (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}"))]
+            words = (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
+            return [Caution("SATURATED", words, share)]
     # One example alone leaves half of the units at zero as a rule: only a batch can tell.
     if node.op.name == "relu" and value.ndim > 1 and len(value) > 1 and value.size:
         zero = np.all(value == 0, axis=0)
         if zero.mean() > DEAD:
-            dead = f"{percent(float(zero.mean()))} of {numbers.count(zero.size)} units are 0"
-            return [Caution("DEAD", (dead, f"for the whole batch of {len(value)}"))]
+            share = float(zero.mean())
+            dead = f"{percent(share)} of {numbers.count(zero.size)} units are 0"
+            return [Caution("DEAD", (dead, f"for the whole batch of {len(value)}"), share)]
     return []
 
 

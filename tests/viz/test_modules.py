@@ -185,12 +185,12 @@ def test_a_skip_connection_has_both_edges_at_the_side():
 
 class TestFolding:
     def test_forty_rows_are_all_drawn(self):
-        picture = draw_modules(classifier([30, *[6] * 18, 3], activation="tanh")[1])  # 1 + 19 + 18 + 1 rows
+        picture = draw_modules(classifier([30, *[6] * 18, 3], activation="tanh")[1], fold=False)  # 1 + 19 + 18 + 1 rows
         assert len(node_ids(picture)) == 39
         assert "not drawn" not in picture.source
 
     def test_more_are_folded_to_the_first_and_last_fifteen(self):
-        picture = draw_modules(classifier([30, *[6] * 24, 3], activation="tanh")[1])  # 51 rows
+        picture = draw_modules(classifier([30, *[6] * 24, 3], activation="tanh")[1], fold=False)  # 51 rows
         ids = node_ids(picture)
         assert len(ids) == 31
         assert ids[15] == "hidden"
@@ -202,5 +202,5 @@ class TestFolding:
         assert f"b_hidden_{ids[16]}" in picture.source
 
     def test_hidden_warnings_are_counted(self):
-        text = words(draw_modules(classifier([30, *[6] * 24, 3])[1]))
+        text = words(draw_modules(classifier([30, *[6] * 24, 3])[1], fold=False))
         assert re.search(r"▲ VANISHING in \d+", text)
