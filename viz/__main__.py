@@ -19,7 +19,7 @@ from viz.derivation import Derivation, explain
 from viz.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
 from viz.picture import draw_graph
 from viz.render import FORMATS as PICTURES
-from viz.render import RenderError
+from viz.render import RenderError, clipped
 
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read more; exit status 2."""
-        self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` tells more)\n")
+        self.exit(2, f"{self.prog}: {clipped(message, 300)} (`{self.prog} --help` tells more)\n")
 
 
 def parser() -> Parser:
@@ -160,13 +160,15 @@ class _Job:
             targets = _listed("--targets", options.targets, names)
         if both := [name for name in inputs if name in targets]:
             raise Refused(f"{both[0]} can't be an input and a target at once")
+        self.expression.expect(given)
         made = {statement.name for statement in self.expression.statements}
         values: dict[str, ag.Tensor] = {}
         for name, text in given.items():
             if name not in names:
-                there = "is computed by the expression" if name in made else "does not occur in the expression"
-                raise Refused(f"{name} {there}: leave {name}= out")
-            values[name] = _tensor(name, text, name not in targets and name not in self.expression.fixed)
+                there = "is computed by" if name in made else "does not occur in"
+                raise Refused(f"{name} {there} the expression {clipped(options.expression, 60)!r}: leave {name}= out")
+            whole = name in self.expression.whole and (name in targets or name in self.expression.fixed)
+            values[name] = _tensor(name, text, name not in targets and name not in self.expression.fixed, whole)
         self.result, self.known = self.expression.compute(values)
         self.inputs = [self.known[name] for name in inputs if name in self.known]
         self.targets = [self.known[name] for name in targets if name in self.known]
@@ -176,15 +178,12 @@ class _Job:
         leaves = set(ag.Graph(self.result).nodes)
         able = [name for name, x in self.known.items() if x.requires_grad and x is not self.result]
         if self.result.size != 1:
-            raise Refused(
-                f"the result has shape {self.result.shape} and is no scalar to derive: make it one, as in"
-                " L = sum(…), or draw its values with -o L.svg"
-            )
+            raise self._no_scalar()
         if self.options.wrt is not None:
             wanted = _listed("--wrt", self.options.wrt, list(self.known))
             for name in wanted:
                 if name not in able:
-                    raise Refused(f"--wrt {name}: that takes no gradient, and {', '.join(able)} do")
+                    raise Refused(f"--wrt {name}: that is nothing to derive by; choose among {', '.join(able)}")
         else:
             wanted = [name for name in self.expression.names if name in able and self.known[name] in leaves]
             if len(wanted) > DERIVED:
@@ -193,6 +192,12 @@ class _Job:
             raise Refused("--wrt is given no name")
         made = [explain(self.result, wrt=self.known[name]) for name in wanted]
         return made[0] if len(made) == 1 else _Several(made)
+
+    def _no_scalar(self) -> ExpressionError:
+        return self.expression.wrong(
+            f"the result has shape {self.result.shape}, and what is derived is a number: make it one, as in"
+            " L = sum(…), or draw its values with -o L.svg"
+        )
 
     def save(self, path: Path) -> Path:
         """Write what the suffix asks for; the path of the file written."""
@@ -205,22 +210,21 @@ class _Job:
             from viz.page import step_through
 
             if self.result.size != 1:
-                raise Refused(
-                    f"the result has shape {self.result.shape} and is no scalar, so that nothing goes back: make it"
-                    " one, as in L = sum(…), or draw its values with -o L.svg"
-                )
+                raise self._no_scalar()
             return step_through(self.result, **shown).save(path)
         theme = options.theme or "light"
         return draw_graph(self.result, gradients=self.result.size == 1, theme=theme, **shown).save(path)
 
 
-def _tensor(name: str, text: str, differentiable: bool) -> ag.Tensor:
-    """A value as a Tensor. Numbers that take a gradient are float64; labels and indices stay whole."""
+def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tensor:
+    """A value as a Tensor: float64, where it is no ``whole`` label or index."""
+    if not text.strip():
+        raise Refused(f"{name}= is followed by no value")
     try:
         value = read_value(text)
     except ExpressionError as error:
         raise ExpressionError(f"the value of {name}: {error.message}", error.text, error.span) from None
-    return ag.Tensor(value, differentiable, dtype="float64" if differentiable else None, name=name)
+    return ag.Tensor(value, differentiable, dtype=None if whole else "float64", name=name)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -236,6 +240,12 @@ def _check(options: argparse.Namespace) -> None:
         raise Refused("--title is for pictures and pages: a derivation begins with what it derives")
     if options.wrt is not None and suffix not in DERIVATIONS:
         raise Refused("--wrt is for derivations: a picture and a page show every gradient")
+
+
+def _is_negative(word: str) -> bool:
+    if len(word) < 2 or word[0] != "-" or word in ("-h", "--"):
+        return False
+    return not word[2:3].isalpha() if word[1] == "-" else word[1] != "o"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -258,7 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # where σ and ∂ cannot be written, the rest still can
-    options = parser().parse_intermixed_args(arguments)
+    # An expression may begin with a minus: with a blank before it, it is not taken for an option.
+    words = [f" {word}" if _is_negative(word) else word for word in (sys.argv[1:] if arguments is None else arguments)]
+    options = parser().parse_intermixed_args(words)
     try:
         with np.errstate(all="ignore"):
             return _run(options)

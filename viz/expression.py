@@ -21,7 +21,7 @@ import math
 import operator
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -39,6 +39,7 @@ DEPTH = 200  # levels of nesting
 ENTRIES = 1_000_000  # of all arrays of a computation together
 AXES = 8  # of a literal
 EXACT = 2**53  # whole numbers that are kept as such: floats hold them exactly
+NAMED = 40  # characters that still make a name
 SHOWN = 100  # characters of a line around what a message is about
 
 OPERATORS = {
@@ -78,11 +79,15 @@ _CALLED: dict[type[ast.AST], str] = {
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a text: its line, and where in it it starts and stops, all counted from 0."""
+    """A part of a text: its line, and where in it it starts and stops, all counted from 0.
+
+    ``more`` says that it goes on in the next line.
+    """
 
     line: int
     start: int
     stop: int
+    more: bool = False
 
 
 class ExpressionError(ValueError):
@@ -93,7 +98,7 @@ class ExpressionError(ValueError):
         self.message, self.text, self.span = message, text, span
 
     def __str__(self) -> str:
-        return f"{self.message}\n{self.marked}"
+        return f"{self.message}\n{self.marked}" if self.text else self.message
 
     @property
     def marked(self) -> str:
@@ -160,7 +165,8 @@ class Expression:
     """A text that has been read: one expression, or several that have names, on lines or with `;` between them.
 
     ``names`` are those that need a value, in their order. ``targets`` of them are compared with: the right side of a
-    difference, or a loss's second argument. ``fixed`` stand only where no gradient can flow, as indices do.
+    difference, or a loss's second argument. ``fixed`` stand only where no gradient can flow, as indices do; ``whole``
+    are these and labels.
 
     Raises `ExpressionError` for whatever is no expression.
     """
@@ -177,6 +183,7 @@ class Expression:
         self.targets = {use.name for use, place in self._free if place is not None and _compares(*place)}
         flowing = {use.name for use, place in self._free if place is None or _flows(*place)}
         self.fixed = set(self.names) - flowing
+        self.whole = {use.name for use, place in self._free if place is not None and _labels(*place)} | self.fixed
         read = {use.name for use, _ in used}
         for statement in self.statements[:-1]:
             if statement.name is None:
@@ -189,6 +196,23 @@ class Expression:
 
         Raises `ExpressionError` for a name without value, for values that do not fit and for what would be too large.
         """
+        self.expect(values)
+        computing = _Computing(self.text, {"pi": math.pi, **values})
+        for statement in self.statements:
+            computing.run(statement)
+        result = computing.result
+        if not isinstance(result, ag.Tensor) or result.node is None:
+            raise self.wrong(
+                "nothing here can be differentiated: no operation is applied to a name that takes a gradient"
+            )
+        return result, {name: x for name, x in computing.known.items() if isinstance(x, ag.Tensor)}
+
+    def wrong(self, message: str) -> ExpressionError:
+        """What is wrong with the result."""
+        return ExpressionError(message, self.text, self.statements[-1].part.span)
+
+    def expect(self, values: Collection[str]) -> None:
+        """Raise `ExpressionError` where a name is not among those that have values."""
         missing = [use for use, _ in self._free if use.name not in values and use.name != "pi"]
         if missing:
             names = list(dict.fromkeys(use.name for use in missing))
@@ -197,18 +221,6 @@ class Expression:
             hint = f"; did you mean {there[0]}?" if there else f": add one, as in {names[0]}=0.5"
             verb = "has no value" if len(names) == 1 else "have no values"
             raise ExpressionError(f"{_and(names)} {verb}{hint}", self.text, missing[0].span)
-        computing = _Computing(self.text, {"pi": math.pi, **values})
-        for statement in self.statements:
-            computing.run(statement)
-        last = self.statements[-1]
-        result = computing.result
-        if not isinstance(result, ag.Tensor) or result.node is None:
-            raise ExpressionError(
-                "nothing here can be differentiated: no operation is applied to a name that takes a gradient",
-                self.text,
-                last.part.span,
-            )
-        return result, {name: x for name, x in computing.known.items() if isinstance(x, ag.Tensor)}
 
 
 def read_value(text: str) -> Any:
@@ -264,6 +276,10 @@ def _compares(op: ag.Op, i: int) -> bool:
     return i == 1 and (op.name == "subtract" or op.name in LOSSES)
 
 
+def _labels(op: ag.Op, i: int) -> bool:
+    return i == 1 and op.name == "cross_entropy"
+
+
 def _flows(op: ag.Op, i: int) -> bool:
     return (op.args[0] if op.variadic else op.args[i]) in op.rules
 
@@ -285,9 +301,8 @@ class _Reader:
         except SyntaxError as error:
             line = min(max(error.lineno or 1, 1), text.count("\n") + 1) - 1
             start = max((error.offset or 1) - 1, 0)
-            stop = (error.end_offset or 0) - 1 if error.end_lineno == error.lineno else start + 1
             said = "too deeply nested" if "nested" in error.msg else error.msg.partition(" (<unknown>")[0]
-            raise self._fail(f"this can't be read: {said}", Span(line, start, stop)) from None
+            raise self._fail(f"this can't be read: {said}", Span(line, start, start + 1)) from None
         except (RecursionError, MemoryError):
             raise self._fail("this is too deeply nested", Span(0, 0, 1)) from None
         except ValueError:
@@ -301,8 +316,9 @@ class _Reader:
         """Where a node of the tree stands, its first line if it has several."""
         line: int = node.lineno - 1
         raw = self.lines[line]  # the tree counts in bytes
-        stop = node.end_col_offset if node.end_lineno == node.lineno else len(raw)
-        return Span(line, len(raw[: node.col_offset].decode()), len(raw[:stop].decode()))
+        more = node.end_lineno != node.lineno
+        stop = len(raw) if more else node.end_col_offset
+        return Span(line, len(raw[: node.col_offset].decode()), len(raw[:stop].decode()), more)
 
     def wrong(self, message: str, where: Any) -> ExpressionError:
         """What is wrong with a node of the tree, or with what was made of it."""
@@ -472,6 +488,8 @@ class _Reader:
         for given in node.keywords:
             if given.arg is None:
                 raise self.wrong("a starred argument has no place in an expression", given)
+            if given.arg in params or given.arg in named:
+                raise self.wrong(f"{given.arg} is given twice", given)
             if given.arg in op.params:
                 params[given.arg] = self._literal(given.value)
             elif not op.variadic and given.arg in op.args[len(operands) :]:
@@ -556,7 +574,10 @@ class _Computing:
             return self.known[part.name]
         if isinstance(part, Constant):
             return part.value
-        operands = [self.of(operand) for operand in part.operands]
+        operands = [_flowing(self.of(operand), part.op, i) for i, operand in enumerate(part.operands)]
+        numbers = all(type(x) in (int, float) for x in operands)
+        if numbers:
+            operands = [ag.asarray(float(x) if _flows(part.op, i) else x) for i, x in enumerate(operands)]
         self._allow(_largest(part.op, operands, part.params), part)
         try:
             with np.errstate(all="ignore"):  # what is not finite is for the picture to show
@@ -567,16 +588,30 @@ class _Computing:
         self.left -= result.size
         if result.node is not None:
             return result
-        if result.shape == () and not any(isinstance(x, ag.Tensor) for x in operands):
+        if numbers and result.shape == ():
             return result.item()
-        result.name = self.lines[part.span.line][part.span.start : part.span.stop]
+        result.name = self._written(part)
         return result
+
+    def _written(self, part: Call) -> str | None:
+        """What a value without gradient is called: as it stands in the text, unless that is long."""
+        text = self.lines[part.span.line][part.span.start : part.span.stop]
+        if part.span.more or len(text) > NAMED:
+            return None
+        return text if text.startswith(part.op.name) else f"({text})"
 
     def _allow(self, entries: int, part: Part) -> None:
         if entries > self.left:
             raise ExpressionError(
                 f"this would be more numbers than the {ENTRIES:,} that an expression may have", self.text, part.span
             )
+
+
+def _flowing(x: Any, op: ag.Op, i: int) -> Any:
+    """An operand that gradients are for as floats: whole numbers of a fixed size overflow, and have no reciprocals."""
+    if isinstance(x, np.ndarray) and _flows(op, i) and not _labels(op, i):
+        return x.astype(np.float64)
+    return x
 
 
 def _largest(op: ag.Op, operands: Sequence[Any], params: Mapping[str, Any]) -> int:
