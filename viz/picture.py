@@ -17,6 +17,7 @@ from viz.modules import draw_modules
 from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.scene import INPUT, LOSS, PARAM, TARGET, Card, Scene, Socket, computes_gradients
 from viz.style import Theme
+from viz.tape import draw_tape
 
 TITLE = 60  # characters of an expression that still makes a title
 VIEWS = ("auto", "ops", "modules")
@@ -32,6 +33,7 @@ def draw_graph(
     title: str | None = None,
     theme: str | Theme = "light",
     view: str = "auto",
+    backward: bool = False,
 ) -> Picture:
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
 
@@ -44,9 +46,12 @@ def draw_graph(
     there, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light" or
     "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "auto" for whichever is
     readable (the second above 250 operations, and for networks with a parameter of more than 64 entries).
+    ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its derivative, and
+    between them what was kept for it; gradients are computed then. Of more than 60 operations the first and the last 15
+    are drawn.
 
-    Raises `ValueError` where nothing was recorded, for an unknown theme or view, and for gradients of an output that is
-    no scalar.
+    Raises `ValueError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is no
+    scalar, and for a tape without gradients or as modules.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
@@ -57,6 +62,12 @@ def draw_graph(
         raise ValueError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
     colours = style.theme_named(theme)
     ys = [y] if isinstance(y, ag.Tensor) else list(y)
+    if backward:
+        if view == "modules" or gradients is False:
+            other = 'view="modules"' if view == "modules" else "gradients=False"
+            raise ValueError(f"backward=True draws the derivative of every operation and goes not with {other}")
+        gradients = True if gradients is None else gradients
+        return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
     if view == "modules" or (view == "auto" and _is_large(ys)):
         if len(ys) != 1:
             raise ValueError(f"the module table is drawn for one output and was given {len(ys)}: draw them one by one")
