@@ -17,6 +17,7 @@ S.forEach((s, i) => {
   if (s.ph === 'f') cardAt.set(s.card, i);
   kin.set(s.card, [...(kin.get(s.card) || []), i]);
 });
+const wrong = S.map((s, i) => i).filter(i => S[i].check && S[i].check[0] === 'wrong');
 const phase = s => s.ph === 'f' ? 'Forward' : 'Backward';
 const count = i => S[i].ph === 'f' ? `step ${i + 1} of ${nF}` : `step ${i - nF + 1} of ${S.length - nF}`;
 
@@ -120,7 +121,9 @@ const buttons = new Map();  // of the steps that have one now
 function button(i) {
   const s = S[i], li = document.createElement('li'), b = document.createElement('button');
   b.className = 'seg'; b.type = 'button'; b.textContent = s.tag; b.title = s.title;
-  b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}`);
+  const bad = s.check && s.check[0] === 'wrong';
+  b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}${bad ? '. Its rule is WRONG' : ''}`);
+  if (bad) { b.classList.add('wrong'); b.textContent = `${s.tag} !`; }
   b.onclick = () => { stop(); go(i); };
   b.onmouseenter = b.onfocus = () => peek(i);
   b.onmouseleave = b.onblur = unpeek;
@@ -308,6 +311,10 @@ function paint() {
   all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > cur));
   all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= cur));
   all('.halo,.dotrun').forEach(e => e.remove());
+  wrong.forEach(i => {  // a double frame
+    const n = node(S[i].card);
+    if (n && svg) { box(n, n.getBBox(), 8, 'bad'); box(n, n.getBBox(), 11, 'bad'); } else if (n) n.classList.add('wrong');
+  });
   all('.rung.on').forEach(e => e.classList.remove('on', 'b'));
   if (svg) {
     all('.edge', svg).forEach(g => {
@@ -404,6 +411,7 @@ addEventListener('keydown', e => {
   if (to !== undefined) { stop(); go(to); } else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
   e.preventDefault();
 });
+if (wrong.length) el('wrong').onclick = () => { stop(); go(wrong.find(i => i > cur) ?? wrong[0]); };
 const fit = el('fit'), theme = el('theme');
 fit.onclick = () => {
   if (!svg) { D.sections.forEach((s, i) => open(i, false)); opened = -1; paint(); main.scrollTop = 0; return; }

@@ -149,6 +149,8 @@ class _Document:
             if drawn
             else '<button id="fit" type="button">Fold all</button>'
         )
+        found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
+        wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # before anything is written: the arrays are collected here
         return f"""<!doctype html>
 <html lang="en">
@@ -165,7 +167,7 @@ class _Document:
 <body>
 <header><h1>{_text(self.title)}</h1>
 <div class="key"><span><i></i>value forward</span><span><i class="b"></i>gradient back</span>{stands}{knob}</div>
-{whole}<button id="theme" type="button">Dark</button></header>
+{wrong}{whole}<button id="theme" type="button">Dark</button></header>
 <nav aria-label="Steps">
 <button id="prev" type="button" aria-label="Previous step">&#9664;</button>
 <button id="play" type="button" aria-pressed="false">Play</button>

@@ -193,13 +193,13 @@ def _verdict(check: NodeCheck) -> Verdict:
         if check.rule is not None and check.numeric is not None:
             rule, numeric = numbers.scalar(check.rule), numbers.scalar(check.numeric)
             said += f"{where}: rule {rule}, numeric {numeric}, relative error {error}"
-        return Verdict("wrong", f"{said}. {check.note}".strip())
+        return Verdict("wrong", f"{said}. {check.note[:1].upper()}{check.note[1:]}".strip())
     word = "the rule takes a slope at" if check.verdict == "kink" else "not checked:"
     return Verdict(check.verdict, f"{word} {check.note}")
 
 
 def _error(error: float) -> str:
-    return numbers.exponential(error, 0) if 0 < error < float("inf") else numbers.scalar(error)
+    return numbers.exponential(error, 0) if 0 < error < 1e-3 else numbers.short(error)
 
 
 # ---------------------------------------------------------------- the steps

@@ -364,6 +364,29 @@ def test_two_thousand_operations_are_folded_and_opened_on_demand(tmp_path):
     assert seen["turn"] == "L"
 
 
+def test_a_wrong_rule_is_found_at_once(tmp_path):
+    @ag.op("x³")
+    def cubed(xp, x):
+        """x to the third."""
+        return x * x * x
+
+    cubed.vjp(x=lambda g, x: 2 * g * x * x)
+    page = step_through(cubed(ag.Tensor(2.0, requires_grad=True, name="x")) * 1.5)
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        seen.frames = document.querySelectorAll('.halo.bad').length;
+        const button = document.getElementById('wrong'); seen.said = button.textContent; button.click();
+        seen.now = now(); seen.label = document.querySelector('[aria-current=step]').getAttribute('aria-label');
+        seen.verdict = text('.check');
+        """,
+    )
+    assert (seen["frames"], seen["said"], seen["now"]) == (2, "1 WRONG rule", "x !")
+    assert seen["label"] == "Backward step 3 of 3: Cubed t1 sends its gradient to x. Its rule is WRONG"
+    assert "rule 8, numeric 12" in seen["verdict"]
+
+
 def test_in_a_notebook_it_stands_in_a_frame_of_its_own(page, tmp_path):
     framed = Page("frame", f"<!doctype html><html><head><meta name='x'></head><body>{page._repr_html_()}</body></html>")
     seen = browse(
