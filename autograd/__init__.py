@@ -12,7 +12,7 @@ Tensor([0.589836, 0.314981])
 
 from importlib import import_module as _import_module
 from math import e, inf, nan, pi
-from types import ModuleType as _ModuleType
+from typing import Any as _Any
 
 from autograd import errors
 from autograd.anomaly import detect_anomaly
@@ -193,8 +193,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> _ModuleType:
-    """``autograd.testing``, imported when it is first asked for: a training run doesn't."""
+def __getattr__(name: str) -> _Any:
+    """``autograd.testing``, imported when it is first asked for: a training run doesn't. And operations of one's own,
+    which a rule may name where Tensors run through it, too.
+    """
     if name == "testing":
         return _import_module("autograd.testing")
+    if name in OPS:
+        return OPS[name]
     raise AttributeError(f"autograd has no function {name!r}.")

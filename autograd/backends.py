@@ -49,6 +49,14 @@ PYTHON_SCALARS = frozenset((float, int, bool, complex))
 INEXACT = "fc"
 
 
+def register(name: str, forward: Callable[..., Any]) -> None:
+    """Offer ``forward`` in every namespace under ``name``, also where an earlier one of that name was found before."""
+    FORWARDS[name] = forward
+    for space in (NUMPY, *SPACES.values()):
+        if isinstance(vars(space).get(name), partial):
+            del vars(space)[name]
+
+
 def namespace(*arrays: Any) -> Namespace:
     """The namespace that the arrays share. Python numbers belong to any.
 
@@ -183,8 +191,13 @@ def as_dtype(dtype: Any) -> Any:
 
 
 def is_inexact(dtype: Any) -> bool:
-    """Whether derivatives make sense in ``dtype``: real or complex floating point."""
+    """Whether ``dtype`` is real or complex floating point."""
     return getattr(dtype, "kind", None) in ("f", "c") or str(dtype).rpartition(".")[2].startswith(("float", "complex"))
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether ``dtype`` is real floating point: what the derivatives of this package are for."""
+    return is_inexact(dtype) and not str(dtype).rpartition(".")[2].startswith("complex")
 
 
 def is_integral(dtype: Any) -> bool:

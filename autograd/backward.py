@@ -80,7 +80,7 @@ def walk(
             if part is None:
                 continue
             if uneven and (part.shape != place.shape or part.dtype is not place.dtype):
-                part = _fitted(xp, part, place)
+                part = _fitted(xp, part, place, node)
             if type(place) is not Node and (place.version > node.index or part.ndim):
                 part = _for_leaf(xp, part, place, node, g)
             if place in totals:
@@ -148,16 +148,29 @@ def _saved_memory(node: Node, leaf: Any) -> bool:
     return len(node.inputs) == 1 and not backends.owns(node.op.forward(space, leaf.data, **node.params))
 
 
-def _fitted(xp: Any, part: Any, place: Any) -> Any:
+def _fitted(xp: Any, part: Any, place: Any, node: Node) -> Any:
     """Broadcasting and promotion undone: what was repeated is summed, and the dtype is the input's own."""
     if part.shape != place.shape:
         shape = place.shape
         if part.shape[1:] == shape:  # a bias that every example has used
             part = xp.sum(part, axis=0)
         else:
-            axes = broadcast_axes(part.shape, shape)
+            try:
+                axes = broadcast_axes(part.shape, shape)
+            except ShapeError:
+                raise ShapeError(
+                    f"a rule of {node.op.name} returned a gradient of shape {part.shape} for an argument of shape "
+                    f"{shape}: it must have the argument's shape, or the one that this was broadcast to."
+                ) from None
             part = xp.reshape(xp.sum(part, axis=axes) if axes else part, shape=shape)
-    return part if part.dtype == place.dtype else xp.astype(part, place.dtype)
+    if part.dtype == place.dtype:
+        return part
+    if backends.is_real(place.dtype) and not backends.is_real(part.dtype):
+        raise GradientError(
+            f"{node.op.name} sends a gradient of dtype {part.dtype} to a value of dtype {place.dtype}: derivatives "
+            "through complex numbers are not defined here; compute with real and imaginary parts."
+        )
+    return xp.astype(part, place.dtype)
 
 
 def _for_leaf(xp: Any, part: Any, leaf: Any, node: Node, g: Any) -> Any:
@@ -193,7 +206,9 @@ def retain(tensor: Tensor) -> None:
     if not tensor.requires_grad:
         raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
     if tensor.node is not None:
-        tensor.node.hooks = [*(tensor.node.hooks or []), Keep(tensor)]
+        hooks = tensor.node.hooks or []
+        if not any(isinstance(hook, Keep) and hook.tensor() is tensor for hook in hooks):
+            tensor.node.hooks = [*hooks, Keep(tensor)]
 
 
 class Keep:

@@ -40,12 +40,27 @@ NONE: dict[str, Any] = {}
 REQUIRED = object()
 """What stands for the default of a parameter that has none."""
 
+RESERVED = frozenset(
+    (
+        "Exception", "FLAT", "NONE", "Node", "SPACES", "Tensor", "admit", "enumerate", "fail", "forward", "g",
+        "isinstance", "len", "list", "mode_now", "namespace", "new", "op", "out", "returned", "stamp", "tuple", "type",
+        "watch", "xp",
+    )
+)  # fmt: skip
+"""What no argument or parameter may be called: what rules ask for by these names, and what compiled functions use.
+The variables of these end in ``_``, and so may no such name."""
 
-def _names(function: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+
+def _names(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` would tell,
     too, but asking it of some hundred functions takes a tenth of the time that importing NumPy does.
     """
-    code = function.__code__
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise DeclarationError(
+            f"{role} is {function!r}: it must be a Python function, whose arguments say by their names what it takes; "
+            "write a lambda around it."
+        )
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
     return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
@@ -72,11 +87,14 @@ class Op:
         self.forward, self.symbol, self.level, self.broadcasts = forward, symbol, level, broadcasts
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
-        positional, keywords, many = _names(forward)
+        positional, keywords, many = _names(forward, f"the forward of {self.name}")
         self.variadic = bool(many)
         self.args = (*positional[1:], *many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(forward.__defaults__ or ()) :]
+        self._check_names(forward.__defaults__ or ())
+        # This package's own operations are held to what they must return by tests, and spared the checks.
+        self.foreign = not self.__module__.startswith("autograd.")
         self.text = text or f"{symbol}({', '.join(f'{{{a}}}' for a in self.args)})"
         self.tex = (
             tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
@@ -84,7 +102,21 @@ class Op:
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.saves: tuple[str, ...] = ()
         self.pulls: dict[int, Callable[..., Any]] = {}
-        self.uneven = len(self.args) > 1 or self.variadic or broadcasts  # whether a gradient may not fit its input
+        # Whether a gradient may not fit its input.
+        self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
+
+    def _check_names(self, defaults: tuple[Any, ...]) -> None:
+        if taken := sorted(n for n in (*self.args, *self.params) if n in RESERVED or n.endswith("_")):
+            raise DeclarationError(
+                f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
+                "own here: choose another name."
+            )
+        for name, default in zip(self.optional, defaults, strict=True):
+            if default is not None:
+                raise DeclarationError(
+                    f"{self.name}: {name} = {default!r} stands among the arrays, which have no default but None: "
+                    f"write parameters behind a star, (..., *, {name}={default!r})."
+                )
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
         """Declare one rule per argument. Raises `DeclarationError` where a rule asks for what does not exist."""
@@ -92,7 +124,7 @@ class Op:
         for arg, rule in rules.items():
             if arg not in self.args:
                 raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
-            wants = _names(rule)[0]
+            wants = _names(rule, f"{self.name}: the rule for {arg!r}")[0]
             if unknown := sorted(set(wants) - known):
                 raise DeclarationError(
                     f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
@@ -155,19 +187,19 @@ class Op:
 
     def _saved(self, name: str) -> str:
         """What is kept under ``name``: the value, unless every rule that asks for it goes unused."""
-        value = "out" if name == "out" else f"a_{name}"
+        value = "out_" if name == "out" else f"a_{name}"
         users = sum(1 << i for i, a in enumerate(self.args) if name in self.rules.get(a, (None, ()))[1])
         rules = sum(1 << i for i, a in enumerate(self.args) if a in self.rules)
-        return value if users == rules else f"{value} if mask & {users} else None"
+        return value if users == rules else f"{value} if mask_ & {users} else None"
 
     def _source(self) -> str:
         signature, call, params = self._keywords()
         args = [f"{a}=None" if a in self.optional else a for a in self.args]
-        lines = [f"def {self.name}({', '.join(args)}{', *' if signature else ''}{signature}):", "    mask = 0"]
+        lines = [f"def {self.name}({', '.join(args)}{', *' if signature else ''}{signature}):", "    mask_ = 0"]
         for i, a in enumerate(self.args):
             lines.append(f"    if isinstance({a}, Tensor):\n        a_{a}, p_{a} = {a}.data, {a}.node or {a}")
             if a in self.rules:
-                lines.append(f"        if {a}.requires_grad: mask += {1 << i}")
+                lines.append(f"        if {a}.requires_grad: mask_ += {1 << i}")
             lines.append(f"    elif type({a}) in SPACES: a_{a} = p_{a} = {a}")
             if a in self.optional:
                 lines.append(f"    elif {a} is None: a_{a} = p_{a} = None")
@@ -176,13 +208,14 @@ class Op:
         kind = f"type(a_{self.args[0]})"
         alike = "".join(f" is type(a_{a})" for a in self.args[1:])
         space = f"SPACES[{kind}] if {kind} in SPACES{f' and {kind}{alike}' if alike else ''} else namespace({arrays})"
-        lines.append(f"    xp = {space}")
-        lines.append(f"    try: out = forward(xp, {arrays}{call})")
-        lines.append(f"    except Exception as error: fail(op, error, ({', '.join(self.args)},), {params})")
+        lines.append(f"    xp_ = {space}")
+        lines.append(f"    try: out_ = forward(xp_, {arrays}{call})")
+        lines.append(f"    except Exception as error_: fail(op, error_, ({', '.join(self.args)},), {params})")
         places = ", ".join(f"p_{a}" for a in self.args)
         saved = "".join(f"{self._saved(name)}, " for name in self.saves)
         uneven = ""
-        if self.broadcasts and len(self.args) == 2:  # looked at once here, instead of at each gradient
+        # Looked at once here, instead of at each gradient.
+        if self.broadcasts and len(self.args) == 2 and not self.foreign:
             x, y = (f"a_{a}" for a in self.args)
             differ = f"({x}.shape != {y}.shape or {x}.dtype is not {y}.dtype)"
             uneven = f"{kind} is not type({y}) or {kind} not in FLAT and {differ}"
@@ -191,52 +224,53 @@ class Op:
     def _variadic_source(self) -> str:
         (many,) = self.args
         signature, call, params = self._keywords()
-        saved = "".join({many: "tuple(values), ", "out": "out, "}[name] for name in self.saves)
+        saved = "".join({many: "tuple(values_), ", "out": "out_, "}[name] for name in self.saves)
         return "\n".join(
             [
                 f"def {self.name}(*{many}{signature}):",
                 f"    if len({many}) == 1 and isinstance({many}[0], (list, tuple)): {many} = {many}[0]",
-                "    values, places, mask = [], [], 0",
-                f"    for i, x in enumerate({many}):",
-                "        if isinstance(x, Tensor):",
-                "            values.append(x.data)",
-                "            places.append(x.node or x)",
-                "            if x.requires_grad: mask |= 1 << i",
+                "    values_, places_, mask_ = [], [], 0",
+                f"    for i_, x_ in enumerate({many}):",
+                "        if isinstance(x_, Tensor):",
+                "            values_.append(x_.data)",
+                "            places_.append(x_.node or x_)",
+                "            if x_.requires_grad: mask_ |= 1 << i_",
                 "        else:",
-                "            values.append(admit(x, op))",
-                "            places.append(values[-1])",
-                f"    try: out = forward(namespace(*values), *values{call})",
-                f"    except Exception as error: fail(op, error, {many}, {params})",
-                *self._record_source("tuple(places)", params, f"({saved})"),
+                "            values_.append(admit(x_, op))",
+                "            places_.append(values_[-1])",
+                f"    try: out_ = forward(namespace(*values_), *values_{call})",
+                f"    except Exception as error_: fail(op, error_, {many}, {params})",
+                *self._record_source("tuple(places_)", params, f"({saved})"),
             ]
         )
 
     def _record_source(self, inputs: str, params: str, saved: str, uneven: str = "") -> list[str]:
         lines = [
-            "    t = new(Tensor)",
-            "    t.data = out",
-            "    t.grad = t.hooks = t._name = None",
-            "    t.version = 0",
-            "    mode = mode_now()",
+            *(["    out_ = returned(op, out_)"] if self.foreign else []),
+            "    t_ = new(Tensor)",
+            "    t_.data = out_",
+            "    t_.grad = t_.hooks = t_._name = None",
+            "    t_.version = 0",
+            "    mode_ = mode_now()",
         ]
         if self.rules:
             lines += [
-                "    if mask and mode.grad:",
-                "        t.requires_grad = True",
-                "        t.node = node = new(Node)",
-                f"        node.op, node.inputs, node.mask = op, {inputs}, mask",
-                f"        node.params, node.saved = {params if self.params else 'NONE'}, {saved}",
-                "        node.shape, node.dtype, node.index = out.shape, out.dtype, stamp()",
-                "        node.scope = mode.scope",
-                "        node.name = node.hooks = node.origin = None",
-                f"        node.uneven = {uneven or self.uneven}",
+                "    if mask_ and mode_.grad:",
+                "        t_.requires_grad = True",
+                "        t_.node = node_ = new(Node)",
+                f"        node_.op, node_.inputs, node_.mask = op, {inputs}, mask_",
+                f"        node_.params, node_.saved = {params if self.params else 'NONE'}, {saved}",
+                "        node_.shape, node_.dtype, node_.index = out_.shape, out_.dtype, stamp()",
+                "        node_.scope = mode_.scope",
+                "        node_.name = node_.hooks = node_.origin = None",
+                f"        node_.uneven = {uneven or self.uneven}",
                 "    else:",
-                "        t.requires_grad = False",
-                "        t.node = None",
+                "        t_.requires_grad = False",
+                "        t_.node = None",
             ]
         else:
-            lines += ["    t.requires_grad = False", "    t.node = None"]
-        return [*lines, "    if mode.anomaly: watch(op, t)", "    return t"]
+            lines += ["    t_.requires_grad = False", "    t_.node = None"]
+        return [*lines, "    if mode_.anomaly: watch(op, t_)", "    return t_"]
 
     def pull(self, mask: int) -> Callable[..., Any]:
         """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``, ``None`` for others."""
@@ -252,6 +286,7 @@ class Op:
             result = f"({', '.join(calls)},)"
             if self.variadic:
                 result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"
+            result = f"sent(op, {result})" if self.foreign else result
             found = self.pulls[mask] = self._compile("pull", f"def pull(g, xp, node, saved):\n    return {result}")
         return found
 
@@ -278,6 +313,28 @@ def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, An
     given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={v!r}" for k, v in params.items() if v is not op.params.get(k))
     raise kind(f"{op.name} can't take {given}{options}: {str(error).strip().rstrip('.')}.") from error
+
+
+def returned(op: Op, out: Any) -> Any:
+    """The forward's result as an array. Raises `DTypeError` for what is none."""
+    if type(out) in backends.SPACES:
+        return out
+    if out is None or isinstance(out, list | tuple):
+        raise DTypeError(
+            f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
+        )
+    return backends.asarray(out)
+
+
+def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What the rules gave. Raises `DTypeError` for what is no array."""
+    for i, part in enumerate(parts):
+        if part is not None and not hasattr(part, "shape"):
+            raise DTypeError(
+                f"{op.name}: the rule for {op.args[0 if op.variadic else i]!r} returned {part!r}: it must return an "
+                "array of that argument's shape, or None where no gradient flows."
+            )
+    return parts
 
 
 def describe(x: Any) -> str:
@@ -338,7 +395,7 @@ def op(
         if taken is not None and taken.__module__ != forward.__module__:
             raise DeclarationError(f"an operation {name!r} exists already, in {taken.__module__}: choose another name.")
         made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts)
-        backends.FORWARDS[name] = forward
+        backends.register(name, forward)
         return made
 
     return declare

@@ -75,10 +75,14 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 def broadcast_axes(wide: Shape, narrow: Shape) -> Shape:
     """The axes of ``wide`` along which an array of shape ``narrow`` was repeated to get there.
 
+    Raises `ShapeError` where no repetition leads there.
+
     >>> broadcast_axes((7, 5, 3), (5, 1))
     (0, 2)
     """
     lead = len(wide) - len(narrow)
+    if lead < 0 or any(n not in (1, wide[i + lead]) for i, n in enumerate(narrow)):
+        raise ShapeError(f"an array of shape {narrow} can't be broadcast to shape {wide}.")
     return (*range(lead), *(i + lead for i, n in enumerate(narrow) if n == 1 and wide[i + lead] != 1))
 
 

@@ -1,6 +1,8 @@
 """How operations are declared, applied and registered, and what their refusals say."""
 
 
+import dis
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -8,7 +10,7 @@ from numpy.testing import assert_array_equal
 import autograd as ag
 from autograd import Tensor
 from autograd.errors import DeclarationError, DeviceError, DTypeError, IndexingError, ShapeError
-from autograd.op import REQUIRED
+from autograd.op import REQUIRED, RESERVED
 
 
 def leaf(values, name=None):
@@ -95,6 +97,93 @@ class TestDeclaration:
         again = cube()
         assert ag.OPS["cube"] is again
 
+    def test_other_operations_see_the_new_one_after_that(self):
+        def declare(factor):
+            @ag.op("∘")
+            def scaled(xp, x):
+                return x * factor
+
+        @ag.op("∘∘")
+        def twice(xp, x):
+            return xp.scaled(xp.scaled(x))
+
+        declare(2.0)
+        assert twice(Tensor(1.0)).item() == 4.0
+        declare(5.0)
+        assert twice(Tensor(1.0)).item() == 25.0
+
+    @pytest.mark.parametrize("name", ["mask", "t", "node", "mode", "values", "error", "places", "i"])
+    def test_arguments_and_parameters_may_be_called_as_one_likes(self, name):
+        names = {"ag": ag, "__name__": __name__}
+        exec(
+            f"""
+@ag.op("∘")
+def of_array(xp, {name}): return {name} * {name}
+of_array.vjp({name}=lambda g, {name}: 2 * g * {name})
+
+@ag.op("∘")
+def of_parameter(xp, z, *, {name}): return z * {name}
+of_parameter.vjp(z=lambda g, {name}: g * {name})
+
+@ag.op("∘")
+def of_many(xp, *arrays, {name}): return arrays[0] * {name}
+of_many.vjp(arrays=lambda g, {name}: (g * {name},))
+""",
+            names,
+        )
+        for y, slope in (
+            (names["of_array"], 6.0),
+            (lambda x: names["of_parameter"](x, **{name: 4.0}), 4.0),
+            (lambda x: names["of_many"](x, **{name: 4.0}), 4.0),
+        ):
+            x = leaf([3.0])
+            y(x).sum().backward()
+            assert x.grad.tolist() == [slope]
+
+    def test_no_other_name_has_a_meaning_in_what_is_compiled(self):
+        @ag.op("∘", broadcasts=True)
+        def pair(xp, x, y=None, *, scale=1.0):
+            return x * y
+
+        @ag.op("∘∘")
+        def many(xp, *arrays, scale=1.0):
+            return arrays[0]
+
+        for made in (pair, many):
+            made.vjp(**{made.args[0]: lambda g, out: g})
+            found = {(i.opname, i.argval) for i in dis.get_instructions(made.apply) if i.opname.startswith("LOAD_")}
+            looked_up = {n for kind, n in found if kind in ("LOAD_GLOBAL", "LOAD_DEREF")}
+            local = {n for kind, n in found if kind == "LOAD_FAST"}
+            assert {n for n in looked_up if not n.startswith("default_")} <= RESERVED
+            assert {n for n in local if not n.endswith("_") and n[:2] not in ("a_", "p_")} <= {*made.args, *made.params}
+
+    @pytest.mark.parametrize("name", ["out", "g", "type", "forward", "t_"])
+    def test_a_name_with_a_meaning_is_refused(self, name):
+        with pytest.raises(DeclarationError, match=f"called: no argument or parameter can be called {name}, "):
+            exec(f'@ag.op("∘")\ndef called(xp, x, *, {name}): return x', {"ag": ag, "__name__": __name__})
+
+    def test_a_parameter_among_the_arrays_is_refused(self):
+        with pytest.raises(
+            DeclarationError,
+            match=r"scaled: k = 2\.0 stands among the arrays, which have no default but None: write parameters behind "
+            r"a star, \(\.\.\., \*, k=2\.0\)",
+        ):
+
+            @ag.op("∘")
+            def scaled(xp, x, k=2.0):
+                return x * k
+
+    def test_a_rule_that_is_no_python_function_is_refused(self):
+        @ag.op("∘")
+        def sine(xp, x):
+            return xp.sin(x)
+
+        with pytest.raises(
+            DeclarationError,
+            match=r"sine: the rule for 'x' is <ufunc 'cos'>: it must be a Python function, .*; write a lambda",
+        ):
+            sine.vjp(x=np.cos)
+
     def test_every_operation_is_registered_under_its_name(self):
         for name, op in ag.OPS.items():
             assert op.name == name
@@ -121,6 +210,32 @@ class TestApplying:
             return xp.cube(x) ** 2
 
         assert sixth(2.0).item() == 64.0
+
+    def test_rules_name_operations_of_ones_own_in_a_second_derivative_too(self):
+        @ag.op("∘")
+        def thrice(xp, x):
+            return 3 * x
+
+        @ag.op("∘ᵀ")
+        def thrice_back(xp, x):
+            return 3 * x
+
+        thrice.vjp(x=lambda xp, g: xp.thrice_back(g))
+        thrice_back.vjp(x=lambda xp, g: xp.thrice(g))
+        x = leaf(2.0)
+        slope = ag.gradients(thrice(x) ** 2, x, create_graph=True)
+        assert (slope.item(), ag.gradients(slope, x).item()) == (36.0, 18.0)
+
+    def test_a_number_as_result_becomes_an_array(self):
+        @ag.op("∘")
+        def total(xp, x):
+            return float(xp.sum(x))
+
+        total.vjp(x=lambda xp, g, x_shape: xp.broadcast_to(g, shape=x_shape))
+        x = leaf([1.0, 2.0])
+        y = total(x)
+        y.backward()
+        assert (y.shape, x.grad.tolist()) == ((), [1.0, 1.0])
 
     def test_nothing_is_recorded_for_constants(self):
         y = cube()(Tensor([1.0, 2.0]))
@@ -241,6 +356,34 @@ class TestRefusals:
             IndexingError, match=r"getitem can't take x = \(2,\) float64, index=5: index 5 is out of bounds"
         ):
             leaf([1.0, 2.0])[5]
+
+    @pytest.mark.parametrize(("result", "kind"), [((1.0, 2.0), "tuple"), (None, "NoneType")])
+    def test_a_forward_that_returns_no_array(self, result, kind):
+        @ag.op("∘")
+        def several(xp, x):
+            return result
+
+        with pytest.raises(DTypeError, match=f"the forward of several returned {kind}: an operation has one result"):
+            several(leaf([1.0]))
+
+    def test_a_rule_that_returns_no_array(self):
+        y = cube()
+        y.vjp(x=lambda g: 2.0)
+        with pytest.raises(
+            DTypeError, match=r"cube: the rule for 'x' returned 2\.0: it must return an array of that argument's shape"
+        ):
+            y(leaf([1.0])).backward()
+
+    def test_a_rule_that_returns_another_shape(self):
+        y, x = cube(), leaf([1.0, 2.0])
+        y.vjp(x=lambda g: g.sum())
+        with pytest.raises(
+            ShapeError,
+            match=r"a rule of cube returned a gradient of shape \(\) for an argument of shape \(2,\): it must have the "
+            r"argument's shape",
+        ):
+            y(x).sum().backward()
+        assert x.grad is None
 
     def test_what_is_no_array(self):
         with pytest.raises(
