@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 from autograd import backends
-from autograd.errors import DTypeError, GradientError
+from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Mode, Node, stamp
 from autograd.op import Op, describe, new, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
@@ -19,6 +19,27 @@ def later(operation: Op) -> Callable[..., Any]:
 
     def method(*inputs: Any) -> Any:
         return operation.apply(*inputs)
+
+    method.__doc__ = operation.__doc__
+    return method
+
+
+def updating(operation: Op) -> Callable[[Tensor, Any], Tensor]:
+    """An in-place operator: under ``no_grad`` it sets the value of a leaf that requires grad, as ``x[...] = v`` does.
+    Anywhere else the name on the left is bound to a new Tensor, as Python does with numbers.
+    """
+
+    def method(self: Tensor, other: Any) -> Any:
+        if not self.requires_grad or self.node is not None or MODE.get().grad:
+            return NotImplemented
+        result = operation.apply(self, other)
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"{self._called()} can't take the value of an {operation.name} with shape {result.shape}: an update in "
+                "place keeps the shape."
+            )
+        self._set(result.to(self.dtype).data)
+        return self
 
     method.__doc__ = operation.__doc__
     return method
@@ -198,12 +219,12 @@ class Tensor:
     # -------------------------------------------------------------------------------------------------- its gradient
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switch recording on or off for a leaf; returns it. Raises `DTypeError` for integers and booleans."""
-        if requires_grad and not backends.is_inexact(self.dtype):
-            raise DTypeError(
-                f"{self._called()} can't require grad: only floating-point values have derivatives; "
-                "write 3.0 for 3, or pass dtype='float64'."
-            )
+        """Switch recording on or off for a leaf; returns it. Raises `DTypeError` for other than real floating point."""
+        if requires_grad and not backends.is_real(self.dtype):
+            way = "only floating-point values have derivatives; write 3.0 for 3, or pass dtype='float64'."
+            if backends.is_inexact(self.dtype):
+                way = "derivatives are by real numbers here; give the real and the imaginary part as two Tensors."
+            raise DTypeError(f"{self._called()} can't require grad: {way}")
         if self.node is not None:
             raise GradientError(
                 f"{self._called()} was made by {self.node.op.name}: only a leaf can be switched; use .detach()."
@@ -297,6 +318,10 @@ class Tensor:
     __neg__ = elementwise.negative.apply
     __pos__ = later(elementwise.positive)
     __abs__ = later(elementwise.abs)
+    __iadd__ = updating(elementwise.add)
+    __isub__ = updating(elementwise.subtract)
+    __imul__ = updating(elementwise.multiply)
+    __itruediv__ = updating(elementwise.divide)
     __lt__ = later(elementwise.less)
     __le__ = later(elementwise.less_equal)
     __gt__ = later(elementwise.greater)
@@ -437,7 +462,9 @@ class Tensor:
                 "are recorded; do it under autograd.no_grad(), or on a copy made with .clone()."
             )
         name = self.name
-        result = indexing.setitem(self, value, index=_plain(index))
+        # A constant that becomes a recorded value stays in the graph as another Tensor: itself would be its own input.
+        before = wrap(self.data, name=name) if self.node is None and not leaf else self
+        result = indexing.setitem(before, value, index=_plain(index))
         if leaf:
             self._set(result.data)
             return
@@ -450,7 +477,7 @@ class Tensor:
     # protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return backends.asarray(self.numpy(), dtype, copy=copy)
+        return backends.to_numpy(backends.asarray(self.numpy(), dtype, copy=copy))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
@@ -540,6 +567,11 @@ class no_grad:
 
     grad = False
 
+    def __new__(cls, function: Any = None) -> Any:
+        """Also ``@no_grad`` without brackets is a decorator."""
+        made = super().__new__(cls)
+        return made if function is None else made(function)
+
     def __init__(self) -> None:
         self._tokens: list[Any] = []
 
@@ -602,6 +634,8 @@ def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -
         return getattr(args[0], name)
     way = f"{getattr(function, '__module__', 'numpy').replace('numpy', 'np')}.{name}"
     ours = getattr(autograd, _NUMPY_NAMES.get(name, name), None)
+    if not callable(ours) and "out" not in kwargs and not any(t.requires_grad for t in _tensors((args, kwargs))):
+        return getattr(function, method)(*_values(args), **_values(kwargs))  # there is nothing to record
     if method != "__call__" or not callable(ours):
         way = way if method == "__call__" else f"{way}.{method}"
         raise DTypeError(
@@ -622,6 +656,24 @@ def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -
             f"{way} can't be recorded as it is called ({error}): autograd has {ours.__name__}{inspect.signature(ours)}."
         ) from None
     return ours(*args, **kwargs)
+
+
+def _tensors(given: Any) -> Iterator[Tensor]:
+    """The Tensors in nested lists, tuples and dicts."""
+    if isinstance(given, Tensor):
+        yield given
+    elif isinstance(given, list | tuple | dict):
+        for item in given.values() if isinstance(given, dict) else given:
+            yield from _tensors(item)
+
+
+def _values(given: Any) -> Any:
+    """NumPy arrays in place of the Tensors in nested lists, tuples and dicts."""
+    if isinstance(given, Tensor):
+        return given.numpy()
+    if isinstance(given, dict):
+        return {name: _values(item) for name, item in given.items()}
+    return type(given)(map(_values, given)) if type(given) in (list, tuple) else given
 
 
 def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

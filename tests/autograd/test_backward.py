@@ -751,6 +751,15 @@ def test_a_retained_gradient_is_recorded_and_shares_no_tensor():
     assert_array_equal(ag.gradients(u.grad.sum(), x).data, [12.0, 18.0])
 
 
+def test_asking_twice_retains_once():
+    x = leaf([1.0, 2.0])
+    u = 2.0 * x
+    u.retain_grad()
+    u.retain_grad()
+    u.sum().backward()
+    assert u.grad.tolist() == [1.0, 1.0]
+
+
 def test_retain_grad_on_a_leaf_changes_nothing():
     x = leaf(3.0)
     x.retain_grad()

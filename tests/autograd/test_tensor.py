@@ -1,8 +1,10 @@
 """`Tensor`: what goes in, what it says of itself, its places and types, NumPy's and Python's protocols."""
 
 import copy
+import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -189,6 +191,26 @@ class TestRequiresGrad:
 
 
 # -------------------------------------------------------------------------------------------------------- what it tells
+
+
+class TestComplex:
+    def test_a_leaf_is_refused(self):
+        with pytest.raises(
+            DTypeError,
+            match=r"Tensor 'z' \(1,\) complex128 can't require grad: derivatives are by real numbers here; give the "
+            r"real and the imaginary part as two Tensors",
+        ):
+            Tensor([1j], requires_grad=True, name="z")
+
+    def test_a_gradient_that_comes_through_complex_numbers_is_refused(self):
+        x = leaf([3.0])
+        y = ag.abs(x * np.array([1j])).sum()
+        with pytest.raises(
+            GradientError,
+            match="multiply sends a gradient of dtype complex128 to a value of dtype float64: derivatives through",
+        ):
+            y.backward()
+        assert x.grad is None
 
 
 class TestRepr:
@@ -410,6 +432,18 @@ class TestAssignment:
         assert_array_equal(x.grad.data, [2.0, 0.0, 14.0])
         assert v.grad.item() == 5 * 20
 
+    def test_a_constant_that_becomes_recorded_is_not_its_own_input(self):
+        w, x = leaf([1.0, 2.0]), ag.zeros(2)
+        gc.collect()
+        gc.disable()
+        try:
+            x[0] = w[1] * 3.0
+            died = weakref.ref(x)
+            del x
+            assert died() is None
+        finally:
+            gc.enable()
+
     def test_tensors_computed_before_do_not_change(self):
         x = leaf([1.0, 2.0])
         y = x * 2.0
@@ -498,6 +532,47 @@ class TestAssignment:
 # ---------------------------------------------------------------------------------------------------------------- modes
 
 
+class TestUpdates:
+    def test_under_no_grad_it_sets_a_leafs_value(self):
+        w = leaf([1.0, 2.0], name="w")
+        y = (w * w).sum()
+        with ag.no_grad():
+            for p in [w]:
+                p -= 0.5
+                p *= 4.0
+                p += [1.0, 0.0]
+                p /= 2.0
+        assert (w.tolist(), w.requires_grad, w.name, w.is_leaf) == ([1.5, 3.0], True, "w", True)
+        y.backward()
+        assert w.grad.tolist() == [2.0, 4.0]  # of the value that y was computed from
+
+    def test_the_dtype_stays(self):
+        w = Tensor(1.0, requires_grad=True, dtype="float32")
+        with ag.no_grad():
+            w -= np.float64(0.5)
+        assert (w.item(), w.dtype) == (0.5, ag.float32)
+
+    def test_another_shape_is_refused(self):
+        w = leaf([1.0, 2.0], name="w")
+        with (
+            ag.no_grad(),
+            pytest.raises(
+                ShapeError,
+                match=r"Tensor 'w' \(2,\) float64 can't take the value of an add with shape \(3, 2\): an update in "
+                r"place keeps the shape",
+            ),
+        ):
+            w += np.zeros((3, 2))
+        assert w.tolist() == [1.0, 2.0]
+
+    def test_elsewhere_they_bind_a_new_value(self):
+        x = Tensor([1.0])
+        with ag.no_grad():
+            y = x
+            y += 1.0
+        assert (x.tolist(), y.tolist()) == ([1.0], [2.0])
+
+
 class TestNoGrad:
     def test_nothing_is_recorded_within(self):
         x = leaf(2.0)
@@ -518,6 +593,18 @@ class TestNoGrad:
         assert not square(x).requires_grad
         assert (square.__name__, square.__doc__) == ("square", "The square.")
         assert (x * x).requires_grad
+
+    @pytest.mark.parametrize(("switch", "recorded"), [(ag.no_grad, False), (ag.enable_grad, True)])
+    def test_as_a_decorator_without_brackets(self, switch, recorded):
+        @switch
+        def square(x):
+            """The square."""
+            return x * x
+
+        assert square(leaf(2.0)).requires_grad is recorded
+        assert square.__doc__ == "The square."
+        with switch():
+            assert ag.is_grad_enabled() is recorded
 
     def test_a_decorated_function_may_call_itself(self):
         @ag.no_grad()
@@ -703,6 +790,11 @@ class TestNumPy:
         assert not np.shares_memory(np.array(t), t.data)
         assert np.asarray(t, dtype="float32").dtype == np.float32
 
+    def test_arrays_of_numbers(self):
+        a, b = Tensor(1.0), Tensor(2.0)
+        assert np.asarray(a).shape == ()
+        assert np.array([a, b]).tolist() == Tensor([a, b]).tolist() == [1.0, 2.0]
+
     @pytest.mark.parametrize("call", [np.asarray, np.array, lambda x: x.numpy(), lambda x: np.asarray(x * 2.0)])
     def test_asarray_of_what_requires_grad_is_refused(self, call):
         with pytest.raises(
@@ -734,6 +826,15 @@ class TestNumPy:
             DTypeError, match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, \*, "
         ):
             np.std(x, dtype="float32")
+
+    def test_what_has_nothing_to_record_gives_numpys_answer(self):
+        t = Tensor([1.0, 2.0])
+        assert np.allclose(t, [1.0, 2.0])
+        assert np.array_equal([1.0, 2.0], t)
+        assert np.linalg.norm(x=t, ord=1) == 3.0
+        assert_array_equal(np.vstack([t, [3.0, 4.0]]), [[1.0, 2.0], [3.0, 4.0]])
+        with pytest.raises(DTypeError, match=r"np\.vstack can't record Tensors"):
+            np.vstack([t, leaf([3.0, 4.0])])
 
     def test_adding_to_an_array_in_place_is_refused(self):
         a = np.zeros(2)
