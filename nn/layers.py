@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, overload
 
-from autograd import reshape
+from autograd import asarray, reshape
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn import functional as F
@@ -125,6 +125,7 @@ class Flatten(_Plain):
 
     def forward(self, x: Any) -> Any:
         """``(batch, …)`` to ``(batch, product of the rest)``."""
+        x = asarray(x)
         return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
 
 
@@ -241,6 +242,8 @@ class MLP(Module):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
+        if not isinstance(sizes, Iterable):
+            raise DTypeError(f"MLP takes the sizes of its layers as a list, like [256, 10]; it was given {sizes!r}.")
         self.sizes = tuple(_count(n, f"sizes[{i}]") for i, n in enumerate(sizes))
         if len(self.sizes) < 2:
             raise ShapeError(

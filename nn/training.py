@@ -146,7 +146,13 @@ class _Batches:
         batches = self.data
         if self.pair is not None:
             batches = minibatches(*self.pair, self.batch_size, seed, shuffle=seed is not None)
-        for x, y in batches:
+        for batch in batches:
+            if not isinstance(batch, tuple | list) or len(batch) != 2:
+                raise DTypeError(
+                    f"the data yields a {type(batch).__name__} where a batch (x, y) should be: give all samples as one "
+                    "tuple (x, y), or an iterable of such batches."
+                )
+            x, y = batch
             x, y = asarray(x, dtype=self.dtype, device=self.device), asarray(y, device=self.device)
             yield x, y.to(self.dtype) if self.dtype is not None and is_inexact(y.dtype) else y
 

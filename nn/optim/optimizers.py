@@ -31,7 +31,13 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise DTypeError("an optimizer takes an iterable of parameters: write [w] for a single one.")
-        given = list(params)
+        try:
+            given = list(params)
+        except TypeError:
+            raise DTypeError(
+                f"an optimizer takes an iterable of parameters; it was given a {type(params).__name__}: pass "
+                "model.parameters(), with the brackets."
+            ) from None
         if not given:
             raise DomainError(
                 "an optimizer was given no parameters: pass model.parameters(), and mind that a generator is "
@@ -45,7 +51,11 @@ class Optimizer:
                 raise DomainError(
                     f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
                 )
-            of_group = {**options, **group}
+            # NumPy's numbers as Python's: theirs would make float64 of a float32 parameter of shape ().
+            of_group = {
+                name: value.item() if hasattr(value, "item") and name in options else value
+                for name, value in {**options, **group}.items()
+            }
             self._check(of_group)
             members = group["params"]
             of_group["params"] = [members] if isinstance(members, Tensor) else list(members)
@@ -65,7 +75,7 @@ class Optimizer:
     def _check(self, options: dict[str, Any]) -> None:
         """Refuse options out of their range."""
         for name, value in options.items():
-            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not 0 <= value < math.inf:
+            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not _is_finite(value):
                 raise DomainError(
                     f"{type(self).__name__}: {name} = {value!r} is out of range: give a number from 0 on."
                 )
@@ -148,6 +158,14 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(texts)})"
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether an option is a number from 0 on."""
+    try:
+        return 0 <= float(value) < math.inf and not isinstance(value, str)
+    except (TypeError, ValueError):
+        return False
 
 
 class SGD(Optimizer):

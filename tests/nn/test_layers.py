@@ -61,6 +61,7 @@ def test_gelu_agrees_with_its_tanh_form_roughly():
 
 def test_flatten_an_empty_batch():
     assert nn.Flatten()(np.zeros((0, 2, 3))).shape == (0, 6)
+    assert nn.Flatten()([[[1.0], [2.0]]]).shape == (1, 2)
 
 
 def test_sequential_runs_in_order_and_is_a_sequence():
@@ -143,6 +144,8 @@ def test_mlp_refuses():
         nn.MLP([2, 2], activation="sine")
     with pytest.raises(DomainError, match=r"activation 'sine' is unknown"):
         nn.MLP([2, 2], output="sine")
+    with pytest.raises(DTypeError, match=r"MLP takes the sizes of its layers as a list, like \[256, 10\]; it was given 3"):
+        nn.MLP(3)
     with pytest.raises(
         ShapeError, match=r"MLP needs the sizes of its input and its output at least; it was given \[2\]"
     ):

@@ -382,6 +382,7 @@ def test_a_validation_that_is_no_number_is_never_the_best():
         ({"validation": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
         ({"data": iter([])}, DTypeError, "data is a list_iterator: give (x, y), or an iterable that yields batches"),
         ({"validation": 3}, DTypeError, "validation is a int: give (x, y), or an iterable"),
+        ({"data": [X, Y]}, DTypeError, "the data yields a ndarray where a batch (x, y) should be: give all samples as"),
         ({"data": []}, DomainError, "the data has no batches: give at least one sample."),
         ({"loss": lambda o, y: o}, ShapeError, "must give one number, the mean over the batch; it gave (10, 2)."),
         ({"loss": lambda o, y: 1.0}, ShapeError, "must give one number, the mean over the batch; it gave float."),

@@ -213,6 +213,26 @@ def test_parameters_that_cannot_be_trained():
         nn.optim.SGD([{"params": [w], "beta": 1}])
 
 
+def test_numpys_numbers_as_options_keep_float32():
+    p = nn.Parameter(1.0)
+    optimizer = nn.optim.SGD([p], lr=np.float64(0.25))
+    (p * p).backward()
+    optimizer.step()
+    assert (p.item(), p.dtype) == (0.5, ag.float32)
+
+
+def test_what_holds_no_parameters_is_refused():
+    model = nn.Linear(2, 1, seed=0)
+    for given, kind in ((model, "Linear"), (model.parameters, "method")):
+        with pytest.raises(
+            DTypeError,
+            match=f"an optimizer takes an iterable of parameters; it was given a {kind}: pass model.parameters",
+        ):
+            nn.optim.SGD(given)
+    with pytest.raises(DomainError, match=r"SGD: lr = '0\.1' is out of range: give a number from 0 on"):
+        nn.optim.SGD(model.parameters(), lr="0.1")
+
+
 def test_a_copy_trains_its_own_copy():
     w = ag.Tensor([1.0], requires_grad=True)
     optimizer = nn.optim.SGD([w], lr=0.1, momentum=0.9)
