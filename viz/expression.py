@@ -624,13 +624,23 @@ def _largest(op: ag.Op, operands: Sequence[Any], params: Mapping[str, Any]) -> i
         return sizes[0] * sizes[1] // max(shared, 1) ** 2 if shared else 0
     if op.name == "broadcast_to":
         return math.prod(numbers)
-    if op.name in ("repeat", "tile", "one_hot"):
+    if op.name == "repeat":
+        return sizes[0] * max(numbers, default=0)
+    if op.name in ("tile", "one_hot"):
         return sizes[0] * math.prod(max(n, 1) for n in numbers)
     if op.name == "pad":
         return math.prod(n + 2 * max(numbers, default=0) for n in shapes[0])
-    if op.broadcasts:
-        return math.prod([max(axis) for axis in _aligned(shapes)])
-    return sum(sizes)
+    if op.name == "take":
+        return sizes[0] * sizes[1] // (_length(shapes[0], params.get("axis")) or 1)
+    together = math.prod([max(axis) for axis in _aligned(shapes)])
+    return together if op.broadcasts else max(together, sum(sizes))
+
+
+def _length(shape: tuple[int, ...], axis: Any) -> int:
+    """Of an axis that indices replace: 1 where there is no such, as the operation will say itself."""
+    if axis is None:
+        return math.prod(shape)
+    return shape[axis] if type(axis) is int and -len(shape) <= axis < len(shape) else 1
 
 
 def _aligned(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:

@@ -358,6 +358,8 @@ HUGE = [
     "m = tile(w, repetitions=2000); reshape(m, shape=(4000, 1)) * reshape(m, shape=(1, 4000))",
     "m = tile(w, repetitions=2000); where(reshape(m, shape=(4000, 1)), m, 1.0)",
     "m = reshape(tile(w, repetitions=2000), shape=(4000, 1)); linear(m, m)",
+    "m = tile(w, repetitions=2000); take(reshape(m, shape=(1, 4000)), argsort(m), axis=0)",
+    "m = tile(w, repetitions=2000); binary_cross_entropy_with_logits(reshape(m, shape=(4000, 1)), m)",
     "m = tile(w, repetitions=2000); n = m[:2]; n + squared_error(reshape(m, shape=(4000, 1)), m)",
 ]
 
@@ -375,6 +377,9 @@ def test_bound_is_not_in_the_way():
     assert y.item() == 3009.0
     limit = ENTRIES // 5
     assert compute(f"sum(repeat(w, repeats={limit - 1}))", w=[1.0, 2.0]).item() == 3.0 * (limit - 1)
+    assert compute(f"sum(repeat(w, repeats={[2] * 40}))", w=[1.0] * 40).item() == 80.0
+    many = "m = tile(w, repetitions=2000); sum(take(reshape(m, shape=(2000, 2)), argsort(m[:2000]), axis=0))"
+    assert compute(many, w=[1.0, 2.0]).item() == 6000.0
 
 
 def test_every_operation_but_the_inner_ones_may_be_called():

@@ -1,0 +1,347 @@
+"""The command line of pictures: every format, what stands where by default, and every way to be refused."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import viz
+from viz import render, style
+from viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main, parser
+
+ROOT = Path(__file__).parents[2]
+NEURON = ("L = (sigmoid(w*x + b) - y)**2", "w=2", "x=1", "b=-1", "y=1")
+SUFFIXES = (*PICTURES, *DERIVATIONS, *PAGES)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def said(capsys, *words):
+    """What is printed by a command that succeeds."""
+    assert run(*words) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(capsys, *words):
+    """The sentence, without the lines that mark the place, after a look at what every refusal must be."""
+    try:
+        status = run(*words)
+    except SystemExit as error:
+        status = error.code
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    sentence, *marked = err.rstrip("\n").split("\n")
+    assert sentence.startswith("python -m viz: ")
+    if marked:
+        line, carets = marked
+        assert line.startswith("    ")
+        assert re.fullmatch(r" {4,}\^+", carets)
+    return sentence.removeprefix("python -m viz: ")
+
+
+def card(source, name):
+    """The class and the words of a leaf's card in DOT source."""
+    label, kind = re.search(rf'^\t{name} \[label=<(.*)> class="card (\w+)', source, re.MULTILINE).groups()
+    return kind, re.sub(r"\s+", " ", re.sub("<[^<>]*>", " ", label)).strip()
+
+
+# ---------------------------------------------------------------- what is made
+
+
+def test_derivation_is_printed_for_each_name_that_takes_a_gradient(capsys):
+    told = said(capsys, *NEURON)
+    heads = re.findall(r"^∂L/∂(\w) = (\S+)$", told, re.MULTILINE)
+    assert heads == [("w", "-0.1058"), ("x", "-0.2115"), ("b", "-0.1058")]
+    assert "L = t3²        = (-0.2689)²    = 0.07233" in told
+    assert told.count("\nchecked: ") == 3
+
+
+def test_derivation_by_the_names_asked_for_intermediates_too(capsys):
+    told = said(capsys, "u = w*x; L = u**2", "w=2", "x=3", "--wrt", "u, w")
+    assert re.findall(r"^∂.* = .*$", told, re.MULTILINE)[:2] == ["∂L/∂u = 12", "∂L/∂w = 36"]
+    assert "∂L/∂x" not in told
+
+
+def test_options_may_stand_anywhere_and_expressions_begin_with_a_minus(capsys):
+    told = said(capsys, "--wrt", "w", "-w**2 - v", "w=3", "--targets", "", "v=1")
+    assert told.startswith("∂L/∂w = -6\n")
+    assert said(capsys, "--(w)", "w=-3").startswith("∂L/∂w = 1\n")
+    assert said(capsys, "-h*h", "h=3").startswith("∂L/∂h = -6, a sum over 2 paths\n")
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".gv", ".png", *DERIVATIONS, *PAGES, ".SVG"])
+def test_every_format_is_what_it_says(suffix, capsys):
+    assert said(capsys, *NEURON, "-o", f"L{suffix}") == f"written: L{suffix}\n"
+    (file,) = Path().iterdir()  # no draft is left either
+    content = file.read_bytes()
+    match suffix.lower():
+        case ".svg":
+            title = ElementTree.fromstring(content)[0]
+            assert title.text == "L = (σ(w·x + b) - y)²"
+        case ".png":
+            with Image.open(file) as image:
+                assert np.asarray(image.convert("RGB")).std() > 10
+        case ".gv":
+            assert b"digraph" in content.splitlines()[0]
+        case ".html":
+            assert (
+                b"<title>Backpropagation, step by step: L = (\xcf\x83(w\xc2\xb7x + b) - y)\xc2\xb2</title>" in content
+            )
+        case ".tex":
+            assert content.count(b"\\begin{document}") == content.count(b"\\end{document}") == 1
+            assert content.count(b"checked: central difference") == 3
+        case ".md":
+            assert content.count(b"$$\\frac{\\partial L}{\\partial ") == 3
+        case _:
+            assert content.decode().count("∂L/∂L · 2·t3") == 3
+
+
+@pytest.mark.parametrize("example", re.findall(r"python -m viz ((?:.|\\\n)*?[^\\])\n", EXAMPLES))
+def test_examples_of_the_help_run(example, capsys):
+    words = shlex.split(example.replace("\\\n", ""))
+    assert said(capsys, *words)
+    if "-o" in words:
+        assert Path(words[words.index("-o") + 1]).stat().st_size > 500
+
+
+def test_help_tells_every_option_format_and_operation(capsys):
+    with pytest.raises(SystemExit) as done:
+        run("--help")
+    assert done.value.code == 0
+    told = capsys.readouterr().out
+    assert EXAMPLES in told
+    words = set(re.findall(r"[-.\w]+", told))
+    assert {
+        *SUFFIXES,
+        "--wrt",
+        "--inputs",
+        "--targets",
+        "--title",
+        "--theme",
+        "sigmoid",
+        "cross_entropy",
+        "sum",
+    } <= words
+    assert "scatter_add" not in words
+    assert max(map(len, told.splitlines())) <= 110
+
+
+def test_module_is_run(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "viz", *NEURON, "-o", str(tmp_path / "L.svg")],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "L.svg").is_file()
+
+
+def test_terminal_without_greek_is_no_error(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "viz", *NEURON],
+        cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert b"?L/?w = -0.1058" in done.stdout
+
+
+def test_theme_and_title(capsys):
+    said(capsys, *NEURON, "-o", "L.gv", "--theme", "dark", "--title", 'a <b> & "c"')
+    source = Path("L.gv").read_text(encoding="utf-8")
+    assert style.DARK.paper in source
+    assert style.LIGHT.paper not in source
+    assert "a &lt;b&gt; &amp; &quot;c&quot;" in source
+    said(capsys, *NEURON, "-o", "L.html", "--title", "a </title><b>")
+    assert "a &lt;/title&gt;&lt;b&gt;" in Path("L.html").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------- roles and kinds of number
+
+
+def drawn(capsys, *words):
+    said(capsys, *words, "-o", "L.gv")
+    return Path("L.gv").read_text(encoding="utf-8")
+
+
+def test_names_are_parameters_and_what_is_compared_with_is_a_target(capsys):
+    source = drawn(capsys, *NEURON)
+    kinds = {name: card(source, name)[0] for name in "wxby"}
+    assert kinds == {"w": "param", "x": "param", "b": "param", "y": "target"}
+    assert card(source, "y")[1] == "TARGET y = 1 no grad"
+
+
+def test_inputs_and_targets_are_said(capsys):
+    source = drawn(capsys, *NEURON, "--inputs", "x,y", "--targets", "b")
+    assert card(source, "x")[0] == card(source, "y")[0] == "input"
+    assert "∂L/∂x" in card(source, "x")[1]
+    assert card(source, "b") == ("target", "TARGET b = -1 no grad")
+    assert card(drawn(capsys, *NEURON, "--targets", ""), "y")[0] == "param"
+
+
+def test_y_that_is_no_target_takes_a_gradient(capsys):
+    assert re.findall(r"^∂L/∂y = 2$", said(capsys, "L = x*y + sin(x)", "x=2", "y=3"), re.MULTILINE)
+
+
+def test_labels_and_indices_stay_whole(capsys):
+    told = said(
+        capsys, "L = cross_entropy(take(z, i, axis=0), y)", "z=[[2, 0.5], [1, 1]]", "i=[0, 0, 1]", "y=[0, 1, 0]"
+    )
+    assert told.startswith("∂L/∂z (2, 2)\n")
+    assert "∂L/∂i" not in told
+    soft = said(capsys, "L = cross_entropy(z, y)", "z=[[2, 0.5]]", "y=[[0, 1]]")
+    assert soft.startswith("∂L/∂z (1, 2)\n")
+
+
+def test_numbers_of_parameters_and_targets_are_floats(capsys):
+    assert said(capsys, "L = w*y**30", "w=1", "y=10", "--targets", "y").startswith("∂L/∂w = 1.00e30\n")
+    assert "∂L/∂w" in said(capsys, "L = w**-2", "w=3")
+
+
+def test_values_of_no_scalar_are_drawn_without_gradients(capsys):
+    source = drawn(capsys, "z = W @ [1, 2]", "W=[[1, 2], [3, 4]]")
+    assert "gradients: not computed" in source
+    assert "∂" not in re.sub(r'tooltip="[^"]*"', "", source)
+
+
+def test_names_in_any_alphabet_with_what_looks_alike(capsys):
+    told = said(capsys, "损失 = (权重*θ)**2", "权重=2", " θ =3", "--wrt", "权重,θ")
+    assert "∂损失/∂权重 = 36" in told
+    assert "∂损失/∂θ = 24" in told
+    assert said(capsys, "L = ﬁ**2", "ﬁ=3", "--wrt", "ﬁ").startswith("∂L/∂fi = 6")
+    for suffix in SUFFIXES:
+        if suffix != ".pdf":
+            assert run("损失 = (权重*θ)**2", "权重=2", "θ=3", "-o", f"a{suffix}") == 0
+
+
+def test_infinite_values_are_shown_and_warn_nobody(capsys):
+    told = said(capsys, "L = log(w)", "w=0")
+    assert "log(0)    = -inf" in told
+    said(capsys, "L = log(w)/w", "w=0", "-o", "L.svg")
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["L = (sigmod(w) - 1)**2", "w=1"], "there is no operation sigmod: did you mean sigmoid?"),
+        (["L = w*xx", "w=1", "x=2"], "xx has no value; did you mean x?"),
+        (["L = w*x", "w=1"], "x has no value: add one, as in x=0.5"),
+        (["L = w**2", "w=1", "z=2"], "z does not occur in the expression 'L = w**2': leave z= out"),
+        (["u = w*2; L = u**2", "w=1", "u=2"], "u is computed by the expression 'u = w*2; L = u**2': leave u= out"),
+        (["L = w**2", "w=1", "w=2"], "w is given twice"),
+        (["L = w**2", "w"], "'w' is no NAME=VALUE: the expression stands first, in quotes"),
+        (["L = w**2", "a b=1"], "'a b' is no name: a name is made of letters, digits and _"),
+        (["L = w**2", "<w>=1"], "'<w>' is no name"),
+        (["L = w**2", "lambda=1"], "'lambda' is no name"),
+        (["L = w**2", "=1"], "'' is no name"),
+        (["L = w**2", "w="], "w= is followed by no value"),
+        (["L = w**2", "w=[[1, 2], [3]]"], "the value of w: this entry has shape (1,) and the first one (2,)"),
+        (["L = w**2", "w=__import__('os')"], "the value of w: there is no operation __import__"),
+        (["L = w**2", "w=x"], "the value of w: a value is a number, a vector or a matrix"),
+        (["L = w**2", "w=nan"], "the value of w: a value is a number"),
+        (["L = w**2", "w=1e999"], "the value of w: this number is larger than a float64 can hold"),
+        (["L = w**2", "w=9**9**9"], "the value of w: this number is larger than a float64 can hold"),
+        (["L = W @ x", "W=[[1, 2]]", "x=[1, 2, 3]"], "matmul can't take x = 'W' (1, 2) float64, y = 'x' (3,) float64"),
+        (["L = W @ x", "W=[[1, 2], [2, 3]]", "x=[1, 2]"], "the result has shape (2,), and what is derived is a number"),
+        (["", "w=1"], "there is no expression"),
+        (["L = (w - y)**2", "w=1", "y=1", "--wrt", "y"], "--wrt y: that is nothing to derive by; choose among w"),
+        (["L = w**2", "w=1", "--wrt", "L"], "--wrt L: that is nothing to derive by; choose among w"),
+        (["L = w**2", "w=1", "--wrt", "v"], "--wrt names 'v', and there is only w, L"),
+        (["L = w**2", "w=1", "--wrt", ","], "--wrt is given no name"),
+        (["L = w**2", "w=1", "--inputs", "v"], "--inputs names 'v', and there is only w"),
+        (["L = w**2", "w=1", "--targets", "v"], "--targets names 'v', and there is only w"),
+        (["L = w*x", "w=1", "x=1", "--targets", "x", "--inputs", "x"], "x can't be an input and a target at once"),
+        (["L = w**2", "w=1", "--targets", "w"], "nothing here can be differentiated"),
+        (["+".join(f"w{i}" for i in range(17)), *(f"w{i}=1" for i in range(17))], "there are 17 names to derive by"),
+        (["L = w**2", "w=1", "--theme", "dark"], "--theme is for pictures"),
+        (["L = w**2", "w=1", "--title", "a"], "--title is for pictures and pages"),
+        (["L = w**2", "w=1", "-o", "a.svg", "--wrt", "w"], "--wrt is for derivations"),
+        (["L = w**2", "w=1", "-o", "a.html", "--theme", "dark"], "--theme is for pictures"),
+        (["L = w**2", "w=1", "-o", "a.foo"], "'a.foo' tells no format: its suffix is one of .svg, .png, .pdf, .gv,"),
+        (["L = w**2", "w=1", "-o", "svg"], "'svg' tells no format"),
+        (["L = w**2", "w=1", "-o", "none/a.svg"], "none/a.svg can't be written: No such file or directory"),
+        (["L = w**2", "w=1", "--theme", "pink"], "argument --theme: invalid choice: 'pink'"),
+        (["L = w**2", "w=1", "--pink"], "unrecognized arguments: --pink"),
+        ([], "the following arguments are required: EXPRESSION"),
+    ],
+)  # fmt: skip
+def test_sentence(words, sentence, capsys):
+    assert refused(capsys, *words).startswith(sentence)
+    assert list(Path().iterdir()) == []
+
+
+def test_place_is_marked(capsys):
+    assert run("u = w*2\nL = W @ u + sigmod(w)", "w=1") == 2
+    assert capsys.readouterr().err == (
+        "python -m viz: there is no operation sigmod: did you mean sigmoid?\n"
+        "    L = W @ u + sigmod(w)\n"
+        "                ^^^^^^\n"
+    )
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("expression", ["L = sigmod(w)", "L = w @ w", "L = 9**9**9*w", "L = v*w", "L = open('a')*w"])
+def test_nothing_is_overwritten_by_what_is_refused(suffix, expression, capsys):
+    Path(f"kept{suffix}").write_text("kept")
+    refused(capsys, expression, "w=1", "-o", f"kept{suffix}")
+    (file,) = Path().iterdir()
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.parametrize("suffix", [*DERIVATIONS, *PAGES])
+def test_no_scalar_is_no_derivation_and_no_page(suffix, capsys):
+    Path(f"kept{suffix}").write_text("kept")
+    assert "has shape (2,)" in refused(capsys, "L = 2*w", "w=[1, 2]", "-o", f"kept{suffix}")
+    assert Path(f"kept{suffix}").read_text() == "kept"
+
+
+def test_picture_without_engine_leaves_its_source_and_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(render, "engines", list)
+    assert run(*NEURON, "-o", "L.svg") == 2
+    out, err = capsys.readouterr()
+    assert out == "written: L.gv\n"
+    assert err.startswith("python -m viz: no layout engine was found: install one with")
+    assert err.count("\n") == 1
+    assert [file.name for file in Path().iterdir()] == ["L.gv"]
+
+
+def test_engine_that_fails_is_one_sentence(capsys):
+    viz.use_engine(sys.executable)
+    try:
+        assert "could not draw the picture as svg" in refused(capsys, *NEURON, "-o", "L.svg")
+    finally:
+        viz.use_engine(None)
+    assert list(Path().iterdir()) == []
+
+
+def test_interrupt_ends_quietly(capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("viz.__main__.explain", interrupted)
+    assert run(*NEURON) == 130
+    assert capsys.readouterr().err == "python -m viz: interrupted\n"
+
+
+def test_options_are_not_abbreviated():
+    assert not parser().allow_abbrev
