@@ -29,15 +29,6 @@ def wrong_sigmoid():
     return my_sigmoid
 
 
-@pytest.fixture(autouse=True)
-def vocabulary():
-    operations, forwards = dict(ag.OPS), dict(ag.backends.FORWARDS)
-    yield
-    for registry, before in ((ag.OPS, operations), (ag.backends.FORWARDS, forwards)):
-        registry.clear()
-        registry.update(before)
-
-
 def checked(sigmoid, **options):
     w, x, b, y = (parameter(v) for v in (2.0, 1.0, -1.0, 1.0))
     u = w * x

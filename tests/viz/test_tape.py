@@ -133,6 +133,7 @@ def test_a_sum_of_several_uses_and_edges_round_the_outside():
     assert words(node(picture, "d_t1")).startswith("∂sin ∂L/∂t1 = 1.819 + 0.9093 + 2.728 = 5.456")
     assert words(node(picture, "g_x")) == "∂L/∂x = -2.270 + 0.8268 + 2 + 2 = 2.556"
     assert "∂L/∂x (left) = ∂L/∂t5·x = 2" in words(node(picture, "d_t5"))
+    assert "label" not in edge(picture, "b_x_t5_0")[2]
     outside = edge(picture, "f_t1_t4_1")[2]
     ways = [float(n) for n in re.findall(r" (-?\d+),-?\d+", re.search(r'pos="([^"]*)"', outside)[1])]
     assert max(ways) < position(picture, "t1")[0]
@@ -184,6 +185,15 @@ def test_a_long_tape_shows_its_ends_and_what_is_hidden():
     assert edge(picture, "f_t15_not_drawn")[:2] == ("t15", "not_drawn")
     assert edge(picture, "b_t15_not_drawn")[:2] == ("d_t15", "not_drawn_back")
     picture.svg()
+
+
+def test_of_parallel_edges_the_rows_tell():
+    x = parameter(2.0, "x")
+    s = ag.sin(x)
+    picture = draw_graph(s * s, names={"s": s}, backward=True)
+    assert words(node(picture, "d_L")) == "∂× ∂L/∂s (left) = ∂L/∂L·s = 0.9093 ∂L/∂s (right) = ∂L/∂L·s = 0.9093"
+    assert [edge(picture, f"b_s_L_{i}")[:2] for i in (0, 1)] == [("d_s", "d_L")] * 2
+    assert "label" not in edge(picture, "b_s_L_0")[2]
 
 
 def test_names_that_would_clash():
