@@ -23,7 +23,7 @@ from autograd.errors import AutogradError, DeviceError
 from nn import optim
 from nn.data import DATASETS, Dataset, hold_out
 from nn.functional import cross_entropy, mse_loss, one_hot
-from nn.layers import MLP
+from nn.layers import MLP, Linear
 from nn.saving import save, write_atomically
 from nn.training import History, fit
 
@@ -315,6 +315,67 @@ def _pictures(
                 images, labels, predictions[rows], certainty[rows], classes=data.classes, title=title
             )
             yield sheet.save(folder / f"{name}.png"), words
+    page = _report(model, settings, data, history, probabilities, graph)
+    yield page.save(folder / "report.html"), "all of it on one page, with a pad to draw digits on"
+
+
+def _report(
+    model: MLP, settings: Settings, data: Dataset, history: History, probabilities: NDArray[Any], modules: Any
+) -> Any:
+    """The page with everything: what the pictures show, a few digits neuron by neuron, and two step by step."""
+    import viz
+    from viz.page import step_through
+    from viz.report import Held, Specimen, lab_report
+
+    images = data.x_test.reshape(-1, *data.image_shape)
+    held = Held(images, data.y_test, probabilities, data.classes, crop=settings.data == "digits")
+    neurons = []
+    for i in _specimens(held, len(data.classes)):
+        true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
+        picture = viz.draw_network(model, data.x_test[i], int(data.y_test[i]), image=data.image_shape)
+        neurons.append(Specimen(images[i], true if true == said else f"{true} read as {said}", picture))
+    x = ag.Tensor(data.x_train[:2], device=settings.device, dtype="float32", name="x")
+    y = ag.Tensor(data.y_train[:2], device=settings.device, name="y")
+    steps = step_through(LOSSES[settings.loss](model(x), y), inputs=[x], targets=[y], title="Two digits")
+    net = "-".join(map(str, model.sizes))
+    return lab_report(
+        title=f"Handwritten digits, read by a {net} network",
+        history=history,
+        held=held,
+        layers=_layers(model, "softmax" if settings.loss == "cross-entropy" else ""),
+        modules=modules,
+        neurons=neurons,
+        steps=steps,
+        facts={
+            "learned from": f"{len(data.x_train):,} {data.name}",
+            "parameters": f"{sum(p.size for p in model.parameters()):,}",
+            "loss": settings.loss,
+            "optimizer": f"{settings.optimizer}, learning rate from {settings.rate:g}, batches of {settings.batch}",
+            "training": f"{history.epochs} epochs in {sum(history.seconds):.1f} s on {settings.device}",
+            "seed": str(settings.seed),
+        },
+    )
+
+
+def _specimens(held: Any, classes: int) -> Iterator[int]:
+    """Two digits of each class: the first that is read right with some doubt, and the mistake it was surest of."""
+    right = held.predictions == held.labels
+    for k in range(classes):
+        sure = np.flatnonzero((held.labels == k) & right)
+        doubtful = sure[held.certainty[sure] < HESITANT]
+        yield from (*doubtful[:1], *sure[:1])[:1]
+        yield from held.surest_mistakes[held.labels[held.surest_mistakes] == k][:1]
+
+
+def _layers(model: MLP, last: str) -> list[tuple[Any, Any, str]]:
+    """Weight, bias and activation of every layer; ``last`` is what makes probabilities of the outputs."""
+    layers: list[tuple[Any, Any, str]] = []
+    for module in model.layers:
+        if isinstance(module, Linear):
+            layers.append((module.weight, module.bias, ""))
+        else:
+            layers[-1] = (*layers[-1][:2], type(module).__name__.lower())
+    return [*layers[:-1], (*layers[-1][:2], layers[-1][2] or last)]
 
 
 def _saved(picture: Any, path: Path, words: str) -> Iterator[tuple[Path, str]]:

@@ -32,7 +32,10 @@ NUMPY = ("autograd/backends.py", "autograd/testing/", "nn/data/", "nn/saving.py"
 GRAPHVIZ = ("viz/render.py",)
 CUPY = ("autograd/backends.py",)
 COMMAND_LINE = ("nn/__main__.py", "nn/digits.py")
-DATA = {"nn/data/digits.npz", "nn/data/LICENSE-digits.md", "viz/page.css", "viz/page.js"}
+DATA = {
+    *("nn/data/digits.npz", "nn/data/LICENSE-digits.md"),
+    *("viz/net.js", "viz/page.css", "viz/page.js", "viz/report.css", "viz/report.js"),
+}
 
 
 def module_of(path):

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = ["--hidden", "20", "--epochs", "1"]
 LEFT = {
     "model.npz", "history.json", "settings.json", "graph.svg", "graph.png", "neurons.svg", "neurons.png", "curves.png",
-    "digits.png", "mistakes.png",
+    "digits.png", "mistakes.png", "report.html",
 }  # fmt: skip
 
 
