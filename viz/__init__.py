@@ -23,6 +23,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
 
 if TYPE_CHECKING:
     from viz.derivation import Derivation, explain
+    from viz.features import feature_space
     from viz.modules import draw_modules
     from viz.network import draw_network
     from viz.picture import draw_graph
@@ -35,6 +36,7 @@ _HOMES = {
     "draw_graph": "picture",
     "draw_modules": "modules",
     "draw_network": "network",
+    "feature_space": "features",
     "plot_confusion": "plots",
     "plot_digits": "plots",
     "plot_history": "plots",
@@ -53,6 +55,7 @@ __all__ = [
     "draw_graph",
     "draw_modules",
     "draw_network",
+    "feature_space",
     "plot_confusion",
     "plot_digits",
     "plot_history",

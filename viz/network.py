@@ -127,19 +127,7 @@ def _run(
         raise ValueError(
             f"a network is drawn with one example, and x has shape {given.shape}: pass one row of it, such as x[:1]"
         )
-    batch = given.reshape(1, -1) if given.ndim == 1 else given
-    parameters = getattr(model, "parameters", None)
-    first = next(iter(parameters()), None) if callable(parameters) else None
-    if batch.dtype.kind != "f" or first is not None:
-        batch = batch.astype(str(first.dtype) if first is not None else "float64")
-    with ag.enable_grad():
-        start = ag.Tensor(batch, requires_grad=True, name="x")
-        if first is not None and first.device != start.device:
-            start = start.to(first.device).detach().requires_grad_()
-        output = model(start)
-    if getattr(output, "node", None) is None:
-        raise ValueError("the network recorded no operation on x, so there is nothing to draw: it must return a Tensor")
-    chain = _chain(output, start)
+    output, chain = recorded(model, given.reshape(1, -1) if given.ndim == 1 else given)
     n = output.size
     last = chain[-1][1]
     number = None if target is None else host(target)
@@ -179,6 +167,26 @@ def _run(
         loss=None if total is None else float(seen.value(place_of(total)).reshape(())),
         loss_words=words,
     )
+
+
+def recorded(model: Callable[[Any], ag.Tensor], batch: np.ndarray) -> tuple[ag.Tensor, list[tuple[Node, str, Node]]]:
+    """The model run once on a batch, in its own dtype and on its device: the output, and its linear operations
+    from the input on, each with the name of what follows it and where that ends.
+
+    Raises `ValueError` for what is not a chain of linear layers.
+    """
+    parameters = getattr(model, "parameters", None)
+    first = next(iter(parameters()), None) if callable(parameters) else None
+    if batch.dtype.kind != "f" or first is not None:
+        batch = batch.astype(str(first.dtype) if first is not None else "float64")
+    with ag.enable_grad():
+        start = ag.Tensor(batch, requires_grad=True, name="x")
+        if first is not None and first.device != start.device:
+            start = start.to(first.device).detach().requires_grad_()
+        output = model(start)
+    if getattr(output, "node", None) is None:
+        raise ValueError("the network recorded no operation on x, so there is nothing to draw: it must return a Tensor")
+    return output, _chain(output, start)
 
 
 def _chain(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
