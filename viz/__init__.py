@@ -22,15 +22,20 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
     )
 
 if TYPE_CHECKING:
+    from viz.check import check_graph
     from viz.derivation import Derivation, explain
     from viz.features import feature_space
     from viz.modules import draw_modules
     from viz.network import draw_network
+    from viz.page import Page, step_through
     from viz.picture import draw_graph
     from viz.plots import plot_confusion, plot_digits, plot_history
     from viz.render import EngineWarning, Picture, RenderError, use_engine
 
 _HOMES = {
+    "Page": "page",
+    "check_graph": "check",
+    "step_through": "page",
     "Derivation": "derivation",
     "explain": "derivation",
     "draw_graph": "picture",
@@ -47,6 +52,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Page",
+    "check_graph",
+    "step_through",
     "Derivation",
     "explain",
     "EngineWarning",
