@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from nn.__main__ import parser
+from viz.__main__ import main as viz_main
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,7 +39,7 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_exists(command):
+def test_command_exists(command, tmp_path, monkeypatch):
     words = shlex.split(command)
     if words[0] == "make":
         targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -47,6 +48,9 @@ def test_command_exists(command):
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         (wanted,) = re.fullmatch(r"\.(?:\[(\w+)\])?", words[2]).groups()
         assert wanted is None or wanted in project["optional-dependencies"]
+    elif words[2] == "viz":
+        monkeypatch.chdir(tmp_path)
+        assert viz_main(words[3:]) == 0
     else:
         assert words[:3] == ["python", "-m", "nn"]
         assert parser().parse_args(words[3:]).command == words[3]
