@@ -12,11 +12,11 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def output(name, folder):
+def output(name, path, folder=None):
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name, folder],
-        cwd=folder,
+        [sys.executable, "-W", "error", EXAMPLES / name, path],
+        cwd=folder or path,
         env=environment,
         capture_output=True,
         encoding="utf-8",
@@ -28,6 +28,8 @@ def output(name, folder):
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_example_runs(path, tmp_path):
+    if "glassgrad[plots]" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
     assert output(path.name, tmp_path)
 
 
@@ -54,3 +56,11 @@ def test_second_derivatives(tmp_path):
     said = output("second_derivatives.py", tmp_path)
     assert "tanh''(0.5) = -0.726862, by the formula -0.726862" in said
     assert "at (1.000000, 1.000000)" in said
+
+
+def test_feature_space(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    said = output("feature_space.py", tmp_path / "new.png", tmp_path)
+    straight, bent = (float(share) for share in re.findall(r"2: ([\d.]+) % right", said))
+    assert straight < 92 < 98 <= bent
+    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
