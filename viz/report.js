@@ -73,9 +73,11 @@ function pad() {
   const cells = grid(box, size, width), cursor = shape('rect', { class: 'cursor', width: 1, height: 1 }, box);
   const sees = grid(el('sees'), size, width);
   const hidden = layers.slice(0, -1).map((l, k) => {
-    const svg = el(`layer${k}`), rects = grid(svg, l.out, columns(l.out)), said = el(`said${k}`);
-    rects.forEach((r, i) => { r.onmouseenter = () => { const { z, a } = state[k]; said.textContent = `neuron ${i}: z = ${number(z[i])}, a = ${number(a[i])}`; }; });
-    svg.onmouseleave = () => { said.textContent = ''; };
+    const svg = el(`layer${k}`), rects = grid(svg, l.out, columns(l.out)), said = el(`said${k}`), idle = said.textContent;
+    rects.forEach((r, i) => {
+      r.onmouseenter = () => { said.textContent = `neuron ${i}: z = ${number(state[k].z[i])}, a = ${number(state[k].a[i])}`; };
+    });
+    svg.onmouseleave = () => { said.textContent = idle; };
     return { svg, rects, f: l.f };
   });
   const rows = all('#answers tr');

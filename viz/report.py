@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from viz.render import Picture, RenderError
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "softplus", "softmax")  # that `net.js` computes
 WEIGHTS = 600_000  # that a page carries; with more it would be too large to be opened at once
 MISTAKES = 40  # that are shown
+POINT = "Point at a neuron for its numbers."
 LEAST = 0.75  # of its size: smaller a picture does not get on a narrow screen, it scrolls
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+GROUNDS = tuple(c for c in style.VALUE_RAMP[1:] if style.contrast(c, style.text_on(c)) >= 4.5)  # numbers stand on them
 PARTS = {
     "draw": "Draw",
     "learning": "Learning curves",
@@ -260,10 +263,15 @@ class _Report:
             crop = '<label><input type="checkbox" id="crop" checked>crop and centre it as the training data</label>'
         hidden = "".join(
             f'<div class="layer"><h3>Layer {k + 1}: {len(w)} neurons, {_text(name)}</h3>'
-            f'<svg class="cells" id="layer{k}" role="img"></svg><p class="note" id="said{k}"></p></div>'
+            f'<svg class="cells" id="layer{k}" role="img"></svg><p class="note" id="said{k}">{POINT}</p></div>'
             for k, (w, _, name) in enumerate(self.chain[:-1])
         )
-        small = any(name in ("tanh", "identity") for _, _, name in self.chain[:-1])
+        small = " Small: negative." if {"tanh", "identity"} & {name for _, _, name in self.chain[:-1]} else ""
+        key = (
+            f'<p class="note">A square is one neuron, the darker the larger its activation.{small}</p>'
+            if hidden
+            else ""
+        )
         last = "Probability of each class" if self.chain[-1][2] == "softmax" else "Output for each class"
         rows = "".join(
             f'<tr><th scope="row">{_text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
@@ -285,7 +293,7 @@ class _Report:
 <div>
 <div class="layer"><h3>Input: what the network sees</h3><svg class="cells" id="sees" aria-hidden="true"></svg></div>
 {hidden}
-<p class="note">A square is one neuron, the darker the larger its activation.{" Small: negative." if small else ""}</p>
+{key}
 </div>
 <div>
 <p id="says"></p><p id="truth" class="note"></p><div id="heard" class="sr" aria-live="polite"></div>
@@ -316,7 +324,7 @@ class _Report:
     def _tile(self, i: int, sample: int) -> str:
         held = self.held
         said, true = (_text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
-        words = f"<b>read as {said}</b> {_percent(held.certainty[i])}<br>is {true}"
+        words = f"<b>read as {said}</b>{_percent(held.certainty[i])}<br>is {true}"
         if self.refusal:
             return f'<div class="tile">{self._ink(held.images[i])}{words}</div>'
         return f'<button type="button" class="tile" data-put="{sample}">{self._ink(held.images[i])}{words}</button>'
@@ -350,8 +358,8 @@ class _Report:
             if i == j:
                 return f'<td class="right">{n}</td>'
             if not n:
-                return '<td><span class="sr">0</span></td>'
-            ground = style.on_ramp(0.15 + 0.85 * n / most)
+                return f'<td style="background:{style.VALUE_RAMP[0]}"><span class="sr">0</span></td>'
+            ground = style.on_ramp(n / most, GROUNDS)
             return f'<td style="background:{ground};color:{style.text_on(ground)}">{n}</td>'
 
         def share(part: int, whole: int) -> str:
@@ -365,9 +373,10 @@ class _Report:
         )
         right = "".join(share(counts[j, j], counts[:, j].sum()) for j in range(k))
         return (
-            '<div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix"><table class="matrix">'
-            "<caption>Row: what it is. Column: what the network says. Boxed: right. Last column: the share of a class"
-            " that is found; last row: the share of an answer that is right.</caption>"
+            '<p class="note" id="matrix-note">Row: what it is. Column: what the network says. Darker: more often.'
+            " Boxed: right. Last column: the share of a class that is found; last row: the share of an answer that is"
+            ' right.</p><div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix">'
+            '<table class="matrix" aria-label="Confusion matrix" aria-describedby="matrix-note">'
             f'<thead><tr><td class="share"></td>{heads}<th scope="col" class="share">found</th></tr></thead>'
             f'<tbody>{rows}<tr><th scope="row" class="share">right</th>{right}<td class="share"></td></tr></tbody>'
             "</table></div>"
@@ -404,6 +413,7 @@ class _Report:
     def _steps(self) -> str:
         if self.steps is None:
             return ""
+        # Not sandboxed: the button that changes the colours of this page changes those of the other one.
         return (
             '<h2 id="steps-h">Forward and backward, step by step</h2>'
             f"<p>A small batch: every operation, then every gradient, with the check of its rule.</p>"
@@ -421,23 +431,33 @@ def _kept() -> str:
     )
 
 
-def _blends() -> dict[str, str]:
-    """What a light picture has blended into its paper, as blends of the page's own colours."""
-    light = style.LIGHT
-    found: dict[str, str] = {}
-    for start, end, low, high in (
-        (light.paper, light.fwd, "paper", "fwd"),
-        (light.paper, light.knob, "paper", "knob"),
-        (*style.GRAD_EDGE, "hair", "grad"),
-    ):
-        for t in range(1, 500):
-            blend = f"color-mix(in srgb,var(--{high}) {t / 5:g}%,var(--{low}))"
-            found.setdefault(style.mix(start, end, t / 500), blend)
-    exact = {*vars(light).values(), *style.VALUE_RAMP, *style.GRAD_RAMP}
-    return {colour: blend for colour, blend in found.items() if colour not in exact}
+EXACT = frozenset((*vars(style.LIGHT).values(), *style.VALUE_RAMP, *style.GRAD_RAMP))
+MIXED = (("paper", "fwd"), ("paper", "knob"), ("hair", "grad"))  # what stands for it on a page
+LINES = tuple((getattr(style.LIGHT, a), getattr(style.LIGHT, b)) for a, b in MIXED[:2])
 
 
-BLENDS = _blends()
+@cache
+def _blend(colour: str) -> str:
+    """What a light picture has blended, as a blend of the page's own colours; empty for any other colour.
+
+    >>> _blend(style.mix(style.LIGHT.paper, style.LIGHT.knob, 0.25))
+    'color-mix(in srgb,var(--knob) 25%,var(--paper))'
+    """
+    if colour in EXACT:
+        return ""
+    given = _rgb(colour)
+    for ends, (low, high) in zip((*LINES, style.GRAD_EDGE), MIXED, strict=True):
+        start, end = map(_rgb, ends)
+        t = float(np.clip((given - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1))
+        if np.abs(start + t * (end - start) - given).max() < 1:
+            # the weakest gradient still stands out from the paper
+            share = 30 + 70 * t if high == "grad" else 100 * t
+            return f"color-mix(in srgb,var(--{high}) {share:.0f}%,var(--{low}))"
+    return ""
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
 
 
 def _drawn(picture: Picture) -> str:
@@ -451,7 +471,7 @@ def _drawn(picture: Picture) -> str:
     svg = re.sub(r' font-family="[^"]*"| xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
     svg = re.sub(
         r' (fill|stroke)="(#[0-9a-f]{6})"',
-        lambda m: f' style="{m[1]}:{BLENDS[m[2]]}"' if m[2] in BLENDS else m[0],
+        lambda m: f' style="{m[1]}:{_blend(m[2])}"' if _blend(m[2]) else m[0],
         svg,
     )
     svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)

@@ -17,7 +17,7 @@ import nn
 import viz
 from nn.data import digits
 from nn.data.ink import to_ink
-from tests.viz.test_page_browser import CHROMIUM, browse
+from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
 from viz.page import step_through
 from viz.report import ACTIVATIONS, WEIGHTS, Held, Specimen, lab_report
 
@@ -110,7 +110,7 @@ def test_page_has_every_part_once(parts):
 
 def test_confusion_matrix_counts(parts):
     _, held, page = parts
-    table = re.search('<table class="matrix">(.*?)</table>', page.html, re.DOTALL)[1]
+    table = re.search('<table class="matrix"[^>]*>(.*?)</table>', page.html, re.DOTALL)[1]
     rows = re.findall(r'<tr><th scope="row">(\d)</th>(.*?)</tr>', table)
     assert [name for name, _ in rows] == list(CLASSES)
     for i, (_, cells) in enumerate(rows):
@@ -120,7 +120,7 @@ def test_confusion_matrix_counts(parts):
 
 def test_mistakes_come_with_the_surest_first(parts):
     _, held, page = parts
-    sure = [float(p) for p in re.findall(r"</b> ([\d.]+) %<br>is", page.html)]
+    sure = [float(p) for p in re.findall(r"</b>([\d.]+) %<br>is", page.html)]
     assert sure == sorted(sure, reverse=True)
     wrong = held.predictions != held.labels
     assert sure[0] == pytest.approx(100 * held.certainty[wrong].max(), abs=0.05)
@@ -375,6 +375,34 @@ def test_theme_reaches_every_picture_and_the_page_inside(parts, tmp_path):
     assert seen["grounds"] == [dark, dark]
     assert seen["changed"] == [light, light]
     assert seen["wide"] <= 500, "nothing makes the page wider than its window"
+
+
+@needs_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrast_is_enough_for_every_word(parts, tmp_path, theme):
+    seen = browse(parts[2], tmp_path, LOW_CONTRAST, f"#theme={theme}")
+    assert seen["low"] == []
+    assert seen["count"] > 200
+
+
+@needs_browser
+def test_every_colour_of_a_drawing_follows_the_theme(parts, tmp_path):
+    """What is left in a light colour is a ramp's, or stands on a ramp's."""
+    script = """
+        const drawn = [...document.querySelectorAll('.neurons:not([hidden]) .edge:not(.hollow) path')];
+        seen.strokes = drawn.map(e => getComputedStyle(e).stroke.match(/[\\d.]+/g).map(Number));
+        seen.hollow = [...document.querySelectorAll('.hollow path')].map(e => getComputedStyle(e).stroke);
+        seen.words = [...document.querySelectorAll('.neurons .neuron text')].map(e => getComputedStyle(e).fill);
+    """
+    seen = browse(parts[2], tmp_path, script, "#theme=dark")
+    knob, paper = np.array([223, 192, 80]) / 255, np.array([20, 23, 28]) / 255
+    assert len(seen["strokes"]) > 30
+    for stroke in seen["strokes"]:  # color-mix() is given in shares of 1
+        rgb = np.array(stroke[:3]) / (255 if max(stroke) > 1 else 1)
+        t = (rgb - paper) @ (knob - paper) / ((knob - paper) @ (knob - paper))
+        np.testing.assert_allclose(rgb, paper + t * (knob - paper), atol=0.01)
+    assert set(seen["hollow"]) == {"rgb(20, 23, 28)"}
+    assert set(seen["words"]) <= {"rgb(28, 33, 40)", "rgb(253, 253, 254)"}
 
 
 def test_words_inside_the_frame_are_escaped_once(parts):
