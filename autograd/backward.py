@@ -79,10 +79,15 @@ def walk(
         for place, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
-            if uneven and (part.shape != place.shape or part.dtype is not place.dtype):
-                part = _fitted(xp, part, place, node)
-            if type(place) is not Node and (place.version > node.index or part.ndim):
-                part = _for_leaf(xp, part, place, node, g)
+            if type(place) is Node:
+                if uneven and (part.shape != place.shape or part.dtype is not place.dtype):
+                    part = _fitted(xp, part, place, node)
+            else:
+                value = place.data  # a Tensor's own properties would cost as much as the rest of this edge
+                if uneven and (part.shape != value.shape or part.dtype is not value.dtype):
+                    part = _fitted(xp, part, place, node)
+                if part.ndim or place.version > node.index:
+                    part = _for_leaf(xp, part, place, node, g)
             if place in totals:
                 totals[place] = totals[place] + part
             else:

@@ -107,8 +107,8 @@ floor_divide.vjp(x=lambda xp, g: xp.zeros_like(g), y=lambda xp, g: xp.zeros_like
 def power(xp, x, y):
     """Elementwise ``x ** y``.
 
-    The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0``, as in PyTorch; it does not
-    exist where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
+    The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0`` (also where ``y < 0``, unlike
+    PyTorch's -inf); it does not exist where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
 
     >>> import autograd as ag
     >>> ag.grad(lambda x: x**2)(3.0)
@@ -288,11 +288,21 @@ atan.vjp(x=lambda g, x: g / (1 + x * x))
 
 @op("atan2", tex=r"\operatorname{{atan2}}({x}, {y})", broadcasts=True)
 def atan2(xp, x, y):
-    """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant."""
+    """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant. At (0, 0) the derivative
+    is taken as 0, as in PyTorch.
+    """
     return xp.atan2(x, y)
 
 
-atan2.vjp(x=lambda g, x, y: g * y / (x * x + y * y), y=lambda g, x, y: -g * x / (x * x + y * y))
+def _squared_radius(xp: Any, x: Any, y: Any) -> Any:
+    square = x * x + y * y
+    return xp.where(square == 0, 1.0, square)
+
+
+atan2.vjp(
+    x=lambda xp, g, x, y: g * y / _squared_radius(xp, x, y),
+    y=lambda xp, g, x, y: -g * x / _squared_radius(xp, x, y),
+)
 
 
 @op("sinh", tex=r"\sinh {x}")
