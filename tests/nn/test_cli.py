@@ -1,5 +1,6 @@
 """The command line: what a run leaves, that it can be repeated, how pictures are read, and every way to be refused."""
 
+import base64
 import json
 import os
 import re
@@ -94,6 +95,24 @@ def test_pictures_show_what_they_are_to_show(small):
                 assert len(np.unique(np.asarray(image.convert("L")))) > 10
 
 
+def report_data(folder):
+    """What the page's script is given."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_report_has_the_network_of_the_run_and_two_digits_of_each_class(small, data):
+    given = report_data(small)
+    assert [layer["f"] for layer in given["layers"]] == ["sigmoid", "softmax"]
+    embedded = np.frombuffer(base64.b64decode(given["layers"][0]["w"]), "<f4")
+    np.testing.assert_array_equal(embedded, nn.load_model(small / "model.npz").layers[0].weight.data.ravel())
+    labels = [sample["t"].split()[0] for sample in given["samples"][:20]]
+    assert labels == [name for name in data.classes for _ in range(2)]
+    page = (small / "report.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="neurons"') == 20
+    assert len(page) < 5e6
+
+
 def test_history_and_weights_load(small, data):
     history = nn.History.load(small / "history.json")
     assert history.epochs == history.best_epoch == 1
@@ -148,6 +167,7 @@ def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
 def test_mean_squared_error_has_pictures_too(tmp_path):
     assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
     assert {path.name for path in tmp_path.iterdir()} == LEFT
+    assert [layer["f"] for layer in report_data(tmp_path)["layers"]] == ["sigmoid", "sigmoid"]
 
 
 def test_untold_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
