@@ -28,7 +28,7 @@ def host(value: Any) -> np.ndarray:
     return np.asarray(data.get() if hasattr(data, "__cuda_array_interface__") else data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What `evaluate` found. The keys are the places of the graph: its nodes and its leaf Tensors.
 
@@ -48,6 +48,9 @@ class Evaluation:
     def gradient(self, place: Any) -> np.ndarray | None:
         """The gradient that arrives at a place; None for a constant and where none arrives."""
         return self.gradients.get(place) if hasattr(place, "requires_grad") else None
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.graph!r}, {'with' if self.gradients else 'without'} gradients)"
 
 
 def evaluate(

@@ -21,7 +21,7 @@ from viz.evaluate import Evaluation, evaluate
 from viz.folding import Repeat, folded
 from viz.render import Picture, cell, clipped, table, text
 from viz.render import row as row_
-from viz.rows import ACTIVATIONS, LOSSES, Caution, Link, Parameter, Row, percent, rows_of, score, slopes, warn
+from viz.rows import ACTIVATIONS, LOSSES, Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
 from viz.style import Theme
 
 ROWS = 40  # more are folded:
@@ -66,8 +66,7 @@ def draw_modules(
             "there is nothing to draw: no operation was recorded for this Tensor. Compute it from Tensors with"
             " requires_grad=True, outside of no_grad()"
         )
-    if depth is not None and depth < 0:
-        raise ValueError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
+    check_depth(depth)
     seen = evaluate(y, gradients)
     rows, links = rows_of(seen.graph, {id(t.node or t): name for name, t in (names or {}).items()}, depth)
     warn(rows, seen)
@@ -81,6 +80,12 @@ def draw_modules(
             " image=None"
         )
     return _Table(rows, links, seen, style.theme_named(theme), image, example, fold).draw(title)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raise `ValueError` where modules cannot be opened so deep."""
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
 
 
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
@@ -201,20 +206,7 @@ class _Table:
         theme = self.theme
         failed = any(warning.word == "NOT FINITE" for warning in row.warnings)
         loss = row is self.output and self.seen.value(row.place).size == 1
-        frame: dict[str, Any] = {
-            "border": style.BORDER,
-            "color": theme.fwd,
-            "bgcolor": theme.fwd_bg,
-            "style": "ROUNDED",
-        }
-        kind = "operation"
-        if not row.nodes:
-            kind, frame = "input", {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
-        elif row.parameters:
-            kind = "parameter"
-            frame = {"border": style.PARAMETER_BORDER, "color": theme.knob, "bgcolor": theme.knob_bg}
-        elif loss:
-            kind, frame = "loss", {**frame, "color": theme.loss_bg, "bgcolor": theme.loss_bg}
+        kind, frame = frame_of(row, theme, loss=loss)
         if failed:
             frame = {"border": 1, "color": theme.bad, "bgcolor": theme.bad_bg}
         dark = kind == "loss" and not failed
@@ -541,11 +533,10 @@ class _Table:
                 id=f"f_{tail}_{head}",
                 **pull,
             )
-            passed = self._passed(link, by_key[link.head])
-            if passed is None:
+            gradient = passed(link, by_key[link.head], self.seen)
+            if gradient is None:
                 continue
-            size = numbers.root_mean_square(passed)
-            t = min(max((math.log10(size) + 6) / 5, 0.0), 1.0) if size > 0 and math.isfinite(size) else 0.0
+            size = numbers.root_mean_square(gradient)
             words = f"rms {numbers.rms(size)}"
             if near:
                 row = by_key[link.tail]
@@ -558,34 +549,39 @@ class _Table:
                 f"{tail}:{ends[0]}",
                 f"{head}:{ends[1]}",
                 label=self._gradient(f"    {words}"),
-                dir="back",
-                arrowtail="vee",
-                style="dashed",
-                cls="bwd",
                 id=f"b_{tail}_{head}",
-                penwidth=round(1 + 6 * t, 2),
-                color=self._shade(t) if math.isfinite(size) else self.theme.bad,
-                arrowsize=round(0.62 - 0.27 * t, 2),
+                **gradient_edge(size, self.theme),
                 **pull,
             )
         for tail, head in pairwise(drawn):
             if (tail, head) not in joined:
                 picture.edge(f"{tail}:v:s", f"{head}:v:n", style="invis", weight=20)
 
-    def _shade(self, t: float) -> str:
-        """The colour of a gradient edge: the larger, the further from the paper in either theme."""
-        ends = style.GRAD_EDGE if self.theme is not style.DARK else style.GRAD_EDGE[::-1]
-        return style.mix(*ends, t)
 
-    def _passed(self, link: Link, head: Row) -> np.ndarray | None:
-        """The gradient that a row sends back along a link, all its uses of the value together."""
-        parts = [
-            part
-            for node in head.nodes
-            for place, part in zip(node.inputs, self.seen.contributions.get(node, ()), strict=False)
-            if place is link.place and part is not None
-        ]
-        return sum(parts[1:], start=parts[0]) if parts else None
+def frame_of(row: Row, theme: Theme, *, loss: bool) -> tuple[str, dict[str, Any]]:
+    """What kind of row it is, and the border and ground of its card."""
+    if not row.nodes:
+        return "input", {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
+    if row.parameters:
+        return "parameter", {"border": style.PARAMETER_BORDER, "color": theme.knob, "bgcolor": theme.knob_bg}
+    kind, colour, ground = ("loss", theme.loss_bg, theme.loss_bg) if loss else ("operation", theme.fwd, theme.fwd_bg)
+    return kind, {"border": style.BORDER, "color": colour, "bgcolor": ground, "style": "ROUNDED"}
+
+
+def gradient_edge(size: float, theme: Theme) -> dict[str, Any]:
+    """How a gradient edge looks: its width and its contrast are a log scale of the rms, from 1e-6 to 1e-1."""
+    t = min(max((math.log10(size) + 6) / 5, 0.0), 1.0) if size > 0 and math.isfinite(size) else 0.0
+    # The larger, the further from the paper in either theme.
+    ends = style.GRAD_EDGE if theme is not style.DARK else style.GRAD_EDGE[::-1]
+    return {
+        "dir": "back",
+        "arrowtail": "vee",
+        "style": "dashed",
+        "cls": "bwd",
+        "penwidth": round(1 + 6 * t, 2),
+        "color": style.mix(*ends, t) if math.isfinite(size) else theme.bad,
+        "arrowsize": round(0.62 - 0.27 * t, 2),
+    }
 
 
 def _rows(unit: Row | Repeat) -> list[Row]:

@@ -13,8 +13,9 @@ from typing import Any
 import autograd as ag
 from viz import numbers, style
 from viz.cards import Cards, addends
-from viz.modules import draw_modules
+from viz.modules import check_depth, draw_modules
 from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
+from viz.rows import opened
 from viz.scene import INPUT, LOSS, PARAM, TARGET, Card, Scene, Socket, computes_gradients
 from viz.style import Theme
 from viz.tape import draw_tape
@@ -34,6 +35,7 @@ def draw_graph(
     theme: str | Theme = "light",
     view: str = "auto",
     backward: bool = False,
+    depth: int | None = None,
 ) -> Picture:
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
 
@@ -49,9 +51,11 @@ def draw_graph(
     ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its derivative, and
     between them what was kept for it; gradients are computed then. Of more than 60 operations the first and the last 15
     are drawn.
+    ``depth``: how deep modules are opened: 1 draws each direct part of the model as one card or row, 2 opens those as
+    well, 0 draws the model as one; None opens all of them, as far as the picture stays readable.
 
     Raises `ValueError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is no
-    scalar, and for a tape without gradients or as modules.
+    scalar, for a depth below zero, and for a tape without gradients, as modules or with a depth.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
@@ -60,11 +64,14 @@ def draw_graph(
     """
     if view not in VIEWS:
         raise ValueError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
+    check_depth(depth)
     colours = style.theme_named(theme)
     ys = [y] if isinstance(y, ag.Tensor) else list(y)
     if backward:
-        if view == "modules" or gradients is False:
-            other = 'view="modules"' if view == "modules" else "gradients=False"
+        if view == "modules" or gradients is False or depth is not None:
+            other = (
+                'view="modules"' if view == "modules" else "gradients=False" if gradients is False else f"depth={depth}"
+            )
             raise ValueError(f"backward=True draws the derivative of every operation and goes not with {other}")
         gradients = True if gradients is None else gradients
         return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
@@ -73,9 +80,9 @@ def draw_graph(
             raise ValueError(f"the module table is drawn for one output and was given {len(ys)}: draw them one by one")
         given = {name: value for name, value in (names or {}).items() if isinstance(value, ag.Tensor)}
         wanted = computes_gradients(ys, gradients)
-        return draw_modules(ys[0], names=given, title=title, theme=colours, gradients=wanted)
+        return draw_modules(ys[0], names=given, title=title, theme=colours, gradients=wanted, depth=depth)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    return Drawing(scene, colours, title).picture
+    return Drawing(scene, colours, title, depth).picture
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
@@ -91,8 +98,8 @@ def _is_large(ys: Sequence[ag.Tensor]) -> bool:
 class Drawing:
     """One drawing: where each operand sits, and the picture."""
 
-    def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
-        self.scene, self.theme = scene, theme
+    def __init__(self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None) -> None:
+        self.scene, self.theme, self.depth = scene, theme, depth
         self.cards = Cards(scene, theme)
         self.sides = {card: _seats(card) if not scene.scalar else ([], []) for card in scene.cards if card.node}
         self.side_of = {
@@ -255,13 +262,15 @@ class Drawing:
     # ------------------------------------------------------------ folded modules
 
     def _folds(self) -> dict[Card, str]:
-        """For too many cards: those inside of modules, each with the key of the one card that stands for them.
+        """The cards inside of modules that are not opened, each with the key of the one card that stands for them.
 
-        Modules are folded as deep down as brings the picture below the limit.
+        Without a depth, too many cards are folded as deep down as brings the picture below the limit.
         """
         cards = self.scene.cards
+        if self.depth is not None:
+            return self._folds_at(self.depth)
         best: dict[Card, str] = {}
-        for depth in range(max(len(card.scope) for card in cards), 0, -1):
+        for depth in range(max(len(card.scope) for card in cards), -1, -1):
             if len(cards) - len(best) + len(set(best.values())) <= style.CARDS:
                 break
             best = self._folds_at(depth) or best
@@ -271,12 +280,13 @@ class Drawing:
         operations = [card for card in self.scene.cards if card.node is not None]
         taken = {card.key for card in self.scene.cards}
         folds: dict[Card, str] = {}
-        for scope, run in groupby(operations, key=lambda card: card.scope[:depth]):
+        for scope, run in groupby(operations, key=lambda card: opened(card.scope, depth)):
             inside = list(run)
             hidden = inside + _own_leaves(inside)
-            part = len(inside) < sum(bool(card.scope) for card in operations)
+            part = self.depth is not None or len(inside) < sum(bool(card.scope) for card in operations)
+            whole = scope and len(scope) == depth + (scope[0][0] == "")
             # What failed is never hidden.
-            if len(scope) == depth and len(hidden) > 1 and part and not any(map(self.cards.failed, inside)):
+            if whole and len(hidden) > 1 and part and not any(map(self.cards.failed, hidden)):
                 path, label = scope[-1]
                 key = _unused(identifier(path or label), taken)
                 taken.add(key)
@@ -303,8 +313,8 @@ class Drawing:
             )
             for i, socket in enumerate(doors)
         ]
-        depth = min(len(inner.scope) for inner in cards)
-        path, label = next((c.scope[depth - 1] for c in cards if len(c.scope) == depth), cards[0].scope[-1])
+        around = [level[0] for level in zip(*(inner.scope for inner in cards), strict=False) if len(set(level)) == 1]
+        path, label = around[-1]
         title = f"{label}  {path}" if path else label
         ops = f"{len(cards)} op{'s' if len(cards) > 1 else ''}"
         note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"

@@ -296,6 +296,17 @@ def _letter(here: Row, graph: ag.Graph, layer: int, letters: _Names) -> str:
     return letters.counted("h")
 
 
+def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:
+    """The gradient that a row sends back along a link, all its uses of the value together; None where none flows."""
+    parts = [
+        part
+        for node in head.nodes
+        for place, part in zip(node.inputs, seen.contributions.get(node, ()), strict=False)
+        if place is link.place and part is not None
+    ]
+    return sum(parts[1:], start=parts[0]) if parts else None
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 

@@ -14,6 +14,7 @@ from viz import marks, numbers, style
 from viz.evaluate import evaluate
 from viz.folding import Repeat, folded
 from viz.modules import draw_modules
+from viz.picture import draw_graph
 from viz.rows import opened, rows_of, warn
 
 
@@ -286,6 +287,46 @@ class TestDepth:
     def test_below_zero_is_refused(self):
         with pytest.raises(ValueError, match="depth=-1 opens no module: give 0 for the model as one row"):
             draw_modules(loss(2)[1], depth=-1)
+
+
+class TestDepthOfCards:
+    @staticmethod
+    def drawn(depth):
+        picture = draw_graph(loss(2, width=3)[1], view="ops", gradients=True, depth=depth)
+        return picture, re.findall(r"id=n_(\w+)", picture.source)
+
+    def test_the_direct_parts_of_a_model_are_one_card_each(self):
+        picture, ids = self.drawn(1)
+        assert ids == ["_0", "_1", "_2", "L", "y", "x"]
+        text = words(picture)
+        assert "Block 0 a1 2 ops, 12 parameters not drawn" in text
+        assert "Linear 2 z3 1 op, 12 parameters not drawn" in text
+        assert "id=b_a1_z2_0" in picture.source
+
+    def test_the_model_is_one_card(self):
+        picture, ids = self.drawn(0)
+        assert ids == ["Sequential", "L", "y", "x"]
+        assert "Sequential z3 5 ops, 36 parameters not drawn" in words(picture)
+        picture.svg()
+
+    def test_none_opens_all_of_them(self):
+        assert {"z1", "a1", "z2", "a2", "z3", "W1"} <= set(self.drawn(None)[1])
+
+    def test_the_module_table_is_opened_as_deep(self):
+        y = loss(4)[1]
+        assert words(draw_graph(y, view="modules", gradients=True, depth=1)) == words(draw_modules(y, depth=1))
+
+    def test_what_failed_is_not_hidden(self):
+        model, y = loss(2, width=3)
+        model[1].linear.weight.data[0, 0] = np.nan
+        assert "z2" in re.findall(r"id=n_(\w+)", draw_graph(y, view="ops", depth=1).source)
+
+    def test_refusals(self):
+        y = loss(2)[1]
+        with pytest.raises(ValueError, match="depth=-2 opens no module"):
+            draw_graph(y, depth=-2)
+        with pytest.raises(ValueError, match=r"backward=True draws .* goes not with depth=1"):
+            draw_graph(y, backward=True, depth=1)
 
 
 def test_warnings_carry_the_number_that_triggered_them():
