@@ -64,3 +64,16 @@ def test_feature_space(tmp_path):
     straight, bent = (float(share) for share in re.findall(r"2: ([\d.]+) % right", said))
     assert straight < 92 < 98 <= bent
     assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_cross_entropy(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    said = output("cross_entropy.py", tmp_path / "new.png", tmp_path)
+    number = r"([\d.e-]+)"
+    seen = re.findall(rf"gradient {number} at the start, loss {number} → {number} in 60 steps, .* by {number}", said)
+    flat, steep = ([float(n) for n in line] for line in seen)
+    assert steep[0] > 100 * flat[0]
+    assert flat[2] > 0.9 * flat[1]
+    assert steep[2] < 0.05 * steep[1]
+    assert flat[3] < 1 < steep[3]
+    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
