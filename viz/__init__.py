@@ -24,6 +24,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
 if TYPE_CHECKING:
     from viz.check import check_graph
     from viz.derivation import Derivation, explain
+    from viz.difference import diff, snapshot
     from viz.features import feature_space
     from viz.modules import draw_modules
     from viz.network import draw_network
@@ -38,6 +39,8 @@ _HOMES = {
     "step_through": "page",
     "Derivation": "derivation",
     "explain": "derivation",
+    "diff": "difference",
+    "snapshot": "difference",
     "draw_graph": "picture",
     "draw_modules": "modules",
     "draw_network": "network",
@@ -60,6 +63,7 @@ __all__ = [
     "EngineWarning",
     "Picture",
     "RenderError",
+    "diff",
     "draw_graph",
     "draw_modules",
     "draw_network",
@@ -67,6 +71,7 @@ __all__ = [
     "plot_confusion",
     "plot_digits",
     "plot_history",
+    "snapshot",
     "use_engine",
 ]
 

@@ -1,0 +1,235 @@
+"""Two graphs side by side: what belongs together, what changed, and that a snapshot stays as it was."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from viz import numbers, style
+from viz.difference import diff, snapshot
+from viz.evaluate import evaluate
+
+
+def words(picture):
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
+
+
+def node_ids(picture):
+    return re.findall(r"^\t+(\w+) \[label=.*?id=n_", picture.source, flags=re.MULTILINE)
+
+
+def edges(picture, kind):
+    return re.findall(rf"id={kind}_(\w+)", picture.source)
+
+
+def classifier(sizes=(6, 5, 3), activation="sigmoid"):
+    model = nn.MLP(list(sizes), activation=activation, seed=0)
+    x = np.random.default_rng(0).normal(size=(8, sizes[0])).astype(np.float32)
+    return model, ag.cross_entropy(model(ag.asarray(x)), np.arange(8) % sizes[-1])
+
+
+def trained(steps=5):
+    """A snapshot, the same loss some steps later, and the model."""
+    model, loss = classifier()
+    before = snapshot(loss)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.5)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss = ag.Graph(loss).replay()[loss.node]
+    return before, loss, model
+
+
+def chain(*functions):
+    """A sum of functions of one parameter."""
+    h = ag.Tensor(np.linspace(-1.0, 1.0, 6).reshape(2, 3), requires_grad=True, name="w")
+    for f in functions:
+        h = f(h)
+    return ag.sum(h)
+
+
+class TestSnapshot:
+    def test_it_keeps_numbers_that_training_changes(self):
+        model, loss = classifier()
+        weight = model.layers[0].weight
+        was, gradient = weight.detach().numpy().copy(), evaluate(loss).gradients[weight].copy()
+        before = snapshot(loss)
+        weight.data[...] = 7.0
+        assert np.array_equal(before.values[weight], was)
+        assert np.array_equal(before.gradients[weight], gradient)
+        assert float(before.values[loss.node]) == pytest.approx(float(loss))
+
+    def test_a_view_of_a_leaf_is_kept_too(self):
+        w = ag.Tensor(np.ones((2, 3)), requires_grad=True)
+        y = ag.sum(ag.reshape(w, shape=(6,)))
+        before = snapshot(y)
+        w.data[...] = 2.0
+        assert all(np.all(value == 1) for place, value in before.values.items() if place is not y.node)
+
+    def test_no_grad_changes(self):
+        _, loss = classifier()
+        snapshot(loss)
+        assert all(leaf.grad is None for leaf in ag.Graph(loss).nodes if leaf.op is None)
+
+    def test_it_says_what_it_is(self):
+        assert re.fullmatch(
+            r"Evaluation\(Graph\(4 operations, \d+ leaves\), with gradients\)", repr(snapshot(classifier()[1]))
+        )
+
+    def test_nothing_recorded_is_refused(self):
+        with pytest.raises(ValueError, match="there is nothing to compare: no operation was recorded"):
+            snapshot(ag.Tensor(1.0))
+        with pytest.raises(ValueError, match="there is nothing to compare"):
+            diff(classifier()[1], ag.Tensor(1.0))
+
+
+class TestOneGraphTwice:
+    def test_sizes_ratio_and_way(self):
+        w = ag.Tensor([[3.0, 4.0]], requires_grad=True, name="w")
+        y = ag.sum(w * w)
+        before = snapshot(y)
+        w.data[...] = [[6.0, 8.0]]
+        text = words(diff(before, y))
+        assert "rms w 3.5" in text
+        assert "rms w 7.1" in text
+        assert "× 2, moved 3.5" in text  # of w: rms 7.07 / 3.54, difference [3, 4]
+        assert "rms ∂L/∂w 7.1 " in text
+        assert "rms ∂L/∂w 14" in text.replace("1.4e1", "14")
+        assert "What changed: L 25 → 100" in text
+
+    def test_single_numbers_are_written_out_with_their_sign(self):
+        w = ag.Tensor(2.0, requires_grad=True, name="w")
+        y = w * 3.0
+        before = snapshot(y)
+        with ag.no_grad():
+            w[...] = -1.0
+        text = words(diff(before, y))
+        for expected in ("w = 2", "w = -1", "× (-0.5), moved -3", "∂L/∂w = 3", "same"):
+            assert expected in text
+
+    def test_after_training(self):
+        before, loss, model = trained()
+        picture = diff(before, loss)
+        assert node_ids(picture) == ["heads", "x", "Linear_1", "Sigmoid", "Linear_2", "Cross_entropy"]
+        text = words(picture)
+        assert "4 rows changed, 1 the same" in text
+        moved = model.layers[0].weight.detach().numpy() - before.values[model.layers[0].weight]
+        assert f"moved {numbers.rms(moved)}" in text
+        assert "from 0, moved" in text  # the biases
+        assert "largest change of a parameter's gradient: ∂L/∂" in text
+
+    def test_nothing_changed(self):
+        _, loss = classifier()
+        picture = diff(snapshot(loss), loss)
+        assert "5 rows the same" in words(picture)
+        assert "×" not in words(picture).replace("× ratio", "")
+
+    def test_both_gradients_climb(self):
+        before, loss, _ = trained()
+        picture = diff(before, loss)
+        assert edges(picture, "f") == ["x_Linear_1", "Linear_1_Sigmoid", "Sigmoid_Linear_2", "Linear_2_Cross_entropy"]
+        back = edges(picture, "b")
+        assert back == [f"{link}_{side}" for link in edges(picture, "f")[1:] for side in "ab"]
+        for line in picture.source.splitlines():
+            assert "id=b_" not in line or "style=dashed" in line
+
+    def test_no_longer_finite(self):
+        model, loss = classifier()
+        before = snapshot(loss)
+        model.layers[2].bias.data[0] = np.nan
+        picture = diff(before, loss)
+        text = words(picture)
+        assert "no longer finite" in text
+        assert "▲ NOT FINITE" in text
+        (card,) = (line for line in picture.source.splitlines() if "id=n_Linear_2 " in line or "id=n_Linear_2]" in line)
+        assert f'BORDER="4" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{style.LIGHT.bad}"' in card
+
+    def test_without_gradients(self):
+        _, loss = classifier()
+        picture = diff(snapshot(loss, gradients=False), loss)
+        assert "no gradient" in words(picture)
+        assert {identity[-1] for identity in edges(picture, "b")} == {"b"}
+
+
+class TestTwoGraphs:
+    def test_an_added_and_a_removed_row(self):
+        short, long = chain(ag.sin, ag.tanh), chain(ag.sin, ag.exp, ag.tanh)
+        picture = diff(short, long)
+        text = words(picture)
+        assert "Exp ADDED" in text
+        assert "not in before" in text
+        assert "1 row added" in text
+        assert "id=f_Sin_Tanh" in picture.source  # goes past the row it had not
+        assert "only before: (2, 3)" in text
+        assert "only after: (2, 3)" in text
+        back = words(diff(long, short))
+        assert "Exp REMOVED" in back
+        assert "not in after" in back
+        picture.svg()
+
+    def test_what_stands_in_the_same_place_is_replaced(self):
+        picture = diff(chain(ag.sin, ag.tanh, ag.exp), chain(ag.sin, ag.sigmoid, ag.exp), labels=("tanh", "sigmoid"))
+        text = words(picture)
+        assert "Tanh → Sigmoid REPLACED" in text
+        assert "1 row replaced" in text
+        assert "left: tanh, right: sigmoid" in text
+        assert "Tanh → Sigmoid: replaced" in picture.alt
+
+    def test_other_shapes(self):
+        text = words(diff(classifier((6, 5, 3))[1], classifier((6, 9, 3))[1]))
+        assert "(5, 6) → (9, 6)" in text
+        assert "(8, 5) → (8, 9)" in text
+
+    def test_modules_as_rows(self):
+        before, loss, _ = trained()
+        picture = diff(before, loss, depth=0)
+        assert node_ids(picture) == ["heads", "x", "MLP", "Cross_entropy"]
+        assert "1 parameter not drawn" in words(picture)
+        with pytest.raises(ValueError, match="depth=-1 opens no module"):
+            diff(before, loss, depth=-1)
+
+    def test_over_forty_rows(self):
+        a, b = chain(*[ag.sin, ag.cos] * 30), chain(*[ag.sin, ag.cos] * 15, ag.tanh, *[ag.sin, ag.cos] * 15)
+        picture = diff(a, b)
+        assert len(node_ids(picture)) == 32
+        text = words(picture)
+        assert "... 31 and 32 ops not drawn" in text
+        assert "1 row added" in text
+
+    def test_thousands_of_rows_are_matched_at_once(self):
+        a, b = chain(*[ag.sin] * 5000), chain(*[ag.sin] * 2500, ag.cos, *[ag.sin] * 2500)
+        assert "1 row added" in words(diff(a, b))
+
+
+def test_names_and_labels_are_shown_and_cannot_break_it():
+    w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    y = ag.sum(w * w)
+    picture = diff(snapshot(y), y, names={'<b>&"': w, "n": 3}, labels=("<i>", "a&b"))
+    assert "&lt;b&gt;&amp;&quot;" in picture.source
+    assert "&lt;i&gt;" in picture.source
+    picture.svg()
+
+
+def test_the_dark_theme_has_no_light_ground():
+    before, loss, _ = trained()
+    picture = diff(before, loss, theme="dark")
+    assert f'bgcolor="{style.DARK.paper}"' in picture.source
+    for token in ("paper", "ink", "muted", "fwd", "grad", "knob", "knob_bg", "data_bg"):
+        assert f'"{getattr(style.LIGHT, token)}"' not in picture.source, token
+
+
+def test_it_fits_the_page():
+    before, loss, _ = trained()
+    assert float(re.search(r'<svg width="(\d+)pt"', diff(before, loss).svg())[1]) <= style.WIDTH
+
+
+def test_it_is_to_be_had_from_viz():
+    assert (viz.diff, viz.snapshot) == (diff, snapshot)
+    assert {"diff", "snapshot"} <= set(viz.__all__)

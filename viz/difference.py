@@ -1,0 +1,529 @@
+"""What changed between two graphs, or in one graph between two steps of training: both side by side, row by row."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import pairwise, zip_longest
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from viz import numbers, style
+from viz.evaluate import Evaluation, evaluate
+from viz.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
+from viz.render import Picture, cell, clipped, table, text
+from viz.render import row as row_
+from viz.rows import Caution, Link, Row, passed, rows_of, warn
+from viz.style import Theme
+
+COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
+PARAMETERS = 3  # of a row that are compared one by one
+
+
+def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Evaluation:
+    """The numbers of the graph that computed ``y`` as they are now, kept for a later `diff`.
+
+    The forward is run again from the leaves' present values and the gradients by the engine's own backward; all is
+    copied, so that an optimizer may go on and change the leaves in place.
+
+    Raises `ValueError` when no operation was recorded for ``y``.
+
+    >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
+    >>> before = snapshot(w * w)
+    >>> with ag.no_grad():
+    ...     w[...] = 3.0
+    >>> float(before.values[w]), float(before.gradients[w])
+    (2.0, 4.0)
+    """
+    for tensor in [y] if isinstance(y, ag.Tensor) else y:
+        _require_recorded(tensor)
+    seen = evaluate(y, gradients)
+    return Evaluation(
+        seen.graph,
+        {place: np.array(value) for place, value in seen.values.items()},
+        {place: np.array(gradient) for place, gradient in seen.gradients.items()},
+        {
+            place: tuple(None if part is None else np.array(part) for part in parts)
+            for place, parts in seen.contributions.items()
+        },
+    )
+
+
+def diff(
+    a: ag.Tensor | Evaluation,
+    b: ag.Tensor | Evaluation,
+    *,
+    names: Mapping[str, Any] | None = None,
+    labels: tuple[str, str] = ("before", "after"),
+    depth: int | None = None,
+    title: str | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Draw two graphs side by side, with what changed between them: values and gradients, rows added and removed.
+
+    ``a`` and ``b``: recorded Tensors, whose numbers are computed from their leaves' present values, or what `snapshot`
+    has kept. For one graph at two steps of training, take the snapshot before the step, since the step changes the
+    leaves: ``before = viz.snapshot(loss)``, then train, then ``viz.diff(before, loss)``.
+
+    There is one row per module, and per operation outside of any. Rows are matched in the order of execution by module,
+    operation and path. Between the two stands the ratio of the root mean squares (of the numbers themselves, where
+    there is one) and, for values, the rms of the difference. ``names``: what to call Tensors, for example ``locals()``.
+    ``labels``: what to call the two. ``depth``: how deep modules are opened, as in `draw_modules`. Of more than 40 rows
+    the first and the last 15 are drawn.
+
+    Raises `ValueError` when no operation was recorded, and for an unknown theme.
+
+    >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
+    >>> loss = w * w
+    >>> before = snapshot(loss)
+    >>> with ag.no_grad():
+    ...     w[...] = 1.0
+    >>> diff(before, loss).alt
+    'What changed: L 4 → 1. 1 row changed. Multiply: L × 0.25, w × 0.5, ∂L/∂w × 0.5.'
+    """
+    check_depth(depth)
+    given = {id(t.node or t): name for name, t in (names or {}).items() if isinstance(t, ag.Tensor)}
+    sides = (_Side.of(a, given, depth), _Side.of(b, given, depth))
+    return _Diff(sides, labels, style.theme_named(theme)).draw(title)
+
+
+def _require_recorded(y: ag.Tensor) -> None:
+    if getattr(y, "node", None) is None:
+        raise ValueError(
+            "there is nothing to compare: no operation was recorded for this Tensor. Compute it from Tensors with"
+            " requires_grad=True, outside of no_grad()"
+        )
+
+
+# ---------------------------------------------------------------- what belongs together
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two graphs: its numbers, its rows, and the links between them."""
+
+    seen: Evaluation
+    rows: list[Row]
+    links: list[Link]
+    end: str  # what is differentiated
+
+    @classmethod
+    def of(cls, y: ag.Tensor | Evaluation, names: Mapping[int, str], depth: int | None) -> _Side:
+        if not isinstance(y, Evaluation):
+            _require_recorded(y)
+            y = evaluate(y)
+        rows, links = rows_of(y.graph, names, depth)
+        warn(rows, y)
+        end = next(row.letter for row in rows if any(row.place is output for output in y.graph.outputs))
+        return cls(y, rows, links, end)
+
+    def quantities(self, row: Row) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
+        """The value a row makes and its first parameters, with their gradients."""
+        places = [(row.letter, row.place)] + [(p.name, p.tensor) for p in row.parameters[:PARAMETERS]]
+        return [(name, self.seen.value(place), self.seen.gradient(place)) for name, place in places]
+
+
+@dataclass
+class _Pair:
+    """A row of the picture: a row of one graph and the same of the other, or one that has no other."""
+
+    key: str
+    rows: tuple[Row | None, Row | None]
+
+    @property
+    def row(self) -> Row:
+        """The later of the two."""
+        row = self.rows[1] or self.rows[0]
+        assert row is not None
+        return row
+
+    @property
+    def word(self) -> str:
+        """`added`, `removed`, `replaced`, or nothing for what is in both."""
+        before, after = self.rows
+        if before is None or after is None:
+            return "added" if before is None else "removed"
+        return "" if _look(before) == _look(after) else "replaced"
+
+    @property
+    def title(self) -> str:
+        """What it is called; both names of what was replaced."""
+        titles = dict.fromkeys(clipped(row.title, 20 if self.word != "replaced" else 12) for row in self.rows if row)
+        return " → ".join(titles)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A quantity in both graphs: what became of it, in words, and whether anything did."""
+
+    name: str
+    words: str
+    changed: bool
+    factor: float = 1.0  # of the rms
+
+
+def _look(row: Row) -> tuple[Any, ...]:
+    """What rows of two graphs must have in common to be the same row."""
+    return row.label, row.path, tuple(node.op.name for node in row.nodes), row.letter if not row.nodes else ""
+
+
+def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row | None]]:
+    """The rows of both in one order, those that are the same together, and in their places those replaced."""
+    a, b = [list(map(_look, rows)) for rows in (one, other)]
+    # What is equal at both ends, mostly all of it, needs no search.
+    most = min(len(a), len(b))
+    head = next((i for i in range(most) if a[i] != b[i]), most)
+    tail = next((i for i in range(most - head) if a[-1 - i] != b[-1 - i]), most - head)
+    yield from zip(one[:head], other[:head], strict=True)
+    one_left, other_left = one[head : len(one) - tail], other[head : len(other) - tail]
+    matcher = SequenceMatcher(None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False)
+    for word, i, j, k, m in matcher.get_opcodes():
+        if word == "equal":
+            yield from zip(one_left[i:j], other_left[k:m], strict=True)
+        else:
+            yield from zip_longest(one_left[i:j], other_left[k:m])
+    yield from zip(one[len(one) - tail :], other[len(other) - tail :], strict=True)
+
+
+def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: bool) -> _Change | None:
+    """What became of an array; None where it is missing on a side."""
+    if a is None or b is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+        return None
+    same = a.shape == b.shape
+    if same and np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"):
+        return _Change(name, "same", False)
+    sizes = numbers.root_mean_square(a), numbers.root_mean_square(b)
+    lost = [not np.isfinite(array).all() for array in (a, b)]
+    if any(lost):
+        word = "not finite in both" if all(lost) else "no longer finite" if lost[1] else "finite again"
+        return _Change(name, word, True, math.inf)
+    if not all(sizes):
+        words, factor = ("from 0" if not sizes[0] else "to 0"), math.inf
+    else:
+        factor = float(b.reshape(())) / float(a.reshape(())) if a.size == b.size == 1 else sizes[1] / sizes[0]
+        words = f"× {numbers.bracketed(numbers.short(factor))}"
+    if not same:
+        words += f", {numbers.shape(a.shape)} → {numbers.shape(b.shape)}"
+    elif moved:
+        step = b.astype(float) - a.astype(float)
+        words += f", moved {numbers.short(step.reshape(())[()]) if step.size == 1 else numbers.rms(step)}"
+    return _Change(name, words, True, factor)
+
+
+# ---------------------------------------------------------------- the picture
+
+
+class _Diff:
+    """One drawing."""
+
+    def __init__(self, sides: tuple[_Side, _Side], labels: tuple[str, str], theme: Theme) -> None:
+        self.sides, self.labels, self.theme = sides, labels, theme
+        self.pairs: list[_Pair] = []
+        self.at: tuple[dict[str, str], dict[str, str]] = ({}, {})  # the key here of a row's key in either graph
+        taken = {"heads", "hidden"}
+        for rows in _matched(sides[0].rows, sides[1].rows):
+            here = rows[1] or rows[0]
+            assert here is not None
+            key = here.key
+            while key in taken:
+                key += "_"
+            taken.add(key)
+            self.pairs.append(_Pair(key, rows))
+            for at, row in zip(self.at, rows, strict=True):
+                if row is not None:
+                    at[row.key] = key
+        self.changes = {pair.key: self._changes(pair) for pair in self.pairs}
+
+    def _changes(self, pair: _Pair) -> list[tuple[_Change | None, _Change | None]]:
+        """Of every quantity that both have: of its value, of its gradient."""
+        before, after = pair.rows
+        if before is None or after is None:
+            return []
+        a, b = self.sides[0].quantities(before), self.sides[1].quantities(after)
+        return [
+            (
+                _change(name, value, now, moved=True),
+                _change(f"∂{self.sides[1].end}/∂{name}", gradient, then, moved=False),
+            )
+            for (_, value, gradient), (name, now, then) in zip(a, b, strict=False)
+        ]
+
+    def _flat(self, pair: _Pair) -> list[_Change]:
+        return [change for both in self.changes[pair.key] for change in both if change is not None]
+
+    def draw(self, title: str | None) -> Picture:
+        theme = self.theme
+        title = title if title is not None else self._title()
+        reading = [
+            [
+                self._caption(f"left: {self.labels[0]}, right: {self.labels[1]}, between: × ratio of rms;  "),
+                self._caption("solid = values, going down;  ", theme.fwd),
+                self._gradient("dashed = gradients, coming back, width on a log scale of rms"),
+            ],
+            [self._caption(self._summary())],
+        ]
+        picture = Picture("diff", title=title, reading=reading, theme=theme, nodesep=0.3, alt=self._alt(title))
+        hidden = self.pairs[ROWS_KEPT:-ROWS_KEPT] if len(self.pairs) > ROWS else []
+        at = {pair.key: pair.key for pair in self.pairs} | {pair.key: "hidden" for pair in hidden}
+        self._heads(picture)
+        drawn = ["heads"]
+        for pair in self.pairs:
+            key = at[pair.key]
+            if key in drawn:
+                continue
+            drawn.append(key)
+            if key == "hidden":
+                self._fold(picture, hidden)
+            else:
+                self._card(picture, pair)
+        self._edges(picture, at, drawn)
+        return picture
+
+    # ------------------------------------------------------------ words
+
+    def _caption(self, words: object, colour: str | None = None) -> str:
+        return text(words, style.CAPTION, colour or self.theme.muted)
+
+    def _gradient(self, words: object, colour: str | None = None) -> str:
+        return text(words, style.CAPTION, colour or self.theme.grad, italic=True)
+
+    def _title(self) -> str:
+        ends = [side.seen.value(side.seen.graph.outputs[0]) for side in self.sides]
+        if any(end.size != 1 for end in ends):
+            return "What changed"
+        a, b = (numbers.scalar(end.reshape(())[()]) for end in ends)
+        return f"What changed: {self.sides[1].end} {a} → {b}"
+
+    def _counts(self, pairs: Sequence[_Pair]) -> str:
+        counts = Counter(
+            pair.word or ("changed" if any(change.changed for change in self._flat(pair)) else "the same")
+            for pair in pairs
+        )
+        words = [
+            f"{numbers.count(counts[w])} {w}"
+            for w in ("added", "removed", "replaced", "changed", "the same")
+            if counts[w]
+        ]
+        head, space, rest = words[0].partition(" ")
+        words[0] = f"{head} row{'s' if head != '1' else ''}{space}{rest}"
+        return ", ".join(words)
+
+    def _largest(self, pairs: Sequence[_Pair]) -> str:
+        """The gradient of a parameter that changed most, up or down."""
+        found = [
+            (abs(math.log(abs(change.factor))), pair.title, change)
+            for pair in pairs
+            for _, change in self.changes[pair.key][1:]
+            if change is not None and change.changed and 0 < abs(change.factor) < math.inf
+        ]
+        if not found:
+            return ""
+        _, where, change = max(found, key=lambda entry: entry[0])
+        return f"{change.name} of {where} {change.words}"
+
+    def _summary(self) -> str:
+        largest = self._largest(self.pairs)
+        return self._counts(self.pairs) + (f"; largest change of a parameter's gradient: {largest}" if largest else "")
+
+    def _alt(self, title: str) -> str:
+        said = []
+        for pair in self.pairs:
+            changes = [f"{change.name} {change.words.split(',')[0]}" for change in self._flat(pair) if change.changed]
+            if pair.word or changes:
+                said.append(f"{pair.title}: {', '.join(([pair.word] if pair.word else []) + changes)}.")
+        more = f" And {len(said) - 12} rows more." if len(said) > 12 else ""
+        return " ".join([f"{title}.", f"{self._counts(self.pairs)}.", *said[:12]]) + more
+
+    # ------------------------------------------------------------ cards
+
+    def _heads(self, picture: Picture) -> None:
+        words = (" ", *(clipped(label, 24) for label in (self.labels[0], "change", self.labels[1])))
+        cells = (
+            cell(text(word, style.NAME, self.theme.ink, bold=True), width=width, align="LEFT", port=port)
+            for word, width, port in zip(words, COLUMNS, ("v", None, None, None), strict=True)
+        )
+        picture.node("heads", table(row_(*cells), cellpadding=4), cls="heads")
+
+    def _card(self, picture: Picture, pair: _Pair) -> None:
+        theme, row = self.theme, pair.row
+        side = self.sides[0 if pair.word == "removed" else 1]
+        loss = any(row.place is output for output in side.seen.graph.outputs) and row.place.shape == ()
+        kind, frame = frame_of(row, theme, loss=loss)
+        if pair.word == "removed":
+            frame |= {"color": theme.muted, "bgcolor": theme.paper}
+        failed = any(c.word == "NOT FINITE" for there in pair.rows if there for c in there.warnings)
+        if failed:
+            frame = {"border": 1, "color": theme.bad, "bgcolor": theme.bad_bg}
+        dark = kind == "loss" and pair.word != "removed" and not failed
+        ink, muted, grad, hair = (
+            (theme.loss_ink, theme.loss_mut, theme.loss_grad, theme.loss_hair)
+            if dark
+            else (theme.ink, theme.muted, theme.grad, theme.hair)
+        )
+        name = [text(pair.title, style.NAME, ink, bold=True)]
+        if pair.word:
+            name.append(text(pair.word.upper(), style.TAG, ink, bold=True))
+        if row.path and not row.title.startswith(row.path):
+            name.append(self._caption(clipped(row.path), muted))
+        if (rest := len(row.parameters) - PARAMETERS) > 0:
+            name.append(self._caption(f"{rest} parameter{'s' * (rest > 1)} not drawn", muted))
+        cells = [cell(_lines(name), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT", valign="TOP")]
+        for which, column, label in ((0, 1, self.labels[0]), (1, 3, self.labels[1])):
+            there = pair.rows[which]
+            if there is None:
+                lines, tip = [self._caption(f"not in {clipped(label, 20)}", muted)], f"not in {label}"
+            else:
+                lines, tip = self._numbers(self.sides[which], there, ink, grad)
+                lines += [line for caution in there.warnings for line in self._warning(caution)]
+            cells.append(
+                cell(
+                    _lines(lines),
+                    port=f"g{which}",
+                    width=COLUMNS[column],
+                    align="LEFT",
+                    balign="LEFT",
+                    valign="TOP",
+                    sides="L",
+                    border=1,
+                    color=hair,
+                    id=f"{pair.key}_{'ab'[which]}",
+                    title=tip,
+                )
+            )
+        lines = []
+        for value, gradient in self.changes[pair.key]:
+            lines.append(self._changed(value, ink, muted))
+            lines.append(self._changed(gradient, grad, muted, italic=True))
+        middle = {"sides": "L", "border": 1, "color": hair, "align": "LEFT", "balign": "LEFT", "valign": "TOP"}
+        cells.insert(2, cell(_lines(lines or [self._caption(pair.word, muted)]), width=COLUMNS[2], **middle))
+        label = table(row_(*cells), cellpadding=4, **frame)
+        if failed:
+            label = table(row_(cell(label)), border=4, color=theme.bad, bgcolor=theme.paper, cellpadding=2)
+        picture.node(pair.key, label, cls=" ".join(["module", kind, *[pair.word] * bool(pair.word)]))
+
+    def _numbers(self, side: _Side, row: Row, ink: str, grad: str) -> tuple[list[str], str]:
+        """The quantities of a row on one side, value and gradient in turn, and in full."""
+        lines, tips = [], []
+        for name, value, gradient in side.quantities(row):
+            by = f"∂{side.end}/∂{name}"
+            lines.append(self._number(clipped(name, 14), value, ink, italic=False))
+            tips.append(f"{name} = {numbers.full(value, 8)}")
+            if gradient is None:
+                lines.append(self._caption("no gradient"))
+            else:
+                lines.append(self._number(clipped(by, 18), gradient, grad, italic=True))
+                tips.append(f"{by} = {numbers.full(gradient, 8)}")
+        return lines, "; ".join(tips)
+
+    def _number(self, name: str, array: np.ndarray, colour: str, *, italic: bool) -> str:
+        if array.dtype.kind not in "fiub":
+            return text(f"{name}  {numbers.shape(array.shape)} {array.dtype}", style.CAPTION, colour, italic=italic)
+        said = numbers.scalar(array.reshape(())[()]) if array.size == 1 else numbers.rms(array)
+        lost = said.lstrip("-") in ("nan", "inf")
+        words = f"{name} = {said}" if array.size == 1 else f"rms {name}  {said}"
+        return text(words, style.CAPTION, self.theme.bad if lost else colour, italic=italic, bold=lost)
+
+    def _warning(self, caution: Caution) -> list[str]:
+        ink = self.theme.bad if caution.word == "NOT FINITE" else self.theme.warn
+        return [
+            text(f"▲ {caution.word}", style.CAPTION, ink, bold=True),
+            *(self._caption(w, ink) for w in caution.lines),
+        ]
+
+    def _changed(self, change: _Change | None, colour: str, muted: str, *, italic: bool = False) -> str:
+        if change is None:
+            return self._caption(" ", muted)
+        lost = "finite" in change.words
+        colour = self.theme.bad if lost else colour if change.changed else muted
+        return text(clipped(change.words, 34), style.CAPTION, colour, italic=italic and change.changed, bold=lost)
+
+    def _fold(self, picture: Picture, hidden: Sequence[_Pair]) -> None:
+        """One card for the rows left out: how many, what became of them, and the largest change among them."""
+        theme = self.theme
+        ops = [sum(len(row.nodes) for pair in hidden if (row := pair.rows[i]) is not None) for i in (0, 1)]
+        said = numbers.count(ops[1]) if ops[0] == ops[1] else f"{numbers.count(ops[0])} and {numbers.count(ops[1])}"
+        name = [text(f"... {said} ops", style.NAME, theme.ink, bold=True)]
+        name.append(text("not drawn", style.NAME, theme.ink, bold=True))
+        middle = [self._caption(word) for word in self._counts(hidden).split(", ")]
+        if largest := self._largest(hidden):
+            middle += [self._gradient("largest change of a gradient:"), self._gradient(clipped(largest, 32))]
+        warned = [
+            Counter(c.word for pair in hidden if (row := pair.rows[i]) is not None for c in row.warnings)
+            for i in (0, 1)
+        ]
+        boxes = [[self._caption(f"▲ {word} in {n}", theme.warn) for word, n in counts.items()] for counts in warned]
+        cells = (
+            cell(_lines(lines) or " ", port=port, width=width, align="LEFT", balign="LEFT", valign="TOP")
+            for lines, port, width in zip(
+                (name, boxes[0], middle, boxes[1]), ("v", "g0", None, "g1"), COLUMNS, strict=True
+            )
+        )
+        frame = {"border": 1, "color": theme.hair, "bgcolor": theme.panel, "cellpadding": 4}
+        picture.node("hidden", table(row_(*cells), **frame), cls="module folded")
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self, picture: Picture, at: Mapping[str, str], drawn: Sequence[str]) -> None:
+        rank = {key: i for i, key in enumerate(drawn)}
+        found: dict[tuple[str, str], list[tuple[str, float | None] | None]] = {}
+        for which, side in enumerate(self.sides):
+            by_key = {row.key: row for row in side.rows}
+            for link in side.links:
+                ends = at[self.at[which][link.tail]], at[self.at[which][link.head]]
+                both = found.setdefault(ends, [None, None])
+                if ends[0] != ends[1] and both[which] is None:
+                    gradient = passed(link, by_key[link.head], side.seen)
+                    size = None if gradient is None else numbers.root_mean_square(gradient)
+                    both[which] = (numbers.shape(side.seen.value(link.place).shape), size)
+        for (tail, head), (before, after) in found.items():
+            if tail == head:
+                continue
+            self._edge(picture, tail, head, (before, after), rank[head] - rank[tail] == 1)
+        for tail, head in pairwise(drawn):
+            if (tail, head) not in found:
+                picture.edge(f"{tail}:v:s", f"{head}:v:n", style="invis", weight=20)
+
+    def _edge(
+        self,
+        picture: Picture,
+        tail: str,
+        head: str,
+        sides: tuple[tuple[str, float | None] | None, tuple[str, float | None] | None],
+        near: bool,
+    ) -> None:
+        # An edge that passes rows by must not pull the table apart.
+        pull: dict[str, Any] = {"weight": 20} if near else {"weight": 0, "constraint": False}
+        shapes = list(dict.fromkeys(side[0] for side in sides if side))
+        alone = [label for label, side in zip(self.labels, sides, strict=True) if side]
+        only = f"only {clipped(alone[0], 20)}: " if len(alone) == 1 else ""
+        port = ("v:s", "v:n") if near else ("g1:e", "g1:e")
+        picture.edge(
+            f"{tail}:{port[0]}",
+            f"{head}:{port[1]}",
+            label=self._caption(f"  {only}{' → '.join(shapes)}"),
+            cls="fwd",
+            id=f"f_{tail}_{head}",
+            **pull,
+        )
+        for which, side in enumerate(sides):
+            if side is None or side[1] is None:
+                continue
+            port = (f"g{which}:s", f"g{which}:n") if near else ("g1:e", "g1:e")
+            label = "" if near else f"{clipped(self.labels[which], 20)}: "
+            picture.edge(
+                f"{tail}:{port[0]}",
+                f"{head}:{port[1]}",
+                label=self._gradient(f"  {label}rms {numbers.rms(side[1])}"),
+                id=f"b_{tail}_{head}_{'ab'[which]}",
+                **gradient_edge(side[1], self.theme),
+                **pull,
+            )
+
+
+def _lines(parts: Sequence[str]) -> str:
+    return "".join(f'{part}<BR ALIGN="LEFT"/>' for part in parts)
