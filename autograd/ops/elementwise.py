@@ -108,7 +108,8 @@ def power(xp, x, y):
     """Elementwise ``x ** y``.
 
     The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0`` (also where ``y < 0``, unlike
-    PyTorch's -inf); it does not exist where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
+    PyTorch's -inf); it does not exist where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at
+    ``x == 0``.
 
     >>> import autograd as ag
     >>> ag.grad(lambda x: x**2)(3.0)
@@ -288,8 +289,8 @@ atan.vjp(x=lambda g, x: g / (1 + x * x))
 
 @op("atan2", tex=r"\operatorname{{atan2}}({x}, {y})", broadcasts=True)
 def atan2(xp, x, y):
-    """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant. At (0, 0) the derivative
-    is taken as 0, as in PyTorch.
+    """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant. At (0, 0) the
+    derivative is taken as 0, as in PyTorch.
     """
     return xp.atan2(x, y)
 
