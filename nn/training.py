@@ -238,7 +238,7 @@ def fit(
     Raises:
         nn.errors.TrainingError: the loss is not finite; the model has the kept weights, the error the ``history`` so
         far. autograd.errors.ShapeError: x and y do not fit each other, or the loss is no scalar.
-        autograd.errors.DomainError: a count below 1, or patience without validation.
+        autograd.errors.DomainError: a count below 1, patience without validation, or an optimizer of another model.
 
     >>> import numpy as np, nn
     >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -250,10 +250,18 @@ def fit(
     1.0
     """
     for name, count in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
+        if count is not None and not hasattr(count, "__index__"):
+            raise DTypeError(f"{name} = {count!r} is a {type(count).__name__}: give a whole number.")
         if count is not None and count < 1:
             raise DomainError(f"{name} = {count!r}: give a number from 1 on.")
     if patience is not None and validation is None:
         raise DomainError("patience watches the validation loss: give validation=(x, y) as well.")
+    mine = {id(p) for p in model.parameters()}
+    if not any(id(p) in mine for group in optimizer.param_groups for p in group["params"]):
+        raise DomainError(
+            "the optimizer has none of the model's parameters, so nothing would be learned: make it anew with "
+            "model.parameters() whenever you make the model anew."
+        )
     batches = _Batches(data, "data", model, batch_size)
     held_out = None if validation is None else _Batches(validation, "validation", model, max(batch_size, 1000))
     rng = None if seed is None else generator(seed)

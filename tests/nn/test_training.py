@@ -374,6 +374,13 @@ def test_a_validation_that_is_no_number_is_never_the_best():
     [
         ({"epochs": 0}, DomainError, "epochs = 0: give a number from 1 on."),
         ({"patience": 0, "validation": HELD}, DomainError, "patience = 0: give a number from 1 on."),
+        ({"epochs": 2.5}, DTypeError, "epochs = 2.5 is a float: give a whole number."),
+        ({"batch_size": "10"}, DTypeError, "batch_size = '10' is a str: give a whole number."),
+        (
+            {"optimizer": nn.optim.SGD(net().parameters())},
+            DomainError,
+            "the optimizer has none of the model's parameters, so nothing would be learned: make it anew with",
+        ),
         ({"patience": 3}, DomainError, "patience watches the validation loss: give validation=(x, y) as well."),
         ({"batch_size": 0}, DomainError, "batch_size = 0: give a number from 1 on."),
         ({"seed": "x"}, DomainError, "seed = 'x' is no seed"),
