@@ -23,6 +23,7 @@ from viz.style import Theme
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
 PARAMETERS = 3  # of a row that are compared one by one
+SEARCHED = 1_000_000  # pairs of rows; of more, each is set against the one in its place
 
 
 def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Evaluation:
@@ -181,11 +182,11 @@ def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row
     tail = next((i for i in range(most - head) if a[-1 - i] != b[-1 - i]), most - head)
     yield from zip(one[:head], other[:head], strict=True)
     one_left, other_left = one[head : len(one) - tail], other[head : len(other) - tail]
-    matcher = SequenceMatcher(None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False)
-    for word, i, j, k, m in matcher.get_opcodes():
-        if word == "equal":
-            yield from zip(one_left[i:j], other_left[k:m], strict=True)
-        else:
+    if len(one_left) * len(other_left) > SEARCHED:
+        yield from zip_longest(one_left, other_left)
+    else:
+        matcher = SequenceMatcher(None, a[head : len(a) - tail], b[head : len(b) - tail], autojunk=False)
+        for _, i, j, k, m in matcher.get_opcodes():
             yield from zip_longest(one_left[i:j], other_left[k:m])
     yield from zip(one[len(one) - tail :], other[len(other) - tail :], strict=True)
 
