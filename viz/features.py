@@ -19,6 +19,7 @@ from viz import numbers, style
 from viz.evaluate import Evaluation, evaluate, host
 from viz.network import KEEPS_ORDER, recorded
 from viz.plots import Plot, _classes_of, _figure, _heading, _plain, _settings
+from viz.render import clipped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +30,8 @@ POINTS = 500  # examples that are drawn; of more, as many evenly spaced ones
 PANELS = 6  # of more, the wide layers are left out
 COLUMNS = 3
 SIDE, GAP = 2.6, 0.62  # inches: a panel, and what is left of it
+LETTER, LETTER_SMALL = 0.078, 0.066  # inches: a letter of a name, and of the reading line, at most on average
+KEY = 0.22  # inches from one line of the key to the next
 HEAD, BETWEEN, FOOT = 1.22, 1.1, 0.55  # inches: above the first row, from one to the next, below the last
 LINES, SAMPLES = 15, 201  # of the input's grid: lines each way, points on a line
 FIELD = 161  # points each way at which the decision is computed
@@ -128,19 +131,24 @@ def feature_space(
 
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    width = max(columns * (GAP + SIDE) + 0.3, 6.2)
-    height = HEAD + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     reading = ["ring = wrong answer"] * (right < n) + ["thick line = where the answer changes"]
     reading += ["thin lines = a grid over the inputs"] * flat
     reading += [f"{len(chosen)} of {n:,} points drawn"] * (len(chosen) < n)
     reading += [f"{omitted} wider layer{'s' if omitted > 1 else ''} not drawn"] * (omitted > 0)
+    line = "     ".join(reading)
+    width = max(columns * (GAP + SIDE) + 0.3, LETTER_SMALL * len(line) + 0.3)
+    names = [_literal(clipped(" ".join(name.split()))) for name in names]
+    key = _places(names, width)
+    head = HEAD + KEY * key[-1][1]
+    height = head + rows * SIDE + (rows - 1) * BETWEEN + FOOT
     with _settings():
         figure = _figure(width, height, colours)
-        _heading(figure, summary, "     ".join(reading), colours)
-        _key(figure, names, colours)
+        _heading(figure, _literal(summary), line, colours)
+        for c, (column, row) in enumerate(key):
+            _key(figure, c, (column, 0.7 + KEY * row), names, colours)
         for i, panel in enumerate(panels):
             left = (i % columns) * (GAP + SIDE) + GAP
-            bottom = height - HEAD - SIDE - (i // columns) * (SIDE + BETWEEN)
+            bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
             box = (left / width, bottom / height, SIDE / width, SIDE / height)
             decide = None if panel.end is None else _Decision(seen, place_of(output), panel.end, last)
             draw = _draw_space if panel.points.shape[1] == 3 else _draw_plane
@@ -277,18 +285,36 @@ def _ground(c: int, k: int, theme: style.Theme) -> str:
     return style.mix(theme.paper, theme.fwd, 0.03 + 0.22 * c / (k - 1))
 
 
-def _key(figure: Figure, names: list[str], theme: style.Theme) -> None:
-    """Mark and name of every class in one line, below the reading line."""
+def _literal(name: str) -> str:
+    """A name with no formula in it, for matplotlib reads what stands between two dollars as one."""
+    return name.replace("$", r"\$")
+
+
+def _places(names: list[str], width: float) -> list[tuple[float, int]]:
+    """Where each class stands in the key, inches from the left and line, in as many lines as are needed."""
+    places = []
+    x, line = 0.22, 0
+    for name in names:
+        wide = 0.36 + LETTER * len(name)
+        if x + wide > width and x > 0.22:
+            x, line = 0.22, line + 1
+        places.append((x, line))
+        x += wide
+    return places
+
+
+def _key(figure: Figure, c: int, place: tuple[float, float], names: list[str], theme: style.Theme) -> None:
+    """Mark and name of a class, `place` in inches from the top left."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches()
-    y, x = 1 - 0.7 / height, 0.22
-    for c, name in enumerate(names):
-        mark = Line2D([x / width], [y], transform=figure.transFigure, **_mark(c, len(names), theme, 6.5))
-        mark.set_gid(f"key_{c}")
-        figure.add_artist(mark)
-        figure.text((x + 0.11) / width, y, name, fontsize=style.CAPTION, color=theme.ink, va="center_baseline")
-        x += 0.36 + 0.068 * len(name)
+    x, y = place[0] / width, 1 - place[1] / height
+    mark = Line2D([x], [y], transform=figure.transFigure, **_mark(c, len(names), theme, 6.5))
+    mark.set_gid(f"key_{c}")
+    figure.add_artist(mark)
+    figure.text(
+        x + 0.11 / width, y, names[c], fontsize=style.CAPTION, color=theme.ink, va="center_baseline", gid=f"name_{c}"
+    )
 
 
 def _mark(c: int, k: int, theme: style.Theme, size: float) -> dict[str, Any]:
@@ -399,7 +425,7 @@ def _regions(
     sampled = answer[:: (FIELD - 1) // 40, :: (FIELD - 1) // 40].reshape(-1)
     scaled = (points - [across[0], up[0]]) / [across[1] - across[0], up[1] - up[0]]
     for c in np.unique(sampled):
-        box = np.array([0.068 * len(names[c]), 0.15]) / SIDE
+        box = np.array([LETTER * len(names[c]) + 0.05, 0.15]) / SIDE
         inside = places[sampled == c]
         room = np.minimum(inside, 1 - inside)
         room = (room / box).min(1)

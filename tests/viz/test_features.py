@@ -98,6 +98,7 @@ class TestPanels:
         assert sum(len(line.get_xdata()) for line in lines(plot.figure.axes[0], "class_")) == 500
         assert any("500 of 2,001 points drawn" in text for text in texts(plot))
         assert "of 2,001 right" in plot.description
+        assert max(text.get_window_extent().x1 for text in plot.figure.texts) < plot.figure.bbox.x1
 
 
 class TestMarks:
@@ -125,6 +126,24 @@ class TestMarks:
         assert not any(lines(axes, "wrong") for axes in plot.figure.axes)
         assert not any("ring" in text for text in texts(plot))
         assert {"same", "different"} <= set(texts(plot))
+
+    def test_any_name_is_shown_as_it_is_and_within_the_picture(self, tmp_path):
+        names = [
+            "$x$",
+            '<b> & "q"',
+            "two\nlines",
+            "\\frac{",
+            *[f"a long name of class {c}" for c in range(5)],
+            "n" * 200,
+        ]
+        plot = feature_space(nn.MLP([2, 2, 10], seed=0), X, np.arange(40) % 10, classes=names, title="a $b$ c")
+        drawn = {text.get_gid(): text for text in plot.figure.texts if text.get_gid()}
+        assert [drawn[f"name_{c}"].get_text() for c in range(4)] == ["\\$x\\$", '<b> & "q"', "two lines", "\\frac{"]
+        assert len(drawn["name_9"].get_text()) < 30
+        frames = [text.get_window_extent() for text in plot.figure.texts]
+        assert max(frame.x1 for frame in frames) < plot.figure.bbox.x1
+        assert min(frame.y0 for frame in frames) > max(axes.get_window_extent().y1 for axes in plot.figure.axes)
+        plot.save(tmp_path / "a.png")
 
 
 class TestDecision:
