@@ -30,6 +30,16 @@ def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
     return found
 
 
+def _argument_numbers(argnums: Any) -> list[int]:
+    numbers = list(argnums) if isinstance(argnums, Sequence) else [argnums]
+    if not all(isinstance(number, int) for number in numbers):
+        raise DTypeError(
+            f"argnums = {argnums!r}: give the number of an argument, or a tuple of them; the arguments themselves go "
+            "to the function that is returned, as in grad(f)(x)."
+        )
+    return numbers
+
+
 def _called(f: Function) -> str:
     return getattr(f, "__name__", "the function")
 
@@ -69,7 +79,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
     (Tensor(18.0), (Tensor(12.0), Tensor(9.0)))
     """
-    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    numbers = _argument_numbers(argnums)
 
     def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         recorded = MODE.get().grad
@@ -167,7 +177,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
     """
-    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    numbers = _argument_numbers(argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         import autograd

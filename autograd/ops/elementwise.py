@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.errors import DTypeError
 from autograd.op import op
 
 # ------------------------------------------------------------------------------------------------------------
@@ -447,6 +448,16 @@ minimum.vjp(
 )
 
 
+def _plain(**parameters: Any) -> None:
+    """Refuse Tensors where numbers are meant: no gradient would reach them."""
+    for name, value in parameters.items():
+        if hasattr(value, "requires_grad"):
+            raise DTypeError(
+                f"{name} is a Tensor and must be a number, by which nothing is differentiated: write .item(), or "
+                "compute with where, maximum and minimum."
+            )
+
+
 @op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})")
 def clip(xp, x, *, min=None, max=None):
     """``x`` limited to ``[min, max]`` (numbers or ``None``). The gradient passes within the limits, ends included, as
@@ -456,6 +467,7 @@ def clip(xp, x, *, min=None, max=None):
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), min=0.0, max=1.0)
     Tensor([0.0, 0.5, 1.0])
     """
+    _plain(min=min, max=max)
     return xp.clip(x, min, max)
 
 
@@ -521,6 +533,7 @@ def leaky_relu(xp, x, *, slope=0.01):
     """Elementwise ``x`` where positive, else ``slope * x`` (Maas, Hannun and Ng 2013). At 0 the derivative is
     ``slope``.
     """
+    _plain(slope=slope)
     return xp.where(x > 0, x, slope * x)
 
 

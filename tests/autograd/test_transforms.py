@@ -348,6 +348,14 @@ class TestRefusals:
         ):
             ag.grad(lambda x: x, 2)(1.0)
 
+    @pytest.mark.parametrize("transform", [ag.grad, ag.value_and_grad, ag.jacobian, ag.hessian])
+    @pytest.mark.parametrize("argument", [2.0, [1.0, 2.0], Tensor([1.0])])
+    def test_arguments_in_place_of_their_numbers(self, transform, argument):
+        with pytest.raises(
+            DTypeError, match=r"argnums = .*: give the number of an argument, or a tuple of them; the arguments "
+        ):
+            transform(lambda x: x, argument)
+
     def test_a_function_that_is_no_scalar(self):
         def twice(x):
             return 2 * x

@@ -4,6 +4,7 @@ import pytest
 
 import autograd as ag
 from autograd import OPS, Tensor
+from autograd.errors import DTypeError
 
 
 @pytest.mark.parametrize("name", ["atan2", "hypot"])
@@ -12,3 +13,16 @@ def test_at_the_origin_the_gradient_is_zero_and_finite_is_the_next(name):
     slopes = ag.gradients(OPS[name](x, y), [x, y], create_graph=True)
     assert [s.item() for s in slopes] == [0.0, 0.0]
     assert all(abs(g.item()) <= 1.0 for s in slopes for g in ag.gradients(s, [x, y]))
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x, t: ag.clip(x, min=t), "min"),
+        (lambda x, t: ag.clip(x, max=t), "max"),
+        (lambda x, t: ag.leaky_relu(x, slope=t), "slope"),
+    ],
+)
+def test_a_tensor_as_a_parameter_is_refused(call, name):
+    with pytest.raises(DTypeError, match=f"{name} is a Tensor and must be a number, by which nothing is diff"):
+        call(Tensor([1.0, -2.0], requires_grad=True), Tensor(0.5, requires_grad=True))
