@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from viz.picture import draw_graph
     from viz.plots import plot_confusion, plot_digits, plot_history
     from viz.render import EngineWarning, Picture, RenderError, use_engine
+    from viz.report import lab_report
 
 _HOMES = {
     "Page": "page",
@@ -44,6 +45,7 @@ _HOMES = {
     "draw_graph": "picture",
     "draw_modules": "modules",
     "draw_network": "network",
+    "lab_report": "report",
     "feature_space": "features",
     "plot_confusion": "plots",
     "plot_digits": "plots",
@@ -67,6 +69,7 @@ __all__ = [
     "draw_graph",
     "draw_modules",
     "draw_network",
+    "lab_report",
     "feature_space",
     "plot_confusion",
     "plot_digits",
