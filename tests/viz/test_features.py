@@ -184,14 +184,13 @@ class TestDecision:
     def test_three_neurons_show_the_boundary_slice_by_slice(self):
         model = nn.MLP([2, 3, 2], "tanh", dtype="float64", seed=0)
         model.load_state_dict({
-            **model.state_dict(), "layers.2.weight": [[1, 0, 0], [0, 0, 0]], "layers.2.bias": [0, 0],
+            **model.state_dict(), "layers.2.weight": [[1, 0, -0.5], [0, 0, 0]], "layers.2.bias": [0, 0],
         })  # fmt: skip
         space = feature_space(model, X, LABELS).figure.axes[1]
         assert len(space.collections) == 9
-        for slice in space.collections:
-            np.testing.assert_allclose(
-                np.concatenate([path.vertices[:, 0] for path in slice.get_paths()]), 0, atol=1e-9
-            )
+        for slice, height in zip(space.collections, np.linspace(*space.get_zlim(), 9), strict=True):
+            across = np.concatenate([path.vertices[:, 0] for path in slice.get_paths()])
+            np.testing.assert_allclose(across, height / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
 
 
 class TestRefusals:
