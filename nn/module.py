@@ -111,14 +111,17 @@ class Module:
             if not value._path:
                 value._move(_join(self._path, name))
         elif isinstance(value, list | tuple | dict):
-            inside = value.values() if isinstance(value, dict) else value
-            if any(isinstance(item, Module | Parameter) for item in inside):
-                raise DTypeError(
-                    f"{type(self).__name__}.{name} = {type(value).__name__} of modules or parameters: they would "
-                    "not be found there. Put modules into an nn.Sequential, and parameters into attributes of "
-                    "their own."
-                )
+            self._refuse_hidden(name, value)
         object.__setattr__(self, name, value)
+
+    def _refuse_hidden(self, name: str, value: Any) -> None:
+        inside = value.values() if isinstance(value, dict) else value
+        if any(isinstance(item, Module | Parameter) for item in inside):
+            raise DTypeError(
+                f"{type(self).__name__}.{name} = {type(value).__name__} of modules or parameters: they would "
+                "not be found there. Put modules into an nn.Sequential, and parameters into attributes of "
+                "their own."
+            )
 
     def _move(self, path: str) -> None:
         """Take ``path`` as the own path, and what has its home here along."""
@@ -144,6 +147,8 @@ class Module:
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
+            elif isinstance(value, list | tuple | dict):  # it may have been filled after it was assigned
+                self._refuse_hidden(name, value)
 
     def children(self) -> Iterator[Module]:
         """The modules held directly, in the order of assignment."""

@@ -114,6 +114,14 @@ def test_forward_must_be_written():
         Empty()(1.0)
 
 
+def test_modules_that_a_list_was_given_later_are_refused_where_they_are_missed():
+    net = Net()
+    net.more = []
+    net.more.append(nn.Sigmoid())
+    with pytest.raises(DTypeError, match=r"Net.more = list of modules or parameters: .* nn.Sequential"):
+        list(net.parameters())
+
+
 @pytest.mark.parametrize("value", [[nn.Sigmoid()], (nn.Sigmoid(),), {"a": nn.Parameter(1.0)}])
 def test_hidden_modules_and_parameters_are_refused(value):
     net = Net()
