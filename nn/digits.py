@@ -265,9 +265,7 @@ def _results(data: Dataset, predictions: NDArray[Any]) -> str:
     return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {len(predictions):,} wrong"])
 
 
-def _files(
-    model: MLP, settings: Settings, data: Dataset, history: History, folder: Path
-) -> Iterator[tuple[Path, str]]:
+def _files(model: MLP, settings: Settings, data: Dataset, history: History, folder: Path) -> Iterator[tuple[Path, str]]:
     """Write what a later run or program reads; each file with what it holds."""
     path = folder / "model.npz"
     save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})

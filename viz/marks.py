@@ -55,8 +55,7 @@ def image(array: np.ndarray, theme: Theme, *, side: int) -> str:
     low, high = float(finite.min(initial=math.inf)), float(finite.max(initial=-math.inf))
     span = high - low if high > low else 1.0
     colours = [
-        [style.on_ramp((x - low) / span) if math.isfinite(x) else theme.bad for x in line]
-        for line in values.tolist()
+        [style.on_ramp((x - low) / span) if math.isfinite(x) else theme.bad for x in line] for line in values.tolist()
     ]
     pixel = _pixel(array, side)
     return pixels(colours, pixel, pixel, theme)

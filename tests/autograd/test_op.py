@@ -1,6 +1,5 @@
 """How operations are declared, applied and registered, and what their refusals say."""
 
-
 import dis
 
 import numpy as np

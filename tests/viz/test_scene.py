@@ -170,9 +170,7 @@ class TestGradients:
             Scene(y, gradients=np.ones(3))
 
     def test_nothing_recorded(self):
-        with pytest.raises(
-            ValueError, match="nothing to draw: no operation was recorded for this Tensor"
-        ):
+        with pytest.raises(ValueError, match="nothing to draw: no operation was recorded for this Tensor"):
             Scene(T(1.0) * 2.0)
         with pytest.raises(ValueError, match="nothing to draw"):
             Scene([])
