@@ -468,12 +468,22 @@ def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, te
             before, written = before[:-1], _raised(written)
         elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
             written = written.removeprefix("(").removesuffix(")")
-        elif not shut_in and _loose(part, part.tex_level if tex else part.level, level, name, first=not before):
+        elif not shut_in and _loose(
+            part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before
+        ):
             written = rf"\left({written}\right)" if tex else f"({written})"
         elif tex and after[:1] in ("_", "^") and after[0] in written:
             written = f"{{{written}}}"  # LaTeX takes no second index at one place
         out += [before, written]
     return "".join([*out, literals[-1]])
+
+
+def _asked(before: str, after: str, level: int) -> int:
+    """How tightly an operand has to bind at its place: a product within a sum asks for more than the sum does."""
+    if after[:1] in ("ᵀ", "^") and level < POWER:
+        return POWER
+    product = after.startswith(("·", "×", r"\,")) or before.rstrip().endswith(("·", "×", r"\,"))
+    return max(level, PRODUCT) if product else level
 
 
 def _pieces(form: str) -> tuple[list[str], list[str]]:

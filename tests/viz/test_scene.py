@@ -214,3 +214,10 @@ class TestShape:
         x = parameter([1.0], name="x")
         h = ag.tanh(ag.sin(x))
         assert by_name(Scene(x + h, names={"h": h}))["h"].depth == 2
+
+
+def test_a_sum_within_a_layer_is_bracketed():
+    weight = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="W")
+    bias = ag.Tensor([0.0, 1.0], requires_grad=True, name="b")
+    once = ag.linear(ag.Tensor([[1.0, 1.0]], name="x"), weight, bias)
+    assert Scene([ag.linear(once, weight, bias).sum()]).expression(60) == "sum((x·Wᵀ + b)·Wᵀ + b)"
