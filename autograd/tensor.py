@@ -160,7 +160,8 @@ class Tensor:
     def __repr__(self) -> str:
         """The values, and what matters for gradients: ``Tensor([1.0, 2.0], name='w', requires_grad=True)``."""
         text = backends.array_text(self.data, prefix="Tensor(")
-        notes = [f"dtype={self.dtype}"] if str(self.dtype) not in ("float64", "int64", "bool") else []
+        notes = [] if self.size or self.shape == (0,) else [f"shape={self.shape}"]
+        notes += [f"dtype={self.dtype}"] if str(self.dtype) not in ("float64", "int64", "bool") else []
         notes += [f"name={self.name!r}"] if self.name else []
         notes += [f"device={self.device!r}"] if self.device != "cpu" else []
         notes += [f"op={self.node.op.name}"] if self.node else ["requires_grad=True"] if self.requires_grad else []
@@ -273,7 +274,9 @@ class Tensor:
         return remove
 
     def detach(self) -> Tensor:
-        """The same values (the same memory) with no history, not requiring grad."""
+        """The same values with no history, not requiring grad. The memory is shared: what changes the one in place, as
+        an optimizer's step does, changes the other; `clone` it first where that matters.
+        """
         return wrap(self.data, name=self.name)
 
     def clone(self) -> Tensor:
@@ -326,15 +329,19 @@ class Tensor:
     __le__ = later(elementwise.less_equal)
     __gt__ = later(elementwise.greater)
     __ge__ = later(elementwise.greater_equal)
-    __invert__ = later(elementwise.logical_not)
-    __and__ = later(elementwise.logical_and)
-    __or__ = later(elementwise.logical_or)
-    __xor__ = later(elementwise.logical_xor)
+    __invert__ = later(elementwise.bitwise_invert)
+    __and__ = later(elementwise.bitwise_and)
+    __or__ = later(elementwise.bitwise_or)
+    __xor__ = later(elementwise.bitwise_xor)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        if other is None:
+            return NotImplemented  # then Python says False: nothing is None but None
         return elementwise.equal.apply(self, other)  # type: ignore[no-any-return]
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        if other is None:
+            return NotImplemented
         return elementwise.not_equal.apply(self, other)  # type: ignore[no-any-return]
 
     def __radd__(self, other: Any) -> Tensor:
@@ -618,7 +625,7 @@ def _plain(index: Any) -> Any:
 _NUMPY_NAMES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
     "arctan2": "atan2", "arctanh": "atanh", "concatenate": "concat", "transpose": "permute_dims", "amax": "max",
-    "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
+    "amin": "min", "invert": "bitwise_invert", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
 }  # fmt: skip
 """What NumPy calls by another name than the array API does."""
 

@@ -157,16 +157,16 @@ for _word, _name in {
     "mod": "remainder",
     "pow": "power",
     "matmul": "matmul",
-    "and": "logical_and",
-    "or": "logical_or",
-    "xor": "logical_xor",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
 }.items():
     _forward, _reverse = _binary(_name)
     setattr(Symbol, f"__{_word}__", _forward)
     setattr(Symbol, f"__r{_word}__", _reverse)
 for _word, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
     setattr(Symbol, f"__{_word}__", _binary(_name)[0])
-for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "logical_not"}.items():
+for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
     setattr(Symbol, f"__{_word}__", _unary(_name))
 
 
@@ -452,6 +452,8 @@ SIDES = {
     "where": COMPARISONS,
     "logical_and": COMPARISONS,
     "logical_or": COMPARISONS,
+    "bitwise_and": COMPARISONS,
+    "bitwise_or": COMPARISONS,
 }
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 

@@ -509,6 +509,9 @@ where.vjp(
 def sigmoid(xp, x):
     """Elementwise logistic function ``1 / (1 + exp(-x))``, written with tanh so that it never overflows.
 
+    Far to the left it is exactly 0 (from about -20 in float32, -38 in float64), and so is its derivative; for its
+    logarithm write ``-softplus(-x)``, or use the losses that take logits.
+
     >>> import autograd as ag
     >>> ag.sigmoid(ag.Tensor([0.0, 1000.0]))
     Tensor([0.5, 1.0])
@@ -687,6 +690,30 @@ def logical_xor(xp, x, y):
 def logical_not(xp, x):
     """Elementwise negation of booleans. No gradient."""
     return xp.logical_not(x)
+
+
+@op("&", text="{x} & {y}", tex=r"{x} \wedge {y}", level=1, broadcasts=True)
+def bitwise_and(xp, x, y):
+    """``x & y``: elementwise *and* of booleans, or of the bits of integers. No gradient."""
+    return xp.bitwise_and(x, y)
+
+
+@op("|", text="{x} | {y}", tex=r"{x} \vee {y}", level=1, broadcasts=True)
+def bitwise_or(xp, x, y):
+    """``x | y``: elementwise *or* of booleans, or of the bits of integers. No gradient."""
+    return xp.bitwise_or(x, y)
+
+
+@op("^", text="{x} ^ {y}", tex=r"{x} \oplus {y}", level=1, broadcasts=True)
+def bitwise_xor(xp, x, y):
+    """``x ^ y``: elementwise exclusive or of booleans, or of the bits of integers. No gradient."""
+    return xp.bitwise_xor(x, y)
+
+
+@op("~", text="~{x}", tex=r"\neg {x}", level=3)
+def bitwise_invert(xp, x):
+    """``~x``: elementwise negation of booleans, or of the bits of integers. No gradient."""
+    return xp.bitwise_invert(x)
 
 
 @op("isfinite")

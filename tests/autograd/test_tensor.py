@@ -840,3 +840,26 @@ class TestNumPy:
         a = np.zeros(2)
         with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):
             a += leaf([1.0, 2.0])
+
+
+def test_ampersand_and_friends_are_bitwise_as_in_numpy():
+    six, three = Tensor([6]), Tensor([3])
+    assert ((six & three).tolist(), (six | three).tolist(), (six ^ three).tolist(), (~six).tolist()) == (
+        [2],
+        [7],
+        [5],
+        [-7],
+    )
+    assert (~(Tensor([1.0, -1.0]) > 0)).tolist() == [False, True]
+    with pytest.raises(DTypeError, match="bitwise_and can't take"):
+        six & Tensor([1.5])
+
+
+def test_nothing_is_none_but_none():
+    assert (Tensor([1.0]) == None) is False  # noqa: E711
+    assert (Tensor([1.0]) != None) is True  # noqa: E711
+
+
+def test_an_empty_tensor_shows_its_shape():
+    assert repr(Tensor(np.zeros((0, 3)))) == "Tensor([], shape=(0, 3))"
+    assert repr(Tensor([])) == "Tensor([])"

@@ -185,7 +185,7 @@ class TestForward:
         (lambda a, b, c: a * a, "a²", "a^{2}"),
         (lambda a, b, c: 1 - a, "1 - a", "1 - a"),
         (lambda a, b, c: abs(a - b), "|a - b|", r"\left|a - b\right|"),
-        (lambda a, b, c: (a > b) & (b > c), "a > b and b > c", r"a > b \wedge b > c"),
+        (lambda a, b, c: (a > b) & (b > c), "a > b & b > c", r"a > b \wedge b > c"),
         (lambda a, b, c: a < -1, "a < -1", "a < -1"),
         (lambda a, b, c: 1e-5 * a, "1e-5·a", r"1 \cdot 10^{-5} \, a"),
         (lambda a, b, c: a.space.sqrt(a + b), "√(a + b)", r"\sqrt{a + b}"),
