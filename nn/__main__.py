@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -89,7 +90,9 @@ def _predict(commands: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C."""
+    """Run one command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C,
+    141 where the output is read no further.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # where bars and × cannot be written, the rest still can
@@ -106,6 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
             base = Settings.load(settings) if settings else Settings()
             train(base.with_options(given), out, overwrite)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Refused as refusal:
         print(f"{command}: {refusal}", file=sys.stderr)
         return 2

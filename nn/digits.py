@@ -215,16 +215,25 @@ def _opening(settings: Settings, data: Dataset, model: MLP) -> str:
     net = "-".join(map(str, model.sizes))
     parameters = sum(p.size for p in model.parameters())
     return (
-        f"{data.name}: {len(data.x_train):,} digits to learn from, {len(data.x_test):,} held out, {height}×{width}\n"
+        f"{data.name}: {_learned(data)}, {len(data.x_test):,} held out, {height}×{width}\n"
         f"{net} sigmoid network, {parameters:,} parameters, on {settings.device}, from seed {settings.seed}\n"
         f"{settings.loss}, {settings.optimizer}, batches of {settings.batch}, learning rate from {settings.rate:g} to 0"
     )
 
 
+def _validated(data: Dataset) -> int:
+    """How many of the training digits are kept for validation."""
+    return max(1, len(data.x_train) // HELD_OUT)
+
+
+def _learned(data: Dataset) -> str:
+    """What the training digits are used for, in words."""
+    kept = _validated(data)
+    return f"{len(data.x_train) - kept:,} digits to learn from, {kept:,} to choose the weights by"
+
+
 def _fit(model: MLP, settings: Settings, data: Dataset) -> History:
-    x, y, x_validation, y_validation = hold_out(
-        data.x_train, data.y_train, max(1, len(data.x_train) // HELD_OUT), settings.seed
-    )
+    x, y, x_validation, y_validation = hold_out(data.x_train, data.y_train, _validated(data), settings.seed)
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.rate)
     return fit(
         model,
@@ -345,7 +354,7 @@ def _report(
         neurons=neurons,
         steps=steps,
         facts={
-            "learned from": f"{len(data.x_train):,} {data.name}",
+            data.name: _learned(data),
             "parameters": f"{sum(p.size for p in model.parameters()):,}",
             "loss": settings.loss,
             "optimizer": f"{settings.optimizer}, learning rate from {settings.rate:g}, batches of {settings.batch}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 import warnings
@@ -264,7 +265,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C."""
+    """Run the command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C,
+    141 where the output is read no further.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # where σ and ∂ cannot be written, the rest still can
@@ -273,7 +276,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_intermixed_args(words)
     try:
         with np.errstate(all="ignore"):
-            return _run(options)
+            status = _run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (Refused, AutogradError, RenderError, ValueError) as error:
         said = str(error)
     except OSError as error:

@@ -67,7 +67,7 @@ def test_default_run_reads_97_of_100_and_leaves_everything(tmp_path, capsys):
     assert run("digits", "--out", tmp_path / "run") == 0
     said = capsys.readouterr().out
     assert "256-100-10 sigmoid network, 26,710 parameters" in said
-    assert "60,000 digits to learn from, 10,000 held out, 16×16" in said
+    assert "55,000 digits to learn from, 5,000 to choose the weights by, 10,000 held out, 16×16" in said
     assert len(re.findall(r"^epoch +\d+/12  loss", said, re.MULTILINE)) == 12
     rows = re.findall(r"^ +(\d) +(\d+) +([\d.]+) % +(\d+)  (█*)", said, re.MULTILINE)
     assert [row[0] for row in rows] == list("0123456789")
@@ -549,3 +549,16 @@ def test_a_foreign_autograd_is_refused_in_one_sentence(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("python -m nn: nn needs the autograd of glassgrad")
+
+
+@pytest.mark.parametrize("words", [["nn", "digits", "--epochs", "1", "--out", "run"], ["viz", "L = w*w + w", "w=2"]])
+def test_output_that_is_read_no_further_ends_it_without_a_traceback(words, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, cwd=tmp_path, env=environment, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
