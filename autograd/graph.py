@@ -67,6 +67,9 @@ class Mode:
 
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, False))
 
+TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
+"""What follows a function to make a program of it, in this thread and task; ``None`` where nothing does."""
+
 
 @contextmanager
 def scope(path: str, label: str) -> Iterator[None]:
