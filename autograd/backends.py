@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from autograd.errors import DeviceError, DTypeError
+from autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 FORWARDS: dict[str, Callable[..., Any]] = {}
 """Every registered operation's forward by its name: the part of each namespace that its backend does not have."""
@@ -43,7 +43,13 @@ FLAT = frozenset(t for t in numpy.sctypeDict.values() if issubclass(t, numpy.num
 """NumPy's scalar types: arrays of shape () whose type is their dtype. Its reductions and 0-d arithmetic give these."""
 
 SPACES: dict[type, Namespace] = {numpy.ndarray: NUMPY, **dict.fromkeys(FLAT, NUMPY)}
-"""The namespace of each array type met so far."""
+"""The namespace of each array type that lives in one place only."""
+
+PLACES: dict[tuple[type, Any], Namespace] = {}
+"""The namespace of each other array type and device met so far."""
+
+PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
+"""The dtypes that are computed with: numbers and booleans in this machine's byte order."""
 
 PYTHON_SCALARS = frozenset((float, int, bool, complex))
 INEXACT = "fc"
@@ -153,38 +159,70 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
         space = NUMPY
     dtype = None if dtype is None else as_dtype(dtype)
     if space is NUMPY:
+        _check_mask(data)
         try:
             array = numpy.array(data, dtype=dtype, copy=copy)
-        except (ValueError, TypeError) as error:
+        except AutogradError:
+            raise
+        except Exception as error:  # the data's own code may have run
             raise _no_array(data, error) from None
         if array.dtype.kind not in "fciub":
-            raise DTypeError(f"an array of dtype {array.dtype} holds no numbers: give floats, integers or booleans.")
+            raise _no_numbers(data, array.dtype)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         return array if array.ndim else array[()]
-    return space.module.asarray(data, dtype=dtype, copy=copy)
+    return space.asarray(data, dtype=dtype, copy=copy)
+
+
+def _check_mask(data: Any) -> None:
+    """Refuse a masked array of which something is masked: its values would be taken for real ones."""
+    module: Any = sys.modules.get("numpy.ma")  # where none was made, it is not even imported
+    if module is None or type(data) is numpy.ndarray:
+        return
+    for part in (data, *(data if isinstance(data, list | tuple) else ())):
+        if isinstance(part, module.MaskedArray) and module.is_masked(part):
+            hidden = int(module.count_masked(part))
+            raise DTypeError(
+                f"{hidden} of the {part.size} elements of a masked array are masked, and no mask is kept here: fill "
+                "them with .filled(value), or leave them out with .compressed()."
+            )
+
+
+def _no_numbers(data: Any, dtype: Any) -> Exception:
+    """Why NumPy made of ``data`` an array that is none of numbers."""
+    kind = type(data).__name__
+    for way in ("toarray", "todense"):
+        if hasattr(data, way):
+            return DTypeError(f"a {kind} is sparse, and arrays are dense here: give .{way}() of it.")
+    if isinstance(data, int) or (isinstance(data, list | tuple) and all(isinstance(x, int) for x in data)):
+        return DomainError("an integer is larger than 64 bits hold: write it as a float, or give dtype='float64'.")
+    if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
+        return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
+    return DTypeError(f"a {kind} is no array of numbers: give floats, integers or booleans, in lists or an array.")
 
 
 def _no_array(data: Any, error: Exception) -> Exception:
-    from autograd.errors import ShapeError
-
-    if isinstance(data, list | tuple):
+    if isinstance(error, MemoryError):
+        return SizeError(f"this is more than the memory holds ({error}): give less, or a smaller dtype.")
+    if isinstance(error, OverflowError):
+        return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
+    if isinstance(data, list | tuple) and "inhomogeneous" in str(error):
         return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
-    return DTypeError(f"{type(data).__name__} is no array of numbers ({error}).")
+    return DTypeError(f"a {type(data).__name__} is no array of numbers here ({error}).")
 
 
 def as_dtype(dtype: Any) -> Any:
-    """A dtype from its name, its Python type or itself. Raises `DTypeError` for an unknown one.
+    """A dtype from its name, its Python type or itself. Raises `DTypeError` for an unknown one, and for none.
 
     >>> as_dtype("float32")
     dtype('float32')
     """
     try:
-        found = numpy.dtype(dtype)
-    except TypeError:
-        raise DTypeError(
-            f"unknown dtype {dtype!r}: choose float32, float64, int64, bool or another that NumPy knows."
-        ) from None
+        found = None if dtype is None else numpy.dtype(dtype)
+    except (TypeError, ValueError):
+        found = None
+    if found is None:
+        raise DTypeError(f"unknown dtype {dtype!r}: choose float32, float64, int64, bool or another that NumPy knows.")
     if found.kind not in "fciub":
         raise DTypeError(f"dtype {found} holds no numbers: choose float32, float64, int64, bool and the like.")
     return found

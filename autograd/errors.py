@@ -8,6 +8,8 @@ Each error is also the builtin that a reader of the traceback would expect::
     ├── DeviceError       (ValueError)           arrays of different devices, or a device that isn't there
     ├── DomainError       (ValueError)           a value outside of what is allowed: a label, an axis, an option
     ├── IndexingError     (IndexError)           an index that does not exist
+    ├── SizeError         (MemoryError)          an array larger than the memory
+    ├── WriteError        (OSError)              a file that can't be written
     ├── GradientError     (RuntimeError)         a gradient that can't be asked for, or is asked for twice
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
@@ -39,6 +41,18 @@ class DomainError(AutogradError, ValueError):
 
 class IndexingError(AutogradError, IndexError):
     """An index that does not exist."""
+
+
+class SizeError(AutogradError, MemoryError):
+    """An array larger than the memory."""
+
+
+class WriteError(AutogradError, OSError):
+    """A file that can't be written; what was there before is still there. ``reason`` is the system's own word."""
+
+    def __init__(self, path: object, error: OSError) -> None:
+        self.reason = (error.strerror or str(error) or type(error).__name__).lower()
+        super().__init__(f"{path} can't be written: {self.reason}. Name a file in a folder that exists and is yours.")
 
 
 class GradientError(AutogradError, RuntimeError):

@@ -21,8 +21,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.backends import FLAT, SPACES, namespace  # noqa: F401  (what the compiled functions use)
-from autograd.errors import AutogradError, DeclarationError, DTypeError, IndexingError, ShapeError
+from autograd.backends import FLAT, PLAIN, SPACES, namespace  # noqa: F401  (what the compiled functions use)
+from autograd.errors import (
+    AutogradError,
+    DeclarationError,
+    DomainError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+    SizeError,
+)
 from autograd.graph import MODE, Node, stamp  # noqa: F401
 
 if TYPE_CHECKING:
@@ -42,9 +50,9 @@ REQUIRED = object()
 
 RESERVED = frozenset(
     (
-        "Exception", "FLAT", "NONE", "Node", "SPACES", "Tensor", "admit", "enumerate", "fail", "forward", "g",
-        "isinstance", "len", "list", "mode_now", "namespace", "new", "op", "out", "returned", "stamp", "tuple", "type",
-        "watch", "xp",
+        "Exception", "FLAT", "NONE", "Node", "PLAIN", "SPACES", "Tensor", "admit", "cast", "enumerate", "fail",
+        "forward", "g", "isinstance", "len", "list", "listed", "mode_now", "namespace", "new", "op", "out", "returned",
+        "stamp", "tuple", "type", "watch", "xp",
     )
 )  # fmt: skip
 """What no argument or parameter may be called: what rules ask for by these names, and what compiled functions use.
@@ -200,10 +208,11 @@ class Op:
             lines.append(f"    if isinstance({a}, Tensor):\n        a_{a}, p_{a} = {a}.data, {a}.node or {a}")
             if a in self.rules:
                 lines.append(f"        if {a}.requires_grad: mask_ += {1 << i}")
-            lines.append(f"    elif type({a}) in SPACES: a_{a} = p_{a} = {a}")
+            lines.append(f"    elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}")
             if a in self.optional:
                 lines.append(f"    elif {a} is None: a_{a} = p_{a} = None")
-            lines.append(f"    else: a_{a} = p_{a} = {a} = admit({a}, op)")
+            before = "".join(f", a_{b}" for b in self.args[:i])
+            lines.append(f"    else: a_{a} = p_{a} = {a} = admit({a}, op{before})")
         arrays = ", ".join(f"a_{a}" for a in self.args)
         kind = f"type(a_{self.args[0]})"
         alike = "".join(f" is type(a_{a})" for a in self.args[1:])
@@ -305,14 +314,31 @@ class Op:
 
 def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
     """Raise what a forward raised in this package's words: what was given, with names and shapes."""
-    kinds = {IndexError: IndexingError, TypeError: DTypeError, ValueError: ShapeError}
-    kind = next((ours for builtin, ours in kinds.items() if isinstance(error, builtin)), None)
-    if kind is None or isinstance(error, AutogradError):
+    if isinstance(error, AutogradError):
         raise error
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={v!r}" for k, v in params.items() if v is not op.params.get(k))
-    raise kind(f"{op.name} can't take {given}{options}: {str(error).strip().rstrip('.')}.") from error
+    raise in_words(f"{op.name} can't take {given}{options}", error) from error
+
+
+OURS = {
+    IndexError: IndexingError,
+    TypeError: DTypeError,
+    ValueError: ShapeError,
+    ArithmeticError: DomainError,
+    MemoryError: SizeError,
+}
+
+
+def in_words(said: str, error: Exception) -> Exception:
+    """``error`` as this package's own: ``said``, and what the backend says of it. Itself where it is ours, or of a kind
+    that is no matter of what was given.
+    """
+    kind = next((ours for builtin, ours in OURS.items() if isinstance(error, builtin)), None)
+    if kind is None or isinstance(error, AutogradError | FloatingPointError):
+        return error
+    return kind(f"{said}: {str(error).strip().rstrip('.')}.")
 
 
 def returned(op: Op, out: Any) -> Any:
@@ -339,25 +365,63 @@ def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def describe(x: Any) -> str:
     """``'w1' (3, 2) float64`` for a message: name, shape and dtype of a Tensor, an array or a constant."""
-    if not hasattr(x, "shape"):
-        return repr(x)
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        return shown(x)
     name = getattr(x, "name", None)
     return f"{f'{name!r} ' if isinstance(name, str) else ''}{x.shape} {x.dtype}"
 
 
-def admit(x: Any, op: Op) -> Any:
-    """What is neither a Tensor nor a known array, made one: numbers stay where they are broadcast (an array of their
-    own dtype would promote the others), lists become arrays, the rest is refused.
+def shown(x: Any, length: int = 80) -> str:
+    """``repr(x)``, cut where it is long."""
+    try:
+        text = repr(x)
+    except Exception:  # the object's own code, or an integer of more digits than Python writes
+        return f"a {type(x).__name__}"
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def admit(x: Any, op: Op, *before: Any) -> Any:
+    """What is neither a Tensor nor an array of numbers, made one: numbers stay where they are broadcast (an array of
+    their own dtype would promote the others) unless there are only numbers ``before``; lists become arrays, the rest is
+    refused.
     """
-    if type(x) in backends.SPACES or (type(x) in backends.PYTHON_SCALARS and op.broadcasts):
+    scalars = backends.PYTHON_SCALARS
+    if type(x) in scalars and op.broadcasts and not (before and all(type(b) in scalars for b in before)):
+        return x
+    if type(x) in backends.SPACES and backends.SPACES[type(x)] is not backends.NUMPY:
         return x
     if x is None or isinstance(x, str | bytes | dict | set):
-        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {x!r} ({type(x).__name__}).")
+        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({type(x).__name__}).")
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
         raise DTypeError(
             f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack."
         )
-    return backends.asarray(x)
+    try:
+        return backends.asarray(x)
+    except AutogradError as error:
+        raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """``x`` in another dtype, as an operation of its own."""
+    from autograd.tensor import astype
+
+    return astype(x, dtype)
+
+
+def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
+    """The arrays, where the first of ``given`` is a list, and the parameters: behind a list of the arrays these may be
+    given by position, as in ``concat([x, y], 0)``.
+    """
+    arrays, *rest = given
+    if not all(isinstance(value, int | str | None) for value in rest):
+        return given, *params.values()  # lists that stand for arrays, one by one
+    if len(rest) > len(params):
+        raise DTypeError(
+            f"{op.name} takes {len(params)} parameter(s) behind its arrays ({', '.join(params) or 'none'}); it was "
+            f"given {len(rest)}: {', '.join(map(repr, rest))}."
+        )
+    return arrays, *rest, *list(params.values())[len(rest) :]
 
 
 def watch(op: Op, result: Any) -> None:

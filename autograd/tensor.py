@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from operator import index
 from typing import Any, ParamSpec, TypeVar
 
 from autograd import backends
-from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Mode, Node, stamp
 from autograd.op import Op, describe, new, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
@@ -176,17 +177,34 @@ class Tensor:
         for i in range(len(self)):
             yield self[i]
 
+    def _number(self, kind: Callable[[Any], R], way: str = "") -> R:
+        """The value of a one-element Tensor as a Python number of a ``kind``."""
+        data, name = self.data, kind.__name__
+        if data.size != 1:
+            raise ShapeError(
+                f"{self._called()} has {self.size} elements, and {name} takes one: pick it by its index, or reduce "
+                f"them{way}."
+            )
+        value = data.item() if hasattr(data, "item") else data  # the array API standard has only float() and the like
+        try:
+            return kind(value)
+        except (TypeError, ValueError, OverflowError):
+            ours = DomainError if isinstance(value, float) and kind is int else DTypeError
+            raise ours(f"{self._called()} is {value!r}, which can't be made {name}.") from None
+
     def __bool__(self) -> bool:
-        return bool(self.data)
+        return self._number(bool, " with .all() or .any()")
 
     def __float__(self) -> float:
-        return float(self.data)
+        return self._number(float)
 
     def __int__(self) -> int:
-        return int(self.data)
+        return self._number(int)
 
     def __index__(self) -> int:
-        return self.data.__index__()  # type: ignore[no-any-return]
+        if self.shape:
+            raise DTypeError(f"{self._called()} is no index of Python's: that is one integer, of shape ().")
+        return self._number(index)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
@@ -195,7 +213,7 @@ class Tensor:
 
     def item(self) -> float | int | bool | complex:
         """The value of a one-element Tensor as a Python number."""
-        return self.data.item()  # type: ignore[no-any-return]
+        return self.data.item() if self.data.size == 1 else self._number(complex, " first")  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
@@ -263,6 +281,8 @@ class Tensor:
         """
         if not self.requires_grad:
             raise GradientError(f"{self._called()} does not require grad, so a hook on it would never be called.")
+        if not callable(hook):
+            raise DTypeError(f"a hook is a function of the gradient; {self._called()} was given {hook!r}.")
         from autograd.backward import Keep
 
         place: Any = self.node or self

@@ -13,6 +13,8 @@ TREE = {
     "DeviceError": ValueError,
     "DomainError": ValueError,
     "IndexingError": IndexError,
+    "SizeError": MemoryError,
+    "WriteError": OSError,
     "GradientError": RuntimeError,
     "DeclarationError": TypeError,
     "AnomalyError": FloatingPointError,
