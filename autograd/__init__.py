@@ -14,7 +14,7 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from autograd import errors
+from autograd import errors, random
 from autograd.anomaly import detect_anomaly
 from autograd.backward import gradients, walk
 from autograd.graph import Graph, Node, scope
@@ -189,7 +189,7 @@ __all__ = [
     "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp", "matmul", "matrix_transpose",
     "max", "maximum", "mean", "meshgrid", "min", "minimum", "moveaxis", "multiply", "nan", "negative", "newaxis",
     "no_grad", "not_equal", "one_hot", "ones", "ones_like", "op", "outer", "pad", "permute_dims", "pi", "positive",
-    "power", "prod", "reciprocal", "relu", "remainder", "repeat", "reshape", "roll", "round", "scatter_add",
+    "power", "prod", "random", "reciprocal", "relu", "remainder", "repeat", "reshape", "roll", "round", "scatter_add",
     "scatter_along_axis", "scatter_take", "scope", "setitem", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus",
     "sort", "split", "sqrt", "square", "squared_error", "squeeze", "stack", "std", "subtract", "sum", "take",
     "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "to_device", "tril", "triu", "trunc", "unstack",

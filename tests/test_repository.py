@@ -18,7 +18,7 @@ ROOMS = (
     ("testing", "compiler"),
     ("transforms",),
     ("backward",),
-    ("tensor",),
+    ("tensor", "random"),
     ("ops",),
     ("op", "anomaly"),
     ("backends",),

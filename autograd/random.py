@@ -1,0 +1,151 @@
+"""Random numbers, from a generator that is always named: ``numpy.random.default_rng(0)``, or CuPy's on a GPU.
+
+There is no global generator and no seed that is set somewhere else. A draw moves its generator on, and what was drawn
+is a constant of the graph: replayed, drawn and checked, it is the same numbers. A traced function draws anew at each
+call, from the same generator.
+
+>>> import autograd as ag, numpy
+>>> rng = numpy.random.default_rng(0)
+>>> ag.random.uniform((2,), generator=rng), ag.random.uniform((2,), generator=rng)
+(Tensor([0.636962, 0.269787]), Tensor([0.0409735, 0.0165276]))
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from autograd import backends
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.graph import TRACER
+from autograd.ops.elementwise import less
+from autograd.ops.indexing import argsort
+from autograd.tensor import Tensor, wrap
+
+__all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
+
+Sizes = int | Sequence[int]
+
+
+def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | None) -> Tensor:
+    """What ``generator.method(shape, dtype=dtype)`` gives, as a leaf. Every random number of this package is from here.
+
+    Where a function is traced, it is the tracer's stand-in for numbers that each call will draw.
+    """
+    if not hasattr(generator, "bit_generator"):
+        raise DTypeError(
+            f"generator = {generator!r} is a {type(generator).__name__}: give a NumPy Generator, such as "
+            "numpy.random.default_rng(0), and the same one to every draw, so that it moves on."
+        )
+    dtype = backends.as_dtype(dtype)
+    if dtype.name not in ("float32", "float64"):
+        raise DTypeError(f"random numbers are drawn in float32 or float64; dtype = {dtype} was asked for: cast them.")
+    sizes = _sizes(shape)
+    tracer = TRACER.get()
+    if tracer is not None:
+        array = tracer.draw(method, generator, sizes, dtype)
+    else:
+        array = getattr(generator, method)(sizes, dtype=dtype)
+        array = array if array.ndim else array[()]
+    drawn = wrap(array)
+    return drawn if device is None else drawn.to(device)
+
+
+def _sizes(shape: Sizes) -> tuple[int, ...]:
+    try:
+        sizes = tuple(operator.index(n) for n in (shape if isinstance(shape, Sequence) else (shape,)))
+    except TypeError:
+        raise DTypeError(f"shape = {shape!r} is no shape: give whole numbers, like 3 or (2, 3).") from None
+    if any(n < 0 for n in sizes):
+        raise ShapeError(f"shape = {sizes} has a negative length: give numbers from 0 on.")
+    return sizes
+
+
+def _scaled(drawn: Tensor, shift: Any, scale: Any) -> Tensor:
+    """``shift + scale · drawn`` in the dtype that was drawn, recorded where one of them requires grad."""
+    if isinstance(scale, Tensor) or scale != 1:
+        drawn = (drawn * scale).to(drawn.dtype)
+    if isinstance(shift, Tensor) or shift != 0:
+        drawn = (drawn + shift).to(drawn.dtype)
+    return drawn
+
+
+def uniform(
+    shape: Sizes, *, generator: Any, low: Any = 0.0, high: Any = 1.0, dtype: Any = "float64", device: str | None = None
+) -> Tensor:
+    """Numbers uniform on ``[low, high)``, a Tensor of ``shape``.
+
+    ``low`` and ``high``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow. ``dtype``: float64
+    or float32. ``device``: where to; they are drawn where the generator is. Raises `DomainError` for ``low`` above
+    ``high`` and `DTypeError` for what is no generator.
+
+    >>> import autograd as ag, numpy
+    >>> ag.random.uniform((2, 2), generator=numpy.random.default_rng(0), low=-1.0)
+    Tensor([[ 0.273923, -0.460427],
+            [-0.918053, -0.966945]])
+    """
+    if not isinstance(low, Tensor) and not isinstance(high, Tensor) and not low <= high:
+        raise DomainError(f"low = {low!r} is not below high = {high!r}: give the smaller one first.")
+    return _scaled(_draw("random", shape, generator, dtype, device), low, high - low)
+
+
+def normal(
+    shape: Sizes, *, generator: Any, mean: Any = 0.0, std: Any = 1.0, dtype: Any = "float64", device: str | None = None
+) -> Tensor:
+    """Normally distributed numbers with the given mean and standard deviation, a Tensor of ``shape``.
+
+    ``mean`` and ``std``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow (the
+    reparametrisation of D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014, section 2.4). Others as
+    in `uniform`. Raises `DomainError` for a ``std`` below 0.
+
+    >>> import autograd as ag, numpy
+    >>> std = ag.Tensor(2.0, requires_grad=True)
+    >>> ag.random.normal((1000,), generator=numpy.random.default_rng(0), std=std).square().mean().backward()
+    >>> std.grad
+    Tensor(3.82541)
+    """
+    if not isinstance(std, Tensor) and not std >= 0:
+        raise DomainError(f"std = {std!r} is out of range: give a standard deviation from 0 on.")
+    return _scaled(_draw("standard_normal", shape, generator, dtype, device), mean, std)
+
+
+def exponential(
+    shape: Sizes, *, generator: Any, scale: Any = 1.0, dtype: Any = "float64", device: str | None = None
+) -> Tensor:
+    """Exponentially distributed numbers of mean ``scale``, a Tensor of ``shape``. Others as in `normal`.
+
+    >>> import autograd as ag, numpy
+    >>> ag.random.exponential((2,), generator=numpy.random.default_rng(0), scale=10.0)
+    Tensor([6.79932, 10.196])
+    """
+    if not isinstance(scale, Tensor) and not scale >= 0:
+        raise DomainError(f"scale = {scale!r} is out of range: give a mean from 0 on.")
+    return _scaled(_draw("standard_exponential", shape, generator, dtype, device), 0.0, scale)
+
+
+def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", device: str | None = None) -> Tensor:
+    """True (or 1) with probability ``p``, else False (or 0): a Tensor of ``shape``.
+
+    ``p``: a number from 0 to 1, or a Tensor of such that broadcasts to ``shape``; no gradient. ``dtype``: booleans by
+    default. The chance is exact to 2⁻⁵³, in float32 to 2⁻²⁴. Raises `DomainError` for a number outside of 0 to 1.
+
+    >>> import autograd as ag, numpy
+    >>> ag.random.bernoulli(0.5, 4, generator=numpy.random.default_rng(0))
+    Tensor([False, True, True, True])
+    """
+    if not isinstance(p, Tensor) and not 0 <= p <= 1:
+        raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
+    dtype = backends.as_dtype(dtype)
+    in_full = _draw("random", shape, generator, dtype if dtype.name == "float32" else "float64", device)
+    return less(in_full, p).to(dtype)  # type: ignore[no-any-return]
+
+
+def permutation(count: int, *, generator: Any, device: str | None = None) -> Tensor:
+    """The numbers from 0 to ``count - 1`` in random order, as int64: the order that sorts so many random keys.
+
+    >>> import autograd as ag, numpy
+    >>> ag.random.permutation(4, generator=numpy.random.default_rng(0))
+    Tensor([3, 2, 1, 0])
+    """
+    return argsort(_draw("random", (count,), generator, "float64", device))  # type: ignore[no-any-return]

@@ -1,0 +1,192 @@
+"""Draws: their distributions, their generator, their place in the graph, and the one seam for who traces."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import random
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.graph import TRACER
+
+DRAWS = {
+    "uniform": random.uniform,
+    "normal": random.normal,
+    "exponential": random.exponential,
+    "bernoulli": lambda shape, **options: random.bernoulli(0.3, shape, **options),
+}
+MOMENTS = {"uniform": (1 / 2, 1 / 12), "normal": (0, 1), "exponential": (1, 1), "bernoulli": (0.3, 0.21)}
+N = 20_000
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", DRAWS)
+def test_mean_and_variance_are_the_distributions(name, dtype):
+    drawn = DRAWS[name]((N,), generator=rng(), dtype=dtype)
+    assert drawn.dtype == dtype
+    mean, variance = MOMENTS[name]
+    # Five standard errors; of a variance, those of the distribution with the heaviest tails (kurtosis 9).
+    assert drawn.data.mean() == pytest.approx(mean, abs=5 * (variance / N) ** 0.5)
+    assert drawn.data.var() == pytest.approx(variance, abs=5 * (8 / N) ** 0.5 * variance)
+
+
+def test_parameters_shift_and_scale():
+    u = random.uniform((N,), generator=rng(), low=-2.0, high=3.0)
+    np.testing.assert_allclose(u.data, -2 + 5 * rng().random(N), rtol=1e-12)
+    z = random.normal((N,), generator=rng(), mean=4, std=0.5)
+    np.testing.assert_allclose(z.data, 4 + 0.5 * rng().standard_normal(N), rtol=1e-12)
+    e = random.exponential((N,), generator=rng(), scale=3.0)
+    np.testing.assert_allclose(e.data, 3 * rng().standard_exponential(N), rtol=1e-12)
+
+
+def test_numpys_numbers_as_parameters_keep_the_dtype():
+    z = random.normal((3,), generator=rng(), mean=np.float64(1), std=np.float64(2), dtype="float32")
+    assert z.dtype == ag.float32
+    assert random.uniform((), generator=rng(), high=np.float64(2), dtype="float32").dtype == ag.float32
+
+
+@pytest.mark.parametrize("shape", [(), 3, (3,), [2, 3], (0, 2), (np.int64(2), 1)])
+@pytest.mark.parametrize("name", DRAWS)
+def test_shapes(name, shape):
+    drawn = DRAWS[name](shape, generator=rng())
+    assert drawn.shape == np.zeros(shape).shape
+    assert (type(drawn.data) is np.ndarray) == bool(drawn.shape)
+
+
+def test_a_probability_of_0_and_1_is_sure_and_may_be_a_tensor():
+    assert not random.bernoulli(0.0, (N,), generator=rng(), dtype="float32").data.any()
+    assert random.bernoulli(1, (N,), generator=rng()).data.all()
+    drawn = random.bernoulli(ag.Tensor([0.0, 1.0, 0.5], requires_grad=True), (N, 3), generator=rng())
+    assert drawn.dtype == ag.bool
+    assert not drawn.requires_grad
+    np.testing.assert_allclose(drawn.data.mean(0), [0, 1, 0.5], atol=0.02)
+
+
+def test_a_permutation_holds_each_number_once_and_every_order_is_alike():
+    assert sorted(random.permutation(100, generator=rng()).tolist()) == list(range(100))
+    assert random.permutation(0, generator=rng()).shape == (0,)
+    generator = rng()
+    orders = [tuple(random.permutation(3, generator=generator).tolist()) for _ in range(3000)]
+    counts = np.unique(orders, axis=0, return_counts=True)[1]
+    assert len(counts) == 6
+    assert abs(counts - 500).max() < 110  # five standard errors
+
+
+def test_the_seed_decides_and_the_generator_moves_on():
+    generator = rng(3)
+    first, second = random.normal((4,), generator=generator), random.normal((4,), generator=generator)
+    assert (first.data != second.data).any()
+    again = rng(3)
+    assert (random.normal((4,), generator=again).data == first.data).all()
+    state = copy.deepcopy(again)
+    assert (random.normal((4,), generator=state).data == second.data).all()
+
+
+def test_gradients_flow_to_the_parameters():
+    mean = ag.Tensor([1.0, 2.0], requires_grad=True)
+    std = ag.Tensor(0.5, requires_grad=True)
+
+    def draw(mean, std):
+        return random.normal((3, 2), generator=rng(), mean=mean, std=std)
+
+    ag.testing.gradcheck(draw, mean, std)
+    draw(mean, std).sum().backward()
+    np.testing.assert_allclose(std.grad.data, rng().standard_normal((3, 2)).sum())
+    np.testing.assert_allclose(mean.grad.data, [3, 3])
+    high = ag.Tensor(2.0, requires_grad=True)
+    random.uniform((5,), generator=rng(), high=high).sum().backward()
+    np.testing.assert_allclose(high.grad.data, rng().random(5).sum())
+
+
+def test_what_was_drawn_is_a_constant_of_the_graph():
+    x = ag.Tensor(np.ones(1000), requires_grad=True)
+    generator = rng()
+    mask = random.bernoulli(0.5, x.shape, generator=generator, dtype="float64")
+    y = (x * mask).sum()
+    moved = generator.bit_generator.state
+    graph = ag.Graph(y)
+    assert any(node is mask for node in graph.nodes)
+    assert graph.replay()[y.node].data == y.data
+    y.backward()
+    np.testing.assert_array_equal(x.grad.data, mask.data)
+    assert generator.bit_generator.state == moved
+
+
+def test_every_draw_goes_through_the_tracer():
+    calls = []
+
+    class Tracer:
+        def draw(self, method, generator, shape, dtype):
+            calls.append((method, shape, dtype.name))
+            return np.full(shape, 0.25, dtype)
+
+    generator = rng()
+    before = generator.bit_generator.state
+    token = TRACER.set(Tracer())
+    try:
+        drawn = [DRAWS[name]((2,), generator=generator, dtype="float32").tolist() for name in DRAWS]
+        assert random.permutation(2, generator=generator).tolist() == [0, 1]
+    finally:
+        TRACER.reset(token)
+    assert drawn == [[0.25, 0.25], [0.25, 0.25], [0.25, 0.25], [1, 1]]
+    assert [call[0] for call in calls] == ["random", "standard_normal", "standard_exponential", "random", "random"]
+    assert {call[1:] for call in calls} == {((2,), "float32"), ((2,), "float64")}
+    assert generator.bit_generator.state == before
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (
+            lambda: random.uniform(2, generator=0),
+            DTypeError,
+            "is a int: give a NumPy Generator, such as numpy.random.default_rng(0), and the same one to every draw",
+        ),
+        (lambda: random.normal(2, generator=np.random.RandomState(0)), DTypeError, "is a RandomState: give a NumPy"),
+        (lambda: random.uniform(2, generator=None), DTypeError, "generator = None is a NoneType: give a NumPy"),
+        (
+            lambda: random.normal(2, generator=rng(), dtype="int64"),
+            DTypeError,
+            "random numbers are drawn in float32 or float64; dtype = int64 was asked for: cast them.",
+        ),
+        (
+            lambda: random.uniform("ab", generator=rng()),
+            DTypeError,
+            "shape = 'ab' is no shape: give whole numbers, like 3 or (2, 3).",
+        ),
+        (
+            lambda: random.uniform((2, -1), generator=rng()),
+            ShapeError,
+            "shape = (2, -1) has a negative length: give numbers from 0 on.",
+        ),
+        (
+            lambda: random.uniform(2, generator=rng(), low=2, high=1),
+            DomainError,
+            "low = 2 is not below high = 1: give the smaller one first.",
+        ),
+        (
+            lambda: random.normal(2, generator=rng(), std=-1.0),
+            DomainError,
+            "std = -1.0 is out of range: give a standard deviation from 0 on.",
+        ),
+        (
+            lambda: random.exponential(2, generator=rng(), scale=float("nan")),
+            DomainError,
+            "scale = nan is out of range: give a mean from 0 on.",
+        ),
+        (
+            lambda: random.bernoulli(1.5, 2, generator=rng()),
+            DomainError,
+            "p = 1.5 is out of range: a probability is a number from 0 to 1.",
+        ),
+    ],
+)
+def test_refused_in_a_sentence_and_nothing_is_drawn(call, error, sentence):
+    with pytest.raises(error) as caught:
+        call()
+    assert sentence in str(caught.value)
