@@ -10,9 +10,10 @@ An operation is one forward and one rule per argument, all written against a nam
     multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
-out), parameters keyword-only. A rule gives the gradient that reaches its argument, from ``g``, the gradient that
-arrived at the result. It is asked for by name: **the rule's signature is its save-list**. It may name ``g``, any
-argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not kept alive.
+out), parameters keyword-only; a call may give these by position, too, behind the arrays. A rule gives the gradient that
+reaches its argument, from ``g``, the gradient that arrived at the result. It is asked for by name: **the rule's
+signature is its save-list**. It may name ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any
+parameter, and ``xp``; what no rule names is not kept alive.
 """
 
 from __future__ import annotations
@@ -90,9 +91,16 @@ class Op:
     """
 
     def __init__(
-        self, forward: Callable[..., Any], symbol: str, text: str, tex: str, level: int, broadcasts: bool
+        self,
+        forward: Callable[..., Any],
+        symbol: str,
+        text: str,
+        tex: str,
+        level: int,
+        broadcasts: bool,
+        casts: bool = False,
     ) -> None:
-        self.forward, self.symbol, self.level, self.broadcasts = forward, symbol, level, broadcasts
+        self.forward, self.symbol, self.level, self.broadcasts, self.casts = forward, symbol, level, broadcasts, casts
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         positional, keywords, many = _names(forward, f"the forward of {self.name}")
@@ -153,8 +161,7 @@ class Op:
     def __signature__(self) -> Signature:
         import inspect
 
-        signature = inspect.signature(self.forward)
-        return signature.replace(parameters=[*signature.parameters.values()][1:])
+        return inspect.signature(self.apply)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}{self.__signature__}>"
@@ -187,11 +194,20 @@ class Op:
 
     def _keywords(self) -> tuple[str, str, str]:
         """The parameters as a signature, as the arguments of a call, and as a dict."""
-        signature = "".join(
-            f", {p}" if default is REQUIRED else f", {p}=default_{p}" for p, default in self.params.items()
-        )
+        signature = ", ".join(self._placed().values())
         call = "".join(f", {p}={p}" for p in self.params)
         return signature, call, "{" + ", ".join(f"{p!r}: {p}" for p in self.params) + "}"
+
+    def _placed(self) -> dict[str, str]:
+        """The parameters as source, by name: those that may be given by position, and behind a star the others."""
+        placed: dict[str, str] = {}
+        star, default_before = {} if self.variadic else {"*": "*"}, bool(self.optional)
+        for p, default in self.params.items():
+            if default is REQUIRED and default_before:  # as Python's grammar wants it
+                placed |= star
+            default_before |= default is not REQUIRED
+            placed[p] = p if default is REQUIRED else f"{p}=default_{p}"
+        return placed | star | {"dtype": "dtype=None"} if self.casts else placed
 
     def _saved(self, name: str) -> str:
         """What is kept under ``name``: the value, unless every rule that asks for it goes unused."""
@@ -202,8 +218,10 @@ class Op:
 
     def _source(self) -> str:
         signature, call, params = self._keywords()
-        args = [f"{a}=None" if a in self.optional else a for a in self.args]
-        lines = [f"def {self.name}({', '.join(args)}{', *' if signature else ''}{signature}):", "    mask_ = 0"]
+        args = "".join(f"{a}=None, " if a in self.optional else f"{a}, " for a in self.args)
+        lines = [f"def {self.name}({args}{signature}):", "    mask_ = 0"]
+        if self.casts:
+            lines.append(f"    if dtype is not None: {self.args[0]} = cast({self.args[0]}, dtype)")
         for i, a in enumerate(self.args):
             lines.append(f"    if isinstance({a}, Tensor):\n        a_{a}, p_{a} = {a}.data, {a}.node or {a}")
             if a in self.rules:
@@ -236,8 +254,10 @@ class Op:
         saved = "".join({many: "tuple(values_), ", "out": "out_, "}[name] for name in self.saves)
         return "\n".join(
             [
-                f"def {self.name}(*{many}{signature}):",
-                f"    if len({many}) == 1 and isinstance({many}[0], (list, tuple)): {many} = {many}[0]",
+                f"def {self.name}(*{many}, {signature}):",
+                f"    if {many} and isinstance({many}[0], (list, tuple)):",
+                f"        if len({many}) == 1: {many} = {many}[0]",
+                f"        else: {many}{''.join(f', {p}' for p in self.params)} = listed(op, {many}{call})",
                 "    values_, places_, mask_ = [], [], 0",
                 f"    for i_, x_ in enumerate({many}):",
                 "        if isinstance(x_, Tensor):",
@@ -259,7 +279,6 @@ class Op:
             "    t_ = new(Tensor)",
             "    t_.data = out_",
             "    t_.grad = t_.hooks = t_._name = None",
-            "    t_.version = 0",
             "    mode_ = mode_now()",
         ]
         if self.rules:
@@ -432,13 +451,14 @@ def watch(op: Op, result: Any) -> None:
 
 
 def op(
-    symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False
+    symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False, casts: bool = False
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
 
     ``symbol``: what stands for it in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
-    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. Raises `DeclarationError`
+    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes ``dtype=``, to which its
+    first argument is cast before. Raises `DeclarationError`
     for a name that is taken.
 
     >>> import autograd as ag
@@ -458,7 +478,7 @@ def op(
         taken = OPS.get(name)
         if taken is not None and taken.__module__ != forward.__module__:
             raise DeclarationError(f"an operation {name!r} exists already, in {taken.__module__}: choose another name.")
-        made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts)
+        made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts, casts)
         backends.register(name, forward)
         return made
 

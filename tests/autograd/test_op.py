@@ -1,6 +1,7 @@
 """How operations are declared, applied and registered, and what their refusals say."""
 
 import dis
+import inspect
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ class TestDeclaration:
         assert mixed.saves == ("y",)
         assert mixed.broadcasts
         assert mixed.__doc__ == "A made-up operation."
-        assert repr(mixed) == "<operation mixed(x, y, *, scale=2.0, mode)>"
+        assert repr(mixed) == "<operation mixed(x, y, scale=2.0, *, mode)>"
         assert ag.OPS["mixed"] is mixed
 
     def test_notation_defaults_to_a_call(self):
@@ -306,9 +307,40 @@ class TestApplying:
         assert_array_equal(a.grad.data, [2.0, 2.0])
         assert b.grad.item() == 4.0
 
-    def test_parameters_are_keywords_only(self):
+    def test_parameters_by_position(self):
+        x = leaf([[1.0, 5.0], [3.0, 4.0]])
+        assert ag.sum(x, 0, True).tolist() == [[4.0, 9.0]]
+        assert ag.reshape(x, (4, 1)).shape == (4, 1)
+        assert ag.permute_dims(x, (1, 0)).tolist() == x.T.tolist()
+        assert ag.clip(x, 2.0, 4.0).tolist() == [[2.0, 4.0], [3.0, 4.0]]
         with pytest.raises(TypeError, match="positional"):
-            ag.sum(leaf([1.0]), 0)
+            ag.sum(x, 0, True, None)
+
+    def test_parameters_by_position_behind_a_list_of_arrays(self):
+        x, y = leaf([[1.0, 5.0]]), leaf([[3.0, 4.0]])
+        assert ag.concat([x, y], 1).tolist() == ag.concat([x, y], axis=1).tolist() == [[1.0, 5.0, 3.0, 4.0]]
+        assert ag.concat((x, y), None).shape == (4,)
+        assert ag.concat([1.0], [2.0, 3.0]).tolist() == [1.0, 2.0, 3.0]
+        with pytest.raises(DTypeError, match=r"concat takes 1 parameter\(s\) behind its arrays \(axis\); it was given 2"):
+            ag.concat([x, y], 0, 1)
+
+    def test_a_parameter_that_must_be_given_may_follow_one_that_need_not(self):
+        x = ag.scatter_take(leaf([1.0]), [0], 0, shape=(2,))
+        assert x.tolist() == [1.0, 0.0]
+
+    def test_what_casts_takes_a_dtype(self):
+        @ag.op("Σ", casts=True)
+        def total(xp, x, *, axis=None):
+            """Sum."""
+            return xp.sum(x, axis=axis)
+
+        total.vjp(x=lambda xp, g, x_shape: xp.broadcast_to(g, shape=x_shape))
+        x = leaf([1.5, 2.5])
+        y = total(Tensor(x.data, dtype="float32", requires_grad=True), dtype="float64")
+        assert (y.dtype, y.item()) == (np.float64, 4.0)
+        assert [node.op.name for node in ag.Graph(y).nodes if node.op] == ["astype", "total"]
+        assert total(x, dtype="int64").item() == 3
+        assert str(inspect.signature(total)) == "(x, axis=None, *, dtype=None)"
 
     def test_a_scalar_keeps_float32(self):
         x = Tensor([1.0], dtype="float32")
@@ -391,7 +423,7 @@ class TestRefusals:
             leaf(1.0) * None
         with pytest.raises(DTypeError, match=r"add takes arrays, Tensors and numbers; it was given 'a' \(str\)"):
             leaf(1.0) + "a"
-        with pytest.raises(DTypeError, match=r"an array of dtype object holds no numbers"):
+        with pytest.raises(DTypeError, match=r"add can't take this: a object is no array of numbers"):
             leaf(1.0) + object()
 
     def test_a_list_of_tensors(self):
