@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from autograd import backends
 from autograd.anomaly import check_backward
 from autograd.errors import GradientError, ShapeError
 from autograd.graph import MODE, Node, place_of, reachable
+from autograd.memory import LAST, WRITES, owner, written_at
 from autograd.op import describe
 from autograd.shapes import broadcast_axes
 from autograd.tensor import Tensor, wrap
@@ -51,8 +54,10 @@ def walk(
     if create_graph:
         import autograd
 
-        xp = autograd
+        kind, xp = Tensor, autograd
     anomaly = MODE.get().anomaly
+    oldest = order[-1].index if order else 0
+    old = oldest < WRITES[LAST]  # something was written to since: what is kept has to be looked at
     take = totals.pop
     for node in order:
         g = take(node, None)
@@ -60,6 +65,7 @@ def walk(
             continue
         if node.hooks:
             g = _hooked(node.hooks, g)
+            old = oldest < WRITES[LAST]
         mask = node.mask
         if masks is not None and not (mask := masks[node]):
             yield node, g, ()
@@ -70,10 +76,12 @@ def walk(
                 f"{op.name} {describe(node)} was walked backward before, and what it had saved is released: "
                 "pass retain_graph=True to the first backward, or compute the forward again."
             )
+        if old:
+            _check_memory(node, mask)
         if create_graph:
             saved = _as_tensors(node, saved)
-        elif type(g) is not kind:
-            kind, xp = type(g), backends.namespace(g)
+        if type(g) is not kind:
+            kind, xp = (type(g) if type(g) in backends.SPACES else None), backends.namespace(g)
         pull = op.pulls[mask] if mask in op.pulls else op.pull(mask)
         parts = pull(g, xp, node, saved)
         for place, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
@@ -86,8 +94,8 @@ def walk(
                 value = place.data  # a Tensor's own properties would cost as much as the rest of this edge
                 if uneven and (part.shape != value.shape or part.dtype is not value.dtype):
                     part = _fitted(xp, part, place, node)
-                if part.ndim or place.version > node.index:
-                    part = _for_leaf(xp, part, place, node, g)
+                if part.ndim and (part is g or not backends.owns(part)) and not create_graph:
+                    part = _own(part)  # leaves own their gradients
             if place in totals:
                 totals[place] = totals[place] + part
             else:
@@ -121,7 +129,7 @@ def _as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
         if type(place) is Node:
             return wrap(value, place)
         if isinstance(place, Tensor):
-            if place.data is not value:
+            if place.data is not value:  # the rules would compute with its present value
                 raise _stale(node, place)
             return place
         return value
@@ -138,19 +146,37 @@ def _as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-def _stale(node: Node, leaf: Any) -> GradientError:
+def _check_memory(node: Node, mask: int) -> None:
+    """Raise where what the rules of the inputs in ``mask`` will ask for was written to since ``node`` kept it."""
+    op = node.op
+    wanted = {
+        name
+        for i, arg in enumerate(op.args)
+        if arg in op.rules and (op.variadic or mask >> i & 1)
+        for name in op.rules[arg][1]
+    }
+    kept = {**node.params, **dict(zip(op.saves, node.saved or (), strict=True))}
+    for value in (kept[name] for name in kept if name in wanted):
+        for array in value if isinstance(value, tuple) else (value,):
+            if hasattr(array, "shape") and written_at(array) > node.index:
+                raise _stale(node, _leaf_of(node, array))
+
+
+def _leaf_of(node: Node, array: Any) -> Any:
+    """The leaf whose memory ``array`` is, as far as the graph behind ``node`` tells; else the array itself."""
+    memory = owner(array)
+    for place in (place for behind in reachable([node]) for place in behind.inputs):
+        if isinstance(place, Tensor) and owner(place.data) is memory:
+            return place
+    return array
+
+
+def _stale(node: Node, what: Any) -> GradientError:
     return GradientError(
-        f"Tensor {describe(leaf)} was changed after {node.op.name} had used it, so this graph's gradients "
-        "would be wrong: compute the forward again."
+        f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} had "
+        "used it, so this graph's gradients would be wrong: compute the forward again, or give it a copy made with "
+        ".clone()."
     )
-
-
-def _saved_memory(node: Node, leaf: Any) -> bool:
-    """Whether the graph still reads the memory of ``leaf`` behind ``node``: saved there, or as a view that it made."""
-    if any(s is leaf.data for s in node.saved or ()):
-        return True
-    space = backends.namespace(leaf.data)
-    return len(node.inputs) == 1 and not backends.owns(node.op.forward(space, leaf.data, **node.params))
 
 
 def _fitted(xp: Any, part: Any, place: Any, node: Node) -> Any:
@@ -176,15 +202,6 @@ def _fitted(xp: Any, part: Any, place: Any, node: Node) -> Any:
             "through complex numbers are not defined here; compute with real and imaginary parts."
         )
     return xp.astype(part, place.dtype)
-
-
-def _for_leaf(xp: Any, part: Any, leaf: Any, node: Node, g: Any) -> Any:
-    """``part`` as a leaf may keep it. Leaves own their gradients, and their values must be those that were used."""
-    if leaf.version > node.index and _saved_memory(node, leaf):
-        raise _stale(node, leaf)
-    if part.ndim and not isinstance(part, Tensor) and (part is g or not backends.owns(part)):
-        return _own(part)
-    return part
 
 
 def _hooked(hooks: Sequence[Any], g: Any) -> Any:

@@ -8,8 +8,9 @@ from operator import index
 from typing import Any, ParamSpec, TypeVar
 
 from autograd import backends
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from autograd.graph import MODE, Mode, Node, stamp
+from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
+from autograd.graph import MODE, Mode, Node
+from autograd.memory import written
 from autograd.op import Op, describe, new, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, Shape
@@ -55,7 +56,8 @@ class Tensor:
 
     ``data``: what NumPy makes an array of (numbers, nested lists, arrays), or another Tensor; its values are copied.
     Python floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``:
-    whether derivatives by this Tensor will be asked for; floating-point only. ``device``: ``"cpu"`` or ``"cuda"``.
+    whether derivatives by this Tensor will be asked for; floating-point only. ``device``: ``"cpu"``, ``"cuda"`` or
+    ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
     ``name``: what pictures, formulas and messages call it.
 
     ``.data`` is the array itself (a NumPy scalar where the shape is ``()``), ``.grad`` the accumulated gradient, a
@@ -71,14 +73,13 @@ class Tensor:
     Tensor([[2.0, 4.0]])
     """
 
-    __slots__ = ("data", "node", "requires_grad", "grad", "hooks", "version", "_name", "__weakref__")
+    __slots__ = ("data", "node", "requires_grad", "grad", "hooks", "_name", "__weakref__")
 
     data: Any
     node: Node | None
     requires_grad: bool
     grad: Tensor | None
     hooks: list[Callable[[Any], Any]] | None
-    version: int
     _name: str | None
 
     # A leaf of the graph is the Tensor itself, and reads like a Node there.
@@ -99,7 +100,7 @@ class Tensor:
             data = data.data
         array = backends.asarray(data, dtype, copy=True)
         self.data = array if device is None else backends.to_device(array, device)
-        self.node, self.grad, self.hooks, self.version, self._name = None, None, None, 0, name
+        self.node, self.grad, self.hooks, self._name = None, None, None, name
         self.requires_grad = False
         if requires_grad:
             self.requires_grad_()
@@ -220,7 +221,7 @@ class Tensor:
         return backends.to_numpy(self.data).tolist()
 
     def numpy(self) -> Any:
-        """The values as a NumPy array: the same memory on the CPU, a copy from a GPU.
+        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, which waits until it has computed.
 
         Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
         """
@@ -304,10 +305,11 @@ class Tensor:
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
     def _set(self, array: Any) -> None:
-        """Give a leaf another value (or the same array, changed in place), and let earlier graphs know of it."""
-        if array is self.data:  # graphs that read another array are not disturbed
-            self.version = stamp()
-        self.data = array
+        """Give a leaf another array, or say that the one it has was written to in place: `autograd.memory`."""
+        if array is self.data:
+            written(array)
+        else:
+            self.data = array
 
     # ----------------------------------------------------------------------------------------------- places and types
 
@@ -316,7 +318,9 @@ class Tensor:
         return astype(self, dtype)
 
     def to(self, target: Any) -> Tensor:
-        """This Tensor on another device (``"cpu"``, ``"cuda"``) or in another dtype; itself where nothing changes."""
+        """This Tensor on another device (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or in another dtype, recorded; itself where
+        nothing changes. Raises `DeviceError` for a device that is not there.
+        """
         if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
             if self.device == target or self.device.startswith(f"{target}:"):
                 return self
@@ -474,7 +478,7 @@ class Tensor:
         return shaping.squeeze(self, axis=axis)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> Tensor:
-        return indexing.getitem(self, index=_plain(index))  # type: ignore[no-any-return]
+        return indexing.getitem(self, index=_plain(index, self.data))  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """This Tensor from now on stands for the updated value; Tensors computed or detached from it before do not
@@ -491,12 +495,11 @@ class Tensor:
         name = self.name
         # A constant that becomes a recorded value stays in the graph as another Tensor: itself would be its own input.
         before = wrap(self.data, name=name) if self.node is None and not leaf else self
-        result = indexing.setitem(before, value, index=_plain(index))
+        result = indexing.setitem(before, value, index=_plain(index, self.data))
         if leaf:
             self._set(result.data)
             return
         self.data, self.node, self.requires_grad, self._name = result.data, result.node, result.requires_grad, name
-        self.version = stamp()
         if self.node is not None:
             self.node.name = name
 
@@ -504,6 +507,8 @@ class Tensor:
     # protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if not backends.is_host(self.data):
+            raise DeviceError(f"{self._called()} is on {self.device}, and NumPy on the CPU: copy it with .numpy() first.")
         return backends.to_numpy(backends.asarray(self.numpy(), dtype, copy=copy))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -524,7 +529,7 @@ class Tensor:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
-        self.node, self.hooks, self.version, self._name = None, None, 0, state["name"]
+        self.node, self.hooks, self._name = None, None, state["name"]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         state = self.__getstate__()
@@ -541,7 +546,6 @@ def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tenso
     t.node = node
     t.requires_grad = node is not None
     t.grad = t.hooks = None
-    t.version = 0
     t._name = name
     return t
 
@@ -635,11 +639,15 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
     return tuple(given[0]) if len(given) == 1 and isinstance(given[0], tuple | list) else given
 
 
-def _plain(index: Any) -> Any:
-    """An index with arrays where it had Tensors."""
+def _plain(index: Any, data: Any) -> Any:
+    """An index for ``data`` with arrays where it had Tensors. Arrays of another device are refused, not copied."""
     if isinstance(index, tuple):
-        return tuple(i.data if isinstance(i, Tensor) else i for i in index)
-    return index.data if isinstance(index, Tensor) else index
+        index = tuple(i.data if isinstance(i, Tensor) else i for i in index)
+    elif isinstance(index, Tensor):
+        index = index.data
+    if type(data) not in backends.SPACES:
+        backends.namespace(data, *(i for i in (index if isinstance(index, tuple) else (index,)) if hasattr(i, "shape")))
+    return index
 
 
 _NUMPY_NAMES = {

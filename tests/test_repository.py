@@ -22,6 +22,7 @@ ROOMS = (
     ("ops",),
     ("op", "anomaly"),
     ("backends",),
+    ("memory",),
     ("graph",),
     ("shapes", "errors"),
 )

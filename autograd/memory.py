@@ -1,0 +1,76 @@
+"""Which memory was written to, and when.
+
+A graph keeps the arrays that its rules will ask for, and an optimizer writes into the arrays of parameters. Whoever
+writes into an array in place says so (`written`, `all_written`); a walk over a graph that is older than the last such word looks at
+what the graph keeps (`written_at`), and refuses to compute from numbers that are no longer there. Memory counts and not
+the array, so that views, detached Tensors and arrays given as constants are looked at as well.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from functools import partial
+from threading import RLock
+from typing import Any
+
+from autograd.graph import stamp
+
+LAST = 0
+"""The key of the last write of all in `WRITES`: no object has this id."""
+
+WRITES: dict[int, int] = {LAST: 0}
+"""When memory was last written to, on the graph's clock, by the id of the array that owns it."""
+
+_alive: dict[int, Any] = {}
+_lock = RLock()  # two threads that write at once must not leave the earlier time as the last
+
+
+def owner(array: Any) -> Any:
+    """The array whose memory ``array`` shows: itself, unless it is a view."""
+    while (base := getattr(array, "base", None)) is not None:
+        array = base
+    return array
+
+
+def written(array: Any) -> None:
+    """Note that ``array`` was written to in place."""
+    key = id(array if getattr(array, "base", None) is None else owner(array))
+    if key not in WRITES:
+        _remember(key, owner(array))
+    with _lock:
+        WRITES[key] = WRITES[LAST] = stamp()
+
+
+def all_written(arrays: Iterable[Any]) -> None:
+    """Note that all of ``arrays`` were written to in place: for programs, which do so at every call."""
+    owners = {id(place): place for place in map(owner, arrays)}
+    for key in owners.keys() - WRITES.keys():
+        _remember(key, owners[key])
+    with _lock:
+        WRITES.update(dict.fromkeys((*owners, LAST), stamp()))
+
+
+def written_at(array: Any) -> int:
+    """When the memory of ``array`` was last written to, as far as anyone said so; 0 for never.
+
+    >>> import numpy
+    >>> w = numpy.ones(3)
+    >>> written(w[1:])
+    >>> written_at(w) == written_at(w[:1]) > written_at(numpy.ones(3)) == 0
+    True
+    """
+    return WRITES.get(id(owner(array)), 0)
+
+
+def _remember(key: int, array: Any) -> None:
+    """Have the entry of ``array`` go with it."""
+    try:
+        _alive[key] = weakref.ref(array, partial(_forget, key))
+    except TypeError:  # a buffer of another library: its entry stays, older than whatever comes to lie there
+        pass
+
+
+def _forget(key: int, _: Any) -> None:
+    WRITES.pop(key, None)
+    _alive.pop(key, None)
