@@ -16,11 +16,27 @@ FORWARDS: dict[str, Callable[..., Any]] = {}
 """Every registered operation's forward by its name: the part of each namespace that its backend does not have."""
 
 
-class Namespace:
-    """A backend's functions, plus every registered operation's own forward where the backend has none of that name."""
+CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
+"""What makes arrays of nothing, so that a backend with several devices has to be told where."""
 
-    def __init__(self, module: Any) -> None:
-        self.module = module
+
+class Namespace:
+    """A backend's functions on one of its devices, plus every registered operation's own forward where the backend has
+    none of that name.
+
+    ``place``: what the functions that make arrays are given as ``device``, or ``None``. ``enter``: makes the device the
+    one on which its backend works (CuPy), or ``None``.
+    """
+
+    absorbs = False
+    """Whether arrays of other namespaces may stand among its own, as constants."""
+
+    def check(self, function: Callable[..., None], *arrays: Any, **options: Any) -> None:
+        """Have ``function(xp, *arrays, **options)`` look at values, and raise where they are not right."""
+        function(self, *arrays, **options)
+
+    def __init__(self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None) -> None:
+        self.module, self.place, self.enter = module, place, enter
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.module, name, None)
@@ -30,6 +46,8 @@ class Namespace:
                     f"{self.module.__name__} has no function {name!r}, and no operation has that name."
                 )
             found = partial(FORWARDS[name], self)
+        elif self.place is not None and name in CREATION:
+            found = partial(found, device=self.place)
         setattr(self, name, found)
         return found
 
@@ -58,15 +76,15 @@ INEXACT = "fc"
 def register(name: str, forward: Callable[..., Any]) -> None:
     """Offer ``forward`` in every namespace under ``name``, also where an earlier one of that name was found before."""
     FORWARDS[name] = forward
-    for space in (NUMPY, *SPACES.values()):
+    for space in (NUMPY, *SPACES.values(), *PLACES.values()):
         if isinstance(vars(space).get(name), partial):
             del vars(space)[name]
 
 
 def namespace(*arrays: Any) -> Namespace:
-    """The namespace that the arrays share. Python numbers belong to any.
+    """The namespace that the arrays share, on their device. Python numbers belong to any.
 
-    Raises `DeviceError` where arrays of two backends meet.
+    Raises `DeviceError` where arrays of two backends, or of two devices, meet.
     """
     found: Namespace | None = None
     first: Any = None
@@ -74,54 +92,140 @@ def namespace(*arrays: Any) -> Namespace:
         kind = type(array)
         if kind in PYTHON_SCALARS or array is None:
             continue
-        space = SPACES.get(kind) or _learn(array)
+        space = SPACES.get(kind) or _space_of(array)
         if found is not None and space is not found:
-            names = " and ".join(f"{s.module.__name__} ({device_of(a)})" for a, s in ((first, found), (array, space)))
-            raise DeviceError(f"arrays of {names} can't be mixed: move one of them with .to('cpu') or .to('cuda').")
+            if found.absorbs:
+                continue
+            if space.absorbs:
+                found, first = space, array
+                continue
+            raise _mixed(first, array)
         first, found = array, space
-    return found or NUMPY
+    if found is None:
+        return NUMPY
+    if found.enter is not None:
+        found.enter()
+    return found
 
 
-def _learn(array: Any) -> Namespace:
+def _mixed(x: Any, y: Any) -> DeviceError:
+    a, b = (f"{_space_of(z).module.__name__} ({device_of(z)})" for z in (x, y))
+    ways = " or ".join(f".to({device!r})" for device in dict.fromkeys(map(device_of, (x, y))))
+    return DeviceError(f"arrays of {a} and {b} can't be mixed: move one of them with {ways}.")
+
+
+def _is_cupy(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "cupy"
+
+
+def _space_of(array: Any) -> Namespace:
+    """The namespace of an array's type and device."""
     kind = type(array)
-    if isinstance(array, numpy.ndarray):
-        return NUMPY  # not entered: a subclass (matrix, masked array) is made a plain array first
-    if kind.__module__.partition(".")[0] == "cupy":
-        SPACES[kind] = _cupy()
-    elif hasattr(array, "__array_namespace__"):
-        module = array.__array_namespace__()
-        SPACES[kind] = next((s for s in SPACES.values() if s.module is module), None) or Namespace(module)
-    else:
+    if kind in SPACES or isinstance(array, numpy.ndarray):
+        return SPACES.get(kind, NUMPY)  # a subclass (matrix, masked array) is made a plain array first
+    if _is_cupy(kind):
+        return _cupy_space(array.device.id)
+    if not hasattr(array, "__array_namespace__"):
         raise DTypeError(f"{kind.__module__}.{kind.__name__} is no array that this package knows: give a NumPy array.")
-    return SPACES[kind]
+    place = getattr(array, "device", None)
+    found = PLACES.get((kind, place))
+    if found is None:
+        found = PLACES[kind, place] = Namespace(array.__array_namespace__(), place)
+    return found
 
 
-def _cupy() -> Namespace:
-    """CuPy's namespace, or a sentence that says how to get it."""
+# -------------------------------------------------------------------------------------------------------------- devices
+
+EXTRAS = "pip install 'glassgrad[gpu]' for CUDA 13, or 'glassgrad[gpu12]' for CUDA 12"
+
+
+def _cupy() -> tuple[Any, int]:
+    """CuPy, and the number of GPUs that it finds, or a sentence that says how to get them."""
     try:
         import cupy
-    except ImportError:
-        raise DeviceError(
-            "device 'cuda' needs CuPy, which is not installed: pip install 'glassgrad[gpu]' for CUDA 13, "
-            "or 'glassgrad[gpu12]' for CUDA 12."
-        ) from None
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise _no_cupy(error) from None
+        raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
+    except Exception as error:  # it is there, and broken: its own words may fill a page
+        raise _no_cupy(error) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(f"device 'cuda' is not available here: {error}. Use device 'cpu'.") from None
+        raise DeviceError(
+            f"device 'cuda' is not available here: CuPy finds no GPU with a driver for its CUDA ({error}); use device "
+            f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
+        ) from None
     if not count:
         raise DeviceError("device 'cuda' is not available: CuPy finds no GPU. Use device 'cpu'.")
-    return next((s for s in SPACES.values() if s.module is cupy), None) or Namespace(cupy)
+    return cupy, count
+
+
+def _no_cupy(error: Exception) -> DeviceError:
+    said = next((line.strip() for line in str(error).splitlines() if line.strip(" =")), type(error).__name__)
+    return DeviceError(f"device 'cuda' needs CuPy, which can't be imported ({said.rstrip('.')}): {EXTRAS}.")
+
+
+def _cupy_space(number: int) -> Namespace:
+    """CuPy on the GPU of that number."""
+    known: Any = sys.modules.get("cupy")
+    found = PLACES.get((known, number))
+    if found is None:
+        module, count = _cupy()
+        if number >= count:
+            there = "'cuda:0'" if count == 1 else f"'cuda:0' to 'cuda:{count - 1}'"
+            raise DeviceError(f"device 'cuda:{number}' is not available: CuPy finds {there}.")
+        found = PLACES[module, number] = Namespace(module, enter=module.cuda.Device(number).use)
+        vars(found).update(_cupy_ways(module))
+    return found
+
+
+def _number_of(device: Any) -> int | None:
+    """The number of the GPU that a name means, ``None`` for the CPU."""
+    kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+        raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
+    return int(number or 0) if kind == "cuda" else None
+
+
+def devices() -> tuple[str, ...]:
+    """The devices that there are: ``"cpu"``, and ``"cuda:0"`` and the like where CuPy finds GPUs. Imports CuPy.
+
+    >>> devices()[0]
+    'cpu'
+    """
+    try:
+        count = _cupy()[1]
+    except DeviceError:
+        count = 0
+    return "cpu", *(f"cuda:{i}" for i in range(count))
+
+
+def space_on(device: str | None) -> Namespace:
+    """The namespace whose functions make arrays on ``device``, by default the CPU.
+
+    Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not there.
+    """
+    number = None if device is None else _number_of(device)
+    if number is None:
+        return NUMPY
+    space = _cupy_space(number)
+    space.enter()  # type: ignore[misc]
+    return space
 
 
 def device_of(array: Any) -> str:
-    """``"cpu"``, or ``"cuda:0"`` and the like."""
+    """``"cpu"``, or ``"cuda:0"`` and the like; for arrays of another backend what that calls it."""
     if isinstance(array, numpy.ndarray | numpy.generic) or type(array) in PYTHON_SCALARS:
         return "cpu"
-    if type(array).__module__.partition(".")[0] == "cupy":
+    if _is_cupy(type(array)):
         return f"cuda:{array.device.id}"
-    name = str(getattr(array, "device", "cpu")).lower()
-    return "cpu" if "cpu" in name else name
+    return _called(getattr(array, "device", "cpu"))
+
+
+def _called(place: Any) -> str:
+    name = str(place)
+    return "cpu" if "cpu" in name.lower() else name.split("'")[1] if name.count("'") == 2 else name
 
 
 def to_device(array: Any, device: str) -> Any:
@@ -129,20 +233,35 @@ def to_device(array: Any, device: str) -> Any:
 
     Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not there.
     """
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
-        raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
     here = device_of(array)
-    if here == device or here.startswith(f"{device}:"):
+    if here == device or (device == "cuda" and here.startswith("cuda:")):
         return array
-    if kind == "cpu":
-        return sys.modules["cupy"].asnumpy(array)
-    cupy = _cupy().module
-    try:
-        with cupy.cuda.Device(int(number or 0)):
-            return cupy.asarray(array)
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(f"device {device!r} is not available: {error}.") from None
+    if hasattr(array, "to_device") and not isinstance(array, numpy.ndarray | numpy.generic):
+        places = array.__array_namespace__().__array_namespace_info__().devices()
+        if device not in map(_called, places):
+            raise DeviceError(f"unknown device {device!r}: choose {' or '.join(map(repr, map(_called, places)))}.")
+        return array.to_device(next(place for place in places if _called(place) == device))
+    space = space_on(device)
+    if space is NUMPY:
+        found = sys.modules["cupy"].asnumpy(array)
+        return found if found.ndim else found[()]
+    return space.module.asarray(array)
+
+
+def is_host(array: Any) -> bool:
+    """Whether values can be looked at without waiting for a device."""
+    return type(array) in SPACES or device_of(array) == "cpu"
+
+
+def assign(out: Any, index: Any, value: Any) -> None:
+    """``out[index] = value`` for an index that may name an element twice: the last value stays, on a GPU as well."""
+    if _is_cupy(type(out)) and hasattr(value, "shape"):
+        _assign_last(sys.modules["cupy"], out, index, value)
+    else:
+        out[index] = value
+
+
+# ------------------------------------------------------------------------------------------------- arrays and numbers
 
 
 def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
@@ -151,12 +270,9 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for what holds no numbers, and
     `autograd.errors.ShapeError` for ragged lists.
     """
-    if type(data) in SPACES:
-        space = SPACES[type(data)]
-    elif hasattr(data, "__array_namespace__") or type(data).__module__.partition(".")[0] == "cupy":
-        space = _learn(data)
-    else:
-        space = NUMPY
+    kind = type(data)
+    known = kind in SPACES or hasattr(data, "__array_namespace__") or _is_cupy(kind)
+    space = namespace(data) if known else NUMPY
     dtype = None if dtype is None else as_dtype(dtype)
     if space is NUMPY:
         _check_mask(data)
@@ -355,3 +471,32 @@ vars(NUMPY).update(
         for name in ("where", "clip", "zeros_like", "ones_like", "full_like", "broadcast_to")
     },
 )
+
+
+# ----------------------------------------------------------------------------------------------------------------- CuPy
+
+
+def _cupy_ways(cupy: Any) -> dict[str, Callable[..., Any]]:
+    """Where CuPy's function of a name differs from the array API's."""
+    return {
+        "reshape": lambda x, shape: x.reshape(shape),  # its second argument has another name
+        "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # always stable
+        "sort": lambda x, axis=-1, stable=True: cupy.sort(x, axis=axis),
+        "clip": lambda x, low, high: +x if low is high is None else cupy.clip(x, low, high),  # wants one bound
+        "where": lambda c, x, y: cupy.where(c if hasattr(c, "astype") else cupy.asarray(c), x, y),  # wants an array
+    }
+
+
+def _assign_last(cupy: Any, out: Any, index: Any, value: Any) -> None:
+    """``out[index] = value``, which CuPy leaves open where the index names an element twice: each element gets the last
+    of the values that go there. Nothing is read back.
+    """
+    places = cupy.arange(out.size).reshape(out.shape)[index]
+    if not places.size:
+        return
+    last = cupy.zeros(out.size, dtype="uint64")  # one of the few dtypes that maximum.at takes; 0 for none
+    cupy.maximum.at(last, places.ravel(), cupy.arange(1, places.size + 1, dtype="uint64"))
+    last = last.astype("int64").reshape(out.shape)
+    narrow = value.reshape(value.shape[max(value.ndim - places.ndim, 0) :])  # axes of length 1 in front say nothing
+    values = cupy.broadcast_to(narrow, places.shape).ravel()
+    out[...] = cupy.where(last > 0, values[cupy.maximum(last - 1, 0)], out)

@@ -221,7 +221,7 @@ class Tensor:
         return backends.to_numpy(self.data).tolist()
 
     def numpy(self) -> Any:
-        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, which waits until it has computed.
+        """The values as a NumPy array: the same memory on the CPU; from a GPU a copy, and a wait until it is computed.
 
         Raises `GradientError` for a Tensor that requires grad, as PyTorch does: what NumPy computes is not recorded.
         """
@@ -318,8 +318,8 @@ class Tensor:
         return astype(self, dtype)
 
     def to(self, target: Any) -> Tensor:
-        """This Tensor on another device (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or in another dtype, recorded; itself where
-        nothing changes. Raises `DeviceError` for a device that is not there.
+        """This Tensor on another device (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or in another dtype, recorded; itself
+        where nothing changes. Raises `DeviceError` for a device that is not there.
         """
         if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
             if self.device == target or self.device.startswith(f"{target}:"):
@@ -508,7 +508,7 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if not backends.is_host(self.data):
-            raise DeviceError(f"{self._called()} is on {self.device}, and NumPy on the CPU: copy it with .numpy() first.")
+            raise DeviceError(f"{self._called()} is on {self.device}, where NumPy is not: copy it with .numpy() first.")
         return backends.to_numpy(backends.asarray(self.numpy(), dtype, copy=copy))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

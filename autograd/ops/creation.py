@@ -1,7 +1,8 @@
 """Tensors from nothing, by the array API's names.
 
 They are no operations (except `tril` and `triu`) and stand above `autograd.tensor`. Each takes ``dtype`` (float64 by
-default, as in NumPy), ``device`` (``"cpu"`` or ``"cuda"``) and ``requires_grad``.
+default, as in NumPy), ``device`` (``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and the like, where it is made: nothing is
+copied there) and ``requires_grad``.
 """
 
 from __future__ import annotations
@@ -27,13 +28,21 @@ Sizes = int | Sequence[int]
 
 
 def _made(
-    make: Any, *args: Any, dtype: Any, device: str | None, requires_grad: builtins.bool, **options: Any
+    name: str,
+    *args: Any,
+    dtype: Any,
+    device: str | None,
+    requires_grad: builtins.bool,
+    like: Any = None,
+    **options: Any,
 ) -> Tensor:
-    """A Tensor around what a backend's function ``make`` makes, moved to its device."""
+    """A Tensor around what the backend's function of that name makes on ``device``, or where ``like`` lies."""
     args = tuple(x.item() if isinstance(x, Tensor) else x for x in args)  # a bound or a value: not recorded
-    array = make(*args, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
+    space = backends.space_on(device) if like is None else backends.namespace(like)
+    given = args if like is None else (like, *args)
+    array = getattr(space, name)(*given, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
     array = array if array.ndim else array[()]
-    t = wrap(array if device is None else backends.to_device(array, device))
+    t = wrap(array if like is None or device is None else backends.to_device(array, device))
     return t.requires_grad_() if requires_grad else t
 
 
@@ -47,7 +56,7 @@ def zeros(
     Tensor([[0.0, 0.0],
             [0.0, 0.0]])
     """
-    return _made(backends.NUMPY.zeros, shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("zeros", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def ones(
@@ -59,7 +68,7 @@ def ones(
     >>> ag.ones(2, dtype="float32")
     Tensor([1.0, 1.0], dtype=float32)
     """
-    return _made(backends.NUMPY.ones, shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("ones", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def empty(
@@ -71,7 +80,7 @@ def empty(
     >>> ag.empty((2, 3)).shape
     (2, 3)
     """
-    return _made(backends.NUMPY.empty, shape, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("empty", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def full(
@@ -88,7 +97,7 @@ def full(
     >>> ag.full((3,), 7.0)
     Tensor([7.0, 7.0, 7.0])
     """
-    return _made(backends.NUMPY.full, shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("full", shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def arange(
@@ -108,7 +117,7 @@ def arange(
     (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
     """
     first, last = (0, start) if stop is None else (start, stop)
-    return _made(backends.NUMPY.arange, first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def linspace(
@@ -128,7 +137,7 @@ def linspace(
     Tensor([0.0, 0.5, 1.0])
     """
     return _made(
-        backends.NUMPY.linspace,
+        "linspace",
         start,
         stop,
         num,
@@ -155,13 +164,7 @@ def eye(
     Tensor([[1.0, 0.0],
             [0.0, 1.0]])
     """
-    return _made(backends.NUMPY.eye, n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
-
-
-def _like(name: str, x: Any, *args: Any, **options: Any) -> Tensor:
-    """A Tensor made by the backend of ``x``, so that it lies where ``x`` does unless another device is given."""
-    data = asarray(x).data
-    return _made(getattr(backends.namespace(data), name), data, *args, **options)
+    return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
@@ -171,7 +174,7 @@ def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
     >>> ag.zeros_like(ag.Tensor([1.0, 2.0]))
     Tensor([0.0, 0.0])
     """
-    return _like("zeros_like", x, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("zeros_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
@@ -181,7 +184,7 @@ def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_
     >>> ag.ones_like([1, 2])
     Tensor([1, 1])
     """
-    return _like("ones_like", x, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("ones_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
@@ -191,7 +194,7 @@ def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
     >>> ag.empty_like(ag.Tensor([1.0, 2.0])).shape
     (2,)
     """
-    return _like("empty_like", x, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("empty_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def full_like(
@@ -203,7 +206,7 @@ def full_like(
     >>> ag.full_like(ag.Tensor([1.0, 2.0]), 7)
     Tensor([7.0, 7.0])
     """
-    return _like("full_like", x, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+    return _made("full_like", fill_value, like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
+from autograd.backends import assign
 from autograd.op import op
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ def setitem(xp, x, value, *, index):
     Tensor([1.0, 0.0, 0.0])
     """
     out = xp.asarray(x, copy=True)
-    out[index] = value
+    if _may_repeat(index):
+        assign(out, index, value)
+    else:
+        out[index] = value
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from autograd import backends, shapes
@@ -103,11 +104,19 @@ def _check_target(xp: Any, logits: Any, target: Any) -> None:
             f"cross_entropy was given labels of dtype {target.dtype}: labels are integers from 0 to {classes - 1}; "
             f"for probabilities give a target of shape {logits.shape}."
         )
+    if not backends.is_host(target):
+        return  # to look would be to wait for the device, at every step: see cross_entropy
+    xp.check(_check_labels, target, shape=logits.shape)
+
+
+def _check_labels(xp: Any, target: Any, shape: shapes.Shape) -> None:
+    """Refuse labels that are no class of logits of ``shape``."""
+    classes = shape[-1]
     low, high = int(xp.min(target)), int(xp.max(target))
     if low < 0 or high >= classes:
         wrong = low if low < 0 else high
         raise DomainError(
-            f"cross_entropy was given the label {wrong} for logits of {classes} classes, {logits.shape}: "
+            f"cross_entropy was given the label {wrong} for logits of {classes} classes, {shape}: "
             f"labels go from 0 to {classes - 1}."
         )
 
@@ -126,7 +135,8 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     loss each.
 
     Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch,
-    and `DTypeError` for labels that are no integers.
+    and `DTypeError` for labels that are no integers. On a GPU the values of labels are not looked at, because that
+    would wait for it at every call: there the loss of a label that is no class is NaN.
 
     >>> import autograd as ag
     >>> logits = ag.Tensor([[0.0, 0.0], [0.0, 100.0]])
@@ -139,7 +149,10 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
         flat = xp.reshape(shifted, shape=(-1, shifted.shape[-1]))
-        chosen = flat[xp.arange(flat.shape[0]), xp.reshape(target, shape=(-1,))]
+        labels = xp.reshape(target, shape=(-1,))
+        chosen = flat[xp.arange(flat.shape[0]), labels]
+        if not backends.is_host(labels):  # where they were not checked, an index beyond the end comes in again in front
+            chosen = xp.where((labels >= 0) & (labels < flat.shape[1]), chosen, math.nan)
         return _reduced(xp, total - xp.reshape(chosen, shape=target.shape), reduction)
     surprise = total[..., None] - shifted
     return _reduced(xp, xp.sum(_probabilities(xp, target, logits) * surprise, axis=-1), reduction)

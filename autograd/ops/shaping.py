@@ -239,9 +239,19 @@ def repeat(xp, x, *, repeats, axis=None):
     >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
     (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
     """
+    x, axis = (xp.reshape(x, shape=(-1,)), 0) if axis is None else (x, axis)
     counts = _python(repeats)
-    repeats = counts if isinstance(counts, int) else xp.asarray(counts, dtype=xp.int64)
-    return xp.repeat(xp.reshape(x, shape=(-1,)) if axis is None else x, repeats, axis=axis or 0)
+    return xp.repeat(x, counts, axis=axis) if isinstance(counts, int) else xp.take(
+        x, _repeated(xp, counts, x.shape[axis]), axis=axis
+    )
+
+
+def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
+    """The numbers of the entries of an axis, each as often as its count says; one count is for all."""
+    counts = list(counts) * length if len(counts) == 1 else counts
+    if len(counts) != length or any(count < 0 for count in counts):
+        raise ValueError(f"it needs a number from 0 on for each of the {length} entries, and got {len(counts)} numbers")
+    return xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
 
 
 def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) -> Any:
@@ -250,8 +260,7 @@ def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) ->
     if isinstance(counts, int):
         g = xp.reshape(g, shape=(*shape[: place + 1], counts, *shape[place + 1 :]))
         return xp.reshape(xp.sum(g, axis=place + 1), shape=x_shape)
-    counts = list(counts) * shape[place] if len(counts) == 1 else counts
-    source = xp.asarray([i for i, count in enumerate(counts) for _ in range(count)], dtype=xp.int64)
+    source = _repeated(xp, counts, shape[place])
     return xp.reshape(xp.scatter_take(g, source, axis=place, shape=shape), shape=x_shape)
 
 

@@ -193,7 +193,7 @@ class TestCuPyThatFindsNoGPU:
         return module
 
     def test_no_driver(self, cupy):
-        with pytest.raises(DeviceError, match=r"'cuda' is not available here: cudaErrorNoDevice: .* Use device"):
+        with pytest.raises(DeviceError, match=r"'cuda' is not available here: .*\(cudaErrorNoDevice: .*; use device"):
             Tensor([1.0], device="cuda")
 
     def test_no_device(self, cupy):
@@ -202,11 +202,7 @@ class TestCuPyThatFindsNoGPU:
             Tensor([1.0]).to("cuda:0")
 
     def test_a_device_too_many(self, cupy):
-        def device(number):
-            raise cupy.cuda.runtime.CUDARuntimeError(f"cudaErrorInvalidDevice: {number}")
-
-        cupy.cuda.runtime.getDeviceCount = lambda: 1
-        cupy.cuda.Device = device
-        with pytest.raises(DeviceError, match=r"device 'cuda:7' is not available: cudaErrorInvalidDevice: 7\."):
+        cupy.cuda.runtime.getDeviceCount = lambda: 2
+        with pytest.raises(DeviceError, match=r"device 'cuda:7' is not available: CuPy finds 'cuda:0' to 'cuda:1'\."):
             Tensor([1.0]).to("cuda:7")
-        assert not any(space.module is cupy for space in backends.SPACES.values())
+        assert not any(space.module is cupy for space in backends.PLACES.values())
