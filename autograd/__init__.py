@@ -152,6 +152,7 @@ from autograd.ops.reductions import (
     mean,
     min,
     prod,
+    standardize,
     std,
     sum,
     var,
@@ -191,9 +192,9 @@ __all__ = [
     "no_grad", "not_equal", "one_hot", "ones", "ones_like", "op", "outer", "pad", "permute_dims", "pi", "positive",
     "power", "prod", "random", "reciprocal", "relu", "remainder", "repeat", "reshape", "roll", "round", "scatter_add",
     "scatter_along_axis", "scatter_take", "scope", "setitem", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus",
-    "sort", "split", "sqrt", "square", "squared_error", "squeeze", "stack", "std", "subtract", "sum", "take",
-    "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "to_device", "tril", "triu", "trunc", "unstack",
-    "value_and_grad", "var", "vecdot", "vjp", "walk", "where", "zeros", "zeros_like",
+    "sort", "split", "sqrt", "square", "squared_error", "squeeze", "stack", "standardize", "std", "subtract", "sum",
+    "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile", "to_device", "tril", "triu", "trunc",
+    "unstack", "value_and_grad", "var", "vecdot", "vjp", "walk", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
 

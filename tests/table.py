@@ -87,6 +87,10 @@ def logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
     return np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
 
 
+def standardize(x: Any, *, axis: Any = -1, eps: float = 1e-5) -> Any:
+    return (x - np.mean(x, axis=axis, keepdims=True)) / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps)
+
+
 def reduction_of(losses: Any, reduction: str) -> Any:
     return {"mean": np.mean, "sum": np.sum, "none": np.asarray}[reduction](losses)
 
@@ -192,6 +196,12 @@ def _reducing(name: str) -> Callable[..., Any]:
     return call
 
 
+def _standardizing(torch: Any, x: Any, axis: Any, eps: float) -> Any:
+    axes = tuple(range(x.ndim)) if axis is None else axis
+    variance, mean = torch.var_mean(x, dim=axes, keepdim=True, correction=0)
+    return (x - mean) / torch.sqrt(variance + eps)
+
+
 TABLE: dict[str, Row] = {
     # elementwise
     "add": binary(np.add, torch="add"),
@@ -277,6 +287,12 @@ TABLE: dict[str, Row] = {
     "mean": Row(OURS, np.mean, REDUCED_EDGES, torch=_reducing("mean")),
     "var": Row(OURS, np.var, REDUCED_EDGES, torch=_reducing("var")),
     "std": Row(OURS, np.std, REDUCED_EDGES, torch=_reducing("std")),
+    "standardize": Row(
+        OURS,
+        standardize,
+        (Case((SCALAR,), {"axis": None}), Case((np.zeros((0, 3)),)), Case((np.ones((2, 3)),), {"axis": (0, 1)})),
+        torch=_standardizing,
+    ),
     "logsumexp": Row(
         OURS, logsumexp, (Case((SCALAR,), {"axis": None, "keepdims": False}),), torch=_reducing("logsumexp")
     ),

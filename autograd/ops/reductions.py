@@ -109,6 +109,37 @@ def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correc
 std.vjp(x=_std_by_x)
 
 
+def _precision(xp: Any, centred: Any, axis: shapes.Axis, eps: float) -> Any:
+    """One over the standard deviation of what has the mean 0."""
+    total = xp.sum(centred * centred, axis=axis, keepdims=True)
+    return 1 / xp.sqrt(total / shapes.size(centred.shape, axis) + eps)
+
+
+@op("standardize", tex=r"\operatorname{{standardize}}({x})")
+def standardize(xp, x, *, axis=-1, eps=1e-5):
+    """``x`` less its mean over ``axis``, divided by its standard deviation there: ``√(var(x) + eps)``.
+
+    ``axis``: a number, a tuple of them, or ``None`` for all. What layer and batch normalisation have in common: J. Ba,
+    J. Kiros and G. Hinton, "Layer normalization", 2016; S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015.
+
+    >>> import autograd as ag
+    >>> ag.standardize(ag.Tensor([[1.0, 3.0], [5.0, 5.0]]), eps=0.0001)
+    Tensor([[-0.99995, 0.99995],
+            [     0.0,     0.0]])
+    """
+    centred = _centred(xp, x, axis)
+    return centred * _precision(xp, centred, axis, eps)
+
+
+def _standardize_by_x(xp: Any, g: Any, x: Any, out: Any, axis: Any, eps: Any) -> Any:
+    # The result moves with neither a shift nor (but for eps) a stretch of x: these two parts of g have no effect.
+    shared = _centred(xp, g, axis) - out * (xp.sum(g * out, axis=axis, keepdims=True) / shapes.size(x.shape, axis))
+    return shared * _precision(xp, _centred(xp, x, axis), axis, eps)
+
+
+standardize.vjp(x=_standardize_by_x)
+
+
 @op("logsumexp", text="log Σ exp({x})", tex=r"\ln \sum e^{{{x}}}")
 def logsumexp(xp, x, *, axis=None, keepdims=False):
     """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf it is -inf, and its gradient 0.

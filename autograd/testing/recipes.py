@@ -557,6 +557,7 @@ RECIPES: dict[str, Recipe] = {
     # reductions
     **dict.fromkeys(("sum", "mean", "logsumexp", "all", "any"), reduced()),
     **dict.fromkeys(("var", "std"), spread()),
+    "standardize": along(none=True, eps=st.sampled_from((0.1, 1.0))),
     **dict.fromkeys(("max", "min"), reduced(unique=True)),
     **dict.fromkeys(("argmax", "argmin"), placed(unique=True)),
     **dict.fromkeys(("cumulative_sum", "cumulative_prod"), along(none=True, include_initial=st.booleans())),
