@@ -204,6 +204,8 @@ def __getattr__(name: str) -> _Any:
     """
     if name == "testing":
         return _import_module("autograd.testing")
+    if name in ("compile", "trace", "Program"):
+        return getattr(_import_module("autograd.compiler"), name)
     if name in OPS:
         return OPS[name]
     raise AttributeError(f"autograd has no function {name!r}.")

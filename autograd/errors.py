@@ -12,11 +12,14 @@ Each error is also the builtin that a reader of the traceback would expect::
     ├── WriteError        (OSError)              a file that can't be written
     ├── GradientError     (RuntimeError)         a gradient that can't be asked for, or is asked for twice
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
+    ├── TraceError        (TypeError)            what a trace can't follow, as a branch on a value
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
     └── GradcheckError    (AssertionError)       gradients that are not those which differences find
 
 A message says what was given, what was expected and what to do.
 """
+
+from typing import Any
 
 
 class AutogradError(Exception):
@@ -61,6 +64,14 @@ class GradientError(AutogradError, RuntimeError):
 
 class DeclarationError(AutogradError, TypeError):
     """An operation, or a rule of one, that names something that does not exist."""
+
+
+class TraceError(AutogradError, TypeError):
+    """What a trace can't follow. ``tracer`` can take the operation at hand as a whole, where there is one."""
+
+    def __init__(self, message: str, tracer: Any = None) -> None:
+        self.tracer = tracer
+        super().__init__(message)
 
 
 class AnomalyError(AutogradError, FloatingPointError):

@@ -237,7 +237,7 @@ class Op:
         space = f"SPACES[{kind}] if {kind} in SPACES{f' and {kind}{alike}' if alike else ''} else namespace({arrays})"
         lines.append(f"    xp_ = {space}")
         lines.append(f"    try: out_ = forward(xp_, {arrays}{call})")
-        lines.append(f"    except Exception as error_: fail(op, error_, ({', '.join(self.args)},), {params})")
+        lines.append(f"    except Exception as error_: out_ = fail(op, error_, ({', '.join(self.args)},), {params})")
         places = ", ".join(f"p_{a}" for a in self.args)
         saved = "".join(f"{self._saved(name)}, " for name in self.saves)
         uneven = ""
@@ -268,7 +268,7 @@ class Op:
                 "            values_.append(admit(x_, op))",
                 "            places_.append(values_[-1])",
                 f"    try: out_ = forward(namespace(*values_), *values_{call})",
-                f"    except Exception as error_: fail(op, error_, {many}, {params})",
+                f"    except Exception as error_: out_ = fail(op, error_, {many}, {params})",
                 *self._record_source("tuple(places_)", params, f"({saved})"),
             ]
         )
@@ -331,8 +331,13 @@ class Op:
         return f"getattr(node.inputs[{self.args.index(name.removesuffix('_shape'))}], 'shape', ())"
 
 
-def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
-    """Raise what a forward raised in this package's words: what was given, with names and shapes."""
+def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Raise what a forward raised in this package's words: what was given, with names and shapes.
+
+    Where a trace could not follow the forward, it takes the operation as a whole, and this is its result.
+    """
+    if (tracer := getattr(error, "tracer", None)) is not None:
+        return tracer.opaque(op, inputs, params)
     if isinstance(error, AutogradError):
         raise error
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
@@ -457,9 +462,8 @@ def op(
 
     ``symbol``: what stands for it in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
-    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes ``dtype=``, to which its
-    first argument is cast before. Raises `DeclarationError`
-    for a name that is taken.
+    signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
+    ``dtype=``, to which its first argument is cast before. Raises `DeclarationError` for a name that is taken.
 
     >>> import autograd as ag
     >>> @ag.op("cube", text="{x}³", level=3)

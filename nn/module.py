@@ -9,7 +9,7 @@ from typing import Any, Self
 from autograd import Tensor
 from autograd.backends import is_inexact
 from autograd.errors import DTypeError
-from autograd.graph import MODE, Mode
+from autograd.graph import MODE, TRACER, Mode
 from nn.errors import StateError
 
 
@@ -72,7 +72,7 @@ class Module:
     ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
     """
 
-    training = True
+    _training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
@@ -240,6 +240,18 @@ class Module:
             mine[name]._set(value.data)
 
     # ------------------------------------------------------------------------------------------------------------ modes
+
+    @property
+    def training(self) -> bool:
+        """Whether the module trains; some layers, as `Dropout`, compute something else in evaluation."""
+        tracer = TRACER.get()
+        if tracer is not None:
+            tracer.guard(self, "_training", self._training)
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        object.__setattr__(self, "_training", mode)
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training (``mode``) or evaluation; returns it."""

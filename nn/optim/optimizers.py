@@ -15,6 +15,7 @@ from typing import Any
 
 from autograd import Tensor, minimum, no_grad, zeros_like
 from autograd.errors import DomainError, DTypeError
+from autograd.graph import TRACER
 from nn.errors import StateError
 
 
@@ -97,8 +98,16 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient; the others keep their value and state."""
+        tracer = TRACER.get()
         for group in self.param_groups:
-            self._update(group)
+            self._update(group if tracer is None else self._traced(tracer, group))
+
+    def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
+        """``group`` as a trace takes it: the learning rate may change at any step, the others make it trace anew."""
+        for name, value in group.items():
+            if name not in ("params", "lr", "initial_lr"):
+                tracer.guard(group, name, value)
+        return {**group, "lr": tracer.knob(group, "lr", "lr")}
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

@@ -1,0 +1,6 @@
+"""A function followed once and written down as a flat program: `trace` it, print it, `compile` it."""
+
+from autograd.compiler.program import Program
+from autograd.compiler.trace import trace
+
+__all__ = ["Program", "trace"]
