@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 import viz
+from autograd import backends
 from autograd.testing import gradcheck, gradgradcheck
 from tests.table import TABLE, Case
 
@@ -137,12 +138,12 @@ def test_empty_and_0d_arrays(name: str, case: Case) -> None:
 
 
 def standard(x: Any) -> Any:
-    """``x`` with array-api-strict's arrays where it had NumPy's."""
+    """``x`` with array-api-strict's arrays where it had NumPy's, on a device that is not the one arrays are made on."""
     xp = pytest.importorskip("array_api_strict")
     if isinstance(x, tuple):
         return tuple(map(standard, x))
     if isinstance(x, np.ndarray | np.generic):
-        return xp.asarray(x.copy() if isinstance(x, np.ndarray) else x)
+        return xp.asarray(x.copy() if isinstance(x, np.ndarray) else x, device=xp.Device("device1"))
     return getattr(xp, x.name) if isinstance(x, np.dtype) else x
 
 
@@ -156,13 +157,15 @@ def test_runs_on_the_array_api_standard(name: str, data: st.DataObject) -> None:
     y = OPS[name](*plain, **params)
     z = OPS[name](*strict, **{k: v if k == "repeats" else standard(v) for k, v in params.items()})
     assert type(z.data).__module__.startswith("array_api_strict")
-    np.testing.assert_allclose(np.asarray(z.data), y.data, rtol=1e-12, atol=1e-12)
+    assert z.device == params.get("device", "device1")
+    np.testing.assert_allclose(backends.to_numpy(z.data), y.data, rtol=1e-12, atol=1e-12)
     if y.requires_grad:
         for g, h in zip(backward(y, plain), backward(z, strict, convert=standard), strict=True):
             assert (g is None) == (h is None)
             if g is not None:
                 assert type(h.data).__module__.startswith("array_api_strict")
-                np.testing.assert_allclose(np.asarray(h.data), g.data, rtol=1e-12, atol=1e-12)
+                assert h.device == "device1"
+                np.testing.assert_allclose(backends.to_numpy(h.data), g.data, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, row in TABLE.items() if row.torch))
