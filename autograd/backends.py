@@ -518,7 +518,7 @@ def all_reduce(ranks: int, rank: int, share: Callable[[Any], Any]) -> Callable[[
     on every rank, that is to become the sum, and gives a function that says whether it is already: until then nothing
     may be read from it. Written after the documentation of CuPy 14; it has not been run.
     """
-    cupy = _cupy().module
+    cupy, _ = _cupy()
     from cupy.cuda import nccl
 
     communicator = nccl.NcclCommunicator(ranks, share(nccl.get_unique_id() if rank == 0 else None), rank)

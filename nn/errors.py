@@ -5,7 +5,8 @@
     AutogradError
     ├── StateError      (ValueError)         a state that does not fit what it is loaded into; nothing was loaded
     ├── FileError       (ValueError)         a file that nn.save did not write, or that was damaged since
-    └── TrainingError   (ArithmeticError)    a loss that is no longer a number
+    ├── TrainingError   (ArithmeticError)    a loss that is no longer a number
+    └── ParallelError   (RuntimeError)       a rank that failed or is lost, or no MPI
 """
 
 from __future__ import annotations
@@ -30,3 +31,13 @@ class TrainingError(AutogradError, ArithmeticError):
     """The loss is no longer a number. ``history`` is what was reached before."""
 
     history: History
+
+
+class ParallelError(AutogradError, RuntimeError):
+    """A rank of `nn.parallel` failed or is lost, or there is no MPI. ``history`` is what `nn.fit` reached before.
+
+    ``known``: all ranks know it and raise it.
+    """
+
+    history: History
+    known = False

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from time import perf_counter
@@ -19,11 +20,12 @@ from autograd import Tensor, asarray, no_grad
 from autograd.backends import is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.data import minibatches
-from nn.errors import FileError, TrainingError
+from nn.errors import FileError, ParallelError, TrainingError
 from nn.init import generator
 from nn.module import Module
 from nn.optim import Optimizer, clip_grad_norm_
 from nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from nn.parallel import Parallel
 from nn.saving import write_atomically
 
 
@@ -104,28 +106,37 @@ class _Tally:
         self.classes = True
 
     def add(self, output: Any, y: Tensor, loss: float) -> None:
-        count = len(y) if y.ndim else 1
         self.batches += 1
+        if output is None:
+            return
+        count = _count(y)
         self.samples += count
         self.loss += count * loss
         self.classes = self.classes and not is_inexact(y.dtype) and output.ndim > 0 and output.shape[:-1] == y.shape
         if self.classes:
             self.right += int((output.data.argmax(-1) == y.data).sum())
 
-    def result(self) -> Evaluation:
-        if not self.samples:
+    def result(self, parallel: Parallel | None = None) -> Evaluation:
+        """Of what was added here, or with ``parallel`` on all ranks."""
+        sums = self.samples, self.loss, self.right, not self.classes
+        samples, loss, right, others = sums if parallel is None else parallel.total(*sums)
+        if not samples:
             raise DomainError("the data has no batches: give at least one sample.")
-        return Evaluation(self.loss / self.samples, self.right / self.samples if self.classes else None)
+        return Evaluation(loss / samples, None if others else right / samples)
+
+
+def _count(y: Tensor) -> int:
+    return len(y) if y.ndim else 1
 
 
 class _Batches:
     """The minibatches of an epoch as Tensors, in the model's dtype and on its device."""
 
-    def __init__(self, data: Any, name: str, model: Module, batch_size: int) -> None:
+    def __init__(self, data: Any, name: str, model: Module, batch_size: int, parallel: Parallel | None = None) -> None:
         first = next(model.parameters(), None)
         self.dtype: Any = None if first is None else first.dtype
         self.device = None if first is None else first.device
-        self.data, self.pair, self.batch_size = data, None, batch_size
+        self.data, self.pair, self.batch_size, self.parallel = data, None, batch_size, parallel
         if isinstance(data, tuple) and len(data) == 2:
             x, y = (asarray(part).detach().cpu() for part in data)
             self.pair = (x if first is None else x.to(first.dtype)).numpy(), y.numpy()
@@ -152,7 +163,7 @@ class _Batches:
                     f"the data yields a {type(batch).__name__} where a batch (x, y) should be: give all samples as one "
                     "tuple (x, y), or an iterable of such batches."
                 )
-            x, y = batch
+            x, y = batch if self.parallel is None else self.parallel.share(*batch)
             x, y = asarray(x, dtype=self.dtype, device=self.device), asarray(y, device=self.device)
             yield x, y.to(self.dtype) if self.dtype is not None and is_inexact(y.dtype) else y
 
@@ -164,19 +175,22 @@ def _value(loss: Any) -> float:
     return float(loss)
 
 
-def _evaluate(model: Module, loss: Callable[[Any, Any], Any], batches: _Batches) -> Evaluation:
+def _evaluate(
+    model: Module, loss: Callable[[Any, Any], Any], batches: _Batches, parallel: Parallel | None = None
+) -> Evaluation:
     tally = _Tally()
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with no_grad():
             for x, y in batches.epoch(None):
-                output = model(x)
-                tally.add(output, y, _value(loss(output, y)))
+                if parallel is None or _count(y):
+                    output = model(x)
+                    tally.add(output, y, _value(loss(output, y)))
     finally:
         for module, mode in modes:
             module.training = mode
-    return tally.result()
+    return tally.result(parallel)
 
 
 def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch_size: int = 1000) -> Evaluation:
@@ -208,6 +222,7 @@ def fit(
     max_norm: float | None = None,
     callback: Callable[[History], Any] | None = None,
     progress: bool | TextIO = True,
+    parallel: Parallel | None = None,
 ) -> History:
     """Train ``model`` in place; returns the `History`.
 
@@ -234,10 +249,13 @@ def fit(
         progress: ``True`` for standard output, or another stream, or ``False``. On a terminal one live line per epoch
         with
             the time that is left; elsewhere one plain line per epoch.
+        parallel: train together with the other processes of this `nn.parallel.Parallel`. Every one calls ``fit`` alike,
+            with the whole data, and gets the same weights and history; rank 0 alone shows progress and is called back.
 
     Raises:
         nn.errors.TrainingError: the loss is not finite; the model has the kept weights, the error the ``history`` so
         far. autograd.errors.ShapeError: x and y do not fit each other, or the loss is no scalar.
+        nn.errors.ParallelError: another process of ``parallel`` failed or is lost; it has the ``history`` so far.
         autograd.errors.DomainError: a count below 1, patience without validation, or an optimizer of another model.
 
     >>> import numpy as np, nn
@@ -262,20 +280,26 @@ def fit(
             "the optimizer has none of the model's parameters, so nothing would be learned: make it anew with "
             "model.parameters() whenever you make the model anew."
         )
-    batches = _Batches(data, "data", model, batch_size)
-    held_out = None if validation is None else _Batches(validation, "validation", model, max(batch_size, 1000))
+    batches = _Batches(data, "data", model, batch_size, parallel)
+    held_out = None
+    if validation is not None:
+        held_out = _Batches(validation, "validation", model, max(batch_size, 1000), parallel)
     rng = None if seed is None else generator(seed)
-    report = _Report(progress, epochs, len(batches))
+    first = parallel is None or parallel.rank == 0
+    if parallel is not None:
+        facts = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm
+        rng = parallel.start(model, optimizer, rng, facts, chain(*(b.pair or () for b in (batches, held_out) if b)))
+    report = _Report(progress if first else False, epochs, len(batches))
     history = History()
     modes = [(module, module.training) for module in model.modules()]
     kept, damaged = model.state_dict(), False
 
-    with _Interrupts() as interrupts:
+    with _Interrupts(parallel) as interrupts:
         try:
             for epoch in range(1, epochs + 1):
                 start = perf_counter()
-                trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report)
-                held = None if held_out is None else _evaluate(model, loss, held_out)
+                trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report, parallel)
+                held = None if held_out is None else _evaluate(model, loss, held_out, parallel)
                 interrupts.held = True
                 history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
                 if held is None or history.best_epoch == epoch:
@@ -286,7 +310,9 @@ def fit(
                     schedule.step((held or trained).loss)
                 elif schedule is not None:
                     schedule.step()
-                enough = callback is not None and callback(history) is True
+                enough = first and callback is not None and callback(history) is True
+                if parallel is not None:
+                    enough = any(parallel.total(enough))
                 if enough or (patience is not None and epoch - (history.best_epoch or 0) >= patience):
                     history.stopped_early = epoch < epochs
                     break
@@ -294,6 +320,9 @@ def fit(
             history.interrupted = True
         except TrainingError as error:
             damaged, error.history = True, history
+            raise
+        except ParallelError as error:
+            error.history = history
             raise
         finally:
             damaged = damaged or interrupts.updating
@@ -316,14 +345,23 @@ def _train(
     max_norm: float | None,
     interrupts: _Interrupts,
     report: _Report,
+    parallel: Parallel | None,
 ) -> Evaluation:
     """One epoch."""
     tally = _Tally()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     model.train()
     for x, y in batches:
-        output = model(x)
-        lost = loss(output, y)
-        value = _value(lost)
+        optimizer.zero_grad()
+        output, value, count = None, 0.0, _count(y)
+        if count or parallel is None:
+            output = model(x)
+            lost = loss(output, y)
+            value = _value(lost)
+            if math.isfinite(value):
+                lost.backward()
+        if parallel is not None:
+            value = parallel.average(parameters, value, count)
         if not math.isfinite(value):
             lr = optimizer.param_groups[0]["lr"]
             raise TrainingError(
@@ -331,23 +369,27 @@ def _train(
                 f"{lr:g}: try a smaller one, clip the gradients by max_norm, and look for such values in the data. "
                 "The model has its last good weights."
             )
-        optimizer.zero_grad()
-        lost.backward()
         if max_norm is not None:
-            clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
+            clip_grad_norm_(parameters, max_norm)
         interrupts.held = interrupts.updating = True
         optimizer.step()
         interrupts.updating = False
         interrupts.release()
         tally.add(output, y, value)
         report.batch(tally)
-    return tally.result()
+    if parallel is not None:
+        parallel.match(model.buffers())
+    return tally.result(parallel)
 
 
 class _Interrupts:
-    """Within it a Ctrl-C waits while ``held``; a second one does not. ``updating``: weights are half changed."""
+    """Within it a Ctrl-C waits while ``held``; a second one does not. ``updating``: weights are half changed.
 
-    def __init__(self) -> None:
+    In ``parallel`` the first one waits for the next meeting, so that all ranks stop at the same place.
+    """
+
+    def __init__(self, parallel: Parallel | None) -> None:
+        self.parallel = parallel
         self.held = self.updating = self.waiting = self.ignored = False
         self.before: Any = None
 
@@ -364,6 +406,9 @@ class _Interrupts:
 
     def _answer(self, number: int, frame: Any) -> None:
         if self.ignored:
+            return
+        if self.parallel is not None and not self.parallel.interrupted:
+            self.parallel.interrupted = True
             return
         if not self.held or self.waiting:
             raise KeyboardInterrupt

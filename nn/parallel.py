@@ -1,0 +1,340 @@
+"""`Parallel`: one training by several processes, on one machine or many, over MPI (extra ``mpi``).
+
+Every process, a *rank*, runs the same program, holds the whole model, computes its share of the rows of every batch,
+and takes the step that all have computed together::
+
+    import nn
+
+    with nn.parallel.Parallel() as parallel:  # mpirun -n 4 python this_file.py
+        nn.fit(model, loss, optimizer, data, epochs=10, parallel=parallel)
+        if parallel.rank == 0:
+            nn.save(model, "model.npz")
+
+**What holds.** The gradient of a mean over a batch is the mean of the ranks' gradients, weighted by how many rows each
+had. So the same seed gives the same training as one process has with whole batches, to rounding, whatever the
+optimizer, the weight decay, the clipping and the schedule, and whether or not the ranks divide the batch. On every rank
+the weights are the same to the bit, for MPI gives all the same sum (MPI 4.1, section 6.9.6).
+
+**What does not.** A module that looks at more than one row at a time, as one that normalises by the batch does, sees
+its rank's rows alone, and one that draws random numbers draws them on each rank: they train, and repeat with the same
+seed and number of ranks, but not as one process would. Buffers are rank 0's after every epoch. A loss must be a mean
+over rows, as `fit` says.
+
+**When a rank is lost.** Ranks never wait in MPI itself but look in from time to time, for ``timeout`` seconds at most.
+A rank that raises tells the others, at their next meeting, and all raise `nn.errors.ParallelError`; one that does not
+come to a meeting is named after the timeout. One that was killed most launchers answer by killing the rest: then
+``last_words`` are printed by a process that is there for nothing else.
+
+On GPUs (a card for each rank, ``parallel.device``) gradients are added by NCCL, through CuPy. This part is written
+after their documentation and has not been run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import math
+import os
+import pickle
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from autograd import Tensor, asarray, concat, no_grad, zeros_like
+from autograd.backends import NUMPY, all_reduce, to_numpy
+from autograd.errors import ShapeError
+from nn.errors import ParallelError
+
+if TYPE_CHECKING:
+    from nn.module import Module
+    from nn.optim import Optimizer
+
+KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "the sums of all", "the end")
+"""What ranks meet for. Every meeting begins with one small message of the same size, so that a rank which raises can
+join whichever is next."""
+ERROR, START, VALUES, BATCH, SUMS, END = map(float, range(len(KINDS)))
+SENTENCE = 1000  # bytes of an error that are passed on
+PATIENT = 0.002  # seconds before a wait makes way for other processes
+LAST_WORDS = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
+"""The program that speaks them: what came last, once rank 0 sends no more."""
+
+
+class Parallel:
+    """The ranks that train together: a context, given to ``nn.fit(…, parallel=parallel)`` on every one of them.
+
+    Args:
+        timeout: seconds that a rank waits for the others in the midst of a training; ``None`` for ever.
+
+    Attributes:
+        rank: this process's number, from 0. Rank 0 is the one to print and to write files.
+        size: how many there are.
+        local_rank: its number among those of the same machine.
+
+    Raises:
+        nn.errors.ParallelError: there is no mpi4py, or no MPI that fits the launcher; and in the course of the work
+            whenever a rank fails or is lost.
+
+    >>> with Parallel() as parallel:  # without a launcher there is one rank
+    ...     parallel.rank, parallel.size, parallel.device("cpu")
+    (0, 1, 'cpu')
+    """
+
+    def __init__(self, *, timeout: float | None = 60.0) -> None:
+        self._mpi = _mpi()
+        world = self._mpi.COMM_WORLD
+        here = world.Split_type(self._mpi.COMM_TYPE_SHARED)
+        self.rank, self.size, self.local_rank, self.timeout = world.rank, world.size, here.rank, timeout
+        here.Free()
+        started = max(int(os.environ.get(name, "1")) for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
+        if self.size == 1 < started:
+            raise ParallelError(
+                f"{started} processes were started, but each is alone: the launcher belongs to another MPI than the "
+                f"{self._mpi.get_vendor()[0]} that mpi4py uses. Take the mpirun that was installed beside it."
+            )
+        self.interrupted = False
+        """Set by whoever was asked to stop: at the next meeting all ranks raise `KeyboardInterrupt`."""
+        self._comm = world.Dup()
+        self._broken = False
+        self._add: Any = None
+        self._speaker: subprocess.Popen[bytes] | None = None
+        self._words = ""
+        atexit.register(self._leave)
+
+    def device(self, name: str) -> str:
+        """Where this rank computes: the card of its own where ``name`` is ``"cuda"``, else ``name``."""
+        return f"cuda:{self.local_rank}" if name == "cuda" else name
+
+    @property
+    def last_words(self) -> str:
+        """A sentence for stderr in case that rank 0 ends within the context without being able to speak."""
+        return self._words
+
+    @last_words.setter
+    def last_words(self, words: str) -> None:
+        self._words = words
+        if self._speaker is not None and self._speaker.stdin is not None:
+            self._speaker.stdin.write(f"\0{words}\n".encode() if words else b"\0")
+            self._speaker.stdin.flush()
+
+    # ----------------------------------------------------------------------------------------------------- the context
+
+    def __enter__(self) -> Self:
+        if self.rank == 0 and self.size > 1:
+            # In a session of its own, so that whatever ends the rank does not end it.
+            command = [sys.executable, "-I", "-S", "-c", LAST_WORDS]
+            self._speaker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+            self.last_words = f"one of {self.size} ranks was lost, or the run was stopped from outside"
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Tell the others how it ended here, unless they know."""
+        try:
+            if not self._broken and not (isinstance(error, ParallelError) and error.known):
+                self._tell(error)
+        finally:
+            if self._speaker is not None:
+                self.last_words = ""
+                self._speaker.communicate()
+                self._speaker = None
+
+    def _tell(self, error: BaseException | None) -> None:
+        if error is None:
+            self.interrupted = False
+            self._meet(END, limit=None)
+        else:
+            self._gather([ERROR, 0.0, 0.0, 0.0, 0.0], self.timeout)
+            self._sentences(f"{type(error).__name__}: {error}")
+
+    def _leave(self) -> None:
+        """At the end of the process: together, for a launcher kills the others when one ends with an error."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if self._mpi.Is_finalized():
+            return
+        if self._broken:
+            if self.rank != 0:  # which may still be writing
+                time.sleep(self.timeout or 60.0)
+            self._comm.Abort(1)
+        self._wait(self._comm.Ibarrier().Test, None)
+        self._comm.Free()
+
+    # ------------------------------------------------------------------------------------------------- what `fit` calls
+
+    def start(self, model: Module, optimizer: Optimizer, rng: Any, facts: Any, arrays: Iterable[Any]) -> Any:
+        """Begin alike: refuse other ``facts`` or ``arrays`` than rank 0's, and take its weights, its optimizer's state
+        and its ``rng``, which is returned.
+        """
+        self.interrupted = False
+        facts = facts, repr(optimizer), [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
+        sums = [zlib.crc32(NUMPY.ascontiguousarray(array)) for array in arrays]
+        digest = NUMPY.frombuffer(hashlib.sha256(repr((facts, sums)).encode()).digest(), "uint8")
+        self._meet(START)
+        digests = self._gather(digest, self.timeout)
+        if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
+            raise _known(
+                f"{_named(others)} of {self.size} was given other data, settings or layers than rank 0: every rank is "
+                "to make the same, the whole data included, of which it then takes its share."
+            )
+        accumulated = optimizer.state_dict()
+        accumulated["state"] = [_arrays(state) for state in accumulated["state"]]
+        weights, accumulated, theirs = self.broadcast((_arrays(model.state_dict()), accumulated, rng))
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(accumulated)
+        return rng if self.rank == 0 else theirs
+
+    def share(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """This rank's rows of a batch: as many as the others', give or take one, and maybe none but on rank 0."""
+        try:
+            rows, labels = len(x), len(y)
+        except TypeError:
+            rows, labels = 0, 1
+        if rows != labels:
+            raise ShapeError("a batch (x, y) is shared among ranks by rows: x and y need one for each sample.")
+        first, end = (-(-rank * rows // self.size) for rank in (self.rank, self.rank + 1))
+        return x[first:end], y[first:end]
+
+    @no_grad()
+    def average(self, parameters: Sequence[Tensor], loss: float, count: int) -> float:
+        """Give ``parameters`` the gradients of the whole batch, and return its loss, of which ``loss`` is the mean over
+        this rank's ``count`` rows.
+
+        A parameter without gradient on any rank has none afterwards. Where the loss is not finite, nothing changes.
+        """
+        parameters = [p for p in parameters if p.requires_grad]
+        first = parameters[0]
+        # All is ready before the meeting, for whoever fails after it can tell nobody.
+        has = asarray([float(p.grad is not None) for p in parameters], dtype=first.dtype, device=first.device)
+        parts = [(zeros_like(p) if p.grad is None else p.grad * count).reshape(-1) for p in parameters]
+        flat = concat([has, *parts])
+        table = self._meet(BATCH, flat.size, loss, count)
+        rows = float(table[:, 1].sum())
+        loss = float(table.prod(axis=1).sum()) / rows if rows else math.nan
+        if not math.isfinite(loss):
+            return loss
+        self._sum(flat.data)
+        end = len(parameters)
+        for p, ranks in zip(parameters, flat[:end].tolist(), strict=True):
+            start, end = end, end + p.size
+            p.grad = (flat[start:end].reshape(p.shape) / rows).astype(p.dtype) if ranks else None
+        return loss
+
+    def match(self, buffers: Iterable[Tensor]) -> None:
+        """Give ``buffers`` rank 0's values."""
+        if buffers := list(buffers):
+            for buffer, values in zip(buffers, self.broadcast([to_numpy(b.data) for b in buffers]), strict=True):
+                buffer._set(asarray(values, device=buffer.device).data)
+
+    def total(self, *numbers: float) -> list[float]:
+        """Each number summed over all ranks, in float64."""
+        self._meet(SUMS, len(numbers))
+        sums = NUMPY.asarray(numbers, dtype="float64")
+        self._sum(sums)
+        return [float(number) for number in sums]
+
+    def broadcast(self, value: Any) -> Any:
+        """Rank 0's ``value``, anything that can be pickled, on every rank."""
+        data = pickle.dumps(value) if self.rank == 0 else b""
+        size = int(self._meet(VALUES, 0, len(data))[0, 0])
+        buffer = bytearray(data or size)
+        self._wait(self._comm.Ibcast([buffer, self._mpi.BYTE], root=0).Test, self.timeout)
+        return pickle.loads(buffer)
+
+    # ------------------------------------------------------------------------------------------------------- messages
+
+    def _meet(self, kind: float, length: float = 0, *values: float, limit: float | None = -1) -> Any:
+        """Have every rank come for the same, and give what each brought, two numbers: (size, 2)."""
+        mine = [kind, float(length), *values, *[0.0] * (2 - len(values)), float(self.interrupted)]
+        table = self._gather(mine, self.timeout if limit == -1 else limit)
+        kinds = table[:, 0]
+        if failed := [rank for rank in range(self.size) if kinds[rank] == ERROR]:
+            said = self._sentences("")
+            raise _known("; ".join(f"rank {rank} of {self.size} failed: {said[rank]}" for rank in failed))
+        if others := [rank for rank in range(self.size) if (table[rank, :2] != table[0, :2]).any()]:
+            first, theirs = KINDS[int(kinds[0])], KINDS[int(kinds[others[0]])]
+            raise _known(
+                f"{_named(others)} of {self.size} came to another meeting ({theirs}) than rank 0 ({first}): every rank "
+                "is to run the same program on the same data."
+            )
+        if kind != END and table[:, 4].any():
+            self.interrupted = False
+            raise KeyboardInterrupt
+        return table[:, 2:4]
+
+    def _sentences(self, mine: str) -> list[str]:
+        text = mine.encode()[:SENTENCE].ljust(SENTENCE)
+        texts = self._gather(NUMPY.frombuffer(text, "uint8"), self.timeout)
+        return [row.tobytes().decode(errors="ignore").strip().rstrip(".") for row in texts]
+
+    def _gather(self, mine: Any, limit: float | None) -> Any:
+        """What each rank gave, a row each."""
+        mine = NUMPY.asarray(mine)
+        table = NUMPY.empty((self.size, mine.size), dtype=mine.dtype)
+        self._wait(self._comm.Iallgather(mine, table).Test, limit)
+        return table
+
+    def _sum(self, array: Any) -> None:
+        """``array`` becomes the sum of all ranks' arrays."""
+        if isinstance(array, NUMPY.ndarray):
+            done = self._comm.Iallreduce(self._mpi.IN_PLACE, array).Test
+        else:
+            with array.device:
+                self._add = self._add or all_reduce(self.size, self.rank, self.broadcast)
+                done = self._add(array)
+        self._wait(done, self.timeout)
+
+    def _wait(self, done: Callable[[], bool], limit: float | None) -> None:
+        start = time.monotonic()
+        try:
+            while not done():
+                waited = time.monotonic() - start
+                if limit is not None and waited > limit:
+                    raise _known(f"{self._missing()} has not answered for {limit:g} seconds")
+                time.sleep(0 if waited < PATIENT else min(waited / 20, 0.05))
+        except self._mpi.Exception as error:
+            self._broken = True
+            raise _known(f"a rank of {self.size} can't be reached any more ({error})") from None
+        except BaseException:
+            self._broken = True  # a message is under way that nobody will receive
+            raise
+
+    def _missing(self) -> str:
+        """Who does not come: MPI does not tell, but all who wait get here within the same time once more."""
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        for rank in others:
+            self._comm.Isend([b"", self._mpi.BYTE], dest=rank)
+        heard = {rank: self._comm.Irecv([bytearray(), self._mpi.BYTE], source=rank) for rank in others}
+        until = time.monotonic() + (self.timeout or 0.0)
+        while heard and time.monotonic() < until:
+            heard = {rank: request for rank, request in heard.items() if not request.Test()}
+            time.sleep(0.01)
+        return f"{_named(list(heard)) if heard else 'a rank'} of {self.size}"
+
+
+def _known(sentence: str) -> ParallelError:
+    """An error that every rank raises by itself."""
+    error = ParallelError(sentence)
+    error.known = True
+    return error
+
+
+def _mpi() -> Any:
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        why = "is not installed" if missing else f"finds no MPI ({str(error).partition(chr(10))[0]})"
+        raise ParallelError(
+            f"training in parallel needs mpi4py, which {why}: pip install 'glassgrad[mpi]', and start with mpirun."
+        ) from None
+    return MPI
+
+
+def _named(ranks: Sequence[int]) -> str:
+    return ("rank " if len(ranks) == 1 else "each of ranks ") + ", ".join(map(str, ranks))
+
+
+def _arrays(state: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: to_numpy(tensor.data) for name, tensor in state.items()}
