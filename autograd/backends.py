@@ -31,9 +31,11 @@ class Namespace:
     absorbs = False
     """Whether arrays of other namespaces may stand among its own, as constants."""
 
-    def check(self, function: Callable[..., None], *arrays: Any, **options: Any) -> None:
-        """Have ``function(xp, *arrays, **options)`` look at values, and raise where they are not right."""
-        function(self, *arrays, **options)
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+        """Call ``refuse(low, high, **options)``, which raises, unless all elements are from 0 to ``stop - 1``."""
+        low, high = int(self.min(array)), int(self.max(array))
+        if low < 0 or high >= stop:
+            refuse(low, high, **options)
 
     def __init__(self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None) -> None:
         self.module, self.place, self.enter = module, place, enter
@@ -426,6 +428,13 @@ def _ones(count: int, dtype: Any) -> Any:
     return ones
 
 
+def _check_range(array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+    """One look instead of two: without its sign, a negative number is larger than any other."""
+    unsigned = array.view(f"u{array.dtype.itemsize}")
+    if numpy.maximum.reduce(unsigned, None) >= stop:
+        refuse(int(array.min()), int(array.max()), **options)
+
+
 SHORT = range(2, 33)
 """Lengths of rows for which NumPy spends longer on starting a row than on reducing it."""
 
@@ -473,6 +482,7 @@ vars(NUMPY).update(
     all=_reduction(numpy.logical_and),
     any=_reduction(numpy.logical_or),
     matmul=_matmul,
+    check_range=_check_range,
     matrix_transpose=lambda x: x.mT,
     reshape=_scalar(lambda x, shape: x.reshape(shape)),
     **{

@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from autograd import backends
 from autograd.anomaly import check_backward
-from autograd.errors import GradientError, ShapeError
-from autograd.graph import MODE, Node, place_of, reachable
+from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.graph import MODE, Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
 from autograd.op import describe
 from autograd.shapes import broadcast_axes
-from autograd.tensor import Tensor, wrap
+from autograd.tensor import Tensor, enable_grad, wrap
 
 
 def walk(
@@ -29,10 +30,10 @@ def walk(
     """Backpropagation as steps ``(node, gradient, contributions)``, from the outputs to the leaves.
 
     ``outputs`` are Tensors or nodes; ``seeds`` the gradients that arrive at them, arrays (Tensors with
-    ``create_graph``). A step says that ``gradient`` is complete at ``node``, and what its rules sent on:
-    ``contributions`` has one entry per input of the node, ``None`` where no gradient flows. Each leaf comes last, with
-    its total and no contributions. With ``inputs`` only the nodes between these and the outputs are visited. Without
-    ``retain`` what a node saved is released behind the walk.
+    ``create_graph``, which is refused where nothing is recorded). A step says that ``gradient`` is complete at
+    ``node``, and what its rules sent on: ``contributions`` has one entry per input of the node, ``None`` where no
+    gradient flows. Each leaf comes last, with its total and no contributions. With ``inputs`` only the nodes between
+    these and the outputs are visited. Without ``retain`` what a node saved is released behind the walk.
 
     Every gradient of this package comes from here, so that whatever tells of backpropagation tells what happened.
 
@@ -42,7 +43,9 @@ def walk(
     >>> [(node.name or node.op.name, float(g), [float(c) for c in parts]) for node, g, parts in walk([y], [1.0])]
     [('multiply', 1.0, [3.0, 3.0]), ('x', 6.0, [])]
     """
-    places = [place_of(y) for y in outputs]
+    places = places_of(outputs, "walk")
+    if len(seeds) != len(places):
+        raise ShapeError(f"{len(seeds)} seeds for {len(places)} outputs: give one for each.")
     totals: dict[Any, Any] = {}
     for place, seed in zip(places, seeds, strict=True):
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
@@ -55,6 +58,8 @@ def walk(
         import autograd
 
         kind, xp = Tensor, autograd
+        if not MODE.get().grad:
+            raise GradientError("create_graph=True within no_grad would record nothing: walk within enable_grad().")
     anomaly = MODE.get().anomaly
     oldest = order[-1].index if order else 0
     old = oldest < WRITES[LAST]  # something was written to since: what is kept has to be looked at
@@ -173,8 +178,8 @@ def _leaf_of(node: Node, array: Any) -> Any:
 
 def _stale(node: Node, what: Any) -> GradientError:
     return GradientError(
-        f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} had "
-        "used it, so this graph's gradients would be wrong: compute the forward again, or give it a copy made with "
+        f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} "
+        "had used it, so this graph's gradients would be wrong: compute the forward again, or give it a copy made with "
         ".clone()."
     )
 
@@ -196,6 +201,11 @@ def _fitted(xp: Any, part: Any, place: Any, node: Node) -> Any:
             part = xp.reshape(xp.sum(part, axis=axes) if axes else part, shape=shape)
     if part.dtype == place.dtype:
         return part
+    if not backends.is_inexact(place.dtype):
+        raise GradientError(
+            f"{node.op.name} sends a gradient to a value of dtype {place.dtype}: no derivative goes through integers; "
+            "compute with floating-point values, or .detach() what was made an integer."
+        )
     if backends.is_real(place.dtype) and not backends.is_real(part.dtype):
         raise GradientError(
             f"{node.op.name} sends a gradient of dtype {part.dtype} to a value of dtype {place.dtype}: derivatives "
@@ -206,8 +216,9 @@ def _fitted(xp: Any, part: Any, place: Any, node: Node) -> Any:
 
 def _hooked(hooks: Sequence[Any], g: Any) -> Any:
     """``g`` after the hooks, which see and return Tensors."""
-    for hook in hooks:
-        answer = hook(g if isinstance(g, Tensor) else wrap(g))
+    for hook in [hook for hook in hooks if not isinstance(hook, Keep)]:
+        # Read-only, for the array may be on its way to other places as well.
+        answer = hook.call(g if isinstance(g, Tensor) else wrap(backends.read_only(g)))
         if answer is not None:
             value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
             if value.shape != g.shape:
@@ -228,22 +239,16 @@ def retain(tensor: Tensor) -> None:
     if not tensor.requires_grad:
         raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
     if tensor.node is not None:
-        hooks = tensor.node.hooks or []
+        hooks = tensor.node.hooks = tensor.node.hooks or []
         if not any(isinstance(hook, Keep) and hook.tensor() is tensor for hook in hooks):
-            tensor.node.hooks = [*hooks, Keep(tensor)]
+            hooks.append(Keep(tensor))
 
 
 class Keep:
-    """The hook that adds to ``.grad`` of an intermediate Tensor: the last one, so that it sees what goes on."""
+    """Among the hooks of a node: a Tensor whose ``.grad`` gets what goes on from there, as long as it lives."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
-
-    def __call__(self, g: Tensor) -> None:
-        """Add ``g``, where the Tensor still lives."""
-        kept = self.tensor()
-        if kept is not None:
-            kept.grad = g.clone() if kept.grad is None else kept.grad + g
 
 
 def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -252,6 +257,10 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
         raise GradientError(
             f"Tensor {describe(y)} does not depend on anything that requires grad: create the Tensors to differentiate "
             "by with requires_grad=True, and compute outside of no_grad()."
+        )
+    if getattr(y.dtype, "kind", "f") not in "fc":
+        raise GradientError(
+            f"Tensor {describe(y)} holds integers: they have no derivative; compute with floating-point values."
         )
     xp = backends.namespace(y.data)
     if gradient is None:
@@ -276,20 +285,56 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     return seed
 
 
+_accumulating = threading.RLock()  # two threads may add to the gradient of one leaf
+_set_grad = vars(Tensor)["grad"].__set__
+
+
 def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
     """`Tensor.backward`."""
-    seed = _seed(y, gradient, create_graph)
-    steps = walk([y], [seed], retain=retain_graph or create_graph, create_graph=create_graph)
-    leaves = [(node, g) for node, g, _ in steps if type(node) is not Node]
-    taken = {id(gradient)}
-    for leaf, g in leaves:  # only now: an error on the way has changed no gradient
-        before = leaf.grad
-        if create_graph:
-            g = g.clone() if id(g) in taken else g
-            leaf.grad = g if before is None else before + g
-            taken.add(id(g))
-        else:
-            leaf.grad = wrap(g if before is None else before.data + g)
+    with enable_grad() if create_graph else nullcontext():
+        seed = _seed(y, gradient, create_graph)
+        steps = walk([y], [seed], retain=retain_graph or create_graph, create_graph=create_graph)
+        arrived = [(place, g) for place, g, _ in steps if type(place) is not Node or place.hooks]
+        with _accumulating:
+            grads: dict[Tensor, Tensor] = {}
+            taken = {id(gradient)}
+            for place, g in arrived:
+                for tensor in (place,) if type(place) is not Node else _keepers(place):
+                    before = grads.get(tensor, tensor.grad)
+                    if g.shape != tensor.data.shape:
+                        raise _reshaped(tensor, g)
+                    if create_graph:
+                        g = g.clone() if id(g) in taken else g
+                        grads[tensor] = g if before is None else before + g
+                        taken.add(id(g))
+                    else:
+                        g = g if tensor is place else _own(g)
+                        grads[tensor] = wrap(g if before is None else before.data + g)
+            # Only now, and in one go that no other thread and no Ctrl-C can cut in two: whatever was raised on the way
+            # has changed no gradient.
+            deque(map(_set_grad, grads, grads.values()), maxlen=0)
+
+
+def _keepers(node: Node) -> list[Tensor]:
+    """The Tensors that keep the gradient of ``node``."""
+    kept = [hook.tensor() for hook in node.hooks or () if isinstance(hook, Keep)]
+    return [tensor for tensor in kept if tensor is not None]
+
+
+def _reshaped(leaf: Tensor, g: Any) -> ShapeError:
+    return ShapeError(
+        f"Tensor {describe(leaf)} had shape {g.shape} when this graph was recorded, and was given an array of another "
+        "shape since: compute the forward again."
+    )
+
+
+def _tensors(given: Any, name: str) -> list[Tensor]:
+    """One Tensor or several, as a list."""
+    found = [given] if isinstance(given, Tensor) or not isinstance(given, Iterable) else list(given)
+    for x in found:
+        if not isinstance(x, Tensor):
+            raise DTypeError(f"{name} are one Tensor or several; a {type(x).__name__} is among those given.")
+    return found
 
 
 def gradients(
@@ -302,8 +347,8 @@ def gradients(
     """The gradients of ``outputs`` by ``inputs`` (any Tensors of the graph), without touching ``.grad``.
 
     ``seeds``: the gradients that arrive at the outputs, 1 each by default for one-element ones. With ``create_graph``
-    the results are recorded, so that they can be differentiated again; the graph is kept in any case. One Tensor for
-    one input, a tuple for a sequence; zeros for an input that the outputs do not depend on.
+    the results are recorded, so that they can be differentiated again, also within `no_grad`; the graph is kept in any
+    case. One Tensor for one input, a tuple for a sequence; zeros for an input that the outputs do not depend on.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(2.0, requires_grad=True)
@@ -311,20 +356,20 @@ def gradients(
     >>> slope.data, ag.gradients(slope, x).data
     (np.float64(12.0), np.float64(12.0))
     """
-    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
     given = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else list(seeds)
     if len(given) != len(ys):
         raise ShapeError(f"{len(given)} seeds for {len(ys)} outputs: give one for each.")
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
-    start = [_seed(y, g, create_graph) for y, g in zip(ys, given, strict=True)]
     places = [place_of(x) for x in xs]
     found: dict[Any, Any] = dict.fromkeys(places)
-    for node, g, _ in walk(ys, start, create_graph=create_graph, inputs=xs):
-        if node in found:
-            found[node] = g if create_graph else wrap(_own(g) if type(node) is Node else g)
+    with enable_grad() if create_graph else nullcontext():
+        start = [_seed(y, g, create_graph) for y, g in zip(ys, given, strict=True)]
+        for node, g, _ in walk(ys, start, create_graph=create_graph, inputs=xs):
+            if node in found:
+                found[node] = g if create_graph else wrap(_own(g) if type(node) is Node else g)
     results = tuple(
         wrap(backends.namespace(x.data).zeros_like(x.data)) if g is None else g
         for x, g in ((x, found[p]) for x, p in zip(xs, places, strict=True))

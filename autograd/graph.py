@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from operator import attrgetter
 from typing import Any
 
+from autograd.errors import DTypeError
 from autograd.shapes import Shape
 
 
@@ -42,7 +43,7 @@ class Node:
     uneven: bool
     name: str | None
     scope: tuple[tuple[str, str], ...] | None
-    hooks: list[Callable[[Any], Any]] | None
+    hooks: list[Any] | None
     origin: str | None
 
     requires_grad = True
@@ -81,6 +82,8 @@ def scope(path: str, label: str) -> Iterator[None]:
     >>> y.node.scope
     (('layers.0', 'Linear'),)
     """
+    if not (isinstance(path, str) and isinstance(label, str)):
+        raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
     mode = MODE.get()
     token = MODE.set(Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly))
     try:
@@ -105,6 +108,18 @@ def reachable(places: Iterable[Any]) -> list[Node]:
     return found
 
 
+def places_of(outputs: Iterable[Any], who: str) -> list[Any]:
+    """The places of ``outputs``. Raises `DTypeError` for what is no Tensor and no node."""
+    try:
+        given = list(outputs)
+    except TypeError:
+        given = [outputs]
+    for y in given:
+        if type(y) is not Node and not hasattr(y, "node"):
+            raise DTypeError(f"{who} takes Tensors, one by one or several, and was given a {type(y).__name__}.")
+    return [place_of(y) for y in given]
+
+
 def place_of(value: Any) -> Any:
     """Where a Tensor stands in the graph: its `Node`, or the Tensor itself where it is a leaf. Constants stay."""
     return getattr(value, "node", None) or value
@@ -124,7 +139,7 @@ class Graph:
     """
 
     def __init__(self, *outputs: Any) -> None:
-        self.outputs: tuple[Any, ...] = tuple(place_of(y) for y in outputs)
+        self.outputs: tuple[Any, ...] = tuple(places_of(outputs, "Graph"))
         nodes: dict[Any, None] = {}
         for node in reversed(reachable(self.outputs)):
             for place in node.inputs:

@@ -1,15 +1,16 @@
 """Which memory was written to, and when.
 
 A graph keeps the arrays that its rules will ask for, and an optimizer writes into the arrays of parameters. Whoever
-writes into an array in place says so (`written`, `all_written`); a walk over a graph that is older than the last such word looks at
-what the graph keeps (`written_at`), and refuses to compute from numbers that are no longer there. Memory counts and not
-the array, so that views, detached Tensors and arrays given as constants are looked at as well.
+writes into an array in place says so (`written`, `all_written`); a walk over a graph that is older than the last such
+word looks at what the graph keeps (`written_at`), and refuses to compute from numbers that are no longer there. Memory
+counts and not the array, so that views, detached Tensors and arrays given as constants are looked at as well.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 from typing import Any
@@ -27,9 +28,9 @@ _lock = RLock()  # two threads that write at once must not leave the earlier tim
 
 
 def owner(array: Any) -> Any:
-    """The array whose memory ``array`` shows: itself, unless it is a view."""
-    while (base := getattr(array, "base", None)) is not None:
-        array = base
+    """The object whose memory ``array`` shows: itself, unless it is a view."""
+    while (base := getattr(array, "base", None)) is not None or (base := getattr(array, "obj", None)) is not None:
+        array = base  # a memoryview says ``obj``
     return array
 
 
@@ -65,10 +66,8 @@ def written_at(array: Any) -> int:
 
 def _remember(key: int, array: Any) -> None:
     """Have the entry of ``array`` go with it."""
-    try:
+    with suppress(TypeError):  # a buffer of another library: its entry stays, older than whatever comes to lie there
         _alive[key] = weakref.ref(array, partial(_forget, key))
-    except TypeError:  # a buffer of another library: its entry stays, older than whatever comes to lie there
-        pass
 
 
 def _forget(key: int, _: Any) -> None:

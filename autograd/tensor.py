@@ -11,7 +11,7 @@ from autograd import backends
 from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Mode, Node
 from autograd.memory import written
-from autograd.op import Op, describe, new, op, results_are
+from autograd.op import Op, describe, new, op, results_are, shown
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, Shape
 
@@ -51,6 +51,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Hook:
+    """A function on its way back: called with the gradient of a Tensor until it is removed.
+
+    `Tensor.register_hook` returns it. ``remove()`` may be called again, and ``with`` removes it at the end.
+    """
+
+    def __init__(self, call: Callable[[Tensor], Any], among: list[Hook]) -> None:
+        self.call, self._among = call, among  # the list, not the Tensor: a hook keeps no graph alive
+        among.append(self)
+
+    def remove(self) -> None:
+        """Have it called no more."""
+        if self in self._among:
+            self._among.remove(self)
+
+    def __enter__(self) -> Hook:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
 class Tensor:
     """An array of numbers that records what is computed from it.
 
@@ -79,7 +101,7 @@ class Tensor:
     node: Node | None
     requires_grad: bool
     grad: Tensor | None
-    hooks: list[Callable[[Any], Any]] | None
+    hooks: list[Hook] | None
     _name: str | None
 
     # A leaf of the graph is the Tensor itself, and reads like a Node there.
@@ -214,7 +236,7 @@ class Tensor:
 
     def item(self) -> float | int | bool | complex:
         """The value of a one-element Tensor as a Python number."""
-        return self.data.item() if self.data.size == 1 else self._number(complex, " first")  # type: ignore[no-any-return]
+        return self.data.item() if self.data.size == 1 else self._number(item)  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
@@ -274,25 +296,27 @@ class Tensor:
 
         retain(self)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Hook:
         """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces
-        it.
+        it. The hooks of a Tensor are called in the order in which they were registered.
 
-        Returns a function that removes the hook. Raises `GradientError` where no gradient will come.
+        Returns a `Hook`, whose ``remove()`` takes it off. Raises `GradientError` where no gradient will come.
+
+        >>> from autograd import Tensor
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> hook = x.register_hook(lambda g: 10 * g)
+        >>> (x * x).backward()
+        >>> hook.remove()
+        >>> x.grad
+        Tensor(60.0)
         """
         if not self.requires_grad:
             raise GradientError(f"{self._called()} does not require grad, so a hook on it would never be called.")
         if not callable(hook):
             raise DTypeError(f"a hook is a function of the gradient; {self._called()} was given {hook!r}.")
-        from autograd.backward import Keep
-
         place: Any = self.node or self
-        place.hooks = sorted([*(place.hooks or []), hook], key=lambda h: isinstance(h, Keep))
-
-        def remove() -> None:
-            place.hooks = [h for h in place.hooks or () if h is not hook] or None
-
-        return remove
+        place.hooks = place.hooks or []
+        return Hook(hook, place.hooks)
 
     def detach(self) -> Tensor:
         """The same values with no history, not requiring grad. The memory is shared: what changes the one in place, as
@@ -492,6 +516,11 @@ class Tensor:
                 f"{self._called()} is a leaf that requires grad: its value can't be changed in place while operations "
                 "are recorded; do it under autograd.no_grad(), or on a copy made with .clone()."
             )
+        if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
+            raise DTypeError(
+                f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be cut to {self.dtype}, "
+                "through which no gradient passes; make it a Tensor of floats, or write value.detach()."
+            )
         name = self.name
         # A constant that becomes a recorded value stays in the graph as another Tensor: itself would be its own input.
         before = wrap(self.data, name=name) if self.node is None and not leaf else self
@@ -537,6 +566,11 @@ class Tensor:
         grad = None if self.grad is None else wrap(backends.asarray(self.grad.data, copy=True))
         copy.__setstate__({**state, "data": backends.asarray(self.data, copy=True), "grad": grad})
         return copy
+
+
+def item(value: Any) -> Any:
+    """The number itself: what `Tensor.item` makes of it."""
+    return value
 
 
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:
@@ -601,6 +635,8 @@ class no_grad:
     def __new__(cls, function: Any = None) -> Any:
         """Also ``@no_grad`` without brackets is a decorator."""
         made = super().__new__(cls)
+        if function is not None and not callable(function):
+            raise DTypeError(f"{cls.__name__} decorates a function, or takes nothing; it was given {shown(function)}.")
         return made if function is None else made(function)
 
     def __init__(self) -> None:

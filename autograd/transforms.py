@@ -9,7 +9,7 @@ from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Node, place_of, reachable
-from autograd.op import describe
+from autograd.op import describe, shown
 from autograd.shapes import size
 from autograd.tensor import Tensor, asarray, enable_grad, wrap
 
@@ -38,6 +38,21 @@ def _argument_numbers(argnums: Any) -> list[int]:
             "to the function that is returned, as in grad(f)(x)."
         )
     return numbers
+
+
+def _check(f: Any, who: str) -> None:
+    if not callable(f):
+        raise DTypeError(f"{who} takes a function of Tensors, and then its arguments; it was given {shown(f)}.")
+
+
+def _paired(primals: Any, tangents: Any) -> list[Tensor]:
+    """The tangents as Tensors, one for each primal."""
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, list | tuple):
+            raise DTypeError(f"{name} are a tuple, one entry for each argument, as in (x,); they are {describe(given)}.")
+    if len(primals) != len(tangents):
+        raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
+    return [asarray(t) for t in tangents]
 
 
 def _called(f: Function) -> str:
@@ -79,6 +94,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
     (Tensor(18.0), (Tensor(12.0), Tensor(9.0)))
     """
+    _check(f, "grad")
     numbers = _argument_numbers(argnums)
 
     def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
@@ -126,6 +142,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
     >>> pull([1.0, 1.0])
     (Tensor([2.0, 4.0]),)
     """
+    _check(f, "vjp")
     recorded = MODE.get().grad
     with enable_grad():
         xs = _variables(primals, range(len(primals)))
@@ -133,8 +150,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
         nested = recorded and _depends_on_more(y, xs)
 
     def pull(cotangent: Any) -> tuple[Tensor, ...]:
-        create_graph = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
-        return _slopes(y, xs, cotangent, create_graph)
+        wanted = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
+        return _slopes(y, xs, cotangent, wanted and MODE.get().grad)
 
     return (y if nested else y.detach()), pull
 
@@ -147,12 +164,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
     (Tensor(12.0), Tensor(34.0))
     """
-    if len(primals) != len(tangents):
-        raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
+    _check(f, "jvp")
+    vs = _paired(primals, tangents)
     recorded = MODE.get().grad
     with enable_grad():
         xs = _variables(primals, range(len(primals)))
-        vs = [asarray(t) for t in tangents]
         for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
             if x.shape != v.shape:
                 raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
@@ -177,6 +193,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
     Tensor([[2.0, 0.0],
             [0.0, 4.0]])
     """
+    _check(f, "jacobian")
     numbers = _argument_numbers(argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
@@ -220,10 +237,8 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
     (Tensor([6.0, 12.0]),)
     """
-    if len(primals) != len(tangents):
-        raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
+    vs = _paired(primals, tangents)
     slopes_of = grad(f, tuple(range(len(primals))))
-    vs = [asarray(t) for t in tangents]
 
     def along(*xs: Any) -> Tensor:
         total: Any = 0.0

@@ -16,6 +16,7 @@ from typing import Any
 from autograd import Tensor, minimum, no_grad, zeros_like
 from autograd.errors import DomainError, DTypeError
 from autograd.graph import TRACER
+from autograd.memory import all_written
 from nn.errors import StateError
 
 
@@ -100,7 +101,12 @@ class Optimizer:
         """Update every parameter that has a gradient; the others keep their value and state."""
         tracer = TRACER.get()
         for group in self.param_groups:
-            self._update(group if tracer is None else self._traced(tracer, group))
+            try:
+                self._update(group if tracer is None else self._traced(tracer, group))
+            except BaseException:  # Ctrl-C, too: graphs that keep what was written to until now must know
+                if tracer is None:
+                    all_written(p.data for p in group["params"])
+                raise
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
         """``group`` as a trace takes it: the learning rate may change at any step, the others make it trace anew."""

@@ -647,19 +647,19 @@ def test_a_hook_may_return_an_array():
 def test_a_removed_hook_is_not_called_and_can_be_removed_again():
     x = leaf(3.0)
     calls = []
-    remove = x.register_hook(lambda g: calls.append("gone"))
+    hook = x.register_hook(lambda g: calls.append("gone"))
     x.register_hook(lambda g: calls.append("kept"))
-    remove()
-    remove()
+    hook.remove()
+    hook.remove()
     (2 * x).backward()
     assert calls == ["kept"]
 
 
 def test_the_last_hook_removed_leaves_none():
     x = leaf(3.0)
-    remove = x.register_hook(lambda g: g * 0)
-    remove()
-    remove()
+    hook = x.register_hook(lambda g: g * 0)
+    hook.remove()
+    hook.remove()
     (2 * x).backward()
     assert x.grad.item() == 2.0
 
@@ -682,11 +682,11 @@ def test_a_hook_that_raises_leaves_every_grad_as_it_was():
         raise ZeroDivisionError("in the hook")
 
     u = x * w
-    remove = x.register_hook(hook)
+    handle = x.register_hook(hook)
     with pytest.raises(ZeroDivisionError, match="in the hook"):
         u.backward(retain_graph=True)
     assert (x.grad.item(), w.grad.item()) == (2.0, 3.0)
-    remove()
+    handle.remove()
     u.backward()  # the graph is still good
     assert (x.grad.item(), w.grad.item()) == (4.0, 6.0)
 
@@ -696,9 +696,9 @@ def test_hooks_of_a_recorded_gradient_are_recorded():
     x.register_hook(lambda g: g * g)
     (x**3).backward(create_graph=True)  # (3x²)², whose derivative is 36 x³
     assert x.grad.item() == 144.0
-    remove_all = x.grad
+    slope = x.grad
     x.hooks = None
-    assert ag.gradients(remove_all, x).item() == 36 * 8
+    assert ag.gradients(slope, x).item() == 36 * 8
 
 
 def test_a_hook_where_no_gradient_comes_is_refused():

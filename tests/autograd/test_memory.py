@@ -1,0 +1,310 @@
+"""Memory written to in place: no graph computes with numbers that are no longer there, whoever's array that was."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import autograd as ag
+import nn
+from autograd import Tensor, memory
+from autograd.errors import DTypeError, GradientError, ShapeError
+
+
+def leaf(values, name=None):
+    return Tensor(values, requires_grad=True, name=name)
+
+
+@pytest.fixture
+def w():
+    return leaf([1.0, 2.0], "w")
+
+
+def step(*leaves):
+    """An optimizer's step, which writes into the leaves' arrays."""
+    for p in leaves:
+        p.grad = ag.ones_like(p)
+    nn.optim.SGD(leaves, lr=0.5).step()
+    for p in leaves:
+        p.grad = None
+
+
+STALE = r"was changed after \w+ had used it, so this graph's gradients would be wrong: compute the forward again, or "
+
+
+# -------------------------------------------------------------------------------------------- what an optimizer changes
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        lambda w: w.detach(),
+        lambda w: w.detach().reshape(1, 2)[0],
+        lambda w: ag.asarray(w.data),
+        lambda w: w.data,
+        lambda w: w.data[::-1],
+        lambda w: w.detach().numpy(),
+        lambda w: ag.asarray(np.frombuffer(w.data)),
+        lambda w: np.asarray(memoryview(w.data)),
+    ],
+    ids=["detach", "a view", "asarray", "data", "a view of data", "numpy", "a buffer", "a memoryview"],
+)
+def test_constants_that_share_a_parameters_memory(w, constant):
+    x = leaf([3.0, 4.0])
+    y, z = (constant(w) * x).sum(), (w.detach().clone() * x).sum()
+    step(w)
+    with pytest.raises(GradientError, match=STALE):
+        y.backward()
+    assert x.grad is None
+    z.backward()
+    assert_array_equal(x.grad.data, [1.0, 2.0])
+
+
+def test_the_message_names_the_tensor(w):
+    x = leaf([3.0, 4.0])
+    y, z = (w.detach() * x).sum(), (w.data * x).sum()
+    step(w)
+    with pytest.raises(GradientError, match=r"^Tensor 'w' \(2,\) float64 was changed after multiply had used it"):
+        y.backward()
+    with pytest.raises(GradientError, match=r"^the array \(2,\) float64 was changed after multiply had used it"):
+        z.backward()
+
+
+def test_a_parameter_by_which_nothing_is_asked_for(w):
+    x = leaf([3.0, 4.0])
+    y = (w * x).sum()
+    step(w)
+    assert_array_equal(ag.gradients(y, w).data, [3.0, 4.0])  # needs x alone
+    with pytest.raises(GradientError, match=f"'w' .*{STALE}"):
+        ag.gradients(y, x)
+
+
+def test_a_leaf_that_was_given_another_array_since(w):
+    y = (w * w).sum()
+    step(w)
+    w._set(np.array([7.0, 8.0]))
+    with pytest.raises(GradientError, match=STALE):
+        y.backward()
+
+
+def test_a_saved_result_that_became_a_parameter(w):
+    y = ag.sigmoid(w)
+    p = y.detach().requires_grad_()
+    step(p)
+    with pytest.raises(GradientError, match=r"\(2,\) float64 was changed after sigmoid had used it"):
+        y.sum().backward()
+
+
+def test_what_an_operation_of_many_arrays_keeps(w):
+    x = leaf(np.ones((2, 2)))
+    y = ag.einsum("i,ij->", w.detach(), x)
+    step(w)
+    with pytest.raises(GradientError, match=f"'w' .*{STALE}"):
+        y.backward()
+
+
+def test_indices_given_as_a_tensor():
+    x, places = leaf([1.0, 2.0, 3.0]), Tensor([0, 1])
+    y = x[places].sum()
+    places.data += 1
+    places._set(places.data)
+    with pytest.raises(GradientError, match=r"the array \(2,\) int64 was changed after getitem"):
+        y.backward()
+
+
+def test_second_order(w):
+    x = leaf([3.0, 4.0])
+    slope = ag.gradients((w * x * x).sum(), x, create_graph=True)
+    step(w)
+    with pytest.raises(GradientError, match=STALE):
+        slope.sum().backward()
+
+
+def test_recording_a_gradient_looks_too(w):
+    x = leaf([3.0, 4.0])
+    y = (w.detach() * x * x).sum()
+    step(w)
+    with pytest.raises(GradientError, match=STALE):
+        ag.gradients(y, x, create_graph=True)
+
+
+def test_a_hook_that_changes_what_is_still_to_be_used(w):
+    x = leaf([3.0, 4.0])
+    u = w.detach() * x
+    u.register_hook(lambda g: step(w))
+    with pytest.raises(GradientError, match=STALE):
+        u.sum().backward()
+    assert x.grad is None
+
+
+def test_a_step_that_breaks_off_half_way_counts(w, monkeypatch):
+    v = leaf([1.0, 1.0])
+    y = (w * v).sum()
+    optimizer = nn.optim.SGD([w, v], lr=0.5)
+    w.grad = v.grad = ag.ones(2)
+
+    def interrupted(self, array):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tensor, "_set", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            optimizer.step()
+    assert_array_equal(w.data, [0.5, 1.5])
+    with pytest.raises(GradientError, match=STALE):
+        y.backward()
+
+
+# -------------------------------------------------------------------------------------------------- what is not refused
+
+
+def test_other_memory_does_not_matter(w):
+    other, x = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    y = (w * x).sum()
+    step(other)
+    y.backward()
+    assert_array_equal(x.grad.data, [1.0, 2.0])
+
+
+def test_a_graph_recorded_after_the_change_is_good(w):
+    d, x = w.detach(), leaf([3.0, 4.0])
+    step(w)
+    (d * x).sum().backward()
+    assert_array_equal(x.grad.data, [0.5, 1.5])
+
+
+def test_what_no_rule_asks_for_does_not_matter(w):
+    x = leaf([3.0, 4.0])
+    y = (w.detach() + x).sum()
+    step(w)
+    y.backward()
+    assert_array_equal(x.grad.data, [1.0, 1.0])
+
+
+def test_values_set_by_index_are_new_arrays(w):
+    d, x = w.detach(), leaf([3.0, 4.0])
+    y = (d * x).sum()
+    with ag.no_grad():
+        w[0] = 9.0
+        w *= 2.0
+    y.backward()
+    assert_array_equal(x.grad.data, [1.0, 2.0])
+    assert_array_equal(d.data, [1.0, 2.0])
+
+
+def test_numbers_are_never_changed_in_place():
+    w, x = leaf(2.0), leaf(3.0)
+    y = w.detach() * x
+    step(w)
+    y.backward()
+    assert (x.grad.item(), w.item()) == (2.0, 1.5)
+
+
+def test_an_array_at_the_address_of_a_dead_one_was_not_written_to():
+    for _ in range(50):
+        a = np.ones(3)
+        memory.written(a)
+        del a
+        assert memory.written_at(np.ones(3)) == 0
+
+
+# --------------------------------------------------------------------------------------------------- what can't be seen
+
+
+def test_what_the_user_writes_into_an_array_is_not_seen_until_it_is_said(w):
+    x, c = leaf([3.0, 4.0]), np.array([1.0, 2.0])
+    y, z = (w * x).sum(), (c * x).sum()
+    w.data[0] = c[0] = 10.0
+    z.backward()
+    assert_array_equal(x.grad.data, [10.0, 2.0])  # of the value that it did not have
+    memory.written(w.data)
+    with pytest.raises(GradientError, match=STALE):
+        y.backward()
+
+
+# --------------------------------------------------------------------------------------------------------- the notebook
+
+
+def test_many_at_once_are_noted_as_one_by_one():
+    a, b = np.ones(3), np.ones((2, 2))
+    memory.all_written([a, b[0]])
+    assert memory.written_at(a[1:]) == memory.written_at(b.T) == memory.WRITES[memory.LAST]
+    memory.written(a)
+    assert memory.written_at(a) > memory.written_at(b) > memory.written_at(np.ones(3)) == 0
+
+
+def test_entries_go_with_their_arrays():
+    gc.collect()
+    before = len(memory.WRITES)
+    arrays = [np.ones(3) for _ in range(20)]
+    memory.all_written(arrays[:10])
+    for a in arrays[10:]:
+        memory.written(a[1:])
+    assert len(memory.WRITES) == before + 20
+    del arrays, a
+    gc.collect()
+    assert len(memory.WRITES) == before
+    assert len(memory._alive) <= before
+
+
+def test_memory_that_no_array_owns_is_noted_too():
+    buffer = bytearray(16)
+    one, other = np.frombuffer(buffer), np.frombuffer(buffer)
+    assert memory.owner(one[1:]) is buffer
+    memory.written(one)
+    assert memory.written_at(other[1:]) > memory.written_at(np.frombuffer(bytearray(16))) == 0
+
+
+def test_the_last_write_is_the_latest_in_threads():
+    arrays = [np.ones(1) for _ in range(8)]
+    barrier = threading.Barrier(8)
+
+    def work(a):
+        barrier.wait()
+        for _ in range(500):
+            memory.written(a)
+
+    threads = [threading.Thread(target=work, args=(a,)) for a in arrays]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert memory.WRITES[memory.LAST] == max(map(memory.written_at, arrays))
+
+
+# ----------------------------------------------------------------------------------------- other silent wrong gradients
+
+
+def test_a_recorded_float_does_not_go_into_integers():
+    x, counts = leaf(1.5), Tensor([1, 2], name="counts")
+    with pytest.raises(
+        DTypeError,
+        match=r"Tensor 'counts' \(2,\) int64 can't take a recorded value of dtype float64: it would be cut to int64, "
+        r"through which no gradient passes; make it a Tensor of floats, or write value\.detach\(\)",
+    ):
+        counts[0] = x * 2.0
+    assert counts.tolist() == [1, 2]
+    counts[0] = (x * 2.0).detach()
+    counts[1] = 7.9
+    assert counts.tolist() == [3, 7]
+
+
+def test_no_gradient_goes_through_integers():
+    x = leaf(1.5)
+    y = ag.setitem(Tensor([1, 2]), x, index=0)
+    with pytest.raises(GradientError, match=r"multiply sends a gradient to a value of dtype int64: no derivative"):
+        (y * 2.0).sum().backward()
+    with pytest.raises(GradientError, match=r"\(\) int64 holds integers: they have no derivative"):
+        y.sum().backward()
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("f", [ag.exp, lambda w: w * w])
+def test_a_leaf_of_another_shape_gets_no_gradient_of_the_old_one(w, f):
+    y = f(w).sum()
+    w.data = np.ones(5)
+    with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 had shape \(2,\) when|a rule of multiply returned"):
+        y.backward()
+    assert w.grad is None
