@@ -361,6 +361,15 @@ def is_integral(dtype: Any) -> bool:
     return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
 
 
+def epsilon(dtype: Any) -> float:
+    """The distance from 1 to the next number of a floating-point ``dtype``.
+
+    >>> epsilon("float32") == 2**-23
+    True
+    """
+    return float(numpy.finfo(str(dtype).rpartition(".")[2]).eps)
+
+
 def to_numpy(array: Any) -> numpy.ndarray[Any, Any]:
     """The values as a NumPy array: shared on the CPU, copied from a device."""
     return numpy.asarray(to_device(array, "cpu"))

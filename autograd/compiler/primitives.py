@@ -38,7 +38,7 @@ REDUCTIONS = {
 VIEWS = frozenset(("reshape", "permute_dims", "broadcast_to"))
 """The same numbers seen otherwise: no work."""
 
-EFFECTS = frozenset(("check", "draw"))
+EFFECTS = frozenset(("check_range", "draw"))
 """What is done even where nobody reads the result, in its order, and never twice for one."""
 
 INFIX = {
@@ -97,8 +97,8 @@ def _draw(*, generator: Any, method: str, shape: Any, dtype: Any, options: dict[
     return getattr(generator, method)(shape, dtype=dtype, **options)
 
 
-def _check(*arrays: Any, function: Callable[..., None], options: dict[str, Any]) -> Any:
-    function(NUMPY, *arrays, **options)
+def _check_range(array: Any, *, stop: int, refuse: Callable[..., None], options: dict[str, Any]) -> Any:
+    NUMPY.check_range(array, stop, refuse, **options)
     return numpy.False_
 
 
@@ -107,7 +107,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "setitem": _setitem,
     "add_at": _add_at,
     "draw": _draw,
-    "check": _check,
+    "check_range": _check_range,
+    "copy": lambda x: x.copy(),
     "permute_dims": lambda x, *, axes: x.transpose(axes),
 }
 """The primitives that are no functions of NumPy's."""
@@ -192,7 +193,9 @@ def infer(name: str, params: dict[str, Any], args: Sequence[Any]) -> tuple[shape
         return tuple(n for i, n in enumerate(shape) if i not in gone), args[0].dtype
     if name == "draw":
         return params["shape"], params["dtype"]
-    if name == "check":
+    if name == "copy":
+        return args[0].shape, args[0].dtype
+    if name == "check_range":
         return (), numpy.dtype(bool)
     found = compute(name, params, [dummy(a.shape, a.dtype) for a in args])
     return found.shape, found.dtype

@@ -269,8 +269,8 @@ def algebra(instruction: Instruction, inlined: dict[Value, Instruction] | None =
     if op == "op":
         inputs, options = _named((params["inputs"], params["options"]), texts)
         return f"{params['name']}({', '.join([*map(str, inputs), *(f'{k}={v}' for k, v in options.items())])})"
-    if op == "check":
-        return f"{params['function'].__name__.strip('_')}({', '.join([*texts, *map(str, params['options'].values())])})"
+    if op == "check_range":
+        return f"check_range({texts[0]}, {params['stop']})"
     if op == "draw":
         return f"generator.{params['method']}({params['shape']})"
     if "index" in params:

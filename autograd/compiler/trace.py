@@ -303,9 +303,9 @@ class Tracer:
         params = {"generator": generator, "method": method, "shape": tuple(shape), "dtype": numpy.dtype(dtype)}
         return self.emit("draw", (), {**params, "options": options})
 
-    def check(self, function: Callable[..., None], *arrays: Any, **options: Any) -> None:
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """A look at values, which may raise, before anything is written."""
-        self.emit("check", [self.lift(x) for x in arrays], {"function": function, "options": options})
+        self.emit("check_range", (self.lift(array),), {"stop": stop, "refuse": refuse, "options": options})
 
     # ----------------------------------------------------------------------------------------- what outlives the trace
 
@@ -552,9 +552,9 @@ class _TraceNamespace(Namespace):
 
     absorbs = True
 
-    def check(self, function: Callable[..., None], *arrays: Any, **options: Any) -> None:
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """As an instruction: the values come later."""
-        _now().check(function, *arrays, **options)
+        _now().check_range(array, stop, refuse, **options)
 
     def __getattr__(self, name: str) -> Any:
         if name in FORWARDS and name not in REDUCTIONS and name not in dir(_Module) and not hasattr(numpy, name):

@@ -106,19 +106,14 @@ def _check_target(xp: Any, logits: Any, target: Any) -> None:
         )
     if not backends.is_host(target):
         return  # to look would be to wait for the device, at every step: see cross_entropy
-    xp.check(_check_labels, target, shape=logits.shape)
+    xp.check_range(target, classes, _refuse_labels, shape=logits.shape)
 
 
-def _check_labels(xp: Any, target: Any, shape: shapes.Shape) -> None:
-    """Refuse labels that are no class of logits of ``shape``."""
-    classes = shape[-1]
-    low, high = int(xp.min(target)), int(xp.max(target))
-    if low < 0 or high >= classes:
-        wrong = low if low < 0 else high
-        raise DomainError(
-            f"cross_entropy was given the label {wrong} for logits of {classes} classes, {shape}: "
-            f"labels go from 0 to {classes - 1}."
-        )
+def _refuse_labels(low: int, high: int, shape: shapes.Shape) -> None:
+    raise DomainError(
+        f"cross_entropy was given the label {low if low < 0 else high} for logits of {shape[-1]} classes, {shape}: "
+        f"labels go from 0 to {shape[-1] - 1}."
+    )
 
 
 def _probabilities(xp: Any, target: Any, logits: Any) -> Any:
