@@ -58,12 +58,16 @@ numbers tells whether a leaf was changed after an operation had read it."""
 
 
 class Mode:
-    """How operations are recorded now, in this thread and task. Never changed, only replaced."""
+    """How operations are recorded now, in this thread and task. Never changed, only replaced; ``before`` is the one
+    that comes back, where whoever replaced it has no other place to keep it.
+    """
 
-    __slots__ = ("grad", "scope", "anomaly")
+    __slots__ = ("grad", "scope", "anomaly", "before")
 
-    def __init__(self, grad: bool, scope: tuple[tuple[str, str], ...] | None, anomaly: bool) -> None:
-        self.grad, self.scope, self.anomaly = grad, scope, anomaly
+    def __init__(
+        self, grad: bool, scope: tuple[tuple[str, str], ...] | None, anomaly: bool, before: Mode | None = None
+    ) -> None:
+        self.grad, self.scope, self.anomaly, self.before = grad, scope, anomaly, before
 
 
 MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, False))

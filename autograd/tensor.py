@@ -518,8 +518,8 @@ class Tensor:
             )
         if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
             raise DTypeError(
-                f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be cut to {self.dtype}, "
-                "through which no gradient passes; make it a Tensor of floats, or write value.detach()."
+                f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be cut to "
+                f"{self.dtype}, through which no gradient passes; make it a Tensor of floats, or write value.detach()."
             )
         name = self.name
         # A constant that becomes a recorded value stays in the graph as another Tensor: itself would be its own input.
@@ -621,7 +621,9 @@ to_device.vjp(x=lambda xp, g, x: xp.to_device(g, device=x.device if isinstance(x
 
 
 class no_grad:
-    """Nothing is recorded within it: a context manager and a decorator, per thread and task.
+    """Nothing is recorded within it: a context manager and a decorator, of functions, coroutines and generators.
+
+    It is of its thread and of its `asyncio` task alone; one instance may serve several at once.
 
     >>> from autograd import Tensor, no_grad
     >>> x = Tensor(1.0, requires_grad=True)
@@ -639,18 +641,22 @@ class no_grad:
             raise DTypeError(f"{cls.__name__} decorates a function, or takes nothing; it was given {shown(function)}.")
         return made if function is None else made(function)
 
-    def __init__(self) -> None:
-        self._tokens: list[Any] = []
-
     def __enter__(self) -> None:
         mode = MODE.get()
-        self._tokens.append(MODE.set(Mode(self.grad, mode.scope, mode.anomaly)))
+        MODE.set(Mode(self.grad, mode.scope, mode.anomaly, mode))  # kept there: an instance knows no threads
 
     def __exit__(self, *error: object) -> None:
-        MODE.reset(self._tokens.pop())
+        MODE.set(MODE.get().before or Mode(True, None, False))
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """``function``, run within it at every call."""
+        """``function``, run within it at every call; a generator at every step, not between them."""
+        import inspect
+
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            return _resumed(type(self), function)  # type: ignore[no-any-return]
+        if inspect.isasyncgenfunction(function):
+            name = type(self).__name__
+            raise DTypeError(f"{name} can't decorate an asynchronous generator: enter it between yields.")
 
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -664,6 +670,37 @@ class enable_grad(no_grad):
     """Operations are recorded within it, also inside `no_grad`."""
 
     grad = True
+
+
+def _resumed(mode: type[no_grad], function: Any) -> Any:
+    """A coroutine or a generator, which is left and entered again, within ``mode`` whenever it runs."""
+    import inspect
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with mode():
+            return await function(*args, **kwargs)
+
+    def stepped(*args: Any, **kwargs: Any) -> Any:
+        steps = function(*args, **kwargs)
+        resume = functools.partial(next, steps)
+        while True:
+            with mode():
+                try:
+                    item = resume()
+                except StopIteration as end:
+                    return end.value
+            try:
+                sent = yield item
+            except GeneratorExit:
+                with mode():
+                    steps.close()
+                raise
+            except BaseException as error:
+                resume = functools.partial(steps.throw, error)
+            else:
+                resume = functools.partial(steps.send, sent)
+
+    return functools.wraps(function)(awaited if inspect.iscoroutinefunction(function) else stepped)
 
 
 def is_grad_enabled() -> bool:

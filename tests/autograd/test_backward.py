@@ -485,6 +485,20 @@ def test_create_graph_accumulates_too():
     assert ag.gradients(x.grad, x).item() == 4.0
 
 
+def test_create_graph_records_within_no_grad():
+    x = leaf(2.0)
+    y = x**3
+    with ag.no_grad():
+        slope = ag.gradients(y, x, create_graph=True)
+        y.backward(create_graph=True)
+        y.backward(create_graph=True)
+        assert not ag.is_grad_enabled()
+        with pytest.raises(GradientError, match=r"create_graph=True within no_grad would record nothing: walk within"):
+            next(ag.walk([y], [Tensor(1.0)], create_graph=True))
+    assert ag.gradients(slope, x).item() == 12.0
+    assert ag.gradients(x.grad, x).item() == 24.0
+
+
 def test_without_create_graph_the_gradient_is_a_constant():
     x = leaf(2.0)
     (x * x).backward()
@@ -691,6 +705,70 @@ def test_a_hook_that_raises_leaves_every_grad_as_it_was():
     assert (x.grad.item(), w.grad.item()) == (4.0, 6.0)
 
 
+def test_one_function_registered_twice_is_removed_once_by_each_handle():
+    x = leaf(1.0)
+    order = []
+
+    def same(g):
+        order.append("same")
+
+    first = x.register_hook(same)
+    x.register_hook(lambda g: order.append("between"))
+    x.register_hook(same)
+    first.remove()
+    first.remove()
+    (2 * x).backward()
+    assert order == ["between", "same"]
+
+
+def test_a_handle_is_a_context():
+    x = leaf(1.0)
+    with x.register_hook(lambda g: g * 10) as hook:
+        (2 * x).backward()
+        hook.remove()
+        (2 * x).backward()
+    (2 * x).backward()
+    assert x.grad.item() == 20 + 2 + 2
+
+
+def test_a_hook_may_remove_itself():
+    x = leaf(1.0)
+    calls = []
+
+    def once(g):
+        calls.append("once")
+        handle.remove()
+
+    handle = x.register_hook(once)
+    x.register_hook(lambda g: calls.append("always"))
+    (2 * x).backward()
+    (2 * x).backward()
+    assert calls == ["once", "always", "always"]
+
+
+def test_a_handle_keeps_no_graph_alive():
+    x = leaf(np.ones(3))
+    u = ag.exp(x)
+    kept = weakref.ref(u.data)
+    handle = u.register_hook(print)
+    del u
+    assert kept() is None
+    handle.remove()
+
+
+def test_a_hook_can_not_write_into_what_is_on_its_way_elsewhere():
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    u, v = 2 * a, 3 * b
+
+    def hook(g):
+        g.data[:] = 0.0
+
+    u.register_hook(hook)
+    with pytest.raises(ValueError, match="read-only"):
+        (u + v).sum().backward()
+    assert (a.grad, b.grad) == (None, None)
+
+
 def test_hooks_of_a_recorded_gradient_are_recorded():
     x = leaf(2.0)
     x.register_hook(lambda g: g * g)
@@ -706,6 +784,76 @@ def test_a_hook_where_no_gradient_comes_is_refused():
         GradientError, match=r"Tensor 'c' \(\) float64 does not require grad, so a hook on it would never"
     ):
         Tensor(1.0, name="c").register_hook(print)
+
+
+# -------------------------------------------------------------------------------------- what is raised changes no .grad
+
+
+class Raises:
+    """Ways in which a walk can break off behind ``u = x * w``, which keeps its gradient: (output, what is raised)."""
+
+    @staticmethod
+    def rule(u):
+        @ag.op("broken")
+        def breaks_off(xp, x):
+            return x * 1.0
+
+        breaks_off.vjp(x=lambda g: 1 / 0)
+        return breaks_off(u), ZeroDivisionError
+
+    @staticmethod
+    def rule_of_a_leaf(u):
+        return u * Raises.rule(leaf(1.0))[0], ZeroDivisionError
+
+    @staticmethod
+    def hook(u):
+        def interrupt(g):
+            raise KeyboardInterrupt
+
+        v = u * 1.0
+        v.register_hook(interrupt)
+        return v, KeyboardInterrupt
+
+    @staticmethod
+    def hook_of_a_leaf(u):
+        def exits(g):
+            raise SystemExit
+
+        z = leaf(1.0)
+        z.register_hook(exits)
+        return u * z, SystemExit
+
+    @staticmethod
+    def sum(u):
+        z = leaf([1.0, 2.0])
+        z.grad = Tensor([1.0, 2.0, 3.0])  # of another model
+        return (u * z).sum(), ValueError
+
+
+@pytest.mark.parametrize("way", [name for name in vars(Raises) if not name.startswith("_")])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_whatever_is_raised_every_grad_is_as_it_was(way, create_graph):
+    x, w = leaf(3.0), leaf(2.0)
+    (x * w).backward()
+    u = x * w
+    u.retain_grad()
+    u.backward(retain_graph=True)
+    y, kind = getattr(Raises, way)(u)
+    before = [t.grad for t in (x, w, u)]
+    with pytest.raises(kind):
+        y.backward(retain_graph=True, create_graph=create_graph)
+    assert [t.grad for t in (x, w, u)] == before
+    assert all(a is b for a, b in zip([t.grad for t in (x, w, u)], before, strict=True))
+    u.backward()
+    assert [t.grad.item() for t in (x, w, u)] == [6.0, 9.0, 2.0]
+
+
+def test_gradients_touches_no_grad_that_is_kept():
+    x = leaf(3.0)
+    u = x * x
+    u.retain_grad()
+    assert ag.gradients(u * u, x).item() == 4 * 27
+    assert (u.grad, x.grad) == (None, None)
 
 
 # ---------------------------------------------------------------------------------------------------------- retain_grad
@@ -908,3 +1056,96 @@ def test_threads_build_their_graphs_at_once():
     for t in threads:
         t.join()
     assert results == {k: 2.0 * k for k in range(8)}
+
+
+def in_threads(work, count=6):
+    """``work(k)`` in that many threads at once, which change at every opportunity."""
+    barrier = threading.Barrier(count)
+    errors = []
+
+    def run(k):
+        barrier.wait()
+        try:
+            work(k)
+        except BaseException as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run, args=(k,)) for k in range(count)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == []
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_threads_add_to_the_leaves_that_they_share(create_graph):
+    x, w = leaf([1.0, 2.0]), leaf(3.0)
+
+    def work(k):
+        for _ in range(60):
+            (x * w).sum().backward(create_graph=create_graph)
+
+    in_threads(work)
+    assert_array_equal(x.grad.data, [3.0 * 360, 3.0 * 360])
+    assert w.grad.item() == 3.0 * 360
+
+
+def test_threads_walk_one_graph_and_add_to_a_kept_gradient():
+    x = leaf(2.0)
+    u = x * x
+    u.retain_grad()
+    y = u * u
+
+    def work(k):
+        for _ in range(60):
+            y.backward(retain_graph=True)
+
+    in_threads(work)
+    assert (x.grad.item(), u.grad.item()) == (360 * 4 * 8.0, 360 * 8.0)
+
+
+def test_threads_compile_an_operation_at_once():
+    for _ in range(10):
+
+        @ag.op("½x²")
+        def compiled_late(xp, x, y):
+            return x * x * y
+
+        compiled_late.vjp(x=lambda g, x, y: 2 * g * x * y, y=lambda g, x: g * x * x)
+        found = {}
+
+        def work(k, op=compiled_late, found=found):
+            x, y = leaf(float(k)), leaf(1.0)
+            for needed in ([x, y], [x], [y]):
+                found[k] = [g.item() for g in ag.gradients(op(x, y), needed)]
+            op(x, y).backward()
+            found[k] = [x.grad.item(), y.grad.item()]
+
+        in_threads(work)
+        assert found == {k: [2.0 * k, float(k * k)] for k in range(6)}
+
+
+def test_numbers_of_creation_are_distinct_and_grow_along_every_edge_in_threads():
+    shared = [leaf(1.0) for _ in range(3)]
+    made = [[] for _ in range(6)]
+
+    def work(k):
+        for i in range(100):
+            a = made[(k + 1) % 6][-1] if made[(k + 1) % 6] else shared[0]  # of another thread
+            made[k].append((a + shared[i % 3]) * 0.5)
+
+    in_threads(work)
+    nodes = ag.Graph(*(y for ys in made for y in ys)).nodes
+    indices = [node.index for node in nodes if node.op is not None]
+    assert len(set(indices)) == len(indices) >= 1200
+    for node in nodes:
+        assert all(p.index < node.index for p in node.inputs if getattr(p, "op", None) is not None)
+    total = sum(made[0][-1:], start=Tensor(0.0))
+    total.backward()
+    assert sum(p.grad.item() for p in shared if p.grad) == pytest.approx(1.0)

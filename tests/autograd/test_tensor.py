@@ -1,10 +1,13 @@
 """`Tensor`: what goes in, what it says of itself, its places and types, NumPy's and Python's protocols."""
 
+import asyncio
+import contextvars
 import copy
 import gc
 import pickle
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -682,9 +685,114 @@ class TestNoGrad:
         thread.join()
         assert seen == [True, False]
 
-    def test_it_is_of_its_task_alone(self):
-        import asyncio
+    @pytest.mark.parametrize("switch", [ag.no_grad, ag.enable_grad])
+    def test_one_instance_may_be_within_two_threads_at_once(self, switch):
+        both, first, second = switch(), threading.Event(), threading.Event()
+        outside, inside = ag.is_grad_enabled(), switch.grad
+        seen = {}
 
+        def work(name, mine, other):
+            with both:
+                mine.set()
+                other.wait(10)
+                seen[name] = [ag.is_grad_enabled()]
+            seen[name].append(ag.is_grad_enabled())
+
+        threads = [threading.Thread(target=work, args=args) for args in (("a", first, second), ("b", second, first))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert seen == {"a": [inside, outside], "b": [inside, outside]}
+
+    def test_a_thread_begins_with_recording_and_a_copied_context_as_it_was(self):
+        with ag.no_grad(), ThreadPoolExecutor(1) as pool:
+            fresh = pool.submit(ag.is_grad_enabled).result()
+            copied = pool.submit(contextvars.copy_context().run, ag.is_grad_enabled).result()
+            in_thread = asyncio.run(self.asked_in_a_thread())
+        assert (fresh, copied, in_thread) == (True, False, False)
+
+    @staticmethod
+    async def asked_in_a_thread():
+        return await asyncio.to_thread(ag.is_grad_enabled)
+
+    def test_scopes_and_anomalies_are_of_their_task_too(self):
+        async def inside(name, turn, following):
+            with ag.scope(name, "Mine"), ag.detect_anomaly():
+                await turn.wait()
+                following.set()
+                y = leaf(2.0) * 3.0
+                return y.node.scope, y.node.origin is not None
+
+        async def main():
+            first, second, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+            tasks = [asyncio.create_task(inside("a", second, done)), asyncio.create_task(inside("b", first, second))]
+            await asyncio.sleep(0)  # both are within their scopes
+            outside = (leaf(2.0) * 3.0).node
+            first.set()
+            return [await t for t in tasks], (outside.scope, outside.origin)
+
+        found, outside = asyncio.run(main())
+        assert found == [((("a", "Mine"),), True), ((("b", "Mine"),), True)]
+        assert outside == (None, None)
+
+    def test_a_decorated_coroutine_is_within_it_while_it_runs(self):
+        @ag.no_grad
+        async def off(there, back):
+            there.set()
+            await back.wait()
+            return ag.is_grad_enabled()
+
+        async def main():
+            there, back = asyncio.Event(), asyncio.Event()
+            task = asyncio.create_task(off(there, back))
+            await there.wait()
+            here = ag.is_grad_enabled()
+            back.set()
+            return here, await task, ag.is_grad_enabled()
+
+        assert asyncio.run(main()) == (True, False, True)
+
+    def test_a_decorated_generator_is_within_it_at_every_step_and_not_between(self):
+        seen = []
+
+        @ag.no_grad()
+        def steps(n):
+            """Steps."""
+            try:
+                for i in range(n):
+                    seen.append(ag.is_grad_enabled())
+                    try:
+                        seen.append((yield i))
+                    except KeyError:
+                        seen.append("thrown")
+                return "end"
+            finally:
+                seen.append(ag.is_grad_enabled())
+
+        g = steps(3)
+        assert (next(g), ag.is_grad_enabled()) == (0, True)
+        assert (g.send("sent"), ag.is_grad_enabled()) == (1, True)
+        assert g.throw(KeyError()) == 2
+        with pytest.raises(StopIteration, match="end"):
+            next(g)
+        assert seen == [False, "sent", False, "thrown", False, None, False]
+        seen.clear()
+        g = steps(3)
+        next(g)
+        g.close()
+        assert seen == [False, False]
+        assert ag.is_grad_enabled()
+        assert steps.__doc__ == "Steps."
+
+    def test_an_asynchronous_generator_is_refused(self):
+        with pytest.raises(DTypeError, match=r"no_grad can't decorate an asynchronous generator: enter it between"):
+
+            @ag.no_grad
+            async def steps():
+                yield 1
+
+    def test_it_is_of_its_task_alone(self):
         async def off(there, back):
             with ag.no_grad():
                 there.set()
