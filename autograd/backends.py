@@ -20,6 +20,10 @@ CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "
 """What makes arrays of nothing, so that a backend with several devices has to be told where."""
 
 
+LAST_TWO = frozenset(("diagonal", "trace"))
+"""What NumPy's main namespace takes of the first two axes, and the array API's ``linalg`` of the last two."""
+
+
 class Namespace:
     """A backend's functions on one of its devices, plus every registered operation's own forward where the backend has
     none of that name.
@@ -41,7 +45,7 @@ class Namespace:
         self.module, self.place, self.enter = module, place, enter
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.module, name, None)
+        found = None if name in LAST_TWO else getattr(self.module, name, None)
         if found is None:
             if name not in FORWARDS:
                 raise AttributeError(
@@ -73,6 +77,7 @@ PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
 
 PYTHON_SCALARS = frozenset((float, int, bool, complex))
 INEXACT = "fc"
+LinAlgError = numpy.linalg.LinAlgError
 
 
 def register(name: str, forward: Callable[..., Any]) -> None:
@@ -248,6 +253,20 @@ def to_device(array: Any, device: str) -> Any:
         found = sys.modules["cupy"].asnumpy(array)
         return found if found.ndim else found[()]
     return space.module.asarray(array)
+
+
+def generator_on(device: str | None, generator: Any) -> Any:
+    """What draws on ``device`` for a NumPy ``generator``: itself on the CPU, on a GPU one of CuPy's that it seeds, so
+    that draws are not copied there. One of CuPy's stays as it is.
+    """
+    number = None if device is None or _is_cupy(type(generator)) else _number_of(device)
+    return generator if number is None else _generator_there(_cupy_space(number), generator)
+
+
+@lru_cache(maxsize=64)
+def _generator_there(space: Namespace, generator: Any) -> Any:
+    space.enter()  # type: ignore[misc]
+    return space.module.random.default_rng(int(generator.integers(2**63)))
 
 
 def is_host(array: Any) -> bool:

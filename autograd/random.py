@@ -46,7 +46,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     if tracer is not None:
         array = tracer.draw(method, generator, sizes, dtype)
     else:
-        array = getattr(generator, method)(sizes, dtype=dtype)
+        array = getattr(backends.generator_on(device, generator), method)(sizes, dtype=dtype)
         array = array if array.ndim else array[()]
     drawn = wrap(array)
     return drawn if device is None else drawn.to(device)
@@ -77,8 +77,9 @@ def uniform(
     """Numbers uniform on ``[low, high)``, a Tensor of ``shape``.
 
     ``low`` and ``high``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow. ``dtype``: float64
-    or float32. ``device``: where to; they are drawn where the generator is. Raises `DomainError` for ``low`` above
-    ``high`` and `DTypeError` for what is no generator.
+    or float32. ``device``: where; on a GPU they are drawn by a generator there, which ``generator`` seeds when it is
+    first used there, so that they are others than on the CPU. Raises `DomainError` for ``low`` above ``high`` and
+    `DTypeError` for what is no generator.
 
     >>> import autograd as ag, numpy
     >>> ag.random.uniform((2, 2), generator=numpy.random.default_rng(0), low=-1.0)

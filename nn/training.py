@@ -16,8 +16,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
-from autograd import Tensor, asarray, no_grad
-from autograd.backends import is_inexact
+from autograd import Tensor, asarray, no_grad, take
+from autograd.backends import NUMPY, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn.data import minibatches
 from nn.errors import FileError, ParallelError, TrainingError
@@ -99,26 +99,31 @@ class Evaluation(NamedTuple):
 
 
 class _Tally:
-    """Sums over the batches so far. Accuracy counts while labels are integers ``(…)`` and outputs ``(…, classes)``."""
+    """Sums over the batches so far. Accuracy counts while labels are integers ``(…)`` and outputs ``(…, classes)``.
+
+    On a GPU the sums are there, and `result` waits for them.
+    """
 
     def __init__(self) -> None:
-        self.batches, self.samples, self.loss, self.right = 0, 0, 0.0, 0
+        self.batches, self.samples = 0, 0
+        self.loss: Any = 0.0
+        self.right: Any = 0
         self.classes = True
 
-    def add(self, output: Any, y: Tensor, loss: float) -> None:
+    def add(self, output: Any, y: Tensor, loss: Any) -> None:
         self.batches += 1
         if output is None:
             return
         count = _count(y)
         self.samples += count
-        self.loss += count * loss
+        self.loss = self.loss + count * loss
         self.classes = self.classes and not is_inexact(y.dtype) and output.ndim > 0 and output.shape[:-1] == y.shape
         if self.classes:
-            self.right += int((output.data.argmax(-1) == y.data).sum())
+            self.right = self.right + (output.data.argmax(-1) == y.data).sum()
 
     def result(self, parallel: Parallel | None = None) -> Evaluation:
         """Of what was added here, or with ``parallel`` on all ranks."""
-        sums = self.samples, self.loss, self.right, not self.classes
+        sums = self.samples, float(asarray(self.loss)), int(asarray(self.right)), not self.classes
         samples, loss, right, others = sums if parallel is None else parallel.total(*sums)
         if not samples:
             raise DomainError("the data has no batches: give at least one sample.")
@@ -130,17 +135,27 @@ def _count(y: Tensor) -> int:
 
 
 class _Batches:
-    """The minibatches of an epoch as Tensors, in the model's dtype and on its device."""
+    """The minibatches of an epoch as Tensors, in the model's dtype and on its device.
+
+    Where that is a GPU and all samples are given at once, they are moved there once, and batches are gathered there: an
+    epoch copies nothing to it but the order of the samples.
+    """
 
     def __init__(self, data: Any, name: str, model: Module, batch_size: int, parallel: Parallel | None = None) -> None:
         first = next(model.parameters(), None)
         self.dtype: Any = None if first is None else first.dtype
         self.device = None if first is None else first.device
-        self.data, self.pair, self.batch_size, self.parallel = data, None, batch_size, parallel
+        self.data, self.batch_size, self.parallel = data, batch_size, parallel
+        self.pair: Any = None
+        self.there = False
         if isinstance(data, tuple) and len(data) == 2:
-            x, y = (asarray(part).detach().cpu() for part in data)
-            self.pair = (x if first is None else x.to(first.dtype)).numpy(), y.numpy()
-            minibatches(*self.pair, batch_size, None, shuffle=False)  # refuses now what can't be batched later
+            x, y = (asarray(part).detach() for part in data)
+            like_x, like_y = (NUMPY.broadcast_to(0.0, part.shape) for part in (x, y))
+            minibatches(like_x, like_y, batch_size, None, shuffle=False)  # refuses now what can't be batched later
+            self.there = self.device not in (None, "cpu") and parallel is None
+            place = self.device if self.there and self.device is not None else "cpu"
+            x, y = self._cast(x.to(place), y.to(place))
+            self.pair = (x, y) if self.there else (x.numpy(), y.numpy())
         elif not isinstance(data, Iterable) or isinstance(data, Iterator):
             raise DTypeError(
                 f"{name} is a {type(data).__name__}: give (x, y), or an iterable that yields batches (x, y) anew for "
@@ -156,7 +171,11 @@ class _Batches:
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         batches = self.data
         if self.pair is not None:
-            batches = minibatches(*self.pair, self.batch_size, seed, shuffle=seed is not None)
+            x, y = self.pair
+            if self.there:
+                batches = self._gathered(x, y, seed)
+            else:
+                batches = minibatches(x, y, self.batch_size, seed, shuffle=seed is not None)
         for batch in batches:
             if not isinstance(batch, tuple | list) or len(batch) != 2:
                 raise DTypeError(
@@ -164,15 +183,28 @@ class _Batches:
                     "tuple (x, y), or an iterable of such batches."
                 )
             x, y = batch if self.parallel is None else self.parallel.share(*batch)
-            x, y = asarray(x, dtype=self.dtype, device=self.device), asarray(y, device=self.device)
-            yield x, y.to(self.dtype) if self.dtype is not None and is_inexact(y.dtype) else y
+            yield self._cast(asarray(x, device=self.device), asarray(y, device=self.device))
+
+    def _cast(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """x, and y where it is floating, in the model's dtype."""
+        if self.dtype is None:
+            return x, y
+        return x.to(self.dtype), y.to(self.dtype) if is_inexact(y.dtype) else y
+
+    def _gathered(self, x: Tensor, y: Tensor, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """What `minibatches` yields, on the device of x and y."""
+        order = None if seed is None else asarray(generator(seed).permutation(len(x)), device=self.device)
+        for start in range(0, len(x), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield (x[rows], y[rows]) if order is None else tuple(take(part, order[rows], axis=0) for part in (x, y))
 
 
-def _value(loss: Any) -> float:
+def _value(loss: Any) -> Any:
+    """The loss as a number; on a GPU, which would have to be waited for, as an array of shape () there."""
     if not isinstance(loss, Tensor) or loss.size != 1:
         shape = getattr(loss, "shape", type(loss).__name__)
         raise ShapeError(f"loss(output, y) must give one number, the mean over the batch; it gave {shape}.")
-    return float(loss)
+    return float(loss) if is_host(loss.data) else loss.detach().reshape(()).astype("float64").data
 
 
 def _evaluate(
@@ -236,7 +268,8 @@ def fit(
         optimizer: made with the model's parameters.
         data: ``(x, y)``, arrays or Tensors with a row per sample, or an iterable that yields batches ``(x, y)`` anew
             for every epoch. x, and y where it is floating, are cast to the dtype of the model's parameters and moved
-            to their device.
+            to their device. On a GPU nothing within an epoch waits for it: losses are read at its end, and for the live
+            line, at most ten times a second; all samples given at once are moved there once.
         epochs: how often to go through the data.
         batch_size: samples per step; the last batch of an epoch may be smaller.
         seed: an integer or NumPy Generator, which draws the order of the samples in each epoch; ``None`` keeps their
@@ -358,17 +391,12 @@ def _train(
             output = model(x)
             lost = loss(output, y)
             value = _value(lost)
-            if math.isfinite(value):
+            if type(value) is not float or math.isfinite(value):
                 lost.backward()
         if parallel is not None:
-            value = parallel.average(parameters, value, count)
-        if not math.isfinite(value):
-            lr = optimizer.param_groups[0]["lr"]
-            raise TrainingError(
-                f"The loss became {value} in epoch {report.done + 1}, batch {tally.batches + 1}, at learning rate "
-                f"{lr:g}: try a smaller one, clip the gradients by max_norm, and look for such values in the data. "
-                "The model has its last good weights."
-            )
+            value = parallel.average(parameters, float(value), count)
+        if type(value) is float and not math.isfinite(value):
+            raise _diverged(value, f"epoch {report.done + 1}, batch {tally.batches + 1}", optimizer)
         if max_norm is not None:
             clip_grad_norm_(parameters, max_norm)
         interrupts.held = interrupts.updating = True
@@ -379,7 +407,17 @@ def _train(
         report.batch(tally)
     if parallel is not None:
         parallel.match(model.buffers())
-    return tally.result(parallel)
+    trained = tally.result(parallel)
+    if not math.isfinite(trained.loss):  # on a GPU the batches were not waited for
+        raise _diverged(trained.loss, f"epoch {report.done + 1}", optimizer)
+    return trained
+
+
+def _diverged(value: float, when: str, optimizer: Optimizer) -> TrainingError:
+    return TrainingError(
+        f"The loss became {value} in {when}, at learning rate {optimizer.param_groups[0]['lr']:g}: try a smaller one, "
+        "clip the gradients by max_norm, and look for such values in the data. The model has its last good weights."
+    )
 
 
 class _Interrupts:
