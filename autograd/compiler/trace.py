@@ -153,7 +153,7 @@ class Tracer:
         self.constants: dict[Any, Value] = {}
         self.states: dict[int, Value] = {}
         self.current: dict[int, Traced] = {}
-        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.grads: dict[int, Tensor] = {}
         self.ungraded: dict[int, Tensor] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: list[tuple[Any, str, Any]] = []
@@ -164,7 +164,7 @@ class Tracer:
     def unique(self, base: str) -> str:
         """``base``, or with a number where that is taken."""
         count = self.names[base] = self.names.get(base, 0) + 1
-        return base if count == 1 else self.unique(f"{base}_{count}")
+        return base if count == 1 and not base.endswith("_") else self.unique(f"{base.rstrip('_')}_{count}")
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
         """An argument of the call."""
@@ -202,8 +202,7 @@ class Tracer:
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
         """One more instruction; its result."""
         shape, dtype = infer(op, params, args)
-        name = self.unique(identifier(params["name"] if op == "op" else op))
-        out = Value("temporary", tuple(shape), dtype, name)
+        out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
         self.instructions.append(Instruction(op, tuple(args), params, out))
         return Traced(self, out, weak)
 
@@ -343,12 +342,24 @@ class Tracer:
         """Call a result as the module or the operation that made it."""
         value = made.value
         code = sys._getframe(3).f_code
-        if value.kind != "temporary" or value.name.startswith("layer") or code.co_filename[:10] != "<operation":
+        if value.kind != "temporary" or not value.name[1:].isdigit() or code.co_filename[:10] != "<operation":
             return
         scope = MODE.get().scope
-        base = identifier(scope[-1][0]) if scope and scope[-1][0] else code.co_name
-        if not value.name.startswith(base):
-            value.name = self.unique(base)
+        value.name = self.unique(identifier(scope[-1][0]) if scope and scope[-1][0] else f"{code.co_name}_")
+
+    def forget_grads(self) -> dict[int, Tensor]:
+        """Take the gradients of the trace off the Tensors that it met, which are returned."""
+        found = {}
+        for key, value in self.states.items():
+            tensor = value.origin
+            grad = _GRAD.__get__(tensor)
+            if grad is not None and type(_DATA.__get__(grad)) is Traced:
+                _GRAD.__set__(tensor, None)
+                found[key] = tensor
+                made = _DATA.__get__(grad).value
+                if made.kind == "temporary":
+                    made.name = self.unique(f"d_{value.name}")
+        return found
 
     def knob(self, mapping: Any, key: Any, name: str) -> Traced:
         """The number ``mapping[key]``, read at each call."""
@@ -609,8 +620,10 @@ def _get_grad(tensor: Tensor) -> Any:
     raw = _GRAD.__get__(tensor)
     if tracer is None or type(_DATA.__get__(tensor)) is Traced:
         return raw
+    if raw is not None and type(_DATA.__get__(raw)) is Traced:  # the engine's own, which writes to the slot
+        return raw
     if id(tensor) in tracer.grads:
-        return tracer.grads[id(tensor)][1]
+        return None
     if raw is not None:
         raise TraceError(
             f"{line_of_user()}: Tensor {tensor.name or tensor.shape} has a gradient from before the call, and a "
@@ -626,9 +639,13 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
     if tracer is None or type(_raw(_DATA, tensor)) is Traced:
         _GRAD.__set__(tensor, grad)
         return
-    tracer.grads[id(tensor)] = tensor, grad
-    if grad is not None and type(grad.data) is Traced and grad.data.value.kind == "temporary":
-        grad.data.value.name = tracer.unique(f"d_{identifier(tensor.name or 'leaf')}")
+    tracer.grads[id(tensor)] = tensor
+    if grad is None or type(_raw(_DATA, grad)) is Traced:
+        raw = _GRAD.__get__(tensor)
+        if raw is None or type(_DATA.__get__(raw)) is Traced:
+            _GRAD.__set__(tensor, grad)
+    else:
+        raise TraceError(f"{line_of_user()} sets a gradient that the compiled function did not compute.", None)
 
 
 @contextmanager
@@ -709,6 +726,7 @@ class Trace:
                 values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in outputs]
             finally:
                 MODE.reset(token)
+                graded = {**tracer.grads, **tracer.forget_grads()}
         updates = {
             tracer.states[key]: traced.value
             for key, traced in tracer.current.items()
@@ -718,7 +736,7 @@ class Trace:
         self.program = Program(identifier(name), inputs, tracer.instructions, values, updates)
         self.guards = tracer.guards
         self.ungraded = list(tracer.ungraded.values())
-        self.graded = [tensor for tensor, grad in tracer.grads.values()]
+        self.graded = list(graded.values())
 
 
 def _dtype(leaf: Any) -> Any:

@@ -1,0 +1,214 @@
+"""A plan as Python source: straight lines, one operation each, with ``out=`` wherever NumPy has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd import shapes
+from autograd.compiler.plan import Plan, is_view
+from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, compute, function_of
+from autograd.compiler.program import Instruction, Value, algebra
+
+
+class Emitter:
+    """Source and the names in it, for one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.program = plan, plan.program
+        self.scope: dict[str, Any] = {}
+        self.lines: list[tuple[str, str]] = []
+        self.names: dict[Value, str] = {}
+
+    def bind(self, name: str, thing: Any) -> str:
+        """Have ``name`` mean ``thing`` in the source."""
+        self.scope[name] = thing
+        return name
+
+    def of(self, value: Value) -> str:
+        """The name of a value's array."""
+        if value not in self.names:
+            self.names[value] = value.name
+            if value in self.plan.arrays:
+                self.bind(value.name, self.plan.arrays[value])
+        return self.names[value]
+
+    def line(self, text: str, comment: str = "") -> None:
+        """One more line."""
+        self.lines.append((text, comment))
+
+    def source(self) -> str:
+        """The whole function as text."""
+        plan, program = self.plan, self.program
+        for value in program.values():
+            if value.kind == "knob":
+                mapping, key = value.origin
+                options = self.bind(f"{value.name}_of", mapping)
+                self.line(f"{self.of(value)}[()] = {options}[{key!r}]", "read at each call")
+        for instruction in plan.order:
+            self.instruction(instruction)
+        self._copies()
+        returned = ", ".join(self._returned(value) for value in program.outputs)
+        self.line(f"return [{returned}]")
+        width = max((len(text) for text, comment in self.lines if comment and len(text) < 90), default=0)
+        body = "\n".join(
+            f"    {text:{width}}  # {comment}".rstrip() if comment else f"    {text}" for text, comment in self.lines
+        )
+        return f"def {program.name}({', '.join(v.name for v in program.inputs)}):\n{body}\n"
+
+    def _copies(self) -> None:
+        """States that could not be written earlier: all values first, where one of them is another's old value."""
+        copies = [(s, v) for s, v in self.plan.copies if s is not v]
+        targets = {s for s, _ in copies}
+        names = {}
+        for state, value in copies:
+            names[state] = self.of(value)
+            if value.kind == "state" and value in targets or value.kind == "state" and value in self.program.updates:
+                names[state] = f"{value.name}_before"
+                self.line(f"{names[state]} = {self.of(value)}.copy()")
+        for state, _ in copies:
+            self.line(f"{self.bind('copyto', numpy.copyto)}({self.of(state)}, {names[state]})", "")
+
+    def _returned(self, value: Value) -> str:
+        name = self.of(value)
+        if value in self.plan.arrays:
+            return f"{name}[()]" if not value.shape else f"{name}.copy()"
+        return name
+
+    # ------------------------------------------------------------------------------------------------- instructions
+
+    def instruction(self, instruction: Instruction) -> None:
+        """The lines of one instruction."""
+        out = instruction.out
+        comment = f"{out.shape}"
+        if out in self.plan.arrays:
+            if is_view(instruction) and self._is_seen(instruction):
+                return
+            KERNELS[_kernel(instruction)](self, instruction, self.of(out), comment)  # type: ignore[index]
+        elif instruction.op == "check_range":
+            check = self.bind(function_of("check_range").__name__.strip("_"), function_of("check_range"))
+            refuse = self.bind(f"{out.name}_refuse", instruction.params["refuse"])
+            options = "".join(f", {k}={v!r}" for k, v in instruction.params["options"].items())
+            self.line(f"{check}({self.of(instruction.args[0])}, {instruction.params['stop']}, {refuse}{options})")
+        else:
+            self.fallback(instruction, comment)
+
+    def _is_seen(self, instruction: Instruction) -> bool:
+        source = self.plan.arrays.get(instruction.args[0])
+        return source is not None and (
+            not instruction.out.shape
+            or shapes.size(instruction.out.shape) == 0
+            or numpy.shares_memory(source, self.plan.arrays[instruction.out])
+        )
+
+    def fallback(self, instruction: Instruction, comment: str) -> None:
+        """A new array at each call, by the definition."""
+        args = [self.of(arg) for arg in instruction.args]
+        out = self.of(instruction.out)
+        op, params = instruction.op, instruction.params
+        if op == "permute_dims":
+            text = f"{args[0]}.T" if len(args) == 1 and params["axes"] == (1, 0) else f"{args[0]}.transpose({params['axes']})"
+        elif op == "reshape":
+            text = f"{args[0]}.reshape({params['shape']})"
+        else:
+            name = self.bind(f"{out}_by", lambda *arrays, op=op, params=params: compute(op, params, arrays))
+            text, comment = f"{name}({', '.join(args)})", f"{comment} {algebra(instruction)}"
+        self.line(f"{out} = {text}", comment)
+
+
+Kernel = Callable[[Emitter, Instruction, str, str], None]
+
+
+def _kernel(instruction: Instruction) -> str | None:
+    """The kernel for an instruction, or ``None`` where it is computed by its definition."""
+    op, out = instruction.op, instruction.out
+    if op in ELEMENTWISE:
+        return "elementwise"
+    if op in REDUCTIONS and (op not in ("sum", "prod") or out.dtype == instruction.args[0].dtype):
+        return "reduction"
+    if op == "matmul":
+        return "dot" if all(len(a.shape) <= 2 for a in instruction.args) else "matmul"
+    if op == "draw":
+        method, kind = instruction.params["method"], out.dtype.char
+        plain = method in ("random", "standard_normal", "standard_exponential") and not instruction.params["options"]
+        return "draw" if plain and kind in "fd" else None
+    return op if op in KERNELS else None
+
+
+def has_kernel(instruction: Instruction) -> bool:
+    """Whether an instruction can write its result where it is told to."""
+    return is_view(instruction) or _kernel(instruction) is not None
+
+
+def _elementwise(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    name = instruction.op
+    function = emitter.bind(name, getattr(numpy, name))
+    args = [emitter.of(arg) for arg in instruction.args]
+    emitter.line(f"{function}({', '.join([*args, out])})", comment)
+
+
+def _reduction(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    ufunc = REDUCTIONS[instruction.op]
+    function = emitter.bind(f"{ufunc}_reduce", getattr(numpy, ufunc).reduce)
+    x, params = emitter.of(instruction.args[0]), instruction.params
+    axis = params["axis"]
+    axis = axis[0] if axis is not None and len(axis) == 1 else axis
+    kept = ", True" if params["keepdims"] else ""
+    emitter.line(f"{function}({x}, {axis}, None, {out}{kept})", comment)
+
+
+def _dot(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    x, y = map(emitter.of, instruction.args)
+    emitter.line(f"{x}.dot({y}, {out})", comment)
+
+
+def _matmul(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    x, y = map(emitter.of, instruction.args)
+    emitter.line(f"{emitter.bind('matmul', numpy.matmul)}({x}, {y}, {out})", comment)
+
+
+def _astype(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    copyto = emitter.bind("copyto", numpy.copyto)
+    emitter.line(f"{copyto}({out}, {emitter.of(instruction.args[0])}, 'unsafe')", comment)
+
+
+def _copied(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    """A view that memory does not allow: copied in the argument's own shape."""
+    copyto, x = emitter.bind("copyto", numpy.copyto), instruction.args[0]
+    seen = compute(instruction.op, instruction.params, (numpy.empty(x.shape, numpy.bool_),))
+    if instruction.op == "reshape":
+        target = emitter.bind(f"{out}_as", emitter.plan.arrays[instruction.out].reshape(x.shape))
+        emitter.line(f"{copyto}({target}, {emitter.of(x)})", comment)
+    else:
+        assert seen.shape == instruction.out.shape
+        emitter.fallback(instruction, comment)
+
+
+def _where(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    copyto = emitter.bind("copyto", numpy.copyto)
+    condition, x, y = map(emitter.of, instruction.args)
+    emitter.line(f"{copyto}({out}, {y})", comment)
+    emitter.line(f"{copyto}({out}, {x}, where={condition})")
+
+
+def _draw(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    params = instruction.params
+    function = emitter.bind(f"{out}_draw", getattr(params["generator"], params["method"]))
+    dtype = emitter.bind(f"{params['dtype']}", params["dtype"].type)
+    emitter.line(f"{function}(None, {dtype}, {out})" if params["method"] != "standard_exponential" else
+                 f"{function}(None, {dtype}, out={out})", comment)
+
+
+KERNELS: dict[str, Kernel] = {
+    "elementwise": _elementwise,
+    "reduction": _reduction,
+    "dot": _dot,
+    "matmul": _matmul,
+    "astype": _astype,
+    "copy": _astype,
+    "reshape": _copied,
+    "where": _where,
+    "draw": _draw,
+}

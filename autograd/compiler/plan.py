@@ -1,0 +1,216 @@
+"""Where each value of a program lies: buffers reused as soon as nobody reads them, results written in place.
+
+A plan goes through the instructions in an order of its own (checks first, updates as early as they may be) and gives
+every value an array that exists before the first call, or says that it is made anew at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from autograd import shapes
+from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, Slot, compute
+from autograd.compiler.program import Instruction, Program, Value
+
+ALIGNED = 64
+"""Buffers begin at multiples of this many bytes: a line of the cache."""
+
+
+def aligned(nbytes: int) -> Any:
+    """Bytes of memory that begin at a line of the cache."""
+    raw = numpy.empty(nbytes + ALIGNED, numpy.uint8)
+    start = -raw.ctypes.data % ALIGNED
+    return raw[start : start + nbytes]
+
+
+def schedule(program: Program) -> list[Instruction]:
+    """The instructions with checks and what they need first, and each update right after the last read of the old
+    value, so that a gradient lives no longer than it must."""
+    producers = program.producers()
+    first: dict[Instruction, None] = {}
+
+    def need(instruction: Instruction) -> None:
+        for arg in instruction.args:
+            if arg in producers:
+                need(producers[arg])
+        first[instruction] = None
+
+    for instruction in program.instructions:
+        if instruction.op == "check_range":
+            need(instruction)
+    order = [*first, *(i for i in program.instructions if i not in first)]
+    roots = _roots(order)
+    for state, value in program.updates.items():
+        instruction = producers.get(value)
+        if instruction is None or instruction in first or instruction.op not in ELEMENTWISE:
+            continue
+        order.remove(instruction)
+        place = 0
+        for i, other in enumerate(order):
+            made = other.out in instruction.args
+            reads = any(roots.get(arg, arg) is state for arg in other.args)
+            if made or reads:
+                place = i + 1
+        order.insert(place, instruction)
+    return order
+
+
+def _is_basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(p is None or p is ... or isinstance(p, int | slice) for p in parts) and not _has_slots(index)
+
+
+def _has_slots(index: Any) -> bool:
+    if isinstance(index, slice):
+        return _has_slots((index.start, index.stop, index.step))
+    return type(index) is Slot or (isinstance(index, tuple | list) and any(map(_has_slots, index)))
+
+
+def is_view(instruction: Instruction) -> bool:
+    """Whether an instruction only sees its argument otherwise, where memory allows it."""
+    return instruction.op in VIEWS or (
+        instruction.op == "getitem" and len(instruction.args) == 1 and _is_basic(instruction.params["index"])
+    )
+
+
+def _roots(order: Sequence[Instruction]) -> dict[Value, Value]:
+    """The value whose memory each view shows."""
+    roots: dict[Value, Value] = {}
+    for instruction in order:
+        if is_view(instruction):
+            arg = instruction.args[0]
+            roots[instruction.out] = roots.get(arg, arg)
+    return roots
+
+
+class Pool:
+    """Blocks of memory, given out, taken back and given out again."""
+
+    def __init__(self) -> None:
+        self.free: list[Any] = []
+        self.arrays: dict[Any, Any] = {}
+        self.nbytes = 0
+
+    def take(self, shape: shapes.Shape, dtype: Any) -> tuple[Any, Any]:
+        """A block and the array of ``shape`` in it; the same array object for the same use of a block."""
+        nbytes = max(shapes.size(shape) * dtype.itemsize, 1)
+        fitting = [block for block in self.free if nbytes <= block.nbytes <= max(2 * nbytes, 4096)]
+        if fitting:
+            block = min(fitting, key=lambda b: (b.nbytes, -self.free.index(b) if False else 0))
+            self.free = [b for b in self.free if b is not block]
+        else:
+            block = aligned(nbytes)
+            self.nbytes += nbytes
+        key = id(block), shape, dtype
+        if key not in self.arrays:
+            array = block[: shapes.size(shape) * dtype.itemsize].view(dtype).reshape(shape)
+            self.arrays[key] = block, array
+        return self.arrays[key]  # type: ignore[no-any-return]
+
+    def give(self, block: Any) -> None:
+        """Take a block back."""
+        self.free.append(block)
+
+
+class Plan:
+    """The order of a program's instructions and the array of each value.
+
+    ``homes``: the array of each state. ``arrays`` has an entry for every value that lies somewhere before the call;
+    ``made`` are those made at each call; ``copies`` the states that take their value at the end.
+    """
+
+    def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
+        self.program, self.homes = program, homes
+        self.order = schedule(program)
+        self.arrays: dict[Value, Any] = dict(homes)
+        self.copies: list[tuple[Value, Value]] = []
+        self.pool = Pool()
+        self.in_place = 0
+        self._has_kernel = has_kernel
+        self._assign()
+
+    def _assign(self) -> None:
+        program, arrays = self.program, self.arrays
+        for value in program.values():
+            if value.kind == "constant":
+                arrays[value] = numpy.asarray(value.data)
+            elif value.kind == "knob":
+                arrays[value] = numpy.zeros((), value.dtype)
+        roots: dict[Value, Value] = {}
+        last = self._last_reads()
+        blocks: dict[Value, Any] = {}
+        targets = {value: state for state, value in reversed(program.updates.items())}
+        written: set[Value] = set()
+        for i, instruction in enumerate(self.order):
+            out = instruction.out
+            if is_view(instruction):
+                source = arrays.get(instruction.args[0])
+                if source is None:
+                    continue
+                seen = compute(instruction.op, instruction.params, (source,))
+                if isinstance(seen, numpy.ndarray) and (not seen.size or numpy.shares_memory(seen, source)):
+                    arrays[out] = seen
+                    roots[out] = roots.get(instruction.args[0], instruction.args[0])
+                    continue
+            elif not self._has_kernel(instruction):
+                continue
+            state = targets.get(out)
+            if state is not None and self._may_write_home(instruction, state, i, last, roots):
+                arrays[out] = self.homes[state]
+                written.add(state)
+                continue
+            reused = self._reused(instruction, i, last, roots, blocks)
+            if reused is not None:
+                arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
+                self.in_place += 1
+            else:
+                blocks[out], arrays[out] = self.pool.take(out.shape, out.dtype)
+            for value in [v for v in blocks if last.get(v, -1) <= i and v is not out]:
+                self.pool.give(blocks.pop(value))
+        self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
+
+    def _last_reads(self) -> dict[Value, int]:
+        """Where each value, or a view of it, is read last."""
+        roots = _roots(self.order)
+        last: dict[Value, int] = {}
+        for i, instruction in enumerate(self.order):
+            for arg in instruction.args:
+                last[arg] = last[roots.get(arg, arg)] = i
+            last.setdefault(instruction.out, i)
+        for value in [*self.program.outputs, *self.program.updates.values()]:
+            last[value] = last[roots.get(value, value)] = len(self.order)
+        return last
+
+    def _may_write_home(
+        self, instruction: Instruction, state: Value, i: int, last: dict[Value, int], roots: dict[Value, Value]
+    ) -> bool:
+        home = self.homes[state]
+        own = [arg for arg in instruction.args if roots.get(arg, arg) is state]
+        if last.get(state, -1) > i or not isinstance(home, numpy.ndarray):
+            return False
+        return not own or (instruction.op in ELEMENTWISE and all(self.arrays.get(arg) is home for arg in own))
+
+    def _reused(
+        self,
+        instruction: Instruction,
+        i: int,
+        last: dict[Value, int],
+        roots: dict[Value, Value],
+        blocks: dict[Value, Any],
+    ) -> Value | None:
+        """The argument whose place the result may take."""
+        out = instruction.out
+        if instruction.op not in ELEMENTWISE or shapes.size(out.shape) <= 1:
+            return None
+        for arg in instruction.args:
+            if arg in blocks and last[arg] <= i and arg.shape == out.shape and arg.dtype == out.dtype:
+                others = [a for a in instruction.args if a is not arg and roots.get(a, a) is arg]
+                if not others:
+                    return arg
+        return None
+
+
+__all__ = ["EFFECTS", "REDUCTIONS", "Plan", "Pool", "is_view", "schedule"]
