@@ -18,7 +18,8 @@ parameter, and ``xp``; what no rule names is not kept alive.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
@@ -342,8 +343,9 @@ def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, An
         raise error
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
-    options = "".join(f", {k}={v!r}" for k, v in params.items() if v is not op.params.get(k))
-    raise in_words(f"{op.name} can't take {given}{options}", error) from error
+    options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
+    kinds = OURS if op.foreign else OURS | {AttributeError: DTypeError}  # in one's own forward that is a slip
+    raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
 
 
 OURS = {
@@ -355,11 +357,17 @@ OURS = {
 }
 
 
-def in_words(said: str, error: Exception) -> Exception:
+OF_SHAPES = re.compile("shape|broadcast|dimension|size|sequence|length|elements|square|axes|sides|match")
+"""What a backend's ValueError is about where shapes are at fault; any other is about a value."""
+
+
+def in_words(said: str, error: Exception, kinds: Mapping[type, type[Exception]] = OURS) -> Exception:
     """``error`` as this package's own: ``said``, and what the backend says of it. Itself where it is ours, or of a kind
     that is no matter of what was given.
     """
-    kind = next((ours for builtin, ours in OURS.items() if isinstance(error, builtin)), None)
+    kind = next((ours for builtin, ours in kinds.items() if isinstance(error, builtin)), None)
+    if kind is ShapeError and not OF_SHAPES.search(str(error)):
+        kind = DomainError
     if kind is None or isinstance(error, AutogradError | FloatingPointError):
         return error
     return kind(f"{said}: {str(error).strip().rstrip('.')}.")
@@ -477,8 +485,13 @@ def op(
     Tensor(12.0)
     """
 
+    if not isinstance(symbol, str):
+        raise DeclarationError(f"an operation's symbol is a string, as in @op('×'); it was given {shown(symbol)}.")
+
     def declare(forward: Callable[..., Any]) -> Op:
-        name = forward.__name__
+        name = getattr(forward, "__name__", "")
+        if not name.isidentifier():
+            raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
         taken = OPS.get(name)
         if taken is not None and taken.__module__ != forward.__module__:
             raise DeclarationError(f"an operation {name!r} exists already, in {taken.__module__}: choose another name.")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None
@@ -15,16 +15,20 @@ Axis = int | Sequence[int] | None
 def normalize_axes(axis: Axis, ndim: int) -> Shape:
     """The axes that ``axis`` names, as distinct numbers from 0 to ``ndim - 1``, in the order given; ``None`` is all.
 
-    Raises `DomainError` for an axis out of range or named twice.
+    Raises `DomainError` for an axis out of range or named twice, `DTypeError` for what is no whole number.
 
     >>> normalize_axes(-1, 3), normalize_axes(None, 2), normalize_axes((2, 0), 3)
     ((2,), (0, 1), (2, 0))
     """
     if axis is None:
         return tuple(range(ndim))
-    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    given = tuple(axis) if isinstance(axis, Sequence) and not isinstance(axis, str) else (axis,)
     for a in given:
+        if not hasattr(a, "__index__"):
+            raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.")
         if not -ndim <= a < ndim:
+            if not ndim:
+                raise DomainError(f"axis {a} names a dimension of an array of shape (), which has none.")
             raise DomainError(f"axis {a} is out of range for {ndim} dimension(s): choose from {-ndim} to {ndim - 1}.")
     axes = tuple(a % ndim for a in given)
     if len(set(axes)) != len(axes):

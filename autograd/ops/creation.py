@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import backends
-from autograd.errors import ShapeError
-from autograd.op import op
+from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from autograd.op import describe, in_words, op, shown
 from autograd.ops.shaping import broadcast_to, reshape
 from autograd.tensor import Tensor, asarray, wrap
 
@@ -40,7 +40,15 @@ def _made(
     args = tuple(x.item() if isinstance(x, Tensor) else x for x in args)  # a bound or a value: not recorded
     space = backends.space_on(device) if like is None else backends.namespace(like)
     given = args if like is None else (like, *args)
-    array = getattr(space, name)(*given, dtype=None if dtype is None else backends.as_dtype(dtype), **options)
+    dtype = None if dtype is None else backends.as_dtype(dtype)
+    try:
+        array = getattr(space, name)(*given, dtype=dtype, **options)
+        array = backends.asarray(array) if space is backends.NUMPY else array  # `full` takes anything
+    except AutogradError:
+        raise
+    except Exception as error:
+        said = ", ".join([*map(describe, given), *(f"{k}={shown(v)}" for k, v in options.items())])
+        raise in_words(f"{name} can't make an array of {said}", error) from error
     array = array if array.ndim else array[()]
     t = wrap(array if like is None or device is None else backends.to_device(array, device))
     return t.requires_grad_() if requires_grad else t
@@ -116,6 +124,8 @@ def arange(
     >>> ag.arange(3), ag.arange(1.0, 2.0, 0.5)
     (Tensor([0, 1, 2]), Tensor([1.0, 1.5]))
     """
+    if start is None:
+        raise DTypeError("arange counts from a number, and was given None.")
     first, last = (0, start) if stop is None else (start, stop)
     return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -224,6 +234,8 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
         raise ShapeError(
             f"meshgrid takes the coordinates along each axis, one-dimensional; it was given shape {wrong[0]}."
         )
+    if indexing not in ("xy", "ij"):
+        raise DomainError(f"meshgrid has no indexing {indexing!r}: choose 'xy' or 'ij'.")
     places = list(range(len(tensors)))
     if indexing == "xy" and len(places) > 1:
         places[:2] = [1, 0]

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.op import describe, op
 from autograd.ops.elementwise import multiply
 from autograd.ops.shaping import reshape
@@ -274,6 +274,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     """
     from autograd.tensor import asarray
 
+    if not isinstance(subscripts, str):
+        raise DTypeError(f"einsum begins with its subscripts, a string as 'ij,jk->ik'; it was given {subscripts!r:.80}.")
     tensors = [asarray(x) for x in operands]
     given, arrow, wanted = subscripts.replace(" ", "").partition("->")
     written = given.split(",")
@@ -352,7 +354,9 @@ def tensordot(x: Any, y: Any, *, axes: int | tuple[Sequence[int], Sequence[int]]
     from autograd.tensor import asarray
 
     x, y = asarray(x), asarray(y)
-    pairs = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
+    pairs: Any = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
+    if not isinstance(pairs, list | tuple) or len(pairs) != 2:
+        raise DTypeError(f"tensordot: axes = {axes!r}: give how many, or two lists, those of x and those of y.")
     of_x, of_y = (
         shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim)
         for p, z in zip(pairs, (x, y), strict=True)

@@ -253,7 +253,7 @@ def any(xp, x, *, axis=None, keepdims=False):
 
 def _running_axis(ndim: int, axis: int | None) -> int:
     """The axis, from 0 up, that a running total goes along; it may be left out where there is only one."""
-    if axis is None and ndim != 1:
+    if (axis is None and ndim != 1) or isinstance(axis, tuple | list):
         raise ShapeError(
             f"a running total goes along one axis, and the array has {ndim}: say which one, for instance axis=0."
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.op import op
 from autograd.ops.indexing import getitem
 
@@ -15,8 +15,24 @@ if TYPE_CHECKING:
 
 
 def _python(value: Any) -> Any:
-    """A parameter as Python's numbers and lists, also where it was given as a NumPy number, an array or a Tensor."""
-    return value.tolist() if hasattr(value, "tolist") else value
+    """A parameter as Python's whole numbers and lists of them, also where it was given as a NumPy number, an array or a
+    Tensor.
+    """
+    given = value.tolist() if hasattr(value, "tolist") else value
+    if not _whole(given):
+        raise DTypeError(f"{given!r} is given where whole numbers, or lists of them, are taken.")
+    return given
+
+
+def _whole(value: Any) -> bool:
+    return all(map(_whole, value)) if isinstance(value, list | tuple) else hasattr(value, "__index__")
+
+
+def _array(x: Any) -> Any:
+    """``x``, made a Tensor where it has no shape yet."""
+    from autograd.tensor import asarray
+
+    return x if hasattr(x, "shape") else asarray(x)
 
 
 # ------------------------------------------------------------------------------------------------------------ the shape
@@ -101,6 +117,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     >>> ag.moveaxis(ag.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
+    x = _array(x)
     ndim = len(x.shape)
     start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
     if len(start) != len(end):
@@ -167,6 +184,7 @@ def unstack(x: Any, *, axis: int = 0) -> tuple[Tensor, ...]:
     >>> ag.unstack(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
     """
+    x = _array(x)
     (place,) = shapes.normalize_axes(axis, len(x.shape))
     return tuple(getitem(x, index=shapes.along(place, i)) for i in range(x.shape[place]))
 
@@ -180,6 +198,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], *, axis: int = 0) ->
     >>> ag.split(ag.Tensor([1.0, 2.0, 3.0, 4.0]), 2), ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])
     ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
     """
+    x = _array(x)
     (place,) = shapes.normalize_axes(axis, len(x.shape))
     length = x.shape[place]
     given = _python(indices_or_sections)
