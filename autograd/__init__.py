@@ -14,7 +14,7 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from autograd import errors, random
+from autograd import errors, linalg, random
 from autograd.anomaly import detect_anomaly
 from autograd.backward import gradients, walk
 from autograd.graph import Graph, Node, scope

@@ -78,6 +78,7 @@ PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
 PYTHON_SCALARS = frozenset((float, int, bool, complex))
 INEXACT = "fc"
 LinAlgError = numpy.linalg.LinAlgError
+AxisError = numpy.exceptions.AxisError
 
 
 def register(name: str, forward: Callable[..., Any]) -> None:

@@ -154,9 +154,32 @@ def argsort(x: Any, *, axis: int, descending: bool) -> Any:
     return np.argsort(-x if descending else x, axis=axis, stable=True)
 
 
+def solved(x: Any, y: Any) -> Any:
+    return np.linalg.solve(x, y[:, None])[..., 0] if y.ndim == 1 else np.linalg.solve(x, y)
+
+
+def cofactors(x: Any) -> Any:
+    out = np.empty_like(x)
+    for i, j in np.ndindex(x.shape[-2:]):
+        minor = np.delete(np.delete(x, i, axis=-2), j, axis=-1)
+        out[..., i, j] = (-1) ** (i + j) * np.linalg.det(minor)
+    return out
+
+
+def singular_vectors(x: Any) -> Any:
+    u, _, vh = np.linalg.svd(x, full_matrices=False)
+    return np.concat([u.mT, vh], axis=-1)
+
+
+def qr_factors(x: Any) -> Any:
+    q, r = np.linalg.qr(x)
+    return np.concat([q.mT, r], axis=-1)
+
+
 # ------------------------------------------------------------------------------------------------------------ the table
 
 SCALAR, EMPTY = np.float64(0.7), np.zeros((0, 3))
+NO_MATRIX, NO_MATRICES, ONE_BY_ONE = np.zeros((0, 0)), np.zeros((0, 2, 2)), np.array([[2.0]])
 UNARY_EDGES = (Case((SCALAR,)), Case((EMPTY,)))
 BINARY_EDGES = (Case((SCALAR, np.float64(0.4))), Case((EMPTY, SCALAR)), Case((EMPTY, np.ones((2, 0, 1)))))
 REDUCED_EDGES = (Case((SCALAR,)), Case((SCALAR,), {"axis": (), "keepdims": True}), Case((EMPTY,), {"axis": 1}))
@@ -200,6 +223,10 @@ def _standardizing(torch: Any, x: Any, axis: Any, eps: float) -> Any:
     axes = tuple(range(x.ndim)) if axis is None else axis
     variance, mean = torch.var_mean(x, dim=axes, keepdim=True, correction=0)
     return (x - mean) / torch.sqrt(variance + eps)
+
+
+def _norm(torch: Any, x: Any, axis: Any, keepdims: bool, ord: float) -> Any:
+    return torch.linalg.vector_norm(x, ord=ord, dim=axis, keepdim=keepdims)
 
 
 TABLE: dict[str, Row] = {
@@ -342,6 +369,55 @@ TABLE: dict[str, Row] = {
             Case((EMPTY,), {"subscripts": "ij->j"}),
         ),
         torch=lambda torch, *tensors, subscripts: torch.einsum(subscripts, *tensors),
+    ),
+    "inv": Row(OURS, np.linalg.inv, (Case((NO_MATRIX,)), Case((NO_MATRICES,))), torch=_named("linalg.inv")),
+    "solve": Row(OURS, solved, (Case((NO_MATRIX, np.zeros(0))), Case((np.eye(2), np.ones((2, 0)))))),
+    "pinv": Row(OURS, np.linalg.pinv, (Case((NO_MATRICES,)),), torch=_named("linalg.pinv")),
+    "det": Row(OURS, np.linalg.det, (Case((NO_MATRICES,)), Case((ONE_BY_ONE,))), torch=_named("linalg.det")),
+    "cofactors": Row(OURS, cofactors, (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "log_abs_det": Row(
+        OURS,
+        lambda x: np.linalg.slogdet(x)[1],
+        (Case((NO_MATRIX,)), Case((NO_MATRICES,))),
+        torch=lambda torch, x: torch.linalg.slogdet(x)[1],
+    ),
+    "sign_det": Row(OURS, lambda x: np.linalg.slogdet(x)[0], (Case((NO_MATRIX,)), Case((NO_MATRICES,)))),
+    "cholesky": Row(
+        OURS,
+        np.linalg.cholesky,
+        (Case((NO_MATRIX,)), Case((NO_MATRICES,)), Case((ONE_BY_ONE,), {"upper": True})),
+        torch=_named("linalg.cholesky"),
+    ),
+    "eigvalsh": Row(
+        OURS, np.linalg.eigvalsh, (Case((NO_MATRIX,)), Case((NO_MATRICES,))), torch=_named("linalg.eigvalsh")
+    ),
+    "eigenvectors": Row(OURS, lambda x: np.linalg.eigh(x)[1], (Case((NO_MATRIX,)), Case((NO_MATRICES,)))),
+    "svdvals": Row(OURS, np.linalg.svdvals, (Case((NO_MATRICES,)),), torch=_named("linalg.svdvals")),
+    "singular_vectors": Row(OURS, singular_vectors, (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "qr_factors": Row(OURS, qr_factors, (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "orthogonal_complement": Row(
+        OURS,
+        lambda x: np.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :],
+        (Case((np.eye(3)[:, :0],)),),
+    ),
+    "diagonal": Row(
+        OURS,
+        np.linalg.diagonal,
+        (Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5})),
+        torch=lambda torch, x, offset: torch.diagonal(x, offset, -2, -1),
+    ),
+    "trace": Row(OURS, np.linalg.trace, (Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5}))),
+    "cross": Row(
+        OURS,
+        lambda x, y, axis=-1: np.cross(x, y, axis=axis),
+        (Case((EMPTY, np.ones(3))),),
+        torch=lambda torch, x, y, axis: torch.linalg.cross(*torch.broadcast_tensors(x, y), dim=axis),
+    ),
+    "vector_norm": Row(
+        OURS,
+        np.linalg.vector_norm,
+        (Case((np.float64(-2.0),)), Case((EMPTY,)), Case((np.zeros(3),)), Case((EMPTY,), {"axis": 1, "ord": 1})),
+        torch=_norm,
     ),
     # shaping
     "reshape": Row(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
@@ -48,7 +48,7 @@ def simplest_first(numbers: list[float]) -> list[float]:
 def filled(shape: Shape, numbers: list[float] | Domain = REAL, unique: bool = False) -> Strategy:
     """Float64 arrays of a shape; ``unique``: no two elements are equal, so that none is near to changing places."""
     elements = simplest_first(numbers.numbers if isinstance(numbers, Domain) else numbers)
-    return hnp.arrays(np.float64, shape, elements=st.sampled_from(elements), unique=unique)
+    return hnp.arrays(np.float64, shape, elements=st.sampled_from(elements), fill=st.nothing(), unique=unique)
 
 
 def integers(shape: Shape, low: int, high: int) -> Strategy:
@@ -138,7 +138,7 @@ def _drawn(source: Source, params: dict[str, Strategy]) -> dict[str, Any]:
 
 
 @recipe
-def one(source: Source, domain: Domain = REAL, min_dims: int = 0, unique: bool = False, **params: Strategy) -> Case:
+def one(source: Source, /, domain: Domain = REAL, min_dims: int = 0, unique: bool = False, **params: Strategy) -> Case:
     """An array of any shape, and the parameters."""
     return Case((source.array(source.shape(min_dims), domain, unique),), _drawn(source, params))
 
@@ -171,7 +171,7 @@ def choices(source: Source) -> Case:
 
 
 @recipe
-def reduced(source: Source, domain: Domain = REAL, unique: bool = False, **params: Strategy) -> Case:
+def reduced(source: Source, /, domain: Domain = REAL, unique: bool = False, **params: Strategy) -> Case:
     """What a reduction takes: any array, any axes."""
     shape = source.shape()
     given = {"axis": source.draw(axes_of(len(shape))), "keepdims": source.draw(st.booleans())}
@@ -202,7 +202,7 @@ def placed(source: Source, domain: Domain = REAL, unique: bool = False) -> Case:
 
 
 @recipe
-def along(source: Source, count: int = 1, unique: bool = False, none: bool = False, **params: Strategy) -> Case:
+def along(source: Source, /, count: int = 1, unique: bool = False, none: bool = False, **params: Strategy) -> Case:
     """Arrays of one shape and one of its axes."""
     shape = source.shape(min_dims=1)
     axes = st.integers(-len(shape), len(shape) - 1)
@@ -236,7 +236,7 @@ def broadcasts(*given: Shape) -> bool:
 def products(source: Source) -> Case:
     """What matmul takes: vectors, matrices, and stacks of them that broadcast."""
     x = source.known(lambda s: len(s) >= 1)
-    y = None if x is None else source.known(lambda s: _multiplies(x, s))
+    y = None if x is None else source.known(partial(_multiplies, x))
     if x is None or y is None:
         x, y = _signature(source, "(m?,n),(n,p?)->(m?,p?)")
     return Case((source.array(x), source.array(y)))
@@ -253,11 +253,16 @@ def layers(source: Source) -> Case:
     return Case((source.array(batch), source.array(weight), *bias))
 
 
+def _pairs(x: Shape, y: Shape) -> bool:
+    """Whether there are dot products along the last axis."""
+    return len(y) >= 1 and x[-1] == y[-1] and broadcasts(x, y)
+
+
 @recipe
 def vectors(source: Source) -> Case:
     """Vectors along the last axis, the others broadcast."""
     x = source.known(lambda s: len(s) >= 1)
-    y = None if x is None else source.known(lambda s: len(s) >= 1 and s[-1] == x[-1] and broadcasts(s, x))
+    y = None if x is None else source.known(partial(_pairs, x))
     if x is None or y is None:
         x, y = _signature(source, "(n),(n)->()")
     return Case((source.array(x), source.array(y)))
@@ -276,6 +281,65 @@ def contractions(source: Source) -> Case:
     result = "".join(source.draw(st.permutations(present)))[: source.draw(st.integers(0, len(present)))]
     arrays = tuple(source.array(tuple(sizes[label] for label in term)) for term in terms)
     return Case(arrays, {"subscripts": f"{','.join(terms)}->{result}"})
+
+
+SPECTRUM = (0.5, 1.2, 2.1)
+"""Eigenvalues or singular values so far from 0 and from each other that no rounding and no small step confuses them."""
+
+
+def _rotation(rng: np.random.Generator, n: int) -> Any:
+    return np.linalg.qr(rng.normal(size=(n, n)))[0]
+
+
+def _matrices(source: Source, kind: str) -> Any:
+    """A stack of matrices with the singular values of `SPECTRUM`, of any shape, or square, or symmetric, or positive
+    definite, which are then their eigenvalues.
+    """
+    batch = source.draw(st.sampled_from(((), (), (1,), (2,))))
+    m, n = source.draw(st.integers(1, 3)), source.draw(st.integers(1, 3))
+    n = n if kind == "any" else m
+    rng = np.random.default_rng(source.draw(st.integers(0, 999)))
+
+    def matrix() -> Any:
+        values = rng.permutation(SPECTRUM)[: min(m, n)]
+        if kind in ("symmetric", "definite"):
+            axes = _rotation(rng, m)
+            return (axes * (values if kind == "definite" else values * rng.choice((-1, 1), m))) @ axes.T
+        return (_rotation(rng, m)[:, : min(m, n)] * values) @ _rotation(rng, n)[: min(m, n)]
+
+    made = np.stack([matrix() for _ in range(math.prod(batch))]).reshape((*batch, m, n))
+    return 0.5 * (made + made.mT) if kind in ("symmetric", "definite") else made
+
+
+@recipe
+def matrices(source: Source, /, kind: str = "any", **params: Strategy) -> Case:
+    """Matrices that are far from singular, and from having two equal singular values."""
+    return Case((_matrices(source, kind),), _drawn(source, params))
+
+
+@recipe
+def equations(source: Source) -> Case:
+    """A square matrix, and one right side or some."""
+    matrix = _matrices(source, "square")
+    columns = source.draw(st.sampled_from(((), (1,), (2,))))
+    batch = matrix.shape[:-2] if columns and source.draw(st.booleans()) else ()
+    return Case((matrix, source.array((*batch, matrix.shape[-1], *columns))))
+
+
+@recipe
+def orthonormal(source: Source) -> Case:
+    """A matrix with orthonormal columns."""
+    rng, m = np.random.default_rng(source.draw(st.integers(0, 999))), source.draw(st.integers(1, 3))
+    return Case((_rotation(rng, m)[:, : source.draw(st.integers(0, m))],))
+
+
+@recipe
+def spatial(source: Source) -> Case:
+    """Two arrays that broadcast, of vectors of three elements."""
+    a, b = source.broadcastable(2)
+    axis = source.draw(st.integers(-min(len(a), len(b)) - 1, -1))
+    x, y = ((*s[: len(s) + 1 + axis], 3, *s[len(s) + 1 + axis :]) for s in (a, b))
+    return Case((source.array(x), source.array(y)), {"axis": axis})
 
 
 @recipe
@@ -410,7 +474,8 @@ def standard_indices_of(shape: Shape) -> Strategy:
 
 def _picked(shape: Shape, index: Any) -> Shape:
     """The shape of ``x[index]``."""
-    return np.empty(shape)[index].shape
+    picked: Shape = np.empty(shape)[index].shape
+    return picked
 
 
 @recipe
@@ -569,6 +634,19 @@ RECIPES: dict[str, Recipe] = {
     "linear": layers(),
     "vecdot": vectors(),
     "contract": contractions(),
+    **dict.fromkeys(("inv", "det", "cofactors", "log_abs_det", "sign_det"), matrices("square")),
+    **dict.fromkeys(("eigvalsh", "eigenvectors"), matrices("symmetric")),
+    **dict.fromkeys(("svdvals", "singular_vectors", "qr_factors", "pinv"), matrices()),
+    **dict.fromkeys(("diagonal", "trace"), one(min_dims=2, offset=st.integers(-3, 3))),
+    "solve": equations(),
+    "cholesky": matrices("definite", upper=st.booleans()),
+    "orthogonal_complement": orthonormal(),
+    "cross": spatial(),
+    "vector_norm": reduced(
+        Domain(only=tuple((-1) ** i * (0.3 + i / 16) for i in range(48))),
+        unique=True,
+        ord=st.sampled_from((-math.inf, -1, 0, 0.5, 1, 1.5, 2, 3, math.inf)),
+    ),
     # shaping
     "reshape": reshapes(),
     "expand_dims": expansions(),

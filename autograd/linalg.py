@@ -1,0 +1,37 @@
+"""Linear algebra by the array API's names: the extension ``linalg`` of the namespace.
+
+>>> import autograd as ag
+>>> ag.grad(lambda x: ag.linalg.slogdet(x).logabsdet)([[2.0, 0.0], [0.0, 4.0]])
+Tensor([[ 0.5,  0.0],
+        [ 0.0, 0.25]])
+"""
+
+from autograd.ops.factorizations import (
+    cholesky,
+    det,
+    eigh,
+    eigvalsh,
+    inv,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    svd,
+    svdvals,
+)
+from autograd.ops.linalg import matmul, matrix_transpose, outer, tensordot, vecdot
+from autograd.ops.matrices import (
+    cross,
+    diagonal,
+    matrix_norm,
+    matrix_power,
+    matrix_rank,
+    trace,
+    vector_norm,
+)
+
+__all__ = [
+    "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm", "matrix_power",
+    "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot",
+    "trace", "vecdot", "vector_norm",
+]  # fmt: skip

@@ -1,0 +1,563 @@
+"""Systems of equations, inverses, determinants, and the factors of matrices.
+
+A matrix is the last two axes of an array, any axes before them count matrices. The rules are for real matrices.
+
+A decomposition with several results is an operation for each result that has a derivative of its own (the values, which
+have one where some are equal, too), and one for the factors that only exist together (side by side in one array, of
+which `svd` and `qr` give the parts). What a rule needs besides is computed when it runs.
+
+Where factors are not unique they have no derivative. Eigenvectors of equal eigenvalues, and singular vectors of equal
+singular values, are such: NaN is what flows from them, as from a quotient 0 / 0, and `detect_anomaly` names the
+operation. Equal means here: as close as rounding, eps times the sum of their absolute values. The values themselves
+have derivatives there, if what is computed from them treats equal ones equally.
+
+The formulas are those of M. B. Giles, "An extended collection of matrix derivative results for forward and reverse mode
+algorithmic differentiation" (Oxford, 2008), where no other source is named.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autograd import backends
+from autograd.errors import DomainError, GradientError
+from autograd.op import describe, op
+from autograd.ops.reductions import products_of_others
+
+if TYPE_CHECKING:
+    from autograd.tensor import Tensor
+
+
+def _square(x: Any) -> Any:
+    """``x``, where its matrices are square."""
+    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"square matrices are needed, in the last two axes, and the shape is {tuple(x.shape)}")
+    return x
+
+
+def _adjoint(xp: Any, x: Any) -> Any:
+    """The transpose, of complex constants the conjugate one."""
+    return xp.conj(x.mT) if "complex" in str(x.dtype) else x.mT
+
+
+def _symmetric(xp: Any, x: Any) -> Any:
+    """The symmetric part of ``x``: so that a result depends on both triangles alike, and its gradient is symmetric."""
+    return 0.5 * (_square(x) + _adjoint(xp, x))
+
+
+def _diagonal_of_ones(xp: Any, x: Any) -> Any:
+    """The identity matrices in the shape of ``x``."""
+    return xp.triu(xp.tril(xp.ones_like(x)))
+
+
+def _columns(xp: Any, weights: Any) -> Any:
+    """``weights`` as rows, to be multiplied with the columns of a matrix."""
+    return xp.expand_dims(weights, axis=-2)
+
+
+def _lower_copied(xp: Any, x: Any) -> Any:
+    """The symmetric matrix that has the lower triangle of ``x``."""
+    return xp.tril(x) + xp.tril(x, k=-1).mT
+
+
+def _of_each(xp: Any, g: Any) -> Any:
+    """The gradient of a number as one that multiplies a matrix."""
+    return xp.expand_dims(g, axis=(-2, -1))
+
+
+# ---------------------------------------------------------------------------------------------- inverses and equations
+
+
+@op("⁻¹", text="{x}⁻¹", tex="{x}^{{-1}}", level=3)
+def inv(xp, x):
+    """The inverse of square matrices ``(..., n, n)``. Raises `DomainError` for a singular one.
+
+    To solve equations use `solve`, which is faster and more accurate.
+
+    >>> import autograd as ag
+    >>> ag.linalg.inv(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]))
+    Tensor([[ 0.5,  0.0],
+            [ 0.0, 0.25]])
+    """
+    return xp.linalg.inv(_square(x))
+
+
+inv.vjp(x=lambda g, out: -(out.mT @ g @ out.mT))
+
+
+@op("⁻¹·", text="solve({x}, {y})", tex=r"{x}^{{-1}} \, {y}", level=2)
+def solve(xp, x, y):
+    """``z`` with ``x @ z = y``: ``(..., n, n)`` with ``(..., n, k)`` gives ``(..., n, k)``, leading axes broadcast.
+
+    A one-dimensional ``y`` is a column, and so is each solution then. Raises `DomainError` for a singular ``x``.
+
+    >>> import autograd as ag
+    >>> ag.linalg.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([1.0, 1.0]))
+    Tensor([0.5, 0.25])
+    """
+    _square(x)
+    return xp.linalg.solve(x, xp.expand_dims(y, axis=-1))[..., 0] if len(y.shape) == 1 else xp.linalg.solve(x, y)
+
+
+def _solved_back(xp: Any, g: Any, x: Any, vector: bool) -> Any:
+    """The gradient by the right side, as columns."""
+    return xp.solve(x.mT, xp.expand_dims(g, axis=-1) if vector else g)
+
+
+def _solve_by_x(xp: Any, g: Any, x: Any, out: Any, y_shape: Any) -> Any:
+    vector = len(y_shape) == 1
+    return -(_solved_back(xp, g, x, vector) @ (xp.expand_dims(out, axis=-2) if vector else out.mT))
+
+
+def _solve_by_y(xp: Any, g: Any, x: Any, y_shape: Any) -> Any:
+    back = _solved_back(xp, g, x, len(y_shape) == 1)
+    return xp.squeeze(back, axis=-1) if len(y_shape) == 1 else back
+
+
+solve.vjp(x=_solve_by_x, y=_solve_by_y)
+
+
+@op("⁺", text="{x}⁺", tex="{x}^{{+}}", level=3)
+def pinv(xp, x, *, rtol=None):
+    """The pseudo-inverse (Moore and Penrose) of matrices ``(..., m, n)``, of shape ``(..., n, m)``.
+
+    Singular values up to ``rtol`` times the largest count as 0: a number, max(m, n) * eps by default. The derivative is
+    that at constant rank (G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 1973); where a change of
+    ``x`` changes the rank there is none.
+
+    >>> import autograd as ag
+    >>> ag.linalg.pinv(ag.Tensor([[3.0], [4.0]]))
+    Tensor([[0.12, 0.16]])
+    """
+    u, s, vh = xp.linalg.svd(x, full_matrices=False)
+    large = s > (max(x.shape[-2:]) * backends.epsilon(x.dtype) if rtol is None else rtol) * s[..., :1]
+    inverse = xp.where(large, 1.0 / xp.where(large, s, 1.0), 0.0)
+    return (_adjoint(xp, vh) * _columns(xp, inverse)) @ _adjoint(xp, u)
+
+
+def _pinv_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    # d out = -P dX P + P Pᵀ dXᵀ (1 - X P) + (1 - P X) dXᵀ Pᵀ P
+    p, pt, gt = out, out.mT, g.mT
+    left, right = gt @ p @ pt, pt @ p @ gt
+    return -(pt @ g @ pt) + left - x @ (p @ left) + right - (right @ p) @ x
+
+
+pinv.vjp(x=_pinv_by_x)
+
+
+# --------------------------------------------------------------------------------------------------------- determinants
+
+
+@op("det", text="det({x})", tex=r"\det({x})")
+def det(xp, x):
+    """The determinant of square matrices ``(..., n, n)``, of shape ``(...)``.
+
+    Its derivative is the matrix of `cofactors`, which singular matrices have, too. For large matrices, whose
+    determinant overflows, use `slogdet`.
+
+    >>> import autograd as ag
+    >>> ag.linalg.det(ag.Tensor([[1.0, 2.0], [3.0, 5.0]]))
+    Tensor(-1.0)
+    >>> ag.grad(ag.linalg.det)([[0.0, 2.0], [0.0, 5.0]])
+    Tensor([[ 5.0,  0.0],
+            [-2.0,  0.0]])
+    """
+    return xp.linalg.det(_square(x))
+
+
+det.vjp(x=lambda xp, g, x: _of_each(xp, g) * xp.cofactors(x))
+
+
+@op("cof", text="cof({x})", tex=r"\operatorname{{cof}}({x})")
+def cofactors(xp, x):
+    """The derivative of the determinant: ``det(x) * inv(x).mT``, also where ``x`` is singular, ``(..., n, n)``.
+
+    With x = U S Vᵀ it is det(U) det(V) U R Vᵀ, where R holds the products of all singular values but one (G. W.
+    Stewart, "On the adjugate matrix", Linear Algebra and its Applications 283, 1998); its own derivative has those
+    of all but two, by the same argument. Derivatives of det of third order go through the singular vectors, and are NaN
+    where singular values are equal.
+
+    >>> import autograd as ag
+    >>> ag.round(ag.cofactors(ag.Tensor([[1.0, 2.0], [3.0, 5.0]])))
+    Tensor([[ 5.0, -3.0],
+            [-2.0,  1.0]])
+    """
+    u, s, vh = xp.linalg.svd(_square(x), full_matrices=False)
+    signed = products_of_others(xp, s) * xp.expand_dims(xp.linalg.det(u) * xp.linalg.det(vh), axis=-1)
+    return (u * _columns(xp, signed)) @ vh
+
+
+def _cofactors_by_x(xp: Any, g: Any, x: Any) -> Any:
+    # det(S + E) = … + Σ_{i<j} r_ij (E_ii E_jj - E_ij E_ji), with r_ij the product of all singular values but s_i, s_j
+    n = x.shape[-1]
+    factors = xp.singular_vectors(x)
+    ut, vh, s = factors[..., :n], factors[..., n:], xp.svdvals(x)
+    inner = ut @ g @ vh.mT
+    same = _diagonal_of_ones(xp, inner)
+    rows = xp.where(same > 0, same, _columns(xp, s))  # row i: the singular values, 1 for the i-th
+    rest = (1.0 - same) * products_of_others(xp, rows)
+    straight = rest @ xp.expand_dims(xp.sum(same * inner, axis=-1), axis=-1)
+    core = same * straight - rest * inner.mT
+    return _of_each(xp, xp.sign_det(ut) * xp.sign_det(vh)) * (ut.mT @ core @ vh)
+
+
+cofactors.vjp(x=_cofactors_by_x)
+
+
+@op("log|det|", text="log|det({x})|", tex=r"\ln\left|\det({x})\right|")
+def log_abs_det(xp, x):
+    """The logarithm of the determinant's absolute value, of shape ``(...)``: a result of `slogdet`.
+
+    -inf for a singular matrix, which has no derivative: that raises `DomainError`.
+
+    >>> import autograd as ag
+    >>> ag.log_abs_det(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
+    Tensor(0.0)
+    """
+    return xp.linalg.slogdet(_square(x))[1]
+
+
+log_abs_det.vjp(x=lambda xp, g, x: _of_each(xp, g) * xp.inv(x).mT)
+
+
+@op("sgn det", text="sign(det({x}))", tex=r"\operatorname{{sgn}}(\det({x}))")
+def sign_det(xp, x):
+    """The determinant's sign, -1, 0 or 1, of shape ``(...)``: a result of `slogdet`. Piecewise constant: its gradient
+    is zero.
+
+    >>> import autograd as ag
+    >>> ag.sign_det(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
+    Tensor(-1.0)
+    """
+    return xp.linalg.slogdet(_square(x))[0]
+
+
+sign_det.vjp(x=lambda xp, x: xp.zeros_like(x))
+
+
+class SlogdetResult(NamedTuple):
+    """What `slogdet` returns."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+def slogdet(x: Any, /) -> SlogdetResult:
+    """The sign of the determinant, and the logarithm of its absolute value: ``det(x) == sign * exp(logabsdet)``.
+
+    ``x``: (..., n, n); both results have shape (...).
+
+    >>> import autograd as ag
+    >>> ag.linalg.slogdet(ag.Tensor([[2.0, 0.0], [0.0, -0.5]]))
+    SlogdetResult(sign=Tensor(-1.0), logabsdet=Tensor(0.0))
+    """
+    return SlogdetResult(sign_det(x), log_abs_det(x))
+
+
+# ------------------------------------------------------------------------------------------------------------- Cholesky
+
+
+@op("chol", text="cholesky({x})", tex=r"\operatorname{{chol}}({x})")
+def cholesky(xp, x, *, upper=False):
+    """The lower triangular L with ``L @ L.mT == x`` for symmetric, positive definite ``(..., n, n)``, or the upper one.
+
+    It is computed from the symmetric part of ``x``, and so the gradient is symmetric (I. Murray, "Differentiation of
+    the Cholesky decomposition", arXiv:1602.07527, 2016). Raises `DomainError` for what is not positive definite.
+
+    >>> import autograd as ag
+    >>> ag.linalg.cholesky(ag.Tensor([[4.0, 2.0], [2.0, 10.0]]))
+    Tensor([[2.0, 0.0],
+            [1.0, 3.0]])
+    """
+    factor = xp.linalg.cholesky(_symmetric(xp, x))
+    return _adjoint(xp, factor) if upper else factor
+
+
+def _cholesky_by_x(xp: Any, g: Any, out: Any, upper: bool) -> Any:
+    lower, g = (out.mT, g.mT) if upper else (out, g)
+    half = xp.solve(lower.mT, _lower_copied(xp, lower.mT @ g))
+    return 0.5 * xp.solve(lower.mT, half.mT)
+
+
+cholesky.vjp(x=_cholesky_by_x)
+
+
+# ------------------------------------------------------------------------------------------------- eigenvalues, vectors
+
+
+@op("λ", text="eigvalsh({x})", tex=r"\lambda({x})")
+def eigvalsh(xp, x):
+    """The eigenvalues of symmetric matrices ``(..., n, n)``, ascending, of shape ``(..., n)``.
+
+    They are those of the symmetric part of ``x``, and the gradient is symmetric.
+
+    >>> import autograd as ag
+    >>> ag.linalg.eigvalsh(ag.Tensor([[0.0, 2.0], [2.0, 0.0]]))
+    Tensor([-2.0, 2.0])
+    """
+    return xp.linalg.eigvalsh(_symmetric(xp, x))
+
+
+def _eigvalsh_by_x(xp: Any, g: Any, x: Any) -> Any:
+    vectors = xp.eigenvectors(x)
+    return (vectors * _columns(xp, g)) @ vectors.mT
+
+
+eigvalsh.vjp(x=_eigvalsh_by_x)
+
+
+def _gaps(xp: Any, values: Any) -> Any:
+    """``values[j] - values[i]`` at (i, j); 1 on the diagonal, and NaN where two are equal to rounding."""
+    gaps = xp.expand_dims(values, axis=-2) - xp.expand_dims(values, axis=-1)
+    same = _diagonal_of_ones(xp, gaps) > 0
+    close = xp.abs(gaps) <= xp.expand_dims(_rounding(xp, values), axis=-1)
+    return xp.where(same, 1.0, xp.where(close, math.nan, gaps))
+
+
+def _rounding(xp: Any, values: Any) -> Any:
+    """What two of these eigenvalues or singular values may differ by and still be equal."""
+    return backends.epsilon(values.dtype) * xp.sum(xp.abs(values), axis=-1, keepdims=True)
+
+
+@op("eigenvectors", text="eigenvectors({x})", tex=r"\operatorname{{eigenvectors}}({x})")
+def eigenvectors(xp, x):
+    """Orthonormal eigenvectors of symmetric matrices ``(..., n, n)``, as columns, in the order of `eigvalsh`.
+
+    Each is unique up to its sign, which is as the backend has it. The gradient is symmetric; it is NaN where
+    eigenvalues are equal, because then there is no derivative.
+
+    >>> import autograd as ag
+    >>> abs(ag.eigenvectors(ag.Tensor([[1.0, 0.0], [0.0, 2.0]])))
+    Tensor([[1.0, 0.0],
+            [0.0, 1.0]])
+    """
+    return xp.linalg.eigh(_symmetric(xp, x))[1]
+
+
+def _eigenvectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    turns = out.mT @ g
+    return out @ (0.5 * (turns - turns.mT) / _gaps(xp, xp.eigvalsh(x))) @ out.mT
+
+
+eigenvectors.vjp(x=_eigenvectors_by_x)
+
+
+class EighResult(NamedTuple):
+    """What `eigh` returns."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+
+def eigh(x: Any, /) -> EighResult:
+    """The eigenvalues, ascending, and the orthonormal eigenvectors, as columns, of symmetric matrices (..., n, n).
+
+    Both are of the symmetric part of ``x``. The eigenvalues have derivatives at any ``x``; for the eigenvectors see
+    `autograd.eigenvectors`: NaN flows from them where eigenvalues are equal.
+
+    >>> import autograd as ag
+    >>> w, v = ag.linalg.eigh(ag.Tensor([[0.0, 2.0], [2.0, 0.0]]))
+    >>> w, ag.round(v @ ag.matrix_transpose(v))
+    (Tensor([-2.0, 2.0]), Tensor([[1.0, 0.0],
+            [0.0, 1.0]]))
+    """
+    return EighResult(eigvalsh(x), eigenvectors(x))
+
+
+# --------------------------------------------------------------------------------------------- singular values, vectors
+
+
+@op("svdvals", text="svdvals({x})", tex=r"\operatorname{{svdvals}}({x})")
+def svdvals(xp, x):
+    """The singular values of matrices ``(..., m, n)``, descending, of shape ``(..., min(m, n))``.
+
+    >>> import autograd as ag
+    >>> ag.linalg.svdvals(ag.Tensor([[0.0, 3.0], [4.0, 0.0]]))
+    Tensor([4.0, 3.0])
+    """
+    return xp.linalg.svd(x, full_matrices=False)[1]
+
+
+def _svdvals_by_x(xp: Any, g: Any, x: Any) -> Any:
+    ut, vh = _halves(x, xp.singular_vectors(x))
+    return (ut.mT * _columns(xp, g)) @ vh
+
+
+svdvals.vjp(x=_svdvals_by_x)
+
+
+def _halves(x: Any, factors: Any) -> tuple[Any, Any]:
+    """The part of ``factors`` that is as wide as ``x`` is high, and the rest."""
+    m = x.shape[-2]
+    return factors[..., :m], factors[..., m:]
+
+
+@op("UᵀVᵀ", text="singular_vectors({x})", tex=r"\operatorname{{singular\ vectors}}({x})")
+def singular_vectors(xp, x):
+    """The singular vectors of matrices ``(..., m, n)`` as rows, in the order of `svdvals`: ``(..., min(m, n), m + n)``.
+
+    Of each row the first m elements are the left one, the others the right one; they are unique up to a common sign.
+    `svd` takes them apart. The derivative (J. Townsend, "Differentiating the singular value decomposition", 2016) is
+    NaN where singular values are equal, and for vectors that belong to a singular value 0 of a matrix that is not
+    square.
+
+    >>> import autograd as ag
+    >>> abs(ag.singular_vectors(ag.Tensor([[0.0, 3.0], [4.0, 0.0]])))
+    Tensor([[0.0, 1.0, 1.0, 0.0],
+            [1.0, 0.0, 0.0, 1.0]])
+    """
+    u, _, vh = xp.linalg.svd(x, full_matrices=False)
+    return xp.concat([u.mT, vh], axis=-1)
+
+
+def _singular_vectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    s = xp.svdvals(x)
+    (ut, vh), (gut, gvh) = _halves(x, out), _halves(x, g)
+    gaps = _gaps(xp, s) * (xp.expand_dims(s, axis=-2) + xp.expand_dims(s, axis=-1))
+    gaps = xp.where(_diagonal_of_ones(xp, gaps) > 0, 1.0, gaps)
+    left, right = ut @ gut.mT, vh @ gvh.mT
+    core = (left - left.mT) / gaps * _columns(xp, s) + xp.expand_dims(s, axis=-1) * ((right - right.mT) / gaps)
+    m, n = x.shape[-2:]
+    total = ut.mT @ core @ vh
+    if m == n:
+        return total
+    scale = xp.expand_dims(xp.where(s <= _rounding(xp, s), math.nan, s), axis=-1)
+    if m > n:  # what leaves the space that the left vectors span
+        return total + ((gut - left.mT @ ut) / scale).mT @ vh
+    return total + ut.mT @ ((gvh - right.mT @ vh) / scale)
+
+
+singular_vectors.vjp(x=_singular_vectors_by_x)
+
+
+@op("⊥", text="complement({x})", tex="{x}^{{\\perp}}", level=3)
+def orthogonal_complement(xp, x):
+    """For orthonormal columns ``(..., m, k)`` others, ``(..., m, m - k)``, that complete them to a basis. No gradient:
+    any rotation of them would do as well.
+
+    >>> import autograd as ag
+    >>> abs(ag.orthogonal_complement(ag.Tensor([[0.0], [1.0]])))
+    Tensor([[1.0],
+            [0.0]])
+    """
+    return xp.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :]
+
+
+def _completed(columns: Tensor, way: str) -> Tensor:
+    """Orthonormal columns and those that complete them to a basis. Raises where a gradient arrives."""
+    from autograd.ops.shaping import concat
+
+    whole: Tensor = concat([columns, orthogonal_complement(columns.detach())], axis=-1)
+
+    def refuse(gradient: Any) -> None:
+        raise GradientError(
+            f"a gradient arrived at the square factor {describe(whole)} of a matrix that is not square: the columns "
+            f"that complete it are arbitrary, and have no derivative. Pass {way} and use the others."
+        )
+
+    if whole.requires_grad:
+        whole.register_hook(refuse)
+    return whole
+
+
+class SVDResult(NamedTuple):
+    """What `svd` returns."""
+
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+
+def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
+    """The singular value decomposition ``x == (U * S[..., None, :]) @ Vh`` of matrices (..., m, n).
+
+    S, descending, is of shape (..., k) with k = min(m, n), U is (..., m, k) and Vh (..., k, n); with ``full_matrices``
+    U and Vh are completed to square ones. Their derivatives: see `singular_vectors`. A completed factor has none, and
+    raises `GradientError` where one is asked for.
+
+    >>> import autograd as ag
+    >>> u, s, vh = ag.linalg.svd(ag.Tensor([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]]), full_matrices=False)
+    >>> u.shape, s, vh.shape
+    ((3, 2), Tensor([4.0, 3.0]), (2, 2))
+    """
+    from autograd.tensor import asarray
+
+    x = asarray(x)
+    ut, vh = _halves(x, singular_vectors(x))
+    u, (m, n) = ut.mT, x.shape[-2:]
+    if full_matrices and m > n:
+        u = _completed(u, "full_matrices=False")
+    if full_matrices and m < n:
+        vh = _completed(vh.mT, "full_matrices=False").mT
+    return SVDResult(u, svdvals(x), vh)
+
+
+# ------------------------------------------------------------------------------------------------------------------- QR
+
+
+@op("QᵀR", text="qr({x})", tex=r"\operatorname{{qr}}({x})")
+def qr_factors(xp, x):
+    """Qᵀ and R of ``x == Q @ R``, side by side: ``(..., m, n)`` gives ``(..., k, m + n)`` with ``k = min(m, n)``.
+
+    `qr` takes them apart. The derivative (S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra
+    functions", Optimization Methods and Software 28, 2013; for m < n D. A. O. Roberts and L. R. Roberts, "QR and LQ
+    decomposition matrix backpropagation algorithms", arXiv:2009.10071, 2020) exists where the first k columns are
+    independent.
+
+    >>> import autograd as ag
+    >>> abs(ag.qr_factors(ag.Tensor([[0.0, 1.0], [2.0, 5.0]])))
+    Tensor([[0.0, 1.0, 2.0, 5.0],
+            [1.0, 0.0, 0.0, 1.0]])
+    """
+    q, r = xp.linalg.qr(x, mode="reduced")
+    return xp.concat([q.mT, r], axis=-1)
+
+
+def _qr_by_x(xp: Any, g: Any, out: Any, x_shape: Any) -> Any:
+    m, n = x_shape[-2:]
+    k = min(m, n)
+    qt, square, wide = out[..., :m], out[..., m : m + k], out[..., m + k :]
+    gqt, gsquare, gwide = g[..., :m], g[..., m : m + k], g[..., m + k :]
+    if m < n:  # x = Q [R₁ R₂], and R₂ = Qᵀ x₂
+        gqt = gqt + gwide @ (wide.mT @ qt)
+    turned = _lower_copied(xp, square @ gsquare.mT - gqt @ qt.mT)
+    first = xp.solve(square, gqt + turned @ qt).mT
+    return first if m >= n else xp.concat([first, qt.mT @ gwide], axis=-1)
+
+
+qr_factors.vjp(x=_qr_by_x)
+
+
+class QRResult(NamedTuple):
+    """What `qr` returns."""
+
+    Q: Tensor
+    R: Tensor
+
+
+def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
+    """``x == Q @ R`` with orthonormal columns of Q and an upper triangular R, of matrices (..., m, n).
+
+    With ``mode="reduced"`` Q is (..., m, k) and R (..., k, n), k = min(m, n); with ``"complete"`` they are (..., m, m)
+    and (..., m, n). The derivative exists where the first k columns of ``x`` are independent; a completed Q has none
+    and raises `GradientError` where one is asked for.
+
+    >>> import autograd as ag
+    >>> q, r = ag.linalg.qr(ag.Tensor([[0.0, 1.0], [2.0, 5.0]]))
+    >>> ag.round(q @ r)
+    Tensor([[0.0, 1.0],
+            [2.0, 5.0]])
+    """
+    from autograd.ops.shaping import pad
+    from autograd.tensor import asarray
+
+    if mode not in ("reduced", "complete"):
+        raise DomainError(f"qr: mode is {mode!r}; choose 'reduced' or 'complete'.")
+    x = asarray(x)
+    qt, r = _halves(x, qr_factors(x))
+    q, (m, n) = qt.mT, x.shape[-2:]
+    if mode == "complete" and m > n:
+        q = _completed(q, "mode='reduced'")
+        r = pad(r, pad_width=(*[(0, 0)] * (x.ndim - 2), (0, m - n), (0, 0)))
+    return QRResult(q, r)

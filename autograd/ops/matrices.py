@@ -1,0 +1,228 @@
+"""What else vectors and matrices are asked for: diagonals and traces, norms, powers, ranks.
+
+A matrix is the last two axes of an array, any axes before them count matrices.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import TYPE_CHECKING, Any
+
+from autograd import backends, shapes
+from autograd.errors import DomainError, ShapeError
+from autograd.op import describe, op
+from autograd.ops.elementwise import abs
+from autograd.ops.factorizations import inv, svdvals
+from autograd.ops.linalg import matmul
+from autograd.ops.reductions import max, min, sum
+
+if TYPE_CHECKING:
+    from autograd.tensor import Tensor
+
+
+# ------------------------------------------------------------------------------------------------------------ diagonals
+
+
+def _places(m: int, n: int, offset: int) -> slice:
+    """Where the diagonal is in the elements of an (m, n) matrix, in row-major order."""
+    start = offset if offset >= 0 else -offset * n
+    count = builtins.min(m, n, m + offset, n - offset)
+    return slice(start, start + (count - 1) * (n + 1) + 1, n + 1) if count > 0 else slice(0, 0)
+
+
+@op("diag", text="diagonal({x})", tex=r"\operatorname{{diag}}({x})")
+def diagonal(xp, x, *, offset=0):
+    """The elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(..., k)``.
+
+    >>> import autograd as ag
+    >>> ag.linalg.diagonal(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]))
+    Tensor([1.0, 4.0])
+    """
+    if len(x.shape) < 2:
+        raise ValueError("a diagonal is in the last two axes, so it needs two of them")
+    *batch, m, n = x.shape
+    return xp.reshape(x, shape=(*batch, m * n))[..., _places(m, n, offset)]
+
+
+def _diagonal_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
+    *batch, m, n = x_shape
+    flat = xp.scatter_add(g, index=(..., _places(m, n, offset)), shape=(*batch, m * n))
+    return xp.reshape(flat, shape=x_shape)
+
+
+diagonal.vjp(x=_diagonal_by_x)
+
+
+@op("tr", text="tr({x})", tex=r"\operatorname{{tr}}({x})", casts=True)
+def trace(xp, x, *, offset=0):
+    """The sum of the elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(...)``.
+
+    >>> import autograd as ag
+    >>> ag.linalg.trace(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]))
+    Tensor(5.0)
+    """
+    return xp.sum(xp.diagonal(x, offset=offset), axis=-1)
+
+
+def _trace_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
+    everywhere = xp.broadcast_to(xp.expand_dims(g, axis=(-2, -1)), shape=x_shape)
+    return xp.triu(xp.tril(everywhere, k=offset), k=offset)
+
+
+trace.vjp(x=_trace_by_x)
+
+
+# -------------------------------------------------------------------------------------------------------- cross product
+
+
+@op("×", text="cross({x}, {y})", tex=r"{x} \times {y}", level=2, broadcasts=True)
+def cross(xp, x, y, *, axis=-1):
+    """The cross products of the vectors of three elements that lie along ``axis``, by which ``x`` and ``y`` broadcast.
+
+    >>> import autograd as ag
+    >>> ag.linalg.cross(ag.Tensor([1.0, 0.0, 0.0]), ag.Tensor([0.0, 1.0, 0.0]))
+    Tensor([0.0, 0.0, 1.0])
+    """
+    if axis >= 0 and len(x.shape) != len(y.shape):
+        raise DomainError(
+            f"cross counts its axis from the end where x and y differ in their number of axes: {axis} must be -1 or "
+            "lower."
+        )
+    if not x.shape[axis] == y.shape[axis] == 3:
+        raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need 3 each")
+    forward = xp.roll(x, -1, axis=axis) * xp.roll(y, -2, axis=axis)
+    return forward - xp.roll(x, -2, axis=axis) * xp.roll(y, -1, axis=axis)
+
+
+cross.vjp(
+    x=lambda xp, g, y, axis: xp.cross(y, g, axis=axis),
+    y=lambda xp, g, x, axis: xp.cross(g, x, axis=axis),
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------- norms
+
+
+@op("‖x‖", text="‖{x}‖", tex=r"\left\Vert {x} \right\Vert_{{{ord}}}")
+def vector_norm(xp, x, *, axis=None, keepdims=False, ord=2):
+    """The norm of the vectors along ``axis`` (a number, a tuple of them, or ``None`` for all): ``sum(|x|**ord)**(1 /
+    ord)``.
+
+    ``ord=inf`` and ``-inf`` are the largest and the smallest absolute value, which equal ones share the gradient of;
+    ``ord=0`` counts what is not 0. Where the norm has a kink, at the zero vector and, for ``ord <= 1``, at zero
+    elements, the derivative by these is taken as 0, as in PyTorch.
+
+    >>> import autograd as ag
+    >>> ag.linalg.vector_norm(ag.Tensor([3.0, -4.0])), ag.grad(ag.linalg.vector_norm)([0.0, 0.0])
+    (Tensor(5.0), Tensor([0.0, 0.0]))
+    """
+    size = xp.abs(x)
+    if ord == math.inf:
+        return xp.max(size, axis=axis, keepdims=keepdims)
+    if ord == -math.inf:
+        return xp.min(size, axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return xp.sum(xp.astype(size != 0, size.dtype), axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return xp.sum(size, axis=axis, keepdims=keepdims)
+    if ord == 2:
+        return xp.sqrt(xp.sum(size * size, axis=axis, keepdims=keepdims))
+    return xp.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def _norm_by_x(xp: Any, g: Any, x: Any, out: Any, x_shape: Any, axis: Any, ord: Any) -> Any:
+    kept = shapes.keepdims_shape(x_shape, axis)
+    g, out = xp.reshape(g, shape=kept), xp.reshape(out, shape=kept)
+    if ord == 0:
+        return xp.zeros_like(x)
+    if ord == 1:
+        return g * xp.sign(x)
+    if ord in (math.inf, -math.inf):
+        chosen = xp.astype(xp.abs(x) == out, g.dtype)
+        return xp.sign(x) * chosen * (g / xp.sum(chosen, axis=axis, keepdims=True))
+    flat = (x == 0) | (out == 0)
+    unit = xp.where(flat, 0.0, x) / xp.where(out == 0, 1.0, out)
+    if ord == 2:
+        return g * unit
+    return g * xp.sign(unit) * xp.where(flat, 1.0, xp.abs(unit)) ** (ord - 1)
+
+
+vector_norm.vjp(x=_norm_by_x)
+
+
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:
+    """The norm of matrices, ``(..., m, n)`` to ``(...)``, or ``(..., 1, 1)`` with ``keepdims``.
+
+    ``ord``: ``"fro"`` the root of the sum of squares, ``"nuc"`` the sum of the singular values, ``2`` and ``-2`` the
+    largest and the smallest of these, ``1`` and ``-1`` the largest and the smallest sum of absolute values in a column,
+    ``inf`` and ``-inf`` in a row. Where several are the largest they share the gradient.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor([[3.0, 0.0], [0.0, -4.0]])
+    >>> [ag.linalg.matrix_norm(x, ord=ord).item() for ord in ("fro", "nuc", 2, -2, 1, -float("inf"))]
+    [5.0, 7.0, 4.0, 3.0, 4.0, 3.0]
+    """
+    from autograd.ops.shaping import reshape
+
+    if len(x.shape) < 2:
+        raise ShapeError(f"matrix_norm takes matrices, in the last two axes, and was given {describe(x)}.")
+    if ord in ("fro", None):
+        norm: Tensor = vector_norm(x, axis=(-2, -1))
+    elif ord == "nuc":
+        norm = sum(svdvals(x), axis=-1)
+    elif ord in (2, -2):
+        norm = (max if ord == 2 else min)(svdvals(x), axis=-1)
+    elif ord in (1, -1, math.inf, -math.inf):
+        along, across = (-2, -1) if ord in (1, -1) else (-1, -1)
+        norm = (max if ord in (1, math.inf) else min)(sum(abs(x), axis=along), axis=across)
+    else:
+        raise DomainError(f"matrix_norm: ord is {ord!r}; choose 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")
+    return reshape(norm, shape=(*x.shape[:-2], 1, 1)) if keepdims else norm
+
+
+# ----------------------------------------------------------------------------------------------------- powers and ranks
+
+
+def matrix_power(x: Any, n: int, /) -> Tensor:
+    """``x @ x @ …``, ``n`` times, of square matrices: by repeated squaring, and of the inverse where ``n`` is negative.
+
+    >>> import autograd as ag
+    >>> ag.linalg.matrix_power(ag.Tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
+    Tensor([[1.0, 5.0],
+            [0.0, 1.0]])
+    """
+    from autograd.ops.creation import ones_like, tril, triu
+    from autograd.tensor import asarray
+
+    x = asarray(x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(f"matrix_power takes square matrices, and was given {describe(x)}.")
+    if n == 0:
+        return triu(tril(ones_like(x)))  # type: ignore[no-any-return]
+    square, n = (x, n) if n > 0 else (inv(x), -n)
+    power: Tensor | None = None
+    while n:
+        if n % 2:
+            power = square if power is None else matmul(power, square)
+        n //= 2
+        square = matmul(square, square) if n else square
+    assert power is not None
+    return power
+
+
+def matrix_rank(x: Any, /, *, rtol: float | None = None) -> Tensor:
+    """How many singular values of matrices ``(..., m, n)`` are larger than ``rtol`` times the largest: integers of
+    shape ``(...)``. By default ``rtol`` is max(m, n) * eps. No gradient.
+
+    >>> import autograd as ag
+    >>> ag.linalg.matrix_rank(ag.Tensor([[1.0, 2.0], [2.0, 4.0]]))
+    Tensor(1)
+    """
+    from autograd.tensor import asarray
+
+    x = asarray(x).detach()
+    values = svdvals(x)
+    rtol = builtins.max(x.shape[-2:]) * backends.epsilon(values.dtype) if rtol is None else rtol
+    rank: Tensor = sum(values > rtol * values[..., :1], axis=-1)
+    return rank
