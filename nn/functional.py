@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from autograd import (
@@ -14,22 +16,30 @@ from autograd import (
     leaky_relu,
     linear,
     log_softmax,
+    no_grad,
+    random,
     relu,
+    reshape,
     sigmoid,
     softmax,
     softplus,
+    standardize,
     tanh,
+    where,
 )
 from autograd import one_hot as one_hot_of
 from autograd import squared_error as mse_loss
-from autograd.backends import as_dtype, is_inexact
+from autograd.backends import as_dtype, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
 
 __all__ = [
     "accuracy",
+    "batch_norm",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "dropout",
     "gelu",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -47,7 +57,7 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     """Integer labels ``(…)`` as ``(…, classes)``: 1 at the label, 0 elsewhere.
 
     Raises `autograd.errors.DTypeError` for labels that are no integers and `autograd.errors.DomainError` for labels
-    outside of ``0 … classes - 1``.
+    outside of ``0 … classes - 1``. On a GPU, where looking at them would be to wait, these give NaN.
 
     >>> one_hot([2, 0], 3)
     Tensor([[0.0, 0.0, 1.0],
@@ -56,12 +66,116 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     labels = asarray(labels)
     if is_inexact(labels.dtype):
         raise DTypeError(f"one_hot takes integer labels; it was given {labels.dtype} of shape {labels.shape}.")
+    if not is_host(labels.data):
+        rows = one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))
+        return where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)  # type: ignore[no-any-return]
     low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, -1)
     if low < 0 or high >= classes:
         raise DomainError(
             f"labels from {low} to {high} do not fit {classes} classes, numbered from 0 to {classes - 1}."
         )
     return one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))  # type: ignore[no-any-return]
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:
+    """``x`` with every element set to 0 with probability ``p`` and the others divided by ``1 - p``; while not
+    ``training``, ``x`` itself.
+
+    ``generator``: a NumPy Generator, which each call moves on. N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever
+    and R. Salakhutdinov, "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014; scaled
+    while training, so that the mean is kept. Raises `autograd.errors.DomainError` for a ``p`` outside of 0 to 1.
+
+    >>> import numpy
+    >>> dropout([1.0, 2.0, 3.0, 4.0], generator=numpy.random.default_rng(0))
+    Tensor([0.0, 4.0, 6.0, 8.0])
+    """
+    if not 0 <= p <= 1:
+        raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
+    x = asarray(x)
+    if not training or p == 0:
+        return x
+    kept = random.bernoulli(1 - p, x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    return x * (kept * (1 / (1 - p) if p < 1 else 0.0))
+
+
+def layer_norm(
+    x: Any, normalized_shape: int | Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """Every sample with mean 0 and variance 1 over its last axes, then times ``weight`` plus ``bias``.
+
+    ``normalized_shape``: the lengths of these axes, and the shape of ``weight`` and ``bias``. ``eps`` is added to the
+    variance. J. Ba, J. Kiros and G. Hinton, "Layer normalization", 2016. Raises `autograd.errors.ShapeError` where
+    ``x`` does not end in ``normalized_shape``.
+
+    >>> layer_norm([[1.0, 2.0, 3.0]], 3, eps=0.0)
+    Tensor([[-1.22474, 0.0, 1.22474]])
+    """
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    x = asarray(x)
+    if x.shape[-len(shape) :] != shape or not shape:
+        raise ShapeError(f"layer_norm over the shape {shape} was given {x.shape}, which does not end in it.")
+    axes = tuple(range(-len(shape), 0))
+    return _rescaled(standardize(x, axis=axes if len(axes) > 1 else -1, eps=eps), weight, bias)
+
+
+def batch_norm(
+    x: Any,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Every channel of ``x`` with mean 0 and variance 1, then times ``weight`` plus ``bias``; channels are axis 1.
+
+    ``x``: ``(batch, channels, …)``; the others ``(channels,)``. While ``training``, mean and variance are those of the
+    batch, and ``running_mean`` and ``running_var`` (with the variance's n - 1) move by the share ``momentum`` towards
+    them; else mean and variance are the running ones. S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep
+    network training by reducing internal covariate shift", ICML 2015. Raises `autograd.errors.ShapeError` for another
+    number of channels, and while training for a single value per channel, which has no variance.
+
+    >>> import autograd as ag
+    >>> mean, var = ag.zeros(1), ag.ones(1)
+    >>> batch_norm([[1.0], [3.0]], mean, var, training=True, eps=0.0).tolist(), mean
+    ([[-1.0], [1.0]], Tensor([0.2]))
+    """
+    x = asarray(x)
+    if x.ndim < 2 or x.shape[1:2] != running_mean.shape:
+        raise ShapeError(
+            f"batch_norm over {running_mean.shape} channels takes (batch, channels, …); it was given {x.shape}."
+        )
+    axes = (0, *range(2, x.ndim))
+    if training:
+        if x.size < 2 * x.shape[1]:
+            raise ShapeError(
+                f"batch_norm was given {x.shape}, fewer than two values per channel, which have no variance: train on "
+                "larger batches, or evaluate with training=False."
+            )
+        with no_grad():
+            _follow(running_mean, x.mean(axes), momentum)
+            _follow(running_var, x.var(axes, correction=1), momentum)
+        x = standardize(x, axis=axes, eps=eps)
+    else:
+        scale = 1 / (running_var + eps).sqrt()
+        weight = scale if weight is None else weight * scale
+        bias = (0.0 if bias is None else bias) - running_mean * weight
+    if x.ndim > 2:
+        column = (-1, *(1,) * (x.ndim - 2))
+        weight, bias = (t if t is None else reshape(t, shape=column) for t in (weight, bias))
+    return _rescaled(x, weight, bias)
+
+
+def _rescaled(x: Tensor, weight: Any, bias: Any) -> Tensor:
+    """``x · weight + bias``, as far as these are given."""
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+def _follow(running: Tensor, now: Tensor, momentum: float) -> None:
+    """Move ``running`` towards ``now``: a new array, so that a graph that has read the old one stays right."""
+    running._set((1 - momentum) * running.data + momentum * now.to(running.dtype).data)
 
 
 def accuracy(logits: Any, labels: Any) -> float:

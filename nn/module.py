@@ -72,6 +72,7 @@ class Module:
     ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
     """
 
+    moves = 0  # of all modules so far: by it an optimizer sees that it has to follow
     _training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
@@ -278,7 +279,8 @@ class Module:
         """Move every parameter and buffer to ``target``, a device or a floating-point dtype; returns the module.
 
         The Tensors stay the same objects, so an optimizer that was given them still has them; what it has accumulated
-        is not moved, so make optimizers afterwards. Integer buffers keep their dtype.
+        follows at its next step. Integer buffers keep their dtype. Raises `autograd.errors.DeviceError` for a device
+        that is not there, and then has moved nothing.
         """
         device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
         for _, tensor in self._named_state():
@@ -286,6 +288,7 @@ class Module:
                 tensor._set(tensor.detach().to(target).data)
                 if tensor.grad is not None:
                     tensor.grad = tensor.grad.detach().to(target)
+        Module.moves += 1
         return self
 
     def apply(self, function: Callable[[Module], Any]) -> Self:

@@ -18,6 +18,7 @@ from autograd.errors import DomainError, DTypeError
 from autograd.graph import TRACER
 from autograd.memory import all_written
 from nn.errors import StateError
+from nn.module import Module
 
 
 class Optimizer:
@@ -45,6 +46,7 @@ class Optimizer:
                 "an optimizer was given no parameters: pass model.parameters(), and mind that a generator is "
                 "empty after one use."
             )
+        self._moves = Module.moves
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
@@ -100,6 +102,8 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient; the others keep their value and state."""
         tracer = TRACER.get()
+        if self._moves != Module.moves and tracer is None:
+            self._follow()
         for group in self.param_groups:
             try:
                 self._update(group if tracer is None else self._traced(tracer, group))
@@ -107,6 +111,15 @@ class Optimizer:
                 if tracer is None:
                     all_written(p.data for p in group["params"])
                 raise
+
+    def _follow(self) -> None:
+        """Take what was accumulated to the device and the dtype that the parameters have now."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                for name, like in self._begin(p, group).items():
+                    kept = self.state[p][name]
+                    kept._set(kept.to(like.dtype).to(like.device).data)
+        self._moves = Module.moves
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
         """``group`` as a trace takes it: the learning rate may change at any step, the others make it trace anew."""
