@@ -7,9 +7,10 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, overload
 
-from autograd import asarray, reshape
+from autograd import Tensor, asarray, reshape
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError, ShapeError
 from nn import functional as F
@@ -129,6 +130,127 @@ class Flatten(_Plain):
         return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
 
 
+class Dropout(Module):
+    """While training every element is 0 with probability ``p`` and the others are divided by ``1 - p``; else nothing.
+
+    ``seed``: an integer, a NumPy Generator that moves on with each call, or ``None`` for fresh entropy. It is not saved
+    with the module. Shapes stay. Raises `autograd.errors.DomainError` for a ``p`` outside of 0 to 1. See
+    `nn.functional.dropout`.
+
+    >>> import nn
+    >>> layer = nn.Dropout(0.5, seed=0)
+    >>> layer([1.0, 2.0, 3.0, 4.0]), layer.eval()([1.0, 2.0, 3.0, 4.0])
+    (Tensor([0.0, 4.0, 6.0, 8.0]), Tensor([1.0, 2.0, 3.0, 4.0]))
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: Any = None) -> None:
+        if not 0 <= p <= 1:
+            raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
+        self.p = p
+        self.generator = initialisers.generator(seed)
+
+    def forward(self, x: Any) -> Any:
+        """``(…)`` to ``(…)``."""
+        return F.dropout(x, self.p, self.training, generator=self.generator)
+
+    def arguments(self) -> dict[str, Any]:
+        """The probability."""
+        return {"p": self.p}
+
+
+class LayerNorm(Module):
+    """Every sample with mean 0 and variance 1 over its last axes, then times ``weight`` plus ``bias``.
+
+    ``normalized_shape``: the lengths of these axes, a number for one axis; input and output ``(…, *normalized_shape)``.
+    ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` where ``elementwise_affine`` or ``bias`` is false.
+    ``eps`` is added to the variance. See `nn.functional.layer_norm`.
+
+    >>> import nn
+    >>> layer = nn.LayerNorm(3)
+    >>> layer.weight.tolist(), layer.bias.tolist()
+    ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+        self.normalized_shape = tuple(_count(n, f"normalized_shape[{i}]") for i, n in enumerate(given))
+        self.eps = eps
+        affine = elementwise_affine, elementwise_affine and bias
+        self.weight, self.bias = _ones_and_zeros(self.normalized_shape, *affine, dtype, device)
+
+    def forward(self, x: Any) -> Any:
+        """``(…, *normalized_shape)`` to the same."""
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def arguments(self) -> dict[str, Any]:
+        """The shape, eps, and whether there are weights and biases."""
+        return {
+            "normalized_shape": self.normalized_shape,
+            "eps": self.eps,
+            "elementwise_affine": self.weight is not None,
+            "bias": self.bias is not None or self.weight is None,
+        }
+
+
+class BatchNorm1d(Module):
+    """Every feature with mean 0 and variance 1 over the batch, then times ``weight`` plus ``bias``.
+
+    Input and output ``(batch, num_features)`` or ``(batch, num_features, length)``. In evaluation mean and variance are
+    the running ones, the buffers ``running_mean`` (from 0) and ``running_var`` (from 1), which move by the share
+    ``momentum`` towards each batch's while training. ``weight`` starts at 1 and ``bias`` at 0; they are ``None``
+    without ``affine``. ``eps`` is added to the variance. See `nn.functional.batch_norm`.
+
+    >>> import nn
+    >>> [name for name, _ in nn.BatchNorm1d(3).named_buffers()]
+    ['running_mean', 'running_var']
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.num_features = _count(num_features, "num_features")
+        self.eps, self.momentum = eps, momentum
+        self.weight, self.bias = _ones_and_zeros((self.num_features,), affine, affine, dtype, device)
+        self.register_buffer("running_mean", Tensor(NUMPY.zeros(self.num_features), dtype=dtype, device=device))
+        self.register_buffer("running_var", Tensor(NUMPY.ones(self.num_features), dtype=dtype, device=device))
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, num_features, …)`` to the same."""
+        running = self.running_mean, self.running_var
+        return F.batch_norm(x, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
+
+    def arguments(self) -> dict[str, Any]:
+        """The number of features, eps, momentum, and whether there are weights and biases."""
+        given = {"num_features": self.num_features, "eps": self.eps, "momentum": self.momentum}
+        return given | {"affine": self.weight is not None}
+
+
+def _ones_and_zeros(
+    shape: tuple[int, ...], weight: bool, bias: bool, dtype: Any, device: str | None
+) -> tuple[Parameter | None, Parameter | None]:
+    """The weight and the bias of a normalisation, which change nothing at the start; ``None`` for what is not asked."""
+    return (
+        Parameter(NUMPY.ones(shape), dtype=dtype, device=device) if weight else None,
+        Parameter(NUMPY.zeros(shape), dtype=dtype, device=device) if bias else None,
+    )
+
+
 class Sequential(Module):
     """Modules one after the other: the output of each is the input of the next.
 
@@ -206,6 +328,9 @@ ACTIVATIONS: dict[str, Callable[[], Module]] = {
 }
 """What `MLP` calls its activations."""
 
+NORMS: dict[str, Callable[..., Module]] = {"layer": LayerNorm, "batch": BatchNorm1d}
+"""What `MLP` calls its normalisations."""
+
 
 class MLP(Module):
     """A multilayer perceptron: fully connected layers of the given sizes, with an activation after each but the last.
@@ -214,12 +339,14 @@ class MLP(Module):
     ``activation``: ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"gelu"`` or ``"softplus"``. ``output``:
     the activation after the last layer; none by default, so that the outputs are logits for
     `nn.functional.cross_entropy`. ``init``: how weights start; by default Glorot's uniform with the activation's gain
-    for sigmoid and tanh, He's uniform for the others. Biases start at 0. ``seed``: an integer, a NumPy Generator, or
-    ``None`` for fresh entropy. ``dtype``: float32 by default.
+    for sigmoid and tanh, He's uniform for the others. Biases start at 0. ``norm``: ``"layer"`` or ``"batch"``, a
+    `LayerNorm` or `BatchNorm1d` before every hidden activation. ``dropout``: the probability of a `Dropout` after it.
+    ``seed``: an integer, a NumPy Generator, or ``None`` for fresh entropy; it decides the weights and then what is
+    dropped. ``dtype``: float32 by default.
 
     Input ``(…, sizes[0])``, output ``(…, sizes[-1])``. ``layers`` is a `Sequential`; indexing and slicing go to it.
-    Raises `autograd.errors.DomainError` for an unknown activation and `autograd.errors.ShapeError` for fewer than two
-    sizes.
+    Raises `autograd.errors.DomainError` for an unknown activation or normalisation and `autograd.errors.ShapeError` for
+    fewer than two sizes.
 
     >>> import nn
     >>> model = nn.MLP([256, 100, 10], seed=0)
@@ -239,6 +366,8 @@ class MLP(Module):
         *,
         seed: Any = None,
         init: str | Callable[..., Any] | None = None,
+        norm: str | None = None,
+        dropout: float = 0.0,
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
@@ -252,16 +381,17 @@ class MLP(Module):
         for name in (activation, *([output] if output else [])):
             if name not in ACTIVATIONS:
                 raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
-        self.activation, self.output = activation, output
+        if norm is not None and norm not in NORMS:
+            raise DomainError(f"norm {norm!r} is unknown: choose one of {', '.join(NORMS)}, or None.")
+        self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
         rng = initialisers.generator(seed)
         init = init or _init_for(activation)
         layers: list[Module] = []
-        for entering, leaving in zip(self.sizes, self.sizes[1:], strict=False):
-            layers += [
-                Linear(entering, leaving, seed=rng, init=init, dtype=dtype, device=device),
-                ACTIVATIONS[activation](),
-            ]
-        layers[-1:] = [ACTIVATIONS[output]()] if output else []
+        for entering, leaving in pairwise(self.sizes):
+            hidden = [NORMS[norm](leaving, dtype=dtype, device=device)] if norm else []
+            hidden += [ACTIVATIONS[activation](), *([Dropout(dropout, seed=rng)] if dropout else [])]
+            layers += [Linear(entering, leaving, seed=rng, init=init, dtype=dtype, device=device), *hidden]
+        layers[-len(hidden) :] = [ACTIVATIONS[output]()] if output else []
         self.layers = Sequential(*layers)
 
     def forward(self, x: Any) -> Any:
@@ -271,8 +401,9 @@ class MLP(Module):
         return x
 
     def arguments(self) -> dict[str, Any]:
-        """The sizes and activations."""
-        return {"sizes": self.sizes, "activation": self.activation, "output": self.output}
+        """The sizes, the activations, and what stands beside them."""
+        names = ("sizes", "activation", "output", "norm", "dropout")
+        return {name: getattr(self, name) for name in names}
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -6,10 +6,12 @@ A file is written whole or not at all. What it holds, NumPy alone can read: ``nu
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -38,6 +40,9 @@ LAYERS: dict[str, type[Module]] = {
         layers.Softplus,
         layers.Softmax,
         layers.Flatten,
+        layers.Dropout,
+        layers.LayerNorm,
+        layers.BatchNorm1d,
         layers.Sequential,
         layers.MLP,
     )
@@ -149,7 +154,7 @@ def load_model(path: str | PathLike[str]) -> Module:
         if not all(is_inexact(t.dtype) for t in tensors):
             raise FileError("its weights are integers")
         model = _build(architecture)
-        for name, p in model.named_parameters():
+        for name, p in model._named_state():
             p._set(p.detach().to(state[name].dtype).data)
         model.load_state_dict(state)
     except UNBELIEVABLE as error:
@@ -309,6 +314,13 @@ def _size(architecture: dict[str, Any]) -> int:
         return sum(map(_size, architecture["children"].values()))
     if kind == "Linear":
         return int(given["out_features"]) * (int(given["in_features"]) + bool(given["bias"]))
+    if kind == "LayerNorm":
+        per_feature = 1 + bool(given["bias"]) if given["elementwise_affine"] else 0
+        return math.prod(int(n) for n in given["normalized_shape"]) * per_feature
+    if kind == "BatchNorm1d":
+        return int(given["num_features"]) * (4 if given["affine"] else 2)
     if kind == "MLP":
-        return sum(int(b) * (int(a) + 1) for a, b in zip(given["sizes"], given["sizes"][1:], strict=False))
+        sizes = [int(n) for n in given["sizes"]]
+        per_neuron = {"layer": 2, "batch": 4}.get(given.get("norm"), 0)
+        return sum(b * (a + 1) for a, b in pairwise(sizes)) + per_neuron * sum(sizes[1:-1])
     return 0

@@ -72,6 +72,155 @@ def test_the_losses_refuse_in_sentences():
         F.cross_entropy(np.zeros((0, 4)), np.zeros(0, int))
 
 
+X = RNG.normal(size=(6, 4, 5)) * 2 + 1
+
+
+def leaf(*shape):
+    return RNG.normal(size=shape)
+
+
+def beside_pytorch(ours, theirs, *arrays):
+    """Both functions on leaves of the same arrays: their values and gradients agree."""
+    torch = pytest.importorskip("torch")
+    a = [ag.Tensor(x, requires_grad=True) for x in arrays]
+    b = [torch.tensor(x, requires_grad=True) for x in arrays]
+    y, expected = ours(*a), theirs(torch, *b)
+    np.testing.assert_allclose(y.data, expected.detach().numpy(), rtol=1e-10, atol=1e-12)
+    weights = RNG.normal(size=y.shape)
+    y.backward(weights)
+    expected.backward(torch.tensor(weights))
+    for mine, other in zip(a, b, strict=True):
+        np.testing.assert_allclose(mine.grad.data, other.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (6, 4, 5)])
+@pytest.mark.parametrize("affine", [0, 1, 2])
+def test_layer_norm_is_pytorchs(shape, affine):
+    arrays = [leaf(*shape) for _ in range(affine)]
+    beside_pytorch(
+        lambda x, *wb: F.layer_norm(x, shape, *wb, eps=0.01),
+        lambda torch, x, *wb: torch.nn.functional.layer_norm(x, shape, *wb, eps=0.01),
+        X,
+        *arrays,
+    )
+
+
+@pytest.mark.parametrize("x", [X[..., 0], X], ids=["(6, 4)", "(6, 4, 5)"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("affine", [0, 1, 2])
+def test_batch_norm_is_pytorchs(x, training, affine):
+    torch = pytest.importorskip("torch")
+    mean, var = leaf(4), 1 + leaf(4) ** 2
+    ours = ag.Tensor(mean), ag.Tensor(var)
+    theirs = torch.tensor(mean), torch.tensor(var)
+
+    def of(function, running, x, wb):
+        weight, bias = [*wb, None, None][:2]
+        return function(x, *running, weight, bias, training, 0.3, 0.01)
+
+    beside_pytorch(
+        lambda x, *wb: of(F.batch_norm, ours, x, wb),
+        lambda torch, x, *wb: of(torch.nn.functional.batch_norm, theirs, x, wb),
+        x,
+        *[leaf(4) for _ in range(affine)],
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.data, other.numpy())
+
+
+def test_gradients_of_the_norms_are_those_of_differences():
+    w, b = (ag.Tensor(leaf(4), requires_grad=True) for _ in range(2))
+    x = ag.Tensor(X[..., 0], requires_grad=True)
+    ag.testing.gradcheck(lambda *args: F.layer_norm(args[0], 4, *args[1:]), x, w, b)
+    ag.testing.gradgradcheck(lambda *args: F.layer_norm(args[0], 4, *args[1:]), x, w, b)
+
+    def normed(x, w, b):
+        return F.batch_norm(x, ag.zeros(4), ag.ones(4), w, b, training=True)
+
+    ag.testing.gradcheck(normed, x, w, b)
+    ag.testing.gradgradcheck(normed, x, w, b)
+
+
+def test_a_later_batch_leaves_an_earlier_evaluations_gradient_right():
+    mean, var = ag.Tensor(np.ones(4)), ag.Tensor(np.ones(4) * 4)
+    w = ag.Tensor(np.ones(4), requires_grad=True)
+    y = F.batch_norm(X[..., 0], mean, var, w, eps=0.0)
+    F.batch_norm(X[..., 0] + 100, mean, var, training=True)
+    assert (mean.data > 5).all()
+    y.sum().backward()
+    np.testing.assert_allclose(w.grad.data, ((X[..., 0] - 1) / 2).sum(0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("p", [0.2, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(dtype, p):
+    x = ag.Tensor(np.full((200, 300), 3.0), dtype=dtype, requires_grad=True)
+    y = F.dropout(x, p, generator=np.random.default_rng(0))
+    assert y.dtype == dtype
+    kept = y.data != 0
+    assert kept.mean() == pytest.approx(1 - p, abs=5 * (p * (1 - p) / kept.size) ** 0.5)
+    np.testing.assert_allclose(y.data[kept], 3 / (1 - p), rtol=1e-6)
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.data, kept / (1 - p), rtol=1e-6)
+
+
+def test_dropout_draws_a_mask_at_each_call_and_the_graph_keeps_its_own():
+    rng = np.random.default_rng(0)
+    x = ag.Tensor(np.ones(100), requires_grad=True)
+    first, second = F.dropout(x, generator=rng), F.dropout(x, generator=rng)
+    assert (first.data != second.data).any()
+    np.testing.assert_array_equal(ag.Graph(first).replay()[first.node].data, first.data)
+    again = F.dropout(x, generator=np.random.default_rng(0))
+    np.testing.assert_array_equal(again.data, first.data)
+    ag.testing.gradcheck(lambda x: F.dropout(x, generator=np.random.default_rng(1)), x)
+
+
+def test_dropout_of_none_and_of_all():
+    rng = np.random.default_rng(0)
+    x = ag.Tensor(LOGITS, requires_grad=True)
+    assert F.dropout(x, 0.0, generator=rng) is x
+    assert F.dropout(x, 0.5, training=False, generator=rng) is x
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+    nothing = F.dropout(x, 1.0, generator=rng)
+    assert not nothing.data.any()
+    nothing.sum().backward()
+    assert not x.grad.data.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: F.dropout(X, 1.5, generator=np.random.default_rng(0)), DomainError, "p = 1.5 is out of range: a prob"),
+        (lambda: F.dropout(X, generator=3), DTypeError, "generator = 3 is a int: give a NumPy Generator"),
+        (
+            lambda: F.layer_norm(X, (4,)),
+            ShapeError,
+            "layer_norm over the shape (4,) was given (6, 4, 5), which does not end in it.",
+        ),
+        (lambda: F.layer_norm(X, ()), ShapeError, "layer_norm over the shape () was given"),
+        (
+            lambda: F.batch_norm(X, ag.zeros(3), ag.ones(3)),
+            ShapeError,
+            "batch_norm over (3,) channels takes (batch, channels, …); it was given (6, 4, 5).",
+        ),
+        (
+            lambda: F.batch_norm(X[0, 0], ag.zeros(5), ag.ones(5)),
+            ShapeError,
+            "batch_norm over (5,) channels takes (batch, channels, …); it was given (5,).",
+        ),
+        (
+            lambda: F.batch_norm(X[:1, :, 0], ag.zeros(4), ag.ones(4), training=True),
+            ShapeError,
+            "batch_norm was given (1, 4), fewer than two values per channel, which have no variance: train on larger",
+        ),
+    ],
+)
+def test_dropout_and_the_norms_refuse_in_sentences(call, error, sentence):
+    with pytest.raises(error) as caught:
+        call()
+    assert sentence in str(caught.value)
+
+
 def test_one_hot():
     rows = F.one_hot(LABELS, 4)
     assert rows.dtype == ag.float32

@@ -1,5 +1,8 @@
 """Layers: shapes, operations, seeds, slices."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -156,6 +159,95 @@ def test_mlp_refuses():
         nn.MLP([2, 2], init="magic")
     with pytest.raises(DomainError, match=r"seed = 'x' is no seed: give an integer"):
         nn.MLP([2, 2], seed="x")
+
+
+def test_dropout_drops_in_training_only_and_by_its_seed():
+    layer = nn.Dropout(0.4, seed=3)
+    x = np.ones((50, 20), np.float32)
+    first, second = layer(x), layer(x)
+    assert (first.data != second.data).any()
+    again = nn.Dropout(0.4, seed=np.random.default_rng(3))
+    assert (again(x).data == first.data).all()
+    twins = copy.deepcopy(again), pickle.loads(pickle.dumps(again))
+    assert all((twin(x).data == second.data).all() for twin in twins)
+    np.testing.assert_array_equal(layer.eval()(x).data, x)
+    assert repr(layer) == "Dropout(p=0.4)"
+    with pytest.raises(DomainError, match=r"p = -0.1 is out of range: a probability is a number from 0 to 1\."):
+        nn.Dropout(-0.1)
+    with pytest.raises(DomainError, match=r"seed = 'x' is no seed"):
+        nn.Dropout(seed="x")
+
+
+@pytest.mark.parametrize(
+    ("layer", "names", "described"),
+    [
+        (nn.LayerNorm(3), ["weight", "bias"], "LayerNorm((3,))"),
+        (nn.LayerNorm([5, 3], bias=False), ["weight"], "LayerNorm((5, 3), bias=False)"),
+        (nn.LayerNorm(3, elementwise_affine=False), [], "LayerNorm((3,), elementwise_affine=False)"),
+        (
+            nn.BatchNorm1d(3, momentum=0.5),
+            ["weight", "bias", "running_mean", "running_var"],
+            "BatchNorm1d(3, momentum=0.5)",
+        ),
+        (nn.BatchNorm1d(3, affine=False), ["running_mean", "running_var"], "BatchNorm1d(3, affine=False)"),
+    ],
+)
+def test_norms_hold_what_they_are_asked_to_and_start_as_the_plain_ones(layer, names, described):
+    assert sorted(layer.state_dict()) == sorted(names)
+    assert repr(layer).partition(":")[0] == described
+    y = layer(X)
+    assert y.dtype == ag.float32
+    axis = 0 if isinstance(layer, nn.BatchNorm1d) else None if len(layer.normalized_shape) == 2 else -1
+    np.testing.assert_allclose(y.data.mean(axis), 0, atol=1e-6)
+    np.testing.assert_allclose(y.data.var(axis), 1, rtol=1e-3)
+
+
+def test_batch_norm_remembers_what_it_has_seen_for_evaluation():
+    layer = nn.BatchNorm1d(3)
+    for _ in range(200):
+        layer(X)
+    np.testing.assert_allclose(layer.running_mean.data, X.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(layer.running_var.data, X.var(0, ddof=1), rtol=1e-4)
+    layer.eval()
+    one_by_one = np.concatenate([layer(X[i : i + 1]).data for i in range(len(X))])
+    expected = (X - X.mean(0)) / np.sqrt(X.var(0, ddof=1) + 1e-5)
+    np.testing.assert_allclose(one_by_one, expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(layer.running_mean.data, X.mean(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("module", [nn.LayerNorm, nn.BatchNorm1d])
+def test_norms_refuse_sizes(module):
+    with pytest.raises(DomainError, match=r"= 0: a layer needs at least 1 feature"):
+        module(0)
+
+
+def test_an_mlp_with_norms_and_dropout():
+    model = nn.MLP([3, 5, 4, 2], "tanh", norm="layer", dropout=0.3, seed=0)
+    kinds = ["Linear", "LayerNorm", "Tanh", "Dropout"]
+    assert [type(layer).__name__ for layer in model] == [*kinds, *kinds, "Linear"]
+    assert repr(model).startswith("MLP((3, 5, 4, 2), activation='tanh', norm='layer', dropout=0.3): 72 parameters\n")
+    plain = nn.MLP([3, 5, 4, 2], "tanh", seed=0)
+    assert (plain[0].weight.data == model[0].weight.data).all()
+    twin = nn.MLP([3, 5, 4, 2], "tanh", norm="layer", dropout=0.3, seed=0)
+    for _ in range(2):
+        assert (model(X).data == twin(X).data).all()
+    assert (model(X).data != model(X).data).any()
+    model.eval()
+    np.testing.assert_array_equal(model(X).data, model(X).data)
+    assert [type(layer).__name__ for layer in nn.MLP([3, 2], output="softmax", norm="batch")] == ["Linear", "Softmax"]
+    with pytest.raises(DomainError, match=r"norm 'group' is unknown: choose one of layer, batch, or None\."):
+        nn.MLP([3, 2], norm="group")
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_norms_and_dropout_learn(norm):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    y = (x.prod(1) > 0).astype(int)  # no line parts these
+    model = nn.MLP([2, 32, 2], "relu", norm=norm, dropout=0.1, seed=0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.03)
+    nn.fit(model, nn.functional.cross_entropy, optimizer, (x, y), epochs=20, batch_size=20, progress=False)
+    assert nn.evaluate(model, nn.functional.cross_entropy, (x, y)).accuracy > 0.9
 
 
 def test_the_seed_decides_and_nothing_else():

@@ -41,6 +41,34 @@ def test_a_model_comes_back(model, tmp_path):
     assert twin.state_dict().keys() == nn.load(path).keys()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda dtype: nn.MLP([3, 4, 4, 2], norm="batch", dropout=0.2, seed=0, dtype=dtype),
+        lambda dtype: nn.MLP([3, 4, 4, 2], norm="layer", seed=0, dtype=dtype),
+        lambda dtype: nn.Sequential(
+            nn.LayerNorm(3, 0.1, bias=False, dtype=dtype),
+            nn.Dropout(0.25),
+            nn.LayerNorm((3,), elementwise_affine=False),
+            nn.BatchNorm1d(3, 0.2, 0.5, affine=False, dtype=dtype),
+            nn.BatchNorm1d(3, dtype=dtype),
+        ),
+    ],
+)
+def test_norms_come_back_with_what_they_have_seen(build, dtype, tmp_path):
+    model = build(dtype)
+    for _ in range(3):
+        model(X.astype(dtype))
+    nn.save(model, tmp_path / "model.npz")
+    twin = nn.load_model(tmp_path / "model.npz")
+    assert repr(twin) == repr(model)
+    assert {k: (v.dtype, v.tolist()) for k, v in twin.state_dict().items()} == {
+        k: (v.dtype, v.tolist()) for k, v in model.state_dict().items()
+    }
+    np.testing.assert_array_equal(twin.eval()(X).data, model.eval()(X).data)
+
+
 def test_numpy_alone_reads_the_weights(tmp_path):
     model = MODELS[0]
     nn.save(model, tmp_path / "model.npz")
