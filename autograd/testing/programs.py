@@ -1,0 +1,246 @@
+"""`Program`: a few operations in a row, that can be run, printed, put in another order and cast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from autograd import backends
+from autograd.op import Op
+from autograd.tensor import Tensor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Ref(str):
+    """The name of an input or of a step, where an operation takes its value."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """``name = op(*args, **params)``; an argument is a `Ref` or a constant."""
+
+    name: str
+    op: Op
+    args: tuple[Any, ...]
+    params: Mapping[str, Any]
+
+    @property
+    def needs(self) -> list[str]:
+        """The names that it takes values from."""
+        return [arg for arg in self.args if isinstance(arg, Ref)]
+
+
+@dataclass(frozen=True, repr=False)
+class Program:
+    """A function of its ``inputs`` (arrays by name) made of ``steps``, which returns a tuple of its ``outputs``.
+
+    It may be called with Tensors in place of its own inputs. Its ``repr`` is Python that can be run.
+
+    >>> import autograd as ag
+    >>> from autograd.testing import Program
+    >>> program = Program.of(ag.multiply, [1.0, 2.0], 3.0)
+    >>> program
+    import autograd as ag
+    <BLANKLINE>
+    x0 = ag.Tensor([1.0, 2.0], requires_grad=True, name="x0")
+    x1 = ag.Tensor(3.0, requires_grad=True, name="x1")
+    v0 = ag.multiply(x0, x1)  # (2,)
+    outputs = (v0,)
+    >>> program(*program.tensors())
+    (Tensor([3.0, 6.0], op=multiply),)
+    """
+
+    inputs: Mapping[str, Any]
+    steps: tuple[Step, ...]
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, op: Op, *arrays: Any, **params: Any) -> Program:
+        """One operation: a function of those arrays that are real floating point and have a rule."""
+        inputs: dict[str, Any] = {}
+        args: list[Any] = []
+        for i, x in enumerate(arrays):
+            given = x.data if isinstance(x, Tensor) else x if x is None else backends.asarray(x)
+            named = x.name if isinstance(x, Tensor) else None
+            ruled = op.args[0 if op.variadic else i] in op.rules
+            if given is not None and ruled and backends.is_real(given.dtype):
+                name = named if named and named.isidentifier() and named not in inputs else f"x{len(inputs)}"
+                inputs[name] = given
+                args.append(Ref(name))
+            else:
+                args.append(given)
+        return cls(inputs, (Step("v0", op, tuple(args), params),), ("v0",))
+
+    # ------------------------------------------------------------ as a function
+
+    def __call__(self, *inputs: Any) -> tuple[Tensor, ...]:
+        """The outputs, computed from ``inputs``, or from its own where none are given."""
+        values = self.values(*(inputs or self.tensors()))
+        return tuple(values[name] for name in self.outputs)
+
+    def values(self, *inputs: Any) -> dict[str, Any]:
+        """Everything that it computes, by its name."""
+        values: dict[str, Any] = dict(zip(self.inputs, inputs, strict=True))
+        for step in self.steps:
+            args = [values[arg] if isinstance(arg, Ref) else arg for arg in step.args]
+            values[step.name] = step.op(*args, **step.params)
+        return values
+
+    def tensors(self) -> list[Tensor]:
+        """Its inputs as named Tensors that require grad."""
+        return [Tensor(x, requires_grad=True, name=name) for name, x in self.inputs.items()]
+
+    # ------------------------------------------------------------ as another program
+
+    def needed(self) -> Program:
+        """Without the steps and inputs that no output depends on; the others are numbered afresh."""
+        wanted = set(self.outputs)
+        for step in reversed(self.steps):
+            if step.name in wanted:
+                wanted.update(step.needs)
+        inputs = {name: x for name, x in self.inputs.items() if name in wanted}
+        steps = [step for step in self.steps if step.name in wanted]
+        names = {name: f"x{i}" for i, name in enumerate(inputs)}
+        names |= {step.name: f"v{i}" for i, step in enumerate(steps)}
+        return Program(inputs, tuple(steps), self.outputs)._called(names)
+
+    def _called(self, names: Mapping[str, str]) -> Program:
+        """The same steps under other names."""
+        return Program(
+            {names[name]: x for name, x in self.inputs.items()},
+            tuple(
+                Step(
+                    names[step.name],
+                    step.op,
+                    tuple(Ref(names[arg]) if isinstance(arg, Ref) else arg for arg in step.args),
+                    step.params,
+                )
+                for step in self.steps
+            ),
+            tuple(names[name] for name in self.outputs),
+        )
+
+    def simpler(self) -> Iterator[Program]:
+        """Programs that are a part of this one: a single output, or an input for a step, holding its value."""
+        if len(self.outputs) > 1:
+            for name in self.outputs:
+                yield replace(self, outputs=(name,)).needed()
+        for step in reversed(self.steps):
+            if step.name in self.outputs and len(self.outputs) == 1:
+                continue
+            value = self.values(*self.inputs.values())[step.name].data
+            rest = tuple(other for other in self.steps if other is not step)
+            outputs = tuple(name for name in self.outputs if name != step.name)
+            yield Program({**self.inputs, step.name: value}, rest, outputs).needed()
+
+    def simplified(self, fails: Callable[[Program], bool]) -> Program:
+        """The smallest part found that ``fails``, if this does."""
+        for part in self.simpler():
+            if part.inputs and fails(part):
+                return part.simplified(fails)
+        return self
+
+    def reordered(self, rng: np.random.Generator) -> Program:
+        """The same steps in another order, each still after those that it needs."""
+        left, done, order = list(self.steps), set(self.inputs), []
+        while left:
+            ready = [step for step in left if done.issuperset(step.needs)]
+            step = ready[int(rng.integers(len(ready)))]
+            left.remove(step)
+            done.add(step.name)
+            order.append(step)
+        return replace(self, steps=tuple(order))
+
+    def renamed(self, prefix: str) -> Program:
+        """The same steps, ``prefix`` before every name."""
+        return self._called({name: prefix + name for name in (*self.inputs, *(step.name for step in self.steps))})
+
+    def astype(self, dtype: Any) -> Program:
+        """The same steps, with inputs and real constants of another dtype."""
+
+        def cast(x: Any) -> Any:
+            real = hasattr(x, "dtype") and backends.is_real(x.dtype)
+            return backends.namespace(x).astype(x, backends.as_dtype(dtype)) if real else x
+
+        return Program(
+            {name: cast(x) for name, x in self.inputs.items()},
+            tuple(replace(step, args=tuple(map(cast, step.args))) for step in self.steps),
+            self.outputs,
+        )
+
+    # ------------------------------------------------------------ as text
+
+    @cached_property
+    def source(self) -> str:
+        """Python that computes ``outputs``; a comment tells the shape of each value."""
+        lines = [
+            f'{name} = ag.Tensor({literal(x, bare=True)}, requires_grad=True, name="{name}"{_dtype(x)})'
+            for name, x in self.inputs.items()
+        ]
+        try:
+            values = self.values(*self.inputs.values())
+        except Exception:  # then it is what is wrong, and is printed all the same
+            values = {}
+        for step in self.steps:
+            args = ", ".join(arg if isinstance(arg, Ref) else literal(arg) for arg in step.args)
+            params = "".join(f", {k}={literal(v)}" for k, v in step.params.items())
+            shape = f"  # {values[step.name].shape}" if step.name in values else ""
+            lines.append(f"{step.name} = ag.{step.op.name}({args}{params}){shape}")
+        lines.append(f"outputs = ({', '.join(self.outputs)}{',' if len(self.outputs) == 1 else ''})")
+        numpy = ["import numpy as np"] if any("np." in line for line in lines) else []
+        return "\n".join([*numpy, "import autograd as ag", "", *lines])
+
+    def __repr__(self) -> str:
+        return self.source
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython and Hypothesis print."""
+        printer.text(self.source)
+
+
+def _dtype(x: Any) -> str:
+    return "" if str(getattr(x, "dtype", "float64")) == "float64" else f", dtype={str(x.dtype)!r}"
+
+
+def literal(value: Any, bare: bool = False) -> str:
+    """A value as Python that makes it; ``bare``: an array as nested lists."""
+    if isinstance(value, np.ndarray):
+        text = repr(value.tolist())
+        if bare and value.size:
+            return text
+        empty = "" if value.size else f".reshape({value.shape})"
+        return (
+            f"np.array({text}, dtype={str(value.dtype)!r}){empty}"
+            if value.dtype != np.float64 or not value.size
+            else (f"np.array({text})")
+        )
+    if isinstance(value, np.generic):
+        return repr(value.item()) if bare or value.dtype == np.float64 else f"np.{value.dtype}({value.item()!r})"
+    if isinstance(value, np.dtype):
+        return repr(str(value))
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, slice):
+        return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
+    return "..." if value is ... else repr(value)
+
+
+def names_used(steps: Iterable[Step]) -> set[str]:
+    """The names that steps take values from."""
+    return {name for step in steps for name in step.needs}
+
+
+def depending(inputs: Iterable[str], steps: Sequence[Step]) -> set[str]:
+    """The names that depend on the inputs, themselves included."""
+    found = set(inputs)
+    for step in steps:
+        if found.intersection(step.needs):
+            found.add(step.name)
+    return found

@@ -1,0 +1,311 @@
+"""What must hold of every function that is differentiated: one call each.
+
+Each takes a function of Tensors that returns a Tensor, or several, and the inputs to test it at; for a `Program` these
+are its own where none are given. Each raises `GradcheckError` where its property does not hold, with the program, and
+returns ``True``, or ``False`` where it does not apply. `PROPERTIES` holds them all, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Protocol
+
+import numpy as np
+
+import autograd
+from autograd import backends
+from autograd.backward import gradients
+from autograd.errors import GradcheckError
+from autograd.tensor import Tensor, asarray
+from autograd.testing.gradcheck import Function, Vector, _flat, _outputs, gradcheck, gradgradcheck
+from autograd.testing.programs import Program
+from autograd.transforms import hvp, jvp
+
+
+class Property(Protocol):
+    """Whether something holds of a function at some inputs; ``seed`` draws directions and weights."""
+
+    __name__: str
+
+    def __call__(self, f: Function, *inputs: Any, seed: int = 0) -> bool:
+        """``True``; ``False`` where it does not apply. Raises `GradcheckError`."""
+
+
+PROPERTIES: dict[str, Property] = {}
+"""Every property by its name."""
+
+
+def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Property:
+    @wraps(check)
+    def checked(f: Function, *inputs: Any, seed: int = 0) -> bool:
+        if inputs or not isinstance(f, Program):
+            with np.errstate(all="ignore"):  # what is not finite is told in words
+                return check(f, list(map(asarray, inputs)), seed)
+        answer = _run(check, f, seed)
+        if isinstance(answer, bool):
+            return answer
+        smallest = f.simplified(lambda part: not isinstance(_run(check, part, seed), bool))
+        error = _run(check, smallest, seed)
+        error = answer if isinstance(error, bool) else error
+        raise GradcheckError(
+            f"{'' if isinstance(error, GradcheckError) else f'{type(error).__name__}: '}{error}\n\n"
+            f"The program, and how to see it:\n\n{smallest.source}\n{PICTURE}"
+        ) from error
+
+    PROPERTIES[check.__name__] = checked
+    return checked
+
+
+PICTURE = 'import viz; viz.draw_graph(outputs).save("program.svg")'
+"""A line to run and not a file: an example that is made simpler fails a hundred times on the way, this package draws
+nothing itself, and a test should leave no files behind.
+"""
+
+
+def _run(check: Callable[[Function, Sequence[Tensor], int], bool], program: Program, seed: int) -> bool | Exception:
+    """What a property says of a program."""
+    try:
+        with np.errstate(all="ignore"):
+            return check(program, program.tensors(), seed)
+    except Exception as error:
+        return error
+
+
+def _seeds(ys: Sequence[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    return [_like(y, rng.standard_normal(y.shape)) for y in ys]
+
+
+def _like(x: Tensor, values: Any) -> Tensor:
+    return Tensor(backends.namespace(x.data).asarray(np.asarray(values)), dtype=x.dtype)
+
+
+def _leaves(inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Copies of the inputs, those that can require grad doing so."""
+    return [
+        Tensor(x.data, requires_grad=backends.is_real(x.dtype), name=x.name) if isinstance(x, Tensor) else x
+        for x in inputs
+    ]
+
+
+def _pulled(f: Function, inputs: Sequence[Tensor], seeds: Sequence[Tensor] | None, seed: int = 0) -> list[Tensor]:
+    """``f``'s gradients by its inputs when ``seeds``, or random ones, arrive at those outputs that depend on them."""
+    xs = _leaves(inputs)
+    ys = _outputs(f, xs)
+    seeds = _seeds(ys, np.random.default_rng(seed)) if seeds is None else seeds
+    used = [(y, s) for y, s in zip(ys, seeds, strict=True) if y.requires_grad]
+    wanted = [x for x in xs if x.requires_grad]
+    if not used:
+        return [_like(x, np.zeros(x.shape)) for x in wanted]
+    return list(gradients([y for y, _ in used], wanted, [s for _, s in used]))
+
+
+def _as_one(f: Function) -> Function:
+    """``f`` with its outputs as one vector."""
+
+    def joined(*xs: Any) -> Tensor:
+        flat: Tensor = autograd.concat([autograd.reshape(y, shape=(-1,)) for y in _outputs(f, xs)])
+        return flat
+
+    return joined
+
+
+def _weighted(f: Function, seed: int) -> Function:
+    """``f`` as a scalar: its outputs weighted with random numbers."""
+
+    def weighted(*xs: Any) -> Tensor:
+        y = _as_one(f)(*xs)
+        total: Tensor = autograd.sum(y * _like(y, np.random.default_rng(seed).standard_normal(y.shape)))
+        return total
+
+    return weighted
+
+
+def _agree(what: str, one: Vector, other: Vector, names: tuple[str, str], rtol: float, atol: float = 0.0) -> bool:
+    """Raise where two vectors differ by more than ``rtol`` of the largest element."""
+    size = float(np.max(np.abs(np.concatenate([one, other])), initial=0.0))
+    error = np.abs(one - other)
+    tolerance = atol + rtol * size
+    if not (error <= tolerance).all():
+        k = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
+        raise GradcheckError(
+            f"{what}: element {k} of {one.size} is {one[k]:.10g} {names[0]} and {other[k]:.10g} {names[1]}; they "
+            f"differ by {error[k]:.3g}, more than {tolerance:.2g}."
+        )
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------------- properties
+
+
+@_property
+def reverse_is_numeric(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """The gradients are those that values tell: `gradcheck`."""
+    return gradcheck(f, *_leaves(inputs), seed=seed)
+
+
+@_property
+def second_is_numeric(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """The gradients of the gradients are those that these tell: `gradgradcheck`."""
+    return gradgradcheck(f, *_leaves(inputs), seed=seed)
+
+
+@_property
+def reverse_is_forward(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """``(uᵀ J) v`` by one reverse pass is ``uᵀ (J v)`` by `autograd.jvp`, for random ``u`` and ``v``."""
+    rng = np.random.default_rng(seed)
+    y = _as_one(f)(*inputs)
+    u = rng.standard_normal(y.size)
+    xs = _leaves(inputs)
+    vs = [_like(x, rng.standard_normal(x.shape) if x.requires_grad else np.zeros(x.shape)) for x in xs]
+    moved = [i for i, x in enumerate(xs) if x.requires_grad]
+
+    def of_moved(*given: Any) -> Tensor:
+        args: list[Any] = list(inputs)
+        for i, x in zip(moved, given, strict=True):
+            args[i] = x
+        flat: Tensor = _as_one(f)(*args)
+        return flat
+
+    forward = _flat([jvp(of_moved, [xs[i] for i in moved], [vs[i] for i in moved])[1]])
+    pulled = _pulled(_as_one(f), inputs, [_like(y, u)])
+    terms = np.concatenate([_flat([g]) * _flat([vs[i]]) for g, i in zip(pulled, moved, strict=True)])
+    scale = np.abs(terms).sum() + np.abs(u * forward).sum()
+    return _agree(
+        "reverse and forward mode disagree", np.array([terms.sum()]), np.array([u @ forward]),
+        ("by the gradient", "by jvp"), _rounding(y), _rounding(y) * scale,
+    )  # fmt: skip
+
+
+@_property
+def vjp_is_linear(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """The gradient for ``2 u - 3 w`` is twice that for ``u`` less three times that for ``w``."""
+    rng = np.random.default_rng(seed)
+    ys = _outputs(f, list(inputs))
+    us, ws = _seeds(ys, rng), _seeds(ys, rng)
+    both = [_like(u, 2.0 * u.data - 3.0 * w.data) for u, w in zip(us, ws, strict=True)]
+    one, other, mixed = (_flat(_pulled(f, inputs, seeds)) for seeds in (us, ws, both))
+    size = np.abs(one).max(initial=0.0) + np.abs(other).max(initial=0.0)
+    return _agree(
+        "a rule is not linear in g", mixed, 2 * one - 3 * other, ("for 2u - 3w", "as 2 of u less 3 of w"),
+        _rounding(*ys), _rounding(*ys) * float(size),
+    )  # fmt: skip
+
+
+@_property
+def hessian_is_symmetric(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """``vᵀ H w = wᵀ H v`` for the second derivatives ``H`` of the weighted outputs and random ``v`` and ``w``."""
+    rng = np.random.default_rng(seed)
+    real = [i for i, x in enumerate(inputs) if backends.is_real(x.dtype)]
+    xs = [inputs[i] for i in real]
+    vs, ws = _seeds(xs, rng), _seeds(xs, rng)
+
+    def scalar(*given: Any) -> Tensor:
+        args: list[Any] = list(inputs)
+        for i, x in zip(real, given, strict=True):
+            args[i] = x
+        total: Tensor = _weighted(f, seed)(*args)
+        return total
+
+    hv, hw = (_flat(hvp(scalar, xs, directions)) for directions in (vs, ws))
+    v, w = _flat(vs), _flat(ws)
+    scale = float(np.abs(v * hw).sum() + np.abs(w * hv).sum())
+    return _agree(
+        "the second derivatives are not symmetric", np.array([v @ hw]), np.array([w @ hv]), ("as vᵀHw", "as wᵀHv"),
+        1e3 * _rounding(*xs), 1e3 * _rounding(*xs) * max(1.0, scale),
+    )  # fmt: skip
+
+
+@_property
+def compiled_is_eager(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """``autograd.compile(f)`` gives the values of ``f``, and compiled gradients are the gradients."""
+    compile = getattr(autograd, "compile", None)
+    if compile is None:
+        return False
+    real = [i for i, x in enumerate(inputs) if backends.is_real(x.dtype)]
+    eager = _flat(_outputs(f, list(inputs)))
+    values = _as_one(f)
+    compiled = compile(values)
+    for _ in range(2):  # traced, and run again
+        _agree("compiled is not eager", _flat([compiled(*inputs)]), eager, ("compiled", "eagerly"), 1e-12)
+    slopes = autograd.grad(_weighted(f, seed), tuple(real))
+    fast = compile(slopes)
+    expected = _flat(slopes(*inputs))
+    return _agree("the compiled gradient is not eager", _flat(fast(*inputs)), expected, ("compiled", "eagerly"), 1e-12)
+
+
+@_property
+def float32_is_near_float64(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """In float32 values and gradients are float32's, and those of float64 but for its fewer digits."""
+    if any(backends.is_real(x.dtype) and str(x.dtype).rpartition(".")[2] != "float64" for x in inputs):
+        return False
+    coarse = f.astype("float32") if isinstance(f, Program) else f
+    given = [x.astype("float32").detach() if backends.is_real(x.dtype) else x for x in inputs]
+    exact = f.astype("float32").astype("float64") if isinstance(f, Program) else f
+    same = [x.astype("float64").detach() if backends.is_real(x.dtype) else x for x in given]
+    ys, zs = _outputs(coarse, list(given)), _outputs(exact, list(same))
+    for k, y in enumerate(ys):
+        if isinstance(f, Program) and _fine(f) and "float32" not in str(y.dtype):
+            raise GradcheckError(f"output {k} is {y.dtype} for inputs and constants of float32: something promotes it.")
+    _agree("float32 is far from float64", _flat(ys), _flat(zs), ("in float32", "in float64"), 1e-3, 1e-3)
+    seeds = _seeds(zs, np.random.default_rng(seed))
+    slopes = _pulled(coarse, given, [_like(y, s.data) for y, s in zip(ys, seeds, strict=True)])
+    if wrong := [g.dtype for g in slopes if "float32" not in str(g.dtype)]:
+        raise GradcheckError(f"the gradient by a float32 input is {wrong[0]}.")
+    expected = _pulled(exact, same, seeds)
+    return _agree(
+        "the float32 gradient is far from float64's", _flat(slopes), _flat(expected), ("in float32", "in float64"),
+        1e-2, 1e-2,
+    )  # fmt: skip
+
+
+def _fine(program: Program) -> bool:
+    """Whether no step asks for a dtype of its own."""
+    return not any("dtype" in step.params for step in program.steps)
+
+
+@_property
+def gradient_is_invariant(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
+    """Neither other names nor another order, of inputs, outputs and (in a program) steps, change a gradient."""
+    rng = np.random.default_rng(seed)
+    ys = _outputs(f, list(inputs))
+    seeds = _seeds(ys, rng)
+    expected = _pulled(f, inputs, seeds)
+    size = _rounding(*ys) * 10
+
+    def same(how: str, found: Sequence[Tensor], rtol: float = size) -> None:
+        names = (f"after {how}", "before")
+        _agree(f"{how} changes a gradient", _flat(found), _flat(expected), names, rtol, rtol)
+
+    renamed = [Tensor(x.data, requires_grad=x.requires_grad, name=f"renamed{i}") for i, x in enumerate(inputs)]
+    same("renaming", _pulled(f.renamed("other_") if isinstance(f, Program) else f, renamed, seeds), 0.0)
+    order = [int(i) for i in rng.permutation(len(inputs))]
+    swapped = [inputs[i] for i in order]
+
+    def of_swapped(*given: Any) -> list[Tensor]:
+        args = dict(zip(order, given, strict=True))
+        return _outputs(f, [args[i] for i in range(len(inputs))])[::-1]
+
+    found = iter(_pulled(of_swapped, swapped, seeds[::-1]))
+    by_input = {i: next(found) for i in order if backends.is_real(inputs[i].dtype)}
+    same("another order of inputs and outputs", [by_input[i] for i in sorted(by_input)])
+    if isinstance(f, Program):
+        same("another order of steps", _pulled(f.reordered(rng), inputs, seeds))
+    return True
+
+
+def _rounding(*tensors: Tensor) -> float:
+    """What rounding may do to a short sum, relative to its terms."""
+    real = [backends.to_numpy(t.data).dtype for t in tensors if backends.is_real(t.dtype)]
+    return 1e4 * max((float(np.finfo(d).eps) for d in real), default=0.0)
+
+
+def check(f: Function, *inputs: Any, seed: int = 0) -> list[str]:
+    """Every property of `PROPERTIES`; the names of those that apply. Raises `GradcheckError` for the first that fails.
+
+    >>> import autograd as ag
+    >>> from autograd.testing import properties
+    >>> "hessian_is_symmetric" in properties.check(lambda x: ag.sin(x) * x, [0.5, 1.0])
+    True
+    """
+    return [name for name, holds in PROPERTIES.items() if holds(f, *inputs, seed=seed)]

@@ -1,0 +1,309 @@
+"""Hypothesis strategies for what is computed and differentiated: shapes, Tensors, operations, whole programs.
+
+With these an operation of one's own is tested on examples that nobody thought of, in three lines::
+
+    @given(strategies.operations(softsign))
+    def test_softsign(call):
+        properties.check(call)
+
+and together with all others: `programs` draws from every registered operation, one's own included. What an
+operation may be given is known for those of this package; of any other it is assumed that it takes real numbers from -3
+to 3, in arrays that broadcast if it says so, else in arrays of one shape. `declare` says what else holds. For a test of
+all properties of one operation there is `autograd.testing.assert_rule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+try:
+    from hypothesis import reject
+    from hypothesis import strategies as st
+except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it themselves)
+    raise ModuleNotFoundError(
+        "autograd.testing.strategies draws examples with Hypothesis, which is not installed: pip install hypothesis. "
+        "autograd.testing.gradcheck works without it."
+    ) from error
+
+from autograd.errors import DeclarationError
+from autograd.op import OPS, Op
+from autograd.shapes import Shape, broadcast_shapes, size
+from autograd.tensor import Tensor, no_grad
+from autograd.testing.domains import (
+    INSIDE,
+    INTEGERS,
+    NONZERO,
+    POSITIVE,
+    REAL,
+    STEPS,
+    Domain,
+    distinct,
+)
+from autograd.testing.programs import Program, Ref, Step, depending, names_used
+from autograd.testing.recipes import (
+    RECIPES,
+    Source,
+    Strategy,
+    broadcastable,
+    broadcasts,
+    declared,
+    filled,
+    known_operations,
+    recipe_of,
+    shapes,
+)
+
+__all__ = [
+    "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "Domain", "broadcastable_shapes", "declare",
+    "operations", "programs", "shapes", "tensors",
+]  # fmt: skip
+
+LARGEST = 1e3  # of a value, and of a slope: beyond it differences lose their digits
+MOST = 64  # elements of a value
+NUDGE = 1e-5  # how far inputs are moved to see the slope
+
+
+def broadcastable_shapes(
+    count: int = 2, *, max_dims: int = 3, max_side: int = 3
+) -> st.SearchStrategy[tuple[Shape, ...]]:
+    """``count`` shapes that broadcast against each other.
+
+    >>> from hypothesis import find
+    >>> from autograd.testing.strategies import broadcastable_shapes
+    >>> find(broadcastable_shapes(), lambda pair: len(pair[0]) < len(pair[1]))
+    ((), (1,))
+    """
+    return broadcastable(count, max_dims, max_side)
+
+
+@st.composite
+def tensors(
+    draw: st.DrawFn,
+    shape: Shape | st.SearchStrategy[Shape] | None = None,
+    *,
+    domain: Domain = REAL,
+    unique: bool = False,
+    requires_grad: bool = True,
+    dtype: str = "float64",
+) -> Tensor:
+    """Tensors of a ``shape`` (or shapes drawn from a strategy; by default up to three axes of up to three elements).
+
+    Their elements are numbers of ``domain``, all different with ``unique``.
+
+    >>> from hypothesis import find
+    >>> from autograd.testing.strategies import POSITIVE, tensors
+    >>> find(tensors((2,), domain=POSITIVE), lambda x: True)
+    Tensor([0.2396, 0.2396], requires_grad=True)
+    """
+    if shape is None or isinstance(shape, st.SearchStrategy):
+        shape = draw(shapes() if shape is None else shape)
+    return Tensor(draw(filled(shape, domain, unique)), requires_grad=requires_grad, dtype=dtype)
+
+
+def declare(op: Op, /, **takes: Domain | Strategy) -> None:
+    """Say what an operation may be given, for `operations`, `programs` and `assert_rule`.
+
+    ``takes``: for an argument the `Domain` of its elements (by default real numbers from -3 to 3), for a parameter a
+    strategy of its values (by default its default). Raises `DeclarationError` for a name that is neither.
+
+    >>> import autograd as ag
+    >>> from autograd.testing import assert_rule, strategies
+    >>> @ag.op("ln")
+    ... def ln(xp, x):
+    ...     return xp.log(x)
+    >>> ln.vjp(x=lambda g, x: g / x)
+    >>> strategies.declare(ln, x=strategies.POSITIVE)
+    >>> assert_rule(ln)
+    """
+    domains = {name: value for name, value in takes.items() if isinstance(value, Domain)}
+    params = {name: value for name, value in takes.items() if not isinstance(value, Domain)}
+    for given, known, what, kind in (
+        (domains, op.args, "argument", "a Domain"),
+        (params, op.params, "parameter", "a strategy"),
+    ):
+        if wrong := sorted(set(given) - set(known)):
+            raise DeclarationError(
+                f"declare({op.name}) was given {kind} for {', '.join(wrong)}, and {op.name} has no {what} of that "
+                f"name: its arguments are {', '.join(op.args)}, which take a Domain each, and its parameters "
+                f"{', '.join(op.params) or 'none'}, which take a strategy each."
+            )
+    RECIPES[op.name] = declared(op, domains, params)
+
+
+@st.composite
+def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
+    """One operation with arrays and parameters that it takes, as a `Program` of one step.
+
+    ``ops``: the operations to draw from, or their names; all that have a derivative by default.
+
+    >>> import autograd as ag
+    >>> from hypothesis import find
+    >>> from autograd.testing.strategies import operations
+    >>> find(operations(ag.log), lambda call: call.inputs["x0"].shape == (2,))
+    import autograd as ag
+    <BLANKLINE>
+    x0 = ag.Tensor([0.2396, 0.2396], requires_grad=True, name="x0")
+    v0 = ag.log(x0)  # (2,)
+    outputs = (v0,)
+    """
+    chosen = draw(st.sampled_from(_chosen(ops)))
+    case = recipe_of(chosen).make(Source(draw))
+    program = Program.of(chosen, *case.arrays, **case.params)
+    if not program.inputs:
+        reject()
+    return program
+
+
+def _chosen(ops: Sequence[Op | str]) -> list[Op]:
+    return [OPS[op] if isinstance(op, str) else op for op in ops] or known_operations()
+
+
+class _Value:
+    """What a program has computed so far, here and with its inputs a little moved."""
+
+    def __init__(self, arg: Any, here: Any, nearby: Any) -> None:
+        self.arg, self.here, self.nearby = arg, here, nearby
+        self.shape: Shape = np.shape(here)
+
+
+class _Growing(Source):
+    """A source that continues a program: values of the program serve wherever they fit."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        super().__init__(draw)
+        self.inputs: dict[str, Any] = {}
+        self.steps: list[Step] = []
+        self.values: list[_Value] = []  # the latest last
+
+    def _again(self) -> bool:
+        """Whether to go on with what is there: mostly, and not where an example is made simpler."""
+        return self.draw(st.integers(0, 6)) > 0
+
+    def _pick(self, found: Sequence[Any]) -> Any:
+        """The latest as often as any other, so that programs get long."""
+        return found[0] if len(found) == 1 or self.draw(st.booleans()) else self.draw(st.sampled_from(found))
+
+    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
+        """That of a value, or another."""
+        known = self.known(lambda s: min_dims <= len(s) <= max_dims and min(s, default=min_side) >= min_side)
+        return super().shape(min_dims, max_dims, min_side) if known is None else known
+
+    def known(self, fits: Callable[[Shape], bool]) -> Shape | None:
+        """The shape of a value that fits, or none where a new one is to be drawn."""
+        found = list(dict.fromkeys(value.shape for value in reversed(self.values) if fits(value.shape)))
+        return self._pick(found) if found and self._again() else None
+
+    def broadcastable(self, count: int) -> tuple[Shape, ...]:
+        """Shapes of values as far as these broadcast."""
+        first = self.known(lambda s: len(s) <= 3)
+        if first is None:
+            return super().broadcastable(count)
+        found = [first]
+        while len(found) < count:
+            other = self.known(lambda s: broadcasts(*found, s) and size(broadcast_shapes(*found, s)) <= MOST)
+            if other is None:
+                narrow = tuple(1 if self.draw(st.booleans()) else n for n in first)
+                other = narrow[self.draw(st.integers(0, len(narrow))) :]
+            found.append(other)
+        return tuple(self.draw(st.permutations(found)))
+
+    def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
+        """A value of the program that may be given here, one brought into the domain, or a new input or constant."""
+        of_shape = [value for value in reversed(self.values) if value.shape == shape]
+        fitting = [v for v in of_shape if domain.holds(v.here) and (not unique or distinct(v.here))]
+        bent = [v for v in of_shape if v not in fitting] if not (unique or domain.only) else []
+        if not (fitting or bent) or not self._again():
+            return self._new(shape, domain, unique)
+        value = self._pick(fitting or bent)
+        return value if fitting else self._within(value, domain) or self._new(shape, domain, unique)
+
+    def apart(self, shapes: tuple[Shape, Shape], domain: Domain = REAL) -> tuple[Any, Any]:
+        """Two values that are apart, else new ones."""
+        one, other = self.array(shapes[0], domain), self.array(shapes[1], domain)
+        if np.abs(np.subtract(one.here, other.here)).min(initial=1.0) > domain.gap:
+            return one, other
+        return self._new(shapes[0], domain.even), self._new(shapes[1], domain.odd)
+
+    def _new(self, shape: Shape, domain: Domain, unique: bool = False) -> _Value:
+        here = self.draw(filled(shape, domain, unique))
+        here = here if shape else here[()]
+        if self.inputs and self.draw(st.sampled_from((False, False, False, True))):
+            return self._kept(_Value(here if shape else float(here), here, here))
+        name = f"x{len(self.inputs)}"
+        self.inputs[name] = here
+        nearby = here + NUDGE * np.cos(np.arange(here.size)).reshape(shape)
+        return self._kept(_Value(Ref(name), here, nearby))
+
+    def _kept(self, value: _Value) -> _Value:
+        self.values.append(value)
+        return value
+
+    def _within(self, value: _Value, domain: Domain) -> _Value | None:
+        """``value`` brought into the domain by a sine: nowhere flat for long, as a limit would be."""
+        half, middle = 0.45 * (domain.high - domain.low), (domain.high + domain.low) / 2
+        before = len(self.steps)
+        for op, *others in (("sin",), ("multiply", round(half, 4)), ("add", round(middle, 4))):
+            following = self.step(OPS[op], (value, *(_Value(c, c, c) for c in others)), {})
+            if following is None:
+                break
+            value = following
+        if len(self.steps) == before + 3 and domain.holds(value.here):
+            return value
+        return None
+
+    def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> _Value | None:
+        """Call an operation; ``None`` where its value can't go on: not finite, too large, too steep."""
+        given = [x if isinstance(x, _Value) else _Value(x, x, x) for x in arrays]
+        if not op.broadcasts:  # elsewhere a Python number is an array of float64
+            given = [_Value(v.here, v.here, v.here) if type(v.arg) is float else v for v in given]
+        try:
+            with no_grad(), np.errstate(all="ignore"):
+                here = op(*(v.here for v in given), **params).data
+                nearby = op(*(v.nearby for v in given), **params).data
+        except Exception:  # an operation of which too little is known
+            return None
+        if here.dtype != np.float64 or not 0 < here.size <= MOST or here.shape != nearby.shape:
+            return None
+        if not (np.abs(here) <= LARGEST).all() or not (np.abs(nearby - here) <= LARGEST * NUDGE).all():
+            return None
+        name = f"v{len(self.steps)}"
+        self.steps.append(Step(name, op, tuple(v.arg for v in given), params))
+        return self._kept(_Value(Ref(name), here, nearby))
+
+
+@st.composite
+def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: int = 3) -> Program:
+    """Programs of some ``max_steps`` operations at most, on values that are used again, broadcast, indexed and reduced.
+
+    ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative, one's
+    own included. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is well
+    conditioned: no value and no slope is large, and no value near a kink or a pole of the operation that takes it, as
+    far as that is known (`declare`). A failing one is made as short as it can be, and prints as Python.
+
+    >>> import autograd as ag
+    >>> from hypothesis import find
+    >>> from autograd.testing.strategies import programs
+    >>> find(programs(ag.sin, ag.multiply), lambda program: len(program.steps) == 2)  # doctest: +ELLIPSIS
+    import autograd as ag
+    <BLANKLINE>
+    x0 = ag.Tensor(..., requires_grad=True, name="x0")
+    v0 = ag.sin(x0)  # ()
+    v1 = ag.sin(v0)  # ()
+    outputs = (v1,)
+    """
+    chosen, growing = _chosen(ops), _Growing(draw)
+    for _ in range(draw(st.integers(1, max_steps))):
+        op = draw(st.sampled_from(chosen))
+        case = recipe_of(op).make(growing)
+        growing.step(op, case.arrays, case.params)
+    used, flowing = names_used(growing.steps), depending(growing.inputs, growing.steps)
+    ends = [step.name for step in growing.steps if step.name in flowing and step.name not in used]
+    if not ends:
+        reject()
+    whole = {end: Program(growing.inputs, tuple(growing.steps), (end,)).needed() for end in ends}
+    ends.sort(key=lambda end: -len(whole[end].steps))
+    outputs = [ends[0], *(end for end in ends[1:max_outputs] if draw(st.booleans()))]
+    return Program(growing.inputs, tuple(growing.steps), tuple(outputs)).needed()
