@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import builtins
 import functools
+import itertools
 import linecache
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,114 +19,264 @@ from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, aligned
 from autograd.compiler.program import Program, Value
 from autograd.compiler.trace import Trace, flatten, unflatten
-from autograd.errors import GradientError
+from autograd.errors import DTypeError, GradientError, TraceError
 from autograd.graph import MODE, TRACER, Node, stamp
 from autograd.memory import LAST, WRITES, all_written, owner
+from autograd.op import Op
 from autograd.tensor import Tensor, wrap
+
+FORMS = 64
+"""How many programs one function may have before it is said that something is wrong."""
+
+_HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""The memory that programs keep states in."""
+
+_numbers = itertools.count(1)
+
+
+def _no_way_back(*_: Any) -> Any:
+    raise GradientError(
+        "this Tensor was computed by a compiled function, which keeps no graph to go back through: compile the whole "
+        "step, backward included, or call the function itself, which is the compiled one's .function."
+    )
+
+
+_COMPILED = Op(lambda xp, x: _no_way_back(), "compiled", "compiled({x})", r"\operatorname{{compiled}}({x})", 9, False)
+_COMPILED.name = "compiled"
+_COMPILED.vjp(x=lambda g: _no_way_back())
+
+
+def _dead_end(value: Value) -> Node:
+    """The node of a result that would be recorded: whoever goes back through it is told what to do."""
+    node = Node()
+    source = wrap(numpy.zeros(()))
+    source.requires_grad = True
+    node.op, node.inputs, node.params, node.saved, node.mask = _COMPILED, (source,), {}, (), 1
+    node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
+    node.name = node.scope = node.hooks = node.origin = None
+    return node
 
 
 class Executable:
-    """One program, bound to the arrays of its states: call it with arrays."""
+    """One program, bound to the arrays of its states. ``run`` takes the arrays of the arguments.
+
+    ``program`` is what the trace found, ``optimized`` what is run, ``source`` the code that runs it.
+    """
 
     def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-        self.program = optimize(trace.program)
-        self.lock = threading.Lock()
-        self.source = ""
+        self.trace, self.program = trace, trace.program
+        self.optimized = optimize(trace.program)
+        self.nodes = [
+            _dead_end(value) if recorded else None
+            for value, recorded in zip(trace.program.outputs, trace.recorded, strict=True)
+        ]
         self.bind()
 
     def bind(self) -> None:
-        """Plan and emit for the arrays that the states have now."""
-        program = self.program
-        updated = set(program.updates)
-        homes = {state: self._home(state, state in updated) for state in program.states}
-        self.plan = Plan(program, homes, has_kernel)
+        """Plan, and write the source, for the arrays that the states have now."""
+        program = self.optimized
+        self.homes = {state: self._home(state) for state in program.states}
+        self.plan = Plan(program, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
-        emitter.scope.update(self._words(homes, updated))
-        file = f"<compiled {program.name} {id(self):x}>"
-        exec(builtins.compile(self.source + self._fresh(homes), file, "exec"), emitter.scope)
+        scope = emitter.scope
+        names = [f"_{i}" for i in range(len(self.homes))]
+        scope.update({f"tensor{name}": state.origin for name, state in zip(names, self.homes, strict=True)})
+        scope.update({f"home{name}": state.origin.data for name, state in zip(names, self.homes, strict=True)})
+        settling = self._settling(scope, names)
+        file = f"<compiled {program.name} {next(_numbers)}>"
+        exec(builtins.compile(self.source, file, "exec"), scope)
+        exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
         linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
-        self.scope = emitter.scope
-        self.run: Callable[..., list[Any]] = emitter.scope[program.name]
-        self.is_fresh: Callable[[], bool] = emitter.scope["is_fresh"]
-        owners = [owner(homes[state]) for state in updated]
-        all_written(owners)
-        self.written = [*{id(o) for o in owners}, LAST]
+        weakref.finalize(self, linecache.cache.pop, file, None)
+        self.run: Callable[..., list[Any]] = scope[program.name]
+        self.is_settled: Callable[[], bool] = scope["is_settled"]
+        self.settle: Callable[[], None] = scope["settle"]
 
-    def _home(self, state: Value, updated: bool) -> Any:
-        """The array of a state: its Tensor's own, unless that can't be written to."""
-        tensor = state.origin
-        array = tensor.data
-        if updated and (not isinstance(array, numpy.ndarray) or not array.flags.writeable or not array.flags.forc):
+    def _home(self, state: Value) -> Any:
+        """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""
+        tensor, array = state.origin, state.origin.data
+        if state not in self.optimized.updates:
+            return numpy.asarray(array)
+        if not isinstance(array, numpy.ndarray) or not array.flags.writeable or not array.flags.forc:
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
-            tensor.data = home
-        return tensor.data if updated else array
+            tensor.data = array = home
+        memory = owner(array)
+        _HOMES[id(memory)] = memory
+        return array
 
-    def _words(self, homes: dict[Value, Any], updated: set[Value]) -> dict[str, Any]:
-        words: dict[str, Any] = {}
-        for i, (state, home) in enumerate(homes.items()):
-            words[f"t{i}_"], words[f"h{i}_"] = state.origin, state.origin.data if state in updated else home
-        for i, (holder, name, value) in enumerate(self.trace.guards):
-            words[f"g{i}_"], words[f"v{i}_"] = holder, value
-        for i, tensor in enumerate(self.trace.ungraded):
-            words[f"u{i}_"] = tensor
-        return words
+    def _settling(self, scope: dict[str, Any], names: list[str]) -> str:
+        """The source of what is asked before and said after each call."""
+        trace = self.trace
+        terms = [f"tensor{name}.data is home{name}" for name in names]
+        for i, (holder, key, value) in enumerate(trace.guards):
+            scope[f"holder_{i}"], scope[f"value_{i}"] = holder, value
+            terms.append(f"holder_{i}[{key!r}] == value_{i}" if isinstance(holder, dict) else f"holder_{i}.{key} == value_{i}")
+        for i, tensor in enumerate(trace.ungraded):
+            scope[f"ungraded_{i}"] = tensor
+            terms.append(f"ungraded_{i}.grad is None")
+        for i, tensor in enumerate(trace.graded):
+            scope[f"graded_{i}"] = tensor
+        clear = "".join(f"graded_{i}.grad = " for i in range(len(trace.graded)))
+        memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
+        all_written(memories.values())
+        scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()))
+        marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
+        return (
+            f"def is_settled():\n    return {' and '.join(terms) or 'True'}\n"
+            f"def settle():\n    {clear + 'None' if clear else 'pass'}\n    {marks}stamp()\n"
+        )
 
-    def _fresh(self, homes: dict[Value, Any]) -> str:
-        """The source of what is asked before each call: whether everything is where it was."""
-        terms = [f"t{i}_.data is h{i}_" for i in range(len(homes))]
-        for i, (holder, name, _) in enumerate(self.trace.guards):
-            terms.append(f"g{i}_[{name!r}] == v{i}_" if isinstance(holder, dict) else f"g{i}_.{name} == v{i}_")
-        return f"\n\ndef is_fresh():\n    return {' and '.join(terms) or 'True'}\n"
+    def resettle(self) -> bool:
+        """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
+        for tensor in self.trace.ungraded:
+            if tensor.grad is not None:
+                raise TraceError(
+                    f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
+                    "function was traced without: call zero_grad() first, in the function or outside."
+                )
+        for holder, key, value in self.trace.guards:
+            if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value:
+                return False
+        anew = False
+        for state, home in self.homes.items():
+            tensor, array = state.origin, state.origin.data
+            if array is home:
+                continue
+            if array.shape != state.shape or array.dtype != state.dtype or type(array) not in backends.FLAT | {numpy.ndarray}:
+                return False
+            if state in self.optimized.updates and id(owner(array)) not in _HOMES:
+                home[...] = array
+                tensor.data = home
+            else:
+                anew = True
+        if anew:
+            self.bind()
+        return True
 
 
 class Compiled:
-    """A function that runs as a program. Made by `compile`."""
+    """A function that runs as a program; `compile` makes it.
+
+    ``function`` is the function itself, ``programs`` the `Program` of each form of arguments met so far, as it was
+    traced, ``source`` the code that the latest of them runs as.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.executables: dict[Any, Executable] = {}
-        self.lock = threading.RLock()
+        self._executables: dict[Any, Executable] = {}
+        self._lock = threading.RLock()
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function: its program for arguments of this form, traced now where there is none."""
+        """What the function would return; its states are updated."""
         if TRACER.get() is not None:
             return self.function(*args, **kwargs)
+        mode = MODE.get()
+        if mode.anomaly:
+            return self.function(*args, **kwargs)
         leaves: list[Any] = []
-        form = flatten((args, kwargs), leaves)
-        arrays = [x.data if isinstance(x, Tensor) else x for x in leaves]
-        key = (
-            form,
-            MODE.get().grad,
-            *[(a.shape, a.dtype, isinstance(x, Tensor) and x.requires_grad) for a, x in zip(arrays, leaves)],  # noqa: B905
-        )
-        executable = self.executables.get(key)
-        if executable is None:
-            executable = self._trace(key, args, kwargs)
-        with executable.lock:
-            if not executable.is_fresh():
-                executable = self._again(key, executable, args, kwargs)
+        key: Any = mode.grad, flatten((args, kwargs), leaves) if args or kwargs else None
+        arrays = []
+        for leaf in leaves:
+            if isinstance(leaf, Tensor):
+                array = leaf.data
+                key = key, array.shape, array.dtype, leaf.requires_grad
+            else:
+                array = leaf
+                key = key, array.shape, array.dtype
+            arrays.append(array)
+        with self._lock:
+            try:
+                executable = self._executables.get(key)
+            except TypeError as error:
+                raise DTypeError(
+                    f"{self._called()} was given an argument that can't be looked up ({error}): give Tensors, arrays, "
+                    "numbers, texts, and tuples, lists and dicts of these."
+                ) from None
+            if executable is None or not (executable.is_settled() or executable.resettle()):
+                executable = self._traced(key, arrays, args, kwargs)
             outputs = executable.run(*arrays)
-            WRITES.update(dict.fromkeys(executable.written, stamp()))
-        return self._result(executable, outputs)
-
-    def _trace(self, key: Any, args: Any, kwargs: Any) -> Executable:
-        with self.lock:
-            made = self.executables[key] = Executable(Trace(self.function, args, kwargs))
-            return made
-
-    def _again(self, key: Any, executable: Executable, args: Any, kwargs: Any) -> Executable:
-        return self._trace(key, args, kwargs)
-
-    def _result(self, executable: Executable, outputs: list[Any]) -> Any:
+            executable.settle()
         trace = executable.trace
-        made = [wrap(a) if t else a for a, t in zip(outputs, trace.is_tensor, strict=True)]
-        return unflatten(trace.form, made)
+        for i, (array, node) in enumerate(zip(outputs, executable.nodes, strict=True)):
+            if trace.is_tensor[i]:
+                outputs[i] = wrap(array, node)
+        return unflatten(trace.form, outputs)
+
+    def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable:
+        for array in arrays:
+            if backends.namespace(array) is not backends.NUMPY:
+                raise TraceError(
+                    f"{self._called()} was given an array on {backends.device_of(array)}: programs run on the CPU; "
+                    "call the function itself there, which is the compiled one's .function."
+                )
+        if len(self._executables) >= FORMS:
+            raise TraceError(
+                f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, or numbers given as Python's, "
+                "change at each call. Give numbers that change as Tensors, and batches one shape."
+            )
+        made = self._executables[key] = Executable(Trace(self.function, args, kwargs))
+        return made
+
+    def _called(self) -> str:
+        return f"the compiled {getattr(self.function, '__name__', type(self.function).__name__)}"
+
+    @property
+    def programs(self) -> list[Program]:
+        """The program of each form of arguments met so far, as it was traced."""
+        return [executable.program for executable in self._executables.values()]
+
+    @property
+    def source(self) -> str:
+        """The code that the latest program runs as. Raises `TraceError` before the first call."""
+        if not self._executables:
+            raise TraceError(f"{self._called()} has no source yet: call it once, or trace it.")
+        return list(self._executables.values())[-1].source
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.function,)
+
+    def __deepcopy__(self, memo: Any) -> Compiled:
+        return Compiled(self.function)
+
+    def __repr__(self) -> str:
+        count = len(self._executables)
+        return f"<compiled {getattr(self.function, '__qualname__', self.function)}, {count} program{'s' * (count != 1)}>"
 
 
 def compile(function: Callable[..., Any]) -> Compiled:
-    """``function``, traced at its first call and run as a flat program on planned buffers from then on."""
-    return Compiled(function)
+    """``function``, followed at its first call and run as a flat program on planned buffers from then on.
+
+    For whole training steps, backward and update included. Tensors and arrays among the arguments (also within tuples,
+    lists and dicts) may have other values at each call; for other shapes, dtypes, or other arguments of any other kind
+    it is traced anew. Tensors that the function finds by itself, parameters, what an optimizer accumulated, running
+    statistics, are read at each call and updated in place; NumPy arrays that it finds, and what it reads of Python's,
+    are what they were at the trace, except a learning rate, an optimizer's other options and ``Module.training``.
+    After a call no Tensor has a gradient: return those that are wanted. Results are no part of a graph.
+
+    The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
+    at each call, before anything is written. Under `detect_anomaly`, and within another compiled function, the
+    function itself is called. Calls from several threads wait for each other.
+
+    >>> import autograd as ag, nn
+    >>> model, x, y = nn.MLP([2, 3, 1], seed=0), ag.ones((4, 2), dtype="float32"), ag.zeros((4, 1), dtype="float32")
+    >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    >>> @ag.compile
+    ... def step(x, y):
+    ...     optimizer.zero_grad()
+    ...     loss = nn.functional.mse_loss(model(x), y)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> before = step(x, y)
+    >>> bool(step(x, y) < before)
+    True
+    """
+    if not callable(function):
+        raise DTypeError(f"compile takes a function; it was given a {type(function).__name__}.")
+    return function if isinstance(function, Compiled) else Compiled(function)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy
 
 from autograd import shapes
+from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, is_view
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, compute, function_of
-from autograd.compiler.program import Instruction, Value, algebra
+from autograd.compiler.program import Instruction, Program, Value, algebra
 
 
 class Emitter:
@@ -116,6 +117,13 @@ class Emitter:
             name = self.bind(f"{out}_by", lambda *arrays, op=op, params=params: compute(op, params, arrays))
             text, comment = f"{name}({', '.join(args)})", f"{comment} {algebra(instruction)}"
         self.line(f"{out} = {text}", comment)
+
+
+def source_of(program: Program) -> str:
+    """The source of a program, optimized and planned on copies of its states."""
+    better = optimize(program)
+    homes = {state: numpy.array(state.origin.data) for state in better.states}
+    return Emitter(Plan(better, homes, has_kernel)).source()
 
 
 Kernel = Callable[[Emitter, Instruction, str, str], None]

@@ -539,3 +539,26 @@ def optimize(program: Program) -> Program:
     for _, program in steps(program):
         pass
     return program
+
+
+def explain(program: Program) -> str:
+    """A line for each pass: how many instructions are left, which calls it took out and which it wrote."""
+    lines = [f"{program.name}: {len(program.instructions)} instructions as traced"]
+    before = program
+    for name, after in steps(program):
+        old, new = _counts(before), _counts(after)
+        gone = [f"{old[op] - new.get(op, 0)} {op}" for op in old if old[op] > new.get(op, 0)]
+        come = [f"{new[op] - old.get(op, 0)} {op}" for op in new if new[op] > old.get(op, 0)]
+        done = "; ".join(
+            part for part in (f"less {', '.join(gone)}" if gone else "", f"more {', '.join(come)}" if come else "") if part
+        )
+        lines.append(f"  {name:28} {len(after.instructions):5}  {done or 'nothing to do'}")
+        before = after
+    return "\n".join(lines)
+
+
+def _counts(program: Program) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for instruction in program.instructions:
+        found[instruction.op] = found.get(instruction.op, 0) + 1
+    return found

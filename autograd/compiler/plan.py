@@ -26,9 +26,9 @@ def aligned(nbytes: int) -> Any:
     return raw[start : start + nbytes]
 
 
-def schedule(program: Program) -> list[Instruction]:
+def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambda _: True) -> list[Instruction]:
     """The instructions with checks and what they need first, and each update right after the last read of the old
-    value, so that a gradient lives no longer than it must."""
+    value, so that a gradient lives no longer than it must; but behind all that may raise (what has no kernel)."""
     producers = program.producers()
     first: dict[Instruction, None] = {}
 
@@ -52,7 +52,7 @@ def schedule(program: Program) -> list[Instruction]:
         for i, other in enumerate(order):
             made = other.out in instruction.args
             reads = any(roots.get(arg, arg) is state for arg in other.args)
-            if made or reads:
+            if made or reads or not has_kernel(other):
                 place = i + 1
         order.insert(place, instruction)
     return order
@@ -99,7 +99,7 @@ class Pool:
         nbytes = max(shapes.size(shape) * dtype.itemsize, 1)
         fitting = [block for block in self.free if nbytes <= block.nbytes <= max(2 * nbytes, 4096)]
         if fitting:
-            block = min(fitting, key=lambda b: (b.nbytes, -self.free.index(b) if False else 0))
+            block = min(fitting, key=lambda b: b.nbytes)
             self.free = [b for b in self.free if b is not block]
         else:
             block = aligned(nbytes)
@@ -124,7 +124,7 @@ class Plan:
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
         self.program, self.homes = program, homes
-        self.order = schedule(program)
+        self.order = schedule(program, has_kernel)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()

@@ -69,10 +69,10 @@ class Program:
 
     >>> import autograd as ag
     >>> print(ag.trace(lambda x, y: ag.tanh(x @ y), ag.ones((2, 3)), ag.ones((3, 1))))
-    lambda(x (2, 3), y (3, 1)):
-        matmul (2, 1) = x @ y
-        tanh (2, 1) = tanh(matmul)
-        return tanh
+    _lambda(x (2, 3), y (3, 1)):
+        matmul_1 (2, 1) = x @ y
+        tanh_1 (2, 1) = tanh(matmul_1)
+        return tanh_1
     """
 
     name: str
@@ -176,6 +176,19 @@ class Program:
                 or (i.op == "matmul" and [u.op for u in uses[i.out]] == ["add"])
             )
         }
+
+    @property
+    def source(self) -> str:
+        """The code that computes it once it is optimized: NumPy's calls, one a line, on buffers made ahead."""
+        from autograd.compiler.emit import source_of
+
+        return source_of(self)
+
+    def explain(self) -> str:
+        """What each pass does to it, and what is left."""
+        from autograd.compiler.optimize import explain
+
+        return explain(self)
 
     def to_json(self) -> str:
         """The program as JSON, constants and present states included.

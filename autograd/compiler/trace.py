@@ -769,10 +769,10 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     >>> import autograd as ag
     >>> w = ag.Tensor([1.0, 2.0], name="w")
     >>> print(ag.trace(lambda x: (w * x).sum(), ag.ones(2)))
-    lambda(x (2,)):
-        multiply (2,) = w * x
-        sum () = sum(multiply)
-        return sum
+    _lambda(x (2,)):
+        multiply_1 (2,) = w * x
+        sum_1 () = sum(multiply_1)
+        return sum_1
     """
     program = Trace(function, args, kwargs).program
     program.validate()
