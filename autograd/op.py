@@ -349,6 +349,7 @@ def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, An
 
 
 OURS = {
+    backends.AxisError: DomainError,
     backends.LinAlgError: DomainError,
     IndexError: IndexingError,
     TypeError: DTypeError,

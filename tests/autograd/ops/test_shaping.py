@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
-from autograd.errors import DomainError, IndexingError, ShapeError
+from autograd.errors import DomainError, ShapeError
 from autograd.testing import gradcheck
 
 X = np.random.default_rng(0).normal(size=(2, 6, 3))
@@ -82,7 +82,7 @@ def test_broadcast_to_refuses_what_does_not_stretch() -> None:
 
 
 def test_a_missing_axis() -> None:
-    with pytest.raises((DomainError, IndexingError), match="axis 3 is out of"):
+    with pytest.raises(DomainError, match="axis 3 is out of"):
         ag.flip(X, axis=3)
 
 
