@@ -32,6 +32,7 @@ def survey(cupy: Any) -> dict[str, Any]:
             "constants": sorted(n for n, f in members.items() if f is None or isinstance(f, float)),
         }
     found["ndarray"] = sorted(n for n in dir(cupy.ndarray) if not n.startswith("_"))
+    found["Generator"] = sorted(n for n in dir(cupy.random.Generator) if not n.startswith("_"))
     found["protocols"] = sorted(n for n in dir(cupy.ndarray) if n.startswith("__array") or n == "__index__")
     return found
 

@@ -73,6 +73,7 @@ def module(devices: int = 2) -> Any:
     for name in (*NAMES["cupy"]["types"], *NAMES["cupy"]["constants"]):
         if hasattr(np, name):
             setattr(cupy, name, getattr(np, name))
+    cupy.random = SimpleNamespace(default_rng=lambda seed: Generator(seed, array_type))
     cupy.ndarray, cupy.counts, cupy.machine = array_type, machine.counts, machine
     cupy.cuda = _cuda(machine)
     return cupy
@@ -196,6 +197,18 @@ class Ufunc:
             raise TypeError(f"{self.__name__}.at does not take {x.dtype}")
         self.kind.machine.counts.kernels += 1
         self.ufunc.at(x.held, x.index(index), _given(value, self.kind.machine))
+
+
+class Generator:
+    """CuPy's generator: draws are made on the device."""
+
+    def __init__(self, seed: int, kind: type[Array]) -> None:
+        self.bit_generator, self.kind = np.random.default_rng(seed), kind
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in NAMES["Generator"]:
+            raise AttributeError(f"cupy.random.Generator has no {name}")
+        return lambda *args, **kwargs: self.kind(np.asarray(getattr(self.bit_generator, name)(*args, **kwargs)))
 
 
 def _function(name: str, text: str, function: Callable[..., Any] | None, kind: type[Array]) -> Callable[..., Any]:

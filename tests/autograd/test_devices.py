@@ -1,0 +1,265 @@
+"""Devices, on a strict stand-in for CuPy: every operation, and nothing that a GPU would be waited for by."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd import Tensor, backends
+from autograd.errors import DeviceError
+from tests import standin
+from tests.autograd.ops.test_table import OPS, backward, tensors
+from tests.table import TABLE
+
+ASKED = {
+    "repeat": "counts that are a list are copied to the device",
+    "to_device": "is for that",
+    "getitem": "how many elements a mask names is not known here",
+    "setitem": "likewise",
+    "scatter_add": "likewise",
+    "last_written": "likewise",
+}
+"""The operations that may have a GPU be waited for, or something copied to it, and why."""
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The stand-in with two GPUs, as ``cupy``."""
+    cupy = standin.module()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    yield cupy
+    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
+        del backends.PLACES[key]
+
+
+def on(cupy: Any, device: int) -> Any:
+    """What puts arrays there, in nested tuples and lists, too."""
+
+    def put(x: Any) -> Any:
+        if isinstance(x, tuple | list):
+            return cupy.asarray(x) if isinstance(x, list) else tuple(map(put, x))
+        if isinstance(x, np.ndarray | np.generic):
+            with cupy.cuda.Device(device):
+                return cupy.asarray(x)
+        return x
+
+    return put
+
+
+def numbers(x: Any) -> Any:
+    return x.held if isinstance(x, standin.Array) else x
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_every_operation_runs_on_the_device_alone(name, gpu):
+    """Forward and rules, against the CPU, on the second GPU, while the first is the one that CuPy would use."""
+
+    @settings(max_examples=settings.default.max_examples // 3)
+    @given(data=st.data())
+    def check(data):
+        row = TABLE[name]
+        arrays, params = data.draw(row.cases)
+        if params.get("device"):
+            return
+        plain, there = tensors(name, arrays), tensors(name, arrays, convert=on(gpu, 1))
+        y = OPS[name](*plain, **params)
+        params = {k: on(gpu, 1)(v) if k == "index" else v for k, v in params.items()}
+        gpu.machine.current = 0
+        gpu.counts.reset()
+        z = OPS[name](*there, **params)
+        assert z.device == "cuda:1"
+        asked = [(gpu.counts.transfers, gpu.counts.synchronisations)]
+        np.testing.assert_allclose(numbers(z.data), y.data, rtol=1e-12, atol=1e-12)
+        assert z.dtype == y.dtype
+        if y.requires_grad:
+            found = backward(y, plain)
+            weights = on(gpu, 1)(np.cos(np.arange(y.size)).reshape(y.shape).astype(y.dtype))
+            gpu.machine.current = 0
+            gpu.counts.reset()
+            gradients = iter(ag.gradients([z], [x for x in there if x.requires_grad], seeds=[ag.asarray(weights)]))
+            asked.append((gpu.counts.transfers, gpu.counts.synchronisations))
+            for g in found:
+                if g is not None:
+                    h = next(gradients)
+                    assert h.device == "cuda:1"
+                    np.testing.assert_allclose(numbers(h.data), g.data, rtol=1e-12, atol=1e-12)
+        assert name in ASKED or set(asked) == {(0, 0)}
+
+    check()
+
+
+class TestWhere:
+    def test_the_devices_that_there_are(self, gpu):
+        assert ag.devices() == ("cpu", "cuda:0", "cuda:1")
+
+    def test_without_cupy_there_is_the_cpu(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "cupy", None)
+        assert ag.devices() == ("cpu",)
+
+    def test_importing_the_package_does_not_import_cupy(self):
+        code = "import sys, autograd, nn; nn.MLP([2, 1])(autograd.zeros((1, 2))); assert 'cupy' not in sys.modules"
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    @pytest.mark.parametrize(("device", "name"), [("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")])
+    def test_there_and_back(self, gpu, device, name):
+        x = Tensor([[1.0, 2.0]], device=device)
+        assert x.device == name
+        assert x.to(device) is x
+        assert Tensor([[1.0, 2.0]]).to(device).device == name
+        back = x.to("cpu")
+        assert (back.device, back.tolist()) == ("cpu", [[1.0, 2.0]])
+        assert type(Tensor(1.0, device=device).to("cpu").data) is np.float64
+
+    def test_the_gradient_comes_back_the_way(self, gpu):
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        y = x.to("cuda:1") * 3.0
+        z = (y.to("cuda:0") * y.to("cuda:0")).sum().to("cpu")
+        z.backward()
+        assert x.grad.device == "cpu"
+        assert x.grad.tolist() == [18.0, 36.0]
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda d: ag.zeros((2, 2), device=d),
+            lambda d: ag.ones(2, dtype="float32", device=d),
+            lambda d: ag.full((2,), 7.0, device=d),
+            lambda d: ag.arange(1, 7, 2, device=d),
+            lambda d: ag.linspace(0.0, 1.0, 5, device=d),
+            lambda d: ag.eye(2, 3, k=1, device=d),
+        ],
+    )
+    def test_creation_happens_there(self, gpu, make):
+        made, plain = make("cuda:1"), make(None)
+        assert (made.device, made.dtype) == ("cuda:1", plain.dtype)
+        np.testing.assert_array_equal(made.data.held, plain.data)
+        assert gpu.counts.transfers == 0
+
+    @pytest.mark.parametrize("make", [ag.zeros_like, ag.ones_like, lambda x: ag.full_like(x, 2)])
+    def test_likes_lie_where_the_other_does(self, gpu, make):
+        x = ag.zeros((2,), device="cuda:1", dtype="float32")
+        ag.zeros(1, device="cuda:0")
+        made = make(x)
+        assert (made.device, made.dtype) == ("cuda:1", ag.float32)
+        assert gpu.counts.transfers == 0
+
+    def test_derivatives_of_derivatives(self, gpu):
+        x = Tensor([0.5, 2.0], requires_grad=True, device="cuda:1")
+        slope = ag.gradients((x**3).sum(), x, create_graph=True)
+        second = ag.gradients(slope.sum(), x)
+        assert second.device == "cuda:1"
+        np.testing.assert_allclose(second.data.held, [3.0, 12.0])
+        np.testing.assert_allclose(ag.jacobian(lambda x: x * x)(x).data.held, [[1.0, 0.0], [0.0, 4.0]])
+
+    def test_draws_are_made_there(self, gpu):
+        rng = np.random.default_rng(0)
+        first, second = (ag.random.uniform((3,), generator=rng, device="cuda") for _ in range(2))
+        assert first.device == "cuda:0"
+        assert gpu.counts.transfers == 0
+        assert (first.data.held != second.data.held).all()
+        again = ag.random.uniform((3,), generator=np.random.default_rng(0), device="cuda")
+        np.testing.assert_array_equal(again.data.held, first.data.held)
+
+
+class TestRefused:
+    def test_mixed_devices_by_both_names(self, gpu):
+        there, here = ag.ones(2, device="cuda"), ag.ones(2)
+        with pytest.raises(DeviceError, match=r"arrays of cupy \(cuda:0\) and numpy \(cpu\) can't be mixed: move "):
+            there * here
+        with pytest.raises(DeviceError, match=r"numpy \(cpu\) and cupy \(cuda:0\) can't be mixed"):
+            ag.concat([here, there])
+        with pytest.raises(DeviceError, match=r"cupy \(cuda:1\) can't be mixed: .*\.to\('cuda:0'\) or \.to\('cuda:1'"):
+            there + ag.ones(2, device="cuda:1")
+
+    def test_numpy_arrays_are_not_copied_in_silence(self, gpu):
+        x = ag.ones((2, 2), device="cuda")
+        with pytest.raises(DeviceError, match=r"cupy \(cuda:0\) and numpy \(cpu\) can't be mixed"):
+            x @ np.ones((2, 2))
+        with pytest.raises(DeviceError, match=r"cupy \(cuda:0\) and numpy \(cpu\) can't be mixed"):
+            x[np.array([0, 1])]
+        with pytest.raises(DeviceError, match=r"cupy \(cuda:0\) and numpy \(cpu\) can't be mixed"):
+            x[0, Tensor([0, 1])] = 0.0
+        with pytest.raises(DeviceError, match=r"cupy \(cuda:0\) and numpy \(cpu\) can't be mixed"):
+            x.requires_grad_().sum(axis=0).backward(np.ones(2))
+
+    def test_nor_made_of_what_is_there(self, gpu):
+        x = ag.ones((2, 2), device="cuda")
+        with pytest.raises(DeviceError, match=r"is on cuda:0, where NumPy is not: copy it with \.numpy\(\) first"):
+            np.asarray(x)
+        assert gpu.counts.transfers == 0
+        assert x.numpy().tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+    def test_a_device_too_many(self, gpu):
+        with pytest.raises(DeviceError, match=r"device 'cuda:2' is not available: CuPy finds 'cuda:0' to 'cuda:1'\."):
+            ag.zeros(2, device="cuda:2")
+
+    @pytest.mark.parametrize("device", ["cuda:x", "cuda:-1", "cpu:0", "tpu", "", 0])
+    def test_names_that_are_none(self, gpu, device):
+        with pytest.raises(DeviceError, match=r"unknown device .*: choose 'cpu', 'cuda' or 'cuda:1' and the like"):
+            ag.zeros(2, device=device)
+
+    def test_no_cupy(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "cupy", None)
+        with pytest.raises(
+            DeviceError,
+            match=r"^device 'cuda' needs CuPy, which is not installed: pip install 'glassgrad\[gpu\]' for CUDA 13, or "
+            r"'glassgrad\[gpu12\]' for CUDA 12\.$",
+        ):
+            Tensor([1.0], device="cuda")
+
+    def test_a_cupy_that_can_not_be_imported(self, monkeypatch, tmp_path):
+        text = "raise ImportError('\\n====\\nFailed to import CuPy.\\n\\nlibcuda is not there')"
+        (tmp_path / "cupy.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "cupy", raising=False)
+        with pytest.raises(
+            DeviceError,
+            match=r"needs CuPy, which can't be imported \(Failed to import CuPy\): pip install 'glassgrad\[gpu\]' for",
+        ):
+            Tensor([1.0], device="cuda")
+
+
+class TestDifferences:
+    """Where CuPy leaves open, or does otherwise, what NumPy promises."""
+
+    @pytest.mark.parametrize("index", [[0, 2, 0], [1, 1, 1]])
+    def test_the_last_value_stays_where_an_index_comes_twice(self, gpu, index):
+        values = np.array([1.0, 2.0, 3.0])
+        plain = ag.setitem(np.zeros(4), values, index=np.array(index))
+        there = ag.setitem(*map(on(gpu, 0), (np.zeros(4), values)), index=on(gpu, 0)(np.array(index)))
+        np.testing.assert_array_equal(there.data.held, plain.data)
+
+    def test_the_stand_in_would_not_have_kept_it(self, gpu):
+        x = gpu.zeros(4)
+        x[gpu.asarray([0, 2, 0])] = gpu.asarray([1.0, 2.0, 3.0])
+        assert x.held.tolist() == [1.0, 0.0, 2.0, 0.0]
+
+    def test_a_label_that_is_no_class_is_nan_and_not_another_class(self, gpu):
+        logits = Tensor([[1.0, 2.0], [3.0, 1.0]], requires_grad=True, device="cuda")
+        labels = [Tensor(label, device="cuda") for label in ([0, 1], [0, 2], [-1, 0])]
+        gpu.counts.reset()
+        losses = [ag.cross_entropy(logits, y, reduction="none") for y in labels]
+        assert (gpu.counts.transfers, gpu.counts.synchronisations) == (0, 0)
+        assert [np.isnan(loss.data.held).tolist() for loss in losses] == [[False, False], [False, True], [True, False]]
+
+    def test_an_index_out_of_range_is_not_noticed(self, gpu):
+        """Noticing it would be waiting: it is CuPy's way, and said in the docs."""
+        assert Tensor([1.0, 2.0], device="cuda")[Tensor([2], device="cuda")].data.held.tolist() == [1.0]
+
+    def test_a_clip_without_bounds(self, gpu):
+        assert ag.clip(ag.ones(2, device="cuda")).data.held.tolist() == [1.0, 1.0]
+
+    def test_a_condition_that_is_no_array(self, gpu):
+        assert ag.where(True, ag.ones(2, device="cuda"), 0.0).data.held.tolist() == [1.0, 1.0]
+
+    def test_a_tensor_is_shown_and_read_only_when_asked(self, gpu):
+        x = Tensor([1.5], device="cuda")
+        gpu.counts.reset()
+        assert repr(x) == "Tensor([1.5], device='cuda:0')"
+        assert (float(x), x.item(), x.tolist(), bool(x[0] > 1)) == (1.5, 1.5, [1.5], True)
+        assert gpu.counts.synchronisations == 5
