@@ -31,6 +31,7 @@ from autograd import one_hot as one_hot_of
 from autograd import squared_error as mse_loss
 from autograd.backends import as_dtype, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
+from nn.given import whole
 
 __all__ = [
     "accuracy",
@@ -69,6 +70,7 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
     if not is_host(labels.data):
         rows = one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))
         return where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)  # type: ignore[no-any-return]
+    classes = whole(classes, "classes")
     low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, -1)
     if low < 0 or high >= classes:
         raise DomainError(
@@ -192,4 +194,6 @@ def accuracy(logits: Any, labels: Any) -> float:
             "accuracy needs logits (…, classes) and integer labels (…), of one sample at least; it was given shapes "
             f"{logits.shape} and {labels.shape}."
         )
+    if is_inexact(labels.dtype):
+        raise DTypeError(f"accuracy takes integer labels; it was given {labels.dtype} of shape {labels.shape}.")
     return float(astype(logits.detach().argmax(axis=-1) == labels, "float64").mean())

@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, ShapeError
+from nn.given import number, refused
 
 T = TypeVar("T", bound=Tensor)
+Draw = Callable[[tuple[int, ...]], Any]
 
 
 def generator(seed: Any = None) -> Any:
@@ -40,14 +42,21 @@ def generator(seed: Any = None) -> Any:
         ) from None
 
 
-def _set(tensor: T, values: Any) -> T:
+def _leaf(tensor: T) -> T:
+    if not isinstance(tensor, Tensor) or tensor.node is not None:
+        raise refused(tensor, "tensor", "a leaf Tensor, such as a module's parameter, whose values are to be set")
+    return tensor
+
+
+def _set(tensor: T, draw: Draw) -> T:
+    values = draw(_leaf(tensor).shape)
     tensor._set(asarray(values, dtype=tensor.dtype, device=tensor.device).data)
     return tensor
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
     """How many values enter and leave a unit of a weight ``(out, in, …)``."""
-    if tensor.ndim < 2:
+    if _leaf(tensor).ndim < 2:
         raise ShapeError(
             f"a Tensor of shape {tensor.shape} has no fan-in and fan-out: this initialiser is for weights (out, in); "
             "use zeros_, constant_, uniform_ or normal_ for others."
@@ -65,6 +74,7 @@ def calculate_gain(activation: str, slope: float = 0.01) -> float:
     >>> calculate_gain("tanh")
     1.6666666666666667
     """
+    slope = number(slope, "slope")
     gains = {
         "linear": 1.0,
         "sigmoid": 1.0,
@@ -79,7 +89,8 @@ def calculate_gain(activation: str, slope: float = 0.01) -> float:
 
 def constant_(tensor: T, value: float) -> T:
     """Every element ``value``."""
-    return _set(tensor, NUMPY.full(tensor.shape, float(value)))
+    value = number(value, "value")
+    return _set(tensor, lambda shape: NUMPY.full(shape, value))
 
 
 def zeros_(tensor: T, *, seed: Any = None) -> T:
@@ -94,12 +105,15 @@ def ones_(tensor: T) -> T:
 
 def uniform_(tensor: T, low: float = 0.0, high: float = 1.0, *, seed: Any = None) -> T:
     """Uniform on ``[low, high)``."""
-    return _set(tensor, generator(seed).uniform(low, high, tensor.shape))
+    low = number(low, "low")
+    high = number(high, "high", low)
+    return _set(tensor, lambda shape: generator(seed).uniform(low, high, shape))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, *, seed: Any = None) -> T:
     """Normal with the given mean and standard deviation."""
-    return _set(tensor, generator(seed).normal(mean, std, tensor.shape))
+    mean, std = number(mean, "mean"), number(std, "std", 0)
+    return _set(tensor, lambda shape: generator(seed).normal(mean, std, shape))
 
 
 def xavier_uniform_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
@@ -108,13 +122,13 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
     X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
     (16).
     """
-    limit = gain * math.sqrt(6 / max(1, sum(_fans(tensor))))
+    limit = number(gain, "gain", 0) * math.sqrt(6 / max(1, sum(_fans(tensor))))
     return uniform_(tensor, -limit, limit, seed=seed)
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
     """Normal with standard deviation gain·√(2 / (fan_in + fan_out)); see `xavier_uniform_`."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(1, sum(_fans(tensor)))), seed=seed)
+    return normal_(tensor, 0.0, number(gain, "gain", 0) * math.sqrt(2 / max(1, sum(_fans(tensor)))), seed=seed)
 
 
 def kaiming_uniform_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None) -> T:
@@ -122,13 +136,13 @@ def kaiming_uniform_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None)
 
     K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", ICCV 2015, section 2.2.
     """
-    limit = gain * math.sqrt(3 / max(1, _fans(tensor)[0]))
+    limit = number(gain, "gain", 0) * math.sqrt(3 / max(1, _fans(tensor)[0]))
     return uniform_(tensor, -limit, limit, seed=seed)
 
 
 def kaiming_normal_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None) -> T:
     """Normal with standard deviation gain / √fan_in; see `kaiming_uniform_`."""
-    return normal_(tensor, 0.0, gain / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)
+    return normal_(tensor, 0.0, number(gain, "gain", 0) / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)
 
 
 def lecun_uniform_(tensor: T, *, seed: Any = None) -> T:
@@ -169,6 +183,6 @@ def named(init: str | Callable[..., Any]) -> Callable[..., Any]:
     """
     if callable(init):
         return init
-    if init not in INITIALISERS:
+    if not isinstance(init, str) or init not in INITIALISERS:
         raise DomainError(f"init = {init!r} is unknown: choose one of {', '.join(INITIALISERS)}, or give a function.")
     return INITIALISERS[init]

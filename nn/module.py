@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from autograd import Tensor
-from autograd.backends import is_inexact
-from autograd.errors import DTypeError
+from autograd.backends import as_dtype, is_inexact
+from autograd.errors import DomainError, DTypeError
 from autograd.graph import MODE, TRACER, Mode
 from nn.errors import StateError
+from nn.given import check_function, check_instance
 
 
 class Parameter(Tensor):
@@ -137,6 +138,9 @@ class Module:
 
     def register_buffer(self, name: str, tensor: Tensor) -> None:
         """Make ``tensor`` the attribute ``name``: no parameter, but saved and moved with the module."""
+        check_instance(tensor, Tensor, "tensor", "a Tensor")
+        if not check_instance(name, str, "name", "the name of an attribute").isidentifier():
+            raise DomainError(f"name = {name!r} can't be the name of an attribute.")
         setattr(self, name, tensor)
         if name not in self._buffers:
             object.__setattr__(self, "_buffers", (*self._buffers, name))
@@ -215,6 +219,11 @@ class Module:
         (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or
         pass strict=False to let missing and unexpected names pass.
         """
+        if not isinstance(state, Mapping):
+            raise StateError(
+                f"{self._described()} can't take a {type(state).__name__} as its state: give a dict of names and "
+                "arrays, as state_dict() or nn.load(path) gives it. Nothing was loaded."
+            )
         mine = dict(self._named_state())
         wrong: list[str] = []
         if strict:
@@ -283,6 +292,8 @@ class Module:
         that is not there, and then has moved nothing.
         """
         device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
+        if not device and not is_inexact(as_dtype(target)):
+            raise DTypeError(f"a module computes with floating-point numbers, and can't be made {as_dtype(target)}.")
         for _, tensor in self._named_state():
             if device or is_inexact(tensor.dtype):
                 tensor._set(tensor.detach().to(target).data)
@@ -293,6 +304,7 @@ class Module:
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
         """Call ``function`` on every module below and then on this one, in the order of assignment; returns it."""
+        check_function(function, "function", "a function of a module")
         for child in self.children():
             child.apply(function)
         function(self)

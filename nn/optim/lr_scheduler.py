@@ -19,7 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd.errors import DomainError
+from autograd.op import shown
 from nn.errors import StateError
+from nn.given import check_function, check_instance, number, refused, whole
 from nn.optim.optimizers import Optimizer
 
 
@@ -33,7 +35,7 @@ class LRScheduler:
     _state: tuple[str, ...] = ("epoch",)
 
     def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer, self.epoch = optimizer, 0
+        self.optimizer, self.epoch = check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim"), 0
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
         self._apply()
@@ -43,8 +45,11 @@ class LRScheduler:
         raise NotImplementedError(f"{type(self).__name__} defines no lr_at(epoch, base): write the schedule there.")
 
     def _apply(self) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = float(self.lr_at(self.epoch, group["initial_lr"]))
+        name = f"the learning rate of {type(self).__name__} in epoch {self.epoch}"
+        groups = self.optimizer.param_groups
+        rates = [number(self.lr_at(self.epoch, group["initial_lr"]), name, 0) for group in groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
 
     def step(self) -> None:
         """Go to the next epoch."""
@@ -57,10 +62,12 @@ class LRScheduler:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave. Raises `StateError`, and changes nothing, for another schedule's."""
-        if set(state) != set(self._state):
+        named = isinstance(state, Mapping) and set(state) == set(self._state)
+        if not named or not all(isinstance(value, int | float) for value in state.values()):
+            has = ", ".join(f"{k}={shown(v)}" for k, v in state.items()) if isinstance(state, Mapping) else shown(state)
             raise StateError(
-                f"{type(self).__name__} keeps {', '.join(self._state)}; this state has "
-                f"{', '.join(map(str, state)) or 'nothing'}: it was saved by another schedule. Nothing was loaded."
+                f"{type(self).__name__} keeps the numbers {', '.join(self._state)}; this state has {has or 'nothing'}: "
+                "it was saved by another schedule. Nothing was loaded."
             )
         for name in self._state:
             setattr(self, name, state[name])
@@ -70,19 +77,19 @@ class LambdaLR(LRScheduler):
     """The first rate times ``factor(epoch)``, any function."""
 
     def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
-        self.factor = factor
+        self.factor = check_function(factor, "factor", "a function of the epoch")
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
         """``base · factor(epoch)``."""
-        return base * self.factor(epoch)
+        return base * number(self.factor(epoch), f"factor({epoch})")
 
 
 class StepLR(LRScheduler):
     """Times ``gamma`` every ``step_size`` epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size, self.gamma = _positive(step_size, "step_size"), gamma
+        self.step_size, self.gamma = whole(step_size, "step_size"), number(gamma, "gamma", 0)
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -94,7 +101,7 @@ class MultiStepLR(LRScheduler):
     """Times ``gamma`` at each of the epochs ``milestones``."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
-        self.milestones, self.gamma = sorted(milestones), gamma
+        self.milestones, self.gamma = _milestones(milestones), number(gamma, "gamma", 0)
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -106,7 +113,7 @@ class ExponentialLR(LRScheduler):
     """Times ``gamma`` every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = gamma
+        self.gamma = number(gamma, "gamma", 0)
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -122,7 +129,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        self.T_max, self.eta_min = _positive(T_max, "T_max"), eta_min
+        self.T_max, self.eta_min = whole(T_max, "T_max"), number(eta_min, "eta_min", 0)
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -136,11 +143,9 @@ class LinearLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
     ) -> None:
-        self.start_factor, self.end_factor, self.total_iters = (
-            start_factor,
-            end_factor,
-            _positive(total_iters, "total_iters"),
-        )
+        self.start_factor = number(start_factor, "start_factor", 0)
+        self.end_factor = number(end_factor, "end_factor", 0)
+        self.total_iters = whole(total_iters, "total_iters")
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -162,12 +167,17 @@ class SequentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
+        milestones = _milestones(milestones)
+        if not isinstance(schedulers, list | tuple):
+            raise refused(schedulers, "schedulers", "a list of schedules")
+        for schedule in schedulers:
+            check_instance(schedule, LRScheduler, "a schedule", "one of nn.optim.lr_scheduler")
         if len(milestones) != len(schedulers) - 1:
             raise DomainError(
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
                 "milestone less."
             )
-        self.schedulers, self.milestones = list(schedulers), sorted(milestones)
+        self.schedulers, self.milestones = list(schedulers), milestones
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -192,9 +202,10 @@ class ReduceLROnPlateau(LRScheduler):
         threshold: float = 1e-4,
         min_lr: float = 0.0,
     ) -> None:
-        if not 0 < factor < 1:
+        if not 0 < number(factor, "factor") < 1:
             raise DomainError(f"ReduceLROnPlateau: factor = {factor!r} is out of range: give a number between 0 and 1.")
-        self.factor, self.patience, self.threshold, self.min_lr = factor, patience, threshold, min_lr
+        self.factor, self.patience = factor, whole(patience, "patience", 0)
+        self.threshold, self.min_lr = number(threshold, "threshold"), number(min_lr, "min_lr", 0)
         self.best, self.bad_epochs, self.scale = math.inf, 0, 1.0
         super().__init__(optimizer)
 
@@ -204,6 +215,8 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, value: float) -> None:  # type: ignore[override]
         """Go to the next epoch, knowing this one's ``value``."""
+        given: Any = value
+        value = given if isinstance(given, int | float) else number(given, "value")  # NaN is a bad epoch, too
         self.epoch += 1
         if value < self.best * (1 - self.threshold):
             self.best, self.bad_epochs = float(value), 0
@@ -214,7 +227,7 @@ class ReduceLROnPlateau(LRScheduler):
         self._apply()
 
 
-def _positive(n: int, name: str) -> int:
-    if n < 1:
-        raise DomainError(f"{name} = {n!r}: give a number of epochs from 1 on.")
-    return n
+def _milestones(epochs: Sequence[int]) -> list[int]:
+    if not isinstance(epochs, list | tuple):
+        raise refused(epochs, "milestones", "a list of epochs")
+    return sorted(whole(epoch, "a milestone") for epoch in epochs)

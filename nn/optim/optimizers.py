@@ -18,6 +18,7 @@ from autograd.errors import DomainError, DTypeError
 from autograd.graph import TRACER
 from autograd.memory import all_written
 from nn.errors import StateError
+from nn.given import check_instance
 from nn.module import Module
 
 
@@ -51,6 +52,10 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
         for group in groups:
+            if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
+                raise DTypeError(
+                    f"a group of parameters is a dict with its 'params', an iterable of Tensors; it was given {group!r}."
+                )
             if unknown := sorted(set(group) - {"params", *options}):
                 raise DomainError(
                     f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
@@ -87,9 +92,10 @@ class Optimizer:
             raise DomainError(
                 f"{type(self).__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
             )
-        if not all(0 <= beta < 1 for beta in options.get("betas", ())):
+        betas = options.get("betas", (0, 0))
+        if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(_is_finite(b) and b < 1 for b in betas):
             raise DomainError(
-                f"{type(self).__name__}: betas = {options['betas']!r} are out of range: both must be in [0, 1)."
+                f"{type(self).__name__}: betas = {betas!r} are out of range: both must be in [0, 1)."
             )
 
     def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
@@ -191,8 +197,8 @@ class Optimizer:
 def _is_finite(value: Any) -> bool:
     """Whether an option is a number from 0 on."""
     try:
-        return 0 <= float(value) < math.inf and not isinstance(value, str)
-    except (TypeError, ValueError):
+        return 0 <= float(value) < math.inf and not isinstance(value, str | bytes)
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -271,7 +277,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
         return {
@@ -408,9 +414,11 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     >>> w.grad
     Tensor([0.6, 0.8])
     """
-    if not max_norm >= 0:
+    if not _is_finite(max_norm):
         raise DomainError(f"max_norm = {max_norm!r} is out of range: give a number from 0 on.")
-    members: Iterable[Any] = [parameters] if isinstance(parameters, Tensor) else parameters
+    members: list[Any] = [parameters] if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable) else [*parameters]
+    for p in members:
+        check_instance(p, Tensor, "a parameter to clip", "Tensors, such as model.parameters()")
     graded = [p for p in members if p.grad is not None]
     if not graded:
         return Tensor(0.0, dtype="float32")

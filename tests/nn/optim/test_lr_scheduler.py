@@ -106,14 +106,14 @@ def test_a_state_goes_on_where_it_was(name, tmp_path):
 def test_another_schedules_state_is_refused():
     schedule = ours.StepLR(sgd(), 2)
     with pytest.raises(
-        StateError, match=r"StepLR keeps epoch; this state has epoch, best, bad_epochs, scale: it was saved by"
+        StateError, match=r"StepLR keeps the numbers epoch; this state has epoch=0, best=inf, .*: it was saved by"
     ):
         schedule.load_state_dict(ours.ReduceLROnPlateau(sgd()).state_dict())
     assert schedule.epoch == 0
 
 
 def test_refusals():
-    with pytest.raises(DomainError, match="step_size = 0: give a number of epochs from 1 on"):
+    with pytest.raises(DomainError, match="step_size = 0: give a number from 1 on"):
         ours.StepLR(sgd(), 0)
     with pytest.raises(DomainError, match=r"factor = 1.5 is out of range: give a number between 0 and 1"):
         ours.ReduceLROnPlateau(sgd(), factor=1.5)

@@ -1,0 +1,69 @@
+"""What a function of ``nn`` was given, looked at where it comes in: one sentence for each way to be wrong."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+from autograd.errors import DomainError, DTypeError
+from autograd.op import shown
+
+T = TypeVar("T")
+
+
+def refused(value: Any, name: str, wanted: str) -> DTypeError:
+    """The error that says what ``name`` is and what was ``wanted``."""
+    return DTypeError(f"{name} = {shown(value)} is a {type(value).__name__}: give {wanted}.")
+
+
+def check_instance(value: Any, kind: type[T], name: str, wanted: str) -> T:
+    """``value``, an instance of ``kind``. Raises `DTypeError` for another."""
+    if not isinstance(value, kind):
+        raise refused(value, name, wanted)
+    return value
+
+
+def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
+    """``value``, which can be called. Raises `DTypeError` for what can't."""
+    if not callable(value):
+        raise refused(value, name, wanted)
+    return value  # type: ignore[no-any-return]
+
+
+def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """``value`` as a float. Raises `DTypeError` for what is no number, `DomainError` for one that is not finite or not
+    from ``low`` to ``high``.
+    """
+    try:
+        found = float(value if not isinstance(value, str | bytes) else None)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise refused(value, name, "a number") from None
+    if not (math.isfinite(found) and low <= found <= high):
+        bounds = [f" from {low:g}"] * (low > -math.inf) + [f" to {high:g}"] * (high < math.inf)
+        raise DomainError(f"{name} = {value!r} is out of range: give a finite number{''.join(bounds)}.")
+    return found
+
+
+def whole(value: Any, name: str, least: int = 1) -> int:
+    """``value`` as an integer. Raises `DTypeError` for what is none, `DomainError` for one below ``least``."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        raise refused(value, name, "a whole number") from None
+    if found < least:
+        raise DomainError(f"{name} = {found}: give a number from {least} on.")
+    return found
+
+
+def as_path(value: Any, name: str = "path") -> Path:
+    """``value`` as a path. Raises `DTypeError` for what is none, `DomainError` for one that names no file."""
+    if not isinstance(value, str | PathLike):
+        raise refused(value, name, "the name of a file")
+    found = Path(value)
+    if not found.name or "\0" in found.name:
+        raise DomainError(f"{name} = {str(value)!r} names no file.")
+    return found
