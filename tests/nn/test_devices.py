@@ -1,0 +1,246 @@
+"""A training on a GPU, by a strict stand-in for CuPy: nothing is copied and nothing waited for within a step."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd import backends
+from autograd.errors import DeviceError
+from nn.errors import TrainingError
+from tests import standin
+
+F = nn.functional
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(24, 6)).astype("float32")
+LABELS = RNG.integers(0, 3, 24)
+TARGETS = RNG.random((24, 3)).astype("float32")
+
+OPTIMIZERS = {
+    "SGD": lambda p: nn.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: nn.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "Adam": lambda p: nn.optim.Adam(p, lr=0.01, weight_decay=0.01),
+    "AdamW": lambda p: nn.optim.AdamW(p, lr=0.01),
+    "RMSprop": lambda p: nn.optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True, weight_decay=0.01),
+}
+
+NETS = {
+    "sigmoid": lambda: nn.MLP([6, 5, 3], seed=0),
+    "tanh": lambda: nn.MLP([6, 5, 3], "tanh", seed=0),
+    "relu": lambda: nn.MLP([6, 5, 3], "relu", seed=0),
+    "leaky_relu": lambda: nn.MLP([6, 5, 3], "leaky_relu", seed=0),
+    "gelu": lambda: nn.MLP([6, 5, 3], "gelu", seed=0),
+    "softplus": lambda: nn.MLP([6, 5, 3], "softplus", seed=0),
+    "layer norm": lambda: nn.Sequential(nn.Linear(6, 5, seed=0), nn.LayerNorm(5), nn.Linear(5, 3, seed=1)),
+    "batch norm": lambda: nn.Sequential(nn.Linear(6, 5, seed=0), nn.BatchNorm1d(5), nn.Linear(5, 3, seed=1)),
+    "flatten": lambda: nn.Sequential(nn.Flatten(), nn.Linear(6, 3, seed=0)),
+    "dropout": lambda: nn.Sequential(nn.Linear(6, 5, seed=0), nn.Dropout(0.5, seed=2), nn.Linear(5, 3, seed=1)),
+}
+
+LOSSES = {
+    "cross-entropy of labels": (F.cross_entropy, LABELS),
+    "cross-entropy of probabilities": (F.cross_entropy, TARGETS),
+    "squared error": (F.mse_loss, TARGETS),
+    "squared error of one-hot labels": (lambda out, y: F.mse_loss(out, F.one_hot(y, 3)), LABELS),
+    "binary cross-entropy": (F.binary_cross_entropy_with_logits, TARGETS),
+}
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The stand-in with two GPUs, as ``cupy``."""
+    cupy = standin.module()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    yield cupy
+    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
+        del backends.PLACES[key]
+
+
+def steps(model, make, loss, x, y, max_norm=None):
+    """Three steps of training, as a function of their number."""
+    optimizer = make(model.parameters())
+
+    def run(count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            loss(model(x), y).backward()
+            if max_norm is not None:
+                nn.optim.clip_grad_norm_(model.parameters(), max_norm)
+            optimizer.step()
+
+    return run
+
+
+def weights(model):
+    return [p.numpy() for p in (q.detach() for q in model.parameters())]
+
+
+def trained(net, optimizer, loss, device, gpu=None, max_norm=None):
+    """The weights after four steps, of which the last three are watched on a GPU."""
+    function, y = LOSSES[loss]
+    model = NETS[net]().to(device)
+    x, y = ag.Tensor(X, device=device), ag.Tensor(y, device=device)
+    run = steps(model, OPTIMIZERS[optimizer], function, x, y, max_norm)
+    run(1)
+    if gpu is not None:
+        gpu.counts.reset()
+        gpu.machine.current = 0
+    run(3)
+    if gpu is not None:
+        assert (gpu.counts.transfers, gpu.counts.synchronisations) == (0, 0)
+        assert gpu.counts.kernels > 20
+    return weights(model)
+
+
+CASES = [
+    *((net, "SGD", "cross-entropy of labels", None) for net in NETS),
+    *(("sigmoid", optimizer, "cross-entropy of labels", None) for optimizer in OPTIMIZERS),
+    *(("sigmoid", "SGD", loss, None) for loss in LOSSES),
+    ("sigmoid", "Adam", "cross-entropy of labels", 0.1),
+]
+
+
+@pytest.mark.parametrize(("net", "optimizer", "loss", "max_norm"), CASES)
+def test_a_step_copies_nothing_and_waits_for_nothing(gpu, net, optimizer, loss, max_norm):
+    there = trained(net, optimizer, loss, "cuda:1", gpu, max_norm)
+    if net != "dropout":  # a GPU draws other numbers
+        for a, b in zip(there, trained(net, optimizer, loss, "cpu", None, max_norm), strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def test_the_stand_in_would_have_noticed(gpu):
+    x = ag.Tensor(X, device="cuda")
+    gpu.counts.reset()
+    float(x.sum())
+    ag.Tensor([1.0], device="cuda")
+    assert (gpu.counts.transfers, gpu.counts.synchronisations) == (2, 1)
+    with pytest.raises(standin.Hidden, match="truth of an array"):
+        bool(x.data.sum() > 0)
+
+
+class TestModule:
+    def test_parameters_buffers_and_gradients_move(self, gpu):
+        model = nn.Sequential(nn.Linear(2, 2, seed=0), nn.BatchNorm1d(2))
+        model(ag.ones((3, 2), dtype="float32")).sum().backward()
+        first = model[0].weight
+        assert model.to("cuda:1") is model
+        assert {t.device for t in (*model.parameters(), *model.buffers())} == {"cuda:1"}
+        assert {p.grad.device for p in model.parameters()} == {"cuda:1"}
+        assert model[0].weight is first
+        assert {t.device for t in model.to("cpu").state_dict().values()} == {"cpu"}
+
+    def test_a_device_that_is_not_there_moves_nothing(self, gpu):
+        model = nn.Linear(2, 2, seed=0)
+        with pytest.raises(DeviceError, match="'cuda:5' is not available"):
+            model.to("cuda:5")
+        assert model.weight.device == "cpu"
+
+    def test_made_there(self, gpu):
+        model = nn.MLP([2, 3, 1], seed=0, device="cuda")
+        assert {p.device for p in model.parameters()} == {"cuda:0"}
+        np.testing.assert_array_equal(model.layers[0].weight.data.held, nn.MLP([2, 3, 1], seed=0).layers[0].weight.data)
+
+    def test_a_state_is_loaded_to_where_the_module_is(self, gpu):
+        model, other = nn.Linear(2, 2, seed=0).to("cuda"), nn.Linear(2, 2, seed=1)
+        model.load_state_dict(other.state_dict())
+        assert model.weight.device == "cuda:0"
+        np.testing.assert_array_equal(model.weight.data.held, other.weight.data)
+
+    def test_a_file_from_a_gpu_is_read_on_the_cpu(self, gpu, tmp_path):
+        model = nn.MLP([2, 3, 1], seed=0, device="cuda")
+        nn.save(model, tmp_path / "model.npz")
+        assert {p.device for p in nn.load_model(tmp_path / "model.npz").parameters()} == {"cpu"}
+
+
+class TestOptimizer:
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_its_state_follows_the_parameters(self, gpu, name):
+        """Half of the steps here and half there give what all steps here give."""
+        model, still = nn.MLP([6, 5, 3], seed=0), nn.MLP([6, 5, 3], seed=0)
+        y = ag.Tensor(LABELS)
+        steps(still, OPTIMIZERS[name], F.cross_entropy, ag.Tensor(X), y)(4)
+        optimizer = OPTIMIZERS[name](model.parameters())
+        steps(model, lambda p: optimizer, F.cross_entropy, ag.Tensor(X), y)(2)
+        model.to("cuda:1")
+        steps(model, lambda p: optimizer, F.cross_entropy, ag.Tensor(X, device="cuda:1"), y.to("cuda:1"))(2)
+        assert all(t.device == "cuda:1" for state in optimizer.state.values() for t in state.values())
+        for a, b in zip(weights(model), weights(still), strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+    def test_and_to_another_dtype(self):
+        model = nn.MLP([6, 3], seed=0)
+        optimizer = nn.optim.Adam(model.parameters())
+        model.to("float64")
+        steps(model, lambda p: optimizer, F.cross_entropy, ag.Tensor(X, dtype="float64"), ag.Tensor(LABELS))(1)
+        kept = optimizer.state[model.layers[0].weight]
+        assert {name: str(t.dtype) for name, t in kept.items()} == dict.fromkeys(kept, "float64")
+        model.to("float32")
+        steps(model, lambda p: optimizer, F.cross_entropy, ag.Tensor(X), ag.Tensor(LABELS))(1)
+        assert {name: str(t.dtype) for name, t in kept.items()} == {
+            "step": "float64",
+            "exp_avg": "float32",
+            "exp_avg_sq": "float32",
+        }
+
+    def test_its_state_is_loaded_to_where_it_is(self, gpu):
+        model, other = nn.Linear(2, 2, seed=0, device="cuda"), nn.Linear(2, 2, seed=1)
+        optimizer = nn.optim.Adam(model.parameters())
+        optimizer.load_state_dict(nn.optim.Adam(other.parameters()).state_dict())
+        assert all(t.device == "cuda:0" for state in optimizer.state.values() for t in state.values())
+
+
+class TestFit:
+    def fitted(self, device, **options):
+        model = nn.MLP([6, 5, 3], seed=0, device=device)
+        optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+        history = nn.fit(model, F.cross_entropy, optimizer, (X, LABELS), batch_size=10, progress=False, **options)
+        return model, history
+
+    def test_as_on_the_cpu(self, gpu):
+        options = {"epochs": 3, "validation": (X[:7], LABELS[:7]), "max_norm": 1.0}
+        model, history = self.fitted("cuda:1", **options)
+        still, expected = self.fitted("cpu", **options)
+        assert history.accuracy == expected.accuracy
+        np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-4)
+        np.testing.assert_allclose(history.validation_loss, expected.validation_loss, rtol=1e-4)
+        for a, b in zip(weights(model), weights(still), strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+    def test_an_epoch_is_waited_for_once_and_copies_the_order_of_its_samples(self, gpu):
+        seen = []
+
+        def note(history):
+            seen.append((gpu.counts.transfers, gpu.counts.synchronisations))
+            gpu.counts.reset()
+
+        self.fitted("cuda", epochs=3, callback=note)
+        assert seen[1:] == [(3, 2)] * 2  # the order; the loss and the number of those that are right
+
+    def test_data_that_are_there_are_not_brought_back(self, gpu):
+        model = nn.MLP([6, 3], seed=0, device="cuda")
+        data = ag.Tensor(X, device="cuda"), ag.Tensor(LABELS, device="cuda")
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+        gpu.counts.reset()
+        nn.fit(model, F.cross_entropy, optimizer, data, epochs=1, progress=False)
+        assert (gpu.counts.transfers, gpu.counts.synchronisations) == (3, 2)
+
+    def test_batches_that_are_made_one_by_one_are_moved_one_by_one(self, gpu):
+        model = nn.MLP([6, 3], seed=0, device="cuda")
+        batches = [(X[:12], LABELS[:12]), (X[12:], LABELS[12:])]
+        history = nn.fit(
+            model, F.cross_entropy, nn.optim.SGD(model.parameters(), lr=0.1), batches, epochs=1, progress=False
+        )
+        assert history.epochs == 1
+
+    def test_a_loss_that_is_not_finite_is_seen_at_the_end_of_the_epoch(self, gpu):
+        model = nn.MLP([6, 3], seed=0, device="cuda")
+        before = weights(model)
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+        labels = LABELS.copy()
+        labels[3] = 7
+        with pytest.raises(TrainingError, match=r"The loss became nan in epoch 1, at learning rate 0\.1: .* last good"):
+            nn.fit(model, F.cross_entropy, optimizer, (X, labels), epochs=2, progress=False)
+        for a, b in zip(weights(model), before, strict=True):
+            np.testing.assert_array_equal(a, b)
