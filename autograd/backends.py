@@ -297,22 +297,26 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     space = namespace(data) if known else NUMPY
     dtype = None if dtype is None else as_dtype(dtype)
     if space is NUMPY:
-        _check_mask(data)
+        check_mask(data)
+        if dtype is not None and dtype.kind != "c" and getattr(getattr(data, "dtype", None), "kind", "") == "c":
+            raise DTypeError(f"complex numbers can't be made {dtype}: take their .real and their .imag.")
         try:
-            array = numpy.array(data, dtype=dtype, copy=copy)
+            array = own = numpy.array(data, dtype=dtype, copy=copy)
+            if dtype is not None and kind not in PYTHON_SCALARS:
+                own = numpy.asarray(data)  # told a dtype, NumPy reads numbers out of text, and takes None for NaN
         except AutogradError:
             raise
         except Exception as error:  # the data's own code may have run
             raise _no_array(data, error) from None
-        if array.dtype.kind not in "fciub":
-            raise _no_numbers(data, array.dtype)
+        if own.dtype.kind not in "fciub" and (own is array or not _whole(data)):
+            raise _no_numbers(data, own.dtype)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         return array if array.ndim else array[()]
     return space.asarray(data, dtype=dtype, copy=copy)
 
 
-def _check_mask(data: Any) -> None:
+def check_mask(data: Any) -> None:
     """Refuse a masked array of which something is masked: its values would be taken for real ones."""
     module: Any = sys.modules.get("numpy.ma")  # where none was made, it is not even imported
     if module is None or type(data) is numpy.ndarray:
@@ -326,13 +330,18 @@ def _check_mask(data: Any) -> None:
             )
 
 
+def _whole(data: Any) -> bool:
+    """Whether it is Python's integers, of any size, in lists of any depth."""
+    return all(map(_whole, data)) if isinstance(data, list | tuple) else isinstance(data, int)
+
+
 def _no_numbers(data: Any, dtype: Any) -> Exception:
     """Why NumPy made of ``data`` an array that is none of numbers."""
     kind = type(data).__name__
     for way in ("toarray", "todense"):
         if hasattr(data, way):
             return DTypeError(f"a {kind} is sparse, and arrays are dense here: give .{way}() of it.")
-    if isinstance(data, int) or (isinstance(data, list | tuple) and all(isinstance(x, int) for x in data)):
+    if _whole(data):
         return DomainError("an integer is larger than 64 bits hold: write it as a float, or give dtype='float64'.")
     if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
         return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")

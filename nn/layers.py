@@ -10,11 +10,12 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, overload
 
-from autograd import Tensor, asarray, reshape
+from autograd import Tensor, asarray, reshape, zeros
 from autograd.backends import NUMPY
-from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
 from nn import functional as F
 from nn import init as initialisers
+from nn.given import refused
 from nn.module import Module, Parameter
 
 
@@ -47,10 +48,9 @@ class Linear(Module):
     ) -> None:
         self.in_features = _count(in_features, "in_features")
         self.out_features = _count(out_features, "out_features")
-        zeros = NUMPY.zeros
-        self.weight = Parameter(zeros((self.out_features, self.in_features)), dtype=dtype, device=device)
+        self.weight = Parameter(zeros((self.out_features, self.in_features), dtype=dtype), dtype=dtype, device=device)
         initialisers.named(init)(self.weight, seed=seed)
-        self.bias = Parameter(zeros(self.out_features), dtype=dtype, device=device) if bias else None
+        self.bias = Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device) if bias else None
 
     def forward(self, x: Any) -> Any:
         """``(…, in_features)`` to ``(…, out_features)``."""
@@ -127,6 +127,8 @@ class Flatten(_Plain):
     def forward(self, x: Any) -> Any:
         """``(batch, …)`` to ``(batch, product of the rest)``."""
         x = asarray(x)
+        if not x.shape:
+            raise ShapeError("Flatten takes a batch, (n, …), and was given a single number.")
         return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
 
 
@@ -282,6 +284,8 @@ class Sequential(Module):
                 f"{type(self).__name__} takes modules; entry {name!r} is {type(module).__name__}: give a layer such as "
                 "nn.Sigmoid() (with the brackets), or write a subclass of nn.Module around a function."
             )
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise DomainError(f"a module can't be called {name!r}: choose a name without dots that nothing here has.")
         setattr(self, name, module)
 
     def forward(self, x: Any) -> Any:
@@ -308,13 +312,22 @@ class Sequential(Module):
     def __getitem__(self, index: slice) -> Sequential: ...
 
     def __getitem__(self, index: int | slice) -> Module:
-        children = [*self.named_children()]
         if isinstance(index, slice):
-            return Sequential(dict(children[index]))
-        return children[index][1]
+            return Sequential(dict([*self.named_children()][index]))
+        return self._entry(index)[1]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self._add([*self.named_children()][index][0], module)
+        self._add(self._entry(index)[0], module)
+
+    def _entry(self, index: Any) -> tuple[str, Module]:
+        children = [*self.named_children()]
+        try:
+            return children[operator.index(index)]
+        except (IndexError, TypeError):
+            raise IndexingError(
+                f"this {type(self).__name__} has no module {index!r}: its {len(children)} are counted from 0, or from "
+                "the end with -1."
+            ) from None
 
 
 ACTIVATIONS: dict[str, Callable[[], Module]] = {
@@ -379,7 +392,7 @@ class MLP(Module):
                 f"MLP needs the sizes of its input and its output at least; it was given {list(self.sizes)}."
             )
         for name in (activation, *([output] if output else [])):
-            if name not in ACTIVATIONS:
+            if not isinstance(name, str) or name not in ACTIVATIONS:
                 raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
         if norm is not None and norm not in NORMS:
             raise DomainError(f"norm {norm!r} is unknown: choose one of {', '.join(NORMS)}, or None.")
@@ -465,7 +478,7 @@ def _count(n: Any, name: str) -> int:
     try:
         number = operator.index(n)
     except TypeError:
-        raise DTypeError(f"{name} = {n!r} is a {type(n).__name__}: give a whole number of features.") from None
+        raise refused(n, name, "a whole number of features") from None
     if number < 1:
         raise DomainError(f"{name} = {number}: a layer needs at least 1 feature.")
     return number

@@ -11,18 +11,19 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from autograd import Tensor
+from autograd import Tensor, backends
 from autograd.backends import is_inexact, to_numpy
-from autograd.errors import AutogradError, DTypeError
+from autograd.errors import AutogradError, DTypeError, WriteError
 from nn import layers
 from nn.errors import FileError
+from nn.given import as_path, check_instance
 from nn.module import Module
 
 FORMAT = 1
@@ -53,18 +54,22 @@ LAYERS: dict[str, type[Module]] = {
 def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
     """Have ``write(file)`` fill a new file beside ``path``, which then takes its place in one step.
 
-    Whatever goes wrong, ``path`` is as it was before and nothing else is left.
+    Whatever goes wrong, ``path`` is as it was before and nothing else is left. Raises `autograd.errors.WriteError`
+    where it can't be written.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = as_path(path)
+    beside = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.part")
     try:
         with beside.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            beside.unlink()
+        if isinstance(error, OSError) and not isinstance(error, AutogradError):
+            raise WriteError(path, error) from None
         raise
 
 
@@ -83,7 +88,7 @@ def save(
 
     Raises:
         autograd.errors.DTypeError: the content, or the metadata, has something else in it.
-        OSError: the file can't be written; then ``path`` is as it was.
+        autograd.errors.WriteError: the file can't be written; then ``path`` is as it was.
 
     >>> import nn, tempfile, os
     >>> model = nn.MLP([4, 3], seed=0)
@@ -94,6 +99,7 @@ def save(
       layers.0  Linear(4, 3)  15
     """
     arrays: dict[str, Any] = {}
+    check_instance(metadata or {}, Mapping, "metadata", "a dict")  # type: ignore[type-abstract]
     header: dict[str, Any] = {"format": FORMAT, "metadata": dict(metadata or {})}
     if isinstance(content, Module):
         header["class"] = type(content).__name__
@@ -192,9 +198,10 @@ def _damaged(path: str | PathLike[str], error: Exception) -> FileError:
 def _flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
     """``value`` as JSON, with ``{"array": key}`` for every Tensor and array, which go to ``arrays``."""
     if isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        array = to_numpy(value.data if isinstance(value, Tensor) else value)
-        if array.dtype.kind not in "fciub":
-            raise DTypeError(f"{key!r} is an array of {array.dtype}, which holds no numbers and can't be saved.")
+        try:
+            array = to_numpy(value.data if isinstance(value, Tensor) else backends.asarray(value))
+        except AutogradError as error:
+            raise type(error)(f"{key!r} can't be saved: {error}") from None
         key = key or "array"
         while key in arrays or key == HEADER:
             key += "_"
@@ -240,7 +247,7 @@ def _write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
 
 def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The header and the content of a file that is believed in nothing."""
-    with Path(path).open("rb") as file:
+    with as_path(path).open("rb") as file:
         try:
             arrays = _arrays(file)
             header = json.loads(str(arrays[HEADER]))

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autograd.backends import check_mask
 from autograd.errors import DomainError, DTypeError, ShapeError
+from nn.given import check_instance, refused
+from nn.init import generator
 
 Images = NDArray[Any]  # (n, d), a float dtype
 Labels = NDArray[np.int64]  # (n,)
@@ -51,8 +54,12 @@ class Dataset:
     licence: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.image_shape, tuple | list) or len(self.image_shape) != 2:
+            raise refused(self.image_shape, f"image_shape of {self.name!r}", "(height, width)")
         height, width = self.image_shape
         for part, x, y in (("train", self.x_train, self.y_train), ("test", self.x_test, self.y_test)):
+            for name, values in (("x", x), ("y", y)):
+                check_instance(values, np.ndarray, f"{name}_{part} of {self.name!r}", "a NumPy array")
             if x.ndim != 2 or x.shape[1] != height * width:
                 raise ShapeError(
                     f"x_{part} of {self.name!r} has shape {x.shape}, but images of {height}×{width} pixels are rows of "
@@ -134,7 +141,7 @@ def minibatches(
             "A shuffle needs its seed, so that a run can be repeated: give an int or a numpy.random.Generator, or use "
             "shuffle=False."
         )
-    order = np.random.default_rng(seed).permutation(len(x)) if shuffle else None
+    order = generator(seed).permutation(len(x)) if shuffle else None
     return _batches(x, y, order, batch_size, len(x) - len(x) % batch_size if drop_last else len(x))
 
 
@@ -177,18 +184,26 @@ def hold_out(
     if not 0 < count < len(x):
         raise DomainError(f"{count} of {len(x)} rows can't be held out: give a count of at least 1 and below {len(x)}.")
     held = np.zeros(len(x), dtype=bool)
-    held[np.random.default_rng(seed).permutation(len(x))[:count]] = True
+    held[generator(seed).permutation(len(x))[:count]] = True
     return x[~held], y[~held], x[held], y[held]
 
 
 def _same_length(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = _rows(x, "x"), _rows(y, "y")
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ShapeError(
             f"x has shape {x.shape} and y has shape {y.shape}, but each row of x needs its own row of y: give both the "
             "same length."
         )
     return x, y
+
+
+def _rows(given: ArrayLike, name: str) -> NDArray[Any]:
+    check_mask(given)
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ShapeError(f"{name} is no array ({error}): make all its rows of one length.") from None
 
 
 def _whole(number: int, name: str) -> int:

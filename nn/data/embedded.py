@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from autograd.backends import as_dtype
 from nn.data.dataset import Dataset
 from nn.data.errors import DataError
 
@@ -54,6 +55,7 @@ def digits(dtype: DTypeLike = np.float32) -> Dataset:
       ███████
        ████
     """
+    dtype = as_dtype(dtype)
     images, labels = unpack(_read())
     x, y = images.astype(dtype), labels.astype(np.int64)
     return Dataset(

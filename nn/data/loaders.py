@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from autograd.backends import as_dtype
 from autograd.errors import DomainError
 from nn.data.dataset import Dataset, hold_out
 from nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
@@ -78,6 +79,7 @@ def mnist(
         CacheError, DownloadError: the files can't be had.
         DataError: a file does not hold what it should.
     """
+    dtype = as_dtype(dtype)
     names = [file.name for file in REMOTE["mnist"]]
     files = [
         parse_idx(_gunzip(content, name), 3 if "images" in name else 1, name)
@@ -132,6 +134,7 @@ def semeion(
         DataError: the file does not hold what it should.
         DomainError: nothing would be left to train on, or to test.
     """
+    dtype = as_dtype(dtype)
     (text,) = _fetch("semeion", folder, progress)
     images, labels = parse_semeion(text, REMOTE["semeion"][0].name)
     x_train, y_train, x_test, y_test = hold_out(images.astype(dtype), labels, test_size, seed)
@@ -170,8 +173,9 @@ def usps(
         DataError: a file does not hold what it should.
         DomainError: a threshold that no grey is above, or every grey.
     """
-    if threshold is not None and not 0 <= threshold < 1:
-        raise DomainError(f"The threshold is {threshold}, but grey goes from 0 to 1: give a number from 0 to below 1.")
+    dtype = as_dtype(dtype)
+    if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold < 1):
+        raise DomainError(f"The threshold is {threshold!r}, but grey goes from 0 to 1: give a number from 0 to below 1.")
     parts: list[NDArray[Any]] = []
     for content, file in zip(_fetch("usps", folder, progress), REMOTE["usps"], strict=True):
         grey, labels = parse_usps(_bunzip2(content, file.name), file.name)

@@ -11,7 +11,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DTypeError
+from autograd.errors import DTypeError, WriteError
 from nn import saving
 from nn.errors import FileError
 
@@ -124,8 +124,8 @@ def test_equal_content_gives_equal_bytes(tmp_path):
         (3, "nn.save takes a module or a dict; it was given a int."),
         ({"a": object()}, "'a' is a object, which can't be saved: keep Tensors, numbers, strings, lists and dicts."),
         ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
-        ({"a": np.array(["x"])}, "'a' is an array of <U1, which holds no numbers and can't be saved."),
-        ({"a": np.array([None])}, "'a' is an array of object, which holds no numbers and can't be saved."),
+        ({"a": np.array(["x"])}, "'a' can't be saved: an array of dtype <U1 holds no numbers: give floats, integers or booleans."),
+        ({"a": np.array([None])}, "'a' can't be saved: an array of dtype object holds no numbers: give floats, integers or booleans."),
     ],
 )
 def test_what_cannot_be_saved_is_refused_before_the_file_is_touched(content, sentence, tmp_path):
@@ -158,10 +158,14 @@ def test_a_failed_write_leaves_everything_as_it_was(failure, tmp_path, monkeypat
         assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
 
 
-def test_a_missing_folder_or_file_is_the_systems_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        nn.save(MODELS[0], tmp_path / "none" / "model.npz")
-    with pytest.raises(FileNotFoundError):
+def test_a_missing_folder_or_file(tmp_path):
+    path = tmp_path / "none" / "model.npz"
+    with pytest.raises(WriteError) as error:
+        nn.save(MODELS[0], path)
+    assert str(error.value) == (
+        f"{path} can't be written: no such file or directory. Name a file in a folder that exists and is yours."
+    )
+    with pytest.raises(FileNotFoundError, match="none.npz"):
         nn.load(tmp_path / "none.npz")
 
 
