@@ -78,6 +78,7 @@ PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
 PYTHON_SCALARS = frozenset((float, int, bool, complex))
 INEXACT = "fc"
 LinAlgError = numpy.linalg.LinAlgError
+DLPACK_CPU = 1
 AxisError = numpy.exceptions.AxisError
 
 
@@ -390,6 +391,21 @@ def is_integral(dtype: Any) -> bool:
     return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
 
 
+def to_dlpack(array: Any, method: str, **options: Any) -> Any:
+    """What ``array`` answers to a method of the DLPack protocol; NumPy's scalars as arrays."""
+    return getattr(numpy.asarray(array) if type(array) in FLAT else array, method)(**options)
+
+
+def from_dlpack(x: Any, copy: bool | None = None) -> Any:
+    """The array of another library, in the same memory. Raises `DTypeError` for what has no part in DLPack."""
+    if not hasattr(x, "__dlpack_device__"):
+        raise DTypeError(f"a {type(x).__name__} does not know the DLPack protocol: use asarray.")
+    module = numpy if x.__dlpack_device__()[0] == DLPACK_CPU else _cupy()[0]
+    array = module.from_dlpack(x)
+    array = module.array(array, copy=True) if copy else array
+    return array if array.ndim else array[()]
+
+
 def epsilon(dtype: Any) -> float:
     """The distance from 1 to the next number of a floating-point ``dtype``.
 
@@ -522,7 +538,9 @@ vars(NUMPY).update(
     matmul=_matmul,
     check_range=_check_range,
     matrix_transpose=lambda x: x.mT,
-    reshape=_scalar(lambda x, shape: x.reshape(shape)),
+    reshape=_scalar(
+        lambda x, shape, copy=None: x.reshape(shape) if copy is None else numpy.reshape(x, shape, copy=copy)
+    ),
     **{
         name: _scalar(getattr(numpy, name))
         for name in ("where", "clip", "zeros_like", "ones_like", "full_like", "broadcast_to")
@@ -536,7 +554,7 @@ vars(NUMPY).update(
 def _cupy_ways(cupy: Any) -> dict[str, Callable[..., Any]]:
     """Where CuPy's function of a name differs from the array API's."""
     return {
-        "reshape": lambda x, shape: x.reshape(shape),  # its second argument has another name
+        "reshape": lambda x, shape, copy=None: (x.copy() if copy else x).reshape(shape),  # its second argument has another name
         "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # always stable
         "sort": lambda x, axis=-1, stable=True: cupy.sort(x, axis=axis),
         "clip": lambda x, low, high: +x if low is high is None else cupy.clip(x, low, high),  # wants one bound

@@ -47,6 +47,9 @@ def updating(operation: Op) -> Callable[[Tensor, Any], Tensor]:
     return method
 
 
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+"""The versions of the array API standard whose names are all here, the last one's signatures among them."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -224,6 +227,9 @@ class Tensor:
     def __int__(self) -> int:
         return self._number(int)
 
+    def __complex__(self) -> complex:
+        return complex(self.data)
+
     def __index__(self) -> int:
         if self.shape:
             raise DTypeError(f"{self._called()} is no index of Python's: that is one integer, of shape ().")
@@ -351,6 +357,12 @@ class Tensor:
             return to_device.apply(self, device=target)  # type: ignore[no-any-return]
         return self if backends.as_dtype(target) == self.dtype else astype(self, target)
 
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
+        """This Tensor on another device: `to`, by the array API's name. A ``stream`` can't be chosen."""
+        if stream is not None:
+            raise DeviceError("a copy to another device goes by the stream that is current: leave stream out.")
+        return self.to(device)
+
     def cpu(self) -> Tensor:
         """This Tensor on the CPU."""
         return self.to("cpu")
@@ -381,6 +393,8 @@ class Tensor:
     __and__ = later(elementwise.bitwise_and)
     __or__ = later(elementwise.bitwise_or)
     __xor__ = later(elementwise.bitwise_xor)
+    __lshift__ = later(elementwise.bitwise_left_shift)
+    __rshift__ = later(elementwise.bitwise_right_shift)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         if other is None:
@@ -412,6 +426,21 @@ class Tensor:
 
     def __rpow__(self, other: Any) -> Tensor:
         return elementwise.power.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rand__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_and.apply(other, self)  # type: ignore[no-any-return]
+
+    def __ror__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_or.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_xor.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_left_shift.apply(other, self)  # type: ignore[no-any-return]
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return elementwise.bitwise_right_shift.apply(other, self)  # type: ignore[no-any-return]
 
     def __rmatmul__(self, other: Any) -> Tensor:
         return linalg.matmul.apply(other, self)  # type: ignore[no-any-return]
@@ -535,6 +564,29 @@ class Tensor:
     # --------------------------------------------------------------------------------------- NumPy's and Python's
     # protocols
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """This package: the namespace of functions that take Tensors. Raises `DomainError` for a version of the array
+        API that it does not have.
+        """
+        import autograd
+
+        if api_version not in (None, *API_VERSIONS):
+            raise DomainError(f"the array API {api_version!r} is not here; choose {' or '.join(API_VERSIONS)}.")
+        return autograd
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The values for another library, in the same memory. Raises `GradientError` where this Tensor requires grad."""
+        if self.requires_grad:
+            raise GradientError(
+                f"{self._called()} requires grad, and what another library computes from it would not be recorded: "
+                "give it .detach()."
+            )
+        return backends.to_dlpack(self.data, "__dlpack__", **options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The kind and the number of the device, as DLPack counts them."""
+        return backends.to_dlpack(self.data, "__dlpack_device__")  # type: ignore[no-any-return]
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if not backends.is_host(self.data):
             raise DeviceError(f"{self._called()} is on {self.device}, where NumPy is not: copy it with .numpy() first.")
@@ -584,8 +636,11 @@ def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tenso
     return t
 
 
-def asarray(data: Any, *, dtype: Any = None, device: str | None = None) -> Tensor:
+def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
     """``data`` as a Tensor: itself where it is one, without a copy where it is an array.
+
+    With ``copy`` it is a copy always (of a Tensor a recorded one), with ``copy=False`` never: then `DTypeError` is
+    raised where one is needed.
 
     >>> from autograd import asarray
     >>> asarray([1, 2]).dtype
@@ -593,13 +648,30 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None) -> Tenso
     """
     if isinstance(data, Tensor):
         tensor = data if dtype is None else data.to(dtype)
-        return tensor if device is None else tensor.to(device)
-    array = backends.asarray(data, dtype)
+        tensor = tensor if device is None else tensor.to(device)
+        if copy is False and tensor is not data:
+            raise DTypeError(f"{data._called()} can't be had in another dtype or place without a copy: leave copy out.")
+        return tensor.clone() if copy and tensor is data else tensor
+    array = backends.asarray(data, dtype, copy=copy)
     return wrap(array if device is None else backends.to_device(array, device))
 
 
-def astype(x: Any, dtype: Any) -> Tensor:
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """The array of another library, by the DLPack protocol: the same memory, unless it is moved to another ``device``
+    or ``copy`` is true. What is written to the one is then seen in the other.
+
+    >>> import autograd as ag
+    >>> ag.from_dlpack(ag.Tensor([1.0, 2.0]))
+    Tensor([1.0, 2.0])
+    """
+    array = backends.from_dlpack(x, copy)
+    return wrap(array if device is None else backends.to_device(array, device))
+
+
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Tensor:
     """``x`` in another dtype. The gradient comes back in the dtype of ``x``; to integers and booleans it is detached.
+
+    Without ``copy`` it is ``x`` itself where that has the dtype already. ``device``: where it lies then.
 
     >>> from autograd import Tensor, astype
     >>> astype(Tensor([1.5]), "int64")
@@ -608,7 +680,9 @@ def astype(x: Any, dtype: Any) -> Tensor:
     dtype = backends.as_dtype(dtype)
     if isinstance(x, Tensor) and not backends.is_inexact(dtype):
         x = x.detach()
-    return elementwise.astype.apply(x, dtype=dtype)  # type: ignore[no-any-return]
+    same = not copy and isinstance(x, Tensor) and x.dtype == dtype
+    result: Tensor = x if same else elementwise.astype.apply(x, dtype=dtype)
+    return result if device is None else result.to(device)
 
 
 @op("→", text="{x} on {device}", tex="{x}", level=1)

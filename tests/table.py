@@ -273,6 +273,24 @@ TABLE: dict[str, Row] = {
     "maximum": binary(np.maximum, torch="maximum"),
     "minimum": binary(np.minimum, torch="minimum"),
     "clip": unary(clip, torch="clip"),
+    "copysign": binary(np.copysign, torch="copysign"),
+    "nextafter": Row(OURS, np.nextafter, BINARY_EDGES, keeps_dtype=True),
+    "signbit": unary(np.signbit, torch="signbit"),
+    "real": unary(np.real),
+    "imag": unary(np.imag),
+    "conj": unary(np.conj),
+    "bitwise_left_shift": Row(OURS, np.left_shift, torch=_named("bitwise_left_shift")),
+    "bitwise_right_shift": Row(OURS, np.right_shift, torch=_named("bitwise_right_shift")),
+    "nonzero_indices": Row(OURS, lambda x: np.stack(np.nonzero(x)), (Case((EMPTY,)),)),
+    "count_nonzero": Row(OURS, np.count_nonzero, REDUCED_EDGES),
+    "searchsorted": Row(
+        OURS,
+        lambda x, y, sorter=None, side="left": np.searchsorted(x, y, side=side, sorter=sorter),
+        (Case((np.ones(0), SCALAR)), Case((np.ones(2), EMPTY), {"side": "right"})),
+    ),
+    "unique_parts": Row(
+        OURS, lambda x, part: getattr(np.unique_all(x), part), (Case((EMPTY,), {"part": "counts"}),)
+    ),
     "where": Row(
         OURS,
         np.where,

@@ -12,17 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import backends
+from autograd.dtypes import float64
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from autograd.op import describe, in_words, op, shown
 from autograd.ops.shaping import broadcast_to, reshape
 from autograd.tensor import Tensor, asarray, wrap
 
 newaxis = None
-bool = backends.as_dtype("bool")
-int32 = backends.as_dtype("int32")
-int64 = backends.as_dtype("int64")
-float32 = backends.as_dtype("float32")
-float64 = backends.as_dtype("float64")
 
 Sizes = int | Sequence[int]
 

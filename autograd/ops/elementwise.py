@@ -132,6 +132,7 @@ def _power_by_y(xp: Any, g: Any, x: Any, out: Any) -> Any:
 
 
 power.vjp(x=_power_by_x, y=_power_by_y)
+pow = power
 
 
 @op("x²", text="{x}²", tex="{x}^2", level=3)
@@ -383,6 +384,24 @@ def sign(xp, x):
 sign.vjp(x=lambda xp, g: xp.zeros_like(g))
 
 
+@op("copysign", tex=r"\left|{x}\right| \operatorname{{sgn}}({y})", broadcasts=True)
+def copysign(xp, x, y):
+    """Elementwise ``|x|`` with the sign of ``y``, which zeros have, too. Its derivative by ``y`` is zero, and by ``x``
+    where that is 0 it is taken as 0.
+
+    >>> import autograd as ag
+    >>> ag.copysign(ag.Tensor([3.0, 3.0]), [-1.0, 0.0])
+    Tensor([-3.0, 3.0])
+    """
+    return xp.copysign(x, y)
+
+
+copysign.vjp(
+    x=lambda xp, g, x, y: xp.sign(x) * xp.where(xp.signbit(y), -g, g),
+    y=lambda xp, g: xp.zeros_like(g),
+)
+
+
 @op("⌊x⌋", text="⌊{x}⌋", tex=r"\left\lfloor {x} \right\rfloor")
 def floor(xp, x):
     """Elementwise largest integer not above. Piecewise constant: its gradient is zero."""
@@ -417,6 +436,20 @@ def trunc(xp, x):
 
 
 trunc.vjp(x=lambda xp, g: xp.zeros_like(g))
+
+
+@op("next", tex=r"\operatorname{{nextafter}}({x}, {y})", broadcasts=True)
+def nextafter(xp, x, y):
+    """Elementwise the number that follows ``x`` in its dtype, on the way to ``y``. Its gradient goes to ``x`` alone.
+
+    >>> import autograd as ag
+    >>> ag.nextafter(ag.Tensor(1.0), 2.0).item()
+    1.0000000000000002
+    """
+    return xp.nextafter(x, y)
+
+
+nextafter.vjp(x=lambda g: g, y=lambda xp, g: xp.zeros_like(g))
 
 
 def _share(xp: Any, g: Any, mine: Any, other: Any) -> Any:
@@ -458,25 +491,38 @@ def _plain(**parameters: Any) -> None:
             )
 
 
-@op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})")
-def clip(xp, x, *, min=None, max=None):
-    """``x`` limited to ``[min, max]`` (numbers or ``None``). The gradient passes within the limits, ends included, as
-    in PyTorch.
+@op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})", broadcasts=True)
+def clip(xp, x, min=None, max=None):
+    """``x`` limited to ``[min, max]``, numbers or arrays, broadcast, or ``None``: no limit.
+
+    The gradient passes within the limits, ends included, as in PyTorch; beyond one it goes to that.
 
     >>> import autograd as ag
-    >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), min=0.0, max=1.0)
+    >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
     Tensor([0.0, 0.5, 1.0])
     """
-    _plain(min=min, max=max)
-    return xp.clip(x, min, max)
+    if min is None and max is None:
+        return +x
+    if not (hasattr(min, "shape") or hasattr(max, "shape")):
+        return xp.clip(x, min, max)
+    x = x if min is None else xp.maximum(x, min)
+    return x if max is None else xp.minimum(x, max)
 
 
-def _within(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
+def _inside(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
     outside = (x < (-math.inf if min is None else min)) | (x > (math.inf if max is None else max))
     return xp.where(outside, 0.0, g)
 
 
-clip.vjp(x=_within)
+def _below(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
+    return xp.where((x < min) & (min <= (math.inf if max is None else max)), g, 0.0)
+
+
+def _above(xp: Any, g: Any, x: Any, min: Any, max: Any) -> Any:
+    return xp.where((x > max) | (max < (-math.inf if min is None else min)), g, 0.0)
+
+
+clip.vjp(x=_inside, min=_below, max=_above)
 
 
 @op(
@@ -716,6 +762,24 @@ def bitwise_invert(xp, x):
     return xp.bitwise_invert(x)
 
 
+@op("<<", text="{x} << {y}", tex=r"{x} \ll {y}", level=1, broadcasts=True)
+def bitwise_left_shift(xp, x, y):
+    """``x << y``: the bits of integers moved to the left, by ``y`` places. No gradient."""
+    return xp.bitwise_left_shift(x, y)
+
+
+@op(">>", text="{x} >> {y}", tex=r"{x} \gg {y}", level=1, broadcasts=True)
+def bitwise_right_shift(xp, x, y):
+    """``x >> y``: the bits of integers moved to the right, by ``y`` places, the sign kept. No gradient."""
+    return xp.bitwise_right_shift(x, y)
+
+
+@op("signbit")
+def signbit(xp, x):
+    """Whether the sign of each element is a minus, of zeros, too. No gradient."""
+    return xp.signbit(x)
+
+
 @op("isfinite")
 def isfinite(xp, x):
     """Whether each element is neither NaN nor infinite. No gradient."""
@@ -732,6 +796,52 @@ def isinf(xp, x):
 def isnan(xp, x):
     """Whether each element is NaN. No gradient."""
     return xp.isnan(x)
+
+
+def _is_complex(x: Any) -> bool:
+    return "complex" in str(x.dtype)
+
+
+@op("Re", tex=r"\operatorname{{Re}} {x}")
+def real(xp, x):
+    """Elementwise real part: ``x`` where it is real. What depends on complex numbers has no derivative here.
+
+    >>> import autograd as ag
+    >>> ag.real([1 + 2j])
+    Tensor([1.0])
+    """
+    return xp.real(x) if _is_complex(x) else +x
+
+
+real.vjp(x=lambda g: g)
+
+
+@op("Im", tex=r"\operatorname{{Im}} {x}")
+def imag(xp, x):
+    """Elementwise imaginary part: 0 where ``x`` is real. What depends on complex numbers has no derivative here.
+
+    >>> import autograd as ag
+    >>> ag.imag([1 + 2j])
+    Tensor([2.0])
+    """
+    return xp.imag(x) if _is_complex(x) else xp.zeros_like(x)
+
+
+imag.vjp(x=lambda xp, g: xp.zeros_like(g))
+
+
+@op("conj", tex=r"\overline{{{x}}}")
+def conj(xp, x):
+    """Elementwise complex conjugate: ``x`` where it is real.
+
+    >>> import autograd as ag
+    >>> ag.conj([1 + 2j]).item()
+    (1-2j)
+    """
+    return xp.conj(x) if _is_complex(x) else +x
+
+
+conj.vjp(x=lambda g: g)
 
 
 @op("astype", text="{x} as {dtype}", tex=r"{x}", level=1)

@@ -199,8 +199,8 @@ scatter_along_axis.vjp(x=lambda xp, g, indices, axis: xp.take_along_axis(g, indi
 
 
 @op("argsort")
-def argsort(xp, x, *, axis=-1, descending=False):
-    """The indices that sort ``x`` along ``axis``; equal elements keep their order. No gradient.
+def argsort(xp, x, *, axis=-1, descending=False, stable=True):
+    """The indices that sort ``x`` along ``axis``; equal elements keep their order, ``stable`` or not. No gradient.
 
     >>> import autograd as ag
     >>> ag.argsort(ag.Tensor([3.0, 1.0, 2.0]))
@@ -212,8 +212,9 @@ def argsort(xp, x, *, axis=-1, descending=False):
     return x.shape[axis] - 1 - xp.flip(order, axis=axis)
 
 
-def sort(x: Any, *, axis: int = -1, descending: bool = False) -> Tensor:
-    """``x`` sorted along ``axis``; the gradient of an element goes to where it came from.
+def sort(x: Any, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """``x`` sorted along ``axis``; the gradient of an element goes to where it came from. Equal elements keep their
+    order, ``stable`` or not.
 
     >>> import autograd as ag
     >>> ag.sort(ag.Tensor([3.0, 1.0, 2.0]), descending=True)

@@ -23,9 +23,10 @@ def _spread(xp: Any, g: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
 # ----------------------------------------------------------------------------------------------------- sums and moments
 
 
-@op("Σ", text="sum({x})", tex=r"\sum {x}", level=2)
+@op("Σ", text="sum({x})", tex=r"\sum {x}", level=2, casts=True)
 def sum(xp, x, *, axis=None, keepdims=False):
     """The sum over ``axis``: a number, a tuple of them, or ``None`` for all. Integers and booleans are summed as int64.
+    With ``dtype`` the elements are cast to that before.
 
     >>> import autograd as ag
     >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
@@ -264,7 +265,7 @@ def _after_initial(g: Any, axis: int, include_initial: bool) -> Any:
     return g[shapes.along(axis, slice(1, None))] if include_initial else g
 
 
-@op("Σ…", text="cumulative_sum({x})", tex=r"\operatorname{{cumsum}}({x})")
+@op("Σ…", text="cumulative_sum({x})", tex=r"\operatorname{{cumsum}}({x})", casts=True)
 def cumulative_sum(xp, x, *, axis=None, include_initial=False):
     """The sums of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 0 comes before them.
 
@@ -284,7 +285,7 @@ def _cumulative_sum_by_x(xp: Any, g: Any, x_shape: Any, axis: Any, include_initi
 cumulative_sum.vjp(x=_cumulative_sum_by_x)
 
 
-@op("Π…", text="cumulative_prod({x})", tex=r"\operatorname{{cumprod}}({x})")
+@op("Π…", text="cumulative_prod({x})", tex=r"\operatorname{{cumprod}}({x})", casts=True)
 def cumulative_prod(xp, x, *, axis=None, include_initial=False):
     """The products of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 1 comes before them.
 
@@ -358,7 +359,7 @@ linear_recurrence.vjp(
 # ------------------------------------------------------------------------------------------------------------- products
 
 
-@op("Π", text="prod({x})", tex=r"\prod {x}", level=2)
+@op("Π", text="prod({x})", tex=r"\prod {x}", level=2, casts=True)
 def prod(xp, x, *, axis=None, keepdims=False):
     """The product over ``axis``. Its rule multiplies the other elements and does not divide, so it is right for zeros.
 

@@ -39,22 +39,25 @@ def _array(x: Any) -> Any:
 
 
 @op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=1)
-def reshape(xp, x, *, shape):
+def reshape(xp, x, *, shape, copy=None):
     """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, for what is left.
+
+    ``copy``: whether they are copied, always or never; by default where they can't be shared. Raises `DomainError` where
+    they can't be and must not be copied.
 
     >>> import autograd as ag
     >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), shape=(2, -1))
     Tensor([[1.0, 2.0],
             [3.0, 4.0]])
     """
-    return xp.reshape(x, shape=shape)
+    return xp.reshape(x, shape=shape) if copy is None else xp.reshape(x, shape=shape, copy=copy)
 
 
 reshape.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 
 
 @op("expand dims", text="{x}", tex="{x}")
-def expand_dims(xp, x, *, axis):
+def expand_dims(xp, x, *, axis=0):
     """``x`` with new axes of length 1 at ``axis``, a number or a tuple of them, counted in the result.
 
     >>> import autograd as ag
@@ -108,6 +111,20 @@ def broadcast_to(xp, x, *, shape):
 
 
 broadcast_to.vjp(x=lambda g: g)
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
+    """The arrays, each repeated to the shape that all of them broadcast to. Raises `ShapeError` where they don't.
+
+    >>> import autograd as ag
+    >>> ag.broadcast_arrays(ag.Tensor([1.0, 2.0]), 5.0)
+    (Tensor([1.0, 2.0]), Tensor([5.0, 5.0]))
+    """
+    from autograd.tensor import asarray
+
+    tensors = [asarray(x) for x in arrays]
+    shape = shapes.broadcast_shapes(*(x.shape for x in tensors))
+    return tuple(broadcast_to(x, shape=shape) for x in tensors)
 
 
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
@@ -211,6 +228,26 @@ def split(x: Any, indices_or_sections: int | Sequence[int], *, axis: int = 0) ->
     return tuple(
         getitem(x, index=shapes.along(place, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, length], strict=True)
     )
+
+
+def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
+    """Each element less the one before it along ``axis``, ``n`` times over; before that ``prepend`` and ``append`` are
+    joined to ``x`` there.
+
+    >>> import autograd as ag
+    >>> ag.diff(ag.Tensor([1.0, 4.0, 9.0])), ag.diff(ag.Tensor([1.0, 4.0, 9.0]), n=2)
+    (Tensor([3.0, 5.0]), Tensor([2.0]))
+    """
+    from autograd.tensor import asarray
+
+    parts = [asarray(part) for part in (prepend, x, append) if part is not None]
+    if n < 0:
+        raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
+    whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
+    (place,) = shapes.normalize_axes(axis, whole.ndim)
+    for _ in range(n):
+        whole = whole[shapes.along(place, slice(1, None))] - whole[shapes.along(place, slice(-1))]
+    return whole
 
 
 # ------------------------------------------------------------------------------------------------- order and repetition

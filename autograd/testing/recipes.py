@@ -164,6 +164,35 @@ def truths(source: Source, count: int) -> Case:
 
 
 @recipe
+def limited(source: Source) -> Case:
+    """What is limited, and its limits: numbers or none, or arrays, which may be the wrong way round."""
+    domain = Domain(avoid=(-1.0, 1.5, 2.0), gap=0.05, limits=(-math.inf, math.inf))
+    if source.draw(st.booleans()):
+        numbers = {"min": source.draw(st.sampled_from((None, -1.0))), "max": 2.0}
+        return Case((source.array(source.shape(), domain),), numbers)
+    x, low, high = source.broadcastable(3)
+    limits = source.array(low, Domain(only=(-1.0, 2.0))), source.array(high, Domain(only=(1.5,)))
+    return Case((source.array(x, domain), *limits))
+
+
+@recipe
+def shifts(source: Source) -> Case:
+    """Integers, and by how many places their bits are moved."""
+    x, y = source.broadcastable(2)
+    return Case((source.draw(integers(x, -99, 99)), source.draw(integers(y, 0, 5))))
+
+
+@recipe
+def searches(source: Source) -> Case:
+    """An array in order, or an order of it, and what to find a place for."""
+    x = source.draw(filled((source.draw(st.integers(1, 5)),)))
+    order = np.argsort(x)
+    side = {"side": source.draw(st.sampled_from(("left", "right")))}
+    y = source.draw(filled(source.shape()))
+    return Case((x, y, order), side) if source.draw(st.booleans()) else Case((x[order], y), side)
+
+
+@recipe
 def choices(source: Source) -> Case:
     """A condition and two arrays that broadcast."""
     condition, x, y = source.broadcastable(3)
@@ -609,12 +638,15 @@ RECIPES: dict[str, Recipe] = {
     "tan": one(Domain(-1.3, 1.3)),
     "atan2": two(NONZERO, NONZERO),
     "acosh": one(Domain(1.2, 4.0, limits=(1.2, math.inf))),
-    "clip": one(
-        Domain(avoid=(-1.0, 2.0), gap=0.05, limits=(-math.inf, math.inf)),
-        min=st.sampled_from((None, -1.0)),
-        max=st.just(2.0),
-    ),
+    "clip": limited(),
     "where": choices(),
+    **dict.fromkeys(("copysign", "nextafter"), two(NONZERO, NONZERO)),
+    **dict.fromkeys(("signbit", "real", "imag", "conj"), one()),
+    **dict.fromkeys(("bitwise_left_shift", "bitwise_right_shift"), shifts()),
+    "nonzero_indices": one(INTEGERS, min_dims=1),
+    "count_nonzero": reduced(INTEGERS),
+    "searchsorted": searches(),
+    "unique_parts": one(INTEGERS, part=st.sampled_from(("indices", "inverse_indices", "counts"))),
     "leaky_relu": one(NONZERO, slope=st.sampled_from((0.01, 0.3))),
     "erf": one(Domain(-6.5, 6.5, avoid=(-4.0, -0.46875, 0.46875, 4.0), limits=(-math.inf, math.inf))),
     "astype": one(dtype=DTYPES),

@@ -1,0 +1,132 @@
+"""The kinds of numbers by the array API's names, what becomes of them together, and what this namespace can do."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from autograd import backends
+from autograd.errors import DomainError
+
+bool = backends.as_dtype("bool")
+int8 = backends.as_dtype("int8")
+int16 = backends.as_dtype("int16")
+int32 = backends.as_dtype("int32")
+int64 = backends.as_dtype("int64")
+uint8 = backends.as_dtype("uint8")
+uint16 = backends.as_dtype("uint16")
+uint32 = backends.as_dtype("uint32")
+uint64 = backends.as_dtype("uint64")
+float32 = backends.as_dtype("float32")
+float64 = backends.as_dtype("float64")
+complex64 = backends.as_dtype("complex64")
+complex128 = backends.as_dtype("complex128")
+
+
+def _dtype(given: Any) -> Any:
+    """A dtype from itself, its name, a Tensor or an array of it."""
+    return backends.as_dtype(getattr(given, "dtype", given) if hasattr(given, "shape") else given)
+
+
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    """The dtype of what is computed from arrays, Tensors, Python numbers and dtypes together. Where there is anything
+    but Python's numbers, these promote nothing within their kind.
+
+    >>> import autograd as ag
+    >>> ag.result_type(ag.Tensor([1.0], dtype="float32"), 2.0), ag.result_type(ag.float32, ag.int64)
+    (dtype('float32'), dtype('float64'))
+    """
+    given = [x if type(x) in backends.PYTHON_SCALARS else _dtype(x) for x in arrays_and_dtypes]
+    return backends.NUMPY.result_type(*given)
+
+
+def can_cast(from_: Any, to: Any, /) -> builtins.bool:
+    """Whether every value of a dtype, or of an array's, is one of the dtype ``to``.
+
+    >>> import autograd as ag
+    >>> ag.can_cast(ag.float32, ag.float64), ag.can_cast(ag.Tensor([1.0]), ag.int64)
+    (True, False)
+    """
+    return builtins.bool(backends.NUMPY.can_cast(_dtype(from_), _dtype(to)))
+
+
+def isdtype(dtype: Any, kind: Any) -> builtins.bool:
+    """Whether a dtype is of a kind: ``"bool"``, ``"signed integer"``, ``"unsigned integer"``, ``"integral"``, ``"real
+    floating"``, ``"complex floating"``, ``"numeric"``, a dtype, or one of a tuple of these.
+
+    >>> import autograd as ag
+    >>> ag.isdtype(ag.float32, "real floating"), ag.isdtype(ag.float32, ("integral", ag.float64))
+    (True, False)
+    """
+    kinds = ("bool", "signed integer", "unsigned integer", "integral", "real floating", "complex floating", "numeric")
+    found = _dtype(dtype)
+    for one in kind if isinstance(kind, tuple) else (kind,):
+        if isinstance(one, str) and one not in kinds:
+            raise DomainError(
+                f"isdtype: {one!r} is no kind of dtype; choose {', '.join(map(repr, kinds))}, or a dtype."
+            )
+        if backends.NUMPY.isdtype(found, one if isinstance(one, str) else _dtype(one)):
+            return True
+    return False
+
+
+def finfo(type: Any, /) -> Any:
+    """The limits of a floating-point dtype, or of an array's: ``bits``, ``eps``, ``max``, ``min``, ``smallest_normal``.
+
+    >>> import autograd as ag
+    >>> ag.finfo(ag.float32).bits, float(ag.finfo(ag.Tensor([1.0])).eps)
+    (32, 2.220446049250313e-16)
+    """
+    return backends.NUMPY.finfo(_dtype(type))
+
+
+def iinfo(type: Any, /) -> Any:
+    """The limits of an integer dtype, or of an array's: ``bits``, ``max``, ``min``.
+
+    >>> import autograd as ag
+    >>> ag.iinfo(ag.int8).max
+    127
+    """
+    return backends.NUMPY.iinfo(_dtype(type))
+
+
+class Info:
+    """What `__array_namespace_info__` returns: what this namespace can do, and with what."""
+
+    def capabilities(self) -> dict[str, Any]:
+        """Boolean masks and shapes that depend on values, and the largest number of axes."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+
+    def default_device(self) -> str:
+        """Where Tensors are made."""
+        return "cpu"
+
+    def default_dtypes(self, *, device: Any = None) -> dict[str, Any]:
+        """What Python's numbers become."""
+        return {
+            "real floating": float64,
+            "complex floating": complex128,
+            "integral": int64,
+            "indexing": int64,
+        }
+
+    def devices(self) -> list[str]:
+        """The devices that there are."""
+        return list(backends.devices())
+
+    def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
+        """The dtypes by their names, of all kinds or of those that `isdtype` knows."""
+        everything = (
+            bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, complex64, complex128,
+        )  # fmt: skip
+        return {str(dtype): dtype for dtype in everything if kind is None or isdtype(dtype, kind)}
+
+
+def __array_namespace_info__() -> Info:
+    """What this namespace can do, and with what dtypes and devices, as the array API asks for it.
+
+    >>> import autograd as ag
+    >>> ag.__array_namespace_info__().dtypes(kind="real floating")
+    {'float32': dtype('float32'), 'float64': dtype('float64')}
+    """
+    return Info()

@@ -1,0 +1,149 @@
+"""Where elements are, how many there are, and which differ. The answers are integers, which have no gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autograd.errors import DomainError
+from autograd.op import op
+from autograd.ops.indexing import take
+from autograd.ops.shaping import reshape, unstack
+
+if TYPE_CHECKING:
+    from autograd.tensor import Tensor
+
+
+@op("nonzero", text="nonzero({x})")
+def nonzero_indices(xp, x):
+    """The indices of the elements that are not 0, a row for each axis, in row-major order. No gradient.
+
+    >>> import autograd as ag
+    >>> ag.nonzero_indices(ag.Tensor([[0.0, 2.0], [3.0, 0.0]]))
+    Tensor([[0, 1],
+            [1, 0]])
+    """
+    if not x.shape:
+        raise ValueError("a number has no axis to find a place along")
+    return xp.stack(xp.nonzero(x))
+
+
+def nonzero(x: Any, /) -> tuple[Tensor, ...]:
+    """The indices of the elements that are not 0, an array for each axis, as an index takes them. No gradient.
+
+    >>> import autograd as ag
+    >>> ag.nonzero(ag.Tensor([[0.0, 2.0], [3.0, 0.0]]))
+    (Tensor([0, 1]), Tensor([1, 0]))
+    """
+    return unstack(nonzero_indices(x))
+
+
+@op("#", text="count_nonzero({x})", tex=r"\#({x} \neq 0)")
+def count_nonzero(xp, x, *, axis=None, keepdims=False):
+    """How many elements over ``axis`` are not 0, as int64. No gradient.
+
+    >>> import autograd as ag
+    >>> ag.count_nonzero(ag.Tensor([[0.0, 2.0], [3.0, 1.0]]), axis=0)
+    Tensor([1, 2])
+    """
+    return xp.sum(xp.astype(x != 0, xp.int64), axis=axis, keepdims=keepdims)
+
+
+@op("searchsorted", text="searchsorted({x}, {y})", tex=r"\operatorname{{searchsorted}}({x}, {y})")
+def searchsorted(xp, x, y, sorter=None, *, side="left"):
+    """The places in ``x`` (one-dimensional, ascending) before which elements of ``y`` keep it in order. No gradient.
+
+    ``side``: whether equal elements of ``x`` come after (``"left"``) or before (``"right"``) that place. ``sorter``:
+    integers that sort ``x`` where it is not sorted.
+
+    >>> import autograd as ag
+    >>> ag.searchsorted(ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([2.0, 9.0]))
+    Tensor([1, 3])
+    """
+    if side not in ("left", "right"):
+        raise DomainError(f"searchsorted: side is {side!r}; choose 'left' or 'right'.")
+    return xp.searchsorted(x if sorter is None else xp.take(x, sorter, axis=0), y, side=side)
+
+
+# ------------------------------------------------------------------------------------------------------- what is unique
+
+
+@op("unique", text="unique({x})", tex=r"\operatorname{{unique}}({x})")
+def unique_parts(xp, x, *, part):
+    """Integers that tell of the elements of ``x`` that differ from each other. No gradient.
+
+    ``part``: ``"indices"`` where the first of each is in the flattened ``x``, ``"inverse_indices"`` which of them each
+    element of ``x`` is, ``"counts"`` how often each occurs.
+
+    >>> import autograd as ag
+    >>> ag.unique_parts(ag.Tensor([5.0, 3.0, 5.0]), part="counts")
+    Tensor([1, 2])
+    """
+    if part not in ("indices", "inverse_indices", "counts"):
+        raise DomainError(f"unique_parts: part is {part!r}; choose 'indices', 'inverse_indices' or 'counts'.")
+    return getattr(xp.unique_all(x), part)
+
+
+class UniqueAllResult(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
+
+
+class UniqueCountsResult(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Tensor
+    counts: Tensor
+
+
+class UniqueInverseResult(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Tensor
+    inverse_indices: Tensor
+
+
+def unique_values(x: Any, /) -> Tensor:
+    """The elements of ``x`` that differ from each other, ascending. The gradient of each goes to its first place.
+
+    >>> import autograd as ag
+    >>> ag.unique_values(ag.Tensor([5.0, 3.0, 5.0]))
+    Tensor([3.0, 5.0])
+    """
+    values: Tensor = take(reshape(x, shape=(-1,)), unique_parts(x, part="indices"), axis=0)
+    return values
+
+
+def unique_all(x: Any, /) -> UniqueAllResult:
+    """`unique_values`, where the first of each is in the flattened ``x``, which of them each element is, and how often
+    each occurs.
+
+    >>> import autograd as ag
+    >>> ag.unique_all(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
+    Tensor([1, 0, 1])
+    """
+    parts = (unique_parts(x, part=part) for part in UniqueAllResult._fields[1:])
+    return UniqueAllResult(unique_values(x), *parts)
+
+
+def unique_counts(x: Any, /) -> UniqueCountsResult:
+    """`unique_values`, and how often each occurs.
+
+    >>> import autograd as ag
+    >>> ag.unique_counts(ag.Tensor([5.0, 3.0, 5.0]))
+    UniqueCountsResult(values=Tensor([3.0, 5.0]), counts=Tensor([1, 2]))
+    """
+    return UniqueCountsResult(unique_values(x), unique_parts(x, part="counts"))
+
+
+def unique_inverse(x: Any, /) -> UniqueInverseResult:
+    """`unique_values`, and which of them each element of ``x`` is.
+
+    >>> import autograd as ag
+    >>> ag.unique_inverse(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
+    Tensor([1, 0, 1])
+    """
+    return UniqueInverseResult(unique_values(x), unique_parts(x, part="inverse_indices"))
