@@ -79,19 +79,20 @@ class Executable:
         self.plan = Plan(program, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
-        scope = emitter.scope
+        scope: dict[str, Any] = {}
         names = [f"_{i}" for i in range(len(self.homes))]
         scope.update({f"tensor{name}": state.origin for name, state in zip(names, self.homes, strict=True)})
         scope.update({f"home{name}": state.origin.data for name, state in zip(names, self.homes, strict=True)})
         settling = self._settling(scope, names)
         file = f"<compiled {program.name} {next(_numbers)}>"
-        exec(builtins.compile(self.source, file, "exec"), scope)
+        exec(builtins.compile(self.source, file, "exec"), emitter.scope)
         exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
         linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
         weakref.finalize(self, linecache.cache.pop, file, None)
-        self.run: Callable[..., list[Any]] = scope[program.name]
-        self.is_settled: Callable[[], bool] = scope["is_settled"]
-        self.settle: Callable[[], None] = scope["settle"]
+        # Taken out of their own names, so that no cycle keeps all this alive.
+        self.run: Callable[..., list[Any]] = emitter.scope.pop(program.name)
+        self.is_settled: Callable[[], bool] = scope.pop("is_settled")
+        self.settle: Callable[[], None] = scope.pop("settle")
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""

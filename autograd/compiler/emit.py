@@ -11,7 +11,15 @@ from autograd import shapes
 from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, is_view
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, compute, function_of
-from autograd.compiler.program import Instruction, Program, Value, algebra
+from autograd.compiler.program import INFIX, Instruction, Program, Value, algebra
+
+
+FUNCTIONS = frozenset((*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float32", "float64"))
+"""What the source calls: no value has these names."""
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (callable(one) and callable(other) and bool(one == other))
 
 
 class Emitter:
@@ -22,18 +30,30 @@ class Emitter:
         self.scope: dict[str, Any] = {}
         self.lines: list[tuple[str, str]] = []
         self.names: dict[Value, str] = {}
+        self.taken = {self.program.name}
+        for value in self.program.inputs:
+            self.of(value)
+
+    def fresh(self, name: str) -> str:
+        """A name that nothing has in the source yet, ``name`` if it can be."""
+        while name in self.taken or name in self.scope or name in FUNCTIONS:
+            name += "_"
+        self.taken.add(name)
+        return name
 
     def bind(self, name: str, thing: Any) -> str:
-        """Have ``name`` mean ``thing`` in the source."""
+        """Have ``name``, or one like it that is free, mean ``thing`` in the source; returns it."""
+        while name in self.taken or not _same(self.scope.get(name, thing), thing):
+            name += "_"
         self.scope[name] = thing
         return name
 
     def of(self, value: Value) -> str:
         """The name of a value's array."""
         if value not in self.names:
-            self.names[value] = value.name
+            name = self.names[value] = self.fresh(value.name)
             if value in self.plan.arrays:
-                self.bind(value.name, self.plan.arrays[value])
+                self.scope[name] = self.plan.arrays[value]
         return self.names[value]
 
     def line(self, text: str, comment: str = "") -> None:
@@ -43,11 +63,10 @@ class Emitter:
     def source(self) -> str:
         """The whole function as text."""
         plan, program = self.plan, self.program
-        for value in program.values():
-            if value.kind == "knob":
-                mapping, key = value.origin
-                options = self.bind(f"{value.name}_of", mapping)
-                self.line(f"{self.of(value)}[()] = {options}[{key!r}]", "read at each call")
+        read = {arg for i in plan.order if i.out not in plan.numbers for arg in i.args}
+        for value in [v for v in program.values() if v.kind == "knob"] + [i.out for i in plan.order]:
+            if (value.kind == "knob" or value in plan.numbers) and value in read:
+                self.line(f"{self.of(value)}[()] = {self.number(value)}", "read at each call")
         for instruction in plan.order:
             self.instruction(instruction)
         self._copies()
@@ -57,7 +76,21 @@ class Emitter:
         body = "\n".join(
             f"    {text:{width}}  # {comment}".rstrip() if comment else f"    {text}" for text, comment in self.lines
         )
-        return f"def {program.name}({', '.join(v.name for v in program.inputs)}):\n{body}\n"
+        return f"def {program.name}({', '.join(map(self.of, program.inputs))}):\n{body}\n"
+
+    def number(self, value: Value, level: int = 0) -> str:
+        """What is computed of knobs alone, as an expression of Python's."""
+        if value.kind == "knob":
+            mapping, key = value.origin
+            return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
+        if value.kind == "constant":
+            return repr(value.data.item())
+        instruction = self.plan.numbers[value]
+        texts = [self.number(arg, 1) for arg in instruction.args]
+        if instruction.op == "astype":
+            return texts[0]
+        text = f"-{texts[0]}" if instruction.op == "negative" else f" {INFIX[instruction.op]} ".join(texts)
+        return f"({text})" if level else text
 
     def _copies(self) -> None:
         """States that could not be written earlier: all values first, where one of them is another's old value."""
@@ -67,7 +100,7 @@ class Emitter:
         for state, value in copies:
             names[state] = self.of(value)
             if value.kind == "state" and value in targets or value.kind == "state" and value in self.program.updates:
-                names[state] = f"{value.name}_before"
+                names[state] = self.fresh(f"{self.of(value)}_before")
                 self.line(f"{names[state]} = {self.of(value)}.copy()")
         for state, _ in copies:
             self.line(f"{self.bind('copyto', numpy.copyto)}({self.of(state)}, {names[state]})", "")
@@ -84,17 +117,33 @@ class Emitter:
         """The lines of one instruction."""
         out = instruction.out
         comment = f"{out.shape}"
+        if out in self.plan.numbers:
+            return
         if out in self.plan.arrays:
             if is_view(instruction) and self._is_seen(instruction):
                 return
             KERNELS[_kernel(instruction)](self, instruction, self.of(out), comment)  # type: ignore[index]
         elif instruction.op == "check_range":
-            check = self.bind(function_of("check_range").__name__.strip("_"), function_of("check_range"))
-            refuse = self.bind(f"{out.name}_refuse", instruction.params["refuse"])
-            options = "".join(f", {k}={v!r}" for k, v in instruction.params["options"].items())
-            self.line(f"{check}({self.of(instruction.args[0])}, {instruction.params['stop']}, {refuse}{options})")
+            self._check_range(instruction)
         else:
             self.fallback(instruction, comment)
+
+    def _check_range(self, instruction: Instruction) -> None:
+        """One look at all elements; without their sign, negative ones are larger than any other."""
+        value, params = instruction.args[0], instruction.params
+        x = self.of(value)
+        unsigned = f"u{value.dtype.itemsize}"
+        check = self.bind("check_range", function_of("check_range"))
+        refuse = self.bind(f"{instruction.out.name}_refuse", params["refuse"])
+        options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
+        if value in self.plan.arrays and value.shape:
+            x_ = self.bind(f"{x}_unsigned", self.plan.arrays[value].view(unsigned))
+            axis = "None" if len(value.shape) > 1 else "0"
+            reduce = self.bind("maximum_reduce", numpy.maximum.reduce)
+            self.line(f"if {reduce}({x_}, {axis}) >= {params['stop']}:", "a label that is none")
+            self.line(f"    {check}({x}, {params['stop']}, {refuse}{options})")
+        else:
+            self.line(f"{check}({x}, {params['stop']}, {refuse}{options})")
 
     def _is_seen(self, instruction: Instruction) -> bool:
         source = self.plan.arrays.get(instruction.args[0])
@@ -154,7 +203,8 @@ def _elementwise(emitter: Emitter, instruction: Instruction, out: str, comment: 
     name = instruction.op
     function = emitter.bind(name, getattr(numpy, name))
     args = [emitter.of(arg) for arg in instruction.args]
-    emitter.line(f"{function}({', '.join([*args, out])})", comment)
+    last = f"out={out}" if name in ("maximum", "minimum") else out  # of these a third argument is deprecated
+    emitter.line(f"{function}({', '.join([*args, last])})", comment)
 
 
 def _reduction(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
@@ -194,6 +244,11 @@ def _copied(emitter: Emitter, instruction: Instruction, out: str, comment: str) 
         emitter.fallback(instruction, comment)
 
 
+def _take(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    x, indices = map(emitter.of, instruction.args)
+    emitter.line(f"{x}.take({indices}, {instruction.params['axis']}, {out}, 'clip')", comment)
+
+
 def _where(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
     copyto = emitter.bind("copyto", numpy.copyto)
     condition, x, y = map(emitter.of, instruction.args)
@@ -218,5 +273,6 @@ KERNELS: dict[str, Kernel] = {
     "copy": _astype,
     "reshape": _copied,
     "where": _where,
+    "take_sure": _take,
     "draw": _draw,
 }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from autograd import shapes
-from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, compute, infer
+from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, Slot, compute, infer
 from autograd.compiler.program import Instruction, Program, Value
 
 FOLDED = 1 << 16
@@ -27,7 +27,8 @@ class Rewriter:
         self.instructions: list[Instruction] = []
         self.producers: dict[Value, Instruction] = {}
         self.now: dict[Value, Value] = {}
-        self.taken = {value.name for value in program.values()}
+        self.taken = {*ELEMENTWISE, *(value.name for value in program.values())}
+        self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
         self.constants = {
             (v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape
         }
@@ -35,6 +36,17 @@ class Rewriter:
     def of(self, value: Value) -> Value:
         """What stands for ``value`` now."""
         return self.now.get(value, value)
+
+    def array(self, data: Any, base: str = "c") -> Value:
+        """A constant array."""
+        return Value("constant", data.shape, data.dtype, self.name(base), data)
+
+    def is_within(self, indices: Value, stop: int) -> bool:
+        """Whether the program checks that ``indices`` are from 0 to below ``stop``."""
+        producer = self.producers.get(indices)
+        if producer is not None and producer.op == "reshape":
+            indices = producer.args[0]
+        return indices in self.stops and self.stops[indices] <= stop
 
     def name(self, base: str) -> str:
         """A name that is not taken, ``base`` with a number where need be."""
@@ -167,7 +179,7 @@ def _simpler(writer: Rewriter, instruction: Instruction, uses: dict[Value, list[
                 data = compute(op, params, [a.data for a in args])
             if not out.shape:
                 return writer.scalar(data, out.dtype)
-            return Value("constant", out.shape, out.dtype, writer.name("c"), numpy.asarray(data))
+            return writer.array(numpy.asarray(data))
     rule = _RULES.get(op)
     return None if rule is None else rule(writer, params, args, made, out, uses)
 
@@ -210,12 +222,32 @@ def _cast(writer: Any, params: Any, args: Any, made: Any, out: Any, uses: Any) -
     if producer is not None and producer.op == "broadcast_to":
         small = _simplest(writer, Instruction("astype", producer.args, params, out), uses, out.name)
         return writer.emit("broadcast_to", (small,), producer.params, out.name)  # type: ignore[no-any-return]
+    if producer is not None and producer.op == "equal" and len(out.shape) == 2 and out.dtype.kind == "f":
+        labels, classes = producer.args  # a row of the identity matrix for each label
+        count = out.shape[1]
+        if labels.shape == (out.shape[0], 1) and _is_counting(classes, (count,)) and writer.is_within(labels, count):
+            flat = _simplest(writer, Instruction("reshape", (labels,), {"shape": (out.shape[0],)}, out), uses, out.name)
+            eye = writer.array(numpy.eye(count, dtype=out.dtype), "eye")
+            return writer.emit("take_sure", (eye, flat), {"axis": 0}, out.name)  # type: ignore[no-any-return]
     return x if x.dtype == params["dtype"] else None
+
+
+def _is_counting(value: Value, shape: shapes.Shape) -> bool:
+    """Whether a constant is 0, 1, 2, …"""
+    return value.kind == "constant" and value.shape == shape and bool((value.data == numpy.arange(shape[0])).all())
 
 
 def _getitem(writer: Any, params: Any, args: Any, made: Any, out: Any, uses: Any) -> Value | None:
     if len(args) == 1 and _is_view_index(params["index"]):
         return writer.emit("reshape", args, {"shape": out.shape}, out.name)  # type: ignore[no-any-return]
+    if len(args) == 3 and params["index"] == (Slot(1), Slot(2)) and len(args[0].shape) == 2:
+        x, rows, columns = args  # one element of each row: counted through the whole array, that is one number
+        count, width = x.shape
+        if columns.shape == (count,) and _is_counting(rows, (count,)) and writer.is_within(columns, width):
+            starts = writer.array(numpy.arange(0, count * width, width, columns.dtype), "starts")
+            places = writer.emit("add", (columns, starts))
+            flat = writer.emit("reshape", (x,), {"shape": (count * width,)})
+            return writer.emit("take_sure", (flat, places), {"axis": 0}, out.name)  # type: ignore[no-any-return]
     return None
 
 
@@ -249,6 +281,13 @@ def _multiply(writer: Any, params: Any, args: Any, made: Any, out: Any, uses: An
             continue
         if _number(scale) == 1 and _same(x, out):
             return x  # type: ignore[no-any-return]
+        if producer is not None and producer.op == "matmul" and out.dtype == x.dtype and len(uses.get(x, ())) == 1:
+            for k in (0, 1):  # (x @ constant) * number: the number goes into the constant
+                fixed, number = producer.args[k], _number(scale)
+                if number is not None and fixed.kind == "constant" and len(fixed.shape) == 1:
+                    scaled = writer.array(fixed.data * fixed.dtype.type(number), "weights")
+                    pair = (producer.args[0], scaled) if k else (scaled, producer.args[1])
+                    return writer.emit("matmul", pair, {}, out.name)  # type: ignore[no-any-return]
         if producer is not None and producer.op == "multiply" and x.shape and out.dtype.kind == "f":
             # (y * a) * b as y * (a * b), where y * a is needed by none else
             for k in (0, 1):
@@ -522,6 +561,7 @@ PASSES: list[tuple[str, Pass]] = [
     ("scale folding", scale_folding),
     ("algebra after folding", algebra),
     ("sums as products", sums_as_products),
+    ("algebra of sums", algebra),
     ("common subexpressions again", common_subexpressions),
     ("dead code at last", dead_code),
 ]

@@ -15,6 +15,9 @@ from autograd import shapes
 from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, Slot, compute
 from autograd.compiler.program import Instruction, Program, Value
 
+PYTHONS = frozenset(("add", "subtract", "multiply", "divide", "power", "negative", "astype"))
+"""What Python's arithmetic does with single numbers as NumPy does."""
+
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
 
@@ -127,6 +130,7 @@ class Plan:
         self.order = schedule(program, has_kernel)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
+        self.numbers = self._numbers()
         self.pool = Pool()
         self.in_place = 0
         self._has_kernel = has_kernel
@@ -146,6 +150,9 @@ class Plan:
         written: set[Value] = set()
         for i, instruction in enumerate(self.order):
             out = instruction.out
+            if out in self.numbers:
+                arrays[out] = numpy.zeros((), out.dtype)
+                continue
             if is_view(instruction):
                 source = arrays.get(instruction.args[0])
                 if source is None:
@@ -171,6 +178,21 @@ class Plan:
             for value in [v for v in blocks if last.get(v, -1) <= i and v is not out]:
                 self.pool.give(blocks.pop(value))
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
+
+    def _numbers(self) -> dict[Value, Instruction]:
+        """What is computed of knobs and numbers alone, and is left to Python's arithmetic."""
+        found: dict[Value, Instruction] = {}
+        for instruction in self.order:
+            out, args = instruction.out, instruction.args
+            if (
+                not out.shape
+                and out.dtype.kind == "f"
+                and instruction.op in PYTHONS
+                and all(a.kind in ("knob", "constant") or a in found for a in args)
+                and any(a.kind == "knob" or a in found for a in args)
+            ):
+                found[out] = instruction
+        return found
 
     def _last_reads(self) -> dict[Value, int]:
         """Where each value, or a view of it, is read last."""

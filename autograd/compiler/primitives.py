@@ -109,6 +109,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "draw": _draw,
     "check_range": _check_range,
     "copy": lambda x: x.copy(),
+    "take_sure": lambda x, indices, *, axis: x.take(indices, axis),
     "permute_dims": lambda x, *, axes: x.transpose(axes),
 }
 """The primitives that are no functions of NumPy's."""
@@ -136,6 +137,7 @@ def compute(name: str, params: dict[str, Any], arrays: Sequence[Any]) -> Any:
 def resolved(name: str, dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
     """The dtypes that the ufunc casts its arguments to, and the result's; ``float`` and ``int`` stand for Python's
     numbers, which take the dtype of the arrays."""
+    dtypes = tuple(numpy.dtype(bool) if kind is bool else kind for kind in dtypes)
     return getattr(numpy, name).resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return]
 
 
@@ -193,6 +195,9 @@ def infer(name: str, params: dict[str, Any], args: Sequence[Any]) -> tuple[shape
         return tuple(n for i, n in enumerate(shape) if i not in gone), args[0].dtype
     if name == "draw":
         return params["shape"], params["dtype"]
+    if name == "take_sure":
+        x, axis = args[0], params["axis"]
+        return (*x.shape[:axis], *args[1].shape, *x.shape[axis + 1 :]), x.dtype
     if name == "copy":
         return args[0].shape, args[0].dtype
     if name == "check_range":

@@ -216,7 +216,7 @@ class Tracer:
                     return NotImplemented
                 args = [numpy.asarray(a) if a is x else a for a in args]
         kinds = tuple(_kind(x) for x in args)
-        weak = all(kind in (float, int, bool) for kind in kinds)
+        weak = all(isinstance(kind, type) for kind in kinds)
         dtypes = resolved(name, kinds)
         return self.emit(name, [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)], {}, weak)
 
@@ -253,6 +253,7 @@ class Tracer:
         template, arrays = self.split((args, options))
         function = function_of(name)
         if all(value.kind == "constant" for value in arrays) and "asarray" not in name:
+            args, options = fill(template, [value.data for value in arrays])
             return function(*args, **options)
         if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
             raise TraceError(
@@ -488,9 +489,7 @@ class _Module:
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
         tracer = _now()
-        kinds = [numpy.asarray(k()) if k in (float, int, bool) else k for k in map(_kind, (x, y))]
-        plain = [k() if k in (float, int, bool) else k for k in map(_kind, (x, y))]
-        dtype = numpy.result_type(*plain) if len(kinds) == 2 else None
+        dtype = numpy.result_type(*(k() if isinstance(k, type) else k for k in map(_kind, (x, y))))
         values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
         return tracer.emit("where", (tracer.lift(condition), *values), {})
 
