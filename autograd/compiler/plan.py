@@ -15,7 +15,7 @@ from autograd import shapes
 from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, Slot, compute
 from autograd.compiler.program import Instruction, Program, Value
 
-PYTHONS = frozenset(("add", "subtract", "multiply", "divide", "power", "negative", "astype"))
+PYTHONS = frozenset(("add", "subtract", "multiply", "negative", "astype"))
 """What Python's arithmetic does with single numbers as NumPy does."""
 
 ALIGNED = 64
