@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from os import PathLike
-from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
-from autograd import Tensor, asarray, no_grad, take
+from autograd import Tensor, asarray, isfinite, no_grad, take
+from autograd import all as all_of
 from autograd.backends import NUMPY, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.op import shown
 from nn.data import minibatches
 from nn.errors import FileError, ParallelError, TrainingError
+from nn.given import as_path, check_function, check_instance, number, refused, whole
 from nn.init import generator
 from nn.module import Module
 from nn.optim import Optimizer, clip_grad_norm_
@@ -83,12 +85,24 @@ class History:
     def load(cls, path: str | PathLike[str]) -> History:
         """Read what `save` wrote. Raises `nn.errors.FileError` for a file that is no history."""
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(as_path(path).read_text(encoding="utf-8"))
             if not isinstance(content, dict) or set(content) != {f.name for f in fields(cls)}:
                 raise ValueError("it has other entries")
+            for f in fields(cls):
+                if not _fits(content[f.name], f.default):
+                    raise ValueError(f"its {f.name} is {shown(content[f.name])}")
         except (ValueError, RecursionError) as error:
             raise FileError(f"{path} is no training history: {error}. Give a file that History.save wrote.") from None
         return cls(**content)
+
+
+def _fits(value: Any, usual: Any) -> bool:
+    """Whether a history may have it where a fresh one has ``usual``: a bool, a text, a number or None, or many."""
+    if isinstance(usual, bool | str):
+        return isinstance(value, type(usual))
+    if usual is None:
+        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return isinstance(value, list) and all(_fits(item, None) for item in value)
 
 
 class Evaluation(NamedTuple):
@@ -236,6 +250,8 @@ def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch
     >>> 0 <= result.accuracy <= 1
     True
     """
+    check_instance(model, Module, "model", "an nn.Module")
+    check_function(loss, "loss", "a function of an output and y")
     return _evaluate(model, loss, _Batches(data, "data", model, batch_size))
 
 
@@ -300,11 +316,20 @@ def fit(
     >>> history.accuracy[-1]
     1.0
     """
+    check_instance(model, Module, "model", "an nn.Module")
+    check_function(loss, "loss", "a function of an output and y")
+    check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim, made with the model's parameters")
     for name, count in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
-        if count is not None and not hasattr(count, "__index__"):
-            raise DTypeError(f"{name} = {count!r} is a {type(count).__name__}: give a whole number.")
-        if count is not None and count < 1:
-            raise DomainError(f"{name} = {count!r}: give a number from 1 on.")
+        if count is not None or name != "patience":
+            whole(count, name)
+    if max_norm is not None:
+        number(max_norm, "max_norm", 0)
+    if callback is not None:
+        check_function(callback, "callback", "a function of the history")
+    if schedule is not None:
+        check_instance(schedule, LRScheduler, "schedule", "one of nn.optim.lr_scheduler")
+    if not isinstance(progress, bool) and not hasattr(progress, "write"):
+        raise refused(progress, "progress", "True, False or a stream to write to")
     if patience is not None and validation is None:
         raise DomainError("patience watches the validation loss: give validation=(x, y) as well.")
     mine = {id(p) for p in model.parameters()}
@@ -333,6 +358,7 @@ def fit(
                 start = perf_counter()
                 trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report, parallel)
                 held = None if held_out is None else _evaluate(model, loss, held_out, parallel)
+                _check_finite(model, epoch, optimizer)
                 interrupts.held = True
                 history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
                 if held is None or history.best_epoch == epoch:
@@ -418,6 +444,13 @@ def _diverged(value: float, when: str, optimizer: Optimizer) -> TrainingError:
         f"The loss became {value} in {when}, at learning rate {optimizer.param_groups[0]['lr']:g}: try a smaller one, "
         "clip the gradients by max_norm, and look for such values in the data. The model has its last good weights."
     )
+
+
+def _check_finite(model: Module, epoch: int, optimizer: Optimizer) -> None:
+    """Refuse an epoch whose last step has ended in what is no number, before its weights are kept."""
+    for name, p in model.named_parameters():
+        if not all_of(isfinite(p.detach())):
+            raise _diverged(math.nan, f"the last step of epoch {epoch}, which left {name} not finite", optimizer)
 
 
 class _Interrupts:

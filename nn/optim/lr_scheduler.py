@@ -177,7 +177,8 @@ class SequentialLR(LRScheduler):
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
                 "milestone less."
             )
-        self.schedulers, self.milestones = list(schedulers), milestones
+        self.schedulers: list[LRScheduler] = list(schedulers)
+        self.milestones = milestones
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
