@@ -235,6 +235,8 @@ TABLE: dict[str, Row] = {
     "subtract": binary(np.subtract, torch="subtract"),
     "multiply": binary(np.multiply, torch="multiply"),
     "divide": binary(np.divide, torch="divide"),
+    "through": binary(np.multiply),
+    "over": binary(np.divide),
     "negative": unary(np.negative, torch="negative"),
     "positive": unary(np.positive, torch="positive"),
     "reciprocal": unary(lambda x: 1 / x, torch="reciprocal"),
@@ -424,7 +426,7 @@ TABLE: dict[str, Row] = {
         (Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5})),
         torch=lambda torch, x, offset: torch.diagonal(x, offset, -2, -1),
     ),
-    "trace": Row(OURS, np.linalg.trace, (Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5}))),
+    "matrix_trace": Row(OURS, np.linalg.trace, (Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5}))),
     "cross": Row(
         OURS,
         lambda x, y, axis=-1: np.cross(x, y, axis=axis),

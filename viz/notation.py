@@ -211,6 +211,7 @@ class Notation:
     def call(self, name: str, *args: Any, **params: Any) -> Any:
         """The function ``name`` of these arguments: its value, and its notation."""
         value = _value(name, args, params)
+        name = PLAINLY.get(name, name)
         if isinstance(value, tuple | list):
             return tuple(self._written(name, args, params, part, i) for i, part in enumerate(value))
         return self._written(name, args, params, value)
@@ -441,6 +442,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 
 # What a rule does to shapes and types only is not written: the value that rides along has it.
+PLAINLY = {"through": "multiply", "over": "divide"}  # that 0 wins in them matters to numbers, not to readers
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean", r"\operatorname{mean}")}
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")

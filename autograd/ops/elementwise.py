@@ -50,7 +50,7 @@ def divide(xp, x, y):
     return x / y
 
 
-divide.vjp(x=lambda g, y: g / y, y=lambda g, out, y: -g * out / y)
+divide.vjp(x=lambda xp, g, y: xp.over(g, y), y=lambda xp, g, out, y: -xp.over(xp.through(g, out), y))
 
 
 @op("−", text="-{x}", tex="-{x}", level=3)
@@ -77,7 +77,7 @@ def reciprocal(xp, x):
     return 1.0 / x
 
 
-reciprocal.vjp(x=lambda g, out: -g * out * out)
+reciprocal.vjp(x=lambda xp, g, out: -xp.through(g, out * out))
 
 
 @op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
@@ -98,6 +98,39 @@ def floor_divide(xp, x, y):
 
 
 floor_divide.vjp(x=lambda xp, g: xp.zeros_like(g), y=lambda xp, g: xp.zeros_like(g))
+
+
+# What the rules say where a slope may be infinite, or no number. 0 times infinity is NaN, and so the value that `where`
+# did not choose would spoil the gradient of the one that it did. A product in which the first factor's 0 always wins
+# (a strong zero) is linear in what arrives all the same, and so are its own derivatives, to any order.
+
+
+@op("×", text="{x} × {slope}", tex=r"{x} \odot {slope}", level=2, broadcasts=True)
+def through(xp, x, slope):
+    """``x * slope``, and 0 where ``x`` is 0, whatever ``slope``: of nothing that arrives, nothing is sent on.
+
+    >>> import autograd as ag
+    >>> ag.through(ag.Tensor([0.0, 2.0]), ag.Tensor([float("inf"), 3.0]))
+    Tensor([0.0, 6.0])
+    """
+    return x * slope if type(slope) in (int, float) else x * xp.where(x == 0, 0.0, slope)
+
+
+through.vjp(x=lambda xp, g, slope: xp.through(g, slope), slope=lambda xp, g, x: xp.through(x, g))
+
+
+@op("÷", text="{x} / {y}", tex=r"\frac{{{x}}}{{{y}}}", level=2, broadcasts=True)
+def over(xp, x, y):
+    """``x / y``, and 0 where ``x`` is 0, whatever ``y``: of nothing that arrives, nothing is sent on.
+
+    >>> import autograd as ag
+    >>> ag.over(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 4.0]))
+    Tensor([0.0, 0.5])
+    """
+    return x / y if type(y) in (int, float) else x / xp.where(x == 0, 1.0, y)
+
+
+over.vjp(x=lambda xp, g, y: xp.over(g, y), y=lambda xp, g, x, y: -xp.over(xp.through(x, g), y * y))
 
 
 # ------------------------------------------------------------------------------------------------------- powers and
@@ -121,14 +154,14 @@ def power(xp, x, y):
 
 def _power_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
     if type(y) in (int, float):  # a constant exponent, known when the rule runs: no guard needed
-        return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g if y == 0 else g * (y * x ** (y - 1))
+        return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g if y == 0 else xp.through(g, y * x ** (y - 1))
     flat = y == 0
-    return g * y * xp.where(flat, 1.0, x) ** xp.where(flat, 1.0, y - 1)
+    return xp.through(g, y * xp.where(flat, 1.0, x) ** xp.where(flat, 1.0, y - 1))
 
 
 def _power_by_y(xp: Any, g: Any, x: Any, out: Any) -> Any:
     zero = x == 0
-    return xp.where(zero, 0.0, g * out * xp.log(xp.where(zero, 1.0, x)))
+    return xp.where(zero, 0.0, xp.through(g, out * xp.log(xp.where(zero, 1.0, x))))
 
 
 power.vjp(x=_power_by_x, y=_power_by_y)
@@ -146,23 +179,27 @@ square.vjp(x=lambda g, x: g * (2 * x))
 
 @op("√", text="√{x}", tex=r"\sqrt{{{x}}}", level=3)
 def sqrt(xp, x):
-    """Elementwise square root. At 0 the derivative is infinite, as in PyTorch."""
+    """Elementwise square root. At 0 the derivative is infinite, as in PyTorch; where nothing arrives nothing is sent
+    on, unlike PyTorch's NaN.
+    """
     return xp.sqrt(x)
 
 
-sqrt.vjp(x=lambda g, out: g / (2 * out))
+sqrt.vjp(x=lambda xp, g, out: xp.over(g, 2 * out))
 
 
 @op("hypot", broadcasts=True, tex=r"\sqrt{{{x}^2 + {y}^2}}")
 def hypot(xp, x, y):
-    """Elementwise ``sqrt(x² + y²)`` without overflow. At (0, 0) the derivative is taken as 0."""
+    """Elementwise ``sqrt(x² + y²)`` without overflow. At (0, 0) all derivatives are taken as 0 (PyTorch: NaN)."""
     return xp.hypot(x, y)
 
 
-hypot.vjp(
-    x=lambda xp, g, x, out: g * x / xp.where(out == 0, 1.0, out),
-    y=lambda xp, g, y, out: g * y / xp.where(out == 0, 1.0, out),
-)
+def _along(xp: Any, g: Any, x: Any, length: Any) -> Any:
+    """``g * x / length``, and 0 where there is no length, hence no direction."""
+    return xp.where(length == 0, 0.0, g * x / xp.where(length == 0, 1.0, length))
+
+
+hypot.vjp(x=lambda xp, g, x, out: _along(xp, g, x, out), y=lambda xp, g, y, out: _along(xp, g, y, out))
 
 
 # ----------------------------------------------------------------------------------------------- exponentials,
@@ -175,7 +212,7 @@ def exp(xp, x):
     return xp.exp(x)
 
 
-exp.vjp(x=lambda g, out: g * out)
+exp.vjp(x=lambda xp, g, out: xp.through(g, out))
 
 
 @op("expm1", tex=r"\left(e^{{{x}}} - 1\right)")
@@ -184,7 +221,7 @@ def expm1(xp, x):
     return xp.expm1(x)
 
 
-expm1.vjp(x=lambda g, out: g * (out + 1))
+expm1.vjp(x=lambda xp, g, out: xp.through(g, out + 1))
 
 
 @op("log", text="log({x})", tex=r"\ln {x}")
@@ -193,7 +230,7 @@ def log(xp, x):
     return xp.log(x)
 
 
-log.vjp(x=lambda g, x: g / x)
+log.vjp(x=lambda xp, g, x: xp.over(g, x))
 
 
 @op("log1p", text="log(1 + {x})", tex=r"\ln(1 + {x})")
@@ -202,7 +239,7 @@ def log1p(xp, x):
     return xp.log1p(x)
 
 
-log1p.vjp(x=lambda g, x: g / (1 + x))
+log1p.vjp(x=lambda xp, g, x: xp.over(g, 1 + x))
 
 
 @op("log₂", tex=r"\log_2 {x}")
@@ -211,7 +248,7 @@ def log2(xp, x):
     return xp.log2(x)
 
 
-log2.vjp(x=lambda g, x: g / (math.log(2.0) * x))
+log2.vjp(x=lambda xp, g, x: xp.over(g, math.log(2.0) * x))
 
 
 @op("log₁₀", tex=r"\log_{{10}} {x}")
@@ -220,16 +257,22 @@ def log10(xp, x):
     return xp.log10(x)
 
 
-log10.vjp(x=lambda g, x: g / (math.log(10.0) * x))
+log10.vjp(x=lambda xp, g, x: xp.over(g, math.log(10.0) * x))
 
 
 @op("logaddexp", text="log(exp({x}) + exp({y}))", tex=r"\ln(e^{{{x}}} + e^{{{y}}})", broadcasts=True)
 def logaddexp(xp, x, y):
-    """Elementwise ``log(exp(x) + exp(y))`` without overflow."""
+    """Elementwise ``log(exp(x) + exp(y))`` without overflow. Where both are -inf it is -inf, and its gradient 0, as
+    `logsumexp` has it (PyTorch: NaN).
+    """
     return xp.logaddexp(x, y)
 
 
-logaddexp.vjp(x=lambda xp, g, x, y: g * xp.sigmoid(x - y), y=lambda xp, g, x, y: g * xp.sigmoid(y - x))
+def _share_of_sum(xp: Any, g: Any, x: Any, y: Any) -> Any:
+    return g * xp.sigmoid(x - xp.where((x == y) & (y == -math.inf), 0.0, y))
+
+
+logaddexp.vjp(x=lambda xp, g, x, y: _share_of_sum(xp, g, x, y), y=lambda xp, g, x, y: _share_of_sum(xp, g, y, x))
 
 
 # --------------------------------------------------------------------------------------------------------------- angles
@@ -268,7 +311,7 @@ def asin(xp, x):
     return xp.asin(x)
 
 
-asin.vjp(x=lambda xp, g, x: g / xp.sqrt(1 - x * x))
+asin.vjp(x=lambda xp, g, x: xp.over(g, xp.sqrt(1 - x * x)))
 
 
 @op("acos", tex=r"\arccos {x}")
@@ -277,7 +320,7 @@ def acos(xp, x):
     return xp.acos(x)
 
 
-acos.vjp(x=lambda xp, g, x: -g / xp.sqrt(1 - x * x))
+acos.vjp(x=lambda xp, g, x: -xp.over(g, xp.sqrt(1 - x * x)))
 
 
 @op("atan", tex=r"\arctan {x}")
@@ -291,20 +334,15 @@ atan.vjp(x=lambda g, x: g / (1 + x * x))
 
 @op("atan2", tex=r"\operatorname{{atan2}}({x}, {y})", broadcasts=True)
 def atan2(xp, x, y):
-    """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant. At (0, 0) the
-    derivative is taken as 0, as in PyTorch.
+    """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant. At (0, 0) all
+    derivatives are taken as 0 (in PyTorch the first ones are 0, too, and the second NaN).
     """
     return xp.atan2(x, y)
 
 
-def _squared_radius(xp: Any, x: Any, y: Any) -> Any:
-    square = x * x + y * y
-    return xp.where(square == 0, 1.0, square)
-
-
 atan2.vjp(
-    x=lambda xp, g, x, y: g * y / _squared_radius(xp, x, y),
-    y=lambda xp, g, x, y: -g * x / _squared_radius(xp, x, y),
+    x=lambda xp, g, x, y: _along(xp, g, y, x * x + y * y),
+    y=lambda xp, g, x, y: -_along(xp, g, x, x * x + y * y),
 )
 
 
@@ -314,7 +352,7 @@ def sinh(xp, x):
     return xp.sinh(x)
 
 
-sinh.vjp(x=lambda xp, g, x: g * xp.cosh(x))
+sinh.vjp(x=lambda xp, g, x: xp.through(g, xp.cosh(x)))
 
 
 @op("cosh", tex=r"\cosh {x}")
@@ -323,7 +361,7 @@ def cosh(xp, x):
     return xp.cosh(x)
 
 
-cosh.vjp(x=lambda xp, g, x: g * xp.sinh(x))
+cosh.vjp(x=lambda xp, g, x: xp.through(g, xp.sinh(x)))
 
 
 @op("tanh", tex=r"\tanh {x}")
@@ -350,7 +388,7 @@ def acosh(xp, x):
     return xp.acosh(x)
 
 
-acosh.vjp(x=lambda xp, g, x: g / xp.sqrt(x * x - 1))
+acosh.vjp(x=lambda xp, g, x: xp.over(g, xp.sqrt(x * x - 1)))
 
 
 @op("atanh", tex=r"\operatorname{{artanh}} {x}")
@@ -359,7 +397,7 @@ def atanh(xp, x):
     return xp.atanh(x)
 
 
-atanh.vjp(x=lambda g, x: g / (1 - x * x))
+atanh.vjp(x=lambda xp, g, x: xp.over(g, 1 - x * x))
 
 
 # ------------------------------------------------------------------------------------------------- kinks, bounds,
