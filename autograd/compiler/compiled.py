@@ -8,7 +8,7 @@ import itertools
 import linecache
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -17,6 +17,7 @@ from autograd import backends
 from autograd.compiler.emit import Emitter, has_kernel
 from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, aligned
+from autograd.compiler.primitives import Slot, compute
 from autograd.compiler.program import Program, Value
 from autograd.compiler.trace import Trace, flatten, unflatten
 from autograd.errors import DTypeError, GradientError, TraceError
@@ -57,6 +58,25 @@ def _dead_end(value: Value) -> Node:
     return node
 
 
+def _common(state: Value, members: Sequence[tuple[Value, int]], flipped: Any) -> Any:
+    """The array in which the members of a packed state lie one behind the other, or ``None``."""
+    first = members[0][0].origin.data
+    memory = owner(first)
+    if id(memory) not in _HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
+        return None
+    offset = first.ctypes.data - memory.ctypes.data
+    raw = memory.reshape(-1).view(numpy.uint8)[offset : offset + state.nbytes]
+    if raw.nbytes < state.nbytes:
+        return None
+    flat = raw.view(state.dtype)
+    for member, start in members:
+        view = compute("piece", {"start": start, "shape": member.shape, "flip": member in flipped}, (flat,))
+        array = member.origin.data
+        if owner(array) is not memory or array.ctypes.data != view.ctypes.data or array.strides != view.strides:
+            return None
+    return flat
+
+
 class Executable:
     """One program, bound to the arrays of its states. ``run`` takes the arrays of the arguments.
 
@@ -75,15 +95,22 @@ class Executable:
     def bind(self) -> None:
         """Plan, and write the source, for the arrays that the states have now."""
         program = self.optimized
-        self.homes = {state: self._home(state) for state in program.states}
+        self.homes: dict[Value, Any] = {}
+        self.places: list[tuple[Tensor, Any, bool]] = []
+        for state in program.states:
+            if state in program.packed:
+                self.homes[state] = self._packed_home(state)
+            else:
+                self.homes[state] = self._home(state)
+                self.places.append((state.origin, state.origin.data, state in program.updates))
+        for state, kept in program.merged.items():
+            state.origin.data = kept.origin.data
+            self.places.append((state.origin, kept.origin.data, True))
         self.plan = Plan(program, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
         scope: dict[str, Any] = {}
-        names = [f"_{i}" for i in range(len(self.homes))]
-        scope.update({f"tensor{name}": state.origin for name, state in zip(names, self.homes, strict=True)})
-        scope.update({f"home{name}": state.origin.data for name, state in zip(names, self.homes, strict=True)})
-        settling = self._settling(scope, names)
+        settling = self._settling(scope)
         file = f"<compiled {program.name} {next(_numbers)}>"
         exec(builtins.compile(self.source, file, "exec"), emitter.scope)
         exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
@@ -107,10 +134,31 @@ class Executable:
         _HOMES[id(memory)] = memory
         return array
 
-    def _settling(self, scope: dict[str, Any], names: list[str]) -> str:
+    def _packed_home(self, state: Value) -> Any:
+        """The one array in which several states lie: where they lie together already, else a new one."""
+        program = self.optimized
+        members = program.packed[state]
+        flat = _common(state, members, program.flipped)
+        if flat is None:
+            flat = aligned(state.nbytes).view(state.dtype)
+        memory = owner(flat)
+        for member, start in members:
+            piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
+            view, tensor = compute("piece", piece, (flat,)), member.origin
+            if owner(tensor.data) is not memory:
+                view[...] = tensor.data
+                tensor.data = view
+            self.places.append((tensor, tensor.data, True))
+        _HOMES[id(memory)] = memory
+        return flat
+
+    def _settling(self, scope: dict[str, Any]) -> str:
         """The source of what is asked before and said after each call."""
         trace = self.trace
-        terms = [f"tensor{name}.data is home{name}" for name in names]
+        terms = []
+        for i, (tensor, array, _) in enumerate(self.places):
+            scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
+            terms.append(f"tensor_{i}.data is home_{i}")
         for i, (holder, key, value) in enumerate(trace.guards):
             scope[f"holder_{i}"], scope[f"value_{i}"] = holder, value
             terms.append(f"holder_{i}[{key!r}] == value_{i}" if isinstance(holder, dict) else f"holder_{i}.{key} == value_{i}")
@@ -141,17 +189,25 @@ class Executable:
             if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value:
                 return False
         anew = False
-        for state, home in self.homes.items():
-            tensor, array = state.origin, state.origin.data
+        merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
+        for tensor, home, updated in self.places:
+            array = tensor.data
             if array is home:
                 continue
-            if array.shape != state.shape or array.dtype != state.dtype or type(array) not in backends.FLAT | {numpy.ndarray}:
+            if (
+                array.shape != home.shape
+                or array.dtype != home.dtype
+                or type(array) not in backends.FLAT | {numpy.ndarray}
+                or id(tensor) in merged
+            ):
                 return False
-            if state in self.optimized.updates and id(owner(array)) not in _HOMES:
+            if updated and id(owner(array)) not in _HOMES:
                 home[...] = array
                 tensor.data = home
             else:
                 anew = True
+        if anew and self.optimized.packed:
+            return False
         if anew:
             self.bind()
         return True
@@ -204,6 +260,8 @@ class Compiled:
         for i, (array, node) in enumerate(zip(outputs, executable.nodes, strict=True)):
             if trace.is_tensor[i]:
                 outputs[i] = wrap(array, node)
+        if type(trace.form) is Slot:
+            return outputs[0]
         return unflatten(trace.form, outputs)
 
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable:

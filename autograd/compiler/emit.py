@@ -148,8 +148,7 @@ class Emitter:
     def _is_seen(self, instruction: Instruction) -> bool:
         source = self.plan.arrays.get(instruction.args[0])
         return source is not None and (
-            not instruction.out.shape
-            or shapes.size(instruction.out.shape) == 0
+            shapes.size(instruction.out.shape) == 0
             or numpy.shares_memory(source, self.plan.arrays[instruction.out])
         )
 
@@ -244,6 +243,17 @@ def _copied(emitter: Emitter, instruction: Instruction, out: str, comment: str) 
         emitter.fallback(instruction, comment)
 
 
+def _pack(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    """What was not written to its place in the buffer is copied there."""
+    whole, start = emitter.plan.arrays[instruction.out], 0
+    for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
+        piece = compute("piece", {"start": start, "shape": arg.shape, "flip": flip}, (whole,))
+        start += piece.size
+        if arg not in emitter.plan.placed or not numpy.shares_memory(emitter.plan.arrays[arg], piece):
+            target = emitter.bind(f"{out}_{start}", piece)
+            emitter.line(f"{emitter.bind('copyto', numpy.copyto)}({target}, {emitter.of(arg)})", comment)
+
+
 def _take(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
     x, indices = map(emitter.of, instruction.args)
     emitter.line(f"{x}.take({indices}, {instruction.params['axis']}, {out}, 'clip')", comment)
@@ -273,6 +283,7 @@ KERNELS: dict[str, Kernel] = {
     "copy": _astype,
     "reshape": _copied,
     "where": _where,
+    "pack": _pack,
     "take_sure": _take,
     "draw": _draw,
 }

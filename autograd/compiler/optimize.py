@@ -89,7 +89,7 @@ class Rewriter:
         """The new program."""
         old = self.program
         updates = {state: self.of(value) for state, value in old.updates.items()}
-        return Program(old.name, old.inputs, self.instructions, [self.of(v) for v in old.outputs], updates)
+        return old.changed(instructions=self.instructions, outputs=[self.of(v) for v in old.outputs], updates=updates)
 
 
 # ----------------------------------------------------------------------------------------------------- what is not read
@@ -104,7 +104,7 @@ def dead_code(program: Program) -> Program:
             kept.append(instruction)
             wanted.update(instruction.args)
     updates = {state: value for state, value in program.updates.items() if state is not value}
-    return Program(program.name, program.inputs, kept[::-1], program.outputs, updates)
+    return program.changed(instructions=kept[::-1], updates=updates)
 
 
 # ------------------------------------------------------------------------------------------------- what is computed twice
@@ -553,6 +553,18 @@ def sums_as_products(program: Program) -> Program:
 
 Pass = Callable[[Program], Program]
 
+def _same_counters(program: Program) -> Program:
+    from autograd.compiler.packing import same_counters
+
+    return same_counters(program)
+
+
+def _pack(program: Program) -> Program:
+    from autograd.compiler.packing import pack
+
+    return pack(program)
+
+
 PASSES: list[tuple[str, Pass]] = [
     ("dead code", dead_code),
     ("algebra", algebra),
@@ -563,6 +575,9 @@ PASSES: list[tuple[str, Pass]] = [
     ("sums as products", sums_as_products),
     ("algebra of sums", algebra),
     ("common subexpressions again", common_subexpressions),
+    ("same counters", _same_counters),
+    ("common subexpressions of counters", common_subexpressions),
+    ("pack", _pack),
     ("dead code at last", dead_code),
 ]
 

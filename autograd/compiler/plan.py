@@ -79,6 +79,17 @@ def is_view(instruction: Instruction) -> bool:
     )
 
 
+def view_of(instruction: Instruction, array: Any) -> Any:
+    """What a view shows of ``array``: an array also where the shape is ()."""
+    op, params = instruction.op, instruction.params
+    if op == "getitem":
+        index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
+        return array[index if ... in index else (*index, ...)]
+    if op == "broadcast_to":
+        return numpy.broadcast_to(array, params["shape"])
+    return array.reshape(params["shape"]) if op == "reshape" else array.transpose(params["axes"])
+
+
 def _roots(order: Sequence[Instruction]) -> dict[Value, Value]:
     """The value whose memory each view shows."""
     roots: dict[Value, Value] = {}
@@ -131,6 +142,7 @@ class Plan:
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.numbers = self._numbers()
+        self.placed: set[Value] = set()
         self.pool = Pool()
         self.in_place = 0
         self._has_kernel = has_kernel
@@ -148,6 +160,7 @@ class Plan:
         blocks: dict[Value, Any] = {}
         targets = {value: state for state, value in reversed(program.updates.items())}
         written: set[Value] = set()
+        within = self._within(last)
         for i, instruction in enumerate(self.order):
             out = instruction.out
             if out in self.numbers:
@@ -157,12 +170,22 @@ class Plan:
                 source = arrays.get(instruction.args[0])
                 if source is None:
                     continue
-                seen = compute(instruction.op, instruction.params, (source,))
-                if isinstance(seen, numpy.ndarray) and (not seen.size or numpy.shares_memory(seen, source)):
+                seen = view_of(instruction, source)
+                if not seen.size or numpy.shares_memory(seen, source):
                     arrays[out] = seen
                     roots[out] = roots.get(instruction.args[0], instruction.args[0])
                     continue
             elif not self._has_kernel(instruction):
+                continue
+            if instruction.op == "pack" and out in arrays:
+                continue
+            if out in within:
+                whole, start, flip = within[out]
+                if whole not in arrays:
+                    blocks[whole], arrays[whole] = self.pool.take(whole.shape, whole.dtype)
+                arrays[out] = compute("piece", {"start": start, "shape": out.shape, "flip": flip}, (arrays[whole],))
+                self.placed.add(out)
+                self._give_back(blocks, last, i, out)
                 continue
             state = targets.get(out)
             if state is not None and self._may_write_home(instruction, state, i, last, roots):
@@ -175,9 +198,28 @@ class Plan:
                 self.in_place += 1
             else:
                 blocks[out], arrays[out] = self.pool.take(out.shape, out.dtype)
-            for value in [v for v in blocks if last.get(v, -1) <= i and v is not out]:
-                self.pool.give(blocks.pop(value))
+            self._give_back(blocks, last, i, out)
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
+
+    def _give_back(self, blocks: dict[Value, Any], last: dict[Value, int], i: int, out: Value) -> None:
+        for value in [v for v in blocks if last.get(v, -1) <= i and v is not out]:
+            self.pool.give(blocks.pop(value))
+
+    def _within(self, last: dict[Value, int]) -> dict[Value, tuple[Value, int, bool]]:
+        """For what is only made to be packed, where it is to be written in the buffer."""
+        found: dict[Value, tuple[Value, int, bool]] = {}
+        kept = {*self.program.outputs, *self.program.updates.values()}
+        makers = {i.out: i for i in self.order}
+        for instruction in self.order:
+            if instruction.op != "pack":
+                continue
+            start = 0
+            for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
+                maker = makers.get(arg)
+                if maker is not None and not is_view(maker) and self._has_kernel(maker) and arg not in kept:
+                    found.setdefault(arg, (instruction.out, start, flip))
+                start += shapes.size(arg.shape)
+        return found
 
     def _numbers(self) -> dict[Value, Instruction]:
         """What is computed of knobs and numbers alone, and is left to Python's arithmetic."""

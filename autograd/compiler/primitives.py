@@ -35,7 +35,7 @@ REDUCTIONS = {
 }  # fmt: skip
 """Reductions, and the ufunc that each is made of."""
 
-VIEWS = frozenset(("reshape", "permute_dims", "broadcast_to"))
+VIEWS = frozenset(("reshape", "permute_dims", "broadcast_to", "piece"))
 """The same numbers seen otherwise: no work."""
 
 EFFECTS = frozenset(("check_range", "draw"))
@@ -102,6 +102,11 @@ def _check_range(array: Any, *, stop: int, refuse: Callable[..., None], options:
     return numpy.False_
 
 
+def _piece(x: Any, *, start: int, shape: shapes.Shape, flip: bool) -> Any:
+    part = x[start : start + shapes.size(shape)]
+    return part.reshape(shape[::-1]).T if flip else part.reshape(shape)
+
+
 CALLS: dict[str, Callable[..., Any]] = {
     "getitem": lambda x, *, index: x[index],
     "setitem": _setitem,
@@ -109,6 +114,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     "draw": _draw,
     "check_range": _check_range,
     "copy": lambda x: x.copy(),
+    "piece": _piece,
+    "pack": lambda *arrays, flips: numpy.concatenate(
+        [(x.T if flip else x).reshape(-1) for x, flip in zip(arrays, flips, strict=True)]
+    ),
     "take_sure": lambda x, indices, *, axis: x.take(indices, axis),
     "permute_dims": lambda x, *, axes: x.transpose(axes),
 }
@@ -141,8 +150,12 @@ def resolved(name: str, dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
     return getattr(numpy, name).resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return]
 
 
-def dummy(shape: shapes.Shape, dtype: Any) -> Any:
-    """An array to find shapes with: zeros for indices, ones in all else, and identities, which can be inverted."""
+def stand_in(value: Any) -> Any:
+    """An array to find shapes with: zeros for indices, ones in all else, identities, which can be inverted; a mask that
+    is known is itself."""
+    shape, dtype = value.shape, value.dtype
+    if value.kind == "constant" and dtype == bool:
+        return value.data
     if numpy.dtype(dtype).kind in "iub":
         return numpy.zeros(shape, dtype)
     if len(shape) > 1 and shape[-1] == shape[-2]:
@@ -198,9 +211,13 @@ def infer(name: str, params: dict[str, Any], args: Sequence[Any]) -> tuple[shape
     if name == "take_sure":
         x, axis = args[0], params["axis"]
         return (*x.shape[:axis], *args[1].shape, *x.shape[axis + 1 :]), x.dtype
+    if name == "piece":
+        return params["shape"], args[0].dtype
+    if name == "pack":
+        return (sum(shapes.size(a.shape) for a in args),), args[0].dtype
     if name == "copy":
         return args[0].shape, args[0].dtype
     if name == "check_range":
         return (), numpy.dtype(bool)
-    found = compute(name, params, [dummy(a.shape, a.dtype) for a in args])
+    found = compute(name, params, list(map(stand_in, args)))
     return found.shape, found.dtype

@@ -11,7 +11,7 @@ import json
 import keyword
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
@@ -80,6 +80,16 @@ class Program:
     instructions: list[Instruction]
     outputs: list[Value]
     updates: dict[Value, Value] = field(default_factory=dict)
+    packed: dict[Value, list[tuple[Value, int]]] = field(default_factory=dict)
+    """For a state that passes made of several: these, and where each begins."""
+    merged: dict[Value, Value] = field(default_factory=dict)
+    """For a state that passes found to be equal to another at all times: that one."""
+    flipped: frozenset[Value] = frozenset()
+    """The matrices that are kept transposed in memory."""
+
+    def changed(self, **parts: Any) -> Program:
+        """The program with other parts."""
+        return replace(self, **parts)
 
     def values(self) -> Iterator[Value]:
         """Every value, each once, in the order in which they are met."""

@@ -17,7 +17,7 @@ import numpy
 
 from autograd import backends, shapes
 from autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
-from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved
+from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved, stand_in
 from autograd.compiler.program import Instruction, Program, Value, identifier
 from autograd.errors import TraceError
 from autograd.graph import MODE, TRACER, Mode
@@ -254,20 +254,25 @@ class Tracer:
         function = function_of(name)
         if all(value.kind == "constant" for value in arrays) and "asarray" not in name:
             args, options = fill(template, [value.data for value in arrays])
-            return function(*args, **options)
+            return self._known(function(*args, **options))
         if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
             raise TraceError(
                 f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
                 "this part out of the compiled function.",
                 self,
             )
-        from autograd.compiler.primitives import dummy
-
-        like = function(*(filled := fill(template, [dummy(v.shape, v.dtype) for v in arrays]))[0], **filled[1])
+        like = function(*(filled := fill(template, list(map(stand_in, arrays))))[0], **filled[1])
         if isinstance(like, tuple):
             parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(like))]
             return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
         return self.emit(name, arrays, {"call": template})
+
+    def _known(self, result: Any) -> Any:
+        """What was computed of constants, as arrays of the trace, so that what meets it stays in the trace."""
+        if isinstance(result, tuple):
+            parts = map(self._known, result)
+            return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+        return Traced(self, self.lift(result)) if isinstance(result, numpy.ndarray | numpy.generic) else result
 
     def getitem(self, x: Any, index: Any) -> Traced:
         """``x[index]``."""
