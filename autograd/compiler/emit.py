@@ -107,7 +107,7 @@ class Emitter:
 
     def _returned(self, value: Value) -> str:
         name = self.of(value)
-        if value in self.plan.arrays:
+        if value in self.plan.arrays or self.plan.roots.get(value, value).kind == "input":
             return f"{name}[()]" if not value.shape else f"{name}.copy()"
         return name
 
@@ -162,9 +162,20 @@ class Emitter:
         elif op == "reshape":
             text = f"{args[0]}.reshape({params['shape']})"
         else:
-            name = self.bind(f"{out}_by", lambda *arrays, op=op, params=params: compute(op, params, arrays))
+            name = self.bind(f"{out}_by", _anew(op, params, is_view(instruction)))
             text, comment = f"{name}({', '.join(args)})", f"{comment} {algebra(instruction)}"
         self.line(f"{out} = {text}", comment)
+
+
+def _anew(op: str, params: dict[str, Any], is_view: bool) -> Callable[..., Any]:
+    """An instruction by its definition, in memory of its own unless the plan knows that it is a view."""
+
+    def anew(*arrays: Any) -> Any:
+        out = compute(op, params, arrays)
+        shared = not is_view and (out.base is not None or any(out is array for array in arrays))
+        return out.copy() if shared else out
+
+    return anew
 
 
 def source_of(program: Program) -> str:

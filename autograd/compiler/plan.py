@@ -85,6 +85,8 @@ def view_of(instruction: Instruction, array: Any) -> Any:
     if op == "getitem":
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
         return array[index if ... in index else (*index, ...)]
+    if op == "piece":
+        return compute(op, params, (array,))
     if op == "broadcast_to":
         return numpy.broadcast_to(array, params["shape"])
     return array.reshape(params["shape"]) if op == "reshape" else array.transpose(params["axes"])
@@ -139,6 +141,7 @@ class Plan:
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
         self.program, self.homes = program, homes
         self.order = schedule(program, has_kernel)
+        self.roots = _roots(self.order)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.numbers = self._numbers()
@@ -238,7 +241,7 @@ class Plan:
 
     def _last_reads(self) -> dict[Value, int]:
         """Where each value, or a view of it, is read last."""
-        roots = _roots(self.order)
+        roots = self.roots
         last: dict[Value, int] = {}
         for i, instruction in enumerate(self.order):
             for arg in instruction.args:
