@@ -40,7 +40,7 @@ sum.vjp(x=_spread)
 
 @op("mean", tex=r"\operatorname{{mean}}({x})")
 def mean(xp, x, *, axis=None, keepdims=False):
-    """The mean over ``axis``: a number, a tuple of them, or ``None`` for all.
+    """The mean over ``axis``: a number, a tuple of them, or ``None`` for all. Of no elements it is NaN, as in PyTorch.
 
     >>> import autograd as ag
     >>> ag.mean(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True)
@@ -93,7 +93,7 @@ var.vjp(
 def std(xp, x, *, axis=None, correction=0, keepdims=False):
     """The standard deviation over ``axis``, the square root of `var`.
 
-    Where all values are equal it has a kink; there the gradient is taken as 0, as in PyTorch.
+    Where all values are equal it has a kink; there all derivatives are taken as 0, as in PyTorch.
 
     >>> import autograd as ag
     >>> ag.std(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
@@ -103,7 +103,8 @@ def std(xp, x, *, axis=None, correction=0, keepdims=False):
 
 
 def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correction: Any) -> Any:
-    share = g * _weight(x_shape, axis, correction) / xp.where(out == 0, 1.0, out)
+    flat = out == 0
+    share = xp.where(flat, 0.0, g * _weight(x_shape, axis, correction) / xp.where(flat, 1.0, out))
     return _kept(xp, share, x_shape, axis) * _centred(xp, x, axis)
 
 
@@ -143,12 +144,15 @@ standardize.vjp(x=_standardize_by_x)
 
 @op("logsumexp", text="log Σ exp({x})", tex=r"\ln \sum e^{{{x}}}")
 def logsumexp(xp, x, *, axis=None, keepdims=False):
-    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf it is -inf, and its gradient 0.
+    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf, or there are none, it is -inf,
+    and its gradient 0 (in PyTorch NaN).
 
     >>> import autograd as ag
     >>> ag.logsumexp(ag.Tensor([1000.0, 1000.0]))
     Tensor(1000.69)
     """
+    if not shapes.size(x.shape, axis):
+        return xp.sum(x, axis=axis, keepdims=keepdims) - math.inf  # the logarithm of an empty sum
     top = xp.max(x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0.0)
     total = xp.sum(xp.exp(x - top), axis=axis, keepdims=True)

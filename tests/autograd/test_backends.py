@@ -1,5 +1,6 @@
 """The namespaces that stand in for ``xp``: NumPy, and a strict one of the array API standard."""
 
+import itertools
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -9,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd as ag
 from autograd import Tensor, backends
+from autograd.backends import NUMPY
 from autograd.errors import DeviceError, DTypeError
 
 
@@ -206,3 +208,23 @@ class TestCuPyThatFindsNoGPU:
         with pytest.raises(DeviceError, match=r"device 'cuda:7' is not available: CuPy finds 'cuda:0' to 'cuda:1'\."):
             Tensor([1.0]).to("cuda:7")
         assert not any(space.module is cupy for space in backends.PLACES.values())
+
+
+@pytest.mark.parametrize("condition", [np.True_, np.False_, True, np.array([True, False])])
+def test_where_of_scalars_is_numpys(condition):
+    kinds = (np.float16, np.float32, np.float64, np.int64, np.bool_, np.complex64)
+    numbers = (1.5, 2, True, *(kind(3) for kind in kinds))
+    for x, y in itertools.product((*numbers, np.ones(2, np.float32)), repeat=2):
+        found, wanted = NUMPY.where(condition, x, y), np.where(condition, x, y)[()]
+        assert (type(found), found.dtype) == (type(wanted), wanted.dtype)
+        assert_array_equal(found, wanted)
+
+
+def test_a_read_only_view_shares_the_memory():
+    a = np.ones(3)
+    view = backends.read_only(a)
+    a[0] = 5.0
+    assert view[0] == 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1.0
+    assert backends.read_only(np.float64(2.0)) == 2.0
