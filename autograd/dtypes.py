@@ -25,7 +25,7 @@ complex128 = backends.as_dtype("complex128")
 
 def _dtype(given: Any) -> Any:
     """A dtype from itself, its name, a Tensor or an array of it."""
-    return backends.as_dtype(getattr(given, "dtype", given) if hasattr(given, "shape") else given)
+    return backends.as_dtype(given if isinstance(given, type) else getattr(given, "dtype", given))
 
 
 def result_type(*arrays_and_dtypes: Any) -> Any:

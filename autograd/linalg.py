@@ -26,9 +26,9 @@ from autograd.ops.matrices import (
     matrix_norm,
     matrix_power,
     matrix_rank,
-    trace,
     vector_norm,
 )
+from autograd.ops.matrices import matrix_trace as trace
 
 __all__ = [
     "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm", "matrix_power",

@@ -575,7 +575,7 @@ class Tensor:
         return autograd
 
     def __dlpack__(self, **options: Any) -> Any:
-        """The values for another library, in the same memory. Raises `GradientError` where this Tensor requires grad."""
+        """The values for another library, in the same memory. Raises `GradientError` for what requires grad."""
         if self.requires_grad:
             raise GradientError(
                 f"{self._called()} requires grad, and what another library computes from it would not be recorded: "
@@ -594,11 +594,15 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
-        return _numpy_call(ufunc, method, inputs, kwargs)
+        from autograd.numpy_calls import call
+
+        return call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
-        return _numpy_call(func, "__call__", args, kwargs)
+        from autograd.numpy_calls import call
+
+        return call(func, "__call__", args, kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         if self.node is not None:
@@ -795,89 +799,6 @@ def _plain(index: Any, data: Any) -> Any:
     if type(data) not in backends.SPACES:
         backends.namespace(data, *(i for i in (index if isinstance(index, tuple) else (index,)) if hasattr(i, "shape")))
     return index
-
-
-_NUMPY_NAMES = {
-    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan",
-    "arctan2": "atan2", "arctanh": "atanh", "concatenate": "concat", "transpose": "permute_dims", "amax": "max",
-    "amin": "min", "invert": "bitwise_invert", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
-}  # fmt: skip
-"""What NumPy calls by another name than the array API does."""
-
-
-def _numpy_call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    """The function of this package that NumPy's ``function`` names, called with what that was given."""
-    import inspect
-
-    import autograd
-
-    name = function.__name__
-    if name in ("shape", "ndim", "size") and len(args) == 1:
-        return getattr(args[0], name)
-    way = f"{getattr(function, '__module__', 'numpy').replace('numpy', 'np')}.{name}"
-    ours = getattr(autograd, _NUMPY_NAMES.get(name, name), None)
-    if not callable(ours) and "out" not in kwargs and not any(t.requires_grad for t in _tensors((args, kwargs))):
-        return getattr(function, method)(*_values(args), **_values(kwargs))  # there is nothing to record
-    if method != "__call__" or not callable(ours):
-        way = way if method == "__call__" else f"{way}.{method}"
-        raise DTypeError(
-            f"{way} can't record Tensors: use autograd's own functions, or .detach().numpy() for the values."
-        )
-    if kwargs.pop("out", None) is not None:
-        raise DTypeError(f"{way}(..., out=) can't be recorded: assign the result instead.")
-    if hasattr(function, "nin") and not kwargs:
-        return ours(*args)  # an operator between an array and a Tensor: soon done
-    if not hasattr(function, "nin"):
-        args, kwargs = _respelled(function, ours, args, kwargs)
-    if name in ("transpose", "squeeze"):  # the axes, which may be left out there
-        return getattr(asarray(args[0]), name)(*args[1:], *kwargs.values())
-    try:
-        inspect.signature(ours).bind(*args, **kwargs)
-    except TypeError as error:
-        raise DTypeError(
-            f"{way} can't be recorded as it is called ({error}): autograd has {ours.__name__}{inspect.signature(ours)}."
-        ) from None
-    return ours(*args, **kwargs)
-
-
-def _tensors(given: Any) -> Iterator[Tensor]:
-    """The Tensors in nested lists, tuples and dicts."""
-    if isinstance(given, Tensor):
-        yield given
-    elif isinstance(given, list | tuple | dict):
-        for item in given.values() if isinstance(given, dict) else given:
-            yield from _tensors(item)
-
-
-def _values(given: Any) -> Any:
-    """NumPy arrays in place of the Tensors in nested lists, tuples and dicts."""
-    if isinstance(given, Tensor):
-        return given.numpy()
-    if isinstance(given, dict):
-        return {name: _values(item) for name, item in given.items()}
-    return type(given)(map(_values, given)) if type(given) in (list, tuple) else given
-
-
-def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """NumPy's arguments as this package's function takes them: arrays by position, parameters by its own names."""
-    import inspect
-
-    parameters = inspect.signature(function).parameters
-    only = {p for p, v in inspect.signature(ours).parameters.items() if v.kind is v.KEYWORD_ONLY}
-    positional: list[Any] = []
-    keywords: dict[str, Any] = {}
-    for name, value in inspect.signature(function).bind(*args, **kwargs).arguments.items():
-        known = _NUMPY_KEYWORDS.get(name, name)
-        if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
-            positional += value
-        elif known in only or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY or name in kwargs:
-            keywords[known] = value
-        else:
-            positional.append(value)
-    return positional, keywords
-
-
-_NUMPY_KEYWORDS = {"newshape": "shape", "a_min": "min", "a_max": "max", "ddof": "correction", "reps": "repetitions"}
 
 
 results_are(Tensor)

@@ -55,7 +55,7 @@ diagonal.vjp(x=_diagonal_by_x)
 
 
 @op("tr", text="tr({x})", tex=r"\operatorname{{tr}}({x})", casts=True)
-def trace(xp, x, *, offset=0):
+def matrix_trace(xp, x, *, offset=0):
     """The sum of the elements (i, i + offset) of matrices, ``(..., m, n)`` to ``(...)``.
 
     >>> import autograd as ag
@@ -70,7 +70,7 @@ def _trace_by_x(xp: Any, g: Any, x_shape: shapes.Shape, offset: int) -> Any:
     return xp.triu(xp.tril(everywhere, k=offset), k=offset)
 
 
-trace.vjp(x=_trace_by_x)
+matrix_trace.vjp(x=_trace_by_x)
 
 
 # -------------------------------------------------------------------------------------------------------- cross product

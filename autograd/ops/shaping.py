@@ -42,8 +42,8 @@ def _array(x: Any) -> Any:
 def reshape(xp, x, *, shape, copy=None):
     """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, for what is left.
 
-    ``copy``: whether they are copied, always or never; by default where they can't be shared. Raises `DomainError` where
-    they can't be and must not be copied.
+    ``copy``: whether they are copied, always or never; by default where they can't be shared. Raises `DomainError`
+    where they can't be and must not be copied.
 
     >>> import autograd as ag
     >>> ag.reshape(ag.Tensor([1.0, 2.0, 3.0, 4.0]), shape=(2, -1))

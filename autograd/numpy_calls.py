@@ -1,0 +1,314 @@
+"""NumPy's functions, called on Tensors: those of this package that they mean, found by their names.
+
+Most have the array API's name, or another of `NAMES`. Where NumPy takes its arguments in another way, `WAYS` says how.
+What is in neither is refused, with the name of what does it here (`HINTS`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import autograd
+from autograd import linalg, shapes
+from autograd.errors import DomainError, DTypeError
+from autograd.op import Op
+from autograd.ops import linalg as products
+from autograd.ops import matrices, shaping
+from autograd.tensor import Tensor, asarray
+
+NAMES = {
+    "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
+    "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "concatenate": "concat",
+    "conjugate": "conj", "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "fabs": "abs",
+    "float_power": "power", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "mod": "remainder",
+    "right_shift": "bitwise_right_shift", "rint": "round", "true_divide": "divide",
+}  # fmt: skip
+"""What NumPy calls by another name than this package does."""
+
+KEYWORDS = {
+    "a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape", "reps": "repetitions", "v": "y",
+}  # fmt: skip
+"""The parameters that NumPy calls by another name."""
+
+HINTS = {
+    "add.accumulate": "cumulative_sum", "add.at": "scatter_add", "add.reduce": "sum", "append": "concat",
+    "array_split": "split", "average": "mean", "bincount": "scatter_add", "block": "concat",
+    "cbrt": "power", "choose": "where", "column_stack": "stack", "compress": "getitem", "convolve": "matmul",
+    "corrcoef": "linalg.vecdot", "cov": "linalg.matmul", "delete": "concat", "divmod": "floor_divide and remainder",
+    "dsplit": "split", "dstack": "stack", "ediff1d": "diff", "exp2": "exp", "extract": "getitem", "fix": "trunc",
+    "fliplr": "flip", "flipud": "flip", "fmax": "maximum", "fmin": "minimum", "fmod": "remainder",
+    "gradient": "diff", "heaviside": "where", "histogram": "searchsorted", "hsplit": "split", "insert": "concat",
+    "interp": "searchsorted and take", "kron": "linalg.outer and reshape",
+    "ldexp": "multiply", "linalg.cond": "linalg.svdvals", "linalg.eig": "linalg.eigh", "linalg.eigvals":
+    "linalg.eigvalsh", "linalg.lstsq": "linalg.pinv", "linalg.multi_dot": "linalg.matmul", "linalg.tensorinv":
+    "linalg.inv", "linalg.tensorsolve": "linalg.solve", "logaddexp2": "logaddexp", "logical_and.reduce": "all",
+    "logical_or.reduce": "any", "maximum.reduce": "max", "median": "sort", "minimum.reduce": "min",
+    "multiply.accumulate": "cumulative_prod", "multiply.outer": "linalg.outer", "multiply.reduce": "prod",
+    "nan_to_num": "where and isnan", "nanmax": "where and max", "nanmean": "where and mean", "nanmin": "where and min",
+    "nanstd": "where and std", "nansum": "where and sum", "nanvar": "where and var", "partition": "sort",
+    "percentile": "sort", "piecewise": "where", "polyfit": "linalg.pinv", "polyval": "power and sum",
+    "ptp": "max and min", "put": "setitem", "putmask": "where", "quantile": "sort", "rot90": "permute_dims and flip",
+    "select": "where", "sinc": "sin", "trapezoid": "sum", "unique": "unique_values", "vander": "power",
+    "vdot": "linalg.vecdot", "vsplit": "split",
+}  # fmt: skip
+"""What does here what a function of NumPy's does that is not here."""
+
+
+VALUES = frozenset(
+    (
+        "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
+        "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
+        "lexsort", "may_share_memory", "min_scalar_type", "shares_memory",
+    )
+)  # fmt: skip
+"""What has no derivative, and is answered by NumPy from the values."""
+
+
+# ------------------------------------------------------------------------------------------- arguments in another way
+
+
+def _dot(a: Any, b: Any) -> Any:
+    a, b = asarray(a), asarray(b)
+    if not (a.ndim and b.ndim):
+        return a * b
+    return a @ b if b.ndim <= 2 else linalg.tensordot(a, b, axes=((-1,), (-2,)))
+
+
+def _inner(a: Any, b: Any) -> Any:
+    a, b = asarray(a), asarray(b)
+    return linalg.tensordot(a, b, axes=((-1,), (-1,))) if a.ndim and b.ndim else a * b
+
+
+def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    order = list(range(a.ndim))
+    (i,), (j,) = (shapes.normalize_axes(axis, a.ndim) for axis in (axis1, axis2))
+    order[i], order[j] = j, i
+    return shaping.permute_dims(a, axes=tuple(order))
+
+
+def _transpose(a: Any, axes: Sequence[int] | None = None) -> Any:
+    return asarray(a).transpose(*(() if axes is None else (tuple(axes),)))
+
+
+def _ravel(a: Any, order: str = "C") -> Any:
+    if order not in "CKA":
+        raise DomainError(f"elements are taken in row-major order here; order = {order!r} needs a transpose first.")
+    return shaping.reshape(a, shape=(-1,))
+
+
+def _atleast(ndim: int, in_front: Callable[[int], int]) -> Callable[..., Any]:
+    def atleast(*arys: Any) -> Any:
+        """Axes of length 1, some of them in front."""
+        made = []
+        for x in map(asarray, arys):
+            front = min(in_front(x.ndim), ndim - x.ndim) if x.ndim < ndim else 0
+            behind = max(ndim - x.ndim - front, 0)
+            made.append(shaping.reshape(x, shape=(*[1] * front, *x.shape, *[1] * behind)))
+        return made[0] if len(made) == 1 else tuple(made)
+
+    return atleast
+
+
+_atleast_1d = _atleast(1, lambda n: 1)
+_atleast_2d = _atleast(2, lambda n: 2 - n)
+_atleast_3d = _atleast(3, lambda n: n % 2)
+
+
+def _vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    return shaping.concat([_atleast_2d(x) for x in tup], axis=0)
+
+
+def _hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    parts = [_atleast_1d(x) for x in tup]
+    return shaping.concat(parts, axis=0 if parts[0].ndim == 1 else 1)
+
+
+def _last_two(a: Any, axis1: int, axis2: int) -> Any:
+    return shaping.moveaxis(a, (axis1, axis2), (-2, -1))
+
+
+def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    return matrices.matrix_trace(_last_two(a, axis1, axis2), offset=offset, dtype=dtype)
+
+
+def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return matrices.diagonal(_last_two(a, axis1, axis2), offset=offset)
+
+
+def _diag(v: Any, k: int = 0) -> Any:
+    if v.ndim == 2:
+        return matrices.diagonal(v, offset=k)
+    wide = shaping.pad(v, pad_width=(max(k, 0), max(-k, 0)))  # a row for each column
+    return autograd.triu(autograd.tril(shaping.broadcast_to(wide, shape=wide.shape * 2), k=k), k=k)
+
+
+def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    a, b = (shaping.moveaxis(asarray(z), own if axis is None else axis, -1) for z, own in ((a, axisa), (b, axisb)))
+    return shaping.moveaxis(linalg.cross(a, b), -1, axisc if axis is None else axis)
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    x = asarray(x)
+    axes = shapes.normalize_axes(axis, x.ndim)
+    if ord is None or len(axes) == 1:
+        return linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=2 if ord is None else ord)
+    if len(axes) != 2:
+        raise DomainError(f"a norm ord = {ord!r} is of vectors or of matrices: name one axis or two, not {len(axes)}.")
+    norm = linalg.matrix_norm(_last_two(x, *axes), ord=ord)
+    return shaping.reshape(norm, shape=shapes.keepdims_shape(x.shape, axes)) if keepdims else norm
+
+
+def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    return linalg.svd(a, full_matrices=full_matrices) if compute_uv else linalg.svdvals(a)
+
+
+def _lower_only(UPLO: str) -> None:
+    if UPLO not in "Ll":
+        raise DomainError("the eigenvalues here are those of the symmetric part, not of a triangle: leave UPLO out.")
+
+
+def _eigh(a: Any, UPLO: str = "L") -> Any:
+    _lower_only(UPLO)
+    return linalg.eigh(a)
+
+
+def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
+    _lower_only(UPLO)
+    return linalg.eigvalsh(a)
+
+
+def _squeeze(a: Any, axis: Any = None) -> Any:
+    return asarray(a).squeeze(axis)
+
+
+WAYS: dict[str, Callable[..., Any]] = {
+    "atleast_1d": _atleast_1d,
+    "atleast_2d": _atleast_2d,
+    "atleast_3d": _atleast_3d,
+    "cross": _cross,
+    "diag": _diag,
+    "diagonal": _diagonal,
+    "dot": _dot,
+    "einsum": products.einsum,
+    "hstack": _hstack,
+    "inner": _inner,
+    "linalg.eigh": _eigh,
+    "linalg.eigvalsh": _eigvalsh,
+    "linalg.norm": _norm,
+    "linalg.svd": _svd,
+    "ravel": _ravel,
+    "squeeze": _squeeze,
+    "swapaxes": _swapaxes,
+    "trace": _trace,
+    "transpose": _transpose,
+    "vstack": _vstack,
+}
+"""NumPy's functions whose arguments are not those of the function of that name here, with NumPy's signature."""
+
+
+# ------------------------------------------------------------------------------------------------------------ the call
+
+
+def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
+    """What this package has for NumPy's ``function``, called with what that was given.
+
+    Raises `DTypeError` where there is nothing, or where it is called in a way that can't be recorded.
+    """
+    name = _name(function)
+    if name in ("shape", "ndim", "size") and len(args) == 1:
+        return getattr(args[0], name)
+    ours = _found(name) if method == "__call__" else None
+    if ours is None:
+        nothing = name in VALUES or not any(t.requires_grad for t in _tensors((args, kwargs)))
+        if nothing and "out" not in kwargs:
+            return getattr(function, method)(*_values(args), **_values(kwargs))
+        name = name if method == "__call__" else f"{name}.{method}"
+        raise DTypeError(f"np.{name} can't record Tensors: {_advice(name)}, or .detach().numpy() for the values.")
+    if kwargs.pop("out", None) is not None:
+        raise DTypeError(f"np.{name}(..., out=) can't be recorded: assign the result instead.")
+    if hasattr(function, "nin"):
+        if not kwargs:
+            return ours(*args)  # an operator between an array and a Tensor: soon done
+    elif name not in WAYS:
+        args, kwargs = _respelled(function, ours, args, kwargs)
+    signature = inspect.signature(ours)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        here = ours.__name__ if name not in WAYS else f"np.{name} as"
+        raise DTypeError(
+            f"np.{name} can't be recorded as it is called ({error}): autograd has {here}{signature}."
+        ) from None
+    return ours(*args, **kwargs)
+
+
+def _name(function: Any) -> str:
+    """What it is called behind ``np.``: ``"sum"``, ``"linalg.norm"``."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return ".".join([*module.split(".")[1:], function.__name__])
+
+
+def _found(name: str) -> Any:
+    """The function of this package for the one that NumPy calls ``name``; None where there is none."""
+    if name in WAYS:
+        return WAYS[name]
+    module, _, last = name.rpartition(".")
+    space: Any = getattr(autograd, module, None) if module else autograd
+    last = NAMES.get(last, last)
+    ours = getattr(space, last, None) if last in getattr(space, "__all__", ()) else None
+    of_arrays = isinstance(ours, Op) or getattr(ours, "__module__", "").startswith(("autograd.ops.", "autograd.dtypes"))
+    return ours if of_arrays or last == "astype" else None
+
+
+def _advice(name: str) -> str:
+    """What to use instead of what NumPy calls ``name``."""
+    import difflib
+
+    if name in HINTS:
+        return f"use {' and '.join(f'autograd.{one}' for one in HINTS[name].split(' and '))}"
+    known = [*autograd.__all__, *(f"linalg.{one}" for one in linalg.__all__)]
+    near = [f"autograd.{one}" for one in difflib.get_close_matches(name, known, n=2, cutoff=0.75)]
+    return f"there is {' and '.join(near)}" if near else "autograd has no function of that name; compose it of its own"
+
+
+def _tensors(given: Any) -> Iterator[Tensor]:
+    """The Tensors in nested lists, tuples and dicts."""
+    if isinstance(given, Tensor):
+        yield given
+    elif isinstance(given, list | tuple | dict):
+        for item in given.values() if isinstance(given, dict) else given:
+            yield from _tensors(item)
+
+
+def _values(given: Any) -> Any:
+    """NumPy arrays in place of the Tensors in nested lists, tuples and dicts."""
+    if isinstance(given, Tensor):
+        return given.detach().numpy()
+    if isinstance(given, dict):
+        return {name: _values(item) for name, item in given.items()}
+    return type(given)(map(_values, given)) if type(given) in (list, tuple) else given
+
+
+def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """NumPy's arguments as this package's function takes them: its first by position, parameters by its own names."""
+    theirs = inspect.signature(function)
+    known = inspect.signature(ours).parameters
+    named = (p for p in list(known)[1:] if known[p].kind is not inspect.Parameter.POSITIONAL_ONLY)
+    parameters = set(ours.params if isinstance(ours, Op) else named)
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for name, value in theirs.bind(*args, **kwargs).arguments.items():
+        here = KEYWORDS.get(name, name)
+        if theirs.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            positional += value
+        elif here in parameters or here == "dtype":
+            keywords[here] = value
+        elif name in kwargs or theirs.parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
+            keywords[here if here in known else name] = value
+        elif value is not None or here in known:
+            positional.append(value)
+    if keywords.get("dtype", 0) is None:
+        del keywords["dtype"]
+    return positional, keywords
