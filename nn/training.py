@@ -15,7 +15,7 @@ from os import PathLike
 from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
-from autograd import Tensor, asarray, isfinite, no_grad, take
+from autograd import Tensor, asarray, isfinite, no_grad, stack, take
 from autograd import all as all_of
 from autograd.backends import NUMPY, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
@@ -448,9 +448,10 @@ def _diverged(value: float, when: str, optimizer: Optimizer) -> TrainingError:
 
 def _check_finite(model: Module, epoch: int, optimizer: Optimizer) -> None:
     """Refuse an epoch whose last step has ended in what is no number, before its weights are kept."""
-    for name, p in model.named_parameters():
-        if not all_of(isfinite(p.detach())):
-            raise _diverged(math.nan, f"the last step of epoch {epoch}, which left {name} not finite", optimizer)
+    finite = {name: all_of(isfinite(p.detach())) for name, p in model.named_parameters()}
+    if not all_of(stack(list(finite.values()))):  # one look for all, as a GPU has to be waited for
+        name = next(name for name, each in finite.items() if not each)
+        raise _diverged(math.nan, f"the last step of epoch {epoch}, which left {name} not finite", optimizer)
 
 
 class _Interrupts:

@@ -23,6 +23,7 @@ ASKED = {
     "setitem": "likewise",
     "scatter_add": "likewise",
     "last_written": "likewise",
+    **dict.fromkeys((name for name in OPS if "unique" in name or "nonzero" in name), "how many there are is not known"),
 }
 """The operations that may have a GPU be waited for, or something copied to it, and why."""
 

@@ -216,7 +216,7 @@ class TestFit:
             gpu.counts.reset()
 
         self.fitted("cuda", epochs=3, callback=note)
-        assert seen[1:] == [(3, 2)] * 2  # the order; the loss and the number of those that are right
+        assert seen[1:] == [(4, 3)] * 2  # the order; the loss, how many are right, and whether all weights are numbers
 
     def test_data_that_are_there_are_not_brought_back(self, gpu):
         model = nn.MLP([6, 3], seed=0, device="cuda")
@@ -224,7 +224,7 @@ class TestFit:
         optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
         gpu.counts.reset()
         nn.fit(model, F.cross_entropy, optimizer, data, epochs=1, progress=False)
-        assert (gpu.counts.transfers, gpu.counts.synchronisations) == (3, 2)
+        assert (gpu.counts.transfers, gpu.counts.synchronisations) == (4, 3)
 
     def test_batches_that_are_made_one_by_one_are_moved_one_by_one(self, gpu):
         model = nn.MLP([6, 3], seed=0, device="cuda")
