@@ -1,0 +1,74 @@
+"""Compiled is eager, for every operation and for random programs of them: values, gradients, gradients of gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd.testing.strategies import programs
+from tests.autograd.compiler.oracle import check, orders
+from tests.table import TABLE, Case
+
+OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.") and name in TABLE}
+few = settings(max_examples=max(2, settings.default.max_examples // 5))  # type: ignore[union-attr]
+
+LAYOUTS = {
+    "as it is": lambda x: x,
+    "Fortran's": lambda x: np.array(x, order="F"),
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
+    "read-only": lambda x: np.broadcast_to(x, x.shape),
+}
+
+
+def inputs_of(name: str, case: Case, dtype: str = "float64", layout: Any = LAYOUTS["as it is"]) -> list[ag.Tensor]:
+    """The arrays of a case as Tensors, those that have a rule requiring grad."""
+    op, found = OPS[name], []
+    for i, x in enumerate(case.arrays):
+        array = layout(np.asarray(x).astype(dtype) if np.asarray(x).dtype.kind == "f" else np.asarray(x))
+        tensor = ag.asarray(array[()] if not array.ndim else array).detach()
+        ruled = op.args[0 if op.variadic else i] in op.rules
+        found.append(tensor.requires_grad_(ruled and array.dtype.kind == "f"))
+    return found
+
+
+def check_all_orders(name: str, case: Case, inputs: list[ag.Tensor]) -> None:
+    def f(*xs: Any) -> ag.Tensor:
+        return OPS[name](*xs, **case.params)  # type: ignore[no-any-return]
+
+    for order, function in orders(f, 3 if f(*inputs).requires_grad else 1):
+        check(function, *inputs, name=f"{order} of {name}")
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+@few
+@given(data=st.data())
+def test_operation(name: str, data: st.DataObject) -> None:
+    case = data.draw(TABLE[name].cases)
+    dtype = data.draw(st.sampled_from(("float64", "float32")))
+    layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]
+    check_all_orders(name, case, inputs_of(name, case, dtype, layout))
+
+
+@pytest.mark.parametrize(
+    ("name", "case"), [pytest.param(n, c, id=f"{n}-{i}") for n in sorted(OPS) for i, c in enumerate(TABLE[n].edges)]
+)
+def test_empty_and_0d_arrays(name: str, case: Case) -> None:
+    check_all_orders(name, case, inputs_of(name, case))
+
+
+@given(program=programs())
+def test_random_program(program: Any) -> None:
+    for order, function in orders(program):
+        check(function, *program.tensors(), name=f"{order} of {program}")
+
+
+@few
+@given(program=programs())
+def test_random_program_in_float32(program: Any) -> None:
+    single = program.astype("float32")
+    check(single, *single.tensors(), name=repr(single))
