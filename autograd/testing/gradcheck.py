@@ -1,10 +1,19 @@
-"""`gradcheck`: what the rules say about a function, beside what its values say."""
+"""`gradcheck`: what the rules say about a function, beside what its values say.
+
+Three oracles, which must agree with the rules where they apply. **Central differences** of the values: with one step
+first, and where that does not agree, of the steps of a ladder the one with the least error, extrapolated to zero (L. F.
+Richardson 1911; the choice as in C. J. F. Ridders, Advances in Engineering Software 4, 1982, 75-76). **The complex
+step** (`autograd.testing.complexstep`), where all that was recorded is analytic: exact to rounding, it sees errors far
+below what differences can. **Forward mode**, by `autograd.jvp`, where the rules run on Tensors.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,10 +23,17 @@ from autograd.backward import gradients
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
 from autograd.graph import Graph
 from autograd.op import describe
+from autograd.ops.shaping import concat, reshape
 from autograd.tensor import Tensor, asarray
+from autograd.testing.complexstep import ComplexStep
+from autograd.transforms import jvp
 
 Function = Callable[..., Any]
 Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+DIFFERENCES, REFINED, COMPLEX, FORWARD = "differences", "differences ", "complex step", "forward mode"
+LADDER = tuple(10.0**k for k in range(2, -10, -1))
+"""Steps that are tried, in units of the first: larger ones round less, smaller ones stay clear of kinks and poles."""
 
 
 @np.errstate(all="ignore")  # what is not finite is told in words
@@ -30,7 +46,7 @@ def gradcheck(
     max_elements: int = 100,
     seed: int = 0,
 ) -> bool:
-    """Whether ``f``'s gradients by the rules are those that central differences find: ``True``, or `GradcheckError`.
+    """Whether ``f``'s gradients by the rules are those that its values show: ``True``, or `GradcheckError`.
 
     ``f`` takes the inputs as Tensors and returns a Tensor, or several, of any shape; it must give the same values at
     every call. ``inputs`` are Tensors, arrays, lists or numbers, best in float64. Those Tensors that require grad are
@@ -38,13 +54,20 @@ def gradcheck(
     copies.
 
     Each element of an input is moved by ``±eps * max(1, |x|)``, and each element of the outputs is compared; then all
-    outputs weighted with random numbers, as one. An input of more than ``max_elements`` elements is moved along three
-    random directions instead (every element by ± its own step, at once), and outputs of more than that are compared
-    only as weighted; a fault seen there is traced to an element by halving. ``seed`` draws directions and weights.
+    outputs weighted with random numbers, as one. Where they do not agree (and no ``eps`` is given), steps from 100 to
+    1e-9 times as large are tried for this element, and of the extrapolated quotients the one counts whose error is the
+    least. An input of more
+    than ``max_elements`` elements is moved along three random directions instead (every element by ± its own step, at
+    once), and outputs of more than that are compared only as weighted; a fault seen there is traced to an element by
+    halving. Then the derivative along a random direction is compared with that by the complex step, if every recorded
+    operation is analytic, and with that by forward mode. ``seed`` draws directions and weights.
 
     Two values agree within ``atol + rtol * |difference quotient|`` (of many compared as one, the root of the sum of
     squares) and what rounding does to a difference. By default ``eps`` and ``rtol`` are the cube root of the machine
-    epsilon, the step at which rounding and truncation meet (6e-6 in float64, 5e-3 in float32), and ``atol`` a tenth.
+    epsilon, the step at which rounding and truncation meet (6e-6 in float64, 5e-3 in float32), and ``atol`` a tenth;
+    for the other two oracles ``rtol`` is the square root of the machine epsilon. What fails in float32 is checked again
+    with copies of the inputs in float64: where that passes there is no fault but float32's few digits, and a warning
+    says so.
 
     Raises `GradcheckError`, which says where, by how much and what may be the cause; `DomainError` for inputs or values
     that are NaN or infinite; `DTypeError` for inputs or outputs that are not real floating point.
@@ -61,19 +84,17 @@ def gradcheck(
     Traceback (most recent call last):
         ...
     autograd.errors.GradcheckError: the derivative of output 0 [0] by input 0 ('x') [0] is wrong:
+        at this input    3, in float64
         by the rules     3
-        by differences   6   (step 1.8e-05)
+        by differences   6   (extrapolated from step 0.0018)
+        by complex step  6
+        by forward mode  3
         they differ by   3, more than the tolerance 3.7e-05
     3 of 3 comparisons fail. What may be wrong:
       - the rules give 1/2 of the difference: a factor is missing or too much in a rule.
     Recorded on the way: squared.
     """
-    point = _Point(f, inputs, eps)
-    for k, y in enumerate(point.ys):
-        if not np.isfinite(backends.to_numpy(y.data)).all():
-            raise DomainError(f"output {k} of {point.f_name} is not finite here: choose inputs at which it is.")
-    _compare(point, atol, rtol, max_elements, seed)
-    return True
+    return _checked(_first, f, inputs, eps, atol, rtol, max_elements, seed)
 
 
 @np.errstate(all="ignore")
@@ -96,6 +117,65 @@ def gradgradcheck(
     >>> gradgradcheck(lambda x: x**3, [1.0, 2.0])
     True
     """
+    return _checked(_second, f, inputs, eps, atol, rtol, max_elements, seed)
+
+
+def _checked(
+    point_of: Callable[..., _Point],
+    f: Function,
+    inputs: Sequence[Any],
+    eps: float | None,
+    atol: float | None,
+    rtol: float | None,
+    max_elements: int,
+    seed: int,
+) -> bool:
+    """The check at the inputs as they are, and where that fails in less than float64, in float64."""
+    point = point_of(f, inputs, eps, seed)
+    vacuous = point_of is _second
+    try:
+        _compare(point, atol, rtol, max_elements, seed, vacuous)
+    except GradcheckError as error:
+        if point.coarse.itemsize >= 8:
+            raise
+        try:
+            fine = point_of(f, [_finer(x) for x in inputs], eps, seed)
+        except Exception:  # it takes no other dtype
+            raise error from None
+        if fine.coarse.itemsize < 8:
+            raise
+        try:
+            _compare(fine, atol, rtol, max_elements, seed, vacuous)
+        except GradcheckError as exact:
+            raise GradcheckError(
+                f"{exact}\nThe inputs were given in {point.coarse}, and copied to float64 for this."
+            ) from None
+        warnings.warn(
+            f"{point.coarse} has too few digits for differences, which found a fault in {point.f_name} that is none: "
+            "with copies of the inputs in float64 all agrees. Give float64 inputs to gradcheck.",
+            stacklevel=4,
+        )
+    return True
+
+
+def _finer(x: Any) -> Any:
+    """A real input in float64; anything else as it is."""
+    if not hasattr(x, "dtype") or not backends.is_real(x.dtype):
+        return x
+    given = x if isinstance(x, Tensor) else asarray(x)
+    fine = Tensor(backends.namespace(given.data).astype(given.data, backends.as_dtype("float64")), name=given.name)
+    return fine.requires_grad_(given.requires_grad)
+
+
+def _first(f: Function, inputs: Sequence[Any], eps: float | None, seed: int) -> _Point:
+    point = _Point(f, inputs, eps)
+    for k, y in enumerate(point.ys):
+        if not np.isfinite(backends.to_numpy(y.data)).all():
+            raise DomainError(f"output {k} of {point.f_name} is not finite here: choose inputs at which it is.")
+    return point
+
+
+def _second(f: Function, inputs: Sequence[Any], eps: float | None, seed: int) -> _Point:
     point = _Point(f, inputs, eps)
     rng = np.random.default_rng(seed)
     ways = [k for k, y in enumerate(point.ys) if y.requires_grad]
@@ -116,15 +196,13 @@ def gradgradcheck(
 
     slopes.__name__ = f"the gradient of {point.f_name}"
     xs = [x.detach().requires_grad_() if i in point.checked else x for i, x in enumerate(point.inputs)]
-    second = _Point(
+    return _Point(
         slopes,
         [*xs, *(c.requires_grad_() for c in cotangents)],
         eps,
         point.names,
         [f"the gradient by {point.call(i)}" for i in point.checked],
     )
-    _compare(second, atol, rtol, max_elements, seed, vacuous=True)
-    return True
 
 
 def _outputs(f: Function, args: Sequence[Any]) -> list[Tensor]:
@@ -184,7 +262,7 @@ class _Point:
         dtypes = [backends.to_numpy(t.data).dtype for t in (*self.xs, *self.ys)]
         self.coarse = max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
         self.epsilon = float(np.finfo(self.coarse).eps)
-        self.eps = self.epsilon ** (1 / 3) if eps is None else eps
+        self.eps, self.chosen = self.epsilon ** (1 / 3) if eps is None else eps, eps is not None
         self.graph = Graph(*self.ys)
         self.results = list(results) or [f"output {k}" for k in range(len(self.ys))]
 
@@ -280,6 +358,25 @@ class _Point:
     def moved(self, i: int, step: Vector) -> Vector:
         return _flat(self.run({i: self.base[i] + step})[1])
 
+    @cached_property
+    def complex_step(self) -> ComplexStep:
+        return ComplexStep(dict(zip(self.checked, self.xs, strict=True)), self.ys)
+
+    def forward(self, i: int, v: Vector) -> Vector | None:
+        """The derivatives of all outputs along ``v`` by `autograd.jvp`; ``None`` where rules do not run on Tensors."""
+
+        def joined(x: Tensor) -> Tensor:
+            args = list(self.inputs)
+            args[i] = x
+            flat: Tensor = concat([reshape(y, shape=(-1,)) for y in _outputs(self.f, args)])
+            return flat
+
+        x = self.like(self.base[i], self.inputs[i])
+        try:
+            return _flat([jvp(joined, [x], [self.like(v, x)])[1]]) if self.ys else None
+        except Exception:
+            return None
+
     def operations(self) -> str:
         """The operations between the checked inputs and the outputs."""
         return ", ".join(dict.fromkeys(node.op.name for node in self.graph.nodes if node.op is not None)) or "none"
@@ -293,12 +390,14 @@ class _Comparison:
     u: Vector
     v: Vector
     rules: float
-    differences: float
+    found: float
     tolerance: float
+    oracle: str
+    step: float
 
     @property
     def error(self) -> float:
-        error = abs(self.rules - self.differences)
+        error = abs(self.rules - self.found)
         return error if np.isfinite(error) else np.inf
 
     @property
@@ -307,41 +406,103 @@ class _Comparison:
         return self.error / self.tolerance if 0.0 < self.error < np.inf else self.error
 
 
+@dataclass
+class _Slopes:
+    """The derivatives of every output along a direction, what they may be wrong by, and the steps they come from."""
+
+    values: Vector
+    doubt: Vector
+    steps: Vector
+
+
 class _Judge:
     def __init__(self, point: _Point, atol: float | None, rtol: float | None) -> None:
         self.point = point
-        self.rtol = point.epsilon ** (1 / 3) if rtol is None else rtol
-        self.atol = point.epsilon ** (1 / 3) / 10 if atol is None else atol
+        third, half = point.epsilon ** (1 / 3), point.epsilon ** (1 / 2)
+        self.tolerances: Mapping[str, tuple[float, float]] = {
+            oracle: (size / 10 if atol is None else atol, size if rtol is None else rtol)
+            for oracle, size in ((DIFFERENCES, third), (REFINED, third), (COMPLEX, half), (FORWARD, half))
+        }
 
-    def along(self, i: int, v: Vector, us: Vector, rows: Vector) -> list[_Comparison]:
-        """Input ``i`` moved along ``v``, seen through each row of ``us``; ``rows`` are what the rules make of these."""
-        eps, scale = self.point.eps, self.point.weights(i) * v
-        single = np.count_nonzero(v) == 1
-        unit = np.abs(scale).max() if single else 1.0
+    # ------------------------------------------------------------ the oracles
+
+    def slopes(self, oracle: str, i: int, scale: Vector, unit: float) -> _Slopes | None:
+        """What an oracle says of input ``i`` moved along ``scale``; ``None`` where it does not apply."""
+        if oracle == DIFFERENCES:
+            return self._quotient(i, scale, unit, self.point.eps)
+        if oracle == REFINED:
+            return self._refined(i, scale, unit)
+        found = self.point.complex_step.along({i: scale}) if oracle == COMPLEX else self.point.forward(i, scale)
+        if found is None or not np.isfinite(found).all():
+            return None
+        return _Slopes(found / unit, np.zeros(found.shape), np.zeros(found.shape))
+
+    def _quotient(self, i: int, scale: Vector, unit: float, eps: float) -> _Slopes:
         after, before = self.point.moved(i, eps * scale), self.point.moved(i, -eps * scale)
-        quotients = (after - before) / (2 * eps * unit)
-        differences, rules = us @ quotients, rows @ scale / unit
-        rounding = 10 * self.point.epsilon * (np.abs(us) @ np.maximum(np.abs(after), np.abs(before))) / (eps * unit)
+        rounding = 10 * self.point.epsilon * np.maximum(np.abs(after), np.abs(before)) / (eps * unit)
+        return _Slopes((after - before) / (2 * eps * unit), rounding, np.full(after.shape, eps))
+
+    def _refined(self, i: int, scale: Vector, unit: float) -> _Slopes:
+        """For each output the extrapolated quotient of the step at which it is, relatively, the least in doubt."""
+        best = self._quotient(i, scale, unit, self.point.eps)
+        best.doubt = np.full(best.values.shape, np.inf)
+        least = np.full(best.values.shape, np.inf)
+        small = self.point.epsilon ** (1 / 3) / 10
+        for part in LADDER:
+            eps = part * self.point.eps
+            one, half = (self._quotient(i, scale, unit, eps * k) for k in (1.0, 0.5))
+            values = (4 * half.values - one.values) / 3
+            doubt = np.abs(values - half.values) + half.doubt
+            relative = doubt / (np.abs(values) + small)
+            better = np.isfinite(values) & (relative < least)
+            for old, new in ((best.values, values), (best.doubt, doubt), (best.steps, one.steps), (least, relative)):
+                np.copyto(old, new, where=better)
+        return best
+
+    # ------------------------------------------------------------ what is compared
+
+    def along(self, oracle: str, i: int, v: Vector, us: Vector, rows: Vector) -> list[_Comparison]:
+        """Input ``i`` moved along ``v``, seen through each row of ``us``; ``rows`` are what the rules make of these."""
+        scale, single = self.point.weights(i) * v, np.count_nonzero(v) == 1
+        unit = float(np.abs(scale).max()) if single else 1.0
+        slopes = self.slopes(oracle, i, scale, unit)
+        if slopes is None:
+            return []
+        found, rules = us @ slopes.values, rows @ scale / unit
         # The errors of many elements add up as random numbers do.
-        spread = np.sqrt(np.square(us) @ np.square(quotients))
+        spread = np.sqrt(np.square(us) @ np.square(slopes.values))
         if not single:
             spread = np.maximum(spread, np.sqrt(np.square(rows) @ np.square(scale)))
-        tolerances = self.atol * np.sqrt(np.count_nonzero(v)) + self.rtol * spread + rounding
+        atol, rtol = self.tolerances[oracle]
+        tolerances = atol * np.sqrt(np.count_nonzero(v)) + rtol * spread + np.abs(us) @ slopes.doubt
+        largest = float(np.abs(scale).max(initial=0.0))
+        steps = [float(slopes.steps[np.abs(u) > 0].max(initial=0.0)) * largest for u in us]
         return [
-            _Comparison(i, u, v, float(a), float(n), float(t))
-            for u, a, n, t in zip(us, rules, differences, tolerances, strict=True)
+            _Comparison(i, u, v, float(a), float(n), float(t), oracle, step)
+            for u, a, n, t, step in zip(us, rules, found, tolerances, steps, strict=True)
         ]
 
-    def one(self, i: int, u: Vector, v: Vector) -> _Comparison:
+    def compared(self, i: int, v: Vector, us: Vector, rows: Vector) -> list[_Comparison]:
+        """By differences, with other steps where the first does not agree."""
+        found = self.along(DIFFERENCES, i, v, us, rows)
+        good = self.point.chosen or all(c.excess <= 1 for c in found)
+        return found if good else self.along(REFINED, i, v, us, rows)
+
+    def one(self, oracle: str, i: int, u: Vector, v: Vector) -> _Comparison | None:
         row = self.point.rules(u)[self.point.checked.index(i)]
-        return self.along(i, v, u[None], row[None])[0]
+        return next(iter(self.along(oracle, i, v, u[None], row[None])), None)
+
+    def error(self, oracle: str, i: int, u: Vector, v: Vector) -> float:
+        found = self.one(oracle, i, u, v)
+        return np.inf if found is None else found.error
 
     def traced(self, found: _Comparison) -> _Comparison:
         """The single element of the input and of the outputs that a comparison of many fails by, if there is one."""
-        v = _halved(found.v, lambda part: self.one(found.i, found.u, part).error)
-        u = _halved(found.u, lambda part: self.one(found.i, part, v).error)
-        single = self.one(found.i, np.sign(np.abs(u)), np.sign(np.abs(v)))
-        return single if single.excess > 1 else found
+        quick = DIFFERENCES if found.oracle == REFINED else found.oracle
+        v = _halved(found.v, lambda part: self.error(quick, found.i, found.u, part))
+        u = _halved(found.u, lambda part: self.error(quick, found.i, part, v))
+        single = self.one(found.oracle, found.i, np.sign(np.abs(u)), np.sign(np.abs(v)))
+        return single if single is not None and single.excess > 1 else found
 
 
 def _halved(weights: Vector, error: Callable[[Vector], float]) -> Vector:
@@ -367,22 +528,33 @@ def _compare(
     if m <= max_elements:
         us = np.concatenate([np.eye(m), us])
     rows = [point.rules(u) for u in us]
-    worst, compared, wrong, moves = None, 0, 0, vacuous or bool(point.ys and not m)
+    worst: _Comparison | None = None
+    compared, wrong, moves = 0, 0, vacuous or bool(point.ys and not m)
+
+    def judged(found: list[_Comparison]) -> None:
+        nonlocal worst, compared, wrong
+        compared += len(found)
+        wrong += sum(c.excess > 1 for c in found)
+        for c in found:
+            worst = c if worst is None or c.excess > worst.excess else worst
+
     for position, i in enumerate(point.checked):
         n = point.base[i].size
         vs = np.eye(n) if n <= max_elements else rng.choice([-1.0, 1.0], (3, n))
         moves = moves or not n or point.connected(position)
         for v in vs:
-            found = judge.along(i, v, us, np.stack([row[position] for row in rows]))
-            moves = moves or any(c.differences for c in found)
-            compared += len(found)
-            wrong += sum(c.excess > 1 for c in found)
-            top = max(found, key=lambda c: c.excess)
-            worst = top if worst is None or top.excess > worst.excess else worst
+            found = judge.compared(i, v, us, np.stack([row[position] for row in rows]))
+            moves = moves or any(c.found for c in found)
+            judged(found)
     if not moves:
         raise _nothing_checked(point)
+    for oracle in (COMPLEX, FORWARD):
+        for position, i in enumerate(point.checked):
+            if not wrong and m and point.base[i].size:
+                v = rng.uniform(0.5, 1.5, point.base[i].size) * rng.choice([-1.0, 1.0], point.base[i].size)
+                judged(judge.along(oracle, i, v, us, np.stack([row[position] for row in rows])))
     if worst is not None and worst.excess > 1:
-        raise GradcheckError(_report(point, judge.traced(worst), wrong, compared))
+        raise GradcheckError(_report(judge, judge.traced(worst), wrong, compared))
 
 
 def _nothing_checked(point: _Point) -> GradcheckError:
@@ -392,22 +564,37 @@ def _nothing_checked(point: _Point) -> GradcheckError:
     )
 
 
-def _report(point: _Point, c: _Comparison, wrong: int, compared: int) -> str:
-    one = np.count_nonzero(c.v) == 1
+def _report(judge: _Judge, c: _Comparison, wrong: int, compared: int) -> str:
+    point, one = judge.point, np.count_nonzero(c.v) == 1
     where = _element(c.v, point.inputs[c.i].shape) if one else ", all elements moved at random,"
-    step = point.eps * float((point.weights(c.i) * np.abs(c.v)).max())
+    here = f"{point.base[c.i][int(np.argmax(np.abs(c.v)))]:.6g}, " if one else ""
+    others = {oracle: judge.one(oracle, c.i, c.u, c.v) for oracle in (DIFFERENCES, COMPLEX, FORWARD)}
+    found = {o.oracle: o for o in others.values() if o is not None} | {c.oracle: c}
+    if c.oracle == REFINED:
+        del found[DIFFERENCES]
+    rules, value = f"{c.rules:.6g}", f"{c.found:.6g}"
+    digits = 6 if rules != value else 15
+    told = [
+        f"    {f'by {o.oracle}':17}{o.found:.{digits}g}{_step(o)}"
+        for o in sorted(found.values(), key=lambda o: (DIFFERENCES, REFINED, COMPLEX, FORWARD).index(o.oracle))
+    ]
     hints = "".join(f"\n  - {hint}" for hint in _suspicions(point, c))
-    rules, differences = f"{c.rules:.6g}", f"{c.differences:.6g}"
-    if rules == differences:
-        rules, differences = f"{c.rules:.15g}", f"{c.differences:.15g}"
-    return (
-        f"the derivative of {point.result(c.u)} by {point.call(c.i)}{where} is wrong:\n"
-        f"    by the rules     {rules}\n"
-        f"    by differences   {differences}   (step {step:.2g})\n"
-        f"    they differ by   {abs(c.rules - c.differences):.6g}, more than the tolerance {c.tolerance:.2g}\n"
-        f"{wrong} of {compared} comparisons fail. What may be wrong:{hints}\n"
-        f"Recorded on the way: {point.operations()}."
-    )
+    lines = [
+        f"the derivative of {point.result(c.u)} by {point.call(c.i)}{where} is wrong:",
+        f"    at this input    {here}in {point.inputs[c.i].dtype}",
+        f"    by the rules     {c.rules:.{digits}g}",
+        *told,
+        f"    they differ by   {abs(c.rules - c.found):.6g}, more than the tolerance {c.tolerance:.2g}",
+        f"{wrong} of {compared} comparisons fail. What may be wrong:{hints}",
+        f"Recorded on the way: {point.operations()}.",
+    ]
+    return "\n".join(lines)
+
+
+def _step(c: _Comparison) -> str:
+    if not c.step:
+        return ""
+    return f"   ({'extrapolated from ' if c.oracle == REFINED else ''}step {c.step:.2g})"
 
 
 def _is_unit(weights: Vector) -> bool:
@@ -432,14 +619,24 @@ def _suspicions(point: _Point, c: _Comparison) -> list[str]:
             "the rules give no finite number: a division by 0, or a branch of `where` that is not finite though not "
             "chosen; guard what goes into it by another `where`."
         )
-    if not np.isfinite(c.differences):
+    if not np.isfinite(c.found):
         found.append(f"{point.f_name} is not finite a step away from here: move the input from the edge of its domain.")
     if not np.isfinite(c.error):
         return found
-    if sides := _kink(point, c):
+    if c.oracle == COMPLEX:
+        ratio = _ratio(c.rules, c.found)
+        return [*found, ratio or "the error is too small for differences: a constant or an approximation in a rule."]
+    if c.oracle == FORWARD:
         found.append(
-            f"a kink or a jump is nearby: the slope is {sides[0]:.6g} below and {sides[1]:.6g} above; move the "
-            "input away."
+            "differences agree with the gradient, and jvp, which differentiates it by g, does not: a rule does not "
+            "compute with g itself (it takes .data, or makes a number of it), or is not linear in it."
+        )
+        return found
+    if kink := _kink(point, c):
+        below, above, distance = kink
+        found.append(
+            f"a kink or a jump is {distance}: the slope is {below:.3g} below and {above:.3g} above; move the input "
+            "away."
         )
         return found
     if not point.connected(point.checked.index(c.i)):
@@ -447,13 +644,13 @@ def _suspicions(point: _Point, c: _Comparison) -> list[str]:
             "the values depend on this input, but nothing recorded leads from the outputs to it: .detach(), .data, "
             "NumPy or no_grad on the way, or an operation that has no rule for this argument."
         )
-    elif c.differences == 0.0:
+    elif c.found == 0.0:
         found.append(
             "the values do not move at all: an operation is piecewise constant here, and its gradient is zero."
         )
     elif c.rules == 0.0:
         found.append("the rules give exactly zero: a rule leaves out a way by which the values depend on this input.")
-    elif ratio := _ratio(c.rules, c.differences):
+    elif ratio := _ratio(c.rules, c.found):
         found.append(ratio)
     if not _is_unit(c.u):
         found.append("a rule is not linear in g, as every derivative is: each output by itself agrees.")
@@ -474,22 +671,38 @@ def _ratio(rules: float, differences: float) -> str:
     return f"the rules give {ratio} of the difference: a factor is missing or too much in a rule."
 
 
-def _kink(point: _Point, c: _Comparison) -> tuple[float, float] | None:
-    """The one-sided slopes, where their difference does not shrink with the step as a smooth function's does."""
+def _kink(point: _Point, c: _Comparison) -> tuple[float, float, str] | None:
+    """The one-sided slopes, where their difference does not shrink with the step as a smooth function's does, and how
+    far away the kink is.
+    """
     scale = point.weights(c.i) * c.v
     unit = float(np.abs(scale).max()) if np.count_nonzero(c.v) == 1 else 1.0
+
+    def value(at: float) -> float:
+        return float(c.u @ point.moved(c.i, at * scale))
+
     here = float(c.u @ point.y)
 
     def sides(h: float) -> tuple[float, float]:
-        below, above = (float(c.u @ point.moved(c.i, s * h * scale)) for s in (-1.0, 1.0))
-        return (here - below) / (h * unit), (above - here) / (h * unit)
+        return (here - value(-h)) / (h * unit), (value(h) - here) / (h * unit)
 
     below, above = sides(point.eps)
-    gap = above - below
-    if not abs(gap) > c.tolerance:
+    gap, rounding = above - below, 20 * point.epsilon * abs(here) / (point.eps * unit)
+    if not abs(gap) > point.epsilon ** (1 / 3) * max(abs(below), abs(above)) + rounding:
         return None
-    for part in (0.5, 0.25):
-        lower, upper = sides(part * point.eps)
-        if abs((upper - lower) / gap - part) > 0.1:
-            return below, above
-    return None
+    halves = [sides(part * point.eps) for part in (0.5, 0.25)]
+    if all(abs((upper - lower) / gap - part) <= 0.1 for (lower, upper), part in zip(halves, (0.5, 0.25), strict=True)):
+        return None
+    low, high = -point.eps, point.eps
+    for _ in range(12):  # of the left half, the middle and the right half the one that is bent most holds it
+        quarter = (high - low) / 4
+        at = [value(low + k * quarter) for k in range(5)]
+        bent = [abs(at[k] - 2 * at[k + 1] + at[k + 2]) for k in range(3)]
+        low += quarter * bent.index(max(bent))
+        high = low + 2 * quarter
+    place = (low + high) / 2
+    if abs(place) < 2 * (high - low):
+        return below, above, "here"
+    there = value(place)
+    below, above = (there - value(place - point.eps)) / point.eps, (value(place + point.eps) - there) / point.eps
+    return below / unit, above / unit, f"{abs(place) * unit:.2g} {'above' if place > 0 else 'below'}"
