@@ -142,8 +142,8 @@ def power(xp, x, y):
     """Elementwise ``x ** y``.
 
     The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0`` (also where ``y < 0``, unlike
-    PyTorch's -inf); it does not exist where ``x < 0`` (NaN). With ``y == 0`` the derivative by ``x`` is 0, also at
-    ``x == 0``.
+    PyTorch's -inf), to all orders (in PyTorch the second ones are NaN); it does not exist where ``x < 0`` (NaN). With
+    ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
 
     >>> import autograd as ag
     >>> ag.grad(lambda x: x**2)(3.0)
@@ -156,12 +156,12 @@ def _power_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
     if type(y) in (int, float):  # a constant exponent, known when the rule runs: no guard needed
         return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g if y == 0 else xp.through(g, y * x ** (y - 1))
     flat = y == 0
-    return xp.through(g, y * xp.where(flat, 1.0, x) ** xp.where(flat, 1.0, y - 1))
+    return xp.through(g, xp.through(y, xp.where(flat, 1.0, x) ** xp.where(flat, 1.0, y - 1)))
 
 
 def _power_by_y(xp: Any, g: Any, x: Any, out: Any) -> Any:
     zero = x == 0
-    return xp.where(zero, 0.0, xp.through(g, out * xp.log(xp.where(zero, 1.0, x))))
+    return xp.where(zero, 0.0, xp.through(xp.through(g, xp.log(xp.where(zero, 1.0, x))), out))
 
 
 power.vjp(x=_power_by_x, y=_power_by_y)
@@ -226,7 +226,9 @@ expm1.vjp(x=lambda xp, g, out: xp.through(g, out + 1))
 
 @op("log", text="log({x})", tex=r"\ln {x}")
 def log(xp, x):
-    """Elementwise natural logarithm."""
+    """Elementwise natural logarithm. At 0 the derivative is infinite, as in PyTorch; where nothing arrives nothing is
+    sent on, unlike PyTorch's NaN.
+    """
     return xp.log(x)
 
 
@@ -572,6 +574,9 @@ clip.vjp(x=_inside, min=_below, max=_above)
 )
 def where(xp, condition, x, y):
     """``x`` where ``condition`` holds, else ``y``; no gradient flows to the one that was not chosen.
+
+    So it guards a logarithm, a root, a quotient or a power beside it, to any order (in PyTorch, and here for a product
+    with an infinite value, the gradient is NaN unless the argument is guarded as well); see docs/conventions.md.
 
     >>> import autograd as ag
     >>> ag.where(ag.Tensor([1.0, -1.0]) > 0, 5.0, 7.0)
