@@ -14,11 +14,12 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from autograd import errors, linalg, random
+from autograd import errors, fft, linalg, random
 from autograd.anomaly import detect_anomaly
 from autograd.backends import devices
 from autograd.backward import gradients, walk
 from autograd.dtypes import (
+    __array_api_version__,
     __array_namespace_info__,
     bool,
     can_cast,
@@ -215,16 +216,16 @@ from autograd.tensor import Tensor, asarray, astype, enable_grad, from_dlpack, i
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
-    "Graph", "Node", "OPS", "Op", "Tensor", "__array_namespace_info__", "abs", "acos", "acosh", "add", "all", "any",
-    "arange", "argmax", "argmin", "argsort", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh",
-    "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
+    "Graph", "Node", "OPS", "Op", "Tensor", "__array_api_version__", "__array_namespace_info__", "abs", "acos", "acosh",
+    "add", "all", "any", "arange", "argmax", "argmin", "argsort", "asarray", "asin", "asinh", "astype", "atan", "atan2",
+    "atanh", "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "can_cast", "ceil", "clip",
     "complex128", "complex64", "concat", "conj", "contract", "copysign", "cos", "cosh", "count_nonzero",
     "cross_entropy", "cumulative_prod", "cumulative_sum", "detect_anomaly", "devices", "diff", "divide", "e", "einsum",
-    "empty", "empty_like", "enable_grad", "equal", "erf", "errors", "exp", "expand_dims", "expm1", "eye", "finfo",
-    "flip", "float32", "float64", "floor", "floor_divide", "from_dlpack", "full", "full_like", "gelu", "getitem",
-    "grad", "gradients", "greater", "greater_equal", "hessian", "hvp", "hypot", "iinfo", "imag", "inf", "int16",
-    "int32", "int64", "int8", "is_grad_enabled", "isdtype", "isfinite", "isinf", "isnan", "jacobian", "jvp",
+    "empty", "empty_like", "enable_grad", "equal", "erf", "errors", "exp", "expand_dims", "expm1", "eye", "fft",
+    "finfo", "flip", "float32", "float64", "floor", "floor_divide", "from_dlpack", "full", "full_like", "gelu",
+    "getitem", "grad", "gradients", "greater", "greater_equal", "hessian", "hvp", "hypot", "iinfo", "imag", "inf",
+    "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "isfinite", "isinf", "isnan", "jacobian", "jvp",
     "last_written", "leaky_relu", "less", "less_equal", "linalg", "linear", "linear_recurrence", "linspace", "log",
     "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
     "logsumexp", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "moveaxis",

@@ -8,6 +8,11 @@ from typing import Any
 from autograd import backends
 from autograd.errors import DomainError
 
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+"""The versions of the array API standard whose names are all here; the signatures are the last one's."""
+
+__array_api_version__ = API_VERSIONS[-1]
+
 bool = backends.as_dtype("bool")
 int8 = backends.as_dtype("int8")
 int16 = backends.as_dtype("int16")

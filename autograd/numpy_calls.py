@@ -56,6 +56,9 @@ HINTS = {
 """What does here what a function of NumPy's does that is not here."""
 
 
+SOURCES = ("autograd.ops.", "autograd.dtypes", "autograd.fft")
+"""Where this package's functions of arrays are, among all that it has."""
+
 VALUES = frozenset(
     (
         "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
@@ -258,7 +261,7 @@ def _found(name: str) -> Any:
     space: Any = getattr(autograd, module, None) if module else autograd
     last = NAMES.get(last, last)
     ours = getattr(space, last, None) if last in getattr(space, "__all__", ()) else None
-    of_arrays = isinstance(ours, Op) or getattr(ours, "__module__", "").startswith(("autograd.ops.", "autograd.dtypes"))
+    of_arrays = isinstance(ours, Op) or getattr(ours, "__module__", "").startswith(SOURCES)
     return ours if of_arrays or last == "astype" else None
 
 

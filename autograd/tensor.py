@@ -8,6 +8,7 @@ from operator import index
 from typing import Any, ParamSpec, TypeVar
 
 from autograd import backends
+from autograd.dtypes import API_VERSIONS
 from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Mode, Node
 from autograd.memory import written
@@ -46,9 +47,6 @@ def updating(operation: Op) -> Callable[[Tensor, Any], Tensor]:
     method.__doc__ = operation.__doc__
     return method
 
-
-API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
-"""The versions of the array API standard whose names are all here, the last one's signatures among them."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -24,6 +24,7 @@ from autograd import backends
 from autograd.errors import DomainError, GradientError
 from autograd.op import describe, op
 from autograd.ops.reductions import products_of_others
+from autograd.shapes import Shape
 
 if TYPE_CHECKING:
     from autograd.tensor import Tensor
@@ -118,20 +119,27 @@ def _solve_by_y(xp: Any, g: Any, x: Any, y_shape: Any) -> Any:
 solve.vjp(x=_solve_by_x, y=_solve_by_y)
 
 
+def tolerance(xp: Any, shape: Shape, dtype: Any, rtol: Any) -> Any:
+    """What the largest singular values are multiplied with to get the largest that counts as 0."""
+    if rtol is None:
+        return max(shape[-2:]) * backends.epsilon(dtype)
+    return xp.expand_dims(rtol, axis=-1) if hasattr(rtol, "shape") else rtol
+
+
 @op("⁺", text="{x}⁺", tex="{x}^{{+}}", level=3)
 def pinv(xp, x, *, rtol=None):
     """The pseudo-inverse (Moore and Penrose) of matrices ``(..., m, n)``, of shape ``(..., n, m)``.
 
-    Singular values up to ``rtol`` times the largest count as 0: a number, max(m, n) * eps by default. The derivative is
-    that at constant rank (G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 1973); where a change of
-    ``x`` changes the rank there is none.
+    Singular values up to ``rtol`` times the largest count as 0: a number, or an array with one for each matrix; by
+    default max(m, n) * eps. The derivative is that at constant rank (G. H. Golub and V. Pereyra, SIAM Journal on
+    Numerical Analysis 10, 1973); where a change of ``x`` changes the rank there is none.
 
     >>> import autograd as ag
     >>> ag.linalg.pinv(ag.Tensor([[3.0], [4.0]]))
     Tensor([[0.12, 0.16]])
     """
     u, s, vh = xp.linalg.svd(x, full_matrices=False)
-    large = s > (max(x.shape[-2:]) * backends.epsilon(x.dtype) if rtol is None else rtol) * s[..., :1]
+    large = s > tolerance(xp, x.shape, s.dtype, rtol) * s[..., :1]
     inverse = xp.where(large, 1.0 / xp.where(large, s, 1.0), 0.0)
     return (_adjoint(xp, vh) * _columns(xp, inverse)) @ _adjoint(xp, u)
 

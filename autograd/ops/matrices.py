@@ -9,11 +9,11 @@ import builtins
 import math
 from typing import TYPE_CHECKING, Any
 
-from autograd import backends, shapes
+from autograd import shapes
 from autograd.errors import DomainError, ShapeError
 from autograd.op import describe, op
 from autograd.ops.elementwise import abs
-from autograd.ops.factorizations import inv, svdvals
+from autograd.ops.factorizations import inv, svdvals, tolerance
 from autograd.ops.linalg import matmul
 from autograd.ops.reductions import max, min, sum
 
@@ -211,18 +211,19 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
     return power
 
 
-def matrix_rank(x: Any, /, *, rtol: float | None = None) -> Tensor:
+def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     """How many singular values of matrices ``(..., m, n)`` are larger than ``rtol`` times the largest: integers of
-    shape ``(...)``. By default ``rtol`` is max(m, n) * eps. No gradient.
+    shape ``(...)``. ``rtol`` is a number, or one for each matrix; by default max(m, n) * eps. No gradient.
 
     >>> import autograd as ag
     >>> ag.linalg.matrix_rank(ag.Tensor([[1.0, 2.0], [2.0, 4.0]]))
     Tensor(1)
     """
+    import autograd
     from autograd.tensor import asarray
 
     x = asarray(x).detach()
     values = svdvals(x)
-    rtol = builtins.max(x.shape[-2:]) * backends.epsilon(values.dtype) if rtol is None else rtol
-    rank: Tensor = sum(values > rtol * values[..., :1], axis=-1)
+    cut = tolerance(autograd, x.shape, values.dtype, rtol)
+    rank: Tensor = sum(values > cut * values[..., :1], axis=-1)
     return rank

@@ -351,7 +351,8 @@ def equations(source: Source) -> Case:
     """A square matrix, and one right side or some."""
     matrix = _matrices(source, "square")
     columns = source.draw(st.sampled_from(((), (1,), (2,))))
-    batch = matrix.shape[:-2] if columns and source.draw(st.booleans()) else ()
+    stacked = source.draw(st.booleans())
+    batch: Shape = matrix.shape[:-2] if columns and stacked else ()
     return Case((matrix, source.array((*batch, matrix.shape[-1], *columns))))
 
 

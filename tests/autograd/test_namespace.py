@@ -1,0 +1,451 @@
+"""The array API standard 2024.12, name by name: each is here, and takes what the standard says."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DeviceError, DomainError, GradientError
+
+STANDARD = """
+__array_namespace_info__()
+abs(x, /)
+acos(x, /)
+acosh(x, /)
+add(x1, x2, /)
+all(x, /, *, axis=None, keepdims=False)
+any(x, /, *, axis=None, keepdims=False)
+arange(start, /, stop=None, step=1, *, dtype=None, device=None)
+argmax(x, /, *, axis=None, keepdims=False)
+argmin(x, /, *, axis=None, keepdims=False)
+argsort(x, /, *, axis=-1, descending=False, stable=True)
+asarray(obj, /, *, dtype=None, device=None, copy=None)
+asin(x, /)
+asinh(x, /)
+astype(x, dtype, /, *, copy=True, device=None)
+atan(x, /)
+atan2(x1, x2, /)
+atanh(x, /)
+bitwise_and(x1, x2, /)
+bitwise_invert(x, /)
+bitwise_left_shift(x1, x2, /)
+bitwise_or(x1, x2, /)
+bitwise_right_shift(x1, x2, /)
+bitwise_xor(x1, x2, /)
+broadcast_arrays(*arrays)
+broadcast_to(x, /, shape)
+can_cast(from_, to, /)
+ceil(x, /)
+clip(x, /, min=None, max=None)
+concat(arrays, /, *, axis=0)
+conj(x, /)
+copysign(x1, x2, /)
+cos(x, /)
+cosh(x, /)
+count_nonzero(x, /, *, axis=None, keepdims=False)
+cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False)
+cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False)
+diff(x, /, *, axis=-1, n=1, prepend=None, append=None)
+divide(x1, x2, /)
+empty(shape, *, dtype=None, device=None)
+empty_like(x, /, *, dtype=None, device=None)
+equal(x1, x2, /)
+exp(x, /)
+expand_dims(x, /, *, axis=0)
+expm1(x, /)
+eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None)
+finfo(type, /)
+flip(x, /, *, axis=None)
+floor(x, /)
+floor_divide(x1, x2, /)
+from_dlpack(x, /, *, device=None, copy=None)
+full(shape, fill_value, *, dtype=None, device=None)
+full_like(x, /, fill_value, *, dtype=None, device=None)
+greater(x1, x2, /)
+greater_equal(x1, x2, /)
+hypot(x1, x2, /)
+iinfo(type, /)
+imag(x, /)
+isdtype(dtype, kind)
+isfinite(x, /)
+isinf(x, /)
+isnan(x, /)
+less(x1, x2, /)
+less_equal(x1, x2, /)
+linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True)
+log(x, /)
+log10(x, /)
+log1p(x, /)
+log2(x, /)
+logaddexp(x1, x2, /)
+logical_and(x1, x2, /)
+logical_not(x, /)
+logical_or(x1, x2, /)
+logical_xor(x1, x2, /)
+matmul(x1, x2, /)
+matrix_transpose(x, /)
+max(x, /, *, axis=None, keepdims=False)
+maximum(x1, x2, /)
+mean(x, /, *, axis=None, keepdims=False)
+meshgrid(*arrays, indexing='xy')
+min(x, /, *, axis=None, keepdims=False)
+minimum(x1, x2, /)
+moveaxis(x, source, destination, /)
+multiply(x1, x2, /)
+negative(x, /)
+nextafter(x1, x2, /)
+nonzero(x, /)
+not_equal(x1, x2, /)
+ones(shape, *, dtype=None, device=None)
+ones_like(x, /, *, dtype=None, device=None)
+permute_dims(x, /, axes)
+positive(x, /)
+pow(x1, x2, /)
+prod(x, /, *, axis=None, dtype=None, keepdims=False)
+real(x, /)
+reciprocal(x, /)
+remainder(x1, x2, /)
+repeat(x, repeats, /, *, axis=None)
+reshape(x, /, shape, *, copy=None)
+result_type(*arrays_and_dtypes)
+roll(x, /, shift, *, axis=None)
+round(x, /)
+searchsorted(x1, x2, /, *, side='left', sorter=None)
+sign(x, /)
+signbit(x, /)
+sin(x, /)
+sinh(x, /)
+sort(x, /, *, axis=-1, descending=False, stable=True)
+sqrt(x, /)
+square(x, /)
+squeeze(x, /, axis)
+stack(arrays, /, *, axis=0)
+std(x, /, *, axis=None, correction=0.0, keepdims=False)
+subtract(x1, x2, /)
+sum(x, /, *, axis=None, dtype=None, keepdims=False)
+take(x, indices, /, *, axis=None)
+take_along_axis(x, indices, /, *, axis=-1)
+tan(x, /)
+tanh(x, /)
+tensordot(x1, x2, /, *, axes=2)
+tile(x, repetitions, /)
+tril(x, /, *, k=0)
+triu(x, /, *, k=0)
+trunc(x, /)
+unique_all(x, /)
+unique_counts(x, /)
+unique_inverse(x, /)
+unique_values(x, /)
+unstack(x, /, *, axis=0)
+var(x, /, *, axis=None, correction=0.0, keepdims=False)
+vecdot(x1, x2, /, *, axis=-1)
+where(condition, x1, x2, /)
+zeros(shape, *, dtype=None, device=None)
+zeros_like(x, /, *, dtype=None, device=None)
+linalg.cholesky(x, /, *, upper=False)
+linalg.cross(x1, x2, /, *, axis=-1)
+linalg.det(x, /)
+linalg.diagonal(x, /, *, offset=0)
+linalg.eigh(x, /)
+linalg.eigvalsh(x, /)
+linalg.inv(x, /)
+linalg.matmul(x1, x2, /)
+linalg.matrix_norm(x, /, *, keepdims=False, ord='fro')
+linalg.matrix_power(x, n, /)
+linalg.matrix_rank(x, /, *, rtol=None)
+linalg.matrix_transpose(x, /)
+linalg.outer(x1, x2, /)
+linalg.pinv(x, /, *, rtol=None)
+linalg.qr(x, /, *, mode='reduced')
+linalg.slogdet(x, /)
+linalg.solve(x1, x2, /)
+linalg.svd(x, /, *, full_matrices=True)
+linalg.svdvals(x, /)
+linalg.tensordot(x1, x2, /, *, axes=2)
+linalg.trace(x, /, *, offset=0, dtype=None)
+linalg.vecdot(x1, x2, /, *, axis=-1)
+linalg.vector_norm(x, /, *, axis=None, keepdims=False, ord=2)
+fft.fft(x, /, *, n=None, axis=-1, norm='backward')
+fft.fftfreq(n, /, *, d=1.0, dtype=None, device=None)
+fft.fftn(x, /, *, s=None, axes=None, norm='backward')
+fft.fftshift(x, /, *, axes=None)
+fft.hfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.ifft(x, /, *, n=None, axis=-1, norm='backward')
+fft.ifftn(x, /, *, s=None, axes=None, norm='backward')
+fft.ifftshift(x, /, *, axes=None)
+fft.ihfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.irfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.irfftn(x, /, *, s=None, axes=None, norm='backward')
+fft.rfft(x, /, *, n=None, axis=-1, norm='backward')
+fft.rfftfreq(n, /, *, d=1.0, dtype=None, device=None)
+fft.rfftn(x, /, *, s=None, axes=None, norm='backward')
+"""
+"""The functions of the standard with their signatures, and those of its extensions."""
+
+CONSTANTS = ("e", "inf", "nan", "newaxis", "pi")
+
+DTYPES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64",
+    "complex128",
+)  # fmt: skip
+
+ATTRIBUTES = (
+    "T", "__abs__", "__add__", "__and__", "__array_namespace__", "__bool__", "__complex__", "__dlpack__",
+    "__dlpack_device__", "__eq__", "__float__", "__floordiv__", "__ge__", "__getitem__", "__gt__", "__index__",
+    "__int__", "__invert__", "__le__", "__lshift__", "__lt__", "__matmul__", "__mod__", "__mul__", "__ne__", "__neg__",
+    "__or__", "__pos__", "__pow__", "__radd__", "__rand__", "__rfloordiv__", "__rlshift__", "__rmatmul__", "__rmod__",
+    "__rmul__", "__ror__", "__rpow__", "__rrshift__", "__rshift__", "__rsub__", "__rtruediv__", "__rxor__",
+    "__setitem__", "__sub__", "__truediv__", "__xor__", "device", "dtype", "mT", "ndim", "shape", "size", "to_device",
+)  # fmt: skip
+
+
+def declared(line: str) -> tuple[str, inspect.Signature]:
+    """The name and the signature that a line of the standard says."""
+    name, _, rest = line.partition("(")
+    scope: dict[str, Any] = {}
+    exec(f"def function({rest}: pass", scope)
+    return name, inspect.signature(scope["function"])
+
+
+FUNCTIONS = dict(map(declared, STANDARD.split("\n")[1:-1]))
+
+
+def found(name: str) -> Any:
+    """The function of that name, which the namespace tells of, too."""
+    module, _, last = name.rpartition(".")
+    space = getattr(ag, module) if module else ag
+    assert last in space.__all__
+    return getattr(space, last)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_of_the_standard_takes_what_it_says(name: str) -> None:
+    ours = inspect.signature(found(name))
+    theirs = FUNCTIONS[name].parameters.values()
+    mark = object()
+    by_position = [mark for p in theirs if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    by_name = {p.name: mark for p in theirs if p.kind is p.KEYWORD_ONLY}
+    ours.bind(*by_position, **by_name)
+    named = {p.name: mark for p in theirs if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    ours.bind(*[mark for p in theirs if p.kind is p.POSITIONAL_ONLY], **named)
+    ours.bind(*[mark for p in theirs if p.default is p.empty and p.kind is not p.VAR_POSITIONAL])
+    for p in theirs:
+        if p.default is not p.empty and p.name in named:
+            given = ours.parameters[p.name].default
+            alike = given == p.default or (p.name == "dtype" and name in OWN_DEFAULT_DTYPE)
+            assert alike, f"{p.name}={given!r}, and the standard has {p.default!r}"
+        if p.kind is p.VAR_POSITIONAL:
+            ours.bind(mark, mark, mark)
+
+
+OWN_DEFAULT_DTYPE = ("empty", "eye", "ones", "zeros")
+"""What makes floats says so in its signature: the standard's None stands for float64 here."""
+
+
+@pytest.mark.parametrize("name", [*CONSTANTS, *DTYPES])
+def test_every_constant_and_dtype_of_the_standard_is_numpys(name: str) -> None:
+    assert name in ag.__all__
+    ours, theirs = getattr(ag, name), getattr(np, name)
+    assert ours == theirs or (name == "nan" and ours != ours)
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_a_tensor_has_every_attribute_of_the_standards_array(name: str) -> None:
+    assert hasattr(ag.Tensor([[1.0]]), name)
+
+
+def test_a_tensor_knows_its_namespace() -> None:
+    t = ag.Tensor([1.0])
+    assert t.__array_namespace__() is ag
+    assert t.__array_namespace__(api_version="2024.12") is ag
+    assert ag.__array_api_version__ == "2024.12"
+    with pytest.raises(DomainError, match=r"the array API '2099.12' is not here; choose 2021.12 or .* or 2024.12\."):
+        t.__array_namespace__(api_version="2099.12")
+
+
+def test_all_names_what_there_is_once() -> None:
+    assert len(set(ag.__all__)) == len(ag.__all__)
+    for name in ag.__all__:
+        assert hasattr(ag, name)
+
+
+# ------------------------------------------------------------------------------------------------------------------ fft
+
+TRANSFORMS = ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn")
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_of_constants_is_numpys(name: str) -> None:
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    y = getattr(ag.fft, name)(ag.Tensor(x), norm="ortho")
+    np.testing.assert_allclose(y.data, getattr(np.fft, name)(x, norm="ortho"), rtol=1e-13, atol=1e-14)
+    assert isinstance(y, ag.Tensor)
+    assert getattr(ag.fft, name).__name__ == name
+    lengths = {"s": (8, 8)} if name.endswith("n") else {"n": 8}
+    assert getattr(ag.fft, name)(x, **lengths).shape == getattr(np.fft, name)(x, **lengths, **axes_of(lengths)).shape
+
+
+def axes_of(lengths: dict[str, Any]) -> dict[str, Any]:
+    return {"axes": (0, 1)} if "s" in lengths else {}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_of_what_requires_grad_is_refused(name: str) -> None:
+    x = ag.Tensor(np.ones((2, 2)), requires_grad=True)
+    with pytest.raises(GradientError, match=f"fft.{name} computes with complex numbers, by which there are no deriv"):
+        getattr(ag.fft, name)(x)
+    with ag.no_grad():
+        assert not getattr(ag.fft, name)(x).requires_grad
+
+
+@pytest.mark.parametrize("n", [1, 4, 5])
+def test_frequencies_and_shifts_are_numpys(n: int) -> None:
+    assert ag.fft.fftfreq(n, d=0.2).tolist() == pytest.approx(np.fft.fftfreq(n, d=0.2))
+    assert ag.fft.rfftfreq(n, d=0.2, dtype=ag.float32).dtype == ag.float32
+    assert ag.fft.rfftfreq(n, d=0.2).tolist() == pytest.approx(np.fft.rfftfreq(n, d=0.2))
+    x = np.random.default_rng(0).normal(size=(n, 3))
+    for name in ("fftshift", "ifftshift"):
+        for axes in (None, 0, (0, 1)):
+            np.testing.assert_array_equal(getattr(ag.fft, name)(x, axes=axes).data, getattr(np.fft, name)(x, axes=axes))
+    t = ag.Tensor(x, requires_grad=True)
+    ag.sum(ag.fft.ifftshift(ag.fft.fftshift(t)) * x).backward()
+    np.testing.assert_array_equal(t.grad.data, x)
+
+
+# --------------------------------------------------------------------------------------------------------------- DLPack
+
+
+def test_dlpack_shares_the_memory() -> None:
+    t = ag.Tensor([1.0, 2.0])
+    array = np.from_dlpack(t)
+    assert np.shares_memory(array, t.data)
+    assert t.__dlpack_device__() == (1, 0)
+    back = ag.from_dlpack(array)
+    assert np.shares_memory(back.data, t.data)
+    assert not np.shares_memory(ag.from_dlpack(array, copy=True).data, t.data)
+    assert ag.from_dlpack(array, device="cpu").tolist() == [1.0, 2.0]
+    assert np.from_dlpack(ag.Tensor(3.0)).shape == ()
+    assert ag.from_dlpack(np.ones(())).item() == 1.0
+
+
+def test_dlpack_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    t = ag.Tensor([1.0, 2.0])
+    theirs = torch.from_dlpack(t)
+    theirs[0] = 5.0
+    assert t.tolist() == [5.0, 2.0]
+    assert ag.from_dlpack(torch.ones(2, dtype=torch.float32)).dtype == ag.float32
+
+
+def test_dlpack_refuses() -> None:
+    with pytest.raises(GradientError, match=r"requires grad, and what another library computes .* give it \.detach"):
+        np.from_dlpack(ag.Tensor([1.0], requires_grad=True))
+    with pytest.raises(TypeError, match="a list does not know the DLPack protocol: use asarray"):
+        ag.from_dlpack([1.0])
+
+
+# ------------------------------------------------------------------------------------------- copies, devices, operators
+
+
+def test_a_copy_is_made_where_one_is_asked_for() -> None:
+    t = ag.Tensor([1.0, 2.0], requires_grad=True)
+    assert ag.asarray(t) is t
+    copied = ag.asarray(t, copy=True)
+    assert copied is not t
+    assert copied.requires_grad
+    assert ag.asarray(t, copy=False) is t
+    with pytest.raises(TypeError, match="can't be had in another dtype or place without a copy: leave copy out"):
+        ag.asarray(t, dtype=ag.float32, copy=False)
+    array = np.ones(2)
+    assert np.shares_memory(ag.asarray(array, copy=False).data, array)
+    assert not np.shares_memory(ag.asarray(array, copy=True).data, array)
+    assert ag.astype(t, ag.float64, copy=False) is t
+    assert ag.astype(t, ag.float32, copy=False, device="cpu").dtype == ag.float32
+    assert not np.shares_memory(ag.reshape(array, (2, 1), copy=True).data, array)
+    with pytest.raises(DomainError, match=r"reshape can't take .* copy=False"):
+        ag.reshape(np.ones((2, 3)).T, (6,), copy=False)
+
+
+def test_to_device_is_the_standards_name() -> None:
+    t = ag.Tensor([1.0])
+    assert t.to_device("cpu") is t
+    with pytest.raises(DeviceError, match="leave stream out"):
+        t.to_device("cpu", stream=1)
+
+
+def test_operators_of_integers() -> None:
+    six = ag.Tensor([6])
+    assert (six << 1).tolist() == [12]
+    assert (six >> 1).tolist() == [3]
+    assert (1 << six).tolist() == [64]
+    assert (100 >> six).tolist() == [1]
+    assert ((3 & six).tolist(), (3 | six).tolist(), (3 ^ six).tolist()) == ([2], [7], [5])
+    six <<= 2
+    assert six.tolist() == [24]
+    assert complex(ag.Tensor(2.0)) == 2 + 0j
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "cumulative_sum", "cumulative_prod"])
+def test_a_dtype_is_cast_to_before(name: str) -> None:
+    x = ag.Tensor(np.full(3, 16777217.0), dtype="float32", requires_grad=True)
+    y = getattr(ag, name)(x, dtype=ag.float64)
+    assert y.dtype == ag.float64
+    y.sum().backward()
+    assert x.grad.dtype == ag.float32
+    assert getattr(ag, name)(ag.Tensor([1, 2]), dtype="float32").dtype == ag.float32
+
+
+# --------------------------------------------------------------------------------------------- dtypes and what there is
+
+
+def test_dtypes_of_results() -> None:
+    single, double = ag.Tensor([1.0], dtype="float32"), ag.Tensor([1.0])
+    assert ag.result_type(single, double) == ag.float64
+    assert ag.result_type(single, 1.0, 2) == ag.float32
+    assert ag.result_type(ag.int8, ag.uint8) == ag.int16
+    assert ag.result_type(1, 2.0) == ag.float64
+    assert ag.can_cast(single, "float64")
+    assert not ag.can_cast(ag.float64, ag.float32)
+    assert (ag.finfo(single).bits, ag.iinfo(ag.Tensor([1])).max) == (32, 2**63 - 1)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "expected"),
+    [
+        ("bool", "bool", True),
+        ("int8", "signed integer", True),
+        ("uint8", "signed integer", False),
+        ("uint8", "integral", True),
+        ("float32", "real floating", True),
+        ("complex64", "complex floating", True),
+        ("complex64", "numeric", True),
+        ("bool", "numeric", False),
+        ("float32", ("integral", "real floating"), True),
+        ("float32", ag.float32, True),
+        ("float32", (ag.float64, "bool"), False),
+    ],
+)
+def test_kinds_of_dtypes(dtype: str, kind: Any, expected: bool) -> None:
+    assert ag.isdtype(getattr(ag, dtype), kind) is expected
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(DomainError, match="isdtype: 'real' is no kind of dtype; choose 'bool', 'signed integer'"):
+        ag.isdtype(ag.float32, "real")
+
+
+def test_what_the_namespace_says_of_itself() -> None:
+    info = ag.__array_namespace_info__()
+    assert info.capabilities() == {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+    assert info.default_device() in info.devices()
+    assert set(info.dtypes()) == set(DTYPES)
+    assert set(info.dtypes(kind=("bool", "unsigned integer"))) == {"bool", "uint8", "uint16", "uint32", "uint64"}
+    defaults = info.default_dtypes(device="cpu")
+    assert ag.asarray(1.0).dtype == defaults["real floating"]
+    assert ag.asarray([1]).dtype == defaults["integral"]
+    assert ag.asarray(1j).dtype == defaults["complex floating"]
+    assert ag.argmax(ag.Tensor([1.0])).dtype == defaults["indexing"]
