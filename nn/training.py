@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, TextIO
 
 from autograd import Tensor, asarray, isfinite, no_grad, stack, take
 from autograd import all as all_of
+from autograd import compile as compiled
 from autograd.backends import NUMPY, is_host, is_inexact
-from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
 from autograd.op import shown
 from nn.data import minibatches
 from nn.errors import FileError, ParallelError, TrainingError
@@ -271,6 +272,7 @@ def fit(
     callback: Callable[[History], Any] | None = None,
     progress: bool | TextIO = True,
     parallel: Parallel | None = None,
+    compile: bool = False,
 ) -> History:
     """Train ``model`` in place; returns the `History`.
 
@@ -300,6 +302,9 @@ def fit(
             the time that is left; elsewhere one plain line per epoch.
         parallel: train together with the other processes of this `nn.parallel.Parallel`. Every one calls ``fit`` alike,
             with the whole data, and gets the same weights and history; rank 0 alone shows progress and is called back.
+        compile: run each step as a program of `autograd.compile`, the same to rounding and faster. The model and the
+            loss are then called for the trace only, not at each step. Where it can't be (a model or loss that branches
+            on values) the training says so and goes on without; on a GPU and with ``parallel`` it does, too.
 
     Raises:
         nn.errors.TrainingError: the loss is not finite; the model has the kept weights, the error the ``history`` so
@@ -348,6 +353,8 @@ def fit(
         facts = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm
         rng = parallel.start(model, optimizer, rng, facts, chain(*(b.pair or () for b in (batches, held_out) if b)))
     report = _Report(progress if first else False, epochs, len(batches))
+    program = _Program(model, loss, optimizer, max_norm, report)
+    program.holds = compile and parallel is None and all(is_host(p.data) for p in model.parameters())
     history = History()
     modes = [(module, module.training) for module in model.modules()]
     kept, damaged = model.state_dict(), False
@@ -356,7 +363,7 @@ def fit(
         try:
             for epoch in range(1, epochs + 1):
                 start = perf_counter()
-                trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report, parallel)
+                trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report, parallel, program)
                 held = None if held_out is None else _evaluate(model, loss, held_out, parallel)
                 _check_finite(model, epoch, optimizer)
                 interrupts.held = True
@@ -405,12 +412,25 @@ def _train(
     interrupts: _Interrupts,
     report: _Report,
     parallel: Parallel | None,
+    program: _Program,
 ) -> Evaluation:
     """One epoch."""
     tally = _Tally()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     model.train()
     for x, y in batches:
+        if program.holds:
+            interrupts.held = interrupts.updating = True
+            done = program(x, y)
+            interrupts.updating = False
+            interrupts.release()
+            if done is not None:
+                output, value = done
+                if not math.isfinite(value):
+                    raise _diverged(value, f"epoch {report.done + 1}, batch {tally.batches + 1}", optimizer)
+                tally.add(output, y, value)
+                report.batch(tally)
+                continue
         optimizer.zero_grad()
         output, value, count = None, 0.0, _count(y)
         if count or parallel is None:
@@ -437,6 +457,45 @@ def _train(
     if not math.isfinite(trained.loss):  # on a GPU the batches were not waited for
         raise _diverged(trained.loss, f"epoch {report.done + 1}", optimizer)
     return trained
+
+
+class _Program:
+    """A training step as a compiled program, while it can be one (``holds``)."""
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Callable[[Any, Any], Any],
+        optimizer: Optimizer,
+        max_norm: float | None,
+        report: _Report,
+    ) -> None:
+        self.report, self.holds = report, True
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+        def step(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
+            optimizer.zero_grad()
+            output = model(x)
+            lost: Tensor = loss(output, y)
+            if not isinstance(lost, Tensor) or lost.size != 1:
+                _value(lost)  # which refuses it
+            lost.backward()
+            if max_norm is not None:
+                clip_grad_norm_(parameters, max_norm)
+            optimizer.step()
+            return output, lost
+
+        self.step = compiled(step)
+
+    def __call__(self, x: Tensor, y: Tensor) -> tuple[Any, float] | None:
+        """The step's output and loss, or ``None``, and nothing done, where it can't be compiled."""
+        try:
+            output, lost = self.step(x, y)
+        except TraceError as error:
+            self.holds = False
+            self.report.line(f"Not compiled, which is slower: {error}")
+            return None
+        return output, float(lost)
 
 
 def _diverged(value: float, when: str, optimizer: Optimizer) -> TrainingError:
