@@ -49,7 +49,7 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
         error = _run(check, smallest, seed)
         error = answer if isinstance(error, bool) else error
         raise GradcheckError(
-            f"{'' if isinstance(error, GradcheckError) else f'{type(error).__name__}: '}{error}\n\n"
+            f"{check.__name__} does not hold.\n{'' if isinstance(error, GradcheckError) else f'{type(error).__name__}: '}{error}\n\n"
             f"The program, and how to see it:\n\n{smallest.source}\n{PICTURE}"
         ) from error
 
@@ -173,7 +173,7 @@ def reverse_is_forward(f: Function, inputs: Sequence[Tensor], seed: int) -> bool
     scale = np.abs(terms).sum() + np.abs(u * forward).sum()
     return _agree(
         "reverse and forward mode disagree", np.array([terms.sum()]), np.array([u @ forward]),
-        ("by the gradient", "by jvp"), _rounding(y), _rounding(y) * scale,
+        ("by the gradient", "by jvp"), _rounding(y), _rounding(y) * max(1.0, scale),
     )  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def vjp_is_linear(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
     size = np.abs(one).max(initial=0.0) + np.abs(other).max(initial=0.0)
     return _agree(
         "a rule is not linear in g", mixed, 2 * one - 3 * other, ("for 2u - 3w", "as 2 of u less 3 of w"),
-        _rounding(*ys), _rounding(*ys) * float(size),
+        _rounding(*ys), _rounding(*ys) * max(1.0, float(size)),
     )  # fmt: skip
 
 

@@ -232,9 +232,12 @@ class _Growing(Source):
         here = here if shape else here[()]
         if self.inputs and self.draw(st.sampled_from((False, False, False, True))):
             return self._kept(_Value(here if shape else float(here), here, here))
+        return self._input(here)
+
+    def _input(self, here: Any) -> _Value:
         name = f"x{len(self.inputs)}"
         self.inputs[name] = here
-        nearby = here + NUDGE * np.cos(np.arange(here.size)).reshape(shape)
+        nearby = here + NUDGE * np.cos(np.arange(here.size)).reshape(np.shape(here))
         return self._kept(_Value(Ref(name), here, nearby))
 
     def _kept(self, value: _Value) -> _Value:
@@ -256,7 +259,16 @@ class _Growing(Source):
 
     def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> _Value | None:
         """Call an operation; ``None`` where its value can't go on: not finite, too large, too steep."""
-        given = [x if isinstance(x, _Value) else _Value(x, x, x) for x in arrays]
+        rules = [op.args[0 if op.variadic else i] in op.rules for i in range(len(arrays))]
+        given = [
+            x
+            if isinstance(x, _Value)
+            # What a recipe has made itself, as the matrices of linear algebra are.
+            else self._input(x)
+            if rule and getattr(x, "dtype", None) == np.float64
+            else _Value(x, x, x)
+            for x, rule in zip(arrays, rules, strict=True)
+        ]
         if not op.broadcasts:  # elsewhere a Python number is an array of float64
             given = [_Value(v.here, v.here, v.here) if type(v.arg) is float else v for v in given]
         try:
