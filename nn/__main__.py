@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import ExitStack, nullcontext, redirect_stderr, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nn.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, train
+from nn.errors import ParallelError
+from nn.parallel import Parallel
 from nn.predict import predict
 
 if TYPE_CHECKING:
@@ -51,7 +54,8 @@ def _digits(commands: Any) -> None:
             "  python -m nn digits\n"
             "  python -m nn digits --hidden 500 500 --epochs 20 --out runs/large\n"
             "  python -m nn digits --loss mse --optimizer sgd\n"
-            "  python -m nn digits --settings runs/large/settings.json"
+            "  python -m nn digits --settings runs/large/settings.json\n"
+            "  mpirun -n 4 python -m nn digits --parallel"
         ),
     )
     net = p.add_argument_group("the network")
@@ -68,6 +72,9 @@ def _digits(commands: Any) -> None:
     )
     learning.add_argument("--seed", type=int, metavar="N", help=f"of all randomness (default: {usual.seed})")
     learning.add_argument("--device", metavar="NAME", help=f"cpu or cuda (default: {usual.device})")
+    learning.add_argument(
+        "--parallel", action="store_true", help="share every batch among the processes that mpirun started"
+    )
     files = p.add_argument_group("files")
     files.add_argument("--data", choices=DATA, help=f"which digits (default: {usual.data}, those inside the package)")
     files.add_argument("--settings", type=Path, metavar="FILE", help="start from the settings that an earlier run left")
@@ -96,6 +103,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # where bars and × cannot be written, the rest still can
+    with ExitStack() as stack:
+        parallel = None
+        if "--parallel" in (sys.argv[1:] if arguments is None else arguments):
+            try:
+                parallel = Parallel()
+            except ParallelError as error:
+                print(f"python -m nn: {str(error).rstrip('.')}", file=sys.stderr)
+                return 2
+            if parallel.rank:  # one speaks for all, from the first word on
+                nowhere = stack.enter_context(Path(os.devnull).open("w"))
+                stack.enter_context(redirect_stdout(nowhere))
+                stack.enter_context(redirect_stderr(nowhere))
+        return _run(arguments, parallel)
+
+
+def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     root = parser()
     options, unknown = root.parse_known_args(arguments)
     given = vars(options)
@@ -107,13 +130,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             predict(**given)
         else:
             out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
-            base = Settings.load(settings) if settings else Settings()
-            train(base.with_options(given), out, overwrite)
+            del given["parallel"]
+            with parallel or nullcontext():
+                base = Settings.load(settings) if settings else Settings()
+                train(base.with_options(given), out, overwrite, parallel)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Refused as refusal:
+    except (Refused, ParallelError) as refusal:
         print(f"{command}: {refusal}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

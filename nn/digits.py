@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import platform
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib import metadata, util
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +25,14 @@ from autograd.backends import to_numpy
 from autograd.errors import AutogradError, DeviceError
 from nn import optim
 from nn.data import DATASETS, Dataset, hold_out
+from nn.errors import ParallelError
 from nn.functional import cross_entropy, mse_loss, one_hot
 from nn.layers import MLP, Linear
+from nn.parallel import Parallel
 from nn.saving import save, write_atomically
 from nn.training import History, fit
 
+COPIES = 7  # of its parameters, while a network is made and trained: weights, gradients, moments, best ones, first draw
 HELD_OUT = 12  # one in so many training digits is kept for validation
 BAR = 20  # characters of the longest bar
 MISTAKES = 50  # on their sheet, at most
@@ -129,32 +135,43 @@ class Settings:
         return cls(**content)
 
 
-def train(settings: Settings, out: Path | None = None, overwrite: bool = False) -> None:
+def train(
+    settings: Settings, out: Path | None = None, overwrite: bool = False, parallel: Parallel | None = None
+) -> None:
     """Do the job and leave its results in the folder ``out``; raises `Refused` before anything is written.
 
     ``out``: by default ``runs/digits`` or the first free name after it. A folder that is not empty is refused unless
-    ``overwrite`` is true and an earlier run made it; then that run's files are replaced.
+    ``overwrite`` is true and an earlier run made it; then that run's files are replaced. ``parallel``: the processes
+    that train together; rank 0 alone prints and writes.
     """
     if util.find_spec("matplotlib") is None:
         raise Refused("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
     data = _load(settings)
+    _check_size(settings, data)
     try:
         model = MLP(
             settings.sizes(data.x_train.shape[1], len(data.classes)),
             output="sigmoid" if settings.loss == "mse" else None,
             seed=settings.seed,
-            device=settings.device,
+            device=settings.device if parallel is None else parallel.device(settings.device),
         )
     except DeviceError as error:
         raise Refused(str(error).rstrip(".")) from None
-    folder = _claim(out, overwrite)
-    print(_opening(settings, data, model), end="\n\n")
-    try:
-        history = _fit(model, settings, data)
-    except AutogradError as error:
-        raise Refused(str(error).rstrip(".")) from None
-    if not history.epochs:
-        raise KeyboardInterrupt  # before there was anything to keep
+    first = parallel is None or parallel.rank == 0
+    folder, made = _claim(out, overwrite) if first else (Path(), [])
+    print(_opening(settings, data, model, parallel), end="\n\n")
+    keep = _Keep(model, settings, data, folder, parallel) if first and parallel is not None else None
+    with _taken_back(made), np.errstate(all="ignore"):  # what comes of an overflow is said in words
+        try:
+            history = _fit(model, settings, data, keep, parallel)
+        except ParallelError as error:
+            raise Refused(f"{str(error).rstrip('.')}{f'; {keep.words}' if keep else ''}") from None
+        except AutogradError as error:
+            raise Refused(str(error).rstrip(".")) from None
+        if not history.epochs:
+            raise KeyboardInterrupt  # before there was anything to keep
+    if not first:
+        return
 
     probabilities = _probabilities(model, settings, data.x_test)
     print(f"\n{_results(data, probabilities.argmax(axis=1))}, after {sum(history.seconds):.1f} s of training\n")
@@ -176,7 +193,7 @@ def _version() -> str:
 
 def reason(error: OSError) -> str:
     """Why the system refused, in its words."""
-    return (error.strerror or str(error)).lower()
+    return getattr(error, "reason", None) or (error.strerror or str(error)).lower()
 
 
 def _load(settings: Settings) -> Dataset:
@@ -186,16 +203,52 @@ def _load(settings: Settings) -> Dataset:
         raise Refused(str(error).rstrip(".")) from None
 
 
+def _check_size(settings: Settings, data: Dataset) -> None:
+    """Refuse batches of more digits than there are, and a network larger than the memory."""
+    digits = len(data.x_train) - _validated(data)
+    if settings.batch > digits:
+        raise Refused(f"batch is {settings.batch}, but there are {digits:,} digits to learn from")
+    sizes = settings.sizes(data.x_train.shape[1], len(data.classes))
+    parameters = sum(b * (a + 1) for a, b in pairwise(sizes))
+    taken, there = COPIES * 4 * parameters / 1e9, _memory() / 1e9
+    if taken > there:
+        raise Refused(
+            f"a network with hidden layers of {', '.join(map(str, settings.hidden))} neurons has {parameters:,} "
+            f"parameters, and training it takes about {taken:,.0f} GB of memory, where there are {there:,.0f}"
+        )
+
+
+def _memory() -> float:
+    """How many bytes of memory this machine has, as far as it says so."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
 def _empty(folder: Path) -> bool:
     return not any(folder.iterdir())
 
 
-def _claim(out: Path | None, overwrite: bool) -> Path:
-    """The folder for the results: there, ours, and writable."""
+@contextmanager
+def _taken_back(folders: Iterable[Path]) -> Iterator[None]:
+    """Where what is done within it fails, ``folders`` go again unless there is something in them."""
+    try:
+        yield
+    except BaseException:
+        for folder in folders:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _claim(out: Path | None, overwrite: bool) -> tuple[Path, list[Path]]:
+    """The folder for the results: there, ours, and writable; and those that had to be made, the innermost first."""
     usual = Path("runs/digits")
     names = chain([usual], (usual.with_name(f"{usual.name}-{n}") for n in count(2)))
-    folder = out or next(path for path in names if not path.exists() or (path.is_dir() and _empty(path)))
     try:
+        folder = out or next(path for path in names if not path.exists() or (path.is_dir() and _empty(path)))
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         if not _empty(folder):
             if not overwrite:
@@ -205,18 +258,35 @@ def _claim(out: Path | None, overwrite: bool) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise Refused(f"{folder} cannot be written to ({reason(error)}): name another folder with --out") from None
-    return folder
+        raise Refused(f"{out or usual} cannot be written to ({reason(error)}): name another folder with --out") from None
+    return folder, made
 
 
-def _opening(settings: Settings, data: Dataset, model: MLP) -> str:
+class _Keep:
+    """Called after every epoch, writes the weights in case that a rank is lost, and says where they are: ``words``."""
+
+    def __init__(self, model: MLP, settings: Settings, data: Dataset, folder: Path, parallel: Parallel) -> None:
+        self.model, self.settings, self.data, self.folder, self.parallel = model, settings, data, folder, parallel
+        settings.save(folder / "settings.json")
+        self(History())
+
+    def __call__(self, history: History) -> None:
+        path = _save_weights(self.model, self.settings, self.data, self.folder)
+        when = f"of epoch {history.epochs}" if history.epochs else "from before the training"
+        self.words = f"the weights {when} are in {path}"
+        lost = f"one of {self.parallel.size} ranks was lost, or the run was stopped from outside"
+        self.parallel.last_words = f"python -m nn digits: {lost}; {self.words}"
+
+
+def _opening(settings: Settings, data: Dataset, model: MLP, parallel: Parallel | None) -> str:
     """What will be done, in three lines."""
+    place = settings.device if parallel is None else f"{settings.device} by {parallel.size} processes"
     height, width = data.image_shape
     net = "-".join(map(str, model.sizes))
     parameters = sum(p.size for p in model.parameters())
     return (
         f"{data.name}: {_learned(data)}, {len(data.x_test):,} held out, {height}×{width}\n"
-        f"{net} sigmoid network, {parameters:,} parameters, on {settings.device}, from seed {settings.seed}\n"
+        f"{net} sigmoid network, {parameters:,} parameters, on {place}, from seed {settings.seed}\n"
         f"{settings.loss}, {settings.optimizer}, batches of {settings.batch}, learning rate from {settings.rate:g} to 0"
     )
 
@@ -232,7 +302,9 @@ def _learned(data: Dataset) -> str:
     return f"{len(data.x_train) - kept:,} digits to learn from, {kept:,} to choose the weights by"
 
 
-def _fit(model: MLP, settings: Settings, data: Dataset) -> History:
+def _fit(
+    model: MLP, settings: Settings, data: Dataset, keep: _Keep | None = None, parallel: Parallel | None = None
+) -> History:
     x, y, x_validation, y_validation = hold_out(data.x_train, data.y_train, _validated(data), settings.seed)
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.rate)
     return fit(
@@ -245,6 +317,9 @@ def _fit(model: MLP, settings: Settings, data: Dataset) -> History:
         seed=settings.seed,
         validation=(x_validation, y_validation),
         schedule=optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs),
+        callback=keep,
+        parallel=parallel,
+        compile=True,
     )
 
 
@@ -274,11 +349,15 @@ def _results(data: Dataset, predictions: NDArray[Any]) -> str:
     return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {len(predictions):,} wrong"])
 
 
-def _files(model: MLP, settings: Settings, data: Dataset, history: History, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Write what a later run or program reads; each file with what it holds."""
+def _save_weights(model: MLP, settings: Settings, data: Dataset, folder: Path) -> Path:
     path = folder / "model.npz"
     save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})
-    yield path, "the weights"
+    return path
+
+
+def _files(model: MLP, settings: Settings, data: Dataset, history: History, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Write what a later run or program reads; each file with what it holds."""
+    yield _save_weights(model, settings, data, folder), "the weights"
     path = folder / "history.json"
     history.save(path)
     yield path, "loss and accuracy of every epoch"

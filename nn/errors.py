@@ -34,10 +34,6 @@ class TrainingError(AutogradError, ArithmeticError):
 
 
 class ParallelError(AutogradError, RuntimeError):
-    """A rank of `nn.parallel` failed or is lost, or there is no MPI. ``history`` is what `nn.fit` reached before.
-
-    ``known``: all ranks know it and raise it.
-    """
+    """A rank of `nn.parallel` failed or is lost, or there is no MPI. ``history`` is what `nn.fit` reached before."""
 
     history: History
-    known = False

@@ -57,9 +57,12 @@ KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "t
 join whichever is next."""
 ERROR, START, VALUES, BATCH, SUMS, END = map(float, range(len(KINDS)))
 SENTENCE = 1000  # bytes of an error that are passed on
-PATIENT = 0.002  # seconds before a wait makes way for other processes
+BUSY = 0.01  # seconds for which who waits looks in all the time; then now and then
 LAST_WORDS = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
 """The program that speaks them: what came last, once rank 0 sends no more."""
+
+# A sleep of 0 seconds takes fifty times as long as most messages.
+_make_way: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
 class Parallel:
@@ -97,7 +100,7 @@ class Parallel:
         self.interrupted = False
         """Set by whoever was asked to stop: at the next meeting all ranks raise `KeyboardInterrupt`."""
         self._comm = world.Dup()
-        self._broken = False
+        self._parted = self._broken = False  # all know of an error; a message is under way that nobody will receive
         self._add: Any = None
         self._speaker: subprocess.Popen[bytes] | None = None
         self._words = ""
@@ -130,9 +133,9 @@ class Parallel:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Tell the others how it ended here, unless they know."""
+        """Tell the others how it ended here, unless all know."""
         try:
-            if not self._broken and not (isinstance(error, ParallelError) and error.known):
+            if not self._parted:
                 self._tell(error)
         finally:
             if self._speaker is not None:
@@ -145,6 +148,7 @@ class Parallel:
             self.interrupted = False
             self._meet(END, limit=None)
         else:
+            self._parted = True
             self._gather([ERROR, 0.0, 0.0, 0.0, 0.0], self.timeout)
             self._sentences(f"{type(error).__name__}: {error}")
 
@@ -174,7 +178,7 @@ class Parallel:
         self._meet(START)
         digests = self._gather(digest, self.timeout)
         if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
-            raise _known(
+            raise self._known(
                 f"{_named(others)} of {self.size} was given other data, settings or layers than rank 0: every rank is "
                 "to make the same, the whole data included, of which it then takes its share."
             )
@@ -196,7 +200,6 @@ class Parallel:
         first, end = (-(-rank * rows // self.size) for rank in (self.rank, self.rank + 1))
         return x[first:end], y[first:end]
 
-    @no_grad()
     def average(self, parameters: Sequence[Tensor], loss: float, count: int) -> float:
         """Give ``parameters`` the gradients of the whole batch, and return its loss, of which ``loss`` is the mean over
         this rank's ``count`` rows.
@@ -205,20 +208,22 @@ class Parallel:
         """
         parameters = [p for p in parameters if p.requires_grad]
         first = parameters[0]
-        # All is ready before the meeting, for whoever fails after it can tell nobody.
-        has = asarray([float(p.grad is not None) for p in parameters], dtype=first.dtype, device=first.device)
-        parts = [(zeros_like(p) if p.grad is None else p.grad * count).reshape(-1) for p in parameters]
-        flat = concat([has, *parts])
-        table = self._meet(BATCH, flat.size, loss, count)
-        rows = float(table[:, 1].sum())
-        loss = float(table.prod(axis=1).sum()) / rows if rows else math.nan
-        if not math.isfinite(loss):
-            return loss
-        self._sum(flat.data)
-        end = len(parameters)
-        for p, ranks in zip(parameters, flat[:end].tolist(), strict=True):
-            start, end = end, end + p.size
-            p.grad = (flat[start:end].reshape(p.shape) / rows).astype(p.dtype) if ranks else None
+        with no_grad():
+            # All is ready before the meeting, for whoever fails after it can tell nobody.
+            has = asarray([float(p.grad is not None) for p in parameters], dtype=first.dtype, device=first.device)
+            flat = concat(
+                [has, *((zeros_like(p) if p.grad is None else p.grad * count).reshape(-1) for p in parameters)]
+            )
+            table = self._meet(BATCH, flat.size, loss, count)
+            rows = float(table[:, 1].sum())
+            loss = float(table.prod(axis=1).sum()) / rows if rows else math.nan
+            if not math.isfinite(loss):
+                return loss
+            self._sum(flat.data)
+            end = len(parameters)
+            for p, ranks in zip(parameters, flat[:end].tolist(), strict=True):
+                start, end = end, end + p.size
+                p.grad = (flat[start:end].reshape(p.shape) / rows).astype(p.dtype) if ranks else None
         return loss
 
     def match(self, buffers: Iterable[Tensor]) -> None:
@@ -246,15 +251,17 @@ class Parallel:
 
     def _meet(self, kind: float, length: float = 0, *values: float, limit: float | None = -1) -> Any:
         """Have every rank come for the same, and give what each brought, two numbers: (size, 2)."""
+        if self._parted:
+            raise ParallelError("the ranks have parted over an error: start anew.")
         mine = [kind, float(length), *values, *[0.0] * (2 - len(values)), float(self.interrupted)]
         table = self._gather(mine, self.timeout if limit == -1 else limit)
         kinds = table[:, 0]
         if failed := [rank for rank in range(self.size) if kinds[rank] == ERROR]:
             said = self._sentences("")
-            raise _known("; ".join(f"rank {rank} of {self.size} failed: {said[rank]}" for rank in failed))
+            raise self._known("; ".join(f"rank {rank} of {self.size} failed: {said[rank]}" for rank in failed))
         if others := [rank for rank in range(self.size) if (table[rank, :2] != table[0, :2]).any()]:
             first, theirs = KINDS[int(kinds[0])], KINDS[int(kinds[others[0]])]
-            raise _known(
+            raise self._known(
                 f"{_named(others)} of {self.size} came to another meeting ({theirs}) than rank 0 ({first}): every rank "
                 "is to run the same program on the same data."
             )
@@ -291,13 +298,16 @@ class Parallel:
             while not done():
                 waited = time.monotonic() - start
                 if limit is not None and waited > limit:
-                    raise _known(f"{self._missing()} has not answered for {limit:g} seconds")
-                time.sleep(0 if waited < PATIENT else min(waited / 20, 0.05))
+                    raise self._known(f"{self._missing()} has not answered for {limit:g} seconds")
+                if waited < BUSY:
+                    _make_way()
+                else:
+                    time.sleep(min(waited / 20, 0.05))
         except self._mpi.Exception as error:
             self._broken = True
-            raise _known(f"a rank of {self.size} can't be reached any more ({error})") from None
+            raise self._known(f"a rank of {self.size} can't be reached any more ({error})") from None
         except BaseException:
-            self._broken = True  # a message is under way that nobody will receive
+            self._parted = self._broken = True
             raise
 
     def _missing(self) -> str:
@@ -312,12 +322,10 @@ class Parallel:
             time.sleep(0.01)
         return f"{_named(list(heard)) if heard else 'a rank'} of {self.size}"
 
-
-def _known(sentence: str) -> ParallelError:
-    """An error that every rank raises by itself."""
-    error = ParallelError(sentence)
-    error.known = True
-    return error
+    def _known(self, sentence: str) -> ParallelError:
+        """An error that every rank raises by itself."""
+        self._parted = True
+        return ParallelError(sentence)
 
 
 def _mpi() -> Any:

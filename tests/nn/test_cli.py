@@ -212,7 +212,7 @@ def test_ctrl_c_keeps_what_was_learned(tmp_path, monkeypatch, capsys):
             if history.epochs == 2:
                 raise KeyboardInterrupt
 
-        return fit(*given, **options, callback=callback)
+        return fit(*given, **options | {"callback": callback})
 
     monkeypatch.setattr(job, "fit", interrupted)
     monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
