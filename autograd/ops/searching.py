@@ -23,7 +23,7 @@ def nonzero_indices(xp, x):
             [1, 0]])
     """
     if not x.shape:
-        raise ValueError("a number has no axis to find a place along")
+        raise ValueError("an array of shape () has no axis to find a place along")
     return xp.stack(xp.nonzero(x))
 
 

@@ -1,0 +1,285 @@
+"""Factors and determinants: what is singular, degenerate, not square, empty or complex, and the standard's results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import linalg
+from autograd.errors import AnomalyError, DomainError, GradientError, ShapeError
+from autograd.testing import gradcheck, gradgradcheck
+
+RNG = np.random.default_rng(0)
+SHAPES = [(3, 3), (4, 2), (2, 4), (1, 3), (3, 1), (2, 3, 2)]
+
+
+def leaf(x: Any) -> ag.Tensor:
+    return ag.Tensor(x, requires_grad=True)
+
+
+def symmetric(n: int = 3) -> Any:
+    x = RNG.normal(size=(n, n))
+    return x + x.T
+
+
+def turned(values: Any) -> Any:
+    """A symmetric matrix with these eigenvalues."""
+    axes = np.linalg.qr(np.random.default_rng(len(values)).normal(size=(len(values),) * 2))[0]
+    return (axes * np.asarray(values)) @ axes.T
+
+
+# ------------------------------------------------------------------------------------------------------- determinants
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.zeros((1, 1)),
+        np.zeros((3, 3)),
+        np.eye(3),
+        np.diag([0.0, 0.0, 2.0]),
+        np.diag([0.0, 1.0, 2.0]),
+        np.diag([2.0, 2.0, -1.0]),
+        turned([0.0, 1.0, 1.0]),
+        np.ones((3, 3)),
+        np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),
+    ],
+)
+def test_the_determinant_of_a_singular_matrix_has_both_derivatives(matrix: Any) -> None:
+    assert gradcheck(linalg.det, matrix)
+    assert gradgradcheck(linalg.det, matrix)
+
+
+def test_the_second_derivative_of_the_determinant_in_closed_form() -> None:
+    """det of a 2 by 2 matrix is a d - b c, also where every singular value is the same."""
+    expected = [[[[0, 0], [0, 1]], [[0, 0], [-1, 0]]], [[[0, -1], [0, 0]], [[1, 0], [0, 0]]]]
+    for matrix in (np.eye(2), np.zeros((2, 2)), np.ones((2, 2))):
+        np.testing.assert_allclose(ag.hessian(linalg.det)(matrix).data, expected, atol=1e-14)
+
+
+def test_the_logarithm_of_a_determinant_does_not_overflow() -> None:
+    x = leaf(np.eye(200) * 1e3)
+    sign, logarithm = linalg.slogdet(x)
+    assert (sign.item(), logarithm.item()) == (1.0, pytest.approx(200 * np.log(1e3)))
+    logarithm.backward()
+    np.testing.assert_allclose(x.grad.data, np.eye(200) * 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (linalg.inv, r"inv can't take x = \(2, 2\) float64: Singular matrix"),
+        (lambda x: linalg.solve(x, np.ones(2)), r"solve can't take x = \(2, 2\) float64, y = \(2,\) float64: Singular"),
+        (lambda x: linalg.cholesky(x - 1.0), r"cholesky can't take .*: Matrix is not positive definite"),
+    ],
+)
+def test_what_is_singular_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(DomainError, match=message):
+        call(leaf(np.ones((2, 2))))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [linalg.inv, linalg.det, linalg.cholesky, linalg.eigvalsh, linalg.slogdet, lambda x: linalg.solve(x, np.ones(2))],
+)
+@pytest.mark.parametrize("shape", [(2, 3), (3,)])
+def test_what_is_not_square_is_refused(call: Any, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"square matrices are needed, in the last two axes, and the shape is \("):
+        call(np.ones(shape))
+
+
+# --------------------------------------------------------------------------------------------------------------- solve
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [((2, 2), (2,)), ((3, 2, 2), (2,)), ((3, 2, 2), (2, 4)), ((2, 2), (3, 2, 4)), ((3, 1, 2, 2), (5, 2, 1))],
+)
+def test_the_sides_of_an_equation_broadcast(x: Any, y: Any) -> None:
+    a, b = RNG.normal(size=x), RNG.normal(size=y)
+    np.testing.assert_allclose(
+        (a @ linalg.solve(a, b).data[..., None])[..., 0] if len(y) == 1 else a @ linalg.solve(a, b).data,
+        np.broadcast_to(b, linalg.solve(a, b).shape),
+        atol=1e-10,
+    )
+    assert gradcheck(linalg.solve, a, b)
+    assert gradgradcheck(linalg.solve, a, b)
+
+
+# -------------------------------------------------------------------------------------------------- symmetric matrices
+
+
+@pytest.mark.parametrize("call", [linalg.eigvalsh, linalg.cholesky, lambda x: linalg.eigh(x)[1] ** 2])
+def test_only_the_symmetric_part_counts_and_its_gradient_is_symmetric(call: Any) -> None:
+    x = turned([1.0, 2.0, 4.0])
+    skew = np.triu(np.ones((3, 3)), 1)
+    skew -= skew.T
+    np.testing.assert_allclose(call(x + skew).data, call(x).data, atol=1e-12)
+    t = leaf(x + skew)
+    ag.sum(call(t) * RNG.normal(size=call(t).shape)).backward()
+    np.testing.assert_allclose(t.grad.data, t.grad.data.T, atol=1e-12)
+
+
+@pytest.mark.parametrize("values", [(1.0, 1.0, 2.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 5.0)])
+def test_eigenvalues_have_derivatives_where_they_are_equal(values: Any) -> None:
+    """Where what is computed from them treats equal ones equally: here the trace of the exponential of x."""
+    x = turned(values)
+    w, v = np.linalg.eigh(x)
+    slope = ag.grad(lambda x: ag.sum(ag.exp(linalg.eigvalsh(x))))(x)
+    np.testing.assert_allclose(slope.data, (v * np.exp(w)) @ v.T, atol=1e-12)
+    slope = ag.grad(lambda x: ag.sum(linalg.svdvals(x)) if x.ndim == 2 else x)(np.asarray(x) + np.eye(len(x)))
+    np.testing.assert_allclose(slope.data, np.eye(len(x)), atol=1e-12)
+
+
+@pytest.mark.parametrize("values", [(1.0, 1.0, 2.0), (0.0, 0.0, 3.0)])
+@pytest.mark.parametrize("call", [ag.eigenvectors, lambda x: linalg.eigh(x)[1], ag.singular_vectors])
+def test_equal_ones_have_vectors_without_a_derivative(call: Any, values: Any) -> None:
+    x = leaf(turned(values))
+    y = ag.sum(call(x) ** 3)
+    slope = ag.gradients(y, x)
+    assert np.isnan(slope.data).all()
+    with ag.detect_anomaly(), pytest.raises(AnomalyError, match=r"eigenvectors|singular_vectors"):
+        ag.gradients(ag.sum(call(x) ** 3), x)
+
+
+def test_values_alone_are_not_touched_by_the_vectors_that_are_equal() -> None:
+    """The decomposition gives both, and what is not used sends nothing."""
+    x = leaf(np.eye(3))
+    values, vectors = linalg.eigh(x)
+    ag.sum(values).backward()
+    np.testing.assert_allclose(x.grad.data, np.eye(3), atol=1e-15)
+    assert vectors.shape == (3, 3)
+
+
+def test_a_matrix_function_by_its_eigenvectors() -> None:
+    """The square root of a positive definite matrix: its derivative solves a Sylvester equation."""
+
+    def root(x: ag.Tensor) -> ag.Tensor:
+        w, v = linalg.eigh(x)
+        return (v * ag.sqrt(w)) @ v.mT
+
+    x = turned([1.0, 2.0, 5.0])
+    np.testing.assert_allclose(root(ag.Tensor(x)).data @ root(ag.Tensor(x)).data, x, atol=1e-12)
+    assert gradcheck(root, x)
+    assert gradgradcheck(root, x)
+    direction = symmetric()
+    value, tangent = ag.jvp(root, (x,), (direction,))
+    np.testing.assert_allclose(value.data @ tangent.data + tangent.data @ value.data, direction, atol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------- singular values, QR, rank
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_decomposition_multiplies_to_the_matrix(shape: tuple[int, ...]) -> None:
+    x = RNG.normal(size=shape)
+    u, s, vh = linalg.svd(x, full_matrices=False)
+    np.testing.assert_allclose(((u * ag.expand_dims(s, axis=-2)) @ vh).data, x, atol=1e-12)
+    q, r = linalg.qr(x)
+    np.testing.assert_allclose((q @ r).data, x, atol=1e-12)
+    np.testing.assert_allclose(ag.triu(r).data, r.data)
+
+    def again(x: ag.Tensor) -> ag.Tensor:
+        u, s, vh = linalg.svd(x, full_matrices=False)
+        q, r = linalg.qr(x)
+        return (u * ag.expand_dims(s * s, axis=-2)) @ vh + ag.sin(q) @ r
+
+    assert gradcheck(again, x)
+    assert gradgradcheck(again, x)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_square_factors_are_orthogonal(shape: tuple[int, ...]) -> None:
+    m, n = shape[-2:]
+    x = RNG.normal(size=shape)
+    u, s, vh = linalg.svd(x)
+    assert (u.shape[-2:], s.shape[-1], vh.shape[-2:]) == ((m, m), min(m, n), (n, n))
+    for factor in (u, vh, linalg.qr(x, mode="complete").Q):
+        np.testing.assert_allclose(
+            (factor @ factor.mT).data, np.broadcast_to(np.eye(factor.shape[-1]), factor.shape), atol=1e-12
+        )
+    core = np.zeros(shape)
+    core[..., range(min(m, n)), range(min(m, n))] = s.data
+    np.testing.assert_allclose((u @ core @ vh).data, x, atol=1e-12)
+    q, r = linalg.qr(x, mode="complete")
+    assert (q.shape[-2:], r.shape) == ((m, m), shape)
+    np.testing.assert_allclose((q @ r).data, x, atol=1e-12)
+
+
+def test_a_completed_factor_has_no_derivative_and_says_so() -> None:
+    x = leaf(RNG.normal(size=(3, 2)))
+    u, s, vh = linalg.svd(x)
+    ag.sum(s).backward()
+    ag.sum(vh).backward()
+    with pytest.raises(
+        GradientError, match=r"a gradient arrived at the square factor \(3, 3\) float64 of .* Pass full_"
+    ):
+        ag.sum(u).backward()
+    with pytest.raises(GradientError, match="full_matrices=False"):
+        ag.sum(linalg.svd(leaf(x.data.T)).Vh).backward()
+    q, r = linalg.qr(x, mode="complete")
+    ag.sum(r).backward()
+    with pytest.raises(GradientError, match="Pass mode='reduced' and use the others"):
+        ag.sum(q).backward()
+    square = leaf(RNG.normal(size=(2, 2)))
+    ag.sum(linalg.qr(square, mode="complete").Q).backward()
+    assert np.isfinite(square.grad.data).all()
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(DomainError, match="qr: mode is 'r'; choose 'reduced' or 'complete'"):
+        linalg.qr(np.eye(2), mode="r")
+
+
+def test_vectors_of_a_singular_value_zero() -> None:
+    """In a square matrix they are the only ones of theirs; in another they may turn into the space that is left."""
+    square = RNG.normal(size=(3, 3))
+    square[2] = square[0] + square[1]
+    assert np.isfinite(ag.grad(lambda x: ag.sum(ag.singular_vectors(x) ** 3))(square).data).all()
+    tall = np.vstack([square, square[:1]])
+    assert np.isnan(ag.grad(lambda x: ag.sum(ag.singular_vectors(x) ** 3))(tall).data).all()
+
+
+def test_the_rank() -> None:
+    x = RNG.normal(size=(2, 4, 2)) @ RNG.normal(size=(2, 2, 3))
+    assert linalg.matrix_rank(x).tolist() == np.linalg.matrix_rank(x).tolist() == [2, 2]
+    assert linalg.matrix_rank(np.diag([1.0, 0.1, 0.01]), rtol=0.05).item() == 2
+    stack = np.stack([np.diag([1.0, 0.1])] * 2)
+    assert linalg.matrix_rank(stack, rtol=np.array([0.5, 0.05])).tolist() == [1, 2]
+    assert not linalg.matrix_rank(leaf(stack)).requires_grad
+    np.testing.assert_allclose(linalg.pinv(stack, rtol=np.array([0.5, 0.05])).data[:, 1, 1], [0.0, 10.0], atol=1e-12)
+
+
+def test_the_pseudo_inverse_at_a_constant_rank() -> None:
+    """Moved along matrices of its rank, a matrix that lacks full rank has the derivative that the rule says."""
+    left, right = RNG.normal(size=(4, 2)), RNG.normal(size=(2, 3))
+    assert gradcheck(lambda a, b: linalg.pinv(a @ b, rtol=1e-8), left, right)
+
+
+# ------------------------------------------------------------------------------------------------------------- complex
+
+
+def test_complex_constants_are_decomposed_as_numpy_does() -> None:
+    z = RNG.normal(size=(3, 3)) + 1j * RNG.normal(size=(3, 3))
+    hermitian = z @ z.conj().T + np.eye(3)
+    np.testing.assert_allclose(linalg.eigvalsh(hermitian).data, np.linalg.eigvalsh(hermitian))
+    np.testing.assert_allclose(linalg.cholesky(hermitian).data, np.linalg.cholesky(hermitian))
+    upper = linalg.cholesky(hermitian, upper=True).data
+    np.testing.assert_allclose(upper.conj().T @ upper, hermitian)
+    np.testing.assert_allclose(linalg.pinv(z[:, :2]).data, np.linalg.pinv(z[:, :2]))
+    np.testing.assert_allclose(linalg.det(z).data, np.linalg.det(z))
+    u, s, vh = linalg.svd(z)
+    np.testing.assert_allclose((u.data * s.data) @ vh.data, z)
+    q, r = linalg.qr(z)
+    np.testing.assert_allclose(q.data @ r.data, z)
+
+
+def test_results_have_the_standards_names() -> None:
+    x = turned([1.0, 2.0])
+    assert linalg.eigh(x)._fields == ("eigenvalues", "eigenvectors")
+    assert linalg.svd(x)._fields == ("U", "S", "Vh")
+    assert linalg.qr(x)._fields == ("Q", "R")
+    assert linalg.slogdet(x)._fields == ("sign", "logabsdet")

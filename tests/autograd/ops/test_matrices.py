@@ -1,0 +1,98 @@
+"""Norms, powers and diagonals: beside NumPy's, at their kinks, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import linalg
+from autograd.errors import DomainError, ShapeError
+from autograd.testing import gradcheck, gradgradcheck
+
+RNG = np.random.default_rng(0)
+ORDERS = ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("ord", ORDERS)
+@pytest.mark.parametrize("shape", [(3, 3), (2, 4), (2, 3, 2)])
+def test_norms_of_matrices_as_in_numpy(ord: Any, shape: Any) -> None:
+    x = RNG.normal(size=shape)
+    for keepdims in (False, True):
+        norm = linalg.matrix_norm(x, ord=ord, keepdims=keepdims)
+        np.testing.assert_allclose(norm.data, np.linalg.matrix_norm(x, ord=ord, keepdims=keepdims), rtol=1e-12)
+    assert gradcheck(lambda x: linalg.matrix_norm(x, ord=ord), x)
+    assert gradgradcheck(lambda x: linalg.matrix_norm(x, ord=ord), x)
+
+
+@pytest.mark.parametrize("ord", [1, 1.5, 2, 3, math.inf, -math.inf, 0])
+def test_the_norm_of_zero_has_the_gradient_zero(ord: float) -> None:
+    x = ag.Tensor([0.0, 0.0], requires_grad=True)
+    slope = ag.gradients(linalg.vector_norm(x, ord=ord), x, create_graph=True)
+    assert slope.tolist() == [0.0, 0.0]
+    if slope.requires_grad:
+        assert np.isfinite(ag.gradients(ag.sum(slope), x).data).all()
+
+
+@pytest.mark.parametrize("ord", [0.5, 1, 1.5, 2, 3])
+def test_a_zero_in_a_vector_is_no_trouble(ord: float) -> None:
+    slope = ag.grad(lambda x: linalg.vector_norm(x, ord=ord))([0.0, 2.0])
+    assert slope.tolist() == [0.0, 1.0]
+
+
+def test_equal_largest_elements_share() -> None:
+    assert ag.grad(lambda x: linalg.vector_norm(x, ord=math.inf))([-3.0, 1.0, 3.0]).tolist() == [-0.5, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("ord", ["fro", 1, math.inf, "nuc", 2])
+def test_the_norm_of_a_zero_matrix_has_a_finite_gradient(ord: Any) -> None:
+    assert np.isfinite(ag.grad(lambda x: linalg.matrix_norm(x, ord=ord))(np.zeros((2, 2))).data).all()
+
+
+def test_norms_refuse() -> None:
+    with pytest.raises(DomainError, match="matrix_norm: ord is 3; choose 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"):
+        linalg.matrix_norm(np.eye(2), ord=3)
+    with pytest.raises(
+        ShapeError, match=r"matrix_norm takes matrices, in the last two axes, and was given \(3,\) float"
+    ):
+        linalg.matrix_norm(np.ones(3))
+
+
+@pytest.mark.parametrize("n", [-3, -1, 1, 2, 3, 6, 7])
+def test_powers_as_in_numpy(n: int) -> None:
+    x = RNG.normal(size=(2, 3, 3))
+    np.testing.assert_allclose(linalg.matrix_power(x, n).data, np.linalg.matrix_power(x, n), rtol=1e-9)
+    assert gradcheck(lambda x: linalg.matrix_power(x, n), x[0])
+
+
+def test_the_power_zero_is_the_identity() -> None:
+    power = linalg.matrix_power(ag.Tensor(np.zeros((2, 3, 3)), requires_grad=True), 0)
+    np.testing.assert_array_equal(power.data, np.stack([np.eye(3)] * 2))
+
+
+def test_a_power_of_what_is_not_square_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"matrix_power takes square matrices, and was given \(2, 3\) float64"):
+        linalg.matrix_power(np.ones((2, 3)), 2)
+
+
+def test_a_trace_takes_a_dtype() -> None:
+    assert linalg.trace(ag.Tensor(np.eye(2), dtype="float32"), dtype=ag.float64).dtype == ag.float64
+    assert linalg.trace(np.eye(2, dtype=np.int8)).dtype == ag.int64
+
+
+def test_diagonals_are_of_the_last_two_axes() -> None:
+    x = RNG.normal(size=(2, 3, 4))
+    assert linalg.diagonal(x).shape == (2, 3)
+    assert linalg.trace(x).shape == (2,)
+    with pytest.raises(ShapeError, match="a diagonal is in the last two axes, so it needs two of them"):
+        linalg.diagonal(np.ones(3))
+
+
+def test_cross_refuses() -> None:
+    with pytest.raises(ShapeError, match="the vectors have 2 elements in x and 3 in y, and need 3 each"):
+        linalg.cross(np.ones(2), np.ones(3))
+    with pytest.raises(DomainError, match="cross counts its axis from the end where x and y differ in their number of"):
+        linalg.cross(np.ones((3, 3)), np.ones(3), axis=0)

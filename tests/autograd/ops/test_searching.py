@@ -1,0 +1,59 @@
+"""Places, counts and what is unique: beside NumPy's, and the gradient of the values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DomainError, ShapeError
+
+X = np.array([[3.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
+
+
+def test_nonzero_is_numpys() -> None:
+    for ours, theirs in zip(ag.nonzero(X), np.nonzero(X), strict=True):
+        np.testing.assert_array_equal(ours.data, theirs)
+    np.testing.assert_array_equal(ag.Tensor(X)[ag.nonzero(X)].data, X[X != 0])
+    with pytest.raises(ShapeError, match=r"an array of shape \(\) has no axis to find a place along"):
+        ag.nonzero(1.0)
+
+
+def test_what_is_unique_is_numpys() -> None:
+    for name in ("unique_all", "unique_counts", "unique_inverse"):
+        ours, theirs = getattr(ag, name)(X), getattr(np, name)(X)
+        assert ours._fields == theirs._fields
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one.data, other)
+    np.testing.assert_array_equal(ag.unique_values(X).data, np.unique_values(X))
+    assert ag.unique_values(np.array([np.nan, np.nan])).shape == (2,)
+
+
+def test_values_that_are_unique_keep_their_gradient() -> None:
+    x = ag.Tensor(X, requires_grad=True)
+    ag.sum(ag.unique_values(x) * np.array([1.0, 10.0, 100.0])).backward()
+    assert x.grad.tolist() == [[100.0, 1.0, 10.0], [0.0, 0.0, 0.0]]
+
+
+def test_searchsorted_takes_a_sorter() -> None:
+    x = np.array([3.0, 1.0, 2.0])
+    assert ag.searchsorted(x, [2.0, 0.0], sorter=np.argsort(x), side="right").tolist() == [2, 0]
+    with pytest.raises(DomainError, match="searchsorted: side is 'middle'; choose 'left' or 'right'"):
+        ag.searchsorted(x, x, side="middle")
+
+
+def test_unique_parts_refuses() -> None:
+    with pytest.raises(
+        DomainError, match="unique_parts: part is 'all'; choose 'indices', 'inverse_indices' or 'counts'"
+    ):
+        ag.unique_parts(X, part="all")
+
+
+def test_diff_joins_what_comes_before_and_after() -> None:
+    x = ag.Tensor([1.0, 4.0], requires_grad=True)
+    y = ag.diff(x, prepend=ag.zeros(1), append=[9.0])
+    assert y.tolist() == [1.0, 3.0, 5.0]
+    np.testing.assert_array_equal(ag.diff(X, n=2).data, np.diff(X, n=2))
+    np.testing.assert_array_equal(ag.diff(X, n=0).data, X)
+    with pytest.raises(DomainError, match="n must be 0 or more"):
+        ag.diff(x, n=-1)
