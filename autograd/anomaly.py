@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from autograd import backends
-from autograd.errors import AnomalyError
+from autograd.errors import AnomalyError, GradientError
 from autograd.graph import MODE, Mode, Node
 from autograd.op import describe
 
-_HERE = __file__.removesuffix("anomaly.py")
+_WALK = str(Path(__file__).with_name("backward.py"))
+_HERE = f"{Path(__file__).parent}{os.sep}", "<operation"
+_OURS = *_HERE, *(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("nn", "viz"))
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Within it, the first NaN or Inf raises `AnomalyError`, naming the operation and the line of code that called it.
+    """Within it, the first NaN or Inf raises `AnomalyError`, naming the operation, the element and the line of code.
 
-    Forward values are looked at as they are made; a graph recorded within it is looked at again when it is walked
-    backward within it. Everything runs slower: for finding a fault, not for training. Per thread and task.
+    Forward values are looked at as they are made. A walk backward within it looks at what arrives and at what each rule
+    sends on, also where the gradients are recorded; it names the line that called the operation where the forward ran
+    within it, too. Then it also finds arrays that a graph has kept and that were written to since by anyone, which
+    raises `GradientError`. Everything runs slower: for finding a fault, not for training. Per thread and task.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)
@@ -39,8 +45,16 @@ def detect_anomaly() -> Iterator[None]:
         MODE.reset(token)
 
 
+class Origin(str):
+    """The line that called an operation, in words, and marks of the arrays that its node has kept."""
+
+    __slots__ = ("marks",)
+    marks: tuple[int, ...]
+
+
 def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
     """The first element that is NaN or Inf, with its index."""
+    array = getattr(array, "data", array) if hasattr(array, "node") else array
     space = backends.namespace(array)
     if not backends.is_inexact(array.dtype) or bool(space.all(space.isfinite(array))):
         return None
@@ -52,27 +66,99 @@ def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
 
 def check_forward(op: Any, result: Any) -> None:
     """Note where ``result`` was made, and raise where it is not finite."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith(_HERE) or frame.f_code.co_filename.startswith("<operation")
-    ):
-        frame = frame.f_back
-    origin = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    if result.node is not None:
-        result.node.origin = origin
+    origin, within = _called_from(sys._getframe(1))
+    node = result.node
+    if node is not None:
+        node.origin = Origin(origin)
+        node.origin.marks = _marks(node)
     if found := first_bad(result.data):
+        rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
         raise AnomalyError(
-            f"the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}; called at {origin}."
+            f"{rule}the result of {op.name}, {describe(result)}, is {found[0]} at {found[1]}"
+            f"{'' if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])}; "
+            f"called at {origin}."
+        )
+
+
+def _called_from(frame: Any) -> tuple[str, Node | None]:
+    """The user's line, in words, and the node whose rule is running, if the line asked for recorded gradients."""
+    within = line = None
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if within is None and frame.f_code.co_name == "walk" and name == _WALK:
+            within = frame.f_locals["node"]
+        if not name.startswith(_OURS):
+            line = frame
+            break
+        if line is None and not name.startswith(_HERE):
+            line = frame  # of `nn` or `viz`, in case nobody else has called
+        frame = frame.f_back
+    text = "an unknown line" if line is None else f"{line.f_code.co_filename}:{line.f_lineno}"
+    if scope := MODE.get().scope:
+        path, label = scope[-1]
+        text += f", in {label} {path!r}" if path else f", in {label}"
+    if within is not None and within.origin:
+        text += f", for the gradient of {within.op.name} called at {within.origin}"
+    return text, within
+
+
+def _marks(node: Node) -> tuple[int, ...]:
+    """What tells whether an array that ``node`` has kept was written to."""
+    kept = (array for value in node.saved or () for array in (value if isinstance(value, tuple) else (value,)))
+    return tuple(hash(backends.to_numpy(array).tobytes()) for array in kept if getattr(array, "shape", ()))
+
+
+def check_arrival(node: Node, g: Any) -> None:
+    """Raise where what ``node`` has kept was written to since, or what arrives there is not finite."""
+    if node.origin is not None and _marks(node) != getattr(node.origin, "marks", None):
+        raise GradientError(
+            f"an array that {node.op.name} {describe(node)} had kept was written to since, so this graph's gradients "
+            f"would be wrong; called at {node.origin}: write to a copy, or compute the forward again."
+        )
+    check_total(node, g)
+
+
+def check_total(place: Any, g: Any) -> None:
+    """Raise where the gradient that arrives at a node or a leaf is not finite."""
+    if found := first_bad(g):
+        what = f"{place.op.name} {describe(place)}" if place.op else f"Tensor {describe(place)}"
+        raise AnomalyError(
+            f"the gradient that arrives at {what} is {found[0]} at {found[1]}{_line_of(place)}: what its uses sent was "
+            f"finite, so it is their sum, what a hook returned, or what backward was given.{_advice(place)}"
         )
 
 
 def check_backward(node: Node, parts: Any) -> None:
     """Raise where a rule's result is not finite."""
     for i, part in enumerate(parts):
-        found = None if part is None else first_bad(part.data if hasattr(part, "node") else part)
+        found = None if part is None else first_bad(part)
         if found:
             arg = node.op.args[0 if node.op.variadic else i]
             raise AnomalyError(
                 f"the gradient of {node.op.name} by {arg} = {describe(node.inputs[i])} is {found[0]} at {found[1]}"
-                f"{f'; called at {node.origin}' if node.origin else ''}: its value here has no finite derivative."
+                f"{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here has no finite "
+                f"derivative.{_advice(node)}"
             )
+
+
+def _line_of(place: Any) -> str:
+    origin = getattr(place, "origin", None)
+    return f"; called at {origin}" if origin else ""
+
+
+def _advice(place: Any) -> str:
+    known = place.op is None or place.origin
+    return "" if known else " To know the line that called it, run the forward within detect_anomaly, too."
+
+
+def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
+    """``, where x is 0.0``: the elements at ``index`` of those inputs of that shape which the graph still has."""
+    op, told = node.op, []
+    kept = {} if op.variadic or node.saved is None else dict(zip(op.saves, node.saved, strict=True))
+    for i in () if op.variadic else places:
+        value = kept.get(op.args[i])
+        value = getattr(node.inputs[i], "data", None) if value is None else value
+        value = getattr(value, "data", value) if hasattr(value, "node") else value
+        if getattr(value, "shape", None) == shape:
+            told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
+    return f", where {' and '.join(told)}" if told else ""

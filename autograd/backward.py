@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from autograd import backends
-from autograd.anomaly import check_backward
+from autograd.anomaly import check_arrival, check_backward, check_total
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
@@ -62,7 +62,7 @@ def walk(
             raise GradientError("create_graph=True within no_grad would record nothing: walk within enable_grad().")
     anomaly = MODE.get().anomaly
     oldest = order[-1].index if order else 0
-    old = oldest < WRITES[LAST]  # something was written to since: what is kept has to be looked at
+    old = anomaly or oldest < WRITES[LAST]  # something was written to since: what is kept has to be looked at
     take = totals.pop
     for node in order:
         g = take(node, None)
@@ -70,7 +70,7 @@ def walk(
             continue
         if node.hooks:
             g = _hooked(node.hooks, g)
-            old = oldest < WRITES[LAST]
+            old = anomaly or oldest < WRITES[LAST]
         mask = node.mask
         if masks is not None and not (mask := masks[node]):
             yield node, g, ()
@@ -83,6 +83,8 @@ def walk(
             )
         if old:
             _check_memory(node, mask)
+            if anomaly:
+                check_arrival(node, g)
         if create_graph:
             saved = _as_tensors(node, saved)
         if type(g) is not kind:
@@ -112,7 +114,10 @@ def walk(
         yield node, g, parts
     for leaf, total in totals.items():
         if type(leaf) is not Node:
-            yield leaf, _hooked(leaf.hooks, total) if leaf.hooks else total, ()
+            total = _hooked(leaf.hooks, total) if leaf.hooks else total
+            if anomaly:
+                check_total(leaf, total)
+            yield leaf, total, ()
 
 
 def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:

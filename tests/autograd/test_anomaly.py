@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from autograd import Tensor
-from autograd.errors import AnomalyError
+from autograd.errors import AnomalyError, GradientError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -26,7 +27,7 @@ def complaint(f):
 def test_forward_names_the_operation_the_element_and_the_line():
     x = leaf([[1.0, 2.0], [-1.0, 3.0]])
     said, place = complaint(lambda: ag.log(x * 1.0))
-    assert said == f"the result of log, (2, 2) float64, is nan at (1, 0); called at {place}."
+    assert said == f"the result of log, (2, 2) float64, is nan at (1, 0), where x is -1.0; called at {place}."
 
 
 def test_forward_looks_at_what_is_not_recorded_too():
@@ -52,8 +53,8 @@ def test_backward_names_the_operation_its_argument_and_the_line():
     x = leaf([0.0, 4.0], "x")
     said, place = complaint(lambda: ag.sqrt(x).sum().backward())
     assert said == (
-        f"the gradient of sqrt by x = 'x' (2,) float64 is inf at (0,); called at {place}: its value here has no finite "
-        "derivative."
+        f"the gradient of sqrt by x = 'x' (2,) float64 is inf at (0,), where x is 0.0; called at {place}: its value "
+        "here has no finite derivative."
     )
     assert x.grad is None
 
@@ -62,15 +63,119 @@ def test_backward_alone_within_names_the_operation():
     x = leaf([0.0, 4.0])
     y = ag.sqrt(x)
     said, _ = complaint(lambda: y.sum().backward())
-    assert said.startswith("the gradient of sqrt by x = (2,) float64 is inf at (0,): its value here has no")
+    assert said == (
+        "the gradient of sqrt by x = (2,) float64 is inf at (0,), where x is 0.0: its value here has no finite "
+        "derivative. To know the line that called it, run the forward within detect_anomaly, too."
+    )
 
 
-def test_of_recorded_gradients():
+def line_of(f, ahead):
+    """The place of a line of ``f``, that many below its first."""
+    return f"{__file__}:{f.__code__.co_firstlineno + ahead}"
+
+
+def test_at_second_order_a_recorded_gradient_names_the_operation_and_both_lines():
+    def first():
+        x = leaf([4.0, 0.0])
+        y = ag.sqrt(x).sum()
+        ag.gradients(y, x, create_graph=True)
+
+    said, _ = complaint(first)
+    assert said == (
+        "in the gradient of sqrt (2,) float64: the result of over, (2,) float64, is inf at (1,), where x is 1.0 and y "
+        f"is 0.0; called at {line_of(first, 3)}, for the gradient of sqrt called at {line_of(first, 2)}."
+    )
+
+
+def test_at_second_order_a_walk_over_a_recorded_gradient_names_them_too():
+    def second():
+        x = leaf(0.0)
+        y = x**1.5  # its slope is 0 at 0, the slope of that is infinite
+        slope = ag.gradients(y, x, create_graph=True)
+        ag.gradients(slope, x)
+
+    said, _ = complaint(second)
+    assert said == (
+        f"the gradient of power by x = () float64 is inf at (), where x is 0.0; called at {line_of(second, 3)}, for "
+        f"the gradient of power called at {line_of(second, 2)}: its value here has no finite derivative."
+    )
+
+
+def test_of_gradients_recorded_outside():
     x = leaf(0.0)
-    y = x**1.5  # its slope is 0 at 0, the slope of that is infinite
-    slope = ag.gradients(y, x, create_graph=True)
+    slope = ag.gradients(x**1.5, x, create_graph=True)
     said, _ = complaint(lambda: ag.gradients(slope, x))
-    assert "is inf at ()" in said
+    assert said.startswith("the gradient of power by x = () float64 is inf at (), where x is 0.0: its value")
+
+
+def test_of_a_layer_the_line_is_the_users_and_the_module_is_named():
+    net = nn.Sequential(nn.Linear(1, 2, seed=0), nn.Linear(2, 1, seed=0))
+    net[1].weight.data[0, 0] = np.nan
+    said, place = complaint(lambda: net(Tensor([[1.0]])))
+    assert said.startswith("the result of linear, (1, 1) float")
+    assert said.endswith(f", is nan at (0, 0); called at {place}, in Linear '1'.")
+
+
+@pytest.mark.parametrize(
+    ("walk", "place"),
+    [
+        (lambda y, x: y.backward([np.nan, 1.0]), r"exp (2,) float64 is nan at (0,)"),
+        (lambda y, x: (y.register_hook(lambda g: g.data / 0.0), y.sum().backward()), "exp (2,) float64 is inf at (0,)"),
+        (lambda y, x: (x.register_hook(lambda g: g.data / 0.0), y.sum().backward()), "Tensor 'x' (2,) float64 is inf"),
+    ],
+)
+def test_what_arrives_is_told_from_what_a_rule_sends(walk, place):
+    x = leaf([1.0, 2.0], "x")
+    y = ag.exp(x)
+    with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
+        walk(y, x)
+    said = str(caught.value)
+    assert said.startswith(f"the gradient that arrives at {place}")
+    assert "so it is their sum, what a hook returned, or what backward was given." in said
+    assert x.grad is None
+
+
+def test_a_sum_of_finite_gradients_that_is_infinite():
+    x = leaf(0.0)
+    u = ag.exp(x) - 1.0
+    y = u * 1e308 + u * 1e308
+    said, _ = complaint(lambda: y.backward(retain_graph=True))
+    assert said.startswith("the gradient that arrives at subtract () float64 is inf at ()")
+
+
+class TestWrites:
+    """What anyone writes into an array that a graph has kept is found under `detect_anomaly`."""
+
+    @pytest.mark.parametrize("create_graph", [False, True])
+    @pytest.mark.parametrize("which", ["leaf", "constant", "result", "alias"])
+    def test_through_numpy(self, which, create_graph):
+        x, c = leaf([1.0, 2.0], "x"), np.array([3.0, 4.0])
+        with ag.detect_anomaly():
+            y = ag.exp(x * x * c)
+            array = {"leaf": x.data, "constant": c, "result": y.data, "alias": np.from_dlpack(x.detach())}[which]
+            array[0] += 1.0
+            with pytest.raises(
+                GradientError,
+                match=r"an array that (exp|multiply) \(2,\) float64 had kept was written to since, so this graph's "
+                r"gradients would be wrong; called at .*: write to a copy, or compute the forward again",
+            ):
+                y.sum().backward(create_graph=create_graph)
+        assert x.grad is None
+
+    def test_what_was_not_written_to_passes(self):
+        x, c = leaf([1.0, 2.0]), np.array([3.0, 4.0])
+        with ag.detect_anomaly():
+            y = ag.concat([ag.exp(x * c), x]).sum()
+            y.backward()
+        assert x.grad is not None
+
+
+def test_a_graph_recorded_outside_has_no_marks_and_passes():
+    x = leaf([1.0, 2.0])
+    y = ag.exp(x).sum()
+    with ag.detect_anomaly():
+        y.backward()
+    assert x.grad is not None
 
 
 def test_the_first_one_is_told():
