@@ -32,6 +32,9 @@ FORMS = 64
 _HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The memory that programs keep states in."""
 
+_TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
+"""The array of each Tensor that shares it with others, which had and get the same values."""
+
 _numbers = itertools.count(1)
 
 
@@ -105,6 +108,7 @@ class Executable:
                 self.places.append((state.origin, state.origin.data, state in program.updates))
         for state, kept in program.merged.items():
             state.origin.data = kept.origin.data
+            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
             self.places.append((state.origin, kept.origin.data, True))
         self.plan = Plan(program, self.homes, has_kernel)
         emitter = Emitter(self.plan)
@@ -126,13 +130,19 @@ class Executable:
         tensor, array = state.origin, state.origin.data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
-        if not isinstance(array, numpy.ndarray) or not array.flags.writeable or not array.flags.forc:
+        plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
+        if not plain or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
             home[...] = array
             tensor.data = array = home
         memory = owner(array)
         _HOMES[id(memory)] = memory
         return array
+
+    def _has_other_twins(self, state: Value, array: Any) -> bool:
+        """Whether an earlier program put more into this array than this one puts there: they part now."""
+        mine = {state.origin, *(s.origin for s, kept in self.optimized.merged.items() if kept is state)}
+        return any(shared is array and t.data is array and t not in mine for t, shared in list(_TWINS.items()))
 
     def _packed_home(self, state: Value) -> Any:
         """The one array in which several states lie: where they lie together already, else a new one."""

@@ -157,6 +157,7 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: list[tuple[Any, str, Any]] = []
+        self.recorded: set[int] = set()
         self.names: dict[str, int] = {}
 
     # ----------------------------------------------------------------------------------------------------- the values
@@ -319,6 +320,9 @@ class Tracer:
         if type(raw) is Traced:
             return raw
         key = id(tensor)
+        if key not in self.recorded and sys._getframe(2).f_code.co_filename.startswith("<operation"):
+            self.recorded.add(key)  # whether it is frozen decides what is recorded
+            self.guard(tensor, "requires_grad", tensor.requires_grad)
         if key not in self.current:
             name = self.unique(identifier(tensor.name or "state"))
             array = raw if raw.shape else numpy.asarray(raw)
