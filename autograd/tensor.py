@@ -717,6 +717,9 @@ class no_grad:
             raise DTypeError(f"{cls.__name__} decorates a function, or takes nothing; it was given {shown(function)}.")
         return made if function is None else made(function)
 
+    def __init__(self) -> None:  # `__new__` may return a function: this is what a type checker goes by
+        super().__init__()
+
     def __enter__(self) -> None:
         mode = MODE.get()
         MODE.set(Mode(self.grad, mode.scope, mode.anomaly, mode))  # kept there: an instance knows no threads
