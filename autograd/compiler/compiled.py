@@ -16,6 +16,7 @@ import numpy
 from autograd import backends
 from autograd.compiler.emit import Emitter, has_kernel
 from autograd.compiler.optimize import optimize
+from autograd.compiler.packing import HOMES as _HOMES
 from autograd.compiler.plan import Plan, aligned
 from autograd.compiler.primitives import Slot, compute
 from autograd.compiler.program import Program, Value
@@ -28,9 +29,6 @@ from autograd.tensor import Tensor, wrap
 
 FORMS = 64
 """How many programs one function may have before it is said that something is wrong."""
-
-_HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The memory that programs keep states in."""
 
 _TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
 """The array of each Tensor that shares it with others, which had and get the same values."""
@@ -131,8 +129,10 @@ class Executable:
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
-        if not plain or self._has_other_twins(state, array):
-            home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype).reshape(state.shape)
+        turned = state in self.optimized.flipped
+        if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
+            home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
+            home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
             home[...] = array
             tensor.data = array = home
         memory = owner(array)

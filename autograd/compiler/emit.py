@@ -56,6 +56,21 @@ class Emitter:
                 self.scope[name] = self.plan.arrays[value]
         return self.names[value]
 
+    def is_turned(self, value: Value) -> bool:
+        """Whether a matrix is kept transposed."""
+        return value in self.program.flipped and value in self.plan.arrays
+
+    def turned(self, value: Value) -> str:
+        """A value as it is beside a transposed matrix: a matrix transposed, a row upright."""
+        name = self.of(value)
+        if len(value.shape) == 2:
+            return self.bind(f"{name}_T", self.plan.turned(value)) if value in self.plan.arrays else f"{name}.T"
+        if len(value.shape) == 1:
+            if value in self.plan.arrays:
+                return self.bind(f"{name}_upright", self.plan.arrays[value][:, None])
+            return f"{name}[:, None]"
+        return name
+
     def line(self, text: str, comment: str = "") -> None:
         """One more line."""
         self.lines.append((text, comment))
@@ -212,7 +227,10 @@ def has_kernel(instruction: Instruction) -> bool:
 def _elementwise(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
     name = instruction.op
     function = emitter.bind(name, getattr(numpy, name))
-    args = [emitter.of(arg) for arg in instruction.args]
+    if emitter.is_turned(instruction.out):
+        args, out = [emitter.turned(arg) for arg in instruction.args], emitter.turned(instruction.out)
+    else:
+        args = [emitter.of(arg) for arg in instruction.args]
     last = f"out={out}" if name in ("maximum", "minimum") else out  # of these a third argument is deprecated
     emitter.line(f"{function}({', '.join([*args, last])})", comment)
 
@@ -223,12 +241,18 @@ def _reduction(emitter: Emitter, instruction: Instruction, out: str, comment: st
     x, params = emitter.of(instruction.args[0]), instruction.params
     axis = params["axis"]
     axis = axis[0] if axis is not None and len(axis) == 1 else axis
+    if emitter.is_turned(instruction.args[0]) and isinstance(axis, int) and not params["keepdims"]:
+        x, axis = emitter.turned(instruction.args[0]), 1 - axis
     kept = ", True" if params["keepdims"] else ""
     emitter.line(f"{function}({x}, {axis}, None, {out}{kept})", comment)
 
 
 def _dot(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
-    x, y = map(emitter.of, instruction.args)
+    if emitter.is_turned(instruction.out):
+        y, x = map(emitter.turned, instruction.args)
+        out = emitter.turned(instruction.out)
+    else:
+        x, y = map(emitter.of, instruction.args)
     emitter.line(f"{x}.dot({y}, {out})", comment)
 
 
@@ -267,7 +291,10 @@ def _pack(emitter: Emitter, instruction: Instruction, out: str, comment: str) ->
 
 def _take(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
     x, indices = map(emitter.of, instruction.args)
-    emitter.line(f"{x}.take({indices}, {instruction.params['axis']}, {out}, 'clip')", comment)
+    axis = instruction.params["axis"]
+    if emitter.is_turned(instruction.out):
+        x, out, axis = emitter.turned(instruction.args[0]), emitter.turned(instruction.out), 1 - axis
+    emitter.line(f"{x}.take({indices}, {axis}, {out}, 'clip')", comment)
 
 
 def _where(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
@@ -285,7 +312,17 @@ def _draw(emitter: Emitter, instruction: Instruction, out: str, comment: str) ->
                  f"{function}(None, {dtype}, out={out})", comment)
 
 
+def _with_ones(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
+    """What was not written beside the ones is copied there."""
+    (x,) = instruction.args
+    part = emitter.plan.arrays[instruction.out][:, :-1]
+    if x not in emitter.plan.placed or not numpy.shares_memory(emitter.plan.arrays[x], part):
+        target = emitter.bind(f"{out}_part", part)
+        emitter.line(f"{emitter.bind('copyto', numpy.copyto)}({target}, {emitter.of(x)})", comment)
+
+
 KERNELS: dict[str, Kernel] = {
+    "with_ones": _with_ones,
     "elementwise": _elementwise,
     "reduction": _reduction,
     "dot": _dot,

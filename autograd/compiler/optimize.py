@@ -559,6 +559,12 @@ def _same_counters(program: Program) -> Program:
     return same_counters(program)
 
 
+def _arrange(program: Program) -> Program:
+    from autograd.compiler.layout import arrange
+
+    return arrange(program)
+
+
 def _pack(program: Program) -> Program:
     from autograd.compiler.packing import pack
 
@@ -577,6 +583,7 @@ PASSES: list[tuple[str, Pass]] = [
     ("common subexpressions again", common_subexpressions),
     ("same counters", _same_counters),
     ("common subexpressions of counters", common_subexpressions),
+    ("orders in memory, biases as weights", _arrange),
     ("pack", _pack),
     ("dead code at last", dead_code),
 ]

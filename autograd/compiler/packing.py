@@ -3,6 +3,7 @@ by one call each."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from autograd.compiler.optimize import Rewriter
 from autograd.compiler.primitives import ELEMENTWISE
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.tensor import wrap
+
+HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""The memory that programs keep states in."""
 
 SMALL = 1 << 16
 """The bytes of the largest state that is packed: a larger one is updated at once, while its gradient is in the cache."""
@@ -103,7 +107,7 @@ def pack(program: Program, small: int = SMALL) -> Program:
     producers = program.producers()
     free = [
         s for s in program.updates
-        if s.shape and s.dtype.kind == "f" and s.nbytes <= small and s not in program.packed
+        if s.shape and s.dtype.kind == "f" and s.nbytes <= small
     ]  # fmt: skip
     for first in free:
         group: list[tuple[Value, Match]] = []
@@ -116,11 +120,11 @@ def pack(program: Program, small: int = SMALL) -> Program:
                 group.append((state, match))
                 taken |= {*match.states.values()}
         if len(group) > 1:
-            return pack(_packed(program, group), small)
+            return pack(packed(program, group), small)
     return program
 
 
-def _packed(program: Program, group: Sequence[tuple[Value, Match]]) -> Program:
+def packed(program: Program, group: Sequence[tuple[Value, Match]]) -> Program:
     """The program with the states of ``group`` (and those updated with them) in one flat state for each role."""
     writer = Rewriter(program)
     producers = program.producers()
@@ -136,9 +140,11 @@ def _packed(program: Program, group: Sequence[tuple[Value, Match]]) -> Program:
         parts = [(m.origin.data, m in program.flipped) for m in members]
         now = numpy.concatenate([(a.T if flip else a).reshape(-1) for a, flip in parts])
         whole.origin = wrap(now, name=whole.name)
-        homes[whole] = list(zip(members, starts, strict=True))
+        homes[whole] = []
         flat[role] = whole
-        for member, start in homes[whole]:
+        for member, start in zip(members, starts, strict=True):
+            inner = homes.pop(member, [(member, 0)])
+            homes[whole] += [(each, start + offset) for each, offset in inner]
             piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
             writer.now[member] = writer.emit("piece", (whole,), piece, member.name)
             del updates[member]
@@ -152,9 +158,18 @@ def _packed(program: Program, group: Sequence[tuple[Value, Match]]) -> Program:
         return flat[value] if value in flat else writer.of(value)
 
     def pack_leaf(leaf: Value) -> None:
-        members = [match.leaves[leaf] for _, match in group]
-        flips = tuple(state in program.flipped for state, _ in group)
-        flat[leaf] = writer.emit("pack", [writer.of(m) for m in members], {"flips": flips}, f"packed_{leaf.name}")
+        members: list[Value] = []
+        flips: list[bool] = []
+        for state, match in group:
+            member = writer.of(match.leaves[leaf])
+            inner = writer.producers.get(member)
+            if inner is not None and inner.op == "pack":  # what is packed already is packed here as well
+                members += inner.args
+                flips += inner.params["flips"]
+            else:
+                members.append(member)
+                flips.append(state in program.flipped)
+        flat[leaf] = writer.emit("pack", members, {"flips": tuple(flips)}, f"packed_{leaf.name}")
 
     for value, leaf in waiting.items():
         if value not in producers:
@@ -174,10 +189,14 @@ def _packed(program: Program, group: Sequence[tuple[Value, Match]]) -> Program:
     # What is read of the packed results elsewhere is a piece of them.
     outside = {arg for i in program.instructions if i.out not in place for arg in i.args}
     outside |= {*program.outputs, *updates.values()}
+    kept = writer.instructions
+    writer.instructions = []
     for value, (role, i) in place.items():
         if value in outside:
             piece = {"start": starts[i], "shape": value.shape, "flip": group[i][0] in program.flipped}
             writer.now[value] = writer.emit("piece", (flat[role],), piece, value.name)
+    for instruction in kept:  # some of them read what was packed only after them
+        writer.keep(instruction)
     changed = writer.finish()
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
     changed.updates |= {flat[role]: flat[program.updates[role]] for role in first.states}

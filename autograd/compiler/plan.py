@@ -146,6 +146,7 @@ class Plan:
         self.copies: list[tuple[Value, Value]] = []
         self.numbers = self._numbers()
         self.placed: set[Value] = set()
+        self._transposes: dict[int, tuple[Any, Any]] = {}
         self.pool = Pool()
         self.in_place = 0
         self._has_kernel = has_kernel
@@ -155,7 +156,8 @@ class Plan:
         program, arrays = self.program, self.arrays
         for value in program.values():
             if value.kind == "constant":
-                arrays[value] = numpy.asarray(value.data)
+                data = numpy.asarray(value.data)
+                arrays[value] = numpy.ascontiguousarray(data.T).T if value in program.flipped else data
             elif value.kind == "knob":
                 arrays[value] = numpy.zeros((), value.dtype)
         roots: dict[Value, Value] = {}
@@ -180,13 +182,21 @@ class Plan:
                     continue
             elif not self._has_kernel(instruction):
                 continue
-            if instruction.op == "pack" and out in arrays:
+            if instruction.op in ("pack", "with_ones") and out in arrays:
+                continue
+            if instruction.op == "with_ones":
+                arrays[out] = self._with_ones(out)
                 continue
             if out in within:
                 whole, start, flip = within[out]
-                if whole not in arrays:
-                    blocks[whole], arrays[whole] = self.pool.take(whole.shape, whole.dtype)
-                arrays[out] = compute("piece", {"start": start, "shape": out.shape, "flip": flip}, (arrays[whole],))
+                if start < 0:
+                    arrays[whole] = self._with_ones(whole)
+                    arrays[out] = arrays[whole][:, :-1]
+                else:
+                    if whole not in arrays:
+                        blocks[whole], arrays[whole] = self.pool.take(whole.shape, whole.dtype)
+                    piece = {"start": start, "shape": out.shape, "flip": flip}
+                    arrays[out] = compute("piece", piece, (arrays[whole],))
                 self.placed.add(out)
                 self._give_back(blocks, last, i, out)
                 continue
@@ -200,7 +210,10 @@ class Plan:
                 arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
                 self.in_place += 1
             else:
-                blocks[out], arrays[out] = self.pool.take(out.shape, out.dtype)
+                shape = out.shape[::-1] if out in program.flipped else out.shape
+                blocks[out], arrays[out] = self.pool.take(shape, out.dtype)
+                if out in program.flipped:
+                    arrays[out] = self._transpose(arrays[out])
             self._give_back(blocks, last, i, out)
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
 
@@ -208,12 +221,34 @@ class Plan:
         for value in [v for v in blocks if last.get(v, -1) <= i and v is not out]:
             self.pool.give(blocks.pop(value))
 
+    def turned(self, value: Value) -> Any:
+        """The transpose of a value's array: one object for one array, so that NumPy sees what is in place."""
+        return self._transpose(self.arrays[value])
+
+    def _transpose(self, array: Any) -> Any:
+        if id(array) not in self._transposes:
+            other = array.T
+            self._transposes[id(array)], self._transposes[id(other)] = (array, other), (other, array)
+        return self._transposes[id(array)][1]
+
+    def _with_ones(self, out: Value) -> Any:
+        """A buffer of its own, transposed, whose last column is 1 from now on."""
+        rows, columns = out.shape
+        block = aligned(shapes.size(out.shape) * out.dtype.itemsize).view(out.dtype).reshape(columns, rows)
+        block[-1] = 1
+        return block.T
+
     def _within(self, last: dict[Value, int]) -> dict[Value, tuple[Value, int, bool]]:
         """For what is only made to be packed, where it is to be written in the buffer."""
         found: dict[Value, tuple[Value, int, bool]] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         makers = {i.out: i for i in self.order}
         for instruction in self.order:
+            if instruction.op == "with_ones":
+                arg = instruction.args[0]
+                maker = makers.get(arg)
+                if maker is not None and not is_view(maker) and self._has_kernel(maker) and arg not in kept:
+                    found.setdefault(arg, (instruction.out, -1, True))
             if instruction.op != "pack":
                 continue
             start = 0

@@ -114,6 +114,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "draw": _draw,
     "check_range": _check_range,
     "copy": lambda x: x.copy(),
+    "with_ones": lambda x: numpy.concatenate([x, numpy.ones((x.shape[0], 1), x.dtype)], axis=1),
     "piece": _piece,
     "pack": lambda *arrays, flips: numpy.concatenate(
         [(x.T if flip else x).reshape(-1) for x, flip in zip(arrays, flips, strict=True)]
@@ -211,6 +212,8 @@ def infer(name: str, params: dict[str, Any], args: Sequence[Any]) -> tuple[shape
     if name == "take_sure":
         x, axis = args[0], params["axis"]
         return (*x.shape[:axis], *args[1].shape, *x.shape[axis + 1 :]), x.dtype
+    if name == "with_ones":
+        return (args[0].shape[0], args[0].shape[1] + 1), args[0].dtype
     if name == "piece":
         return params["shape"], args[0].dtype
     if name == "pack":

@@ -1,0 +1,259 @@
+"""Which matrices are kept transposed, and biases as one more row of the weights: what BLAS and NumPy do fastest.
+
+The order in which a matrix lies in memory is no part of a program: values that meet entry by entry share it, products
+take any, and one of a layer's three products is always in BLAS' slow form. `arrange` weighs the ways by their cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograd import shapes
+from autograd.compiler.optimize import Rewriter, common_subexpressions, dead_code
+from autograd.compiler.packing import HOMES, Match, packed
+from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS
+from autograd.compiler.program import Instruction, Program, Value
+from autograd.memory import owner
+
+# Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: what matters
+# is which of two ways is faster, and that is alike on others.
+CALL = 30_000
+"""A call of NumPy's."""
+ENTRY = 10
+"""One entry of an elementwise call."""
+ROW = 700
+"""One row of an elementwise call that broadcasts a row or a column."""
+REDUCED_ROW = 6_000
+"""One row that is reduced by itself."""
+SLOW = 1.35
+"""A product whose second operand is read across its rows."""
+
+
+def is_matrix(value: Value) -> bool:
+    """Whether an order in memory is a question."""
+    return len(value.shape) == 2 and min(value.shape) > 1
+
+
+class Orders:
+    """Groups of matrices that share an order, or have opposite ones; and the order of those that have no choice."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.parents: dict[Value, tuple[Value, bool]] = {}
+        self.pinned: dict[Value, bool] = {}
+        for instruction in program.instructions:
+            self._constrain(instruction)
+        for state, value in program.updates.items():
+            self.tie(state, value)
+        for value in program.values():
+            if not is_matrix(value):
+                continue
+            if value.kind == "input":
+                self.pin(value, False)
+            elif value.kind == "state":
+                array = value.origin.data
+                flags = getattr(array, "flags", None)
+                transposed = flags is not None and flags.f_contiguous and not flags.c_contiguous
+                if value not in program.updates or transposed or id(owner(array)) in HOMES:
+                    self.pin(value, transposed)
+
+    def find(self, value: Value) -> tuple[Value, bool]:
+        """The group of a value, and whether it is the other way round there."""
+        turned = False
+        while value in self.parents:
+            value, by = self.parents[value]
+            turned ^= by
+        return value, turned
+
+    def tie(self, a: Value, b: Value, turned: bool = False) -> None:
+        """Have two values share their order, or (``turned``) have opposite ones."""
+        if not (is_matrix(a) and is_matrix(b)):
+            return
+        (p, s), (q, t) = self.find(a), self.find(b)
+        if p is not q:
+            self.parents[p] = q, s ^ t ^ turned
+            if p in self.pinned:
+                self.pinned.setdefault(q, self.pinned.pop(p) ^ s ^ t ^ turned)
+
+    def pin(self, value: Value, turned: bool) -> None:
+        """Leave a value no choice."""
+        if is_matrix(value):
+            group, by = self.find(value)
+            self.pinned.setdefault(group, turned ^ by)
+
+    def _constrain(self, instruction: Instruction) -> None:
+        op, out, args = instruction.op, instruction.out, instruction.args
+        if op in ELEMENTWISE or op in ("where", "astype", "copy"):
+            for arg in args:
+                if arg.shape == out.shape:
+                    self.tie(out, arg)
+                else:
+                    self.pin(arg, False)
+        elif op == "permute_dims" and len(out.shape) == 2:
+            self.tie(out, args[0], turned=instruction.params["axes"] == (1, 0))
+        elif op == "piece":
+            self.pin(out, instruction.params["flip"])
+        elif op == "pack":
+            for arg, flip in zip(args, instruction.params["flips"], strict=True):
+                self.pin(arg, flip)
+        elif op == "with_ones":
+            self.pin(out, True)
+            self.pin(args[0], True)
+        elif op == "matmul" and all(len(arg.shape) <= 2 for arg in args):
+            pass
+        elif op == "take_sure" or op in REDUCTIONS:
+            pass
+        else:
+            for value in (out, *args):
+                self.pin(value, False)
+
+    def places(self) -> dict[Value, tuple[Value, bool]]:
+        """For each matrix its group, and whether it is the other way round there."""
+        return {v: self.find(v) for v in self.program.values() if is_matrix(v)}
+
+
+def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
+    """What an instruction costs where the matrices are ``flipped`` that are kept transposed."""
+    op, out, args = instruction.op, instruction.out, instruction.args
+    if op in ("permute_dims", "reshape", "piece", "with_ones", "pack") or not out.shape:
+        return 0
+    if op == "matmul" and all(len(a.shape) == 2 for a in args):
+        first, second = args[::-1] if flipped(out) else args
+        across = [is_matrix(x) and flipped(x) ^ flipped(out) for x in (first, second)]
+        work = shapes.size(args[0].shape) * args[1].shape[1]
+        return CALL + work * (SLOW if across[1] else 1.1 if across[0] else 1.0)
+    if op in REDUCTIONS and len(args[0].shape) == 2 and is_matrix(args[0]):
+        axes = shapes.normalize_axes(instruction.params["axis"], 2)
+        turned = flipped(args[0])
+        along = axes == ((0,) if turned else (1,))
+        return CALL * 3 + args[0].shape[turned] * (REDUCED_ROW if along else ROW)
+    cost = CALL + ENTRY * shapes.size(out.shape)
+    if op in ELEMENTWISE and is_matrix(out) and any(a.shape not in (out.shape, ()) for a in args):
+        cost += ROW * out.shape[flipped(out)]
+    return cost
+
+
+def arranged(program: Program) -> tuple[float, Program]:
+    """The program with the orders that cost least, and this cost."""
+    orders = Orders(program)
+    places = orders.places()
+    touched: dict[Value, list[Instruction]] = {}
+    for instruction in program.instructions:
+        for group in {places[v][0] for v in (instruction.out, *instruction.args) if v in places}:
+            touched.setdefault(group, []).append(instruction)
+    free = [group for group in touched if group not in orders.pinned]
+    best: tuple[float, frozenset[Value]] | None = None
+    for start in (False, True):
+        ways = dict.fromkeys(free, start) | orders.pinned
+
+        def flipped(value: Value, ways: dict[Value, bool] = ways) -> bool:
+            group, by = places.get(value, (None, False))
+            return group is not None and ways.get(group, False) ^ by
+
+        better = True
+        while better:
+            better = False
+            for group in free:
+                before = sum(cost_of(i, flipped) for i in touched[group])
+                ways[group] ^= True
+                if sum(cost_of(i, flipped) for i in touched[group]) < before:
+                    better = True
+                else:
+                    ways[group] ^= True
+        cost = sum(cost_of(i, flipped) for i in program.instructions)
+        if best is None or cost < best[0]:
+            best = cost, frozenset(v for v in places if flipped(v))
+    assert best is not None
+    members = {member for whole in program.packed.values() for member, _ in whole}
+    return best[0], program.changed(flipped=best[1] | (program.flipped & members))
+
+
+def arrange(program: Program) -> Program:
+    """Choose the order of every matrix, with or without the biases as rows of the weights."""
+    cost, plain = arranged(program)
+    other = augment(program)
+    if other is program:
+        return plain
+    new, augmented = arranged(other)
+    return augmented if new < cost else plain
+
+
+# ------------------------------------------------------------------------------------------ the bias as one more weight
+
+
+def _layers(program: Program) -> Iterator[tuple[Instruction, Instruction, Instruction, Value, Value]]:
+    """Sums ``h @ W.T + b`` of what an elementwise call made, with W and b updated alike, and their gradients
+    ``delta.T @ h`` and ``ones @ delta``: the sum, the product, and what made h; W and b."""
+    producers, uses = program.producers(), program.uses()
+    for added in program.instructions:
+        if added.op != "add" or len(added.out.shape) != 2:
+            continue
+        product, bias = added.args
+        made = producers.get(product)
+        if made is None or made.op != "matmul" or bias not in program.updates or len(bias.shape) != 1:
+            continue
+        h, transposed = made.args
+        turn = producers.get(transposed)
+        if turn is None or turn.op != "permute_dims" or turn.args[0] not in program.updates:
+            continue
+        weight, source = turn.args[0], producers.get(h)
+        plain = source is not None and source.op in ELEMENTWISE and h.shape == source.out.shape
+        if source is None or not plain or len(h.shape) != 2 or len(uses[product]) != 1 or uses[bias] == []:
+            continue
+        if weight.dtype == bias.dtype == h.dtype == added.out.dtype and weight.shape[0] == bias.shape[0]:
+            yield added, made, source, weight, bias
+
+
+def augment(program: Program) -> Program:
+    """Keep a layer's bias as one more column of its weights, and a column of ones beside what it is given: the sum, and
+    the bias's gradient, are then part of the products."""
+    producers = program.producers()
+    for added, product, source, weight, bias in _layers(program):
+        match = Match(program, producers)
+        if not match.alike(weight, bias, weight.shape, bias.shape) or len(match.leaves) != 1:
+            continue
+        ((of_weight, of_bias),) = match.leaves.items()
+        g, s = producers[of_weight], producers[of_bias]
+        if g.op != "matmul" or s.op != "matmul" or len(s.args[0].shape) != 1 or s.args[0].kind != "constant":
+            continue
+        turn = producers.get(g.args[0])
+        if turn is None or turn.op != "permute_dims" or turn.args[0] is not s.args[1] or g.args[1] is not source.out:
+            continue
+        if not bool((s.args[0].data == 1).all()):
+            continue
+        return augment(_augmented(program, (added, product, source, weight, bias), (of_weight, of_bias)))
+    return program
+
+
+def _augmented(program: Program, layer: Any, leaves: tuple[Value, Value]) -> Program:
+    added, product, source, weight, bias = layer
+    producers = program.producers()
+    first, second = Match(program, producers), Match(program, producers)
+    first.alike(weight, weight, weight.shape, weight.shape)
+    second.alike(weight, bias, weight.shape, bias.shape)
+    program = program.changed(flipped=program.flipped | set(first.states) | {leaves[0]})
+    together = packed(program, [(weight, first), (bias, second)])
+    makers, writer = together.producers(), Rewriter(together)
+    whole = next(w for w, members in together.packed.items() if members[0][0] is weight)
+    rows, columns = weight.shape[0], weight.shape[1] + 1
+    wide: list[Value] = []
+    for instruction in together.instructions:
+        out, args = instruction.out, instruction.args
+        if out is added.out:
+            both = writer.emit("piece", (whole,), {"start": 0, "shape": (rows, columns), "flip": True}, f"{weight.name}_bias")
+            turned = writer.emit("permute_dims", (both,), {"axes": (1, 0)})
+            writer.now[out] = writer.emit("matmul", (wide[0], turned), {}, out.name)
+        elif instruction.op == "pack" and set(args) == set(leaves):
+            gradient = makers[leaves[0]]
+            turned = writer.of(gradient.args[0])
+            found = writer.emit("matmul", (turned, wide[0]), {}, f"{leaves[0].name}_bias")
+            writer.now[out] = writer.emit("pack", (found,), {"flips": (True,)}, out.name)
+            for leaf, index in zip(leaves, ((slice(None), slice(columns - 1)), (slice(None), columns - 1)), strict=True):
+                writer.now[leaf] = writer.emit("getitem", (found,), {"index": index}, leaf.name)
+        else:
+            writer.keep(instruction)
+            if out is source.out:
+                wide.append(writer.emit("with_ones", (out,), {}, f"{out.name}_1"))
+    changed = writer.finish()
+    return dead_code(common_subexpressions(changed))
