@@ -600,11 +600,17 @@ def all_reduce(ranks: int, rank: int, share: Callable[[Any], Any]) -> Callable[[
 
     ``share`` gives every rank what it was given on rank 0. The result takes an array, a contiguous one of the same size
     on every rank, that is to become the sum, and gives a function that says whether it is already: until then nothing
-    may be read from it. Written after the documentation of CuPy 14; it has not been run.
+    may be read from it. Raises `DeviceError` where CuPy finds no NCCL. Written after the documentation of CuPy 14; it
+    has not been run.
     """
     cupy, _ = _cupy()
     from cupy.cuda import nccl
 
+    if not nccl.available:
+        raise DeviceError(
+            "gradients are added over several GPUs by NCCL, which CuPy does not find: pip install nvidia-nccl-cu13 for "
+            "CUDA 13, or nvidia-nccl-cu12 for CUDA 12."
+        )
     communicator = nccl.NcclCommunicator(ranks, share(nccl.get_unique_id() if rank == 0 else None), rank)
     kinds = {"float16": nccl.NCCL_FLOAT16, "float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64}
 

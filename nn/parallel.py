@@ -298,7 +298,7 @@ class Parallel:
             while not done():
                 waited = time.monotonic() - start
                 if limit is not None and waited > limit:
-                    raise self._known(f"{self._missing()} has not answered for {limit:g} seconds")
+                    raise self._known(f"{self._missing()} has not answered for {limit:g} s")
                 if waited < BUSY:
                     _make_way()
                 else:

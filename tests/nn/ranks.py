@@ -1,0 +1,253 @@
+"""What the ranks of test_parallel.py run: ``python ranks.py PROGRAM FOLDER``. Each leaves what it saw in FOLDER."""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import autograd as ag
+import nn
+from nn.parallel import Parallel
+
+X = np.random.default_rng(5).standard_normal((100, 6))
+Y = np.random.default_rng(6).integers(0, 3, 100)
+TRAIN, HELD = (X[:85], Y[:85]), (X[85:], Y[85:])
+BATCHES = [slice(0, 40), slice(40, 41), slice(41, 85)]
+WEIGHED = {
+    "sgd": lambda p: nn.optim.SGD(p, lr=0.3, momentum=0.9, weight_decay=0.01),
+    "adam": lambda p: nn.optim.Adam(p, lr=0.05, weight_decay=0.01),
+    "adamw": lambda p: nn.optim.AdamW(p, lr=0.05, weight_decay=0.1),
+    "rmsprop": lambda p: nn.optim.RMSprop(p, lr=0.02, weight_decay=0.01),
+}
+RUNS = {
+    **{f"{name} {size}": (name, {"data": TRAIN, "batch_size": size}) for name in WEIGHED for size in (16, 84)},
+    "clipped": ("sgd", {"data": TRAIN, "batch_size": 13, "max_norm": 0.1}),
+    "batches": ("adam", {"data": [(X[rows].tolist(), Y[rows].tolist()) for rows in BATCHES]}),
+    "regression": (
+        "adam",
+        {"data": (X[:, :5], X[:, 5:]), "batch_size": 30, "loss": nn.functional.mse_loss, "seed": None},
+    ),
+    "validated": ("adamw", {"data": TRAIN, "batch_size": 10, "validation": HELD, "patience": 2, "epochs": 30}),
+    "plateau": ("sgd", {"data": TRAIN, "batch_size": 10, "validation": HELD, "reduce": True, "epochs": 8}),
+    "stopped": ("sgd", {"data": TRAIN, "batch_size": 50, "callback": lambda history: history.epochs == 3}),
+    "float32": ("adamw", {"data": TRAIN, "batch_size": 16, "dtype": "float32"}),
+}
+
+
+def model_of(seed, inputs=6, outputs=3, dtype="float64"):
+    return nn.MLP([inputs, 8, outputs], seed=seed, dtype=dtype)
+
+
+def trained(name, parallel=None):
+    """The run's model and history. Each rank draws other weights and another order: rank 0's must win."""
+    optimizer, given = RUNS[name]
+    given = {"epochs": 4, "seed": 7, "loss": nn.functional.cross_entropy, "dtype": "float64", **given}
+    rank = parallel.rank if parallel else 0
+    regression = name == "regression"
+    model = model_of(rank, 5 if regression else 6, 1 if regression else 3, given.pop("dtype"))
+    optimizer = WEIGHED[optimizer](model.parameters())
+    if given.pop("reduce", False):
+        given["schedule"] = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=0.2)
+    if given["seed"] is not None:
+        given["seed"] += rank
+    if rank:
+        given.pop("callback", None)
+    history = nn.fit(model, optimizer=optimizer, progress=False, parallel=parallel, **given)
+    return model, history
+
+
+def same(folder):
+    with Parallel() as parallel:
+        for name in RUNS:
+            model, history = trained(name, parallel)
+            weights = {key: value.numpy() for key, value in model.state_dict().items()}
+            digest = hashlib.sha256(b"".join(array.tobytes() for array in weights.values())).hexdigest()
+            (folder / f"{name} {parallel.rank}.digest").write_text(digest)
+            if parallel.rank == 0:
+                nn.save({**weights}, folder / f"{name}.npz")
+                history.save(folder / f"{name}.json")
+
+
+class Normalised(nn.Module):
+    """A batch normalisation and a dropout in few lines: it sees all rows, draws random numbers, has a buffer."""
+
+    def __init__(self, seed):
+        self.inside = model_of(seed)
+        self.register_buffer("mean", ag.zeros(6))
+        self.rng = np.random.default_rng(1)
+
+    def forward(self, x):
+        if self.training:
+            mean = x.detach().mean(axis=0)
+            self.mean = 0.9 * self.mean + 0.1 * mean
+            x = (x - mean) * ag.asarray(self.rng.random(x.shape) < 0.9)
+            return self.inside(x)
+        return self.inside(x - self.mean)
+
+
+def repeats(folder):
+    with Parallel() as parallel:
+        for attempt in "first", "second":
+            model = Normalised(parallel.rank)
+            nn.fit(
+                model,
+                nn.functional.cross_entropy,
+                nn.optim.SGD(model.parameters(), lr=0.1),
+                TRAIN,
+                epochs=3,
+                batch_size=9,
+                validation=HELD,
+                progress=False,
+                parallel=parallel,
+            )
+            state = np.concatenate([value.numpy().reshape(-1) for value in model.state_dict().values()])
+            np.save(folder / f"{attempt} {parallel.rank}.npy", state)
+
+
+def averaged(folder):
+    with Parallel() as parallel:
+        rank = parallel.rank
+        w, of_one, of_none, frozen = (ag.Tensor([1.0, 2.0], requires_grad=True) for _ in range(4))
+        frozen.requires_grad_(False)
+        w.grad = ag.Tensor([rank + 1.0, 10.0])
+        of_one.grad = ag.Tensor([3.0, 6.0]) if rank == 1 else None
+        loss = parallel.average([w, of_one, frozen, of_none], loss=rank + 0.5, count=2 if rank else 1)
+        seen = [loss, w.grad.tolist(), of_one.grad.tolist(), of_none.grad, frozen.grad]
+        untouched = parallel.average([w], loss=float("inf") if rank else 0.0, count=1), w.grad.tolist()
+        said = parallel.broadcast({"from": rank})
+        rows = [len(parallel.share(range(n), range(n))[0]) for n in range(6)]
+        content = [seen, untouched, said, parallel.total(rank, 1), rows, parallel.local_rank, parallel.device("cuda")]
+        (folder / f"{rank}.json").write_text(json.dumps(content))
+
+
+class Fault:
+    """A loss that does something in the third epoch, on one rank."""
+
+    def __init__(self, parallel, rank, action):
+        self.parallel, self.rank, self.action, self.calls = parallel, rank, action, 0
+
+    def __call__(self, output, y):
+        self.calls += 1
+        lost = nn.functional.cross_entropy(output, y)
+        if self.parallel.rank == self.rank and self.calls == 11:  # of 5 in an epoch
+            return self.action(lost)
+        return lost
+
+
+def faulty(folder, rank, action, timeout=20.0):
+    """Train with a `Fault`; leave the error of each rank, and of rank 0 the weights."""
+    parallel = Parallel(timeout=timeout)
+    try:
+        with parallel:
+            model = model_of(0)
+
+            def keep(history):
+                nn.save(model, folder / "model.npz")
+                parallel.last_words = f"lost after epoch {history.epochs}"
+
+            history = nn.fit(
+                model,
+                Fault(parallel, rank, action),
+                nn.optim.SGD(model.parameters(), lr=0.1),
+                TRAIN,
+                epochs=6,
+                batch_size=17,
+                callback=keep,
+                progress=False,
+                parallel=parallel,
+            )
+            ended = history.note
+    except Exception as error:
+        ended = f"{type(error).__name__}: {error}"
+        if hasattr(error, "history"):
+            ended += f" ({error.history.epochs} epochs)"
+    (folder / f"{parallel.rank}.txt").write_text(ended)
+    if not ended.startswith("Interrupted"):
+        sys.exit(3)
+
+
+def raises(folder):
+    def action(lost):
+        raise ValueError("the disk is full.")
+
+    faulty(folder, 1, action)
+
+
+def rank_0_raises(folder):
+    def action(lost):
+        raise ValueError("the disk is full.")
+
+    faulty(folder, 0, action)
+
+
+def diverges(folder):
+    faulty(folder, 1, lambda lost: lost * float("nan"))
+
+
+def interrupted(folder):
+    def action(lost):
+        signal.raise_signal(signal.SIGINT)
+        return lost
+
+    faulty(folder, 1, action)
+
+
+def killed(folder):
+    faulty(folder, 1, lambda lost: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def rank_0_killed(folder):
+    faulty(folder, 0, lambda lost: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def sleeps(folder):
+    faulty(folder, 1, lambda lost: time.sleep(100), timeout=1.0)
+
+
+def last_raises(folder):
+    """Rank 0 fails when all others are through."""
+    parallel = Parallel(timeout=20.0)
+    try:
+        with parallel:
+            if parallel.rank == 0:
+                time.sleep(0.3)
+                raise OSError("no space left")
+    except Exception as error:
+        (folder / f"{parallel.rank}.txt").write_text(f"{type(error).__name__}: {error}")
+        sys.exit(3)
+
+
+def unlike(folder):
+    """Ranks that were given different data, and then batches of different number."""
+    rank = Parallel().rank
+    for case, given in (
+        ("data", {"data": (X + (rank == 1), Y)}),
+        ("layers", {"data": TRAIN}),
+        ("batches", {"data": Endless(2 + (rank == 1))}),
+    ):
+        model = model_of(0, outputs=4 if case == "layers" and rank == 1 else 3)
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+        given |= {"epochs": 1, "progress": False, "parallel": Parallel(timeout=20.0)}
+        try:
+            nn.fit(model, nn.functional.cross_entropy, optimizer, **given)
+        except nn.errors.ParallelError as error:
+            (folder / f"{case} {rank}.txt").write_text(str(error))
+
+
+class Endless:
+    """Batches that do not tell their number."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __iter__(self):
+        return iter([TRAIN] * self.count)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](Path(sys.argv[2]))

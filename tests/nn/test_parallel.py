@@ -1,0 +1,313 @@
+"""Ranks under a real launcher: as one process, and what happens when one fails, is lost, or was given other things."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+import nn
+from autograd.backends import all_reduce
+from autograd.errors import DeviceError
+from nn import parallel
+from nn.__main__ import main
+from nn.errors import ParallelError
+from tests.nn import ranks
+
+ROOT = Path(__file__).parents[2]
+MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+ENVIRONMENT = {
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1"),
+    "PYTHONPATH": str(ROOT),
+    # MPICH needs none of these; Open MPI wants to be told that root may, and that there may be more ranks than cores.
+    **{f"{name}_ALLOW_RUN_AS_ROOT{end}": "1" for name in ("OMPI", "PRTE") for end in ("", "_CONFIRM")},
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+}
+
+pytest.importorskip("mpi4py", reason="pip install 'glassgrad[mpi]'")
+mpi = pytest.mark.skipif(MPIRUN is None, reason="there is no mpirun: pip install 'glassgrad[mpi]'")
+
+
+def launch(count, *command, cwd=ROOT):
+    return subprocess.run(
+        [MPIRUN, "-n", str(count), sys.executable, *map(str, command)],
+        env={**os.environ, **ENVIRONMENT},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def launched(count, program, folder):
+    return launch(count, ROOT / "tests/nn/ranks.py", program, folder)
+
+
+def texts(folder):
+    return {path.stem: path.read_text() for path in folder.glob("*.txt")}
+
+
+@mpi
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_run_is_that_of_one_process(count, tmp_path):
+    done = launched(count, "same", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ranks.RUNS:
+        model, history = ranks.trained(name)
+        weights, theirs = nn.load(tmp_path / f"{name}.npz"), nn.History.load(tmp_path / f"{name}.json")
+        close = {"rtol": 1e-3, "atol": 1e-4} if name == "float32" else {"rtol": 1e-9, "atol": 1e-11}
+        for key, value in model.state_dict().items():
+            np.testing.assert_allclose(weights[key].numpy(), value.numpy(), **close, err_msg=f"{name}: {key}")
+        np.testing.assert_allclose(theirs.loss, history.loss, rtol=close["rtol"], err_msg=name)
+        assert theirs.validation_accuracy == history.validation_accuracy, name
+        if name != "float32":
+            assert theirs.accuracy == history.accuracy, name
+        assert (theirs.lr, theirs.note) == (pytest.approx(history.lr), history.note), name
+        assert len({(tmp_path / f"{name} {rank}.digest").read_text() for rank in range(count)}) == 1, name
+    assert nn.History.load(tmp_path / "stopped.json").epochs == 3
+    assert nn.History.load(tmp_path / "validated.json").stopped_early
+
+
+@mpi
+def test_what_sees_its_share_alone_repeats_and_is_the_same_on_all_ranks(tmp_path):
+    done = launched(2, "repeats", tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *others = [np.load(tmp_path / f"{attempt} {rank}.npy") for attempt in ("first", "second") for rank in (0, 1)]
+    assert np.abs(first).max() > 0
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
+@mpi
+def test_gradients_are_weighted_by_rows(tmp_path):
+    done = launched(3, "averaged", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for rank in range(3):
+        seen, untouched, said, total, rows, local, card = json.loads((tmp_path / f"{rank}.json").read_text())
+        # Rows 1, 2, 2; gradients 1, 2, 3 and 10; losses 0.5, 1.5, 2.5.
+        assert seen == [pytest.approx(1.7), pytest.approx([2.2, 10.0]), pytest.approx([1.2, 2.4]), None, None]
+        assert untouched == [float("inf"), seen[1]]
+        assert (said, total) == ({"from": 0}, [3.0, 3.0])
+        assert rows == [[0, 1, 1, 1, 2, 2], [0, 0, 1, 1, 1, 2], [0, 0, 0, 1, 1, 1]][rank]
+        assert (local, card) == (rank, f"cuda:{rank}")
+
+
+@mpi
+@pytest.mark.parametrize(
+    ("program", "own", "others"),
+    [
+        (
+            "raises",
+            "ValueError: the disk is full.",
+            "ParallelError: rank 1 of 3 failed: ValueError: the disk is full (2 epochs)",
+        ),
+        (
+            "rank_0_raises",
+            "ValueError: the disk is full.",
+            "ParallelError: rank 0 of 3 failed: ValueError: the disk is full (2 epochs)",
+        ),
+        ("last_raises", "OSError: no space left", "ParallelError: rank 0 of 3 failed: OSError: no space left"),
+    ],
+)
+def test_a_rank_that_raises_ends_all(program, own, others, tmp_path):
+    start = perf_counter()
+    done = launched(3, program, tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert perf_counter() - start < 15
+    failed = "1" if program == "raises" else "0"
+    assert texts(tmp_path) == {str(rank): own if str(rank) == failed else others for rank in range(3)}
+    assert "lost after" not in done.stderr
+    if program != "last_raises":
+        assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
+
+
+@mpi
+def test_a_loss_that_is_no_number_on_one_rank_ends_all_alike(tmp_path):
+    assert launched(3, "diverges", tmp_path).returncode == 3
+    first, *others = texts(tmp_path).values()
+    assert first.startswith("TrainingError: The loss became nan in epoch 3, batch 1,")
+    assert others == [first, first]
+
+
+@mpi
+def test_ctrl_c_on_one_rank_stops_all_at_the_same_place(tmp_path):
+    done = launched(3, "interrupted", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(texts(tmp_path).values()) == {"Interrupted after epoch 2: the weights are the latest."}
+
+
+@mpi
+@pytest.mark.parametrize("program", ["killed", "rank_0_killed"])
+def test_a_rank_that_was_killed_leaves_last_words_and_weights(program, tmp_path):
+    start = perf_counter()
+    done = launched(4, program, tmp_path)
+    assert perf_counter() - start < 15
+    assert done.returncode not in (0, 3)
+    assert done.stderr.count("lost after epoch 2\n") == 1
+    assert nn.load_model(tmp_path / "model.npz").sizes == (6, 8, 3)
+
+
+@mpi
+def test_a_rank_that_does_not_come_is_named(tmp_path):
+    start = perf_counter()
+    done = launched(3, "sleeps", tmp_path)
+    assert perf_counter() - start < 20
+    assert done.returncode != 0
+    expected = "ParallelError: rank 1 of 3 has not answered for 1 s (2 epochs)"
+    assert texts(tmp_path) == {"0": expected, "2": expected}
+
+
+@mpi
+def test_ranks_that_were_given_other_things_are_refused(tmp_path):
+    done = launched(3, "unlike", tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = texts(tmp_path)
+    assert len(said) == 9
+    for rank in range(3):
+        for case in "data", "layers":
+            assert said[f"{case} {rank}"].startswith("rank 1 of 3 was given other data, settings or layers than rank 0")
+        assert said[f"batches {rank}"].startswith(
+            "rank 1 of 3 came to another meeting (a batch) than rank 0 (the sums of all)"
+        )
+
+
+@mpi
+def test_digits_prints_and_writes_once(tmp_path):
+    command = ["-m", "nn", "digits", "--parallel", "--epochs", "1", "--hidden", "8", "--out", "run"]
+    done = launch(2, *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "on cpu by 2 processes" in done.stdout
+    assert done.stdout.count("epoch 1/1") == done.stdout.count("test accuracy") == 1
+    assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"history.json", "settings.json", "curves.png"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    again = launch(2, *command, cwd=tmp_path)
+    assert again.returncode == 2
+    assert again.stdout == ""
+    assert again.stderr.count("run is not empty") == again.stderr.count("\n") == 1
+
+
+KILLER = """
+import os, signal, sys
+from nn import training
+from nn.__main__ import main
+rank, action = int(sys.argv[1]), sys.argv[2]
+add = training._Tally.add
+def fault(self, *given):
+    add(self, *given)
+    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK")) == sys.argv[1] and fault.calls == 3:
+        if action == "raise":
+            raise OSError("the disk is full")
+        os.kill(os.getpid(), signal.SIGKILL)
+    fault.calls += 1
+fault.calls = 0
+training._Tally.add = fault
+sys.exit(main(["digits", "--parallel", "--epochs", "3", "--hidden", "8", "--batch", "9000", "--out", "run"]))
+"""
+
+
+@mpi
+@pytest.mark.parametrize("action", ["raise", "kill"])
+def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path):
+    (tmp_path / "fault.py").write_text(KILLER)
+    done = launch(2, "fault.py", 1, action, cwd=tmp_path)
+    assert done.returncode != 0
+    where = f"; the weights from before the training are in {Path('run/model.npz')}\n"
+    said = {
+        "raise": "python -m nn digits: rank 1 of 2 failed: OSError: the disk is full",
+        "kill": "python -m nn digits: one of 2 ranks was lost, or the run was stopped from outside",
+    }
+    assert done.stderr.count(said[action] + where) == 1, done.stderr
+    assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
+
+
+def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(ParallelError, match=r"needs mpi4py, which is not installed: pip install 'glassgrad\[mpi\]'"):
+        parallel.Parallel()
+    assert main(["digits", "--parallel"]) == 2
+    assert capsys.readouterr().err.startswith("python -m nn: training in parallel needs mpi4py, which is not installed")
+
+
+def test_without_an_mpi_a_sentence_says_what_to_install(monkeypatch):
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == "mpi4py.MPI":
+                raise RuntimeError("cannot load MPI library\nlibmpi.so: no such file")
+
+    monkeypatch.delitem(sys.modules, "mpi4py.MPI", raising=False)
+    monkeypatch.delattr(sys.modules["mpi4py"], "MPI", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(ParallelError, match=r"finds no MPI \(cannot load MPI library\): pip install"):
+        parallel.Parallel()
+
+
+def test_a_launcher_of_another_mpi_is_told_by_its_lonely_ranks(monkeypatch):
+    alone = SimpleNamespace(rank=0, size=1, Split_type=lambda kind: SimpleNamespace(rank=0, Free=lambda: None))
+    library = SimpleNamespace(COMM_WORLD=alone, COMM_TYPE_SHARED=0, get_vendor=lambda: ("MPICH", (5, 0, 2)))
+    monkeypatch.setattr(parallel, "_mpi", lambda: library)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")
+    with pytest.raises(
+        ParallelError, match=r"4 processes were started, but each is alone: .* than the MPICH that mpi4py"
+    ):
+        parallel.Parallel()
+
+
+@pytest.fixture
+def nccl(monkeypatch):
+    """What CuPy documents of NCCL, for two cards, of which the other holds 1 everywhere."""
+    memory = {}
+
+    class Communicator:
+        def __init__(self, count, identity, rank):
+            assert (count, identity, rank) == (2, b"identity", 1)
+
+        def allReduce(self, source, target, count, kind, op, stream):
+            assert source == target
+            assert (count, kind, op, stream) == (memory[target].size, "7", "+", 3)
+            memory[target] += 1
+
+    event = SimpleNamespace(done=0)
+    stream = SimpleNamespace(ptr=3, record=lambda: event)
+    found = SimpleNamespace(
+        available=True,
+        get_unique_id=lambda: b"identity",
+        NcclCommunicator=Communicator,
+        NCCL_FLOAT16="6",
+        NCCL_FLOAT32="7",
+        NCCL_FLOAT64="8",
+        NCCL_SUM="+",
+    )
+    cupy, cuda = ModuleType("cupy"), ModuleType("cupy.cuda")
+    cuda.nccl, cuda.get_current_stream = found, lambda: stream
+    cuda.runtime = SimpleNamespace(getDeviceCount=lambda: 2, CUDARuntimeError=RuntimeError)
+    cupy.cuda = cuda
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupy.cuda", cuda)
+    found.memory, found.event = memory, event
+    return found
+
+
+def test_on_cards_nccl_adds_in_place_and_is_waited_for(nccl):
+    add = all_reduce(2, 1, lambda mine: b"identity" if mine is None else pytest.fail("rank 0 alone has an identity"))
+    values = nccl.memory[64] = np.array([1, 2], dtype="float32")
+    done = add(SimpleNamespace(data=SimpleNamespace(ptr=64), size=2, dtype=values.dtype))
+    assert done() is False
+    nccl.event.done = 1
+    assert done() is True
+    assert values.tolist() == [2, 3]
+
+
+def test_without_nccl_a_sentence_says_what_to_install(nccl):
+    nccl.available = False
+    with pytest.raises(DeviceError, match="by NCCL, which CuPy does not find: pip install nvidia-nccl-cu13"):
+        all_reduce(2, 0, lambda mine: mine)
