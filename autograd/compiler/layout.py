@@ -134,36 +134,51 @@ def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float
     return cost
 
 
+def _price(instruction: Instruction, there: dict[Value, tuple[Value, bool]]) -> Callable[[dict[Value, bool]], float]:
+    """The cost of an instruction as a function of the ways of the groups, each looked up once."""
+    known: dict[tuple[bool, ...], float] = {}
+
+    def price(ways: dict[Value, bool]) -> float:
+        key = tuple([ways.get(group, False) ^ by for group, by in there.values()])
+        if key not in known:
+            turned = dict(zip(there, key, strict=True))
+            known[key] = cost_of(instruction, lambda value: turned.get(value, False))
+        return known[key]
+
+    return price
+
+
 def arranged(program: Program) -> tuple[float, Program]:
     """The program with the orders that cost least, and this cost."""
     orders = Orders(program)
     places = orders.places()
-    touched: dict[Value, list[Instruction]] = {}
+    touched: dict[Value, list[Callable[[dict[Value, bool]], float]]] = {}
+    fixed = 0.0
     for instruction in program.instructions:
-        for group in {places[v][0] for v in (instruction.out, *instruction.args) if v in places}:
-            touched.setdefault(group, []).append(instruction)
+        there = {v: places[v] for v in (instruction.out, *instruction.args) if v in places}
+        if not there:
+            fixed += cost_of(instruction, lambda _: False)
+        price = _price(instruction, there)
+        for group in {group for group, _ in there.values()}:
+            touched.setdefault(group, []).append(price)
+    prices = list(dict.fromkeys(price for several in touched.values() for price in several))
     free = [group for group in touched if group not in orders.pinned]
     best: tuple[float, frozenset[Value]] | None = None
     for start in (False, True):
         ways = dict.fromkeys(free, start) | orders.pinned
-
-        def flipped(value: Value, ways: dict[Value, bool] = ways) -> bool:
-            group, by = places.get(value, (None, False))
-            return group is not None and ways.get(group, False) ^ by
-
         better = True
         while better:
             better = False
             for group in free:
-                before = sum(cost_of(i, flipped) for i in touched[group])
+                before = sum(price(ways) for price in touched[group])
                 ways[group] ^= True
-                if sum(cost_of(i, flipped) for i in touched[group]) < before:
+                if sum(price(ways) for price in touched[group]) < before:
                     better = True
                 else:
                     ways[group] ^= True
-        cost = sum(cost_of(i, flipped) for i in program.instructions)
+        cost = fixed + sum(price(ways) for price in prices)
         if best is None or cost < best[0]:
-            best = cost, frozenset(v for v in places if flipped(v))
+            best = cost, frozenset(v for v, (group, by) in places.items() if ways.get(group, False) ^ by)
     assert best is not None
     members = {member for whole in program.packed.values() for member, _ in whole}
     return best[0], program.changed(flipped=best[1] | (program.flipped & members))
@@ -175,7 +190,7 @@ def arrange(program: Program) -> Program:
     other = augment(program)
     if other is program:
         return plain
-    new, augmented = arranged(other)
+    new, augmented = arranged(dead_code(common_subexpressions(other)))
     return augmented if new < cost else plain
 
 
@@ -255,5 +270,4 @@ def _augmented(program: Program, layer: Any, leaves: tuple[Value, Value]) -> Pro
             writer.keep(instruction)
             if out is source.out:
                 wide.append(writer.emit("with_ones", (out,), {}, f"{out.name}_1"))
-    changed = writer.finish()
-    return dead_code(common_subexpressions(changed))
+    return writer.finish()
