@@ -115,6 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 nowhere = stack.enter_context(Path(os.devnull).open("w"))
                 stack.enter_context(redirect_stdout(nowhere))
                 stack.enter_context(redirect_stderr(nowhere))
+            elif parallel.size > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
+                limit = "OPENBLAS_NUM_THREADS=1 before mpirun gives each one core"
+                print(f"(each of {parallel.size} processes may take all cores; {limit})", file=sys.stderr)
         return _run(arguments, parallel)
 
 

@@ -35,10 +35,10 @@ pytest.importorskip("mpi4py", reason="pip install 'glassgrad[mpi]'")
 mpi = pytest.mark.skipif(MPIRUN is None, reason="there is no mpirun: pip install 'glassgrad[mpi]'")
 
 
-def launch(count, *command, cwd=ROOT):
+def launch(count, *command, cwd=ROOT, without=()):
     return subprocess.run(
         [MPIRUN, "-n", str(count), sys.executable, *map(str, command)],
-        env={**os.environ, **ENVIRONMENT},
+        env={name: value for name, value in {**os.environ, **ENVIRONMENT}.items() if name not in without},
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -194,6 +194,15 @@ def test_digits_prints_and_writes_once(tmp_path):
     assert again.returncode == 2
     assert again.stdout == ""
     assert again.stderr.count("run is not empty") == again.stderr.count("\n") == 1
+
+
+@mpi
+def test_digits_says_once_what_is_wrong_and_what_will_be_slow():
+    done = launch(3, "-m", "nn", "digits", "--parallel", "--epoch", without=["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
+    assert done.returncode == 2
+    hint, error = done.stderr.splitlines()
+    assert hint.startswith("(each of 3 processes may take all cores; OPENBLAS_NUM_THREADS=1 before mpirun")
+    assert error.startswith("python -m nn digits: there is no --epoch")
 
 
 KILLER = """
