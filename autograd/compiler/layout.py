@@ -6,9 +6,7 @@ take any, and one of a layer's three products is always in BLAS' slow form. `arr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
+from collections.abc import Callable, Iterator, Sequence
 from autograd import shapes
 from autograd.compiler.optimize import Rewriter, common_subexpressions, dead_code
 from autograd.compiler.packing import HOMES, Match, packed
@@ -190,16 +188,15 @@ def arrange(program: Program) -> Program:
     other = augment(program)
     if other is program:
         return plain
-    new, augmented = arranged(dead_code(common_subexpressions(other)))
+    new, augmented = arranged(other)
     return augmented if new < cost else plain
 
 
 # ------------------------------------------------------------------------------------------ the bias as one more weight
 
 
-def _layers(program: Program) -> Iterator[tuple[Instruction, Instruction, Instruction, Value, Value]]:
-    """Sums ``h @ W.T + b`` of what an elementwise call made, with W and b updated alike, and their gradients
-    ``delta.T @ h`` and ``ones @ delta``: the sum, the product, and what made h; W and b."""
+def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
+    """Sums ``h @ W.T + b`` of an elementwise call's h, where W and b are updated: the sum, h, W and b."""
     producers, uses = program.producers(), program.uses()
     for added in program.instructions:
         if added.op != "add" or len(added.out.shape) != 2:
@@ -217,14 +214,16 @@ def _layers(program: Program) -> Iterator[tuple[Instruction, Instruction, Instru
         if source is None or not plain or len(h.shape) != 2 or len(uses[product]) != 1 or uses[bias] == []:
             continue
         if weight.dtype == bias.dtype == h.dtype == added.out.dtype and weight.shape[0] == bias.shape[0]:
-            yield added, made, source, weight, bias
+            yield added.out, h, weight, bias
 
 
 def augment(program: Program) -> Program:
     """Keep a layer's bias as one more column of its weights, and a column of ones beside what it is given: the sum, and
     the bias's gradient, are then part of the products."""
     producers = program.producers()
-    for added, product, source, weight, bias in _layers(program):
+    layers = []
+    taken: set[Value] = set()
+    for added, source, weight, bias in _layers(program):
         match = Match(program, producers)
         if not match.alike(weight, bias, weight.shape, bias.shape) or len(match.leaves) != 1:
             continue
@@ -233,41 +232,51 @@ def augment(program: Program) -> Program:
         if g.op != "matmul" or s.op != "matmul" or len(s.args[0].shape) != 1 or s.args[0].kind != "constant":
             continue
         turn = producers.get(g.args[0])
-        if turn is None or turn.op != "permute_dims" or turn.args[0] is not s.args[1] or g.args[1] is not source.out:
+        if turn is None or turn.op != "permute_dims" or turn.args[0] is not s.args[1] or g.args[1] is not source:
             continue
-        if not bool((s.args[0].data == 1).all()):
-            continue
-        return augment(_augmented(program, (added, product, source, weight, bias), (of_weight, of_bias)))
-    return program
+        states = {*match.states, *match.states.values()}
+        if bool((s.args[0].data == 1).all()) and not taken & states:
+            taken |= states
+            layers.append((added, source, weight, bias, of_weight, of_bias))
+    return _augmented(program, layers) if layers else program
 
 
-def _augmented(program: Program, layer: Any, leaves: tuple[Value, Value]) -> Program:
-    added, product, source, weight, bias = layer
+def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program:
     producers = program.producers()
-    first, second = Match(program, producers), Match(program, producers)
-    first.alike(weight, weight, weight.shape, weight.shape)
-    second.alike(weight, bias, weight.shape, bias.shape)
-    program = program.changed(flipped=program.flipped | set(first.states) | {leaves[0]})
-    together = packed(program, [(weight, first), (bias, second)])
+    groups, flipped = [], set(program.flipped)
+    for _, _, weight, bias, of_weight, _ in layers:
+        first, second = Match(program, producers), Match(program, producers)
+        first.alike(weight, weight, weight.shape, weight.shape)
+        second.alike(weight, bias, weight.shape, bias.shape)
+        flipped |= {*first.states, of_weight}
+        groups.append([(weight, first), (bias, second)])
+    together = packed(program.changed(flipped=frozenset(flipped)), groups)
     makers, writer = together.producers(), Rewriter(together)
-    whole = next(w for w, members in together.packed.items() if members[0][0] is weight)
-    rows, columns = weight.shape[0], weight.shape[1] + 1
-    wide: list[Value] = []
+    wholes = {members[0][0]: whole for whole, members in together.packed.items()}
+    sums = {layer[0]: layer for layer in layers}
+    gradients = {frozenset(layer[4:]): layer for layer in layers}
+    sources = {layer[1] for layer in layers}
+    wide: dict[Value, Value] = {}
     for instruction in together.instructions:
-        out, args = instruction.out, instruction.args
-        if out is added.out:
-            both = writer.emit("piece", (whole,), {"start": 0, "shape": (rows, columns), "flip": True}, f"{weight.name}_bias")
+        out = instruction.out
+        layer = gradients.get(frozenset(instruction.args)) if instruction.op == "pack" else None
+        if out in sums:
+            _, source, weight, *_ = sums[out]
+            shape = weight.shape[0], weight.shape[1] + 1
+            piece = {"start": 0, "shape": shape, "flip": True}
+            both = writer.emit("piece", (wholes[weight],), piece, f"{weight.name}_bias")
             turned = writer.emit("permute_dims", (both,), {"axes": (1, 0)})
-            writer.now[out] = writer.emit("matmul", (wide[0], turned), {}, out.name)
-        elif instruction.op == "pack" and set(args) == set(leaves):
-            gradient = makers[leaves[0]]
-            turned = writer.of(gradient.args[0])
-            found = writer.emit("matmul", (turned, wide[0]), {}, f"{leaves[0].name}_bias")
-            writer.now[out] = writer.emit("pack", (found,), {"flips": (True,)}, out.name)
-            for leaf, index in zip(leaves, ((slice(None), slice(columns - 1)), (slice(None), columns - 1)), strict=True):
-                writer.now[leaf] = writer.emit("getitem", (found,), {"index": index}, leaf.name)
+            writer.now[out] = writer.emit("matmul", (wide[source], turned), {}, out.name)
+        elif layer is not None:
+            _, source, weight, _, of_weight, of_bias = layer
+            turned = writer.of(makers[of_weight].args[0])
+            both = writer.emit("matmul", (turned, wide[source]), {}, f"{of_weight.name}_bias")
+            writer.now[out] = writer.emit("pack", (both,), {"flips": (True,)}, out.name)
+            columns = weight.shape[1]
+            for leaf, index in ((of_weight, slice(columns)), (of_bias, columns)):
+                writer.now[leaf] = writer.emit("getitem", (both,), {"index": (slice(None), index)}, leaf.name)
         else:
             writer.keep(instruction)
-            if out is source.out:
-                wide.append(writer.emit("with_ones", (out,), {}, f"{out.name}_1"))
-    return writer.finish()
+            if out in sources:
+                wide[out] = writer.emit("with_ones", (out,), {}, f"{out.name}_1")
+    return dead_code(common_subexpressions(writer.finish()))

@@ -120,86 +120,97 @@ def pack(program: Program, small: int = SMALL) -> Program:
                 group.append((state, match))
                 taken |= {*match.states.values()}
         if len(group) > 1:
-            return pack(packed(program, group), small)
+            return pack(packed(program, [group]), small)
     return program
 
 
-def packed(program: Program, group: Sequence[tuple[Value, Match]]) -> Program:
-    """The program with the states of ``group`` (and those updated with them) in one flat state for each role."""
-    writer = Rewriter(program)
-    producers = program.producers()
-    _, first = group[0]
-    sizes = [shapes.size(state.shape) for state, _ in group]
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    flat: dict[Value, Value] = {}
-    homes = dict(program.packed)
-    updates = dict(program.updates)
-    for role in first.states:
-        members = [match.states[role] for _, match in group]
-        whole = Value("state", (sum(sizes),), role.dtype, writer.name(f"packed_{role.name}"))
-        parts = [(m.origin.data, m in program.flipped) for m in members]
-        now = numpy.concatenate([(a.T if flip else a).reshape(-1) for a, flip in parts])
-        whole.origin = wrap(now, name=whole.name)
-        homes[whole] = []
-        flat[role] = whole
-        for member, start in zip(members, starts, strict=True):
-            inner = homes.pop(member, [(member, 0)])
-            homes[whole] += [(each, start + offset) for each, offset in inner]
-            piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
-            writer.now[member] = writer.emit("piece", (whole,), piece, member.name)
-            del updates[member]
-    interior = {a for a in first.pairs if a not in first.leaves and a not in first.states}
-    place = {match.pairs[a]: (a, i) for i, (_, match) in enumerate(group) for a in interior}
-    done: dict[Value, int] = dict.fromkeys(interior, 0)
-    waiting = {match.leaves[leaf]: leaf for _, match in group for leaf in first.leaves}
-    left = {leaf: len(group) for leaf in first.leaves}
+class _Group:
+    """States that go into one buffer for each of their roles, and what is computed of them alike."""
 
-    def whole_of(value: Value) -> Value:
-        return flat[value] if value in flat else writer.of(value)
+    def __init__(self, writer: Rewriter, program: Program, members: Sequence[tuple[Value, Match]]) -> None:
+        self.writer, self.program, self.members = writer, program, members
+        self.first = members[0][1]
+        sizes = [shapes.size(state.shape) for state, _ in members]
+        self.starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        self.flat: dict[Value, Value] = {}
+        self.interior = [a for a in self.first.pairs if a not in self.first.leaves and a not in self.first.states]
+        self.left = dict.fromkeys(self.interior, len(members))
 
-    def pack_leaf(leaf: Value) -> None:
-        members: list[Value] = []
+    def pack_states(self, homes: dict[Value, list[tuple[Value, int]]], updates: dict[Value, Value]) -> None:
+        """A flat state for each role, and every state as a piece of one."""
+        program, writer = self.program, self.writer
+        for role in self.first.states:
+            states = [match.states[role] for _, match in self.members]
+            whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
+            whole.name = writer.name(f"packed_{role.name}")
+            parts = [s.origin.data.T if s in program.flipped else s.origin.data for s in states]
+            whole.origin = wrap(numpy.concatenate([part.reshape(-1) for part in parts]), name=whole.name)
+            homes[whole], self.flat[role] = [], whole
+            for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
+                homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
+                writer.now[state] = self.piece(role, i, state)
+                del updates[state]
+
+    def piece(self, role: Value, i: int, like: Value) -> Value:
+        """What belongs to the i-th member of a flat value."""
+        params = {"start": self.starts[i], "shape": like.shape, "flip": self.members[i][0] in self.program.flipped}
+        return self.writer.emit("piece", (self.flat[role],), params, like.name)
+
+    def whole_of(self, value: Value) -> Value:
+        """The flat value for one of the first member's; gradients are packed when they are first asked for."""
+        if value in self.first.leaves and value not in self.flat:
+            self._pack_leaf(value)
+        return self.flat[value] if value in self.flat else self.writer.of(value)
+
+    def _pack_leaf(self, leaf: Value) -> None:
+        parts: list[Value] = []
         flips: list[bool] = []
-        for state, match in group:
-            member = writer.of(match.leaves[leaf])
-            inner = writer.producers.get(member)
+        for state, match in self.members:
+            part = self.writer.of(match.leaves[leaf])
+            inner = self.writer.producers.get(part)
             if inner is not None and inner.op == "pack":  # what is packed already is packed here as well
-                members += inner.args
+                parts += inner.args
                 flips += inner.params["flips"]
             else:
-                members.append(member)
-                flips.append(state in program.flipped)
-        flat[leaf] = writer.emit("pack", members, {"flips": tuple(flips)}, f"packed_{leaf.name}")
+                parts.append(part)
+                flips.append(state in self.program.flipped)
+        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, f"packed_{leaf.name}")
 
-    for value, leaf in waiting.items():
-        if value not in producers:
-            left[leaf] -= 1
+    def met(self, role: Value) -> None:
+        """One of the calls for ``role``: the last one is written for all."""
+        self.left[role] -= 1
+        if not self.left[role]:
+            made = self.first.producers[role]
+            args = [self.whole_of(arg) for arg in made.args]
+            self.flat[role] = self.writer.emit(made.op, args, {}, f"packed_{role.name}")
+
+
+def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program:
+    """The program with the states of each group (and those updated with them) in one flat state for each role."""
+    writer = Rewriter(program)
+    homes, updates = dict(program.packed), dict(program.updates)
+    made = [_Group(writer, program, members) for members in groups]
+    place: dict[Value, tuple[_Group, Value, int]] = {}
+    for group in made:
+        group.pack_states(homes, updates)
+        for i, (_, match) in enumerate(group.members):
+            place |= {match.pairs[role]: (group, role, i) for role in group.interior}
     for instruction in program.instructions:
-        out = instruction.out
-        if out in place:
-            role, i = place[out]
-            done[role] += 1
-            if done[role] == len(group):
-                for arg in producers[role].args:
-                    if arg in first.leaves and arg not in flat:
-                        pack_leaf(arg)
-                flat[role] = writer.emit(instruction.op, [whole_of(a) for a in producers[role].args], {}, f"packed_{role.name}")
-            continue
-        writer.keep(instruction)
+        if instruction.out in place:
+            group, role, _ = place[instruction.out]
+            group.met(role)
+        else:
+            writer.keep(instruction)
     # What is read of the packed results elsewhere is a piece of them.
     outside = {arg for i in program.instructions if i.out not in place for arg in i.args}
     outside |= {*program.outputs, *updates.values()}
-    kept = writer.instructions
-    writer.instructions = []
-    for value, (role, i) in place.items():
+    for value, (group, role, i) in place.items():
         if value in outside:
-            piece = {"start": starts[i], "shape": value.shape, "flip": group[i][0] in program.flipped}
-            writer.now[value] = writer.emit("piece", (flat[role],), piece, value.name)
-    for instruction in kept:  # some of them read what was packed only after them
-        writer.keep(instruction)
+            writer.now[value] = group.piece(role, i, value)
     changed = writer.finish()
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
-    changed.updates |= {flat[role]: flat[program.updates[role]] for role in first.states}
+    for group in made:
+        changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
     changed.packed = homes
     return _ordered(changed)
 
