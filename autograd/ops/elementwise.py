@@ -77,7 +77,7 @@ def reciprocal(xp, x):
     return 1.0 / x
 
 
-reciprocal.vjp(x=lambda xp, g, out: -xp.through(g, out * out))
+reciprocal.vjp(x=lambda xp, g, out: -xp.through(xp.through(g, out), out))
 
 
 @op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
@@ -130,7 +130,7 @@ def over(xp, x, y):
     return x / y if type(y) in (int, float) else x / xp.where(x == 0, 1.0, y)
 
 
-over.vjp(x=lambda xp, g, y: xp.over(g, y), y=lambda xp, g, x, y: -xp.over(xp.through(x, g), y * y))
+over.vjp(x=lambda xp, g, y: xp.over(g, y), y=lambda xp, g, x, y: -xp.over(xp.over(xp.through(x, g), y), y))
 
 
 # ------------------------------------------------------------------------------------------------------- powers and
