@@ -20,7 +20,6 @@ from autograd.graph import Graph, Node
 from autograd.tensor import Tensor
 
 H = 1e-20
-NUDGE = 1e-6
 COARSE = 1e-3  # what tells an operation that is analytic from one that is not
 
 
@@ -136,7 +135,8 @@ class ComplexStep:
         size = max((float(np.abs(s).max(initial=0.0)) for s in slopes), default=0.0)
         if size == 0.0:
             return out
-        step = NUDGE / size
+        epsilon = float(np.finfo(backends.as_dtype(node.dtype)).eps)
+        step = epsilon ** (1 / 3) / size
         ahead, behind = (
             node.op.forward(
                 NUMPY, *(_moved(z, s, way * step) for z, s in zip(given, slopes, strict=True)), **node.params
@@ -145,7 +145,7 @@ class ComplexStep:
         )
         difference, imaginary = (ahead - behind) / (2 * step), np.imag(out) / H
         allowed = COARSE * max(float(np.abs(difference).max(initial=0.0)), float(np.abs(imaginary).max(initial=0.0)))
-        rounding = 1e-14 / step * float(np.abs(ahead).max(initial=0.0))
+        rounding = 10 * epsilon / step * float(np.abs(ahead).max(initial=0.0))
         return out if np.abs(difference - imaginary).max(initial=0.0) <= allowed + rounding else None
 
 

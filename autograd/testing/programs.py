@@ -22,7 +22,7 @@ class Ref(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """``name = op(*args, **params)``; an argument is a `Ref` or a constant."""
 
@@ -37,7 +37,7 @@ class Step:
         return [arg for arg in self.args if isinstance(arg, Ref)]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Program:
     """A function of its ``inputs`` (arrays by name) made of ``steps``, which returns a tuple of its ``outputs``.
 
@@ -128,10 +128,15 @@ class Program:
         )
 
     def simpler(self) -> Iterator[Program]:
-        """Programs that are a part of this one: a single output, or an input for a step, holding its value."""
+        """Programs that are a part of this one: one output, without its last step, an input for a step's value."""
         if len(self.outputs) > 1:
             for name in self.outputs:
                 yield replace(self, outputs=(name,)).needed()
+        else:
+            made = {step.name: step for step in self.steps}
+            for name in made[self.outputs[0]].needs if self.outputs[0] in made else ():
+                if name in made:
+                    yield replace(self, outputs=(name,)).needed()
         for step in reversed(self.steps):
             if step.name in self.outputs and len(self.outputs) == 1:
                 continue

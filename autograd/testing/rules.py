@@ -41,11 +41,11 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
         return
     from autograd.testing import strategies
 
-    from hypothesis import given, settings  # isort: skip  (after the sentence that tells of its absence)
+    from hypothesis import Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
 
     count = settings().max_examples if max_examples is None else max_examples
 
-    @settings(deadline=None, database=None, max_examples=count)
+    @settings(deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink))
     @given(strategies.operations(op))
     def holds(call: Program) -> None:
         properties.check(call, seed=seed)

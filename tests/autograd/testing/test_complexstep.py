@@ -1,0 +1,99 @@
+"""The complex step: exact where everything is analytic, silent where it is not."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd import Tensor
+from autograd.testing.complexstep import ComplexStep
+
+
+def along(f, *inputs):
+    """``f``'s derivative when all elements of its inputs move alike."""
+    xs = [Tensor(x, requires_grad=True) for x in inputs]
+    ys = f(*xs)
+    step = ComplexStep(dict(enumerate(xs)), ys if isinstance(ys, tuple) else (ys,))
+    return step.along({i: np.ones(x.size) for i, x in enumerate(xs)})
+
+
+@pytest.mark.parametrize(
+    ("f", "slope", "at"),
+    [
+        (ag.sin, np.cos, 0.7),
+        (ag.abs, np.sign, -0.7),
+        (ag.sign, lambda x: 0 * x, -0.7),
+        (ag.floor, lambda x: 0 * x, 1.7),
+        (ag.relu, lambda x: (x > 0) * 1.0, 0.7),
+        (lambda x: ag.hypot(x, 2.0), lambda x: x / np.hypot(x, 2.0), -0.7),
+        (lambda x: ag.logaddexp(x, 800.0 - x), lambda x: -np.tanh(400.0 - x), 0.7),
+        (lambda x: ag.atan2(x, -2.0), lambda x: -2.0 / (x * x + 4.0), -0.7),
+        (lambda x: ag.remainder(x, 2.0), lambda x: 0 * x + 1.0, -0.7),
+        (ag.gelu, None, 0.7),
+        (lambda x: ag.clip(x, min=0.0, max=3.0), lambda x: 0 * x + 1.0, 0.7),
+        (lambda x: x**-3.5, lambda x: -3.5 * x**-4.5, 0.7),
+        (lambda x: ag.astype(x * x, "float32"), lambda x: 2 * x, 0.7),
+    ],
+)
+def test_is_exact(f, slope, at):
+    found = along(f, [at, 2 * at])
+    x = np.array([at, 2 * at])
+    expected = slope(x) if slope else ag.grad(lambda x: ag.sum(f(x)))(x).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_several_outputs_and_constants():
+    found = along(lambda x, w: (x @ w, Tensor([5.0]), x), [[1.0, 2.0]], [[3.0], [4.0]])
+    np.testing.assert_allclose(found, [3 + 4 + 1 + 2, 0.0, 1.0, 1.0])
+
+
+def test_an_assignment_of_a_moved_value_to_a_constant():
+    np.testing.assert_allclose(along(lambda x: ag.setitem(np.zeros(3), x * x, index=1), 3.0), [0.0, 6.0, 0.0])
+
+
+def test_no_answer_where_an_operation_is_not_analytic():
+    @ag.op("squared modulus")
+    def modulus(xp, x):
+        return xp.real(x) ** 2 + xp.imag(x) ** 2
+
+    modulus.vjp(x=lambda g, x: 2 * g * x)
+    assert along(modulus, [1.0]) is None
+    assert along(lambda x: ag.sin(modulus(x)), [1.0]) is None
+
+
+def test_no_answer_where_a_forward_refuses_complex_numbers():
+    @ag.op("strict")
+    def strict(xp, x):
+        if x.dtype.kind == "c":
+            raise TypeError
+        return x * x
+
+    strict.vjp(x=lambda g, x: 2 * g * x)
+    assert along(strict, [1.0]) is None
+
+
+def test_no_answer_for_an_input_that_was_written_to():
+    def f(x):
+        y = x * 1.0
+        y[0] = 5.0
+        return y
+
+    np.testing.assert_allclose(along(f, [1.0, 2.0]), [0.0, 1.0])
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    x.node = y.node
+    assert ComplexStep({0: x}, (y,)).along({0: np.ones(2)}) is None
+
+
+def test_no_answer_outside_of_numpy():
+    strict = pytest.importorskip("array_api_strict")
+    x = ag.asarray(strict.asarray([1.0])).detach().requires_grad_()
+    assert ComplexStep({0: x}, (ag.sin(x),)).along({0: np.ones(1)}) is None
+
+
+def test_no_rule_has_a_say():
+    @ag.op("cube")
+    def cube(xp, x):
+        return x * x * x
+
+    cube.vjp(x=lambda g, x: g * 0.0)
+    np.testing.assert_allclose(along(cube, [2.0]), [12.0])

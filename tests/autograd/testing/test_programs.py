@@ -1,0 +1,152 @@
+"""Programs: run, print, cut, reorder, cast."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import autograd as ag
+import viz
+from autograd.testing import Program
+from autograd.testing.programs import Ref, Step, depending, literal, names_used
+from autograd.testing.strategies import operations, programs
+
+
+def ran(source):
+    """The outputs that a program's source computes."""
+    scope = {}
+    exec(source, scope)
+    return scope["outputs"]
+
+
+def diamond():
+    """One value used twice, a constant, two outputs, and a step that is not needed."""
+    steps = (
+        Step("a", ag.OPS["sin"], (Ref("x"),), {}),
+        Step("b", ag.OPS["multiply"], (Ref("a"), Ref("a")), {}),
+        Step("c", ag.OPS["add"], (Ref("a"), 2.0), {}),
+        Step("unused", ag.OPS["cos"], (Ref("y"),), {}),
+        Step("d", ag.OPS["sum"], (Ref("b"),), {"axis": 0}),
+    )
+    return Program({"x": np.array([0.5, 1.0]), "y": np.array(3.0)}, steps, ("d", "c"))
+
+
+class TestRun:
+    def test_values(self):
+        total, shifted = diamond()()
+        assert total.item() == pytest.approx(np.sin(0.5) ** 2 + np.sin(1.0) ** 2)
+        assert shifted.tolist() == pytest.approx([np.sin(0.5) + 2, np.sin(1.0) + 2])
+
+    def test_other_inputs(self):
+        total, _ = diamond()(ag.Tensor([0.0]), 1.0)
+        assert total.item() == 0.0
+
+    def test_of_one_operation(self):
+        call = Program.of(ag.clip, [1.0, 5.0], max=2.0)
+        assert call()[0].tolist() == [1.0, 2.0]
+        assert list(call.inputs) == ["x0"]
+
+    def test_what_has_no_derivative_is_a_constant(self):
+        call = Program.of(ag.take, ag.Tensor([1.0, 2.0], name="w"), [1, 0], axis=0)
+        assert list(call.inputs) == ["w"]
+        assert call()[0].tolist() == [2.0, 1.0]
+        assert list(Program.of(ag.linear, [1.0], [[2.0]], None).inputs) == ["x0", "x1"]
+
+
+class TestText:
+    def test_is_python(self):
+        assert diamond().needed().source == (
+            "import autograd as ag\n"
+            "\n"
+            'x0 = ag.Tensor([0.5, 1.0], requires_grad=True, name="x0")\n'
+            "v0 = ag.sin(x0)  # (2,)\n"
+            "v1 = ag.multiply(v0, v0)  # (2,)\n"
+            "v2 = ag.add(v0, 2.0)  # (2,)\n"
+            "v3 = ag.sum(v1, axis=0)  # ()\n"
+            "outputs = (v3, v2)"
+        )
+
+    @settings(max_examples=40)
+    @given(programs())
+    def test_of_any_program_can_be_run(self, program):
+        for found, expected in zip(ran(program.source), program(), strict=True):
+            np.testing.assert_array_equal(found.data, expected.data)
+
+    @given(operations())
+    def test_of_any_operation_can_be_run(self, call):
+        np.testing.assert_array_equal(ran(call.source)[0].data, call()[0].data)
+
+    def test_its_picture_can_be_drawn(self, tmp_path):
+        outputs = ran(diamond().source)
+        viz.draw_graph(outputs).save(tmp_path / "program.svg")
+        assert "<svg" in (tmp_path / "program.svg").read_text()
+
+    def test_a_program_that_fails_is_printed_all_the_same(self):
+        assert "v0 = ag.matmul(x0, x1)\n" in Program.of(ag.matmul, [1.0], [1.0, 2.0]).source
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (np.array([1.0]), "np.array([1.0])"),
+            (np.array([1], dtype=np.int64), "np.array([1], dtype='int64')"),
+            (np.zeros((0, 2)), "np.array([], dtype='float64').reshape((0, 2))"),
+            (np.float64(0.5), "0.5"),
+            (np.int64(3), "np.int64(3)"),
+            (np.dtype("float32"), "'float32'"),
+            ((slice(None, 2), ..., None), "(slice(None, 2, None), ..., None)"),
+            ((np.int64(1),), "(np.int64(1),)"),
+            ("mean", "'mean'"),
+        ],
+    )
+    def test_of_a_value(self, value, text):
+        assert literal(value) == text
+        np.testing.assert_equal(eval(text, {"np": np}) if text != "'float32'" else np.dtype("float32"), value)
+
+    def test_of_another_dtype(self):
+        assert "name=\"x0\", dtype='float32')" in Program.of(ag.sin, [1.0]).astype("float32").source
+
+
+class TestOtherPrograms:
+    def test_only_what_is_needed(self):
+        needed = diamond().needed()
+        assert list(needed.inputs) == ["x0"]
+        assert [step.op.name for step in needed.steps] == ["sin", "multiply", "add", "sum"]
+
+    def test_another_order_computes_the_same(self):
+        program, orders = diamond(), set()
+        for seed in range(10):
+            other = program.reordered(np.random.default_rng(seed))
+            orders.add(tuple(step.name for step in other.steps))
+            assert other()[0].item() == program()[0].item()
+        assert len(orders) > 3
+
+    def test_other_names_compute_the_same(self):
+        other = diamond().renamed("my_")
+        assert list(other.inputs) == ["my_x", "my_y"]
+        assert other()[1].tolist() == diamond()()[1].tolist()
+
+    def test_another_dtype_casts_constants_too(self):
+        program = Program.of(ag.add, np.array([1.0], dtype=np.float32), [2])
+        assert program.astype("float64")()[0].dtype == ag.float64
+        constant = Program.of(ag.take_along_axis, [1.0, 2.0], np.array([1]))
+        assert constant.astype("float32")()[0].dtype == ag.float32
+        assert constant.astype("float32").steps[0].args[1].dtype == np.int64
+
+    def test_parts(self):
+        parts = list(diamond().needed().simpler())
+        assert [len(part.outputs) for part in parts[:2]] == [1, 1]
+        assert all(len(part.steps) <= 4 for part in parts)
+        cut = next(part for part in parts if "sin" not in {step.op.name for step in part.steps})
+        assert [x.tolist() for x in cut.inputs.values()] == [np.sin([0.5, 1.0]).tolist()]
+
+    def test_the_smallest_part_that_fails(self):
+        has = lambda name: lambda part: name in {step.op.name for step in part.steps}  # noqa: E731
+        smallest = diamond().needed().simplified(has("multiply"))
+        assert [step.op.name for step in smallest.steps] == ["multiply"]
+        whole = diamond()
+        assert whole.simplified(lambda part: False) is whole
+
+
+def test_names():
+    steps = diamond().steps
+    assert names_used(steps) == {"x", "a", "b", "y"}
+    assert depending(["x"], steps) == {"x", "a", "b", "c", "d"}

@@ -1,0 +1,235 @@
+"""Strategies: what they draw, what fails is short, and that a user's operation is among it."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd.errors import DeclarationError, GradcheckError
+from autograd.shapes import broadcast_shapes
+from autograd.testing import properties, strategies
+from autograd.testing.strategies import (
+    LARGEST,
+    POSITIVE,
+    broadcastable_shapes,
+    declare,
+    operations,
+    programs,
+    shapes,
+    tensors,
+)
+
+
+@given(shapes(min_dims=1, max_dims=2, max_side=4))
+def test_shapes(shape):
+    assert 1 <= len(shape) <= 2
+    assert all(1 <= n <= 4 for n in shape)
+
+
+@given(broadcastable_shapes(3, max_dims=2))
+def test_broadcastable_shapes(three):
+    assert len(three) == 3
+    assert len(broadcast_shapes(*three)) <= 2
+
+
+class TestTensors:
+    @given(tensors(domain=POSITIVE, unique=True))
+    def test_of_a_domain(self, x):
+        assert x.requires_grad
+        assert x.dtype == ag.float64
+        assert (x.numpy() if not x.requires_grad else x.detach().numpy()).min(initial=1.0) > 0
+        assert len(set(x.detach().numpy().reshape(-1).tolist())) == x.size
+
+    @given(tensors((2, 3), dtype="float32", requires_grad=False))
+    def test_of_a_shape(self, x):
+        assert (x.shape, x.dtype, x.requires_grad) == ((2, 3), ag.float32, False)
+
+    @given(tensors(shapes(min_dims=2)))
+    def test_of_shapes(self, x):
+        assert x.ndim >= 2
+
+
+class TestOperations:
+    @given(operations(ag.log, "matmul"))
+    def test_of_some(self, call):
+        (step,) = call.steps
+        assert step.op.name in ("log", "matmul")
+        assert np.isfinite(call()[0].data).all()
+
+    def test_of_all(self):
+        seen = set()
+
+        @settings(max_examples=600, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+        @given(operations())
+        def look(call):
+            seen.add(call.steps[0].op.name)
+
+        look()
+        assert len(seen) > 80
+
+
+def drawn(count, *ops, **options):
+    found = []
+
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck), phases=[Phase.generate], derandomize=True)
+    @given(programs(*ops, **options))
+    def look(program):
+        found.append(program)
+
+    look()
+    return found
+
+
+class TestPrograms:
+    def test_have_all_that_is_asked_of_them(self):
+        found = drawn(300)
+        names = {step.op.name for program in found for step in program.steps}
+        assert len(names) > 80
+        assert {"getitem", "sum", "matmul"} <= names
+        uses = [Counter(name for step in program.steps for name in step.needs) for program in found]
+        assert sum(any(n > 1 for n in counts.values()) for counts in uses) > 30, "shared subexpressions"
+        assert sum(len(program.outputs) > 1 for program in found) > 30, "several outputs"
+        assert sum(len(program.steps) > 3 for program in found) > 60, "long ones"
+        assert sum(broadcasting(program) for program in found) > 30, "broadcasting"
+
+    @given(programs())
+    def test_are_well_conditioned(self, program):
+        for value in program.values(*program.tensors()).values():
+            assert np.isfinite(value.data).all()
+            assert np.abs(value.data).max(initial=0.0) <= LARGEST
+
+    @given(programs())
+    def test_every_input_and_step_is_needed(self, program):
+        needed = program.needed()
+        assert (len(needed.steps), len(needed.inputs)) == (len(program.steps), len(program.inputs))
+        ys = program(*program.tensors())
+        assert any(y.requires_grad for y in ys)
+
+    @given(programs("sin", ag.add, max_steps=3, max_outputs=1))
+    def test_of_some_operations(self, program):
+        assert {step.op.name for step in program.steps} <= {"sin", "add", "multiply"}
+        assert len(program.outputs) == 1
+
+    def test_values_are_brought_into_a_domain(self):
+        found = find(
+            programs("asin", "multiply"),
+            lambda p: [s.op.name for s in p.steps].count("sin") == 1 and p.steps[-1].op.name == "asin",
+            settings=settings(max_examples=5000, suppress_health_check=list(HealthCheck)),
+        )
+        names = [step.op.name for step in found.steps]
+        assert names[names.index("sin") :][:3] == ["sin", "multiply", "add"]
+
+
+def broadcasting(program):
+    values = program.values(*program.inputs.values())
+    shape = lambda arg: values[arg].shape if isinstance(arg, str) else np.shape(arg)  # noqa: E731
+    return any(len({shape(arg) for arg in step.args}) > 1 for step in program.steps if step.op.broadcasts)
+
+
+def softsign(rule):
+    @ag.op("softsign")
+    def softsign(xp, x):
+        return x / (1 + xp.abs(x))
+
+    softsign.vjp(x=rule)
+    return softsign
+
+
+RIGHT = lambda xp, g, x: g / (1 + xp.abs(x)) ** 2  # noqa: E731
+WRONG = lambda xp, g, x: g / (1 + xp.abs(x))  # noqa: E731
+
+
+class TestOnesOwnOperation:
+    def test_is_drawn_without_being_named(self):
+        mine = softsign(RIGHT)
+        found = find(programs(), lambda program: any(step.op is mine for step in program.steps))
+        assert len(found.steps) == 1
+
+    def test_is_tested_in_three_lines(self):
+        @given(operations(softsign(RIGHT)))
+        def test_softsign(call):
+            properties.check(call)
+
+        test_softsign()
+
+    def test_a_wrong_rule_among_many_operations_ends_as_a_few_lines(self):
+        softsign(WRONG)
+
+        @settings(max_examples=2000, database=None, phases=[Phase.generate, Phase.shrink], derandomize=True)
+        @given(programs(max_steps=4))
+        def hunt(program):
+            properties.reverse_is_numeric(program)
+
+        with pytest.raises(GradcheckError) as caught:
+            hunt()
+        said = str(caught.value)
+        assert said.startswith("reverse_is_numeric does not hold.\nthe derivative of output 0")
+        code = said.partition("The program, and how to see it:\n\n")[2]
+        lines = [line for line in code.splitlines() if line.startswith(("x", "v"))]
+        assert len(lines) == 2
+        assert "v0 = ag.softsign(x0)" in lines[1]
+        assert code.endswith('outputs = (v0,)\nimport viz; viz.draw_graph(outputs).save("program.svg")')
+
+    def test_what_was_printed_can_be_run_and_drawn(self, tmp_path, monkeypatch):
+        softsign(WRONG)
+        with pytest.raises(GradcheckError) as caught:
+            properties.reverse_is_numeric(strategies.Program.of(ag.OPS["softsign"], [0.5]))
+        monkeypatch.chdir(tmp_path)
+        scope = {}
+        exec(str(caught.value).partition("how to see it:\n\n")[2], scope)
+        assert scope["outputs"][0].tolist() == [pytest.approx(1 / 3)]
+        assert "<svg" in (tmp_path / "program.svg").read_text()
+
+
+class TestDeclare:
+    def test_domains_and_parameters(self):
+        @ag.op("root")
+        def root(xp, x, *, of):
+            return x ** (1.0 / of)
+
+        root.vjp(x=lambda g, x, of: g * x ** (1.0 / of - 1.0) / of)
+        declare(root, x=POSITIVE, of=st.sampled_from((2, 3)))
+        seen = set()
+
+        @given(operations(root))
+        def look(call):
+            assert (call.inputs["x0"] > 0).all()
+            seen.add(call.steps[0].params["of"])
+            properties.reverse_is_numeric(call)
+
+        look()
+        assert seen == {2, 3}
+
+    def test_names_that_do_not_exist(self):
+        with pytest.raises(
+            DeclarationError,
+            match=r"declare\(sin\) was given a Domain for y, and sin has no argument of that name: its "
+            r"arguments are x, which take a Domain each, and its parameters none, which take a strategy each\.",
+        ):
+            declare(ag.sin, y=POSITIVE)
+        with pytest.raises(DeclarationError, match=r"declare\(sum\) was given a strategy for axes, and sum has no "):
+            declare(ag.sum, axes=st.just(0))
+
+
+def test_hypothesis_is_needed_by_nothing_else():
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "import autograd as ag\n"
+        "from autograd.testing import assert_rule, gradcheck, properties\n"
+        "gradcheck(ag.sin, [1.0]), assert_rule(ag.sin, [1.0])\n"
+        "try:\n    ag.testing.strategies\n"
+        "except ModuleNotFoundError as error:\n    print(error)\n"
+        "try:\n    assert_rule(ag.sin)\n"
+        "except ModuleNotFoundError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    sentence = (
+        "autograd.testing.strategies draws examples with Hypothesis, which is not installed: pip install hypothesis. "
+        "autograd.testing.gradcheck works without it.\n"
+    )
+    assert done.stdout == 2 * sentence
