@@ -54,7 +54,7 @@ class WriteError(AutogradError, OSError):
     """A file that can't be written; what was there before is still there. ``reason`` is the system's own word."""
 
     def __init__(self, path: object, error: OSError) -> None:
-        self.reason = (error.strerror or str(error) or type(error).__name__).lower()
+        self.reason = error.strerror or str(error) or type(error).__name__
         super().__init__(f"{path} can't be written: {self.reason}. Name a file in a folder that exists and is yours.")
 
 

@@ -193,7 +193,7 @@ def _version() -> str:
 
 def reason(error: OSError) -> str:
     """Why the system refused, in its words."""
-    return getattr(error, "reason", None) or (error.strerror or str(error)).lower()
+    return str(getattr(error, "reason", None) or error.strerror or error).lower()
 
 
 def _load(settings: Settings) -> Dataset:
@@ -258,7 +258,8 @@ def _claim(out: Path | None, overwrite: bool) -> tuple[Path, list[Path]]:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise Refused(f"{out or usual} cannot be written to ({reason(error)}): name another folder with --out") from None
+        why = reason(error)
+        raise Refused(f"{out or usual} cannot be written to ({why}): name another folder with --out") from None
     return folder, made
 
 

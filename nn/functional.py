@@ -31,7 +31,7 @@ from autograd import one_hot as one_hot_of
 from autograd import squared_error as mse_loss
 from autograd.backends import as_dtype, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
-from nn.given import whole
+from autograd.given import whole
 
 __all__ = [
     "accuracy",

@@ -13,9 +13,9 @@ from typing import Any, overload
 from autograd import Tensor, asarray, reshape, zeros
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
+from autograd.given import refused
 from nn import functional as F
 from nn import init as initialisers
-from nn.given import refused
 from nn.module import Module, Parameter
 
 

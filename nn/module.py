@@ -9,9 +9,9 @@ from typing import Any, Self
 from autograd import Tensor
 from autograd.backends import as_dtype, is_inexact
 from autograd.errors import DomainError, DTypeError
+from autograd.given import check_function, check_instance
 from autograd.graph import MODE, TRACER, Mode
 from nn.errors import StateError
-from nn.given import check_function, check_instance
 
 
 class Parameter(Tensor):

@@ -21,9 +21,9 @@ import numpy as np
 from autograd import Tensor, backends
 from autograd.backends import is_inexact, to_numpy
 from autograd.errors import AutogradError, DTypeError, WriteError
+from autograd.given import as_path, check_instance
 from nn import layers
 from nn.errors import FileError
-from nn.given import as_path, check_instance
 from nn.module import Module
 
 FORMAT = 1

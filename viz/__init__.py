@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from viz.derivation import Derivation, explain
     from viz.difference import diff, snapshot
     from viz.features import feature_space
+    from viz.given import DrawingError
     from viz.modules import draw_modules
     from viz.network import draw_network
     from viz.page import Page, step_through
@@ -50,6 +51,7 @@ _HOMES = {
     "plot_confusion": "plots",
     "plot_digits": "plots",
     "plot_history": "plots",
+    "DrawingError": "given",
     "EngineWarning": "render",
     "Picture": "render",
     "RenderError": "render",
@@ -62,6 +64,7 @@ __all__ = [
     "step_through",
     "Derivation",
     "explain",
+    "DrawingError",
     "EngineWarning",
     "Picture",
     "RenderError",

@@ -20,7 +20,7 @@ from viz.derivation import Derivation, explain
 from viz.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
 from viz.picture import draw_graph
 from viz.render import FORMATS as PICTURES
-from viz.render import RenderError, clipped
+from viz.render import clipped
 
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (Refused, AutogradError, RenderError, ValueError) as error:
+    except (Refused, ExpressionError, AutogradError) as error:
         said = str(error)
     except OSError as error:
         said = f"{options.out} can't be written: {error.strerror or error}"

@@ -7,8 +7,10 @@ from typing import Any
 
 import autograd as ag
 from autograd.errors import GradcheckError
+from autograd.given import number, whole
 from autograd.testing import NodeCheck, NodeReport, check_nodes
 from viz import numbers, style
+from viz.given import DrawingError, named, recorded
 from viz.modules import draw_modules
 from viz.picture import Drawing
 from viz.render import Picture, text
@@ -31,7 +33,7 @@ class CheckPicture(Picture):
 
 def check_graph(
     y: ag.Tensor | Sequence[ag.Tensor],
-    *,
+    *more: ag.Tensor,
     names: Mapping[str, Any] | None = None,
     inputs: Iterable[ag.Tensor] = (),
     targets: Iterable[ag.Tensor] = (),
@@ -53,7 +55,7 @@ def check_graph(
     are the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of
     more than 250 operations is drawn as the module table, its title saying what was found.
 
-    Raises `ValueError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
+    Raises `DrawingError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
     for gradients of an output that is no scalar; `GradcheckError` where a rule raises or returns a wrong shape.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
@@ -62,15 +64,13 @@ def check_graph(
     ('Gradient check, op by op: every rule is right', <NodeReport: 2 ok>)
     """
     colours = style.theme_named(theme)
-    ys = [y] if isinstance(y, ag.Tensor) else list(y)
-    if any(t.node is None for t in ys):
-        raise ValueError(
-            "there is nothing to check: no operation was recorded for this Tensor. Compute it from Tensors with"
-            " requires_grad=True, outside of no_grad()"
-        )
+    limit, max_elements, seed = number(limit, "limit", 0), whole(max_elements, "max_elements"), whole(seed, "seed", 0)
+    ys = recorded(y, "check")
+    if more:
+        ys += recorded(more, "check")
     many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_FOLDED
     if many and len(ys) != 1:
-        raise ValueError(f"a graph this large is drawn for one output and was given {len(ys)}: check them one by one")
+        raise DrawingError(f"a graph this large is drawn for one output and was given {len(ys)}: check them one by one")
     wanted = all(t.size == 1 for t in ys) if gradients is None else gradients
     report = check_nodes(ys, limit=limit, max_elements=max_elements, seed=seed)
     for check in report.wrong:
@@ -80,7 +80,7 @@ def check_graph(
                 f"{check.note.rstrip('.')}. Mend it first; autograd.testing.check_nodes tells of the other rules."
             )
     if many:
-        given = {name: value for name, value in (names or {}).items() if isinstance(value, ag.Tensor)}
+        given = {name: value for name, value in named(names).items() if isinstance(value, ag.Tensor)}
         found = _headline(report, [check.title for check in report.wrong])
         table = draw_modules(ys[0], names=given, title=title or found, theme=colours, gradients=bool(wanted))
         return CheckPicture.of(table, report)

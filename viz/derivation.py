@@ -20,12 +20,14 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.errors import GradientError
+from autograd.errors import DTypeError, GradientError
+from autograd.given import as_path, check_instance
 from autograd.graph import place_of
 from autograd.op import describe
 from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from viz import numbers as digits
+from viz.given import DrawingError, recorded
 from viz.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.render import clipped, write_whole
 from viz.scene import PARAM, Card, Scene, Socket
@@ -616,6 +618,7 @@ class Derivation:
         >>> told.evaluate().item(), told.evaluate({x: 5.0}).item()
         (7.0, 11.0)
         """
+        check_instance(values or {}, Mapping, "values", "a dict from Tensors to values")  # type: ignore[type-abstract]
         other = {place_of(tensor): value for tensor, value in (values or {}).items()}
         known: dict[Name, Any] = {}
         for card in self._scene.cards:
@@ -826,12 +829,12 @@ class Derivation:
 
         A .tex file is a document that compiles by itself. A file is written whole or not at all.
 
-        Raises `ValueError` for another suffix, `OSError` for a folder that cannot be written.
+        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
         """
-        target = Path(path)
+        target = as_path(path)
         writings = {".txt": "text", ".md": "markdown", ".tex": "document"}
         if target.suffix.lower() not in writings:
-            raise ValueError(f"a derivation saves as {', '.join(writings)}, not as {target.name!r}")
+            raise DrawingError(f"a derivation saves as {', '.join(writings)}, not as {target.name!r}")
         write_whole(target, getattr(self, writings[target.suffix.lower()]).encode())
         return target
 
@@ -890,18 +893,14 @@ def explain(
     <BLANKLINE>
     """
     _only_tensors(y, wrt)
-    if y.node is None:
-        raise ValueError(
-            "there is nothing to derive: no operation was recorded for this Tensor. Compute it from Tensors with"
-            " requires_grad=True, outside of no_grad()"
-        )
+    recorded(y, "derive")
     if not wrt.requires_grad:
         raise GradientError(
             f"Tensor {describe(wrt)} does not require grad, so nothing was recorded to derive by it: create it with"
             " requires_grad=True and compute again"
         )
     if gradient is None and y.size != 1:
-        raise ValueError(
+        raise DrawingError(
             f"y has shape {digits.shape(y.shape)} and is no scalar: reduce it to one, for instance with .sum(), or give"
             " what arrives there, gradient= of that shape"
         )
@@ -922,7 +921,7 @@ def explain(
 def _only_tensors(*given: Any) -> None:
     for x in given:
         if not isinstance(x, ag.Tensor):
-            raise TypeError(f"explain takes Tensors for y and wrt, and was given {x!r} ({type(x).__name__})")
+            raise DTypeError(f"explain takes Tensors for y and wrt, and was given {x!r} ({type(x).__name__})")
 
 
 def _between(scene: Scene, wrt: Card) -> set[Card]:

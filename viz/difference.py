@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.given import refused
 from viz import numbers, style
 from viz.evaluate import Evaluation, evaluate
+from viz.given import named, recorded
 from viz.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
 from viz.render import Picture, cell, clipped, table, text
 from viz.render import row as row_
@@ -32,7 +34,7 @@ def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Eval
     The forward is run again from the leaves' present values and the gradients by the engine's own backward; all is
     copied, so that an optimizer may go on and change the leaves in place.
 
-    Raises `ValueError` when no operation was recorded for ``y``.
+    Raises `DrawingError` when no operation was recorded for ``y``.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> before = snapshot(w * w)
@@ -41,9 +43,7 @@ def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Eval
     >>> float(before.values[w]), float(before.gradients[w])
     (2.0, 4.0)
     """
-    for tensor in [y] if isinstance(y, ag.Tensor) else y:
-        _require_recorded(tensor)
-    seen = evaluate(y, gradients)
+    seen = evaluate(recorded(y, "compare"), gradients)
     return Evaluation(
         seen.graph,
         {place: np.array(value) for place, value in seen.values.items()},
@@ -77,7 +77,7 @@ def diff(
     ``labels``: what to call the two. ``depth``: how deep modules are opened, as in `draw_modules`. Of more than 40 rows
     the first and the last 15 are drawn.
 
-    Raises `ValueError` when no operation was recorded, and for an unknown theme.
+    Raises `DrawingError` when no operation was recorded, and for an unknown theme.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> loss = w * w
@@ -88,17 +88,11 @@ def diff(
     'What changed: L 4 → 1. 1 row changed. Multiply: L × 0.25, w × 0.5, ∂L/∂w × 0.5.'
     """
     check_depth(depth)
-    given = {id(t.node or t): name for name, t in (names or {}).items() if isinstance(t, ag.Tensor)}
+    if not isinstance(labels, tuple | list) or len(labels) != 2:
+        raise refused(labels, "labels", "two words, one for each side")
+    given = {id(t.node or t): name for name, t in named(names).items() if isinstance(t, ag.Tensor)}
     sides = (_Side.of(a, given, depth), _Side.of(b, given, depth))
     return _Diff(sides, labels, style.theme_named(theme)).draw(title)
-
-
-def _require_recorded(y: ag.Tensor) -> None:
-    if getattr(y, "node", None) is None:
-        raise ValueError(
-            "there is nothing to compare: no operation was recorded for this Tensor. Compute it from Tensors with"
-            " requires_grad=True, outside of no_grad()"
-        )
 
 
 # ---------------------------------------------------------------- what belongs together
@@ -116,8 +110,7 @@ class _Side:
     @classmethod
     def of(cls, y: ag.Tensor | Evaluation, names: Mapping[int, str], depth: int | None) -> _Side:
         if not isinstance(y, Evaluation):
-            _require_recorded(y)
-            y = evaluate(y)
+            y = evaluate(recorded(y, "compare"))
         rows, links = rows_of(y.graph, names, depth)
         warn(rows, y)
         end = next(row.letter for row in rows if any(row.place is output for output in y.graph.outputs))

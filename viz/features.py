@@ -17,6 +17,7 @@ import autograd as ag
 from autograd.graph import Node, place_of
 from viz import numbers, style
 from viz.evaluate import Evaluation, evaluate, host
+from viz.given import DrawingError, class_names, numbers_of
 from viz.network import KEEPS_ORDER, recorded
 from viz.plots import Plot, _classes_of, _figure, _heading, _plain, _settings
 from viz.render import clipped
@@ -77,7 +78,7 @@ def feature_space(
     through every layer. More than three numbers are projected onto the two directions in which the points vary most
     (principal components), and the share of the variance in them is written there.
 
-    Raises `ValueError` for a network with no such layer or of another kind, one input, fewer than two examples, more
+    Raises `DrawingError` for a network with no such layer or of another kind, one input, fewer than two examples, more
     than 10 classes, labels that do not fit, and values that are not finite.
 
     >>> w = ag.Tensor([[4.0, 4.0], [-4.0, -4.0]], requires_grad=True)
@@ -89,9 +90,9 @@ def feature_space(
     Plot('Feature space 2-2-1: 4 of 4 right')
     """
     colours = style.theme_named(theme)
-    given = host(x)
+    given = numbers_of(x, "x")
     if given.ndim < 2 or len(given) < 2:
-        raise ValueError(
+        raise DrawingError(
             f"x of shape {numbers.shape(given.shape)} is no set of examples: give (n, features) with n at least 2"
         )
     n = len(given)
@@ -104,7 +105,7 @@ def feature_space(
     sizes = [int(entered.shape[-1]), *(int(node.shape[-1]) for node, _, _ in chain)]
     _refuse(sizes)
     k = max(sizes[-1], 2)
-    names = [f"class {c}" for c in range(k)] if classes is None else list(classes)
+    names = [f"class {c}" for c in range(k)] if classes is None else class_names(classes, k)
     true = _labels(labels, n, names, k)
     seen = evaluate(output, gradients=False)
     last = chain[-1][1]
@@ -120,7 +121,7 @@ def feature_space(
     ]
     for panel in panels:
         if not np.isfinite(panel.points).all():
-            raise ValueError(
+            raise DrawingError(
                 f"there are numbers that are not finite in the panel {panel.title!r}, so it cannot be drawn: look for"
                 " nan or inf in x, then in the parameters"
             )
@@ -164,23 +165,21 @@ def _refuse(sizes: list[int]) -> None:
     if not any(size in (2, 3) for size in sizes[1:-1]):
         hidden = ", ".join(map(str, sizes[1:-1]))
         have = f"its hidden layers have {hidden} neurons" if hidden else "it has no hidden layer"
-        raise ValueError(
+        raise DrawingError(
             f"the feature space of a {'-'.join(map(str, sizes))} network cannot be drawn: {have}; give it a hidden"
             f" layer of 2 or 3 neurons, such as {'-'.join(map(str, [*sizes[:-1], 2, sizes[-1]]))}"
         )
     if sizes[0] < 2:
-        raise ValueError("a network with one input has no plane to bend: feature_space wants at least two inputs")
+        raise DrawingError("a network with one input has no plane to bend: feature_space wants at least two inputs")
 
 
 def _labels(labels: Any, n: int, names: list[str], k: int) -> np.ndarray:
     true = _classes_of(labels, n, "labels", "examples")
-    if len(names) != k:
-        raise ValueError(f"{len(names)} class names were given for {k} classes: give one name for each")
     if k > len(MARKS):
-        raise ValueError(f"{k} classes cannot be told apart by their marks: feature_space draws up to {len(MARKS)}")
+        raise DrawingError(f"{k} classes cannot be told apart by their marks: feature_space draws up to {len(MARKS)}")
     if true.min() < 0 or true.max() >= k:
         wrong = int(true[(true < 0) | (true >= k)][0])
-        raise ValueError(f"labels contain {wrong}, which is none of {k} classes: give integers from 0 to {k - 1}")
+        raise DrawingError(f"labels contain {wrong}, which is none of {k} classes: give integers from 0 to {k - 1}")
     return true
 
 

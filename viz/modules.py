@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.given import refused, whole
 from viz import marks, numbers, style
 from viz.evaluate import Evaluation, evaluate
 from viz.folding import Repeat, folded
+from viz.given import DrawingError, named, recorded
 from viz.render import Picture, cell, clipped, table, text
 from viz.render import row as row_
 from viz.rows import ACTIVATIONS, LOSSES, Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
@@ -53,29 +55,28 @@ def draw_modules(
     equal blocks in a row become one card that says how many they are and shows the gradient of each as a staircase.
     Over 40 rows the first and the last 15 are drawn.
 
-    Raises `ValueError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is below
-    zero.
+    Raises `DrawingError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is
+    below zero.
 
     >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
     >>> picture = draw_modules(ag.sum(ag.tanh(w)))
     >>> picture.alt
     'Tanh, Sum: L = -0.2995. Rows: Tanh (rms gradient 0.63), Sum.'
     """
-    if getattr(y, "node", None) is None:
-        raise ValueError(
-            "there is nothing to draw: no operation was recorded for this Tensor. Compute it from Tensors with"
-            " requires_grad=True, outside of no_grad()"
-        )
+    ys = recorded(y)
+    if len(ys) != 1:
+        raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
-    seen = evaluate(y, gradients)
-    rows, links = rows_of(seen.graph, {id(t.node or t): name for name, t in (names or {}).items()}, depth)
+    seen = evaluate(ys, gradients)
+    given = {id(t.node or t): name for name, t in named(names).items() if isinstance(t, ag.Tensor)}
+    rows, links = rows_of(seen.graph, given, depth)
     warn(rows, seen)
     batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
-    if len(batch) > 1 and not 0 <= example < batch[0]:
-        raise ValueError(f"example {example} is not in a batch of {batch[0]}: give 0 to {batch[0] - 1}")
+    if len(batch) > 1 and not 0 <= whole(example, "example", 0) < batch[0]:
+        raise DrawingError(f"example {example} is not in a batch of {batch[0]}: give 0 to {batch[0] - 1}")
     if image and not any(_picture(seen.value(row.place), image, example) is not None for row in rows if not row.nodes):
         shapes = ", ".join(numbers.shape(seen.value(row.place).shape) for row in rows if not row.nodes) or "none"
-        raise ValueError(
+        raise DrawingError(
             f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
             " image=None"
         )
@@ -83,9 +84,13 @@ def draw_modules(
 
 
 def check_depth(depth: int | None) -> None:
-    """Raise `ValueError` where modules cannot be opened so deep."""
-    if depth is not None and depth < 0:
-        raise ValueError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
+    """Raise `DrawingError` where modules cannot be opened so deep."""
+    if depth is None:
+        return
+    if not hasattr(depth, "__index__"):
+        raise refused(depth, "depth", "a whole number, or None")
+    if depth < 0:
+        raise DrawingError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
 
 
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.given import check_function, refused
 from autograd.graph import Node, place_of
 from viz import marks, numbers, style
 from viz.evaluate import evaluate, host
+from viz.given import DrawingError, class_names, numbers_of
 from viz.render import Picture, cell, row, table, text
 from viz.style import Theme
 
@@ -93,8 +95,8 @@ def draw_network(
     sigmoid, the last layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it
     is a square of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape.
 
-    Raises `ValueError` for more than one example, a network that is not a chain of linear layers, or a target that does
-    not fit its outputs.
+    Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
+    does not fit its outputs.
 
     >>> w = ag.Tensor([[1.0, -2.0], [-1.0, 1.0]], requires_grad=True)
     >>> picture = draw_network(lambda x: ag.sigmoid(ag.linear(x, w, None)), [1.0, -1.0], [1.0, 0.0])
@@ -103,12 +105,14 @@ def draw_network(
     """
     seen = _run(model, x, target, loss, classes, probabilities)
     picture = None
-    given = host(x)
+    given = numbers_of(x, "x")
+    if isinstance(image, tuple) and len(image) != 2:
+        raise refused(image, "image", "(height, width), True or False")
     if image is not False:
         one = given.reshape(1, -1) if given.ndim == 1 else given
         picture = marks.picture_of(one, 0, image if isinstance(image, tuple) else None)
         if picture is None and image:
-            raise ValueError(
+            raise DrawingError(
                 f"an input of shape {given.shape} is no picture: pass image=(height, width), or image=False"
             )
     return _Drawing(seen, picture, classes, style.theme_named(theme)).draw(title)
@@ -122,15 +126,15 @@ def _run(
     classes: Sequence[str] | None,
     probabilities: bool | None,
 ) -> Pass:
-    given = host(x)
+    given = numbers_of(x, "x")
     if given.ndim == 0 or (given.ndim > 1 and given.shape[0] != 1):
-        raise ValueError(
+        raise DrawingError(
             f"a network is drawn with one example, and x has shape {given.shape}: pass one row of it, such as x[:1]"
         )
     output, chain = recorded(model, given.reshape(1, -1) if given.ndim == 1 else given)
     n = output.size
     last = chain[-1][1]
-    number = None if target is None else host(target)
+    number = None if target is None else numbers_of(target, "target")
     is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
     if probabilities is None:
         # Sigmoid outputs that are trained towards a class are read as its probabilities too.
@@ -173,8 +177,9 @@ def recorded(model: Callable[[Any], ag.Tensor], batch: np.ndarray) -> tuple[ag.T
     """The model run once on a batch, in its own dtype and on its device: the output, and its linear operations
     from the input on, each with the name of what follows it and where that ends.
 
-    Raises `ValueError` for what is not a chain of linear layers.
+    Raises `DrawingError` for what is not a chain of linear layers.
     """
+    check_function(model, "model", "a module, or a function of a Tensor")
     parameters = getattr(model, "parameters", None)
     first = next(iter(parameters()), None) if callable(parameters) else None
     if batch.dtype.kind != "f" or first is not None:
@@ -185,7 +190,7 @@ def recorded(model: Callable[[Any], ag.Tensor], batch: np.ndarray) -> tuple[ag.T
             start = start.to(first.device).detach().requires_grad_()
         output = model(start)
     if getattr(output, "node", None) is None:
-        raise ValueError("the network recorded no operation on x, so there is nothing to draw: it must return a Tensor")
+        raise DrawingError("the network recorded no operation on x: there is nothing to draw, it must return a Tensor")
     return output, _chain(output, start)
 
 
@@ -196,7 +201,7 @@ def _chain(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
     end, after = place, list[str]()
     while place is not start:
         if not isinstance(place, Node):
-            raise ValueError("the output does not depend on x through recorded operations, so no network can be drawn")
+            raise DrawingError("the output does not depend on x by recorded operations, so no network can be drawn")
         op = place.op
         if op.name == "linear":
             chain.append((place, ", ".join(reversed(after)), end))
@@ -205,14 +210,14 @@ def _chain(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
             others = [p for p in place.inputs if not isinstance(p, Node) and p is not start and np.ndim(host(p)) > 0]
             if others or sum(isinstance(p, Node) or p is start for p in place.inputs) > 1 or not _same_shape(place):
                 where = f" in {place.scope[-1][0] or place.scope[-1][1]}" if place.scope else ""
-                raise ValueError(
+                raise DrawingError(
                     f"a network is drawn as a chain of linear layers with elementwise activations, and {op.name!r}"
                     f"{where} does not fit into one (of dropout, call model.eval() first): draw_graph draws any graph"
                 )
             after.append(str(op.name))
         place = next((p for p in place.inputs if isinstance(p, Node) or p is start), None)
     if not chain:
-        raise ValueError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
+        raise DrawingError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
     return chain[::-1]
 
 
@@ -235,21 +240,22 @@ def _loss(
     if is_class and n > 1:
         label = int(target.reshape(()))
         if not 0 <= label < n:
-            raise ValueError(f"the target {label} is no class of a network with {n} outputs: give 0 to {n - 1}")
+            raise DrawingError(f"the target {label} is no class of a network with {n} outputs: give 0 to {n - 1}")
         truth = np.zeros(n)
         truth[label] = 1.0
     elif target.size != n:
-        raise ValueError(
+        raise DrawingError(
             f"a target of shape {target.shape} does not fit {n} output{'s' if n != 1 else ''}: give a class as an"
             " integer, or one number per output"
         )
     else:
         label, truth = -1, target.reshape(-1).astype(float)
     if loss is not None:
+        check_function(loss, "loss", "a function of an output and a target")
         given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
         total = loss(output, _beside(given, output))
         if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
-            raise ValueError("loss(output, target) must return a recorded Tensor with one element")
+            raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
         return truth, total, ""
     if "softmax" in last and is_class:
         return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
@@ -296,8 +302,8 @@ class _Drawing:
     def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None, theme: Theme) -> None:
         self.seen, self.picture, self.classes, self.theme = seen, picture, classes, theme
         n = seen.layers[-1].z.size
-        if classes is not None and len(classes) != max(n, 2):
-            raise ValueError(f"{len(classes)} class names were given for {max(n, 2)} classes: give one name for each")
+        if classes is not None:
+            class_names(classes, max(n, 2))
         self.small = picture is None and all(size <= EVERY for size in seen.sizes)
         layers = len(seen.layers)
         kept = range(layers) if layers <= HIDDEN + 1 else [0, 1, *range(layers - 3, layers)]

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import autograd as ag
+from autograd.given import as_path, check_instance
 from viz import numbers, style
 from viz.evaluate import host
+from viz.given import DrawingError, members, named
 from viz.picture import draw_graph
 from viz.render import Picture, RenderError, clipped, write_whole
 from viz.scene import LOSS, PARAM, Card, Scene
@@ -37,16 +39,16 @@ class Page:
     """An HTML page that shows itself in a notebook and saves itself: `html` is all of it, `title` its headline."""
 
     def __init__(self, title: str, html: str) -> None:
-        self.title, self.html = title, html
+        self.title, self.html = title, check_instance(html, str, "html", "the text of a page")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to an .html file, whole or not at all; returns its path.
 
-        Raises `ValueError` for another suffix, `OSError` for a folder that cannot be written.
+        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
         """
-        path = Path(path)
+        path = as_path(path)
         if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"a page saves as .html, not as {path.name!r}")
+            raise DrawingError(f"a page saves as .html, not as {path.name!r}")
         write_whole(path, self.html.encode())
         return path
 
@@ -82,7 +84,7 @@ def step_through(
     ``targets``: leaves to be shown in that role. ``gradients``: for outputs that are no scalars what arrives there, a
     Tensor of the output's shape (a list of them for several). ``title``: the headline. No ``.grad`` changes.
 
-    Raises `ValueError` where nothing was recorded, for an output that is no scalar without ``gradients``, and for a
+    Raises `DrawingError` where nothing was recorded, for an output that is no scalar without ``gradients``, and for a
     path with another suffix.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
@@ -91,11 +93,18 @@ def step_through(
     <Page 'L = (w·3 - 5)²'>
     """
     if gradients is False or gradients is None:
-        raise ValueError("a page steps through the backward pass: gradients= takes True or what arrives at the outputs")
-    given = {"names": names, "inputs": list(inputs), "targets": list(targets), "gradients": gradients}
+        raise DrawingError("a page steps through the backward pass: gradients= is True or what arrives at the outputs")
+    if path is not None:
+        path = as_path(path)
+    given = {
+        "names": named(names),
+        "inputs": members(inputs, "inputs"),
+        "targets": members(targets, "targets"),
+        "gradients": gradients,
+    }
     scene = Scene(y, **given)
     if not scene.computed:
-        raise ValueError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
+        raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
     seeds = None
     if gradients is not True:
         seeds = [host(seed) for seed in ([gradients] if hasattr(gradients, "shape") else gradients)]

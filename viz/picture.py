@@ -13,6 +13,7 @@ from typing import Any
 import autograd as ag
 from viz import numbers, style
 from viz.cards import Cards, addends
+from viz.given import DrawingError, named, recorded
 from viz.modules import check_depth, draw_modules
 from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.rows import opened
@@ -26,7 +27,7 @@ VIEWS = ("auto", "ops", "modules")
 
 def draw_graph(
     y: ag.Tensor | Sequence[ag.Tensor],
-    *,
+    *more: ag.Tensor,
     names: Mapping[str, Any] | None = None,
     inputs: Iterable[ag.Tensor] = (),
     targets: Iterable[ag.Tensor] = (),
@@ -54,8 +55,8 @@ def draw_graph(
     ``depth``: how deep modules are opened: 1 draws each direct part of the model as one card or row, 2 opens those as
     well, 0 draws the model as one; None opens all of them, as far as the picture stays readable.
 
-    Raises `ValueError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is no
-    scalar, for a depth below zero, and for a tape without gradients, as modules or with a depth.
+    Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
+    no scalar, for a depth below zero, and for a tape without gradients, as modules or with a depth.
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
@@ -63,22 +64,24 @@ def draw_graph(
     ('L = x·x + x', 'L = x·x + x. L = 12. Gradients: ∂L/∂x = 7.')
     """
     if view not in VIEWS:
-        raise ValueError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
+        raise DrawingError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
     check_depth(depth)
     colours = style.theme_named(theme)
-    ys = [y] if isinstance(y, ag.Tensor) else list(y)
+    ys = recorded(y)
+    if more:
+        ys += recorded(more)
     if backward:
         if view == "modules" or gradients is False or depth is not None:
             other = (
                 'view="modules"' if view == "modules" else "gradients=False" if gradients is False else f"depth={depth}"
             )
-            raise ValueError(f"backward=True draws the derivative of every operation and goes not with {other}")
+            raise DrawingError(f"backward=True draws the derivative of every operation and goes not with {other}")
         gradients = True if gradients is None else gradients
         return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
     if view == "modules" or (view == "auto" and _is_large(ys)):
         if len(ys) != 1:
-            raise ValueError(f"the module table is drawn for one output and was given {len(ys)}: draw them one by one")
-        given = {name: value for name, value in (names or {}).items() if isinstance(value, ag.Tensor)}
+            raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
+        given = {name: value for name, value in named(names).items() if isinstance(value, ag.Tensor)}
         wanted = computes_gradients(ys, gradients)
         return draw_modules(ys[0], names=given, title=title, theme=colours, gradients=wanted, depth=depth)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
@@ -87,7 +90,7 @@ def draw_graph(
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
     """Whether one card per operation would be too much: see VISUAL's size rules."""
-    if len(ys) != 1 or ys[0].node is None:
+    if len(ys) != 1:
         return False
     nodes = ag.Graph(*ys).nodes
     modules = any(node.scope for node in nodes)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd.given import as_path, refused
 from viz import numbers, style
 from viz.evaluate import host
+from viz.given import DrawingError, class_names, numbers_of
 from viz.render import write_whole
 
 if TYPE_CHECKING:
@@ -45,11 +47,11 @@ class Plot:
     def save(self, path: str | Path) -> Path:
         """Write the plot in the format of the path's suffix; returns the path.
 
-        Raises `ValueError` for another suffix, and what the file system raises where nothing can be written.
+        Raises `DrawingError` for another suffix, `WriteError` where nothing can be written.
         """
-        target = Path(path)
+        target = as_path(path)
         if target.suffix.lower() not in FORMATS:
-            raise ValueError(
+            raise DrawingError(
                 f"a plot is saved as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not as {target.suffix or 'a file'!r}"
                 f" ({target}): give the path one of these suffixes"
             )
@@ -119,15 +121,17 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     in it that the data were held out. Missing numbers are nan or None; ``epoch``, if there, is the horizontal axis; a
     learning rate that never changes is left out. The best held-out epoch is ringed and named.
 
-    Raises `ValueError` when there is nothing to plot, or a series has another length.
+    Raises `DrawingError` when there is nothing to plot, or a series has another length.
 
     >>> plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
     Plot('Learning curves: loss over 2 epochs, best held-out loss 0.7 at epoch 2')
     """
     colours = style.theme_named(theme)
-    given = history if isinstance(history, Mapping) else vars(history)
+    given = history if isinstance(history, Mapping) else getattr(history, "__dict__", None)
+    if given is None:
+        raise refused(history, "history", "what nn.fit returned, or a dict of lists")
     columns = {
-        name: np.array([math.nan if x is None else x for x in xs], dtype=float)
+        name: numbers_of([math.nan if x is None else x for x in xs], f"the series {name!r}").astype(float)
         for name, xs in given.items()
         if not isinstance(xs, str) and np.ndim(xs) == 1
     }
@@ -138,7 +142,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
         if name.lower() not in SKIPPED and np.isfinite(xs).any() and not constant:
             panels.setdefault(_quantity(name), {})[name] = xs
     if not panels:
-        raise ValueError(
+        raise DrawingError(
             f"there is nothing to plot in a history with {', '.join(given) or 'no series'}: plot_history wants names"
             " such as 'loss' or 'validation_accuracy', each with one finite number per epoch at least"
         )
@@ -147,7 +151,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     for series in panels.values():
         for name, xs in series.items():
             if len(xs) != len(epochs):
-                raise ValueError(
+                raise DrawingError(
                     f"the series {name!r} has {len(xs)} numbers for {len(epochs)} epochs: give one per epoch, nan or"
                     " None where there is none"
                 )
@@ -290,14 +294,14 @@ def _value_colours() -> ListedColormap:
 
 def _pictures(images: Any) -> np.ndarray:
     """(n, height, width) of what was given as that, as (n, 1, height, width) or as flat squares (n, side²)."""
-    given = np.asarray(host(images))
+    given = numbers_of(images, "images")
     array = given[:, 0] if given.ndim == 4 and given.shape[1] == 1 else given
     if array.ndim == 2:
         side = math.isqrt(array.shape[1])
         if side * side == array.shape[1] and side:
             array = array.reshape(-1, side, side)
     if array.ndim != 3 or 0 in array.shape:
-        raise ValueError(
+        raise DrawingError(
             f"images of shape {numbers.shape(given.shape)} cannot be laid out on a sheet: give (n, height, width) with"
             " n at least 1, or n flat squares (n, side * side)"
         )
@@ -307,7 +311,7 @@ def _pictures(images: Any) -> np.ndarray:
 def _classes_of(values: Any, n: int, name: str, others: str = "images") -> np.ndarray:
     array = np.asarray(host(values))
     if array.shape != (n,) or array.dtype.kind not in "iub":
-        raise ValueError(
+        raise DrawingError(
             f"{name} of shape {numbers.shape(array.shape)} and dtype {array.dtype} do not go with {n} {others}: give"
             " one integer class for each"
         )
@@ -331,7 +335,7 @@ def plot_digits(
     ``probabilities`` is (n,), of the predicted class, or (n, classes), from which ``predictions`` follow when they are
     not given. ``classes`` gives the classes names instead of numbers. Tensors and arrays will do.
 
-    Raises `ValueError` for shapes that do not go together.
+    Raises `DrawingError` for shapes that do not go together.
 
     >>> import numpy as np
     >>> plot_digits(np.eye(16)[None].repeat(3, 0), labels=[1, 7, 7], predictions=[1, 1, 7])
@@ -342,9 +346,9 @@ def plot_digits(
     n = len(pictures)
     certainty: np.ndarray | None = None
     if probabilities is not None:
-        table = np.asarray(host(probabilities), dtype=float)
+        table = numbers_of(probabilities, "probabilities").astype(float)
         if table.ndim not in (1, 2) or len(table) != n:
-            raise ValueError(
+            raise DrawingError(
                 f"probabilities of shape {numbers.shape(table.shape)} do not go with {n} images: give (n,), of the"
                 " predicted class, or (n, classes)"
             )
@@ -356,6 +360,9 @@ def plot_digits(
             certainty = table
     said = None if predictions is None else _classes_of(predictions, n, "predictions")
     true = None if labels is None else _classes_of(labels, n, "labels")
+
+    if classes is not None:
+        class_names(classes, max(len(classes), *(int(k.max()) + 1 for k in (true, said) if k is not None), 0))
 
     def word(k: int) -> str:
         return str(k) if classes is None else classes[k]
@@ -379,7 +386,8 @@ def plot_digits(
             line += "; thick frame = mistake, with what it is"
         _heading(figure, title, line if said is not None else "as the network sees them", colours)
         ramp = _value_colours()
-        low, high = float(np.nanmin(pictures)), float(np.nanmax(pictures))
+        finite = pictures[np.isfinite(pictures)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         for i, picture in enumerate(pictures):
             row, column = divmod(i, columns)
             x = left + column * (CELL + 0.16) + 0.08
@@ -467,7 +475,7 @@ def plot_confusion(
     other cells is darker the more mistakes they hold. On the right the share of each class that is found (recall),
     below the share of each answer that is right (precision).
 
-    Raises `ValueError` for shapes that do not go together or integers outside of ``classes``.
+    Raises `DrawingError` for shapes that do not go together or integers outside of ``classes``.
 
     >>> plot_confusion([0, 0, 1, 1], [0, 1, 1, 1])
     Plot('3 of 4 right (75 %), most often 0 read as 1 (1 time)')
@@ -475,13 +483,16 @@ def plot_confusion(
     colours = style.theme_named(theme)
     true = np.asarray(host(labels))
     if true.ndim != 1 or true.size == 0:
-        raise ValueError(f"labels of shape {numbers.shape(true.shape)} are no list of classes: give (n,), n at least 1")
+        shape = numbers.shape(true.shape)
+        raise DrawingError(f"labels of shape {shape} are no list of classes: give (n,), n at least 1")
     true, said = _classes_of(true, true.size, "labels"), _classes_of(predictions, true.size, "predictions", "labels")
+    if classes is not None:
+        class_names(classes, len(classes) if isinstance(classes, Sequence) else 0)
     k = len(classes) if classes is not None else int(max(true.max(), said.max())) + 1
     for name, values in (("labels", true), ("predictions", said)):
         if values.min() < 0 or values.max() >= k:
             wrong = int(values[(values < 0) | (values >= k)][0])
-            raise ValueError(f"{name} contain {wrong}, which is none of {k} classes: give integers from 0 to {k - 1}")
+            raise DrawingError(f"{name} contain {wrong}, which is none of {k} classes: give integers from 0 to {k - 1}")
     counts = np.zeros((k, k), dtype=int)
     np.add.at(counts, (true, said), 1)
     right, total = int(np.trace(counts)), int(counts.sum())

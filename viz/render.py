@@ -14,14 +14,17 @@ import subprocess
 import unicodedata
 import uuid
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from html import escape as _escape
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograd.errors import AutogradError, WriteError
+from autograd.given import as_path, check_instance, refused
 from viz import style
+from viz.given import DrawingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -141,7 +144,7 @@ def table(*rows: str, **attributes: Any) -> str:
 # ---------------------------------------------------------------- engines
 
 
-class RenderError(RuntimeError):
+class RenderError(AutogradError, RuntimeError):
     """The layout engine refused the picture, or the file's format is not to be had."""
 
 
@@ -191,6 +194,8 @@ def use_engine(path: str | os.PathLike[str] | None) -> None:
 
     Raises `FileNotFoundError` when there is no such program.
     """
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise refused(path, "path", "the name of a program that draws, or None")
     if path is not None and shutil.which(path) is None:
         raise FileNotFoundError(f"there is no program {os.fspath(path)!r} to draw with")
     _setting[:] = [] if path is None else [os.fspath(path)]
@@ -254,6 +259,7 @@ class Picture:
     ) -> None:
         import graphviz
 
+        check_instance(name, str, "name", "a word that becomes the picture's id")
         self.title = title
         self.alt = alt or title
         self.theme = style.theme_named(theme)
@@ -367,13 +373,13 @@ class Picture:
         Where no engine writes that format, the DOT source goes to a .gv of the same name, with an `EngineWarning` that
         says how to get one. A file is written whole or not at all.
 
-        Raises `ValueError` for another suffix, `RenderError` when the engine fails, `OSError` for a folder that cannot
-        be written.
+        Raises `DrawingError` for another suffix, `RenderError` when the engine fails, `WriteError` for a folder that
+        cannot be written.
         """
-        path = Path(path)
+        path = as_path(path)
         suffix = path.suffix.lower()
         if suffix not in FORMATS:
-            raise ValueError(f"a picture saves as {', '.join(FORMATS)}, not as {path.name!r}")
+            raise DrawingError(f"a picture saves as {', '.join(FORMATS)}, not as {path.name!r}")
         try:
             if suffix == ".svg":
                 content = self.svg().encode()
@@ -435,11 +441,14 @@ def _described(svg: str, title: str, alt: str) -> str:
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that no reader ever sees a part of it: beside it first, then moved into place."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
+    path = as_path(path)
+    draft = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}")
     try:
         draft.write_bytes(content)
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError):
+            raise WriteError(path, error) from None
         raise

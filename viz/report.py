@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from autograd.given import check_instance, refused
 from viz import numbers, style
 from viz.evaluate import host
+from viz.given import DrawingError, numbers_of
 from viz.page import Page, _json, _text, _variables
 from viz.plots import plot_history
 from viz.render import Picture, RenderError
@@ -68,14 +70,17 @@ class Held:
 
     def __post_init__(self) -> None:
         for name, dtype in (("images", float), ("labels", int), ("probabilities", float)):
-            object.__setattr__(self, name, np.asarray(host(getattr(self, name))).astype(dtype))
-        n, k = len(self.images), len(self.classes)
+            object.__setattr__(self, name, np.atleast_1d(numbers_of(getattr(self, name), name)).astype(dtype))
+        classes = check_instance(self.classes, Sequence, "classes", "a list of names")  # type: ignore[type-abstract]
+        n, k = len(self.images), len(classes)
         if self.images.ndim != 3 or not n or self.labels.shape != (n,) or self.probabilities.shape != (n, k):
             shapes = ", ".join(numbers.shape(np.shape(x)) for x in (self.images, self.labels, self.probabilities))
-            raise ValueError(
+            raise DrawingError(
                 f"images, labels and probabilities of shapes {shapes} do not go together with {k} classes: give"
                 " (n, height, width), (n,) and (n, classes) with n at least 1"
             )
+        if self.labels.min() < 0 or self.labels.max() >= k:
+            raise DrawingError(f"labels from {self.labels.min()} to {self.labels.max()} do not go with {k} classes")
         object.__setattr__(self, "predictions", self.probabilities.argmax(axis=1))
 
     @property
@@ -110,8 +115,12 @@ def lab_report(
     digits to choose from, and the step-through of a small batch; what is not given is left out. ``facts``: what else is
     worth knowing about the run, by name.
 
-    Raises `ValueError` for layers that do not fit together or to the pictures, and for a path with another suffix.
+    Raises `DrawingError` for layers that do not fit together or to the pictures, and for a path with another suffix.
     """
+    check_instance(held, Held, "held", "a viz.report.Held")
+    listed = layers is None or isinstance(layers, list | tuple)
+    if not listed or not all(isinstance(layer, tuple | list) and len(layer) == 3 for layer in layers or ()):
+        raise refused(layers, "layers", "(weight, bias, activation) for each layer, or None")
     chain = None if layers is None else _chain(layers, held)
     page = Page(title, _Report(title, history, held, chain, modules, neurons, steps, facts or {}).html())
     if path is not None:
@@ -131,13 +140,13 @@ def _chain(layers: Sequence[tuple[Any, Any, str]], held: Held) -> Chain:
     for i, (w, b, _) in enumerate(chain):
         if w.ndim != 2 or w.shape[1] != n or (b is not None and b.shape != w.shape[:1]):
             bias = "no bias" if b is None else f"a bias {numbers.shape(b.shape)}"
-            raise ValueError(
+            raise DrawingError(
                 f"layer {i} has a weight {numbers.shape(w.shape)} and {bias}, but {n} numbers come in: give (out, {n})"
                 " and (out,)"
             )
         n = w.shape[0]
     if n != len(held.classes) or not chain:
-        raise ValueError(f"the last of {len(chain)} layers gives {n} numbers for {len(held.classes)} classes")
+        raise DrawingError(f"the last of {len(chain)} layers gives {n} numbers for {len(held.classes)} classes")
     return chain
 
 

@@ -17,6 +17,7 @@ import autograd as ag
 from autograd.graph import Node, place_of
 from viz import numbers
 from viz.evaluate import Evaluation, evaluate
+from viz.given import DrawingError, members, named, numbers_of, recorded
 from viz.notation import Notation, Symbol
 from viz.render import identifier
 from viz.rows import ACTIVATIONS, LOSSES
@@ -174,7 +175,7 @@ class Scene:
     in that role. ``gradients``: True computes them, False leaves them out, None computes them once a leaf has a
     ``.grad``; a Tensor or a list of them is what arrives at the outputs.
 
-    Raises `ValueError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
+    Raises `DrawingError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
     """
 
     def __init__(
@@ -186,22 +187,17 @@ class Scene:
         targets: Iterable[Any] = (),
         gradients: Any = None,
     ) -> None:
-        ys = [outputs] if isinstance(outputs, ag.Tensor) else list(outputs)
-        if not ys or any(getattr(y, "node", None) is None for y in ys):
-            raise ValueError(
-                "there is nothing to draw: no operation was recorded for this Tensor. Compute it from Tensors with"
-                " requires_grad=True, outside of no_grad()"
-            )
+        ys = recorded(outputs)
         with np.errstate(all="ignore"):  # what was not finite in the forward is so here, and the picture says it
             self.seen, self.seeded = _evaluated(ys, gradients)
         graph = self.seen.graph
         self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
-        self._shown_as = {INPUT: _places(inputs), TARGET: _places(targets)}
+        self._shown_as = {INPUT: _places(members(inputs, "inputs")), TARGET: _places(members(targets, "targets"))}
         self._constants: dict[int, Constant] = {}
         places = list(self._ordered(graph))
         self.cards: list[Card] = []
         self._by_place: dict[Any, Card] = {}
-        naming = _Naming(self, places, names or {})
+        naming = _Naming(self, places, named(names))
         for place in places:
             self._add(place, naming)
         self.scalar = all(card.shape == () for card in self.cards)
@@ -303,14 +299,15 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
     if isinstance(gradients, bool):
         wrong = [y for y in ys if y.size != 1]
         if gradients and wrong:
-            raise ValueError(
+            raise DrawingError(
                 f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there:"
                 " reduce it to a scalar, or give a gradient of that shape as gradients="
             )
         return evaluate(ys, gradients), False
-    seeds = [gradients] if isinstance(gradients, ag.Tensor) or hasattr(gradients, "dtype") else list(gradients)
+    one = hasattr(gradients, "dtype") or isinstance(gradients, str) or not isinstance(gradients, Iterable)
+    seeds = [numbers_of(seed, "gradients=") for seed in ([gradients] if one else gradients)]
     if len(seeds) != len(ys) or any(tuple(np.shape(s)) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
-        raise ValueError(
+        raise DrawingError(
             f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of shapes"
             f" {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each output"
         )
@@ -322,9 +319,8 @@ def _is_array(given: Any) -> bool:
     return not hasattr(given, "requires_grad") and bool(getattr(given, "shape", ()))
 
 
-def _places(tensors: Iterable[Any]) -> set[int]:
-    given = [tensors] if isinstance(tensors, ag.Tensor) else list(tensors)
-    return {id(t) for t in given} | {id(place_of(t)) for t in given}
+def _places(tensors: Sequence[Any]) -> set[int]:
+    return {id(t) for t in tensors} | {id(place_of(t)) for t in tensors}
 
 
 def _identity(place: Any) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from viz.given import DrawingError
+
 # ---------------------------------------------------------------- colours
 
 
@@ -109,12 +111,12 @@ THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 def theme_named(theme: str | Theme) -> Theme:
     """The theme of this name; a `Theme` is passed through.
 
-    Raises `ValueError` for an unknown name.
+    Raises `DrawingError` for an unknown name.
     """
     if isinstance(theme, Theme):
         return theme
-    if theme not in THEMES:
-        raise ValueError(f"there is no theme {theme!r}: choose one of {', '.join(map(repr, THEMES))}")
+    if not isinstance(theme, str) or theme not in THEMES:
+        raise DrawingError(f"there is no theme {theme!r}: choose one of {', '.join(map(repr, THEMES))}")
     return THEMES[theme]
 
 

@@ -175,7 +175,8 @@ def usps(
     """
     dtype = as_dtype(dtype)
     if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold < 1):
-        raise DomainError(f"The threshold is {threshold!r}, but grey goes from 0 to 1: give a number from 0 to below 1.")
+        wanted = "give a number from 0 to below 1"
+        raise DomainError(f"The threshold is {threshold!r}, but grey goes from 0 to 1: {wanted}.")
     parts: list[NDArray[Any]] = []
     for content, file in zip(_fetch("usps", folder, progress), REMOTE["usps"], strict=True):
         grey, labels = parse_usps(_bunzip2(content, file.name), file.name)

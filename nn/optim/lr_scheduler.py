@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd.errors import DomainError
+from autograd.given import check_function, check_instance, number, refused, whole
 from autograd.op import shown
 from nn.errors import StateError
-from nn.given import check_function, check_instance, number, refused, whole
 from nn.optim.optimizers import Optimizer
 
 

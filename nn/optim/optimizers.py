@@ -15,10 +15,10 @@ from typing import Any
 
 from autograd import Tensor, minimum, no_grad, zeros_like
 from autograd.errors import DomainError, DTypeError
+from autograd.given import check_instance
 from autograd.graph import TRACER
 from autograd.memory import all_written
 from nn.errors import StateError
-from nn.given import check_instance
 from nn.module import Module
 
 
@@ -54,7 +54,7 @@ class Optimizer:
         for group in groups:
             if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
                 raise DTypeError(
-                    f"a group of parameters is a dict with its 'params', an iterable of Tensors; it was given {group!r}."
+                    f"a group of parameters is a dict with its 'params', an iterable of Tensors; given is {group!r}."
                 )
             if unknown := sorted(set(group) - {"params", *options}):
                 raise DomainError(
@@ -416,7 +416,8 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     """
     if not _is_finite(max_norm):
         raise DomainError(f"max_norm = {max_norm!r} is out of range: give a number from 0 on.")
-    members: list[Any] = [parameters] if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable) else [*parameters]
+    one = isinstance(parameters, Tensor) or not isinstance(parameters, Iterable)
+    members: list[Any] = [parameters] if one else [*parameters]
     for p in members:
         check_instance(p, Tensor, "a parameter to clip", "Tensors, such as model.parameters()")
     graded = [p for p in members if p.grad is not None]

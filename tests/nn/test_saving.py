@@ -163,7 +163,7 @@ def test_a_missing_folder_or_file(tmp_path):
     with pytest.raises(WriteError) as error:
         nn.save(MODELS[0], path)
     assert str(error.value) == (
-        f"{path} can't be written: no such file or directory. Name a file in a folder that exists and is yours."
+        f"{path} can't be written: No such file or directory. Name a file in a folder that exists and is yours."
     )
     with pytest.raises(FileNotFoundError, match="none.npz"):
         nn.load(tmp_path / "none.npz")

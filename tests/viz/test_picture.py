@@ -400,7 +400,7 @@ class TestModules:
         x = parameter(2.0)
         with pytest.raises(ValueError, match="there is no view 'table': choose one of 'auto', 'ops', 'modules'"):
             draw_graph(x * x, view="table")
-        with pytest.raises(ValueError, match="the module table is drawn for one output and was given 2"):
+        with pytest.raises(ValueError, match="the module table is drawn for one output, not for 2: draw them"):
             draw_graph([x * x, x + x], view="modules")
         assert "one row per module" in draw_graph(x * x, view="modules").source
 

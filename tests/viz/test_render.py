@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from autograd.errors import WriteError
 from viz import render, style
 from viz.render import EngineWarning, Picture, RenderError, cell, row, table, text
 
@@ -184,7 +185,7 @@ class TestFiles:
         assert names_in(tmp_path) == []
 
     def test_a_folder_that_is_not_there(self, picture, tmp_path):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(WriteError, match=r"a\.svg can't be written: No such file or directory\. Name a file"):
             picture.save(tmp_path / "missing" / "a.svg")
 
     def test_never_half_a_file(self, picture, tmp_path, monkeypatch):

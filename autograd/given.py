@@ -1,4 +1,4 @@
-"""What a function of ``nn`` was given, looked at where it comes in: one sentence for each way to be wrong."""
+"""What a function was given, looked at where it comes in: one sentence for each way to be wrong."""
 
 from __future__ import annotations
 
