@@ -48,8 +48,9 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
         smallest = f.simplified(lambda part: not isinstance(_run(check, part, seed), bool))
         error = _run(check, smallest, seed)
         error = answer if isinstance(error, bool) else error
+        what = "" if isinstance(error, GradcheckError) else f"{type(error).__name__}: "
         raise GradcheckError(
-            f"{check.__name__} does not hold.\n{'' if isinstance(error, GradcheckError) else f'{type(error).__name__}: '}{error}\n\n"
+            f"{check.__name__} does not hold.\n{what}{error}\n\n"
             f"The program, and how to see it:\n\n{smallest.source}\n{PICTURE}"
         ) from error
 
