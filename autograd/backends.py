@@ -41,8 +41,10 @@ class Namespace:
         if low < 0 or high >= stop:
             refuse(low, high, **options)
 
-    def __init__(self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None) -> None:
-        self.module, self.place, self.enter = module, place, enter
+    def __init__(
+        self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None, device: str = "cpu"
+    ) -> None:
+        self.module, self.place, self.enter, self.device = module, place, enter, device
 
     def __getattr__(self, name: str) -> Any:
         found = None if name in LAST_TWO else getattr(self.module, name, None)
@@ -187,7 +189,8 @@ def _cupy_space(number: int) -> Namespace:
         if number >= count:
             there = "'cuda:0'" if count == 1 else f"'cuda:0' to 'cuda:{count - 1}'"
             raise DeviceError(f"device 'cuda:{number}' is not available: CuPy finds {there}.")
-        found = PLACES[module, number] = Namespace(module, enter=module.cuda.Device(number).use)
+        found = Namespace(module, enter=module.cuda.Device(number).use, device=f"cuda:{number}")
+        PLACES[module, number] = found
         vars(found).update(_cupy_ways(module))
     return found
 
@@ -276,7 +279,7 @@ def _generator_there(space: Namespace, generator: Any) -> Any:
 
 def is_host(array: Any) -> bool:
     """Whether values can be looked at without waiting for a device."""
-    return type(array) in SPACES or device_of(array) == "cpu"
+    return SPACES.get(type(array)) is NUMPY or device_of(array) == "cpu"
 
 
 def assign(out: Any, index: Any, value: Any) -> None:
@@ -444,6 +447,8 @@ def owns(array: Any) -> bool:
 
 def array_text(array: Any, prefix: str = "") -> str:
     """The values as Python would write them, aligned, six digits; long arrays are shortened as NumPy does."""
+    if namespace(array).absorbs:
+        return repr(array)  # it has no values
     values = to_numpy(array)
     texts = [_number(v) for v in values.reshape(-1)[:10_000].tolist()]
     width = max(map(len, texts), default=0)

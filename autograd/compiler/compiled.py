@@ -20,7 +20,7 @@ from autograd.compiler.packing import HOMES as _HOMES
 from autograd.compiler.plan import Plan, aligned
 from autograd.compiler.primitives import Slot, compute
 from autograd.compiler.program import Program, Value
-from autograd.compiler.trace import Trace, flatten, unflatten
+from autograd.compiler.trace import Trace, flatten
 from autograd.errors import DTypeError, GradientError, TraceError
 from autograd.graph import MODE, TRACER, Node, stamp
 from autograd.memory import LAST, WRITES, all_written, owner
@@ -78,6 +78,14 @@ def _common(state: Value, members: Sequence[tuple[Value, int]], flipped: Any) ->
     return flat
 
 
+def dead_ends(trace: Trace) -> list[Node | None]:
+    """The node of each result, ``None`` where it is not recorded."""
+    return [
+        _dead_end(value) if recorded else None
+        for value, recorded in zip(trace.program.outputs, trace.recorded, strict=True)
+    ]
+
+
 class Executable:
     """One program, bound to the arrays of its states. ``run`` takes the arrays of the arguments.
 
@@ -87,10 +95,7 @@ class Executable:
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
         self.optimized = optimize(trace.program)
-        self.nodes = [
-            _dead_end(value) if recorded else None
-            for value, recorded in zip(trace.program.outputs, trace.recorded, strict=True)
-        ]
+        self.nodes = dead_ends(trace)
         self.bind()
 
     def bind(self) -> None:
@@ -121,7 +126,7 @@ class Executable:
         # Taken out of their own names, so that no cycle keeps all this alive.
         self.run: Callable[..., list[Any]] = emitter.scope.pop(program.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
-        self.settle: Callable[[], None] = scope.pop("settle")
+        self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""
@@ -182,9 +187,26 @@ class Executable:
         all_written(memories.values())
         scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()))
         marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
+        scope["wrap"] = wrap
+        for i, node in enumerate(self.nodes):
+            scope[f"node_{i}"] = node
+
+        def result(form: Any) -> str:
+            if type(form) is Slot:
+                array = f"outputs[{form.index}]"
+                return f"wrap({array}, node_{form.index})" if trace.is_tensor[form.index] else array
+            if isinstance(form, tuple) and len(form) == 2 and form[0] in (tuple, list):
+                parts = "".join(f"{result(part)}, " for part in form[1])
+                return f"({parts})" if form[0] is tuple else f"[{parts}]"
+            if isinstance(form, tuple) and len(form) == 2 and form[0] is dict:
+                return "{" + "".join(f"{key!r}: {result(part)}, " for key, part in form[1]) + "}"
+            scope[f"plain_{id(form)}"] = form
+            return f"plain_{id(form)}"
+
         return (
             f"def is_settled():\n    return {' and '.join(terms) or 'True'}\n"
-            f"def settle():\n    {clear + 'None' if clear else 'pass'}\n    {marks}stamp()\n"
+            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n    {marks}stamp()\n"
+            f"    return {result(trace.form)}\n"
         )
 
     def resettle(self) -> bool:
@@ -243,16 +265,19 @@ class Compiled:
         mode = MODE.get()
         if mode.anomaly:
             return self.function(*args, **kwargs)
-        leaves: list[Any] = []
-        key: Any = mode.grad, flatten((args, kwargs), leaves) if args or kwargs else None
+        key: Any = mode.grad
         arrays = []
+        leaves: Any = args
+        if kwargs or not all([isinstance(x, Tensor) for x in args]):  # else there is nothing to take apart
+            leaves = []
+            key = key, flatten((args, kwargs), leaves)
         for leaf in leaves:
             if isinstance(leaf, Tensor):
                 array = leaf.data
-                key = key, array.shape, array.dtype, leaf.requires_grad
+                key = key, array.shape, array.dtype, array.device, leaf.requires_grad
             else:
                 array = leaf
-                key = key, array.shape, array.dtype
+                key = key, array.shape, array.dtype, array.device
             arrays.append(array)
         with self._lock:
             try:
@@ -264,29 +289,29 @@ class Compiled:
                 ) from None
             if executable is None or not (executable.is_settled() or executable.resettle()):
                 executable = self._traced(key, arrays, args, kwargs)
-            outputs = executable.run(*arrays)
-            executable.settle()
-        trace = executable.trace
-        for i, (array, node) in enumerate(zip(outputs, executable.nodes, strict=True)):
-            if trace.is_tensor[i]:
-                outputs[i] = wrap(array, node)
-        if type(trace.form) is Slot:
-            return outputs[0]
-        return unflatten(trace.form, outputs)
+            return executable.finish(executable.run(*arrays))
 
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable:
         for array in arrays:
-            if backends.namespace(array) is not backends.NUMPY:
+            device = backends.device_of(array)
+            if device != "cpu" and not device.startswith("cuda"):
                 raise TraceError(
-                    f"{self._called()} was given an array on {backends.device_of(array)}: programs run on the CPU; "
-                    "call the function itself there, which is the compiled one's .function."
+                    f"{self._called()} was given an array on {device}: programs run on the CPU and on 'cuda'; call the "
+                    "function itself there, which is the compiled one's .function."
                 )
         if len(self._executables) >= FORMS:
             raise TraceError(
                 f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, or numbers given as Python's, "
                 "change at each call. Give numbers that change as Tensors, and batches one shape."
             )
-        made = self._executables[key] = Executable(Trace(self.function, args, kwargs))
+        trace = Trace(self.function, args, kwargs)
+        if trace.device == "cpu":
+            made: Any = Executable(trace)
+        else:
+            from autograd.compiler.device import DeviceExecutable
+
+            made = DeviceExecutable(trace, dead_ends(trace))
+        self._executables[key] = made
         return made
 
     def _called(self) -> str:

@@ -1,7 +1,7 @@
 """A program on a GPU: its kernels and the calls between them as straight-line source, on CuPy's arrays.
 
-Nothing in it waits for the GPU. Memory for results is CuPy's, which keeps what was freed; states are written in place, and
-gradients of states that lie in one buffer are computed into their places there.
+Nothing in it waits for the GPU. Memory for results is CuPy's, which keeps what was freed; states are written in place,
+and gradients of states that lie in one buffer are computed into their places there.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends, shapes
-from autograd.compiler.emit import FUNCTIONS, has_kernel
-from autograd.compiler.kernels import Kernel, fuse, updated_in_place
+from autograd.compiler.kernels import Kernel, fuse, numbers, updated_in_place
 from autograd.compiler.optimize import algebra, common_subexpressions, dead_code, scale_folding
 from autograd.compiler.packing import pack, same_counters
-from autograd.compiler.plan import is_view, view_of
-from autograd.compiler.primitives import fill
-from autograd.compiler.program import Instruction, Program, Value, algebra as algebra_of
-from autograd.memory import all_written, owner
+from autograd.compiler.plan import is_view
+from autograd.compiler.primitives import INFIX, fill
+from autograd.compiler.program import Instruction, Program, Value
+from autograd.compiler.program import algebra as in_algebra
+from autograd.compiler.trace import Trace
+from autograd.errors import TraceError
+from autograd.memory import all_written
 from autograd.op import OPS
 
 EVERY = 1 << 62
@@ -47,7 +49,7 @@ def compute_on(space: Any, instruction: Instruction, arrays: Sequence[Any]) -> A
         options = fill(params["options"], arrays[params["count"] :])
         return OPS[params["name"]].forward(space, *fill(params["inputs"], arrays), **options)
     if op == "draw":
-        generator = backends.generator_on(params["device"], params["generator"])
+        generator = backends.generator_on(space.device, params["generator"])
         return getattr(generator, params["method"])(params["shape"], dtype=params["dtype"], **params["options"])
     if op == "getitem":
         return arrays[0][fill(params["index"], arrays)]
@@ -70,3 +72,268 @@ def compute_on(space: Any, instruction: Instruction, arrays: Sequence[Any]) -> A
     if op == "astype":
         return space.astype(*arrays, params["dtype"])
     return getattr(space, op)(*arrays, **params)
+
+
+def piece_of(flat: Any, start: int, shape: shapes.Shape) -> Any:
+    """A part of a buffer, seen in its shape."""
+    return flat[start : start + shapes.size(shape)].reshape(shape)
+
+
+class Source:
+    """The source of a program on a GPU and what its names mean: ``homes`` are the arrays of the states."""
+
+    def __init__(self, program: Program, homes: dict[Value, Any], space: Any) -> None:
+        self.program, self.space = program, space
+        self.steps = fuse(program)
+        self.numbers = numbers(program)
+        self.in_place = updated_in_place(program, self.steps)
+        self.arrays = dict(homes)
+        self.scope = {name: getattr(space.module, name) for name in ("broadcast_to", "empty", "matmul")}
+        self.taken = {*self.scope, program.name}
+        self.names: dict[Value, str] = {}
+        self.lines: list[str] = []
+        for value in program.values():
+            if value.kind == "constant":
+                self.arrays[value] = space.asarray(value.data)
+        self.pieces = self._pieces()
+
+    def _pieces(self) -> dict[Value, Any]:
+        """Where in its buffer each gradient is computed that is only needed there."""
+        found: dict[Value, Any] = {}
+        made = {
+            value
+            for step in self.steps
+            for value in (step.outputs if isinstance(step, Kernel) else [step.out] if _writes(step) else [])
+        }
+        for step in self.steps:
+            if isinstance(step, Kernel) or step.op != "pack":
+                continue
+            flat, start = self.space.module.empty(step.out.shape, step.out.dtype), 0
+            self.arrays[step.out] = flat
+            for arg, flip in zip(step.args, step.params["flips"], strict=True):
+                if arg in made and arg not in found and arg not in self.in_place and not flip:
+                    found[arg] = self.arrays[arg] = piece_of(flat, start, arg.shape)
+                start += shapes.size(arg.shape)
+        return found
+
+    def name(self, base: str, thing: Any = None) -> str:
+        """A name that is not taken, ``base`` if it can be; it means ``thing``."""
+        while base in self.taken:
+            base += "_"
+        self.taken.add(base)
+        if thing is not None:
+            self.scope[base] = thing
+        return base
+
+    def of(self, value: Value) -> str:
+        """How a value is called; of numbers, how they are computed."""
+        if value.kind == "knob" or value in self.numbers:
+            return self.number(value)
+        if value not in self.names:
+            self.names[value] = self.name(value.name, self.arrays.get(value))
+        return self.names[value]
+
+    def number(self, value: Value) -> str:
+        """What is computed of knobs and constants, as an expression of Python's."""
+        if value.kind == "constant":
+            return repr(value.data.item())
+        if value.kind == "knob":
+            mapping, key = value.origin
+            if value not in self.names:
+                self.names[value] = self.name(f"{value.name}_of", mapping)
+            return f"{self.names[value]}[{key!r}]"
+        instruction = self.numbers[value]
+        texts = [self.number(arg) for arg in instruction.args]
+        if instruction.op == "astype":
+            return texts[0]
+        return f"(-{texts[0]})" if instruction.op == "negative" else f"({f' {INFIX[instruction.op]} '.join(texts)})"
+
+    def text(self) -> str:
+        """The function, behind its kernels."""
+        program = self.program
+        arguments = ", ".join(map(self.of, program.inputs))
+        kernels = []
+        for step in self.steps:
+            if isinstance(step, Kernel):
+                self.name(step.name, step.make(self.space.module))
+                kernels.append(step.source)
+                self._kernel(step)
+            else:
+                self._call(step)
+        self._copies()
+        returned = ", ".join(map(self._returned, program.outputs))
+        body = "\n".join(f"    {line}" for line in [*self.lines, f"return [{returned}]"])
+        return "\n\n".join([*kernels, f"def {program.name}({arguments}):\n{body}\n"])
+
+    def _kernel(self, kernel: Kernel) -> None:
+        inputs = list(map(self.of, kernel.inputs))
+        shape = kernel.outputs[0].shape if kernel.reduction is None else kernel.reduction.args[0].shape
+        whole = shapes.broadcast_shapes(*(v.shape for v in kernel.inputs)) == shape
+        given = [v for v in kernel.outputs if v in self.in_place or v in self.pieces]
+        outputs = [self.of(self.in_place.get(v, v)) for v in kernel.outputs]
+        options = ""
+        if kernel.reduction is not None:
+            params = kernel.reduction.params
+            options = f", axis={params['axis']}" + (", keepdims=True" if params["keepdims"] else "")
+            if not whole:
+                inputs[0] = f"broadcast_to({inputs[0]}, {shape})"
+        elif given or not whole:
+            for value, out in zip(kernel.outputs, outputs, strict=True):
+                if value not in given:
+                    self.lines.append(f"{out} = empty({value.shape}, {str(value.dtype)!r})")
+            given = kernel.outputs
+        call = f"{kernel.name}({', '.join([*inputs, *(outputs if given else [])])}{options})"
+        self.lines.append(call if given else f"{', '.join(outputs)} = {call}")
+        for value in kernel.outputs:
+            if value in self.in_place:
+                self.names[value] = self.of(self.in_place[value])
+
+    def _call(self, instruction: Instruction) -> None:
+        op, args, out, params = instruction.op, instruction.args, instruction.out, instruction.params
+        seen = is_view(instruction) or op == "piece"
+        if seen and args[0] in self.arrays:
+            self.arrays[out] = self._seen(instruction, self.arrays[args[0]])
+            return
+        names = list(map(self.of, args))
+        if op == "matmul" and out in self.pieces:
+            self.lines.append(f"matmul({names[0]}, {names[1]}, out={self.of(out)})  # {out.shape}")
+        elif op == "matmul":
+            self.lines.append(f"{self.of(out)} = {names[0]} @ {names[1]}  # {out.shape}")
+        elif _writes(instruction):
+            options = f"axis={params['axis']}" + (", keepdims=True" if params["keepdims"] else "")
+            if out in self.pieces:
+                self.lines.append(f"{names[0]}.{op}({options}, out={self.of(out)})  # {out.shape}")
+            else:
+                self.lines.append(f"{self.of(out)} = {names[0]}.{op}({options})  # {out.shape}")
+        elif op == "permute_dims" and params["axes"] == (1, 0):
+            self.lines.append(f"{self.of(out)} = {names[0]}.T")
+        elif op == "reshape":
+            self.lines.append(f"{self.of(out)} = {names[0]}.reshape({params['shape']})")
+        elif op == "pack":
+            start = 0
+            for arg, name, flip in zip(args, names, params["flips"], strict=True):
+                if arg not in self.pieces:
+                    shape = arg.shape[::-1] if flip else arg.shape
+                    piece = self.name(f"{out.name}_{start}", piece_of(self.arrays[out], start, shape))
+                    self.lines.append(f"{piece}[...] = {name}{'.T' if flip else ''}")
+                start += shapes.size(arg.shape)
+        elif op != "check_range":
+            by = self.name(f"{out.name}_by", _by(self.space, instruction))
+            self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {in_algebra(instruction)}")
+
+    def _seen(self, instruction: Instruction, array: Any) -> Any:
+        if instruction.op != "piece":
+            return compute_on(self.space, instruction, [array])
+        part = piece_of(array, instruction.params["start"], instruction.out.shape)
+        return part if not instruction.params["flip"] else part.reshape(instruction.out.shape[::-1]).T
+
+    def _copies(self) -> None:
+        """States that no kernel could write to: all new values first, where one is another's old one."""
+        copies = [(s, v) for s, v in self.program.updates.items() if self.in_place.get(v) is not s]
+        names = [self.of(v) for _, v in copies]
+        for i, (_, value) in enumerate(copies):
+            if value.kind == "state":
+                before = self.name(f"{names[i]}_before")
+                self.lines.append(f"{before} = {names[i]}.copy()")
+                names[i] = before
+        self.lines += [f"{self.of(s)}[...] = {name}" for (s, _), name in zip(copies, names, strict=True)]
+
+    def _returned(self, value: Value) -> str:
+        root = value
+        makers = {s.out: s for s in self.steps if not isinstance(s, Kernel) and (is_view(s) or s.op == "piece")}
+        while root in makers:
+            root = makers[root].args[0]
+        lasting = root.kind != "temporary" or root in self.arrays or root in self.in_place
+        return f"{self.of(value)}.copy()" if lasting else self.of(value)
+
+
+def _writes(instruction: Instruction) -> bool:
+    """Whether an instruction is a call that writes where it is told to."""
+    floats = instruction.out.dtype.kind == "f" and all(a.dtype == instruction.out.dtype for a in instruction.args)
+    return instruction.op == "matmul" or (instruction.op in ("sum", "max", "min") and floats)
+
+
+def _by(space: Any, instruction: Instruction) -> Callable[..., Any]:
+    return lambda *arrays: compute_on(space, instruction, arrays)
+
+
+class DeviceExecutable:
+    """One program on a GPU, bound to the arrays of its states there: `compiled.Executable` for CuPy."""
+
+    def __init__(self, trace: Trace, nodes: list[Any]) -> None:
+        self.trace, self.program, self.nodes = trace, trace.program, nodes
+        self.space = backends.space_on(trace.device)
+        self.optimized = optimized(trace.program)
+        self.homes: dict[Value, Any] = {}
+        self.places: list[tuple[Any, Any, bool]] = []
+        program = self.optimized
+        for state in program.states:
+            if state in program.packed:
+                flat = self.homes[state] = self.space.module.empty(state.shape, state.dtype)
+                for member, start in program.packed[state]:
+                    piece = piece_of(flat, start, member.shape)
+                    piece[...] = member.origin.data
+                    member.origin.data = piece
+                    self.places.append((member.origin, piece, True))
+            else:
+                self.homes[state] = state.origin.data
+                self.places.append((state.origin, state.origin.data, state in program.updates))
+        for state, kept in program.merged.items():
+            state.origin.data = kept.origin.data
+            self.places.append((state.origin, kept.origin.data, True))
+        made = Source(program, self.homes, self.space)
+        self.kernels = [step for step in made.steps if isinstance(step, Kernel)]
+        self.source = made.text()
+        body = self.source[self.source.index(f"def {program.name}(") :]
+        exec(builtins.compile(body, f"<compiled {program.name} on {trace.device}>", "exec"), made.scope)
+        self._run = made.scope.pop(program.name)
+        self.written = [self.homes[state] for state in program.updates]
+
+    def run(self, *arrays: Any) -> list[Any]:
+        """What the program returns for the arrays of its arguments."""
+        self.space.enter()  # type: ignore[misc]
+        return self._run(*arrays)  # type: ignore[no-any-return]
+
+    def is_settled(self) -> bool:
+        """Whether all is as the program expects it."""
+        return (
+            all(tensor.data is home for tensor, home, _ in self.places)
+            and self._holds()
+            and all(tensor.grad is None for tensor in self.trace.ungraded)
+        )
+
+    def _holds(self) -> bool:
+        return all(
+            (holder[key] if isinstance(holder, dict) else getattr(holder, key)) == value
+            for holder, key, value in self.trace.guards
+        )
+
+    def settle(self) -> None:
+        """Say what was written, and leave no gradients."""
+        for tensor in self.trace.graded:
+            tensor.grad = None
+        all_written(self.written)
+
+    def resettle(self) -> bool:
+        """Take up other values of the states. Returns whether the program still holds."""
+        for tensor in self.trace.ungraded:
+            if tensor.grad is not None:
+                raise TraceError(
+                    f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
+                    "function was traced without: call zero_grad() first, in the function or outside."
+                )
+        if not self._holds():
+            return False
+        for tensor, home, updated in self.places:
+            array = tensor.data
+            if array is home:
+                continue
+            alike = type(array) is type(home) and (array.shape, array.dtype) == (home.shape, home.dtype)
+            if not (updated and alike and array.device == home.device):
+                return False
+            home[...] = array
+            tensor.data = home
+        return True
+
+
+__all__ = ["DeviceExecutable", "Source", "compute_on", "optimized"]

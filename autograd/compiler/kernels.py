@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ from autograd.compiler.program import Instruction, Program, Value
 C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
 """The dtypes that kernels compute with, in C++."""
 
-_EQUALLY = ("sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp expm1 log log1p log2 log10 sqrt floor ceil "
-            "trunc isfinite isinf isnan signbit")  # fmt: skip
+_ALIKE = (
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "expm1", "floor", "isfinite",
+    "isinf", "isnan", "log", "log10", "log1p", "log2", "signbit", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+)  # fmt: skip
 _BOTH = {"atan2": "atan2", "hypot": "hypot", "power": "pow", "copysign": "copysign", "nextafter": "nextafter"}
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "equal": "==", "not_equal": "!=", "less": "<",
@@ -30,7 +32,7 @@ _INFIX = {
 }  # fmt: skip
 
 EXPRESSIONS: dict[str, str] = {
-    **{name: f"{name}({{0}})" for name in _EQUALLY.split()},
+    **{name: f"{name}({{0}})" for name in _ALIKE},
     **{name: f"{function}({{0}}, {{1}})" for name, function in _BOTH.items()},
     **{name: f"{{0}} {sign} {{1}}" for name, sign in _INFIX.items()},
     "abs": "fabs({0})",
@@ -46,11 +48,16 @@ EXPRESSIONS: dict[str, str] = {
         "({0} == {1}) ? ({0} + log(({T})2)) : "
         "(({0} > {1}) ? ({0} + log1p(exp({1} - {0}))) : ({1} + log1p(exp({0} - {1}))))"
     ),
-    "remainder": "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})",
+    "remainder": (
+        "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})"
+    ),
     "logical_and": "{0} && {1}",
     "logical_or": "{0} || {1}",
     "logical_xor": "{0} != {1}",
     "logical_not": "!{0}",
+    "bitwise_and": "{0} & {1}",
+    "bitwise_or": "{0} | {1}",
+    "bitwise_xor": "{0} ^ {1}",
     "where": "{0} ? {1} : {2}",
     "astype": "({T}){0}",
     "copy": "{0}",
@@ -58,9 +65,12 @@ EXPRESSIONS: dict[str, str] = {
 }
 """Instructions in C++: of their arguments, and of the result's type ``T``."""
 
-OF_FLOATS = frozenset((*_EQUALLY.split(), *_BOTH, "abs", "reciprocal", "sign", "logaddexp", "remainder", "divide"))
+OF_FLOATS = frozenset((*_ALIKE, *_BOTH, "abs", "reciprocal", "sign", "logaddexp", "remainder", "divide"))
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
+
+PYTHONS = frozenset(("add", "subtract", "multiply", "divide", "power", "negative", "astype"))
+"""What Python's arithmetic does with single numbers as well."""
 
 REDUCE = {
     "sum": ("a + b", "0"),
@@ -71,11 +81,15 @@ REDUCE = {
 """Reductions: what is made of two elements, and where it begins."""
 
 WORDS = frozenset(
-    "a asm auto b bool break case catch char class const continue default delete do double else enum explicit export "
-    "extern false float for friend goto i if inline int long mutable n namespace new operator out private protected "
-    "public register return short signed sizeof static struct switch template this throw true try typedef typename "
-    "union unsigned using virtual void volatile while INFINITY NAN T log exp pow fmod".split()
-)
+    (
+        "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete",
+        "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto",
+        "if", "inline", "int", "long", "mutable", "namespace", "new", "operator", "private", "protected", "public",
+        "register", "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw",
+        "true", "try", "typedef", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while",
+        "a", "b", "i", "n", "T", "INFINITY", "NAN", "fabs", "fmod", "pow",
+    )
+)  # fmt: skip
 """What no variable of a kernel may be called."""
 
 
@@ -164,10 +178,12 @@ class Kernel:
         combine, start = REDUCE[self.reduction.op]
         result, value = "a", self.reduction.out
         for instruction in self.behind:
-            dtypes = computed_in(instruction)
-            terms = [f"({result})" if a is value else self._term(a, d) for a, d in zip(instruction.args, dtypes, strict=True)]
-            result, value = EXPRESSIONS[instruction.op].format(*terms, T=C_TYPES[str(instruction.out.dtype)]), instruction.out
-        return self.in_params, self.out_params, entry, combine, f"{self._result(self.outputs[0])} = {result}", start, self.name
+            pairs = zip(instruction.args, computed_in(instruction), strict=True)
+            terms = [f"({result})" if arg is value else self._term(arg, dtype) for arg, dtype in pairs]
+            value = instruction.out
+            result = EXPRESSIONS[instruction.op].format(*terms, T=C_TYPES[str(value.dtype)])
+        last = f"{self._result(self.outputs[0])} = {result}"
+        return self.in_params, self.out_params, entry, combine, last, start, self.name
 
     @property
     def source(self) -> str:
@@ -227,13 +243,27 @@ def fusable(instruction: Instruction) -> bool:
     return "b" not in kinds if op in OF_NUMBERS else op not in OF_TRUTHS or kinds == {"b"}
 
 
+def numbers(program: Program) -> dict[Value, Instruction]:
+    """What is computed of knobs and constants alone, and is left to Python: a GPU takes the number as it is."""
+    found: dict[Value, Instruction] = {}
+    for instruction in program.instructions:
+        out, args = instruction.out, instruction.args
+        known = all(a.kind in ("knob", "constant") or a in found for a in args)
+        if instruction.op in PYTHONS and known and not out.shape and out.dtype.kind == "f":
+            found[out] = instruction
+    return found
+
+
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and what is left between them, in an order in which they can run.
 
     What is computed entry by entry on one shape belongs together where nothing else lies between: the level of a value
     is the number of other instructions on the longest way to it, and a kernel takes all of one level and shape. What
-    can be computed anew from what is kept anyway is computed where it is needed; what only states take comes last.
+    can be computed anew from what is kept anyway is computed where it is needed; what only states take comes last. The
+    `numbers` are left out.
     """
+    known = numbers(program)
+    program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
     kept = {*program.outputs, *program.updates.values()}
     uses = program.uses()
     inside = _within_reductions(program, uses, kept)
@@ -245,13 +275,12 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     for instruction in program.instructions:
         if instruction in inside or instruction in after:
             continue
-        shape = instruction.out.shape
-        key = place[instruction] = (
-            instruction if not fusable(instruction) else (math.inf if instruction in last else levels[instruction], shape)
-        )
+        key: Any = instruction
+        if fusable(instruction):
+            key = math.inf if instruction in last else levels[instruction], instruction.out.shape
+        place[instruction] = key
         groups.setdefault(key, []).append(instruction)
-    for instruction, reduction in {**inside, **after}.items():
-        place[instruction] = reduction
+    place |= inside | after
     steps: list[Kernel | Instruction] = []
     for key in _sorted(groups, place, program):
         if isinstance(key, Instruction):
@@ -301,13 +330,14 @@ def _levels(
     in_memory = {
         value
         for value in program.values()
-        if value.kind != "temporary" or value in kept or makers[value] in others or any(u in others for u in uses[value])
+        if value not in makers or value in kept or makers[value] in others or any(u in others for u in uses[value])
     }
     for instruction in program.instructions:
         level = levels[instruction] = max((level_of.get(arg, 0) for arg in instruction.args), default=0)
         within = instruction in inside or (instruction in after and instruction.args)
         level_of[instruction.out] = level if within or instruction not in others else level + 1
-        late[instruction] = instruction not in others and all(a in in_memory or late[makers[a]] for a in instruction.args)
+        known = all(arg in in_memory or late[makers[arg]] for arg in instruction.args)
+        late[instruction] = known and instruction not in others
     for instruction in reversed(program.instructions):
         if late[instruction] and instruction.out not in in_memory and uses[instruction.out]:
             levels[instruction] = max(levels[instruction], min(levels[u] for u in uses[instruction.out]))
@@ -328,8 +358,10 @@ def _reduction(reduction: Instruction, before: list[Instruction], behind: list[I
 
 def _is_reduced(reduction: Instruction) -> bool:
     """Whether a kernel can do a reduction."""
-    return reduction.op in REDUCE and reduction.out.dtype == reduction.args[0].dtype and (
-        str(reduction.out.dtype) in ("float32", "float64") and 0 not in reduction.args[0].shape
+    return (
+        reduction.op in REDUCE
+        and reduction.out.dtype == reduction.args[0].dtype
+        and (str(reduction.out.dtype) in ("float32", "float64") and 0 not in reduction.args[0].shape)
     )
 
 
@@ -425,4 +457,4 @@ def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) ->
     return found
 
 
-__all__ = ["C_TYPES", "Kernel", "fuse", "fusable", "updated_in_place"]
+__all__ = ["C_TYPES", "Kernel", "fusable", "fuse", "numbers", "updated_in_place"]

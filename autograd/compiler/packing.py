@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
+from autograd import backends, shapes
 from autograd.compiler.optimize import Rewriter
 from autograd.compiler.primitives import ELEMENTWISE
 from autograd.compiler.program import Instruction, Program, Value
@@ -65,7 +65,7 @@ def same_counters(program: Program) -> Program:
     merged: dict[Value, Value] = {}
     for i, a in enumerate(counters):
         for b in counters[:i]:
-            if b not in merged and a.dtype == b.dtype and a.origin.data == b.origin.data:
+            if b not in merged and a.dtype == b.dtype and a.origin.data.item() == b.origin.data.item():
                 if _same_count(program.updates[a], program.updates[b], a, b, producers):
                     merged[a] = b
                     break
@@ -144,7 +144,7 @@ class _Group:
             whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
             whole.name = writer.name(f"packed_{role.name}")
             parts = [s.origin.data.T if s in program.flipped else s.origin.data for s in states]
-            whole.origin = wrap(numpy.concatenate([part.reshape(-1) for part in parts]), name=whole.name)
+            whole.origin = wrap(backends.namespace(*parts).concat([part.reshape(-1) for part in parts]), name=whole.name)
             homes[whole], self.flat[role] = [], whole
             for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
                 homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]

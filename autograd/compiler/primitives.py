@@ -151,17 +151,17 @@ def resolved(name: str, dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
     return getattr(numpy, name).resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return]
 
 
-def stand_in(value: Any) -> Any:
-    """An array to find shapes with: zeros for indices, ones in all else, identities, which can be inverted; a mask that
-    is known is itself."""
+def stand_in(value: Any, regular: bool = False) -> Any:
+    """An array to find shapes with, of no memory: zeros for indices, ones in all else; a mask that is known is itself.
+    With ``regular``, square matrices are identities, which can be inverted."""
     shape, dtype = value.shape, value.dtype
     if value.kind == "constant" and dtype == bool:
         return value.data
     if numpy.dtype(dtype).kind in "iub":
-        return numpy.zeros(shape, dtype)
-    if len(shape) > 1 and shape[-1] == shape[-2]:
+        return numpy.broadcast_to(numpy.zeros((), dtype), shape)
+    if regular and len(shape) > 1 and shape[-1] == shape[-2]:
         return numpy.broadcast_to(numpy.eye(shape[-1], dtype=dtype), shape)
-    return numpy.ones(shape, dtype)
+    return numpy.broadcast_to(numpy.ones((), dtype), shape)
 
 
 def _matmul_shape(x: Any, y: Any) -> shapes.Shape:
@@ -222,5 +222,8 @@ def infer(name: str, params: dict[str, Any], args: Sequence[Any]) -> tuple[shape
         return args[0].shape, args[0].dtype
     if name == "check_range":
         return (), numpy.dtype(bool)
-    found = compute(name, params, list(map(stand_in, args)))
+    if name == "permute_dims":
+        return tuple(args[0].shape[a] for a in params["axes"]), args[0].dtype
+    regular = name.startswith("linalg") or name == "op"
+    found = compute(name, params, [stand_in(a, regular) for a in args])
     return found.shape, found.dtype

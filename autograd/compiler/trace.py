@@ -19,7 +19,7 @@ from autograd import backends, shapes
 from autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved, stand_in
 from autograd.compiler.program import Instruction, Program, Value, identifier
-from autograd.errors import TraceError
+from autograd.errors import DeviceError, TraceError
 from autograd.graph import MODE, TRACER, Mode
 from autograd.op import OPS
 from autograd.shapes import Shape
@@ -27,12 +27,13 @@ from autograd.tensor import Tensor, wrap
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
+_INNER = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 
 
 def line_of_user() -> str:
-    """``file:line`` of the innermost code that is not this package's."""
+    """``file:line`` of the innermost code that is neither this package's nor NumPy's."""
     frame: Any = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((_PACKAGE, _NN, "<operation", "<frozen")):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INNER):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
@@ -46,13 +47,16 @@ class Traced:
 
     __slots__ = ("tracer", "value", "shape", "dtype", "weak")
 
-    __array_ufunc__ = None
-    device = "cpu"
     base = None
 
     def __init__(self, tracer: Tracer, value: Value, weak: bool = False) -> None:
         self.tracer, self.value, self.weak = tracer, value, weak
         self.shape, self.dtype = value.shape, value.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the program will run."""
+        return self.tracer.device or "cpu"
 
     @property
     def ndim(self) -> int:
@@ -98,6 +102,7 @@ class Traced:
         return (self[i] for i in range(len(self)))
 
     def _no_value(self, *_: Any) -> Any:
+        self.tracer.check_running(self)
         raise TraceError(
             f"{line_of_user()} asks for a value of {self.value!r} while the function is traced: the program is written "
             "once, before there are values. Choose with autograd.where, return the number and read it outside, or "
@@ -105,16 +110,28 @@ class Traced:
             self.tracer,
         )
 
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = item = tolist = _no_value
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __reduce_ex__ = item = tolist = _no_value
 
     def _no_numpy(self, *_: Any, **__: Any) -> Any:
+        self.tracer.check_running(self)
         raise TraceError(
             f"{line_of_user()} gives {self.value!r} to NumPy while the function is traced: use the function of that "
             "name in autograd, or leave this part out of the compiled function.",
             self.tracer,
         )
 
-    __array__ = __array_function__ = __array_interface__ = _no_numpy  # type: ignore[assignment]
+    __array__ = __array_function__ = _no_numpy
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(numpy.ndarray, name):
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        return self._no_numpy()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """What an operator between an array and this one comes to."""
+        if method != "__call__" or options or ufunc.__name__ not in (*ELEMENTWISE, "matmul"):
+            self._no_numpy()
+        return getattr(TRACE, ufunc.__name__)(*inputs)
 
     def __repr__(self) -> str:
         return f"Traced({self.value!r})"
@@ -159,6 +176,7 @@ class Tracer:
         self.guards: list[tuple[Any, str, Any]] = []
         self.recorded: set[int] = set()
         self.names: dict[str, int] = {}
+        self.device: str | None = None
 
     # ----------------------------------------------------------------------------------------------------- the values
 
@@ -188,20 +206,37 @@ class Tracer:
         """``x`` as a value of the program; Python's numbers, and weak ones, in ``dtype``."""
         if type(x) is Traced:
             if x.tracer is not self:
-                raise TraceError(
-                    f"{line_of_user()} uses {x.value!r}, which belongs to another trace: a compiled function kept a "
-                    "Tensor of its own. Return it instead.",
-                    None,
-                )
+                x.tracer.check_running(x.value)
             if x.weak and dtype is not None and x.dtype != dtype:
                 return self.emit("astype", (x.value,), {"dtype": dtype}).value
             return x.value
         if type(x) in PYTHON_SCALARS:
             return self.constant(numpy.asarray(x, dtype=dtype)[()])
-        return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
+        if not hasattr(x, "dtype") or backends.is_host(x):
+            return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
+        return self.read(wrap(x), x).value  # type: ignore[no-any-return]
+
+    def meet(self, array: Any) -> None:
+        """Note where the arrays of the program are, which is one place."""
+        device = backends.device_of(array)
+        if self.device not in (None, device):
+            raise DeviceError(
+                f"{line_of_user()} brings an array on {device} to arrays on {self.device} while the function is traced: "
+                f"move one of them first, with .to({self.device!r})."
+            )
+        self.device = device
+
+    def check_running(self, what: Any) -> None:
+        """Raise where the trace that ``what`` is of is over."""
+        if TRACER.get() is not self:
+            raise TraceError(
+                f"{line_of_user()} uses {what!r} outside of the trace that it is of: a compiled function kept a Tensor "
+                "of its own, which has no values. Return it instead."
+            )
 
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
         """One more instruction; its result."""
+        self.check_running(args[0] if args else op)
         shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
         self.instructions.append(Instruction(op, tuple(args), params, out))
@@ -259,10 +294,9 @@ class Tracer:
         if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
             raise TraceError(
                 f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
-                "this part out of the compiled function.",
-                self,
+                "this part out of the compiled function."
             )
-        like = function(*(filled := fill(template, list(map(stand_in, arrays))))[0], **filled[1])
+        like = function(*(filled := fill(template, [stand_in(v, name.startswith("linalg")) for v in arrays]))[0], **filled[1])
         if isinstance(like, tuple):
             parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(like))]
             return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
@@ -278,7 +312,11 @@ class Tracer:
     def getitem(self, x: Any, index: Any) -> Traced:
         """``x[index]``."""
         template, arrays = self.split(index)
-        self._refuse_masks(arrays, x)
+        if any(value.dtype == bool and value.kind != "constant" for value in arrays):
+            raise TraceError(
+                f"{line_of_user()} picks elements of {self.lift(x)!r} by a condition, and how many there are depends "
+                "on values: use autograd.where, which keeps the shape."
+            )
         shifted = _shifted(template)
         return self.emit("getitem", (self.lift(x), *arrays), {"index": shifted})
 
@@ -286,14 +324,6 @@ class Tracer:
         """``x`` with ``value`` written (or added) at ``index``."""
         template, arrays = self.split(index)
         return self.emit(name, (x.value, self.lift(value, x.dtype), *arrays), {"index": _shifted(template, 2)})
-
-    def _refuse_masks(self, arrays: Sequence[Value], x: Any) -> None:
-        if any(value.dtype == bool and value.kind != "constant" for value in arrays):
-            raise TraceError(
-                f"{line_of_user()} picks elements of {self.lift(x)!r} by a condition, and how many there are depends "
-                "on values: use autograd.where, which keeps the shape.",
-                self,
-            )
 
     def opaque(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
         """An operation whose forward can't be followed: computed as a whole at each call."""
@@ -325,8 +355,8 @@ class Tracer:
             self.guard(tensor, "requires_grad", tensor.requires_grad)
         if key not in self.current:
             name = self.unique(identifier(tensor.name or "state"))
-            array = raw if raw.shape else numpy.asarray(raw)
-            self.states[key] = Value("state", array.shape, array.dtype, name, origin=tensor)
+            self.meet(raw)
+            self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
         return self.current[key]
 
@@ -436,7 +466,10 @@ def _tracer_of(args: Any) -> Tracer | None:
 
 
 def _now() -> Tracer:
-    return TRACER.get()  # type: ignore[return-value]
+    tracer = TRACER.get()
+    if tracer is None:
+        Tracer().check_running("a traced array")
+    return tracer  # type: ignore[no-any-return]
 
 
 def _reduction(name: str) -> Callable[..., Any]:
@@ -689,6 +722,8 @@ def flatten(tree: Any, leaves: list[Any]) -> Any:
         return type(tree), tuple(flatten(part, leaves) for part in tree)
     if isinstance(tree, dict):
         return dict, tuple((key, flatten(part, leaves)) for key, part in tree.items())
+    if type(tree) in PYTHON_SCALARS:  # 1, 1.0 and True are equal, and so are 0.0 and -0.0
+        return type(tree), repr(tree) if isinstance(tree, float | complex) else tree
     return tree
 
 
@@ -701,6 +736,8 @@ def unflatten(form: Any, leaves: Sequence[Any]) -> Any:
         return form[0](parts)
     if isinstance(form, tuple) and len(form) == 2 and form[0] is dict:
         return {key: unflatten(part, leaves) for key, part in form[1]}
+    if isinstance(form, tuple) and len(form) == 2 and form[0] in PYTHON_SCALARS:
+        return form[0](form[1])
     return form
 
 
@@ -713,12 +750,14 @@ class Trace:
         tracer = Tracer()
         stand_ins: list[Any] = []
         names = _argument_names(function, args, kwargs, leaves)
+        kinds = [(leaf.shape, numpy.dtype(leaf.dtype)) for leaf in leaves]  # before looking at one makes it a state
         mode = MODE.get()
         with _watched(tracer):
             token = MODE.set(Mode(mode.grad, mode.scope, False))
             try:
-                for leaf, name in zip(leaves, names, strict=True):
-                    traced = tracer.input(leaf.shape, numpy.dtype(_dtype(leaf)), name)
+                for leaf, name, (shape, dtype) in zip(leaves, names, kinds, strict=True):
+                    tracer.meet(_raw(_DATA, leaf) if isinstance(leaf, Tensor) else leaf)
+                    traced = tracer.input(shape, dtype, name)
                     if isinstance(leaf, Tensor):
                         stand_in = wrap(traced, name=name)
                         stand_in.requires_grad = leaf.requires_grad
@@ -742,13 +781,10 @@ class Trace:
         }
         name = getattr(function, "__name__", type(function).__name__)
         self.program = Program(identifier(name), inputs, tracer.instructions, values, updates)
+        self.device = tracer.device or "cpu"
         self.guards = tracer.guards
         self.ungraded = list(tracer.ungraded.values())
         self.graded = list(graded.values())
-
-
-def _dtype(leaf: Any) -> Any:
-    return leaf.dtype
 
 
 def _argument_names(function: Any, args: Any, kwargs: Any, leaves: Sequence[Any]) -> list[str]:
