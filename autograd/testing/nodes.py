@@ -277,8 +277,8 @@ class _Argument:
         step, width = part * self.eps * self.scale * v, part * self.eps * self._unit(v)
         after, before = self.f(self.x + step), self.f(self.x - step)
         size = np.maximum(np.abs(after), np.abs(before))
-        if not self.node.op.broadcasts:  # the elements of a factorization share the rounding of the largest
-            size = np.maximum(size, size[np.isfinite(size)].max(initial=0.0))
+        if not self.node.op.broadcasts:  # the elements of a factorization share the rounding of all
+            size = np.maximum(size, 5 * size[np.isfinite(size)].max(initial=0.0))
         noise = 10 * self.epsilon * size / width
         slopes = np.stack([(after - before) / 2, self.y - before, after - self.y, noise * width]) / width
         return _Slopes(*np.where(self.seen, slopes, 0.0))
