@@ -15,15 +15,20 @@ had. So the same seed gives the same training as one process has with whole batc
 optimizer, the weight decay, the clipping and the schedule, and whether or not the ranks divide the batch. On every rank
 the weights are the same to the bit, for MPI gives all the same sum (MPI 4.1, section 6.9.6).
 
-**What does not.** A module that looks at more than one row at a time, as one that normalises by the batch does, sees
-its rank's rows alone, and one that draws random numbers draws them on each rank: they train, and repeat with the same
-seed and number of ranks, but not as one process would. Buffers are rank 0's after every epoch. A loss must be a mean
-over rows, as `fit` says.
+**What does not.** A module that looks at more than one row at a time, as `nn.BatchNorm1d` does, sees its rank's rows
+alone (and refuses a single one), and one that draws random numbers, as `nn.Dropout` does, draws them on each rank: they
+train, and repeat with the same seed and number of ranks, but not as one process would. Buffers, such as running means,
+are rank 0's after every epoch. A loss must be a mean over rows, as `fit` says.
 
-**When a rank is lost.** Ranks never wait in MPI itself but look in from time to time, for ``timeout`` seconds at most.
-A rank that raises tells the others, at their next meeting, and all raise `nn.errors.ParallelError`; one that does not
-come to a meeting is named after the timeout. One that was killed most launchers answer by killing the rest: then
-``last_words`` are printed by a process that is there for nothing else.
+**When a rank is lost.** Ranks never wait in MPI itself but look in from time to time, for ``timeout`` seconds at most,
+and without limit only once all is done, for rank 0 may have files to write. A rank that raises tells the others, at
+their next meeting, and all raise `nn.errors.ParallelError`; one that does not come to a meeting is named after the
+timeout. One that is killed has the launchers of MPICH, Open MPI and Intel MPI kill all others: then ``last_words`` are
+printed by a process that is there for nothing else. So save weights after every epoch, and say where in these words::
+
+    def keep(history):
+        nn.save(model, "model.npz")
+        parallel.last_words = f"a rank was lost; the weights of epoch {history.epochs} are in model.npz"
 
 On GPUs (a card for each rank, ``parallel.device``) gradients are added by NCCL, through CuPy. This part is written
 after their documentation and has not been run.
@@ -41,6 +46,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from autograd import Tensor, asarray, concat, no_grad, zeros_like
@@ -119,8 +125,9 @@ class Parallel:
     def last_words(self, words: str) -> None:
         self._words = words
         if self._speaker is not None and self._speaker.stdin is not None:
-            self._speaker.stdin.write(f"\0{words}\n".encode() if words else b"\0")
-            self._speaker.stdin.flush()
+            with suppress(OSError):  # without a speaker the training goes on
+                self._speaker.stdin.write(f"\0{words}\n".encode() if words else b"\0")
+                self._speaker.stdin.flush()
 
     # ----------------------------------------------------------------------------------------------------- the context
 
@@ -146,19 +153,20 @@ class Parallel:
     def _tell(self, error: BaseException | None) -> None:
         if error is None:
             self.interrupted = False
-            self._meet(END, limit=None)
+            self._meet(END, for_ever=True)
         else:
             self._parted = True
             self._gather([ERROR, 0.0, 0.0, 0.0, 0.0], self.timeout)
-            self._sentences(f"{type(error).__name__}: {error}")
+            self._sentences(": ".join(filter(None, (type(error).__name__, str(error)))))
 
     def _leave(self) -> None:
         """At the end of the process: together, for a launcher kills the others when one ends with an error."""
-        sys.stdout.flush()
-        sys.stderr.flush()
         if self._mpi.Is_finalized():
             return
         if self._broken:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
             if self.rank != 0:  # which may still be writing
                 time.sleep(self.timeout or 60.0)
             self._comm.Abort(1)
@@ -249,12 +257,12 @@ class Parallel:
 
     # ------------------------------------------------------------------------------------------------------- messages
 
-    def _meet(self, kind: float, length: float = 0, *values: float, limit: float | None = -1) -> Any:
+    def _meet(self, kind: float, length: float = 0, *values: float, for_ever: bool = False) -> Any:
         """Have every rank come for the same, and give what each brought, two numbers: (size, 2)."""
         if self._parted:
             raise ParallelError("the ranks have parted over an error: start anew.")
         mine = [kind, float(length), *values, *[0.0] * (2 - len(values)), float(self.interrupted)]
-        table = self._gather(mine, self.timeout if limit == -1 else limit)
+        table = self._gather(mine, None if for_ever else self.timeout)
         kinds = table[:, 0]
         if failed := [rank for rank in range(self.size) if kinds[rank] == ERROR]:
             said = self._sentences("")
