@@ -17,13 +17,13 @@ from benchmarks.report import as_markdown, as_text
 from benchmarks.works import WORKS
 
 CLOCKS = {"wall": "perf_counter", "cpu": "process_time"}
-SINGLES = ("deep", "peak", "import")
-SHORT = {name.split()[0] for name in WORKS}
+SINGLES = ("deep", "peak", "compile", "import")
+SHORT = {name.split()[0]: None for name in WORKS}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="The speed of glassgrad beside its peers.")
-    every = [*sorted(SHORT), *SINGLES]
+    every = [*SHORT, *SINGLES]
     names = " ".join(CONTESTANTS)
     parser.add_argument("--works", nargs="+", choices=every, default=every, metavar="WORK", help=" ".join(every))
     regular = [key for key, contestant in CONTESTANTS.items() if not contestant.extra]
@@ -73,7 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.markdown:
         options.markdown.write_text(as_markdown(report), encoding="utf-8")
     groups = [*report["works"].values(), *(report[name] for name in SINGLES if name in report)]
-    return int(any("error" in results.get("glassgrad", ()) for results in groups))
+    return int(
+        any("error" in results.get(key, ()) for results in groups for key in ("glassgrad", "glassgrad_compiled"))
+    )
 
 
 def measure(contestants: list[Contestant], options: argparse.Namespace) -> dict[str, Any]:
@@ -104,21 +106,23 @@ def measure(contestants: list[Contestant], options: argparse.Namespace) -> dict[
         for process in processes:
             process.close()
     if "deep" in options.works:
-        report["deep"] = each(contestants, "FG", options, "deep", operations=targets.DEPTH)
+        deep = [c for c in contestants if c.does("F") or c.does("G")]
+        report["deep"] = each(deep, options, "deep", operations=targets.DEPTH)
     if "peak" in options.works:
-        report["peak"] = each(contestants, "E", options, "peak", work="E")
+        report["peak"] = each([c for c in contestants if c.does("E")], options, "peak", work="E")
+    if "compile" in options.works:
+        report["compile"] = each([c for c in contestants if c.compiles], options, "compile", work="D")
     if "import" in options.works:
         report["import"] = referee.import_seconds(contestants, options.rounds, say, CLOCKS[options.clock])
     return report
 
 
-def each(contestants: list[Contestant], able: str, options: argparse.Namespace, order: str, **arguments: Any) -> Any:
-    """One order to a fresh process of everyone who does one of those works."""
+def each(contestants: list[Contestant], options: argparse.Namespace, order: str, **arguments: Any) -> Any:
+    """One order to a fresh process of each."""
     results = {}
     for contestant in contestants:
-        if set(able) & set(contestant.works):
-            say(f"{order}: {contestant.title}")
-            results[contestant.key] = referee.once(contestant, options.threads, order, **arguments)
+        say(f"{order}: {contestant.title}")
+        results[contestant.key] = referee.once(contestant, options.threads, order, **arguments)
     return results
 
 

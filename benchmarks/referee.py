@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import targets
-from benchmarks.contestants import Contestant
+from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.environments import ROOT, python_of
 
 BURST = 0.06  # seconds that a contestant runs in one round, or one step if that takes longer
@@ -31,7 +31,7 @@ import sys
 _, root, contestant = sys.argv
 sys.path.insert(0, root)
 from benchmarks import worker
-if contestant != "glassgrad":
+if not contestant.startswith("glassgrad"):
     sys.path.remove(root)
 worker.serve(contestant)
 """
@@ -135,7 +135,7 @@ def race(
     repetitions: dict[Process, int] = {}
     for process in processes:
         key = process.contestant.key
-        if work[0] not in process.contestant.works:
+        if not process.contestant.does(work):
             continue
         say(f"{work}: verifying {process.contestant.title}")
         try:
@@ -218,32 +218,58 @@ def machine() -> dict[str, Any]:
 
 
 def judge(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every target with the figure that was measured for it, None where there is none."""
-    works = report["works"]
+    """Every target of those who were asked to run, with the figure that was measured for it, None where there is none.
+
+    ``contestant`` is whose target it is, ``work`` what was measured, and ``against`` beside whom, None for nobody.
+    """
     verdicts: list[dict[str, Any]] = []
+    asked = {*report["contestants"], *report["absent"]}
 
-    def add(name: str, unit: str, limit: float, value: float | None, strict: bool = False) -> None:
-        met = None if value is None else (value < limit if strict else value <= limit)
-        verdicts.append({"name": name, "unit": unit, "limit": limit, "value": value, "met": met})
+    def add(
+        contestant: str,
+        work: str,
+        unit: str,
+        limit: float,
+        value: float | None,
+        *,
+        against: Any = None,
+        met: Any = None,
+    ) -> None:
+        if {contestant, against or contestant} <= asked:
+            met = value <= limit if met is None and value is not None else met
+            verdict = {"contestant": contestant, "work": work, "against": against, "unit": unit}
+            verdicts.append({**verdict, "limit": limit, "value": value, "met": met})
 
-    for work, limit in targets.RATIO_TO_PYTORCH.items():
-        if work in works:
-            found = ratio(works[work], "glassgrad", "pytorch")
-            add(work, "× PyTorch eager", limit, found and found[0])
-    for work, limit in targets.RATIO_TO_MICROGRAD.items():
-        if work in works:
-            found = ratio(works[work], "glassgrad", "micrograd")
-            add(work, "× micrograd", limit, found and found[0], strict=True)
+    def figure(order: str, key: str) -> Any:
+        result = report[order].get(key, {})
+        return result.get("value", statistics.median(result["seconds"]) if "seconds" in result else None)
+
+    def beside(order: str, *keys: str) -> Any:
+        figures = [figure(order, key) for key in keys]
+        return None if None in figures else figures
+
+    for race in targets.RACES:
+        for work, limit in race.limits.items():
+            if work in report["works"] and race.threads == report["threads"]:
+                found = ratio(report["works"][work], race.contestant, race.against)
+                value = None if found is None else found[0]
+                met = None if value is None or not race.strict else value < limit
+                unit = f"× {CONTESTANTS[race.against].title}"
+                add(race.contestant, work, unit, limit, value, against=race.against, met=met)
     if "deep" in report:
-        came_through = "value" in report["deep"].get("glassgrad", {})
-        add("deep", "operations", targets.DEPTH, targets.DEPTH if came_through else 0)
-        verdicts[-1]["met"] = came_through
+        through = figure("deep", "glassgrad") is not None
+        add("glassgrad", "deep", "operations", targets.DEPTH, targets.DEPTH if through else 0, met=through)
     if "peak" in report:
-        ours, theirs = (report["peak"].get(key, {}).get("value") for key in ("glassgrad", "numpy_naive"))
-        peak = ours / theirs if ours and theirs else None
-        add("peak memory on E", "× naive NumPy", targets.PEAK_RATIO_TO_NUMPY, peak)
+        for key, limit in targets.PEAK_RATIO_TO_NUMPY.items():
+            both = beside("peak", key, "numpy_naive")
+            value = both and both[0] / both[1]
+            add(key, "peak memory on E", "× naive NumPy", limit, value, against="numpy_naive")
+    if "compile" in report:
+        seconds = figure("compile", "glassgrad_compiled")
+        value = seconds and 1000 * seconds
+        add("glassgrad_compiled", "trace and compile D", "ms", targets.COMPILE_MS, value)
     if "import" in report:
-        ours, theirs = (report["import"].get(key, {}).get("seconds") for key in ("glassgrad", "numpy_naive"))
-        above = 1000 * (statistics.median(ours) - statistics.median(theirs)) if ours and theirs else None
-        add("import", "ms above NumPy", targets.IMPORT_MS_ABOVE_NUMPY, above)
+        both = beside("import", "glassgrad", "numpy_naive")
+        value = both and 1000 * (both[0] - both[1])
+        add("glassgrad", "import", "ms above NumPy", targets.IMPORT_MS_ABOVE_NUMPY, value, against="numpy_naive")
     return verdicts

@@ -7,7 +7,9 @@ from typing import Any
 
 from benchmarks import referee, targets
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.works import NETS, SCALARS, WORKS
+from benchmarks.works import SCALARS, WORKS
+
+RIVALS = ("glassgrad", "pytorch", "numpy_out", "pytorch_compiled", "jax")  # of the compiled mode
 
 NOISY = 0.1  # quartiles further apart than this share of the median get a "~"
 
@@ -19,21 +21,35 @@ def tables(report: dict[str, Any]) -> list[tuple[str, Rows]]:
     made = []
     works = report["works"]
     ratios = [work for work in works if work not in SCALARS]
+    threads = f"{report['threads']} thread{'s' * (report['threads'] > 1)}"
+    clock = "Time" if report["clock"] == "wall" else "CPU time"
     if ratios:
         rows = [["", *ratios]]
         rows.append(["PyTorch eager takes", *(_took(works[work], "pytorch") for work in ratios)])
         rows += _contestants(report, ratios, lambda work, key: _ratio(works[work], key, "pytorch"))
-        rows += _targets(report, ratios)
-        threads = report["threads"]
-        clock = "Time" if report["clock"] == "wall" else "CPU time"
-        made.append((f"{clock} ÷ PyTorch eager, {threads} thread{'s' * (threads > 1)}; smaller is better", rows))
+        rows += _targets(report, ratios, "glassgrad", "pytorch")
+        made.append((f"{clock} ÷ PyTorch eager, {threads}; smaller is better", rows))
+    compiled = [work for work in ratios if "glassgrad_compiled" in works[work]]
+    if compiled:
+        rows = [["", *compiled]]
+        rows.append(["glassgrad compiled takes", *(_took(works[work], "glassgrad_compiled") for work in compiled)])
+        for key in (key for key in RIVALS if key in report["contestants"]):
+            cells = (_ratio(works[work], "glassgrad_compiled", key) if key in works[work] else "-" for work in compiled)
+            rows.append([f"÷ {CONTESTANTS[key].title}", *cells])
+            rows += _targets(report, compiled, "glassgrad_compiled", key)
+        made.append((f"{clock} of glassgrad compiled ÷ the others', {threads}; smaller is better", rows))
     made += [(f"{SCALARS_TITLE}; smaller is better", _scalars(report))] if any(w in works for w in SCALARS) else []
     singles = [name for name in SINGLE if name in report]
     if singles:
-        heads = {"deep": f"{targets.DEPTH} deep", "peak": "peak memory on E", "import": "import"}
+        heads = {
+            "deep": f"{targets.DEPTH} deep",
+            "peak": "peak memory on E",
+            "compile": "compile D",
+            "import": "import",
+        }
         rows = [["", *(heads[name] for name in singles)]]
         rows += _contestants(report, singles, lambda name, key: SINGLE[name](report[name].get(key, {})))
-        made.append(("Depth, memory above the start, import", rows))
+        made.append(("Depth, memory above the start, compilation, import", rows))
     return made
 
 
@@ -61,11 +77,15 @@ def _contestants(report: dict[str, Any], columns: list[str], cell: Any) -> Rows:
     return rows
 
 
-def _targets(report: dict[str, Any], columns: list[str]) -> Rows:
-    verdicts = {verdict["name"]: verdict for verdict in report["targets"]}
+def _targets(report: dict[str, Any], columns: list[str], contestant: str, against: str) -> Rows:
+    """Two rows below a ratio, where there are targets for it."""
+    sides = contestant, against
+    verdicts = {v["work"]: v for v in report["targets"] if (v["contestant"], v["against"]) == sides}
+    if not any(column in verdicts for column in columns):
+        return []
     limits = [f"{verdicts[c]['limit']:.2f}" if c in verdicts else "-" for c in columns]
     words = [_word(verdicts[c]["met"]) if c in verdicts else "-" for c in columns]
-    return [["target: at most", *limits], ["glassgrad", *words]]
+    return [["target: at most", *limits], [CONTESTANTS[contestant].title, *words]]
 
 
 def _word(met: bool | None) -> str:
@@ -109,16 +129,21 @@ def _import(result: dict[str, Any]) -> str:
     return f"{1e3 * statistics.median(result['seconds']):.0f} ms" if "seconds" in result else _missing(result)
 
 
-SINGLE = {"deep": _deep, "peak": _peak, "import": _import}
+def _compile(result: dict[str, Any]) -> str:
+    return f"{1e3 * result['value']:.0f} ms" if "value" in result else _missing(result)
+
+
+SINGLE = {"deep": _deep, "peak": _peak, "compile": _compile, "import": _import}
 
 
 def verdicts(report: dict[str, Any]) -> Rows:
     """One row per target: what was asked, what was measured, whether it is met."""
-    rows = [["target", "at most", "measured", ""]]
+    rows = [["", "target", "at most", "measured", ""]]
     for verdict in report["targets"]:
         limit, value = verdict["limit"], verdict["value"]
         shown = ["-" if v is None else f"{v:.3f}" if v < 10 else f"{v:.0f}" for v in (limit, value)]
-        rows.append([f"{verdict['name']} ({verdict['unit']})", *shown, _word(verdict["met"])])
+        title = CONTESTANTS[verdict["contestant"]].title
+        rows.append([title, f"{verdict['work']} ({verdict['unit']})", *shown, _word(verdict["met"])])
     return rows
 
 
@@ -139,7 +164,7 @@ def describe(report: dict[str, Any]) -> list[str]:
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}",
         ", ".join(versions),
     ]
-    lines += [f"{key}: {WORKS[key]}" for key in report["works"] if key in NETS or key == "G"]
+    lines += [f"{key}: {WORKS[key]}" for key in report["works"] if key not in SCALARS]
     if report["load"] > 0.5:
         lines.append(f"The machine was busy at the start (load {report['load']:.1f}): the figures are noisy.")
     return lines

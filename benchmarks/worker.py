@@ -5,6 +5,7 @@ It is run by the contestant's own Python, which has NumPy and the contestant, an
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import importlib.metadata
@@ -13,6 +14,7 @@ import math
 import os
 import sys
 import time
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ import numpy as np
 from benchmarks import works
 
 STEPS = 3  # verified training steps
+DRAWN_STEPS = 100  # where elements are dropped at random
+REPLICAS = 8  # of a training that drops, by the reference
 
 
 class Disagreement(Exception):
@@ -34,10 +38,15 @@ class Worker:
         self.built: dict[str, Any] = {}
 
     def build(self, key: str) -> Any:
-        work = works.WORKS[key]
+        return self.build_as(works.WORKS[key])
+
+    def build_as(self, work: Any) -> Any:
         match work:
             case works.Net():
-                return self.module.Net(work.layers(), *work.samples())
+                return self.module.Net(work, work.layers(), *work.samples())
+            case works.Product():
+                net = work.net
+                return self.module.Product(net, net.layers(), *net.samples(), work.direction())
             case works.Scalars():
                 return self.module.Scalars(work.program, work.values())
             case works.Chain():
@@ -50,37 +59,60 @@ class Worker:
         """The largest errors found; raises where they are more than float32 (F: float64) explains."""
         match works.WORKS[work]:
             case works.Net() as net:
-                return self._verify_net(net)
+                errors = self._verify_net(replace(net, dropout=0.0))
+                return errors | self._verify_drops(net) if net.dropout else errors
+            case works.Product() as product:
+                return self._verify_product(product)
             case works.Scalars() as scalars:
                 return self._verify_scalars(scalars)
             case works.Chain():
                 return self._verify_chain()
 
     def _verify_net(self, net: works.Net) -> dict[str, float]:
-        run = self.build(net.key)
+        run = self.build_as(net)
         losses = [float(run.step()) for _ in range(STEPS)]
         expected_losses, expected_layers = works.train_reference(net, STEPS)
+        # Relative to what training has changed, which is a small part of the weights.
+        parts = _alike(run.layers(), expected_layers, net)
         errors = {
-            "loss": max(abs(a - b) / abs(b) for a, b in zip(losses, expected_losses, strict=True)),
-            # Relative to what training has changed, which is a small part of the weights.
-            "update": 0.0,
+            "loss": _worst(np.divide(losses, expected_losses) - 1),
+            "update": _worst(
+                [np.abs(got - wanted).max() / np.abs(wanted - start).max() for got, wanted, start in parts]
+            ),
         }
-        for layer, expected, start in zip(run.layers(), expected_layers, net.layers(), strict=True):
-            for got, wanted, before in zip(layer, expected, start, strict=True):
-                if got.dtype != np.float32 or got.shape != wanted.shape:
-                    raise Disagreement(f"a parameter is {got.dtype} {got.shape}, not float32 {wanted.shape}")
-                moved = np.abs(wanted - before).max()
-                errors["update"] = max(errors["update"], float(np.abs(got - wanted).max() / moved))
-        return _within(errors, loss=1e-5, update=1e-2)
+        return _within(errors, **({"loss": 1e-5, "update": 1e-2} if net.dtype == "float32" else EXACT))
+
+    def _verify_drops(self, net: works.Net) -> dict[str, float]:
+        """Nobody draws the same, so many steps are compared: they must lead as far from the mean as others do."""
+        trainings = [works.train_reference(net, DRAWN_STEPS, np.random.default_rng(i)) for i in range(REPLICAS)]
+        run = self.build_as(net)
+        losses = [float(run.step()) for _ in range(DRAWN_STEPS)]
+        averages = [np.mean(expected) for expected, _ in trainings]
+        drifts = []
+        for got, *replicas in zip(run.layers(), *(layers for _, layers in trainings), strict=True):
+            for array, *others in zip(got, *replicas, strict=True):
+                mean = np.mean(others, axis=0)
+                apart = np.mean([np.linalg.norm(other - mean) for other in others])
+                drifts.append(np.linalg.norm(array - mean) / apart)
+        deviation = (np.mean(losses) - np.mean(averages)) / np.std(averages)
+        return _within({"mean loss": _worst(deviation), "drift": _worst(drifts)}, **{"mean loss": 6.0, "drift": 1.5})
+
+    def _verify_product(self, work: works.Product) -> dict[str, float]:
+        run = self.build_as(work)
+        run.step()
+        parts = _alike(run.product(), works.product_reference(work), work.net)
+        errors = [np.abs(got - wanted).max() / np.abs(wanted).max() for got, wanted, _ in parts]
+        return _within({"product": _worst(errors)}, product=1e-4)
 
     def _verify_scalars(self, work: works.Scalars) -> dict[str, float]:
         run = self.build(work.key)
         value, gradient = float(run.step()), np.array(run.gradient())
-        errors = {"value": 0.0, "gradient": 0.0}
-        for direction in np.random.default_rng(4).normal(size=(3, work.leaves)):
-            expected, slope = works.scalars_reference(work, direction)
-            errors["value"] = max(errors["value"], abs(value - expected) / abs(expected))
-            errors["gradient"] = max(errors["gradient"], abs(float(gradient @ direction) - slope) / abs(slope))
+        directions = np.random.default_rng(4).normal(size=(3, work.leaves))
+        expected, slopes = zip(*(works.scalars_reference(work, direction) for direction in directions), strict=True)
+        errors = {
+            "value": _worst(np.divide(value, expected) - 1),
+            "gradient": _worst(np.divide(directions @ gradient, slopes) - 1),
+        }
         return _within(errors, value=1e-10, gradient=1e-9)
 
     def _verify_chain(self) -> dict[str, float]:
@@ -89,7 +121,7 @@ class Worker:
         if gradient.dtype != np.float32:
             raise Disagreement(f"the gradient is {gradient.dtype}, not float32")
         expected, slopes = works.chain_reference(works.SHORT_CHAIN)
-        errors = {"value": abs(value - expected) / expected, "gradient": float(np.abs(gradient / slopes - 1).max())}
+        errors = {"value": _worst(value / expected - 1), "gradient": _worst(gradient / slopes - 1)}
         return _within(errors, value=1e-5, gradient=1e-3)
 
     def time(self, work: str, repetitions: int, clock: str) -> float:
@@ -122,18 +154,47 @@ class Worker:
             raise Disagreement(f"the gradient holds {gradient[0]}")
         return seconds
 
+    def compile(self, work: str) -> float:
+        """Seconds that the first step of a work takes longer than a later one: to trace and to compile."""
+        run = self.build(work)
+        seconds = []
+        for _ in range(6):
+            start = time.perf_counter()
+            run.step()
+            seconds.append(time.perf_counter() - start)
+        return seconds[0] - min(seconds[1:])
+
     def peak(self, work: str) -> float | None:
         """Bytes of memory that a few training steps take above the start (net built, no step done)."""
         run = self.build(work)
         gc.collect()
         try:
+            # What building the net has freed goes back to the system: else the steps would have it for nothing.
+            ctypes.CDLL(None).malloc_trim(0)
             Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark to what is held now
-        except OSError:
+        except (OSError, AttributeError):
             return None
         start = _status("VmHWM")
         for _ in range(5):
             run.step()
         return _status("VmHWM") - start
+
+
+EXACT = {"loss": 1e-12, "update": 1e-9}
+
+
+def _alike(got: works.Layers, wanted: works.Layers, net: works.Net) -> list[tuple[works.Array, ...]]:
+    """The arrays side by side, and those from before the training; raises where one is of another shape or dtype."""
+    triples = [arrays for layer in zip(got, wanted, net.layers(), strict=True) for arrays in zip(*layer, strict=True)]
+    for array, expected, before in triples:
+        if array.dtype != before.dtype or array.shape != expected.shape:
+            raise Disagreement(f"an array is {array.dtype} {array.shape}, not {before.dtype} {expected.shape}")
+    return triples
+
+
+def _worst(errors: Any) -> float:
+    """The largest; NaN where one is, which Python's max() would pass over."""
+    return float(np.abs(errors).max())
 
 
 def _within(errors: dict[str, float], **tolerances: float) -> dict[str, float]:

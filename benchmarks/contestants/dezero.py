@@ -13,16 +13,15 @@ from benchmarks.works import LEARNING_RATE  # noqa: E402
 
 
 class Net:
-    def __init__(self, layers, x, labels):
+    def __init__(self, work, layers, x, labels):
         self.model = MLP([len(bias) for _, bias in layers], activation=F.sigmoid)
         self.model(x[:1])  # its weights get their shapes at the first call
         for layer, (weight, bias) in zip(self.model.layers, layers, strict=True):
             layer.W.data, layer.b.data = weight.T.copy(), bias.copy()
         self.optimizer = SGD(LEARNING_RATE).setup(self.model)
-        binary = labels.dtype == np.float32
-        self.loss = self.binary if binary else F.softmax_cross_entropy
+        self.loss = self.binary if work.binary else F.softmax_cross_entropy
         # With int64 labels its one-hot would turn the backward pass into float64.
-        self.x, self.labels = x, labels if binary else labels.astype(np.int16)
+        self.x, self.labels = x, labels if work.binary else labels.astype(np.int16)
 
     @staticmethod
     def binary(logits, labels):

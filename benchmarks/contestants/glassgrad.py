@@ -5,22 +5,23 @@ from typing import Any
 
 import autograd as ag
 import nn
-from benchmarks.works import LEARNING_RATE, Array, Layers, Program
+from benchmarks.works import Array, Layers, Program
 from benchmarks.works import Chain as Work
+from benchmarks.works import Net as Training
 from nn import functional as F
 
 
 class Net:
-    def __init__(self, layers: Layers, x: Array, labels: Array) -> None:
-        self.model = nn.MLP([x.shape[1], *(len(bias) for _, bias in layers)], activation="sigmoid")
-        given = [array for layer in layers for array in layer]
-        for parameter, array in zip(self.model.parameters(), given, strict=True):
-            with ag.no_grad():
+    def __init__(self, work: Training, layers: Layers, x: Array, labels: Array) -> None:
+        norm = "layer" if work.norm else None
+        self.model = nn.MLP(work.sizes, work.activation, norm=norm, dropout=work.dropout, seed=0, dtype=work.dtype)
+        with ag.no_grad():
+            for parameter, array in zip(self.model.parameters(), (p for layer in layers for p in layer), strict=True):
                 parameter[...] = array
-        self.optimizer = nn.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
+        self.forms = [len(layer) for layer in layers]
+        self.optimizer: nn.optim.Optimizer = getattr(nn.optim, work.optimizer)(self.model.parameters(), lr=work.rate)
         self.x, self.labels = ag.Tensor(x), ag.Tensor(labels)
-        binary = self.labels.dtype == ag.float32
-        self.loss = F.binary_cross_entropy_with_logits if binary else F.cross_entropy
+        self.loss = F.binary_cross_entropy_with_logits if work.binary else F.cross_entropy
 
     def step(self) -> ag.Tensor:
         self.optimizer.zero_grad()
@@ -30,7 +31,34 @@ class Net:
         return loss
 
     def layers(self) -> Layers:
-        arrays = [parameter.detach().numpy() for parameter in self.model.parameters()]
+        arrays = iter([parameter.detach().numpy() for parameter in self.model.parameters()])
+        return [tuple(next(arrays) for _ in range(count)) for count in self.forms]
+
+
+class Product:
+    def __init__(self, work: Training, layers: Layers, x: Array, labels: Array, direction: Layers) -> None:
+        self.parameters, self.direction = (
+            [ag.Tensor(p) for layer in given for p in layer] for given in (layers, direction)
+        )
+        self.x, self.labels = ag.Tensor(x), ag.Tensor(labels)
+
+    def loss(self, *parameters: ag.Tensor) -> ag.Tensor:
+        x: Any = self.x
+        *hidden, (weight, bias) = zip(parameters[::2], parameters[1::2], strict=True)
+        for w, b in hidden:
+            x = F.sigmoid(F.linear(x, w, b))
+        loss: ag.Tensor = F.cross_entropy(F.linear(x, weight, bias), self.labels)
+        return loss
+
+    def multiply(self) -> tuple[ag.Tensor, ...]:
+        products: tuple[ag.Tensor, ...] = ag.hvp(self.loss, self.parameters, self.direction)
+        return products
+
+    def step(self) -> None:
+        self.products = self.multiply()
+
+    def product(self) -> Layers:
+        arrays = [product.numpy() for product in self.products]
         return list(zip(arrays[::2], arrays[1::2], strict=True))
 
 

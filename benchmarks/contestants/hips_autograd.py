@@ -15,10 +15,10 @@ def predict(layers, x):
 
 
 class Net:
-    def __init__(self, layers, x, labels):
+    def __init__(self, work, layers, x, labels):
         self.parameters = [(weight.T.copy(), bias.copy()) for weight, bias in layers]
         self.x, self.labels, self.rows = x, labels, np.arange(len(x))
-        self.value_and_grad = value_and_grad(self.binary if labels.dtype == np.float32 else self.softmax)
+        self.value_and_grad = value_and_grad(self.binary if work.binary else self.softmax)
 
     def binary(self, layers):
         logits = predict(layers, self.x)

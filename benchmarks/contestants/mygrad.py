@@ -1,7 +1,6 @@
 # mypy: ignore-errors
 # MyGrad lives in an environment of its own.
 import mygrad as mg
-import numpy as np
 from mygrad.nnet.activations import relu, sigmoid
 from mygrad.nnet.losses import softmax_crossentropy
 
@@ -11,10 +10,10 @@ mg.turn_memory_guarding_off()  # as its documentation advises for speed
 
 
 class Net:
-    def __init__(self, layers, x, labels):
+    def __init__(self, work, layers, x, labels):
         self.parameters = [(mg.tensor(weight.T.copy()), mg.tensor(bias)) for weight, bias in layers]
         self.x, self.labels = x, labels
-        self.loss = self.binary if labels.dtype == np.float32 else softmax_crossentropy
+        self.loss = self.binary if work.binary else softmax_crossentropy
 
     @staticmethod
     def binary(logits, labels):

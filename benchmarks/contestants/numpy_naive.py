@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.works import LEARNING_RATE, Array, Layers
 from benchmarks.works import Chain as Work
+from benchmarks.works import Net as Training
 
 
 def sigmoid(x: Array) -> Array:
@@ -13,10 +14,10 @@ def sigmoid(x: Array) -> Array:
 
 
 class Net:
-    def __init__(self, layers: Layers, x: Array, labels: Array) -> None:
+    def __init__(self, work: Training, layers: Layers, x: Array, labels: Array) -> None:
         self.parameters = [(weight.copy(), bias.copy()) for weight, bias in layers]
         self.x, self.labels = x, labels
-        self.binary = labels.dtype == np.float32
+        self.binary = work.binary
         self.rows = np.arange(len(x))
 
     def step(self) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.works import LEARNING_RATE, Array, Layers
+from benchmarks.works import Net as Training
 
 
 def sigmoid_into(x: Array) -> None:
@@ -20,10 +21,10 @@ HALF, ONE, RATE = (np.array(value, np.float32) for value in (0.5, 1, LEARNING_RA
 
 
 class Net:
-    def __init__(self, layers: Layers, x: Array, labels: Array) -> None:
+    def __init__(self, work: Training, layers: Layers, x: Array, labels: Array) -> None:
         self.parameters = [(weight.copy(), bias.copy()) for weight, bias in layers]
         self.x, self.labels = x, labels
-        self.binary = labels.dtype == np.float32
+        self.binary = work.binary
         batch = len(x)
         self.rows, self.batch = np.arange(batch), np.array(batch, np.float32)
         self.ones = np.ones(batch, np.float32)

@@ -4,23 +4,31 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.works import LEARNING_RATE
+from benchmarks.works import NORM_EPS
+
+ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 
 
 class Net:
-    def __init__(self, layers, x, labels):
+    def __init__(self, work, layers, x, labels):
         modules = []
-        for weight, bias in layers:
-            linear = nn.Linear(weight.shape[1], weight.shape[0])
-            with torch.no_grad():
-                linear.weight.copy_(torch.from_numpy(weight))
-                linear.bias.copy_(torch.from_numpy(bias))
-            modules += [linear, nn.Sigmoid()]
-        self.model = nn.Sequential(*modules[:-1])
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
+        for weight, _, *affine in layers:
+            modules += [
+                nn.Linear(weight.shape[1], weight.shape[0]),
+                *([nn.LayerNorm(weight.shape[0], eps=NORM_EPS)] if affine else []),
+                ACTIVATIONS[work.activation](),
+                *([nn.Dropout(work.dropout)] if work.dropout else []),
+            ]
+        while not isinstance(modules[-1], nn.Linear):
+            modules.pop()
+        self.model = nn.Sequential(*modules).to(getattr(torch, work.dtype))
+        with torch.no_grad():
+            for parameter, array in zip(self.model.parameters(), (p for layer in layers for p in layer), strict=True):
+                parameter.copy_(torch.from_numpy(array))
+        self.forms = [len(layer) for layer in layers]
+        self.optimizer = getattr(torch.optim, work.optimizer)(self.model.parameters(), lr=work.rate)
         self.x, self.labels = torch.from_numpy(x), torch.from_numpy(labels)
-        binary = self.labels.dtype == torch.float32
-        self.loss = F.binary_cross_entropy_with_logits if binary else F.cross_entropy
+        self.loss = F.binary_cross_entropy_with_logits if work.binary else F.cross_entropy
 
     def step(self):
         self.optimizer.zero_grad()
@@ -30,7 +38,29 @@ class Net:
         return loss
 
     def layers(self):
-        arrays = [p.detach().numpy() for p in self.model.parameters()]
+        arrays = iter([p.detach().numpy() for p in self.model.parameters()])
+        return [tuple(next(arrays) for _ in range(count)) for count in self.forms]
+
+
+class Product:
+    def __init__(self, work, layers, x, labels, direction):
+        self.parameters, self.direction = (
+            tuple(torch.from_numpy(p) for layer in given for p in layer) for given in (layers, direction)
+        )
+        self.x, self.labels = torch.from_numpy(x), torch.from_numpy(labels)
+
+    def loss(self, *parameters):
+        x = self.x
+        *hidden, (weight, bias) = zip(parameters[::2], parameters[1::2], strict=True)
+        for w, b in hidden:
+            x = torch.sigmoid(F.linear(x, w, b))
+        return F.cross_entropy(F.linear(x, weight, bias), self.labels)
+
+    def step(self):
+        self.products = torch.autograd.functional.hvp(self.loss, self.parameters, self.direction)[1]
+
+    def product(self):
+        arrays = [p.numpy() for p in self.products]
         return list(zip(arrays[::2], arrays[1::2], strict=True))
 
 
