@@ -191,6 +191,10 @@ class Executable:
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
 
+        def given(thing: Any) -> str:
+            scope[f"given_{id(thing)}"] = thing
+            return f"given_{id(thing)}"
+
         def result(form: Any) -> str:
             if type(form) is Slot:
                 array = f"outputs[{form.index}]"
@@ -199,9 +203,8 @@ class Executable:
                 parts = "".join(f"{result(part)}, " for part in form[1])
                 return f"({parts})" if form[0] is tuple else f"[{parts}]"
             if isinstance(form, tuple) and len(form) == 2 and form[0] is dict:
-                return "{" + "".join(f"{key!r}: {result(part)}, " for key, part in form[1]) + "}"
-            scope[f"plain_{id(form)}"] = form
-            return f"plain_{id(form)}"
+                return "{" + "".join(f"{given(key)}: {result(part)}, " for key, part in form[1]) + "}"
+            return given(form)
 
         return (
             f"def is_settled():\n    return {' and '.join(terms) or 'True'}\n"

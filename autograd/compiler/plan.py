@@ -50,6 +50,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
         instruction = producers.get(value)
         if instruction is None or instruction in first or instruction.op not in ELEMENTWISE:
             continue
+        before = order.index(instruction)
         order.remove(instruction)
         place = 0
         for i, other in enumerate(order):
@@ -57,7 +58,8 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
             reads = any(roots.get(arg, arg) is state for arg in other.args)
             if made or reads or not has_kernel(other):
                 place = i + 1
-        order.insert(place, instruction)
+        read = any(value in other.args for other in order[before:place])
+        order.insert(before if read else place, instruction)
     return order
 
 
