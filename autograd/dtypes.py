@@ -6,7 +6,7 @@ import builtins
 from typing import Any
 
 from autograd import backends
-from autograd.errors import DomainError
+from autograd.errors import DomainError, DTypeError
 
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 """The versions of the array API standard whose names are all here; the signatures are the last one's."""
@@ -41,6 +41,8 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
     >>> ag.result_type(ag.Tensor([1.0], dtype="float32"), 2.0), ag.result_type(ag.float32, ag.int64)
     (dtype('float32'), dtype('float64'))
     """
+    if not arrays_and_dtypes:
+        raise DTypeError("result_type takes arrays and dtypes, one at least.")
     given = [x if type(x) in backends.PYTHON_SCALARS else _dtype(x) for x in arrays_and_dtypes]
     return backends.NUMPY.result_type(*given)
 
@@ -82,7 +84,10 @@ def finfo(type: Any, /) -> Any:
     >>> ag.finfo(ag.float32).bits, float(ag.finfo(ag.Tensor([1.0])).eps)
     (32, 2.220446049250313e-16)
     """
-    return backends.NUMPY.finfo(_dtype(type))
+    dtype = _dtype(type)
+    if not backends.is_inexact(dtype):
+        raise DTypeError(f"finfo tells the limits of floating-point dtypes; of {dtype} ask iinfo.")
+    return backends.NUMPY.finfo(dtype)
 
 
 def iinfo(type: Any, /) -> Any:
@@ -92,7 +97,10 @@ def iinfo(type: Any, /) -> Any:
     >>> ag.iinfo(ag.int8).max
     127
     """
-    return backends.NUMPY.iinfo(_dtype(type))
+    dtype = _dtype(type)
+    if not backends.is_integral(dtype):
+        raise DTypeError(f"iinfo tells the limits of integer dtypes; of {dtype} ask finfo, or none.")
+    return backends.NUMPY.iinfo(dtype)
 
 
 class Info:

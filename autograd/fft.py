@@ -15,7 +15,9 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import GradientError
+from autograd.given import whole
 from autograd.graph import MODE
+from autograd.op import describe, in_words, shown
 from autograd.ops.creation import arange
 from autograd.ops.shaping import roll
 from autograd.shapes import Axis, normalize_axes
@@ -29,7 +31,11 @@ def _transformed(name: str, x: Any, **options: Any) -> Tensor:
             f"fft.{name} computes with complex numbers, by which there are no derivatives here: give it .detach(), or "
             "multiply by cosines and sines (a matrix product), which are real."
         )
-    return wrap(getattr(backends.namespace(x.data).fft, name)(x.data, **options))
+    try:
+        return wrap(getattr(backends.namespace(x.data).fft, name)(x.data, **options))
+    except Exception as error:
+        said = "".join(f", {k}={shown(v)}" for k, v in options.items() if v is not None)
+        raise in_words(f"fft.{name} can't take {describe(x)}{said}", error) from error
 
 
 def _along_one_axis(name: str, what: str) -> Callable[..., Tensor]:
@@ -81,6 +87,7 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: str | None 
     >>> ag.fft.fftfreq(4, d=0.5)
     Tensor([0.0, 0.5, -1.0, -0.5])
     """
+    whole(n, "n")
     numbers = arange(n, dtype=dtype or "float64", device=device)
     frequencies: Tensor = roll(numbers - n // 2, shift=-(n // 2)) / (n * d)
     return frequencies
@@ -93,6 +100,7 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: str | None
     >>> ag.fft.rfftfreq(4, d=0.5)
     Tensor([0.0, 0.5, 1.0])
     """
+    whole(n, "n")
     frequencies: Tensor = arange(n // 2 + 1, dtype=dtype or "float64", device=device) / (n * d)
     return frequencies
 

@@ -18,7 +18,9 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.given import number
 from autograd.graph import TRACER
+from autograd.op import in_words
 from autograd.ops.elementwise import less
 from autograd.ops.indexing import argsort
 from autograd.tensor import Tensor, wrap
@@ -46,7 +48,10 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     if tracer is not None:
         array = tracer.draw(method, generator, sizes, dtype)
     else:
-        array = getattr(backends.generator_on(device, generator), method)(sizes, dtype=dtype)
+        try:
+            array = getattr(backends.generator_on(device, generator), method)(sizes, dtype=dtype)
+        except (MemoryError, ValueError) as error:
+            raise in_words(f"random numbers of shape {sizes} can't be drawn", error) from error
         array = array if array.ndim else array[()]
     drawn = wrap(array)
     return drawn if device is None else drawn.to(device)
@@ -60,6 +65,13 @@ def _sizes(shape: Sizes) -> tuple[int, ...]:
     if any(n < 0 for n in sizes):
         raise ShapeError(f"shape = {sizes} has a negative length: give numbers from 0 on.")
     return sizes
+
+
+def _check(**values: Any) -> None:
+    """Refuse what is neither a Tensor nor a number."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor | int | float):
+            number(value, name)
 
 
 def _scaled(drawn: Tensor, shift: Any, scale: Any) -> Tensor:
@@ -86,6 +98,7 @@ def uniform(
     Tensor([[ 0.273923, -0.460427],
             [-0.918053, -0.966945]])
     """
+    _check(low=low, high=high)
     if not isinstance(low, Tensor) and not isinstance(high, Tensor) and not low <= high:
         raise DomainError(f"low = {low!r} is not below high = {high!r}: give the smaller one first.")
     return _scaled(_draw("random", shape, generator, dtype, device), low, high - low)
@@ -106,6 +119,7 @@ def normal(
     >>> std.grad
     Tensor(3.82541)
     """
+    _check(mean=mean, std=std)
     if not isinstance(std, Tensor) and not std >= 0:
         raise DomainError(f"std = {std!r} is out of range: give a standard deviation from 0 on.")
     return _scaled(_draw("standard_normal", shape, generator, dtype, device), mean, std)
@@ -120,6 +134,7 @@ def exponential(
     >>> ag.random.exponential((2,), generator=numpy.random.default_rng(0), scale=10.0)
     Tensor([6.79932, 10.196])
     """
+    _check(scale=scale)
     if not isinstance(scale, Tensor) and not scale >= 0:
         raise DomainError(f"scale = {scale!r} is out of range: give a mean from 0 on.")
     return _scaled(_draw("standard_exponential", shape, generator, dtype, device), 0.0, scale)
@@ -135,6 +150,7 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
     >>> ag.random.bernoulli(0.5, 4, generator=numpy.random.default_rng(0))
     Tensor([False, True, True, True])
     """
+    _check(p=p)
     if not isinstance(p, Tensor) and not 0 <= p <= 1:
         raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
     dtype = backends.as_dtype(dtype)

@@ -31,7 +31,7 @@ from autograd import one_hot as one_hot_of
 from autograd import squared_error as mse_loss
 from autograd.backends import as_dtype, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.given import whole
+from autograd.given import number, whole
 
 __all__ = [
     "accuracy",
@@ -91,7 +91,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) ->
     >>> dropout([1.0, 2.0, 3.0, 4.0], generator=numpy.random.default_rng(0))
     Tensor([0.0, 4.0, 6.0, 8.0])
     """
-    if not 0 <= p <= 1:
+    if not 0 <= number(p, "p") <= 1:
         raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
     x = asarray(x)
     if not training or p == 0:

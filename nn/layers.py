@@ -13,7 +13,7 @@ from typing import Any, overload
 from autograd import Tensor, asarray, reshape, zeros
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
-from autograd.given import refused
+from autograd.given import number, refused
 from nn import functional as F
 from nn import init as initialisers
 from nn.module import Module, Parameter
@@ -146,7 +146,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, seed: Any = None) -> None:
-        if not 0 <= p <= 1:
+        if not 0 <= number(p, "p") <= 1:
             raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
         self.p = p
         self.generator = initialisers.generator(seed)
@@ -185,7 +185,7 @@ class LayerNorm(Module):
     ) -> None:
         given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
         self.normalized_shape = tuple(_count(n, f"normalized_shape[{i}]") for i, n in enumerate(given))
-        self.eps = eps
+        self.eps = number(eps, "eps", 0)
         affine = elementwise_affine, elementwise_affine and bias
         self.weight, self.bias = _ones_and_zeros(self.normalized_shape, *affine, dtype, device)
 
@@ -227,7 +227,7 @@ class BatchNorm1d(Module):
         device: str | None = None,
     ) -> None:
         self.num_features = _count(num_features, "num_features")
-        self.eps, self.momentum = eps, momentum
+        self.eps, self.momentum = number(eps, "eps", 0), number(momentum, "momentum", 0, 1)
         self.weight, self.bias = _ones_and_zeros((self.num_features,), affine, affine, dtype, device)
         self.register_buffer("running_mean", Tensor(NUMPY.zeros(self.num_features), dtype=dtype, device=device))
         self.register_buffer("running_var", Tensor(NUMPY.ones(self.num_features), dtype=dtype, device=device))

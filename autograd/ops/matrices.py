@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.errors import DomainError, ShapeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.op import describe, op
 from autograd.ops.elementwise import abs
 from autograd.ops.factorizations import inv, svdvals, tolerance
@@ -164,7 +164,9 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = 
     [5.0, 7.0, 4.0, 3.0, 4.0, 3.0]
     """
     from autograd.ops.shaping import reshape
+    from autograd.tensor import asarray
 
+    x = asarray(x)
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_norm takes matrices, in the last two axes, and was given {describe(x)}.")
     if ord in ("fro", None):
@@ -195,6 +197,8 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
     from autograd.ops.creation import ones_like, tril, triu
     from autograd.tensor import asarray
 
+    if not hasattr(n, "__index__"):
+        raise DTypeError(f"matrix_power multiplies n = {n!r} times: give a whole number.")
     x = asarray(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power takes square matrices, and was given {describe(x)}.")

@@ -241,6 +241,8 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     from autograd.tensor import asarray
 
     parts = [asarray(part) for part in (prepend, x, append) if part is not None]
+    if not hasattr(n, "__index__"):
+        raise DTypeError(f"diff takes differences n = {n!r} times: give a whole number.")
     if n < 0:
         raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
     whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
