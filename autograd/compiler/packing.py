@@ -120,7 +120,9 @@ def pack(program: Program, small: int = SMALL) -> Program:
                 group.append((state, match))
                 taken |= {*match.states.values()}
         if len(group) > 1:
-            return pack(packed(program, [group]), small)
+            together = packed(program, [group])
+            if together is not None:
+                return pack(together, small)
     return program
 
 
@@ -185,8 +187,11 @@ class _Group:
             self.flat[role] = self.writer.emit(made.op, args, {}, f"packed_{role.name}")
 
 
-def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program:
-    """The program with the states of each group (and those updated with them) in one flat state for each role."""
+def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program | None:
+    """The program with the states of each group (and those updated with them) in one flat state for each role.
+
+    ``None`` where they can't be updated at once, because one's update is needed for another's gradient.
+    """
     writer = Rewriter(program)
     homes, updates = dict(program.packed), dict(program.updates)
     made = [_Group(writer, program, members) for members in groups]
@@ -207,7 +212,11 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
     for value, (group, role, i) in place.items():
         if value in outside:
             writer.now[value] = group.piece(role, i, value)
-    changed = writer.finish()
+    again = Rewriter(writer.finish())  # some were read before the piece was there that stands for them
+    again.now = writer.now
+    for instruction in again.program.instructions:
+        again.keep(instruction)
+    changed = again.finish()
     changed.updates = {s: writer.of(v) for s, v in updates.items()}
     for group in made:
         changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
@@ -215,23 +224,21 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
     return _ordered(changed)
 
 
-def _ordered(program: Program) -> Program:
-    """Instructions behind what they read, else in their order."""
+def _ordered(program: Program) -> Program | None:
+    """Instructions behind what they read, else in their order; ``None`` where they go in a circle."""
     producers = program.producers()
     done: dict[Instruction, None] = {}
-
-    def need(instruction: Instruction) -> None:
-        stack = [instruction]
+    for instruction in program.instructions:
+        stack, open_ = [instruction], {instruction}
         while stack:
             top = stack[-1]
-            missing = [producers[a] for a in top.args if a in producers and producers[a] not in done]
-            if missing:
-                stack += missing
-            else:
+            missing = [m for a in top.args if (m := producers.get(a)) is not None and m not in done]
+            if not missing:
                 done[top] = None
                 stack.pop()
-
-    for instruction in program.instructions:
-        if instruction not in done:
-            need(instruction)
+            elif any(m in open_ for m in missing if m is not top) and missing[-1] in open_:
+                return None
+            else:
+                stack.append(missing[-1])
+                open_.add(missing[-1])
     return program.changed(instructions=list(done))
