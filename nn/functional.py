@@ -29,7 +29,7 @@ from autograd import (
 )
 from autograd import one_hot as one_hot_of
 from autograd import squared_error as mse_loss
-from autograd.backends import as_dtype, is_host, is_inexact
+from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.given import number, whole
 
@@ -71,12 +71,13 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
         rows = one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))
         return where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)  # type: ignore[no-any-return]
     classes = whole(classes, "classes")
-    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, -1)
-    if low < 0 or high >= classes:
-        raise DomainError(
-            f"labels from {low} to {high} do not fit {classes} classes, numbered from 0 to {classes - 1}."
-        )
+    if labels.size:
+        namespace(labels.data).check_range(labels.data, classes, _refuse_labels, classes=classes)
     return one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))  # type: ignore[no-any-return]
+
+
+def _refuse_labels(low: int, high: int, classes: int) -> None:
+    raise DomainError(f"labels from {low} to {high} do not fit {classes} classes, numbered from 0 to {classes - 1}.")
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) -> Tensor:

@@ -108,8 +108,12 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient; the others keep their value and state."""
         tracer = TRACER.get()
-        if self._moves != Module.moves and tracer is None:
-            self._follow()
+        if self._moves != Module.moves:
+            token = TRACER.set(None)  # for good, and not only in what is traced now
+            try:
+                self._follow()
+            finally:
+                TRACER.reset(token)
         for group in self.param_groups:
             try:
                 self._update(group if tracer is None else self._traced(tracer, group))
