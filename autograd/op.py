@@ -54,7 +54,7 @@ RESERVED = frozenset(
     (
         "Exception", "FLAT", "NONE", "Node", "PLAIN", "SPACES", "Tensor", "admit", "cast", "enumerate", "fail",
         "forward", "g", "isinstance", "len", "list", "listed", "mode_now", "namespace", "new", "op", "out", "returned",
-        "stamp", "tuple", "type", "watch", "xp",
+        "sealed", "stamp", "tuple", "type", "watch", "xp",
     )
 )  # fmt: skip
 """What no argument or parameter may be called: what rules ask for by these names, and what compiled functions use.
@@ -237,7 +237,8 @@ class Op:
         alike = "".join(f" is type(a_{a})" for a in self.args[1:])
         space = f"SPACES[{kind}] if {kind} in SPACES{f' and {kind}{alike}' if alike else ''} else namespace({arrays})"
         lines.append(f"    xp_ = {space}")
-        lines.append(f"    try: out_ = forward(xp_, {arrays}{call})")
+        given = ", ".join(self._lent(f"a_{a}") for a in self.args)
+        lines.append(f"    try: out_ = forward(xp_, {given}{call})")
         lines.append(f"    except Exception as error_: out_ = fail(op, error_, ({', '.join(self.args)},), {params})")
         places = ", ".join(f"p_{a}" for a in self.args)
         saved = "".join(f"{self._saved(name)}, " for name in self.saves)
@@ -253,6 +254,7 @@ class Op:
         (many,) = self.args
         signature, call, params = self._keywords()
         saved = "".join({many: "tuple(values_), ", "out": "out_, "}[name] for name in self.saves)
+        given = "sealed(tuple(values_))" if self.foreign else "values_"
         return "\n".join(
             [
                 f"def {self.name}(*{many}, {signature}):",
@@ -268,7 +270,7 @@ class Op:
                 "        else:",
                 "            values_.append(admit(x_, op))",
                 "            places_.append(values_[-1])",
-                f"    try: out_ = forward(namespace(*values_), *values_{call})",
+                f"    try: out_ = forward(namespace(*values_), *{given}{call})",
                 f"    except Exception as error_: out_ = fail(op, error_, {many}, {params})",
                 *self._record_source("tuple(places_)", params, f"({saved})"),
             ]
@@ -319,14 +321,18 @@ class Op:
             found = self.pulls[mask] = self._compile("pull", f"def pull(g, xp, node, saved):\n    return {result}")
         return found
 
+    def _lent(self, source: str) -> str:
+        """An array that others use as well, as source: read-only for an operation of one's own."""
+        return f"sealed({source})" if self.foreign else source
+
     def _offered(self, name: str) -> str:
         """Where a rule's argument comes from, as source."""
         if name in self.saves:
-            return f"saved[{self.saves.index(name)}]"
+            return self._lent(f"saved[{self.saves.index(name)}]")
         if name in self.params:
             return f"node.params[{name!r}]"
         if name in ("g", "xp"):
-            return name
+            return name if name == "xp" else self._lent(name)
         if self.variadic:
             return "tuple([getattr(p, 'shape', ()) for p in node.inputs])"
         return f"getattr(node.inputs[{self.args.index(name.removesuffix('_shape'))}], 'shape', ())"
@@ -384,6 +390,11 @@ def returned(op: Op, out: Any) -> Any:
             f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
         )
     return backends.asarray(out)
+
+
+def sealed(value: Any) -> Any:
+    """What the forward or a rule of one's own operation gets: arrays of others, which it can read and not change."""
+    return tuple(map(sealed, value)) if isinstance(value, tuple) else backends.read_only(value)
 
 
 def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -275,9 +275,8 @@ class TestApplying:
         x, y = leaf([2.0, 3.0]), Tensor([[1.0]])
         result = asking(x, y)
         result.backward([1.0, 1.0])
-        assert asked["x"] is x.data
-        assert asked["out"] is result.data
-        assert asked["y"] is y.data
+        for name, array in (("x", x.data), ("out", result.data), ("y", y.data)):
+            assert np.shares_memory(asked[name], array)
         assert (asked["x_shape"], asked["y_shape"], asked["power"]) == ((2,), (1, 1), 2)
         assert asked["xp"].exp is np.exp
 
@@ -346,6 +345,67 @@ class TestApplying:
         x = Tensor([1.0], dtype="float32")
         assert (x * 2.0).dtype == np.float32
         assert (2 * x + 1).dtype == np.float32
+
+
+class TestLent:
+    """What a forward or a rule of one's own is given belongs to others as well: it can't be changed."""
+
+    def test_a_forward_can_not_write_into_its_inputs(self):
+        @ag.op("x+1")
+        def shifts(xp, x):
+            x += 1.0
+            return x
+
+        @ag.op("Σ")
+        def gathers(xp, *arrays):
+            arrays[0][:] = 0.0
+            return arrays[0]
+
+        x = leaf([1.0, 2.0])
+        with pytest.raises(DomainError, match=r"shifts can't take x = \(2,\) float64: output array is read-only"):
+            shifts(x)
+        with pytest.raises(DomainError, match=r"gathers can't take arrays\[0\] = .* destination is read-only"):
+            gathers(x, x)
+        assert_array_equal(x.data, [1.0, 2.0])
+
+    @pytest.mark.parametrize("which", ["g", "x", "out"])
+    def test_a_rule_can_not_write_into_what_it_asks_for(self, which):
+        @ag.op("2x")
+        def doubles(xp, x):
+            return x * 2.0
+
+        def rule(g, x, out):
+            {"g": g, "x": x, "out": out}[which][:] = 0.0
+            return g
+
+        doubles.vjp(x=rule)
+        x = leaf([1.0, 2.0])
+        with pytest.raises(ValueError, match="read-only"):
+            (doubles(x) + x).sum().backward()
+        assert x.grad is None
+
+    def test_a_rule_that_returns_what_it_was_given_gives_a_copy_to_the_leaf(self):
+        @ag.op("½x²")
+        def half_square(xp, x):
+            return 0.5 * x * x
+
+        half_square.vjp(x=lambda g, x: x)
+        x = leaf([1.0, 2.0])
+        half_square(x).sum().backward()
+        assert_array_equal(x.grad.data, [1.0, 2.0])
+        assert not np.shares_memory(x.grad.data, x.data)
+        x.grad.data[0] = 5.0
+
+    def test_several_arrays(self):
+        @ag.op("×")
+        def times(xp, *arrays):
+            return arrays[0] * arrays[1]
+
+        times.vjp(arrays=lambda g, arrays: (arrays[1], arrays[0]))
+        x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+        times(x, y).sum().backward()
+        assert_array_equal(x.grad.data, [3.0, 4.0])
+        assert not np.shares_memory(x.grad.data, y.data)
 
 
 class TestRefusals:
