@@ -69,7 +69,7 @@ def wanted(xs: Sequence[Any]) -> list[ag.Tensor]:
 
 
 def check(f: Function, *inputs: Any, name: str = "") -> None:
-    """``f``, as it is traced, after each pass, and compiled, gives what it gives eagerly, and leaves its inputs alone."""
+    """``f``, as traced, after each pass and compiled, gives what it gives eagerly, and leaves its inputs alone."""
     with np.errstate(all="ignore"):
         expected = f(*inputs)
         arrays = [x.data if isinstance(x, ag.Tensor) else x for x in inputs]

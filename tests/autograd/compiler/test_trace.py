@@ -1,0 +1,441 @@
+"""What a trace follows, what it can't, and what it keeps an eye on."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import TraceError
+from tests.autograd.compiler.oracle import agree, check
+
+X = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
+LABELS = ag.Tensor([0, 1, 2], name="labels")
+
+
+def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
+    return ag.Tensor(values, requires_grad=True, name=name)
+
+
+# ----------------------------------------------------------------------------------------------- what can't be followed
+
+VALUES: dict[str, Callable[[ag.Tensor], Any]] = {
+    "a branch": lambda x: x if x.sum() > 0 else -x,
+    "and": lambda x: x.sum() > 0 and x,
+    "item": lambda x: x.sum().item() * x,
+    "float": lambda x: float(x[0]) * x,
+    "int": lambda x: int(x[0]) * x,
+    "range": lambda x: [x for _ in range(x[0].astype("int64"))],
+    "an index of a list": lambda x: [1, 2, 3][x.argmax()],
+    "math": lambda x: math.sin(x[0]),
+    "a format": lambda x: f"{x.sum():.3f}",
+    "max": lambda x: max(x[0], x[1]),
+    "sorted": sorted,
+    "in": lambda x: 1.0 in x.data,
+    "a length": lambda x: ag.zeros(int(x[0])),
+    "a value of arange": lambda x: ag.arange(x[0]),
+    "accuracy": lambda x: nn.functional.accuracy(x, 0),
+    "pickle": lambda x: pickle.dumps(x.detach()),
+}
+NUMPYS: dict[str, Callable[[ag.Tensor], Any]] = {
+    "numpy": lambda x: x.detach().numpy(),
+    "tolist": lambda x: x.tolist(),
+    "asarray": lambda x: np.asarray(x.detach()),
+    "asarray of the array": lambda x: np.asarray(x.data),
+    "sum of the array": lambda x: np.sum(x.data),
+    "a reduction": lambda x: np.add.reduce(x.data),
+    "into an array": lambda x: np.add(x.data, 1.0, out=np.ones(3)),
+    "an array's own update": lambda x: np.ones(3).__iadd__(x.data),
+    "a method": lambda x: x.data.mean(),
+    "testing": lambda x: np.testing.assert_allclose(x.data, 1.0),
+}
+SHAPES: dict[str, Callable[[ag.Tensor], Any]] = {
+    "a mask": lambda x: x[x > 1],
+    "nonzero": ag.nonzero,
+    "unique": ag.unique_values,
+}
+
+
+def here(function: Any) -> str:
+    """The line where a function is written, as a message names it."""
+    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno} "
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_are_refused(name: str) -> None:
+    with pytest.raises(TraceError) as raised:
+        ag.compile(VALUES[name])(X)
+    said = str(raised.value)
+    assert "asks for a value of " in said
+    assert VALUES[name] is sorted or said.startswith(here(VALUES[name]))
+    assert "autograd.where" in said
+    assert "leave this part out of the compiled function" in said
+
+
+@pytest.mark.parametrize("name", NUMPYS)
+def test_numpy_is_refused(name: str) -> None:
+    with pytest.raises(TraceError) as raised:
+        ag.compile(NUMPYS[name])(X)
+    assert str(raised.value).startswith(here(NUMPYS[name]) + "gives ")
+    assert "use the function of that name in autograd" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_that_depend_on_values_are_refused(name: str) -> None:
+    with pytest.raises(TraceError, match=r"depends? on values: use autograd.where") as raised:
+        ag.compile(SHAPES[name])(X)
+    assert str(raised.value).startswith(__file__)
+
+
+def test_a_refused_trace_changes_nothing() -> None:
+    w = parameter()
+
+    def step(x: ag.Tensor) -> Any:
+        (w * x).sum().backward()
+        w._set(w.data - w.grad.data)  # type: ignore[union-attr]
+        return x if w.sum() > 0 else -x
+
+    compiled = ag.compile(step)
+    before = w.data
+    for _ in range(2):
+        with pytest.raises(TraceError, match="asks for a value"):
+            compiled(X)
+        assert w.data is before
+        assert w.grad is None
+        assert w.tolist() == [1.0, 2.0, 3.0]
+    assert compiled.programs == []
+    assert (w * 2).tolist() == [2.0, 4.0, 6.0]
+
+
+def test_what_the_function_raises_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ag.compile(lambda x: 1 / 0)(X)
+    with pytest.raises(ag.errors.ShapeError, match="matmul can't take x = 'x'"):
+        ag.compile(lambda x: x @ ag.ones((2, 2)))(X)
+
+
+def test_a_traced_tensor_can_be_printed() -> None:
+    said: list[str] = []
+    ag.compile(lambda x: said.append(repr(x)))(X)
+    assert said == ["Tensor(Traced(x (3,) float64), name='x', requires_grad=True)"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda y: y + 1, id="arithmetic"),
+        pytest.param(ag.exp, id="an operation"),
+        pytest.param(lambda y: y.sum().backward(), id="backward"),
+        pytest.param(lambda y: y.tolist(), id="values"),
+        pytest.param(lambda y: float(y[0]), id="a value"),
+        pytest.param(lambda y: y.data.reshape((3, 1)), id="the array"),
+        pytest.param(lambda y: ag.compile(lambda x: x + y)(X), id="another trace"),
+        pytest.param(lambda y: ag.compile(lambda: y.data * 2)(), id="another trace's arithmetic"),
+    ],
+)
+def test_what_is_kept_of_a_trace_can_not_be_used(use: Any) -> None:
+    kept: list[ag.Tensor] = []
+
+    def leaking(x: ag.Tensor) -> ag.Tensor:
+        kept.append(x * 2)
+        return x
+
+    ag.compile(leaking)(X)
+    assert "Traced" in repr(kept[0])
+    with pytest.raises(TraceError, match=r"a compiled function kept a Tensor of its own.*Return it instead"):
+        use(kept[0])
+
+
+def test_states_keep_their_shape_and_dtype() -> None:
+    w = parameter()
+    with pytest.raises(TraceError, match=r"gives w \(3,\) float64 a value of \(2,\) float64.*one shape and dtype"):
+        ag.compile(lambda: w._set(ag.ones(2).data))()
+    with pytest.raises(TraceError, match=r"gives w \(3,\) float64 a value of \(3,\) float32"):
+        ag.compile(lambda: w._set(w.astype("float32").data))()
+    assert w.dtype == ag.float64
+
+
+def test_arguments_that_can_not_be_told_apart_are_refused() -> None:
+    with pytest.raises(
+        ag.errors.DTypeError, match=r"the compiled f was given an argument that can't be looked up.*set"
+    ):
+        ag.compile(named_f)(X, {1, 2})
+    with pytest.raises(ag.errors.DTypeError, match="compile takes a function; it was given a int"):
+        ag.compile(3)  # type: ignore[arg-type]
+
+
+def named_f(x: Any, *others: Any) -> Any:
+    return x
+
+
+named_f.__name__ = "f"
+
+
+def test_too_many_forms_are_told_of() -> None:
+    compiled = ag.compile(lambda x, i: x * i)
+    for i in range(64):
+        compiled(X, i)
+    with pytest.raises(
+        TraceError, match=r"was traced for 64 forms of its arguments.*Give numbers that change as Tensors"
+    ):
+        compiled(X, 64)
+
+
+# ---------------------------------------------------------------------------------------------------------- gradients
+
+
+def test_gradients_from_before_the_call_are_told_of() -> None:
+    w = parameter()
+    compiled = ag.compile(lambda x: (x * w).sum().backward())
+    w.grad = ag.ones(3)
+    with pytest.raises(TraceError, match=r"Tensor w has a gradient from before the call.*zero_grad"):
+        compiled(X)  # at the trace
+    w.zero_grad()
+    compiled(X)
+    w.grad = ag.ones(3)
+    with pytest.raises(TraceError, match=r"Tensor w has a gradient from before the call.*zero_grad"):
+        compiled(X)  # at a later call
+    assert w.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_no_gradient_is_left_over() -> None:
+    w = parameter()
+
+    def twice(x: ag.Tensor) -> Any:
+        for _ in range(2):
+            (x * w).sum().backward()
+        return w.grad
+
+    compiled = ag.compile(twice)
+    for _ in range(3):
+        assert compiled(X).tolist() == [2.0, 4.0, 6.0]  # accumulated within the call, not over calls
+        assert w.grad is None
+
+
+def test_zero_grad_in_the_function_takes_gradients_from_before() -> None:
+    w = parameter()
+
+    def step(x: ag.Tensor) -> Any:
+        w.zero_grad()
+        (x * w).sum().backward()
+        return w.grad
+
+    compiled = ag.compile(step)
+    for _ in range(3):
+        w.grad = ag.ones(3)
+        assert compiled(X).tolist() == [1.0, 2.0, 3.0]
+        assert w.grad is None
+
+
+def test_hooks_and_retained_gradients_are_followed() -> None:
+    def f(x: ag.Tensor) -> Any:
+        hook = x.register_hook(lambda g: 10 * g)
+        y = x * x
+        y.retain_grad()
+        (y * y).sum().backward()
+        hook.remove()
+        return x.grad, y.grad
+
+    leaf = X.detach().requires_grad_()
+    expected = f(leaf)
+    agree(ag.compile(f)(X), expected, "hooks")
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        pytest.param(ag.grad(lambda y: (y**3).sum()), id="grad"),
+        pytest.param(ag.value_and_grad(lambda y: (y**3).sum()), id="value_and_grad"),
+        pytest.param(lambda x: ag.jvp(lambda y: y**3, [x], [ag.ones(3)]), id="jvp"),
+        pytest.param(lambda x: ag.vjp(lambda y: y**3, x)[1](ag.ones(3)), id="vjp"),
+        pytest.param(ag.jacobian(lambda y: y**3), id="jacobian"),
+        pytest.param(ag.hessian(lambda y: (y**3).sum()), id="hessian"),
+        pytest.param(lambda x: ag.hvp(lambda y: (y**3).sum(), [x], [ag.ones(3)]), id="hvp"),
+    ],
+)
+def test_transforms_are_followed(f: Any) -> None:
+    agree(ag.compile(f)(X), f(X), "a transform")
+
+
+# --------------------------------------------------------------------------------------------------------- constants
+
+
+def test_arrays_that_the_function_finds_are_constants() -> None:
+    """NumPy's arrays are what they were at the trace; Tensors are read at each call."""
+    array, tensor, number = np.ones(3), ag.ones(3), [2.0]
+    compiled = ag.compile(lambda x: x + array + tensor + number[0])
+    assert compiled(X).tolist() == [5.0, 6.0, 7.0]
+    tensor._set(np.full(3, 10.0))
+    number[0] = 100.0
+    assert compiled(X).tolist() == [14.0, 15.0, 16.0]
+    constants = {v.name: v for v in compiled.programs[0].values() if v.kind == "constant"}
+    assert any(v.shape == (3,) for v in constants.values())
+
+
+def test_numbers_are_constants_of_the_form() -> None:
+    compiled = ag.compile(lambda x, n, flag=True: x * n if flag else x - n)
+    assert compiled(X, 2).tolist() == [2.0, 4.0, 6.0]
+    assert compiled(X, 3).tolist() == [3.0, 6.0, 9.0]
+    assert compiled(X, 3, flag=False).tolist() == [-2.0, -1.0, 0.0]
+    assert len(compiled.programs) == 3
+    assert compiled(X, 2.0).dtype == ag.float64
+    assert compiled(X, True).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_equal_numbers_of_other_types_are_other_forms() -> None:
+    """1 == 1.0 == True, and 0.0 == -0.0, but programs of them differ."""
+    compiled = ag.compile(lambda x, n: x.astype("int64") * n)
+    assert [compiled(X, n).dtype.name for n in (1, 1.0, True)] == ["int64", "float64", "int64"]
+    divided = ag.compile(ag.copysign)
+    assert [divided(X, n)[0].item() for n in (0.0, -0.0)] == [1.0, -1.0]
+
+
+def test_dtypes_promote_as_they_do_eagerly() -> None:
+    kinds = [ag.Tensor(3, dtype=d) for d in ("float32", "float64", "int32", "int64", "bool", "uint8")]
+    kinds += [k.reshape((1,)) for k in kinds]
+    for one in kinds:
+        for other in [*kinds, 2, 2.5, True]:
+            for f in (ag.multiply, ag.add, lambda a, b: ag.where(True, a, b), lambda a, b: a * 2 + b, ag.maximum):
+                agree(ag.compile(f)(one, other), f(one, other), f"{one!r} with {other!r}")
+    check(lambda x: x.data * np.float64(2.0) + np.float32(1.0), ag.Tensor([1.0], dtype="float32"))
+    check(lambda x: np.ones(1) * x.data - np.array([2]), ag.Tensor([1.0], dtype="float32"))
+
+
+def test_numpy_functions_of_tensors_are_recorded() -> None:
+    check(lambda x: np.sin(x) + np.sum(x) + np.concatenate([x, x])[:3], X)
+    check(lambda x: np.exp(x.data) - np.eye(3) @ x.data, X)
+
+
+def test_written_elements_are_followed() -> None:
+    def f(x: ag.Tensor) -> Any:
+        y = x.clone()
+        y[1] = 7.0
+        y[:1] += x[2]
+        return y * x
+
+    def raw(x: ag.Tensor) -> Any:
+        y = x.data * 1
+        z = y
+        y[1] = 7.0
+        y += x.data
+        y *= 2
+        y -= 1
+        y /= 3
+        return y, z
+
+    check(f, X)
+    found, expected = ag.compile(raw)(X), raw(X)
+    np.testing.assert_allclose(found[0], expected[0])
+
+
+# ------------------------------------------------------------------------------------------------------------- random
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_draws_are_those_of_the_eager_function(dtype: str) -> None:
+    """From the same stream in the same order, fresh at each call, each kind of draw."""
+    generators = [np.random.default_rng(5), np.random.default_rng(5)]
+
+    def f(rng: int, x: ag.Tensor) -> Any:
+        options: dict[str, Any] = {"generator": generators[rng], "dtype": dtype}
+        first = ag.random.uniform((3,), low=-1.0, **options)
+        second = ag.random.normal((2, 2), mean=x.sum(), std=2.0, **options)
+        third = ag.random.exponential((2,), scale=3.0, **options)
+        kept = ag.random.bernoulli(0.5, (5,), generator=generators[rng])
+        dropped = nn.functional.dropout(x, 0.3, generator=generators[rng])
+        unread = ag.random.uniform((4,), **options)  # moves the generator on all the same
+        last = ag.random.uniform((), **options)
+        del unread
+        return first, second, third, kept, dropped, last
+
+    compiled = ag.compile(f)
+    for _ in range(4):
+        agree(compiled(1, X), f(0, X), "draws")
+        assert generators[0].bit_generator.state == generators[1].bit_generator.state
+    assert len(compiled.programs) == 1
+
+
+def test_permutations_are_drawn() -> None:
+    one, other = np.random.default_rng(1), np.random.default_rng(1)
+    compiled = ag.compile(lambda x: x[ag.random.permutation(3, generator=one)])
+    for _ in range(3):
+        np.testing.assert_array_equal(compiled(X).data, X.data[ag.random.permutation(3, generator=other).data])
+
+
+def test_a_draw_is_one_value() -> None:
+    """Two readers of one draw see the same numbers, and two equal draws are not one."""
+    rng = np.random.default_rng(0)
+
+    def f() -> Any:
+        one, other = (ag.random.normal((100,), generator=rng) for _ in range(2))
+        return one - one, one - other
+
+    for _ in range(2):
+        zero, difference = ag.compile(f)()
+        assert not zero.data.any()
+        assert difference.data.all()
+
+
+# --------------------------------------------------------------------------------------------------- names and reading
+
+
+def test_names_are_the_users() -> None:
+    model = nn.MLP([4, 3, 2], seed=0)
+    x, y = ag.Tensor(np.ones((5, 4)), dtype="float32", name="x"), ag.Tensor([0, 1, 0, 1, 0], name="y")
+
+    def loss(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        return nn.functional.cross_entropy(model(x), y)  # type: ignore[no-any-return]
+
+    text = str(ag.trace(loss, x, y))
+    assert text.startswith("loss(x (5, 4), y (5,)):\n")
+    assert "layers_0 (5, 3) = x @ layers_0_weight.T + layers_0_bias" in text
+    assert text.endswith("return cross_entropy_1")
+
+
+def test_names_that_are_no_names() -> None:
+    """A Tensor may be called anything: a keyword, a function, the same as another, the same as the function."""
+    names = ["exp", "lambda", "0", "add", "copyto", "x", "x", "f", "a b", "ü", "float32", "t1", "self", "maximum", ""]
+    states = [parameter(np.full(3, float(i)), name) for i, name in enumerate(names)]
+    for i, state in enumerate(states):
+        state.name = names[i]
+
+    def f(exp: ag.Tensor, multiply: ag.Tensor) -> ag.Tensor:
+        total = ag.exp(exp) * ag.maximum(multiply, 0.5)
+        for i, state in enumerate(states):
+            total = total + state * (i + 1)
+        return total
+
+    check(f, ag.Tensor([1.0, 2.0, 3.0], name="add"), ag.Tensor([1.0, 0.0, 3.0], name="copyto"))
+
+
+def test_a_trace_computes_nothing() -> None:
+    """It takes as long for arrays that fill no memory."""
+    huge = np.broadcast_to(np.float64(1.0), (1 << 20, 1 << 20))
+    program = ag.trace(lambda x: (x @ x.T).sum() + x.mean() + x[1:, ::2].max(), ag.asarray(huge))
+    assert program.outputs[0].shape == ()
+
+
+def test_trace_leaves_tensors_alone() -> None:
+    model = nn.MLP([4, 3, 2], seed=0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
+    before = copy.deepcopy(model.state_dict()), [p.data for p in model.parameters()]
+
+    def step(x: ag.Tensor) -> ag.Tensor:
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    program = ag.trace(step, ag.ones((5, 4), dtype="float32"))
+    assert len(program.updates) == 4 * 4
+    for p, array in zip(model.parameters(), before[1], strict=True):
+        assert p.data is array
+        assert p.grad is None
+    agree(list(model.state_dict().values()), list(before[0].values()), "the model")

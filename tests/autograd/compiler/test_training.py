@@ -1,0 +1,360 @@
+"""Whole training steps, compiled, against the same steps run eagerly: 100 of them, on two copies of a model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from nn.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm_, lr_scheduler
+
+OPTIMIZERS: dict[str, Callable[[Any], nn.optim.Optimizer]] = {
+    "SGD": lambda p: SGD(p, lr=0.1),
+    "SGD momentum": lambda p: SGD(p, lr=0.05, momentum=0.9),
+    "SGD nesterov": lambda p: SGD(p, lr=0.05, momentum=0.9, nesterov=True),
+    "SGD weight decay": lambda p: SGD(p, lr=0.1, weight_decay=0.01),
+    "SGD all": lambda p: SGD(p, lr=0.05, momentum=0.8, weight_decay=0.01, nesterov=True),
+    "Adam": lambda p: Adam(p, lr=0.01),
+    "Adam all": lambda p: Adam(p, lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.01),
+    "AdamW": lambda p: AdamW(p, lr=0.01, weight_decay=0.1),
+    "RMSprop": lambda p: RMSprop(p, lr=0.005),
+    "RMSprop momentum": lambda p: RMSprop(p, lr=0.005, momentum=0.9, weight_decay=0.01),
+    "RMSprop centered": lambda p: RMSprop(p, lr=0.005, alpha=0.9, centered=True),
+    "RMSprop all": lambda p: RMSprop(p, lr=0.005, alpha=0.9, momentum=0.5, weight_decay=0.01, centered=True),
+}
+
+
+def batches(count: int, dtype: str = "float64", seed: int = 0) -> list[tuple[ag.Tensor, ag.Tensor]]:
+    """``count`` batches of 8 samples with 5 features, and their labels, 0 to 2."""
+    rng = np.random.default_rng(seed)
+    return [
+        (ag.Tensor(rng.standard_normal((8, 5)), dtype=dtype), ag.Tensor(rng.integers(0, 3, 8))) for _ in range(count)
+    ]
+
+
+def step_of(
+    model: nn.Module,
+    optimizer: nn.optim.Optimizer,
+    loss_of: Any = nn.functional.cross_entropy,
+    clip: float | None = None,
+) -> Callable[..., ag.Tensor]:
+    """A training step as one writes it."""
+
+    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        if clip is not None:
+            clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        return loss  # type: ignore[no-any-return]
+
+    return step
+
+
+def kept(model: nn.Module, optimizer: nn.optim.Optimizer) -> list[Any]:
+    """Everything that a training changes."""
+    states = [t.data for group in optimizer.param_groups for p in group["params"] for t in optimizer.state[p].values()]
+    return [t.data for t in model.state_dict().values()] + states
+
+
+def compare(
+    make_model: Callable[[], nn.Module],
+    make_optimizer: Callable[[Any], nn.optim.Optimizer],
+    steps: int = 100,
+    dtype: str = "float64",
+    loss_of: Any = nn.functional.cross_entropy,
+    clip: float | None = None,
+    between: Callable[[int, nn.Module, nn.optim.Optimizer], Any] = lambda i, model, optimizer: None,
+    data: Any = None,
+    tolerance: float = 0.0,
+) -> list[Any]:
+    """Train two equal models, one eagerly and one compiled; the compiled function and both models with optimizers."""
+    pairs = []
+    for _ in range(2):
+        model = make_model().to(dtype)
+        pairs.append((model, make_optimizer(model.parameters())))
+    eager = step_of(*pairs[0], loss_of, clip)
+    compiled = ag.compile(step_of(*pairs[1], loss_of, clip))
+    tolerance = tolerance or (1e-10 if dtype == "float64" else 2e-4)
+    for i, (x, y) in enumerate(data or batches(steps, dtype)):
+        for pair in pairs:
+            between(i, *pair)
+        one, other = eager(x, y), compiled(x, y)
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(other.data, one.data, rtol=tolerance, atol=tolerance)
+    for one, other in zip(kept(*pairs[0]), kept(*pairs[1]), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(other, one, rtol=tolerance, atol=tolerance)
+    return [compiled, *pairs]
+
+
+def mlp() -> nn.Module:
+    return nn.MLP([5, 7, 3], seed=0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_100_steps(name: str, dtype: str) -> None:
+    compiled, *_ = compare(mlp, OPTIMIZERS[name], dtype=dtype)
+    assert len(compiled.programs) == 1
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_parameter_of_shape_zero(name: str) -> None:
+    """A scalar's array is no array in NumPy's eyes."""
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            self.inner, self.scale = nn.Linear(5, 3, seed=0), nn.Parameter(2.0)
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x) * self.scale
+
+    compare(Scaled, OPTIMIZERS[name], 20)
+
+
+def test_groups_with_options_of_their_own() -> None:
+    def optimizer(parameters: Any) -> Adam:
+        first, *others = parameters
+        return Adam(
+            [{"params": [first], "lr": 0.1, "weight_decay": 0.1}, {"params": others, "betas": (0.5, 0.9)}], lr=0.01
+        )
+
+    compare(mlp, optimizer, 30)
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.1, 1e6])
+def test_clipped_gradients(clip: float) -> None:
+    compare(mlp, OPTIMIZERS["SGD momentum"], 30, clip=clip)
+
+
+SCHEDULES: dict[str, Callable[[Any], lr_scheduler.LRScheduler]] = {
+    "step": lambda o: lr_scheduler.StepLR(o, 5, 0.5),
+    "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, 30),
+    "warm-up": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, 0.1), lr_scheduler.ExponentialLR(o, 0.9)], [5]
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", ["SGD all", "Adam", "AdamW", "RMSprop momentum"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_changes_the_rate_without_a_new_trace(name: str, optimizer: str) -> None:
+    schedules: dict[int, Any] = {}
+
+    def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
+        if id(optimizer) in schedules:
+            schedules[id(optimizer)].step()
+        else:
+            schedules[id(optimizer)] = SCHEDULES[name](optimizer)
+
+    compiled, *_ = compare(mlp, OPTIMIZERS[optimizer], 30, between=between)
+    assert len(compiled.programs) == 1
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        pytest.param(lambda: [nn.LayerNorm(7)], id="layer norm"),
+        pytest.param(lambda: [nn.BatchNorm1d(7)], id="batch norm"),
+        pytest.param(lambda: [nn.Tanh(), nn.Dropout(0.4, seed=3)], id="tanh and dropout"),
+        pytest.param(lambda: [nn.GELU(), nn.Dropout(0.2, seed=3), nn.LayerNorm(7), nn.Dropout(0.1, seed=4)], id="all"),
+        pytest.param(lambda: [nn.ReLU(), nn.Softplus(), nn.LeakyReLU(), nn.Sigmoid(), nn.Softmax()], id="activations"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_layers(layers: Callable[[], list[nn.Module]], dtype: str) -> None:
+    """Batch statistics move, and dropout draws the same numbers from the same generator, in the same order."""
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Linear(5, 7, bias=False, seed=0), *layers(), nn.Linear(7, 3, seed=1))
+
+    compare(model, OPTIMIZERS["Adam"], 30, dtype)
+
+
+@pytest.mark.parametrize("loss", ["mse", "binary", "one-hot"])
+def test_losses(loss: str) -> None:
+    def loss_of(logits: ag.Tensor, labels: ag.Tensor) -> ag.Tensor:
+        targets = nn.functional.one_hot(labels, 3, dtype=logits.dtype)
+        if loss == "mse":
+            return nn.functional.mse_loss(logits, targets)
+        if loss == "binary":
+            return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+        return nn.functional.cross_entropy(logits, targets)
+
+    compare(mlp, OPTIMIZERS["SGD"], 20, loss_of=loss_of)
+
+
+def test_evaluation_mode_between_two_trainings() -> None:
+    """The trace asks a module for its mode, and a changed one is followed."""
+    model = nn.Sequential(nn.Linear(5, 7, seed=0), nn.Dropout(0.5, seed=1), nn.BatchNorm1d(7))
+    forward = ag.compile(model)
+    x = batches(1, "float32")[0][0]
+    trained = forward(x)
+    model.eval()
+    evaluated = forward(x)
+    np.testing.assert_allclose(evaluated.data, model(x).data, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(forward(x).data, evaluated.data)
+    model.train()
+    assert not np.array_equal(forward(x).data, evaluated.data)
+    assert not np.array_equal(trained.data, evaluated.data)
+
+
+@pytest.mark.parametrize(("option", "value"), [("momentum", 0.5), ("weight_decay", 0.1), ("nesterov", True)], ids=str)
+def test_a_changed_option_is_followed(option: str, value: Any) -> None:
+    def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
+        if i == 5:
+            optimizer.param_groups[0][option] = value
+
+    compare(mlp, OPTIMIZERS["SGD momentum"], 10, between=between)
+
+
+def test_batches_of_several_sizes() -> None:
+    """The last batch of an epoch is smaller: a second program, on the same states."""
+    full, rest = batches(6), [(x[:3], y[:3]) for x, y in batches(6, seed=1)]
+    data = [batch for pair in zip(full, rest, strict=True) for batch in pair]
+    compiled, *_ = compare(mlp, OPTIMIZERS["Adam"], data=data)
+    assert len(compiled.programs) == 2
+
+
+def test_a_frozen_layer() -> None:
+    """It is frozen in the middle of the training, and thawed again."""
+
+    def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
+        if i in (5, 10):
+            for p in list(model.parameters())[:2]:
+                p.requires_grad_(i == 10)
+
+    compare(mlp, OPTIMIZERS["Adam"], 15, between=between)
+
+
+def test_loaded_and_rebound_parameters() -> None:
+    """Whatever gives parameters other arrays between two calls: the next call starts from these."""
+    rng = np.random.default_rng(0)
+    values = {name: rng.standard_normal(t.shape) for name, t in mlp().state_dict().items()}
+
+    def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
+        first = next(model.parameters())
+        if i == 3:
+            model.load_state_dict(values)
+        elif i == 6:
+            first._set(np.ones(first.shape))
+        elif i == 9:
+            first.data = np.full(first.shape, 0.5)
+        elif i == 12:
+            with ag.no_grad():
+                first[0] = 3.0
+        elif i == 15:
+            with ag.no_grad():
+                first *= 0.5
+        elif i == 18:
+            first.data = np.asfortranarray(np.full(first.shape, 0.25))
+        elif i == 21:
+            optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+
+    compare(mlp, OPTIMIZERS["SGD momentum"], 24, between=between)
+
+
+def test_a_model_cast_between_calls() -> None:
+    """What the optimizer accumulated follows the parameters."""
+
+    def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
+        if i in (5, 10):
+            model.to("float64" if i == 10 else "float32")
+
+    data = [(x.astype("float32") if 5 <= i < 10 else x, y) for i, (x, y) in enumerate(batches(15))]
+    for name in ("Adam", "SGD momentum"):
+        pairs = compare(mlp, OPTIMIZERS[name], data=data, between=between, tolerance=1e-5)[1:]
+        assert all(array.dtype == "float64" for pair in pairs for array in kept(*pair))
+
+
+def test_eager_steps_in_between() -> None:
+    """Eager code changes the same arrays, and sees what the compiled step left."""
+    pairs = [(model, OPTIMIZERS["Adam"](model.parameters())) for model in (mlp().to("float64"), mlp().to("float64"))]
+    eager, other = step_of(*pairs[0]), step_of(*pairs[1])
+    compiled = ag.compile(other)
+    for i, batch in enumerate(batches(20)):
+        eager(*batch)
+        (compiled if i % 3 else other)(*batch)
+        pairs[1][1].zero_grad()
+    for one, two in zip(kept(*pairs[0]), kept(*pairs[1]), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-10)
+
+
+def test_two_compiled_steps_share_parameters() -> None:
+    pairs = [
+        (model, OPTIMIZERS["SGD momentum"](model.parameters())) for model in (mlp().to("float64"), mlp().to("float64"))
+    ]
+    losses = nn.functional.cross_entropy, lambda z, y: z.square().mean()
+    eager = [step_of(*pairs[0], loss) for loss in losses]
+    compiled = [ag.compile(step_of(*pairs[1], loss)) for loss in losses]
+    evaluate = ag.compile(pairs[1][0])
+    for i, batch in enumerate(batches(20)):
+        one, two = eager[i % 2](*batch), compiled[i % 2](*batch)
+        np.testing.assert_allclose(two.data, one.data, rtol=1e-10)
+        np.testing.assert_allclose(evaluate(batch[0]).data, pairs[0][0](batch[0]).data, rtol=1e-10, atol=1e-12)
+
+
+def test_a_hessian_vector_product_in_the_step() -> None:
+    """A second-order step: down the slope of the squared norm of the gradient."""
+
+    def make() -> tuple[nn.Module, Callable[..., ag.Tensor]]:
+        model = nn.MLP([5, 6, 3], activation="tanh", seed=0).to("float64")
+        optimizer = SGD(model.parameters(), lr=0.05)
+
+        def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            slopes = ag.gradients(loss, list(model.parameters()), create_graph=True)
+            total = loss + 0.1 * sum(((g * g).sum() for g in slopes), start=ag.Tensor(0.0))
+            total.backward()
+            optimizer.step()
+            return total  # type: ignore[no-any-return]
+
+        return model, step
+
+    (one, eager), (two, step) = make(), make()
+    compiled = ag.compile(step)
+    for batch in batches(20):
+        np.testing.assert_allclose(compiled(*batch).data, eager(*batch).data, rtol=1e-9)
+    for p, q in zip(one.parameters(), two.parameters(), strict=True):
+        np.testing.assert_allclose(q.data, p.data, rtol=1e-9, atol=1e-12)
+
+
+def test_averaged_weights() -> None:
+    """Tensors of one's own, updated in the step, are states as parameters are."""
+    w, average = ag.Tensor(np.ones(3), requires_grad=True, name="w"), ag.zeros(3)
+
+    def step(x: ag.Tensor) -> ag.Tensor:
+        (slope,) = ag.gradients([((w - x) ** 2).sum()], [w])
+        with ag.no_grad():
+            w._set((w - 0.1 * slope).data)
+            average._set((0.9 * average + 0.1 * w).data)
+        return average + 0.0
+
+    x = ag.Tensor([1.0, 2.0, 3.0])
+    start = w.data.copy()
+    expected = [np.array(step(x).data) for _ in range(5)]
+    w._set(start)
+    average._set(np.zeros(3))
+    compiled = ag.compile(step)
+    for found in expected:
+        np.testing.assert_allclose(compiled(x).data, found, rtol=1e-12)
+    np.testing.assert_allclose(average.data, expected[-1], rtol=1e-12)
+
+
+def test_a_parameter_that_nobody_can_write_to() -> None:
+    """It gets a home of its own."""
+    model = nn.Linear(5, 3, seed=0, dtype="float64")
+    model.weight.data = np.broadcast_to(np.float64(0.125), (3, 5))
+    step = ag.compile(step_of(model, SGD(model.parameters(), lr=0.1)))
+    before = model.weight.data
+    losses = [step(x, y).item() for x, y in batches(1) * 10]
+    assert losses[-1] < losses[0]
+    assert (before == 0.125).all()
