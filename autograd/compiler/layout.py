@@ -251,6 +251,8 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
         flipped |= {*first.states, of_weight}
         groups.append([(weight, first), (bias, second)])
     together = packed(program.changed(flipped=frozenset(flipped)), groups)
+    if together is None:
+        return program
     makers, writer = together.producers(), Rewriter(together)
     wholes = {members[0][0]: whole for whole, members in together.packed.items()}
     sums = {layer[0]: layer for layer in layers}

@@ -229,16 +229,15 @@ def _ordered(program: Program) -> Program | None:
     producers = program.producers()
     done: dict[Instruction, None] = {}
     for instruction in program.instructions:
-        stack, open_ = [instruction], {instruction}
-        while stack:
-            top = stack[-1]
-            missing = [m for a in top.args if (m := producers.get(a)) is not None and m not in done]
-            if not missing:
+        path = {instruction: None}  # from what is wanted to what it waits for
+        while path:
+            top = next(reversed(path))
+            missing = next((m for a in top.args if (m := producers.get(a)) is not None and m not in done), None)
+            if missing is None:
                 done[top] = None
-                stack.pop()
-            elif any(m in open_ for m in missing if m is not top) and missing[-1] in open_:
+                del path[top]
+            elif missing in path:
                 return None
             else:
-                stack.append(missing[-1])
-                open_.add(missing[-1])
+                path[missing] = None
     return program.changed(instructions=list(done))
