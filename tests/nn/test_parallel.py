@@ -186,23 +186,23 @@ def test_digits_prints_and_writes_once(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "on cpu by 2 processes" in done.stdout
-    assert done.stdout.count("epoch 1/1") == done.stdout.count("test accuracy") == 1
+    assert done.stdout.count("Ended after epoch 1") == done.stdout.count("test accuracy") == 1
     assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"history.json", "settings.json", "curves.png"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     again = launch(2, *command, cwd=tmp_path)
     assert again.returncode == 2
     assert again.stdout == ""
-    assert again.stderr.count("run is not empty") == again.stderr.count("\n") == 1
+    assert again.stderr.count("run is not empty") == 1
 
 
 @mpi
 def test_digits_says_once_what_is_wrong_and_what_will_be_slow():
     done = launch(3, "-m", "nn", "digits", "--parallel", "--epoch", without=["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
     assert done.returncode == 2
-    hint, error = done.stderr.splitlines()
-    assert hint.startswith("(each of 3 processes may take all cores; OPENBLAS_NUM_THREADS=1 before mpirun")
-    assert error.startswith("python -m nn digits: there is no --epoch")
+    # The launcher may add words of its own.
+    assert done.stderr.count("(each of 3 processes may take all cores; OPENBLAS_NUM_THREADS=1 before mpirun") == 1
+    assert done.stderr.count("python -m nn digits: there is no --epoch") == 1
 
 
 KILLER = """
