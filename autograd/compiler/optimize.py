@@ -585,6 +585,7 @@ PASSES: list[tuple[str, Pass]] = [
     ("common subexpressions of counters", common_subexpressions),
     ("orders in memory, biases as weights", _arrange),
     ("pack", _pack),
+    ("common subexpressions at last", common_subexpressions),
     ("dead code at last", dead_code),
 ]
 

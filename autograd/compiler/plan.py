@@ -259,6 +259,8 @@ class Plan:
                 if maker is not None and not is_view(maker) and self._has_kernel(maker) and arg not in kept:
                     found.setdefault(arg, (instruction.out, start, flip))
                 start += shapes.size(arg.shape)
+        for arg, (whole, _, _) in found.items():  # the buffer is needed as long as what lies in it
+            last[whole] = max(last[whole], last[arg])
         return found
 
     def _numbers(self) -> dict[Value, Instruction]:
