@@ -1,7 +1,11 @@
 """Memory written to in place: no graph computes with numbers that are no longer there, whoever's array that was."""
 
 import gc
+import itertools
+import sys
 import threading
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -308,3 +312,86 @@ def test_a_leaf_of_another_shape_gets_no_gradient_of_the_old_one(w, f):
     with pytest.raises(ShapeError, match=r"'w' \(5,\) float64 had shape \(2,\) when|a rule of multiply returned"):
         y.backward()
     assert w.grad is None
+
+
+# ----------------------------------------------------------------------------------------------- broken off at any line
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C raises it, between any two lines, or instructions, of the package."""
+
+
+def broken_off(work, at, within=()):
+    """Run ``work`` and raise `Interrupted` at that many lines of the package (instructions of the functions called
+    ``within``); whether it came so far.
+    """
+    left = at
+
+    def trace(frame, event, _):
+        nonlocal left
+        name = frame.f_code.co_filename
+        if not name.startswith((PACKAGE, NETS, "<operation")):
+            return None
+        frame.f_trace_opcodes = frame.f_code.co_name in within
+        if event in ("line", "opcode"):
+            left -= 1
+            if left == 0:
+                raise Interrupted
+        return trace
+
+    sys.settrace(trace)
+    try:
+        work()
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+PACKAGE, NETS = (str(Path(p.__file__).parent) for p in (ag, nn))
+
+
+def every_break(prepare, within=()):
+    """What ``prepare`` made, broken off at every place in turn: (its work's owner, how far it came)."""
+    for at in itertools.count(1):
+        work, kept = prepare()
+        if not broken_off(work, at, within):
+            assert at > 40, "so few lines can't have been all"
+            return
+        yield kept
+
+
+def test_backward_broken_off_anywhere_leaves_all_grads_or_none():
+    def prepare():
+        leaves = [leaf([1.0, 2.0]) for _ in range(4)]
+        a, b, c, d = leaves
+        (a * b + c * d).sum().backward()
+        u = a * b
+        u.retain_grad()
+        y = (u + c * d).sum()
+        return y.backward, [[t, t.grad] for t in (*leaves, u)]
+
+    states = {tuple(t.grad is before for t, before in kept) for kept in every_break(prepare, within=("backward",))}
+    assert states == {(True,) * 5, (False,) * 5}
+
+
+@pytest.mark.parametrize("make", [nn.optim.SGD, partial(nn.optim.SGD, momentum=0.9), nn.optim.Adam, nn.optim.RMSprop])
+def test_a_step_broken_off_anywhere_is_noted_wherever_it_wrote(make):
+    def prepare():
+        leaves = [leaf([1.0, 2.0]), leaf([3.0, 4.0])]
+        optimizer = make(leaves, lr=0.5)
+        for p in leaves:
+            p.grad = ag.ones(2)
+        x = leaf([1.0, 1.0])
+        return optimizer.step, (*leaves, x, (leaves[0].detach() * x + leaves[1].detach() * x).sum())
+
+    refused = 0
+    for w, v, x, y in every_break(prepare, within=("step", "_update")):
+        try:
+            slope = ag.gradients(y, x).tolist()
+        except GradientError:
+            refused += 1
+        else:
+            assert slope == [4.0, 6.0], f"of {w.tolist()} and {v.tolist()}, which it had not been computed from"
+    assert refused > 5
