@@ -131,16 +131,18 @@ class Module:
         object.__setattr__(self, "_path", path)
         object.__setattr__(self, "_mode", (None, None))
         for name, value in vars(self).items():
-            if isinstance(value, Parameter) and value.name == _join(before, name):
+            if isinstance(value, Tensor) and value.name == _join(before, name):
                 value.name = _join(path, name)
             elif isinstance(value, Module) and value._path == _join(before, name):
                 value._move(_join(path, name))
 
     def register_buffer(self, name: str, tensor: Tensor) -> None:
-        """Make ``tensor`` the attribute ``name``: no parameter, but saved and moved with the module."""
+        """Make ``tensor`` the attribute ``name``: no parameter, but named, saved and moved like one."""
         check_instance(tensor, Tensor, "tensor", "a Tensor")
         if not check_instance(name, str, "name", "the name of an attribute").isidentifier():
             raise DomainError(f"name = {name!r} can't be the name of an attribute.")
+        if tensor.name is None:
+            tensor.name = _join(self._path, name)
         setattr(self, name, tensor)
         if name not in self._buffers:
             object.__setattr__(self, "_buffers", (*self._buffers, name))

@@ -51,6 +51,7 @@ def test_parameters_are_named_by_their_path_and_move_with_their_module():
     net = nn.Sequential(encoder, nn.Sigmoid())
     outer = nn.Sequential({"body": net})
     assert names(outer) == ["body.0.first.weight", "body.0.first.bias", "body.0.second.weight"]
+    assert encoder.scale.name == "body.0.scale"
 
 
 def test_the_first_home_and_names_given_by_hand_stay():
