@@ -1,0 +1,51 @@
+"""Every rule that is wrong on purpose is found, and the page that tells by what is that of these."""
+
+from collections import Counter
+
+import pytest
+
+import autograd as ag
+from tests.mutants import MUTANTS, TABLE, catchers, planted, row
+
+NAMES = [f"{mutant.kind}: {mutant.name}" for mutant in MUTANTS]
+
+
+def test_there_are_many_of_every_kind():
+    kinds = Counter(mutant.kind for mutant in MUTANTS)
+    assert len(MUTANTS) == len(set(NAMES)) >= 60
+    for kind in (
+        "sign", "factor", "missing broadcast", "swapped argument", "wrong axis", "wrong at a kink",
+        "wrong only in second order",
+    ):  # fmt: skip
+        assert kinds[kind] >= 8
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=NAMES)
+def test_is_found(mutant):
+    assert next(catchers(mutant, count=25), None), f"{mutant.name} is found by no property"
+
+
+def test_a_rule_is_wrong_only_while_it_is_planted():
+    mutant = next(m for m in MUTANTS if m.name == "square by x: × 0.5")
+    before = ag.grad(ag.square)(3.0).item()
+    with planted(mutant):
+        assert ag.grad(ag.square)(3.0).item() == 3.0
+    assert ag.grad(ag.square)(3.0).item() == before == 6.0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_right_is_not_found():
+    """The search says nothing of rules that were not changed."""
+    for mutant in MUTANTS[::15]:
+        right = ag.OPS[mutant.op].rules[mutant.arg][0]
+        assert not list(catchers(type(mutant)(mutant.kind, mutant.op, mutant.arg, "as it is", right), count=4))
+
+
+def test_the_page_tells_of_each():
+    told = [line.split(" | ")[0].removeprefix("| ") for line in TABLE.read_text(encoding="utf-8").splitlines()]
+    assert [row(mutant) for mutant in MUTANTS if row(mutant) not in told] == []
+    assert f"**of {len(MUTANTS)}**" in told
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if " by " in line and line.startswith("| "):
+            assert "×" in line.replace(line.split(" | ")[0], "", 1), f"found by nothing: {line}"
