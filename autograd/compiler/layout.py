@@ -97,7 +97,8 @@ class Orders:
                 self.pin(arg, flip)
         elif op == "with_ones":
             self.pin(out, True)
-            self.pin(args[0], True)
+            if args[0].kind == "temporary":
+                self.pin(args[0], True)
         elif op == "matmul" and all(len(arg.shape) <= 2 for arg in args):
             pass
         elif op == "take_sure" or op in REDUCTIONS:
@@ -114,6 +115,8 @@ class Orders:
 def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
     """What an instruction costs where the matrices are ``flipped`` that are kept transposed."""
     op, out, args = instruction.op, instruction.out, instruction.args
+    if op == "with_ones" and args[0].kind != "temporary":  # copied, from the other order
+        return CALL + 4 * ENTRY * shapes.size(args[0].shape)
     if op in ("permute_dims", "reshape", "piece", "with_ones", "pack") or not out.shape:
         return 0
     if op == "matmul" and all(len(a.shape) == 2 for a in args):
@@ -184,19 +187,18 @@ def arranged(program: Program) -> tuple[float, Program]:
 
 def arrange(program: Program) -> Program:
     """Choose the order of every matrix, with or without the biases as rows of the weights."""
-    cost, plain = arranged(program)
-    other = augment(program)
-    if other is program:
-        return plain
-    new, augmented = arranged(other)
-    return augmented if new < cost else plain
+    best = arranged(program)
+    for others in (augment(program), augment(program, inputs=True)):
+        if others is not program and (found := arranged(others))[0] < best[0]:
+            best = found
+    return best[1]
 
 
 # ------------------------------------------------------------------------------------------ the bias as one more weight
 
 
-def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
-    """Sums ``h @ W.T + b`` of an elementwise call's h, where W and b are updated: the sum, h, W and b."""
+def _layers(program: Program, inputs: bool) -> Iterator[tuple[Value, Value, Value, Value]]:
+    """Sums ``h @ W.T + b`` of an elementwise call's h (or an input), where W and b are updated: the sum, h, W and b."""
     producers, uses = program.producers(), program.uses()
     for added in program.instructions:
         if added.op != "add" or len(added.out.shape) != 2:
@@ -211,19 +213,21 @@ def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
             continue
         weight, source = turn.args[0], producers.get(h)
         plain = source is not None and source.op in ELEMENTWISE and h.shape == source.out.shape
-        if source is None or not plain or len(h.shape) != 2 or len(uses[product]) != 1 or uses[bias] == []:
+        given = inputs and source is None and h.kind in ("input", "state") and h not in program.updates
+        if not (plain or given) or len(h.shape) != 2 or len(uses[product]) != 1:
             continue
         if weight.dtype == bias.dtype == h.dtype == added.out.dtype and weight.shape[0] == bias.shape[0]:
             yield added.out, h, weight, bias
 
 
-def augment(program: Program) -> Program:
+def augment(program: Program, inputs: bool = False) -> Program:
     """Keep a layer's bias as one more column of its weights, and a column of ones beside what it is given: the sum, and
-    the bias's gradient, are then part of the products."""
+    the bias's gradient, are then part of the products. With ``inputs`` also for layers that are given arguments, which
+    have to be copied beside the ones."""
     producers = program.producers()
     layers = []
     taken: set[Value] = set()
-    for added, source, weight, bias in _layers(program):
+    for added, source, weight, bias in _layers(program, inputs):
         match = Match(program, producers)
         if not match.alike(weight, bias, weight.shape, bias.shape) or len(match.leaves) != 1:
             continue
@@ -258,7 +262,11 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
     sums = {layer[0]: layer for layer in layers}
     gradients = {frozenset(layer[4:]): layer for layer in layers}
     sources = {layer[1] for layer in layers}
-    wide: dict[Value, Value] = {}
+    wide = {
+        source: writer.emit("with_ones", (source,), {}, f"{source.name}_1")
+        for source in sources
+        if source not in makers
+    }
     for instruction in together.instructions:
         out = instruction.out
         layer = gradients.get(frozenset(instruction.args)) if instruction.op == "pack" else None
