@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -248,6 +249,8 @@ def to_device(array: Any, device: str) -> Any:
 
     Raises `DeviceError` for a device that is not ``"cpu"``, ``"cuda"`` or ``"cuda:N"``, or that is not there.
     """
+    if not isinstance(device, str):
+        raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
     here = device_of(array)
     if here == device or (device == "cuda" and here.startswith("cuda:")):
         return array
@@ -347,12 +350,12 @@ def _no_numbers(data: Any, dtype: Any) -> Exception:
     kind = type(data).__name__
     for way in ("toarray", "todense"):
         if hasattr(data, way):
-            return DTypeError(f"a {kind} is sparse, and arrays are dense here: give .{way}() of it.")
+            return DTypeError(f"{kind} is a sparse array, and arrays are dense here: give .{way}() of it.")
     if _whole(data):
         return DomainError("an integer is larger than 64 bits hold: write it as a float, or give dtype='float64'.")
     if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
         return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
-    return DTypeError(f"a {kind} is no array of numbers: give floats, integers or booleans, in lists or an array.")
+    return DTypeError(f"{kind} is no array of numbers: give floats, integers or booleans, in lists or an array.")
 
 
 def _no_array(data: Any, error: Exception) -> Exception:
@@ -362,7 +365,7 @@ def _no_array(data: Any, error: Exception) -> Exception:
         return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
     if isinstance(data, list | tuple) and "inhomogeneous" in str(error):
         return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
-    return DTypeError(f"a {type(data).__name__} is no array of numbers here ({error}).")
+    return DTypeError(f"{type(data).__name__} is no array of numbers here ({error}).")
 
 
 def as_dtype(dtype: Any) -> Any:
@@ -547,6 +550,21 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
     return out if out.ndim else out[()]
 
 
+def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[Any, Any], Any]:
+    """The operations `through` and `over`, which choose anew only where there is a 0 on the left."""
+
+    def strong(x: Any, y: Any) -> Any:
+        kind = type(y)
+        if kind in PYTHON_SCALARS:
+            return operation(x, y)
+        if type(x) in FLAT and kind in FLAT:
+            return operation(x, y if x else kind(harmless))
+        zero = x == 0
+        return operation(x, _where(zero, float(harmless), y) if zero.any() else y)
+
+    return strong
+
+
 # Where NumPy's own function will not do: `astype` refuses its scalars, and the wrappers around reductions and
 # transposes cost more than a microsecond a call, as much as the work on a small layer.
 vars(NUMPY).update(
@@ -561,6 +579,8 @@ vars(NUMPY).update(
     check_range=_check_range,
     matrix_transpose=lambda x: x.mT,
     where=_where,
+    through=_strong(operator.mul, 0),
+    over=_strong(operator.truediv, 1),
     reshape=_scalar(
         lambda x, shape, copy=None: x.reshape(shape) if copy is None else numpy.reshape(x, shape, copy=copy)
     ),

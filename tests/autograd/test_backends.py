@@ -228,3 +228,18 @@ def test_a_read_only_view_shares_the_memory():
     with pytest.raises(ValueError, match="read-only"):
         view[0] = 1.0
     assert backends.read_only(np.float64(2.0)) == 2.0
+
+
+@pytest.mark.parametrize("name", ["through", "over"])
+def test_strong_products_are_those_of_the_operation(name):
+    generic, numbers = ag.OPS[name].forward, (0.0, -0.0, 2.0, -3.0, np.inf, np.nan)
+    some, others = np.array(numbers), np.array(numbers[::-1], np.float32)
+    values = (*map(np.float64, numbers), *map(np.float32, numbers), some, others, some[2:], others[:4], some[:, None])
+    with np.errstate(all="ignore"):
+        for x, y in itertools.product(values, (*values, 2, 0.5)):
+            if {np.shape(x), np.shape(y)} in ({(6,), (4,)},):
+                continue
+            found, wanted = getattr(NUMPY, name)(x, y), generic(NUMPY, x, y)
+            assert (type(found), found.dtype, found.shape) == (type(wanted), wanted.dtype, wanted.shape)
+            assert_array_equal(found, wanted)
+            assert_array_equal(np.signbit(found), np.signbit(wanted))
