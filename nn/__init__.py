@@ -15,7 +15,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
         sys.exit(2)
     raise ImportError(sentence)
 
-from nn import data, functional, init, optim
+from nn import data, functional, init, optim, parallel
 from nn.layers import (
     GELU,
     MLP,
@@ -69,5 +69,6 @@ __all__ = [
     "load_metadata",
     "load_model",
     "optim",
+    "parallel",
     "save",
 ]
