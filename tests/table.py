@@ -225,6 +225,10 @@ def _standardizing(torch: Any, x: Any, axis: Any, eps: float) -> Any:
     return (x - mean) / torch.sqrt(variance + eps)
 
 
+def _clamp(torch: Any, *tensors: Any, **numbers: Any) -> Any:
+    return torch.clamp(*torch.broadcast_tensors(*tensors), **numbers)
+
+
 def _norm(torch: Any, x: Any, axis: Any, keepdims: bool, ord: float) -> Any:
     return torch.linalg.vector_norm(x, ord=ord, dim=axis, keepdim=keepdims)
 
@@ -274,7 +278,7 @@ TABLE: dict[str, Row] = {
     "trunc": unary(np.trunc, torch="trunc"),
     "maximum": binary(np.maximum, torch="maximum"),
     "minimum": binary(np.minimum, torch="minimum"),
-    "clip": unary(clip, torch="clip"),
+    "clip": Row(OURS, clip, (Case((SCALAR,)), Case((EMPTY, SCALAR)), Case((SCALAR, EMPTY, EMPTY))), torch=_clamp),
     "copysign": binary(np.copysign, torch="copysign"),
     "nextafter": Row(OURS, np.nextafter, BINARY_EDGES, keeps_dtype=True),
     "signbit": unary(np.signbit, torch="signbit"),
