@@ -221,10 +221,23 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str) -> Program:
-        """The program that `to_json` wrote. Its states start from the values they had then."""
+        """The program that `to_json` wrote. Its states start from the values they had then.
+
+        Raises `DeclarationError` for a text that is none, or whose program is not valid.
+        """
+        try:
+            program = cls._read(json.loads(text))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise DeclarationError(
+                f"this text is no program that to_json wrote ({type(error).__name__}: {error})."
+            ) from None
+        program.validate()
+        return program
+
+    @classmethod
+    def _read(cls, content: Any) -> Program:
         from autograd.tensor import wrap
 
-        content = json.loads(text)
         values = []
         for entry in content["values"]:
             data = _from_json(entry["data"])
@@ -236,7 +249,7 @@ class Program:
             elif value.kind == "knob":
                 value.origin = {value.name: data}, value.name
             values.append(value)
-        program = cls(
+        return cls(
             content["name"],
             [values[i] for i in content["inputs"]],
             [
@@ -246,8 +259,6 @@ class Program:
             [values[i] for i in content["outputs"]],
             {values[s]: values[v] for s, v in content["updates"]},
         )
-        program.validate()
-        return program
 
 
 # --------------------------------------------------------------------------------------------------------------- text
@@ -348,8 +359,10 @@ def _value_to_json(value: Value) -> dict[str, Any]:
 
 
 def _to_json(part: Any) -> Any:
-    if part is None or isinstance(part, str | bool | int | float):
+    if part is None or type(part) in (str, bool, int, float):
         return part
+    if type(part) is complex:
+        return {"kind": "complex", "of": [part.real, part.imag]}
     if part is ...:
         return {"kind": "..."}
     if isinstance(part, Slot):
@@ -371,6 +384,7 @@ def _to_json(part: Any) -> Any:
 
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "...": lambda part: ...,
+    "complex": lambda part: complex(*part["of"]),
     "slot": lambda part: Slot(part["of"]),
     "dtype": lambda part: numpy.dtype(part["of"]),
     "slice": lambda part: slice(*map(_from_json, part["of"])),
