@@ -28,6 +28,7 @@ from autograd.tensor import Tensor, wrap
 __all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
 
 Sizes = int | Sequence[int]
+DRAWN = frozenset(map(backends.as_dtype, ("float32", "float64")))
 
 
 def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | None) -> Tensor:
@@ -41,7 +42,7 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
             "numpy.random.default_rng(0), and the same one to every draw, so that it moves on."
         )
     dtype = backends.as_dtype(dtype)
-    if dtype.name not in ("float32", "float64"):
+    if dtype not in DRAWN:
         raise DTypeError(f"random numbers are drawn in float32 or float64; dtype = {dtype} was asked for: cast them.")
     sizes = _sizes(shape)
     tracer = TRACER.get()
@@ -154,7 +155,7 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
     if not isinstance(p, Tensor) and not 0 <= p <= 1:
         raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
     dtype = backends.as_dtype(dtype)
-    in_full = _draw("random", shape, generator, dtype if dtype.name == "float32" else "float64", device)
+    in_full = _draw("random", shape, generator, dtype if dtype in DRAWN else "float64", device)
     return less(in_full, p).to(dtype)  # type: ignore[no-any-return]
 
 
