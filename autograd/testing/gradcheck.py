@@ -21,6 +21,7 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
+from autograd.given import check_function
 from autograd.graph import Graph
 from autograd.op import describe
 from autograd.ops.shaping import concat, reshape
@@ -86,7 +87,7 @@ def gradcheck(
     autograd.errors.GradcheckError: the derivative of output 0 [0] by input 0 ('x') [0] is wrong:
         at this input    3, in float64
         by the rules     3
-        by differences   6   (extrapolated from step 0.0018)
+        by differences   6   (extrapolated from step ...)
         by complex step  6
         by forward mode  3
         they differ by   3, more than the tolerance 3.7e-05
@@ -232,6 +233,21 @@ def _flat(tensors: Sequence[Tensor]) -> Vector:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
+def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
+    """Refuse a number of inputs that ``f`` does not take."""
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):  # it does not tell
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        raise DTypeError(
+            f"{name}{signature} can't be called with {len(inputs)} input(s), {error}: give them one by one, as in "
+            "gradcheck(f, x, y)."
+        ) from None
+
+
 class _Point:
     """A function at some inputs: its outputs ``ys`` as one vector ``y``, and its Jacobian ``J`` from both sides."""
 
@@ -243,7 +259,9 @@ class _Point:
         names: Sequence[str] = (),
         results: Sequence[str] = (),
     ) -> None:
+        check_function(f, "f", "a function of Tensors")
         self.f, self.f_name = f, _called(f)
+        _check_call(f, self.f_name, inputs)
         chosen = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
         self.checked = chosen or list(range(len(inputs)))
         self.inputs: list[Any] = [asarray(x) if i in self.checked else x for i, x in enumerate(inputs)]

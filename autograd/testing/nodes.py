@@ -162,7 +162,7 @@ def check_nodes(
     ok      2, relative errors up to 0
     To know the line that made an operation, record the graph under autograd.detect_anomaly().
     """
-    graph = Graph(*([y] if isinstance(y, Tensor) else y))
+    graph = Graph(*(y if isinstance(y, tuple | list) else [y]))
     if not any(place.op is not None for place in graph.nodes):
         raise GradientError(
             "there is nothing to check: no operation was recorded for this Tensor. Compute it from Tensors with "

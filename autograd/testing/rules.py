@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd.errors import GradcheckError
+from autograd.given import check_instance
 from autograd.op import Op
 from autograd.testing import properties
 from autograd.testing.programs import Program
@@ -28,6 +29,7 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
     >>> assert_rule(softsign, [0.5, -2.0])
     >>> assert_rule(softsign)
     """
+    check_instance(op, Op, "op", "an operation, such as autograd.exp")
     if not op.rules:
         raise GradcheckError(f"{op.name} has no rule to test: declare one with {op.name}.vjp({op.args[0]}=...).")
     if arrays:

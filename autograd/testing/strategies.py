@@ -269,7 +269,8 @@ class _Growing(Source):
             else _Value(x, x, x)
             for x, rule in zip(arrays, rules, strict=True)
         ]
-        if not op.broadcasts:  # elsewhere a Python number is an array of float64
+        alone = all(type(v.arg) is float or not rule for v, rule in zip(given, rules, strict=True))
+        if alone or not op.broadcasts:  # then a Python number is an array of float64
             given = [_Value(v.here, v.here, v.here) if type(v.arg) is float else v for v in given]
         try:
             with no_grad(), np.errstate(all="ignore"):

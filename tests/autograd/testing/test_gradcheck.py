@@ -139,11 +139,12 @@ class TestMessage:
     def test_is_complete(self):
         op = product(y=lambda g, x: 3 * g * x)
         x, y = Tensor([[1.0, 2.0]], name="x1"), Tensor([[3.0]])
-        assert message(lambda a, b: (a.sum(), op(a, b)), x, y) == (
+        said = message(lambda a, b: (a.sum(), op(a, b)), x, y)
+        assert re.sub(r"from step [^)]*", "from step", said) == (
             "the derivative of output 1 [0, 1] by input 1 ('b') [0, 0] is wrong:\n"
             "    at this input    3, in float64\n"
             "    by the rules     6\n"
-            "    by differences   2   (extrapolated from step 0.0018)\n"
+            "    by differences   2   (extrapolated from step)\n"
             "    by complex step  2\n"
             "    by forward mode  6\n"
             "    they differ by   4, more than the tolerance 1.3e-05\n"
