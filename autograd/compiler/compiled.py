@@ -92,9 +92,11 @@ class Executable:
     ``program`` is what the trace found, ``optimized`` what is run, ``source`` the code that runs it.
     """
 
+    optimize = staticmethod(optimize)
+
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
-        self.optimized = optimize(trace.program)
+        self.optimized = self.optimize(trace.program)
         self.nodes = dead_ends(trace)
         self.bind()
 
@@ -109,22 +111,30 @@ class Executable:
             else:
                 self.homes[state] = self._home(state)
                 self.places.append((state.origin, state.origin.data, state in program.updates))
-        for state, kept in program.merged.items():
-            state.origin.data = kept.origin.data
-            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
-            self.places.append((state.origin, kept.origin.data, True))
+        self._merge()
         self.plan = Plan(program, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
+        self._install(self.source, emitter.scope)
+
+    def _merge(self) -> None:
+        """Have Tensors whose values are always equal share one array."""
+        for state, kept in self.optimized.merged.items():
+            state.origin.data = kept.origin.data
+            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
+            self.places.append((state.origin, kept.origin.data, True))
+
+    def _install(self, source: str, names: dict[str, Any]) -> None:
+        """Make functions of the source, in which ``names`` are known, and of what is asked before and said after it."""
         scope: dict[str, Any] = {}
         settling = self._settling(scope)
-        file = f"<compiled {program.name} {next(_numbers)}>"
-        exec(builtins.compile(self.source, file, "exec"), emitter.scope)
+        file = f"<compiled {self.optimized.name} {next(_numbers)}>"
+        exec(builtins.compile(source, file, "exec"), names)
         exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
-        linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
+        linecache.cache[file] = len(source), None, source.splitlines(True), file
         weakref.finalize(self, linecache.cache.pop, file, None)
         # Taken out of their own names, so that no cycle keeps all this alive.
-        self.run: Callable[..., list[Any]] = emitter.scope.pop(program.name)
+        self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
 
@@ -313,7 +323,7 @@ class Compiled:
         else:
             from autograd.compiler.device import DeviceExecutable
 
-            made = DeviceExecutable(trace, dead_ends(trace))
+            made = DeviceExecutable(trace)
         self._executables[key] = made
         return made
 

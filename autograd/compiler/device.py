@@ -6,11 +6,12 @@ and gradients of states that lie in one buffer are computed into their places th
 
 from __future__ import annotations
 
-import builtins
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends, shapes
+from autograd.compiler.compiled import Executable
 from autograd.compiler.kernels import Kernel, fuse, numbers, updated_in_place
 from autograd.compiler.optimize import algebra, common_subexpressions, dead_code, scale_folding
 from autograd.compiler.packing import pack, same_counters
@@ -18,9 +19,7 @@ from autograd.compiler.plan import is_view
 from autograd.compiler.primitives import INFIX, fill
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.program import algebra as in_algebra
-from autograd.compiler.trace import Trace
 from autograd.errors import TraceError
-from autograd.memory import all_written
 from autograd.op import OPS
 
 EVERY = 1 << 62
@@ -257,62 +256,54 @@ def _by(space: Any, instruction: Instruction) -> Callable[..., Any]:
     return lambda *arrays: compute_on(space, instruction, arrays)
 
 
-class DeviceExecutable:
-    """One program on a GPU, bound to the arrays of its states there: `compiled.Executable` for CuPy."""
+_FLATS: dict[int, tuple[Any, list[Any]]] = {}
+"""The buffers in which states lie together and the parts of each, by the id of the first of its Tensors."""
 
-    def __init__(self, trace: Trace, nodes: list[Any]) -> None:
-        self.trace, self.program, self.nodes = trace, trace.program, nodes
-        self.space = backends.space_on(trace.device)
-        self.optimized = optimized(trace.program)
-        self.homes: dict[Value, Any] = {}
-        self.places: list[tuple[Any, Any, bool]] = []
+
+class DeviceExecutable(Executable):
+    """One program on a GPU, bound to the arrays of its states there."""
+
+    optimize = staticmethod(optimized)
+
+    def bind(self) -> None:
+        """Write the source for the arrays that the states have now."""
         program = self.optimized
+        space = backends.space_on(self.trace.device)
+        self.homes, self.places = {}, []
         for state in program.states:
             if state in program.packed:
-                flat = self.homes[state] = self.space.module.empty(state.shape, state.dtype)
-                for member, start in program.packed[state]:
-                    piece = piece_of(flat, start, member.shape)
-                    piece[...] = member.origin.data
-                    member.origin.data = piece
-                    self.places.append((member.origin, piece, True))
+                self.homes[state] = self._flat_home(space, state)
             else:
                 self.homes[state] = state.origin.data
                 self.places.append((state.origin, state.origin.data, state in program.updates))
-        for state, kept in program.merged.items():
-            state.origin.data = kept.origin.data
-            self.places.append((state.origin, kept.origin.data, True))
-        made = Source(program, self.homes, self.space)
-        self.kernels = [step for step in made.steps if isinstance(step, Kernel)]
+        self._merge()
+        made = Source(program, self.homes, space)
         self.source = made.text()
-        body = self.source[self.source.index(f"def {program.name}(") :]
-        exec(builtins.compile(body, f"<compiled {program.name} on {trace.device}>", "exec"), made.scope)
-        self._run = made.scope.pop(program.name)
-        self.written = [self.homes[state] for state in program.updates]
+        self._install(self.source[self.source.index(f"def {program.name}(") :], made.scope)
+        run, enter = self.run, space.enter
 
-    def run(self, *arrays: Any) -> list[Any]:
-        """What the program returns for the arrays of its arguments."""
-        self.space.enter()  # type: ignore[misc]
-        return self._run(*arrays)  # type: ignore[no-any-return]
+        def run_there(*arrays: Any) -> list[Any]:
+            enter()  # type: ignore[misc]
+            return run(*arrays)
 
-    def is_settled(self) -> bool:
-        """Whether all is as the program expects it."""
-        return (
-            all(tensor.data is home for tensor, home, _ in self.places)
-            and self._holds()
-            and all(tensor.grad is None for tensor in self.trace.ungraded)
-        )
+        self.run = run_there
 
-    def _holds(self) -> bool:
-        return all(
-            (holder[key] if isinstance(holder, dict) else getattr(holder, key)) == value
-            for holder, key, value in self.trace.guards
-        )
-
-    def settle(self) -> None:
-        """Say what was written, and leave no gradients."""
-        for tensor in self.trace.graded:
-            tensor.grad = None
-        all_written(self.written)
+    def _flat_home(self, space: Any, state: Value) -> Any:
+        """The one array in which several states lie: where another program has put them together already, else anew."""
+        members = self.optimized.packed[state]
+        tensors, first = [member.origin for member, _ in members], members[0][0].origin
+        flat, pieces = _FLATS.get(id(first), (None, []))
+        if len(pieces) != len(tensors) or any(t.data is not piece for t, piece in zip(tensors, pieces, strict=True)):
+            if id(first) not in _FLATS:
+                weakref.finalize(first, _FLATS.pop, id(first), None)
+            flat = space.module.empty(state.shape, state.dtype)
+            pieces = [piece_of(flat, start, member.shape) for member, start in members]
+            for tensor, piece in zip(tensors, pieces, strict=True):
+                piece[...] = tensor.data
+                tensor.data = piece
+            _FLATS[id(first)] = flat, pieces
+        self.places += [(tensor, piece, True) for tensor, piece in zip(tensors, pieces, strict=True)]
+        return flat
 
     def resettle(self) -> bool:
         """Take up other values of the states. Returns whether the program still holds."""
@@ -322,8 +313,9 @@ class DeviceExecutable:
                     f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
                     "function was traced without: call zero_grad() first, in the function or outside."
                 )
-        if not self._holds():
-            return False
+        for holder, key, value in self.trace.guards:
+            if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value:
+                return False
         for tensor, home, updated in self.places:
             array = tensor.data
             if array is home:

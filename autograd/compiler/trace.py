@@ -20,6 +20,7 @@ from autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved, stand_in
 from autograd.compiler.program import Instruction, Program, Value, identifier
 from autograd.errors import DeviceError, TraceError
+from autograd.given import check_function
 from autograd.graph import MODE, TRACER, Mode
 from autograd.op import OPS
 from autograd.shapes import Shape
@@ -818,6 +819,7 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
         sum_1 () = sum(multiply_1)
         return sum_1
     """
+    check_function(function, "function", "what is to be traced, a function of Tensors")
     program = Trace(function, args, kwargs).program
     program.validate()
     return program

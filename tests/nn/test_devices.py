@@ -58,17 +58,24 @@ def gpu(monkeypatch):
         del backends.PLACES[key]
 
 
-def steps(model, make, loss, x, y, max_norm=None):
-    """Three steps of training, as a function of their number."""
+def steps(model, make, loss, x, y, max_norm=None, compiled=False):
+    """A training as a function of the number of its steps."""
     optimizer = make(model.parameters())
+
+    def step(x, y):
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        if max_norm is not None:
+            nn.optim.clip_grad_norm_(model.parameters(), max_norm)
+        optimizer.step()
+        return value
+
+    once = ag.compile(step) if compiled else step
 
     def run(count):
         for _ in range(count):
-            optimizer.zero_grad()
-            loss(model(x), y).backward()
-            if max_norm is not None:
-                nn.optim.clip_grad_norm_(model.parameters(), max_norm)
-            optimizer.step()
+            once(x, y)
 
     return run
 
@@ -77,12 +84,12 @@ def weights(model):
     return [p.numpy() for p in (q.detach() for q in model.parameters())]
 
 
-def trained(net, optimizer, loss, device, gpu=None, max_norm=None):
-    """The weights after four steps, of which the last three are watched on a GPU."""
+def trained(net, optimizer, loss, device, gpu=None, max_norm=None, compiled=False):
+    """The weights after four steps, of which the last three are watched on a GPU; and how many kernels these were."""
     function, y = LOSSES[loss]
     model = NETS[net]().to(device)
     x, y = ag.Tensor(X, device=device), ag.Tensor(y, device=device)
-    run = steps(model, OPTIMIZERS[optimizer], function, x, y, max_norm)
+    run = steps(model, OPTIMIZERS[optimizer], function, x, y, max_norm, compiled)
     run(1)
     if gpu is not None:
         gpu.counts.reset()
@@ -91,7 +98,7 @@ def trained(net, optimizer, loss, device, gpu=None, max_norm=None):
     if gpu is not None:
         assert (gpu.counts.transfers, gpu.counts.synchronisations) == (0, 0)
         assert gpu.counts.kernels > 20
-    return weights(model)
+    return weights(model), gpu and gpu.counts.kernels
 
 
 CASES = [
@@ -102,12 +109,116 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize(("net", "optimizer", "loss", "max_norm"), CASES)
-def test_a_step_copies_nothing_and_waits_for_nothing(gpu, net, optimizer, loss, max_norm):
-    there = trained(net, optimizer, loss, "cuda:1", gpu, max_norm)
+def test_a_step_copies_nothing_and_waits_for_nothing(gpu, net, optimizer, loss, max_norm, compiled):
+    there, _ = trained(net, optimizer, loss, "cuda:1", gpu, max_norm, compiled)
     if net != "dropout":  # a GPU draws other numbers
-        for a, b in zip(there, trained(net, optimizer, loss, "cpu", None, max_norm), strict=True):
+        for a, b in zip(there, trained(net, optimizer, loss, "cpu", None, max_norm)[0], strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_compiled_step_is_fewer_kernels(gpu, optimizer):
+    eager, compiled = (
+        trained("sigmoid", optimizer, "cross-entropy of labels", "cuda", gpu, None, each)[1] for each in (False, True)
+    )
+    assert 2 * compiled < eager
+
+
+class TestCompiled:
+    def test_the_source_shows_kernels_and_calls(self, gpu):
+        f = ag.compile(lambda x, w: ag.tanh(x @ w + 1.0).sum())
+        f(ag.ones((2, 3), device="cuda"), ag.ones((3, 2), device="cuda"))
+        assert "ReductionKernel(" in f.source
+        assert " = x @ w  # (2, 2)" in f.source
+
+    def test_one_function_on_both(self, gpu):
+        f = ag.compile(lambda x: ag.exp(x) * 2.0)
+        assert [f(ag.ones(2, device=d)).device for d in ("cpu", "cuda:1", "cpu", "cuda:0")] == [
+            "cpu",
+            "cuda:1",
+            "cpu",
+            "cuda:0",
+        ]
+        assert len(f.programs) == 3
+
+    def test_a_mixture_is_refused_while_it_is_traced(self, gpu):
+        w = ag.ones(2, device="cuda")
+        f = ag.compile(lambda x: x * w)
+        with pytest.raises(
+            DeviceError, match="brings an array on cuda:0 to arrays on cpu while the function is traced"
+        ):
+            f(ag.ones(2))
+
+    def test_new_values_and_a_move_are_taken_up(self, gpu):
+        model = nn.Linear(2, 1, seed=0).to("cuda")
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+        @ag.compile
+        def step(x):
+            optimizer.zero_grad()
+            loss = model(x).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        x = ag.ones((3, 2), dtype="float32", device="cuda")
+        step(x)
+        model.load_state_dict({"weight": [[1.0, 2.0]], "bias": [0.0]})
+        assert step(x).item() == 9.0
+        np.testing.assert_allclose(model.weight.detach().numpy(), [[0.7, 1.7]], rtol=1e-6)
+        optimizer.param_groups[0]["lr"] = 0.0
+        before = model.weight.detach().numpy()
+        step(x)
+        np.testing.assert_array_equal(model.weight.detach().numpy(), before)
+        model.to("cpu")
+        assert step(x.to("cpu")).device == "cpu"
+
+    def test_batches_of_two_lengths_share_the_parameters(self, gpu):
+        """The second program does not move what the first has put into one buffer."""
+        model = nn.MLP([2, 3, 1], seed=0).to("cuda")
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+        @ag.compile
+        def step(x):
+            optimizer.zero_grad()
+            model(x).sum().backward()
+            optimizer.step()
+
+        x = ag.ones((5, 2), dtype="float32", device="cuda")
+        step(x)
+        arrays = [p.data for p in model.parameters()]
+        step(x[:3])
+        step(x)
+        assert len(step.programs) == 2
+        assert all(p.data is array for p, array in zip(model.parameters(), arrays, strict=True))
+
+    def test_results_keep_their_values(self, gpu):
+        """A returned parameter is a copy: the next step writes to the parameter."""
+        w = ag.Tensor([1.0], device="cuda")
+
+        @ag.compile
+        def step():
+            with ag.no_grad():
+                w[...] = w + 1.0
+            return w, w * 2.0
+
+        first = step()
+        step()
+        assert [t.item() for t in first] == [2.0, 4.0]
+        assert w.item() == 3.0
+
+    def test_what_has_no_kernel_runs_on_the_device_as_well(self, gpu):
+        x = np.random.default_rng(0).normal(size=(4, 4))
+
+        def function(x):
+            order = ag.argsort(x, axis=0)
+            picked = ag.take_along_axis(x, order, axis=0)
+            return ag.linalg.solve(x + 5.0 * ag.eye(4), picked), ag.concat([x, picked])[1:3], ag.max(x, axis=0)
+
+        for a, b in zip(ag.compile(function)(ag.Tensor(x, device="cuda")), function(ag.Tensor(x)), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 
 
 def test_the_stand_in_would_have_noticed(gpu):
