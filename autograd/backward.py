@@ -11,7 +11,7 @@ from typing import Any
 
 from autograd import backends
 from autograd.anomaly import check_arrival, check_backward, check_total
-from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
 from autograd.op import describe
@@ -90,7 +90,10 @@ def walk(
         if type(g) is not kind:
             kind, xp = (type(g) if type(g) in backends.SPACES else None), backends.namespace(g)
         pull = op.pulls[mask] if mask in op.pulls else op.pull(mask)
-        parts = pull(g, xp, node, saved)
+        try:
+            parts = pull(g, xp, node, saved)
+        except backends.LinAlgError as error:
+            raise DomainError(f"{op.name} {describe(node)} has no derivative here: {error}.") from error
         for place, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
@@ -263,7 +266,7 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
             f"Tensor {describe(y)} does not depend on anything that requires grad: create the Tensors to differentiate "
             "by with requires_grad=True, and compute outside of no_grad()."
         )
-    if getattr(y.dtype, "kind", "f") not in "fc":
+    if getattr(y.data.dtype, "kind", "f") not in "fc":
         raise GradientError(
             f"Tensor {describe(y)} holds integers: they have no derivative; compute with floating-point values."
         )
@@ -296,34 +299,39 @@ _set_grad = vars(Tensor)["grad"].__set__
 
 def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
     """`Tensor.backward`."""
-    with enable_grad() if create_graph else nullcontext():
-        seed = _seed(y, gradient, create_graph)
-        steps = walk([y], [seed], retain=retain_graph or create_graph, create_graph=create_graph)
-        arrived = [(place, g) for place, g, _ in steps if type(place) is not Node or place.hooks]
-        with _accumulating:
-            grads: dict[Tensor, Tensor] = {}
-            taken = {id(gradient)}
-            for place, g in arrived:
-                for tensor in (place,) if type(place) is not Node else _keepers(place):
-                    before = grads.get(tensor, tensor.grad)
-                    if g.shape != tensor.data.shape:
-                        raise _reshaped(tensor, g)
-                    if create_graph:
-                        g = g.clone() if id(g) in taken else g
-                        grads[tensor] = g if before is None else before + g
-                        taken.add(id(g))
-                    else:
-                        g = g if tensor is place else _own(g)
-                        grads[tensor] = wrap(g if before is None else before.data + g)
-            # Only now, and in one go that no other thread and no Ctrl-C can cut in two: whatever was raised on the way
-            # has changed no gradient.
-            deque(map(_set_grad, grads, grads.values()), maxlen=0)
+    if create_graph and not MODE.get().grad:  # gradients that are to be differentiated are recorded
+        with enable_grad():
+            return backward(y, gradient, create_graph=True)
+    seed = _seed(y, gradient, create_graph)
+    steps = walk([y], [seed], retain=retain_graph or create_graph, create_graph=create_graph)
+    arrived = [(place, g) for place, g, _ in steps if type(place) is not Node or place.hooks]
+    taken = {id(gradient)}
+    leaves, grads = [], []
+    with _accumulating:
+        for place, g in arrived:
+            for tensor in _keepers(place) if type(place) is Node else (place,):
+                before = tensor.grad
+                if g.shape != tensor.data.shape:
+                    raise _reshaped(tensor, g)
+                if create_graph:
+                    g = g.clone() if id(g) in taken else g
+                    taken.add(id(g))
+                    grads.append(g if before is None else before + g)
+                elif before is None:
+                    grads.append(wrap(g if tensor is place else _own(g)))
+                else:
+                    grads.append(wrap(before.data + g))
+                leaves.append(tensor)
+        # Only now, and in one go that no other thread and no Ctrl-C can cut in two: whatever was raised on the way has
+        # changed no gradient.
+        deque(map(_set_grad, leaves, grads), maxlen=0)
+    return None
 
 
 def _keepers(node: Node) -> list[Tensor]:
     """The Tensors that keep the gradient of ``node``."""
     kept = [hook.tensor() for hook in node.hooks or () if isinstance(hook, Keep)]
-    return [tensor for tensor in kept if tensor is not None]
+    return [tensor for tensor in kept if tensor is not None and tensor.node is node]
 
 
 def _reshaped(leaf: Tensor, g: Any) -> ShapeError:

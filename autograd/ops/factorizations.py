@@ -6,10 +6,10 @@ A decomposition with several results is an operation for each result that has a 
 have one where some are equal, too), and one for the factors that only exist together (side by side in one array, of
 which `svd` and `qr` give the parts). What a rule needs besides is computed when it runs.
 
-Where factors are not unique they have no derivative. Eigenvectors of equal eigenvalues, and singular vectors of equal
-singular values, are such: NaN is what flows from them, as from a quotient 0 / 0, and `detect_anomaly` names the
-operation. Equal means here: as close as rounding, eps times the sum of their absolute values. The values themselves
-have derivatives there, if what is computed from them treats equal ones equally.
+Where factors are not unique they have no derivative. Eigenvectors of equal eigenvalues, singular vectors of equal
+singular values, and Q of dependent columns are such: NaN is what flows from them, as from a quotient 0 / 0, and
+`detect_anomaly` names the operation. Equal means here: as close as rounding, eps times the sum of their absolute
+values. The values themselves have derivatives there, if what is computed from them treats equal ones equally.
 
 The formulas are those of M. B. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation" (Oxford, 2008), where no other source is named.
@@ -511,7 +511,7 @@ def qr_factors(xp, x):
     `qr` takes them apart. The derivative (S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra
     functions", Optimization Methods and Software 28, 2013; for m < n D. A. O. Roberts and L. R. Roberts, "QR and LQ
     decomposition matrix backpropagation algorithms", arXiv:2009.10071, 2020) exists where the first k columns are
-    independent.
+    independent; where they are not, to rounding, it is NaN.
 
     >>> import autograd as ag
     >>> abs(ag.qr_factors(ag.Tensor([[0.0, 1.0], [2.0, 5.0]])))
@@ -530,7 +530,9 @@ def _qr_by_x(xp: Any, g: Any, out: Any, x_shape: Any) -> Any:
     if m < n:  # x = Q [R₁ R₂], and R₂ = Qᵀ x₂
         gqt = gqt + gwide @ (wide.mT @ qt)
     turned = _lower_copied(xp, square @ gsquare.mT - gqt @ qt.mT)
-    first = xp.solve(square, gqt + turned @ qt).mT
+    flat = xp.abs(square) <= xp.expand_dims(_rounding(xp, xp.diagonal(square)), axis=-1)
+    pivots = xp.where((_diagonal_of_ones(xp, square) > 0) & flat, math.nan, square)
+    first = xp.solve(pivots, gqt + turned @ qt).mT
     return first if m >= n else xp.concat([first, qt.mT @ gwide], axis=-1)
 
 
@@ -548,8 +550,8 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     """``x == Q @ R`` with orthonormal columns of Q and an upper triangular R, of matrices (..., m, n).
 
     With ``mode="reduced"`` Q is (..., m, k) and R (..., k, n), k = min(m, n); with ``"complete"`` they are (..., m, m)
-    and (..., m, n). The derivative exists where the first k columns of ``x`` are independent; a completed Q has none
-    and raises `GradientError` where one is asked for.
+    and (..., m, n). The derivative exists where the first k columns of ``x`` are independent, else it is NaN; a
+    completed Q has none and raises `GradientError` where one is asked for.
 
     >>> import autograd as ag
     >>> q, r = ag.linalg.qr(ag.Tensor([[0.0, 1.0], [2.0, 5.0]]))

@@ -60,6 +60,13 @@ def test_the_second_derivative_of_the_determinant_in_closed_form() -> None:
         np.testing.assert_allclose(ag.hessian(linalg.det)(matrix).data, expected, atol=1e-14)
 
 
+def test_the_logarithm_of_the_determinant_of_a_singular_matrix_has_no_derivative() -> None:
+    logarithm = linalg.slogdet(leaf(np.ones((2, 2)))).logabsdet
+    assert logarithm.item() == -np.inf
+    with pytest.raises(DomainError, match=r"log_abs_det \(\) float64 has no derivative here: Singular matrix\."):
+        logarithm.backward()
+
+
 def test_the_logarithm_of_a_determinant_does_not_overflow() -> None:
     x = leaf(np.eye(200) * 1e3)
     sign, logarithm = linalg.slogdet(x)
@@ -227,6 +234,11 @@ def test_a_completed_factor_has_no_derivative_and_says_so() -> None:
     square = leaf(RNG.normal(size=(2, 2)))
     ag.sum(linalg.qr(square, mode="complete").Q).backward()
     assert np.isfinite(square.grad.data).all()
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((2, 2)), np.ones((3, 2)), np.ones((2, 3)), turned([0.0, 1.0, 2.0])])
+def test_the_factors_of_dependent_columns_have_no_derivative(matrix: Any) -> None:
+    assert np.isnan(ag.grad(lambda x: ag.sum(ag.qr_factors(x)))(matrix).data).any()
 
 
 def test_an_unknown_mode_is_refused() -> None:
