@@ -10,9 +10,8 @@ import numpy
 from autograd import shapes
 from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, is_view
-from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, compute, function_of
-from autograd.compiler.program import INFIX, Instruction, Program, Value, algebra
-
+from autograd.compiler.primitives import ELEMENTWISE, INFIX, REDUCTIONS, compute, function_of
+from autograd.compiler.program import Instruction, Program, Value, algebra
 
 FUNCTIONS = frozenset((*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float32", "float64"))
 """What the source calls: no value has these names."""
@@ -114,7 +113,7 @@ class Emitter:
         names = {}
         for state, value in copies:
             names[state] = self.of(value)
-            if value.kind == "state" and value in targets or value.kind == "state" and value in self.program.updates:
+            if (value.kind == "state" and value in targets) or (value.kind == "state" and value in self.program.updates):
                 names[state] = self.fresh(f"{self.of(value)}_before")
                 self.line(f"{names[state]} = {self.of(value)}.copy()")
         for state, _ in copies:

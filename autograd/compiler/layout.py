@@ -7,11 +7,12 @@ take any, and one of a layer's three products is always in BLAS' slow form. `arr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+
 from autograd import shapes
-from autograd.compiler.optimize import Rewriter, common_subexpressions, dead_code
 from autograd.compiler.packing import HOMES, Match, packed
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS
 from autograd.compiler.program import Instruction, Program, Value
+from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code
 from autograd.memory import owner
 
 # Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: what matters
@@ -99,9 +100,7 @@ class Orders:
             self.pin(out, True)
             if args[0].kind == "temporary":
                 self.pin(args[0], True)
-        elif op == "matmul" and all(len(arg.shape) <= 2 for arg in args):
-            pass
-        elif op == "take_sure" or op in REDUCTIONS:
+        elif (op == "matmul" and all(len(arg.shape) <= 2 for arg in args)) or op == "take_sure" or op in REDUCTIONS:
             pass
         else:
             for value in (out, *args):

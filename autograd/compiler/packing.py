@@ -7,12 +7,10 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy
-
 from autograd import backends, shapes
-from autograd.compiler.optimize import Rewriter
 from autograd.compiler.primitives import ELEMENTWISE
 from autograd.compiler.program import Instruction, Program, Value
+from autograd.compiler.rewrite import Rewriter
 from autograd.tensor import wrap
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()

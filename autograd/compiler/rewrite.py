@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from autograd.compiler.primitives import EFFECTS, infer
+from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, infer
 from autograd.compiler.program import Instruction, Program, Value
 
 

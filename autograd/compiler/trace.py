@@ -157,8 +157,8 @@ for _name, _op in {
     setattr(Traced, f"__r{_name}__", _operator(_op, swapped=True))
 for _name, _op in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
     setattr(Traced, f"__{_name}__", _operator(_op))
-setattr(Traced, "__eq__", _operator("equal"))
-setattr(Traced, "__ne__", _operator("not_equal"))
+Traced.__eq__ = _operator("equal")
+Traced.__ne__ = _operator("not_equal")
 for _name, _op in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
     setattr(Traced, f"__{_name}__", lambda self, op=_op: self.tracer.elementwise(op, (self,)))
 
