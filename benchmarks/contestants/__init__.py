@@ -49,7 +49,7 @@ CONTESTANTS = {
         Contestant("glassgrad", "glassgrad eager", "autograd", works=TRAINING + SMALL + BEYOND),
         Contestant("glassgrad_compiled", "glassgrad compiled", "", works=TRAINING + BEYOND, compiles=True),
         Contestant("numpy_naive", "NumPy by hand, naive", "numpy", works=TRAINING + " G B64"),
-        Contestant("numpy_out", "NumPy by hand, out=", "", works=TRAINING),
+        Contestant("numpy_out", "NumPy by hand, out=", "", works=TRAINING + " B64 T M"),
         # scipy: its expit is the only sigmoid that HIPS autograd has as one operation.
         Contestant(
             "hips_autograd", "HIPS autograd", "autograd", ("autograd==1.9.1", "scipy>=1.14"), works=TRAINING + " G"
