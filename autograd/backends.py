@@ -560,7 +560,7 @@ def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[An
         if type(x) in FLAT and kind in FLAT:
             return operation(x, y if x else kind(harmless))
         zero = x == 0
-        return operation(x, _where(zero, float(harmless), y) if zero.any() else y)
+        return operation(x, _where(zero, float(harmless), y) if numpy.count_nonzero(zero) else y)
 
     return strong
 

@@ -552,12 +552,15 @@ class Tensor:
         # A constant that becomes a recorded value stays in the graph as another Tensor: itself would be its own input.
         before = wrap(self.data, name=name) if self.node is None and not leaf else self
         result = indexing.setitem(before, value, index=_plain(index, self.data))
+        keeps = self.node is not None and not all(isinstance(hook, Hook) for hook in self.node.hooks or ())
         if leaf:
             self._set(result.data)
             return
         self.data, self.node, self.requires_grad, self._name = result.data, result.node, result.requires_grad, name
         if self.node is not None:
             self.node.name = name
+            if keeps:  # its gradient: from now on that of the new value
+                self.retain_grad()
 
     # --------------------------------------------------------------------------------------- NumPy's and Python's
     # protocols

@@ -899,6 +899,15 @@ def test_a_retained_gradient_is_recorded_and_shares_no_tensor():
     assert_array_equal(ag.gradients(u.grad.sum(), x).data, [12.0, 18.0])
 
 
+def test_a_kept_gradient_is_that_of_the_value_for_which_the_tensor_stands():
+    x = leaf([1.0, 2.0])
+    u = 2.0 * x
+    u.retain_grad()
+    u[0] = 7.0
+    (u * u).sum().backward()
+    assert (u.grad.tolist(), x.grad.tolist()) == ([14.0, 8.0], [0.0, 16.0])
+
+
 def test_asking_twice_retains_once():
     x = leaf([1.0, 2.0])
     u = 2.0 * x
