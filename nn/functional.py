@@ -97,8 +97,10 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) ->
     x = asarray(x)
     if not training or p == 0:
         return x
-    kept = random.bernoulli(1 - p, x.shape, generator=generator, dtype=x.dtype, device=x.device)
-    return x * (kept * (1 / (1 - p) if p < 1 else 0.0))
+    mask = random.bernoulli(1 - p, x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    mask = mask * (1 / (1 - p) if p < 1 else 0.0)
+    mask.name = "mask"
+    return x * mask
 
 
 def layer_norm(

@@ -169,6 +169,7 @@ def test_dropout_draws_a_mask_at_each_call_and_the_graph_keeps_its_own():
     x = ag.Tensor(np.ones(100), requires_grad=True)
     first, second = F.dropout(x, generator=rng), F.dropout(x, generator=rng)
     assert (first.data != second.data).any()
+    assert [leaf.name for leaf in first.node.inputs] == [None, "mask"]
     np.testing.assert_array_equal(ag.Graph(first).replay()[first.node].data, first.data)
     again = F.dropout(x, generator=np.random.default_rng(0))
     np.testing.assert_array_equal(again.data, first.data)
