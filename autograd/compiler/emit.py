@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -12,6 +12,7 @@ from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, is_view
 from autograd.compiler.primitives import ELEMENTWISE, INFIX, REDUCTIONS, compute, function_of
 from autograd.compiler.program import Instruction, Program, Value, algebra
+from autograd.memory import owner
 
 FUNCTIONS = frozenset((*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float32", "float64"))
 """What the source calls: no value has these names."""
@@ -29,6 +30,7 @@ class Emitter:
         self.scope: dict[str, Any] = {}
         self.lines: list[tuple[str, str]] = []
         self.names: dict[Value, str] = {}
+        self.before: dict[Value, str] = {}
         self.taken = {self.program.name}
         for value in self.program.inputs:
             self.of(value)
@@ -77,6 +79,10 @@ class Emitter:
     def source(self) -> str:
         """The whole function as text."""
         plan, program = self.plan, self.program
+        apart = _apart([plan.homes[state] for state in program.updates])
+        for value in self._exposed():
+            own = self.bind("apart", apart)
+            self.line(f"{self.of(value)} = {own}({self.of(value)})", "a copy, if it is memory of a state")
         read = {arg for i in plan.order if i.out not in plan.numbers for arg in i.args}
         for value in [v for v in program.values() if v.kind == "knob"] + [i.out for i in plan.order]:
             if (value.kind == "knob" or value in plan.numbers) and value in read:
@@ -107,19 +113,32 @@ class Emitter:
         return f"({text})" if level else text
 
     def _copies(self) -> None:
-        """States that could not be written earlier: all values first, where one of them is another's old value."""
+        """States that could not be written earlier; what is wanted of an old value is kept first."""
         copies = [(s, v) for s, v in self.plan.copies if s is not v]
         targets = {s for s, _ in copies}
-        names = {}
+        for value in dict.fromkeys([*(v for _, v in copies), *self.program.outputs]):
+            if self.plan.roots.get(value, value) in targets:
+                name = self.fresh(f"{self.of(value)}_before")
+                self.line(f"{name} = {self.of(value)}.copy()", "before it is written to")
+                self.before[value] = name
         for state, value in copies:
-            names[state] = self.of(value)
-            if (value.kind == "state" and value in targets) or (value.kind == "state" and value in self.program.updates):
-                names[state] = self.fresh(f"{self.of(value)}_before")
-                self.line(f"{names[state]} = {self.of(value)}.copy()")
-        for state, _ in copies:
-            self.line(f"{self.bind('copyto', numpy.copyto)}({self.of(state)}, {names[state]})", "")
+            name = self.before.get(value) or self.of(value)
+            self.line(f"{self.bind('copyto', numpy.copyto)}({self.of(state)}, {name})", f"{state.shape}")
+
+    def _exposed(self) -> list[Value]:
+        """The inputs that are read after the first state is written to, whose memory theirs may be."""
+        plan, homes = self.plan, [self.plan.homes[state] for state in self.program.updates]
+        first = len(plan.order)
+        for i, instruction in enumerate(plan.order):
+            array = plan.arrays.get(instruction.out)
+            if array is not None and any(numpy.may_share_memory(array, home) for home in homes):
+                first = min(first, i)
+        last = plan.last_reads() if homes else {}
+        return [v for v in self.program.inputs if last.get(v, -1) > first or last.get(v) == len(plan.order)]
 
     def _returned(self, value: Value) -> str:
+        if value in self.before:
+            return self.before[value] if value.shape else f"{self.before[value]}[()]"
         name = self.of(value)
         if value in self.plan.arrays or self.plan.roots.get(value, value).kind == "input":
             return f"{name}[()]" if not value.shape else f"{name}.copy()"
@@ -190,6 +209,12 @@ def _anew(op: str, params: dict[str, Any], is_view: bool) -> Callable[..., Any]:
         return out.copy() if shared else out
 
     return anew
+
+
+def _apart(homes: Sequence[Any]) -> Callable[[Any], Any]:
+    """What copies an array whose memory is that of a state."""
+    memories = frozenset(id(owner(home)) for home in homes)
+    return lambda array: array.copy() if id(owner(array)) in memories else array
 
 
 def source_of(program: Program) -> str:

@@ -163,7 +163,7 @@ class Plan:
             elif value.kind == "knob":
                 arrays[value] = numpy.zeros((), value.dtype)
         roots: dict[Value, Value] = {}
-        last = self._last_reads()
+        last = self.last_reads()
         blocks: dict[Value, Any] = {}
         targets = {value: state for state, value in reversed(program.updates.items())}
         written: set[Value] = set()
@@ -278,7 +278,7 @@ class Plan:
                 found[out] = instruction
         return found
 
-    def _last_reads(self) -> dict[Value, int]:
+    def last_reads(self) -> dict[Value, int]:
         """Where each value, or a view of it, is read last."""
         roots = self.roots
         last: dict[Value, int] = {}
