@@ -36,8 +36,6 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.epoch = check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim"), 0
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
         self._apply()
 
     def lr_at(self, epoch: int, base: float) -> float:
@@ -47,9 +45,10 @@ class LRScheduler:
     def _apply(self) -> None:
         name = f"the learning rate of {type(self).__name__} in epoch {self.epoch}"
         groups = self.optimizer.param_groups
-        rates = [number(self.lr_at(self.epoch, group["initial_lr"]), name, 0) for group in groups]
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate
+        bases = [group.get("initial_lr", group["lr"]) for group in groups]
+        rates = [number(self.lr_at(self.epoch, base), name, 0) for base in bases]
+        for group, base, rate in zip(groups, bases, rates, strict=True):  # all of them, or none
+            group["initial_lr"], group["lr"] = base, rate
 
     def step(self) -> None:
         """Go to the next epoch."""
