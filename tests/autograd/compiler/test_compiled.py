@@ -1,0 +1,669 @@
+"""The compiled function as one uses it: results, states, other arrays, errors, threads, copies, memory."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import threading
+import tracemalloc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from tests.autograd.compiler.oracle import agree, check, flat
+from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
+
+
+def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
+    return ag.Tensor(values, requires_grad=True, name=name)
+
+
+def trained(optimizer: str = "Adam", dtype: str = "float64", **options: Any) -> Any:
+    """A model, its optimizer and its compiled step, after one step."""
+    model = mlp().to(dtype)
+    made = OPTIMIZERS[optimizer](model.parameters())
+    step = ag.compile(step_of(model, made, **options))
+    step(*batches(1, dtype)[0])
+    return model, made, step
+
+
+# ------------------------------------------------------------------------------------------------------------ results
+
+
+def test_results_keep_their_form() -> None:
+    def f(x: ag.Tensor, options: dict[str, Any]) -> Any:
+        return {"a": [x, (x + 1, x.data * 2)], "b": None, "c": options["n"], "d": options["t"] * 3, "e": ()}
+
+    x, options = ag.Tensor([1.0]), {"n": 3, "t": ag.Tensor([2.0])}
+    found = ag.compile(f)(x, options)
+    assert repr(found) == repr(f(x, options))
+    assert isinstance(found["a"][1][1], np.ndarray)
+
+
+def test_results_are_copies() -> None:
+    """Of inputs, of views of them, of states, of constants, and of each other."""
+    w = parameter()
+    constant = np.arange(3.0)
+
+    def f(x: ag.Tensor) -> Any:
+        y = x * 2
+        before = w.detach()
+        w._set(w.data + 1.0)
+        return [
+            x, x.T, x[0], x[:, 1:], x.reshape((3, 2)), ag.broadcast_to(x, (2, 2, 3)), y, y, y.T, y[0, 0], before,
+            before[1:],
+            w.detach(), w.detach()[0], ag.asarray(constant), ag.flip(x), x.data, ag.ones(3), 2.5 * ag.ones(()),
+        ]  # fmt: skip
+
+    x = ag.Tensor(np.arange(6.0).reshape(2, 3))
+    start = w.data.copy()
+    expected = [np.array(a) for a in flat(f(x))]
+    w._set(start.copy())
+    compiled = ag.compile(f)
+    first = compiled(x)
+    agree(first, expected, "first call")
+    mine = [x.data, w.data, constant]
+    for array in flat(first):
+        if isinstance(array, np.ndarray):
+            assert array.flags.writeable
+            assert not any(np.may_share_memory(array, other) for other in mine)
+            array += 100.0
+    np.testing.assert_array_equal(x.data, np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(constant, np.arange(3.0))
+    np.testing.assert_array_equal(w.data, start + 1.0)
+    again = flat(compiled(x))
+    for i, (array, before) in enumerate(zip(again, expected, strict=True)):
+        moved = 1.0 if i in range(10, 14) else 0.0  # what is read of the state
+        np.testing.assert_array_equal(array, before + moved)
+
+
+def test_results_are_no_part_of_a_graph() -> None:
+    w = parameter()
+    y = ag.compile(lambda x: x * w)(ag.ones(3))
+    assert y.requires_grad
+    with pytest.raises(
+        GradientError, match=r"computed by a compiled function.*compile the whole step, backward included"
+    ):
+        y.sum().backward()
+    with pytest.raises(GradientError, match="computed by a compiled function"):
+        ag.gradients(y.sum(), w)
+    with ag.no_grad():
+        assert not ag.compile(lambda x: x * w)(ag.ones(3)).requires_grad
+
+
+def test_the_mode_is_part_of_the_form() -> None:
+    w = parameter()
+    compiled = ag.compile(lambda x: (x * w).requires_grad * x)
+    assert compiled(ag.ones(3)).tolist() == [1.0, 1.0, 1.0]
+    with ag.no_grad():
+        assert compiled(ag.ones(3)).tolist() == [0.0, 0.0, 0.0]
+    assert compiled(ag.ones(3)).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_anomalies_are_detected_by_the_function_itself() -> None:
+    compiled = ag.compile(ag.log)
+    x = ag.Tensor([-1.0])
+    with np.errstate(all="ignore"):
+        assert np.isnan(compiled(x).item())
+        with ag.detect_anomaly(), pytest.raises(ag.errors.AnomalyError):
+            compiled(x)
+
+
+# ------------------------------------------------------------------------------------------------------------- states
+
+
+def test_states_swap() -> None:
+    a, b = parameter([1.0, 2.0], "a"), parameter([3.0, 4.0], "b")
+
+    def swap() -> Any:
+        one, other = a.data, b.data
+        a._set(other)
+        b._set(one)
+        return a + 0.0, b + 0.0
+
+    compiled = ag.compile(swap)
+    for i in range(4):
+        one, other = compiled()
+        pair = [[3.0, 4.0], [1.0, 2.0]] if i % 2 == 0 else [[1.0, 2.0], [3.0, 4.0]]
+        assert [one.tolist(), other.tolist()] == [a.tolist(), b.tolist()] == pair
+
+
+def test_states_in_a_ring() -> None:
+    """Each takes the value that the one before it had; all from one shift."""
+    states = [parameter([float(i)], f"s{i}") for i in range(5)]
+
+    def turn() -> None:
+        arrays = [s.data for s in states]
+        for s, array in zip(states, [arrays[-1], *arrays], strict=False):
+            s._set(array)
+
+    compiled = ag.compile(turn)
+    for i in range(1, 7):
+        compiled()
+        assert [s.item() for s in states] == [float((k - i) % 5) for k in range(5)]
+
+
+def test_a_state_takes_an_input_and_gives_its_value() -> None:
+    memory = ag.zeros(3)
+
+    def delay(x: ag.Tensor) -> ag.Tensor:
+        before = memory + 0.0
+        memory._set(x.data)
+        return before
+
+    compiled = ag.compile(delay)
+    inputs = [ag.Tensor([float(i)] * 3) for i in range(4)]
+    assert [compiled(x)[0].item() for x in inputs] == [0.0, 0.0, 1.0, 2.0]
+    assert memory.data is not inputs[-1].data
+    inputs[-1].data[:] = 50.0
+    assert memory.tolist() == [3.0] * 3
+
+
+def test_a_state_that_is_updated_twice() -> None:
+    w = parameter([1.0])
+
+    def f() -> ag.Tensor:
+        w._set(w.data * 2)
+        middle = w + 0.0
+        w._set(w.data + middle.data)
+        return middle
+
+    compiled = ag.compile(f)
+    assert [compiled().item() for _ in range(3)] == [2.0, 8.0, 32.0]
+    assert w.item() == 64.0
+
+
+def test_a_state_of_shape_zero_and_an_empty_one() -> None:
+    count, nothing = ag.Tensor(0, name="count"), ag.zeros((0, 3))
+
+    def f(x: ag.Tensor) -> ag.Tensor:
+        count._set(count.data + 1)
+        nothing._set(nothing.data * 2)
+        return x * count
+
+    compiled = ag.compile(f)
+    assert [compiled(ag.ones(())).item() for _ in range(3)] == [1.0, 2.0, 3.0]
+    assert count.item() == 3
+    assert count.dtype == ag.int64
+    assert int(count) + 1 == 4
+
+
+def test_one_state_under_two_names() -> None:
+    """Two Tensors of one array: what is written to the one is in the other, as it is eagerly."""
+    w = parameter()
+    other = w.detach()
+
+    def f(x: ag.Tensor) -> Any:
+        d = w.data
+        d -= x.data
+        w._set(d)
+        return w + 0.0
+
+    compiled = ag.compile(f)
+    for i in range(1, 4):
+        assert compiled(ag.ones(3)).tolist() == [1.0 - i, 2.0 - i, 3.0 - i]
+        assert other.tolist() == w.tolist()
+
+
+def test_an_argument_that_is_a_state() -> None:
+    """As an argument it is the value at the call, whatever the function writes meanwhile."""
+    w, v = parameter(), parameter([10.0, 20.0, 30.0], "v")
+
+    def f(x: ag.Tensor) -> Any:
+        first = ag.sum(x)
+        w._set(w.data * 2.0)
+        v._set(v.data + 1.0)
+        return first, x * w, ag.exp(x) * 0.0 + x
+
+    compiled = ag.compile(f)
+    compiled(ag.ones(3))
+    for argument in (w, w.detach(), w.data, v, w[::-1], v.data[:]):
+        before = np.array(argument if isinstance(argument, np.ndarray) else argument.data)
+        doubled = w.data * 2.0
+        first, product, same = compiled(argument)
+        np.testing.assert_allclose(first.data, before.sum())
+        np.testing.assert_allclose(product.data, before * doubled)
+        np.testing.assert_allclose(same.data, before)
+
+
+def test_an_argument_that_is_a_part_of_a_state() -> None:
+    table = parameter(np.arange(12.0).reshape(4, 3), "table")
+    optimizer = nn.optim.SGD([table], lr=1.0)
+
+    def step(row: ag.Tensor) -> ag.Tensor:
+        loss = (table * row).sum()
+        loss.backward()
+        optimizer.step()
+        return row * 1.0
+
+    compiled = ag.compile(step)
+    compiled(ag.zeros(3))
+    for _ in range(3):
+        before, whole = table.data[1].copy(), table.data.copy()
+        assert compiled(table.data[1]).tolist() == before.tolist()
+        np.testing.assert_allclose(table.data, whole - before)
+
+
+def test_who_holds_the_old_array_keeps_the_old_values() -> None:
+    """A parameter that is given another array leaves the one it had, whoever has it now."""
+    model, _, step = trained("SGD")
+    for p in model.parameters():
+        saved = p.data
+        values = saved.copy()
+        p.data = values * 2.0
+        step(*batches(1)[0])
+        np.testing.assert_array_equal(saved, values, err_msg=p.name)
+
+
+def test_weights_that_are_tied_and_parted() -> None:
+    """A target that was given the array of another Tensor follows it no more once that has an array of its own."""
+    w, target = parameter(), parameter([0.0, 0.0, 0.0], "target")
+    step = ag.compile(lambda: w._set(w.data + 1.0))
+    step()
+    target.data = w.data
+    w.data = w.data.copy()
+    step()
+    assert target.tolist() == [2.0, 3.0, 4.0]
+    assert w.tolist() == [3.0, 4.0, 5.0]
+
+
+def test_arrays_written_from_outside_are_seen() -> None:
+    model, _, step = trained("SGD")
+    other = mlp().to("float64")
+    other.load_state_dict(model.state_dict())
+    eager = step_of(other, OPTIMIZERS["SGD"](other.parameters()))
+    for batch in batches(5):
+        for p in (*model.parameters(), *other.parameters()):
+            p.data[...] *= 0.9
+        np.testing.assert_allclose(step(*batch).data, eager(*batch).data, rtol=1e-10)
+
+
+def test_older_graphs_notice_an_update() -> None:
+    model, _, step = trained()
+    x, y = batches(1)[0]
+    loss = nn.functional.cross_entropy(model(x), y)
+    step(x, y)
+    with pytest.raises(GradientError, match="was changed after linear had used it"):
+        loss.backward()
+    nn.functional.cross_entropy(model(x), y).backward()  # a new one is right
+    model.zero_grad()
+    step(x, y)
+
+
+def test_graphs_notice_after_parameters_were_rebound() -> None:
+    model, _, step = trained()
+    x, y = batches(1)[0]
+    for p in model.parameters():
+        p._set(p.data.copy())
+    step(x, y)
+    loss = nn.functional.cross_entropy(model(x), y)
+    step(x, y)
+    with pytest.raises(GradientError, match="was changed after"):
+        loss.backward()
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+
+
+def unchanged(call: Callable[[], Any], *states: Any) -> None:
+    """``call`` raises what is expected outside, and leaves every bit of the states."""
+    before = [np.array(s) for s in states]
+    bits = [b.tobytes() for b in before]
+    call()
+    assert [np.array(s).tobytes() for s in states] == bits
+
+
+BAD: dict[str, tuple[type[Exception], str, Callable[[Any, Any], tuple[Any, Any]]]] = {
+    "a label too large": (DomainError, "the label 3", lambda x, y: (x, ag.Tensor([0, 1, 2, 3, 0, 1, 2, 0]))),
+    "a label below 0": (DomainError, "the label -1", lambda x, y: (x, ag.Tensor([0, 1, 2, -1, 0, 1, 2, 0]))),
+    "too few labels": (ShapeError, "cross_entropy", lambda x, y: (x, y[:3])),
+    "features": (ShapeError, "linear can't take", lambda x, y: (x[:, :4], y)),
+    "no matrix": (ShapeError, "linear can't take", lambda x, y: (x[0, 0], y)),
+    "labels that are no integers": (DTypeError, "labels of dtype float64", lambda x, y: (x, y.astype("float64"))),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_before_the_first_write(name: str) -> None:
+    kind, words, spoilt = BAD[name]
+    model, optimizer, step = trained()
+    x, y = batches(1)[0]
+
+    def call() -> None:
+        with pytest.raises(kind, match=words):
+            step(*spoilt(x, y))
+
+    unchanged(call, *kept(model, optimizer))
+    assert all(p.grad is None for p in model.parameters())
+    step(x, y)
+
+
+def test_an_operation_that_raises_leaves_no_half_updated_state() -> None:
+    """Fallbacks run before the first update, those that only results need as well."""
+    a, b = parameter([1.0, 2.0], "a"), parameter([1.0, 2.0], "b")
+    matrix = ag.Tensor(np.eye(2))
+
+    def f(x: ag.Tensor) -> Any:
+        a._set((a * 2.0).data)
+        inverse = ag.linalg.inv(x)
+        b._set((b + inverse[0]).data)
+        a._set((a + 1.0).data)
+        return ag.linalg.cholesky(x)
+
+    compiled = ag.compile(f)
+    compiled(matrix)
+
+    def call() -> None:
+        with pytest.raises(Exception, match=r"[Ss]ingular|positive definite"):
+            compiled(ag.zeros((2, 2)))
+        with pytest.raises(Exception, match=r"[Pp]ositive"):
+            compiled(ag.Tensor([[0.0, 1.0], [1.0, 0.0]]))
+
+    unchanged(call, a.data, b.data)
+    compiled(matrix)
+    assert a.tolist() == [7.0, 11.0]
+
+
+@ag.op("checked", text="checked({x})")
+def checked_for_compile(xp: Any, x: Any) -> Any:
+    """Itself, where it is not negative."""
+    if float(x.min()) < 0:
+        raise ValueError("a negative element")
+    return x * 1
+
+
+checked_for_compile.vjp(x=lambda g: g)
+ag.OPS.pop("checked_for_compile")
+
+
+def test_an_operation_of_ones_own_that_branches_runs_as_a_whole() -> None:
+    ag.OPS["checked_for_compile"] = checked_for_compile
+    try:
+        w = parameter()
+
+        def step(x: ag.Tensor) -> ag.Tensor:
+            (slope,) = ag.gradients([(checked_for_compile(x) * w).sum()], [w])
+            w._set((w - slope).data)
+            return checked_for_compile(x)
+
+        compiled = ag.compile(step)
+        assert compiled(ag.ones(3)).tolist() == [1.0, 1.0, 1.0]
+        assert w.tolist() == [0.0, 1.0, 2.0]
+        assert [i.op for i in compiled.programs[0].instructions].count("op") == 2
+
+        def call() -> None:
+            with pytest.raises(ValueError, match="a negative element"):
+                compiled(ag.Tensor([1.0, -1.0, 1.0]))
+
+        unchanged(call, w.data)
+    finally:
+        del ag.OPS["checked_for_compile"]
+
+
+def test_floating_point_errors_are_numpys() -> None:
+    compiled = ag.compile(lambda x: 1.0 / x)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        compiled(ag.zeros(3))
+    with np.errstate(all="ignore"):
+        assert np.isinf(compiled(ag.zeros(3)).data).all()
+
+
+def test_arrays_of_other_devices_are_refused_or_run() -> None:
+    strict = pytest.importorskip("array_api_strict")
+    compiled = ag.compile(lambda x: x * 2)
+    with pytest.raises(ag.errors.AutogradError, match="the function itself"):
+        compiled(ag.asarray(strict.ones(3)))
+
+
+# ---------------------------------------------------------------------------------------------------- several functions
+
+
+def test_a_compiled_function_within_another() -> None:
+    inner = ag.compile(lambda x, n: x * n)
+    outer = ag.compile(lambda x: inner(x, 2.0) + inner(x, 3.0))
+    assert outer(ag.ones(3)).tolist() == [5.0, 5.0, 5.0]
+    assert inner.programs == []
+    assert ag.compile(outer) is outer
+    check(lambda x: ag.gradients(outer(x).sum(), x), ag.Tensor([1.0], requires_grad=True))
+
+
+def test_a_step_within_a_step() -> None:
+    model, _, step = trained("SGD")
+    other = mlp().to("float64")
+    other.load_state_dict(model.state_dict())
+    eager = step_of(other, OPTIMIZERS["SGD"](other.parameters()))
+
+    @ag.compile
+    def twice(x: ag.Tensor, y: ag.Tensor) -> Any:
+        return step(x, y), step(x, y)
+
+    for batch in batches(3):
+        agree(twice(*batch), (eager(*batch), eager(*batch)), "two steps at once")
+
+
+def test_a_method_and_its_name() -> None:
+    class Scaled:
+        def __init__(self, by: float) -> None:
+            self.by = ag.Tensor(by)
+
+        @ag.compile
+        def scale(self, x: ag.Tensor) -> ag.Tensor:
+            """By a number."""
+            return x * self.by
+
+    one, other = Scaled(2.0), Scaled(3.0)
+    assert [s.scale(ag.ones(())).item() for s in (one, other, one)] == [2.0, 3.0, 2.0]
+    assert Scaled.scale.__doc__ == "By a number."
+    assert Scaled.scale.__name__ == "scale"
+    assert repr(Scaled.scale).endswith("Scaled.scale, 2 programs>")
+
+
+def test_source_before_the_first_call() -> None:
+    compiled = ag.compile(lambda x: x)
+    with pytest.raises(ag.errors.TraceError, match="has no source yet: call it once"):
+        _ = compiled.source
+    compiled(ag.ones(1))
+    assert compiled.source.startswith("def _lambda(x):")
+
+
+def test_threads_that_call_one_function() -> None:
+    """Every call is one step: none is lost, and none sees half of another's."""
+    w, v = ag.Tensor(np.zeros(2000), name="w"), ag.Tensor(np.zeros(2000), name="v")
+
+    def f(x: ag.Tensor) -> Any:
+        w._set((w + x).data)
+        v._set((v - x).data)
+        return (w + v).sum(), w[:2] + 0.0
+
+    compiled, seen, errors = ag.compile(f), [], []
+
+    def work() -> None:
+        try:
+            for _ in range(100):
+                total, some = compiled(ag.ones(2000))
+                assert total.item() == 0.0
+                seen.append(tuple(some.tolist()))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not errors
+    assert (w.data == 400.0).all()
+    assert sorted(seen) == [(float(i), float(i)) for i in range(1, 401)]
+
+
+def test_threads_that_compile_and_threads_that_do_not() -> None:
+    """A trace in one thread is none in another."""
+    errors: list[BaseException] = []
+
+    def compiling() -> None:
+        for i in range(20):
+            step = trained("SGD")[2]
+            step(*batches(1, seed=i)[0])
+
+    def plain() -> None:
+        w = parameter()
+        for _ in range(300):
+            (w * w).sum().backward()
+            assert w.grad is not None
+            assert w.grad.tolist() == [2.0, 4.0, 6.0]
+            w.grad = None
+
+    def safely(f: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                f()
+            except BaseException as error:
+                errors.append(error)
+
+        return run
+
+    threads = [threading.Thread(target=safely(f)) for f in (compiling, plain, compiling, plain)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not errors
+    assert type(ag.Tensor.__dict__["data"]).__name__ == "member_descriptor"  # nobody watches any more
+
+
+def test_two_functions_of_the_same_states_in_two_threads() -> None:
+    w = ag.Tensor(np.zeros(1000), name="w")
+    functions = [ag.compile(lambda: w._set((w + 1.0).data)), ag.compile(lambda: w._set((w + 2.0).data))]
+    threads = [threading.Thread(target=lambda f=f: [f() for _ in range(200)]) for f in functions]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert (w.data == 600.0).all()
+
+
+# ----------------------------------------------------------------------------------------------------- copies and files
+
+
+def test_a_model_is_copied_and_pickled_after_compiling() -> None:
+    model, optimizer, step = trained()
+    for copied in (copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))):
+        duplicate = copied(model)
+        before = [np.array(p.data) for p in duplicate.parameters()]
+        for mine, theirs in zip(model.parameters(), duplicate.parameters(), strict=True):
+            assert not np.may_share_memory(mine.data, theirs.data)
+            assert len(pickle.dumps(theirs.data)) < 2 * theirs.data.nbytes + 500
+            np.testing.assert_array_equal(mine.data, theirs.data)
+        step(*batches(1)[0])
+        for p, array in zip(duplicate.parameters(), before, strict=True):
+            np.testing.assert_array_equal(p.data, array)
+    pair = copy.deepcopy((model, optimizer))
+    pair[1].zero_grad()
+    one, other = step(*batches(1)[0]), step_of(*pair)(*batches(1)[0])
+    np.testing.assert_allclose(one.data, other.data, rtol=1e-10)
+
+
+def test_a_saved_model_after_compiling(tmp_path: Any) -> None:
+    model, _, step = trained(dtype="float32")
+    nn.save(model, tmp_path / "model.npz")
+    values = {name: np.array(t.data) for name, t in model.state_dict().items()}
+    step(*batches(1, "float32")[0])
+    for name, t in nn.load(tmp_path / "model.npz").items():
+        np.testing.assert_array_equal(t.data, values[name])
+
+
+def scaled(x: ag.Tensor) -> ag.Tensor:
+    return x * 2.0
+
+
+def test_the_compiled_function_is_copied_and_pickled() -> None:
+    compiled = ag.compile(scaled)
+    compiled(ag.ones(2))
+    for duplicate in (copy.deepcopy(compiled), copy.copy(compiled), pickle.loads(pickle.dumps(compiled))):
+        assert duplicate is not compiled
+        assert duplicate.programs == []
+        assert duplicate(ag.ones(2)).tolist() == [2.0, 2.0]
+
+
+# ------------------------------------------------------------------------------------------------------------- memory
+
+
+def test_no_large_array_is_allocated_at_a_call() -> None:
+    """Neither layers nor losses nor the update make arrays: what is there is used again."""
+    layers = nn.Linear(64, 64, seed=0), nn.Tanh(), nn.LayerNorm(64), nn.Dropout(0.1, seed=0), nn.Linear(64, 32, seed=1)
+    model = nn.Sequential(*layers)
+    step = ag.compile(step_of(model, nn.optim.Adam(model.parameters(), lr=0.01)))
+    batch = ag.Tensor(np.ones((2048, 64)), dtype="float32"), ag.Tensor(np.arange(2048) % 32)
+    for _ in range(3):
+        step(*batch)
+    tracemalloc.start()
+    try:
+        step(*batch)
+        tracemalloc.reset_peak()
+        start = tracemalloc.get_traced_memory()[0]
+        for _ in range(3):
+            step(*batch)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - start < 70_000  # the smallest activation has 262 kB; NumPy casts in pieces of 64 kB
+
+
+def test_memory_is_flat_over_many_calls() -> None:
+    w = parameter()
+    optimizer = nn.optim.SGD([w], lr=0.01)
+
+    @ag.compile
+    def step(x: ag.Tensor) -> ag.Tensor:
+        loss = ((w - x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = ag.ones(3)
+    for _ in range(100):
+        step(x)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for i in range(5000):
+            step(x)
+            if i == 999:
+                gc.collect()
+                start = tracemalloc.get_traced_memory()[0]
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - start
+    finally:
+        tracemalloc.stop()
+    assert grown < 5_000
+
+
+def test_what_is_dropped_is_freed() -> None:
+    """Programs, buffers, states, the model: at once, without the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        model, optimizer, step = trained()
+        executable = next(iter(step._executables.values()))
+        gone = [weakref.ref(x) for x in (executable, executable.plan, step, model, next(model.parameters()))]
+        arrays = [weakref.ref(a) for a in (executable.plan.pool.free or [next(iter(executable.homes.values()))])]
+        del executable, step, model, optimizer
+        assert [ref() for ref in (*gone, *arrays)] == [None] * (len(gone) + len(arrays))
+    finally:
+        gc.enable()
+
+
+def test_a_function_of_a_dropped_model_is_traced_for_the_next() -> None:
+    """Guards and states hold what they are about, so that no id is met again."""
+    f = ag.compile(lambda model, x: model(x))
+    for seed in range(5):
+        model = nn.Linear(2, 1, seed=seed)
+        x = ag.Tensor([[1.0, 2.0]], dtype="float32")
+        np.testing.assert_allclose(f(model, x).data, model(x).data, rtol=1e-6)
