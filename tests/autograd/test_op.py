@@ -537,7 +537,7 @@ class TestRefusals:
             leaf(1.0) * None
         with pytest.raises(DTypeError, match=r"add takes arrays, Tensors and numbers; it was given 'a' \(str\)"):
             leaf(1.0) + "a"
-        with pytest.raises(DTypeError, match=r"add can't take this: a object is no array of numbers"):
+        with pytest.raises(DTypeError, match=r"add can't take this: object is no array of numbers"):
             leaf(1.0) + object()
 
     def test_a_list_of_tensors(self):

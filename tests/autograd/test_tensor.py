@@ -112,7 +112,7 @@ class TestMaking:
             DTypeError, match=r"an array of dtype <U1 holds no numbers: give floats, integers or booleans"
         ):
             Tensor("a")
-        with pytest.raises(DTypeError, match=r"a NoneType is no array of numbers: give floats"):
+        with pytest.raises(DTypeError, match=r"NoneType is no array of numbers: give floats"):
             Tensor(None)
         with pytest.raises(DTypeError, match=r"dtype datetime64\[D\] holds no numbers"):
             Tensor(np.array(["2020-01-01"], "datetime64[D]"))
