@@ -425,6 +425,36 @@ class _Comparison:
 
 
 @dataclass
+class _Comparisons:
+    """Those of input ``i`` moved along ``v``, one for each row of ``us``."""
+
+    i: int
+    us: Vector
+    v: Vector
+    rules: Vector
+    found: Vector
+    tolerances: Vector
+    oracle: str
+    steps: Vector
+
+    @cached_property
+    def excess(self) -> Vector:
+        """The errors in units of the tolerances."""
+        errors = np.abs(self.rules - self.found)
+        errors = np.where(np.isfinite(errors), errors, np.inf)
+        scaled: Vector = np.where((errors > 0) & np.isfinite(errors), errors / self.tolerances, errors)
+        return scaled
+
+    @property
+    def worst(self) -> _Comparison:
+        """The one that fails most."""
+        k = int(np.argmax(self.excess))
+        u, step = self.us[k], float(self.steps[np.abs(self.us[k]) > 0].max(initial=0.0))
+        values = float(self.rules[k]), float(self.found[k]), float(self.tolerances[k])
+        return _Comparison(self.i, u, self.v, *values, self.oracle, step)
+
+
+@dataclass
 class _Slopes:
     """The derivatives of every output along a direction, what they may be wrong by, and the steps they come from."""
 
@@ -479,13 +509,13 @@ class _Judge:
 
     # ------------------------------------------------------------ what is compared
 
-    def along(self, oracle: str, i: int, v: Vector, us: Vector, rows: Vector) -> list[_Comparison]:
+    def along(self, oracle: str, i: int, v: Vector, us: Vector, rows: Vector) -> _Comparisons | None:
         """Input ``i`` moved along ``v``, seen through each row of ``us``; ``rows`` are what the rules make of these."""
         scale, single = self.point.weights(i) * v, np.count_nonzero(v) == 1
         unit = float(np.abs(scale).max()) if single else 1.0
         slopes = self.slopes(oracle, i, scale, unit)
         if slopes is None:
-            return []
+            return None
         found, rules = us @ slopes.values, rows @ scale / unit
         # The errors of many elements add up as random numbers do.
         spread = np.sqrt(np.square(us) @ np.square(slopes.values))
@@ -493,22 +523,20 @@ class _Judge:
             spread = np.maximum(spread, np.sqrt(np.square(rows) @ np.square(scale)))
         atol, rtol = self.tolerances[oracle]
         tolerances = atol * np.sqrt(np.count_nonzero(v)) + rtol * spread + np.abs(us) @ slopes.doubt
-        largest = float(np.abs(scale).max(initial=0.0))
-        steps = [float(slopes.steps[np.abs(u) > 0].max(initial=0.0)) * largest for u in us]
-        return [
-            _Comparison(i, u, v, float(a), float(n), float(t), oracle, step)
-            for u, a, n, t, step in zip(us, rules, found, tolerances, steps, strict=True)
-        ]
+        return _Comparisons(i, us, v, rules, found, tolerances, oracle, slopes.steps * float(np.abs(scale).max()))
 
-    def compared(self, i: int, v: Vector, us: Vector, rows: Vector) -> list[_Comparison]:
+    def compared(self, i: int, v: Vector, us: Vector, rows: Vector) -> _Comparisons:
         """By differences, with other steps where the first does not agree."""
         found = self.along(DIFFERENCES, i, v, us, rows)
-        good = self.point.chosen or all(c.excess <= 1 for c in found)
-        return found if good else self.along(REFINED, i, v, us, rows)
+        if found is None or not (self.point.chosen or (found.excess <= 1).all()):
+            found = self.along(REFINED, i, v, us, rows)
+        assert found is not None, "differences always apply"
+        return found
 
     def one(self, oracle: str, i: int, u: Vector, v: Vector) -> _Comparison | None:
         row = self.point.rules(u)[self.point.checked.index(i)]
-        return next(iter(self.along(oracle, i, v, u[None], row[None])), None)
+        found = self.along(oracle, i, v, u[None], row[None])
+        return None if found is None else found.worst
 
     def error(self, oracle: str, i: int, u: Vector, v: Vector) -> float:
         found = self.one(oracle, i, u, v)
@@ -549,12 +577,12 @@ def _compare(
     worst: _Comparison | None = None
     compared, wrong, moves = 0, 0, vacuous or bool(point.ys and not m)
 
-    def judged(found: list[_Comparison]) -> None:
+    def judged(found: _Comparisons) -> None:
         nonlocal worst, compared, wrong
-        compared += len(found)
-        wrong += sum(c.excess > 1 for c in found)
-        for c in found:
-            worst = c if worst is None or c.excess > worst.excess else worst
+        compared += found.excess.size
+        wrong += int(np.count_nonzero(found.excess > 1))
+        if found.excess.size and (worst is None or found.excess.max() > worst.excess):
+            worst = found.worst
 
     for position, i in enumerate(point.checked):
         n = point.base[i].size
@@ -562,7 +590,7 @@ def _compare(
         moves = moves or not n or point.connected(position)
         for v in vs:
             found = judge.compared(i, v, us, np.stack([row[position] for row in rows]))
-            moves = moves or any(c.found for c in found)
+            moves = moves or bool(found.found.any())
             judged(found)
     if not moves:
         raise _nothing_checked(point)
@@ -570,7 +598,9 @@ def _compare(
         for position, i in enumerate(point.checked):
             if not wrong and m and point.base[i].size:
                 v = rng.uniform(0.5, 1.5, point.base[i].size) * rng.choice([-1.0, 1.0], point.base[i].size)
-                judged(judge.along(oracle, i, v, us, np.stack([row[position] for row in rows])))
+                told = judge.along(oracle, i, v, us, np.stack([row[position] for row in rows]))
+                if told is not None:
+                    judged(told)
     if worst is not None and worst.excess > 1:
         raise GradcheckError(_report(judge, judge.traced(worst), wrong, compared))
 
