@@ -1,5 +1,6 @@
 """What the ranks of test_parallel.py run: ``python ranks.py PROGRAM FOLDER``. Each leaves what it saw in FOLDER."""
 
+import atexit
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ RUNS = {
     "validated": ("adamw", {"data": TRAIN, "batch_size": 10, "validation": HELD, "patience": 2, "epochs": 30}),
     "plateau": ("sgd", {"data": TRAIN, "batch_size": 10, "validation": HELD, "reduce": True, "epochs": 8}),
     "stopped": ("sgd", {"data": TRAIN, "batch_size": 50, "callback": lambda history: history.epochs == 3}),
+    "resumed": ("adam", {"data": TRAIN, "batch_size": 16, "before": True}),
     "float32": ("adamw", {"data": TRAIN, "batch_size": 16, "dtype": "float32"}),
 }
 
@@ -55,10 +57,18 @@ def trained(name, parallel=None):
         given["schedule"] = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=0.2)
     if given["seed"] is not None:
         given["seed"] += rank
-    if rank:
-        given.pop("callback", None)
+    if rank and "callback" in given:
+        given["callback"] = not_here
+    if given.pop("before", False) and not rank:
+        for p in model.parameters():
+            p.grad = ag.ones_like(p)
+        optimizer.step()
     history = nn.fit(model, optimizer=optimizer, progress=False, parallel=parallel, **given)
     return model, history
+
+
+def not_here(history):
+    raise AssertionError("rank 0 alone is called back")
 
 
 def same(folder):
@@ -150,6 +160,8 @@ def faulty(folder, rank, action, timeout=20.0):
         ended = f"{type(error).__name__}: {error}"
         if hasattr(error, "history"):
             ended += f" ({error.history.epochs} epochs)"
+    if parallel.rank == 0:
+        time.sleep(0.5)  # the others are to wait until all is written
     (folder / f"{parallel.rank}.txt").write_text(ended)
     if not ended.startswith("Interrupted"):
         sys.exit(3)
@@ -204,6 +216,16 @@ def last_raises(folder):
     except Exception as error:
         (folder / f"{parallel.rank}.txt").write_text(f"{type(error).__name__}: {error}")
         sys.exit(3)
+
+
+def waits(folder):
+    """All leave together, whoever is through first: what is registered before is done after."""
+    atexit.register(lambda: (folder / f"{parallel.rank}.txt").write_text(str((folder / "written").exists())))
+    with Parallel() as parallel:
+        pass
+    if parallel.rank == 0:
+        time.sleep(0.5)
+        (folder / "written").touch()
 
 
 def unlike(folder):

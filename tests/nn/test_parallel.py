@@ -166,6 +166,13 @@ def test_a_rank_that_does_not_come_is_named(tmp_path):
 
 
 @mpi
+def test_ranks_leave_together(tmp_path):
+    done = launched(3, "waits", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert texts(tmp_path) == {"0": "True", "1": "True", "2": "True"}
+
+
+@mpi
 def test_ranks_that_were_given_other_things_are_refused(tmp_path):
     done = launched(3, "unlike", tmp_path)
     assert done.returncode == 0, done.stderr
