@@ -330,6 +330,8 @@ class Tensor:
 
     def clone(self) -> Tensor:
         """A copy, as a recorded operation."""
+        if str(self.dtype) == "bool":  # which has no sign
+            return elementwise.astype.apply(self, dtype=self.dtype)  # type: ignore[no-any-return]
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
     def _set(self, array: Any) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autograd import backends
 from autograd.errors import DomainError, GradientError
 from autograd.op import describe, op
+from autograd.ops.elementwise import is_complex
 from autograd.ops.reductions import products_of_others
 from autograd.shapes import Shape
 
@@ -39,7 +40,7 @@ def _square(x: Any) -> Any:
 
 def _adjoint(xp: Any, x: Any) -> Any:
     """The transpose, of complex constants the conjugate one."""
-    return xp.conj(x.mT) if "complex" in str(x.dtype) else x.mT
+    return xp.conj(x.mT) if is_complex(x) else x.mT
 
 
 def _symmetric(xp: Any, x: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.op import describe, op
-from autograd.ops.elementwise import multiply
+from autograd.ops.elementwise import is_complex, multiply
 from autograd.ops.shaping import reshape
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ linear.vjp(
 
 @op("·", text="{x} · {y}", tex=r"{x} \cdot {y}", level=2, broadcasts=True)
 def vecdot(xp, x, y, *, axis=-1):
-    """The dot products of the real vectors that lie along ``axis``: -1 or lower, because ``x`` and ``y`` broadcast.
+    """The dot products of the vectors that lie along ``axis``: -1 or lower, because ``x`` and ``y`` broadcast.
+
+    Complex ones are conjugated in ``x``, and integers keep their dtype.
 
     >>> import autograd as ag
     >>> ag.vecdot(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([10.0, 1.0]))
@@ -150,7 +152,9 @@ def vecdot(xp, x, y, *, axis=-1):
         )
     if x.shape[axis] != y.shape[axis]:
         raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need as many")
-    return xp.sum(x * y, axis=axis)
+    product = (xp.conj(x) if is_complex(x) else x) * y
+    total = xp.sum(product, axis=axis)
+    return xp.astype(total, product.dtype) if total.dtype != product.dtype else total
 
 
 vecdot.vjp(
@@ -275,7 +279,9 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     from autograd.tensor import asarray
 
     if not isinstance(subscripts, str):
-        raise DTypeError(f"einsum begins with its subscripts, a string as 'ij,jk->ik'; it was given {subscripts!r:.80}.")
+        raise DTypeError(
+            f"einsum begins with its subscripts, a string as 'ij,jk->ik'; it was given {subscripts!r:.80}."
+        )
     tensors = [asarray(x) for x in operands]
     given, arrow, wanted = subscripts.replace(" ", "").partition("->")
     written = given.split(",")
