@@ -330,7 +330,7 @@ class Tensor:
 
     def clone(self) -> Tensor:
         """A copy, as a recorded operation."""
-        if str(self.dtype) == "bool":  # which has no sign
+        if getattr(self.data.dtype, "kind", "") == "b":  # booleans have no sign
             return elementwise.astype.apply(self, dtype=self.dtype)  # type: ignore[no-any-return]
         return elementwise.positive.apply(self)  # type: ignore[no-any-return]
 
