@@ -94,13 +94,14 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) ->
     """
     if not 0 <= number(p, "p") <= 1:
         raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
-    x = asarray(x)
+    given = asarray(x)
     if not training or p == 0:
-        return x
-    mask = random.bernoulli(1 - p, x.shape, generator=generator, dtype=x.dtype, device=x.device)
-    mask = mask * (1 / (1 - p) if p < 1 else 0.0)
+        return given
+    kept = random.bernoulli(1 - p, given.shape, generator=generator, dtype=given.dtype, device=given.device)
+    mask: Tensor = kept * (1 / (1 - p) if p < 1 else 0.0)
     mask.name = "mask"
-    return x * mask
+    dropped: Tensor = given * mask
+    return dropped
 
 
 def layer_norm(

@@ -216,6 +216,9 @@ class BatchNorm1d(Module):
     ['running_mean', 'running_var']
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(
         self,
         num_features: int,
