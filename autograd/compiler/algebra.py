@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +33,18 @@ def algebra(program: Program) -> Program:
 def number_of(value: Value) -> Any:
     """The number that a constant of shape () is, else ``None``."""
     return value.data.item() if value.kind == "constant" and not value.shape else None
+
+
+def _keeps_digits(number: float, dtype: Any) -> bool:
+    """Whether a number is neither so small nor so large that ``dtype`` has few digits for it, or none."""
+    info = numpy.finfo(dtype)
+    return bool(info.tiny <= abs(number) <= info.max)
+
+
+def _may_join(a: Value, b: Value) -> bool:
+    """Whether two scales may be one: their product, as far as it is known, must not over- or underflow."""
+    x, y = number_of(a), number_of(b)
+    return x is None or y is None or _keeps_digits(x * y, a.dtype)
 
 
 def _same(x: Value, out: Value) -> bool:
@@ -185,14 +196,14 @@ class _Algebra(Rewriter):
                         return self.emit("matmul", pair, {}, out.name)
             if (product := self.made(x, "multiply")) is not None and x.shape:
                 for inner, y in (product.args, product.args[::-1]):  # (y * a) * b as y * (a * b)
-                    if not inner.shape and y.shape and inner.dtype == scale.dtype:
+                    if not inner.shape and y.shape and inner.dtype == scale.dtype and _may_join(inner, scale):
                         both = self.simplest("multiply", (inner, scale), {}, Value("temporary", (), scale.dtype, "scale"))
                         return self.emit("multiply", (y, both), {}, out.name)
         return None
 
     def _divide(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         number = number_of(args[1])
-        if number is None or out.dtype.kind != "f" or not number or not math.isfinite(1 / number):
+        if number is None or out.dtype.kind != "f" or not number or not _keeps_digits(1 / number, out.dtype):
             return None
         return self.simplest("multiply", (args[0], self.scalar(1 / number, out.dtype)), {}, out)
 

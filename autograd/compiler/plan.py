@@ -34,17 +34,15 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     value, so that a gradient lives no longer than it must; but behind all that may raise (what has no kernel)."""
     producers = program.producers()
     first: dict[Instruction, None] = {}
-
-    def need(instruction: Instruction) -> None:
-        for arg in instruction.args:
-            if arg in producers:
-                need(producers[arg])
-        first[instruction] = None
-
-    for instruction in program.instructions:
-        if instruction.op == "check_range":
-            need(instruction)
-    order = [*first, *(i for i in program.instructions if i not in first)]
+    wanted: set[Value] = set()
+    drawn = False
+    for instruction in reversed(program.instructions):
+        draws = instruction.op == "draw"
+        if instruction.op == "check_range" or instruction.out in wanted or (draws and drawn):
+            first[instruction] = None
+            wanted.update(instruction.args)
+            drawn = drawn or draws  # those before it come before it, too
+    order = [*reversed(first), *(i for i in program.instructions if i not in first)]
     roots = _roots(order)
     for state, value in program.updates.items():
         instruction = producers.get(value)
