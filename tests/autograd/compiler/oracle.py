@@ -70,17 +70,24 @@ def wanted(xs: Sequence[Any]) -> list[ag.Tensor]:
 
 def check(f: Function, *inputs: Any, name: str = "") -> None:
     """``f``, as traced, after each pass and compiled, gives what it gives eagerly, and leaves its inputs alone."""
+    wanted = [isinstance(x, ag.Tensor) and x.requires_grad for x in inputs]
+
+    def entered(*xs: Any) -> Any:
+        return f(*(x.detach().requires_grad_() if wants else x for x, wants in zip(xs, wanted, strict=True)))
+
+    entered.__name__ = getattr(f, "__name__", "f")
+    inputs = tuple(x.detach() if wants else x for x, wants in zip(inputs, wanted, strict=True))
     with np.errstate(all="ignore"):
-        expected = f(*inputs)
+        expected = entered(*inputs)
         arrays = [x.data if isinstance(x, ag.Tensor) else x for x in inputs]
         before = [np.array(x) for x in arrays]
-        program = Trace(f, inputs, {}).program
+        program = Trace(entered, inputs, {}).program
         program.validate()
         agree(program.run(*arrays)[0], expected, f"{name} as traced:\n{program}")
         for done, better in optimize.steps(program):
             better.validate()
             agree(better.run(*arrays)[0], expected, f"{name} after {done}:\n{better}")
-        compiled = ag.compile(f)
+        compiled = ag.compile(entered)
         first = compiled(*inputs)
         kept = [np.array(array) for array in flat(first)]
         agree(first, expected, f"{name} compiled:\n{compiled.source}")

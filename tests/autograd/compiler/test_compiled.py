@@ -214,7 +214,7 @@ def test_one_state_under_two_names() -> None:
 
 def test_an_argument_that_is_a_state() -> None:
     """As an argument it is the value at the call, whatever the function writes meanwhile."""
-    w, v = parameter(), parameter([10.0, 20.0, 30.0], "v")
+    w, v = ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([10.0, 20.0, 30.0])
 
     def f(x: ag.Tensor) -> Any:
         first = ag.sum(x)
