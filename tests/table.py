@@ -128,6 +128,11 @@ def argsort(x: Any, *, axis: int, descending: bool) -> Any:
     return np.argsort(-x if descending else x, axis=axis, stable=True)
 
 
+def reciprocal_gaps(x: Any) -> Any:
+    gaps = x[..., None, :] - x[..., :, None]
+    return np.divide(1.0, gaps, out=np.zeros_like(gaps), where=gaps != 0)
+
+
 def solved(x: Any, y: Any) -> Any:
     return np.linalg.solve(x, y[:, None])[..., 0] if y.ndim == 1 else np.linalg.solve(x, y)
 
@@ -372,6 +377,7 @@ TABLE: dict[str, Row] = {
     "svdvals": Row(np.linalg.svdvals, (Case((NO_MATRICES,)),), torch=_named("linalg.svdvals")),
     "singular_vectors": Row(singular_vectors, (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
     "qr_factors": Row(qr_factors, (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "reciprocal_gaps": Row(reciprocal_gaps, (Case((EMPTY,)), Case((np.zeros((3, 0)),)), Case((np.ones(1),)))),
     "orthogonal_complement": Row(
         lambda x: np.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :],
         (Case((np.eye(3)[:, :0],)),),

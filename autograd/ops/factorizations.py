@@ -316,17 +316,33 @@ def _eigvalsh_by_x(xp: Any, g: Any, x: Any) -> Any:
 eigvalsh.vjp(x=_eigvalsh_by_x)
 
 
-def _gaps(xp: Any, values: Any) -> Any:
-    """``values[j] - values[i]`` at (i, j); 1 on the diagonal, and NaN where two are equal to rounding."""
-    gaps = xp.expand_dims(values, axis=-2) - xp.expand_dims(values, axis=-1)
-    same = _diagonal_of_ones(xp, gaps) > 0
-    close = xp.abs(gaps) <= xp.expand_dims(_rounding(xp, values), axis=-1)
-    return xp.where(same, 1.0, xp.where(close, math.nan, gaps))
-
-
 def _rounding(xp: Any, values: Any) -> Any:
     """What two of these eigenvalues or singular values may differ by and still be equal."""
     return backends.epsilon(values.dtype) * xp.sum(xp.abs(values), axis=-1, keepdims=True)
+
+
+@op("1/Δ", text="F({x})", tex="F({x})")
+def reciprocal_gaps(xp, x):
+    """The matrices ``(..., n, n)`` with 1 / (x[j] - x[i]) at (i, j), from values ``(..., n)``: how eigenvectors turn
+    to each other. 0 on the diagonal, and NaN where two values are equal to rounding.
+
+    >>> import autograd as ag
+    >>> ag.reciprocal_gaps(ag.Tensor([1.0, 3.0]))
+    Tensor([[ 0.0, 0.5],
+            [-0.5, 0.0]])
+    """
+    gaps = _columns(xp, x) - xp.expand_dims(x, axis=-1)
+    same = _diagonal_of_ones(xp, gaps) > 0
+    close = xp.abs(gaps) <= xp.expand_dims(_rounding(xp, x), axis=-1)
+    return xp.where(same, 0.0, 1.0 / xp.where(same, 1.0, xp.where(close, math.nan, gaps)))
+
+
+def _gaps_by_x(xp: Any, g: Any, out: Any) -> Any:
+    slopes = g * out * out
+    return xp.sum(slopes, axis=-1) - xp.sum(slopes, axis=-2)
+
+
+reciprocal_gaps.vjp(x=_gaps_by_x)
 
 
 @op("eigenvectors", text="eigenvectors({x})", tex=r"\operatorname{{eigenvectors}}({x})")
@@ -346,7 +362,7 @@ def eigenvectors(xp, x):
 
 def _eigenvectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     turns = out.mT @ g
-    return out @ (0.5 * (turns - turns.mT) / _gaps(xp, xp.eigvalsh(x))) @ out.mT
+    return out @ (0.5 * (turns - turns.mT) * xp.reciprocal_gaps(xp.eigvalsh(x))) @ out.mT
 
 
 eigenvectors.vjp(x=_eigenvectors_by_x)
@@ -423,10 +439,10 @@ def singular_vectors(xp, x):
 def _singular_vectors_by_x(xp: Any, g: Any, x: Any, out: Any) -> Any:
     s = xp.svdvals(x)
     (ut, vh), (gut, gvh) = _halves(x, out), _halves(x, g)
-    gaps = _gaps(xp, s) * (xp.expand_dims(s, axis=-2) + xp.expand_dims(s, axis=-1))
-    gaps = xp.where(_diagonal_of_ones(xp, gaps) > 0, 1.0, gaps)
+    sums = _columns(xp, s) + xp.expand_dims(s, axis=-1)
+    turning = xp.reciprocal_gaps(s) / xp.where(sums == 0, 1.0, sums)  # of squares
     left, right = ut @ gut.mT, vh @ gvh.mT
-    core = (left - left.mT) / gaps * _columns(xp, s) + xp.expand_dims(s, axis=-1) * ((right - right.mT) / gaps)
+    core = (left - left.mT) * turning * _columns(xp, s) + xp.expand_dims(s, axis=-1) * (right - right.mT) * turning
     m, n = x.shape[-2:]
     total = ut.mT @ core @ vh
     if m == n:

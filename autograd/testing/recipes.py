@@ -674,6 +674,7 @@ RECIPES: dict[str, Recipe] = {
     "solve": equations(),
     "cholesky": matrices("definite", upper=st.booleans()),
     "orthogonal_complement": orthonormal(),
+    "reciprocal_gaps": one(min_dims=1, unique=True),
     "cross": spatial(),
     "vector_norm": reduced(
         Domain(only=tuple((-1) ** i * (0.3 + i / 16) for i in range(48))),
