@@ -128,6 +128,11 @@ class Op:
                 f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
                 "own here: choose another name."
             )
+        if self.casts and (self.variadic or "dtype" in self.params):
+            raise DeclarationError(
+                f"{self.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and no "
+                "parameter of that name."
+            )
         for name, default in zip(self.optional, defaults, strict=True):
             if default is not None:
                 raise DeclarationError(

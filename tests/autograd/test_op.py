@@ -341,6 +341,19 @@ class TestApplying:
         assert total(x, dtype="int64").item() == 3
         assert str(inspect.signature(total)) == "(x, axis=None, *, dtype=None)"
 
+    def test_what_can_not_cast_is_refused(self):
+        with pytest.raises(DeclarationError, match="many: casts=True gives it dtype=, to which its first argument is cast"):
+
+            @ag.op("Σ", casts=True)
+            def many(xp, *xs):
+                return xs[0]
+
+        with pytest.raises(DeclarationError, match="it must have one, and no parameter of that name"):
+
+            @ag.op("Σ", casts=True)
+            def typed(xp, x, *, dtype=None):
+                return x
+
     def test_a_scalar_keeps_float32(self):
         x = Tensor([1.0], dtype="float32")
         assert (x * 2.0).dtype == np.float32
