@@ -321,7 +321,7 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
         if own.dtype.kind not in "fciub" and (own is array or not _whole(data)):
             raise _no_numbers(data, own.dtype)
         if not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
+            array = array.astype(array.dtype.type)
         return array if array.ndim else array[()]
     return space.asarray(data, dtype=dtype, copy=copy)
 
@@ -394,6 +394,12 @@ def is_real(dtype: Any) -> bool:
     """Whether ``dtype`` is real floating point: what the derivatives of this package are for."""
     kind = getattr(dtype, "kind", None)  # NumPy's and CuPy's dtypes have one; a name takes longer to make
     return kind == "f" if kind else str(dtype).rpartition(".")[2].startswith("float")
+
+
+def is_complex(dtype: Any) -> bool:
+    """Whether ``dtype`` is complex floating point."""
+    kind = getattr(dtype, "kind", None)
+    return kind == "c" if kind else str(dtype).rpartition(".")[2].startswith("complex")
 
 
 def is_integral(dtype: Any) -> bool:
@@ -472,6 +478,8 @@ def _number(value: Any) -> str:
 
 
 def _astype(x: Any, dtype: Any, copy: bool = True) -> Any:
+    if is_complex(x.dtype) and numpy.dtype(dtype).kind not in "cb":
+        raise TypeError(f"complex numbers can't be made {dtype}: take their .real and their .imag")
     return numpy.asarray(x).astype(dtype, copy=copy)[()]
 
 

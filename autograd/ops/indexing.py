@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.backends import assign
+from autograd.backends import assign, is_complex
 from autograd.op import op
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def setitem(xp, x, value, *, index):
     Tensor([1.0, 0.0, 0.0])
     """
     out = xp.asarray(x, copy=True)
+    if is_complex(getattr(value, "dtype", None)) and not is_complex(out.dtype):
+        raise TypeError("a complex value can't be put among real ones")
     if _may_repeat(index):
         assign(out, index, value)
     else:
