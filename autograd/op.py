@@ -130,8 +130,8 @@ class Op:
             )
         if self.casts and (self.variadic or "dtype" in self.params):
             raise DeclarationError(
-                f"{self.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and no "
-                "parameter of that name."
+                f"{self.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and "
+                "no parameter of that name."
             )
         for name, default in zip(self.optional, defaults, strict=True):
             if default is not None:

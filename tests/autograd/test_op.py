@@ -342,7 +342,7 @@ class TestApplying:
         assert str(inspect.signature(total)) == "(x, axis=None, *, dtype=None)"
 
     def test_what_can_not_cast_is_refused(self):
-        with pytest.raises(DeclarationError, match="many: casts=True gives it dtype=, to which its first argument is cast"):
+        with pytest.raises(DeclarationError, match="many: casts=True gives it dtype=, to which its first arg"):
 
             @ag.op("Σ", casts=True)
             def many(xp, *xs):
