@@ -361,7 +361,7 @@ class Tensor:
         """This Tensor on another device: `to`, by the array API's name. A ``stream`` can't be chosen."""
         if stream is not None:
             raise DeviceError("a copy to another device goes by the stream that is current: leave stream out.")
-        return self if device == self.device else to_device.apply(self, device=device)  # type: ignore[no-any-return]
+        return self if device == self.device else to_device.apply(self, device=device)
 
     def cpu(self) -> Tensor:
         """This Tensor on the CPU."""
