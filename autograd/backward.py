@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -324,7 +323,7 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 leaves.append(tensor)
         # Only now, and in one go that no other thread and no Ctrl-C can cut in two: whatever was raised on the way has
         # changed no gradient.
-        deque(map(_set_grad, leaves, grads), maxlen=0)
+        list(map(_set_grad, leaves, grads))
     return None
 
 
