@@ -1,17 +1,20 @@
 """What tests and doctests share."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from autograd import OPS, backends
+from autograd.testing.recipes import RECIPES
 
 
 @pytest.fixture(autouse=True)
 def vocabulary() -> Iterator[None]:
     """Operations declared by a test are forgotten after it, so that the next may declare one of the same name."""
-    operations, forwards = dict(OPS), dict(backends.FORWARDS)
+    registries: tuple[dict[str, Any], ...] = (OPS, backends.FORWARDS, RECIPES)
+    saved = [dict(registry) for registry in registries]
     yield
-    for registry, before in ((OPS, operations), (backends.FORWARDS, forwards)):
+    for registry, before in zip(registries, saved, strict=True):
         registry.clear()
         registry.update(before)

@@ -3,10 +3,16 @@
 ``HYPOTHESIS_PROFILE=intense`` runs 20 000 of them. What was found is kept below, and runs first.
 """
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 
+import autograd as ag
 from autograd.testing import Program, properties
 from autograd.testing.strategies import programs
+
+# A name in the compiled source that a step had taken: the gradient called an array.
+STANDARDIZED = Program.of(ag.standardize, [0.0625, 0.0625], axis=0, eps=0.1)
+# The gradient by jvp is exactly 0, and by rules 2e-18: nothing to compare relatively.
+CANCELLING = Program.of(ag.divide, 0.3125, 0.3125)
 
 INTENSE = settings().max_examples >= 500
 COUNT = 20_000 if INTENSE else 200
@@ -18,6 +24,8 @@ COUNT = 20_000 if INTENSE else 200
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     database=None,
 )
+@example(STANDARDIZED)
+@example(CANCELLING)
 @given(programs())
 def test_every_property_holds_of_random_programs(program: Program) -> None:
-    assert len(properties.check(program)) >= len(properties.PROPERTIES) - 1
+    assert properties.check(program) == list(properties.PROPERTIES)
