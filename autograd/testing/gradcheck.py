@@ -32,7 +32,7 @@ from autograd.transforms import jvp
 Function = Callable[..., Any]
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
-DIFFERENCES, REFINED, COMPLEX, FORWARD = "differences", "differences ", "complex step", "forward mode"
+DIFFERENCES, REFINED, COMPLEX, FORWARD = ORACLES = ("differences", "other steps", "complex step", "forward mode")
 LADDER = tuple(10.0**k for k in range(2, -10, -1))
 """Steps that are tried, in units of the first: larger ones round less, smaller ones stay clear of kinks and poles."""
 
@@ -57,11 +57,10 @@ def gradcheck(
     Each element of an input is moved by ``±eps * max(1, |x|)``, and each element of the outputs is compared; then all
     outputs weighted with random numbers, as one. Where they do not agree (and no ``eps`` is given), steps from 100 to
     1e-9 times as large are tried for this element, and of the extrapolated quotients the one counts whose error is the
-    least. An input of more
-    than ``max_elements`` elements is moved along three random directions instead (every element by ± its own step, at
-    once), and outputs of more than that are compared only as weighted; a fault seen there is traced to an element by
-    halving. Then the derivative along a random direction is compared with that by the complex step, if every recorded
-    operation is analytic, and with that by forward mode. ``seed`` draws directions and weights.
+    least. An input of more than ``max_elements`` elements is moved along three random directions instead (every element
+    by ± its own step, at once), and outputs of more than that are compared only as weighted; a fault seen there is
+    traced to an element by halving. Then the derivative along a random direction is compared with that by the complex
+    step, if every recorded operation is analytic, and with that by forward mode. ``seed`` draws directions and weights.
 
     Two values agree within ``atol + rtol * |difference quotient|`` (of many compared as one, the root of the sum of
     squares) and what rounding does to a difference. By default ``eps`` and ``rtol`` are the cube root of the machine
@@ -623,8 +622,8 @@ def _report(judge: _Judge, c: _Comparison, wrong: int, compared: int) -> str:
     rules, value = f"{c.rules:.6g}", f"{c.found:.6g}"
     digits = 6 if rules != value else 15
     told = [
-        f"    {f'by {o.oracle}':17}{o.found:.{digits}g}{_step(o)}"
-        for o in sorted(found.values(), key=lambda o: (DIFFERENCES, REFINED, COMPLEX, FORWARD).index(o.oracle))
+        f"    {f'by {DIFFERENCES if o.oracle == REFINED else o.oracle}':17}{o.found:.{digits}g}{_step(o)}"
+        for o in sorted(found.values(), key=lambda o: ORACLES.index(o.oracle))
     ]
     hints = "".join(f"\n  - {hint}" for hint in _suspicions(point, c))
     lines = [
