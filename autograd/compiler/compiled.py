@@ -6,6 +6,7 @@ import builtins
 import functools
 import itertools
 import linecache
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from autograd.compiler.packing import HOMES as _HOMES
 from autograd.compiler.plan import Plan, aligned
 from autograd.compiler.primitives import Slot, compute
 from autograd.compiler.program import Program, Value
-from autograd.compiler.trace import Trace, flatten
+from autograd.compiler.trace import Trace, flatten, unflatten
 from autograd.errors import DTypeError, GradientError, TraceError
 from autograd.graph import MODE, TRACER, Node, stamp
 from autograd.memory import LAST, WRITES, all_written, owner
@@ -43,17 +44,16 @@ def _no_way_back(*_: Any) -> Any:
     )
 
 
-_COMPILED = Op(lambda xp, x: _no_way_back(), "compiled", "compiled({x})", r"\operatorname{{compiled}}({x})", 9, False)
+_COMPILED = Op(lambda xp, *tensors: _no_way_back(), "compiled", "", "", 9, False)
 _COMPILED.name = "compiled"
-_COMPILED.vjp(x=lambda g: _no_way_back())
+_COMPILED.vjp(tensors=lambda g: _no_way_back())
 
 
-def _dead_end(value: Value) -> Node:
-    """The node of a result that would be recorded: whoever goes back through it is told what to do."""
+def _dead_end(value: Value, leaves: tuple[Tensor, ...]) -> Node:
+    """The node of a result that would be recorded: whoever goes back through it to ``leaves`` is told what to do."""
     node = Node()
-    source = wrap(numpy.zeros(()))
-    source.requires_grad = True
-    node.op, node.inputs, node.params, node.saved, node.mask = _COMPILED, (source,), {}, (), 1
+    node.op, node.inputs, node.params, node.saved = _COMPILED, leaves, {}, ()
+    node.mask = (1 << len(leaves)) - 1
     node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
     node.name = node.scope = node.hooks = node.origin = None
     return node
@@ -78,10 +78,16 @@ def _common(state: Value, members: Sequence[tuple[Value, int]], flipped: Any) ->
     return flat
 
 
+def _holders(array: Any) -> tuple[int, int]:
+    """How many references there are to an array, and to its memory, views included."""
+    return sys.getrefcount(array), sys.getrefcount(owner(array))
+
+
 def dead_ends(trace: Trace) -> list[Node | None]:
     """The node of each result, ``None`` where it is not recorded."""
+    leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
     return [
-        _dead_end(value) if recorded else None
+        _dead_end(value, leaves) if recorded and leaves else None
         for value, recorded in zip(trace.program.outputs, trace.recorded, strict=True)
     ]
 
@@ -105,6 +111,7 @@ class Executable:
         program = self.optimized
         self.homes: dict[Value, Any] = {}
         self.places: list[tuple[Tensor, Any, bool]] = []
+        self.made: set[int] = set()
         for state in program.states:
             if state in program.packed:
                 self.homes[state] = self._packed_home(state)
@@ -116,6 +123,7 @@ class Executable:
         emitter = Emitter(self.plan)
         self.source = emitter.source()
         self._install(self.source, emitter.scope)
+        self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
 
     def _merge(self) -> None:
         """Have Tensors whose values are always equal share one array."""
@@ -150,6 +158,7 @@ class Executable:
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
             home[...] = array
             tensor.data = array = home
+            self.made.add(id(owner(home)))
         memory = owner(array)
         _HOMES[id(memory)] = memory
         return array
@@ -166,6 +175,7 @@ class Executable:
         flat = _common(state, members, program.flipped)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)
+            self.made.add(id(owner(flat)))
         memory = owner(flat)
         for member, start in members:
             piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
@@ -200,27 +210,30 @@ class Executable:
         scope["wrap"] = wrap
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
+        result = self._result(trace.form, scope)
+        return (
+            f"def is_settled():\n    return {' and '.join(terms) or 'True'}\n"
+            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n    {marks}stamp()\n"
+            f"    return {result}\n"
+        )
+
+    def _result(self, form: Any, scope: dict[str, Any]) -> str:
+        """The source of what the function returned, of that ``form``."""
 
         def given(thing: Any) -> str:
             scope[f"given_{id(thing)}"] = thing
             return f"given_{id(thing)}"
 
-        def result(form: Any) -> str:
-            if type(form) is Slot:
-                array = f"outputs[{form.index}]"
-                return f"wrap({array}, node_{form.index})" if trace.is_tensor[form.index] else array
-            if isinstance(form, tuple) and len(form) == 2 and form[0] in (tuple, list):
-                parts = "".join(f"{result(part)}, " for part in form[1])
-                return f"({parts})" if form[0] is tuple else f"[{parts}]"
-            if isinstance(form, tuple) and len(form) == 2 and form[0] is dict:
-                return "{" + "".join(f"{given(key)}: {result(part)}, " for key, part in form[1]) + "}"
-            return given(form)
-
-        return (
-            f"def is_settled():\n    return {' and '.join(terms) or 'True'}\n"
-            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n    {marks}stamp()\n"
-            f"    return {result(trace.form)}\n"
-        )
+        if type(form) is Slot:
+            array = f"outputs[{form.index}]"
+            return f"wrap({array}, node_{form.index})" if self.trace.is_tensor[form.index] else array
+        if not isinstance(form, tuple) or form[0] in backends.PYTHON_SCALARS:
+            return given(unflatten(form, ()))
+        kind, content = form
+        if kind is dict:
+            return "{" + "".join(f"{given(key)}: {self._result(part, scope)}, " for key, part in content) + "}"
+        parts = "".join(f"{self._result(part, scope)}, " for part in content)
+        return f"{given(kind)}({parts if hasattr(kind, '_fields') else f'[{parts}]'})"
 
     def resettle(self) -> bool:
         """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
@@ -235,7 +248,7 @@ class Executable:
                 return False
         anew = False
         merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
-        for tensor, home, updated in self.places:
+        for (tensor, home, updated), held in zip(self.places, self.held, strict=True):
             array = tensor.data
             if array is home:
                 continue
@@ -246,7 +259,8 @@ class Executable:
                 or id(tensor) in merged
             ):
                 return False
-            if updated and id(owner(array)) not in _HOMES:
+            alone = held is not None and _holders(home) == (held[0] - 1, held[1])  # the Tensor let go, and none else has
+            if updated and alone and id(owner(array)) not in _HOMES:
                 home[...] = array
                 tensor.data = home
             else:
@@ -286,8 +300,10 @@ class Compiled:
             key = key, flatten((args, kwargs), leaves)
         for leaf in leaves:
             if isinstance(leaf, Tensor):
+                if leaf.requires_grad and mode.grad:
+                    return self.function(*args, **kwargs)  # recorded, as what comes of it may be asked for
                 array = leaf.data
-                key = key, array.shape, array.dtype, array.device, leaf.requires_grad
+                key = key, array.shape, array.dtype, array.device
             else:
                 array = leaf
                 key = key, array.shape, array.dtype, array.device
@@ -307,10 +323,10 @@ class Compiled:
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable:
         for array in arrays:
             device = backends.device_of(array)
-            if device != "cpu" and not device.startswith("cuda"):
+            if backends.namespace(array) is not backends.NUMPY and not device.startswith("cuda"):
                 raise TraceError(
-                    f"{self._called()} was given an array on {device}: programs run on the CPU and on 'cuda'; call the "
-                    "function itself there, which is the compiled one's .function."
+                    f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on NumPy's "
+                    "arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
         if len(self._executables) >= FORMS:
             raise TraceError(
@@ -364,7 +380,8 @@ def compile(function: Callable[..., Any]) -> Compiled:
     it is traced anew. Tensors that the function finds by itself, parameters, what an optimizer accumulated, running
     statistics, are read at each call and updated in place; NumPy arrays that it finds, and what it reads of Python's,
     are what they were at the trace, except a learning rate, an optimizer's other options and ``Module.training``.
-    After a call no Tensor has a gradient: return those that are wanted. Results are no part of a graph.
+    After a call no Tensor has a gradient: return those that are wanted. Results are no part of a graph; where an
+    argument requires grad, and is to be recorded, the function itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written. Under `detect_anomaly`, and within another compiled function, the

@@ -266,24 +266,22 @@ class Tracer:
     def split(self, tree: Any) -> tuple[Any, list[Value]]:
         """``tree`` (tuples, lists, dicts and slices) with slots for its arrays, and these."""
         found: list[Value] = []
+        return self._split(tree, found), found
 
-        def part(entry: Any) -> Any:
-            if isinstance(entry, Tensor):
-                entry = entry.data
-            if type(entry) is Traced or isinstance(entry, numpy.ndarray | numpy.generic):
-                found.append(self.lift(entry))
-                return Slot(len(found) - 1)
-            if isinstance(entry, tuple) and hasattr(entry, "_fields"):
-                return type(entry)(*map(part, entry))
-            if isinstance(entry, tuple | list):
-                return type(entry)(map(part, entry))
-            if isinstance(entry, dict):
-                return {key: part(value) for key, value in entry.items()}
-            if isinstance(entry, slice):
-                return slice(*map(part, (entry.start, entry.stop, entry.step)))
-            return entry
-
-        return part(tree), found
+    def _split(self, entry: Any, found: list[Value]) -> Any:
+        if isinstance(entry, Tensor):
+            entry = entry.data
+        if type(entry) is Traced or isinstance(entry, numpy.ndarray | numpy.generic):
+            found.append(self.lift(entry))
+            return Slot(len(found) - 1)
+        if isinstance(entry, dict):
+            return {key: self._split(value, found) for key, value in entry.items()}
+        if isinstance(entry, slice):
+            return slice(*self._split((entry.start, entry.stop, entry.step), found))
+        if isinstance(entry, tuple | list):
+            parts = [self._split(part, found) for part in entry]
+            return type(entry)(*parts) if hasattr(entry, "_fields") else type(entry)(parts)
+        return entry
 
     def call(self, name: str, args: Any, options: dict[str, Any]) -> Any:
         """Any function of NumPy's: an instruction where an array of the trace is among its arguments."""
@@ -732,14 +730,15 @@ def unflatten(form: Any, leaves: Sequence[Any]) -> Any:
     """What `flatten` took apart, with other leaves."""
     if type(form) is Slot:
         return leaves[form.index]
-    if isinstance(form, tuple) and len(form) == 2 and form[0] in (tuple, list):
-        parts = [unflatten(part, leaves) for part in form[1]]
-        return form[0](parts)
-    if isinstance(form, tuple) and len(form) == 2 and form[0] is dict:
-        return {key: unflatten(part, leaves) for key, part in form[1]}
-    if isinstance(form, tuple) and len(form) == 2 and form[0] in PYTHON_SCALARS:
-        return form[0](form[1])
-    return form
+    if not isinstance(form, tuple):
+        return form
+    kind, content = form
+    if kind is dict:
+        return {key: unflatten(part, leaves) for key, part in content}
+    if kind in PYTHON_SCALARS:
+        return kind(content)
+    parts = [unflatten(part, leaves) for part in content]
+    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 
 class Trace:
@@ -775,11 +774,10 @@ class Trace:
             finally:
                 MODE.reset(token)
                 graded = {**tracer.grads, **tracer.forget_grads()}
-        updates = {
-            tracer.states[key]: traced.value
-            for key, traced in tracer.current.items()
-            if traced.value is not tracer.states[key]
-        }
+                latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
+                tracer.current.clear()  # these refer to the tracer, and it to them
+                tracer.knobs.clear()
+        updates = {state: value for state, value in latest.items() if value is not state}
         name = getattr(function, "__name__", type(function).__name__)
         self.program = Program(identifier(name), inputs, tracer.instructions, values, updates)
         self.device = tracer.device or "cpu"
