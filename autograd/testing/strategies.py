@@ -29,7 +29,7 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
     ) from error
 
 from autograd.errors import DeclarationError
-from autograd.op import OPS, Op
+from autograd.op import OPS, Op, shown
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor, no_grad
 from autograd.testing.domains import (
@@ -118,6 +118,7 @@ def declare(op: Op, /, **takes: Domain | Strategy) -> None:
     >>> strategies.declare(ln, x=strategies.POSITIVE)
     >>> assert_rule(ln)
     """
+    _chosen([op])
     domains = {name: value for name, value in takes.items() if isinstance(value, Domain)}
     params = {name: value for name, value in takes.items() if not isinstance(value, Domain)}
     for given, known, what, kind in (
@@ -137,7 +138,8 @@ def declare(op: Op, /, **takes: Domain | Strategy) -> None:
 def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
     """One operation with arrays and parameters that it takes, as a `Program` of one step.
 
-    ``ops``: the operations to draw from, or their names; all that have a derivative by default.
+    ``ops``: the operations to draw from, or their names; all that have a derivative by default. Raises
+    `DeclarationError` for one that is not registered, or has no rule.
 
     >>> import autograd as ag
     >>> from hypothesis import find
@@ -158,7 +160,15 @@ def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
 
 
 def _chosen(ops: Sequence[Op | str]) -> list[Op]:
-    return [OPS[op] if isinstance(op, str) else op for op in ops] or known_operations()
+    for op in ops:
+        if not (isinstance(op, Op) or (isinstance(op, str) and op in OPS)):
+            raise DeclarationError(
+                f"{shown(op)} is no registered operation: give one that autograd.op made, or its name in autograd.OPS."
+            )
+    found = [OPS[op] if isinstance(op, str) else op for op in ops]
+    if without := [op.name for op in found if not op.rules]:
+        raise DeclarationError(f"{', '.join(without)} has no rule, so there is no derivative to test: leave it out.")
+    return found or known_operations()
 
 
 class _Value:

@@ -222,6 +222,22 @@ class TestDeclare:
             declare(ag.sum, axes=st.just(0))
 
 
+@pytest.mark.parametrize("strategy", [operations, programs])
+@pytest.mark.parametrize(
+    ("op", "text"),
+    [
+        ("nothing", r"'nothing' is no registered operation: give one that autograd\.op made, or its name in "),
+        (ag.sort, "is no registered operation"),
+        ("argmax", "argmax has no rule, so there is no derivative to test: leave it out"),
+    ],
+)
+def test_what_is_no_operation_with_a_derivative(strategy, op, text):
+    with pytest.raises(DeclarationError, match=text):
+        find(strategy(op), lambda program: True)
+    with pytest.raises(DeclarationError, match=text):
+        declare(op)
+
+
 def test_hypothesis_is_needed_by_nothing_else():
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"
