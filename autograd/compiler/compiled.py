@@ -196,7 +196,8 @@ class Executable:
             terms.append(f"tensor_{i}.data is home_{i}")
         for i, (holder, key, value) in enumerate(trace.guards):
             scope[f"holder_{i}"], scope[f"value_{i}"] = holder, value
-            terms.append(f"holder_{i}[{key!r}] == value_{i}" if isinstance(holder, dict) else f"holder_{i}.{key} == value_{i}")
+            place = f"[{key!r}]" if isinstance(holder, dict) else f".{key}"
+            terms.append(f"holder_{i}{place} == value_{i}")
         for i, tensor in enumerate(trace.ungraded):
             scope[f"ungraded_{i}"] = tensor
             terms.append(f"ungraded_{i}.grad is None")
@@ -259,7 +260,8 @@ class Executable:
                 or id(tensor) in merged
             ):
                 return False
-            alone = held is not None and _holders(home) == (held[0] - 1, held[1])  # the Tensor let go, and none else has
+            # The Tensor let go of the home; where nobody else holds it, it may take the new values.
+            alone = held is not None and _holders(home) == (held[0] - 1, held[1])
             if updated and alone and id(owner(array)) not in _HOMES:
                 home[...] = array
                 tensor.data = home
@@ -295,7 +297,7 @@ class Compiled:
         key: Any = mode.grad
         arrays = []
         leaves: Any = args
-        if kwargs or not all([isinstance(x, Tensor) for x in args]):  # else there is nothing to take apart
+        if kwargs or not all([isinstance(x, Tensor) for x in args]):  # noqa: C419  (a generator takes longer)
             leaves = []
             key = key, flatten((args, kwargs), leaves)
         for leaf in leaves:
@@ -334,12 +336,12 @@ class Compiled:
                 "change at each call. Give numbers that change as Tensors, and batches one shape."
             )
         trace = Trace(self.function, args, kwargs)
-        if trace.device == "cpu":
-            made: Any = Executable(trace)
-        else:
+        kind = Executable
+        if trace.device != "cpu":
             from autograd.compiler.device import DeviceExecutable
 
-            made = DeviceExecutable(trace)
+            kind = DeviceExecutable
+        made = kind(trace)
         self._executables[key] = made
         return made
 
@@ -368,8 +370,8 @@ class Compiled:
         return Compiled(self.function)
 
     def __repr__(self) -> str:
-        count = len(self._executables)
-        return f"<compiled {getattr(self.function, '__qualname__', self.function)}, {count} program{'s' * (count != 1)}>"
+        count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)
+        return f"<compiled {name}, {count} program{'s' * (count != 1)}>"
 
 
 def compile(function: Callable[..., Any]) -> Compiled:

@@ -157,8 +157,8 @@ for _name, _op in {
     setattr(Traced, f"__r{_name}__", _operator(_op, swapped=True))
 for _name, _op in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
     setattr(Traced, f"__{_name}__", _operator(_op))
-Traced.__eq__ = _operator("equal")
-Traced.__ne__ = _operator("not_equal")
+for _name, _op in {"eq": "equal", "ne": "not_equal"}.items():
+    setattr(Traced, f"__{_name}__", _operator(_op))
 for _name, _op in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
     setattr(Traced, f"__{_name}__", lambda self, op=_op: self.tracer.elementwise(op, (self,)))
 
@@ -295,7 +295,9 @@ class Tracer:
                 f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
                 "this part out of the compiled function."
             )
-        like = function(*(filled := fill(template, [stand_in(v, name.startswith("linalg")) for v in arrays]))[0], **filled[1])
+        like = function(
+            *(filled := fill(template, [stand_in(v, name.startswith("linalg")) for v in arrays]))[0], **filled[1]
+        )
         if isinstance(like, tuple):
             parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(like))]
             return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
@@ -329,9 +331,7 @@ class Tracer:
         given, arrays = self.split(tuple(x.data if isinstance(x, Tensor) else x for x in inputs))
         options, more = self.split(params)
         count = len(arrays)
-        return self.emit(
-            "op", [*arrays, *more], {"name": op.name, "inputs": given, "options": options, "count": count}
-        )
+        return self.emit("op", [*arrays, *more], {"name": op.name, "inputs": given, "options": options, "count": count})
 
     def draw(self, method: str, generator: Any, shape: Shape, dtype: Any, **options: Any) -> Traced:
         """Random numbers, fresh ones at each call."""
@@ -625,7 +625,7 @@ TRACE = _TraceNamespace(_Module())
 backends.SPACES[Traced] = TRACE
 
 
-# ------------------------------------------------------------------------------------------------------ watching Tensors
+# ----------------------------------------------------------------------------------------------------- watching Tensors
 
 _DATA: Any = Tensor.__dict__["data"]
 _GRAD: Any = Tensor.__dict__["grad"]
@@ -693,11 +693,11 @@ def _watched(tracer: Tracer) -> Iterator[None]:
     """Within it, reading and writing the array or gradient of a Tensor goes through the tracer, in this thread and
     task. The slots themselves are exchanged, so that nothing is asked of them while nobody traces."""
     global _watchers  # noqa: PLW0603
+    watched: Any = Tensor
     with _LOCK:
         _watchers += 1
         if _watchers == 1:
-            Tensor.data = property(_get_data, _set_data)  # type: ignore[assignment]
-            Tensor.grad = property(_get_grad, _set_grad)  # type: ignore[assignment]
+            watched.data, watched.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
     token = TRACER.set(tracer)
     try:
         yield
@@ -706,14 +706,14 @@ def _watched(tracer: Tracer) -> Iterator[None]:
         with _LOCK:
             _watchers -= 1
             if not _watchers:
-                Tensor.data, Tensor.grad = _DATA, _GRAD
+                watched.data, watched.grad = _DATA, _GRAD
 
 
 # ------------------------------------------------------------------------------------------------------------ the trace
 
 
 def flatten(tree: Any, leaves: list[Any]) -> Any:
-    """Put the arrays of ``tree`` (Tensors, arrays; in tuples, lists and dicts) behind ``leaves``; its form, hashable."""
+    """Put the arrays of ``tree`` (Tensors and arrays in tuples, lists and dicts) behind ``leaves``; its form, hashable."""
     if isinstance(tree, Tensor) or type(tree) in backends.SPACES:
         leaves.append(tree)
         return Slot(len(leaves) - 1)
