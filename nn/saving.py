@@ -170,6 +170,7 @@ def load_model(path: str | PathLike[str]) -> Module:
 
 UNBELIEVABLE = (
     AutogradError,
+    ArithmeticError,
     zipfile.BadZipFile,
     zlib.error,
     AttributeError,
@@ -278,7 +279,12 @@ def _arrays(file: IO[bytes]) -> dict[str, Any]:
             with archive.open(member) as stream:
                 version = np.lib.format.read_magic(stream)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(stream)
+                try:
+                    shape, _, dtype = read(stream)
+                except (ValueError, SyntaxError, MemoryError, RecursionError):
+                    raise ValueError(f"the header of its array {name!r} is none") from None
+                if any(n < 0 for n in shape):
+                    raise ValueError(f"its array {name!r} has a negative length")
                 if dtype.hasobject or dtype.kind not in ("U" if name == HEADER else "fciub"):
                     raise ValueError(f"its array {name!r} is of {dtype}")
                 if dtype.itemsize * int(np.prod([int(n) for n in shape], dtype=object)) > member.file_size:

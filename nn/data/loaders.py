@@ -256,7 +256,7 @@ def parse_usps(content: bytes, name: str) -> tuple[NDArray[np.float32], NDArray[
 
 
 def _table(content: bytes, columns: int, name: str) -> NDArray[np.float32]:
-    if not content.strip():
+    if not content.decode("ascii", "replace").strip():
         raise DataError(f"{name} is empty: it is damaged.")
     try:
         table = np.loadtxt(io.StringIO(content.decode("ascii")), np.float32, comments=None, ndmin=2)
