@@ -21,7 +21,9 @@ def algebra(program: Program) -> Program:
     instead of by comparison."""
     writer = _Algebra(program)
     for instruction in program.instructions:
-        found = writer.simpler(instruction.op, list(map(writer.of, instruction.args)), instruction.params, instruction.out)
+        found = writer.simpler(
+            instruction.op, list(map(writer.of, instruction.args)), instruction.params, instruction.out
+        )
         if found is None:
             writer.keep(instruction)
         else:
@@ -81,11 +83,11 @@ class _Algebra(Rewriter):
                     small = [*args[:i], repeated.args[0], *args[i + 1 :]]
                     if shapes.broadcast_shapes(*(a.shape for a in small)) == out.shape:
                         return self.simplest(op, small, params, out)
-        if op not in EFFECTS and op != "broadcast_to" and args and all(a.kind == "constant" for a in args):
-            if shapes.size(out.shape) <= FOLDED:
-                with numpy.errstate(all="ignore"):
-                    data = compute(op, params, [a.data for a in args])
-                return self.array(numpy.asarray(data)) if out.shape else self.scalar(data, out.dtype)
+        known = args and op not in EFFECTS and all(a.kind == "constant" for a in args)
+        if known and op != "broadcast_to" and shapes.size(out.shape) <= FOLDED:
+            with numpy.errstate(all="ignore"):
+                data = compute(op, params, [a.data for a in args])
+            return self.array(numpy.asarray(data)) if out.shape else self.scalar(data, out.dtype)
         if op in REDUCTIONS:
             return self._reduction(op, args[0], params, out)
         rule: Callable[..., Value | None] | None = getattr(self, f"_{op}", None)
@@ -157,7 +159,9 @@ class _Algebra(Rewriter):
             labels, classes = compared.args  # a row of the identity matrix for each label
             rows, count = out.shape
             if labels.shape == (rows, 1) and _counts(classes, count) and self.is_within(labels, count):
-                flat = self.simplest("reshape", (labels,), {"shape": (rows,)}, Value("temporary", (rows,), x.dtype, "t"))
+                flat = self.simplest(
+                    "reshape", (labels,), {"shape": (rows,)}, Value("temporary", (rows,), x.dtype, "t")
+                )
                 eye = self.array(numpy.eye(count, dtype=out.dtype), "eye")
                 return self.emit("take_sure", (eye, flat), {"axis": 0}, out.name)
         return None
@@ -197,7 +201,9 @@ class _Algebra(Rewriter):
             if (product := self.made(x, "multiply")) is not None and x.shape:
                 for inner, y in (product.args, product.args[::-1]):  # (y * a) * b as y * (a * b)
                     if not inner.shape and y.shape and inner.dtype == scale.dtype and _may_join(inner, scale):
-                        both = self.simplest("multiply", (inner, scale), {}, Value("temporary", (), scale.dtype, "scale"))
+                        both = self.simplest(
+                            "multiply", (inner, scale), {}, Value("temporary", (), scale.dtype, "scale")
+                        )
                         return self.emit("multiply", (y, both), {}, out.name)
         return None
 

@@ -327,13 +327,13 @@ class Compiled:
             device = backends.device_of(array)
             if backends.namespace(array) is not backends.NUMPY and not device.startswith("cuda"):
                 raise TraceError(
-                    f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on NumPy's "
-                    "arrays and on CuPy's; call the function itself, which is the compiled one's .function."
+                    f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on "
+                    "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
         if len(self._executables) >= FORMS:
             raise TraceError(
-                f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, or numbers given as Python's, "
-                "change at each call. Give numbers that change as Tensors, and batches one shape."
+                f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, or numbers given as Python's,"
+                " change at each call. Give numbers that change as Tensors, and batches one shape."
             )
         trace = Trace(self.function, args, kwargs)
         kind = Executable

@@ -14,7 +14,9 @@ from autograd.compiler.primitives import ELEMENTWISE, INFIX, REDUCTIONS, compute
 from autograd.compiler.program import Instruction, Program, Value, algebra
 from autograd.memory import owner
 
-FUNCTIONS = frozenset((*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float32", "float64"))
+FUNCTIONS = frozenset(
+    (*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float32", "float64")
+)
 """What the source calls: no value has these names."""
 
 
@@ -181,8 +183,7 @@ class Emitter:
     def _is_seen(self, instruction: Instruction) -> bool:
         source = self.plan.arrays.get(instruction.args[0])
         return source is not None and (
-            shapes.size(instruction.out.shape) == 0
-            or numpy.shares_memory(source, self.plan.arrays[instruction.out])
+            shapes.size(instruction.out.shape) == 0 or numpy.shares_memory(source, self.plan.arrays[instruction.out])
         )
 
     def fallback(self, instruction: Instruction, comment: str) -> None:
@@ -191,7 +192,7 @@ class Emitter:
         out = self.of(instruction.out)
         op, params = instruction.op, instruction.params
         if op == "permute_dims":
-            text = f"{args[0]}.T" if len(args) == 1 and params["axes"] == (1, 0) else f"{args[0]}.transpose({params['axes']})"
+            text = f"{args[0]}.T" if params["axes"] == (1, 0) else f"{args[0]}.transpose({params['axes']})"
         elif op == "reshape":
             text = f"{args[0]}.reshape({params['shape']})"
         else:
@@ -332,8 +333,8 @@ def _draw(emitter: Emitter, instruction: Instruction, out: str, comment: str) ->
     params = instruction.params
     function = emitter.bind(f"{out}_draw", getattr(params["generator"], params["method"]))
     dtype = emitter.bind(f"{params['dtype']}", params["dtype"].type)
-    emitter.line(f"{function}(None, {dtype}, {out})" if params["method"] != "standard_exponential" else
-                 f"{function}(None, {dtype}, out={out})", comment)
+    place = f"out={out}" if params["method"] == "standard_exponential" else out
+    emitter.line(f"{function}(None, {dtype}, {place})", comment)
 
 
 def _with_ones(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:

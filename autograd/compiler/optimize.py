@@ -18,7 +18,7 @@ from autograd.compiler.primitives import EFFECTS, VIEWS
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code
 
-# ---------------------------------------------------------------------------------------------------------------- scales
+# --------------------------------------------------------------------------------------------------------------- scales
 
 _LINEAR_IN_ALL = frozenset(("add", "subtract"))
 _LINEAR_IN_ONE = frozenset(("negative", "sum", *VIEWS))
@@ -48,7 +48,12 @@ def _scaled_by(
         for use in uses[value]:
             if _absorbs(use, value, scale):
                 done.add(use.out)
-            elif use.op in _LINEAR_IN_ONE or (use.op in _LINEAR_IN_EACH and use.args.count(value) == 1) or (use.op == "divide" and use.args[0] is value and use.args[1] is not value) or use.op in _LINEAR_IN_ALL:
+            elif (
+                use.op in _LINEAR_IN_ONE
+                or (use.op in _LINEAR_IN_EACH and use.args.count(value) == 1)
+                or (use.op == "divide" and use.args[0] is value and use.args[1] is not value)
+                or use.op in _LINEAR_IN_ALL
+            ):
                 pending.append(use.out)
                 later.append((use, value))
             else:
@@ -139,7 +144,7 @@ def _folded(program: Program, start: Value, scale: Value, done: set[Value]) -> P
     return writer.finish()
 
 
-# ------------------------------------------------------------------------------------------------------- sums as products
+# ----------------------------------------------------------------------------------------------------- sums as products
 
 
 def sums_as_products(program: Program) -> Program:
@@ -172,7 +177,7 @@ def sums_as_products(program: Program) -> Program:
     return writer.finish()
 
 
-# -------------------------------------------------------------------------------------------------------------- all of it
+# ------------------------------------------------------------------------------------------------------------ all of it
 
 Pass = Callable[[Program], Program]
 
@@ -204,8 +209,8 @@ def steps(program: Program) -> Iterator[tuple[str, Program]]:
 
 def optimize(program: Program) -> Program:
     """The program after all passes."""
-    for _, program in steps(program):
-        pass
+    for _, change in PASSES:
+        program = change(program)
     return program
 
 
@@ -218,7 +223,9 @@ def explain(program: Program) -> str:
         gone = [f"{old[op] - new.get(op, 0)} {op}" for op in old if old[op] > new.get(op, 0)]
         come = [f"{new[op] - old.get(op, 0)} {op}" for op in new if new[op] > old.get(op, 0)]
         done = "; ".join(
-            part for part in (f"less {', '.join(gone)}" if gone else "", f"more {', '.join(come)}" if come else "") if part
+            part
+            for part in (f"less {', '.join(gone)}" if gone else "", f"more {', '.join(come)}" if come else "")
+            if part
         )
         lines.append(f"  {name:28} {len(after.instructions):5}  {done or 'nothing to do'}")
         before = after

@@ -17,7 +17,7 @@ HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The memory that programs keep states in."""
 
 SMALL = 1 << 16
-"""The bytes of the largest state that is packed: a larger one is updated at once, while its gradient is in the cache."""
+"""The bytes of the largest state that is packed: a larger one is updated while its gradient is in the cache."""
 
 
 class Match:
@@ -46,7 +46,11 @@ class Match:
         x, y = self.producers.get(a), self.producers.get(b)
         if x is not None and x.op in ELEMENTWISE and all(v.shape in (shape, ()) for v in x.args):
             same = y is not None and y.op == x.op and len(y.args) == len(x.args)
-            return same and y is not None and all(self.alike(p, q, shape, other) for p, q in zip(x.args, y.args, strict=True))
+            return (
+                same
+                and y is not None
+                and all(self.alike(p, q, shape, other) for p, q in zip(x.args, y.args, strict=True))
+            )
         if x is None or y is None or (y.op in ELEMENTWISE and all(v.shape in (other, ()) for v in y.args)):
             return False
         self.leaves[a] = b
@@ -63,10 +67,10 @@ def same_counters(program: Program) -> Program:
     merged: dict[Value, Value] = {}
     for i, a in enumerate(counters):
         for b in counters[:i]:
-            if b not in merged and a.dtype == b.dtype and a.origin.data.item() == b.origin.data.item():
-                if _same_count(program.updates[a], program.updates[b], a, b, producers):
-                    merged[a] = b
-                    break
+            equal = b not in merged and a.dtype == b.dtype and a.origin.data.item() == b.origin.data.item()
+            if equal and _same_count(program.updates[a], program.updates[b], a, b, producers):
+                merged[a] = b
+                break
     if not merged:
         return program
     writer = Rewriter(program)
@@ -144,7 +148,9 @@ class _Group:
             whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
             whole.name = writer.name(f"packed_{role.name}")
             parts = [s.origin.data.T if s in program.flipped else s.origin.data for s in states]
-            whole.origin = wrap(backends.namespace(*parts).concat([part.reshape(-1) for part in parts]), name=whole.name)
+            whole.origin = wrap(
+                backends.namespace(*parts).concat([part.reshape(-1) for part in parts]), name=whole.name
+            )
             homes[whole], self.flat[role] = [], whole
             for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
                 homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]

@@ -36,7 +36,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     first: dict[Instruction, None] = {}
     wanted: set[Value] = set()
     drawn = False
-    for instruction in reversed(program.instructions):
+    for instruction in program.instructions[::-1]:
         draws = instruction.op == "draw"
         if instruction.op == "check_range" or instruction.out in wanted or (draws and drawn):
             first[instruction] = None
@@ -45,19 +45,19 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     order = [*reversed(first), *(i for i in program.instructions if i not in first)]
     roots = _roots(order)
     for state, value in program.updates.items():
-        instruction = producers.get(value)
-        if instruction is None or instruction in first or instruction.op not in ELEMENTWISE:
+        update = producers.get(value)
+        if update is None or update in first or update.op not in ELEMENTWISE:
             continue
-        before = order.index(instruction)
-        order.remove(instruction)
+        before = order.index(update)
+        order.remove(update)
         place = 0
         for i, other in enumerate(order):
-            made = other.out in instruction.args
+            made = other.out in update.args
             reads = any(roots.get(arg, arg) is state for arg in other.args)
             if made or reads or not has_kernel(other):
                 place = i + 1
         read = any(value in other.args for other in order[before:place])
-        order.insert(before if read else place, instruction)
+        order.insert(before if read else place, update)
     return order
 
 

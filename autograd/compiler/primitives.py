@@ -155,7 +155,7 @@ def stand_in(value: Any, regular: bool = False) -> Any:
     """An array to find shapes with, of no memory: zeros for indices, ones in all else; a mask that is known is itself.
     With ``regular``, square matrices are identities, which can be inverted."""
     shape, dtype = value.shape, value.dtype
-    if value.kind == "constant" and dtype == bool:
+    if value.kind == "constant" and dtype.kind == "b":
         return value.data
     if numpy.dtype(dtype).kind in "iub":
         return numpy.broadcast_to(numpy.zeros((), dtype), shape)
@@ -173,8 +173,8 @@ def _matmul_shape(x: Any, y: Any) -> shapes.Shape:
     return (*shapes.broadcast_shapes(a[:-2], b[:-2]), *rows, *columns)
 
 
-def _reshaped(x: Any, shape: Any) -> shapes.Shape:
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+def _reshaped(x: Any, given: Any) -> shapes.Shape:
+    shape: shapes.Shape = (given,) if isinstance(given, int) else tuple(given)
     if -1 in shape:
         known = shapes.size(tuple(n for n in shape if n != -1))
         total = shapes.size(x.shape)

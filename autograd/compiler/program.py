@@ -156,7 +156,7 @@ class Program:
             if value.kind == "knob":
                 mapping, key = value.origin
                 return value.dtype.type(mapping[key])
-            return given[value] if value in given else value.origin.data
+            return given.get(value, value.origin.data)
 
         for instruction in self.instructions:
             arrays_in = [value_of(arg) for arg in instruction.args]

@@ -21,9 +21,7 @@ class Rewriter:
         self.now: dict[Value, Value] = {}
         self.taken = {*ELEMENTWISE, *(value.name for value in program.values())}
         self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
-        self.constants = {
-            (v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape
-        }
+        self.constants = {(v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape}
 
     def of(self, value: Value) -> Value:
         """What stands for ``value`` now."""
@@ -99,7 +97,7 @@ def dead_code(program: Program) -> Program:
     return program.changed(instructions=kept[::-1], updates=updates)
 
 
-# ------------------------------------------------------------------------------------------------- what is computed twice
+# ----------------------------------------------------------------------------------------------- what is computed twice
 
 
 def _frozen(part: Any) -> Any:

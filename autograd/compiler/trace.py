@@ -222,8 +222,8 @@ class Tracer:
         device = backends.device_of(array)
         if self.device not in (None, device):
             raise DeviceError(
-                f"{line_of_user()} brings an array on {device} to arrays on {self.device} while the function is traced: "
-                f"move one of them first, with .to({self.device!r})."
+                f"{line_of_user()} brings an array on {device} to arrays on {self.device} while the function is traced:"
+                f" move one of them first, with .to({self.device!r})."
             )
         self.device = device
 
@@ -713,7 +713,7 @@ def _watched(tracer: Tracer) -> Iterator[None]:
 
 
 def flatten(tree: Any, leaves: list[Any]) -> Any:
-    """Put the arrays of ``tree`` (Tensors and arrays in tuples, lists and dicts) behind ``leaves``; its form, hashable."""
+    """Put the Tensors and arrays in ``tree`` (tuples, lists and dicts) behind ``leaves``; its form, hashable."""
     if isinstance(tree, Tensor) or type(tree) in backends.SPACES:
         leaves.append(tree)
         return Slot(len(leaves) - 1)
