@@ -303,7 +303,9 @@ def computed(body: str, names: dict[str, Any]) -> Any:
 class Elementwise:
     """CuPy's ``ElementwiseKernel``, its body read line by line."""
 
-    def __init__(self, kind: type[Array], in_params: str, out_params: str, operation: str, name: str) -> None:
+    def __init__(
+        self, kind: type[Array], in_params: str, out_params: str, operation: str, name: str, preamble: str = ""
+    ) -> None:
         self.kind, self.operation, self.name = kind, operation, name
         self.inputs, self.outputs = parameters(in_params), parameters(out_params)
 
@@ -347,7 +349,7 @@ class Reduction:
         self.kind.machine.counts.kernels += 1
         names = _typed(self.inputs, args[: len(self.inputs)], self.kind, self.name)
         with np.errstate(all="ignore"):
-            if self.preamble:
+            if "{" in self.preamble:
                 body = self.preamble[self.preamble.index("{") + 1 : self.preamble.rindex("}")]
                 value = computed(body, names)
             else:

@@ -80,6 +80,14 @@ REDUCE = {
 }
 """Reductions: what is made of two elements, and where it begins."""
 
+LIMITS = """
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#define NAN __int_as_float(0x7fffffff)
+#endif
+""".strip()
+"""What CUDA's compiler at run time does not know of C++'s <cmath>."""
+
 WORDS = frozenset(
     (
         "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete",
@@ -160,6 +168,13 @@ class Kernel:
 
     @property
     def preamble(self) -> str:
+        """What stands in front of a kernel: the function that a reduction calls for each entry, infinity and NaN."""
+        text = self.entry if self.reduction is not None and self.instructions else ""
+        limits = re.search("INFINITY|NAN", " ".join([text, *self.arguments]))
+        return "\n".join(part for part in (LIMITS if limits else "", text) if part)
+
+    @property
+    def entry(self) -> str:
         """The function that a reduction calls for each entry."""
         assert self.reduction is not None
         arguments = ", ".join(f"const {C_TYPES[str(v.dtype)]} {self.names[v]}" for v in self.inputs)
@@ -192,15 +207,14 @@ class Kernel:
         texts = [repr(text) for text in self.arguments]
         if self.reduction is None:
             texts[2] = _block(self.operation)
-        elif self.instructions:
+        if self.preamble:
             texts.append(f"preamble={_block(self.preamble)}")
         return f"{self.name} = {maker}(\n    " + ",\n    ".join(texts) + ",\n)"
 
     def make(self, cupy: Any) -> Any:
         """The kernel itself; CuPy compiles it when it is first called."""
-        if self.reduction is None:
-            return cupy.ElementwiseKernel(*self.arguments)
-        return cupy.ReductionKernel(*self.arguments, preamble=self.preamble if self.instructions else "")
+        maker = cupy.ElementwiseKernel if self.reduction is None else cupy.ReductionKernel
+        return maker(*self.arguments, preamble=self.preamble)
 
 
 def _block(text: str) -> str:

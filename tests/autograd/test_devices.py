@@ -94,6 +94,48 @@ def test_every_operation_runs_on_the_device_alone(name, gpu):
     check()
 
 
+UNTRACED = frozenset(("nonzero_indices", "unique_parts"))
+"""What no program can hold: the shape of the result depends on values."""
+
+
+@pytest.mark.parametrize("name", sorted(set(OPS) - UNTRACED))
+def test_every_operation_runs_there_compiled(name, gpu):
+    """Value and gradients in one program of kernels and calls, against the CPU."""
+
+    @settings(max_examples=max(2, settings.default.max_examples // 8))
+    @given(data=st.data())
+    def check(data):
+        arrays, params = data.draw(TABLE[name].cases)
+        if params.get("device") or any(masks(value) for value in params.values()):
+            return
+        plain, there = tensors(name, arrays), tensors(name, arrays, convert=on(gpu, 1))
+        y = OPS[name](*plain, **params)
+        weights = np.cos(np.arange(y.size)).reshape(y.shape).astype(y.dtype)
+        params = {k: on(gpu, 1)(v) if k == "index" else v for k, v in params.items()}
+
+        @ag.compile
+        def both(inputs, seed):
+            z = OPS[name](*inputs, **params)
+            return z, ag.gradients([z], [x for x in inputs if x.requires_grad], seeds=[seed]) if z.requires_grad else ()
+
+        z, gradients = both(there, ag.asarray(on(gpu, 1)(weights)))
+        np.testing.assert_allclose(numbers(z.data), y.data, rtol=1e-12, atol=1e-12)
+        assert (z.device, z.dtype) == ("cuda:1", y.dtype)
+        if y.requires_grad:
+            for g, h in zip([g for g in backward(y, plain) if g is not None], gradients, strict=True):
+                assert h.device == "cuda:1"
+                np.testing.assert_allclose(numbers(h.data), g.data, rtol=1e-12, atol=1e-12)
+
+    check()
+
+
+def masks(index: Any) -> bool:
+    """Whether an index picks by a condition, so that how many it picks depends on values."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [part for part in parts if isinstance(part, list | np.ndarray | np.bool_ | bool)]
+    return any(np.asarray(part).dtype == bool for part in arrays)
+
+
 class TestWhere:
     def test_the_devices_that_there_are(self, gpu):
         assert ag.devices() == ("cpu", "cuda:0", "cuda:1")

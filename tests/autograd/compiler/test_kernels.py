@@ -200,7 +200,8 @@ def test_what_only_a_sum_reads_is_computed_within_it():
         f"{kernel.names[kernel.outputs[0]]}_out = (a) * 0.5",
         "0",
     )
-    assert kernel.preamble.startswith(f"__device__ inline double {kernel.name}_of(const double x, const double y) {{")
+    assert kernel.preamble == kernel.entry
+    assert kernel.entry.startswith(f"__device__ inline double {kernel.name}_of(const double x, const double y) {{")
 
 
 def test_what_others_read_too_is_not():
