@@ -167,12 +167,14 @@ class Program:
         arguments = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
         inlined = self._inlined()
         lines = [f"{self.name}({arguments}):"]
-        for instruction in self.instructions:
-            if instruction.out not in inlined:
-                out = instruction.out
-                lines.append(f"    {out.name} {out.shape} = {algebra(instruction, inlined)}")
+        lines += [f"    {value.name} {value.shape} = {text}" for value, text in self.lines()]
         lines += [f"    {s.name} {s.shape} <- {_text(v, inlined, 0)}" for s, v in self.updates.items()]
         return "\n".join([*lines, f"    return {', '.join(_text(v, inlined, 0) for v in self.outputs)}".rstrip()])
+
+    def lines(self) -> Iterator[tuple[Value, str]]:
+        """The values that have a line of their own in print, each with its right-hand side."""
+        inlined = self._inlined()
+        return ((i.out, algebra(i, inlined)) for i in self.instructions if i.out not in inlined)
 
     def _inlined(self) -> dict[Value, Instruction]:
         """What is written where it is read: transposes, and the product that a sum reads alone."""
@@ -186,6 +188,12 @@ class Program:
                 or (i.op == "matmul" and [u.op for u in uses[i.out]] == ["add"])
             )
         }
+
+    def optimized(self) -> Program:
+        """The program after all passes: less work for the same values."""
+        from autograd.compiler.optimize import optimize
+
+        return optimize(self)
 
     @property
     def source(self) -> str:
