@@ -47,10 +47,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from autograd import Tensor, asarray, concat, no_grad, zeros_like
-from autograd.backends import NUMPY, all_reduce, to_numpy
+from autograd import Tensor, asarray
+from autograd.backends import NUMPY, all_reduce, space_on, to_numpy
 from autograd.errors import ShapeError
 from nn.errors import ParallelError
 
@@ -156,7 +157,7 @@ class Parallel:
             self._meet(END, for_ever=True)
         else:
             self._parted = True
-            self._gather([ERROR, 0.0, 0.0, 0.0, 0.0], self.timeout)
+            self._gather(NUMPY.asarray([ERROR, 0.0, 0.0, 0.0, 0.0]), self.timeout)
             self._sentences(": ".join(filter(None, (type(error).__name__, str(error)))))
 
     def _leave(self) -> None:
@@ -215,23 +216,26 @@ class Parallel:
         A parameter without gradient on any rank has none afterwards. Where the loss is not finite, nothing changes.
         """
         parameters = [p for p in parameters if p.requires_grad]
-        first = parameters[0]
-        with no_grad():
-            # All is ready before the meeting, for whoever fails after it can tell nobody.
-            has = asarray([float(p.grad is not None) for p in parameters], dtype=first.dtype, device=first.device)
-            flat = concat(
-                [has, *((zeros_like(p) if p.grad is None else p.grad * count).reshape(-1) for p in parameters)]
-            )
-            table = self._meet(BATCH, flat.size, loss, count)
-            rows = float(table[:, 1].sum())
-            loss = float(table.prod(axis=1).sum()) / rows if rows else math.nan
-            if not math.isfinite(loss):
-                return loss
-            self._sum(flat.data)
-            end = len(parameters)
-            for p, ranks in zip(parameters, flat[:end].tolist(), strict=True):
-                start, end = end, end + p.size
-                p.grad = (flat[start:end].reshape(p.shape) / rows).astype(p.dtype) if ranks else None
+        dtypes = {p.dtype for p in parameters}
+        ends = list(accumulate([len(parameters), *(p.size for p in parameters)]))
+        places = [(p, slice(start, end)) for p, (start, end) in zip(parameters, pairwise(ends), strict=True)]
+        # All is ready before the meeting, for whoever fails after it can tell nobody. In front: who has a gradient.
+        space = space_on(parameters[0].device)
+        flat = space.empty(ends[-1], dtype=dtypes.pop() if len(dtypes) == 1 else "float64")
+        for i, (p, place) in enumerate(places):
+            flat[i] = p.grad is not None
+            flat[place] = 0 if p.grad is None else p.grad.data.reshape(-1)
+        flat[ends[0] :] *= count
+        told = self._meet(BATCH, ends[-1], loss, count)
+        rows = sum(n for _, n in told)
+        loss = sum(mean * n for mean, n in told) / rows if rows else math.nan
+        if not math.isfinite(loss):
+            return loss
+        self._sum(flat)
+        flat[ends[0] :] /= rows
+        anywhere = to_numpy(flat[: ends[0]]).tolist()
+        for ranks, (p, place) in zip(anywhere, places, strict=True):
+            p.grad = asarray(flat[place].reshape(p.shape), dtype=p.dtype) if ranks else None
         return loss
 
     def match(self, buffers: Iterable[Tensor]) -> None:
@@ -250,33 +254,32 @@ class Parallel:
     def broadcast(self, value: Any) -> Any:
         """Rank 0's ``value``, anything that can be pickled, on every rank."""
         data = pickle.dumps(value) if self.rank == 0 else b""
-        size = int(self._meet(VALUES, 0, len(data))[0, 0])
+        size = int(self._meet(VALUES, 0.0, len(data))[0][0])
         buffer = bytearray(data or size)
         self._wait(self._comm.Ibcast([buffer, self._mpi.BYTE], root=0).Test, self.timeout)
         return pickle.loads(buffer)
 
     # ------------------------------------------------------------------------------------------------------- messages
 
-    def _meet(self, kind: float, length: float = 0, *values: float, for_ever: bool = False) -> Any:
-        """Have every rank come for the same, and give what each brought, two numbers: (size, 2)."""
+    def _meet(self, kind: float, length: float = 0.0, *values: float, for_ever: bool = False) -> list[list[float]]:
+        """Have every rank come for the same, and give what each brought: two numbers."""
         if self._parted:
             raise ParallelError("the ranks have parted over an error: start anew.")
-        mine = [kind, float(length), *values, *[0.0] * (2 - len(values)), float(self.interrupted)]
-        table = self._gather(mine, None if for_ever else self.timeout)
-        kinds = table[:, 0]
-        if failed := [rank for rank in range(self.size) if kinds[rank] == ERROR]:
+        mine = [kind, length, *values, *[0.0] * (2 - len(values)), self.interrupted]
+        told = self._gather(NUMPY.asarray(mine, dtype="float64"), None if for_ever else self.timeout).tolist()
+        if failed := [rank for rank, row in enumerate(told) if row[0] == ERROR]:
             said = self._sentences("")
             raise self._known("; ".join(f"rank {rank} of {self.size} failed: {said[rank]}" for rank in failed))
-        if others := [rank for rank in range(self.size) if (table[rank, :2] != table[0, :2]).any()]:
-            first, theirs = KINDS[int(kinds[0])], KINDS[int(kinds[others[0]])]
+        if others := [rank for rank, row in enumerate(told) if row[:2] != told[0][:2]]:
+            first, theirs = (KINDS[int(told[rank][0])] for rank in (0, others[0]))
             raise self._known(
                 f"{_named(others)} of {self.size} came to another meeting ({theirs}) than rank 0 ({first}): every rank "
                 "is to run the same program on the same data."
             )
-        if kind != END and table[:, 4].any():
+        if kind != END and any(row[4] for row in told):
             self.interrupted = False
             raise KeyboardInterrupt
-        return table[:, 2:4]
+        return [row[2:4] for row in told]
 
     def _sentences(self, mine: str) -> list[str]:
         text = mine.encode()[:SENTENCE].ljust(SENTENCE)
@@ -285,7 +288,6 @@ class Parallel:
 
     def _gather(self, mine: Any, limit: float | None) -> Any:
         """What each rank gave, a row each."""
-        mine = NUMPY.asarray(mine)
         table = NUMPY.empty((self.size, mine.size), dtype=mine.dtype)
         self._wait(self._comm.Iallgather(mine, table).Test, limit)
         return table
