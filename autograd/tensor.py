@@ -83,8 +83,9 @@ class Tensor:
     ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
     ``name``: what pictures, formulas and messages call it.
 
-    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``), ``.grad`` the accumulated gradient, a
-    Tensor or ``None``, ``.node`` the `Node` that made it, ``None`` for a leaf.
+    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``): what you write into it no graph can see, as
+    docs/conventions.md tells. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that made
+    it, ``None`` for a leaf.
 
     Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
 
@@ -324,7 +325,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values with no history, not requiring grad. The memory is shared: what changes the one in place, as
-        an optimizer's step does, changes the other; `clone` it first where that matters.
+        an optimizer's step does, changes the other, and a graph that has kept it is refused from then on; `clone` it
+        first where that matters.
         """
         return wrap(self.data, name=self.name)
 
