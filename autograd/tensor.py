@@ -83,9 +83,9 @@ class Tensor:
     ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
     ``name``: what pictures, formulas and messages call it.
 
-    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``): what you write into it no graph can see, as
-    docs/conventions.md tells. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that made
-    it, ``None`` for a leaf.
+    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``): what you write into it no graph can see,
+    as docs/conventions.md tells. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that
+    made it, ``None`` for a leaf.
 
     Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
 
