@@ -214,7 +214,7 @@ def argsort(xp, x, *, axis=-1, descending=False, stable=True):
     return x.shape[axis] - 1 - xp.flip(order, axis=axis)
 
 
-def sort(x: Any, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
     """``x`` sorted along ``axis``; the gradient of an element goes to where it came from. Equal elements keep their
     order, ``stable`` or not.
 

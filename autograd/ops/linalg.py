@@ -347,7 +347,7 @@ def _identity(like: Tensor, n: int) -> Tensor:
     return eye(n, dtype=like.dtype, device=like.device)
 
 
-def tensordot(x: Any, y: Any, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
+def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
     """The sum of products over pairs of axes: ``axes`` gives those of ``x`` and those of ``y``, or how many, the last
     of ``x`` with the first of ``y``.
 

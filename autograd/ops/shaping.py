@@ -194,7 +194,7 @@ def _entries(g: Any, arrays_shape: Sequence[shapes.Shape], axis: int) -> tuple[A
 stack.vjp(arrays=_entries)
 
 
-def unstack(x: Any, *, axis: int = 0) -> tuple[Tensor, ...]:
+def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
     """The entries of ``x`` along ``axis``, each without that axis.
 
     >>> import autograd as ag
@@ -206,7 +206,7 @@ def unstack(x: Any, *, axis: int = 0) -> tuple[Tensor, ...]:
     return tuple(getitem(x, index=shapes.along(place, i)) for i in range(x.shape[place]))
 
 
-def split(x: Any, indices_or_sections: int | Sequence[int], *, axis: int = 0) -> tuple[Tensor, ...]:
+def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
     """``x`` cut along ``axis``: into a number of equal parts, or before each of the given indices, as in NumPy.
 
     Raises `ShapeError` where the axis can't be cut into equal parts.

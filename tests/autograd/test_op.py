@@ -312,6 +312,9 @@ class TestApplying:
         assert ag.reshape(x, (4, 1)).shape == (4, 1)
         assert ag.permute_dims(x, (1, 0)).tolist() == x.T.tolist()
         assert ag.clip(x, 2.0, 4.0).tolist() == [[2.0, 4.0], [3.0, 4.0]]
+        assert ag.sort(x, 0).tolist() == [[1.0, 4.0], [3.0, 5.0]]
+        assert [part.shape for part in (*ag.split(x, 2, 1), *ag.unstack(x, 1))] == [(2, 1), (2, 1), (2,), (2,)]
+        assert ag.tensordot(x, x, 1).tolist() == (x @ x).tolist()
         with pytest.raises(TypeError, match="positional"):
             ag.sum(x, 0, True, None)
 
