@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends, shapes
+from autograd.compiler.algebra import algebra
 from autograd.compiler.compiled import Executable
 from autograd.compiler.kernels import Kernel, fuse, numbers, updated_in_place
-from autograd.compiler.algebra import algebra
 from autograd.compiler.optimize import scale_folding
 from autograd.compiler.packing import pack, same_counters
 from autograd.compiler.plan import is_view
 from autograd.compiler.primitives import INFIX, fill
 from autograd.compiler.program import Instruction, Program, Value
-from autograd.compiler.rewrite import common_subexpressions, dead_code
 from autograd.compiler.program import algebra as in_algebra
+from autograd.compiler.rewrite import common_subexpressions, dead_code
 from autograd.errors import TraceError
 from autograd.op import OPS
 
