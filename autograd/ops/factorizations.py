@@ -25,7 +25,7 @@ from autograd.errors import DomainError, GradientError
 from autograd.op import describe, op
 from autograd.ops.elementwise import is_complex
 from autograd.ops.reductions import products_of_others
-from autograd.shapes import Shape
+from autograd.shapes import Shape, broadcast_shapes
 
 if TYPE_CHECKING:
     from autograd.tensor import Tensor
@@ -98,8 +98,12 @@ def solve(xp, x, y):
     >>> ag.linalg.solve(ag.Tensor([[2.0, 0.0], [0.0, 4.0]]), ag.Tensor([1.0, 1.0]))
     Tensor([0.5, 0.25])
     """
-    _square(x)
-    return xp.linalg.solve(x, xp.expand_dims(y, axis=-1))[..., 0] if len(y.shape) == 1 else xp.linalg.solve(x, y)
+    columns = xp.expand_dims(y, axis=-1) if len(y.shape) == 1 else y
+    if (batch := _square(x).shape[:-2]) != columns.shape[:-2]:  # not every backend's own function broadcasts
+        batch = broadcast_shapes(batch, columns.shape[:-2])
+        x, columns = (xp.broadcast_to(z, shape=(*batch, *z.shape[-2:])) for z in (x, columns))
+    solution = xp.linalg.solve(x, columns)
+    return solution[..., 0] if len(y.shape) == 1 else solution
 
 
 def _solved_back(xp: Any, g: Any, x: Any, vector: bool) -> Any:
