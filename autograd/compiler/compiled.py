@@ -9,7 +9,7 @@ import linecache
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -18,6 +18,7 @@ from autograd import backends
 from autograd.compiler.emit import Emitter, has_kernel
 from autograd.compiler.optimize import optimize
 from autograd.compiler.packing import HOMES as _HOMES
+from autograd.compiler.packing import lying_together
 from autograd.compiler.plan import Plan, aligned
 from autograd.compiler.primitives import Slot, compute
 from autograd.compiler.program import Program, Value
@@ -57,25 +58,6 @@ def _dead_end(value: Value, leaves: tuple[Tensor, ...]) -> Node:
     node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
     node.name = node.scope = node.hooks = node.origin = None
     return node
-
-
-def _common(state: Value, members: Sequence[tuple[Value, int]], flipped: Any) -> Any:
-    """The array in which the members of a packed state lie one behind the other, or ``None``."""
-    first = members[0][0].origin.data
-    memory = owner(first)
-    if id(memory) not in _HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
-        return None
-    offset = first.ctypes.data - memory.ctypes.data
-    raw = memory.reshape(-1).view(numpy.uint8)[offset : offset + state.nbytes]
-    if raw.nbytes < state.nbytes:
-        return None
-    flat = raw.view(state.dtype)
-    for member, start in members:
-        view = compute("piece", {"start": start, "shape": member.shape, "flip": member in flipped}, (flat,))
-        array = member.origin.data
-        if owner(array) is not memory or array.ctypes.data != view.ctypes.data or array.strides != view.strides:
-            return None
-    return flat
 
 
 def _holders(array: Any) -> tuple[int, int]:
@@ -172,7 +154,7 @@ class Executable:
         """The one array in which several states lie: where they lie together already, else a new one."""
         program = self.optimized
         members = program.packed[state]
-        flat = _common(state, members, program.flipped)
+        flat = lying_together(state.dtype, state.nbytes, members, program.flipped)
         if flat is None:
             flat = aligned(state.nbytes).view(state.dtype)
             self.made.add(id(owner(flat)))

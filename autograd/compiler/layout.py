@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from autograd import shapes
-from autograd.compiler.packing import HOMES, Match, packed
+from autograd.compiler.packing import HOMES, Match, may_lie_together, packed
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code
@@ -238,7 +238,9 @@ def augment(program: Program, inputs: bool = False) -> Program:
         if turn is None or turn.op != "permute_dims" or turn.args[0] is not s.args[1] or g.args[1] is not source:
             continue
         states = {*match.states, *match.states.values()}
-        if bool((s.args[0].data == 1).all()) and not taken & states:
+        flipped = program.flipped | {*match.states}
+        kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
+        if kept and bool((s.args[0].data == 1).all()) and not taken & states:
             taken |= states
             layers.append((added, source, weight, bias, of_weight, of_bias))
     return _augmented(program, layers) if layers else program

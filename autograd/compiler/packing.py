@@ -7,10 +7,13 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy
+
 from autograd import backends, shapes
-from autograd.compiler.primitives import ELEMENTWISE
+from autograd.compiler.primitives import ELEMENTWISE, compute
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.rewrite import Rewriter
+from autograd.memory import owner
 from autograd.tensor import wrap
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -18,6 +21,39 @@ HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 SMALL = 1 << 16
 """The bytes of the largest state that is packed: a larger one is updated while its gradient is in the cache."""
+
+
+def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
+    """The array in which an earlier program has put the members of a packed state one behind the other, or ``None``."""
+    first = members[0][0].origin.data
+    memory = owner(first)
+    if id(memory) not in HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
+        return None
+    offset = first.ctypes.data - memory.ctypes.data
+    raw = memory.reshape(-1).view(numpy.uint8)[offset : offset + nbytes]
+    if raw.nbytes < nbytes:
+        return None
+    flat = raw.view(dtype)
+    for member, start in members:
+        view = compute("piece", {"start": start, "shape": member.shape, "flip": member in flipped}, (flat,))
+        array = member.origin.data
+        if owner(array) is not memory or array.ctypes.data != view.ctypes.data or array.strides != view.strides:
+            return None
+    return flat
+
+
+def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
+    """Whether states can be packed in this order without taking them out of where another program keeps them: two
+    programs that did so would take turns at it."""
+    members: list[tuple[Value, int]] = []
+    start = 0
+    for state in states:
+        members += [(each, start + offset) for each, offset in program.packed.get(state, [(state, 0)])]
+        start += shapes.size(state.shape)
+    if not any(id(owner(member.origin.data)) in HOMES for member, _ in members):
+        return True
+    dtype = members[0][0].dtype
+    return lying_together(dtype, start * dtype.itemsize, members, flipped) is not None
 
 
 class Match:
@@ -121,7 +157,9 @@ def pack(program: Program, small: int = SMALL) -> Program:
             if match.alike(first, state, first.shape, state.shape) and not taken & {*match.states.values()}:
                 group.append((state, match))
                 taken |= {*match.states.values()}
-        if len(group) > 1:
+        roles = group[0][1].states if group else ()
+        kept = all(may_lie_together(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
+        if len(group) > 1 and kept:
             together = packed(program, [group])
             if together is not None:
                 return pack(together, small)
