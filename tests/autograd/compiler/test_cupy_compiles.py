@@ -45,7 +45,12 @@ def compiles():
     folders = [own, *(own / "cupy/_cccl" / name for name in ("libcudacxx", "thrust", "cub")), cuda]
     options = ("--std=c++17", "--gpu-architecture=compute_80", *(f"-I{folder}" for folder in folders))
 
+    seen = set()
+
     def run(code):
+        if code in seen:
+            return
+        seen.add(code)
         text = "".join(f"#include <{header}>\n" for header in HEADERS) + code
         program = nvrtc.createProgram(text, "kernel.cu", (), ())
         try:
