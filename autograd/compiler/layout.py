@@ -288,6 +288,6 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
                 writer.now[leaf] = writer.emit("getitem", (both,), {"index": (slice(None), index)}, leaf.name)
         else:
             writer.keep(instruction)
-            if out in sources:
-                wide[out] = writer.emit("with_ones", (out,), {}, f"{out.name}_1")
+        if out in sources:
+            wide[out] = writer.emit("with_ones", (writer.of(out),), {}, f"{out.name}_1")
     return dead_code(common_subexpressions(writer.finish()))
