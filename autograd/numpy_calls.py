@@ -288,7 +288,7 @@ def _tensors(given: Any) -> Iterator[Tensor]:
 def _values(given: Any) -> Any:
     """NumPy arrays in place of the Tensors in nested lists, tuples and dicts."""
     if isinstance(given, Tensor):
-        return given.detach().numpy()
+        return given.detach().__array__()
     if isinstance(given, dict):
         return {name: _values(item) for name, item in given.items()}
     return type(given)(map(_values, given)) if type(given) in (list, tuple) else given

@@ -304,7 +304,7 @@ def fit(
             with the whole data, and gets the same weights and history; rank 0 alone shows progress and is called back.
         compile: run each step as a program of `autograd.compile`, the same to rounding and faster. The model and the
             loss are then called for the trace only, not at each step. Where it can't be (a model or loss that branches
-            on values) the training says so and goes on without; on a GPU and with ``parallel`` it does, too.
+            on values) the training says so and goes on without; with ``parallel`` it does, too.
 
     Raises:
         nn.errors.TrainingError: the loss is not finite; the model has the kept weights, the error the ``history`` so
@@ -354,7 +354,7 @@ def fit(
         rng = parallel.start(model, optimizer, rng, facts, chain(*(b.pair or () for b in (batches, held_out) if b)))
     report = _Report(progress if first else False, epochs, len(batches))
     program = _Program(model, loss, optimizer, max_norm, report)
-    program.holds = compile and parallel is None and all(is_host(p.data) for p in model.parameters())
+    program.holds = compile and parallel is None
     history = History()
     modes = [(module, module.training) for module in model.modules()]
     kept, damaged = model.state_dict(), False
@@ -426,7 +426,7 @@ def _train(
             interrupts.release()
             if done is not None:
                 output, value = done
-                if not math.isfinite(value):
+                if type(value) is float and not math.isfinite(value):
                     raise _diverged(value, f"epoch {report.done + 1}, batch {tally.batches + 1}", optimizer)
                 tally.add(output, y, value)
                 report.batch(tally)
@@ -487,7 +487,7 @@ class _Program:
 
         self.step = compiled(step)
 
-    def __call__(self, x: Tensor, y: Tensor) -> tuple[Any, float] | None:
+    def __call__(self, x: Tensor, y: Tensor) -> tuple[Any, Any] | None:
         """The step's output and loss, or ``None``, and nothing done, where it can't be compiled."""
         try:
             output, lost = self.step(x, y)
@@ -495,7 +495,7 @@ class _Program:
             self.holds = False
             self.report.line(f"Not compiled, which is slower: {error}")
             return None
-        return output, float(lost)
+        return output, _value(lost)
 
 
 def _diverged(value: float, when: str, optimizer: Optimizer) -> TrainingError:

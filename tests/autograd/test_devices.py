@@ -234,6 +234,8 @@ class TestRefused:
         x = ag.ones((2, 2), device="cuda")
         with pytest.raises(DeviceError, match=r"is on cuda:0, where NumPy is not: copy it with \.numpy\(\) first"):
             np.asarray(x)
+        with pytest.raises(DeviceError, match=r"is on cuda:0, where NumPy is not"):
+            np.histogram(x)
         assert gpu.counts.transfers == 0
         assert x.numpy().tolist() == [[1.0, 1.0], [1.0, 1.0]]
 

@@ -309,9 +309,10 @@ class TestFit:
         history = nn.fit(model, F.cross_entropy, optimizer, (X, LABELS), batch_size=10, progress=False, **options)
         return model, history
 
-    def test_as_on_the_cpu(self, gpu):
+    @pytest.mark.parametrize("compile", [False, True])
+    def test_as_on_the_cpu(self, gpu, compile):
         options = {"epochs": 3, "validation": (X[:7], LABELS[:7]), "max_norm": 1.0}
-        model, history = self.fitted("cuda:1", **options)
+        model, history = self.fitted("cuda:1", compile=compile, **options)
         still, expected = self.fitted("cpu", **options)
         assert history.accuracy == expected.accuracy
         np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-4)
@@ -319,14 +320,15 @@ class TestFit:
         for a, b in zip(weights(model), weights(still), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
 
-    def test_an_epoch_is_waited_for_once_and_copies_the_order_of_its_samples(self, gpu):
+    @pytest.mark.parametrize("compile", [False, True])
+    def test_an_epoch_is_waited_for_once_and_copies_the_order_of_its_samples(self, gpu, compile):
         seen = []
 
         def note(history):
             seen.append((gpu.counts.transfers, gpu.counts.synchronisations))
             gpu.counts.reset()
 
-        self.fitted("cuda", epochs=3, callback=note)
+        self.fitted("cuda", epochs=3, callback=note, compile=compile)
         assert seen[1:] == [(4, 3)] * 2  # the order; the loss, how many are right, and whether all weights are numbers
 
     def test_data_that_are_there_are_not_brought_back(self, gpu):
