@@ -194,12 +194,12 @@ def hypot(xp, x, y):
     return xp.hypot(x, y)
 
 
-def _along(xp: Any, g: Any, x: Any, length: Any) -> Any:
-    """``g * x / length``, and 0 where there is no length, hence no direction."""
-    return xp.where(length == 0, 0.0, g * x / xp.where(length == 0, 1.0, length))
+def _along(xp: Any, g: Any, x: Any, out: Any) -> Any:
+    """``g * x / out``, and 0 where there is no length, hence no direction."""
+    return xp.where(out == 0, 0.0, g * x / xp.where(out == 0, 1.0, out))
 
 
-hypot.vjp(x=lambda xp, g, x, out: _along(xp, g, x, out), y=lambda xp, g, y, out: _along(xp, g, y, out))
+hypot.vjp(x=_along, y=lambda xp, g, y, out: _along(xp, g, x=y, out=out))
 
 
 # ----------------------------------------------------------------------------------------------- exponentials,
@@ -274,7 +274,7 @@ def _share_of_sum(xp: Any, g: Any, x: Any, y: Any) -> Any:
     return g * xp.sigmoid(x - xp.where((x == y) & (y == -math.inf), 0.0, y))
 
 
-logaddexp.vjp(x=lambda xp, g, x, y: _share_of_sum(xp, g, x, y), y=lambda xp, g, x, y: _share_of_sum(xp, g, y, x))
+logaddexp.vjp(x=_share_of_sum, y=lambda xp, g, x, y: _share_of_sum(xp, g, y, x))
 
 
 # --------------------------------------------------------------------------------------------------------------- angles
