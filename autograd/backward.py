@@ -42,7 +42,7 @@ def walk(
     >>> [(node.name or node.op.name, float(g), [float(c) for c in parts]) for node, g, parts in walk([y], [1.0])]
     [('multiply', 1.0, [3.0, 3.0]), ('x', 6.0, [])]
     """
-    places = places_of(outputs, "walk")
+    places, seeds = places_of(outputs, "walk"), _listed(seeds)
     if len(seeds) != len(places):
         raise ShapeError(f"{len(seeds)} seeds for {len(places)} outputs: give one for each.")
     totals: dict[Any, Any] = {}
@@ -103,7 +103,7 @@ def walk(
                 value = place.data  # a Tensor's own properties would cost as much as the rest of this edge
                 if uneven and (part.shape != value.shape or part.dtype is not value.dtype):
                     part = _fitted(xp, part, place, node)
-                if part.ndim and (part is g or not backends.owns(part)) and not create_graph:
+                if (part.ndim or kind is None) and (part is g or not backends.owns(part)) and not create_graph:
                     part = _own(part)  # leaves own their gradients
             if place in totals:
                 totals[place] = totals[place] + part
@@ -238,7 +238,7 @@ def _hooked(hooks: Sequence[Any], g: Any) -> Any:
 
 def _own(array: Any) -> Any:
     """A copy; numbers can't be changed and stay."""
-    return backends.namespace(array).asarray(array, copy=True) if array.ndim else array
+    return array if type(array) in backends.FLAT else backends.namespace(array).asarray(array, copy=True)
 
 
 def retain(tensor: Tensor) -> None:
@@ -340,6 +340,12 @@ def _reshaped(leaf: Tensor, g: Any) -> ShapeError:
     )
 
 
+def _listed(seeds: Any) -> list[Any]:
+    if not isinstance(seeds, Iterable):
+        raise DTypeError(f"seeds are a list, one for each output; a {type(seeds).__name__} was given.")
+    return list(seeds)
+
+
 def _tensors(given: Any, name: str) -> list[Tensor]:
     """One Tensor or several, as a list."""
     found = [given] if isinstance(given, Tensor) or not isinstance(given, Iterable) else list(given)
@@ -369,7 +375,7 @@ def gradients(
     (np.float64(12.0), np.float64(12.0))
     """
     ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
-    given = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else list(seeds)
+    given = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else _listed(seeds)
     if len(given) != len(ys):
         raise ShapeError(f"{len(given)} seeds for {len(ys)} outputs: give one for each.")
     for x in xs:

@@ -296,6 +296,13 @@ class TestDifferences:
         """Noticing it would be waiting: it is CuPy's way, and said in the docs."""
         assert Tensor([1.0, 2.0], device="cuda")[Tensor([2], device="cuda")].data.held.tolist() == [1.0]
 
+    def test_leaves_of_shape_zero_own_their_gradients(self, gpu):
+        """NumPy's numbers can't be changed, and arrays of shape () on a GPU can."""
+        a, b = (Tensor(x, requires_grad=True, device="cuda") for x in (1.0, 2.0))
+        (a + b).backward()
+        a.grad.data[...] = 7.0
+        assert b.grad.item() == 1.0
+
     def test_a_clip_without_bounds(self, gpu):
         assert ag.clip(ag.ones(2, device="cuda")).data.held.tolist() == [1.0, 1.0]
 
