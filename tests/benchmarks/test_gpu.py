@@ -48,8 +48,9 @@ def test_the_products_of_a_step():
     assert gpu.operations(gpu.products(net)) == 2 * (10 * 6 * 2 + 10 * 3 * 3)
 
 
-def test_glassgrad_trains_there_and_is_verified_there(cupy):
-    worker = gpu.contestant("glassgrad", "cuda")
+@pytest.mark.parametrize("mode", ["glassgrad", "glassgrad_compiled"])
+def test_glassgrad_trains_there_and_is_verified_there(cupy, mode):
+    worker = gpu.contestant(mode, "cuda")
     assert max(worker.verify("C").values()) < 0.01
     run = worker.build_as(SMALL)
     assert run.run.model.layers[0].weight.device == "cuda:0"
