@@ -284,7 +284,7 @@ def _text(value: Value, inlined: dict[Value, Instruction], level: int) -> str:
         text = algebra(instruction, inlined)
         return f"({text})" if level and instruction.op in INFIX and level > _LEVELS[instruction.op] else text
     if value.kind == "constant" and not value.shape:
-        return repr(value.data.item())
+        return str(value.data)
     return value.name
 
 
