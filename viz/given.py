@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.compiler import Compiled
 from autograd.errors import AutogradError
 from autograd.given import check_instance, refused
 from viz.evaluate import host
@@ -24,6 +25,8 @@ def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
     for t in ys:
         if not isinstance(t, ag.Tensor):
             way = "call the module, and give what it returns" if _is_module(t) else "give what was computed"
+            if isinstance(t, Compiled):
+                way = "give one of its programs, such as step.programs[0], once it was called; or of what was computed"
             what = f"there is nothing to {done} in a {type(t).__name__}"
             raise DrawingError(f"{what}: {way}, one Tensor or a list of them")
     if not ys or any(t.node is None for t in ys):

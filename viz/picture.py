@@ -11,10 +11,12 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import autograd as ag
+from autograd.compiler import Program
 from viz import numbers, style
 from viz.cards import Cards, addends
 from viz.given import DrawingError, named, recorded
 from viz.modules import check_depth, draw_modules
+from viz.program import draw_program, programs
 from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.rows import opened
 from viz.scene import INPUT, LOSS, PARAM, TARGET, Card, Scene, Socket, computes_gradients
@@ -26,7 +28,7 @@ VIEWS = ("auto", "ops", "modules")
 
 
 def draw_graph(
-    y: ag.Tensor | Sequence[ag.Tensor],
+    y: ag.Tensor | Sequence[ag.Tensor] | Program,
     *more: ag.Tensor,
     names: Mapping[str, Any] | None = None,
     inputs: Iterable[ag.Tensor] = (),
@@ -39,6 +41,9 @@ def draw_graph(
     depth: int | None = None,
 ) -> Picture:
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
+
+    A `Program` is drawn, too, without being run: its lines as they print, what is computed down the left, gradients up
+    the right, and its states between them. With a program go ``title`` and ``theme`` alone.
 
     Values are computed again from the leaves' present values, and gradients by the engine's own backward, for the
     picture alone: training keeps nothing for it, and no ``.grad`` changes.
@@ -67,6 +72,9 @@ def draw_graph(
         raise DrawingError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
     check_depth(depth)
     colours = style.theme_named(theme)
+    options = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients, "backward": backward}
+    if found := programs((y, *more), options | {"depth": depth, "view": view if view != "auto" else None}):
+        return draw_program(found[0], colours, title)
     ys = recorded(y)
     if more:
         ys += recorded(more)
