@@ -363,7 +363,8 @@ def fit(
         try:
             for epoch in range(1, epochs + 1):
                 start = perf_counter()
-                trained = _train(model, loss, optimizer, batches.epoch(rng), max_norm, interrupts, report, parallel, program)
+                drawn = batches.epoch(rng)
+                trained = _train(model, loss, optimizer, drawn, max_norm, interrupts, report, parallel, program)
                 held = None if held_out is None else _evaluate(model, loss, held_out, parallel)
                 _check_finite(model, epoch, optimizer)
                 interrupts.held = True
