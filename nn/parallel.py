@@ -64,7 +64,7 @@ KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "t
 join whichever is next."""
 ERROR, START, VALUES, BATCH, SUMS, END = map(float, range(len(KINDS)))
 SENTENCE = 1000  # bytes of an error that are passed on
-BUSY = 0.01  # seconds for which who waits looks in all the time; then now and then
+BUSY = 0.0003  # seconds for which who waits looks in all the time; then now and then, for others want the core
 LAST_WORDS = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
 """The program that speaks them: what came last, once rank 0 sends no more."""
 
