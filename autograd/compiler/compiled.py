@@ -267,7 +267,7 @@ class Compiled:
         self.function = function
         self._executables: dict[Any, Executable] = {}
         self._lock = threading.RLock()
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function would return; its states are updated."""
@@ -368,8 +368,10 @@ def compile(function: Callable[..., Any]) -> Compiled:
     argument requires grad, and is to be recorded, the function itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
-    at each call, before anything is written. Under `detect_anomaly`, and within another compiled function, the
-    function itself is called. Calls from several threads wait for each other.
+    at each call, before anything is written, and what may raise is done first. Only a Ctrl-C in the middle of a call
+    (`nn.fit` lets it wait), or NumPy's warnings made errors, can leave some states updated and others not. An argument
+    is its value at the call, also where it is a state's memory. Under `detect_anomaly`, and within another compiled
+    function, the function itself is called. Calls from several threads wait for each other.
 
     >>> import autograd as ag, nn
     >>> model, x, y = nn.MLP([2, 3, 1], seed=0), ag.ones((4, 2), dtype="float32"), ag.zeros((4, 1), dtype="float32")

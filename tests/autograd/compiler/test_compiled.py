@@ -479,6 +479,23 @@ def test_a_method_and_its_name() -> None:
     assert repr(Scaled.scale).endswith("Scaled.scale, 2 programs>")
 
 
+def test_a_module_is_a_function() -> None:
+    class Net(nn.Module):
+        """Two layers, one of an awkward name."""
+
+        def __init__(self) -> None:
+            self.function, self._lock = nn.Linear(2, 3, seed=0), nn.Tanh()
+
+        def forward(self, x: Any) -> Any:
+            return self._lock(self.function(x))
+
+    net, x = Net(), ag.ones((4, 2), dtype="float32")
+    compiled = ag.compile(net)
+    agree(compiled(x), net(x), "a module")
+    assert compiled.function is net
+    assert compiled.__doc__ == Net.__doc__
+
+
 def test_source_before_the_first_call() -> None:
     compiled = ag.compile(lambda x: x)
     with pytest.raises(ag.errors.TraceError, match="has no source yet: call it once"):
@@ -552,15 +569,23 @@ def test_threads_that_compile_and_threads_that_do_not() -> None:
     assert type(ag.Tensor.__dict__["data"]).__name__ == "member_descriptor"  # nobody watches any more
 
 
-def test_two_functions_of_the_same_states_in_two_threads() -> None:
-    w = ag.Tensor(np.zeros(1000), name="w")
-    functions = [ag.compile(lambda: w._set((w + 1.0).data)), ag.compile(lambda: w._set((w + 2.0).data))]
-    threads = [threading.Thread(target=lambda f=f: [f() for _ in range(200)]) for f in functions]
+def test_functions_in_threads_of_their_own() -> None:
+    """Each has its own buffers."""
+    states = [ag.Tensor(np.zeros(1000), name=f"s{i}") for i in range(4)]
+
+    def counting(state: ag.Tensor, by: float) -> Callable[[], Any]:
+        return ag.compile(lambda x: state._set(((state + x) * 2.0 - state - x + by - x).data))
+
+    def work(function: Any) -> None:
+        for _ in range(100):
+            function(ag.ones(1000))
+
+    threads = [threading.Thread(target=work, args=(counting(s, i),)) for i, s in enumerate(states)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    assert (w.data == 600.0).all()
+    assert [s.data.min() for s in states] == [s.data.max() for s in states] == [0.0, 100.0, 200.0, 300.0]
 
 
 # ----------------------------------------------------------------------------------------------------- copies and files

@@ -28,7 +28,7 @@ PARTS: dict[str, Callable[[int], nn.Module]] = {
 LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "cross entropy": nn.functional.cross_entropy,
     "mse": lambda z, y: nn.functional.mse_loss(z, nn.functional.one_hot(y, z.shape[-1], dtype=z.dtype)),
-    "smooth": lambda z, y: (z * z + ag.exp(-z)).mean() + nn.functional.cross_entropy(z, y),
+    "smooth": lambda z, y: (ag.exp(-z * z) + ag.softplus(z)).mean() + nn.functional.cross_entropy(z, y),
 }
 
 
@@ -162,6 +162,6 @@ def test_compiled_steps_go_on_as_eager_ones(
             found = [side.forward(x) for side in (one, other)]
         else:
             found = [side.steps[i % len(losses)](x, y) for side in (one, other)]
-        np.testing.assert_allclose(found[1].data, found[0].data, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(found[1].data, found[0].data, rtol=1e-4, atol=1e-6)
         for a, b in zip(kept(one.model, one.optimizer), kept(other.model, other.optimizer), strict=True):
-            np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
