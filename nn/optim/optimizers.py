@@ -8,12 +8,13 @@ an optimizer accumulates is Tensors, made when it is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from operator import add
 from typing import Any
 
 from autograd import Tensor, minimum, no_grad, zeros_like
+from autograd.backends import is_host, namespace
 from autograd.errors import DomainError, DTypeError
 from autograd.given import check_instance
 from autograd.graph import TRACER
@@ -47,7 +48,6 @@ class Optimizer:
                 "an optimizer was given no parameters: pass model.parameters(), and mind that a generator is "
                 "empty after one use."
             )
-        self._moves = Module.moves
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Tensor]] = {}
@@ -80,6 +80,7 @@ class Optimizer:
                     )
                 self.state[p] = self._begin(p, of_group)
             self.param_groups.append(of_group)
+        self._settle()
 
     def _check(self, options: dict[str, Any]) -> None:
         """Refuse options out of their range."""
@@ -114,7 +115,7 @@ class Optimizer:
                 self._follow()
             finally:
                 TRACER.reset(token)
-        for group in self.param_groups:
+        for group in self._by_device() if self._away and tracer is None else self.param_groups:
             try:
                 self._update(group if tracer is None else self._traced(tracer, group))
             except BaseException:  # Ctrl-C, too: graphs that keep what was written to until now must know
@@ -129,7 +130,20 @@ class Optimizer:
                 for name, like in self._begin(p, group).items():
                     kept = self.state[p][name]
                     kept._set(kept.to(like.dtype).to(like.device).data)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Note where the parameters are."""
         self._moves = Module.moves
+        self._away = not all(is_host(p.data) for p in self.state)
+
+    def _by_device(self) -> Iterator[dict[str, Any]]:
+        """The groups, parted where their parameters are on several GPUs: CuPy works on one at a time."""
+        for group in self.param_groups:
+            for device in dict.fromkeys(p.device for p in group["params"]):
+                members = [p for p in group["params"] if p.device == device]
+                namespace(members[0].data)  # makes it the current one
+                yield {**group, "params": members}
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
         """``group`` as a trace takes it: the learning rate may change at any step, the others make it trace anew."""

@@ -280,6 +280,21 @@ class TestOptimizer:
         for a, b in zip(weights(model), weights(still), strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
 
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_a_model_over_two_gpus(self, gpu, name):
+        """Each part's update runs where the part is, whichever GPU CuPy used last."""
+        first, second = nn.Linear(6, 5, seed=0).to("cuda:0"), nn.Linear(5, 3, seed=1).to("cuda:1")
+        still = nn.Sequential(nn.Linear(6, 5, seed=0), nn.Linear(5, 3, seed=1))
+        optimizer = OPTIMIZERS[name]([*first.parameters(), *second.parameters()])
+        x, y = ag.Tensor(X, device="cuda:0"), ag.Tensor(LABELS, device="cuda:1")
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(second(first(x).to("cuda:1")), y).backward()
+            optimizer.step()
+        steps(still, OPTIMIZERS[name], F.cross_entropy, ag.Tensor(X), ag.Tensor(LABELS))(3)
+        for a, b in zip([*weights(first), *weights(second)], weights(still), strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
     def test_and_to_another_dtype(self):
         model = nn.MLP([6, 3], seed=0)
         optimizer = nn.optim.Adam(model.parameters())
