@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.compiler import Program
 from autograd.given import refused
 from viz import numbers, style
 from viz.evaluate import Evaluation, evaluate
 from viz.given import named, recorded
 from viz.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
+from viz.passes import draw_passes
+from viz.program import programs
 from viz.render import Picture, cell, clipped, table, text
 from viz.render import row as row_
 from viz.rows import Caution, Link, Row, passed, rows_of, warn
@@ -56,8 +59,8 @@ def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Eval
 
 
 def diff(
-    a: ag.Tensor | Evaluation,
-    b: ag.Tensor | Evaluation,
+    a: ag.Tensor | Evaluation | Program,
+    b: ag.Tensor | Evaluation | Program,
     *,
     names: Mapping[str, Any] | None = None,
     labels: tuple[str, str] = ("before", "after"),
@@ -77,7 +80,10 @@ def diff(
     ``labels``: what to call the two. ``depth``: how deep modules are opened, as in `draw_modules`. Of more than 40 rows
     the first and the last 15 are drawn.
 
-    Raises `DrawingError` when no operation was recorded, and for an unknown theme.
+    Two programs, ``diff(program, program.optimized())``, stand beside each other line by line, and between them what
+    became of each line, by which pass where the one is what the passes make of the other. Nothing is run for it.
+
+    Raises `DrawingError` when no operation was recorded, for a program beside something else, and for an unknown theme.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> loss = w * w
@@ -90,6 +96,10 @@ def diff(
     check_depth(depth)
     if not isinstance(labels, tuple | list) or len(labels) != 2:
         raise refused(labels, "labels", "two words, one for each side")
+    if found := programs((a, b), {"names": names, "depth": depth}, count=2):
+        return draw_passes(found[0], found[1], style.theme_named(theme), labels, title)
+    assert not isinstance(a, Program)
+    assert not isinstance(b, Program)
     given = {id(t.node or t): name for name, t in named(names).items() if isinstance(t, ag.Tensor)}
     sides = (_Side.of(a, given, depth), _Side.of(b, given, depth))
     return _Diff(sides, labels, style.theme_named(theme)).draw(title)

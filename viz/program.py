@@ -66,6 +66,8 @@ class Reading:
         self.part = self._parts()
         self.knobs = self._knobs()
         self.homes = self._homes()
+        self.part |= dict.fromkeys((v for home in self.homes for v in home.views), FORWARD)
+        self.part |= dict.fromkeys((v for v in self.knobs if v in self.part), UPDATE)
         self.home_of = {v: home for home in self.homes for v in (*home.states, *home.views, *home.lines)}
         self.blocks = self._blocks()
         self.block_of = {v: block for block in self.blocks for v in block.lines}
@@ -349,7 +351,7 @@ class _Drawing:
         taken = text_width(name, size + main) * (BOLD if main else 1) + text_width(shape, style.CAPTION)
         parts = [text(name, size + main, ink, bold=main, italic=italic)]
         parts += [text(shape, style.CAPTION, mut)] if shape else []
-        lines = _wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - taken)
+        lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - taken)
         parts.append('<BR ALIGN="LEFT"/>'.join(text(line, size, ink, italic=italic) for line in lines))
         key = self._fresh(f"{value.name}_line")
         return cell(*parts, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1)
@@ -570,8 +572,8 @@ class _Drawing:
             self.picture.edge(tail, head, penwidth=style.KEPT_WIDTH, color=self.theme.muted, **common)
 
 
-def _wrapped(words: str, size: int, first: float) -> list[str]:
-    """A formula in rows that fit, the first of that many points; each row after it begins with an operator."""
+def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[str]:
+    """A formula in rows that fit, the first of that many points; what follows begins with an operator if it can."""
     if text_width(words, size) < first + SLACK:
         return [words]
     rows, room = [""], first
@@ -581,7 +583,7 @@ def _wrapped(words: str, size: int, first: float) -> list[str]:
                 rows[-1] += " ..."
                 break
             rows.append(f"    {token.strip()}")
-            room = WIDTH
+            room = width
         else:
             rows[-1] += token
     return rows
