@@ -15,7 +15,7 @@ from autograd.compiler.program import Instruction, Program, Value, algebra
 from autograd.memory import owner
 
 FUNCTIONS = frozenset(
-    (*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float32", "float64")
+    (*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float", "float32", "float64")
 )
 """What the source calls: no value has these names."""
 
@@ -106,7 +106,8 @@ class Emitter:
             mapping, key = value.origin
             return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
         if value.kind == "constant":
-            return repr(value.data.item())
+            number = value.data.item()
+            return repr(number) if numpy.isfinite(number) else f"float('{number}')"
         instruction = self.plan.numbers[value]
         texts = [self.number(arg, 1) for arg in instruction.args]
         if instruction.op == "astype":

@@ -358,3 +358,18 @@ def test_a_parameter_that_nobody_can_write_to() -> None:
     losses = [step(x, y).item() for x, y in batches(1) * 10]
     assert losses[-1] < losses[0]
     assert (before == 0.125).all()
+
+
+@pytest.mark.parametrize("scale", [float("inf"), float("nan"), 1e308, 0.0])
+def test_scales_that_are_no_ordinary_numbers(scale: float) -> None:
+    """The learning rate meets them in the source as Python's numbers."""
+    with np.errstate(all="ignore"):
+        compare(mlp, OPTIMIZERS["SGD"], 2, loss_of=lambda z, y: nn.functional.cross_entropy(z, y) * scale)
+
+
+def test_a_batch_of_no_samples() -> None:
+    data = [(ag.zeros((0, 5)), ag.Tensor(np.zeros(0, dtype=int)))]
+    compare(mlp, OPTIMIZERS["Adam"], data=data * 2, loss_of=lambda z, y: (z * z).sum())
+    model = mlp().to("float64")
+    with pytest.raises(ag.errors.ShapeError, match="cross_entropy was given an empty batch"):
+        ag.compile(step_of(model, SGD(model.parameters())))(*data[0])
