@@ -195,9 +195,10 @@ class Executable:
             scope[f"node_{i}"] = node
         result = self._result(trace.form, scope)
         return (
-            f"def is_settled():\n    return {' and '.join(terms) or 'True'}\n"
-            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n    {marks}stamp()\n"
-            f"    return {result}\n"
+            # Told before the states are written, so that whatever breaks a run off, older graphs know.
+            f"def is_settled():\n    if not ({' and '.join(terms) or 'True'}):\n        return False\n"
+            f"    {marks}stamp()\n    return True\n"
+            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n    return {result}\n"
         )
 
     def _result(self, form: Any, scope: dict[str, Any]) -> str:
@@ -253,7 +254,7 @@ class Executable:
             return False
         if anew:
             self.bind()
-        return True
+        return self.is_settled()
 
 
 class Compiled:
