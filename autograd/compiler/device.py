@@ -17,10 +17,10 @@ from autograd.compiler.kernels import Kernel, fuse, numbers, updated_in_place
 from autograd.compiler.optimize import scale_folding
 from autograd.compiler.packing import pack, same_counters
 from autograd.compiler.plan import is_view
-from autograd.compiler.primitives import INFIX, fill
+from autograd.compiler.primitives import INFIX, Slot, fill
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.program import algebra as in_algebra
-from autograd.compiler.rewrite import common_subexpressions, dead_code
+from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code
 from autograd.errors import TraceError
 from autograd.op import OPS
 
@@ -32,8 +32,44 @@ def optimized(program: Program) -> Program:
     """The program after the passes that suit a GPU: sums stay sums, and memory is laid out as it was."""
     for change in (dead_code, algebra, common_subexpressions, algebra, scale_folding, algebra, common_subexpressions):
         program = change(program)
-    program = common_subexpressions(same_counters(program))
+    program = common_subexpressions(same_counters(picked_flat(program)))
     return dead_code(pack(program, EVERY))
+
+
+def picked_flat(program: Program) -> Program:
+    """One element of each row of a matrix, as the loss of labels picks it, by one index instead of two: where the
+    element is, is then computed by one kernel.
+    """
+    writer = Rewriter(program)
+    for instruction in program.instructions:
+        args = tuple(map(writer.of, instruction.args))
+        if not _picks_one_of_each_row(instruction):
+            writer.keep(instruction)
+            continue
+        x, _, columns = args
+        (count, width), number = x.shape, columns.dtype
+        below = writer.emit("less", (columns, writer.scalar(0, number)))
+        from_end = writer.emit("add", (columns, writer.scalar(width, number)))
+        column = writer.emit("where", (below, from_end, columns))
+        starts = writer.array(backends.NUMPY.arange(0, count * width, width, dtype=number), "starts")
+        flat = writer.emit("reshape", (x,), {"shape": (count * width,)})
+        places = writer.emit("add", (column, starts))
+        writer.now[instruction.out] = writer.emit("take_sure", (flat, places), {"axis": 0}, instruction.out.name)
+    return writer.finish()
+
+
+def _picks_one_of_each_row(instruction: Instruction) -> bool:
+    """Whether it is ``x[arange(len(x)), columns]``."""
+    if instruction.op != "getitem" or instruction.params["index"] != (Slot(1), Slot(2)):
+        return False
+    x, rows, columns = instruction.args
+    return (
+        len(x.shape) == 2
+        and rows.shape == columns.shape == x.shape[:1]
+        and str(columns.dtype) == "int64"
+        and rows.kind == "constant"
+        and bool((rows.data == backends.NUMPY.arange(x.shape[0])).all())
+    )
 
 
 def compute_on(space: Any, instruction: Instruction, arrays: Sequence[Any]) -> Any:
@@ -61,8 +97,6 @@ def compute_on(space: Any, instruction: Instruction, arrays: Sequence[Any]) -> A
         else:
             backends.assign(out, index, arrays[1])
         return out
-    if op == "take_sure":
-        return space.take(*arrays, axis=params["axis"])
     if op == "permute_dims":
         return arrays[0].transpose(params["axes"])
     if op == "pack":
@@ -210,6 +244,8 @@ class Source:
             self.lines.append(f"{self.of(out)} = {names[0]}.T")
         elif op == "reshape":
             self.lines.append(f"{self.of(out)} = {names[0]}.reshape({params['shape']})")
+        elif op == "take_sure":
+            self.lines.append(f"{self.of(out)} = {names[0]}.take({names[1]}, axis={params['axis']})  # {out.shape}")
         elif op == "pack":
             start = 0
             for arg, name, flip in zip(args, names, params["flips"], strict=True):

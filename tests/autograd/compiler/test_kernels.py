@@ -249,6 +249,21 @@ def test_an_optimizer_is_one_kernel_over_all_parameters_in_place(optimizer, coun
     assert steps[-1] is whole[0]
 
 
+def test_one_element_of_each_row_is_one_kernel_and_one_call():
+    def function(x, labels):
+        return x[ag.arange(4), labels]
+
+    program = program_of(function, ag.ones((4, 3)), ag.zeros(4, dtype="int64"))
+    assert [step.op if isinstance(step, Instruction) else "kernel" for step in fuse(program)] == [
+        "kernel",
+        "reshape",
+        "take_sure",
+    ]
+    x, labels = np.arange(12.0).reshape(4, 3), np.array([0, -1, 2, -3])
+    (found,), _ = program.run(x, labels)
+    np.testing.assert_array_equal(found, x[np.arange(4), labels])
+
+
 def test_numbers_of_knobs_are_pythons():
     program, _ = train(lambda p: nn.optim.AdamW(p, lr=0.1))
     assert {i.op for i in numbers(program).values()} >= {"multiply", "subtract"}
