@@ -13,6 +13,7 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, GradientError
+from autograd.given import number, whole
 from autograd.graph import MODE, Graph, Mode, Node
 from autograd.tensor import Tensor
 from autograd.testing.gradcheck import Vector, _halved, _ratio
@@ -162,6 +163,9 @@ def check_nodes(
     ok      2, relative errors up to 0
     To know the line that made an operation, record the graph under autograd.detect_anomaly().
     """
+    number(limit, "limit", 0)
+    whole(max_elements, "max_elements", 0)
+    whole(seed, "seed", 0)
     graph = Graph(*(y if isinstance(y, tuple | list) else [y]))
     if not any(place.op is not None for place in graph.nodes):
         raise GradientError(
@@ -292,7 +296,7 @@ class _Argument:
         """
         tried: dict[float, _Slopes] = {}
         kept, clear, kinked = self.along(v), ~self.seen, np.zeros(self.y.size, bool)
-        for number, pair in enumerate(PAIRS):
+        for place, pair in enumerate(PAIRS):
             for part in pair:
                 if part not in tried:
                     tried[part] = self.along(v, part)
@@ -301,7 +305,7 @@ class _Argument:
             new = ~clear & (np.abs(one.middle - other.middle) <= allowed + np.maximum(one.noise, other.noise))
             apart = one.apart(self.limit) & other.apart(self.limit)
             stays = apart & (np.abs(other.upper - other.lower) > 0.5 * np.abs(one.upper - one.lower))
-            kinked |= stays & (new | (self.seen if number == 0 else False))
+            kinked |= stays & (new | (self.seen if place == 0 else False))
             kinked &= stays | ~new  # what a smaller step resolves is none
             for field in vars(kept):
                 np.copyto(getattr(kept, field), getattr(one, field), where=new)

@@ -33,6 +33,7 @@ from autograd.op import OPS, Op, shown
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor, no_grad
 from autograd.testing.domains import (
+    COUNT,
     INSIDE,
     INTEGERS,
     NONZERO,
@@ -62,7 +63,7 @@ __all__ = [
 ]  # fmt: skip
 
 LARGEST = 1e3  # of a value, and of a slope: beyond it differences lose their digits
-MOST = 64  # elements of a value
+MOST = COUNT  # elements of a value, so that these can all differ
 NUDGE = 1e-5  # how far inputs are moved to see the slope
 
 

@@ -75,6 +75,16 @@ class TestText:
     def test_of_any_operation_can_be_run(self, call):
         np.testing.assert_array_equal(ran(call.source)[0].data, call()[0].data)
 
+    def test_imports_what_declares_an_operation_of_ones_own(self):
+        @ag.op("mine")
+        def mine(xp, x):
+            return x + 1.0
+
+        mine.vjp(x=lambda g: g)
+        source = Program.of(mine, [1.0]).source
+        assert f"import autograd as ag\nimport {__name__}  # declares mine\n\nx0 = " in source
+        assert ran(source)[0].tolist() == [2.0]
+
     def test_its_picture_can_be_drawn(self, tmp_path):
         outputs = ran(diamond().source)
         viz.draw_graph(outputs).save(tmp_path / "program.svg")

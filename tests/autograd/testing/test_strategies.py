@@ -102,6 +102,7 @@ class TestPrograms:
         for value in program.values(*program.tensors()).values():
             assert np.isfinite(value.data).all()
             assert np.abs(value.data).max(initial=0.0) <= LARGEST
+            assert value.size <= len(strategies.REAL.numbers)
 
     @given(programs())
     def test_every_input_and_step_is_needed(self, program):
