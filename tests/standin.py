@@ -346,6 +346,8 @@ class Reduction:
             raise TypeError(f"{name!r} would begin at 0")
 
     def __call__(self, *args: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        if not all(isinstance(a, Array) for a in args):
+            raise TypeError(f"{self.name!r} takes arrays")
         self.kind.machine.counts.kernels += 1
         names = _typed(self.inputs, args[: len(self.inputs)], self.kind, self.name)
         with np.errstate(all="ignore"):

@@ -394,7 +394,9 @@ def _within_reductions(
             maker = makers.get(pending.pop())
             if maker is None or maker in inside or maker.out.shape != value.shape or not fusable(maker):
                 continue
-            if maker.out not in kept and all(u is reduction or inside.get(u) is reduction for u in uses[maker.out]):
+            numbers = any(a.kind == "knob" or (a.kind == "temporary" and a not in makers) for a in maker.args)
+            alone = all(u is reduction or inside.get(u) is reduction for u in uses[maker.out])
+            if alone and not numbers and maker.out not in kept:  # a reduction of CuPy's takes arrays only
                 inside[maker] = reduction
                 pending += maker.args
     return inside

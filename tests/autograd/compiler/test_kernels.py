@@ -209,6 +209,24 @@ def test_what_others_read_too_is_not():
     assert [(k.reduction is None, len(k.outputs)) for k in kernels] == [(True, 1)]
 
 
+def test_a_reduction_takes_no_numbers():
+    """CuPy's take arrays only; those of entries take Python's numbers, too."""
+    model = nn.Linear(2, 1, seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+        return (x * model.weight).sum()
+
+    program = program_of(step, ag.ones((3, 2), dtype="float32"))
+    known = numbers(program)
+    for kernel in fuse(program):
+        if isinstance(kernel, Kernel) and kernel.reduction is not None:
+            assert all(v.kind != "knob" and v not in known for v in kernel.inputs)
+
+
 def test_products_divide_kernels():
     def function(x, w):
         h = ag.sigmoid(x @ w)
