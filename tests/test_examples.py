@@ -77,3 +77,11 @@ def test_cross_entropy(tmp_path):
     assert steep[2] < 0.05 * steep[1]
     assert flat[3] < 1 < steep[3]
     assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_compiled(tmp_path):
+    said = output("compiled.py", tmp_path)
+    assert "step(x (4, 2), y (4,)):" in said
+    assert "def step(x, y):" in said
+    assert "1 program; at lr = 0 the weights stand still: True" in said
+    assert re.search(r"loss 1\.\d+ -> 0\.00\d+,", said)

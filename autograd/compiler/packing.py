@@ -166,6 +166,11 @@ def pack(program: Program, small: int = SMALL) -> Program:
     return program
 
 
+def _packed_name(first: Value) -> str:
+    """What a buffer is called after what comes first in it."""
+    return f"packed_{first.name.removeprefix('packed_')}"
+
+
 class _Group:
     """States that go into one buffer for each of their roles, and what is computed of them alike."""
 
@@ -184,7 +189,7 @@ class _Group:
         for role in self.first.states:
             states = [match.states[role] for _, match in self.members]
             whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
-            whole.name = writer.name(f"packed_{role.name}")
+            whole.name = writer.name(_packed_name(role))
             parts = [s.origin.data.T if s in program.flipped else s.origin.data for s in states]
             whole.origin = wrap(
                 backends.namespace(*parts).concat([part.reshape(-1) for part in parts]), name=whole.name
@@ -218,7 +223,7 @@ class _Group:
             else:
                 parts.append(part)
                 flips.append(state in self.program.flipped)
-        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, f"packed_{leaf.name}")
+        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, _packed_name(leaf))
 
     def met(self, role: Value) -> None:
         """One of the calls for ``role``: the last one is written for all."""
@@ -226,7 +231,7 @@ class _Group:
         if not self.left[role]:
             made = self.first.producers[role]
             args = [self.whole_of(arg) for arg in made.args]
-            self.flat[role] = self.writer.emit(made.op, args, {}, f"packed_{role.name}")
+            self.flat[role] = self.writer.emit(made.op, args, {}, _packed_name(role))
 
 
 def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program | None:

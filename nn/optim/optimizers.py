@@ -79,6 +79,8 @@ class Optimizer:
                         f"parameter {p.name or p.shape} was given to the optimizer twice: give each one once."
                     )
                 self.state[p] = self._begin(p, of_group)
+                for name, tensor in self.state[p].items():  # as a program calls it
+                    tensor.name = f"{p.name}.{name}" if p.name else name
             self.param_groups.append(of_group)
         self._settle()
 
