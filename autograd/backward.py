@@ -15,7 +15,7 @@ from autograd.graph import MODE, Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
 from autograd.op import describe
 from autograd.shapes import broadcast_axes
-from autograd.tensor import Tensor, enable_grad, wrap
+from autograd.tensor import Tensor, enable_grad, goes_back_by, wrap
 
 
 def walk(
@@ -269,6 +269,8 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
         raise GradientError(
             f"Tensor {describe(y)} holds integers: they have no derivative; compute with floating-point values."
         )
+    if gradient is None and type(y.data) in backends.FLAT and not create_graph:
+        return type(y.data)(1)
     xp = backends.namespace(y.data)
     if gradient is None:
         if y.size != 1:
@@ -308,6 +310,12 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     leaves, grads = [], []
     with _accumulating:
         for place, g in arrived:
+            if type(place) is not Node and not create_graph and place.grad is None:  # as at most steps of a training
+                if g.shape != place.data.shape:
+                    raise _reshaped(place, g)
+                leaves.append(place)
+                grads.append(wrap(g))
+                continue
             for tensor in _keepers(place) if type(place) is Node else (place,):
                 before = tensor.grad
                 if g.shape != tensor.data.shape:
@@ -393,3 +401,6 @@ def gradients(
         for x, g in ((x, found[p]) for x, p in zip(xs, places, strict=True))
     )
     return results[0] if isinstance(inputs, Tensor) else results
+
+
+goes_back_by(backward)

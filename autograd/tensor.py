@@ -48,6 +48,15 @@ def updating(operation: Op) -> Callable[[Tensor, Any], Tensor]:
     return method
 
 
+_go_back: Callable[..., None]
+
+
+def goes_back_by(backward: Callable[..., None]) -> None:
+    """Have `Tensor.backward` call ``backward``: the room above says so, and this one does not look up."""
+    global _go_back  # noqa: PLW0603
+    _go_back = backward
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -126,6 +135,8 @@ class Tensor:
         self.data = array if device is None else backends.to_device(array, device)
         self.node, self.grad, self.hooks, self._name = None, None, None, name
         self.requires_grad = False
+        if name is not None:
+            self.name = name
         if requires_grad:
             self.requires_grad_()
 
@@ -168,6 +179,8 @@ class Tensor:
 
     @name.setter
     def name(self, name: str | None) -> None:
+        if not isinstance(name, str | None):
+            raise DTypeError(f"a Tensor's name is a string, or None; it was given {shown(name)}.")
         if self.node is None:
             self._name = name
         else:
@@ -287,9 +300,7 @@ class Tensor:
         `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
         backward through a released graph; then no ``.grad`` has changed.
         """
-        from autograd.backward import backward
-
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+        _go_back(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
