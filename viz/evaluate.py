@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
+from autograd.backends import to_numpy
 from autograd.graph import place_of
 from autograd.shapes import broadcast_axes
 
@@ -23,9 +24,7 @@ def host(value: Any) -> np.ndarray:
     >>> host(ag.Tensor([1.0, 2.0], requires_grad=True))
     array([1., 2.])
     """
-    data = value.data if isinstance(value, ag.Tensor) else value
-    # CuPy's arrays come to the host by their own `get` only.
-    return np.asarray(data.get() if hasattr(data, "__cuda_array_interface__") else data)
+    return to_numpy(value.data if isinstance(value, ag.Tensor) else value)
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,6 +9,7 @@ import autograd as ag
 import nn
 from autograd import backends
 from autograd.errors import DeviceError
+from nn.__main__ import main
 from nn.errors import TrainingError
 from tests import standin
 
@@ -372,3 +373,13 @@ class TestFit:
             nn.fit(model, F.cross_entropy, optimizer, (X, labels), epochs=2, progress=False)
         for a, b in zip(weights(model), before, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_the_command_line_trains_and_draws_there(gpu, tmp_path, capsys):
+    out = tmp_path / "run"
+    given = ["digits", "--device", "cuda", "--hidden", "5", "--epochs", "1", "--batch", "5000", "--out", str(out)]
+    assert main(given) == 0
+    assert "on cuda, from seed 0" in capsys.readouterr().out
+    assert (out / "graph.svg").exists()
+    assert {p.device for p in nn.load_model(out / "model.npz").parameters()} == {"cpu"}
+    assert gpu.counts.kernels > 100
