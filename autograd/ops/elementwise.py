@@ -478,7 +478,7 @@ def trunc(xp, x):
 trunc.vjp(x=lambda xp, g: xp.zeros_like(g))
 
 
-@op("next", tex=r"\operatorname{{nextafter}}({x}, {y})", broadcasts=True)
+@op("next", text="nextafter({x}, {y})", tex=r"\operatorname{{nextafter}}({x}, {y})", broadcasts=True)
 def nextafter(xp, x, y):
     """Elementwise the number that follows ``x`` in its dtype, on the way to ``y``. Its gradient goes to ``x`` alone.
 

@@ -194,7 +194,7 @@ def test_any_text_is_computed_or_refused_with_its_place(text):
         ("L = exp(x=w, x=w)", "x is given twice", "x=w"),
         ("L = sum(w, axis=0, axis=0)", "axis is given twice", "axis=0"),
         ("L = exp(w, w)", "exp(x) was given 2 arguments", "w"),
-        ("L = reshape(w)", "reshape(x, shape=) needs shape=, a literal", "reshape(w)"),
+        ("L = reshape(w)", "reshape(x, shape=, copy=None) needs shape=, a literal", "reshape(w)"),
         ("L = mean(squared_error(w, 1, reduction='x'))", "the words that a parameter may have are", "'x'"),
         ("L = concat(*w)", "a starred argument has no place in an expression", "*w"),
         ("L = sum(**w)", "a starred argument has no place in an expression", "**w"),
