@@ -165,14 +165,14 @@ def _cupy() -> tuple[Any, int]:
     except Exception as error:  # it is there, and broken: its own words may fill a page
         raise _no_cupy(error) from None
     try:
-        count = cupy.cuda.runtime.getDeviceCount()
+        count, said = cupy.cuda.runtime.getDeviceCount(), "it counts 0"
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise DeviceError(
-            f"device 'cuda' is not available here: CuPy finds no GPU with a driver for its CUDA ({error}); use device "
-            f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
-        ) from None
+        count, said = 0, str(error)
     if not count:
-        raise DeviceError("device 'cuda' is not available: CuPy finds no GPU. Use device 'cpu'.")
+        raise DeviceError(
+            f"device 'cuda' is not available here: CuPy finds no GPU with a driver for its CUDA ({said}); use device "
+            f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
+        )
     return cupy, count
 
 

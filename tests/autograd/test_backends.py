@@ -200,7 +200,7 @@ class TestCuPyThatFindsNoGPU:
 
     def test_no_device(self, cupy):
         cupy.cuda.runtime.getDeviceCount = lambda: 0
-        with pytest.raises(DeviceError, match=r"device 'cuda' is not available: CuPy finds no GPU\. Use device 'cpu'"):
+        with pytest.raises(DeviceError, match=r"finds no GPU .* \(it counts 0\); use device 'cpu', or install"):
             Tensor([1.0]).to("cuda:0")
 
     def test_a_device_too_many(self, cupy):
