@@ -79,7 +79,7 @@ DIFFERENCES = {
         "x[mask], nonzero": "wait for the device, to know how many there are",
         "x[indices], take": "an index out of range comes in again at the other end",
         "x[indices] = values": "which value stays is open where an index comes twice",
-        "linalg.inv, linalg.solve, linalg.cholesky": "say nothing of a singular matrix unless asked to by cupyx.errstate",
+        "linalg.inv, linalg.solve, linalg.cholesky": "say nothing of a singular matrix unless cupyx.errstate asks",
         "add.at": "int32, uint32, uint64, float16, float32, float64 only",
         "maximum.at": "int32, uint32, uint64, float32, float64 only",
         "zeros, arange and the like": "on the current device, which is not always that of the arrays at hand",
