@@ -120,7 +120,7 @@ class Source:
     def __init__(self, program: Program, homes: dict[Value, Any], space: Any) -> None:
         self.program, self.space = program, space
         self.steps = fuse(program)
-        self.numbers = numbers(program)
+        self.numbers, self.views = numbers(program), _views(self.steps)
         self.in_place = updated_in_place(program, self.steps)
         self.arrays = dict(homes)
         self.scope = {name: getattr(space.module, name) for name in ("broadcast_to", "empty", "matmul")}
@@ -269,19 +269,32 @@ class Source:
         copies = [(s, v) for s, v in self.program.updates.items() if self.in_place.get(v) is not s]
         names = [self.of(v) for _, v in copies]
         for i, (_, value) in enumerate(copies):
-            if value.kind == "state":
+            if self._root(value) in self.program.updates:
                 before = self.name(f"{names[i]}_before")
                 self.lines.append(f"{before} = {names[i]}.copy()")
                 names[i] = before
         self.lines += [f"{self.of(s)}[...] = {name}" for (s, _), name in zip(copies, names, strict=True)]
 
+    def _root(self, value: Value) -> Value:
+        """The value whose memory ``value`` shows."""
+        while value in self.views:
+            value = self.views[value]
+        return value
+
     def _returned(self, value: Value) -> str:
-        root = value
-        makers = {s.out: s for s in self.steps if not isinstance(s, Kernel) and (is_view(s) or s.op == "piece")}
-        while root in makers:
-            root = makers[root].args[0]
+        """A result: a copy of what outlives the call, taken before it is written to where the old value is wanted."""
+        root = self._root(value)
+        if root in self.program.updates:
+            before = self.name(f"{value.name}_before")
+            self.lines.insert(0, f"{before} = {self.of(value)}.copy()")
+            return before
         lasting = root.kind != "temporary" or root in self.arrays or root in self.in_place
         return f"{self.of(value)}.copy()" if lasting else self.of(value)
+
+
+def _views(steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
+    """What each view is a view of."""
+    return {s.out: s.args[0] for s in steps if not isinstance(s, Kernel) and (is_view(s) or s.op == "piece")}
 
 
 def _writes(instruction: Instruction) -> bool:

@@ -78,7 +78,9 @@ class Match:
             if b.kind != "state" or b not in self.program.updates or b in self.states.values():
                 return False
             self.states[a] = b
-            return self.alike(self.program.updates[a], self.program.updates[b], shape, other)
+            new = self.program.updates[a]
+            # A value that is only moved there, as by an exchange, is not computed together with others.
+            return self.alike(new, self.program.updates[b], shape, other) and new not in self.leaves
         x, y = self.producers.get(a), self.producers.get(b)
         if x is not None and x.op in ELEMENTWISE and all(v.shape in (shape, ()) for v in x.args):
             same = y is not None and y.op == x.op and len(y.args) == len(x.args)

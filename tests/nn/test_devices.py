@@ -210,6 +210,38 @@ class TestCompiled:
         assert [t.item() for t in first] == [2.0, 4.0]
         assert w.item() == 3.0
 
+    @pytest.mark.parametrize("device", ["cpu", "cuda"])
+    def test_old_values_are_returned_as_they_were(self, gpu, device):
+        w = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], device=device)
+
+        @ag.compile
+        def step():
+            old, turned = w.detach(), w.T
+            with ag.no_grad():
+                w[...] = w + 1.0
+            return old, turned, w
+
+        for start in (1.0, 2.0):
+            old, turned, new = step()
+            assert old.tolist() == [[start, start + 1], [start + 2, start + 3]]
+            assert turned.tolist() == [[start, start + 2], [start + 1, start + 3]]
+            assert new.tolist() == [[start + 1, start + 2], [start + 3, start + 4]]
+
+    @pytest.mark.parametrize("device", ["cpu", "cuda"])
+    def test_states_that_exchange_their_values(self, gpu, device):
+        a, b, c = (ag.Tensor(x, device=device) for x in ([1.0, 2.0], [3.0, 4.0], [[1.0, 2.0], [3.0, 4.0]]))
+
+        @ag.compile
+        def step():
+            with ag.no_grad():
+                old = a + 0.0
+                a[...], b[...], c[...] = b, old, c.T
+
+        step()
+        assert [t.tolist() for t in (a, b, c)] == [[3.0, 4.0], [1.0, 2.0], [[1.0, 3.0], [2.0, 4.0]]]
+        step()
+        assert [t.tolist() for t in (a, b, c)] == [[1.0, 2.0], [3.0, 4.0], [[1.0, 2.0], [3.0, 4.0]]]
+
     def test_what_has_no_kernel_runs_on_the_device_as_well(self, gpu):
         x = np.random.default_rng(0).normal(size=(4, 4))
 
