@@ -161,7 +161,7 @@ def pack(program: Program, small: int = SMALL) -> Program:
                 taken |= {*match.states.values()}
         roles = group[0][1].states if group else ()
         kept = all(may_lie_together(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
-        if len(group) > 1 and kept:
+        if len(group) > 1 and kept and any(state is first for state, _ in group):
             together = packed(program, [group])
             if together is not None:
                 return pack(together, small)
