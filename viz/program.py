@@ -402,7 +402,8 @@ class _Drawing:
             self.card[value] = key
             if value.kind == "knob":
                 named = text(clipped(value.name), style.NAME, theme.ink, bold=True)
-                rows.append(row(cell(text("KNOB  ", style.TAG, theme.muted), named, align="LEFT")))
+                tags = text("KNOB  ", style.TAG, theme.muted), text("  read at each call", style.CAPTION, theme.muted)
+                rows.append(row(cell(tags[0], named, tags[1], align="LEFT")))
             else:
                 rows.append(row(self._line(value, theme.ink, theme.muted, main=False)))
         self.picture.node(key, table(*rows, **self._frame(theme.data, theme.data_bg)), cls="card knob")
