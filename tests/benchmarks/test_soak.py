@@ -1,6 +1,7 @@
 """The soak in short, and whether it would see what it looks for."""
 
 import gc
+import mmap
 import random
 import re
 import subprocess
@@ -30,7 +31,12 @@ def test_a_short_soak_is_flat_and_leaves_whole_checkpoints():
 
 def test_what_piles_up_is_seen():
     kept = []
-    leaking = soak.repeated(100, lambda: kept.append([0] * 10_000), collect=True)
+
+    def keep():
+        kept.append(mmap.mmap(-1, 1 << 17))  # pages of their own: an allocator may have free ones in hand
+        kept[-1].write(bytes(1 << 17))
+
+    leaking = soak.repeated(100, keep, collect=True)
     assert leaking.growth()[0] > soak.GROWTH
     assert not leaking.is_flat()
     few = soak.repeated(200, lambda: kept.append([]), collect=True)
