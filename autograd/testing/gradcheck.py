@@ -21,7 +21,7 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
-from autograd.given import check_function
+from autograd.given import check_function, number, whole
 from autograd.graph import Graph
 from autograd.op import describe
 from autograd.ops.shaping import concat, reshape
@@ -131,6 +131,11 @@ def _checked(
     seed: int,
 ) -> bool:
     """The check at the inputs as they are, and where that fails in less than float64, in float64."""
+    for name, value in (("eps", eps), ("atol", atol), ("rtol", rtol)):
+        if value is not None:
+            number(value, name, 0)
+    whole(max_elements, "max_elements", 0)
+    whole(seed, "seed", 0)
     point = point_of(f, inputs, eps, seed)
     vacuous = point_of is _second
     try:

@@ -286,7 +286,7 @@ class TestMessage:
         assert "log is not finite a step away from here: move the input from the edge of its domain." in said
 
     def test_infinite_slopes_are_never_within_a_tolerance(self):
-        assert "by the rules     inf" in message(ag.sqrt, [0.0], atol=np.inf)
+        assert "by the rules     inf" in message(ag.sqrt, [0.0], atol=1e300)
 
 
 class TestLarge:
