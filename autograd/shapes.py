@@ -22,7 +22,7 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
     """
     if axis is None:
         return tuple(range(ndim))
-    given = tuple(axis) if isinstance(axis, Sequence) and not isinstance(axis, str) else (axis,)
+    given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     for a in given:
         if not hasattr(a, "__index__"):
             raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.")

@@ -49,7 +49,7 @@ def _paired(primals: Any, tangents: Any) -> list[Tensor]:
     """The tangents as Tensors, one for each primal."""
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, list | tuple):
-            raise DTypeError(f"{name} are a tuple, one entry for each argument, as in (x,); they are {describe(given)}.")
+            raise DTypeError(f"{name} are a tuple, one for each argument, as in (x,); they are {describe(given)}.")
     if len(primals) != len(tangents):
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
     return [asarray(t) for t in tangents]

@@ -22,6 +22,7 @@ ROOMS = (
     ("linalg", "fft"),
     ("tensor", "random"),
     ("ops",),
+    ("given",),
     ("op", "anomaly"),
     ("dtypes",),
     ("backends",),
@@ -32,7 +33,7 @@ ROOMS = (
 HEIGHT = {room: -height for height, rooms in enumerate(ROOMS) for room in rooms}
 
 JOBS = ("nn/digits.py", "nn/predict.py")
-NUMPY = ("autograd/backends.py", "autograd/testing/", "nn/data/", "nn/saving.py", *JOBS, "viz/")
+NUMPY = ("autograd/backends.py", "autograd/compiler/", "autograd/testing/", "nn/data/", "nn/saving.py", *JOBS, "viz/")
 GRAPHVIZ = ("viz/render.py",)
 CUPY = ("autograd/backends.py",)
 COMMAND_LINE = ("nn/__main__.py", "nn/digits.py")

@@ -17,6 +17,7 @@ TREE = {
     "WriteError": OSError,
     "GradientError": RuntimeError,
     "DeclarationError": TypeError,
+    "TraceError": TypeError,
     "AnomalyError": FloatingPointError,
     "GradcheckError": AssertionError,
 }

@@ -930,7 +930,8 @@ class TestNumPy:
         ):
             np.add(x, 1.0, dtype="float32")
         with pytest.raises(
-            DTypeError, match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, axis=None, "
+            DTypeError,
+            match=r"np\.std can't be recorded as it is called \(.*'dtype'\): autograd has std\(x, axis=None, ",
         ):
             np.std(x, dtype="float32")
 
