@@ -222,15 +222,16 @@ class TestEngines:
         assert [engine.origin for engine in render.engines()] == ["wheel"]
         assert Path(render.engines()[0].path).is_file()
 
-    def test_the_system_comes_first(self, tmp_path, monkeypatch):
+    def test_the_wheel_comes_first_so_that_pictures_are_alike(self, tmp_path, monkeypatch):
         program(tmp_path, "")
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert [engine.origin for engine in render.engines()] == ["system", "wheel"]
+        assert [engine.origin for engine in render.engines()] == ["wheel", "system"]
 
-    def test_a_system_engine_that_fails_gives_way(self, picture, tmp_path, monkeypatch):
-        program(tmp_path, "sys.exit('no plugin for png')")
+    def test_an_engine_that_fails_gives_way(self, picture, tmp_path, monkeypatch):
+        program(tmp_path, "sys.stdout.write('the png of a system')")
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert picture.png().startswith(b"\x89PNG")
+        monkeypatch.setattr(render, "_wheel", lambda: str(program(tmp_path, "sys.exit('it broke')", "wheel")))
+        assert picture.png() == b"the png of a system"
 
     def test_the_environment_names_one(self, picture, tmp_path, monkeypatch):
         path = program(tmp_path, "sys.stdout.write('<svg>\\n' + ' '.join(sys.argv[1:]) + '</svg>')", "mine")
