@@ -27,8 +27,11 @@ Say = Callable[[str], None]
 # The source tree is importable for glassgrad alone: HIPS autograd has its import name. A package that is already
 # imported finds its own modules without the path.
 START = """
+import os
 import sys
-_, root, contestant = sys.argv
+_, root, contestant, threads = sys.argv
+if hasattr(os, "sched_setaffinity"):  # where it can be had: JAX takes every core that it may run on
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
 sys.path.insert(0, root)
 from benchmarks import worker
 if not contestant.startswith("glassgrad"):
@@ -61,7 +64,7 @@ class Process:
     def __init__(self, contestant: Contestant, threads: int) -> None:
         self.contestant = contestant
         self.process = subprocess.Popen(
-            [str(python_of(contestant)), "-P", "-c", START, str(ROOT), contestant.key],
+            [str(python_of(contestant)), "-P", "-c", START, str(ROOT), contestant.key, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
