@@ -205,14 +205,19 @@ class Ufunc:
 
 
 class Generator:
-    """CuPy's generator: draws are made on the device."""
+    """CuPy's generator: draws are made on the device that was current when it was made, and on no other."""
+
+    __module__ = "cupy.random"
 
     def __init__(self, seed: int, kind: type[Array]) -> None:
         self.bit_generator, self.kind = np.random.default_rng(seed), kind
+        self.device = kind.machine.current
 
     def __getattr__(self, name: str) -> Any:
         if name not in NAMES["Generator"]:
             raise AttributeError(f"cupy.random.Generator has no {name}")
+        if self.kind.machine.current != self.device:
+            raise RuntimeError("This Generator state is allocated in a different device")
         return lambda *args, **kwargs: self.kind(np.asarray(getattr(self.bit_generator, name)(*args, **kwargs)))
 
 
@@ -300,6 +305,14 @@ def computed(body: str, names: dict[str, Any]) -> Any:
     return None
 
 
+def check_ascii(name: str, *texts: str) -> None:
+    """Refuse what CuPy, and CUDA's compiler at run time, would."""
+    if not re.fullmatch("[a-zA-Z_][a-zA-Z_0-9]*", name):
+        raise ValueError(f'Invalid kernel name: "{name}"')
+    if not all(map(str.isascii, texts)):
+        raise RuntimeError(f"{name}: unrecognized token")
+
+
 class Elementwise:
     """CuPy's ``ElementwiseKernel``, its body read line by line."""
 
@@ -307,6 +320,7 @@ class Elementwise:
         self, kind: type[Array], in_params: str, out_params: str, operation: str, name: str, preamble: str = ""
     ) -> None:
         self.kind, self.operation, self.name = kind, operation, name
+        check_ascii(name, in_params, out_params, operation, preamble)
         self.inputs, self.outputs = parameters(in_params), parameters(out_params)
 
     def __call__(self, *args: Any) -> Any:
@@ -314,6 +328,8 @@ class Elementwise:
         given, outs = args[: len(self.inputs)], args[len(self.inputs) :]
         if outs and len(outs) != len(self.outputs):
             raise TypeError(f"Wrong number of arguments for {self.name!r}: give all results or none")
+        if not any(isinstance(x, Array) for x in args):
+            raise ValueError("Loop size is undecided.")
         names = _typed(self.inputs, given, self.kind, self.name)
         shape = outs[0].shape if outs else np.broadcast_shapes(*(np.shape(x) for x in names.values()))
         with np.errstate(all="ignore"):
@@ -337,6 +353,7 @@ class Reduction:
         identity: str, name: str, preamble: str = "",
     ) -> None:  # fmt: skip
         self.kind, self.name, self.entry, self.post = kind, name, map_expr, post_map_expr.partition(" = ")[2]
+        check_ascii(name, in_params, out_params, map_expr, post_map_expr, preamble)
         self.inputs, (self.output,) = parameters(in_params), parameters(out_params)
         self.preamble = preamble
         self.combine = {"a + b": np.add, "a * b": np.multiply}.get(reduce_expr) or (

@@ -212,7 +212,7 @@ class Source:
             options = f", axis={params['axis']}" + (", keepdims=True" if params["keepdims"] else "")
             if not whole:
                 inputs[0] = f"broadcast_to({inputs[0]}, {shape})"
-        elif given or not whole:
+        elif given or not whole or all(v.kind == "knob" or v in self.numbers for v in kernel.inputs):
             for value, out in zip(kernel.outputs, outputs, strict=True):
                 if value not in given:
                     self.lines.append(f"{out} = empty({value.shape}, {str(value.dtype)!r})")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,11 +91,14 @@ LIMITS = """
 
 WORDS = frozenset(
     (
-        "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete",
-        "do", "double", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto",
-        "if", "inline", "int", "long", "mutable", "namespace", "new", "operator", "private", "protected", "public",
-        "register", "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw",
-        "true", "try", "typedef", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while",
+        "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
+        "char", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete", "do",
+        "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
+        "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
+        "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "return", "short",
+        "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
+        "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using",
+        "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
         "a", "b", "i", "n", "T", "INFINITY", "NAN", "fabs", "fmod", "pow",
     )
 )  # fmt: skip
@@ -122,11 +126,11 @@ class Kernel:
         for value in [*self.inputs, *(i.out for i in (*self.instructions, *self.behind)), *self.outputs]:
             if value in self.names:
                 continue
-            name = re.sub(r"\W|^_+", "_", value.name).strip("_") or "x"
+            name = in_ascii(value.name).strip("_") or "x"
             name = f"x_{name}" if name[0].isdigit() or name in WORDS or name in EXPRESSIONS else name
-            while name in taken:
+            while {name, f"{name}_out"} & taken:
                 name += "_"
-            taken.add(name)
+            taken |= {name, f"{name}_out"}
             self.names[value] = name
 
     @property
@@ -215,6 +219,17 @@ class Kernel:
         """The kernel itself; CuPy compiles it when it is first called."""
         maker = cupy.ElementwiseKernel if self.reduction is None else cupy.ReductionKernel
         return maker(*self.arguments, preamble=self.preamble)
+
+
+def in_ascii(name: str) -> str:
+    """A name as CUDA's compiler and CuPy take it: ``sigma`` for σ.
+
+    >>> in_ascii("d_σ"), in_ascii("ŷ")
+    ('d_sigma', 'y')
+    """
+    signs = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    text = "".join(c if c.isascii() else unicodedata.name(c, "x").split()[-1].lower() for c in signs)
+    return re.sub(r"\W", "_", text, flags=re.ASCII)
 
 
 def _block(text: str) -> str:
@@ -319,7 +334,7 @@ def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
             updated = [states[v].name for v in step.outputs if v in states]
             made = next((v.name for v in step.outputs if not re.fullmatch(r"(packed_)?t(_?\d+)*", v.name)), "")
             does = "_".join(dict.fromkeys(i.op for i in step.instructions))
-            base = f"update_{updated[0]}" if updated else made or does[:40].strip("_")
+            base = in_ascii(f"update_{updated[0]}" if updated else made or does[:40].strip("_"))
             name, count = f"{base}_kernel", 1
             while name in names:
                 count += 1

@@ -215,7 +215,12 @@ class Tracer:
             return self.constant(numpy.asarray(x, dtype=dtype)[()])
         if not hasattr(x, "dtype") or backends.is_host(x):
             return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
-        return self.read(wrap(x), x).value  # type: ignore[no-any-return]
+        token = TRACER.set(None)  # which would take the Tensor for one of its own
+        try:
+            tensor = wrap(x)
+        finally:
+            TRACER.reset(token)
+        return self.read(tensor, x).value  # type: ignore[no-any-return]
 
     def meet(self, array: Any) -> None:
         """Note where the arrays of the program are, which is one place."""

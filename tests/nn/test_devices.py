@@ -242,6 +242,47 @@ class TestCompiled:
         step()
         assert [t.tolist() for t in (a, b, c)] == [[1.0, 2.0], [3.0, 4.0], [[1.0, 2.0], [3.0, 4.0]]]
 
+    def test_names_of_parameters_may_be_greek(self, gpu):
+        w = nn.Parameter([1.0, 2.0], name="σ", device="cuda")
+        optimizer = nn.optim.SGD([w], lr=0.5)
+
+        @ag.compile
+        def step(x):
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            optimizer.step()
+
+        step(ag.ones(2, dtype="float32", device="cuda"))
+        assert w.tolist() == [0.5, 1.5]
+        assert "update_sigma_kernel(lr_of['lr'], x, σ, σ)" in step.source
+
+    def test_what_is_computed_of_a_learning_rate_alone(self, gpu):
+        """CuPy can't tell how large a kernel is that is given numbers only."""
+
+        class Absolute(nn.optim.SGD):
+            def _update(self, group):
+                for p in group["params"]:
+                    p._set(p.data - abs(group["lr"]) * p.grad.data)
+
+        w = nn.Parameter([1.0, 2.0], device="cuda")
+        optimizer = Absolute([w], lr=0.5)
+
+        @ag.compile
+        def step(x):
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            optimizer.step()
+
+        step(ag.ones(2, dtype="float32", device="cuda"))
+        assert w.tolist() == [0.5, 1.5]
+
+    def test_what_is_made_there_while_it_is_traced(self, gpu):
+        f = ag.compile(lambda x: x * ag.ones(2, device="cuda") + ag.eye(2, device="cuda")[0])
+        assert f(ag.Tensor([1.0, 2.0], device="cuda")).tolist() == [2.0, 2.0]
+        g = ag.compile(ag.hessian(lambda x: (x**3).sum()))
+        for _ in range(2):
+            assert g(ag.Tensor([1.0, 2.0], device="cuda")).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+
     def test_what_has_no_kernel_runs_on_the_device_as_well(self, gpu):
         x = np.random.default_rng(0).normal(size=(4, 4))
 

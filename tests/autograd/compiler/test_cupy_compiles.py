@@ -122,3 +122,20 @@ def test_a_step(compiles, activation, optimizer, loss):
     assert len(kernels) > 5
     for kernel in kernels:
         compiles(frame(kernel))
+
+
+def test_names_of_any_script(compiles):
+    w = nn.Parameter([1.0, 2.0], name="σ")
+    update = nn.optim.SGD([w], lr=0.1)
+
+    def step(x, y):
+        update.zero_grad()
+        value = (ag.exp(w * x) * y).sum()
+        value.backward()
+        update.step()
+        return value
+
+    program = optimized(ag.trace(step, *(ag.Tensor([1.0, 2.0], dtype="float32", name=n) for n in ("ŷ", "xor"))))
+    for kernel in fuse(program):
+        if isinstance(kernel, Kernel):
+            compiles(frame(kernel))

@@ -316,6 +316,20 @@ def test_names_are_those_of_cpp():
     assert kernel.in_params in ("float64 x_double, float64 y", "float64 y, float64 x_double")
 
 
+@pytest.mark.parametrize(("name", "called"), [("σ", "sigma"), ("d_Σ₁", "d_sigma1"), ("ŷ", "y"), ("xor", "x_xor")])
+def test_names_are_ascii_and_no_words(name, called):
+    x = ag.Tensor(np.ones(3), name=name)
+    (kernel,) = kernels_of(lambda z: ag.exp(x * z), ag.ones(3))
+    assert called in {text.split()[1] for text in kernel.in_params.split(", ")}
+    assert kernel.source.isascii()
+
+
+def test_an_argument_is_not_called_as_a_result():
+    y_out, y = Value("input", (3,), F64, "y_out"), Value("temporary", (3,), F64, "y")
+    kernel = Kernel("one", [y_out], [y], [Instruction("exp", (y_out,), {}, y)])
+    assert (kernel.in_params, kernel.out_params) == ("float64 y_out", "float64 y__out")
+
+
 # ---------------------------------------------------------------------------------------------------------- compilers
 
 
