@@ -270,13 +270,14 @@ def generator_on(device: str | None, generator: Any) -> Any:
     """What draws on ``device`` for a NumPy ``generator``: itself on the CPU, on a GPU one of CuPy's that it seeds, so
     that draws are not copied there. One of CuPy's stays as it is.
     """
-    number = None if device is None or _is_cupy(type(generator)) else _number_of(device)
-    return generator if number is None else _generator_there(_cupy_space(number), generator)
+    if device is None or _number_of(device) is None:
+        return generator
+    space = space_on(device)  # CuPy's generators draw only while their device is the current one
+    return generator if _is_cupy(type(generator)) else _generator_there(space, generator)
 
 
 @lru_cache(maxsize=64)
 def _generator_there(space: Namespace, generator: Any) -> Any:
-    space.enter()  # type: ignore[misc]
     return space.module.random.default_rng(int(generator.integers(2**63)))
 
 

@@ -208,6 +208,16 @@ class TestWhere:
         again = ag.random.uniform((3,), generator=np.random.default_rng(0), device="cuda")
         np.testing.assert_array_equal(again.data.held, first.data.held)
 
+    def test_a_draw_on_another_gpu_than_the_last_operation(self, gpu):
+        """CuPy's generators refuse to draw while another device than theirs is the current one."""
+        rng = np.random.default_rng(0)
+        ag.random.uniform((3,), generator=rng, device="cuda:1")
+        with gpu.cuda.Device(1):
+            there = gpu.random.default_rng(0)
+        for generator in (rng, there):
+            ag.ones(2, device="cuda:0").sum()
+            assert ag.random.uniform((3,), generator=generator, device="cuda:1").device == "cuda:1"
+
 
 class TestRefused:
     def test_mixed_devices_by_both_names(self, gpu):
