@@ -25,8 +25,9 @@ ROW = 700
 """One row of an elementwise call that broadcasts a row or a column."""
 REDUCED_ROW = 6_000
 """One row that is reduced by itself."""
-SLOW = 1.35
-"""A product whose second operand is read across its rows."""
+ACROSS = 2, 17
+"""One entry of the first, or of the second, operand of a product that BLAS reads across its rows, to copy it in blocks:
+a large share where the product has few rows, and next to nothing in a large one."""
 
 
 def is_matrix(value: Value) -> bool:
@@ -115,14 +116,17 @@ def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float
     """What an instruction costs where the matrices are ``flipped`` that are kept transposed."""
     op, out, args = instruction.op, instruction.out, instruction.args
     if op == "with_ones" and args[0].kind != "temporary":  # copied, from the other order
-        return CALL + 4 * ENTRY * shapes.size(args[0].shape)
+        return CALL + 6 * ENTRY * shapes.size(args[0].shape)
     if op in ("permute_dims", "reshape", "piece", "with_ones", "pack") or not out.shape:
         return 0
     if op == "matmul" and all(len(a.shape) == 2 for a in args):
         first, second = args[::-1] if flipped(out) else args
-        across = [is_matrix(x) and flipped(x) ^ flipped(out) for x in (first, second)]
-        work = shapes.size(args[0].shape) * args[1].shape[1]
-        return CALL + work * (SLOW if across[1] else 1.1 if across[0] else 1.0)
+        copied = sum(
+            entry * shapes.size(operand.shape)
+            for entry, operand in zip(ACROSS, (first, second), strict=True)
+            if is_matrix(operand) and flipped(operand) ^ flipped(out)
+        )
+        return CALL + shapes.size(args[0].shape) * args[1].shape[1] + copied
     if op in REDUCTIONS and len(args[0].shape) == 2 and is_matrix(args[0]):
         axes = shapes.normalize_axes(instruction.params["axis"], 2)
         turned = flipped(args[0])
