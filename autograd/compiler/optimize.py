@@ -29,11 +29,29 @@ def _absorbs(instruction: Instruction, value: Value, scale: Value) -> bool:
     return instruction.op == "multiply" and set(instruction.args) == {value, scale} and value is not scale
 
 
-def _scaled_by(
-    start: Value, scale: Value, uses: dict[Value, list[Instruction]], last: set[Value]
-) -> tuple[set[Value], set[Value]] | None:
-    """What else is multiplied by ``scale`` if ``start`` is, and the products by it that this makes needless;
-    ``None`` where it would reach what must not change."""
+def _carries(use: Instruction, value: Value) -> bool:
+    """Whether the result is scaled as ``value`` is, if what else it is made of allows it."""
+    return (
+        use.op in _LINEAR_IN_ONE
+        or (use.op in _LINEAR_IN_EACH and use.args.count(value) == 1)
+        or (use.op == "divide" and use.args[0] is value and use.args[1] is not value)
+        or use.op in _LINEAR_IN_ALL
+    )
+
+
+def _fixed(program: Program, scale: Value, uses: dict[Value, list[Instruction]], last: set[Value]) -> set[Value]:
+    """What can't be multiplied by ``scale`` because it would reach what must not change."""
+    found = set(last)
+    for instruction in reversed(program.instructions):
+        out = instruction.out
+        if any(not _absorbs(u, out, scale) and (u.out in found or not _carries(u, out)) for u in uses[out]):
+            found.add(out)
+    return found
+
+
+def _scaled_by(start: Value, scale: Value, uses: dict[Value, list[Instruction]]) -> set[Value] | None:
+    """The products by ``scale`` that are needless if ``start``, which is not `_fixed`, is multiplied by it; ``None``
+    where something would be scaled twice, or one half of a sum."""
     scaled: set[Value] = set()
     done: set[Value] = set()
     pending: list[Value] = [start]
@@ -42,22 +60,13 @@ def _scaled_by(
         value = pending.pop()
         if value in scaled:
             continue
-        if value in last:
-            return None
         scaled.add(value)
         for use in uses[value]:
             if _absorbs(use, value, scale):
                 done.add(use.out)
-            elif (
-                use.op in _LINEAR_IN_ONE
-                or (use.op in _LINEAR_IN_EACH and use.args.count(value) == 1)
-                or (use.op == "divide" and use.args[0] is value and use.args[1] is not value)
-                or use.op in _LINEAR_IN_ALL
-            ):
+            else:
                 pending.append(use.out)
                 later.append((use, value))
-            else:
-                return None
     for use, value in later:
         others = [arg for arg in use.args if arg is not value]
         if use.op in _LINEAR_IN_ALL:
@@ -65,7 +74,7 @@ def _scaled_by(
                 return None
         elif any(arg in scaled for arg in others):
             return None
-    return scaled, done
+    return done
 
 
 def scale_folding(program: Program) -> Program:
@@ -92,16 +101,17 @@ def _best_fold(program: Program, uses: Any, last: Any, products: dict[Value, int
         if count < 2:
             continue
         after = made_at.get(scale, -1)
+        fixed = _fixed(program, scale, uses, last)
         for instruction in program.instructions:
             start = instruction.out
-            if not start.shape or start.dtype != scale.dtype or instruction.op in VIEWS:
+            if not start.shape or start.dtype != scale.dtype or instruction.op in VIEWS or start in fixed:
                 continue
-            found = _scaled_by(start, scale, uses, last)
-            if found is None or len(found[1]) < 2:
+            done = _scaled_by(start, scale, uses)
+            if done is None or len(done) < 2:
                 continue
             if after > made_at[start] and not _can_move(program, scale, made_at[start]):
                 continue
-            return _folded(program, start, scale, found[1])
+            return _folded(program, start, scale, done)
     return None
 
 

@@ -67,32 +67,40 @@ class Match:
 
     def alike(self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape) -> bool:
         """Whether ``a``, of a state of ``shape``, corresponds to ``b``, of one of shape ``other``."""
-        if a.shape != shape or b.shape != other:
-            return a is b and not a.shape
-        if a in self.pairs:
-            return self.pairs[a] is b
-        if a.dtype != b.dtype:
-            return False
-        self.pairs[a] = b
-        if a.kind == "state" and a in self.program.updates:
-            if b.kind != "state" or b not in self.program.updates or b in self.states.values():
+        pending = [(a, b)]
+        while pending:  # a loop: what a state was computed from may be thousands of calls deep
+            further = self._further(*pending.pop(), shape, other)
+            if further is None:
                 return False
+            pending += further[::-1]
+        # A value that is only moved to a state, as by an exchange, is not computed together with others.
+        return not any(self.program.updates[state] in self.leaves for state in self.states)
+
+    def _further(
+        self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape
+    ) -> list[tuple[Value, Value]] | None:
+        """What else must correspond if ``a`` and ``b`` do; ``None`` where they do not."""
+        if a.shape != shape or b.shape != other:
+            return [] if a is b and not a.shape else None
+        if a in self.pairs:
+            return [] if self.pairs[a] is b else None
+        if a.dtype != b.dtype:
+            return None
+        self.pairs[a] = b
+        updates = self.program.updates
+        if a.kind == "state" and a in updates:
+            if b.kind != "state" or b not in updates or b in self.states.values():
+                return None
             self.states[a] = b
-            new = self.program.updates[a]
-            # A value that is only moved there, as by an exchange, is not computed together with others.
-            return self.alike(new, self.program.updates[b], shape, other) and new not in self.leaves
+            return [(updates[a], updates[b])]
         x, y = self.producers.get(a), self.producers.get(b)
         if x is not None and x.op in ELEMENTWISE and all(v.shape in (shape, ()) for v in x.args):
             same = y is not None and y.op == x.op and len(y.args) == len(x.args)
-            return (
-                same
-                and y is not None
-                and all(self.alike(p, q, shape, other) for p, q in zip(x.args, y.args, strict=True))
-            )
+            return list(zip(x.args, y.args, strict=True)) if same and y is not None else None
         if x is None or y is None or (y.op in ELEMENTWISE and all(v.shape in (other, ()) for v in y.args)):
-            return False
+            return None
         self.leaves[a] = b
-        return True
+        return []
 
 
 def same_counters(program: Program) -> Program:
@@ -123,23 +131,40 @@ def same_counters(program: Program) -> Program:
 
 def _leaves(value: Value, producers: dict[Value, Instruction]) -> Iterable[Value]:
     """What a number is computed from, apart from constants; itself where it is no arithmetic of numbers."""
-    if value.kind == "constant":
-        return
-    instruction = producers.get(value)
-    if instruction is None or instruction.op not in ELEMENTWISE or value.shape:
-        yield value
-        return
-    for arg in instruction.args:
-        yield from _leaves(arg, producers)
+    met: dict[Value, None] = {}
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if value.kind == "constant" or value in met:
+            continue
+        met[value] = None
+        instruction = producers.get(value)
+        if instruction is None or instruction.op not in ELEMENTWISE or value.shape:
+            yield value
+        else:
+            pending += instruction.args
 
 
 def _same_count(x: Value, y: Value, a: Value, b: Value, producers: dict[Value, Instruction]) -> bool:
-    if x is a or y is b:
-        return x is a and y is b
-    p, q = producers.get(x), producers.get(y)
-    if p is None or q is None:
-        return x is y
-    return p.op == q.op and all(_same_count(s, t, a, b, producers) for s, t in zip(p.args, q.args, strict=True))
+    """Whether ``x`` is computed from ``a`` as ``y`` is from ``b``."""
+    met: set[tuple[Value, Value]] = set()
+    pending = [(x, y)]
+    while pending:
+        pair = x, y = pending.pop()
+        if pair in met or (x is a and y is b):
+            continue
+        met.add(pair)
+        p, q = producers.get(x), producers.get(y)
+        if x is a or y is b:
+            return False
+        if p is None or q is None:
+            if x is not y:
+                return False
+        elif p.op != q.op:
+            return False
+        else:
+            pending += zip(p.args, q.args, strict=True)
+    return True
 
 
 def pack(program: Program, small: int = SMALL) -> Program:

@@ -19,6 +19,7 @@ class Rewriter:
         self.instructions: list[Instruction] = []
         self.producers: dict[Value, Instruction] = {}
         self.now: dict[Value, Value] = {}
+        self.counts: dict[str, int] = {}
         self.taken = {*ELEMENTWISE, *(value.name for value in program.values())}
         self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
         self.constants = {(v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape}
@@ -41,9 +42,9 @@ class Rewriter:
     def name(self, base: str) -> str:
         """A name that is not taken, ``base`` with a number where need be."""
         base = base.rstrip("0123456789").rstrip("_") or base
-        count, name = 1, base
+        name = base
         while name in self.taken:
-            count += 1
+            count = self.counts[base] = self.counts.get(base, 1) + 1
             name = f"{base}_{count}"
         self.taken.add(name)
         return name

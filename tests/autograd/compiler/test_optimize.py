@@ -260,3 +260,20 @@ def test_long_programs_compile_without_recursion() -> None:
 
     x = ag.Tensor([[0.1, 0.2]])
     agree(ag.compile(deep)(x), deep(x), "1500 layers")
+
+
+def test_states_with_a_long_history_compile_in_no_time() -> None:
+    """Thousands of calls deep, and with so many ways from the result to the state that nobody can go them all."""
+
+    def step(states: Any) -> None:
+        for state in states:
+            value = state
+            for _ in range(1500):
+                value = value * 0.5 + value * 0.51
+            state.data = value.data
+
+    for value in (1.0, [1.0, 2.0]):
+        eager, compiled = ([ag.Tensor(value), ag.Tensor(value)] for _ in range(2))
+        step(eager)
+        ag.compile(lambda compiled=compiled: step(compiled))()
+        agree(compiled, eager, f"{value}")
