@@ -173,12 +173,23 @@ def _cupy() -> tuple[Any, int]:
             f"device 'cuda' is not available here: CuPy finds no GPU with a driver for its CUDA ({said}); use device "
             f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
         )
+    try:
+        cupy.cuda.nvrtc.getVersion()  # loads what compiles kernels: a driver brings none of CUDA's libraries
+    except Exception as error:
+        raise DeviceError(
+            f"device 'cuda' needs CUDA's libraries, which CuPy does not find ({_said(error)}): {EXTRAS}."
+        ) from None
     return cupy, count
 
 
 def _no_cupy(error: Exception) -> DeviceError:
-    said = next((line.strip() for line in str(error).splitlines() if line.strip(" =")), type(error).__name__)
-    return DeviceError(f"device 'cuda' needs CuPy, which can't be imported ({said.rstrip('.')}): {EXTRAS}.")
+    return DeviceError(f"device 'cuda' needs CuPy, which can't be imported ({_said(error)}): {EXTRAS}.")
+
+
+def _said(error: Exception) -> str:
+    """The first of its words."""
+    said = (line.strip() for line in str(error).splitlines() if line.strip(" ="))
+    return next(said, type(error).__name__).rstrip(".")
 
 
 def _cupy_space(number: int) -> Namespace:

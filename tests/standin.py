@@ -130,6 +130,7 @@ def _cuda(machine: Machine) -> Any:
     return SimpleNamespace(
         Device=Device,
         Event=Event,
+        nvrtc=SimpleNamespace(getVersion=lambda: (0, 0)),
         get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
         runtime=SimpleNamespace(
             CUDARuntimeError=CUDARuntimeError,

@@ -267,6 +267,18 @@ class TestRefused:
         ):
             Tensor([1.0], device="cuda")
 
+    def test_a_driver_alone(self, gpu):
+        def find():
+            raise RuntimeError('Failure finding "libnvrtc.so.13": No such file\n  listdir("/lib"):\n    libm.so')
+
+        gpu.cuda.nvrtc.getVersion = find
+        with pytest.raises(
+            DeviceError,
+            match=r"^device 'cuda' needs CUDA's libraries, which CuPy does not find \(Failure finding "
+            r"\"libnvrtc.so.13\": No such file\): pip install 'glassgrad\[gpu\]' for CUDA 13, or ",
+        ):
+            Tensor([1.0], device="cuda")
+
     def test_a_cupy_that_can_not_be_imported(self, monkeypatch, tmp_path):
         text = "raise ImportError('\\n====\\nFailed to import CuPy.\\n\\nlibcuda is not there')"
         (tmp_path / "cupy.py").write_text(text)

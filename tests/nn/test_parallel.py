@@ -305,6 +305,7 @@ def nccl(monkeypatch):
     )
     cupy, cuda = ModuleType("cupy"), ModuleType("cupy.cuda")
     cuda.nccl, cuda.get_current_stream = found, lambda: stream
+    cuda.nvrtc = SimpleNamespace(getVersion=lambda: (13, 0))
     cuda.runtime = SimpleNamespace(getDeviceCount=lambda: 2, CUDARuntimeError=RuntimeError)
     cupy.cuda = cuda
     monkeypatch.setitem(sys.modules, "cupy", cupy)
