@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import functools
 import itertools
 import linecache
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy
+from numpy.lib.array_utils import byte_bounds
 
 from autograd import backends
 from autograd.compiler.emit import Emitter, has_kernel
@@ -65,6 +67,29 @@ def _holders(array: Any) -> tuple[int, int]:
     return sys.getrefcount(array), sys.getrefcount(owner(array))
 
 
+def check_apart(program: Program) -> None:
+    """Raise where two states lie in one memory and one of them is updated: eagerly the other would change with it, and
+    a program takes them for two. Counters may, which programs and pickles of what they left put together."""
+    spans = []
+    for state in program.states:
+        array = state.origin.data
+        if isinstance(array, numpy.ndarray) and array.size:
+            spans.append((*byte_bounds(array), state))
+    spans.sort(key=lambda span: span[:2])
+    reaching: list[tuple[int, Value]] = []
+    for start, end, state in spans:
+        reaching = [(stop, other) for stop, other in reaching if stop > start]
+        for _, other in reaching:
+            updated = [s for s in (other, state) if s in program.updates and (other.shape or state.shape)]
+            if updated and numpy.shares_memory(other.origin.data, state.origin.data):
+                raise TraceError(
+                    f"{other.name} {other.shape} and {state.name} {state.shape} lie in the same memory, and the "
+                    f"compiled {program.name} updates {updated[0].name}: it can't tell whether the other is to change "
+                    "too. Use one Tensor for both, or give each memory of its own, with clone()."
+                )
+        reaching.append((end, state))
+
+
 def dead_ends(trace: Trace) -> list[Node | None]:
     """The node of each result, ``None`` where it is not recorded."""
     leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
@@ -84,6 +109,7 @@ class Executable:
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
+        check_apart(self.program)
         self.optimized = self.optimize(trace.program)
         self.nodes = dead_ends(trace)
         self.bind()
@@ -134,6 +160,7 @@ class Executable:
         if state not in self.optimized.updates:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
+        plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # as others may be in a pickled counter's
         turned = state in self.optimized.flipped
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
@@ -230,6 +257,8 @@ class Executable:
         for holder, key, value in self.trace.guards:
             if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value:
                 return False
+        if any(tensor.data is not home for tensor, home, _ in self.places):
+            check_apart(self.program)
         anew = False
         merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
         for (tensor, home, updated), held in zip(self.places, self.held, strict=True):
@@ -350,7 +379,7 @@ class Compiled:
         return Compiled, (self.function,)
 
     def __deepcopy__(self, memo: Any) -> Compiled:
-        return Compiled(self.function)
+        return Compiled(copy.deepcopy(self.function, memo))  # a module's copy, or its method, goes with the copy
 
     def __repr__(self) -> str:
         count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)

@@ -241,11 +241,11 @@ def augment(program: Program, inputs: bool = False) -> Program:
         turn = producers.get(g.args[0])
         if turn is None or turn.op != "permute_dims" or turn.args[0] is not s.args[1] or g.args[1] is not source:
             continue
-        states = {*match.states, *match.states.values()}
+        computed = match.computed | (match.pairs.keys() - match.leaves.keys())
         flipped = program.flipped | {*match.states}
         kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
-        if kept and bool((s.args[0].data == 1).all()) and not taken & states:
-            taken |= states
+        if kept and bool((s.args[0].data == 1).all()) and not taken & computed:
+            taken |= computed
             layers.append((added, source, weight, bias, of_weight, of_bias))
     return _augmented(program, layers) if layers else program
 

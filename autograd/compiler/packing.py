@@ -102,6 +102,11 @@ class Match:
         self.leaves[a] = b
         return []
 
+    @property
+    def computed(self) -> set[Value]:
+        """What ``b`` is computed through, its states included: no two members of a buffer may have one in common."""
+        return {b for a, b in self.pairs.items() if a not in self.leaves}
+
 
 def same_counters(program: Program) -> Program:
     """Keep one of several counters that are equal and counted alike, as Adam's steps."""
@@ -181,9 +186,9 @@ def pack(program: Program, small: int = SMALL) -> Program:
             if state in taken:
                 continue
             match = Match(program, producers)
-            if match.alike(first, state, first.shape, state.shape) and not taken & {*match.states.values()}:
+            if match.alike(first, state, first.shape, state.shape) and not taken & match.computed:
                 group.append((state, match))
-                taken |= {*match.states.values()}
+                taken |= match.computed
         roles = group[0][1].states if group else ()
         kept = all(may_lie_together(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
         if len(group) > 1 and kept and any(state is first for state, _ in group):

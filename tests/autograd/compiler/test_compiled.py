@@ -16,7 +16,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
+from autograd.errors import DomainError, DTypeError, GradientError, ShapeError, TraceError
 from tests.autograd.compiler.oracle import agree, check, flat
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
 
@@ -180,6 +180,22 @@ def test_a_state_that_is_updated_twice() -> None:
     assert w.item() == 64.0
 
 
+def test_states_that_take_one_value() -> None:
+    def step(w: ag.Tensor, copied: ag.Tensor, total: ag.Tensor, x: ag.Tensor) -> None:
+        new = w.data - ((w @ x).data * 0.1)
+        w._set(new)
+        copied._set(new)
+        total._set(total.data + new)
+
+    states = [[parameter(np.eye(3) * k, f"w{k}") for k in range(3)] for _ in range(2)]
+    compiled = ag.compile(lambda x: step(*states[0], x))
+    for k in range(3):
+        x = ag.Tensor(np.ones((3, 3)) * k)
+        compiled(x)
+        step(*states[1], x)
+        agree(states[0], states[1], f"call {k}")
+
+
 def test_a_state_of_shape_zero_and_an_empty_one() -> None:
     count, nothing = ag.Tensor(0, name="count"), ag.zeros((0, 3))
 
@@ -285,6 +301,50 @@ def test_weights_that_are_tied_and_parted() -> None:
     step()
     assert target.tolist() == [2.0, 3.0, 4.0]
     assert w.tolist() == [3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize("when", ["before", "between", "new"])
+def test_states_in_one_memory_are_told_of(when: str) -> None:
+    """Eagerly an update in place changes both, and one by value parts them."""
+    w, v, both = parameter(), parameter(), ag.Tensor(np.arange(6.0), name="both")
+
+    def move() -> None:
+        memory = np.zeros(6) if when == "new" else both.data
+        w.data, v.data = memory[:3], memory[when == "new" :][:3]
+
+    def step() -> ag.Tensor:
+        total = (both * both).sum() + v.sum()
+        w._set(w.data * 2.0)
+        return total
+
+    compiled = ag.compile(step)
+    if when != "before":
+        compiled()
+    move()
+    values = both.tolist(), w.tolist(), v.tolist()
+    with pytest.raises(TraceError, match=r"lie in the same memory, and the compiled step updates w.*clone"):
+        compiled()
+    assert values == (both.tolist(), w.tolist(), v.tolist())
+    w.data, v.data = w.data.copy(), v.data.copy()
+    agree(compiled(), (both * both).sum() + v.sum(), "parted")
+
+
+def test_states_side_by_side_in_one_memory() -> None:
+    memory = np.arange(12.0).reshape(3, 4)
+    parts = memory[:, ::2], memory[:, 1], memory[:, 3]
+    states = [ag.Tensor(part, name="w") for part in parts]
+    for state, part in zip(states, parts, strict=True):
+        state.data = part
+
+    def step() -> None:
+        for state in states:
+            state._set(state.data * 2.0)
+
+    expected = [state.data * 4.0 for state in states]
+    compiled = ag.compile(step)
+    compiled()
+    compiled()
+    agree(states, expected, "interleaved")
 
 
 def test_arrays_written_from_outside_are_seen() -> None:
@@ -607,6 +667,30 @@ def test_a_model_is_copied_and_pickled_after_compiling() -> None:
     pair[1].zero_grad()
     one, other = step(*batches(1)[0]), step_of(*pair)(*batches(1)[0])
     np.testing.assert_allclose(one.data, other.data, rtol=1e-10)
+
+
+def test_a_pickled_counter_counts_for_itself() -> None:
+    """Programs make one of counters that are equal, and a pickle keeps them so, also where they are to part."""
+    model, optimizer, _ = trained()
+    pairs = [pickle.loads(pickle.dumps((model, optimizer))) for _ in range(2)]
+    eager, compiled = step_of(*pairs[0]), ag.compile(step_of(*pairs[1]))
+    for i, batch in enumerate(batches(6)):
+        for copied, _ in pairs:
+            next(copied.parameters()).requires_grad = i not in (1, 2)
+        agree(compiled(*batch), eager(*batch), f"step {i}")
+    agree(kept(*pairs[1]), kept(*pairs[0]), "states")
+
+
+def test_what_is_compiled_goes_with_a_copy() -> None:
+    model = mlp()
+    model.fast, model.whole = ag.compile(model.forward), ag.compile(mlp())
+    x = batches(1, "float32")[0][0]
+    model.fast(x)
+    for duplicate in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        for p in duplicate.parameters():
+            p.data = p.data * 0.5
+        agree(duplicate.fast(x), duplicate(x), "a method")
+        assert duplicate.whole.function is not model.whole.function
 
 
 def test_a_saved_model_after_compiling(tmp_path: Any) -> None:

@@ -178,6 +178,25 @@ def test_layers(layers: Callable[[], list[nn.Module]], dtype: str) -> None:
     compare(model, OPTIMIZERS["Adam"], 30, dtype)
 
 
+class Branches(nn.Module):
+    """Layers whose sums meet, as a recurrent network's: their biases have one gradient."""
+
+    def __init__(self) -> None:
+        self.of_input, self.of_state = nn.Linear(5, 7, seed=0), nn.Linear(7, 7, seed=1)
+        self.other, self.last = nn.Linear(5, 7, seed=2), nn.Linear(7, 3, seed=3)
+
+    def forward(self, x: ag.Tensor) -> ag.Tensor:
+        h = ag.tanh(self.of_input(x) + self.other(x * 0.5))
+        for _ in range(2):
+            h = ag.tanh(self.of_input(x) + self.of_state(h))
+        return self.last(h)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_parameters_with_one_gradient(name: str) -> None:
+    compare(Branches, OPTIMIZERS[name], 10)
+
+
 @pytest.mark.parametrize("loss", ["mse", "binary", "one-hot"])
 def test_losses(loss: str) -> None:
     def loss_of(logits: ag.Tensor, labels: ag.Tensor) -> ag.Tensor:
