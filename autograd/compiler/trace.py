@@ -237,7 +237,7 @@ class Tracer:
         if TRACER.get() is not self:
             raise TraceError(
                 f"{line_of_user()} uses {what!r} outside of the trace that it is of: a compiled function kept a Tensor "
-                "of its own, which has no values. Return it instead."
+                "of its own, which has no values. Return it instead, by itself or in tuples, lists and dicts."
             )
 
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
@@ -276,7 +276,7 @@ class Tracer:
     def _split(self, entry: Any, found: list[Value]) -> Any:
         if isinstance(entry, Tensor):
             entry = entry.data
-        if type(entry) is Traced or isinstance(entry, numpy.ndarray | numpy.generic):
+        if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
             found.append(self.lift(entry))
             return Slot(len(found) - 1)
         if isinstance(entry, dict):

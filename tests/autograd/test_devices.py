@@ -113,12 +113,21 @@ def test_every_operation_runs_there_compiled(name, gpu):
         weights = np.cos(np.arange(y.size)).reshape(y.shape).astype(y.dtype)
         params = {k: on(gpu, 1)(v) if k == "index" else v for k, v in params.items()}
 
+        wanted = [x.requires_grad for x in there]  # by whom the function itself would be called, and recorded
+
         @ag.compile
         def both(inputs, seed):
+            inputs = [x.detach().requires_grad_(wants) for x, wants in zip(inputs, wanted, strict=True)]
             z = OPS[name](*inputs, **params)
             return z, ag.gradients([z], [x for x in inputs if x.requires_grad], seeds=[seed]) if z.requires_grad else ()
 
-        z, gradients = both(there, ag.asarray(on(gpu, 1)(weights)))
+        given = tuple(x.detach() for x in there), ag.asarray(on(gpu, 1)(weights))
+        both(*given)
+        assert len(both.programs) == 1
+        gpu.machine.current = 0
+        gpu.counts.reset()
+        z, gradients = both(*given)
+        assert name in ASKED or (gpu.counts.transfers, gpu.counts.synchronisations) == (0, 0)
         np.testing.assert_allclose(numbers(z.data), y.data, rtol=1e-12, atol=1e-12)
         assert (z.device, z.dtype) == ("cuda:1", y.dtype)
         if y.requires_grad:
