@@ -7,7 +7,7 @@ What is in neither is refused, with the name of what does it here (`HINTS`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import autograd
@@ -63,7 +63,7 @@ VALUES = frozenset(
     (
         "allclose", "argpartition", "argwhere", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
         "common_type", "digitize", "flatnonzero", "iscomplex", "iscomplexobj", "isclose", "isin", "isreal", "isrealobj",
-        "lexsort", "may_share_memory", "min_scalar_type", "shares_memory",
+        "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
     )
 )  # fmt: skip
 """What has no derivative, and is answered by NumPy from the values."""
@@ -86,13 +86,13 @@ def _inner(a: Any, b: Any) -> Any:
 
 def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     order = list(range(a.ndim))
-    (i,), (j,) = (shapes.normalize_axes(axis, a.ndim) for axis in (axis1, axis2))
+    i, j = (shapes.normalize_axis(axis, a.ndim) for axis in (axis1, axis2))
     order[i], order[j] = j, i
     return shaping.permute_dims(a, axes=tuple(order))
 
 
-def _transpose(a: Any, axes: Sequence[int] | None = None) -> Any:
-    return asarray(a).transpose(*(() if axes is None else (tuple(axes),)))
+def _transpose(a: Any, axes: int | Sequence[int] | None = None) -> Any:
+    return asarray(a).transpose(*(() if axes is None else tuple(axes) if isinstance(axes, Iterable) else (axes,)))
 
 
 def _ravel(a: Any, order: str = "C") -> Any:
@@ -119,11 +119,19 @@ _atleast_2d = _atleast(2, lambda n: 2 - n)
 _atleast_3d = _atleast(3, lambda n: n % 2)
 
 
-def _vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    return shaping.concat(list(arrays), axis=axis)  # of one array its entries
+
+
+def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    return shaping.stack(list(arrays), axis=axis)
+
+
+def _vstack(tup: Sequence[Any]) -> Any:
     return shaping.concat([_atleast_2d(x) for x in tup], axis=0)
 
 
-def _hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def _hstack(tup: Sequence[Any]) -> Any:
     parts = [_atleast_1d(x) for x in tup]
     return shaping.concat(parts, axis=0 if parts[0].ndim == 1 else 1)
 
@@ -190,6 +198,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "atleast_1d": _atleast_1d,
     "atleast_2d": _atleast_2d,
     "atleast_3d": _atleast_3d,
+    "concatenate": _concatenate,
     "cross": _cross,
     "diag": _diag,
     "diagonal": _diagonal,
@@ -203,6 +212,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "linalg.svd": _svd,
     "ravel": _ravel,
     "squeeze": _squeeze,
+    "stack": _stack,
     "swapaxes": _swapaxes,
     "trace": _trace,
     "transpose": _transpose,
@@ -220,7 +230,7 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     Raises `DTypeError` where there is nothing, or where it is called in a way that can't be recorded.
     """
     name = _name(function)
-    if name in ("shape", "ndim", "size") and len(args) == 1:
+    if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
     ours = _found(name) if method == "__call__" else None
     if ours is None:

@@ -76,6 +76,10 @@ CALLS = {
     "mod": (lambda x: np.mod(x, 0.7), V),
     "true_divide": (lambda x: np.true_divide(x, V), V),
     "concat of all": (lambda x: np.concatenate([x, X], axis=None), X),
+    "concat of one array's entries": (np.concatenate, CUBE),
+    "stack of one array's entries": (lambda x: np.stack(x, axis=-1), CUBE),
+    "vstack of one array's entries": (np.vstack, CUBE),
+    "transpose of a vector": (lambda x: np.transpose(x, 0), V),
     "astype": (lambda x: np.astype(x, np.float64), X),
     "real": (np.real, X),
 }
@@ -142,6 +146,9 @@ def test_every_name_is_one_of_numpys() -> None:
         (lambda x: np.linalg.norm(CUBE * x, 3), DomainError, "a norm ord = 3 is of vectors or of matrices: name one"),
         (lambda x: np.linalg.eigh(x, "U"), DomainError, "the eigenvalues here are those of the symmetric part"),
         (lambda x: np.ravel(x, "F"), DomainError, "elements are taken in row-major order here"),
+        (lambda x: np.vstack([x, x], dtype="float32"), DTypeError, r"np\.vstack can't be recorded as it is called"),
+        (lambda x: np.concatenate([x], dtype="float32"), DTypeError, r"np\.concatenate can't be recorded as it is ca"),
+        (lambda x: np.swapaxes(x, None, 0), DTypeError, "axis None is given where one axis is taken"),
     ],
 )
 def test_a_way_to_call_that_is_not_here_is_refused(call, error, message) -> None:
@@ -156,6 +163,7 @@ def test_what_has_no_derivative_is_answered_from_the_values() -> None:
     assert np.isclose(x, 1.0).tolist() == [True, False]
     assert np.result_type(x, np.float32) == np.float64
     assert np.can_cast(x.dtype, "float64")
+    assert (np.size(x), np.size(x, axis=0), np.shape(a=x)) == (2, 2, (2,))
 
 
 def test_namespaces_are_not_confused() -> None:
