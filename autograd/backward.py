@@ -222,16 +222,31 @@ def _fitted(xp: Any, part: Any, place: Any, node: Node) -> Any:
 
 
 def _hooked(hooks: Sequence[Any], g: Any) -> Any:
-    """``g`` after the hooks, which see and return Tensors."""
+    """``g`` after the hooks, which see Tensors, and return others or write into these."""
     for hook in [hook for hook in hooks if not isinstance(hook, Keep)]:
-        # Read-only, for the array may be on its way to other places as well.
-        answer = hook.call(g if isinstance(g, Tensor) else wrap(backends.read_only(g)))
+        # Read-only, and a Tensor of its own: what it shows may be on its way to other places as well.
+        seen = g
+        if not isinstance(g, Tensor):
+            seen = wrap(backends.read_only(g))
+        elif g.node is not None or not g.requires_grad:
+            seen = wrap(backends.read_only(g.data), g.node)
+        array = seen.data
+        answer = hook.call(seen)
+        if answer is None and seen.data is not array:
+            answer = seen
         if answer is not None:
             value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
             if value.shape != g.shape:
                 raise ShapeError(
                     f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
                 )
+            if value.dtype != g.dtype:
+                if not backends.is_real(value.dtype) and backends.is_inexact(value.dtype):
+                    raise GradientError(
+                        f"a hook got a gradient of dtype {g.dtype} and returned one of {value.dtype}: derivatives "
+                        "through complex numbers are not defined here; return a real one."
+                    )
+                value = value.astype(g.dtype)
             g = value if isinstance(g, Tensor) else _own(value.data)
     return g
 
@@ -320,6 +335,11 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
                 before = tensor.grad
                 if g.shape != tensor.data.shape:
                     raise _reshaped(tensor, g)
+                if before is not None and not (isinstance(before, Tensor) and before.shape == g.shape):
+                    raise ShapeError(
+                        f"the .grad of Tensor {describe(tensor)}, to which a gradient is to be added, is "
+                        f"{describe(before)}: set it to a Tensor of its shape, or to None."
+                    )
                 if create_graph:
                     g = g.clone() if id(g) in taken else g
                     taken.add(id(g))
@@ -391,11 +411,15 @@ def gradients(
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
     places = [place_of(x) for x in xs]
     found: dict[Any, Any] = dict.fromkeys(places)
+    taken = {id(g) for g in given}
     with enable_grad() if create_graph else nullcontext():
         start = [_seed(y, g, create_graph) for y, g in zip(ys, given, strict=True)]
         for node, g, _ in walk(ys, start, create_graph=create_graph, inputs=xs):
-            if node in found:
-                found[node] = g if create_graph else wrap(_own(g) if type(node) is Node else g)
+            if node in found and create_graph:
+                found[node] = g.clone() if id(g) in taken else g  # what is written into one must not show in another
+                taken.add(id(g))
+            elif node in found:
+                found[node] = wrap(_own(g) if type(node) is Node else g)
     results = tuple(
         wrap(backends.namespace(x.data).zeros_like(x.data)) if g is None else g
         for x, g in ((x, found[p]) for x, p in zip(xs, places, strict=True))

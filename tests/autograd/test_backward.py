@@ -193,6 +193,22 @@ def test_gradients_of_intermediates_do_not_share_memory():
     assert_array_equal(by_v.data, [1.0, 1.0])
 
 
+def test_gradients_that_are_recorded_are_tensors_of_their_own():
+    x, y, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), ag.ones(2)
+    by_x, by_y = ag.gradients(x + y, [x, y], seed, create_graph=True)
+    by_x[0] = 9.0
+    assert (by_y.tolist(), seed.tolist()) == ([1.0, 1.0], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("grad", [1.0, np.ones(2), ag.ones(3), "none"])
+def test_a_grad_that_is_no_gradient_of_the_leaf_is_told(grad):
+    x = leaf([1.0, 2.0])
+    x.grad = grad
+    with pytest.raises(ShapeError, match=r"the \.grad of Tensor \(2,\) float64, to which a gradient is to be ad"):
+        (x * x).sum().backward()
+    assert x.grad is grad
+
+
 def test_hooks_that_return_one_tensor_do_not_make_leaves_share_it():
     a, b, same = leaf([1.0, 2.0]), leaf([1.0, 2.0]), Tensor([5.0, 5.0])
     a.register_hook(lambda g: same)
@@ -767,6 +783,31 @@ def test_a_hook_can_not_write_into_what_is_on_its_way_elsewhere():
     with pytest.raises(ValueError, match="read-only"):
         (u + v).sum().backward()
     assert (a.grad, b.grad) == (None, None)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_a_hook_writes_into_a_gradient_goes_on_from_there_and_nowhere_else(recorded):
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    u, v = 2 * a, 3 * b
+
+    def hook(g):
+        g[0] = 0.0
+
+    v.register_hook(hook)  # the one that is walked first
+    (u + v).backward(ag.ones(2), create_graph=recorded)
+    assert_array_equal(a.grad.data, [2.0, 2.0])
+    assert_array_equal(b.grad.data, [0.0, 3.0])
+
+
+def test_a_gradient_keeps_its_dtype_whatever_a_hook_returns():
+    x = leaf([1.0, 2.0])
+    with x.register_hook(lambda g: np.array([3, 4])):
+        (x * x).sum().backward()
+    assert (x.grad.dtype, x.grad.tolist()) == (np.float64, [3.0, 4.0])
+    x.register_hook(lambda g: 1j * g.data)
+    with pytest.raises(GradientError, match="a hook got a gradient of dtype float64 and returned one of complex128"):
+        (x * x).sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0]
 
 
 def test_hooks_of_a_recorded_gradient_are_recorded():
