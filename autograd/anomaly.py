@@ -104,8 +104,10 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
 
 def _marks(node: Node) -> tuple[int, ...]:
     """What tells whether an array that ``node`` has kept was written to."""
-    kept = (array for value in node.saved or () for array in (value if isinstance(value, tuple) else (value,)))
-    return tuple(hash(backends.to_numpy(array).tobytes()) for array in kept if getattr(array, "shape", ()))
+    kept = (*(node.saved or ()), *node.params.values())
+    found = (array for value in kept for array in (value if isinstance(value, tuple) else (value,)))
+    arrays = (array for array in found if getattr(array, "shape", ()) and not hasattr(array, "node"))
+    return tuple(hash(backends.to_numpy(array).tobytes()) for array in arrays)
 
 
 def check_arrival(node: Node, g: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy
 
+from autograd import shapes
 from autograd.errors import AutogradError, DeviceError, DomainError, DTypeError, ShapeError, SizeError
 
 FORWARDS: dict[str, Callable[..., Any]] = {}
@@ -495,9 +496,12 @@ def _astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     return numpy.asarray(x).astype(dtype, copy=copy)[()]
 
 
+_none = partial(shapes.normalize_axes, ndim=0)  # NumPy lets a number have an axis 0, which no gradient could follow
+
+
 def _reduction(ufunc: Any) -> Callable[..., Any]:
     def reduce(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        return ufunc.reduce(x, axis, dtype, None, keepdims)
+        return ufunc.reduce(x, axis if x.ndim else _none(axis), dtype, None, keepdims)
 
     return reduce
 
@@ -534,7 +538,7 @@ def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
         if (axis == -1 or axis == 1) and x.shape[1] in SHORT:
             sums = x.dot(_ones(x.shape[1], x.dtype))
             return sums[:, None] if keepdims else sums
-    return numpy.add.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]
+    return numpy.add.reduce(x, axis if x.ndim else _none(axis), dtype, None, keepdims)  # type: ignore[call-overload]
 
 
 def _extreme(ufunc: Any) -> Callable[..., Any]:
@@ -542,7 +546,7 @@ def _extreme(ufunc: Any) -> Callable[..., Any]:
         if (axis == -1 or axis == 1) and x.ndim == 2 and x.shape[1] in SHORT and x.shape[0] > 16:
             found = ufunc.reduce(x.T.copy(), 0)  # row by row of the transpose: many elements at once
             return found[:, None] if keepdims else found
-        return ufunc.reduce(x, axis, dtype, None, keepdims)
+        return ufunc.reduce(x, axis if x.ndim else _none(axis), dtype, None, keepdims)
 
     return reduce
 

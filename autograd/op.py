@@ -202,7 +202,9 @@ class Op:
         """The parameters as a signature, as the arguments of a call, and as a dict."""
         signature = ", ".join(self._placed().values())
         call = "".join(f", {p}={p}" for p in self.params)
-        return signature, call, "{" + ", ".join(f"{p!r}: {p}" for p in self.params) + "}"
+        # A list that its owner writes to later must not change what a rule will be told.
+        kept = {p: f"{p} if type({p}) is not list else list({p})" for p, d in self.params.items() if d is REQUIRED}
+        return signature, call, "{" + ", ".join(f"{p!r}: {kept.get(p, p)}" for p in self.params) + "}"
 
     def _placed(self) -> dict[str, str]:
         """The parameters as source, by name: those that may be given by position, and behind a star the others."""
@@ -236,7 +238,9 @@ class Op:
             if a in self.optional:
                 lines.append(f"    elif {a} is None: a_{a} = p_{a} = None")
             before = "".join(f", a_{b}" for b in self.args[:i])
-            lines.append(f"    else: a_{a} = p_{a} = {a} = admit({a}, op{before})")
+            behind = "".join(f"{b}, " for b in self.args[i + 1 :])
+            given = f"{before}{f', behind=({behind})' if behind and self.broadcasts else ''}"
+            lines.append(f"    else: a_{a} = p_{a} = {a} = admit({a}, op{given})")
         arrays = ", ".join(f"a_{a}" for a in self.args)
         kind = f"type(a_{self.args[0]})"
         alike = "".join(f" is type(a_{a})" for a in self.args[1:])
@@ -430,14 +434,16 @@ def shown(x: Any, length: int = 80) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def admit(x: Any, op: Op, *before: Any) -> Any:
+def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
     """What is neither a Tensor nor an array of numbers, made one: numbers stay where they are broadcast (an array of
     their own dtype would promote the others) unless there are only numbers ``before``; lists become arrays, the rest is
     refused.
     """
     scalars = backends.PYTHON_SCALARS
     if type(x) in scalars and op.broadcasts and not (before and all(type(b) in scalars for b in before)):
-        return x
+        # A complex number of Python's takes NumPy's float64 for a float, and gives another of its own.
+        alone = type(x) is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
+        return backends.asarray(x) if alone else x
     if type(x) in backends.SPACES and backends.SPACES[type(x)] is not backends.NUMPY:
         return x
     if x is None or isinstance(x, str | bytes | dict | set):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -24,8 +25,10 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
         return tuple(range(ndim))
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     for a in given:
-        if not hasattr(a, "__index__"):
-            raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.")
+        try:
+            operator.index(a)
+        except TypeError:
+            raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.") from None
         if not -ndim <= a < ndim:
             if not ndim:
                 raise DomainError(f"axis {a} names a dimension of an array of shape (), which has none.")
@@ -34,6 +37,18 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
     if len(set(axes)) != len(axes):
         raise DomainError(f"axis {given} names a dimension twice: give each one once.")
     return axes
+
+
+def normalize_axis(axis: Axis, ndim: int) -> int:
+    """The one axis that ``axis`` names, from 0 to ``ndim - 1``. Raises as `normalize_axes` does, and `DTypeError` for
+    none or several.
+
+    >>> normalize_axis(-1, 3)
+    2
+    """
+    if axis is None or isinstance(axis, tuple | list):
+        raise DTypeError(f"axis {axis!r} is given where one axis is taken: give a whole number.")
+    return normalize_axes(axis, ndim)[0]
 
 
 def keepdims_shape(shape: Shape, axis: Axis) -> Shape:

@@ -314,7 +314,8 @@ class Tensor:
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Hook:
         """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces
-        it. The hooks of a Tensor are called in the order in which they were registered.
+        it, and so does what it writes there by ``gradient[...] = …``. The hooks of a Tensor are called in the order in
+        which they were registered.
 
         Returns a `Hook`, whose ``remove()`` takes it off. Raises `GradientError` where no gradient will come.
 
@@ -812,7 +813,7 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
 def _plain(index: Any, data: Any) -> Any:
     """An index for ``data`` with arrays where it had Tensors. Arrays of another device are refused, not copied."""
     if isinstance(index, tuple):
-        index = tuple(i.data if isinstance(i, Tensor) else i for i in index)
+        index = tuple(i.data if isinstance(i, Tensor) else list(i) if type(i) is list else i for i in index)
     elif isinstance(index, Tensor):
         index = index.data
     if type(data) not in backends.SPACES:

@@ -150,6 +150,7 @@ def vecdot(xp, x, y, *, axis=-1):
         raise DomainError(
             f"vecdot counts its axis from the end, because x and y broadcast: {axis} must be -1 or lower."
         )
+    shapes.normalize_axis(axis, min(len(getattr(z, "shape", ())) for z in (x, y)))
     if x.shape[axis] != y.shape[axis]:
         raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need as many")
     product = (xp.conj(x) if is_complex(x) else x) * y
@@ -245,6 +246,7 @@ def _contract_by_arrays(xp: Any, g: Any, arrays: Any, arrays_shape: Any, subscri
 contract.vjp(arrays=_contract_by_arrays)
 
 _LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # also for axes that nobody names, up to 64 an array
 
 
 def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
@@ -289,7 +291,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
         raise ShapeError(
             f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each."
         )
-    free = [c for c in _LABELS if c not in subscripts]
+    free = [c for c in _ALL_LABELS if c not in subscripts]
     depth = max(
         (x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t), default=0
     )
@@ -371,9 +373,9 @@ def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
         raise ShapeError(
             f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: pair equal lengths."
         )
-    xs = _LABELS[: x.ndim]
+    xs = _ALL_LABELS[: x.ndim]
     paired = dict(zip(of_y, of_x, strict=True))
-    ys = "".join(xs[paired[j]] if j in paired else _LABELS[x.ndim + j] for j in range(y.ndim))
+    ys = "".join(xs[paired[j]] if j in paired else _ALL_LABELS[x.ndim + j] for j in range(y.ndim))
     result = "".join(label for label in xs + ys if (xs + ys).count(label) == 1)
     contraction: Tensor = contract.apply(x, y, subscripts=f"{xs},{ys}->{result}")
     return contraction

@@ -84,11 +84,13 @@ def cross(xp, x, y, *, axis=-1):
     >>> ag.linalg.cross(ag.Tensor([1.0, 0.0, 0.0]), ag.Tensor([0.0, 1.0, 0.0]))
     Tensor([0.0, 0.0, 1.0])
     """
-    if axis >= 0 and len(x.shape) != len(y.shape):
+    ndims = [len(getattr(z, "shape", ())) for z in (x, y)]
+    if axis >= 0 and len(set(ndims)) > 1:
         raise DomainError(
             f"cross counts its axis from the end where x and y differ in their number of axes: {axis} must be -1 or "
             "lower."
         )
+    shapes.normalize_axis(axis, builtins.min(ndims))
     if not x.shape[axis] == y.shape[axis] == 3:
         raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need 3 each")
     forward = xp.roll(x, -1, axis=axis) * xp.roll(y, -2, axis=axis)

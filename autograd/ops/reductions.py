@@ -262,7 +262,7 @@ def _running_axis(ndim: int, axis: int | None) -> int:
         raise ShapeError(
             f"a running total goes along one axis, and the array has {ndim}: say which one, for instance axis=0."
         )
-    return shapes.normalize_axes(0 if axis is None else axis, ndim)[0]
+    return shapes.normalize_axis(0 if axis is None else axis, ndim)
 
 
 def _after_initial(g: Any, axis: int, include_initial: bool) -> Any:

@@ -187,7 +187,7 @@ def stack(xp, *arrays, axis=0):
 
 
 def _entries(g: Any, arrays_shape: Sequence[shapes.Shape], axis: int) -> tuple[Any, ...]:
-    (place,) = shapes.normalize_axes(axis, len(arrays_shape[0]) + 1)
+    place = shapes.normalize_axis(axis, len(arrays_shape[0]) + 1)
     return tuple(g[shapes.along(place, i)] for i in range(len(arrays_shape)))
 
 
@@ -202,7 +202,7 @@ def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
     (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
     """
     x = _array(x)
-    (place,) = shapes.normalize_axes(axis, len(x.shape))
+    place = shapes.normalize_axis(axis, len(x.shape))
     return tuple(getitem(x, index=shapes.along(place, i)) for i in range(x.shape[place]))
 
 
@@ -216,7 +216,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tu
     ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
     """
     x = _array(x)
-    (place,) = shapes.normalize_axes(axis, len(x.shape))
+    place = shapes.normalize_axis(axis, len(x.shape))
     length = x.shape[place]
     given = _python(indices_or_sections)
     if isinstance(given, int):
@@ -246,7 +246,7 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     if n < 0:
         raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
     whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
-    (place,) = shapes.normalize_axes(axis, whole.ndim)
+    place = shapes.normalize_axis(axis, whole.ndim)
     for _ in range(n):
         whole = whole[shapes.along(place, slice(1, None))] - whole[shapes.along(place, slice(-1))]
     return whole
@@ -297,7 +297,8 @@ def repeat(xp, x, *, repeats, axis=None):
     >>> ag.repeat(ag.Tensor([1.0, 2.0]), repeats=2), ag.repeat(ag.Tensor([1.0, 2.0]), repeats=(3, 1))
     (Tensor([1.0, 1.0, 2.0, 2.0]), Tensor([1.0, 1.0, 1.0, 2.0]))
     """
-    x, axis = (xp.reshape(x, shape=(-1,)), 0) if axis is None else (x, axis)
+    x = xp.reshape(x, shape=(-1,)) if axis is None else x
+    axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
     counts = _python(repeats)
     return xp.repeat(x, counts, axis=axis) if isinstance(counts, int) else xp.take(
         x, _repeated(xp, counts, x.shape[axis]), axis=axis

@@ -162,6 +162,17 @@ class TestWrites:
                 y.sum().backward(create_graph=create_graph)
         assert x.grad is None
 
+    @pytest.mark.parametrize(
+        ("index", "later"), [(np.array([0, 0]), 1), (np.array([True, False]), [False, True]), ((np.array([1]),), 0)]
+    )
+    def test_an_array_of_indices(self, index, later):
+        x = leaf([1.0, 2.0], "x")
+        with ag.detect_anomaly():
+            y = x[index]
+            (index[0] if isinstance(index, tuple) else index)[:] = later
+            with pytest.raises(GradientError, match=r"an array that getitem \(\d,\) float64 had kept was written to"):
+                y.sum().backward()
+
     def test_what_was_not_written_to_passes(self):
         x, c = leaf([1.0, 2.0]), np.array([3.0, 4.0])
         with ag.detect_anomaly():

@@ -161,6 +161,26 @@ def test_a_step_that_breaks_off_half_way_counts(w, monkeypatch):
         y.backward()
 
 
+@pytest.mark.parametrize(
+    ("pick", "change"),
+    [
+        (lambda x, i: x[i], [2, 2]),
+        (lambda x, i: x[i, ...], [2, 2]),
+        (lambda x, i: ag.getitem(x, index=i), [2, 2]),
+        (lambda x, i: ag.roll(x, shift=i, axis=(0, 0)), [2, 2]),
+        (lambda x, i: ag.pad(x, pad_width=i)[:3], [3, 0]),
+    ],
+)
+def test_a_list_that_is_written_to_later_changes_no_gradient(pick, change):
+    weights, given = np.array([1.0, 10.0, 100.0]), [0, 1]
+    expected = ag.grad(lambda x: (pick(x, [0, 1]) * weights[: len(pick(x, [0, 1]))]).sum())([1.0, 2.0, 3.0])
+    x = leaf([1.0, 2.0, 3.0])
+    picked = pick(x, given)
+    given[:] = change
+    (picked * weights[: len(picked)]).sum().backward()
+    assert_array_equal(x.grad.data, expected.data)
+
+
 # -------------------------------------------------------------------------------------------------- what is not refused
 
 
