@@ -13,6 +13,7 @@ from autograd.compiler.plan import Plan, is_view
 from autograd.compiler.primitives import ELEMENTWISE, INFIX, REDUCTIONS, compute, function_of
 from autograd.compiler.program import Instruction, Program, Value, algebra
 from autograd.memory import owner
+from autograd.op import in_words
 
 FUNCTIONS = frozenset(
     (*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float", "float32", "float64")
@@ -197,17 +198,24 @@ class Emitter:
         elif op == "reshape":
             text = f"{args[0]}.reshape({params['shape']})"
         else:
-            name = self.bind(f"{out}_by", _anew(op, params, is_view(instruction)))
+            name = self.bind(f"{out}_by", _anew(instruction, self.program.name))
             text, comment = f"{name}({', '.join(args)})", f"{comment} {algebra(instruction)}"
         self.line(f"{out} = {text}", comment)
 
 
-def _anew(op: str, params: dict[str, Any], is_view: bool) -> Callable[..., Any]:
-    """An instruction by its definition, in memory of its own unless the plan knows that it is a view."""
+def _anew(instruction: Instruction, name: str) -> Callable[..., Any]:
+    """An instruction by its definition, in memory of its own unless the plan knows that it is a view. What NumPy raises
+    is said in this package's words."""
+    op, params, viewed = instruction.op, instruction.params, is_view(instruction)
 
     def anew(*arrays: Any) -> Any:
-        out = compute(op, params, arrays)
-        shared = not is_view and (out.base is not None or any(out is array for array in arrays))
+        try:
+            out = compute(op, params, arrays)
+        except Exception as error:
+            given = ", ".join(map(repr, instruction.args))
+            said = f"the compiled {name} can't compute {instruction!r} from {given}"
+            raise in_words(said, error) from error
+        shared = not viewed and (out.base is not None or any(out is array for array in arrays))
         return out.copy() if shared else out
 
     return anew
@@ -233,7 +241,7 @@ def _kernel(instruction: Instruction) -> str | None:
     """The kernel for an instruction, or ``None`` where it is computed by its definition."""
     op, out = instruction.op, instruction.out
     if op in ELEMENTWISE:
-        return "elementwise"
+        return None if op == "power" and out.dtype.kind in "iu" else "elementwise"  # it raises for negative exponents
     if op in REDUCTIONS and (op not in ("sum", "prod") or out.dtype == instruction.args[0].dtype):
         return "reduction"
     if op == "matmul":

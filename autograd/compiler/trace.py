@@ -413,6 +413,13 @@ class Tracer:
             self.knobs[place] = Traced(self, value, weak=True)
         return self.knobs[place]
 
+    def refuse_setting(self, what: str) -> None:
+        """Raise where the function sets what is Python's, and no call of the program would set again."""
+        raise TraceError(
+            f"{line_of_user()} sets {what} while the function is traced, and would not at the calls that follow: set "
+            "it, or step a schedule, outside of the compiled function."
+        )
+
     def guard(self, holder: Any, name: str, value: Any) -> None:
         """The trace holds while ``holder`` has this ``value`` under ``name``."""
         self.guards.append((holder, name, value))

@@ -81,7 +81,7 @@ class Optimizer:
                 self.state[p] = self._begin(p, of_group)
                 for name, tensor in self.state[p].items():  # as a program calls it
                     tensor.name = f"{p.name}.{name}" if p.name else name
-            self.param_groups.append(of_group)
+            self.param_groups.append(_Group(of_group))
         self._settle()
 
     def _check(self, options: dict[str, Any]) -> None:
@@ -97,9 +97,7 @@ class Optimizer:
             )
         betas = options.get("betas", (0, 0))
         if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(_is_finite(b) and b < 1 for b in betas):
-            raise DomainError(
-                f"{type(self).__name__}: betas = {betas!r} are out of range: both must be in [0, 1)."
-            )
+            raise DomainError(f"{type(self).__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
 
     def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
         """What is accumulated for ``parameter``, at the start."""
@@ -212,6 +210,15 @@ class Optimizer:
             for group in self.param_groups
         ]
         return f"{type(self).__name__}({'; '.join(texts)})"
+
+
+class _Group(dict[str, Any]):
+    """Parameters and their options. What a traced function sets here would be set at the trace only."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if (tracer := TRACER.get()) is not None:
+            tracer.refuse_setting(f"{key!r} of an optimizer")
+        super().__setitem__(key, value)
 
 
 def _is_finite(value: Any) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DomainError, DTypeError, GradientError, ShapeError, TraceError
+from autograd.errors import DomainError, DTypeError, GradientError, IndexingError, ShapeError, TraceError
 from tests.autograd.compiler.oracle import agree, check, flat
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
 
@@ -454,6 +454,34 @@ def checked_for_compile(xp: Any, x: Any) -> Any:
 
 checked_for_compile.vjp(x=lambda g: g)
 ag.OPS.pop("checked_for_compile")
+
+
+@pytest.mark.parametrize(
+    ("f", "arguments", "kind", "said"),
+    [
+        (
+            lambda x, i: x[i],
+            (ag.ones((4, 3)), ag.Tensor([4])),
+            IndexingError,
+            r"x\[y\] from x \(4, 3\).*index 4 is out",
+        ),
+        (lambda x, y: ag.linalg.inv(x), (ag.zeros((2, 2)), 1.0), DomainError, r"linalg.inv\(x\) from .*Singular"),
+        (lambda x, y: x**y, (ag.Tensor([2]), ag.Tensor([-1])), DomainError, r"x \*\* y from x \(1,\) int64.*negative"),
+    ],
+    ids=["index", "singular", "power"],
+)
+def test_what_numpy_raises_is_said_in_our_words(f: Any, arguments: Any, kind: Any, said: str) -> None:
+    count = parameter([0.0, 0.0], "count")
+
+    def step(x: Any, y: Any) -> Any:
+        count._set(count.data + 1.0)
+        return f(x, y)
+
+    def call() -> None:
+        with pytest.raises(kind, match=f"^the compiled step can't compute .* = {said}"):
+            ag.compile(step)(*arguments)
+
+    unchanged(call, count.data)
 
 
 def test_an_operation_of_ones_own_that_branches_runs_as_a_whole() -> None:
