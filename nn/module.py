@@ -264,6 +264,8 @@ class Module:
     @training.setter
     def training(self, mode: bool) -> None:
         object.__setattr__(self, "_training", mode)
+        if (tracer := TRACER.get()) is not None:
+            tracer.setting(self, "_training", mode)
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training (``mode``) or evaluation; returns it."""

@@ -213,6 +213,10 @@ class Executable:
         for i, tensor in enumerate(trace.graded):
             scope[f"graded_{i}"] = tensor
         clear = "".join(f"graded_{i}.grad = " for i in range(len(trace.graded)))
+        sets = ""
+        for i, (holder, key, value) in enumerate(trace.settings):
+            scope[f"set_{i}"], scope[f"setting_{i}"] = holder, value
+            sets += f"    set_{i}.{key} = setting_{i}\n"
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())
         scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()))
@@ -225,7 +229,7 @@ class Executable:
             # Told before the states are written, so that whatever breaks a run off, older graphs know.
             f"def is_settled():\n    if not ({' and '.join(terms) or 'True'}):\n        return False\n"
             f"    {marks}stamp()\n    return True\n"
-            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n    return {result}\n"
+            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n{sets}    return {result}\n"
         )
 
     def _result(self, form: Any, scope: dict[str, Any]) -> str:

@@ -175,6 +175,7 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: list[tuple[Any, str, Any]] = []
+        self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.recorded: set[int] = set()
         self.names: dict[str, int] = {}
         self.device: str | None = None
@@ -421,8 +422,13 @@ class Tracer:
         )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
-        """The trace holds while ``holder`` has this ``value`` under ``name``."""
-        self.guards.append((holder, name, value))
+        """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
+        if (id(holder), name) not in self.settings:
+            self.guards.append((holder, name, value))
+
+    def setting(self, holder: Any, name: str, value: Any) -> None:
+        """Every call leaves ``holder`` with this ``value`` under ``name``."""
+        self.settings[id(holder), name] = holder, name, value
 
 
 def _kind(x: Any) -> Any:
@@ -794,6 +800,7 @@ class Trace:
         self.program = Program(identifier(name), inputs, tracer.instructions, values, updates)
         self.device = tracer.device or "cpu"
         self.guards = tracer.guards
+        self.settings = list(tracer.settings.values())
         self.ungraded = list(tracer.ungraded.values())
         self.graded = list(graded.values())
 

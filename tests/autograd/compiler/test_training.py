@@ -250,6 +250,37 @@ def test_evaluation_mode_between_two_trainings() -> None:
     assert not np.array_equal(trained.data, evaluated.data)
 
 
+def test_a_step_that_switches_modes_itself() -> None:
+    """It is traced once, and leaves the mode that the function leaves."""
+    count = 0
+
+    def make() -> tuple[nn.Module, Callable[..., Any]]:
+        model = nn.Sequential(nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7), nn.Linear(7, 3, seed=1)).to("float64")
+        train = step_of(model, SGD(model.parameters(), lr=0.1))
+
+        def step(x: ag.Tensor, y: ag.Tensor) -> Any:
+            nonlocal count
+            count += 1
+            model.train()
+            loss = train(x, y)
+            was = model[1].training
+            model.eval()
+            after = nn.functional.cross_entropy(model(x), y)
+            model[0].train(was)
+            return loss, after
+
+        return model, step
+
+    (one, eager), (other, step) = make(), make()
+    compiled = ag.compile(step)
+    for i, (x, y) in enumerate(batches(4)):
+        for a, b in zip(compiled(x, y), eager(x, y), strict=True):
+            np.testing.assert_allclose(a.data, b.data, rtol=1e-10)
+        assert [m.training for m in other.modules()] == [m.training for m in one.modules()]
+        other.train(i % 2 == 0)
+    assert count == 5
+
+
 @pytest.mark.parametrize(("option", "value"), [("momentum", 0.5), ("weight_decay", 0.1), ("nesterov", True)], ids=str)
 def test_a_changed_option_is_followed(option: str, value: Any) -> None:
     def between(i: int, model: nn.Module, optimizer: nn.optim.Optimizer) -> None:
