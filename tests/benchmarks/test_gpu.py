@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from autograd import backends
+from autograd.compiler import kernels
 from benchmarks import gpu
 from benchmarks.works import Net
 from tests import standin, table
@@ -42,6 +43,23 @@ def test_operations_are_verified_and_the_wrong_one_is_named(cupy, monkeypatch, c
     assert "1 operations are not the CPU's.\n- exp: AssertionError: Not equal" in capsys.readouterr().out
 
 
+def test_kernels_are_verified(cupy, monkeypatch):
+    monkeypatch.setattr(table, "TABLE", {name: table.TABLE[name] for name in ("exp", "tanh", "unique_parts")})
+    monkeypatch.setitem(kernels.EXPRESSIONS, "exp", "tanh({0})")
+    found = gpu.disagreements("cuda", 5)
+    assert list(found) == ["exp"]
+    assert found["exp"].startswith("AssertionError: Not equal to tolerance rtol=1e-09, atol=1e-09 compiled")
+
+
+def test_what_was_verified_is_told_where_nothing_could_be_timed(cupy, monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "disagreements", lambda *args: {})
+    monkeypatch.setattr(gpu.subprocess, "run", lambda *args, **kwargs: SimpleNamespace(returncode=1))
+    assert gpu.main([]) == 1
+    out, err = capsys.readouterr()
+    assert "All operations agree with the CPU's." in out
+    assert err.splitlines() == [f"benchmarks.gpu: no times with TF32 {x}: the exit status is 1." for x in ("off", "on")]
+
+
 def test_the_products_of_a_step():
     net = Net("A", (2, 3, 1), 10)
     assert gpu.products(net) == [(10, 2, 3), (3, 10, 2), (10, 3, 1), (1, 10, 3), (10, 1, 3)]
@@ -75,6 +93,19 @@ def test_a_race_takes_turns_and_gives_medians():
     assert set(found) == {"a", "b"}
     assert calls[-8:] == ["a", "b", "b", "a", "a", "b", "b", "a"]
     assert all(1.0 <= value <= 2.0 for value in found.values())
+
+
+def test_what_the_first_step_compiles_is_not_counted():
+    """Else one step would fill the warm-up, and a round would be one step."""
+    waits = iter([30.0])
+    found = []
+
+    def seconds(step, count):
+        found.append(count)
+        return next(waits, 0.001)
+
+    gpu.race({"a": lambda: None}, SimpleNamespace(seconds=seconds), 3)
+    assert found[-3:] == [60, 60, 60]
 
 
 def test_the_peak_is_operations_by_time(cupy):
