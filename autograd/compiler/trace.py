@@ -319,18 +319,27 @@ class Tracer:
     def getitem(self, x: Any, index: Any) -> Traced:
         """``x[index]``."""
         template, arrays = self.split(index)
-        if any(value.dtype == bool and value.kind != "constant" for value in arrays):
-            raise TraceError(
-                f"{line_of_user()} picks elements of {self.lift(x)!r} by a condition, and how many there are depends "
-                "on values: use autograd.where, which keeps the shape."
-            )
+        if _picks(arrays):
+            raise self._picked(x)
         shifted = _shifted(template)
         return self.emit("getitem", (self.lift(x), *arrays), {"index": shifted})
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
         """``x`` with ``value`` written (or added) at ``index``."""
         template, arrays = self.split(index)
-        return self.emit(name, (x.value, self.lift(value, x.dtype), *arrays), {"index": _shifted(template, 2)})
+        given = x.value, self.lift(value, x.dtype), *arrays
+        try:
+            return self.emit(name, given, {"index": _shifted(template, 2)})
+        except ValueError:  # as many values as elements are picked
+            if _picks(arrays):
+                raise self._picked(x) from None
+            raise
+
+    def _picked(self, x: Any) -> TraceError:
+        return TraceError(
+            f"{line_of_user()} picks elements of {self.lift(x)!r} by a condition, and how many there are depends on "
+            "values: use autograd.where, which keeps the shape."
+        )
 
     def opaque(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
         """An operation whose forward can't be followed: computed as a whole at each call."""
@@ -443,6 +452,11 @@ def _shifted(template: Any, by: int = 1) -> Any:
     """Slots counted behind the ``by`` arrays that come first."""
     count = _slots(template)
     return fill(template, [Slot(i + by) for i in range(count)])
+
+
+def _picks(arrays: Sequence[Value]) -> bool:
+    """Whether an index of these picks by a condition that the trace does not know."""
+    return any(value.dtype == bool and value.kind != "constant" for value in arrays)
 
 
 def _slots(template: Any) -> int:

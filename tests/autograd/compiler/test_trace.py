@@ -58,6 +58,8 @@ NUMPYS: dict[str, Callable[[ag.Tensor], Any]] = {
 }
 SHAPES: dict[str, Callable[[ag.Tensor], Any]] = {
     "a mask": lambda x: x[x > 1],
+    "a value for each of a mask": lambda x: ag.setitem(x, x[:2], index=x > 1),
+    "a sum by a mask": lambda x: ag.scatter_add(x[:2], index=x > 1, shape=x.shape),
     "nonzero": ag.nonzero,
     "unique": ag.unique_values,
 }
