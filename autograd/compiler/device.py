@@ -20,7 +20,7 @@ from autograd.compiler.plan import is_view
 from autograd.compiler.primitives import INFIX, Slot, fill
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.program import algebra as in_algebra
-from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code
+from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
 from autograd.errors import TraceError
 from autograd.op import OPS
 
@@ -33,7 +33,7 @@ def optimized(program: Program) -> Program:
     for change in (dead_code, algebra, common_subexpressions, algebra, scale_folding, algebra, common_subexpressions):
         program = change(program)
     program = common_subexpressions(same_counters(picked_flat(program)))
-    return dead_code(pack(program, EVERY))
+    return named_plainly(dead_code(pack(program, EVERY)))
 
 
 def picked_flat(program: Program) -> Program:

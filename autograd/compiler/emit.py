@@ -11,7 +11,7 @@ from autograd import shapes
 from autograd.compiler.optimize import optimize
 from autograd.compiler.plan import Plan, is_view
 from autograd.compiler.primitives import ELEMENTWISE, INFIX, REDUCTIONS, compute, function_of
-from autograd.compiler.program import Instruction, Program, Value, algebra
+from autograd.compiler.program import Instruction, Program, Value, algebra, identifier
 from autograd.memory import owner
 from autograd.op import in_words
 
@@ -19,6 +19,12 @@ FUNCTIONS = frozenset(
     (*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float", "float32", "float64")
 )
 """What the source calls: no value has these names."""
+
+
+def _number_name(value: Value) -> str:
+    """What a constant that is a number is called: ``c_0_5`` for 0.5."""
+    is_number = value.kind == "constant" and not value.shape
+    return identifier(f"c_{value.data!s}".replace("-", "minus_")) if is_number else ""
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -34,6 +40,10 @@ class Emitter:
         self.lines: list[tuple[str, str]] = []
         self.names: dict[Value, str] = {}
         self.before: dict[Value, str] = {}
+        self.makers = self.program.producers()
+        self.written = {
+            v: s for s, v in self.program.updates.items() if v is not s and plan.arrays.get(v) is plan.homes[s]
+        }
         self.taken = {self.program.name}
         for value in self.program.inputs:
             self.of(value)
@@ -55,10 +65,22 @@ class Emitter:
     def of(self, value: Value) -> str:
         """The name of a value's array."""
         if value not in self.names:
-            name = self.names[value] = self.fresh(value.name)
+            if (source := self.transposed(value)) is not None:
+                self.names[value] = self.turned(source)
+                return self.names[value]
+            if (state := self.written.get(value)) is not None:
+                self.names[value] = self.of(state)
+                return self.names[value]
+            name = self.names[value] = self.fresh(_number_name(value) or value.name)
             if value in self.plan.arrays:
                 self.scope[name] = self.plan.arrays[value]
         return self.names[value]
+
+    def transposed(self, value: Value) -> Value | None:
+        """The matrix that ``value`` is the transpose of, where both show one memory."""
+        maker = self.makers.get(value)
+        seen = maker is not None and maker.op == "permute_dims" and len(value.shape) == 2 and value in self.plan.arrays
+        return maker.args[0] if maker is not None and seen else None
 
     def is_turned(self, value: Value) -> bool:
         """Whether a matrix is kept transposed."""
@@ -66,6 +88,9 @@ class Emitter:
 
     def turned(self, value: Value) -> str:
         """A value as it is beside a transposed matrix: a matrix transposed, a row upright."""
+        source = self.transposed(value)
+        if source is not None:
+            return self.of(source)
         name = self.of(value)
         if len(value.shape) == 2:
             return self.bind(f"{name}_T", self.plan.turned(value)) if value in self.plan.arrays else f"{name}.T"

@@ -268,7 +268,7 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
     gradients = {frozenset(layer[4:]): layer for layer in layers}
     sources = {layer[1] for layer in layers}
     wide = {
-        source: writer.emit("with_ones", (source,), {}, f"{source.name}_1")
+        source: writer.emit("with_ones", (source,), {}, f"{source.name}_with_1")
         for source in sources
         if source not in makers
     }
@@ -293,5 +293,5 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
         else:
             writer.keep(instruction)
         if out in sources:
-            wide[out] = writer.emit("with_ones", (writer.of(out),), {}, f"{out.name}_1")
+            wide[out] = writer.emit("with_ones", (writer.of(out),), {}, f"{out.name}_with_1")
     return dead_code(common_subexpressions(writer.finish()))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -16,7 +16,7 @@ from autograd.compiler.layout import arrange
 from autograd.compiler.packing import pack, same_counters
 from autograd.compiler.primitives import EFFECTS, VIEWS
 from autograd.compiler.program import Instruction, Program, Value
-from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code
+from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
 
 # --------------------------------------------------------------------------------------------------------------- scales
 
@@ -210,23 +210,25 @@ PASSES: list[tuple[str, Pass]] = [
 ]
 
 
-def steps(program: Program) -> Iterator[tuple[str, Program]]:
+def steps(program: Program) -> list[tuple[str, Program]]:
     """The program after each pass, with the pass's name."""
+    found = []
     for name, change in PASSES:
         program = change(program)
-        yield name, program
+        found.append((name, program))
+    named_plainly(program)
+    return found
 
 
 def optimize(program: Program) -> Program:
     """The program after all passes."""
-    for _, change in PASSES:
-        program = change(program)
-    return program
+    return steps(program)[-1][1]
 
 
 def explain(program: Program) -> str:
     """A line for each pass: how many instructions are left, which calls it took out and which it wrote."""
     lines = [f"{program.name}: {len(program.instructions)} instructions as traced"]
+    width = max(len(name) for name, _ in PASSES)
     before = program
     for name, after in steps(program):
         old, new = _counts(before), _counts(after)
@@ -237,7 +239,7 @@ def explain(program: Program) -> str:
             for part in (f"less {', '.join(gone)}" if gone else "", f"more {', '.join(come)}" if come else "")
             if part
         )
-        lines.append(f"  {name:28} {len(after.instructions):5}  {done or 'nothing to do'}")
+        lines.append(f"  {name:{width}} {len(after.instructions):5}  {done or 'nothing to do'}")
         before = after
     return "\n".join(lines)
 

@@ -10,6 +10,7 @@ import base64
 import json
 import keyword
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -211,7 +212,7 @@ class Program:
     def to_json(self) -> str:
         """The program as JSON, constants and present states included.
 
-        Raises `DeclarationError` for what a file can't hold: a random generator, a check of its own.
+        Raises `DeclarationError` for what a file can't hold: a random generator, a check of one's own.
         """
         numbers = {value: i for i, value in enumerate(self.values())}
         content = {
@@ -387,7 +388,22 @@ def _to_json(part: Any) -> Any:
         array = numpy.asarray(part)
         bits = base64.b64encode(array.tobytes()).decode()
         return {"kind": "array", "shape": list(array.shape), "dtype": str(array.dtype), "of": bits}
+    if _refusal(getattr(part, "__module__", ""), getattr(part, "__name__", "")) is part:
+        return {"kind": "refusal", "of": [part.__module__, part.__name__]}
     raise DeclarationError(f"a file can't hold {part!r}: a program with it can't be written as JSON.")
+
+
+def _refusal(module: str, name: str) -> Any:
+    """The function of this package, or of one above, that says what is wrong with a value, or ``None``: a file may name
+    no other, and no module that is not there already."""
+    return getattr(sys.modules.get(module), name, None) if name.startswith("_refuse_") else None
+
+
+def _refusal_of(module: str, name: str) -> Any:
+    found = _refusal(module, name)
+    if found is None:
+        raise LookupError(f"it names what is no check of labels here, {module}.{name}")
+    return found
 
 
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
@@ -397,6 +413,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "dtype": lambda part: numpy.dtype(part["of"]),
     "slice": lambda part: slice(*map(_from_json, part["of"])),
     "tuple": lambda part: tuple(map(_from_json, part["of"])),
+    "refusal": lambda part: _refusal_of(*part["of"]),
     "list": lambda part: list(map(_from_json, part["of"])),
     "dict": lambda part: {key: _from_json(p) for key, p in part["of"].items()},
     "array": lambda part: (

@@ -10,6 +10,30 @@ import numpy
 from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, infer
 from autograd.compiler.program import Instruction, Program, Value
 
+_MARK = "__"
+"""What stands before the number of a name that a pass made, and in no name of a trace with a number behind it."""
+
+
+def _stem(name: str) -> str:
+    """A name without the mark and the number of a pass."""
+    stem, _, count = name.rpartition(_MARK)
+    return stem if stem and count.isdigit() else name
+
+
+def named_plainly(program: Program) -> Program:
+    """Call what passes made as what it stands for: mostly that is no longer there."""
+    marked = [value for value in program.values() if _stem(value.name) != value.name]
+    taken = {*ELEMENTWISE, *(value.name for value in program.values())}
+    for value in marked:
+        name = stem = _stem(value.name)
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{stem}_{count}"
+        taken.add(name)
+        value.name = name
+    return program
+
 
 class Rewriter:
     """A new program written from an old one, instruction by instruction: what stands for what, and fresh names."""
@@ -40,12 +64,11 @@ class Rewriter:
         return indices in self.stops and self.stops[indices] <= stop
 
     def name(self, base: str) -> str:
-        """A name that is not taken, ``base`` with a number where need be."""
-        base = base.rstrip("0123456789").rstrip("_") or base
-        name = base
+        """A name that is not taken, ``base`` with a mark and a number where need be: see `named_plainly`."""
+        name = base = _stem(base)
         while name in self.taken:
             count = self.counts[base] = self.counts.get(base, 1) + 1
-            name = f"{base}_{count}"
+            name = f"{base}{_MARK}{count}"
         self.taken.add(name)
         return name
 

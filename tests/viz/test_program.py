@@ -96,12 +96,12 @@ class TestParts:
     def test_of_an_optimized_step(self, step: Program):
         program = step.optimized()
         found = parts(program)
-        assert found["layers_1_2"] == FORWARD
+        assert found["layers_1_with_1"] == FORWARD
         (new,) = program.updates.values()
         gradient = program.producers()[new].args[1]
         assert found["d_layers_0_weight_bias"] == found[gradient.name] == BACKWARD
         assert found[new.name] == UPDATE
-        assert found["layers_2_weight_2"] == FORWARD  # a parameter seen otherwise is no gradient
+        assert found["layers_2_weight"] == FORWARD  # a parameter seen otherwise is no gradient
         assert found["scale"] == UPDATE  # of the learning rate alone
 
     def test_running_statistics_are_updates_without_gradient(self):
@@ -214,7 +214,7 @@ class TestCards:
     def test_long_updates_that_are_alike_are_written_once(self):
         picture = viz.draw_graph(PROGRAMS["adam"]())
         assert words(node(picture, "layers_2_weight_update")).startswith(
-            "d_layers_2_weight (2, 3) = t35.T @ layers_1 layers_2_weight and 3 more <- as layers_0_weight, 22 lines"
+            "d_layers_2_weight (2, 3) = t32.T @ layers_1 layers_2_weight and 3 more <- as layers_0_weight, 22 lines"
         )
 
     def test_an_update_of_another_form_is_written_out(self):

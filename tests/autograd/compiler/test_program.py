@@ -13,7 +13,7 @@ import autograd as ag
 import nn
 from autograd.compiler.primitives import Slot
 from autograd.compiler.program import Instruction, Program, Value, identifier
-from autograd.errors import DeclarationError
+from autograd.errors import DeclarationError, DomainError
 from autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import agree, orders
 
@@ -256,6 +256,25 @@ def test_a_training_step_survives_json() -> None:
     agree(list(other[1].values()), list(one[1].values()), "updates")
     assert not {id(s.origin) for s in read.updates} & {id(s.origin) for s in program.updates}
     assert read.explain() == program.explain()
+
+
+@pytest.mark.parametrize("loss", ["labels", "one-hot"])
+def test_checks_of_labels_survive_json(loss: str) -> None:
+    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        if loss == "one-hot":
+            return nn.functional.cross_entropy(x, nn.functional.one_hot(y, 3))  # type: ignore[no-any-return]
+        return nn.functional.cross_entropy(x, y)  # type: ignore[no-any-return]
+
+    x = np.ones((2, 3), dtype="float32")
+    program = ag.trace(step, x, np.array([0, 1]))
+    read = Program.from_json(program.to_json())
+    agree(read.run(x, np.array([2, 0]))[0], program.run(x, np.array([2, 0]))[0], "outputs")
+    for each in (program, read):
+        with pytest.raises(DomainError, match="label"):
+            each.run(x, np.array([0, 3]))
+    content = program.to_json().replace("_refuse_labels", "DomainError")
+    with pytest.raises(DeclarationError, match=r"names what is no check of labels here, .*DomainError"):
+        Program.from_json(content)
 
 
 @pytest.mark.parametrize(
