@@ -21,7 +21,8 @@ import numpy as np
 from autograd import Tensor, backends
 from autograd.backends import is_inexact, to_numpy
 from autograd.errors import AutogradError, DTypeError, WriteError
-from autograd.given import as_path, check_instance
+from autograd.given import as_path, check_instance, target_of
+from autograd.op import shown
 from nn import layers
 from nn.errors import FileError
 from nn.module import Module
@@ -58,13 +59,14 @@ def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], Any
     where it can't be written.
     """
     path = as_path(path)
-    beside = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.part")
+    target = target_of(path)
+    beside = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.part")
     try:
         with beside.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        beside.replace(target)
     except BaseException as error:
         with suppress(OSError):
             beside.unlink()
@@ -107,9 +109,13 @@ def save(
         content = content.state_dict()
     elif not isinstance(content, Mapping):
         raise DTypeError(f"nn.save takes a module or a dict; it was given a {type(content).__name__}.")
-    header["content"] = _flatten(content, "", arrays)
     try:
+        header["content"] = _flatten(content, "", arrays)
         text = json.dumps(header)
+    except AutogradError:
+        raise
+    except RecursionError:
+        raise DTypeError("this can't be saved: lists and dicts are too deep in each other, or in themselves.") from None
     except (TypeError, ValueError) as error:
         raise DTypeError(
             f"this can't be saved: {error}. Metadata is numbers, strings, booleans, None, lists and dicts."
@@ -206,6 +212,8 @@ def _flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
         key = key or "array"
         while key in arrays or key == HEADER:
             key += "_"
+        if not _names_a_member(key):
+            raise DTypeError(f"{shown(key)} can't be saved: an archive takes names up to 60000 bytes, without NUL.")
         arrays[key] = array
         return {"array": key}
     if isinstance(value, Mapping):
@@ -222,6 +230,13 @@ def _flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
     raise DTypeError(
         f"{key!r} is a {type(value).__name__}, which can't be saved: keep Tensors, numbers, strings, lists and dicts."
     )
+
+
+def _names_a_member(key: str) -> bool:
+    try:
+        return "\0" not in key and len(key.encode()) <= 60_000
+    except UnicodeEncodeError:
+        return False
 
 
 def _restore(value: Any, arrays: Mapping[str, Any]) -> Any:
@@ -248,7 +263,10 @@ def _write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
 
 def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The header and the content of a file that is believed in nothing."""
-    with as_path(path).open("rb") as file:
+    path = as_path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):  # one would wait for what comes, or for the end of it
+        raise _damaged(path, ValueError("it is a device or a pipe"))
+    with path.open("rb") as file:
         try:
             arrays = _arrays(file)
             header = json.loads(str(arrays[HEADER]))

@@ -80,7 +80,7 @@ def _settings() -> AbstractContextManager[None]:
     """Matplotlib's settings for the time of one call."""
     try:
         import matplotlib
-    except ImportError:
+    except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "plots are drawn with matplotlib, which is not installed: pip install 'glassgrad[plots]'"
         ) from None

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograd.errors import AutogradError, WriteError
-from autograd.given import as_path, check_instance, refused
+from autograd.given import as_path, check_instance, refused, target_of
 from viz import style
 from viz.given import DrawingError
 
@@ -445,10 +445,11 @@ def _described(svg: str, title: str, alt: str) -> str:
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that no reader ever sees a part of it: beside it first, then moved into place."""
     path = as_path(path)
-    draft = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}")
+    target = target_of(path)
+    draft = target.with_name(f".{target.name[:40]}.{uuid.uuid4().hex}")
     try:
         draft.write_bytes(content)
-        draft.replace(path)
+        draft.replace(target)
     except BaseException as error:
         with suppress(OSError):
             draft.unlink()

@@ -242,6 +242,15 @@ def test_an_archive_is_believed_in_nothing(attack, file):
     assert file.read_bytes() == content
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among the files here")
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        for read in READERS:
+            with pytest.raises(FileError, match="or was damaged: it is a device or a pipe"):
+                read(path)
+
+
 NASTY = st.sampled_from(
     [None, True, -1, 0, 10**30, 1e400, float("nan"), "", "x", [], {}, [1], {"array": "a"}, {"dict": {}}, {"list": 3}]
 )

@@ -27,6 +27,9 @@ MODELS = [
     nn.Linear(3, 2),
 ]
 
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_a_model_comes_back(model, tmp_path):
@@ -124,6 +127,11 @@ def test_equal_content_gives_equal_bytes(tmp_path):
         (3, "nn.save takes a module or a dict; it was given a int."),
         ({"a": object()}, "'a' is a object, which can't be saved: keep Tensors, numbers, strings, lists and dicts."),
         ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
+        ({"a": ENDLESS}, "this can't be saved: lists and dicts are too deep in each other, or in themselves."),
+        *(
+            ({name: np.ones(1)}, f"{shown} can't be saved: an archive takes names up to 60000 bytes, without NUL.")
+            for name, shown in (("a\0b", r"'a\x00b'"), ("\udcff", r"'\udcff'"), ("a" * 70_000, f"'{'a' * 78}…"))
+        ),
         *(
             (
                 {"a": np.array([a])},
@@ -161,6 +169,22 @@ def test_a_failed_write_leaves_everything_as_it_was(failure, tmp_path, monkeypat
                 nn.save(MODELS[1], path)
         assert path.read_bytes() == before
         assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def test_a_link_stays_and_leads_to_the_new_file(tmp_path):
+    (tmp_path / "link.npz").symlink_to(tmp_path / "model.npz")
+    nn.save(MODELS[0], tmp_path / "link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    assert nn.load(tmp_path / "model.npz")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among the files here")
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(WriteError, match="pipe can't be written: it is a device or a pipe"):
+        nn.save(MODELS[0], path)
+    assert path.is_fifo()
 
 
 def test_a_missing_folder_or_file(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from dataclasses import dataclass, field
 
@@ -194,6 +195,18 @@ class TestPlot:
         before = dict(matplotlib.rcParams)
         plot_history(HISTORY)._repr_svg_()
         assert dict(matplotlib.rcParams) == before
+
+    def test_an_import_that_breaks_off_is_not_called_missing(self, monkeypatch):
+        usual = builtins.__import__
+
+        def broken(name, *args):  # as where Ctrl-C meets one of its extensions
+            if name == "matplotlib":
+                raise ImportError("initialization failed")
+            return usual(name, *args)
+
+        monkeypatch.setattr(builtins, "__import__", broken)
+        with pytest.raises(ImportError, match="initialization failed"):
+            plot_history(HISTORY)
 
     def test_without_matplotlib_one_sentence_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
