@@ -10,8 +10,8 @@ import numpy
 from autograd.compiler.primitives import EFFECTS, ELEMENTWISE, infer
 from autograd.compiler.program import Instruction, Program, Value
 
-_MARK = "__"
-"""What stands before the number of a name that a pass made, and in no name of a trace with a number behind it."""
+_MARK = "'"
+"""What stands before the number of a name that a pass made, and in no name of a trace."""
 
 
 def _stem(name: str) -> str:
