@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,22 +104,24 @@ class Traced:
 
     def _no_value(self, *_: Any) -> Any:
         self.tracer.check_running(self)
-        raise TraceError(
+        self.tracer.refused = TraceError(
             f"{line_of_user()} asks for a value of {self.value!r} while the function is traced: the program is written "
             "once, before there are values. Choose with autograd.where, return the number and read it outside, or "
             "leave this part out of the compiled function.",
             self.tracer,
         )
+        raise self.tracer.refused
 
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __reduce_ex__ = item = tolist = _no_value
 
     def _no_numpy(self, *_: Any, **__: Any) -> Any:
         self.tracer.check_running(self)
-        raise TraceError(
+        self.tracer.refused = TraceError(
             f"{line_of_user()} gives {self.value!r} to NumPy while the function is traced: use the function of that "
             "name in autograd, or leave this part out of the compiled function.",
             self.tracer,
         )
+        raise self.tracer.refused
 
     __array__ = __array_function__ = _no_numpy
 
@@ -179,6 +181,7 @@ class Tracer:
         self.recorded: set[int] = set()
         self.names: dict[str, int] = {}
         self.device: str | None = None
+        self.refused: TraceError | None = None
 
     # ----------------------------------------------------------------------------------------------------- the values
 
@@ -343,6 +346,7 @@ class Tracer:
 
     def opaque(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
         """An operation whose forward can't be followed: computed as a whole at each call."""
+        self.refused = None
         given, arrays = self.split(tuple(x.data if isinstance(x, Tensor) else x for x in inputs))
         options, more = self.split(params)
         count = len(arrays)
@@ -800,6 +804,14 @@ class Trace:
                         stand_ins.append(traced)
                 inputs = [t.data.value if isinstance(t, Tensor) else t.value for t in stand_ins]
                 result = function(*(filled := unflatten(form, stand_ins))[0], **filled[1])
+                if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
+                    raise tracer.refused
+                if isinstance(result, Generator | Coroutine):
+                    result.close()
+                    raise TraceError(
+                        f"{getattr(function, '__name__', 'the function')} returns a {type(result).__name__}, whose "
+                        "lines run after the call: compile a function that computes at once."
+                    )
                 outputs: list[Any] = []
                 self.form = flatten(result, outputs)
                 self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in outputs]

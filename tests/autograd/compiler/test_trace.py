@@ -96,6 +96,31 @@ def test_shapes_that_depend_on_values_are_refused(name: str) -> None:
     assert str(raised.value).startswith(__file__)
 
 
+def test_a_refusal_that_the_function_catches_is_one() -> None:
+    """What it does instead is not what it does eagerly."""
+
+    def f(x: ag.Tensor) -> ag.Tensor:
+        try:
+            return x if x.sum() > 0 else -x
+        except Exception:
+            return x * 3.0
+
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+ asks for a value of greater_1"):
+        ag.compile(f)(X)
+
+
+def test_what_runs_after_the_call_is_refused() -> None:
+    def generator(x: ag.Tensor) -> Any:
+        yield x
+
+    async def coroutine(x: ag.Tensor) -> ag.Tensor:
+        return x
+
+    for f in (generator, coroutine):
+        with pytest.raises(TraceError, match=f"{f.__name__} returns a {f.__name__}, whose lines run after the call"):
+            ag.compile(f)(X)
+
+
 def test_a_refused_trace_changes_nothing() -> None:
     w = parameter()
 
