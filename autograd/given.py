@@ -74,7 +74,11 @@ def target_of(path: Path) -> Path:
     """Where a file called ``path`` is to be put: at the end of a link, which stays. Raises `WriteError` for a device or
     a pipe, which would be gone.
     """
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    if target.exists() and not (target.is_file() or target.is_dir()):
+    try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        usual = target.is_file() or target.is_dir() or not target.exists()
+    except OSError as error:
+        raise WriteError(path, error) from None
+    if not usual:
         raise WriteError(path, OSError("it is a device or a pipe"))
     return target

@@ -245,6 +245,13 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
+def _matrices(x: Any) -> Any:
+    """``x``, where it has matrices: of a vector NumPy makes one."""
+    if len(x.shape) < 2:
+        raise ValueError("a triangle is in the last two axes, so it needs two of them")
+    return x
+
+
 @op("tril", tex=r"\operatorname{{tril}}({x})")
 def tril(xp, x, *, k=0):
     """The last two axes' lower triangle, up to the ``k``-th diagonal; zeros above.
@@ -254,7 +261,7 @@ def tril(xp, x, *, k=0):
     Tensor([[1.0, 0.0],
             [1.0, 1.0]])
     """
-    return xp.tril(x, k=k)
+    return xp.tril(_matrices(x), k=k)
 
 
 tril.vjp(x=lambda xp, g, k: xp.tril(g, k=k))
@@ -269,7 +276,7 @@ def triu(xp, x, *, k=0):
     Tensor([[0.0, 1.0],
             [0.0, 0.0]])
     """
-    return xp.triu(x, k=k)
+    return xp.triu(_matrices(x), k=k)
 
 
 triu.vjp(x=lambda xp, g, k: xp.triu(g, k=k))

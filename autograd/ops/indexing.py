@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.backends import assign, is_complex
+from autograd.backends import assign, is_complex, is_inexact
 from autograd.op import op
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ last_written.vjp(
 
 
 def _taken(xp: Any, g: Any, indices: Any, axis: int | None) -> Any:
+    if is_inexact(indices.dtype):  # a single one NumPy would round down
+        raise TypeError("indices are integers")
     return xp.take(xp.reshape(g, shape=(-1,)), indices, axis=0) if axis is None else xp.take(g, indices, axis=axis)
 
 
