@@ -185,7 +185,8 @@ def arranged(program: Program) -> tuple[float, Program]:
             best = cost, frozenset(v for v, (group, by) in places.items() if ways.get(group, False) ^ by)
     assert best is not None
     members = {member for whole in program.packed.values() for member, _ in whole}
-    return best[0], program.changed(flipped=best[1] | (program.flipped & members))
+    in_rows = {i.out for i in program.instructions if i.op == "draw"}  # in another order, other numbers were drawn
+    return best[0], program.changed(flipped=(best[1] | (program.flipped & members)) - in_rows)
 
 
 def arrange(program: Program) -> Program:

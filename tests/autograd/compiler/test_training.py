@@ -203,6 +203,22 @@ def test_layers(layers: Callable[[], list[nn.Module]], dtype: str) -> None:
     compare(model, OPTIMIZERS["Adam"], 30, dtype)
 
 
+class Residual(nn.Module):
+    """Noise that meets entry by entry what the next layer has kept transposed."""
+
+    def __init__(self) -> None:
+        self.first, self.second, self.last = nn.Linear(5, 6, seed=0), nn.Linear(6, 6, seed=1), nn.Linear(6, 3, seed=2)
+        self.dropout = nn.Dropout(0.3, seed=5)
+
+    def forward(self, x: ag.Tensor) -> ag.Tensor:
+        h = ag.tanh(self.first(x))
+        return self.last(self.dropout(ag.sigmoid(self.second(h))) + h)  # type: ignore[no-any-return]
+
+
+def test_noise_is_drawn_row_by_row_in_any_order_of_memory() -> None:
+    compare(Residual, OPTIMIZERS["SGD"], 5)
+
+
 class Branches(nn.Module):
     """Layers whose sums meet, as a recurrent network's: their biases have one gradient."""
 
