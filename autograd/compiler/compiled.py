@@ -5,10 +5,12 @@ from __future__ import annotations
 import builtins
 import copy
 import functools
+import inspect
 import itertools
 import linecache
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -301,6 +303,7 @@ class Compiled:
         self.function = function
         self._executables: dict[Any, Executable] = {}
         self._lock = threading.RLock()
+        self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled]] = {}
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -377,7 +380,17 @@ class Compiled:
         return list(self._executables.values())[-1].source
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        if instance is None:
+            return self
+        found = self._of_objects.get(id(instance))
+        if found is None or found[0]() is not instance:
+            try:
+                gone = functools.partial(_drop, self._of_objects, id(instance))
+                reference = weakref.ref(instance, gone)
+            except TypeError:  # an object of slots
+                return functools.partial(self, instance)
+            found = self._of_objects[id(instance)] = reference, Compiled(_weak_method(self.function, reference))
+        return Method(found[1], instance)
 
     def __reduce__(self) -> Any:
         return Compiled, (self.function,)
@@ -388,6 +401,46 @@ class Compiled:
     def __repr__(self) -> str:
         count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)
         return f"<compiled {name}, {count} program{'s' * (count != 1)}>"
+
+
+class Method:
+    """A compiled method of one object. The object's programs are its own, and go with it."""
+
+    __slots__ = ("__self__", "compiled")
+
+    def __init__(self, compiled: Compiled, instance: Any) -> None:
+        self.compiled, self.__self__ = compiled, instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the method would return."""
+        return self.compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in functools.WRAPPER_ASSIGNMENTS:  # it is copied as itself
+            raise AttributeError(f"a compiled method has no attribute {name!r}")
+        return getattr(self.compiled, name)
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.__self__, self.compiled.function.__name__)
+
+    def __repr__(self) -> str:
+        return repr(self.compiled)
+
+
+def _weak_method(function: Callable[..., Any], reference: weakref.ref[Any]) -> Callable[..., Any]:
+    """``function`` as the method of an object that it does not keep alive."""
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return function(reference(), *args, **kwargs)
+
+    functools.update_wrapper(method, function)
+    method.__signature__ = inspect.signature(types.MethodType(function, reference()))  # type: ignore[attr-defined]
+    return method
+
+
+def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
+    if key in found and found[key][0] is reference:
+        del found[key]
 
 
 def compile(function: Callable[..., Any]) -> Compiled:

@@ -564,7 +564,55 @@ def test_a_method_and_its_name() -> None:
     assert [s.scale(ag.ones(())).item() for s in (one, other, one)] == [2.0, 3.0, 2.0]
     assert Scaled.scale.__doc__ == "By a number."
     assert Scaled.scale.__name__ == "scale"
-    assert repr(Scaled.scale).endswith("Scaled.scale, 2 programs>")
+    assert repr(one.scale).endswith("Scaled.scale, 1 program>")
+    assert str(one.scale.programs[0]).startswith("scale(x ()):")
+    assert one.scale.source.startswith("def scale(x):")
+    assert Scaled.scale(one, ag.ones(())).item() == 2.0
+
+
+def test_a_compiled_method_goes_with_its_object() -> None:
+    """Any number of objects, one after the other or at once; a method keeps its object, and is copied with it."""
+
+    class Trainer:
+        def __init__(self, seed: int) -> None:
+            self.model = nn.Linear(3, 1, seed=seed)
+            self.own = self.step
+
+        def __eq__(self, other: Any) -> bool:
+            return isinstance(other, Trainer)
+
+        __hash__ = None  # type: ignore[assignment]
+
+        @ag.compile
+        def step(self, x: ag.Tensor) -> ag.Tensor:
+            return self.model(x).sum()  # type: ignore[no-any-return]
+
+    x = ag.ones((2, 3), dtype="float32")
+    with ag.no_grad():
+        for seed in range(70):
+            trainer = Trainer(seed)
+            agree(trainer.step(x), trainer.model(x).sum(), f"{seed}")
+        duplicate = copy.deepcopy(trainer)
+        duplicate.model.weight.data = duplicate.model.weight.data * 2.0
+        agree(duplicate.own(x), duplicate.model(x).sum(), "a copy")
+        step, weight = Trainer(0).step, weakref.ref(trainer.model.weight)
+        agree(step(x), nn.Linear(3, 1, seed=0)(x).sum(), "a method whose object only it keeps")
+    del trainer.own
+    del trainer
+    assert weight() is None
+
+
+def test_a_compiled_method_of_an_object_without_weak_references() -> None:
+    class Scaled:
+        __slots__ = ("by",)
+
+        @ag.compile
+        def scale(self, x: ag.Tensor) -> ag.Tensor:
+            return x * self.by  # type: ignore[no-any-return]
+
+    scaled = Scaled()
+    scaled.by = ag.Tensor(2.0)
+    assert scaled.scale(ag.ones(())).item() == 2.0
 
 
 def test_a_module_is_a_function() -> None:
