@@ -167,6 +167,7 @@ from autograd.ops.nnet import (
     squared_error,
 )
 from autograd.ops.reductions import (
+    across,
     all,
     any,
     argmax,
@@ -217,10 +218,10 @@ from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 
 __all__ = [
     "Graph", "Node", "OPS", "Op", "Tensor", "__array_api_version__", "__array_namespace_info__", "abs", "acos", "acosh",
-    "add", "all", "any", "arange", "argmax", "argmin", "argsort", "asarray", "asin", "asinh", "astype", "atan", "atan2",
-    "atanh", "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "can_cast", "ceil", "clip",
-    "complex128", "complex64", "concat", "conj", "contract", "copysign", "cos", "cosh", "count_nonzero",
+    "across", "add", "all", "any", "arange", "argmax", "argmin", "argsort", "asarray", "asin", "asinh", "astype",
+    "atan", "atan2", "atanh", "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_invert", "bitwise_left_shift",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to", "can_cast", "ceil",
+    "clip", "complex128", "complex64", "concat", "conj", "contract", "copysign", "cos", "cosh", "count_nonzero",
     "cross_entropy", "cumulative_prod", "cumulative_sum", "detect_anomaly", "devices", "diff", "divide", "e", "einsum",
     "empty", "empty_like", "enable_grad", "equal", "erf", "errors", "exp", "expand_dims", "expm1", "eye", "fft",
     "finfo", "flip", "float32", "float64", "floor", "floor_divide", "from_dlpack", "full", "full_like", "gelu",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import (
     Tensor,
+    across,
     asarray,
     astype,
     binary_cross_entropy_with_logits,
@@ -32,6 +33,7 @@ from autograd import squared_error as mse_loss
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.given import number, whole
+from nn.parallel import SHARE
 
 __all__ = [
     "accuracy",
@@ -97,7 +99,11 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, generator: Any) ->
     given = asarray(x)
     if not training or p == 0:
         return given
-    kept = random.bernoulli(1 - p, given.shape, generator=generator, dtype=given.dtype, device=given.device)
+    shape, rows, share = given.shape, None, SHARE.get()
+    if share is not None and shape[:1] == (share.end - share.first,):  # drawn for the whole batch
+        shape, rows = (share.rows, *shape[1:]), slice(share.first, share.end)
+    kept = random.bernoulli(1 - p, shape, generator=generator, dtype=given.dtype, device=given.device)
+    kept = kept if rows is None else kept[rows]
     mask: Tensor = kept * (1 / (1 - p) if p < 1 else 0.0)
     mask.name = "mask"
     dropped: Tensor = given * mask
@@ -154,15 +160,24 @@ def batch_norm(
         )
     axes = (0, *range(2, x.ndim))
     if training:
-        if x.size < 2 * x.shape[1]:
+        share = SHARE.get()
+        count = math.prod(x.shape[i] for i in axes)
+        if share is not None:
+            count = count * share.rows // (share.end - share.first)
+        if count < 2:
             raise ShapeError(
                 f"batch_norm was given {x.shape}, fewer than two values per channel, which have no variance: train on "
                 "larger batches, or evaluate with training=False."
             )
+        if share is None:
+            with no_grad():
+                mean, var = x.mean(axes), x.var(axes, correction=1)
+            x = standardize(x, axis=axes, eps=eps)
+        else:
+            x, mean, var = _standardized_together(x, axes, eps, count, share.add)
         with no_grad():
-            _follow(running_mean, x.mean(axes), momentum)
-            _follow(running_var, x.var(axes, correction=1), momentum)
-        x = standardize(x, axis=axes, eps=eps)
+            _follow(running_mean, mean, momentum)
+            _follow(running_var, var, momentum)
     else:
         scale = 1 / (running_var + eps).sqrt()
         weight = scale if weight is None else weight * scale
@@ -171,6 +186,17 @@ def batch_norm(
         column = (-1, *(1,) * (x.ndim - 2))
         weight, bias = (t if t is None else reshape(t, shape=column) for t in (weight, bias))
     return _rescaled(x, weight, bias)
+
+
+def _standardized_together(
+    x: Tensor, axes: tuple[int, ...], eps: float, count: int, add: Callable[[Any], Any]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``x`` by the mean and the variance of all ranks' ``count`` values per channel, and these (with count - 1)."""
+    mean = across(x.sum(axes, keepdims=True), add=add) / count
+    centred = x - mean
+    var = across((centred * centred).sum(axes, keepdims=True), add=add) / count
+    flat, spread = mean.detach().reshape((-1,)), var.detach().reshape((-1,)) * (count / (count - 1))
+    return centred / (var + eps).sqrt(), flat, spread
 
 
 def _rescaled(x: Tensor, weight: Any, bias: Any) -> Tensor:

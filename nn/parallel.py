@@ -15,10 +15,13 @@ had. So the same seed gives the same training as one process has with whole batc
 optimizer, the weight decay, the clipping and the schedule, and whether or not the ranks divide the batch. On every rank
 the weights are the same to the bit, for MPI gives all the same sum (MPI 4.1, section 6.9.6).
 
-**What does not.** A module that looks at more than one row at a time, as `nn.BatchNorm1d` does, sees its rank's rows
-alone (and refuses a single one), and one that draws random numbers, as `nn.Dropout` does, draws them on each rank: they
-train, and repeat with the same seed and number of ranks, but not as one process would. Buffers, such as running means,
-are rank 0's after every epoch. A loss must be a mean over rows, as `fit` says.
+`nn.BatchNorm1d` takes mean and variance over the rows of all ranks, and `nn.Dropout` draws for the whole batch, with
+rank 0's generator, and takes its rows. A batch of fewer rows than ranks is computed by every one.
+
+**What does not.** A module of yours that looks at more than one row at a time sees its rank's rows alone, and one that
+draws random numbers draws them on each rank, if it does not go by `SHARE`: it trains, and repeats with the same seed
+and number of ranks, but not as one process would. Its buffers are rank 0's after every epoch. On GPUs random numbers
+are others than on the CPU. A loss must be a mean over rows, as `fit` says.
 
 **When a rank is lost.** Ranks never wait in MPI itself but look in from time to time, for ``timeout`` seconds at most,
 and without limit only once all is done, for rank 0 may have files to write. A rank that raises tells the others, at
@@ -45,13 +48,14 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from autograd import Tensor, asarray
-from autograd.backends import NUMPY, all_reduce, space_on, to_numpy
+from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
 from autograd.errors import ShapeError
 from nn.errors import ParallelError
 
@@ -59,14 +63,31 @@ if TYPE_CHECKING:
     from nn.module import Module
     from nn.optim import Optimizer
 
-KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "the sums of all", "the end")
+KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "the sums of all", "a layer", "the end")
 """What ranks meet for. Every meeting begins with one small message of the same size, so that a rank which raises can
 join whichever is next."""
-ERROR, START, VALUES, BATCH, SUMS, END = map(float, range(len(KINDS)))
+ERROR, START, VALUES, BATCH, SUMS, LAYER, END = map(float, range(len(KINDS)))
 SENTENCE = 1000  # bytes of an error that are passed on
 BUSY = 0.0003  # seconds for which who waits looks in all the time; then now and then, for others want the core
 LAST_WORDS = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
 """The program that speaks them: what came last, once rank 0 sends no more."""
+
+
+class Share(NamedTuple):
+    """The rows of a batch that this rank computes, from ``first`` to before ``end``, of ``rows`` on all.
+
+    ``add`` makes of an array the sum of all ranks' arrays.
+    """
+
+    first: int
+    end: int
+    rows: int
+    add: Callable[[Any], Any]
+
+
+SHARE: ContextVar[Share | None] = ContextVar("nn_share", default=None)
+"""What a layer that draws, or looks at more than one row, has to know while several ranks compute its batch."""
+
 
 # A sleep of 0 seconds takes fifty times as long as most messages.
 _make_way: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
@@ -106,6 +127,9 @@ class Parallel:
             )
         self.interrupted = False
         """Set by whoever was asked to stop: at the next meeting all ranks raise `KeyboardInterrupt`."""
+        self.counts = True
+        """Whether the rows of the present batch are to be counted here: of what all compute, on rank 0 alone."""
+        self._share: Share | None = None
         self._comm = world.Dup()
         self._parted = self._broken = False  # all know of an error; a message is under way that nobody will receive
         self._add: Any = None
@@ -177,11 +201,14 @@ class Parallel:
     # ------------------------------------------------------------------------------------------------- what `fit` calls
 
     def start(self, model: Module, optimizer: Optimizer, rng: Any, facts: Any, arrays: Iterable[Any]) -> Any:
-        """Begin alike: refuse other ``facts`` or ``arrays`` than rank 0's, and take its weights, its optimizer's state
-        and its ``rng``, which is returned.
+        """Begin alike: refuse other ``facts`` or ``arrays`` than rank 0's, and take its weights, its optimizer's state,
+        its modules' generators and its ``rng``, which is returned.
         """
         self.interrupted = False
-        facts = facts, repr(optimizer), [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
+        drawing = [g for m in model.modules() if isinstance(g := getattr(m, "generator", None), NUMPY.random.Generator)]
+        drawn = [generator.bit_generator.state for generator in drawing]
+        layers = [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
+        facts = facts, repr(optimizer), layers, [state["bit_generator"] for state in drawn]
         sums = [zlib.crc32(NUMPY.ascontiguousarray(array)) for array in arrays]
         digest = NUMPY.frombuffer(hashlib.sha256(repr((facts, sums)).encode()).digest(), "uint8")
         self._meet(START)
@@ -193,25 +220,47 @@ class Parallel:
             )
         accumulated = optimizer.state_dict()
         accumulated["state"] = [_arrays(state) for state in accumulated["state"]]
-        weights, accumulated, theirs = self.broadcast((_arrays(model.state_dict()), accumulated, rng))
+        weights, accumulated, theirs, drawn = self.broadcast((_arrays(model.state_dict()), accumulated, rng, drawn))
+        for generator, state in zip(drawing, drawn, strict=True):
+            generator.bit_generator.state = state
         model.load_state_dict(weights)
         optimizer.load_state_dict(accumulated)
         return rng if self.rank == 0 else theirs
 
     def share(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """This rank's rows of a batch: as many as the others', give or take one, and maybe none but on rank 0."""
+        """This rank's rows of a batch: as many as the others', give or take one; all of fewer rows than ranks."""
         try:
             rows, labels = len(x), len(y)
         except TypeError:
             rows, labels = 0, 1
         if rows != labels:
             raise ShapeError("a batch (x, y) is shared among ranks by rows: x and y need one for each sample.")
+        if self.size == 1 or rows < self.size:
+            self._share, self.counts = None, self.rank == 0
+            return x, y
         first, end = (-(-rank * rows // self.size) for rank in (self.rank, self.rank + 1))
+        self._share, self.counts = Share(first, end, rows, self._added), True
         return x[first:end], y[first:end]
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """While the model is called with what `share` gave last, its layers know of the others' rows."""
+        token = SHARE.set(self._share)
+        try:
+            yield
+        finally:
+            SHARE.reset(token)
+
+    def _added(self, array: Any) -> Any:
+        self._meet(LAYER, array.size)
+        total = namespace(array).empty(array.shape, dtype=array.dtype)
+        total[...] = array
+        self._sum(total)
+        return total
+
     def average(self, parameters: Sequence[Tensor], loss: float, count: int) -> float:
-        """Give ``parameters`` the gradients of the whole batch, and return its loss, of which ``loss`` is the mean over
-        this rank's ``count`` rows.
+        """Give ``parameters``, which have the gradients of the sum over this rank's ``count`` rows, those of the mean
+        over the whole batch, and return its loss, of which ``loss`` is the mean over this rank's rows.
 
         A parameter without gradient on any rank has none afterwards. Where the loss is not finite, nothing changes.
         """
@@ -225,7 +274,6 @@ class Parallel:
         for i, (p, place) in enumerate(places):
             flat[i] = p.grad is not None
             flat[place] = 0 if p.grad is None else p.grad.data.reshape(-1)
-        flat[ends[0] :] *= count
         told = self._meet(BATCH, ends[-1], loss, count)
         rows = sum(n for _, n in told)
         loss = sum(mean * n for mean, n in told) / rows if rows else math.nan

@@ -231,7 +231,7 @@ def _evaluate(
     try:
         with no_grad():
             for x, y in batches.epoch(None):
-                if parallel is None or _count(y):
+                if parallel is None or parallel.counts:
                     output = model(x)
                     tally.add(output, y, _value(loss(output, y)))
     finally:
@@ -434,12 +434,18 @@ def _train(
                 continue
         optimizer.zero_grad()
         output, value, count = None, 0.0, _count(y)
-        if count or parallel is None:
+        if parallel is None:
             output = model(x)
             lost = loss(output, y)
             value = _value(lost)
             if type(value) is not float or math.isfinite(value):
                 lost.backward()
+        elif count:
+            with parallel.together():
+                output = model(x)
+                lost = loss(output, y)
+            value = _value(lost)
+            (count * lost).backward()  # also where it is not finite, for others may wait for this rank's part
         if parallel is not None:
             value = parallel.average(parameters, float(value), count)
         if type(value) is float and not math.isfinite(value):
@@ -450,7 +456,7 @@ def _train(
         optimizer.step()
         interrupts.updating = False
         interrupts.release()
-        tally.add(output, y, value)
+        tally.add(output if parallel is None or parallel.counts else None, y, value)
         report.batch(tally)
     if parallel is not None:
         parallel.match(model.buffers())

@@ -308,6 +308,11 @@ TABLE: dict[str, Row] = {
     "mean": Row(np.mean, REDUCED_EDGES, torch=_reducing("mean")),
     "var": Row(np.var, REDUCED_EDGES, torch=_reducing("var")),
     "std": Row(np.std, REDUCED_EDGES, torch=_reducing("std")),
+    "across": Row(
+        lambda x, *, add: add(x),
+        (Case((SCALAR,), {"add": recipes.twice}), Case((EMPTY,), {"add": recipes.twice})),
+        torch=lambda torch, x, *, add: add(x),
+    ),
     "standardize": Row(
         standardize,
         (Case((SCALAR,), {"axis": None}), Case((np.zeros((0, 3)),)), Case((np.ones((2, 3)),), {"axis": (0, 1)})),

@@ -38,6 +38,22 @@ def sum(xp, x, *, axis=None, keepdims=False):
 sum.vjp(x=_spread)
 
 
+@op("Σ across")
+def across(xp, x, *, add):
+    """The sum of ``x`` over several that compute together, on each of them: ``add`` gives it for one's own array.
+
+    What is differentiated is the sum of all their results, and the adjoint is the operation itself.
+
+    >>> import autograd as ag
+    >>> ag.across(ag.Tensor([1.0, 2.0]), add=lambda mine: mine + mine)  # of two that have the same
+    Tensor([2.0, 4.0])
+    """
+    return add(x)
+
+
+across.vjp(x=lambda xp, g, add: xp.across(g, add=add))
+
+
 @op("mean", tex=r"\operatorname{{mean}}({x})")
 def mean(xp, x, *, axis=None, keepdims=False):
     """The mean over ``axis``: a number, a tuple of them, or ``None`` for all. Of no elements it is NaN, as in PyTorch.

@@ -617,6 +617,18 @@ THIRDS = Domain(only=tuple(k + f for k in range(-3, 3) for f in (0.3, 0.7)))
 UNITS = Domain(only=(1.0, 2.0, -1.0, -2.0))
 DTYPES = st.sampled_from(("float64", "float32")).map(np.dtype)
 
+class _Twice:
+    """The sum of two that have the same, written as a program can be run."""
+
+    def __call__(self, x: Any) -> Any:
+        return x + x
+
+    def __repr__(self) -> str:
+        return "ag.testing.recipes.twice"
+
+
+twice = _Twice()
+
 RECIPES: dict[str, Recipe] = {
     # elementwise
     **dict.fromkeys(("negative", "positive", "square", "exp", "expm1", "sin", "cos", "atan", "sinh"), one()),
@@ -654,6 +666,7 @@ RECIPES: dict[str, Recipe] = {
     "to_device": one(device=st.just("cpu")),
     # reductions
     **dict.fromkeys(("sum", "mean", "logsumexp", "all", "any"), reduced()),
+    "across": one(add=st.just(twice)),
     **dict.fromkeys(("var", "std"), spread()),
     "standardize": along(none=True, eps=st.sampled_from((0.1, 1.0))),
     **dict.fromkeys(("max", "min"), reduced(unique=True)),

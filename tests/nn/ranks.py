@@ -37,21 +37,26 @@ RUNS = {
     "plateau": ("sgd", {"data": TRAIN, "batch_size": 10, "validation": HELD, "reduce": True, "epochs": 8}),
     "stopped": ("sgd", {"data": TRAIN, "batch_size": 50, "callback": lambda history: history.epochs == 3}),
     "resumed": ("adam", {"data": TRAIN, "batch_size": 16, "before": True}),
+    # The last batch has fewer rows than there are ranks.
+    "norm": ("sgd", {"data": TRAIN, "batch_size": 82, "norm": "batch", "validation": HELD}),
+    "dropout": ("adam", {"data": TRAIN, "batch_size": 21, "dropout": 0.4}),
+    "both": ("sgd", {"data": TRAIN, "batch_size": 9, "norm": "batch", "dropout": 0.4, "max_norm": 1.0}),
     "float32": ("adamw", {"data": TRAIN, "batch_size": 16, "dtype": "float32"}),
 }
 
 
-def model_of(seed, inputs=6, outputs=3, dtype="float64"):
-    return nn.MLP([inputs, 8, outputs], seed=seed, dtype=dtype)
+def model_of(seed, inputs=6, outputs=3, **options):
+    return nn.MLP([inputs, 8, outputs], seed=seed, **{"dtype": "float64", **options})
 
 
 def trained(name, parallel=None):
     """The run's model and history. Each rank draws other weights and another order: rank 0's must win."""
     optimizer, given = RUNS[name]
-    given = {"epochs": 4, "seed": 7, "loss": nn.functional.cross_entropy, "dtype": "float64", **given}
+    given = {"epochs": 4, "seed": 7, "loss": nn.functional.cross_entropy, **given}
     rank = parallel.rank if parallel else 0
     regression = name == "regression"
-    model = model_of(rank, 5 if regression else 6, 1 if regression else 3, given.pop("dtype"))
+    options = {name: given.pop(name) for name in ("dtype", "norm", "dropout") if name in given}
+    model = model_of(rank, 5 if regression else 6, 1 if regression else 3, **options)
     optimizer = WEIGHED[optimizer](model.parameters())
     if given.pop("reduce", False):
         given["schedule"] = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=0.2)
@@ -83,11 +88,25 @@ def same(folder):
                 history.save(folder / f"{name}.json")
 
 
+class Alone(nn.Module):
+    """Looks at its rank's rows and draws for these, and knows of no others."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(1)
+        self.register_buffer("seen", ag.zeros(8))
+
+    def forward(self, x):
+        mean = x.mean(axis=0)
+        if self.training:
+            self.seen._set(mean.detach().data)
+            x = x + ag.random.normal(x.shape, generator=self.generator)
+        return x - mean
+
+
 def repeats(folder):
     with Parallel() as parallel:
         for attempt in "first", "second":
-            layers = nn.Linear(6, 8, seed=parallel.rank), nn.BatchNorm1d(8), nn.Dropout(seed=1), nn.Linear(8, 3, seed=2)
-            model = nn.Sequential(*layers)
+            model = nn.Sequential(nn.Linear(6, 8, seed=parallel.rank), Alone(), nn.Linear(8, 3, seed=2))
             nn.fit(
                 model,
                 nn.functional.cross_entropy,
@@ -108,9 +127,10 @@ def averaged(folder):
         rank = parallel.rank
         w, of_one, of_none, frozen = (ag.Tensor([1.0, 2.0], requires_grad=True) for _ in range(4))
         frozen.requires_grad_(False)
-        w.grad = ag.Tensor([rank + 1.0, 10.0])
-        of_one.grad = ag.Tensor([3.0, 6.0]) if rank == 1 else None
-        loss = parallel.average([w, of_one, frozen, of_none], loss=rank + 0.5, count=2 if rank else 1)
+        count = 2 if rank else 1
+        w.grad = ag.Tensor([rank + 1.0, 10.0]) * count
+        of_one.grad = ag.Tensor([3.0, 6.0]) * count if rank == 1 else None
+        loss = parallel.average([w, of_one, frozen, of_none], loss=rank + 0.5, count=count)
         seen = [loss, w.grad.tolist(), of_one.grad.tolist(), of_none.grad, frozen.grad]
         untouched = parallel.average([w], loss=float("inf") if rank else 0.0, count=1), w.grad.tolist()
         said = parallel.broadcast({"from": rank})
@@ -138,7 +158,7 @@ def faulty(folder, rank, action, timeout=20.0):
     parallel = Parallel(timeout=timeout)
     try:
         with parallel:
-            model = model_of(0)
+            model = model_of(0, norm="batch")  # ranks meet in the midst of a step, too
 
             def keep(history):
                 nn.save(model, folder / "model.npz")

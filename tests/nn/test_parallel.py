@@ -96,7 +96,7 @@ def test_gradients_are_weighted_by_rows(tmp_path):
         assert seen == [pytest.approx(1.7), pytest.approx([2.2, 10.0]), pytest.approx([1.2, 2.4]), None, None]
         assert untouched == [float("inf"), seen[1]]
         assert (said, total) == ({"from": 0}, [3.0, 3.0])
-        assert rows == [[0, 1, 1, 1, 2, 2], [0, 0, 1, 1, 1, 2], [0, 0, 0, 1, 1, 1]][rank]
+        assert rows == [[0, 1, 2, 1, 2, 2], [0, 1, 2, 1, 1, 2], [0, 1, 2, 1, 1, 1]][rank]
         assert (local, card) == (rank, f"cuda:{rank}")
 
 
