@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd.given import number
+
 COUNT = 48  # more than the elements of the largest array drawn, 27, so that all of these can differ
 
 
@@ -32,6 +34,9 @@ class Domain:
     gap: float = 0.03
     limits: tuple[float, float] | None = None
     only: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        number(self.high, "high", low=number(self.low, "low"))
 
     @cached_property
     def numbers(self) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
+from autograd.errors import DTypeError
+from autograd.given import check_instance
 from autograd.op import Op
 from autograd.tensor import Tensor
 
@@ -64,6 +67,9 @@ class Program:
     @classmethod
     def of(cls, op: Op, *arrays: Any, **params: Any) -> Program:
         """One operation: a function of those arrays that are real floating point and have a rule."""
+        check_instance(op, Op, "op", "an operation, such as autograd.exp")
+        if len(arrays) > len(op.args) and not op.variadic:
+            raise DTypeError(f"{op.name} takes {', '.join(op.args)}; it was given {len(arrays)} arrays.")
         inputs: dict[str, Any] = {}
         args: list[Any] = []
         for i, x in enumerate(arrays):
@@ -225,7 +231,7 @@ def _dtype(x: Any) -> str:
 def literal(value: Any, bare: bool = False) -> str:
     """A value as Python that makes it; ``bare``: an array as nested lists."""
     if isinstance(value, np.ndarray):
-        text = repr(value.tolist())
+        text = _numbers(value.tolist())
         if bare and value.size:
             return text
         empty = "" if value.size else f".reshape({value.shape})"
@@ -235,14 +241,20 @@ def literal(value: Any, bare: bool = False) -> str:
             else (f"np.array({text})")
         )
     if isinstance(value, np.generic):
-        return repr(value.item()) if bare or value.dtype == np.float64 else f"np.{value.dtype}({value.item()!r})"
+        text = _numbers(value.item())
+        return text if bare or value.dtype == np.float64 else f"np.{value.dtype}({text})"
     if isinstance(value, np.dtype):
         return repr(str(value))
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, slice):
         return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
-    return "..." if value is ... else repr(value)
+    return "..." if value is ... else _numbers(value) if isinstance(value, float) else repr(value)
+
+
+def _numbers(value: Any) -> str:
+    """``repr`` of a number or a list of them, also of those that Python has no literal for."""
+    return re.sub(r"-?\b(?:inf|nan)\b", r"float('\g<0>')", repr(value))
 
 
 def names_used(steps: Iterable[Step]) -> set[str]:

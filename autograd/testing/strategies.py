@@ -29,6 +29,7 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
     ) from error
 
 from autograd.errors import DeclarationError
+from autograd.given import check_instance, whole
 from autograd.op import OPS, Op, shown
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor, no_grad
@@ -99,12 +100,15 @@ def tensors(
     >>> find(tensors((2,), domain=POSITIVE), lambda x: True)
     Tensor([0.2396, 0.2396], requires_grad=True)
     """
+    check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE")
     if shape is None or isinstance(shape, st.SearchStrategy):
         shape = draw(shapes() if shape is None else shape)
+    sides = shape if isinstance(shape, tuple | list) else (shape,)
+    shape = tuple(whole(n, "an axis of the shape", 0) for n in sides)
     return Tensor(draw(filled(shape, domain, unique)), requires_grad=requires_grad, dtype=dtype)
 
 
-def declare(op: Op, /, **takes: Domain | Strategy) -> None:
+def declare(op: Op | str, /, **takes: Domain | Strategy) -> None:
     """Say what an operation may be given, for `operations`, `programs` and `assert_rule`.
 
     ``takes``: for an argument the `Domain` of its elements (by default real numbers from -3 to 3), for a parameter a
@@ -119,7 +123,7 @@ def declare(op: Op, /, **takes: Domain | Strategy) -> None:
     >>> strategies.declare(ln, x=strategies.POSITIVE)
     >>> assert_rule(ln)
     """
-    _chosen([op])
+    (op,) = _chosen([op])
     domains = {name: value for name, value in takes.items() if isinstance(value, Domain)}
     params = {name: value for name, value in takes.items() if not isinstance(value, Domain)}
     for given, known, what, kind in (
@@ -310,7 +314,7 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     >>> import autograd as ag
     >>> from hypothesis import find
     >>> from autograd.testing.strategies import programs
-    >>> find(programs(ag.sin, ag.multiply), lambda program: len(program.steps) == 2)  # doctest: +ELLIPSIS
+    >>> find(programs(ag.sin, max_outputs=1), lambda program: len(program.steps) == 2)  # doctest: +ELLIPSIS
     import autograd as ag
     <BLANKLINE>
     x0 = ag.Tensor(..., requires_grad=True, name="x0")
@@ -318,8 +322,9 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     v1 = ag.sin(v0)  # ()
     outputs = (v1,)
     """
+    whole(max_outputs, "max_outputs")
     chosen, growing = _chosen(ops), _Growing(draw)
-    for _ in range(draw(st.integers(1, max_steps))):
+    for _ in range(draw(st.integers(1, whole(max_steps, "max_steps")))):
         op = draw(st.sampled_from(chosen))
         case = recipe_of(op).make(growing)
         growing.step(op, case.arrays, case.params)
@@ -327,7 +332,7 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     ends = [step.name for step in growing.steps if step.name in flowing and step.name not in used]
     if not ends:
         reject()
-    whole = {end: Program(growing.inputs, tuple(growing.steps), (end,)).needed() for end in ends}
-    ends.sort(key=lambda end: -len(whole[end].steps))
+    alone = {end: Program(growing.inputs, tuple(growing.steps), (end,)).needed() for end in ends}
+    ends.sort(key=lambda end: -len(alone[end].steps))
     outputs = [ends[0], *(end for end in ends[1:max_outputs] if draw(st.booleans()))]
     return Program(growing.inputs, tuple(growing.steps), tuple(outputs)).needed()

@@ -105,6 +105,9 @@ class TestText:
             ((slice(None, 2), ..., None), "(slice(None, 2, None), ..., None)"),
             ((np.int64(1),), "(np.int64(1),)"),
             ("mean", "'mean'"),
+            (-np.inf, "float('-inf')"),
+            (np.float32(np.nan), "np.float32(float('nan'))"),
+            (np.array([1.0, np.inf]), "np.array([1.0, float('inf')])"),
         ],
     )
     def test_of_a_value(self, value, text):

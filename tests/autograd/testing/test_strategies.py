@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
-from autograd.errors import DeclarationError, GradcheckError
+from autograd.errors import AutogradError, DeclarationError, GradcheckError
 from autograd.shapes import broadcast_shapes
-from autograd.testing import properties, strategies
+from autograd.testing import Domain, Program, properties, strategies
 from autograd.testing.strategies import (
     LARGEST,
     POSITIVE,
@@ -222,6 +222,10 @@ class TestDeclare:
         with pytest.raises(DeclarationError, match=r"declare\(sum\) was given a strategy for axes, and sum has no "):
             declare(ag.sum, axes=st.just(0))
 
+    def test_by_name(self):
+        declare("sin", x=POSITIVE)
+        assert (find(operations("sin"), bool).inputs["x0"] > 0).all()
+
 
 @pytest.mark.parametrize("strategy", [operations, programs])
 @pytest.mark.parametrize(
@@ -237,6 +241,25 @@ def test_what_is_no_operation_with_a_derivative(strategy, op, text):
         find(strategy(op), lambda program: True)
     with pytest.raises(DeclarationError, match=text):
         declare(op)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: find(tensors((2,), domain="positive"), bool), "domain = 'positive' is a str: give a Domain, such as"),
+        (lambda: find(tensors((-2,)), bool), "an axis of the shape = -2: give a number from 0 on"),
+        (lambda: find(tensors(1.5), bool), "an axis of the shape = 1.5 is a float: give a whole number"),
+        (lambda: find(programs(max_steps=0), bool), "max_steps = 0: give a number from 1 on"),
+        (lambda: find(programs(max_outputs="a"), bool), "max_outputs = 'a' is a str: give a whole number"),
+        (lambda: Domain("a", 1.0), "low = 'a' is a str: give a number"),
+        (lambda: Domain(3.0, -3.0), "high = -3.0 is out of range: give a finite number from 3"),
+        (lambda: Program.of("sin", 1.0), "op = 'sin' is a str: give an operation, such as autograd.exp"),
+        (lambda: Program.of(ag.sin, 1.0, 2.0), "sin takes x; it was given 2 arrays"),
+    ],
+)
+def test_what_can_not_be_drawn_is_told(make, text):
+    with pytest.raises(AutogradError, match=text):
+        make()
 
 
 def test_hypothesis_is_needed_by_nothing_else():
