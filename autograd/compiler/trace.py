@@ -46,12 +46,13 @@ class Traced:
     number, which takes the dtype of the arrays that it meets.
     """
 
-    __slots__ = ("tracer", "value", "shape", "dtype", "weak")
+    __slots__ = ("tracer", "value", "shape", "dtype", "weak", "home")
 
     base = None
 
     def __init__(self, tracer: Tracer, value: Value, weak: bool = False) -> None:
         self.tracer, self.value, self.weak = tracer, value, weak
+        self.home: int | None = None  # the id of the state whose array this is
         self.shape, self.dtype = value.shape, value.dtype
 
     @property
@@ -91,6 +92,7 @@ class Traced:
         return self.tracer.getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        self.tracer.refuse_writing(self)
         new = self.tracer.setitem("setitem", self, index, value)
         self.value = new.value
 
@@ -150,6 +152,20 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
     return method
 
 
+def _in_place(name: str) -> Callable[..., Any]:
+    """``x += y``: another value of this name, which the Tensor whose array ``x`` is must be given."""
+    operate = _operator(name)
+
+    def method(self: Traced, other: Any) -> Any:
+        result = operate(self, other)
+        if self.home is not None and self.shape and type(result) is Traced:
+            result.home = self.home
+            self.tracer.untold[self.home] = line_of_user()
+        return result
+
+    return method
+
+
 for _name, _op in {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
@@ -157,6 +173,7 @@ for _name, _op in {
 }.items():  # fmt: skip
     setattr(Traced, f"__{_name}__", _operator(_op))
     setattr(Traced, f"__r{_name}__", _operator(_op, swapped=True))
+    setattr(Traced, f"__i{_name}__", _in_place(_op))
 for _name, _op in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
     setattr(Traced, f"__{_name}__", _operator(_op))
 for _name, _op in {"eq": "equal", "ne": "not_equal"}.items():
@@ -182,6 +199,8 @@ class Tracer:
         self.names: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None
+        self.arguments: dict[int, str] = {}
+        self.untold: dict[int, str] = {}
 
     # ----------------------------------------------------------------------------------------------------- the values
 
@@ -376,11 +395,13 @@ class Tracer:
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
+            self.current[key].home = key
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
         """What to keep in a Tensor that the trace made, or ``None`` where a state takes the value."""
         if raw is None or type(raw) is Traced:
+            self.refuse_writing(tensor)
             made = array if type(array) is Traced else Traced(self, self.lift(array))
             self._name(made)
             return made
@@ -394,6 +415,8 @@ class Tracer:
                 self,
             )
         self.current[id(tensor)] = array
+        array.home = id(tensor)
+        self.untold.pop(id(tensor), None)
         return None
 
     def _name(self, made: Traced) -> None:
@@ -433,6 +456,15 @@ class Tracer:
             f"{line_of_user()} sets {what} while the function is traced, and would not at the calls that follow: set "
             "it, or step a schedule, outside of the compiled function."
         )
+
+    def refuse_writing(self, place: Any) -> None:
+        """Raise where ``place`` is an argument, whose memory is the caller's."""
+        if id(place) in self.arguments:
+            raise TraceError(
+                f"{line_of_user()} writes to the argument {self.arguments[id(place)]} while the function is traced, "
+                "and arguments are read only: write to a clone(), return the new value, or have the function find that "
+                "Tensor by itself, as it finds parameters."
+            )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
@@ -490,6 +522,7 @@ class _Elementwise:
         """``x[index] += values``, as often as the index names an element."""
         if self.name != "add":
             raise AttributeError(f"a trace has no {self.name}.at")
+        x.tracer.refuse_writing(x)
         x.value = x.tracer.setitem("add_at", x, index, values).value
 
 
@@ -802,10 +835,18 @@ class Trace:
                         stand_ins.append(stand_in)
                     else:
                         stand_ins.append(traced)
+                for t, name in zip(stand_ins, names, strict=True):
+                    places = (t, t.data) if isinstance(t, Tensor) else (t,)
+                    tracer.arguments |= dict.fromkeys(map(id, places), str(name))
                 inputs = [t.data.value if isinstance(t, Tensor) else t.value for t in stand_ins]
                 result = function(*(filled := unflatten(form, stand_ins))[0], **filled[1])
                 if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
                     raise tracer.refused
+                for key, line in tracer.untold.items():
+                    raise TraceError(
+                        f"{line} changes the array of {tracer.states[key]!r} in place, and its Tensor was not told: "
+                        "give it the array afterwards, as in w.data = array."
+                    )
                 if isinstance(result, Generator | Coroutine):
                     result.close()
                     raise TraceError(

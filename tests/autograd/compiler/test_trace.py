@@ -109,6 +109,53 @@ def test_a_refusal_that_the_function_catches_is_one() -> None:
         ag.compile(f)(X)
 
 
+def _set_item(x: Any) -> None:
+    x[0] = 5.0
+
+
+def _set_data(x: ag.Tensor) -> None:
+    x.data = x.data * 2.0
+
+
+WRITES: dict[str, tuple[Callable[[Any], None], Callable[[], Any]]] = {
+    "an element": (_set_item, lambda: ag.ones(3)),
+    "an element of the array": (lambda x: _set_item(x.data), lambda: ag.ones(3)),
+    "an element of an array": (_set_item, lambda: np.ones(3)),
+    "the array": (_set_data, lambda: ag.ones(3)),
+    "an optimizer": (lambda x: x._set(x.data - 1.0), lambda: ag.ones(3)),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_is_written_to_an_argument_is_told_of(name: str) -> None:
+    """Eagerly the caller's Tensor changes."""
+    write, make = WRITES[name]
+    x, expected = make(), make()
+    compiled = ag.compile(write)
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+ writes to the argument x.*clone\(\)"):
+        compiled(x)
+    agree(x, expected, name)
+    if isinstance(x, ag.Tensor):
+        agree(ag.compile(lambda x: write(x.clone()))(x) or x, expected, "a copy")
+
+
+def test_an_array_that_is_changed_in_place_is_told_of() -> None:
+    w = parameter()
+
+    def silent(told: bool) -> None:
+        array = w.data
+        array *= 2.0
+        array -= 1.0
+        if told:
+            w._set(array)
+
+    with pytest.raises(TraceError, match=r"test_trace.py:\d+ changes the array of w \(3,\) float64 in place"):
+        ag.compile(silent)(False)
+    assert w.tolist() == [1.0, 2.0, 3.0]
+    ag.compile(silent)(True)
+    assert w.tolist() == [1.0, 3.0, 5.0]
+
+
 def test_what_runs_after_the_call_is_refused() -> None:
     def generator(x: ag.Tensor) -> Any:
         yield x
