@@ -24,7 +24,7 @@ FUNCTIONS = frozenset(
 def _number_name(value: Value) -> str:
     """What a constant that is a number is called: ``c_0_5`` for 0.5."""
     is_number = value.kind == "constant" and not value.shape
-    return identifier(f"c_{value.data!s}".replace("-", "minus_")) if is_number else ""
+    return identifier(f"c_{value.data!s}".replace("e-", "e_minus_").replace("-", "minus_")) if is_number else ""
 
 
 def _same(one: Any, other: Any) -> bool:

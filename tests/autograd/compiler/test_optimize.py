@@ -277,3 +277,19 @@ def test_states_with_a_long_history_compile_in_no_time() -> None:
         step(eager)
         ag.compile(lambda compiled=compiled: step(compiled))()
         agree(compiled, eager, f"{value}")
+
+
+def test_the_source_reads_in_the_names_of_the_trace() -> None:
+    """Numbers by their value, transposes by their matrix, states by themselves; modules keep their numbers."""
+    model = nn.MLP([4, 3, 2], seed=0, activation="tanh")
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    program = ag.trace(step_of(model, optimizer, nn.functional.mse_loss), np.ones((5, 4), "f4"), np.ones((5, 2), "f4"))
+    made = {value.name for value in program.optimized().values()}
+    assert {"layers_0", "layers_1", "layers_2"} <= made
+    assert not any("'" in name for name in made)
+    source = program.source
+    for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [squared_error_1[()]]"):
+        assert text in source
+    update = next(line for line in source.splitlines() if line.strip().startswith("subtract(packed_layers_0_weight, "))
+    assert update.split(")")[0].endswith("packed_layers_0_weight")
+    assert "c_1e_minus_05" in ag.trace(lambda x: x + 1e-5, X).source
