@@ -300,6 +300,7 @@ class Sequential(Module):
     def append(self, module: Module) -> Sequential:
         """Add a module at the end; returns the sequence."""
         self._add(str(len(self)), module)
+        Module.edits += 1
         return self
 
     def __len__(self) -> int:

@@ -74,6 +74,7 @@ class Module:
     """
 
     moves = 0  # of all modules so far: by it an optimizer sees that it has to follow
+    edits = 0  # parts of modules that were replaced so far: by it a program sees that it is out of date
     _training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
@@ -96,6 +97,8 @@ class Module:
 
     def _scoped(self, mode: Mode) -> Mode:
         """``mode`` with this module as the innermost scope, kept for the next call."""
+        if (tracer := TRACER.get()) is not None:
+            tracer.guard(Module, "edits", Module.edits)
         inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.anomaly)
         object.__setattr__(self, "_mode", (mode, inside))
         return inside
@@ -106,6 +109,9 @@ class Module:
     # ------------------------------------------------------------------------------------------- registering and naming
 
     def __setattr__(self, name: str, value: Any) -> None:
+        before = vars(self).get(name)
+        if before is not value and isinstance(before, Module | Parameter):
+            Module.edits += 1
         if isinstance(value, Parameter):
             if value.name is None:
                 value.name = _join(self._path, name)
@@ -115,6 +121,10 @@ class Module:
         elif isinstance(value, list | tuple | dict):
             self._refuse_hidden(name, value)
         object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        Module.edits += 1
+        object.__delattr__(self, name)
 
     def _refuse_hidden(self, name: str, value: Any) -> None:
         inside = value.values() if isinstance(value, dict) else value

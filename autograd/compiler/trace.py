@@ -194,6 +194,7 @@ class Tracer:
         self.ungraded: dict[int, Tensor] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: list[tuple[Any, str, Any]] = []
+        self.guarded: dict[tuple[int, str], Any] = {}
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.recorded: set[int] = set()
         self.names: dict[str, int] = {}
@@ -468,7 +469,9 @@ class Tracer:
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
-        if (id(holder), name) not in self.settings:
+        key = id(holder), name
+        if key not in self.settings and not (key in self.guarded and self.guarded[key] == value):
+            self.guarded[key] = value
             self.guards.append((holder, name, value))
 
     def setting(self, holder: Any, name: str, value: Any) -> None:

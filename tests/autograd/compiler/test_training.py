@@ -325,6 +325,33 @@ def test_a_frozen_layer() -> None:
     compare(mlp, OPTIMIZERS["Adam"], 15, between=between)
 
 
+def test_parts_of_a_model_that_are_replaced() -> None:
+    model = nn.Sequential(nn.Linear(5, 4, seed=0), nn.Tanh(), nn.Linear(4, 3, seed=1))
+    compiled = ag.compile(model)
+    x = batches(1, "float32")[0][0]
+
+    def shorten() -> None:
+        del model[0].bias
+        model[0].bias = None
+
+    changes: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: setattr(model[0], "weight", nn.Parameter(np.ones((4, 5), "float32"))),
+        lambda: model.__setitem__(1, nn.ReLU()),
+        lambda: model.append(nn.Sigmoid()),
+        lambda: setattr(model[2], "bias", None),
+        shorten,
+    ]
+    with ag.no_grad():
+        for change in changes:
+            change()
+            np.testing.assert_allclose(compiled(x).data, model(x).data, rtol=1e-5)
+            program = compiled.programs[0]
+            nn.MLP([2, 2])  # another model is none of its business
+            compiled(x)
+            assert compiled.programs[0] is program
+
+
 def test_loaded_and_rebound_parameters() -> None:
     """Whatever gives parameters other arrays between two calls: the next call starts from these."""
     rng = np.random.default_rng(0)
