@@ -110,7 +110,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         before = vars(self).get(name)
-        if before is not value and isinstance(before, Module | Parameter):
+        if before is not value and (isinstance(before, Module | Parameter) or name in self._buffers):
             Module.edits += 1
         if isinstance(value, Parameter):
             if value.name is None:

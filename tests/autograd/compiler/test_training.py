@@ -326,7 +326,7 @@ def test_a_frozen_layer() -> None:
 
 
 def test_parts_of_a_model_that_are_replaced() -> None:
-    model = nn.Sequential(nn.Linear(5, 4, seed=0), nn.Tanh(), nn.Linear(4, 3, seed=1))
+    model = nn.Sequential(nn.Linear(5, 4, seed=0), nn.Tanh(), nn.Linear(4, 3, seed=1), nn.BatchNorm1d(3)).eval()
     compiled = ag.compile(model)
     x = batches(1, "float32")[0][0]
 
@@ -340,6 +340,7 @@ def test_parts_of_a_model_that_are_replaced() -> None:
         lambda: model.__setitem__(1, nn.ReLU()),
         lambda: model.append(nn.Sigmoid()),
         lambda: setattr(model[2], "bias", None),
+        lambda: setattr(model[3], "running_mean", ag.ones(3, dtype="float32")),
         shorten,
     ]
     with ag.no_grad():
