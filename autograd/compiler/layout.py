@@ -7,6 +7,7 @@ take any, and one of a layer's three products is always in BLAS' slow form. `arr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from autograd import shapes
 from autograd.compiler.packing import HOMES, Match, may_lie_together, packed
@@ -157,30 +158,29 @@ def arranged(program: Program) -> tuple[float, Program]:
     orders = Orders(program)
     places = orders.places()
     touched: dict[Value, list[Callable[[dict[Value, bool]], float]]] = {}
-    fixed = 0.0
+    beside: dict[Value, dict[Value, None]] = {}
+    prices = []
     for instruction in program.instructions:
         there = {v: places[v] for v in (instruction.out, *instruction.args) if v in places}
-        if not there:
-            fixed += cost_of(instruction, lambda _: False)
         price = _price(instruction, there)
-        for group in {group for group, _ in there.values()}:
+        groups = dict.fromkeys(group for group, _ in there.values() if group not in orders.pinned)
+        prices.append(price)
+        for group in groups:
             touched.setdefault(group, []).append(price)
-    prices = list(dict.fromkeys(price for several in touched.values() for price in several))
-    free = [group for group in touched if group not in orders.pinned]
+            beside.setdefault(group, {}).update(groups)
     best: tuple[float, frozenset[Value]] | None = None
     for start in (False, True):
-        ways = dict.fromkeys(free, start) | orders.pinned
-        better = True
-        while better:
-            better = False
-            for group in free:
-                before = sum(price(ways) for price in touched[group])
+        ways = dict.fromkeys(touched, start) | orders.pinned
+        again: dict[Value, Any] = dict.fromkeys(touched)  # a queue in which each stands once
+        while again:
+            del again[group := next(iter(again))]
+            before = sum(price(ways) for price in touched[group])
+            ways[group] ^= True
+            if sum(price(ways) for price in touched[group]) < before:
+                again |= beside[group]
+            else:
                 ways[group] ^= True
-                if sum(price(ways) for price in touched[group]) < before:
-                    better = True
-                else:
-                    ways[group] ^= True
-        cost = fixed + sum(price(ways) for price in prices)
+        cost = sum(price(ways) for price in prices)
         if best is None or cost < best[0]:
             best = cost, frozenset(v for v, (group, by) in places.items() if ways.get(group, False) ^ by)
     assert best is not None
