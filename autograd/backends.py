@@ -398,6 +398,23 @@ def as_dtype(dtype: Any) -> Any:
     return found
 
 
+def device_or_dtype(target: Any) -> tuple[str | None, Any]:
+    """What `to` was given: the name of a device, or a dtype. Raises `DTypeError` for what is neither.
+
+    >>> device_or_dtype("cuda:1"), device_or_dtype(float)
+    (('cuda:1', None), (None, dtype('float64')))
+    """
+    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+        return target, None
+    try:
+        return None, as_dtype(target)
+    except DTypeError:
+        raise DTypeError(
+            f"to takes a device ('cpu', 'cuda', 'cuda:1') or a dtype (float32, float64, int64 and the like); it was "
+            f"given {target!r}."
+        ) from None
+
+
 def is_inexact(dtype: Any) -> bool:
     """Whether ``dtype`` is real or complex floating point."""
     return getattr(dtype, "kind", None) in ("f", "c") or str(dtype).rpartition(".")[2].startswith(("float", "complex"))

@@ -365,11 +365,12 @@ class Tensor:
         """This Tensor on another device (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or in another dtype, recorded; itself
         where nothing changes. Raises `DeviceError` for a device that is not there.
         """
-        if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-            if self.device == target or self.device.startswith(f"{target}:"):
-                return self
-            return to_device.apply(self, device=target)  # type: ignore[no-any-return]
-        return self if backends.as_dtype(target) == self.dtype else astype(self, target)
+        device, dtype = backends.device_or_dtype(target)
+        if device is None:
+            return self if dtype == self.dtype else astype(self, dtype)
+        if self.device == device or self.device.startswith(f"{device}:"):
+            return self
+        return to_device.apply(self, device=device)  # type: ignore[no-any-return]
 
     def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
         """This Tensor on another device: `to`, by the array API's name. A ``stream`` can't be chosen."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from autograd import Tensor
-from autograd.backends import as_dtype, is_inexact
+from autograd.backends import device_or_dtype, is_inexact
 from autograd.errors import DomainError, DTypeError
 from autograd.given import check_function, check_instance
 from autograd.graph import MODE, TRACER, Mode
@@ -305,9 +305,9 @@ class Module:
         follows at its next step. Integer buffers keep their dtype. Raises `autograd.errors.DeviceError` for a device
         that is not there, and then has moved nothing.
         """
-        device = isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda")
-        if not device and not is_inexact(as_dtype(target)):
-            raise DTypeError(f"a module computes with floating-point numbers, and can't be made {as_dtype(target)}.")
+        device, dtype = device_or_dtype(target)
+        if device is None and not is_inexact(dtype):
+            raise DTypeError(f"a module computes with floating-point numbers, and can't be made {dtype}.")
         for _, tensor in self._named_state():
             if device or is_inexact(tensor.dtype):
                 tensor._set(tensor.detach().to(target).data)

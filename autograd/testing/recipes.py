@@ -626,6 +626,9 @@ class _Twice:
     def __repr__(self) -> str:
         return "ag.testing.recipes.twice"
 
+    def __reduce__(self) -> str:
+        return "twice"  # a copy is itself
+
 
 twice = _Twice()
 

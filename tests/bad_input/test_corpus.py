@@ -47,8 +47,8 @@ NO_INPUT = {
         "clone cpu detach zero_grad tolist abs cos sin exp log sqrt square tanh sigmoid relu flatten"
     ),
     "Module": (
-        "training forward moves arguments buffers children eval modules named_buffers named_children named_modules "
-        "named_parameters parameters state_dict train requires_grad_ zero_grad"
+        "training forward moves edits arguments buffers children eval modules named_buffers named_children "
+        "named_modules named_parameters parameters state_dict train requires_grad_ zero_grad"
     ),
 }
 """What has no row, because there is nothing to give it: constants, dtypes, modules (whose functions have rows), types

@@ -245,7 +245,7 @@ def test_only_glassgrad_can_import_the_source_tree() -> None:
     orders = json.dumps(["version", {"distribution": ""}]) + "\n"
     for contestant, sees in (("numpy_naive", False), ("glassgrad", True), ("glassgrad_compiled", True)):
         start = referee.START.replace("worker.serve", f"{script}worker.serve")
-        command = [sys.executable, "-P", "-c", start, str(ROOT), contestant]
+        command = [sys.executable, "-P", "-c", start, str(ROOT), contestant, "1"]
         done = subprocess.run(command, input=orders, capture_output=True, text=True, check=True)
         # First: an editable install of glassgrad puts it last, behind what the contestant brings.
         assert (json.loads(done.stdout)["result"][0] == str(ROOT)) == sees
