@@ -210,19 +210,27 @@ class Program:
         return explain(self)
 
     def to_json(self) -> str:
-        """The program as JSON, constants and present states included.
+        """The program as JSON, constants, present states and the states of NumPy's random generators included.
 
-        Raises `DeclarationError` for what a file can't hold: a random generator, a check of one's own.
+        Raises `DeclarationError` for what a file can't hold: a GPU's generator, a check of one's own.
         """
         numbers = {value: i for i, value in enumerate(self.values())}
+        drawn_from = {id(i.params["generator"]): i.params["generator"] for i in self.instructions if i.op == "draw"}
+
+        def params(instruction: Instruction) -> dict[str, Any]:
+            if instruction.op != "draw":
+                return instruction.params
+            return {**instruction.params, "generator": [*drawn_from].index(id(instruction.params["generator"]))}
+
         content = {
             "name": self.name,
             "values": [_value_to_json(value) for value in numbers],
             "inputs": [numbers[v] for v in self.inputs],
             "instructions": [
-                {"op": i.op, "args": [numbers[a] for a in i.args], "params": _to_json(i.params), "out": numbers[i.out]}
+                {"op": i.op, "args": [numbers[a] for a in i.args], "params": _to_json(params(i)), "out": numbers[i.out]}
                 for i in self.instructions
             ],
+            "generators": [_generator_to_json(generator) for generator in drawn_from.values()],
             "outputs": [numbers[v] for v in self.outputs],
             "updates": [[numbers[s], numbers[v]] for s, v in self.updates.items()],
         }
@@ -230,7 +238,7 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str) -> Program:
-        """The program that `to_json` wrote. Its states start from the values they had then.
+        """The program that `to_json` wrote. Its states, and its generators, start from where they were then.
 
         Raises `DeclarationError` for a text that is none, or whose program is not valid.
         """
@@ -258,11 +266,21 @@ class Program:
             elif value.kind == "knob":
                 value.origin = {value.name: data}, value.name
             values.append(value)
+        generators = [_generator(_from_json(state)) for state in content["generators"]]
+
+        def params(instruction: Any) -> dict[str, Any]:
+            found: dict[str, Any] = _from_json(instruction["params"])
+            if instruction["op"] == "draw":
+                if found["method"] not in DRAWS:
+                    raise LookupError(f"it draws by {found['method']!r}, and draws are by {', '.join(DRAWS)}")
+                found["generator"] = generators[found["generator"]]
+            return found
+
         return cls(
             content["name"],
             [values[i] for i in content["inputs"]],
             [
-                Instruction(i["op"], tuple(values[a] for a in i["args"]), _from_json(i["params"]), values[i["out"]])
+                Instruction(i["op"], tuple(values[a] for a in i["args"]), params(i), values[i["out"]])
                 for i in content["instructions"]
             ],
             [values[i] for i in content["outputs"]],
@@ -391,6 +409,25 @@ def _to_json(part: Any) -> Any:
     if _refusal(getattr(part, "__module__", ""), getattr(part, "__name__", "")) is part:
         return {"kind": "refusal", "of": [part.__module__, part.__name__]}
     raise DeclarationError(f"a file can't hold {part!r}: a program with it can't be written as JSON.")
+
+
+DRAWS = ("random", "standard_normal", "standard_exponential")
+BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+
+
+def _generator_to_json(generator: Any) -> Any:
+    bits: Any = getattr(generator, "bit_generator", None)
+    if type(bits).__name__ not in BITS:
+        raise DeclarationError(f"a file can't hold {generator!r}: a program with it can't be written as JSON.")
+    return _to_json(bits.state)
+
+
+def _generator(state: dict[str, Any]) -> numpy.random.Generator:
+    if state["bit_generator"] not in BITS:
+        raise LookupError(f"it names the generator {state['bit_generator']!r}, which is none of NumPy's")
+    bits = getattr(numpy.random, state["bit_generator"])()
+    bits.state = state
+    return numpy.random.Generator(bits)
 
 
 def _refusal(module: str, name: str) -> Any:

@@ -300,8 +300,36 @@ class _Unchecked(Program):
         """What the call does with the part is no matter here."""
 
 
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_generators_go_on_from_where_they_were(bits: Any) -> None:
+    one, other = (np.random.Generator(bits(seed)) for seed in (1, 2))
+    one.random(3, "float32")
+
+    def draws() -> Any:
+        kept = ag.random.bernoulli(0.5, 8, generator=one)
+        return kept, ag.random.normal(3, generator=other), ag.random.exponential(2, generator=one)
+
+    text = ag.trace(draws).to_json()
+    program = Program.from_json(text)
+    for _ in range(2):
+        for found, expected in zip(program.run()[0], draws(), strict=True):
+            np.testing.assert_array_equal(found, expected.data)
+    assert program.to_json() != text, "they have moved on"
+
+
+@pytest.mark.parametrize(("before", "after"), [('"PCG64"', '"system"'), ('"method": "random"', '"method": "spawn"')])
+def test_a_file_names_generators_and_draws_that_there_are(before: str, after: str) -> None:
+    text = ag.trace(lambda: ag.random.uniform(2, generator=np.random.default_rng(0))).to_json()
+    assert before in text
+    with pytest.raises(DeclarationError, match="is no program that to_json wrote"):
+        Program.from_json(text.replace(before, after))
+
+
 def test_what_a_file_can_not_hold_is_told() -> None:
-    program = ag.trace(lambda: ag.random.uniform(2, generator=np.random.default_rng(0)))
+    class Own(np.random.PCG64):
+        pass
+
+    program = ag.trace(lambda: ag.random.uniform(2, generator=np.random.Generator(Own(0))))
     with pytest.raises(DeclarationError, match=r"a file can't hold Generator.*can't be written as JSON"):
         program.to_json()
 
