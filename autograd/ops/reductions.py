@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from autograd import shapes
+from autograd.backends import is_complex
 from autograd.errors import ShapeError
 from autograd.op import op
 
@@ -81,7 +82,8 @@ def _centred(xp: Any, x: Any, axis: shapes.Axis) -> Any:
 
 def _variance(xp: Any, x: Any, axis: shapes.Axis, correction: float, keepdims: bool) -> Any:
     centred = _centred(xp, x, axis)
-    return xp.sum(centred * centred, axis=axis, keepdims=keepdims) * _weight(x.shape, axis, correction)
+    squares = xp.real(centred * xp.conj(centred)) if is_complex(x.dtype) else centred * centred
+    return xp.sum(squares, axis=axis, keepdims=keepdims) * _weight(x.shape, axis, correction)
 
 
 @op("var", tex=r"\operatorname{{var}}({x})")

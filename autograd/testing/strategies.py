@@ -243,6 +243,8 @@ class _Growing(Source):
         return self._new(shapes[0], domain.even), self._new(shapes[1], domain.odd)
 
     def _new(self, shape: Shape, domain: Domain, unique: bool = False) -> _Value:
+        if unique and size(shape) > len(domain.numbers):
+            reject()
         here = self.draw(filled(shape, domain, unique))
         here = here if shape else here[()]
         if self.inputs and self.draw(st.sampled_from((False, False, False, True))):
