@@ -14,7 +14,6 @@ from autograd.compiler.primitives import ELEMENTWISE, compute
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.rewrite import Rewriter
 from autograd.memory import owner
-from autograd.tensor import wrap
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The memory that programs keep states in."""
@@ -203,6 +202,20 @@ def _packed_name(first: Value) -> str:
     return f"packed_{first.name.removeprefix('packed_')}"
 
 
+class _Together:
+    """In place of a Tensor: its array is that of several states, one behind the other, made when it is asked for."""
+
+    __slots__ = ("states", "flipped")
+
+    def __init__(self, states: Sequence[Value], flipped: frozenset[Value]) -> None:
+        self.states, self.flipped = states, flipped
+
+    @property
+    def data(self) -> Any:
+        parts = [state.origin.data.T if state in self.flipped else state.origin.data for state in self.states]
+        return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
+
+
 class _Group:
     """States that go into one buffer for each of their roles, and what is computed of them alike."""
 
@@ -222,10 +235,7 @@ class _Group:
             states = [match.states[role] for _, match in self.members]
             whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
             whole.name = writer.name(_packed_name(role))
-            parts = [s.origin.data.T if s in program.flipped else s.origin.data for s in states]
-            whole.origin = wrap(
-                backends.namespace(*parts).concat([part.reshape(-1) for part in parts]), name=whole.name
-            )
+            whole.origin = _Together(states, program.flipped)
             homes[whole], self.flat[role] = [], whole
             for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
                 homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
