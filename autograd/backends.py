@@ -316,7 +316,8 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     `autograd.errors.ShapeError` for ragged lists.
     """
     kind = type(data)
-    known = kind in SPACES or hasattr(data, "__array_namespace__") or _is_cupy(kind)
+    foreign = hasattr(data, "__array_namespace__") and not isinstance(data, numpy.generic)
+    known = kind in SPACES or foreign or _is_cupy(kind)
     space = namespace(data) if known else NUMPY
     dtype = None if dtype is None else as_dtype(dtype)
     if space is NUMPY:

@@ -240,7 +240,7 @@ class Tensor:
         return self._number(int)
 
     def __complex__(self) -> complex:
-        return complex(self.data)
+        return self._number(complex)
 
     def __index__(self) -> int:
         if self.shape:

@@ -664,7 +664,8 @@ def _polynomial(x: Any, *coefficients: float) -> Any:
 @op("erf", tex=r"\operatorname{{erf}}({x})")
 def erf(xp, x):
     """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation
-    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond.
+    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. For real numbers: near
+    them, as in a complex step, it is right to first order, and for other complex ones it is not.
     """
     a = xp.abs(x)
     small = a <= 0.46875

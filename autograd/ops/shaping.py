@@ -300,6 +300,8 @@ def repeat(xp, x, *, repeats, axis=None):
     x = xp.reshape(x, shape=(-1,)) if axis is None else x
     axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
     counts = _python(repeats)
+    if isinstance(counts, int) and counts < 0:
+        raise ValueError("it needs a number from 0 on")
     return xp.repeat(x, counts, axis=axis) if isinstance(counts, int) else xp.take(
         x, _repeated(xp, counts, x.shape[axis]), axis=axis
     )
