@@ -320,8 +320,8 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     import autograd as ag
     <BLANKLINE>
     x0 = ag.Tensor(..., requires_grad=True, name="x0")
-    v0 = ag.sin(x0)  # ()
-    v1 = ag.sin(v0)  # ()
+    v0 = ag.sin(x0)  # (...)
+    v1 = ag.sin(v0)  # (...)
     outputs = (v1,)
     """
     whole(max_outputs, "max_outputs")
