@@ -242,9 +242,9 @@ class TestCompiled:
         step()
         assert [t.tolist() for t in (a, b, c)] == [[1.0, 2.0], [3.0, 4.0], [[1.0, 2.0], [3.0, 4.0]]]
 
-    def test_names_of_parameters_may_be_greek(self, gpu):
-        w = nn.Parameter([1.0, 2.0], name="σ", device="cuda")
-        optimizer = nn.optim.SGD([w], lr=0.5)
+    @staticmethod
+    def stepped(w, optimizer):
+        """A compiled step down the sum of ``w``, taken once."""
 
         @ag.compile
         def step(x):
@@ -253,6 +253,13 @@ class TestCompiled:
             optimizer.step()
 
         step(ag.ones(2, dtype="float32", device="cuda"))
+        return step
+
+    def test_names_of_parameters_may_be_greek(self, gpu):
+        w = nn.Parameter([1.0, 2.0], name="σ", device="cuda")
+        optimizer = nn.optim.SGD([w], lr=0.5)
+
+        step = self.stepped(w, optimizer)
         assert w.tolist() == [0.5, 1.5]
         assert "update_sigma_kernel(lr_of['lr'], x, σ, σ)" in step.source
 
@@ -267,13 +274,7 @@ class TestCompiled:
         w = nn.Parameter([1.0, 2.0], device="cuda")
         optimizer = Absolute([w], lr=0.5)
 
-        @ag.compile
-        def step(x):
-            optimizer.zero_grad()
-            (w * x).sum().backward()
-            optimizer.step()
-
-        step(ag.ones(2, dtype="float32", device="cuda"))
+        self.stepped(w, optimizer)
         assert w.tolist() == [0.5, 1.5]
 
     def test_what_is_made_there_while_it_is_traced(self, gpu):

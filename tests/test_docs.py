@@ -1,0 +1,35 @@
+"""The pages of docs/ tell nothing that isn't so: their examples run, and what they point to is there."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+EXAMPLES = {"compile": 10, "conventions": 10, "testing": 20}
+"""At least so many, by page; the others have none."""
+
+
+def by_name(page):
+    return page.stem
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_the_examples_run(page):
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    found = doctest.testfile(str(page), module_relative=False, optionflags=options)
+    assert found.failed == 0
+    assert found.attempted >= EXAMPLES.get(page.stem, 0)
+
+
+def test_pages_with_examples_are_there():
+    assert set(EXAMPLES) <= set(map(by_name, PAGES))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_what_it_points_to_is_there(page):
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))]
+    missing = [link for link in links if link and "://" not in link and not (page.parent / link).exists()]
+    assert not missing
