@@ -83,6 +83,10 @@ PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
 """The dtypes that are computed with: numbers and booleans in this machine's byte order."""
 
 PYTHON_SCALARS = frozenset((float, int, bool, complex))
+PYTHON_REALS = PYTHON_SCALARS - {complex}
+ANYWHERE = PYTHON_SCALARS | {type(None)}
+"""The types of what belongs to any namespace."""
+
 INEXACT = "fc"
 LinAlgError = numpy.linalg.LinAlgError
 DLPACK_CPU = 1
@@ -106,7 +110,7 @@ def namespace(*arrays: Any) -> Namespace:
     first: Any = None
     for array in arrays:
         kind = type(array)
-        if kind in PYTHON_SCALARS or array is None:
+        if kind in ANYWHERE:
             continue
         space = SPACES.get(kind) or _space_of(array)
         if found is not None and space is not found:

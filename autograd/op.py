@@ -23,7 +23,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.backends import FLAT, PLAIN, SPACES, namespace  # noqa: F401  (what the compiled functions use)
+from autograd.backends import (  # noqa: F401  (what the compiled functions use)
+    ANYWHERE,
+    FLAT,
+    PLAIN,
+    PYTHON_REALS,
+    SPACES,
+    namespace,
+)
 from autograd.errors import (
     AutogradError,
     DeclarationError,
@@ -52,9 +59,9 @@ REQUIRED = object()
 
 RESERVED = frozenset(
     (
-        "Exception", "FLAT", "NONE", "Node", "PLAIN", "SPACES", "Tensor", "admit", "cast", "enumerate", "fail",
-        "forward", "g", "isinstance", "len", "list", "listed", "mode_now", "namespace", "new", "op", "out", "returned",
-        "sealed", "stamp", "tuple", "type", "watch", "xp",
+        "ANYWHERE", "Exception", "FLAT", "NONE", "Node", "PLAIN", "PYTHON_REALS", "SPACES", "Tensor", "admit", "cast",
+        "enumerate", "fail", "forward", "g", "isinstance", "len", "list", "listed", "mode_now", "namespace", "new",
+        "op", "out", "returned", "sealed", "stamp", "tuple", "type", "watch", "xp",
     )
 )  # fmt: skip
 """What no argument or parameter may be called: what rules ask for by these names, and what compiled functions use.
@@ -235,6 +242,9 @@ class Op:
             if a in self.rules:
                 lines.append(f"        if {a}.requires_grad: mask_ += {1 << i}")
             lines.append(f"    elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}")
+            if self.broadcasts:  # what `admit` says of most constants, without the call
+                last = f" and type(a_{self.args[i - 1]}) not in PYTHON_REALS" if i else ""
+                lines.append(f"    elif type({a}) in PYTHON_REALS{last}: a_{a} = p_{a} = {a}")
             if a in self.optional:
                 lines.append(f"    elif {a} is None: a_{a} = p_{a} = None")
             before = "".join(f", a_{b}" for b in self.args[:i])
@@ -243,8 +253,8 @@ class Op:
             lines.append(f"    else: a_{a} = p_{a} = {a} = admit({a}, op{given})")
         arrays = ", ".join(f"a_{a}" for a in self.args)
         kind = f"type(a_{self.args[0]})"
-        alike = "".join(f" is type(a_{a})" for a in self.args[1:])
-        space = f"SPACES[{kind}] if {kind} in SPACES{f' and {kind}{alike}' if alike else ''} else namespace({arrays})"
+        alike = "".join(f" and (type(a_{a}) is {kind} or type(a_{a}) in ANYWHERE)" for a in self.args[1:])
+        space = f"SPACES[{kind}] if {kind} in SPACES{alike} else namespace({arrays})"
         lines.append(f"    xp_ = {space}")
         given = ", ".join(self._lent(f"a_{a}") for a in self.args)
         lines.append(f"    try: out_ = forward(xp_, {given}{call})")

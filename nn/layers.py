@@ -293,8 +293,9 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Through every module in order."""
-        for layer in self.children():
-            x = layer(x)
+        for layer in vars(self).values():
+            if isinstance(layer, Module):  # `children`, without looking for hidden ones at every call
+                x = layer(x)
         return x
 
     def append(self, module: Module) -> Sequential:
@@ -413,9 +414,7 @@ class MLP(Module):
 
     def forward(self, x: Any) -> Any:
         """``(…, sizes[0])`` to ``(…, sizes[-1])``."""
-        for layer in self.layers.children():
-            x = layer(x)
-        return x
+        return self.layers.forward(x)
 
     def arguments(self) -> dict[str, Any]:
         """The sizes, the activations, and what stands beside them."""
