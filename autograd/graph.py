@@ -75,6 +75,9 @@ MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, Fa
 TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
 """What follows a function to make a program of it, in this thread and task; ``None`` where nothing does."""
 
+WATCHED: list[type] = []
+"""The classes whose objects have options: plain attributes, which a program is traced anew for when they change."""
+
 
 @contextmanager
 def scope(path: str, label: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ from autograd import Tensor
 from autograd.backends import device_or_dtype, is_inexact
 from autograd.errors import DomainError, DTypeError
 from autograd.given import check_function, check_instance
-from autograd.graph import MODE, TRACER, Mode
+from autograd.graph import MODE, TRACER, WATCHED, Mode
 from nn.errors import StateError
 
 
@@ -120,6 +120,8 @@ class Module:
                 value._move(_join(self._path, name))
         elif isinstance(value, list | tuple | dict):
             self._refuse_hidden(name, value)
+        if (tracer := TRACER.get()) is not None:
+            tracer.unguard(self, name)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -361,6 +363,9 @@ class Module:
         wide = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = [f"  {path:{wide[0]}}  {text:{wide[1]}}  {size:>{wide[2]}}".rstrip() for path, text, size in rows]
         return "\n".join([f"{self._described()}: {sum(p.size for p in self.parameters()):,} parameters", *lines])
+
+
+WATCHED.append(Module)
 
 
 def _join(path: str, name: str) -> str:

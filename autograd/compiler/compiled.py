@@ -11,6 +11,7 @@ import linecache
 import sys
 import threading
 import types
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -252,6 +253,14 @@ class Executable:
         parts = "".join(f"{self._result(part, scope)}, " for part in content)
         return f"{given(kind)}({parts if hasattr(kind, '_fields') else f'[{parts}]'})"
 
+    def broken_guards(self) -> list[tuple[Any, str, Any]]:
+        """What the trace relied on and is otherwise now: whose it is, its name, and what it was."""
+        return [
+            (holder, key, value)
+            for holder, key, value in self.trace.guards
+            if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value
+        ]
+
     def resettle(self) -> bool:
         """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
         for tensor in self.trace.ungraded:
@@ -260,9 +269,8 @@ class Executable:
                     f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
                     "function was traced without: call zero_grad() first, in the function or outside."
                 )
-        for holder, key, value in self.trace.guards:
-            if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value:
-                return False
+        if self.broken_guards():
+            return False
         if any(tensor.data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
         anew = False
@@ -302,6 +310,8 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self._executables: dict[Any, Executable] = {}
+        self._before: dict[Any, Executable] = {}
+        self._turns = 0
         self._lock = threading.RLock()
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled]] = {}
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
@@ -338,8 +348,27 @@ class Compiled:
                     "numbers, texts, and tuples, lists and dicts of these."
                 ) from None
             if executable is None or not (executable.is_settled() or executable.resettle()):
-                executable = self._traced(key, arrays, args, kwargs)
+                executable = self._switched_back(key) or self._traced(key, arrays, args, kwargs)
             return executable.finish(executable.run(*arrays))
+
+    def _switched_back(self, key: Any) -> Executable | None:
+        """The program of before, where nothing but switches (`Module.training`, ``requires_grad``) was turned since."""
+        left, found = self._executables.get(key), self._before.pop(key, None)
+        broken = [] if left is None else left.broken_guards()
+        if left is not None and broken and all(type(value) is bool for _, _, value in broken):
+            self._before[key] = left
+        if found is not None and (found.is_settled() or found.resettle()):
+            self._executables[key] = found
+            return found
+        self._turns += bool(broken)
+        if broken and self._turns == FORMS:
+            holder, name, _ = broken[0]
+            warnings.warn(
+                f"{self._called()} was traced anew {FORMS} times, now because of {name!r} of a "
+                f"{type(holder).__name__}: each time takes as long as many calls. Give what changes often as a Tensor.",
+                stacklevel=3,
+            )
+        return None
 
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable:
         for array in arrays:
@@ -351,8 +380,9 @@ class Compiled:
                 )
         if len(self._executables) >= FORMS:
             raise TraceError(
-                f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, or numbers given as Python's,"
-                " change at each call. Give numbers that change as Tensors, and batches one shape."
+                f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, numbers given as Python's, or"
+                " objects change at each call. Give numbers that change as Tensors, batches one shape, and compile a "
+                "function for each object."
             )
         trace = Trace(self.function, args, kwargs)
         kind = Executable
@@ -450,7 +480,8 @@ def compile(function: Callable[..., Any]) -> Compiled:
     lists and dicts) may have other values at each call; for other shapes, dtypes, or other arguments of any other kind
     it is traced anew. Tensors that the function finds by itself, parameters, what an optimizer accumulated, running
     statistics, are read at each call and updated in place; NumPy arrays that it finds, and what it reads of Python's,
-    are what they were at the trace, except a learning rate, an optimizer's other options and ``Module.training``.
+    are what they were at the trace, except an optimizer's options and the numbers and texts that modules have as their
+    attributes.
     After a call no Tensor has a gradient: return those that are wanted. Results are no part of a graph; where an
     argument requires grad, and is to be recorded, the function itself is called.
 

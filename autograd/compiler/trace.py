@@ -21,10 +21,15 @@ from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, fu
 from autograd.compiler.program import Instruction, Program, Value, identifier
 from autograd.errors import DeviceError, TraceError
 from autograd.given import check_function
-from autograd.graph import MODE, TRACER, Mode
+from autograd.graph import MODE, TRACER, WATCHED, Mode
 from autograd.op import OPS
 from autograd.shapes import Shape
 from autograd.tensor import Tensor, wrap
+
+NOTHING, ANYTHING = object(), object()
+"""What a guard is compared with where there is none yet, and where there is to be none."""
+
+OPTIONS = (bool, int, float, str, type(None))
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
@@ -470,9 +475,14 @@ class Tracer:
     def guard(self, holder: Any, name: str, value: Any) -> None:
         """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
         key = id(holder), name
-        if key not in self.settings and not (key in self.guarded and self.guarded[key] == value):
+        if key not in self.settings and self.guarded.get(key, NOTHING) not in (value, ANYTHING):
             self.guarded[key] = value
             self.guards.append((holder, name, value))
+
+    def unguard(self, holder: Any, name: str) -> None:
+        """The function itself sets what ``holder`` has under ``name``, at the trace alone."""
+        self.guards = [guard for guard in self.guards if guard[0] is not holder or guard[1] != name]
+        self.guarded[id(holder), name] = ANYTHING
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
         """Every call leaves ``holder`` with this ``value`` under ``name``."""
@@ -762,16 +772,29 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
         raise TraceError(f"{line_of_user()} sets a gradient that the compiled function did not compute.", None)
 
 
+def _get_option(self: Any, name: str) -> Any:
+    """Where `Module` and its kind have ``__getattribute__`` during a trace: it holds for the options that it read."""
+    value = object.__getattribute__(self, name)
+    if type(value) in OPTIONS and value == value and not any(name in vars(kind) for kind in WATCHED):
+        tracer = TRACER.get()
+        if tracer is not None:
+            tracer.guard(self, name, value)
+    return value
+
+
 @contextmanager
 def _watched(tracer: Tracer) -> Iterator[None]:
-    """Within it, reading and writing the array or gradient of a Tensor goes through the tracer, in this thread and
-    task. The slots themselves are exchanged, so that nothing is asked of them while nobody traces."""
+    """Within it, reading and writing the array or gradient of a Tensor, and reading an option of a module, goes through
+    the tracer, in this thread and task. The slots themselves are exchanged, so that nothing is asked of them while
+    nobody traces."""
     global _watchers  # noqa: PLW0603
     watched: Any = Tensor
     with _LOCK:
         _watchers += 1
         if _watchers == 1:
             watched.data, watched.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
+            for kind in WATCHED:
+                kind.__getattribute__ = _get_option  # type: ignore[assignment]
     token = TRACER.set(tracer)
     try:
         yield
@@ -781,6 +804,8 @@ def _watched(tracer: Tracer) -> Iterator[None]:
             _watchers -= 1
             if not _watchers:
                 watched.data, watched.grad = _DATA, _GRAD
+                for kind in WATCHED:
+                    del kind.__getattribute__
 
 
 # ------------------------------------------------------------------------------------------------------------ the trace

@@ -266,6 +266,80 @@ def test_evaluation_mode_between_two_trainings() -> None:
     assert not np.array_equal(trained.data, evaluated.data)
 
 
+def test_a_mode_switched_back_takes_up_the_former_program() -> None:
+    count = 0
+    model = nn.Sequential(nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7), nn.Linear(7, 3, seed=1)).to("float64")
+    step = ag.compile(step_of(model, SGD(model.parameters(), lr=0.1)))
+
+    @ag.compile
+    def forward(x: ag.Tensor) -> ag.Tensor:
+        nonlocal count
+        count += 1
+        return model(x)  # type: ignore[no-any-return]
+
+    for x, y in batches(5):
+        step(x, y)
+        forward(x)
+        model.eval()
+        np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-10)
+        model.train()
+    assert count == 2
+    model[1] = nn.Tanh()
+    np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-10)
+    assert count == 3
+
+
+class Scaled(nn.Module):
+    """It has options of its own, one of them for all its kind, and counts its calls."""
+
+    shift = 1.0
+
+    def __init__(self) -> None:
+        self.layer, self.scale, self.kind, self.calls = nn.Linear(5, 3, seed=0), 2.0, "tanh", 0
+
+    def forward(self, x: ag.Tensor) -> ag.Tensor:
+        self.calls += 1
+        act = ag.tanh if self.kind == "tanh" else ag.sigmoid
+        return act(self.layer(x)) * self.scale + self.shift
+
+
+@pytest.mark.parametrize(("option", "value"), [("scale", 3.0), ("kind", "sigmoid"), ("shift", 0.0)], ids=str)
+def test_a_changed_option_of_a_module_is_followed(option: str, value: Any) -> None:
+    model = Scaled()
+    forward = ag.compile(model)
+    x = batches(1, "float32")[0][0]
+    first = forward(x)
+    np.testing.assert_array_equal(forward(x).data, first.data)
+    assert model.calls == 1  # what it sets itself is no reason to trace it anew
+    setattr(model, option, value)
+    assert not np.array_equal(forward(x).data, first.data)
+    np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-5)
+    assert "__getattribute__" not in vars(nn.Module)
+
+
+def test_the_probability_of_dropout_is_followed() -> None:
+    model = nn.Sequential(nn.Dropout(0.5, seed=0))
+    forward = ag.compile(model)
+    x = batches(1, "float32")[0][0]
+    forward(x)
+    model[0].p = 1.0
+    assert not forward(x).data.any()
+
+
+def test_an_option_that_always_changes_is_warned_of() -> None:
+    model = Scaled()
+    forward = ag.compile(model)
+    x = batches(1, "float32")[0][0]
+    for i in range(64):
+        model.scale = float(i)
+        forward(x)
+    model.scale = 64.0
+    with pytest.warns(UserWarning, match="Scaled was traced anew 64 times, now because of 'scale' of a Scaled"):
+        forward(x)
+    model.scale = 65.0
+    np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-5)
+
+
 def test_a_step_that_switches_modes_itself() -> None:
     """It is traced once, and leaves the mode that the function leaves."""
     count = 0
