@@ -56,7 +56,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
-from autograd.errors import ShapeError
+from autograd.errors import ShapeError, TraceError
 from nn.errors import ParallelError
 
 if TYPE_CHECKING:
@@ -87,6 +87,13 @@ class Share(NamedTuple):
 
 SHARE: ContextVar[Share | None] = ContextVar("nn_share", default=None)
 """What a layer that draws, or looks at more than one row, has to know while several ranks compute its batch."""
+
+
+class _Apart:
+    """What stands for a `Share` while a program is made, which is the same whatever the others have."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise TraceError("a layer looks at the rows of the other ranks, which a program of one rank can't do.")
 
 
 # A sleep of 0 seconds takes fifty times as long as most messages.
@@ -246,6 +253,15 @@ class Parallel:
     def together(self) -> Iterator[None]:
         """While the model is called with what `share` gave last, its layers know of the others' rows."""
         token = SHARE.set(self._share)
+        try:
+            yield
+        finally:
+            SHARE.reset(token)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """As `together`, for a program: layers can't know of the others, and one that asks raises `TraceError`."""
+        token = SHARE.set(None if self._share is None else _Apart())  # type: ignore[arg-type]
         try:
             yield
         finally:

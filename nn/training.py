@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from os import PathLike
@@ -304,7 +305,8 @@ def fit(
             with the whole data, and gets the same weights and history; rank 0 alone shows progress and is called back.
         compile: run each step as a program of `autograd.compile`, the same to rounding and faster. The model and the
             loss are then called for the trace only, not at each step. Where it can't be (a model or loss that branches
-            on values) the training says so and goes on without; with ``parallel`` it does, too.
+            on values) the training says so and goes on without. With ``parallel`` the gradients are computed so, but
+            not where a layer looks at the other ranks' rows (`BatchNorm1d`, `Dropout`).
 
     Raises:
         nn.errors.TrainingError: the loss is not finite; the model has the kept weights, the error the ``history`` so
@@ -353,8 +355,8 @@ def fit(
         facts = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm
         rng = parallel.start(model, optimizer, rng, facts, chain(*(b.pair or () for b in (batches, held_out) if b)))
     report = _Report(progress if first else False, epochs, len(batches))
-    program = _Program(model, loss, optimizer, max_norm, report)
-    program.holds = compile and parallel is None
+    program = _Program(model, loss, optimizer, max_norm, report, parallel)
+    program.holds = compile
     history = History()
     modes = [(module, module.training) for module in model.modules()]
     kept, damaged = model.state_dict(), False
@@ -420,7 +422,7 @@ def _train(
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     model.train()
     for x, y in batches:
-        if program.holds:
+        if program.holds and parallel is None:
             interrupts.held = interrupts.updating = True
             done = program(x, y)
             interrupts.updating = False
@@ -440,6 +442,8 @@ def _train(
             value = _value(lost)
             if type(value) is not float or math.isfinite(value):
                 lost.backward()
+        elif count and program.holds and (done := program(x, y)) is not None:
+            output, value = done
         elif count:
             with parallel.together():
                 output = model(x)
@@ -467,7 +471,9 @@ def _train(
 
 
 class _Program:
-    """A training step as a compiled program, while it can be one (``holds``)."""
+    """A training step as a compiled program, while it can be one (``holds``); in ``parallel`` what precedes the sum of
+    all ranks' gradients.
+    """
 
     def __init__(
         self,
@@ -476,32 +482,39 @@ class _Program:
         optimizer: Optimizer,
         max_norm: float | None,
         report: _Report,
+        parallel: Parallel | None,
     ) -> None:
-        self.report, self.holds = report, True
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.report, self.parallel, self.holds = report, parallel, True
+        self.parameters = parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
-        def step(x: Tensor, y: Tensor) -> tuple[Any, Tensor]:
+        def step(x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
             optimizer.zero_grad()
             output = model(x)
             lost: Tensor = loss(output, y)
             if not isinstance(lost, Tensor) or lost.size != 1:
                 _value(lost)  # which refuses it
+            if parallel is not None:
+                (_count(y) * lost).backward()
+                return output, lost, [p.grad for p in parameters]
             lost.backward()
             if max_norm is not None:
                 clip_grad_norm_(parameters, max_norm)
             optimizer.step()
-            return output, lost
+            return output, lost, []
 
         self.step = compiled(step)
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Any, Any] | None:
         """The step's output and loss, or ``None``, and nothing done, where it can't be compiled."""
         try:
-            output, lost = self.step(x, y)
+            with nullcontext() if self.parallel is None else self.parallel.apart():
+                output, lost, gradients = self.step(x, y)
         except TraceError as error:
             self.holds = False
             self.report.line(f"Not compiled, which is slower: {error}")
             return None
+        for p, gradient in zip(self.parameters, gradients, strict=False):  # none where the step was whole
+            p.grad = gradient
         return output, _value(lost)
 
 

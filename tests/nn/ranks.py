@@ -2,6 +2,7 @@
 
 import atexit
 import hashlib
+import io
 import json
 import os
 import signal
@@ -41,6 +42,8 @@ RUNS = {
     "norm": ("sgd", {"data": TRAIN, "batch_size": 82, "norm": "batch", "validation": HELD}),
     "dropout": ("adam", {"data": TRAIN, "batch_size": 21, "dropout": 0.4}),
     "both": ("sgd", {"data": TRAIN, "batch_size": 9, "norm": "batch", "dropout": 0.4, "max_norm": 1.0}),
+    "compiled": ("adamw", {"data": TRAIN, "batch_size": 19, "max_norm": 0.5, "validation": HELD, "compile": True}),
+    "compiled apart": ("sgd", {"data": TRAIN, "batch_size": 9, "norm": "batch", "dropout": 0.4, "compile": True}),
     "float32": ("adamw", {"data": TRAIN, "batch_size": 16, "dtype": "float32"}),
 }
 
@@ -86,6 +89,16 @@ def same(folder):
             if parallel.rank == 0:
                 nn.save({**weights}, folder / f"{name}.npz")
                 history.save(folder / f"{name}.json")
+
+
+def compiled(folder):
+    with Parallel() as parallel:
+        for norm in "layer", "batch":
+            model, said = model_of(0, norm=norm), io.StringIO()
+            optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+            given = {"epochs": 1, "progress": said, "parallel": parallel, "compile": True}
+            nn.fit(model, nn.functional.cross_entropy, optimizer, TRAIN, **given)
+            (folder / f"{norm} {parallel.rank}.txt").write_text(said.getvalue())
 
 
 class Alone(nn.Module):

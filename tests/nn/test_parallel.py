@@ -77,6 +77,16 @@ def test_a_run_is_that_of_one_process(count, tmp_path):
 
 
 @mpi
+def test_compiled_unless_a_layer_looks_at_the_others(tmp_path):
+    done = launched(2, "compiled", tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = texts(tmp_path)
+    assert said["layer 0"].startswith("epoch 1/1")
+    assert "Not compiled, which is slower: a layer looks at the rows of the other ranks" in said["batch 0"]
+    assert said["layer 1"] == said["batch 1"] == ""
+
+
+@mpi
 def test_what_sees_its_share_alone_repeats_and_is_the_same_on_all_ranks(tmp_path):
     done = launched(2, "repeats", tmp_path)
     assert done.returncode == 0, done.stderr
