@@ -15,10 +15,11 @@ from typing import Any
 
 from autograd import Tensor, minimum, no_grad, zeros_like
 from autograd.backends import is_host, namespace
-from autograd.errors import DomainError, DTypeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.given import check_instance
 from autograd.graph import TRACER
 from autograd.memory import all_written
+from autograd.op import describe
 from nn.errors import StateError
 from nn.module import Module
 
@@ -107,8 +108,13 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} defines no _update(group): write the update there.")
 
     def step(self) -> None:
-        """Update every parameter that has a gradient; the others keep their value and state."""
+        """Update every parameter that has a gradient; the others keep their value and state.
+
+        Raises `autograd.errors.ShapeError`, and changes nothing, where a ``.grad`` that was set by hand does not fit.
+        """
         tracer = TRACER.get()
+        if tracer is None:
+            _check_gradients(self.state)
         if self._moves != Module.moves:
             token = TRACER.set(None)  # for good, and not only in what is traced now
             try:
@@ -427,11 +433,23 @@ class RMSprop(Optimizer):
 
 
 @no_grad()
+def _check_gradients(parameters: Iterable[Tensor]) -> None:
+    """Refuse what was put into ``.grad`` by hand and is no gradient of that parameter."""
+    for p in parameters:
+        g: Any = p.grad
+        if g is not None and (not isinstance(g, Tensor) or g.data.shape != p.data.shape):
+            raise ShapeError(
+                f"the .grad of parameter {describe(p)} is {type(g).__name__} {describe(g)}: it must be a Tensor of the "
+                "parameter's shape, or None. Nothing was changed."
+            )
+
+
 def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     """Scale all gradients by one factor, to a common Euclidean norm of at most ``max_norm``; returns the norm before.
 
     R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
-    algorithm 1. Raises `autograd.errors.DomainError` for a ``max_norm`` below 0.
+    algorithm 1. Raises `autograd.errors.DomainError` for a ``max_norm`` below 0, `autograd.errors.ShapeError` for a
+    ``.grad`` that was set by hand and does not fit.
 
     >>> import autograd as ag, nn
     >>> w = ag.Tensor([3.0, 4.0], requires_grad=True)
@@ -448,6 +466,8 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     for p in members:
         check_instance(p, Tensor, "a parameter to clip", "Tensors, such as model.parameters()")
     graded = [p for p in members if p.grad is not None]
+    if TRACER.get() is None:
+        _check_gradients(graded)
     if not graded:
         return Tensor(0.0, dtype="float32")
     total: Tensor = reduce(add, [(p.grad * p.grad).sum() for p in graded]).sqrt()

@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DomainError, DTypeError, GradientError
+from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from nn.errors import StateError
 
 VARIANTS = [
@@ -283,3 +283,24 @@ def test_clipping_edges():
     assert p.grad.dtype == ag.float32
     with pytest.raises(DomainError, match="max_norm = -1 is out of range"):
         nn.optim.clip_grad_norm_([p], -1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (5.0, "float 5.0"),
+        (np.ones((3, 2)), r"ndarray \(3, 2\) float64"),
+        (ag.Tensor(1.0), r"Tensor \(\) float64"),  # it would be broadcast
+    ],
+    ids=str,
+)
+def test_a_gradient_set_by_hand_must_fit(given, said):
+    weights = start()
+    set_grads(weights, 1)
+    weights[0].grad = given
+    before = [w.tolist() for w in weights]
+    optimizer = nn.optim.Adam(weights[::-1])
+    for attempt in (optimizer.step, lambda: nn.optim.clip_grad_norm_(weights, 1.0)):
+        with pytest.raises(ShapeError, match=rf"the \.grad of parameter \(3, 2\) float64 is {said}: it must be"):
+            attempt()
+    assert [w.tolist() for w in weights] == before
