@@ -178,17 +178,14 @@ class Program:
         return ((i.out, algebra(i, inlined)) for i in self.instructions if i.out not in inlined)
 
     def _inlined(self) -> dict[Value, Instruction]:
-        """What is written where it is read: transposes, and the product that a sum reads alone."""
-        uses, last = self.uses(), [*self.outputs, *self.updates.values()]
-        return {
-            i.out: i
-            for i in self.instructions
-            if i.out not in last
-            and (
-                (i.op == "permute_dims" and len(i.out.shape) == 2)
-                or (i.op == "matmul" and [u.op for u in uses[i.out]] == ["add"])
-            )
-        }
+        """What is written where it is read: transposes (not of transposes), and the product that a sum reads alone."""
+        uses, last = self.uses(), {*self.outputs, *self.updates.values()}
+        inlined: dict[Value, Instruction] = {}
+        for i in self.instructions:
+            turned = i.op == "permute_dims" and len(i.out.shape) == 2 and i.args[0] not in inlined
+            if i.out not in last and (turned or (i.op == "matmul" and [u.op for u in uses[i.out]] == ["add"])):
+                inlined[i.out] = i
+        return inlined
 
     def optimized(self) -> Program:
         """The program after all passes: less work for the same values."""

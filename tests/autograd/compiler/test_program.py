@@ -238,6 +238,15 @@ def test_programs_survive_json(program: Any) -> None:
             agree(read.run(*arrays)[0], traced.run(*arrays)[0], order)
 
 
+def test_a_long_chain_of_transposes_can_be_printed() -> None:
+    def turn(x: ag.Tensor) -> ag.Tensor:
+        for _ in range(3000):
+            x = x.T
+        return x
+
+    assert "matrix_transpose_3000 (2, 3) = matrix_transpose_2998.T.T" in str(ag.trace(turn, ag.ones((2, 3))))
+
+
 def test_a_training_step_survives_json() -> None:
     model = nn.MLP([4, 3, 2], seed=0)
     optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
