@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nn.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, train
+from nn.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, reason, train
 from nn.errors import ParallelError
 from nn.parallel import Parallel
 from nn.predict import predict
@@ -141,6 +141,10 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # of the output: all others are told where they arise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
+        return 2
     except (Refused, ParallelError) as refusal:
         print(f"{command}: {refusal}", file=sys.stderr)
         return 2

@@ -159,27 +159,46 @@ def train(
         raise Refused(str(error).rstrip(".")) from None
     first = parallel is None or parallel.rank == 0
     folder, made = _claim(out, overwrite) if first else (Path(), [])
-    print(_opening(settings, data, model, parallel), end="\n\n")
-    keep = _Keep(model, settings, data, folder, parallel) if first and parallel is not None else None
-    with _taken_back(made), np.errstate(all="ignore"):  # what comes of an overflow is said in words
-        try:
-            history = _fit(model, settings, data, keep, parallel)
-        except ParallelError as error:
-            raise Refused(f"{str(error).rstrip('.')}{f'; {keep.words}' if keep else ''}") from None
-        except AutogradError as error:
-            raise Refused(str(error).rstrip(".")) from None
+    with _taken_back(made):
+        print(_opening(settings, data, model, parallel), end="\n\n", flush=True)
+        with np.errstate(all="ignore"):  # what comes of an overflow is said in words
+            history = _trained(model, settings, data, folder, parallel)
+        if not first:
+            return
+        probabilities = _probabilities(model, settings, data.x_test)
+        print(f"\n{_results(data, probabilities.argmax(axis=1))}, after {sum(history.seconds):.1f} s of training\n")
+        print(f"in {folder}:", flush=True)
+        results = _files(model, settings, data, history, folder)
+        for path, words in _written(
+            chain(results, _pictures(model, settings, data, history, probabilities, folder)), folder
+        ):
+            print(f"  {path.name:14}  {words}", flush=True)
+
+
+def _trained(model: MLP, settings: Settings, data: Dataset, folder: Path, parallel: Parallel | None) -> History:
+    """The history of the training. Raises `Refused`, and what was written before an epoch was done goes again."""
+    keep = None
+    if parallel is not None and parallel.rank == 0:
+        keep = _Keep(model, settings, data, folder, parallel)
+    try:
+        history = _fit(model, settings, data, keep, parallel)
         if not history.epochs:
             raise KeyboardInterrupt  # before there was anything to keep
-    if not first:
-        return
+    except ParallelError as error:
+        raise Refused(f"{str(error).rstrip('.')}{f'; {keep.words}' if keep else ''}") from None
+    except (AutogradError, KeyboardInterrupt) as error:
+        if keep is not None:
+            keep.forget()
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise Refused(str(error).rstrip(".")) from None
+    return history
 
-    probabilities = _probabilities(model, settings, data.x_test)
-    print(f"\n{_results(data, probabilities.argmax(axis=1))}, after {sum(history.seconds):.1f} s of training\n")
-    print(f"in {folder}:")
+
+def _written(results: Iterable[tuple[Path, str]], folder: Path) -> Iterator[tuple[Path, str]]:
+    """The results as they are written; raises `Refused` where they can't be."""
     try:
-        results = _files(model, settings, data, history, folder)
-        for path, words in chain(results, _pictures(model, settings, data, history, probabilities, folder)):
-            print(f"  {path.name:14}  {words}", flush=True)
+        yield from results
     except OSError as error:
         raise Refused(f"{folder} cannot be written to any more: {reason(error)}") from None
 
@@ -264,19 +283,36 @@ def _claim(out: Path | None, overwrite: bool) -> tuple[Path, list[Path]]:
 
 
 class _Keep:
-    """Called after every epoch, writes the weights in case that a rank is lost, and says where they are: ``words``."""
+    """Called after every epoch, writes the weights in case that a rank is lost, and says where they are: ``words``.
+
+    In a new folder they are there from the start; an earlier run is left as it was until an epoch is done.
+    """
 
     def __init__(self, model: MLP, settings: Settings, data: Dataset, folder: Path, parallel: Parallel) -> None:
         self.model, self.settings, self.data, self.folder, self.parallel = model, settings, data, folder, parallel
-        settings.save(folder / "settings.json")
-        self(History())
+        self.early: list[Path] = []
+        if _empty(folder):
+            self(History())
+        else:
+            self._say(f"the earlier run in {folder} is as it was")
 
     def __call__(self, history: History) -> None:
-        path = _save_weights(self.model, self.settings, self.data, self.folder)
+        settings = self.folder / "settings.json"
+        self.settings.save(settings)
+        weights = _save_weights(self.model, self.settings, self.data, self.folder)
+        self.early = [] if history.epochs else [settings, weights]
         when = f"of epoch {history.epochs}" if history.epochs else "from before the training"
-        self.words = f"the weights {when} are in {path}"
+        self._say(f"the weights {when} are in {weights}")
+
+    def _say(self, words: str) -> None:
+        self.words = words
         lost = f"one of {self.parallel.size} ranks was lost, or the run was stopped from outside"
-        self.parallel.last_words = f"python -m nn digits: {lost}; {self.words}"
+        self.parallel.last_words = f"python -m nn digits: {lost}; {words}"
+
+    def forget(self) -> None:
+        """Take back what was written before an epoch was done."""
+        for path in self.early:
+            path.unlink(missing_ok=True)
 
 
 def _opening(settings: Settings, data: Dataset, model: MLP, parallel: Parallel | None) -> str:

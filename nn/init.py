@@ -82,7 +82,7 @@ def calculate_gain(activation: str, slope: float = 0.01) -> float:
         "relu": math.sqrt(2),
         "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
     }
-    if activation not in gains:
+    if not isinstance(activation, str) or activation not in gains:
         raise DomainError(f"no gain is known for activation {activation!r}: choose one of {', '.join(gains)}.")
     return gains[activation]
 

@@ -399,7 +399,7 @@ class MLP(Module):
         for name in (activation, *([output] if output else [])):
             if not isinstance(name, str) or name not in ACTIVATIONS:
                 raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
-        if norm is not None and norm not in NORMS:
+        if norm is not None and (not isinstance(norm, str) or norm not in NORMS):
             raise DomainError(f"norm {norm!r} is unknown: choose one of {', '.join(NORMS)}, or None.")
         self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
         rng = initialisers.generator(seed)

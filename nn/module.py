@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from autograd import Tensor
 from autograd.backends import device_or_dtype, is_inexact
-from autograd.errors import DomainError, DTypeError
+from autograd.errors import AutogradError, DomainError, DTypeError
 from autograd.given import check_function, check_instance
 from autograd.graph import MODE, TRACER, WATCHED, Mode
 from nn.errors import StateError
@@ -73,7 +73,7 @@ class Module:
     ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
     """
 
-    moves = 0  # of all modules so far: by it an optimizer sees that it has to follow
+    moves = 0  # of all modules, and changes of options, so far: by it an optimizer sees that it has to follow
     edits = 0  # parts of modules that were replaced so far: by it a program sees that it is out of date
     _training = True
     _path = ""
@@ -110,7 +110,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         before = vars(self).get(name)
-        if before is not value and (isinstance(before, Module | Parameter) or name in self._buffers):
+        if before is not value and isinstance(before, Module | Tensor):
             Module.edits += 1
         if isinstance(value, Parameter):
             if value.name is None:
@@ -120,8 +120,10 @@ class Module:
                 value._move(_join(self._path, name))
         elif isinstance(value, list | tuple | dict):
             self._refuse_hidden(name, value)
+        if name in self._buffers:
+            check_instance(value, Tensor, f"{type(self).__name__}.{name}", "a Tensor, as it is a buffer")
         if (tracer := TRACER.get()) is not None:
-            tracer.unguard(self, name)
+            tracer.setting_option(self, name, value)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -243,20 +245,22 @@ class Module:
         if strict:
             wrong += [f"{name!r} is missing" for name in mine if name not in state]
             wrong += [f"{name!r} is unexpected" for name in state if name not in mine]
-        given = {
-            name: Tensor(state[name], dtype=tensor.dtype, device=tensor.device)
-            for name, tensor in mine.items()
-            if name in state
-        }
+        given: dict[str, Tensor] = {}
+        for name, tensor in mine.items():
+            if name in state:
+                try:
+                    given[name] = Tensor(state[name], dtype=tensor.dtype, device=tensor.device)
+                except AutogradError as error:
+                    wrong.append(f"{name!r} can't be taken ({str(error).rstrip('.')})")
         wrong += [
             f"{name!r} is {mine[name].shape} here and {value.shape} in the state"
             for name, value in given.items()
             if value.shape != mine[name].shape
         ]
         if wrong:
-            shown = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
+            told = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
             raise StateError(
-                f"{self._described()} can't take this state: {'; '.join(shown)}. Nothing was loaded. Build the "
+                f"{self._described()} can't take this state: {'; '.join(told)}. Nothing was loaded. Build the "
                 "module with the sizes it was saved with, or pass strict=False to let missing and unexpected "
                 "names pass."
             )

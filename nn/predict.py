@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 import autograd as ag
 from autograd.backends import to_numpy
 from autograd.errors import AutogradError
+from autograd.op import shown
 from nn.data.ink import SIZE, to_ink
 from nn.digits import Refused, reason
 from nn.module import Module
@@ -31,8 +33,13 @@ def predict(model: Path, images: Sequence[Path]) -> None:
     network, facts = _load(model)
     inks = np.stack([read(path) for path in images])
     with ag.no_grad():
-        outputs = network(ag.asarray(inks.reshape(len(inks), -1), dtype="float32"))
-        table = to_numpy((outputs if facts["loss"] == "mse" else ag.softmax(outputs)).data)
+        try:
+            outputs = network.eval()(ag.asarray(inks.reshape(len(inks), -1), dtype="float32"))
+            table = to_numpy((outputs if facts["loss"] == "mse" else ag.softmax(outputs)).data)
+        except AutogradError as error:
+            raise Refused(f"{model} is no network for pictures of {SIZE} × {SIZE}: {str(error).rstrip('.')}") from None
+    if table.shape != (len(inks), len(facts["classes"])):
+        raise Refused(f"{model} answers with {table.shape[-1]} numbers, and names {len(facts['classes'])} classes")
     wide = max(len("picture"), *(len(str(path)) for path in images))
     print(f"{'picture':{wide}}  digit  " + "".join(f"{name:>7}" for name in facts["classes"]))
     for path, row in zip(images, table, strict=True):
@@ -50,6 +57,8 @@ def _load(path: Path) -> tuple[Module, dict[str, Any]]:
         raise Refused(str(error).rstrip(".")) from None
     if not {"data", "loss", "classes"} <= set(facts):
         raise Refused(f"{path} does not come from `python -m nn digits`, so what it wants to see is not known")
+    if not isinstance(facts["classes"], list) or not all(isinstance(name, str) for name in facts["classes"]):
+        raise Refused(f"{path} names no classes: {shown(facts['classes'])}")
     if facts["data"] != "digits":
         raise Refused(
             f"{path} has learned from {facts['data']}; pictures are prepared as the digits inside the package were, "
@@ -63,7 +72,7 @@ def read(path: Path) -> NDArray[np.bool_]:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # Pillow's, of what is said here
             grey = _grey(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise Refused(f"{path} is no picture that Pillow reads") from None
@@ -84,9 +93,11 @@ def _grey(image: Any) -> NDArray[np.float64]:
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, float)
-        low, high = values.min(), values.max()
-        image = Image.fromarray((255 * (values - low) / (high - low or 1)).astype(np.uint8))
+        values = np.nan_to_num(np.asarray(image, float), posinf=0.0, neginf=0.0)
+        # Of as many bits as the brightest takes, or from 0 to 1: the range that they happen to span would make contrast
+        # of noise.
+        low, high = min(values.min(), 0.0), 2.0 ** np.ceil(np.log2(max(values.max(), 1.0) + 1)) - 1
+        image = Image.fromarray((255 * (values - low) / (high - low)).astype(np.uint8))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         image = image.convert("RGBA")
         drawn, opaque = np.asarray(image.convert("L"), float), np.asarray(image.getchannel("A"), float) / 255

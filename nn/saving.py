@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from os import PathLike
+from stat import S_IMODE
 from typing import IO, Any
 
 import numpy as np
@@ -66,6 +67,8 @@ def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], Any
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if target.exists():
+            beside.chmod(S_IMODE(target.stat().st_mode))
         beside.replace(target)
     except BaseException as error:
         with suppress(OSError):
@@ -111,7 +114,7 @@ def save(
         raise DTypeError(f"nn.save takes a module or a dict; it was given a {type(content).__name__}.")
     try:
         header["content"] = _flatten(content, "", arrays)
-        text = json.dumps(header)
+        text = json.dumps(header, default=_plain)
     except AutogradError:
         raise
     except RecursionError:
@@ -202,8 +205,17 @@ def _damaged(path: str | PathLike[str], error: Exception) -> FileError:
     return FileError(f"{path} is no file of nn.save, or was damaged: {why}.")
 
 
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as Python's. Raises `TypeError` for anything else, as `json` does."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return value.item()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
 def _flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
     """``value`` as JSON, with ``{"array": key}`` for every Tensor and array, which go to ``arrays``."""
+    if value is None or isinstance(value, bool | int | float | str):  # np.float64 is a float
+        return value
     if isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         try:
             array = to_numpy(value.data if isinstance(value, Tensor) else backends.asarray(value))
@@ -225,8 +237,6 @@ def _flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
         }
     if isinstance(value, list | tuple):
         return {"list": [_flatten(item, f"{key}/{i}" if key else str(i), arrays) for i, item in enumerate(value)]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     raise DTypeError(
         f"{key!r} is a {type(value).__name__}, which can't be saved: keep Tensors, numbers, strings, lists and dicts."
     )
@@ -315,7 +325,16 @@ def _arrays(file: IO[bytes]) -> dict[str, Any]:
 def _architecture(module: Module) -> dict[str, Any] | None:
     """The module as JSON, or ``None`` where `load_model` would not build the same from it."""
     described = _described(module)
-    return described if described and repr(_build(described)) == repr(module) else None
+    if described is None:
+        return None
+    built = _build(described)
+    same = [name for name, _ in built._named_state()] == [name for name, _ in module._named_state()]
+    return described if same and _parts(built) == _parts(module) else None
+
+
+def _parts(module: Module) -> Any:
+    """The classes and arguments of a module and all below it; of a shared one wherever it is."""
+    return type(module), module.arguments(), [(name, _parts(child)) for name, child in module.named_children()]
 
 
 def _described(module: Module) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from autograd import Tensor, asarray, isfinite, no_grad, stack, take
 from autograd import all as all_of
 from autograd import compile as compiled
 from autograd.backends import NUMPY, is_host, is_inexact
-from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
+from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, TraceError
 from autograd.given import as_path, check_function, check_instance, number, refused, whole
 from autograd.op import shown
 from nn.data import minibatches
@@ -121,7 +121,7 @@ class _Tally:
     """
 
     def __init__(self) -> None:
-        self.batches, self.samples = 0, 0
+        self.batches, self.samples, self.labels = 0, 0, 0
         self.loss: Any = 0.0
         self.right: Any = 0
         self.classes = True
@@ -133,17 +133,19 @@ class _Tally:
         count = _count(y)
         self.samples += count
         self.loss = self.loss + count * loss
-        self.classes = self.classes and not is_inexact(y.dtype) and output.ndim > 0 and output.shape[:-1] == y.shape
+        fits = isinstance(output, Tensor) and output.ndim > 0 and output.shape[:-1] == y.shape
+        self.classes = self.classes and fits and not is_inexact(y.dtype)
         if self.classes:
+            self.labels += y.size
             self.right = self.right + (output.data.argmax(-1) == y.data).sum()
 
     def result(self, parallel: Parallel | None = None) -> Evaluation:
         """Of what was added here, or with ``parallel`` on all ranks."""
-        sums = self.samples, float(asarray(self.loss)), int(asarray(self.right)), not self.classes
-        samples, loss, right, others = sums if parallel is None else parallel.total(*sums)
+        sums = self.samples, self.labels, float(asarray(self.loss)), int(asarray(self.right)), not self.classes
+        samples, labels, loss, right, others = sums if parallel is None else parallel.total(*sums)
         if not samples:
             raise DomainError("the data has no batches: give at least one sample.")
-        return Evaluation(loss / samples, None if others else right / samples)
+        return Evaluation(loss / samples, None if others or not labels else right / labels)
 
 
 def _count(y: Tensor) -> int:
@@ -337,6 +339,8 @@ def fit(
         check_instance(schedule, LRScheduler, "schedule", "one of nn.optim.lr_scheduler")
     if not isinstance(progress, bool) and not hasattr(progress, "write"):
         raise refused(progress, "progress", "True, False or a stream to write to")
+    if parallel is not None:
+        check_instance(parallel, Parallel, "parallel", "an nn.parallel.Parallel")
     if patience is not None and validation is None:
         raise DomainError("patience watches the validation loss: give validation=(x, y) as well.")
     mine = {id(p) for p in model.parameters()}
@@ -360,6 +364,7 @@ def fit(
     history = History()
     modes = [(module, module.training) for module in model.modules()]
     kept, damaged = model.state_dict(), False
+    accumulated = optimizer._accumulated()
 
     with _Interrupts(parallel) as interrupts:
         try:
@@ -373,13 +378,15 @@ def fit(
                 history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
                 if held is None or history.best_epoch == epoch:
                     kept = model.state_dict()
+                accumulated = optimizer._accumulated()
                 report.epoch(history)
                 interrupts.release()
                 if isinstance(schedule, ReduceLROnPlateau):
                     schedule.step((held or trained).loss)
                 elif schedule is not None:
                     schedule.step()
-                enough = first and callback is not None and callback(history) is True
+                answer = callback(history) if first and callback is not None else None
+                enough = isinstance(answer, bool | NUMPY.bool_) and bool(answer)
                 if parallel is not None:
                     enough = any(parallel.total(enough))
                 if enough or (patience is not None and epoch - (history.best_epoch or 0) >= patience):
@@ -399,6 +406,8 @@ def fit(
             report.clear()
             if damaged or history.best_epoch is not None:
                 model.load_state_dict(kept)
+            for tensor, before in accumulated if damaged else ():
+                tensor._set(before.data)
             for module, mode in modes:
                 module.training = mode
             history.note = _note(history, damaged)
@@ -424,7 +433,11 @@ def _train(
     for x, y in batches:
         if program.holds and parallel is None:
             interrupts.held = interrupts.updating = True
-            done = program(x, y)
+            try:
+                done = program(x, y)
+            except AutogradError:  # it was refused, before anything was written
+                interrupts.updating = False
+                raise
             interrupts.updating = False
             interrupts.release()
             if done is not None:
@@ -527,8 +540,9 @@ def _diverged(value: float, when: str, optimizer: Optimizer) -> TrainingError:
 
 def _check_finite(model: Module, epoch: int, optimizer: Optimizer) -> None:
     """Refuse an epoch whose last step has ended in what is no number, before its weights are kept."""
-    finite = {name: all_of(isfinite(p.detach())) for name, p in model.named_parameters()}
-    if not all_of(stack(list(finite.values()))):  # one look for all, as a GPU has to be waited for
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+    finite = {name: all_of(isfinite(p.detach())) for name, p in model.named_parameters() if id(p) in trained}
+    if finite and not all_of(stack(list(finite.values()))):  # one look for all, as a GPU has to be waited for
         name = next(name for name, each in finite.items() if not each)
         raise _diverged(math.nan, f"the last step of epoch {epoch}, which left {name} not finite", optimizer)
 
@@ -578,7 +592,7 @@ class _Report:
 
     def __init__(self, progress: bool | TextIO, epochs: int, batches: int) -> None:
         self.stream = None if progress is False else sys.stdout if progress is True else progress
-        self.live = self.stream is not None and self.stream.isatty()
+        self.live = self.stream is not None and hasattr(self.stream, "isatty") and self.stream.isatty()
         self.epochs, self.batches, self.done = epochs, batches, 0
         self.start = self.shown = perf_counter()
         self.width = 0
@@ -625,7 +639,8 @@ class _Report:
             return
         self.clear()
         self.stream.write(f"{text}\n")
-        self.stream.flush()
+        if hasattr(self.stream, "flush"):
+            self.stream.flush()
 
 
 def _numbers(loss: float, accuracy: float | None) -> list[str]:

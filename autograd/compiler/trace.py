@@ -479,8 +479,17 @@ class Tracer:
             self.guarded[key] = value
             self.guards.append((holder, name, value))
 
-    def unguard(self, holder: Any, name: str) -> None:
-        """The function itself sets what ``holder`` has under ``name``, at the trace alone."""
+    def setting_option(self, holder: Any, name: str, value: Any) -> None:
+        """The function itself sets what ``holder`` has under ``name``, at the trace alone. Raises `TraceError` for a
+        Tensor of the trace, which has no values and would stay there.
+        """
+        if isinstance(value, Tensor) and type(_raw(_DATA, value)) is Traced:
+            self.refused = TraceError(
+                f"{line_of_user()} makes .{name} of a {type(holder).__name__} another Tensor while the function is "
+                f"traced: write into the one that is there, as in self.{name}[...] = value within no_grad().",
+                self,
+            )
+            raise self.refused
         self.guards = [guard for guard in self.guards if guard[0] is not holder or guard[1] != name]
         self.guarded[id(holder), name] = ANYTHING
 

@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from autograd.backends import as_dtype
 from autograd.errors import DomainError
+from autograd.given import as_path
 from nn.data.dataset import Dataset, hold_out
 from nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
 from nn.data.errors import DataError
@@ -61,7 +62,7 @@ REMOTE = {
 
 
 def _fetch(name: str, folder: str | Path | None, progress: Progress | None) -> list[bytes]:
-    home = cache_folder() / name if folder is None else Path(folder)
+    home = cache_folder() / name if folder is None else as_path(folder, "folder")
     return [fetch(file, home, progress) for file in REMOTE[name]]
 
 

@@ -60,9 +60,12 @@ class LRScheduler:
         return {name: getattr(self, name) for name in self._state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave. Raises `StateError`, and changes nothing, for another schedule's."""
+        """Go on from what `state_dict` gave, with the rates of that epoch.
+
+        Raises `StateError`, and changes nothing, for the state of another schedule.
+        """
         named = isinstance(state, Mapping) and set(state) == set(self._state)
-        if not named or not all(isinstance(value, int | float) for value in state.values()):
+        if not named or not all(isinstance(value, int | float) and value == value for value in state.values()):
             has = ", ".join(f"{k}={shown(v)}" for k, v in state.items()) if isinstance(state, Mapping) else shown(state)
             raise StateError(
                 f"{type(self).__name__} keeps the numbers {', '.join(self._state)}; this state has {has or 'nothing'}: "
@@ -70,6 +73,7 @@ class LRScheduler:
             )
         for name in self._state:
             setattr(self, name, state[name])
+        self._apply()
 
 
 class LambdaLR(LRScheduler):
@@ -171,6 +175,8 @@ class SequentialLR(LRScheduler):
             raise refused(schedulers, "schedulers", "a list of schedules")
         for schedule in schedulers:
             check_instance(schedule, LRScheduler, "a schedule", "one of nn.optim.lr_scheduler")
+            if isinstance(schedule, ReduceLROnPlateau):
+                raise DomainError("SequentialLR goes by epochs, and ReduceLROnPlateau by a value: step that by itself.")
         if len(milestones) != len(schedulers) - 1:
             raise DomainError(
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
@@ -204,14 +210,14 @@ class ReduceLROnPlateau(LRScheduler):
     ) -> None:
         if not 0 < number(factor, "factor") < 1:
             raise DomainError(f"ReduceLROnPlateau: factor = {factor!r} is out of range: give a number between 0 and 1.")
-        self.factor, self.patience = factor, whole(patience, "patience", 0)
+        self.factor, self.patience = number(factor, "factor"), whole(patience, "patience", 0)
         self.threshold, self.min_lr = number(threshold, "threshold"), number(min_lr, "min_lr", 0)
         self.best, self.bad_epochs, self.scale = math.inf, 0, 1.0
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
         """``base`` as reduced so far, not below ``min_lr``."""
-        return max(base * self.scale, self.min_lr)
+        return max(base * self.scale, min(self.min_lr, base))
 
     def step(self, value: float) -> None:  # type: ignore[override]
         """Go to the next epoch, knowing this one's ``value``."""

@@ -8,18 +8,18 @@ an optimizer accumulates is Tensors, made when it is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from operator import add
 from typing import Any
 
 from autograd import Tensor, minimum, no_grad, zeros_like
 from autograd.backends import is_host, namespace
-from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from autograd.given import check_instance
 from autograd.graph import TRACER
 from autograd.memory import all_written
-from autograd.op import describe
+from autograd.op import describe, shown
 from nn.errors import StateError
 from nn.module import Module
 
@@ -61,10 +61,8 @@ class Optimizer:
                 raise DomainError(
                     f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
                 )
-            # NumPy's numbers as Python's: theirs would make float64 of a float32 parameter of shape ().
             of_group = {
-                name: value.item() if hasattr(value, "item") and name in options else value
-                for name, value in {**options, **group}.items()
+                name: _plain(value) if name in options else value for name, value in {**options, **group}.items()
             }
             self._check(of_group)
             members = group["params"]
@@ -79,26 +77,32 @@ class Optimizer:
                     raise DomainError(
                         f"parameter {p.name or p.shape} was given to the optimizer twice: give each one once."
                     )
-                self.state[p] = self._begin(p, of_group)
-                for name, tensor in self.state[p].items():  # as a program calls it
-                    tensor.name = f"{p.name}.{name}" if p.name else name
-            self.param_groups.append(_Group(of_group))
+                self.state[p] = {}
+                self._add(p, self._begin(p, of_group))
+            self.param_groups.append(_Group(of_group, self._check))
         self._settle()
 
-    def _check(self, options: dict[str, Any]) -> None:
+    def _add(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
+        """Accumulate in these, too, where there is nothing of that name."""
+        state = self.state[parameter]
+        for name, tensor in tensors.items():
+            if name not in state:
+                state[name] = tensor
+                tensor.name = f"{parameter.name}.{name}" if parameter.name else name  # as a program calls it
+
+    @classmethod
+    def _check(cls, options: dict[str, Any]) -> None:
         """Refuse options out of their range."""
         for name, value in options.items():
-            if name in ("lr", "momentum", "weight_decay", "eps", "alpha") and not _is_finite(value):
-                raise DomainError(
-                    f"{type(self).__name__}: {name} = {value!r} is out of range: give a number from 0 on."
-                )
+            if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha") and not _is_finite(value):
+                raise DomainError(f"{cls.__name__}: {name} = {shown(value)} is out of range: give a number from 0 on.")
         if not options.get("alpha", 0.0) <= 1:
             raise DomainError(
-                f"{type(self).__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
+                f"{cls.__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
             )
         betas = options.get("betas", (0, 0))
         if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(_is_finite(b) and b < 1 for b in betas):
-            raise DomainError(f"{type(self).__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
+            raise DomainError(f"{cls.__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
 
     def _begin(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
         """What is accumulated for ``parameter``, at the start."""
@@ -130,11 +134,13 @@ class Optimizer:
                 raise
 
     def _follow(self) -> None:
-        """Take what was accumulated to the device and the dtype that the parameters have now."""
+        """Accumulate what the options ask for now, and all on the device and in the dtype of the parameters."""
         for group in self.param_groups:
             for p in group["params"]:
-                for name, like in self._begin(p, group).items():
-                    kept = self.state[p][name]
+                begun = self._begin(p, group)
+                self._add(p, begun)
+                for name, kept in self.state[p].items():
+                    like = begun.get(name, p)
                     kept._set(kept.to(like.dtype).to(like.device).data)
         self._settle()
 
@@ -158,6 +164,10 @@ class Optimizer:
                 tracer.guard(group, name, value)
         return {**group, "lr": tracer.knob(group, "lr", "lr")}
 
+    def _accumulated(self) -> list[tuple[Tensor, Tensor]]:
+        """What was accumulated so far, each with a copy."""
+        return [(tensor, Tensor(tensor)) for state in self.state.values() for tensor in state.values()]
+
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for group in self.param_groups:
@@ -177,36 +187,47 @@ class Optimizer:
 
         Raises `StateError`, and changes nothing, for the state of another optimizer or of other parameters.
         """
-        mine = [self.state[p] for group in self.param_groups for p in group["params"]]
         try:
-            groups, saved = state["param_groups"], state["state"]
-            options = [
-                {k: tuple(v) if isinstance(v, list) else v for k, v in g.items() if k != "params"} for g in groups
-            ]
-            theirs = [{name: Tensor(value) for name, value in s.items()} for s in saved]
-            fits = (
-                [len(g["params"]) for g in self.param_groups] == [g["params"] for g in groups]
-                and all(
-                    {*new, "initial_lr"} == {*g, "initial_lr"} - {"params"}
-                    for g, new in zip(self.param_groups, options, strict=True)
-                )
-                and [{n: t.shape for n, t in s.items()} for s in mine]
-                == [{n: t.shape for n, t in s.items()} for s in theirs]
-            )
-            for new in options if fits else ():
-                self._check(new)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            fits = False
-        if not fits:
+            options, accumulated = self._read(state)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            why = str(error).rstrip(".") if isinstance(error, AutogradError) else "it has not the form of one"
             raise StateError(
-                f"{type(self).__name__} can't take this state: it is another optimizer's, or of other parameters. "
-                "Nothing was loaded. Make the optimizer as it was made before its state was saved."
-            )
+                f"{type(self).__name__} can't take this state: {why}. Nothing was loaded. Make the optimizer as it was "
+                "made before its state was saved."
+            ) from None
         for group, new in zip(self.param_groups, options, strict=True):
             group.update(new)
-        for now, then in zip(mine, theirs, strict=True):
+        for p, then in accumulated:
+            now = self.state[p]
+            for name in [*now]:
+                if name not in then:
+                    del now[name]
+            self._add(p, then)
             for name, tensor in now.items():
                 tensor._set(then[name].to(tensor.dtype).to(tensor.device).data)
+
+    def _read(self, state: Any) -> tuple[list[dict[str, Any]], list[tuple[Tensor, dict[str, Tensor]]]]:
+        """The options of every group and what is to be accumulated for every parameter, all of which fit."""
+        groups = [{k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in state["param_groups"]]
+        mine, theirs = [len(g["params"]) for g in self.param_groups], [g.pop("params") for g in groups]
+        if mine != theirs:
+            raise DomainError(f"it is of groups of {theirs} parameters, and here are {mine}")
+        for group, new in zip(self.param_groups, groups, strict=True):
+            here, there = (sorted({*options} - {"initial_lr", "params"}) for options in (group, new))
+            if here != there:
+                raise DomainError(f"it is another optimizer's, of options {there}, and here are {here}")
+            self._check(new)
+        members = [
+            (p, {**group, **new}) for group, new in zip(self.param_groups, groups, strict=True) for p in group["params"]
+        ]
+        accumulated = []
+        for i, ((p, options), given) in enumerate(zip(members, state["state"], strict=True)):
+            then = {name: Tensor(value) for name, value in given.items()}
+            due, saved = ({name: t.shape for name, t in each.items()} for each in (self._begin(p, options), then))
+            if due != saved:
+                raise ShapeError(f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'}, and here is {due}")
+            accumulated.append((p, then))
+        return groups, accumulated
 
     def __repr__(self) -> str:
         """``SGD(lr=0.1, momentum=0.9, …)``, with the number of parameters."""
@@ -219,12 +240,30 @@ class Optimizer:
 
 
 class _Group(dict[str, Any]):
-    """Parameters and their options. What a traced function sets here would be set at the trace only."""
+    """Parameters and their options, looked at when they are set. What a traced function sets here would be set at the
+    trace only.
+    """
+
+    def __init__(self, options: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> None:
+        super().__init__(options)
+        self.check = check
+
+    def __reduce__(self) -> Any:
+        return _Group, (dict(self), self.check)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if (tracer := TRACER.get()) is not None:
             tracer.refuse_setting(f"{key!r} of an optimizer")
+        if key != "params":
+            value = _plain(value)
+            self.check({**self, key: value})
+            Module.moves += key not in ("lr", "initial_lr")  # there may be more to accumulate from now on
         super().__setitem__(key, value)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's: theirs would make float64 of a float32 parameter of shape ()."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
 def _is_finite(value: Any) -> bool:
@@ -263,7 +302,8 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov})
 
-    def _check(self, options: dict[str, Any]) -> None:
+    @classmethod
+    def _check(cls, options: dict[str, Any]) -> None:
         super()._check(options)
         if options["nesterov"] and not options["momentum"]:
             raise DomainError("SGD: nesterov=True is a kind of momentum: give momentum as well, for instance 0.9.")
@@ -470,7 +510,8 @@ def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
         _check_gradients(graded)
     if not graded:
         return Tensor(0.0, dtype="float32")
-    total: Tensor = reduce(add, [(p.grad * p.grad).sum() for p in graded]).sqrt()
+    wide = [p.grad if p.grad.data.dtype.itemsize > 2 else p.grad.astype("float32") for p in graded]  # float16 overflows
+    total: Tensor = reduce(add, [(g * g).sum() for g in wide]).sqrt()
     factor: Tensor = minimum(max_norm / (total + 1e-6), 1.0)
     for p in graded:
         p.grad = p.grad * factor.astype(p.dtype)

@@ -481,9 +481,28 @@ def trained_on_mnist(small, tmp_path):
     nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts)
 
 
+def facts(**others):
+    return {"data": "digits", "loss": "cross-entropy", "classes": list("0123456789"), **others}
+
+
+def of_other_size(small, tmp_path):
+    nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts())
+
+
+def of_other_classes(small, tmp_path):
+    nn.save(nn.MLP([256, 9], seed=0), tmp_path / "bad.npz", metadata=facts())
+
+
+def without_classes(small, tmp_path):
+    nn.save(nn.MLP([256, 9], seed=0), tmp_path / "bad.npz", metadata=facts(classes=5))
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (of_other_size, "bad.npz is no network for pictures of 16 × 16: linear can't take"),
+        (of_other_classes, "bad.npz answers with 9 numbers, and names 10 classes"),
+        (without_classes, "bad.npz names no classes: 5"),
         (damaged, "is no file of nn.save, or was damaged"),
         (cut, "is no file of nn.save, or was damaged"),
         (other, "does not come from `python -m nn digits`, so what it wants to see is not known"),
@@ -494,6 +513,50 @@ def test_a_model_that_will_not_do_is_refused(spoil, sentence, small, data, tmp_p
     spoil(small, tmp_path)
     Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
     assert sentence in refused(capsys, "predict", tmp_path / "bad.npz", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.5}, {"norm": "batch"}], ids=str)
+def test_predict_does_not_train(options, data, tmp_path, capsys):
+    nn.save(nn.MLP([256, 30, 10], seed=0, **options), tmp_path / "m.npz", metadata=facts())
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    told = set()
+    for _ in range(3):
+        assert main(["predict", str(tmp_path / "m.npz"), str(tmp_path / "x.png")]) == 0
+        told.add(capsys.readouterr().out)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_blank_picture_with_a_little_noise_is_refused_at_any_depth(bits, small, tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(-3, 4, (60, 60))
+    kind = np.uint8 if bits == 8 else np.uint16
+    Image.fromarray(((2**bits - 10) + noise).astype(kind)).save(tmp_path / "x.png")
+    assert "x.png shows no digit" in refused(capsys, "predict", small / "model.npz", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("scale", [257, 16, 1 / 255], ids=["16 bit", "12 bit", "float"])
+def test_deep_pictures_are_read(scale, data, tmp_path):
+    deep = grey(data, 0).astype(float) * scale
+    path = tmp_path / ("x.tif" if scale < 1 else "x.png")
+    Image.fromarray(deep.astype(np.float32 if scale < 1 else np.uint16)).save(path)
+    Image.fromarray(grey(data, 0)).save(tmp_path / "plain.png")
+    assert (read(path) == read(tmp_path / "plain.png")).mean() > 0.99
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("words", [["digits", "--epochs", "1", "--out", "x"], ["predict", "m.npz", "x.png"]], ids=str)
+def test_output_that_cannot_be_written_ends_in_a_sentence(words, small, data, tmp_path):
+    (tmp_path / "m.npz").write_bytes((small / "model.npz").read_bytes())
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "nn", *words]
+        environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).parents[1])}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the output cannot be written: no space left on device" in done.stderr
+    assert not (tmp_path / "x").exists()
 
 
 # ---------------------------------------------------------------- help, and the program as a whole

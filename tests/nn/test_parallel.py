@@ -237,7 +237,8 @@ def fault(self, *given):
     fault.calls += 1
 fault.calls = 0
 training._Tally.add = fault
-sys.exit(main(["digits", "--parallel", "--epochs", "3", "--hidden", "8", "--batch", "9000", "--out", "run"]))
+words = ["--parallel", "--epochs", "3", "--hidden", "8", "--batch", "9000", "--out", "run"]
+sys.exit(main(["digits", *words, *sys.argv[3:]]))
 """
 
 
@@ -254,6 +255,32 @@ def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path)
     }
     assert done.stderr.count(said[action] + where) == 1, done.stderr
     assert nn.load_model(tmp_path / "run/model.npz").sizes == (256, 8, 10)
+
+
+@mpi
+@pytest.mark.parametrize("action", ["raise", "diverge"])
+def test_digits_leaves_an_earlier_run_as_it_was_until_an_epoch_is_done(action, tmp_path):
+    (tmp_path / "fault.py").write_text(KILLER)
+    (tmp_path / "run").mkdir()
+    for name in ("settings.json", "model.npz"):
+        (tmp_path / "run" / name).write_text("earlier")
+    more = ["--lr", "1e30"] if action == "diverge" else []
+    done = launch(2, "fault.py", 1 if action == "raise" else 9, action, "--overwrite", *more, cwd=tmp_path)
+    assert done.returncode != 0
+    said = "the earlier run in run is as it was\n" if action == "raise" else "The loss became"
+    assert said in done.stderr
+    assert {path.name: path.read_text() for path in (tmp_path / "run").iterdir()} == {
+        "settings.json": "earlier",
+        "model.npz": "earlier",
+    }
+
+
+@mpi
+def test_digits_takes_back_what_it_wrote_before_a_training_that_blows_up(tmp_path):
+    (tmp_path / "fault.py").write_text(KILLER)
+    done = launch(2, "fault.py", 9, "diverge", "--lr", "1e30", cwd=tmp_path)
+    assert "The loss became" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):

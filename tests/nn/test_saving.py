@@ -395,3 +395,27 @@ def test_the_atomic_write_keeps_the_usual_rights(tmp_path):
     plain.write_bytes(b"x")
     saving.write_atomically(atomic, lambda file: file.write(b"x"))
     assert plain.stat().st_mode == atomic.stat().st_mode
+
+
+def test_a_shared_layer_without_weights_is_built_again(tmp_path):
+    act, linear = nn.ReLU(), nn.Linear(2, 2)
+    nn.save(nn.Sequential(nn.Linear(2, 2), act, nn.Linear(2, 2), act), tmp_path / "m.npz")
+    assert len(nn.load_model(tmp_path / "m.npz")) == 4
+    nn.save(nn.Sequential(linear, act, linear), tmp_path / "m.npz")  # whose weights would be two
+    with pytest.raises(FileError, match="which nn can't build by itself"):
+        nn.load_model(tmp_path / "m.npz")
+
+
+def test_arguments_of_numpys_are_numbers(tmp_path):
+    nn.save(nn.LeakyReLU(np.float32(0.25)), tmp_path / "m.npz", metadata={"rate": np.float32(0.5)})
+    assert nn.load_model(tmp_path / "m.npz").slope == 0.25
+    assert nn.load_metadata(tmp_path / "m.npz") == {"rate": 0.5}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
+def test_a_file_keeps_its_mode(tmp_path):
+    path = tmp_path / "m.npz"
+    nn.save(nn.ReLU(), path)
+    path.chmod(0o600)
+    nn.save(nn.Tanh(), path)
+    assert path.stat().st_mode & 0o777 == 0o600

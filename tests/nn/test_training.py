@@ -437,6 +437,108 @@ def test_a_live_line_on_a_terminal(monkeypatch):
     assert shown[2:] == ["Ended after epoch 2: the weights are the latest."]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_training_that_blew_up_can_be_gone_on_with(compiled):
+    """What the optimizer had accumulated goes back with the weights."""
+    bad = X[:40].copy()
+    bad[25] = np.nan
+    model, twin = net(), net()
+    optimizer, other = (nn.optim.Adam(m.parameters(), lr=0.05) for m in (model, twin))
+    with pytest.raises(TrainingError):
+        train(model, data=(bad, Y[:40]), optimizer=optimizer, compile=compiled)
+    again = train(model, optimizer=optimizer, compile=compiled)
+    np.testing.assert_allclose(again.loss, train(twin, optimizer=other, compile=compiled).loss, rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_batch_that_is_refused_costs_no_step_before_it(compiled):
+    model, labels = net(), Y[:40].copy()
+    labels[-1] = 7
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.05)
+    before = weights(model)
+    with pytest.raises(DomainError, match="label 7"):
+        train(model, data=(X[:40], labels), seed=None, optimizer=optimizer, compile=compiled)
+    assert weights(model) != before
+    assert optimizer.state[model[0].weight]["step"].item() == 3
+
+
+def test_accuracy_of_labels_with_several_axes():
+    model = nn.Linear(2, 3, seed=0)
+    x, y = RNG.normal(size=(20, 7, 2)), RNG.integers(0, 3, (20, 7))
+    assert nn.evaluate(model, LOSS, (x, y)).accuracy == pytest.approx(nn.functional.accuracy(model(np.float32(x)), y))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_model_with_two_outputs_has_no_accuracy(compiled):
+    class Two(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 2, seed=0)
+
+        def forward(self, x):
+            z = self.layer(x)
+            return z, 2 * z
+
+    history = train(Two(), loss=lambda outputs, y: LOSS(outputs[1], y), compile=compiled)
+    assert history.accuracy == [None] * 3
+
+
+def test_only_what_is_trained_must_stay_finite():
+    class Masked(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 3, seed=0)
+            self.mask = nn.Parameter([0.0, 0.0, -np.inf], requires_grad=False)
+
+        def forward(self, x):
+            return self.layer(x) + self.mask
+
+    assert train(Masked()).epochs == 3
+
+
+@pytest.mark.parametrize("answer", [True, np.True_, 1, None, "stop"], ids=repr)
+def test_a_callback_stops_with_a_truth_value(answer):
+    assert train(net(), callback=lambda history: answer).epochs == (1 if isinstance(answer, bool | np.bool_) else 3)
+
+
+class Moving(nn.Module):
+    """It makes its buffer another Tensor at every call."""
+
+    def __init__(self):
+        self.layer = nn.Linear(2, 2, seed=0)
+        self.register_buffer("mean", ag.zeros(2, dtype="float32"))
+
+    def forward(self, x):
+        with ag.no_grad():
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)
+        return self.layer(x - self.mean)
+
+
+def test_a_buffer_that_is_replaced_is_refused_compiled_and_trains_all_the_same():
+    said = io.StringIO()
+    one, other = Moving(), Moving()
+    train(one, compile=True, progress=said)
+    train(other)
+    assert re.search(
+        r"Not compiled, which is slower: .*test_training.py:\d+ makes .mean of a Moving another", said.getvalue()
+    )
+    assert weights(one) == weights(other)
+    with pytest.raises(DTypeError, match=r"Moving\.mean = .* is a list: give a Tensor, as it is a buffer"):
+        one.mean = [0.0, 0.0]
+
+
+def test_a_stream_needs_nothing_but_write():
+    class Stream:
+        text = ""
+
+        def write(self, text):
+            self.text += text
+
+    stream = Stream()
+    train(net(), progress=stream)
+    assert stream.text.count("\n") == 4
+    with pytest.raises(DTypeError, match=r"parallel = 3 is a int: give an nn\.parallel\.Parallel"):
+        train(net(), parallel=3)
+
+
 def test_a_narrow_terminal_shows_what_fits(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import autograd as ag
@@ -123,3 +124,31 @@ def test_refusals():
 
     with pytest.raises(NotImplementedError, match=r"Unwritten defines no lr_at\(epoch, base\)"):
         Unwritten(sgd())
+
+
+def test_a_schedule_made_after_the_state_was_loaded_goes_on():
+    weights = [ag.Tensor(1.0, requires_grad=True)]
+    optimizer = nn.optim.SGD(weights, lr=0.1)
+    schedule = nn.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)
+    for _ in range(5):
+        schedule.step()
+    saved = optimizer.state_dict(), schedule.state_dict()
+    rate = optimizer.param_groups[0]["lr"]
+    for state in (saved[0], None):
+        again = nn.optim.SGD(weights, lr=0.1)
+        if state:
+            again.load_state_dict(state)
+        nn.optim.lr_scheduler.StepLR(again, 2, 0.1).load_state_dict(saved[1])
+        assert again.param_groups[0]["lr"] == pytest.approx(rate) == pytest.approx(0.001)
+
+
+def test_a_plateau_never_raises_the_rate_and_goes_by_itself():
+    optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1e-4)
+    plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=1e-3)
+    assert optimizer.param_groups[0]["lr"] == 1e-4
+    with pytest.raises(DomainError, match="SequentialLR goes by epochs, and ReduceLROnPlateau by a value"):
+        nn.optim.lr_scheduler.SequentialLR(optimizer, [plateau, plateau], [2])
+    plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=np.float32(0.5), patience=0)
+    plateau.step(1.0)
+    plateau.step(2.0)
+    assert type(plateau.state_dict()["scale"]) is float

@@ -116,21 +116,77 @@ def test_a_state_is_a_snapshot():
 def test_another_optimizers_state_is_refused_whole():
     parameters = start()
     optimizer = nn.optim.SGD(parameters, lr=0.1, momentum=0.9)
-    sentence = "SGD can't take this state: it is another optimizer's, or of other parameters. Nothing was loaded."
-    others = [
-        nn.optim.Adam(start()).state_dict(),
-        nn.optim.SGD(start(), lr=0.5).state_dict(),
-        nn.optim.SGD(start()[:2], lr=0.5, momentum=0.9).state_dict(),
-        nn.optim.SGD(start()[::-1], lr=0.5, momentum=0.9).state_dict(),
-        {},
-        {"param_groups": 3, "state": []},
-    ]
-    bad = nn.optim.SGD(start(), lr=0.5, momentum=0.9).state_dict()
+    bad, late = (nn.optim.SGD(start(), lr=0.5, momentum=0.9).state_dict() for _ in range(2))
     bad["param_groups"][0]["lr"] = -1.0
-    for state in [*others, bad]:
-        with pytest.raises(StateError, match=sentence):
+    late["param_groups"][0]["initial_lr"] = "x"
+    refused = [
+        (
+            nn.optim.Adam(start()).state_dict(),
+            r"it is another optimizer's, of options \['betas'.*, and here are \['lr'",
+        ),
+        (
+            nn.optim.SGD(start()[:2], lr=0.5, momentum=0.9).state_dict(),
+            r"it is of groups of \[2\] .*, and here are \[3\]",
+        ),
+        (
+            nn.optim.SGD(start()[::-1], lr=0.5, momentum=0.9).state_dict(),
+            r"for parameter 0, \(3, 2\) float64, it has \{'momentum_buffer': \(\)\}, and here is .*\(3, 2\)",
+        ),
+        ({}, "it has not the form of one"),
+        ({"param_groups": 3, "state": []}, "it has not the form of one"),
+        (bad, "SGD: lr = -1.0 is out of range"),
+        (late, "SGD: initial_lr = 'x' is out of range"),
+    ]
+    for state, words in refused:
+        with pytest.raises(StateError, match=rf"SGD can't take this state: {words}.*\. Nothing was loaded\."):
             optimizer.load_state_dict(state)
     assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("kind", [nn.optim.SGD, nn.optim.RMSprop])
+def test_an_option_switched_on_later(kind):
+    """What it accumulates starts then, and a state saved afterwards is taken by an optimizer as it was made."""
+    early, late, third = start(), start(), start()
+    optimizer, switched = kind(early, lr=0.1, momentum=0.5), kind(late, lr=0.1)
+    switched.param_groups[0]["momentum"] = np.float32(0.5)
+    for step in range(3):
+        for weights, each in ((early, optimizer), (late, switched)):
+            set_grads(weights, step)
+            each.step()
+    again = kind(third, lr=0.1)
+    for w, p in zip(third, late, strict=True):
+        w._set(p.detach().data)
+    again.load_state_dict(switched.state_dict())
+    for weights, each in ((early, optimizer), (third, again)):
+        set_grads(weights, 3)
+        each.step()
+    for p, q in zip(early, third, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+@pytest.mark.parametrize("value", ["a", None, -1.0, np.ones(2)], ids=str)
+def test_an_option_is_looked_at_when_it_is_set(value):
+    optimizer = nn.optim.SGD(start(), lr=0.1)
+    with pytest.raises(DomainError, match=r"SGD: lr = .* is out of range: give a number from 0 on"):
+        optimizer.param_groups[0]["lr"] = value
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_a_number_of_numpys_is_pythons():
+    weight = nn.Parameter(1.0)
+    optimizer = nn.optim.SGD([weight], lr=0.1)
+    optimizer.param_groups[0]["lr"] = np.float64(0.05)
+    weight.grad = ag.ones((), dtype="float32")
+    optimizer.step()
+    assert (type(optimizer.param_groups[0]["lr"]), weight.dtype) == (float, np.float32)
+
+
+def test_clipping_a_large_float16():
+    weight = ag.Tensor(np.ones(3, "float16"), requires_grad=True)
+    weight.grad = ag.Tensor(np.full(3, 300.0, "float16"))
+    assert float(nn.optim.clip_grad_norm_([weight], 1.0)) == pytest.approx(519.6, rel=1e-3)
+    np.testing.assert_allclose(weight.grad.data, 0.577, rtol=1e-2)
+    assert weight.grad.dtype == np.float16
 
 
 def test_a_schedule_in_the_state_is_no_obstacle():
