@@ -76,7 +76,8 @@ TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
 """What follows a function to make a program of it, in this thread and task; ``None`` where nothing does."""
 
 WATCHED: list[type] = []
-"""The classes whose objects have options: plain attributes, which a program is traced anew for when they change."""
+"""The classes whose objects have options, attributes that a program is traced anew for when they change, and that count
+in their ``edits`` the Tensors and the other such objects in them that were replaced, or added once ``_listed``."""
 
 
 @contextmanager

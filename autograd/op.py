@@ -243,7 +243,7 @@ class Op:
                 lines.append(f"        if {a}.requires_grad: mask_ += {1 << i}")
             lines.append(f"    elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}")
             if self.broadcasts:  # what `admit` says of most constants, without the call
-                last = f" and type(a_{self.args[i - 1]}) not in PYTHON_REALS" if i else ""
+                last = f" and type(a_{self.args[i - 1]}) not in ANYWHERE" if i == len(self.args) - 1 > 0 else ""
                 lines.append(f"    elif type({a}) in PYTHON_REALS{last}: a_{a} = p_{a} = {a}")
             if a in self.optional:
                 lines.append(f"    elif {a} is None: a_{a} = p_{a} = None")
@@ -446,11 +446,11 @@ def shown(x: Any, length: int = 80) -> str:
 
 def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
     """What is neither a Tensor nor an array of numbers, made one: numbers stay where they are broadcast (an array of
-    their own dtype would promote the others) unless there are only numbers ``before``; lists become arrays, the rest is
-    refused.
+    their own dtype would promote the others) unless there are only numbers ``before`` and nothing ``behind``; lists
+    become arrays, the rest is refused.
     """
     scalars = backends.PYTHON_SCALARS
-    if type(x) in scalars and op.broadcasts and not (before and all(type(b) in scalars for b in before)):
+    if type(x) in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
         # A complex number of Python's takes NumPy's float64 for a float, and gives another of its own.
         alone = type(x) is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
         return backends.asarray(x) if alone else x

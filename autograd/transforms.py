@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.graph import MODE, Node, place_of, reachable
-from autograd.op import describe, shown
+from autograd.op import describe, new, shown
 from autograd.shapes import size
 from autograd.tensor import Tensor, asarray, enable_grad, wrap
 
 Function = Callable[..., Any]
+
+
+class _Variable(Tensor):
+    """What a transform differentiates by. ``spent``: it is done, and nobody asks for derivatives by this any more."""
+
+    __slots__ = ("spent",)
+
+    spent: bool
+
+
+def _variable(array: Any, name: str | None = None) -> _Variable:
+    made = new(_Variable)
+    made.data, made.node, made.grad, made.hooks, made._name = array, None, None, None, name
+    made.requires_grad, made.spent = False, False
+    made.requires_grad_()
+    return made
+
+
+def _spend(variables: Iterable[Any]) -> None:
+    for x in variables:
+        if isinstance(x, _Variable):
+            x.spent = True
 
 
 def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
@@ -26,7 +48,7 @@ def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
         if not backends.is_inexact(x.dtype):
             raise DTypeError(f"argument {i} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
         # An argument that is being recorded stays tied to its history, so that transforms nest.
-        found[i] = x.clone() if x.requires_grad else wrap(x.data, name=x.name).requires_grad_()
+        found[i] = x.clone() if x.requires_grad else _variable(x.data, x.name)
     return found
 
 
@@ -81,7 +103,13 @@ def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
     known = {id(place_of(x)) for x in xs}
     place = place_of(y)
     leaves = [place, *(p for node in reachable([place]) for p in node.inputs)]
-    return any(type(p) is not Node and getattr(p, "requires_grad", False) and id(p) not in known for p in leaves)
+    return any(
+        type(p) is not Node
+        and getattr(p, "requires_grad", False)
+        and id(p) not in known
+        and not (isinstance(p, _Variable) and p.spent)
+        for p in leaves
+    )
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
@@ -101,10 +129,13 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
         recorded = MODE.get().grad
         with enable_grad():
             variables = _variables(args, numbers)
-            y = _scalar(f(*variables, **kwargs), f)
             xs = [variables[i] for i in numbers]
-            nested = recorded and _depends_on_more(y, xs)
-            slopes = _slopes(y, xs, None, nested)
+            try:
+                y = _scalar(f(*variables, **kwargs), f)
+                nested = recorded and _depends_on_more(y, xs)
+                slopes = _slopes(y, xs, None, nested)
+            finally:
+                _spend(xs)
         value = y if nested else y.detach()
         return value, slopes[0] if isinstance(argnums, int) else tuple(slopes)
 
@@ -146,8 +177,11 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
     recorded = MODE.get().grad
     with enable_grad():
         xs = _variables(primals, range(len(primals)))
-        y = _tensor(f(*xs), f)
-        nested = recorded and _depends_on_more(y, xs)
+        try:
+            y = _tensor(f(*xs), f)
+            nested = recorded and _depends_on_more(y, xs)
+        finally:
+            _spend(xs)
 
     def pull(cotangent: Any) -> tuple[Tensor, ...]:
         wanted = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
@@ -172,11 +206,15 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
         for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
             if x.shape != v.shape:
                 raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
-        y = _tensor(f(*xs), f)
-        nested = recorded and (_depends_on_more(y, xs) or any(v.requires_grad for v in vs))
+        try:
+            y = _tensor(f(*xs), f)
+            nested = recorded and (_depends_on_more(y, xs) or any(v.requires_grad for v in vs))
+        finally:
+            _spend(xs)
         if not y.requires_grad:
             return y, wrap(backends.namespace(y.data).zeros_like(y.data))
-        dummy = wrap(backends.namespace(y.data).zeros_like(y.data)).requires_grad_()
+        dummy = _variable(backends.namespace(y.data).zeros_like(y.data))
+        _spend([dummy])
         pulled = gradients([y], xs, [dummy], create_graph=True)
         carried = [(p, v) for p, v in zip(pulled, vs, strict=True) if p.requires_grad]
         (tangent,) = gradients([p for p, _ in carried], [dummy], [v for _, v in carried], create_graph=nested)
@@ -202,9 +240,12 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
         recorded = MODE.get().grad
         with enable_grad():
             variables = _variables(args, numbers)
-            y = _tensor(f(*variables, **kwargs), f)
             xs = [variables[i] for i in numbers]
-            nested = recorded and _depends_on_more(y, xs)
+            try:
+                y = _tensor(f(*variables, **kwargs), f)
+                nested = recorded and _depends_on_more(y, xs)
+            finally:
+                _spend(xs)
             count = size(y.shape)
             units = autograd.eye(count, dtype=y.dtype, device=y.device)
             rows = [_slopes(y, xs, units[i].reshape(y.shape), nested) for i in range(count)]

@@ -79,6 +79,7 @@ class Module:
     _path = ""
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
+    _listed = False  # whether a program went through all that it has, and depends on there being no more
 
     forward: Callable[..., Any] = _unimplemented
 
@@ -97,20 +98,18 @@ class Module:
 
     def _scoped(self, mode: Mode) -> Mode:
         """``mode`` with this module as the innermost scope, kept for the next call."""
-        if (tracer := TRACER.get()) is not None:
-            tracer.guard(Module, "edits", Module.edits)
         inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.anomaly)
         object.__setattr__(self, "_mode", (mode, inside))
         return inside
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_mode"}
+        return {name: value for name, value in vars(self).items() if name not in ("_mode", "_listed")}
 
     # ------------------------------------------------------------------------------------------- registering and naming
 
     def __setattr__(self, name: str, value: Any) -> None:
-        before = vars(self).get(name)
-        if before is not value and isinstance(before, Module | Tensor):
+        before = vars(self).get(name, None if self._listed else value)
+        if before is not value and (isinstance(before, Module | Tensor) or isinstance(value, Module | Tensor)):
             Module.edits += 1
         if isinstance(value, Parameter):
             if value.name is None:
@@ -123,11 +122,11 @@ class Module:
         if name in self._buffers:
             check_instance(value, Tensor, f"{type(self).__name__}.{name}", "a Tensor, as it is a buffer")
         if (tracer := TRACER.get()) is not None:
-            tracer.setting_option(self, name, value)
+            tracer.refuse_keeping(self, name, value)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        Module.edits += 1
+        Module.edits += isinstance(vars(self).get(name), Module | Tensor)
         object.__delattr__(self, name)
 
     def _refuse_hidden(self, name: str, value: Any) -> None:

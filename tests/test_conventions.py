@@ -39,9 +39,9 @@ def diagonal(count, row):
 
 def ours(code, at):
     """Value, first and second derivatives of this package."""
-    x = Tensor(eval(at, {"inf": math.inf}), requires_grad=True)
+    x = Tensor(eval(at, {"inf": math.inf, "nan": math.nan}), requires_grad=True)
     try:
-        y = eval(code, {"ag": ag, "x": x, "inf": math.inf})
+        y = eval(code, {"ag": ag, "x": x, "inf": math.inf, "nan": math.nan})
     except ag.errors.AutogradError as error:
         return [type(error).__name__, "", ""]
     slope = ag.gradients(y.sum(), x, create_graph=True)
@@ -55,9 +55,9 @@ def pytorchs(code, at):
     """The same of PyTorch."""
     import torch
 
-    x = torch.tensor(eval(at, {"inf": math.inf}), dtype=torch.float64, requires_grad=True)
+    x = torch.tensor(eval(at, {"inf": math.inf, "nan": math.nan}), dtype=torch.float64, requires_grad=True)
     try:
-        y = eval(code, {"torch": torch, "x": x, "inf": math.inf})
+        y = eval(code, {"torch": torch, "x": x, "inf": math.inf, "nan": math.nan})
     except RuntimeError as error:
         return [type(error).__name__, "", ""]
     (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True)

@@ -21,6 +21,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from autograd import backends
 from autograd.compiler.emit import Emitter, has_kernel
+from autograd.compiler.guards import MISSING, Guard, alike
 from autograd.compiler.optimize import optimize
 from autograd.compiler.packing import HOMES as _HOMES
 from autograd.compiler.packing import lying_together
@@ -206,10 +207,10 @@ class Executable:
         for i, (tensor, array, _) in enumerate(self.places):
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
             terms.append(f"tensor_{i}.data is home_{i}")
-        for i, (holder, key, value) in enumerate(trace.guards):
-            scope[f"holder_{i}"], scope[f"value_{i}"] = holder, value
-            place = f"[{key!r}]" if isinstance(holder, dict) else f".{key}"
-            terms.append(f"holder_{i}{place} == value_{i}")
+        scope["MISSING"] = MISSING
+        for i, guard in enumerate(trace.guards):
+            scope[f"holder_{i}"], scope[f"value_{i}"] = guard.holder, guard.value
+            terms.append(guard.source(i))
         for i, tensor in enumerate(trace.ungraded):
             scope[f"ungraded_{i}"] = tensor
             terms.append(f"ungraded_{i}.grad is None")
@@ -253,23 +254,34 @@ class Executable:
         parts = "".join(f"{self._result(part, scope)}, " for part in content)
         return f"{given(kind)}({parts if hasattr(kind, '_fields') else f'[{parts}]'})"
 
-    def broken_guards(self) -> list[tuple[Any, str, Any]]:
-        """What the trace relied on and is otherwise now: whose it is, its name, and what it was."""
-        return [
-            (holder, key, value)
-            for holder, key, value in self.trace.guards
-            if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value
-        ]
+    def broken_guards(self) -> list[Guard]:
+        """What the trace relied on and is otherwise now. Another object of the same value is taken up."""
+        broken = []
+        for i, guard in enumerate(self.trace.guards):
+            now = guard.now()
+            if now is not guard.value:
+                if alike(now, guard.value):
+                    self.trace.guards[i] = guard._replace(value=now)
+                    self.is_settled.__globals__[f"value_{i}"] = now
+                else:
+                    broken.append(guard)
+        return broken
 
-    def resettle(self) -> bool:
-        """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
+    def holds(self) -> bool:
+        """Whether all is as it was at the trace, but for arrays. Raises `TraceError` where gradients are in the way."""
+        if self.broken_guards():
+            return False
         for tensor in self.trace.ungraded:
             if tensor.grad is not None:
                 raise TraceError(
                     f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
                     "function was traced without: call zero_grad() first, in the function or outside."
                 )
-        if self.broken_guards():
+        return True
+
+    def resettle(self) -> bool:
+        """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
+        if not self.holds():
             return False
         if any(tensor.data is not home for tensor, home, _ in self.places):
             check_apart(self.program)
@@ -355,17 +367,16 @@ class Compiled:
         """The program of before, where nothing but switches (`Module.training`, ``requires_grad``) was turned since."""
         left, found = self._executables.get(key), self._before.pop(key, None)
         broken = [] if left is None else left.broken_guards()
-        if left is not None and broken and all(type(value) is bool for _, _, value in broken):
+        if left is not None and broken and all(type(guard.value) is bool for guard in broken):
             self._before[key] = left
         if found is not None and (found.is_settled() or found.resettle()):
             self._executables[key] = found
             return found
         self._turns += bool(broken)
         if broken and self._turns == FORMS:
-            holder, name, _ = broken[0]
             warnings.warn(
-                f"{self._called()} was traced anew {FORMS} times, now because of {name!r} of a "
-                f"{type(holder).__name__}: each time takes as long as many calls. Give what changes often as a Tensor.",
+                f"{self._called()} was traced anew {FORMS} times, now because of {broken[0].key!r} of a "
+                f"{broken[0].whose}: each time takes as long as many calls. Give what changes often as a Tensor.",
                 stacklevel=3,
             )
         return None

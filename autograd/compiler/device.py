@@ -21,7 +21,6 @@ from autograd.compiler.primitives import INFIX, Slot, fill
 from autograd.compiler.program import Instruction, Program, Value
 from autograd.compiler.program import algebra as in_algebra
 from autograd.compiler.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
-from autograd.errors import TraceError
 from autograd.op import OPS
 
 EVERY = 1 << 62
@@ -358,15 +357,8 @@ class DeviceExecutable(Executable):
 
     def resettle(self) -> bool:
         """Take up other values of the states. Returns whether the program still holds."""
-        for tensor in self.trace.ungraded:
-            if tensor.grad is not None:
-                raise TraceError(
-                    f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
-                    "function was traced without: call zero_grad() first, in the function or outside."
-                )
-        for holder, key, value in self.trace.guards:
-            if (holder[key] if isinstance(holder, dict) else getattr(holder, key)) != value:
-                return False
+        if not self.holds():
+            return False
         for tensor, home, updated in self.places:
             array = tensor.data
             if array is home:

@@ -17,6 +17,7 @@ import numpy
 
 from autograd import backends, shapes
 from autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
+from autograd.compiler.guards import UNWATCHED, Guard, of_option
 from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved, stand_in
 from autograd.compiler.program import Instruction, Program, Value, identifier
 from autograd.errors import DeviceError, TraceError
@@ -25,11 +26,6 @@ from autograd.graph import MODE, TRACER, WATCHED, Mode
 from autograd.op import OPS
 from autograd.shapes import Shape
 from autograd.tensor import Tensor, wrap
-
-NOTHING, ANYTHING = object(), object()
-"""What a guard is compared with where there is none yet, and where there is to be none."""
-
-OPTIONS = (bool, int, float, str, type(None))
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
@@ -198,10 +194,10 @@ class Tracer:
         self.grads: dict[int, Tensor] = {}
         self.ungraded: dict[int, Tensor] = {}
         self.knobs: dict[Any, Traced] = {}
-        self.guards: list[tuple[Any, str, Any]] = []
-        self.guarded: dict[tuple[int, str], Any] = {}
+        self.guards: dict[tuple[int, str], Guard] = {}
+        self.options: dict[tuple[int, str], tuple[Any, str]] = {}
+        self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
-        self.recorded: set[int] = set()
         self.names: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None
@@ -393,9 +389,6 @@ class Tracer:
         if type(raw) is Traced:
             return raw
         key = id(tensor)
-        if key not in self.recorded and sys._getframe(2).f_code.co_filename.startswith("<operation"):
-            self.recorded.add(key)  # whether it is frozen decides what is recorded
-            self.guard(tensor, "requires_grad", tensor.requires_grad)
         if key not in self.current:
             name = self.unique(identifier(tensor.name or "state"))
             self.meet(raw)
@@ -475,14 +468,28 @@ class Tracer:
     def guard(self, holder: Any, name: str, value: Any) -> None:
         """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
         key = id(holder), name
-        if key not in self.settings and self.guarded.get(key, NOTHING) not in (value, ANYTHING):
-            self.guarded[key] = value
-            self.guards.append((holder, name, value))
+        if key not in self.settings:
+            self.guards.setdefault(key, Guard(holder, name, value, type(holder).__name__))
 
-    def setting_option(self, holder: Any, name: str, value: Any) -> None:
-        """The function itself sets what ``holder`` has under ``name``, at the trace alone. Raises `TraceError` for a
-        Tensor of the trace, which has no values and would stay there.
+    def look(self, kind: Any, holder: Any, name: str) -> None:
+        """An attribute of ``holder``, of the watched class ``kind``, is read. At each call it has to be what it is when
+        the trace ends, for the function may set it itself.
         """
+        self.editable.add(kind)
+        if name == "__dict__":
+            object.__getattribute__(holder, "__dict__")["_listed"] = True
+        elif not name.startswith("__") and name not in UNWATCHED:
+            self.options[id(holder), name] = holder, name
+
+    def all_guards(self) -> list[Guard]:
+        """Those of the whole trace, which is over."""
+        guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, kind.__name__) for kind in self.editable)]
+        for holder, name in self.options.values():
+            guards += of_option(holder, name)
+        return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits
+
+    def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
+        """Raise where ``holder`` is to keep a Tensor of the trace, which has no values and would stay there."""
         if isinstance(value, Tensor) and type(_raw(_DATA, value)) is Traced:
             self.refused = TraceError(
                 f"{line_of_user()} makes .{name} of a {type(holder).__name__} another Tensor while the function is "
@@ -490,8 +497,6 @@ class Tracer:
                 self,
             )
             raise self.refused
-        self.guards = [guard for guard in self.guards if guard[0] is not holder or guard[1] != name]
-        self.guarded[id(holder), name] = ANYTHING
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
         """Every call leaves ``holder`` with this ``value`` under ``name``."""
@@ -722,6 +727,7 @@ backends.SPACES[Traced] = TRACE
 
 _DATA: Any = Tensor.__dict__["data"]
 _GRAD: Any = Tensor.__dict__["grad"]
+_REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 _LOCK = threading.Lock()
 _watchers = 0
 
@@ -781,29 +787,45 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
         raise TraceError(f"{line_of_user()} sets a gradient that the compiled function did not compute.", None)
 
 
-def _get_option(self: Any, name: str) -> Any:
-    """Where `Module` and its kind have ``__getattribute__`` during a trace: it holds for the options that it read."""
-    value = object.__getattribute__(self, name)
-    if type(value) in OPTIONS and value == value and not any(name in vars(kind) for kind in WATCHED):
-        tracer = TRACER.get()
-        if tracer is not None:
-            tracer.guard(self, name, value)
-    return value
+def _get_requires_grad(tensor: Tensor) -> Any:
+    tracer, raw = TRACER.get(), _REQUIRES_GRAD.__get__(tensor)
+    if tracer is not None and type(_raw(_DATA, tensor)) is not Traced:
+        tracer.guard(tensor, "requires_grad", raw)  # whether it is frozen decides what is recorded
+    return raw
+
+
+def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
+    tracer, before = TRACER.get(), _raw(_REQUIRES_GRAD, tensor)
+    if tracer is not None and before not in (None, requires_grad) and type(_raw(_DATA, tensor)) is not Traced:
+        tracer.setting(tensor, "requires_grad", requires_grad)
+    _REQUIRES_GRAD.__set__(tensor, requires_grad)
+
+
+def _reader(kind: Any) -> Callable[[Any, str], Any]:
+    """What ``kind``, `Module` and the like, has as ``__getattribute__`` while something is traced."""
+
+    def read(self: Any, name: str) -> Any:
+        if (tracer := TRACER.get()) is not None:
+            tracer.look(kind, self, name)
+        return super(kind, self).__getattribute__(name)
+
+    return read
 
 
 @contextmanager
 def _watched(tracer: Tracer) -> Iterator[None]:
-    """Within it, reading and writing the array or gradient of a Tensor, and reading an option of a module, goes through
-    the tracer, in this thread and task. The slots themselves are exchanged, so that nothing is asked of them while
-    nobody traces."""
+    """Within it, reading and writing the array or gradient of a Tensor, and whether it requires one, and reading an
+    attribute of a module goes through the tracer, in this thread and task. The slots themselves are exchanged, so that
+    nothing is asked of them while nobody traces."""
     global _watchers  # noqa: PLW0603
     watched: Any = Tensor
     with _LOCK:
         _watchers += 1
         if _watchers == 1:
             watched.data, watched.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
+            watched.requires_grad = property(_get_requires_grad, _set_requires_grad)
             for kind in WATCHED:
-                kind.__getattribute__ = _get_option  # type: ignore[assignment]
+                kind.__getattribute__ = _reader(kind)  # type: ignore[assignment]
     token = TRACER.set(tracer)
     try:
         yield
@@ -812,7 +834,7 @@ def _watched(tracer: Tracer) -> Iterator[None]:
         with _LOCK:
             _watchers -= 1
             if not _watchers:
-                watched.data, watched.grad = _DATA, _GRAD
+                watched.data, watched.grad, watched.requires_grad = _DATA, _GRAD, _REQUIRES_GRAD
                 for kind in WATCHED:
                     del kind.__getattribute__
 
@@ -905,7 +927,7 @@ class Trace:
         name = getattr(function, "__name__", type(function).__name__)
         self.program = Program(identifier(name), inputs, tracer.instructions, values, updates)
         self.device = tracer.device or "cpu"
-        self.guards = tracer.guards
+        self.guards = tracer.all_guards()
         self.settings = list(tracer.settings.values())
         self.ungraded = list(tracer.ungraded.values())
         self.graded = list(graded.values())

@@ -82,13 +82,11 @@ reciprocal.vjp(x=lambda xp, g, out: -xp.through(xp.through(g, out), out))
 
 @op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
 def remainder(xp, x, y):
-    """Elementwise remainder with the sign of ``y``: ``x - y * floor(x / y)``, whose derivative by ``y`` is ``-floor(x /
-    y)``.
-    """
+    """Elementwise remainder with the sign of ``y``: ``x - y * (x // y)``. Its derivative by ``y`` is ``-(x // y)``."""
     return xp.remainder(x, y)
 
 
-remainder.vjp(x=lambda g: g, y=lambda xp, g, x, y: -g * xp.floor(x / y))
+remainder.vjp(x=lambda g: g, y=lambda xp, g, x, y: -xp.through(g, x // y))
 
 
 @op("÷", text="{x} // {y}", tex=r"\left\lfloor \frac{{{x}}}{{{y}}} \right\rfloor", level=2, broadcasts=True)
@@ -155,8 +153,8 @@ def power(xp, x, y):
 def _power_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
     if type(y) in (int, float):  # a constant exponent, known when the rule runs: no guard needed
         return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g if y == 0 else xp.through(g, y * x ** (y - 1))
-    flat = y == 0
-    return xp.through(g, xp.through(y, xp.where(flat, 1.0, x) ** xp.where(flat, 1.0, y - 1)))
+    origin = (x == 0) & (y == 0)
+    return xp.through(g, xp.through(y, xp.where(origin, 1.0, x) ** xp.where(origin, 1.0, y - 1)))
 
 
 def _power_by_y(xp: Any, g: Any, x: Any, out: Any) -> Any:
@@ -271,7 +269,7 @@ def logaddexp(xp, x, y):
 
 
 def _share_of_sum(xp: Any, g: Any, x: Any, y: Any) -> Any:
-    return g * xp.sigmoid(x - xp.where((x == y) & (y == -math.inf), 0.0, y))
+    return g * xp.exp(-xp.softplus(xp.where((x == y) & (y == -math.inf), 0.0, y) - x))
 
 
 logaddexp.vjp(x=_share_of_sum, y=lambda xp, g, x, y: _share_of_sum(xp, g, y, x))
@@ -342,9 +340,14 @@ def atan2(xp, x, y):
     return xp.atan2(x, y)
 
 
+def _turned(xp: Any, g: Any, x: Any, radius: Any) -> Any:
+    """``g * x / radius²``, and 0 at the origin. The square itself may be too small or too large."""
+    return _along(xp, g, x, radius) / xp.where(radius == 0, 1.0, radius)
+
+
 atan2.vjp(
-    x=lambda xp, g, x, y: _along(xp, g, y, x * x + y * y),
-    y=lambda xp, g, x, y: -_along(xp, g, x, x * x + y * y),
+    x=lambda xp, g, x, y: _turned(xp, g, y, xp.hypot(x, y)),
+    y=lambda xp, g, x, y: -_turned(xp, g, x, xp.hypot(x, y)),
 )
 
 
@@ -638,7 +641,8 @@ def softplus(xp, x):
     return xp.logaddexp(x, 0.0)
 
 
-softplus.vjp(x=lambda xp, g, x: g * xp.sigmoid(x))
+# The sigmoid, in a form that stays exact where it is close to 0.
+softplus.vjp(x=lambda xp, g, x: g * xp.exp(-xp.softplus(-x)))
 
 
 @op("gelu", tex=r"{x} \, \Phi({x})")

@@ -321,8 +321,10 @@ eigvalsh.vjp(x=_eigvalsh_by_x)
 
 
 def _rounding(xp: Any, values: Any) -> Any:
-    """What two of these eigenvalues or singular values may differ by and still be equal."""
-    return backends.epsilon(values.dtype) * xp.sum(xp.abs(values), axis=-1, keepdims=True)
+    """What two of these eigenvalues or singular values may differ by and still be equal: a gap that is not a few times
+    their error says nothing.
+    """
+    return 10 * backends.epsilon(values.dtype) * xp.sum(xp.abs(values), axis=-1, keepdims=True)
 
 
 @op("1/Δ", text="F({x})", tex="F({x})")
@@ -551,7 +553,8 @@ def _qr_by_x(xp: Any, g: Any, out: Any, x_shape: Any) -> Any:
     if m < n:  # x = Q [R₁ R₂], and R₂ = Qᵀ x₂
         gqt = gqt + gwide @ (wide.mT @ qt)
     turned = _lower_copied(xp, square @ gsquare.mT - gqt @ qt.mT)
-    flat = xp.abs(square) <= xp.expand_dims(_rounding(xp, xp.diagonal(square)), axis=-1)
+    s = xp.svdvals(square)  # without pivoting a small pivot may be a good one, and a bad one larger
+    flat = xp.expand_dims(s[..., -1:] <= _rounding(xp, s), axis=-1)
     pivots = xp.where((_diagonal_of_ones(xp, square) > 0) & flat, math.nan, square)
     first = xp.solve(pivots, gqt + turned @ qt).mT
     return first if m >= n else xp.concat([first, qt.mT @ gwide], axis=-1)

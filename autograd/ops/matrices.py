@@ -143,11 +143,11 @@ def _norm_by_x(xp: Any, g: Any, x: Any, out: Any, x_shape: Any, axis: Any, ord: 
     if ord in (math.inf, -math.inf):
         chosen = xp.astype(xp.abs(x) == out, g.dtype)
         return xp.sign(x) * chosen * (g / xp.sum(chosen, axis=axis, keepdims=True))
-    flat = (x == 0) | (out == 0)
-    unit = xp.where(flat, 0.0, x) / xp.where(out == 0, 1.0, out)
+    origin = out == 0
+    unit = xp.where(origin, 0.0, x / xp.where(origin, 1.0, out))
     if ord == 2:
         return g * unit
-    return g * xp.sign(unit) * xp.where(flat, 1.0, xp.abs(unit)) ** (ord - 1)
+    return g * xp.sign(unit) * xp.where(unit == 0, 1.0, xp.abs(unit)) ** (ord - 1)
 
 
 vector_norm.vjp(x=_norm_by_x)

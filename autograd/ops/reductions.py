@@ -122,6 +122,9 @@ def std(xp, x, *, axis=None, correction=0, keepdims=False):
 
 def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correction: Any) -> Any:
     flat = out == 0
+    if 0 not in x_shape:  # the mean of equal values is rounded, and then out is not 0
+        highest, lowest = (extreme(x, axis=axis, keepdims=True) for extreme in (xp.max, xp.min))
+        flat = xp.reshape(highest == lowest, shape=out.shape) & (out == out)
     share = xp.where(flat, 0.0, g * _weight(x_shape, axis, correction) / xp.where(flat, 1.0, out))
     return _kept(xp, share, x_shape, axis) * _centred(xp, x, axis)
 
@@ -359,7 +362,8 @@ def linear_recurrence(xp, a, b, *, axis=-1):
     step = 1
     while step < b.shape[axis]:
         head, tail, before = (shapes.along(axis, s) for s in (slice(step), slice(step, None), slice(-step)))
-        b = xp.concat([b[head], b[tail] + a[tail] * b[before]], axis=axis)
+        # What is not there yet is 0, and stays it though the products overflow.
+        b = xp.concat([b[head], b[tail] + xp.through(b[before], a[tail])], axis=axis)
         a = xp.concat([a[head], a[tail] * a[before]], axis=axis)
         step *= 2
     return b

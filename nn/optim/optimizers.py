@@ -472,7 +472,6 @@ class RMSprop(Optimizer):
             p._set(d)
 
 
-@no_grad()
 def _check_gradients(parameters: Iterable[Tensor]) -> None:
     """Refuse what was put into ``.grad`` by hand and is no gradient of that parameter."""
     for p in parameters:
@@ -484,6 +483,7 @@ def _check_gradients(parameters: Iterable[Tensor]) -> None:
             )
 
 
+@no_grad()
 def clip_grad_norm_(parameters: Iterable[Any], max_norm: float) -> Tensor:
     """Scale all gradients by one factor, to a common Euclidean norm of at most ``max_norm``; returns the norm before.
 

@@ -1,5 +1,7 @@
 """Derivatives of functions: against closed forms, against PyTorch where it is, and nested in one another."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -394,3 +396,24 @@ class TestRefusals:
             transform(quadratic, (X,), (V, V))
         with pytest.raises(ShapeError, match=r"tangent 0 has shape \(2,\), its primal \(3,\): they must be equal"):
             transform(quadratic, (X,), (V[:2],))
+
+
+INNER: dict[str, Any] = {
+    "jvp": lambda v: (ag.jvp(ag.sin, ([0.3, 1.2],), (v,))[1] ** 2).sum(),
+    "vjp": lambda v: (ag.vjp(ag.sin, [0.3, 1.2])[1](v)[0] ** 2).sum(),
+    "hvp": lambda v: (ag.hvp(lambda x: (x**3).sum(), ([0.3, 1.2],), (v,))[0] ** 2).sum(),
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_a_gradient_by_a_tangent_is_recorded_for_nobody(inner: str) -> None:
+    """Variables of an inner transform that is done are no reason to record: an iteration would keep all its steps."""
+    v = ag.Tensor([1.0, 1.0])
+    for _ in range(3):
+        slope = ag.grad(INNER[inner])(v)
+        assert not slope.requires_grad
+        v = v - 0.1 * slope
+    assert len(ag.Graph(v).nodes) == 1
+    hessian = ag.hessian(INNER[inner])([1.0, 2.0]).data
+    linear = {"jvp": np.cos([0.3, 1.2]), "vjp": np.cos([0.3, 1.2]), "hvp": 6 * np.array([0.3, 1.2])}[inner]
+    np.testing.assert_allclose(hessian, np.diag(2 * linear**2), atol=1e-12)

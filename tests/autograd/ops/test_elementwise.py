@@ -6,6 +6,7 @@ import pytest
 import autograd as ag
 from autograd import OPS, Tensor
 from autograd.errors import DTypeError
+from autograd.testing import gradgradcheck
 
 
 @pytest.mark.parametrize("name", ["atan2", "hypot"])
@@ -80,3 +81,53 @@ def test_logaddexp_of_nothing_sends_nothing():
     x, y = Tensor([-INF, -INF, 0.0], requires_grad=True), Tensor([-INF, 0.0, -INF], requires_grad=True)
     ag.logaddexp(x, y).sum().backward()
     assert (x.grad.tolist(), y.grad.tolist()) == ([0.0, 0.0, 1.0], [0.0, 1.0, 0.0])
+
+
+def test_the_mixed_derivative_of_a_power_at_exponent_zero():
+    """x^(y-1) (1 + y log x)"""
+    hessian = ag.hessian(lambda p: p[0] ** p[1])([2.0, 0.0])
+    np.testing.assert_allclose(hessian.data, [[0.0, 0.5], [0.5, np.log(2) ** 2]])
+    third = ag.jacobian(ag.hessian(lambda p: p[0] ** p[1]))([2.0, 1.0])
+    np.testing.assert_allclose(third.data[0, 0], [0.0, 0.5])
+
+
+def test_the_derivatives_of_softplus_are_exact_where_they_are_close_to_zero():
+    assert ag.grad(ag.softplus)(-40.0).item() == pytest.approx(np.exp(-40), rel=1e-12)
+    assert ag.grad(lambda x: ag.logaddexp(x, 0.0))(-36.5).item() == pytest.approx(np.exp(-36.5), rel=1e-12)
+    assert ag.grad(ag.softplus)(np.float32(-18)).item() == pytest.approx(np.exp(-18), rel=1e-6)
+    assert ag.grad(lambda x: ag.log(ag.softplus(x)))(-40.0).item() == pytest.approx(1.0)
+    assert ag.grad(ag.grad(lambda x: ag.log(ag.softplus(x))))(-30.0).item() == pytest.approx(-np.exp(-30) / 2, rel=0.03)
+    assert [ag.grad(ag.softplus)(x).item() for x in (-np.inf, -1000.0, 1000.0, np.inf)] == [0, 0, 1, 1]
+
+
+@np.errstate(all="ignore")
+def test_the_derivative_of_a_remainder_is_by_the_quotient_that_it_left():
+    """1 / 0.1 is rounded up to 10, and the remainder is that of 9."""
+    assert ag.remainder(1.0, 0.1).item() == pytest.approx(0.1)
+    assert ag.grad(lambda y: ag.remainder(1.0, y))(0.1).item() == -9
+    assert ag.grad(lambda y: ag.where(y != 0, ag.remainder(1.0, y), 0.0).sum())([0.0, 0.3]).tolist() == [0, -3]
+
+
+@pytest.mark.parametrize("size", [1e-170, 1.0, 1e170])
+def test_an_angle_has_derivatives_at_any_distance(size):
+    slopes = ag.grad(lambda p: ag.atan2(p[0], p[1]))([3 * size, 4 * size])
+    np.testing.assert_allclose(slopes.data, [4 / 25 / size, -3 / 25 / size])
+    if size == 1:
+        assert gradgradcheck(ag.atan2, ag.Tensor(3.0, requires_grad=True), ag.Tensor(4.0, requires_grad=True))
+
+
+@pytest.mark.parametrize(("condition", "x", "y"), [(True, 2.0, [1.0, 2.0]), (False, 2, [1.0, 2.0]), (True, 1.0, 2.0)])
+def test_numbers_of_where_are_weak(condition, x, y):
+    y = np.float32(y) if isinstance(y, list) else y
+    got, wanted = ag.where(condition, x, y), np.where(condition, x, y)
+    assert (got.tolist(), got.dtype) == (wanted.tolist(), wanted.dtype)
+
+
+@pytest.mark.parametrize("f", [ag.add, ag.subtract, ag.multiply, ag.divide, ag.power, ag.equal, ag.less], ids=str)
+def test_numbers_alone_are_arrays(f):
+    for x in (1j, 1.5, 2, True):
+        for y in (2j, 0.5, 3, True):
+            if f.name == "subtract" and x is True is y:
+                continue  # which NumPy refuses
+            got, wanted = f(x, y), getattr(np, f.name)(np.asarray(x)[()], np.asarray(y)[()])
+            assert (got.shape, got.tolist()) == ((), wanted.tolist())

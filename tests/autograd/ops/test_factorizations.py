@@ -295,3 +295,16 @@ def test_results_have_the_standards_names() -> None:
     assert linalg.svd(x)._fields == ("U", "S", "Vh")
     assert linalg.qr(x)._fields == ("Q", "R")
     assert linalg.slogdet(x)._fields == ("sign", "logabsdet")
+
+
+def test_equal_eigenvalues_and_dependent_columns_are_found_to_rounding():
+    """However the values were rounded, no large number comes out."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 12))
+        values = rng.normal(size=n)
+        values[1] = values[0]
+        q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+        assert np.isnan(ag.grad(lambda x: (ag.linalg.eigh(x)[1] ** 3).sum())((q * values) @ q.T).data).all()
+        narrow = rng.normal(size=(6, 2)) @ rng.normal(size=(2, 3))
+        assert np.isnan(ag.grad(lambda x: (ag.linalg.qr(x)[0] ** 3).sum())(narrow).data).all()

@@ -96,3 +96,20 @@ def test_cross_refuses() -> None:
         linalg.cross(np.ones(2), np.ones(3))
     with pytest.raises(DomainError, match="cross counts its axis from the end where x and y differ in their number of"):
         linalg.cross(np.ones((3, 3)), np.ones(3), axis=0)
+
+
+@pytest.mark.parametrize("x", [[3.0, 0.0, 4.0], [0.0, 1.0, 0.0]], ids=str)
+def test_a_norm_is_smooth_where_an_element_is_zero(x):
+    size = np.linalg.norm(x)
+    unit = np.array(x) / size
+    np.testing.assert_allclose(ag.hessian(ag.linalg.vector_norm)(x).data, (np.eye(3) - np.outer(unit, unit)) / size)
+    assert gradgradcheck(ag.linalg.vector_norm, ag.Tensor(x, requires_grad=True))
+    third = ag.jacobian(ag.hessian(ag.linalg.vector_norm))(x).data
+    mixed = -(np.einsum("ij,k->ijk", np.eye(3), unit) + np.einsum("ik,j->ijk", np.eye(3), unit))
+    mixed += -np.einsum("jk,i->ijk", np.eye(3), unit) + 3 * np.einsum("i,j,k->ijk", unit, unit, unit)
+    np.testing.assert_allclose(third, mixed / size**2, atol=1e-12)
+
+
+def test_the_frobenius_norm_of_the_identity_has_its_curvature():
+    hessian = ag.hessian(ag.linalg.matrix_norm)(np.eye(2)).numpy().reshape(4, 4)
+    assert np.trace(hessian) == pytest.approx(3 / np.sqrt(2))

@@ -157,3 +157,18 @@ def test_integers_and_booleans() -> None:
 
 def test_numbers_are_reduced_too() -> None:
     assert ag.sum(3.0).item() == ag.mean(3.0).item() == ag.max(3.0).item() == 3.0
+
+
+def test_the_standard_deviation_of_equal_values_has_a_kink_however_their_mean_is_rounded():
+    assert np.std([0.1] * 3) != 0
+    assert ag.grad(ag.std)([0.1] * 3).tolist() == [0, 0, 0]
+    assert not ag.hessian(ag.std)([0.1] * 3).data.any()
+    rows = ag.grad(lambda x: ag.std(x, axis=1, keepdims=True).sum())([[0.1] * 3, [1.0, 2.0, 3.0]])
+    np.testing.assert_allclose(rows.data, [[0, 0, 0], [-np.sqrt(1 / 6), 0, np.sqrt(1 / 6)]], atol=1e-12)
+
+
+@np.errstate(over="ignore")
+def test_a_cumulative_product_whose_later_products_overflow():
+    x = [1e-300, 1e200, 1e200]
+    assert ag.grad(lambda x: ag.cumulative_prod(x)[0])(x).tolist() == [1, 0, 0]
+    np.testing.assert_allclose(ag.grad(lambda x: ag.cumulative_prod(x)[1])(x).data, [1e200, 1e-300, 0])

@@ -1,0 +1,256 @@
+"""Whatever a compiled function reads of modules, and is changed between two calls, is followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler.guards import alike
+
+X = ag.ones((2,), dtype="float32")
+
+
+def agree(model: nn.Module, change: Callable[[Any], Any], x: Any = X) -> None:
+    """The compiled module after ``change`` is the module itself, in values, dtypes and signs."""
+    compiled = ag.compile(model)
+    compiled(x)
+    change(model)
+    for _ in range(2):
+        got, wanted = compiled(x).detach(), model(x).detach()
+        np.testing.assert_array_equal(got.data, wanted.data)
+        assert got.dtype == wanted.dtype
+        assert str(got.data) == str(wanted.data)  # which tells the sign of a zero
+
+
+class Scaled(nn.Module):
+    def __init__(self, scale: Any = 1.0) -> None:
+        self.scale = scale
+
+    def forward(self, x: ag.Tensor) -> Any:
+        return x * self.scale
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (2.0, 3.0),
+        (NAN, 1.0),
+        (0.0, -0.0),
+        (2, 2.0),
+        (1j, 2j),
+        (np.float32(2), np.float32(3)),
+        (np.float64(2), 2.0),
+        (2.0, nn.Parameter([3.0, 4.0])),
+        (1.0, ag.Tensor(1.0)),
+        (2.0, np.float32([3, 4])),
+    ],
+    ids=repr,
+)
+def test_a_changed_value(before: Any, after: Any) -> None:
+    agree(Scaled(before), lambda model: setattr(model, "scale", after))
+
+
+def test_another_object_of_the_same_value_changes_nothing() -> None:
+    count = 0
+
+    class Counted(Scaled):
+        def forward(self, x: ag.Tensor) -> Any:
+            nonlocal count
+            count += 1
+            return x * self.scale
+
+    model = Counted(float("1000.5"))
+    compiled = ag.compile(model)
+    for _ in range(4):
+        compiled(X)
+        model.scale = float("1000.5")
+    assert count == 1
+    assert alike((0.9, NAN), (0.9, float("nan")))
+    assert not alike((0.0,), (-0.0,))
+
+
+class Open(nn.Module):
+    def forward(self, x: ag.Tensor) -> Any:
+        x = x * getattr(self, "scale", 1.0)
+        return self.skip(x) if hasattr(self, "skip") else x
+
+
+def test_what_was_not_there_at_the_trace() -> None:
+    agree(Open(), lambda model: setattr(model, "scale", -3.0))
+    agree(Open(), lambda model: setattr(model, "skip", nn.LeakyReLU()))
+
+
+def test_what_is_there_no_more() -> None:
+    model = Open()
+    model.scale = 3.0
+    agree(model, lambda model: delattr(model, "scale"))
+
+
+def test_one_more_layer() -> None:
+    agree(nn.Sequential(nn.Tanh()), lambda model: setattr(model, "more", nn.Tanh()))
+
+
+def test_a_function_that_is_exchanged() -> None:
+    class Activated(nn.Module):
+        def __init__(self) -> None:
+            self.act = ag.tanh
+
+        def forward(self, x: ag.Tensor) -> Any:
+            return self.act(x)
+
+    agree(Activated(), lambda model: setattr(model, "act", ag.sigmoid))
+
+
+@pytest.mark.parametrize("name", ["moves", "lambda", "a b", "_private"])
+def test_names_of_any_kind(name: str) -> None:
+    class Named(nn.Module):
+        def forward(self, x: ag.Tensor) -> Any:
+            return x * getattr(self, name)
+
+    model = Named()
+    setattr(model, name, 2.0)
+    agree(model, lambda model: setattr(model, name, 3.0))
+
+
+class Weighted(nn.Module):
+    def __init__(self) -> None:
+        self.weight = nn.Parameter([1.0, 2.0])
+
+    def forward(self, x: ag.Tensor) -> Any:
+        return x * self.weight
+
+    @ag.compile
+    def again(self, x: ag.Tensor) -> Any:
+        return x * self.weight
+
+
+def test_a_parameter_that_is_replaced_however_the_module_is_entered() -> None:
+    model = Weighted()
+    by_forward, inside = ag.compile(model.forward), ag.compile(lambda x: model.weight * x)
+    before = [f(X).tolist() for f in (model.again, by_forward, inside)]
+    model.weight = nn.Parameter([5.0, 6.0])
+    assert before == [[1.0, 2.0]] * 3
+    assert [f(X).tolist() for f in (model.again, by_forward, inside)] == [[5.0, 6.0]] * 3
+
+
+def test_a_parameter_that_is_frozen_where_the_function_asks_for_it() -> None:
+    def run(wrap: Callable[[Any], Any]) -> list[float]:
+        one, other = nn.Linear(2, 1, seed=0), nn.Linear(2, 1, seed=1)
+        parameters = [*one.parameters(), *other.parameters()]
+        optimizer = nn.optim.SGD(parameters, lr=0.1)
+
+        def step(x: ag.Tensor) -> Any:
+            optimizer.zero_grad()
+            loss = one(x).sum() + 0.1 * sum((p * p).sum() for p in parameters if p.requires_grad)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = wrap(step)
+        losses = []
+        for free in (False, True, True, False, True):
+            other.requires_grad_(free)
+            losses.append(step(X).item())
+        return losses
+
+    assert run(ag.compile) == pytest.approx(run(lambda step: step), rel=1e-6)
+
+
+def traces(module: nn.Module, calls: int = 5) -> int:
+    """How often the module is followed in so many calls."""
+    count, forward = 0, module.forward
+
+    def counted(x: ag.Tensor) -> Any:
+        nonlocal count
+        count += 1
+        return forward(x)
+
+    compiled = ag.compile(counted)
+    for _ in range(calls):
+        compiled(X)
+    return count
+
+
+class Restless(nn.Module):
+    """It sets and deletes its own options, and reads them through a property."""
+
+    depth = 0
+
+    def __init__(self) -> None:
+        self.layer = nn.Linear(2, 2)
+
+    @property
+    def level(self) -> int:
+        return self.depth + self.now  # type: ignore[no-any-return, attr-defined]
+
+    def forward(self, x: ag.Tensor) -> Any:
+        self.depth, self.now = 0, 1
+        for _ in range(3):
+            self.depth += 1
+            x = self.layer(x) * self.level
+        del self.now
+        return x
+
+
+def test_what_the_function_sets_itself_is_no_reason_to_trace_anew() -> None:
+    assert traces(Restless()) == 1
+
+
+def test_what_the_function_made_is_watched() -> None:
+    class Lazy(nn.Module):
+        def __init__(self) -> None:
+            self.act: Any = None
+
+        def forward(self, x: ag.Tensor) -> Any:
+            if self.act is None:
+                self.act = nn.LeakyReLU(0.1)
+            return self.act(-x)
+
+    agree(Lazy(), lambda model: setattr(model.act, "slope", 0.5))
+
+
+def test_attribute_access_of_ones_own() -> None:
+    class Tenfold:
+        def __getattribute__(self, name: str) -> Any:
+            value = object.__getattribute__(self, name)
+            return value * 10 if name == "scale" else value
+
+    class Model(Scaled, Tenfold):
+        pass
+
+    agree(Model(2.0), lambda model: setattr(model, "scale", 3.0))
+
+
+def test_an_old_gradient_is_in_nobodys_way_where_the_mode_is_another() -> None:
+    model = nn.Linear(2, 2, seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    @ag.compile
+    def step(x: ag.Tensor) -> Any:
+        loss = model(x).sum()
+        if model.training:
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return loss
+
+    step(X)
+    model.eval()
+    model(X).sum().backward()
+    assert step(X).item() == pytest.approx(model(X).sum().item())
+
+
+def test_nothing_is_left_of_a_trace() -> None:
+    slots = [vars(ag.Tensor)[name] for name in ("data", "grad", "requires_grad")]
+    with pytest.raises(ZeroDivisionError):
+        ag.compile(lambda x: 1 // 0)(X)
+    assert [vars(ag.Tensor)[name] for name in ("data", "grad", "requires_grad")] == slots
+    assert "__getattribute__" not in vars(nn.Module)
