@@ -25,7 +25,7 @@ from autograd.backends import to_numpy
 from autograd.errors import AutogradError, DeviceError
 from nn import optim
 from nn.data import DATASETS, Dataset, hold_out
-from nn.errors import ParallelError
+from nn.errors import ParallelError, TrainingError
 from nn.functional import cross_entropy, mse_loss, one_hot
 from nn.layers import MLP, Linear
 from nn.parallel import Parallel
@@ -191,6 +191,8 @@ def _trained(model: MLP, settings: Settings, data: Dataset, folder: Path, parall
             keep.forget()
         if isinstance(error, KeyboardInterrupt):
             raise
+        if isinstance(error, TrainingError):
+            raise Refused(f"{str(error).partition(': ')[0]}: give a smaller --lr. No results were written") from None
         raise Refused(str(error).rstrip(".")) from None
     return history
 

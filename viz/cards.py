@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from viz import marks, numbers, style
+from viz.notation import Notation
 from viz.render import cell, clipped, row, table, text, text_width
 from viz.scene import INPUT, LOSS, OP, PARAM, Card, Scene, Socket
 from viz.style import Theme
@@ -172,9 +173,8 @@ class Cards:
         op = card.node.op
         # A dot alone would hardly be seen.
         said = op.name if op.symbol == "·" or set(op.symbol) & style.NO_GLYPH else op.symbol
-        exponent = card.node.inputs[-1]
-        if op.name == "power" and isinstance(exponent, int | float):  # x² says more than xʸ
-            said = self.scene.say.apply(op, [self.scene.say.symbol("x"), exponent], {}).text
+        if power := _power(card):
+            said = power
         said = said.replace("_", " ")
         return said, style.BADGE if len(said) == 1 else style.BADGE_SMALL if len(said) <= 3 else style.NAME
 
@@ -534,6 +534,33 @@ class Cards:
             )
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
+    def again(self, socket: Socket, beside: bool = False) -> str:
+        """The small card of a value that is used far below its own, and what this use adds to its gradient.
+
+        ``beside``: it stands beside the operation, not above it.
+        """
+        card, muted = socket.tail, self.theme.muted
+        value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"  {numbers.shape(card.shape)}"
+        name = text(clipped(card.name), style.CELL, self.theme.ink, bold=True)
+        cells = [
+            cell(
+                name,
+                text(value, style.CAPTION, self.theme.ink),
+                text("  AGAIN", style.TAG, muted),
+                port="v",
+                align="LEFT",
+                title=f"{card.name} = {numbers.full(card.value)}",
+            ),
+        ]
+        part = socket.contribution
+        if socket.passes and part is not None:
+            size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
+            said = text(f"adds {size}{' ?' if socket.doubted else ''}", style.CAPTION, self.theme.grad, italic=True)
+            title = f"{socket.head.name} adds {numbers.full(part)} to {self.by(card)}"
+            cells.append(cell(said, port="g", align="LEFT", id=f"{socket.head.key}_adds{socket.index}", title=title))
+        frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}
+        return table(*(map(row, cells) if beside else [row(*cells)]), **frame)
+
     # ------------------------------------------------------------ arrays
 
     def _factor(self, array: np.ndarray) -> str:
@@ -616,7 +643,18 @@ def has_prime(socket: Socket) -> bool:
 def prime(socket: Socket) -> str:
     """The name of a function's derivative."""
     assert socket.head.node is not None
-    return f"{socket.head.node.op.symbol}′"
+    power = _power(socket.head)
+    return f"({power})′" if power else f"{socket.head.node.op.symbol}′"
+
+
+def _power(card: Card) -> str | None:
+    """A power with a number as its exponent: x² says more than xʸ."""
+    assert card.node is not None
+    exponent = card.node.inputs[-1]
+    if card.node.op.name != "power" or not isinstance(exponent, int | float):
+        return None
+    say = Notation()
+    return say.apply(card.node.op, [say.symbol("x"), exponent], {}).text
 
 
 def _says_more(card: Card) -> bool:

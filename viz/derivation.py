@@ -119,6 +119,7 @@ class Traced(Symbol):
             written.tex_level,
         )
         self.form = form
+        self.reshaped = written.reshaped
 
 
 def form_of(x: Any) -> Any:

@@ -94,8 +94,8 @@ def diff(
     'What changed: L 4 → 1. 1 row changed. Multiply: L × 0.25, w × 0.5, ∂L/∂w × 0.5.'
     """
     check_depth(depth)
-    if not isinstance(labels, tuple | list) or len(labels) != 2:
-        raise refused(labels, "labels", "two words, one for each side")
+    if not isinstance(labels, tuple | list) or [type(word) for word in labels] != [str, str]:
+        raise refused(labels, "labels", "two words, one for each side, such as ('before', 'after')")
     if found := programs((a, b), {"names": names, "depth": depth}, count=2):
         return draw_passes(found[0], found[1], style.theme_named(theme), labels, title)
     assert not isinstance(a, Program)

@@ -19,6 +19,7 @@ import ast
 import keyword
 import math
 import operator
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -66,6 +67,7 @@ _INNER = (
 
 OPERATIONS = {name: operation for name, operation in ag.OPS.items() if name not in _INNER}
 """What may be called, by name."""
+ELSEWHERE = {"ln": "log", "tg": "tan", "sgn": "sign", "average": "mean", "norm": "vector_norm"}  # as others write them
 
 _CALLED: dict[type[ast.AST], str] = {
     ast.Await: "await", ast.BoolOp: "and/or", ast.Compare: "a comparison", ast.Dict: "a dictionary",
@@ -301,8 +303,12 @@ class _Reader:
         except SyntaxError as error:
             line = min(max(error.lineno or 1, 1), text.count("\n") + 1) - 1
             start = max((error.offset or 1) - 1, 0)
+            span = Span(line, start, start + 1)
+            for found in re.finditer(r"(?<![\w.])(\d[\d.]*)([^\W\d_]\w*)", text.split("\n")[line]):
+                if found.start() <= start <= found.end():  # as in 2x
+                    raise self._fail(f"a product is written with *, as in {found[1]}*{found[2]}", span) from None
             said = "too deeply nested" if "nested" in error.msg else error.msg.partition(" (<unknown>")[0]
-            raise self._fail(f"this can't be read: {said}", Span(line, start, start + 1)) from None
+            raise self._fail(f"this can't be read: {said}", span) from None
         except (RecursionError, MemoryError):
             raise self._fail("this is too deeply nested", Span(0, 0, 1)) from None
         except ValueError:
@@ -476,7 +482,7 @@ class _Reader:
             raise self.wrong("only operations are called, by their name: a product is written with *", node.func)
         name = node.func.id
         if name not in OPERATIONS:
-            near = get_close_matches(name, OPERATIONS, 1)
+            near = [ELSEWHERE[name]] if name in ELSEWHERE else get_close_matches(name, OPERATIONS, 1)
             hint = f"did you mean {near[0]}?" if near else "`python -m viz --help` lists all"
             raise self.wrong(f"there is no operation {name}: {hint}", node.func)
         op = OPERATIONS[name]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autograd as ag
+from autograd.errors import AutogradError
 from autograd.graph import Node, place_of
 from viz import numbers, style
 from viz.evaluate import Evaluation, evaluate, host
@@ -100,7 +101,11 @@ def feature_space(
     grid, shape = _grid(given.astype(float)) if flat else (np.empty((0, 2)), (0, 0))
     kept = given.dtype if given.dtype.kind == "f" else float
     with np.errstate(all="ignore"):
-        output, chain = recorded(model, np.concatenate([given, grid.astype(kept)]) if flat else given)
+        try:
+            output, chain = recorded(model, np.concatenate([given, grid.astype(kept)]) if flat else given)
+        except AutogradError:
+            recorded(model, given)  # says it of the shape that was given
+            raise
     entered = chain[0][0].inputs[0]
     sizes = [int(entered.shape[-1]), *(int(node.shape[-1]) for node, _, _ in chain)]
     _refuse(sizes)

@@ -39,12 +39,20 @@ class Repeat:
         parts = [_part(row) for row in self.blocks[0]]
         return parts if parts != [self.title] else []
 
+    @property
+    def shares(self) -> bool:
+        """Whether the blocks have one weight together, as the steps of a recurrent network do."""
+        weights = [id(row.weight.tensor) for block in self.blocks for row in block if row.weight]
+        return len(set(weights)) < len(weights)
+
     def sizes(self, seen: Evaluation) -> list[float] | None:
-        """The rms of each block's gradient: of its largest weight, or of its output where it has none.
+        """The rms of each block's gradient: of its largest weight (where all share it, of what the block adds to its
+        gradient), or of its output where it has none.
 
         None where no gradient was computed.
         """
-        found = [_size(block, seen) for block in self.blocks]
+        shares = self.shares
+        found = [_size(block, seen, shares) for block in self.blocks]
         return None if any(size is None for size in found) else [size for size in found if size is not None]
 
     def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
@@ -73,9 +81,14 @@ class Repeat:
         return cautions
 
 
-def _size(block: Sequence[Row], seen: Evaluation) -> float | None:
+def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
     weights = [row.weight.tensor for row in block if row.weight]
     place = max(weights, key=lambda tensor: tensor.size) if weights else block[-1].place
+    if weights and added:
+        nodes = (node for row in block for node in row.nodes)
+        sent = (zip(node.inputs, seen.contributions.get(node, ()), strict=False) for node in nodes)
+        parts = [part for pairs in sent for given, part in pairs if given is place and part is not None]
+        return numbers.root_mean_square(sum(parts[1:], start=parts[0])) if parts else None
     array = seen.gradient(place)
     return None if array is None else numbers.root_mean_square(array)
 

@@ -29,7 +29,9 @@ def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
                 way = "give one of its programs, such as step.programs[0], once it was called; or of what was computed"
             what = f"there is nothing to {done} in a {type(t).__name__}"
             raise DrawingError(f"{what}: {way}, one Tensor or a list of them")
-    if not ys or any(t.node is None for t in ys):
+    if not ys:
+        raise DrawingError(f"there is nothing to {done} in an empty list: give what was computed, at least one Tensor")
+    if any(t.node is None for t in ys):
         raise DrawingError(
             f"there is nothing to {done}: no operation was recorded for this Tensor. Compute it from Tensors with"
             " requires_grad=True, outside of no_grad()"
@@ -43,7 +45,11 @@ def _is_module(x: Any) -> bool:
 
 def named(names: Any) -> Mapping[str, Any]:
     """What Tensors are to be called, nothing for None."""
-    return check_instance(names or {}, Mapping, "names", "a dict from names to Tensors, such as locals()")  # type: ignore[type-abstract]
+    wanted = "a dict from names to Tensors, such as locals()"
+    given = check_instance(names or {}, Mapping, "names", wanted)  # type: ignore[type-abstract]
+    for name in given:
+        check_instance(name, str, "a name in names", wanted)
+    return given
 
 
 def members(tensors: Any, name: str) -> list[Any]:

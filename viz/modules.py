@@ -485,6 +485,7 @@ class _Table:
             f"  {clipped(repeat.title, 20)}", style.NAME, theme.ink, bold=True
         )
         by = f"∂{self.end}/∂W" if any(row.weight for row in rows) else f"∂{self.end}/∂(output)"
+        by = f"part of {by}" if repeat.shares else by
         stairs, ends = self._caption("not computed"), self._caption(" ")
         if sizes is not None:
             each = -(-of // marks.STAIRS)

@@ -401,7 +401,8 @@ class _Drawing:
         if not self.small:
             lines = "line = |weight|, of the strongest a hollow one is negative"
             lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
-        squashed = all(layer.activation in ("sigmoid", "softmax", "") for layer in seen.layers[:-1])
+        *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
+        squashed = all(hidden) and (last or seen.p is not None)
         discs = f"disc = activation (darker is {'nearer 1' if squashed else 'larger'})    "
         parts = [text(lines, style.CAPTION, theme.knob), text(discs, style.CAPTION, theme.fwd)]
         if seen.loss is not None:

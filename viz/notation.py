@@ -47,7 +47,7 @@ class Symbol:
     same meaning, as they do for Tensors.
     """
 
-    __slots__ = ("head", "inner", "level", "number", "space", "tex", "tex_level", "text", "value")
+    __slots__ = ("head", "inner", "level", "number", "reshaped", "space", "tex", "tex_level", "text", "value")
     __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
 
     def __init__(
@@ -65,6 +65,7 @@ class Symbol:
         self.tex_level = level if tex_level is None else tex_level
         self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
         self.head, self.number, self.inner = head, number, inner
+        self.reshaped = False  # in silence: to be said where one of its axes is named
 
     def __repr__(self) -> str:
         return f"Symbol({self.text!r})"
@@ -275,6 +276,11 @@ class Notation:
         for name in op.optional:
             if given.get(name) is None:
                 text_form, tex_form = _without(name, text_form), _without(name, tex_form)
+        if op.name not in SILENT:
+            if told := _told(op, given, text_form):
+                text_form = _called(op, text_form, told)
+            if told := _told(op, given, tex_form):
+                tex_form = _called(op, tex_form, told, tex=True)
         if re.fullmatch(r"[\w ]+\([^()]*\)", text_form):
             level = CALL
         text = _filled(text_form, parts, level, op.name)
@@ -316,17 +322,34 @@ class Notation:
             return None if short is None else _worth(short, value)
         if name == "negative":
             return self._negated(self.lift(given["x"]), value)
+        if name == "matmul":
+            x, y = (self.lift(given[arg]) for arg in ("x", "y"))
+            if x.number is None and y.number is None:
+                return None
+            return _worth(self.number(0.0), value) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
+        if name == "where" and (condition := self.lift(given["condition"])).number is not None:
+            return _worth(self.lift(given["x" if condition.number else "y"]), value)
         if name in SILENT:
-            return _worth(self.lift(given["x"]), value)
+            written = _worth(self.lift(given["x"]), value)
+            written.reshaped = name == "reshape" and written.number is None
+            return written
         if name == "matrix_transpose" and (x := self.lift(given["x"])).head == name:
             return _worth(x.inner[0], value)
         if name == "sum":
             x = self.lift(given["x"])
-            return _worth(x, value) if x.value is not UNKNOWN and x.shape == np.shape(value) else None
+            if x.value is not UNKNOWN and x.shape == np.shape(value):
+                return _worth(x, value)
+            if x.reshaped and given["axis"] is not None:
+                shown = self._applied(OPS["reshape"], {"x": x, "shape": x.shape}, x.value)
+                return self._applied(OPS["sum"], {**given, "x": shown}, value)
         return None
 
     def _simple_multiply(self, x: Symbol, y: Symbol) -> Any:
         times = partial(self.call, "multiply")
+        if _is_column(x) and _is_row(y):
+            return self._outer(x, y)
+        if _spreads(x, y) or _spreads(y, x):
+            return times(_ones(x), _ones(y))
         for one, other in ((x, y), (y, x)):
             if one.number == 1:
                 return other
@@ -350,6 +373,12 @@ class Notation:
             return self.call("power", x, 2)
         return None
 
+    def _outer(self, x: Symbol, y: Symbol) -> Symbol:
+        """Every entry of a column times every entry of a row, as the matrix product that it is."""
+        row = _worth(y, np.reshape(y.value, (-1, 1)))
+        turned = self.call("matrix_transpose", _ones(row, (y.size,)))
+        return self.lift(self.call("matmul", _ones(x, x.shape[:1]), turned))
+
     def _simple_add(self, x: Symbol, y: Symbol) -> Any:
         if x.number == 0:
             return y
@@ -365,7 +394,7 @@ class Notation:
         return self.call("add", x, y.inner[0]) if y.head == "negative" else None
 
     def _simple_divide(self, x: Symbol, y: Symbol) -> Any:
-        return x if y.number == 1 else None
+        return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
 
     def _simple_power(self, x: Symbol, y: Symbol) -> Any:
         return x if y.number == 1 else self.number(1) if y.number == 0 else None
@@ -437,6 +466,32 @@ def _worth(symbol: Symbol, value: Any) -> Symbol:
     return Symbol(symbol.space, symbol.text, symbol.tex, symbol.level, value, symbol.head, symbol.number, symbol.inner)
 
 
+def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
+    """A constant that has a shape, where the shape matters: ``3·ones(2, 4)``. Anything else as it is."""
+    if x.number is None or not x.shape:
+        return x
+    shape = x.shape if shape is None else shape
+    sizes = r" \times ".join(map(str, shape))
+    tex = rf"\mathbf{{1}}_{{{sizes}}}"
+    ones = Symbol(x.space, f"ones({', '.join(map(str, shape))})", tex, ATOM, np.ones_like(x.value))
+    return ones if x.number == 1 else _worth(x.space.call("multiply", x.number, ones), x.value)
+
+
+def _spreads(one: Symbol, other: Symbol) -> bool:
+    """Whether a constant has axes that the array beside it lacks: the product is no longer of that array's shape."""
+    if one.number in (None, 0) or other.number is not None or not (one.shape and other.shape):
+        return False
+    return np.broadcast_shapes(one.shape, other.shape) != other.shape
+
+
+def _is_column(x: Symbol) -> bool:
+    return x.ndim == 2 and x.shape[0] > 1 == x.shape[1]
+
+
+def _is_row(y: Symbol) -> bool:
+    return y.shape[-1:] > (1,) and y.size == y.shape[-1] and y.ndim <= 2
+
+
 def _shape(x: Any) -> tuple[int, ...]:
     return tuple(getattr(x, "shape", ()))
 
@@ -457,6 +512,7 @@ SIDES = {
     "bitwise_and": COMPARISONS,
     "bitwise_or": COMPARISONS,
 }
+UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 
 
@@ -515,6 +571,29 @@ def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool
     if first:
         return level == POWER or (name == "multiply" and part.head == "divide")
     return part.head not in SIDES.get(name, ())
+
+
+def _told(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
+    """The parameters that a formula has to name, because its template does not and they are not the usual ones."""
+    fields = set(_pieces(form)[1])
+    return [
+        name
+        for name, usual in op.params.items()
+        if name not in fields | UNTOLD
+        and given.get(name) is not None
+        and not (isinstance(given[name], int | float | str) and given[name] == usual)
+        # along the last axis, and kept: a softmax's own sums need no axis to be read
+        and not (name == "axis" and given[name] == -1 and given.get("keepdims"))
+    ]
+
+
+def _called(op: Any, form: str, told: Sequence[str], *, tex: bool = False) -> str:
+    """A template with parameters named behind the operands; the call's where it has no brackets to put them in."""
+    word = rf"\operatorname{{{{{_tex_escape(op.name)}}}}}" if tex else op.name
+    if not (form.endswith(")") and form.count("(") == 1):
+        form = f"{word}({', '.join(f'{{{arg}}}' for arg in op.args)})"
+    names = (rf"\mathrm{{{{{_tex_escape(name)}}}}}" if tex else name for name in told)
+    return f"{form[:-1]}{''.join(f', {name}={{{field}}}' for name, field in zip(names, told, strict=True))})"
 
 
 def _without(name: str, form: str) -> str:

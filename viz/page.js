@@ -95,12 +95,17 @@ function wire(s) {
       out.textContent = written(terms, i, j);
     } else {
       const wide = ms[0].t[0].length, same = R === 2 && ms[1].t.length === ms[0].t.length && ms[1].t[0].length === wide;
+      const cells = m => ms[m].t.length * ms[m].t[0].length;
+      /* where a factor stands: in a product of vectors it is the result that says so, in a sum it is G */
+      const seats = (gi, gj) => cells(R) > cells(0) ? [[i, j], [0, i], [gi, gj]] : same ? [[gi, gj], [i, j]] : [[i, j], [gi, gj], [0, i]];
+      const close = (a, b) => Math.abs(a - b) <= 1e-6 * Math.max(Math.abs(a), Math.abs(b));
       /* a factor of 0 is worth to be seen where it belongs to this entry alone */
       const zero = same && ms[0].n === result.n ? [[flat, full(ms[1], i, j)]] : [];
       const terms = (s.terms[flat].length ? s.terms[flat] : zero).map(([g, value]) => {
         const gi = Math.floor(g / wide), gj = g % wide;
         hot(0, gi, gj);
-        if (R === 2) same ? hot(1, gi, gj) : hot(1, i, j);
+        const seat = R === 2 && seats(gi, gj).find(([p, q]) => close(+at(1, p, q), +value));
+        if (seat) hot(1, ...seat);
         return `${fmt(full(ms[0], gi, gj))} × ${factor(value)}`;
       });
       out.textContent = written(terms, i, j);
@@ -221,12 +226,12 @@ function ring(id, cls) {
 function run(id, back) {
   const p = svg && document.querySelector(`#${id} path`);
   if (!p || still()) return;
-  const L = p.getTotalLength(), c = document.createElementNS(NS, 'circle'), from = node(D.edges[id][back ? 1 : 0]);
+  const L = p.getTotalLength(), c = document.createElementNS(NS, 'circle'), head = node(D.edges[id][1]);
   c.setAttribute('r', 5.5); c.setAttribute('class', 'dotrun' + (back ? ' b' : ''));
   root.append(c);
-  /* a path is written from either end: travel starts at the end that is nearer to the card it leaves */
-  const b = from.getBBox(), far = q => Math.hypot(Math.max(b.x - q.x, 0, q.x - b.x - b.width), Math.max(b.y - q.y, 0, q.y - b.y - b.height));
-  const turned = far(p.getPointAtLength(L)) < far(p.getPointAtLength(0)), start = performance.now();
+  /* a path is written from either end: a gradient starts at the end that is nearer to the operation, a value ends there */
+  const b = head.getBBox(), far = q => Math.hypot(Math.max(b.x - q.x, 0, q.x - b.x - b.width), Math.max(b.y - q.y, 0, q.y - b.y - b.height));
+  const turned = back === far(p.getPointAtLength(L)) < far(p.getPointAtLength(0)), start = performance.now();
   (function frame(t) {
     const u = Math.max(0, Math.min(1, (t - start) / 750)), e = u < .5 ? 2 * u * u : 1 - (2 - 2 * u) ** 2 / 2;
     const q = p.getPointAtLength(L * (turned ? 1 - e : e));
@@ -321,7 +326,7 @@ function paint() {
       g.classList.toggle('todo', (edgeAt.get(g.id) ?? -1) > cur);
       g.classList.toggle('now', S[cur].edges.includes(g.id));
     });
-    S[cur].show.filter(c => /_(val|grad|g\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
+    S[cur].show.filter(c => /_(val|grad|g\d+|adds\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
   } else all('.sec').forEach((box, i) => {
     const s = D.sections[i];
     box.classList.toggle('todo', s.first > cur);

@@ -112,15 +112,11 @@ class Drawing:
     def __init__(self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None) -> None:
         self.scene, self.theme, self.depth = scene, theme, depth
         self.cards = Cards(scene, theme)
-        self.sides = {card: _seats(card) if not scene.scalar else ([], []) for card in scene.cards if card.node}
-        self.side_of = {
-            socket.tail: side
-            for left, right in self.sides.values()
-            for side, sockets in (("left", left), ("right", right))
-            for socket in sockets
-        }
         self.folds = self._folds()
         self.keys = {card.key for card in scene.cards}
+        self.again = self._far()
+        self.sides = {card: self._seats(card) if not scene.scalar else ([], []) for card in scene.cards if card.node}
+        self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         title = title if title is not None else self._title()
         shape: dict[str, Any] = (
             {} if scene.scalar else {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
@@ -168,6 +164,8 @@ class Drawing:
             add(f"G = ∂{self.scene.end}/∂(this card)", self.theme.grad)
         if any(len(card.addends) > 1 for card in self.scene.cards):
             add("used more than once: one addend per use", self.theme.grad)
+        if self.again:
+            add("again = used far from its card, which has the sum", self.theme.muted)
         return parts
 
     def _alt(self, title: str) -> str:
@@ -236,16 +234,22 @@ class Drawing:
         left, right = self.sides[card]
         label = self.cards.scalar(card) if self.scene.scalar else self.cards.tensor(card, left, right)
         self._node(card, label)
+        for socket in card.sockets:
+            if socket in self.again:
+                self._once_more(socket, socket in left or socket in right)
         if left or right:
-            for socket in left:
-                self._node(socket.tail, self.cards.leaf(socket.tail, "left"))
-            for socket in right:
-                self._node(socket.tail, self.cards.leaf(socket.tail, "right"))
-            self.picture.same_rank([*(s.tail.key for s in left), card.key, *(s.tail.key for s in right)])
+            for side, sockets in (("left", left), ("right", right)):
+                for socket in sockets:
+                    if socket not in self.again:
+                        self._node(socket.tail, self.cards.leaf(socket.tail, side))
+            self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
+
+    def _once_more(self, socket: Socket, beside: bool = False) -> None:
+        self.picture.node(self._at(socket), self.cards.again(socket, beside), cls="card again")
 
     def _leaves(self) -> None:
         for card in self.scene.cards:
-            if card.node is None and card not in self.side_of and card not in self.folds:
+            if card.node is None and card not in self.beside and card not in self.folds:
                 self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
         if self.scene.scalar:
             for card in self.scene.cards:
@@ -256,7 +260,9 @@ class Drawing:
         spine = _spine(card)
         if spine is None or spine.tail.node is None or spine.tail in self.folds:
             return
-        beside = [s.tail.key for s in card.sockets if s.tail.node is None and len(s.tail.uses) == 1]
+        beside = [
+            self._at(s) for s in card.sockets if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1)
+        ]
         if beside and spine.tail.group is None:
             self.picture.same_rank([spine.tail.key, *beside])
 
@@ -269,6 +275,51 @@ class Drawing:
         key = _unused(identifier(name), self.keys)
         self.keys.add(key)
         return key
+
+    # ------------------------------------------------------------ uses far away
+
+    def _far(self) -> dict[Socket, str]:
+        """The uses far below the first one of a value, each with the key of a small card of its own.
+
+        Lines across the whole picture, as to the weights of a loop, are read by nobody, and laid out in minutes.
+        """
+        again: dict[Socket, str] = {}
+        rank: dict[Card, int] = {}  # each operation stands as low as what uses it lets it
+        for card in reversed(self.scene.cards):
+            rank[card] = min((rank[use.head] for use in card.uses), default=card.depth + 1) - 1
+        for card in self.scene.cards:
+            if len(card.uses) < 2 or card in self.folds:
+                continue
+            reach = style.FAR if len(card.uses) > style.ADDENDS else style.FAR_OF_FEW
+            near = min(rank[use.head] for use in card.uses) + reach
+            cards: dict[str, str] = {}  # a folded module has one for all its uses
+            for use in card.uses:
+                if rank[use.head] > near:
+                    head = self.folds.get(use.head, f"{use.head.key}_{use.index}")
+                    if head not in cards:
+                        cards[head] = self._fresh(f"{card.key}_at_{head}")
+                    again[use] = cards[head]
+        return again
+
+    def _at(self, socket: Socket) -> str:
+        """The key of the card that stands for the operand."""
+        return self.again.get(socket, socket.tail.key)
+
+    def _seats(self, card: Card) -> tuple[list[Socket], list[Socket]]:
+        """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
+        if len(card.sockets) > 3:
+            return [], []
+        spine = _spine(card)
+        free = [
+            s
+            for s in card.sockets
+            if s is not spine and (s in self.again or (s.tail.node is None and len(s.tail.uses) == 1))
+        ]
+        if len(free) == 1:
+            (one,) = free
+            matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
+            return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
+        return free[:1], free[1:2]
 
     # ------------------------------------------------------------ folded modules
 
@@ -339,6 +390,8 @@ class Drawing:
         )
         label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
         self.picture.node(key, label, cls="card module folded")
+        for socket in {self._at(socket): socket for socket in doors if socket in self.again}.values():
+            self._once_more(socket)
 
     def _also(self, cards: Sequence[Card]) -> str:
         """What else is to be said of operations that are folded."""
@@ -374,15 +427,16 @@ class Drawing:
         if tail in self.folds or head in self.folds:
             self._folded_edges(socket, forward, backward, drawn)
             return
+        at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
         if socket in left:
-            self.picture.edge(f"{tail.key}:v:e", f"{head.key}:f{i}:w", **forward)
+            self.picture.edge(f"{at}:v:e", f"{head.key}:f{i}:w", **forward)
             if drawn:
-                self.picture.edge(f"{tail.key}:g:e", f"{head.key}:b{i}:w", dir="back", arrowtail="vee", **backward)
+                self.picture.edge(f"{at}:g:e", f"{head.key}:b{i}:w", dir="back", arrowtail="vee", **backward)
             return
         if socket in right:  # written the other way round, which holds the leaf on the right
-            self.picture.edge(f"{head.key}:f{i}:e", f"{tail.key}:v:w", dir="back", **forward)
+            self.picture.edge(f"{head.key}:f{i}:e", f"{at}:v:w", dir="back", **forward)
             if drawn:
-                self.picture.edge(f"{head.key}:b{i}:e", f"{tail.key}:g:w", arrowhead="vee", **backward)
+                self.picture.edge(f"{head.key}:b{i}:e", f"{at}:g:w", arrowhead="vee", **backward)
             return
         spine = socket is _spine(head)
         inner = spine and tail.node is not None
@@ -391,12 +445,12 @@ class Drawing:
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
-        self.picture.edge(f"{tail.key}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
+        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if drawn:
             # The last of several operands has the right edge of the card to itself: there its gradient crosses nothing.
             last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
             self.picture.edge(
-                f"{tail.key}:{_landing(socket)}:s",
+                f"{at}:{landing}:s",
                 f"{head.key}:b{i}" if last else f"{head.key}:b{i}:n",
                 label=self._product(socket),
                 dir="back",
@@ -405,13 +459,13 @@ class Drawing:
             )
 
     def _folded_edges(self, socket: Socket, forward: Any, backward: Any, drawn: bool) -> None:
-        tail, head = (self.folds.get(card, card.key) for card in (socket.tail, socket.head))
+        tail, head = self.folds.get(socket.tail, self._at(socket)), self.folds.get(socket.head, socket.head.key)
         if tail == head:
             return
         door = self._doors(head).index(socket) if socket.head in self.folds else socket.index
         self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
         if drawn:
-            port = "g" if socket.tail in self.folds else _landing(socket)
+            port = "g" if socket.tail in self.folds or socket in self.again else _landing(socket)
             self.picture.edge(
                 f"{tail}:{port}:s", f"{head}:b{door}:n", dir="back", arrowtail="vee", weight=5, **backward
             )
@@ -451,19 +505,6 @@ def _spine(card: Card) -> Socket | None:
     if deepest is None or deepest.tail.node is not None:
         return deepest
     return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
-
-
-def _seats(card: Card) -> tuple[list[Socket], list[Socket]]:
-    """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
-    if len(card.sockets) > 3:
-        return [], []
-    spine = _spine(card)
-    free = [s for s in card.sockets if s is not spine and s.tail.node is None and len(s.tail.uses) == 1]
-    if len(free) == 1:
-        (one,) = free
-        matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
-        return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
-    return free[:1], free[1:2]
 
 
 def _landing(socket: Socket) -> str:

@@ -114,17 +114,17 @@ def _heading(figure: Figure, title: str, line: str, theme: style.Theme, left: fl
 
 
 def plot_history(history: Any, *, title: str = "Learning curves", theme: str | style.Theme = "light") -> Plot:
-    """Learning curves: one panel per quantity, the training series with discs, the held-out one with open squares.
+    """Learning curves: one panel per quantity, the training series with discs, that of validation with open squares.
 
     ``history`` maps names to one number per epoch (a mapping, or an object with such attributes, as `nn.fit` returns
     it). A name's last words say the quantity (``loss``, ``accuracy``, ``lr``, ...), ``val``, ``validation`` or ``test``
     in it that the data were held out. Missing numbers are nan or None; ``epoch``, if there, is the horizontal axis; a
-    learning rate that never changes is left out. The best held-out epoch is ringed and named.
+    learning rate that never changes is left out. The best epoch by it is ringed and named.
 
     Raises `DrawingError` when there is nothing to plot, or a series has another length.
 
     >>> plot_history({"loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
-    Plot('Learning curves: loss over 2 epochs, best held-out loss 0.7 at epoch 2')
+    Plot('Learning curves: loss over 2 epochs, best validation loss 0.7 at epoch 2')
     """
     colours = style.theme_named(theme)
     given = history if isinstance(history, Mapping) else getattr(history, "__dict__", None)
@@ -161,7 +161,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
             _curves(figure, i, quantity, epochs, series, colours) for i, (quantity, series) in enumerate(panels.items())
         ]
         held = any(_held_out(name) for series in panels.values() for name in series)
-        line = "disc = training     open square = held out     ring = best held out" if held else "disc = training"
+        line = "disc = training     open square = validation     ring = its best" if held else "disc = training"
         _heading(figure, title, line, colours)
     count = f"{len(epochs)} epoch{'s' if len(epochs) != 1 else ''}"
     best = "".join(f", {word}" for word in words if word)
@@ -186,7 +186,7 @@ def _curves(
     series: Mapping[str, np.ndarray],
     theme: style.Theme,
 ) -> str:
-    """One panel; returns the sentence about its best held-out epoch."""
+    """One panel; returns the sentence about its best validation epoch."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     width, height = figure.get_size_inches()
@@ -202,7 +202,7 @@ def _curves(
     _plain(axes, theme)
     axes.set_title(quantity, fontsize=style.NAME, fontweight="bold", color=theme.ink, loc="left")
     axes.set_xlabel("epoch", fontsize=style.CAPTION, color=theme.muted)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     share = quantity.rsplit(maxsplit=1)[-1] in ("accuracy", "error") and all(
         np.nanmin(xs) >= 0 and np.nanmax(xs) <= 1 for xs in series.values()
     )
@@ -234,7 +234,7 @@ def _curves(
             gid=f"series_{name}",
         )
         known = np.flatnonzero(np.isfinite(ys))
-        label = "held out" if held else "training" if len(series) > 1 else ""
+        label = "validation" if held else "training" if len(series) > 1 else ""
         ends.append((float(ys[known[-1]]), label, f"{say(ys[known[-1]])}", held))
         goal = GOALS.get(quantity.rsplit(maxsplit=1)[-1])
         if held and goal is not None:
@@ -242,7 +242,7 @@ def _curves(
             axes.plot(
                 epochs[at], ys[at], "o", markersize=11, markerfacecolor="none", color=theme.ink, clip_on=False, zorder=4
             )
-            sentence = f"best held-out {quantity} {say(ys[at])} at epoch {numbers.short(epochs[at])}"
+            sentence = f"best validation {quantity} {say(ys[at])} at epoch {numbers.short(epochs[at])}"
             best = f"best {say(ys[at])} at epoch {numbers.short(epochs[at])}"
             axes.set_title(best, loc="right", fontsize=style.CAPTION, color=theme.muted)
     _name_ends(axes, ends, theme)

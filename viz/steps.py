@@ -302,7 +302,11 @@ class Story:
         node = card.node
         assert node is not None
         names = []
+        passing = {node.op.args[0 if node.op.variadic else s.index] for s in card.sockets if s.passes}
+        wanted = {want for arg in passing for want in node.op.rules[arg][1]}
         for name in node.op.saves:
+            if name not in wanted:  # what no rule that will run asks for is not saved
+                continue
             if name == "out":
                 names.append(card.name)
             elif node.op.variadic:
@@ -436,7 +440,7 @@ class Story:
         whole, uses = of == 1, tail.addends
         if not whole:
             words += f" {self._used(tail)}: this is addend {nth} of {of}."
-        show = [f"a_{tail.key}_glab"]
+        show = [f"a_{tail.key}_glab", f"a_{head.key}_adds{socket.index}"]
         if len(uses) > 1:
             show.append(f"a_{tail.key}_g{min(uses.index(socket), len(addends(tail)))}")
         elif whole:

@@ -336,11 +336,13 @@ def test_data_that_cannot_be_had_is_refused(tmp_path, capsys, monkeypatch):
 
 def test_a_training_that_blows_up_says_so(tmp_path, capsys, monkeypatch):
     def fit(*_, **__):
-        raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller learning rate.")
+        raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller one, and so on.")
 
     monkeypatch.setattr(job, "fit", fit)
     assert run("digits", "--out", tmp_path) == 2
-    assert capsys.readouterr().err.endswith("The loss became nan in batch 3 of an epoch: try a smaller learning rate\n")
+    assert capsys.readouterr().err.endswith(
+        "The loss became nan in batch 3 of an epoch: give a smaller --lr. No results were written\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

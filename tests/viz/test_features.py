@@ -209,6 +209,10 @@ class TestRefusals:
         with pytest.raises(ValueError, match=sentence):
             feature_space(nn.MLP(sizes, seed=0), np.zeros((4, sizes[0])), [0, 1, 0, 1])
 
+    def test_a_network_for_other_inputs_is_told_of_the_shape_that_was_given(self):
+        with pytest.raises(ValueError, match=r"linear can't take x = .*\(40, 2\)"):
+            feature_space(nn.MLP([3, 2, 2], seed=0), X, LABELS)
+
     def test_another_kind_of_network(self):
         with pytest.raises(ValueError, match="a chain of linear layers with elementwise activations"):
             feature_space(lambda x: ag.sum(x * x, axis=0), X, LABELS)

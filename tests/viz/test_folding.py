@@ -337,3 +337,19 @@ def test_warnings_carry_the_number_that_triggered_them():
     warn(rows, seen)
     (caution,) = (c for row in rows for c in row.warnings)
     assert (caution.word, caution.number) == ("VANISHING", pytest.approx(0.002))
+
+
+def test_of_a_weight_that_all_blocks_share_each_says_what_it_adds():
+    layer = nn.Linear(3, 3, seed=0)
+    h = ag.Tensor(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), name="x")
+    for _ in range(6):
+        h = ag.tanh(layer(h))
+    y = ag.sum(h * h)
+    repeat, seen = the_repeat(y)
+    assert repeat.shares
+    nodes = [node for block in repeat.blocks for row in block for node in row.nodes if node.op.name == "linear"]
+    expected = [numbers.root_mean_square(seen.contributions[node][1]) for node in nodes]
+    assert repeat.sizes(seen) == expected
+    assert len(set(expected)) == len(expected)
+    assert "rms part of ∂L/∂W of block 1 to" in unescape(draw_modules(y).source)
+    assert not the_repeat(loss(4)[1])[0].shares

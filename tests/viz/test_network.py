@@ -203,6 +203,20 @@ class TestOtherNetworks:
         assert "TARGET 0.2500" in text
         assert "probability" not in text
 
+    @pytest.mark.parametrize(
+        ("model", "nearer"),
+        [
+            (nn.MLP([2, 3, 2], seed=0), True),  # sigmoids, and probabilities of what comes out
+            (nn.Linear(2, 2, seed=0), False),
+            (nn.Sequential(nn.Linear(2, 3, seed=0), nn.Linear(3, 2, seed=0)), False),
+            (nn.Sequential(nn.Linear(2, 3, seed=0), nn.Tanh(), nn.Linear(3, 2, seed=0)), False),
+        ],
+    )
+    def test_discs_are_nearer_1_only_where_1_is_the_end(self, model, nearer):
+        target = 1 if nearer else [0.25, 5.0]
+        text = words(draw_network(model, [0.5, -1.0], target))
+        assert ("darker is nearer 1" in text, "darker is larger" in text) == (nearer, not nearer)
+
     def test_a_class_with_sigmoid_outputs_is_compared_one_hot(self):
         picture = draw_network(lecture, [1.0, -1.0], 0)
         assert "L = 0.8336" in words(picture)

@@ -51,7 +51,7 @@ def derivative(say, name, *values, index=0, constants=(), **params):
         ("asin", (0.5,), 0, "1 / √(1 - x²)"),
         ("sign", (2,), 0, "0"),
         ("maximum", (2, 3), 0, "0.5 if y ≥ x else 1 if x ≥ y else 0"),
-        ("softplus", (2,), 0, "σ(x)"),
+        ("softplus", (2,), 0, "exp(-log(1 + exp(-x)))"),
     ],
 )
 def test_a_rule_writes_its_own_derivative(say, name, values, index, expected):
@@ -117,8 +117,65 @@ class TestTensors:
         out = tensors.symbol("z1", rng.random((4, 2)))
         assert tensors.pull(linear, 1, [x, w, b], out, {}, g).tex == r"\bar{z}_1^{T} \, x"
 
+    @pytest.mark.parametrize(
+        ("name", "index", "shapes", "g", "expected"),
+        [
+            ("matmul", 0, [(2, 3), (3,)], (2,), "G·yᵀ"),  # a column times a row
+            ("matmul", 1, [(2,), (2, 3)], (3,), "x·Gᵀ"),
+            ("matmul", 1, [(2, 3), (3,)], (2,), "xᵀ·G"),
+        ],
+    )
+    def test_a_vector_times_a_vector_is_a_matrix(self, tensors, name, index, shapes, g, expected):
+        part = self.pull(tensors, name, index, shapes, g)
+        assert (part.text, part.shape) == (expected, shapes[index])
+        assert part.tex == expected.replace("·", r" \, ").replace("ᵀ", "^{T}")
+
+    def test_a_constant_keeps_its_shape_where_the_shape_matters(self, tensors):
+        x, w, b = (tensors.symbol(n, np.ones(s)) for n, s in (("x", (2, 3)), ("W", (3, 4)), ("b", (3,))))
+        threes = tensors.lift(3.0) * tensors.ones_like(tensors.symbol("t", np.ones((2, 4))))
+        product = tensors.matmul(threes, w.T)
+        assert product.text == "3·ones(2, 4)·Wᵀ"
+        assert product.tex == r"3 \, \mathbf{1}_{2 \times 4} \, W^{T}"
+        assert tensors.matmul(tensors.zeros_like(threes), w.T).text == "0"
+        assert (tensors.ones_like(x) * b).text == "ones(2, 3) × b"
+        assert (tensors.ones_like(x) / b).text == "ones(2, 3) / b"
+        assert (tensors.ones_like(x) * x).text == "x"
+        assert (tensors.ones_like(x) * tensors.symbol("s", np.float64(2.0))).text == "s"
+
+    def test_a_condition_that_is_known_chooses(self, say):
+        x = say.symbol("x", np.float64(2.0))
+        assert (say.where(True, x, 1.0).text, say.where(False, x, 1.0).text) == ("x", "1")
+        y = say.symbol("y", np.float64(2.0))
+        g, out = say.symbol("G", np.float64(1.0)), say.symbol("out", np.float64(100.0))
+        assert say.pull(ag.OPS["power"], 1, [10, y], out, {}, g).text == "G·log(10)·out"
+
 
 class TestForward:
+    @pytest.mark.parametrize(
+        ("name", "params", "text", "tex"),
+        [
+            ("roll", {"shift": 1, "axis": 0}, "roll(x, shift=1, axis=0)", "roll"),
+            ("softmax", {"axis": 0}, "softmax(x, axis=0)", "softmax"),
+            ("softmax", {"axis": -1}, "softmax(x)", None),
+            ("sum", {"axis": 0}, "sum(x, axis=0)", "sum"),
+            ("sum", {"axis": None, "keepdims": True}, "sum(x)", None),
+            ("logsumexp", {"axis": 0}, "log Σ exp(x, axis=0)", "logsumexp"),
+            ("leaky_relu", {"slope": 0.2}, "leaky relu(x, slope=0.2)", None),
+            ("vector_norm", {"ord": 1}, "vector_norm(x, ord=1)", None),
+        ],
+    )
+    def test_parameters_that_are_not_the_usual_ones_are_told(self, tensors, name, params, text, tex):
+        op = ag.OPS[name]
+        written = tensors.apply(op, [tensors.symbol("x", np.ones((2, 3)))], {**op.params, **params})
+        assert written.text == text
+        told = "".join(rf", \mathrm{{{p}}}={v}" for p, v in params.items())
+        assert (written.tex == rf"\operatorname{{{tex}}}(x{told})") if tex else r"\mathrm" not in written.tex
+
+    def test_axes_are_those_of_the_shape_that_is_written(self, tensors):
+        x = tensors.symbol("x", np.ones(6))
+        assert tensors.sum(tensors.reshape(x, shape=(3, 2)), axis=1).text == "sum(x as (3, 2), axis=1)"
+        assert tensors.sum(tensors.reshape(x, shape=(3, 2))).text == "sum(x)"
+
     def test_names_and_constants(self, say):
         w, x = say.symbol("w"), say.symbol("x")
         multiply, clip = ag.OPS["multiply"], ag.OPS["clip"]
@@ -212,7 +269,7 @@ def test_symbols_answer_what_a_rule_may_ask(tensors):
     assert x.T.text == x.mT.text == "xᵀ"
     assert x.T.T.text == "x"
     assert [row.text for row in x] == ["x[0]", "x[1]"]
-    assert x.sum(axis=0).text == "sum(x)"
+    assert x.sum(axis=0).text == "sum(x, axis=0)"
     assert (np.ones(3, dtype=np.float32) * x).shape == (2, 3)
     assert not hasattr(x, "requires_grad")
     assert int(tensors.symbol("n", np.int64(3))) == 3

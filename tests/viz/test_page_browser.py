@@ -213,6 +213,39 @@ def test_hovering_links_forward_and_backward(page, tmp_path):
     assert seen["focus"] == ["track f L", "track b L", "track b a2"]
 
 
+def test_a_sum_boxes_the_factors_that_stand_in_it(tmp_path):
+    x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], name="x")
+    b = ag.Tensor([5.0, 6.0], requires_grad=True, name="b")
+    seen = browse(
+        step_through(ag.sum((x * b) ** 2)),
+        tmp_path,
+        """
+        hover([...document.querySelectorAll('.mat')].at(-1).querySelector('td[data-j="1"]'));
+        seen.hot = [...document.querySelectorAll('td.hot')].map(e => e.textContent); seen.sum = text('#expand');
+        """,
+        "#step=7",
+    )
+    assert seen["sum"] == "24 × 2 + 48 × 4 = 240"
+    assert seen["hot"] == ["24", "48", "2", "4", "240"]
+
+
+def test_what_a_far_use_adds_is_hidden_until_its_step(tmp_path):
+    h, w = ag.Tensor(0.5, name="h0"), ag.Tensor(0.9, requires_grad=True, name="w")
+    for _ in range(5):
+        h = ag.sin(h * w)
+    seen = browse(
+        step_through(h),
+        tmp_path,
+        """
+        const small = document.getElementById('a_t9_adds1'), at = () => small.classList.contains('todo');
+        seen.before = at(); key('b');
+        for (let i = 0; i < 3; i++) key('ArrowRight');
+        seen.title = text('h2'); seen.after = at();
+        """,
+    )
+    assert (seen["before"], seen["title"], seen["after"]) == (True, "Multiply t9 sends its gradient to w", False)
+
+
 def test_an_entry_of_the_result_shows_its_factors(page, tmp_path):
     seen = browse(
         page,

@@ -44,13 +44,21 @@ class TestHistory:
         lines = series(plot_history(HISTORY).figure.axes[0])
         assert lines["series_loss"].get_marker() == "o"
         assert lines["series_validation_loss"].get_marker() == "s"
-        assert {"training\n0.4", "held out\n0.9"} <= set(texts(plot_history(HISTORY)))
+        assert {"training\n0.4", "validation\n0.9"} <= set(texts(plot_history(HISTORY)))
 
     def test_the_best_epoch_is_the_lowest_loss_and_the_highest_accuracy(self):
         plot = plot_history(HISTORY)
         assert plot.figure.axes[0].get_title(loc="right") == "best 0.7 at epoch 2"
         assert plot.figure.axes[1].get_title(loc="right") == "best 80.00 % at epoch 2"
-        assert "best held-out loss 0.7 at epoch 2" in plot.description
+        assert "best validation loss 0.7 at epoch 2" in plot.description
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3, 40])
+    def test_epochs_are_whole_numbers(self, epochs):
+        (axes,) = plot_history({"loss": [1.0] * epochs}).figure.axes
+        low, high = axes.get_xlim()
+        ticks = [x for x in axes.get_xticks() if low <= x <= high]
+        assert ticks
+        assert all(x == int(x) for x in ticks)
 
     def test_missing_numbers_are_gaps(self):
         plot = plot_history({"loss": [1.0, 0.5, 0.25], "validation_loss": [None, 0.8, float("nan")]})

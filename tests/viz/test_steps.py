@@ -164,6 +164,24 @@ def test_words_say_what_broadcasting_did_and_what_is_kept():
     assert told.forward[0].words == "Elementwise product. Kept for the way back: x and b."
 
 
+def test_only_what_a_rule_will_ask_for_is_kept():
+    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="x")
+    product = w * x
+    assert [saved is None for saved in product.node.saved] == [True, False]
+    assert story(product).forward[0].words == "Elementwise product. Kept for the way back: x."
+
+
+def test_a_vector_times_a_vector_is_told_as_the_matrix_product_that_it_is():
+    W = ag.Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True, name="W")
+    h = ag.Tensor([7.0, 8.0, 9.0], name="h")
+    told = story(ag.sum((W @ h) ** 2))
+    step = told.backward[-1]
+    assert (step.form, step.link) == ("∂L/∂W = G·hᵀ", "mm")
+    g, row, result = matrices(told, step)
+    assert (g.shape, row.shape) == ((2, 1), (1, 3))
+    np.testing.assert_allclose(g @ row, result)
+
+
 def test_large_arrays_have_their_largest_entry_written_out():
     random = np.random.default_rng(0)
     x = ag.Tensor(random.standard_normal((30, 20)), name="x")
