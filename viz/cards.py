@@ -534,12 +534,12 @@ class Cards:
             )
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
-    def again(self, socket: Socket, beside: bool = False) -> str:
-        """The small card of a value that is used far below its own, and what this use adds to its gradient.
+    def again(self, uses: Sequence[Socket], beside: bool = False) -> str:
+        """The small card of a value that is used far below its own, and what is added to its gradient there.
 
         ``beside``: it stands beside the operation, not above it.
         """
-        card, muted = socket.tail, self.theme.muted
+        card, muted = uses[0].tail, self.theme.muted
         value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"  {numbers.shape(card.shape)}"
         name = text(clipped(card.name), style.CELL, self.theme.ink, bold=True)
         cells = [
@@ -552,12 +552,15 @@ class Cards:
                 title=f"{card.name} = {numbers.full(card.value)}",
             ),
         ]
-        part = socket.contribution
-        if socket.passes and part is not None:
+        parts = [use.contribution for use in uses if use.passes and use.contribution is not None]
+        if parts:
+            part = np.asarray(sum(parts[1:], start=parts[0]))
             size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
-            said = text(f"adds {size}{' ?' if socket.doubted else ''}", style.CAPTION, self.theme.grad, italic=True)
-            title = f"{socket.head.name} adds {numbers.full(part)} to {self.by(card)}"
-            cells.append(cell(said, port="g", align="LEFT", id=f"{socket.head.key}_adds{socket.index}", title=title))
+            doubt = " ?" if any(use.doubted for use in uses) else ""
+            said = text(f"adds {size}{doubt}", style.CAPTION, self.theme.grad, italic=True)
+            title = f"{', '.join(use.head.name for use in uses)} adds {numbers.full(part)} to {self.by(card)}"
+            identity = f"{uses[0].head.key}_adds{uses[0].index}"
+            cells.append(cell(said, port="g", align="LEFT", id=identity, title=title))
         frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}
         return table(*(map(row, cells) if beside else [row(*cells)]), **frame)
 

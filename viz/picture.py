@@ -236,7 +236,7 @@ class Drawing:
         self._node(card, label)
         for socket in card.sockets:
             if socket in self.again:
-                self._once_more(socket, socket in left or socket in right)
+                self._once_more([socket], socket in left or socket in right)
         if left or right:
             for side, sockets in (("left", left), ("right", right)):
                 for socket in sockets:
@@ -244,8 +244,8 @@ class Drawing:
                         self._node(socket.tail, self.cards.leaf(socket.tail, side))
             self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
 
-    def _once_more(self, socket: Socket, beside: bool = False) -> None:
-        self.picture.node(self._at(socket), self.cards.again(socket, beside), cls="card again")
+    def _once_more(self, uses: Sequence[Socket], beside: bool = False) -> None:
+        self.picture.node(self._at(uses[0]), self.cards.again(uses, beside), cls="card again")
 
     def _leaves(self) -> None:
         for card in self.scene.cards:
@@ -390,8 +390,9 @@ class Drawing:
         )
         label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
         self.picture.node(key, label, cls="card module folded")
-        for socket in {self._at(socket): socket for socket in doors if socket in self.again}.values():
-            self._once_more(socket)
+        far = [socket for socket in doors if socket in self.again]
+        for at in dict.fromkeys(map(self._at, far)):
+            self._once_more([socket for socket in far if self._at(socket) == at])
 
     def _also(self, cards: Sequence[Card]) -> str:
         """What else is to be said of operations that are folded."""

@@ -260,6 +260,12 @@ class TestUsesFarAway:
         assert len(small) == len(set(small)) == 5
         heads = {edge(picture, i)[1].split(":")[0] for i in edges(picture, "f") if i.startswith("f_scale")}
         assert len(heads) == 6
+        last = re.search(r"adds (\S+)", words(node(picture, small[-1])))[1]
+        before = h
+        for cell in net[:5]:
+            before = cell(before)
+        before = before.detach()  # the last module alone
+        assert float(last) == pytest.approx(ag.gradients(net[5](before), scale).item(), rel=1e-3)
 
 
 class TestTensorCard:
