@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from viz import marks, numbers, style
+from viz.names import INPUT, LOSS, OP, PARAM
 from viz.notation import Notation
 from viz.render import cell, clipped, row, table, text, text_width
-from viz.scene import INPUT, LOSS, OP, PARAM, Card, Scene, Socket
+from viz.scene import Card, Scene, Socket
 from viz.style import Theme
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}

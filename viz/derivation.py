@@ -28,9 +28,10 @@ from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from viz import numbers as digits
 from viz.given import DrawingError, recorded
+from viz.names import PARAM
 from viz.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.render import clipped, write_whole
-from viz.scene import PARAM, Card, Scene, Socket
+from viz.scene import Card, Scene, Socket
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 LARGEST = 3

@@ -17,7 +17,7 @@ from autograd.compiler import Program
 from autograd.given import refused
 from viz import numbers, style
 from viz.evaluate import Evaluation, evaluate
-from viz.given import named, recorded
+from viz.given import recorded
 from viz.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
 from viz.passes import draw_passes
 from viz.program import programs
@@ -100,8 +100,7 @@ def diff(
         return draw_passes(found[0], found[1], style.theme_named(theme), labels, title)
     assert not isinstance(a, Program)
     assert not isinstance(b, Program)
-    given = {id(t.node or t): name for name, t in named(names).items() if isinstance(t, ag.Tensor)}
-    sides = (_Side.of(a, given, depth), _Side.of(b, given, depth))
+    sides = (_Side.of(a, names, depth), _Side.of(b, names, depth))
     return _Diff(sides, labels, style.theme_named(theme)).draw(title)
 
 
@@ -118,7 +117,7 @@ class _Side:
     end: str  # what is differentiated
 
     @classmethod
-    def of(cls, y: ag.Tensor | Evaluation, names: Mapping[int, str], depth: int | None) -> _Side:
+    def of(cls, y: ag.Tensor | Evaluation, names: Mapping[str, Any] | None, depth: int | None) -> _Side:
         if not isinstance(y, Evaluation):
             y = evaluate(recorded(y, "compare"))
         rows, links = rows_of(y.graph, names, depth)

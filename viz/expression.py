@@ -32,7 +32,7 @@ import numpy as np
 import autograd as ag
 from autograd.errors import AutogradError
 from autograd.op import REQUIRED
-from viz.rows import LOSSES
+from viz.names import LOSSES
 
 LENGTH = 4_000  # characters of an expression
 VALUE_LENGTH = 100_000  # characters of a value

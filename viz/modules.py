@@ -20,10 +20,11 @@ from autograd.given import refused, whole
 from viz import marks, numbers, style
 from viz.evaluate import Evaluation, evaluate
 from viz.folding import Repeat, folded
-from viz.given import DrawingError, named, recorded
+from viz.given import DrawingError, recorded
+from viz.names import ACTIVATIONS, LOSSES
 from viz.render import Picture, cell, clipped, table, text
 from viz.render import row as row_
-from viz.rows import ACTIVATIONS, LOSSES, Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
+from viz.rows import Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
 from viz.style import Theme
 
 ROWS = 40  # more are folded:
@@ -68,8 +69,7 @@ def draw_modules(
         raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
     seen = evaluate(ys, gradients)
-    given = {id(t.node or t): name for name, t in named(names).items() if isinstance(t, ag.Tensor)}
-    rows, links = rows_of(seen.graph, given, depth)
+    rows, links = rows_of(seen.graph, names, depth)
     warn(rows, seen)
     batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
     if len(batch) > 1 and not 0 <= whole(example, "example", 0) < batch[0]:

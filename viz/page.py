@@ -19,9 +19,10 @@ from autograd.given import as_path, check_instance
 from viz import numbers, style
 from viz.evaluate import host
 from viz.given import DrawingError, members, named
+from viz.names import LOSS, PARAM
 from viz.picture import draw_graph
 from viz.render import Picture, RenderError, clipped, write_whole
-from viz.scene import LOSS, PARAM, Card, Scene
+from viz.scene import Card, Scene
 from viz.steps import Section, Step, Story
 from viz.style import Theme
 

@@ -14,12 +14,13 @@ import autograd as ag
 from autograd.compiler import Program
 from viz import numbers, style
 from viz.cards import Cards, addends
-from viz.given import DrawingError, named, recorded
+from viz.given import DrawingError, recorded
 from viz.modules import check_depth, draw_modules
+from viz.names import INPUT, LOSS, PARAM, TARGET
 from viz.program import draw_program, programs
 from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.rows import opened
-from viz.scene import INPUT, LOSS, PARAM, TARGET, Card, Scene, Socket, computes_gradients
+from viz.scene import Card, Scene, Socket, computes_gradients
 from viz.style import Theme
 from viz.tape import draw_tape
 
@@ -89,9 +90,8 @@ def draw_graph(
     if view == "modules" or (view == "auto" and _is_large(ys)):
         if len(ys) != 1:
             raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
-        given = {name: value for name, value in named(names).items() if isinstance(value, ag.Tensor)}
         wanted = computes_gradients(ys, gradients)
-        return draw_modules(ys[0], names=given, title=title, theme=colours, gradients=wanted, depth=depth)
+        return draw_modules(ys[0], names=names, title=title, theme=colours, gradients=wanted, depth=depth)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
     return Drawing(scene, colours, title, depth).picture
 

@@ -17,7 +17,8 @@ import autograd as ag
 from autograd.graph import Node
 from viz import numbers
 from viz.evaluate import Evaluation, host
-from viz.render import clipped, identifier
+from viz.names import LOSSES, Names, fresh
+from viz.render import identifier
 
 GRID = (-8.0, 8.0, 1601)  # where the steepest slope of an activation is looked for
 
@@ -29,12 +30,6 @@ NEAR = 0.02  # of a limit
 LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 DEAD = 0.5  # of the units of a ReLU
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
-LOSSES = {
-    "cross_entropy": "softmax + log loss",
-    "binary_cross_entropy_with_logits": "sigmoid + log loss",
-    "squared_error": "squared difference",
-}
 TITLES = {
     "relu": "ReLU",
     "leaky_relu": "Leaky ReLU",
@@ -108,30 +103,6 @@ class Link:
 # ---------------------------------------------------------------- from nodes to rows
 
 
-class _Names:
-    """Names that one graph gives: each is handed out once."""
-
-    def __init__(self) -> None:
-        self.taken: set[str] = set()
-        self.counts: dict[str, int] = {}
-
-    def counted(self, letter: str) -> str:
-        """The letter with the next number that is free; `fresh` hands it out."""
-        n = self.counts.get(letter, 1)
-        while f"{letter}{n}" in self.taken:
-            n += 1
-        self.counts[letter] = n
-        return f"{letter}{n}"
-
-    def fresh(self, name: str) -> str:
-        n, tried = 1, name
-        while tried in self.taken:
-            n += 1
-            tried = f"{name}_{n}"
-        self.taken.add(tried)
-        return tried
-
-
 def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple[str, str], ...]:
     """As much of a scope as is opened: the model, whose path is empty, and ``depth`` modules within it.
 
@@ -144,55 +115,49 @@ def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple
 
 
 def rows_of(
-    graph: ag.Graph, names: Mapping[int, str] | None = None, depth: int | None = None
+    graph: ag.Graph, names: Mapping[str, Any] | None = None, depth: int | None = None
 ) -> tuple[list[Row], list[Link]]:
     """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
 
-    ``names`` gives places and leaves other names, by their id. ``depth``: how deep modules are opened, None for all the
+    ``names``: what to call Tensors. ``depth``: how deep modules are opened, None for all the
     way; 1 gives one row for each module that is a direct part of the model, 0 one for the model.
     """
-    given = names or {}
+    called = Names(graph, names)
     groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
     titles = [module[-1][1] if module else _op_title(nodes[-1]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
-    keys, letters = _Names(), _Names()
+    keys: set[str] = set()
     rows: list[Row] = []
     links: list[Link] = []
     home: dict[int, Row] = {}  # of every place, by its id: a constant has no other identity
-    shown: dict[int, str] = {}
+    shown: set[int] = set()
     users = _users(graph)
-    layers = inputs = 0
+
+    def row(title: str, place: Any, **known: Any) -> Row:
+        key = fresh(identifier(title), keys)
+        keys.add(key)
+        return Row(key, title, called[place].shown, place, **known)
 
     for (module, nodes), title in zip(groups, titles, strict=True):
         uses = [use for node in nodes for use in _uses(node)]
         for place, role in uses:
             if role == "input" and id(place) not in home:
-                inputs += 1
-                name = _named(place, given) or ("x" if inputs == 1 else f"x{inputs}")
-                home[id(place)] = Row(keys.fresh(identifier(name)), name, letters.fresh(name), place)
+                home[id(place)] = row(called[place].shown, place)
                 rows.append(home[id(place)])
         seen[title] += 1
         numbered = f"{title} {seen[title]}" if often[title] > 1 else title
         trained = {id(place): place for place, role in uses if role == "parameter"}
-        first = layers + 1
-        layers += max(_weights_of(nodes, shown), any(key not in shown for key in trained))
-        parameters = []
-        for key, tensor in trained.items():
-            shared = key in shown
-            shown.setdefault(key, given.get(key) or _parameter_name(tensor, nodes, first))
-            parameters.append(Parameter(tensor, shown[key], shared))
-        here = Row(
-            key=keys.fresh(identifier(numbered)),
-            title=numbered,
-            letter="",
-            place=_output(nodes, graph, users),
+        parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
+        shown |= trained.keys()
+        here = row(
+            numbered,
+            _output(nodes, graph, users),
             nodes=tuple(nodes),
             path=module[-1][0] if module else None,
             label=title,
             scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
         )
-        here.letter = letters.fresh(_named(here.place, given) or _letter(here, graph, layers, letters))
         rows.append(here)
         home.update((id(node), here) for node in nodes)
         sources = {id(place): place for place, _ in uses if home.get(id(place), here) is not here}
@@ -257,43 +222,6 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
 
 def _op_title(node: Node) -> str:
     return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
-
-
-def _named(place: Any, names: Mapping[int, str]) -> str | None:
-    return names.get(id(place)) or getattr(place, "name", None)
-
-
-def _weights(nodes: list[Node]) -> list[Any]:
-    """The weights of the linear layers among the nodes, each once; a weight that is computed is none."""
-    weights = (node.inputs[1] for node in nodes if node.op.name == "linear")
-    return list({id(weight): weight for weight in weights if not isinstance(weight, Node)}.values())
-
-
-def _weights_of(nodes: list[Node], shown: Mapping[int, str]) -> int:
-    """How many weights of linear layers are new here."""
-    return sum(id(weight) not in shown for weight in _weights(nodes))
-
-
-def _parameter_name(tensor: Any, nodes: list[Node], layer: int) -> str:
-    """`W2` and `b2` in the second linear layer; ``layer`` is the number of the first one among the nodes."""
-    weights = _weights(nodes)
-    for node in nodes:
-        if node.op.name == "linear":
-            number = layer + next((i for i, weight in enumerate(weights) if weight is node.inputs[1]), 0)
-            for arg, letter in (("weight", "W"), ("bias", "b")):
-                if node.inputs[node.op.args.index(arg)] is tensor:
-                    return f"{letter}{number}"
-    return clipped(tensor.name, 12) if tensor.name else f"θ{layer}"
-
-
-def _letter(here: Row, graph: ag.Graph, layer: int, letters: _Names) -> str:
-    if any(here.place is output for output in graph.outputs) and here.place.shape == ():
-        return "L"
-    if here.parameters:
-        return f"z{layer}"
-    if here.op in ACTIVATIONS and layer and f"a{layer}" not in letters.taken:
-        return f"a{layer}"
-    return letters.counted("h")
 
 
 def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:

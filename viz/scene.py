@@ -14,30 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node, place_of
+from autograd.graph import Node
 from viz import numbers
 from viz.evaluate import Evaluation, evaluate
-from viz.given import DrawingError, members, named, numbers_of, recorded
+from viz.given import DrawingError, numbers_of, recorded
+from viz.names import PARAM, Constant, Names
 from viz.notation import Notation, Symbol
-from viz.render import identifier
-from viz.rows import ACTIVATIONS, LOSSES
 
 if TYPE_CHECKING:
     from autograd.testing import NodeCheck
-
-PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
-
-
-@dataclass(eq=False)
-class Constant:
-    """An array that stands in the graph as it was given: a leaf without gradient."""
-
-    data: Any
-
-    op = None
-    inputs: tuple[Any, ...] = ()
-    scope = None
-    name = None
 
 
 @dataclass(eq=False)
@@ -192,33 +177,21 @@ class Scene:
             self.seen, self.seeded = _evaluated(ys, gradients)
         graph = self.seen.graph
         self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
-        self._shown_as = {INPUT: _places(members(inputs, "inputs")), TARGET: _places(members(targets, "targets"))}
-        self._constants: dict[int, Constant] = {}
-        places = list(self._ordered(graph))
+        self.names = Names(graph, names, inputs, targets)
         self.cards: list[Card] = []
         self._by_place: dict[Any, Card] = {}
-        naming = _Naming(self, places, named(names))
-        for place in places:
-            self._add(place, naming)
+        for place in self.names.places:
+            self._add(place)
         self.scalar = all(card.shape == () for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
         self.groups = _groups(self.cards)
 
-    def _ordered(self, graph: ag.Graph) -> Iterable[Any]:
-        """The places of the graph, an array given as a constant before its first use."""
-        for place in graph.nodes:
-            for given in place.inputs:
-                if _is_array(given) and id(given) not in self._constants:
-                    self._constants[id(given)] = Constant(given)
-                    yield self._constants[id(given)]
-            yield place
-
-    def _add(self, place: Any, naming: _Naming) -> None:
+    def _add(self, place: Any) -> None:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
-        key, name, path = naming.of(place)
+        name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        card = Card(place, key, name, naming.roles[place], value, gradient, path)
+        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
         self.cards.append(card)
         self._by_place[place] = card
         seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]
@@ -230,9 +203,8 @@ class Scene:
 
     def card(self, given: Any) -> Card | None:
         """The card of what stands in a node's inputs; None for a number, which has none."""
-        if _is_array(given):
-            return self._by_place[self._constants[id(given)]]
-        return self._by_place.get(given) if hasattr(given, "requires_grad") else None
+        place = self.names.place(given)
+        return None if place is None else self._by_place.get(place)
 
     @cached_property
     def end(self) -> str:
@@ -314,184 +286,10 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
     return evaluate(ys, True, seeds), True
 
 
-def _is_array(given: Any) -> bool:
-    """An array that stands in the graph as a constant; a number, also as an array without axes, does not count."""
-    return not hasattr(given, "requires_grad") and bool(getattr(given, "shape", ()))
-
-
-def _places(tensors: Sequence[Any]) -> set[int]:
-    return {id(t) for t in tensors} | {id(place_of(t)) for t in tensors}
-
-
-def _identity(place: Any) -> int:
-    """What tells a place of the graph from others, for whoever holds the Tensor or the array."""
-    return id(place.data if isinstance(place, Constant) else place)
-
-
 def _mark(which: int, often: int, operands: int) -> str:
     if often == 1:
         return ""
     return ("(left)", "(right)")[which] if operands == 2 else f"({which + 1})"
-
-
-# ---------------------------------------------------------------- names and roles
-
-
-class _Naming:
-    """What each place is called and which role it plays: as the user says, else by role and order."""
-
-    def __init__(self, scene: Scene, places: list[Any], names: Mapping[str, Any]) -> None:
-        self.places = places
-        self.ends = scene.ends
-        self.users: dict[Any, list[tuple[Node, int]]] = {}
-        for node in places:
-            for i, given in enumerate(node.inputs):
-                source = scene._constants.get(id(given), given)
-                if hasattr(source, "op"):
-                    self.users.setdefault(source, []).append((node, i))
-        self.roles = {place: self._role(place, scene._shown_as) for place in places}
-        self.layers = self._layers()
-        self.keys: set[str] = set()
-        said: dict[int, str] = {}
-        for word, value in names.items():
-            if isinstance(value, ag.Tensor) or _is_array(value):
-                said.setdefault(id(place_of(value)), word)
-        wished = {place: said.get(_identity(place)) or self._own(place) for place in places}
-        self.given = {place: wish for place, wish in wished.items() if wish}
-        # A name that was given is kept; those made here go round it.
-        self.taken = set(self.given.values())
-        self.used: set[str] = set()
-        self.counts: dict[str, int] = {}  # the number that was last given behind a letter
-
-    def _own(self, place: Any) -> str | None:
-        name = place.name
-        return None if name is None or self._short(place) else str(name)
-
-    # roles
-
-    def _role(self, place: Any, shown_as: Mapping[str, set[int]]) -> str:
-        for role, places in shown_as.items():
-            if _identity(place) in places and place.op is None:
-                return role
-        if place.op is not None:
-            return LOSS if place in self.ends and len(self.ends) == 1 and _size(place.shape) == 1 else OP
-        if getattr(place, "requires_grad", False):
-            return PARAM
-        return TARGET if self._is_target(place) else INPUT
-
-    def _is_target(self, place: Any) -> bool:
-        """What a loss compares with, or what the last difference before the end is taken to."""
-        users = self.users.get(place, [])
-        return bool(users) and all(
-            i == 1 and (node.op.name in LOSSES or (node.op.name == "subtract" and self._leads_out(node)))
-            for node, i in users
-        )
-
-    def _leads_out(self, node: Node) -> bool:
-        """Whether nothing but functions of this one value come between it and the only output."""
-        while node not in self.ends:
-            users = {user for user, _ in self.users.get(node, [])}
-            if len(users) != 1:
-                return False
-            (node,) = users
-            if sum(hasattr(given, "op") for given in node.inputs) > 1:
-                return False
-        return len(self.ends) == 1
-
-    # names
-
-    def _layers(self) -> dict[Node, int]:
-        """The nodes that end a layer's sum of products, numbered: the product, or the sum with its bias."""
-        layers: dict[Node, int] = {}
-        for node in self.places:
-            if node.op is not None and node.op.name in ("linear", "matmul"):
-                end = self._with_bias(node) if node.op.name == "matmul" else node
-                layers[end] = len(layers) + 1
-        return layers
-
-    def _with_bias(self, node: Node) -> Node:
-        users = self.users.get(node, [])
-        if len(users) == 1 and users[0][0].op.name == "add":
-            (user, i) = users[0]
-            other = user.inputs[1 - i]
-            if isinstance(other, ag.Tensor) and other.requires_grad:
-                return user
-        return node
-
-    def _short(self, place: Any) -> str | None:
-        """The short name of a parameter that its module has named by its path: W1, b1, or the path's last part."""
-        name = place.name
-        if not isinstance(place, ag.Tensor) or name is None:
-            return None
-        node, i = self.users.get(place, [(None, 0)])[0]
-        path = node.scope[-1][0] if node is not None and node.scope else ""
-        if node is None or "." not in name or name.rpartition(".")[0] != path:
-            return None
-        letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name == "linear" else None
-        return f"{letter}{self.layers[node]}" if letter else str(name.rpartition(".")[2])
-
-    def of(self, place: Any) -> tuple[str, str, str | None]:
-        """The key in DOT, the name shown and, where that is not it, the path in the module."""
-        short: str | None = None
-        given = self.given.get(place)
-        if given is not None:
-            name = _fresh(given, self.used)
-        else:
-            short = self._short(place)
-            name = _fresh(short or self._made(place), self.taken)
-        self.taken.add(name)
-        self.used.add(name)
-        key = _fresh(identifier(name), self.keys)
-        self.keys.add(key)
-        return key, name, place.name if short else None
-
-    def _made(self, place: Any) -> str:
-        role = self.roles[place]
-        if role == LOSS:
-            return "L"
-        if role == TARGET:
-            return self._counted("y", first="y")
-        if role == INPUT:
-            truth = getattr(getattr(place, "data", None), "dtype", None)
-            word = "mask" if getattr(truth, "kind", "") == "b" else "x"
-            return self._counted(word, first=word)
-        if role == PARAM:
-            node, i = self.users.get(place, [(None, 0)])[0]
-            if node is not None and node.op.name == "linear" and i:
-                return f"{'Wb'[i - 1]}{self.layers[node]}"
-            if node is not None and node.op.name == "matmul" and len(place.shape) > 1:
-                return f"W{self.layers[self._with_bias(node)]}"
-            return self._counted("θ")
-        if place in self.layers:
-            return f"z{self.layers[place]}"
-        if place in self.ends and len(self.ends) > 1:
-            return self._counted("L" if _size(place.shape) == 1 else "out")
-        if place.op.name in ACTIVATIONS:
-            below = place.inputs[0]
-            return f"a{self.layers[below]}" if below in self.layers else self._counted("a")
-        return self._counted("t")
-
-    def _counted(self, letter: str, first: str = "") -> str:
-        n = self.counts.get(letter, 1)
-        while (name := first if n == 1 and first else f"{letter}{n}") in self.taken:
-            n += 1
-        self.counts[letter] = n
-        return name
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    n, tried = 1, name
-    while tried in taken:
-        n += 1
-        tried = f"{name}_{n}"
-    return tried
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 # ---------------------------------------------------------------- modules

@@ -23,9 +23,10 @@ import autograd as ag
 from autograd.testing import NodeCheck
 from viz import numbers, style
 from viz.cards import addends
+from viz.names import OP
 from viz.notation import Symbol
 from viz.rows import TITLES
-from viz.scene import OP, Card, Scene, Socket
+from viz.scene import Card, Scene, Socket
 
 ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS

@@ -15,8 +15,9 @@ import numpy as np
 
 from viz import numbers, style
 from viz.cards import FORMULA, TAGS, Cards, addends, short
+from viz.names import LOSS, PARAM
 from viz.render import Picture, cell, clipped, plain, row, table, text, text_width
-from viz.scene import LOSS, PARAM, Card, Scene, Socket
+from viz.scene import Card, Scene, Socket
 from viz.style import Theme
 
 TITLE = 60  # characters of an expression that still makes a title

@@ -10,6 +10,7 @@ import pytest
 import autograd as ag
 from viz.evaluate import evaluate
 from viz.rows import rows_of, score, slopes, warn
+from viz.scene import Scene
 
 
 def parameter(array, name=None):
@@ -101,9 +102,25 @@ class TestGrouping:
     def test_names_of_the_users_come_first(self):
         w = parameter(np.ones((3, 2)))
         z = ag.linear(np.ones((4, 2)), w)
-        found, _ = rows_of(ag.Graph(ag.sum(z)), {id(z.node): "logits", id(w): "weights"})
+        found, _ = rows_of(ag.Graph(ag.sum(z)), {"logits": z, "weights": w})
         assert found[1].letter == "logits"
         assert found[1].parameters[0].name == "weights"
+
+
+    def test_names_are_those_of_the_cards(self):
+        cell, h = parameter(np.eye(2), "cell.weight"), ag.Tensor(np.ones((3, 2)), name="h0")
+        for t in range(3):
+            with ag.scope("cell", "Linear"):
+                z = ag.linear(h, cell)
+            h = ag.tanh(z + np.full((1, 2), float(t))) * parameter(1.0)
+        scene = Scene(ag.sum(h))
+        found, _ = rows_of(scene.seen.graph)
+        assert [row.letter for row in found if row.nodes] == [
+            "z1", "t1", "a1", "t2", "z2", "t3", "a2", "t4", "z3", "t5", "a3", "t6", "L",
+        ]  # fmt: skip
+        for row in found:
+            assert row.letter == scene.card(row.place).name
+            assert [p.name for p in row.parameters] == [scene.card(p.tensor).name for p in row.parameters]
 
 
 class TestVanishing:
@@ -146,7 +163,7 @@ class TestSaturated:
         return ag.sum(ag.sigmoid(parameter(np.log(a / (1 - a)))))
 
     def test_over_half_near_a_limit(self):
-        assert warnings(self.sigmoid_of(0.51)) == {("Sigmoid", "SATURATED"): "51% of z1 within 0.02 of 0 or 1"}
+        assert warnings(self.sigmoid_of(0.51)) == {("Sigmoid", "SATURATED"): "51% of a1 within 0.02 of 0 or 1"}
 
     def test_not_at_half(self):
         assert warnings(self.sigmoid_of(0.5)) == {}
@@ -156,7 +173,7 @@ class TestSaturated:
 
     def test_tanh_has_limits_of_its_own(self):
         found = warnings(ag.sum(ag.tanh(parameter(np.array([[-3.0, 3.0, 0.0]])))))
-        assert found == {("Tanh", "SATURATED"): "67% of z1 within 0.02 of -1 or 1"}
+        assert found == {("Tanh", "SATURATED"): "67% of a1 within 0.02 of -1 or 1"}
         assert warnings(ag.sum(ag.tanh(parameter(np.array([[-2.0, 2.0, 0.0]]))))) == {}
 
 
@@ -189,7 +206,7 @@ class TestNotFinite:
         with np.errstate(all="ignore"):
             y = ag.sum(ag.log(x) * np.array([0.0, np.nan, 1.0]))
         found = warnings(y)
-        assert found[("Log", "NOT FINITE")] == "1 inf in z1 1 nan in ∂L/∂z1 1 nan in ∂L/∂θ1"
+        assert found[("Log", "NOT FINITE")] == "1 inf in t1 1 nan in ∂L/∂t1 1 nan in ∂L/∂θ1"
         assert found[("Sum", "NOT FINITE")] == "1 nan in L"
 
     def test_a_gradient_alone(self):
