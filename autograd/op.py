@@ -19,7 +19,7 @@ parameter, and ``xp``; what no rule names is not kept alive.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
@@ -61,7 +61,7 @@ RESERVED = frozenset(
     (
         "ANYWHERE", "Exception", "FLAT", "NONE", "Node", "PLAIN", "PYTHON_REALS", "SPACES", "Tensor", "admit", "cast",
         "enumerate", "fail", "forward", "g", "isinstance", "len", "list", "listed", "mode_now", "namespace", "new",
-        "op", "out", "returned", "sealed", "stamp", "tuple", "type", "watch", "xp",
+        "op", "out", "returned", "sealed", "stamp", "tuple", "type", "unruled", "watch", "xp",
     )
 )  # fmt: skip
 """What no argument or parameter may be called: what rules ask for by these names, and what compiled functions use.
@@ -124,6 +124,7 @@ class Op:
             tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
         )
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+        self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
         self.pulls: dict[int, Callable[..., Any]] = {}
         # Whether a gradient may not fit its input.
@@ -147,12 +148,20 @@ class Op:
                     f"write parameters behind a star, (..., *, {name}={default!r})."
                 )
 
-    def vjp(self, **rules: Callable[..., Any]) -> None:
-        """Declare one rule per argument. Raises `DeclarationError` where a rule asks for what does not exist."""
+    def vjp(self, **rules: Callable[..., Any] | None) -> None:
+        """Declare one rule per argument; None for one by which there is no derivative: of steps, of an index.
+
+        Raises `DeclarationError` where a rule asks for what does not exist.
+        """
         known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
         for arg, rule in rules.items():
             if arg not in self.args:
                 raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
+            self.ruleless -= {arg}
+            if rule is None:
+                self.rules.pop(arg, None)
+                self.ruleless |= {arg}
+                continue
             wants = _names(rule, f"{self.name}: the rule for {arg!r}")[0]
             if unknown := sorted(set(wants) - known):
                 raise DeclarationError(
@@ -303,6 +312,9 @@ class Op:
             "    t_.grad = t_.hooks = t_._name = None",
             "    mode_ = mode_now()",
         ]
+        if forgotten := [a for a in self.args if self.foreign and a not in self.rules and a not in self.ruleless]:
+            given = ", ".join(f"{a!r}: {a if self.variadic else f'({a},)'}" for a in forgotten)
+            lines.append(f"    if mode_.grad: unruled(op, out_, {{{given}}})")
         if self.rules:
             lines += [
                 "    if mask_ and mode_.grad:",
@@ -409,6 +421,17 @@ def returned(op: Op, out: Any) -> Any:
             f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
         )
     return backends.asarray(out)
+
+
+def unruled(op: Op, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `DeclarationError` where a gradient is asked for by an argument whose rule was forgotten."""
+    for arg, values in given.items():
+        asked = any(isinstance(x, Tensor) and x.requires_grad for x in values)
+        if asked and backends.is_inexact(out.dtype):
+            raise DeclarationError(
+                f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
+                f"{op.name}.vjp({arg}=None) where it has no derivative."
+            )
 
 
 def sealed(value: Any) -> Any:

@@ -377,7 +377,7 @@ class Cards:
         assert socket.slope is not None
         values = np.asarray(socket.slope.value)
         label = f"{prime(socket)} = "
-        if values.size <= SLOPES and values.ndim <= 2 and values.size == values.shape[-1]:
+        if values.size <= SLOPES and values.ndim <= 2 and values.shape[-1:] in ((), (values.size,)):
             shown = numbers.table(values)
             label = f"{prime(socket)}{f' {shown.factor}' if shown.factor else ''} = {'  '.join(shown.rows[0])}"
         else:

@@ -242,23 +242,58 @@ class TestApplying:
         assert y.node is None
         assert not y.requires_grad
 
-    def test_an_argument_without_a_rule_gets_no_gradient(self):
+    def test_an_argument_declared_without_a_rule_gets_no_gradient(self):
+        @ag.op("f")
+        def half(xp, x, y):
+            return x * y
+
+        half.vjp(x=lambda g, y: g * y, y=None)
+        x, y = leaf(2.0), leaf(3.0)
+        half(x, y).backward()
+        assert (x.grad.item(), y.grad) == (3.0, None)
+        assert not half(1.0, y).requires_grad
+
+    def test_a_forgotten_rule_is_no_silent_zero(self):
         @ag.op("f")
         def half(xp, x, y):
             return x * y
 
         half.vjp(x=lambda g, y: g * y)
         x, y = leaf(2.0), leaf(3.0)
+        with pytest.raises(
+            ag.errors.DeclarationError,
+            match=r"half has no rule for y, which requires grad: declare one with half\.vjp\(y=\.\.\.\), or "
+            r"half\.vjp\(y=None\) where it has no derivative",
+        ):
+            half(x, y)
+        assert half(x, 3.0).requires_grad  # what takes no gradient needs no rule
+        with ag.no_grad():
+            assert half(x, y).item() == 6.0
+        half.vjp(y=lambda g, x: g * x)
         half(x, y).backward()
-        assert (x.grad.item(), y.grad) == (3.0, None)
-        assert not half(1.0, y).requires_grad
+        assert (x.grad.item(), y.grad.item()) == (3.0, 2.0)
 
-    def test_an_operation_without_rules_is_not_recorded(self):
+    def test_of_several_arrays_too(self):
+        @ag.op("f")
+        def total(xp, *arrays):
+            return sum(arrays[1:], arrays[0])
+
+        with pytest.raises(ag.errors.DeclarationError, match="total has no rule for arrays, which requires grad"):
+            total(leaf(2.0), 3.0)
+
+    def test_an_operation_declared_without_rules_is_not_recorded(self):
         @ag.op("sgn")
         def signum(xp, x):
             return xp.sign(x)
 
+        signum.vjp(x=None)
         assert not signum(leaf(2.0)).requires_grad
+
+        @ag.op("which")
+        def which(xp, x):
+            return xp.argmax(x)
+
+        assert which(leaf([1.0, 2.0])).item() == 1  # whole numbers have no derivative
 
     def test_rules_get_what_they_ask_for(self):
         @ag.op("f")

@@ -12,6 +12,7 @@ import pytest
 import autograd as ag
 import nn
 import viz
+from autograd.op import REQUIRED
 from viz import style
 from viz.picture import draw_graph
 
@@ -269,6 +270,20 @@ class TestUsesFarAway:
 
 
 class TestTensorCard:
+    @pytest.mark.parametrize("name", [name for name, op in ag.OPS.items() if op.args == ("x",) and op.rules])
+    def test_a_number_among_arrays(self, name):
+        op = ag.OPS[name]
+        given = {p: v for p, v in op.params.items() if v is not REQUIRED}
+        x = parameter(0.75 if name != "acosh" else 1.75, name="x")
+        try:
+            y = op(x, **given)
+        except (ag.errors.AutogradError, TypeError):
+            pytest.skip("it takes no single number, or asks for parameters")
+        L = ag.sum(parameter([1.0, 2.0], name="w") * (ag.real(y) if y.dtype.kind == "c" else y))
+        assert "<svg" in draw_graph(L, gradients=True, view="ops").svg()
+        assert viz.step_through(L)
+        assert viz.check_graph(L)
+
     def test_the_derivative_of_a_power_has_its_exponent(self):
         x = parameter([1.0, 2.0], name="x")
         text = words(node(draw_graph(ag.sum(x**3), gradients=True), "t1"))

@@ -232,7 +232,7 @@ class TestMessage:
         ) in said
 
     def test_an_argument_without_a_rule(self):
-        half = declared(lambda xp, x, y: x * y, name="half", x=lambda g, y: g * y)
+        half = declared(lambda xp, x, y: x * y, name="half", x=lambda g, y: g * y, y=None)
         said = message(half, 2.0, 3.0)
         assert "by input 1 ('y') is wrong" in said
         assert "an operation that has no rule for this argument" in said
