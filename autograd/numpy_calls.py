@@ -232,6 +232,8 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     name = _name(function)
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
         return getattr(args[0], name)
+    if "out" in kwargs and not list(_tensors(kwargs)) and not any(t.requires_grad for t in _tensors(args)):
+        return getattr(function, method)(*_values(args), **kwargs)  # values alone, as in w.data -= 0.1 * w.grad
     ours = _found(name) if method == "__call__" else None
     if ours is None:
         nothing = name in VALUES or not any(t.requires_grad for t in _tensors((args, kwargs)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nn.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, reason, train
 from nn.errors import ParallelError
-from nn.parallel import Parallel
+from nn.parallel import Parallel, started
 from nn.predict import predict
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def _digits(commands: Any) -> None:
     )
     net = p.add_argument_group("the network")
     net.add_argument(
-        "--hidden", type=int, nargs="*", metavar="N", help="neurons of each hidden layer (default: 100; none: no layer)"
+        "--hidden",
+        type=int,
+        nargs="*",
+        metavar="N",
+        help="neurons of each hidden layer (default: 100; --hidden alone: no such layer)",
     )
     net.add_argument("--loss", choices=LOSSES, help=f"what is to become small (default: {usual.loss})")
     learning = p.add_argument_group("learning")
@@ -105,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # where bars and × cannot be written, the rest still can
     with ExitStack() as stack:
         parallel = None
-        if "--parallel" in (sys.argv[1:] if arguments is None else arguments):
+        words = sys.argv[1:] if arguments is None else arguments
+        if "--parallel" in words:
             try:
                 parallel = Parallel()
             except ParallelError as error:
@@ -118,6 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             elif parallel.size > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
                 limit = "OPENBLAS_NUM_THREADS=1 before mpirun gives each one core"
                 print(f"(each of {parallel.size} processes may take all cores; {limit})", file=sys.stderr)
+        elif "digits" in words and started() > 1:  # each would train a network of its own into the same folder
+            if started("RANK") == 0:
+                many = f"mpirun has started {started()} processes"
+                print(f"python -m nn: {many}: add --parallel, and they train one network together", file=sys.stderr)
+            return 2
         return _run(arguments, parallel)
 
 

@@ -319,7 +319,11 @@ class _Keep:
 
 def _opening(settings: Settings, data: Dataset, model: MLP, parallel: Parallel | None) -> str:
     """What will be done, in three lines."""
-    place = settings.device if parallel is None else f"{settings.device} by {parallel.size} processes"
+    place = (
+        settings.device
+        if parallel is None
+        else f"{settings.device} by {parallel.size} process{'es' if parallel.size > 1 else ''}"
+    )
     height, width = data.image_shape
     net = "-".join(map(str, model.sizes))
     parameters = sum(p.size for p in model.parameters())

@@ -100,6 +100,12 @@ class _Apart:
 _make_way: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
+def started(of: str = "SIZE") -> int:
+    """How many processes a launcher has started together, 1 without one; with ``"RANK"`` which of them this is."""
+    names = f"PMI_{of}", f"OMPI_COMM_WORLD_{of}"
+    return max(int(os.environ.get(name, of == "SIZE")) for name in names)
+
+
 class Parallel:
     """The ranks that train together: a context, given to ``nn.fit(…, parallel=parallel)`` on every one of them.
 
@@ -126,10 +132,9 @@ class Parallel:
         here = world.Split_type(self._mpi.COMM_TYPE_SHARED)
         self.rank, self.size, self.local_rank, self.timeout = world.rank, world.size, here.rank, timeout
         here.Free()
-        started = max(int(os.environ.get(name, "1")) for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE"))
-        if self.size == 1 < started:
+        if self.size == 1 < started():
             raise ParallelError(
-                f"{started} processes were started, but each is alone: the launcher belongs to another MPI than the "
+                f"{started()} processes were started, but each is alone: the launcher belongs to another MPI than the "
                 f"{self._mpi.get_vendor()[0]} that mpi4py uses. Take the mpirun that was installed beside it."
             )
         self.interrupted = False

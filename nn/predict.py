@@ -41,9 +41,9 @@ def predict(model: Path, images: Sequence[Path]) -> None:
     if table.shape != (len(inks), len(facts["classes"])):
         raise Refused(f"{model} answers with {table.shape[-1]} numbers, and names {len(facts['classes'])} classes")
     wide = max(len("picture"), *(len(str(path)) for path in images))
-    print(f"{'picture':{wide}}  digit  " + "".join(f"{name:>7}" for name in facts["classes"]))
+    print(f"{'picture':{wide}}  digit  " + "".join(f"{name:>8}" for name in facts["classes"]))
     for path, row in zip(images, table, strict=True):
-        shares = "".join(f"{100 * p:5.1f} %" for p in row)
+        shares = "".join(f"{100 * p:6.1f} %" for p in row)
         print(f"{path!s:{wide}}  {facts['classes'][row.argmax()]:>5}  {shares}")
 
 

@@ -45,7 +45,7 @@ class Cards:
         number = numbers.scalar(np.asarray(value).reshape(())[()])
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
         if socket.local.number is None and len(formula) <= DERIVATIVE:
-            sides.append(formula)
+            sides.append(f"({formula})" if socket.local.head == "where" else formula)
         return " = ".join([*sides, number]), f"{by} = {formula} = {numbers.full(value)}"
 
     def sent(self, socket: Socket) -> tuple[str, str]:

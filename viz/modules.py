@@ -138,7 +138,9 @@ class _Table:
                 )
             )
         else:
-            marks_line.append(self._gradient("gradients: not computed"))
+            marks_line.append(
+                self._gradient("gradients: not computed (call .backward() before, or give gradients=True)")
+            )
         if any(isinstance(unit, Repeat) for unit in self.units):
             marks_line.append(self._caption("   staircase = one column per equal block"))
         title = title or self._title()

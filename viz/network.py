@@ -403,7 +403,7 @@ class _Drawing:
             lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
-        discs = f"disc = activation (darker is {'nearer 1' if squashed else 'larger'})    "
+        discs = f"disc = activation (darker is {'nearer 1' if squashed else 'larger in size'})    "
         parts = [text(lines, style.CAPTION, theme.knob), text(discs, style.CAPTION, theme.fwd)]
         if seen.loss is not None:
             words = "∂ = p - target" if self._is_difference() else "∂ = gradient of the loss at z"
@@ -702,7 +702,7 @@ class _Drawing:
         gradient = seen.layers[-1].gradient
         for i, y in zip(column.shown, column.y, strict=True):
             p = float(seen.p[i])
-            width = max(3, round(BAR * p)) if math.isfinite(p) else 3
+            width = max(1, round(BAR * p)) if math.isfinite(p) else 3
             first = i == said and not one
             bar = row(cell("", width=width, height=13, fixedsize=True))
             colour = theme.fwd if first or one else style.mix(theme.paper, theme.fwd, 0.35)

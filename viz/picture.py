@@ -156,7 +156,7 @@ class Drawing:
             parts.append(text(words, caption, colour, italic=colour == self.theme.grad))
 
         if not self.scene.computed:
-            add("gradients: not computed", self.theme.grad)
+            add("gradients: not computed (call .backward() before, or give gradients=True)", self.theme.grad)
             return parts
         sign = "upstream × local = contribution" if self.scene.scalar else ""
         add(f"dashed = gradient coming back{f': {sign}' if sign else ''}", self.theme.grad)

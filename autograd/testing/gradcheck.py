@@ -91,7 +91,7 @@ def gradcheck(
         by forward mode  3
         they differ by   3, more than the tolerance 3.7e-05
     3 of 3 comparisons fail. What may be wrong:
-      - the rules give 1/2 of the difference: a factor is missing or too much in a rule.
+      - the rules give 1/2 times the difference: a factor is missing or too much in a rule.
     Recorded on the way: squared.
     """
     return _checked(_first, f, inputs, eps, atol, rtol, max_elements, seed)
@@ -720,7 +720,7 @@ def _ratio(rules: float, differences: float) -> str:
         return ""
     if ratio == -1:
         return "a sign is turned in a rule."
-    return f"the rules give {ratio} of the difference: a factor is missing or too much in a rule."
+    return f"the rules give {ratio} times the difference: a factor is missing or too much in a rule."
 
 
 def _kink(point: _Point, c: _Comparison) -> tuple[float, float, str] | None:

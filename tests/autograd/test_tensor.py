@@ -944,6 +944,17 @@ class TestNumPy:
         with pytest.raises(DTypeError, match=r"np\.column_stack can't record Tensors: use autograd\.stack"):
             np.column_stack([t, leaf([3.0, 4.0])])
 
+    def test_values_alone_are_NumPys_own(self):
+        w = leaf([1.0, 2.0])
+        (w * w).sum().backward()
+        w.data -= 0.5 * w.grad
+        assert (w.tolist(), w.requires_grad) == ([0.0, 0.0], True)
+        out = np.zeros(2)
+        np.add(Tensor([1.0, 2.0]), 1.0, out=out)
+        assert_array_equal(out, [2.0, 3.0])
+        with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):
+            np.add(out, 1.0, out=w)
+
     def test_adding_to_an_array_in_place_is_refused(self):
         a = np.zeros(2)
         with pytest.raises(DTypeError, match=r"out=\) can't be recorded"):

@@ -325,6 +325,17 @@ def test_missing_libraries_are_named_before_anything_is_done(small, tmp_path, ca
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("rank", "said"), [("0", "mpirun has started 2 processes: add --parallel"), ("1", "")])
+def test_processes_of_a_launcher_do_not_train_side_by_side(rank, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("PMI_RANK", rank)
+    assert run("digits", "--out", tmp_path / "run") == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == (rank == "0")
+    assert not (tmp_path / "run").exists()
+
+
 def test_data_that_cannot_be_had_is_refused(tmp_path, capsys, monkeypatch):
     def missing():
         raise nn.data.DownloadError("the file could not be downloaded: check the network and try again.")

@@ -106,7 +106,6 @@ class TestGrouping:
         assert found[1].letter == "logits"
         assert found[1].parameters[0].name == "weights"
 
-
     def test_names_are_those_of_the_cards(self):
         cell, h = parameter(np.eye(2), "cell.weight"), ag.Tensor(np.ones((3, 2)), name="h0")
         for t in range(3):

@@ -149,7 +149,7 @@ class TestMessage:
             "    by forward mode  6\n"
             "    they differ by   4, more than the tolerance 1.3e-05\n"
             "4 of 15 comparisons fail. What may be wrong:\n"
-            "  - the rules give 3 of the difference: a factor is missing or too much in a rule.\n"
+            "  - the rules give 3 times the difference: a factor is missing or too much in a rule.\n"
             "Recorded on the way: sum, product."
         )
 
@@ -170,7 +170,7 @@ class TestMessage:
         assert "\n  - a sign is turned in a rule." in message(squared(lambda g, x: -2 * g * x), [1.0])
 
     def test_a_factor(self):
-        assert "the rules give 1/2 of the difference: a factor" in message(squared(lambda g, x: g * x), [1.0, 2.0])
+        assert "the rules give 1/2 times the difference: a factor" in message(squared(lambda g, x: g * x), [1.0, 2.0])
 
     def test_no_cause_that_is_known(self):
         said = message(squared(lambda g, x: 2 * g * x + 0.1234), [1.0])

@@ -63,7 +63,7 @@ def test_names_are_those_of_the_module():
 
 class TestFinds:
     def test_a_wrong_factor(self):
-        assert "the rules give 1/2 of the difference" in said("reverse_is_numeric", squared(lambda g, x: g * x), X)
+        assert "the rules give 1/2 times the difference" in said("reverse_is_numeric", squared(lambda g, x: g * x), X)
 
     def test_a_wrong_second_derivative(self):
         constant = squared(lambda g, x: g * 2 * value(x))
