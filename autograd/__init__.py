@@ -252,4 +252,6 @@ def __getattr__(name: str) -> _Any:
         return getattr(_import_module("autograd.compiler"), name)
     if name in OPS:
         return OPS[name]
-    raise AttributeError(f"autograd has no function {name!r}.")
+    from autograd.elsewhere import FUNCTIONS, hint
+
+    raise AttributeError(f"autograd has no function {name!r}{hint(name, FUNCTIONS)}.")

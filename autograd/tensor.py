@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from operator import index
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from autograd import backends
 from autograd.dtypes import API_VERSIONS
@@ -166,6 +166,14 @@ class Tensor:
     def device(self) -> str:
         """``"cpu"``, or ``"cuda:0"`` and the like."""
         return backends.device_of(self.data)
+
+    if not TYPE_CHECKING:  # a checker is to see what is not there
+
+        def __getattr__(self, name):
+            from autograd.elsewhere import TENSOR, hint
+
+            said = "" if name.startswith("_") else hint(name, TENSOR)
+            raise AttributeError(f"a Tensor has no attribute {name!r}{said}.")
 
     @property
     def is_leaf(self) -> bool:

@@ -1,5 +1,7 @@
 """Networks on top of `autograd`: layers, losses, optimizers, data, training, saving. float32 is the default."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 import autograd
 
 if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
@@ -38,6 +40,14 @@ from nn.layers import (
 from nn.module import Module, Parameter
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
+
+if not _TYPE_CHECKING:  # a checker is to see what is not there
+
+    def __getattr__(name: str) -> object:
+        from autograd.elsewhere import NETWORKS, hint
+
+        raise AttributeError(f"nn has no {name!r}{hint(name, NETWORKS)}.")
+
 
 __all__ = [
     "GELU",

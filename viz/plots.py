@@ -161,7 +161,7 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
             _curves(figure, i, quantity, epochs, series, colours) for i, (quantity, series) in enumerate(panels.items())
         ]
         held = any(_held_out(name) for series in panels.values() for name in series)
-        line = "disc = training     open square = validation     ring = its best" if held else "disc = training"
+        line = "disc = training;  open square = validation;  ring = its best" if held else "disc = training"
         _heading(figure, title, line, colours)
     count = f"{len(epochs)} epoch{'s' if len(epochs) != 1 else ''}"
     best = "".join(f", {word}" for word in words if word)

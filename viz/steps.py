@@ -119,6 +119,9 @@ def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
             body = _without_docstring(found)
             first = body[0].lineno
             said = "".join(all_lines[first - 1 : body[-1].end_lineno])
+            if (shown := _computing(body)) != body:
+                first = shown[0].lineno
+                said = "".join(textwrap.dedent("".join(all_lines[s.lineno - 1 : s.end_lineno])) for s in shown)
     else:
         said = "".join(lines)
     kept = textwrap.dedent(said).strip("\n").splitlines()
@@ -157,6 +160,17 @@ def _found(tree: ast.Module, code: Any, argument: str) -> Any:
 def _without_docstring(node: Any) -> list[Any]:
     body = list(node.body)
     return body[1:] if len(body) > 1 and ast.get_docstring(node, clean=False) is not None else body
+
+
+def _computing(body: list[Any]) -> list[Any]:
+    """The statements without those that only find words for a refusal: what is tried, not what is said if it fails."""
+    shown: list[Any] = []
+    for statement in body:
+        if isinstance(statement, ast.Try) and not statement.finalbody:
+            shown += _computing(statement.body)
+        elif not (isinstance(statement, ast.If) and [type(s) for s in statement.body] == [ast.Raise]):
+            shown.append(statement)
+    return shown or body
 
 
 @lru_cache(maxsize=4)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,6 +164,18 @@ def test_words_say_what_broadcasting_did_and_what_is_kept():
     assert "its gradient is the sum over them" in words
     assert by_title["Multiply t1 sends its gradient to b"].form == "∂L/∂b = Σ(G × x)"
     assert told.forward[0].words == "Elementwise product. Kept for the way back: x and b."
+
+
+def test_the_code_of_a_forward_is_what_computes_not_what_words_a_refusal():
+    code, where = source_of(ag.OPS["linear"].forward)
+    assert code.splitlines()[0] == "z = xp.matmul(x, weight.T)"
+    assert code.splitlines()[-1] == "return z"
+    assert "raise" not in code
+    assert "except" not in code
+    line = int(where.rpartition(" ")[2])
+    assert (
+        code.splitlines()[0] in Path(inspect.getsourcefile(ag.OPS["linear"].forward)).read_text().splitlines()[line - 1]
+    )
 
 
 def test_only_what_a_rule_will_ask_for_is_kept():

@@ -1,0 +1,36 @@
+"""What other libraries call things: the hint in the message about a name that is not here."""
+
+from __future__ import annotations
+
+from autograd.op import OPS
+
+TENSOR = {
+    "add_": "+= under autograd.no_grad()", "copy_": "x[...] = value under autograd.no_grad()", "cuda": 'to("cuda")',
+    "double": 'to("float64")', "expand": "autograd.broadcast_to(x, shape=…)", "fill_": "x[...] = value",
+    "float": 'to("float32")', "half": 'to("float16")', "long": 'to("int64")', "masked_fill": "autograd.where",
+    "mm": "@", "mul_": "*= under autograd.no_grad()", "norm": "autograd.linalg.vector_norm(x)", "numel": "size",
+    "permute": "autograd.permute_dims(x, axes=…)", "pow": "**", "sub_": "-= under autograd.no_grad()", "t": "T",
+    "type": "to(dtype)", "unsqueeze": "autograd.expand_dims(x, axis=…)", "view": "reshape",
+    "zero_": "x[...] = 0, or grad = None",
+}  # fmt: skip
+FUNCTIONS = {
+    "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "bmm": "matmul", "cat": "concat",
+    "from_numpy": "asarray", "manual_seed": "numpy.random.default_rng(seed), given as generator=", "mm": "matmul",
+    "mul": "multiply", "norm": "linalg.vector_norm", "permute": "permute_dims",
+    "rand": "random.uniform(shape, generator=…)", "randn": "random.normal(shape, generator=…)",
+    "sub": "subtract", "unsqueeze": "expand_dims", "view": "reshape", "vmap": "operations on arrays with one more axis",
+}  # fmt: skip
+NETWORKS = {
+    "BCELoss": "BCEWithLogitsLoss, of what comes before the sigmoid",
+    "DataLoader": "data.minibatches, or fit, which draws them",
+    "Embedding": "autograd.take of a Parameter", "ModuleList": "Sequential",
+    "NLLLoss": "CrossEntropyLoss, of logits", "ParameterList": "attributes of their own",
+    "Softmin": "Softmax", "utils": "optim.clip_grad_norm_, or save and load",
+}  # fmt: skip
+
+
+def hint(name: str, table: dict[str, str]) -> str:
+    """``: use …``, where it is known what a name means elsewhere or here; else nothing."""
+    here = f"autograd.{name}(x)" if table is TENSOR and name in OPS else ""
+    known = table.get(name, here)
+    return f": use {known}" if known else ""
