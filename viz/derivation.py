@@ -28,7 +28,7 @@ from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from viz import numbers as digits
 from viz.given import DrawingError, recorded
-from viz.names import PARAM
+from viz.names import PARAM, fresh
 from viz.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.render import clipped, write_whole
 from viz.scene import Card, Scene, Socket
@@ -120,7 +120,7 @@ class Traced(Symbol):
             written.tex_level,
         )
         self.form = form
-        self.reshaped = written.reshaped
+        self.reshaped, self.places, self.spread = written.reshaped, written.places, written.spread
 
 
 def form_of(x: Any) -> Any:
@@ -196,11 +196,15 @@ class _Writer:
         self.say = Tracer(scene.scalar)
         self.end = next(card for card in scene.cards if card.place in scene.ends)
         self._values: dict[Card, Traced] = {}
+        self._names: dict[Card, str] = {}
         self._bars: dict[Card, Traced] = {}
         self._locals: dict[Socket, Traced] = {}
 
     def named(self, card: Card) -> str:
-        name = clipped("".join(c if c.isprintable() else "\ufffd" for c in card.name))
+        if card not in self._names:
+            short = clipped("".join(c if c.isprintable() else "\ufffd" for c in card.name))
+            self._names[card] = fresh(short, set(self._names.values()))  # two long names may be one when cut
+        name = self._names[card]
         if self.general and (card.node is not None or len(card.uses) == 1) and card is not self.end:
             return re.sub(r"_?\d+$", "", name) or name
         return name
@@ -290,7 +294,8 @@ class _Writer:
         for i, term in enumerate(terms[: len(terms) - more]):
             minus = term.text.startswith("-") and term.level >= PRODUCT
             loose = term.level < SUM
-            for_text, for_tex = (f"({term.text})", rf"\left({term.tex}\right)") if loose else (term.text, term.tex)
+            for_text = f"({term.text})" if loose or term.head == "where" else term.text
+            for_tex = rf"\left({term.tex}\right)" if loose else term.tex
             sign = "" if i == 0 else " - " if minus else " + "
             text += sign + (for_text[1:] if minus and i else for_text)
             tex += sign + (for_tex[1:] if minus and i else for_tex)
@@ -358,12 +363,14 @@ class Check:
     @property
     def confirmed(self) -> bool:
         """Whether both agree as closely as a difference can tell."""
-        return self.error <= TOLERANCE + self.noise
+        return self.error <= TOLERANCE + self.noise or self.where == " in all 0 entries"
 
     def __str__(self) -> str:
         if not np.isfinite(self.error):
             return "not checked: values near by are not finite"
         several = self.where.startswith(" in all")
+        if self.where == " in all 0 entries":
+            return "nothing to check: there are no entries"
         compared = "central differences" if several else f"central difference {digits.scalar(self.numeric)}"
         error = digits.exponential(self.error, 0) if self.error else "0"
         said = f"{compared}{self.where}, {'largest ' if several else ''}relative error {error}"

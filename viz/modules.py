@@ -37,6 +37,8 @@ def draw_modules(
     y: ag.Tensor,
     *,
     names: Mapping[str, ag.Tensor] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
     title: str | None = None,
     theme: str | Theme = "light",
     gradients: bool = True,
@@ -49,7 +51,8 @@ def draw_modules(
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
-    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown. ``image``: the input is drawn as a
+    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and ``targets`` are
+    called so, as in `draw_graph`. ``image``: the input is drawn as a
     picture when its rows are squares of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the
     shape. ``example`` picks which one. ``depth``: how deep modules are opened: None opens all of them, 1 draws one row
     for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. ``fold``: 3 or more
@@ -69,7 +72,7 @@ def draw_modules(
         raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
     seen = evaluate(ys, gradients)
-    rows, links = rows_of(seen.graph, names, depth)
+    rows, links = rows_of(seen.graph, names, depth, inputs, targets)
     warn(rows, seen)
     batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
     if len(batch) > 1 and not 0 <= whole(example, "example", 0) < batch[0]:
@@ -266,7 +269,7 @@ class _Table:
         """Name, values, gradient, gauge of a module or an operation."""
         theme, seen = self.theme, self.seen
         size = self._parameters([row])
-        if row.op == "linear" and row.weight and len(row.nodes) == 1:
+        if row.op == "linear" and row.weight and len(row.nodes) == 1 and row.weight.tensor.ndim == 2:
             out, into = row.weight.tensor.shape
             size = f"{numbers.count(into)} → {numbers.count(out)}    {size}"
         shared = [p.name for p in row.parameters if p.shared]

@@ -47,7 +47,10 @@ class Symbol:
     same meaning, as they do for Tensors.
     """
 
-    __slots__ = ("head", "inner", "level", "number", "reshaped", "space", "tex", "tex_level", "text", "value")
+    __slots__ = (
+        "head", "inner", "level", "number", "places", "reshaped", "space", "spread", "tex", "tex_level", "text",
+        "value",
+    )  # fmt: skip
     __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
 
     def __init__(
@@ -65,7 +68,10 @@ class Symbol:
         self.tex_level = level if tex_level is None else tex_level
         self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
         self.head, self.number, self.inner = head, number, inner
-        self.reshaped = False  # in silence: to be said where one of its axes is named
+        # What was done in silence, to be said where it matters: to its axes, where one of them is named; an index such
+        # as [:, None], where it meets an array; and what it was before it was spread out, where that is summed again.
+        self.reshaped, self.places = False, ""
+        self.spread: Symbol | None = None
 
     def __repr__(self) -> str:
         return f"Symbol({self.text!r})"
@@ -223,17 +229,45 @@ class Notation:
             written = self._unknown(name, args, params, value)
         else:
             given = _bound(op, args, params)
+            if op.broadcasts:
+                given = self._placed(op, given)
             short = self._simple(name, given, value)
             written = self._applied(op, given, value) if short is None else short
         if part is not None:
             written = Symbol(self, f"{written.text}[{part}]", f"{written.tex}_{{{part}}}", CALL, value)
         return written
 
+    def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """The operands, with the axes that one was given to meet another: a vector that multiplies rows is no other
+        than one that multiplies columns, but for the index ``[:, None]``.
+        """
+        parts = {arg: self.lift(given[arg]) for arg in op.args}
+        if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
+            return given
+        placed = {}
+        for arg, x in parts.items():
+            others = [y for y in parts.values() if y is not x and y.number is None and y.size > 1]
+            if x.places and any(y.places != x.places for y in others):
+                placed[arg] = self._indexed(x)
+        return given | placed
+
+    def _indexed(self, x: Symbol) -> Symbol:
+        if x.head == "negative":
+            return self._negated(self._indexed(x.inner[0]), x.value)
+        if _has_factor(x):
+            return self.lift(self.call("multiply", _factor(x), self._indexed(x.inner[1])))
+        if x.places.startswith(" as "):
+            tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
+            return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", inner=(x,))
+        text, tex = (f"({x.text})", rf"\left({x.tex}\right)") if x.level < CALL else (x.text, x.tex)
+        index = x.places.replace("None", r"\mathrm{None}")
+        return Symbol(self, text + x.places, rf"{{{tex}}}_{{{index}}}", CALL, x.value, "getitem", inner=(x,))
+
     def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
         """An operation of these symbols in its own notation: the right-hand side of what it computes."""
         return self._applied(op, _bound(op, inputs, params), value)
 
-    def pull(self, op: Any, index: int, inputs: Sequence[Symbol | None], out: Symbol, params: Any, g: Symbol) -> Any:
+    def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
         """What the operation's rule for input ``index`` sends there when ``g`` arrives, or None where it has no rule.
 
         ``inputs`` are symbols (Python numbers as they stand in the graph); where the forward has broadcast, the sum
@@ -242,6 +276,8 @@ class Notation:
         arg = op.args[0] if op.variadic else op.args[index]
         if arg not in op.rules:
             return None
+        if not op.broadcasts:  # its rules get arrays, also of a number
+            inputs = [_worth(self.number(x), np.asarray(x)) if isinstance(x, int | float) else x for x in inputs]
         rule, wants = op.rules[arg]
         offered = {"xp": self, "g": g, "out": out, **params}
         if op.variadic:
@@ -255,14 +291,25 @@ class Notation:
     def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
             return part  # also a constant that was never spread out, such as 1
-        if part.number == 0:
-            return self.number(0.0)
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
+        if (counted := self._counted(part, value)) is not None:
+            return counted
         if part.level < CALL:
             return Symbol(
                 self, f"Σ({part.text})", rf"\sum \left({part.tex}\right)", PRODUCT, value, "sum", inner=(part,)
             )
         return Symbol(self, f"Σ{part.text}", rf"\sum {part.tex}", PRODUCT, value, "sum", inner=(part,))
+
+    def _counted(self, part: Symbol, value: Any) -> Symbol | None:
+        """The sum of equal entries as so many times one: of a constant, and of what was spread out along these axes."""
+        if part.number is not None:
+            return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
+        if _has_factor(part):
+            inner = self._counted(part.inner[1], value)
+            return None if inner is None else _worth(self.lift(self.call("multiply", _factor(part), inner)), value)
+        if part.spread is None or part.spread.size not in (1, np.size(value)) or not np.size(value):
+            return None
+        return _worth(self.lift(self.call("multiply", part.size // np.size(value), part.spread)), value)
 
     # ------------------------------------------------------------ writing
 
@@ -277,7 +324,8 @@ class Notation:
             if given.get(name) is None:
                 text_form, tex_form = _without(name, text_form), _without(name, tex_form)
         if op.name not in SILENT:
-            if told := _told(op, given, text_form):
+            told = _told(op, given, text_form)
+            if told or (op.name == "vecdot" and parts["x"].ndim > 1):  # of vectors it is their product
                 text_form = _called(op, text_form, told)
             if told := _told(op, given, tex_form):
                 tex_form = _called(op, tex_form, told, tex=True)
@@ -330,19 +378,48 @@ class Notation:
         if name == "where" and (condition := self.lift(given["condition"])).number is not None:
             return _worth(self.lift(given["x" if condition.number else "y"]), value)
         if name in SILENT:
-            written = _worth(self.lift(given["x"]), value)
-            written.reshaped = name == "reshape" and written.number is None
-            return written
-        if name == "matrix_transpose" and (x := self.lift(given["x"])).head == name:
-            return _worth(x.inner[0], value)
+            return self._silent(name, self.lift(given["x"]), {k: v for k, v in given.items() if k != "x"}, value)
+        if name == "matrix_transpose":
+            x = self.lift(given["x"])
+            if x.number is not None:
+                return _worth(x, value)
+            return _worth(x.inner[0], value) if x.head == name and x.inner[0].shape == np.shape(value) else None
+        if name == "getitem" and (x := self.lift(given["x"])).number is not None:
+            return _worth(x, value)
         if name == "sum":
             x = self.lift(given["x"])
+            if x.value is not UNKNOWN and (counted := self._counted(x, value)) is not None:
+                return counted
             if x.value is not UNKNOWN and x.shape == np.shape(value):
                 return _worth(x, value)
             if x.reshaped and given["axis"] is not None:
                 shown = self._applied(OPS["reshape"], {"x": x, "shape": x.shape}, x.value)
                 return self._applied(OPS["sum"], {**given, "x": shown}, value)
         return None
+
+    def _silent(self, name: str, x: Symbol, params: dict[str, Any], value: Any) -> Symbol:
+        """A change of shape or dtype: not written, and handed to what is multiplied by a number or has its sign turned,
+        so that their parts keep fitting together.
+        """
+        if x.value is UNKNOWN or x.shape == np.shape(value):
+            return _worth(x, value)
+        if x.head == "negative" or _has_factor(x):
+            inner = self.lift(self.call(name, x.inner[-1], **params))
+            if x.head == "negative":
+                written = self._negated(inner, value)
+            else:
+                written = _worth(self.lift(self.call("multiply", _factor(x), inner)), value)
+            written.places = inner.places
+            return written
+        written = _worth(x, value)
+        if written.number is None:
+            written.reshaped = name == "reshape"
+            written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
+            if name == "broadcast_to" and np.size(value) > x.size:
+                written.spread = x
+            elif x.spread is not None and x.spread.size == 1:
+                written.spread = x.spread
+        return written
 
     def _simple_multiply(self, x: Symbol, y: Symbol) -> Any:
         times = partial(self.call, "multiply")
@@ -364,11 +441,11 @@ class Notation:
         if y.number is not None and x.number is None:
             return times(y, x)
         if x.number is not None:
-            return times(times(x, y.inner[0]), y.inner[1]) if _has_factor(y) else None
+            return times(times(x, _factor(y)), y.inner[1]) if _has_factor(y) else None
         if _has_factor(x):
-            return times(x.inner[0], times(x.inner[1], y))
+            return times(_factor(x), times(x.inner[1], y))
         if _has_factor(y):
-            return times(y.inner[0], times(x, y.inner[1]))
+            return times(_factor(y), times(x, y.inner[1]))
         if x.text == y.text and x.level == ATOM:
             return self.call("power", x, 2)
         return None
@@ -404,8 +481,9 @@ class Notation:
             return _worth(self.number(-x.number), value)
         if x.head == "negative":
             return _worth(x.inner[0], value)
-        bracketed = x.level < PRODUCT
-        text, tex = (f"-({x.text})", rf"-\left({x.tex}\right)") if bracketed else (f"-{x.text}", f"-{x.tex}")
+        loose = x.level < PRODUCT
+        text = f"-({x.text})" if loose or x.head in ("floor_divide", "remainder") else f"-{x.text}"
+        tex = rf"-\left({x.tex}\right)" if loose else f"-{x.tex}"
         return Symbol(self, text, tex, PRODUCT, value, "negative", inner=(x,))
 
 
@@ -455,6 +533,11 @@ def _has_factor(x: Symbol) -> bool:
     return x.head == "multiply" and x.inner[0].number is not None
 
 
+def _factor(x: Symbol) -> Symbol:
+    """That number, for what it is written before has the shape."""
+    return x.space.number(x.inner[0].number or 0.0)
+
+
 def _is_entrywise(x: Symbol) -> bool:
     """Whether it is a product entry by entry, which a matrix product beside it would tear apart."""
     while x.head == "negative" or _has_factor(x):
@@ -463,7 +546,34 @@ def _is_entrywise(x: Symbol) -> bool:
 
 
 def _worth(symbol: Symbol, value: Any) -> Symbol:
-    return Symbol(symbol.space, symbol.text, symbol.tex, symbol.level, value, symbol.head, symbol.number, symbol.inner)
+    same = Symbol(symbol.space, symbol.text, symbol.tex, symbol.level, value, symbol.head, symbol.number, symbol.inner)
+    if value is not UNKNOWN and symbol.value is not UNKNOWN and symbol.shape == np.shape(value):
+        same.reshaped, same.places, same.spread = symbol.reshaped, symbol.places, symbol.spread
+    return same
+
+
+def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
+    """What makes one shape of another, where it has to be said: ``[:, None]``, or ``as (4, 2)``; new axes in front are
+    broadcast's own.
+    """
+    other = f" as ({', '.join(map(str, new))})" if math.prod(old) == math.prod(new) > 1 else ""
+    index: list[str] = []
+    rest = list(old)
+    for n in new:
+        if rest and n == rest[0] and not (n == 1 and len(new) - len(index) > len(rest)):
+            index.append(":")
+            rest.pop(0)
+        elif n == 1:
+            index.append("None")
+        else:
+            return other
+    if rest or "None" not in index:
+        return other
+    while index and index[0] == "None":
+        index.pop(0)
+    while index and index[-1] == ":":
+        index.pop()
+    return f"[{', '.join(index)}]" if "None" in index else ""
 
 
 def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
@@ -528,8 +638,9 @@ def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, te
             before, written = before[:-1], _raised(written)
         elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
             written = written.removeprefix("(").removesuffix(")")
-        elif not shut_in and _loose(
-            part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before
+        elif not shut_in and (
+            _loose(part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before)
+            or (part.head == "where" and name != "where" and not tex)  # in LaTeX it has a brace of its own
         ):
             written = rf"\left({written}\right)" if tex else f"({written})"
         elif tex and after[:1] in ("_", "^") and after[0] in written:

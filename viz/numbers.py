@@ -251,6 +251,8 @@ def blocks(array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_
     array([[2., 0.]])
     """
     values = np.abs(np.asarray(array, dtype=np.float64))
+    if not values.size:
+        return np.zeros((1, 1))
     values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
     for axis, limit in enumerate((rows, columns)):
         length = values.shape[axis]
@@ -269,4 +271,9 @@ def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
     """
     values = np.asarray(array, dtype=np.float64)
     finite = values[np.isfinite(values)]
-    return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
+    try:
+        return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
+    except ValueError:  # there are not so many numbers between the smallest and the largest
+        span = float(finite.max() - finite.min()) or 2.0 * float(np.abs(finite).max())
+        places = np.clip((finite - finite.min()) / span * n, 0, n - 1)
+        return np.bincount(places.astype(int), minlength=n)

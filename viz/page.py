@@ -108,7 +108,8 @@ def step_through(
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
     seeds = None
     if gradients is not True:
-        seeds = [host(seed) for seed in ([gradients] if hasattr(gradients, "shape") else gradients)]
+        several = isinstance(gradients, Iterable) and not hasattr(gradients, "shape")
+        seeds = [host(ag.asarray(seed)) for seed in (gradients if several else [gradients])]
     story = Story(scene, ag.testing.check_nodes(y) if check else (), seeds)
     picture = None
     if len(scene.cards) <= style.CARDS:

@@ -91,7 +91,16 @@ def draw_graph(
         if len(ys) != 1:
             raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
         wanted = computes_gradients(ys, gradients)
-        return draw_modules(ys[0], names=names, title=title, theme=colours, gradients=wanted, depth=depth)
+        return draw_modules(
+            ys[0],
+            names=names,
+            inputs=inputs,
+            targets=targets,
+            title=title,
+            theme=colours,
+            gradients=wanted,
+            depth=depth,
+        )
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
     return Drawing(scene, colours, title, depth).picture
 
@@ -115,7 +124,7 @@ class Drawing:
         self.folds = self._folds()
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
-        self.sides = {card: self._seats(card) if not scene.scalar else ([], []) for card in scene.cards if card.node}
+        self.sides = {card: self._seats(card) for card in scene.cards if card.node is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         title = title if title is not None else self._title()
         shape: dict[str, Any] = (
@@ -162,7 +171,7 @@ class Drawing:
         add(f"dashed = gradient coming back{f': {sign}' if sign else ''}", self.theme.grad)
         if not self.scene.scalar:
             add(f"G = ∂{self.scene.end}/∂(this card)", self.theme.grad)
-        if any(len(card.addends) > 1 for card in self.scene.cards):
+        if any(len(card.addends) > 1 and card not in self.folds for card in self.scene.cards):
             add("used more than once: one addend per use", self.theme.grad)
         if self.again:
             add("again = used far from its card, which has the sum", self.theme.muted)
@@ -307,7 +316,7 @@ class Drawing:
 
     def _seats(self, card: Card) -> tuple[list[Socket], list[Socket]]:
         """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
-        if len(card.sockets) > 3:
+        if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
             return [], []
         spine = _spine(card)
         free = [
@@ -522,9 +531,14 @@ def _is_weight(socket: Socket) -> bool:
 
 
 def _own_leaves(cards: Sequence[Card]) -> list[Card]:
-    """The parameters that these operations alone use."""
+    """The parameters that these operations alone use, and what stands beside them, such as a mask."""
     inside = set(cards)
-    leaves = dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM)
+    leaves = dict.fromkeys(
+        s.tail
+        for card in cards
+        for s in card.sockets
+        if s.tail.role == PARAM or (s.tail.node is None and s.tail.role == INPUT and s is not _spine(card))
+    )
     return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
 
 

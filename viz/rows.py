@@ -115,14 +115,18 @@ def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple
 
 
 def rows_of(
-    graph: ag.Graph, names: Mapping[str, Any] | None = None, depth: int | None = None
+    graph: ag.Graph,
+    names: Mapping[str, Any] | None = None,
+    depth: int | None = None,
+    inputs: Iterable[Any] = (),
+    targets: Iterable[Any] = (),
 ) -> tuple[list[Row], list[Link]]:
     """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
 
-    ``names``: what to call Tensors. ``depth``: how deep modules are opened, None for all the
+    ``names``: what to call Tensors. ``inputs``, ``targets``: those that are called so. ``depth``: how deep modules are opened, None for all the
     way; 1 gives one row for each module that is a direct part of the model, 0 one for the model.
     """
-    called = Names(graph, names)
+    called = Names(graph, names, inputs, targets)
     groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
     titles = [module[-1][1] if module else _op_title(nodes[-1]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
@@ -191,7 +195,7 @@ def _uses(node: Node) -> list[tuple[Any, str]]:
         if isinstance(place, Node):
             uses.append((place, "value"))
         elif op.name == "linear" and place is not None:
-            uses.append((place, "input" if i == 0 else "parameter"))
+            uses.append((place, "parameter" if i and isinstance(place, ag.Tensor) else "input"))
         elif (op.name in LOSSES and i == 1) or not (op.variadic or op.args[i] in op.rules):
             continue  # targets, and what has no gradient: indices, masks
         elif getattr(place, "requires_grad", False):

@@ -761,6 +761,8 @@ def _acts_alone(socket: Socket) -> bool:
 
 def _product_entry(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> str:
     """The largest entry of a product of matrices, written out."""
+    if not out.size:
+        return ""
     i, j = np.unravel_index(int(np.argmax(np.abs(out))), out.shape)
     pairs = list(zip(a[i].tolist(), b[:, j].tolist(), strict=True))
     shown = pairs if len(pairs) <= TERMS else pairs[: TERMS // 2]

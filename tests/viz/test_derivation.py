@@ -15,9 +15,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
+import nn
 from autograd.errors import GradientError
+from autograd.testing import strategies
 from tests.table import TABLE
 from viz.derivation import Form, explain
+from viz.page import step_through
+from viz.picture import draw_graph
 
 LINE = 240
 
@@ -764,3 +768,85 @@ def test_refusals_say_what_to_do():
     indices = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
     with pytest.raises(ValueError, match=r"gradients= was given shapes \(3,\) for outputs of shapes \(2,\)"):
         explain(y, wrt=other, gradient=indices.detach())
+
+
+def column(n, *shape):
+    return ag.Tensor(np.linspace(0.3, 1.0, int(np.prod(shape))).reshape(shape), requires_grad=True, name=n)
+
+
+A, B, C, a, b, c = (column(n, *s) for n, s in zip("ABCabc", [(4, 2), (4, 2), (2, 2), (), (2,), ()], strict=True))
+W, X = column("W", 3, 3), ag.Tensor(np.ones((2, 3)), name="X")
+Z = X @ W
+
+
+@pytest.mark.parametrize(
+    ("y", "wrt", "formula"),
+    [
+        # A vector that multiplies rows says so, whatever was done in silence on the way.
+        (nn.functional.mse_loss(ag.sum(A * B, axis=1), np.zeros(4)), A, "0.5·(t2 - y)[:, None] × B"),
+        (nn.functional.mse_loss(ag.reshape(A * B, (8,)), np.zeros(8)), A, "0.25·(t2 - y as (4, 2)) × B"),
+        (ag.sum(-(ag.sum(A * B, axis=1) * column("v", 4))), A, "-v[:, None] × B"),
+        (ag.mean((ag.vecdot(A, B) - 1.0) ** 2), A, "0.5·t2[:, None] × B"),
+        (ag.sum(ag.exp(ag.sum(C * C, axis=1))), C, "t3[:, None] × C + t3[:, None] × C"),
+        (ag.sum(ag.exp(ag.sum(C * C, axis=0))), C, "t3 × C + t3 × C"),
+        # Whatever has `if` in it stands in brackets among others.
+        (ag.relu(c) + c * a, c, "(1 if a1 > 0 else 0) + a"),
+        (ag.sum(Z + ag.relu(Z)), W, "Xᵀ·((1 if a1 > 0 else 0) + 1)"),
+        (ag.remainder(ag.Tensor(0.7, name="d"), c), c, "-(d // c)"),
+        # Equal entries that are summed are counted.
+        (ag.exp(ag.mean(column("D", 2, 3) + c)), c, "6·L / 6"),
+        (ag.sum(ag.exp(ag.mean(A + b, axis=0))), b, "4·t3 / 4"),
+        (ag.sum(A + c), c, "8"),
+        (ag.sum(ag.log_softmax(A, axis=0)), A, "1 - 4·exp(t1)"),
+        (ag.sum(ag.linear(np.ones((4, 3)), W)), W, "ones(3, 4)·x"),
+        (ag.mean(ag.linear(np.ones((4, 3)), W)), W, "0.08333·ones(3, 4)·x"),
+        (ag.sum(ag.tile(b, 2)) ** 2, b, "4·t2"),
+    ],
+)
+def test_formulas_are_worth_what_they_say(y, wrt, formula):
+    derivation = explain(y, wrt=wrt)
+    assert derivation.one_line.text == formula
+    assert derivation.check.confirmed
+
+
+def test_vectors_have_a_product_and_matrices_a_vecdot():
+    assert "t1 = vecdot(A, B)" in explain(ag.sum(ag.vecdot(A, B)), wrt=A).text
+    assert "L = b·b" in explain(ag.vecdot(b, b), wrt=b).text
+
+
+def test_a_single_label_is_explained():
+    layer = nn.Linear(3, 4, seed=0, dtype="float64")
+    y = nn.functional.cross_entropy(layer(ag.Tensor([1.0, 2.0, 3.0])), 2)
+    assert explain(y, wrt=layer.weight).check.confirmed
+    assert draw_graph(y, view="ops", gradients=True)
+    assert step_through(y)
+
+
+def test_long_names_stay_two_when_they_are_cut():
+    first, second = (column(f"encoder.layers.{i}.attention.self.query.weight", 2, 2) for i in (0, 1))
+    text = explain(ag.sum(first @ second), wrt=first).text
+    names = re.search(r"z1 = (\S+)·(\S+)", text)
+    assert names[1] != names[2]
+
+
+def test_nothing_to_check_is_no_error():
+    empty = column("w", 0)
+    assert "nothing to check: there are no entries" in explain(ag.sum(empty * 2.0), wrt=empty).text
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(strategies.programs(max_outputs=1))
+def test_random_programs_are_explained(program):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        leaves = {
+            name: ag.Tensor(x, requires_grad=np.asarray(x).dtype.kind in "fc", name=name)
+            for name, x in program.inputs.items()
+        }
+        (y,) = program(*leaves.values())
+        if y.node is None or y.dtype.kind not in "f":
+            return
+        seed = np.ones(y.shape)
+        leaf = next(place for place in ag.Graph(y).nodes if place.op is None and place.requires_grad)
+        assert explain(y, wrt=leaf, gradient=seed).text
+        assert draw_graph(y, gradients=seed).source

@@ -12,6 +12,7 @@ import autograd as ag
 import nn
 from viz import style
 from viz.modules import draw_modules
+from viz.picture import draw_graph
 
 
 def classifier(sizes, batch=20, activation="sigmoid", seed=0):
@@ -204,3 +205,29 @@ class TestFolding:
     def test_hidden_warnings_are_counted(self):
         text = words(draw_modules(classifier([30, *[6] * 24, 3])[1], fold=False))
         assert re.search(r"▲ VANISHING in \d+", text)
+
+
+def spread(name, *shape):
+    return ag.Tensor(np.linspace(0.3, 1.0, int(np.prod(shape))).reshape(shape), requires_grad=True, name=name)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        lambda: ag.linear(spread("x", 1, 3), spread("w", 2, 3), np.ones(2)),  # a bias that is a plain array
+        lambda: ag.linear(spread("A", 2), ag.broadcast_to(spread("B", 2), (2, 2)), spread("C", 2)),  # a computed weight
+        lambda: ag.tanh(spread("w", 0)),
+        lambda: ag.tanh(spread("w", 2, 0)),
+        lambda: spread("w", 4, 10) + ag.Tensor(1e300, requires_grad=True),  # all of one value, far from 1
+        lambda: ag.Tensor(np.full((3, 40), 1e16) + np.arange(40) % 2 * 2, requires_grad=True) * 2.0,
+    ],
+)
+def test_unusual_arrays_are_drawn(y):
+    assert "<svg" in draw_modules(ag.sum(y())).svg()
+
+
+def test_inputs_are_called_so():
+    layer, x = nn.Linear(3, 2, seed=0, dtype="float64"), ag.Tensor(np.ones((4, 3)), requires_grad=True)
+    y = ag.mean(ag.tanh(layer(x)) ** 2)
+    for picture in (draw_modules(y, inputs=[x]), draw_graph(y, view="modules", inputs=[x])):
+        assert "θ1" not in picture.source

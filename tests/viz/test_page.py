@@ -174,3 +174,10 @@ def test_a_wrong_rule_is_called_wrong():
     assert "rule 8, numeric 12" in checks["Cubed t1 sends its gradient to x"][1]
     assert checks["Multiply sends its gradient to t1"][0] == "ok"
     assert not any("check" in step for step in data(step_through(scalar(), check=False))["steps"])
+
+
+def test_pages_of_nothing_and_of_numbers_that_arrive():
+    w = ag.Tensor(np.zeros((0, 3)), requires_grad=True, name="w")
+    assert step_through(ag.sum(w @ w.mT)).html
+    x = ag.Tensor(2.0, requires_grad=True, name="x")
+    assert step_through(x * x, gradients=3.0).html

@@ -606,3 +606,23 @@ def crossed(one, other):
 
     apart = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
     return int(apart.sum())
+
+
+@pytest.mark.parametrize("depth", [None, 0, 1, 2])
+def test_every_edge_ends_at_a_card(depth):
+    class Block(nn.Module):
+        def __init__(self, seed):
+            self.a, self.d = nn.Linear(3, 3, seed=seed), nn.Dropout(0.5)
+
+        def forward(self, x):
+            return self.d(ag.relu(self.a(x))) + x
+
+    net = nn.Sequential(nn.Sequential(*map(Block, range(8))), nn.Linear(3, 1, seed=9))
+    loss = ag.mean(net(ag.Tensor(np.ones((2, 3), dtype="float32"), name="x")) ** 2)
+    source = draw_graph(loss, gradients=True, view="ops", depth=depth).source
+    cards = dict(re.findall(r'^\s+"?(\w+)"? \[.*?label=(<.*>)', source, flags=re.MULTILINE))
+    ends = [e for pair in re.findall(r"^\s+(\S+) -> (\S+) ", source, flags=re.MULTILINE) for e in pair]
+    assert ends
+    for end in ends:
+        key, port, *_ = end.split(":")
+        assert f'PORT="{port}"' in cards[key]
