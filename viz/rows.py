@@ -123,8 +123,9 @@ def rows_of(
 ) -> tuple[list[Row], list[Link]]:
     """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
 
-    ``names``: what to call Tensors. ``inputs``, ``targets``: those that are called so. ``depth``: how deep modules are opened, None for all the
-    way; 1 gives one row for each module that is a direct part of the model, 0 one for the model.
+    ``names``: what to call Tensors. ``inputs``, ``targets``: those that are called so. ``depth``: how deep modules are
+    opened, None for all the way; 1 gives one row for each module that is a direct part of the model, 0 one for the
+    model.
     """
     called = Names(graph, names, inputs, targets)
     groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
