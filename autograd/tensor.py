@@ -67,14 +67,19 @@ class Hook:
     `Tensor.register_hook` returns it. ``remove()`` may be called again, and ``with`` removes it at the end.
     """
 
-    def __init__(self, call: Callable[[Tensor], Any], among: list[Hook]) -> None:
+    edits = 0  # hooks of leaves that came or went so far: by it a program sees that it is out of date
+
+    def __init__(self, call: Callable[[Tensor], Any], among: list[Hook], of_leaf: bool) -> None:
         self.call, self._among = call, among  # the list, not the Tensor: a hook keeps no graph alive
+        self._of_leaf = of_leaf
         among.append(self)
+        Hook.edits += of_leaf
 
     def remove(self) -> None:
         """Have it called no more."""
         if self in self._among:
             self._among.remove(self)
+            Hook.edits += self._of_leaf
 
     def __enter__(self) -> Hook:
         return self
@@ -341,7 +346,7 @@ class Tensor:
             raise DTypeError(f"a hook is a function of the gradient; {self._called()} was given {hook!r}.")
         place: Any = self.node or self
         place.hooks = place.hooks or []
-        return Hook(hook, place.hooks)
+        return Hook(hook, place.hooks, of_leaf=self.node is None)
 
     def detach(self) -> Tensor:
         """The same values with no history, not requiring grad. The memory is shared: what changes the one in place, as

@@ -109,7 +109,8 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         before = vars(self).get(name, None if self._listed else value)
-        if before is not value and (isinstance(before, Module | Tensor) or isinstance(value, Module | Tensor)):
+        replaced = before is not value and (isinstance(before, Module | Tensor) or isinstance(value, Module | Tensor))
+        if replaced or callable(getattr(type(self), name, None)):  # a part, or a method such as forward
             Module.edits += 1
         if isinstance(value, Parameter):
             if value.name is None:
@@ -126,7 +127,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        Module.edits += isinstance(vars(self).get(name), Module | Tensor)
+        Module.edits += isinstance(vars(self).get(name), Module | Tensor) or callable(getattr(type(self), name, None))
         object.__delattr__(self, name)
 
     def _refuse_hidden(self, name: str, value: Any) -> None:

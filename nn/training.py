@@ -20,7 +20,7 @@ from autograd import Tensor, asarray, isfinite, no_grad, stack, take
 from autograd import all as all_of
 from autograd import compile as compiled
 from autograd.backends import NUMPY, is_host, is_inexact
-from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, TraceError
+from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
 from autograd.given import as_path, check_function, check_instance, number, refused, whole
 from autograd.op import shown
 from nn.data import minibatches
@@ -379,12 +379,12 @@ def fit(
                 if held is None or history.best_epoch == epoch:
                     kept = model.state_dict()
                 accumulated = optimizer._accumulated()
-                report.epoch(history)
-                interrupts.release()
                 if isinstance(schedule, ReduceLROnPlateau):
                     schedule.step((held or trained).loss)
                 elif schedule is not None:
                     schedule.step()
+                report.epoch(history)
+                interrupts.release()
                 answer = callback(history) if first and callback is not None else None
                 enough = isinstance(answer, bool | NUMPY.bool_) and bool(answer)
                 if parallel is not None:
@@ -403,7 +403,6 @@ def fit(
         finally:
             damaged = damaged or interrupts.updating
             interrupts.ignored = True  # what follows is quick, and must be whole
-            report.clear()
             if damaged or history.best_epoch is not None:
                 model.load_state_dict(kept)
             for tensor, before in accumulated if damaged else ():
@@ -411,6 +410,7 @@ def fit(
             for module, mode in modes:
                 module.training = mode
             history.note = _note(history, damaged)
+            report.clear()
     report.line(history.note)
     return history
 
@@ -435,8 +435,8 @@ def _train(
             interrupts.held = interrupts.updating = True
             try:
                 done = program(x, y)
-            except AutogradError:  # it was refused, before anything was written
-                interrupts.updating = False
+            except Exception as error:  # refused, or raised by what is traced: before anything was written
+                interrupts.updating = isinstance(error, FloatingPointError | MemoryError)
                 raise
             interrupts.updating = False
             interrupts.release()

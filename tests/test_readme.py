@@ -48,7 +48,8 @@ def test_command_exists(command, tmp_path, monkeypatch):
         assert words[1] in targets
     elif words[:2] == ["pip", "install"]:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        (wanted,) = re.fullmatch(r"\.(?:\[(\w+)\])?", words[2]).groups()
+        (wanted,) = re.fullmatch(r"\.(?:\[(\w+)\])?", words[-1]).groups()
+        assert words[2:-1] in ([], ["--editable"])
         assert wanted is None or wanted in project["optional-dependencies"]
     elif words[2] == "viz":
         monkeypatch.chdir(tmp_path)

@@ -23,6 +23,7 @@ ROOMS = (
     ("tensor", "random"),
     ("ops",),
     ("given",),
+    ("elsewhere",),
     ("op", "anomaly"),
     ("dtypes",),
     ("backends",),

@@ -6,15 +6,14 @@ and its bias make, `a1` for the activation of it, `W1` and `b1` for their parame
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import autograd as ag
 from autograd.graph import Node, place_of
 from autograd.shapes import size as size_of
-from viz import numbers
-from viz.given import DrawingError, members, named
+from viz.given import members, named
 from viz.render import identifier
 
 PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
@@ -61,7 +60,7 @@ class Names:
         self.places = list(self._ordered(graph))
         """The nodes and leaves in topological order, an array given as a constant before its first use."""
         self._ends: dict[Any, None] = dict.fromkeys(graph.outputs)
-        shown_as = {INPUT: self._identities(inputs, "inputs"), TARGET: self._identities(targets, "targets")}
+        shown_as = {INPUT: _identities(members(inputs, "inputs")), TARGET: _identities(members(targets, "targets"))}
         self._users: dict[Any, list[tuple[Node, int]]] = {}
         for node in self.places:
             for i, given in enumerate(node.inputs):
@@ -99,19 +98,6 @@ class Names:
                     self._constants[id(given)] = Constant(given)
                     yield self._constants[id(given)]
             yield place
-
-    def _identities(self, tensors: Any, argument: str) -> set[int]:
-        here = set(map(_identity, self.places))
-        found: set[int] = set()
-        for t in members(tensors, argument):
-            if not here & {id(t), id(place_of(t))}:
-                called = f" {t.name!r}" if getattr(t, "name", None) else ""
-                raise DrawingError(
-                    f"{argument}= has a Tensor{called} of shape {numbers.shape(t.shape)} that is not in this graph:"
-                    " give what was computed with (parts in which nothing takes a gradient are not recorded)"
-                )
-            found |= {id(t), id(place_of(t))}
-        return found
 
     # ------------------------------------------------------------ roles
 
@@ -240,6 +226,11 @@ def fresh(name: str, taken: set[str]) -> str:
 def is_array(given: Any) -> bool:
     """An array that stands in the graph as a constant; a number, also as an array without axes, does not count."""
     return not hasattr(given, "requires_grad") and bool(getattr(given, "shape", ()))
+
+
+def _identities(tensors: Iterable[Any]) -> set[int]:
+    given = list(tensors)
+    return {id(t) for t in given} | {id(place_of(t)) for t in given}
 
 
 def _identity(place: Any) -> int:

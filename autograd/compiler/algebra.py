@@ -43,12 +43,6 @@ def _keeps_digits(number: float, dtype: Any) -> bool:
     return bool(info.tiny <= abs(number) <= info.max)
 
 
-def _may_join(a: Value, b: Value) -> bool:
-    """Whether two scales may be one: their product, as far as it is known, must not over- or underflow."""
-    x, y = number_of(a), number_of(b)
-    return x is None or y is None or _keeps_digits(x * y, a.dtype)
-
-
 def _same(x: Value, out: Value) -> bool:
     return x.shape == out.shape and x.dtype == out.dtype
 
@@ -73,6 +67,22 @@ class _Algebra(Rewriter):
     def used_once(self, value: Value) -> bool:
         """Whether nobody but the one who asks reads a value."""
         return len(self.uses.get(value, ())) == 1
+
+    def may_join(self, a: Value, b: Value) -> bool:
+        """Whether two scales may be one: their product must not over- or underflow, which is known of constants and
+        taken for granted of what comes of learning rates and counters.
+        """
+        x, y = number_of(a), number_of(b)
+        if x is not None and y is not None:
+            return _keeps_digits(x * y, a.dtype)
+        return a.dtype.itemsize > 2 and self.is_setting(a) and self.is_setting(b)
+
+    def is_setting(self, value: Value) -> bool:
+        """Whether a number is made of constants, learning rates and counters alone."""
+        if value.kind != "temporary":
+            return value.kind in ("constant", "knob") or (value.kind == "state" and value.dtype.kind in "iu")
+        producer = self.producers.get(value)
+        return producer is not None and not value.shape and all(map(self.is_setting, producer.args))
 
     def simpler(self, op: str, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         """A value that is ``op(*args, **params)`` with less work, or ``None``."""
@@ -200,7 +210,7 @@ class _Algebra(Rewriter):
                         return self.emit("matmul", pair, {}, out.name)
             if (product := self.made(x, "multiply")) is not None and x.shape:
                 for inner, y in (product.args, product.args[::-1]):  # (y * a) * b as y * (a * b)
-                    if not inner.shape and y.shape and inner.dtype == scale.dtype and _may_join(inner, scale):
+                    if not inner.shape and y.shape and inner.dtype == scale.dtype and self.may_join(inner, scale):
                         both = self.simplest(
                             "multiply", (inner, scale), {}, Value("temporary", (), scale.dtype, "scale")
                         )
@@ -210,6 +220,8 @@ class _Algebra(Rewriter):
     def _divide(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         number = number_of(args[1])
         if number is None or out.dtype.kind != "f" or not number or not _keeps_digits(1 / number, out.dtype):
+            return None
+        if abs(numpy.frexp(number)[0]) != 0.5:  # only by powers of two is it the same to the last bit
             return None
         return self.simplest("multiply", (args[0], self.scalar(1 / number, out.dtype)), {}, out)
 

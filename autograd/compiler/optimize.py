@@ -157,6 +157,10 @@ def _folded(program: Program, start: Value, scale: Value, done: set[Value]) -> P
 # ----------------------------------------------------------------------------------------------------- sums as products
 
 
+ADDENDS = 1 << 15
+"""As many are summed as a product: BLAS adds in long rows, and of more of them float32 loses digits."""
+
+
 def sums_as_products(program: Program) -> Program:
     """Sum columns, short rows and whole arrays as products with ones: BLAS takes a fraction of the time."""
     writer = Rewriter(program)
@@ -173,7 +177,8 @@ def sums_as_products(program: Program) -> Program:
             continue
         x, out = writer.of(instruction.args[0]), instruction.out
         axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
-        if instruction.params["keepdims"] or x.dtype != out.dtype or 0 in x.shape or not axes:
+        many = shapes.size(x.shape, axes) > ADDENDS
+        if instruction.params["keepdims"] or x.dtype != out.dtype or 0 in x.shape or not axes or many:
             writer.keep(instruction)
         elif len(axes) == len(x.shape):
             flat = x if len(x.shape) == 1 else writer.emit("reshape", (x,), {"shape": (shapes.size(x.shape),)}, x.name)

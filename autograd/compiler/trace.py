@@ -25,7 +25,7 @@ from autograd.given import check_function
 from autograd.graph import MODE, TRACER, WATCHED, Mode
 from autograd.op import OPS
 from autograd.shapes import Shape
-from autograd.tensor import Tensor, wrap
+from autograd.tensor import Hook, Tensor, wrap
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
@@ -484,6 +484,7 @@ class Tracer:
     def all_guards(self) -> list[Guard]:
         """Those of the whole trace, which is over."""
         guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, kind.__name__) for kind in self.editable)]
+        guards.append(Guard(Hook, "edits", Hook.edits, "Tensor"))
         for holder, name in self.options.values():
             guards += of_option(holder, name)
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits

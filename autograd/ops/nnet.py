@@ -199,12 +199,20 @@ def binary_cross_entropy_with_logits(xp, logits, target, *, reduction="mean"):
     return _reduced(xp, xp.logaddexp(logits, 0.0) - logits * target, reduction)
 
 
-binary_cross_entropy_with_logits.vjp(
-    logits=lambda xp, g, logits, target, logits_shape, reduction: (
-        (xp.sigmoid(logits) - target) * _share(g, logits_shape, reduction)
-    ),
-    target=lambda g, logits, logits_shape, reduction: -logits * _share(g, logits_shape, reduction),
-)
+def _binary_cross_entropy_by_logits(xp: Any, g: Any, logits: Any, target: Any, reduction: Any) -> Any:
+    miss = xp.sigmoid(logits) - target
+    return miss * _share(g, miss.shape, reduction)
+
+
+def _binary_cross_entropy_by_target(
+    xp: Any, g: Any, logits: Any, logits_shape: Any, target_shape: Any, reduction: Any
+) -> Any:
+    shape = logits_shape or target_shape  # one of them may be a number
+    part = -logits * _share(g, shape, reduction)
+    return part if part.shape == shape else xp.broadcast_to(part, shape=shape)
+
+
+binary_cross_entropy_with_logits.vjp(logits=_binary_cross_entropy_by_logits, target=_binary_cross_entropy_by_target)
 
 
 @op("squared error", text="({x} - {y})²", tex=r"\left\|{x} - {y}\right\|^2", broadcasts=True)

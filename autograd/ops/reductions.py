@@ -124,7 +124,7 @@ def _std_by_x(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any, correc
     flat = out == 0
     if 0 not in x_shape:  # the mean of equal values is rounded, and then out is not 0
         highest, lowest = (extreme(x, axis=axis, keepdims=True) for extreme in (xp.max, xp.min))
-        flat = xp.reshape(highest == lowest, shape=out.shape) & (out == out)
+        flat = flat | (xp.reshape(highest == lowest, shape=out.shape) & (out == out))
     share = xp.where(flat, 0.0, g * _weight(x_shape, axis, correction) / xp.where(flat, 1.0, out))
     return _kept(xp, share, x_shape, axis) * _centred(xp, x, axis)
 
@@ -183,7 +183,9 @@ def logsumexp(xp, x, *, axis=None, keepdims=False):
 
 def _softmax_of(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
     safe = xp.where(out == -math.inf, 0.0, out)
-    return _kept(xp, g, x_shape, axis) * xp.exp(x - _kept(xp, safe, x_shape, axis))
+    shares = xp.exp(x - _kept(xp, safe, x_shape, axis))
+    total = xp.sum(shares, axis=axis, keepdims=True)  # 1, but for the rounding of out
+    return _kept(xp, g, x_shape, axis) * (shares / xp.where(total == 0, 1.0, total))
 
 
 logsumexp.vjp(x=_softmax_of)
@@ -339,7 +341,8 @@ def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, incl
     # g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before it.
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
-    return _products_before(xp, x, axis) * _recurrence_back(xp, x, g, axis)
+    # What no gradient comes back to has none, also where the products before it have overflowed.
+    return xp.through(_recurrence_back(xp, x, g, axis), _products_before(xp, x, axis))
 
 
 cumulative_prod.vjp(x=_cumulative_prod_by_x)

@@ -34,6 +34,8 @@ class Optimizer:
     Raises `autograd.errors.DomainError` for options out of range, and for no parameters or one given twice.
     """
 
+    edits = 0  # how often what is accumulated has become other Tensors: by it a program sees that it is out of date
+
     def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise DTypeError("an optimizer takes an iterable of parameters: write [w] for a single one.")
@@ -162,6 +164,7 @@ class Optimizer:
         for name, value in group.items():
             if name not in ("params", "lr", "initial_lr"):
                 tracer.guard(group, name, value)
+        tracer.guard(self, "edits", self.edits)
         return {**group, "lr": tracer.knob(group, "lr", "lr")}
 
     def _accumulated(self) -> list[tuple[Tensor, Tensor]]:
@@ -199,6 +202,7 @@ class Optimizer:
             group.update(new)
         for p, then in accumulated:
             now = self.state[p]
+            self.edits += {*now} != {*then}
             for name in [*now]:
                 if name not in then:
                     del now[name]
@@ -460,7 +464,7 @@ class RMSprop(Optimizer):
                 m *= alpha
                 m += (1 - alpha) * g
                 state["grad_avg"]._set(m)
-                v = v - m * m
+                v = abs(v - m * m)  # below 0 by rounding alone
             g = g / (v**0.5 + eps)
             if momentum:
                 b = state["momentum_buffer"].data

@@ -254,3 +254,60 @@ def test_nothing_is_left_of_a_trace() -> None:
         ag.compile(lambda x: 1 // 0)(X)
     assert [vars(ag.Tensor)[name] for name in ("data", "grad", "requires_grad")] == slots
     assert "__getattribute__" not in vars(nn.Module)
+
+
+def test_hooks_come_and_go() -> None:
+    w = ag.Tensor([1.0, 1.0], requires_grad=True)
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    @ag.compile
+    def step(x: ag.Tensor) -> None:
+        optimizer.zero_grad()
+        ag.mean((x * w) ** 2).backward()
+        optimizer.step()
+
+    x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    step(x)
+    before = w.tolist()
+    with w.register_hook(lambda g: g * 0):
+        step(x)
+        assert w.tolist() == before
+    step(x)
+    assert w.tolist() != before
+
+
+def test_a_method_that_is_overridden_on_the_object() -> None:
+    def override(layer: Any) -> None:
+        layer.forward = lambda x: x * 0
+
+    agree(nn.Linear(2, 1, seed=0), override)
+
+    def and_back(layer: Any) -> None:
+        override(layer)
+        del layer.forward
+
+    agree(nn.Linear(2, 1, seed=0), and_back)
+
+
+def test_what_an_optimizer_has_accumulated_becomes_other_tensors() -> None:
+    def trained(compiled: bool) -> list[float]:
+        w = ag.Tensor([1.0, 2.0], requires_grad=True)
+        optimizer = nn.optim.SGD([w], lr=0.1, momentum=0.9)
+        plain = nn.optim.SGD([ag.Tensor([1.0, 2.0], requires_grad=True)], lr=0.1).state_dict()
+
+        def step(x: ag.Tensor) -> None:
+            optimizer.zero_grad()
+            ag.sum((w - x) ** 2).backward()
+            optimizer.step()
+
+        take = ag.compile(step) if compiled else step
+        x = ag.Tensor([0.3, 5.0])
+        take(x)
+        state = optimizer.state_dict()
+        take(x)
+        optimizer.load_state_dict(plain)
+        optimizer.load_state_dict(state)
+        take(x)
+        return w.tolist()  # type: ignore[no-any-return]
+
+    assert trained(compiled=True) == pytest.approx(trained(compiled=False), rel=1e-12)

@@ -293,3 +293,23 @@ def test_the_source_reads_in_the_names_of_the_trace() -> None:
     update = next(line for line in source.splitlines() if line.strip().startswith("subtract(packed_layers_0_weight, "))
     assert update.split(")")[0].endswith("packed_layers_0_weight")
     assert "c_1e_minus_05" in ag.trace(lambda x: x + 1e-5, X).source
+
+
+def test_scales_that_nobody_knows_stay_where_they_are():
+    x, a, b = (ag.Tensor(np.asarray(v, dtype="float16")) for v in ([1e-3, 2e-3], 500.0, 200.0))
+    product = ag.compile(lambda x, a, b: x * a * b)(x, a, b)
+    np.testing.assert_array_equal(product.data, (x * a * b).data)
+    x, a, b = (ag.Tensor(np.asarray(v, dtype="float32")) for v in ([1e-30, 0.0], 1e30, 1e30))
+    assert ag.compile(lambda x, a, b: x * a * b)(x, a, b).tolist() == pytest.approx([1e30, 0.0])
+
+
+def test_a_quotient_is_the_same_to_the_last_bit():
+    x = ag.Tensor(np.arange(0.0, 392.0, 49.0))
+    assert ag.compile(lambda x: ag.floor(x / 49.0))(x).tolist() == list(range(8))
+    assert "*" in str(ag.trace(lambda x: x / 4.0, x).optimized())  # by a power of two it may be a product
+
+
+def test_a_long_sum_keeps_its_digits():
+    x = ag.Tensor(np.full((3000, 1000), 0.1, dtype="float32"))
+    for function in (ag.mean, lambda x: ag.sum(x) / 3e6, lambda x: ag.mean(ag.mean(x, axis=0))):
+        assert ag.compile(function)(x).item() == pytest.approx(0.1, rel=1e-5)

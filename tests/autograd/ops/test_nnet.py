@@ -7,6 +7,7 @@ import pytest
 
 import autograd as ag
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.testing import gradcheck
 
 RNG = np.random.default_rng(0)
 REDUCTIONS = ["mean", "sum", "none"]
@@ -150,3 +151,11 @@ def test_softmax_of_extreme_numbers(function: ag.Op) -> None:
     np.testing.assert_allclose(rows, [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]])
     y[:, 1].sum().backward()
     assert np.isfinite(x.grad.data).all()
+
+
+def test_binary_cross_entropy_of_one_number_and_many_targets():
+    t = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+    for reduction in ("mean", "sum"):
+        gradcheck(lambda z, y, how=reduction: ag.binary_cross_entropy_with_logits(z, y, reduction=how), 0.3, t)
+    gradcheck(lambda z, y: ag.sum(ag.binary_cross_entropy_with_logits(z, y, reduction="none") ** 2), 0.3, t)
+    gradcheck(ag.binary_cross_entropy_with_logits, t, 0.3)

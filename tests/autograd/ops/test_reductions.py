@@ -172,3 +172,22 @@ def test_a_cumulative_product_whose_later_products_overflow():
     x = [1e-300, 1e200, 1e200]
     assert ag.grad(lambda x: ag.cumulative_prod(x)[0])(x).tolist() == [1, 0, 0]
     np.testing.assert_allclose(ag.grad(lambda x: ag.cumulative_prod(x)[1])(x).data, [1e200, 1e-300, 0])
+
+
+@pytest.mark.parametrize("values", [[0.0, 1e-4], [1e-4, 2e-4]])
+def test_std_whose_square_vanishes_has_a_finite_slope(values):
+    assert np.isfinite(ag.grad(ag.std)(ag.Tensor(np.array(values, dtype="float16"))).data).all()
+    assert np.isfinite(ag.grad(ag.std)(ag.Tensor(np.array(values, dtype="float32") * 1e-20)).data).all()
+
+
+def test_logsumexp_has_a_softmax_for_its_slope_however_large_the_values():
+    for value, dtype in ((1e8, "float32"), (1e5, "float32"), (1e15, "float64")):
+        x = ag.Tensor(np.full(2, value, dtype=dtype))
+        assert ag.grad(ag.logsumexp)(x).tolist() == [0.5, 0.5]
+    assert ag.grad(ag.logsumexp)([-np.inf, -np.inf]).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_products_that_overflow_send_nothing_back_to_where_none_arrives():
+    x = ag.Tensor(np.full(60, 10.0, dtype="float32"))
+    assert ag.grad(lambda x: ag.sum(ag.cumulative_prod(x)[:2]))(x).tolist() == [11.0, 10.0, *[0.0] * 58]

@@ -360,3 +360,12 @@ def test_a_gradient_set_by_hand_must_fit(given, said):
         with pytest.raises(ShapeError, match=rf"the \.grad of parameter \(3, 2\) float64 is {said}: it must be"):
             attempt()
     assert [w.tolist() for w in weights] == before
+
+
+def test_a_centered_variance_is_never_below_zero():
+    w = ag.Tensor(np.array([1.0], dtype="float32"), requires_grad=True)
+    optimizer = nn.optim.RMSprop([w], lr=1e-6, centered=True)
+    for _ in range(1300):
+        w.grad = ag.Tensor(np.array([0.1], dtype="float32"))
+        optimizer.step()
+    assert np.isfinite(w.item())
