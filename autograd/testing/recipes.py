@@ -66,11 +66,19 @@ def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 3, min_side: in
     return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
 
 
+WAYS: tuple[tuple[Shape, Shape], ...] = (
+    *(((2, 3), (3,)), ((2, 3), (1, 3)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((2, 3), ())),
+    *(((3,), (2, 3)), ((1, 3), (2, 3)), ((1, 3), (2, 1)), ((2, 1), (2, 3)), ((), (2, 3))),
+)
+"""The ways in which two shapes broadcast: by an axis that is missing or of length 1, on either side or on both."""
+
+
 def broadcastable(count: int, max_dims: int = 3, max_side: int = 3) -> st.SearchStrategy[tuple[Shape, ...]]:
     """``count`` shapes that broadcast."""
-    return hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=max_dims, max_side=max_side).map(
+    any_way = hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=max_dims, max_side=max_side).map(
         lambda drawn: drawn.input_shapes
     )
+    return any_way | st.sampled_from(WAYS) if count == 2 and max_dims >= 2 and max_side >= 3 else any_way
 
 
 def axes_of(ndim: int) -> Strategy:

@@ -75,7 +75,7 @@ def broadcastable_shapes(
 
     >>> from hypothesis import find
     >>> from autograd.testing.strategies import broadcastable_shapes
-    >>> find(broadcastable_shapes(), lambda pair: len(pair[0]) < len(pair[1]))
+    >>> find(broadcastable_shapes(max_dims=1), lambda pair: len(pair[0]) < len(pair[1]))
     ((), (1,))
     """
     return broadcastable(count, max_dims, max_side)

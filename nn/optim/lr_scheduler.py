@@ -224,7 +224,7 @@ class ReduceLROnPlateau(LRScheduler):
         given: Any = value
         value = given if isinstance(given, int | float) else number(given, "value")  # NaN is a bad epoch, too
         self.epoch += 1
-        if value < self.best * (1 - self.threshold):
+        if value < self.best - self.threshold * abs(self.best) or self.best == math.inf > value:
             self.best, self.bad_epochs = float(value), 0
         else:
             self.bad_epochs += 1

@@ -199,7 +199,7 @@ class Optimizer:
                 "made before its state was saved."
             ) from None
         for group, new in zip(self.param_groups, options, strict=True):
-            group.update(new)
+            dict.update(group, new)
         for p, then in accumulated:
             now = self.state[p]
             self.edits += {*now} != {*then}
@@ -263,6 +263,34 @@ class _Group(dict[str, Any]):
             self.check({**self, key: value})
             Module.moves += key not in ("lr", "initial_lr")  # there may be more to accumulate from now on
         super().__setitem__(key, value)
+
+    def update(self, *given: Any, **options: Any) -> None:
+        """Set several options, each looked at as one is."""
+        new = {key: value if key == "params" else _plain(value) for key, value in dict(*given, **options).items()}
+        if new and (tracer := TRACER.get()) is not None:
+            tracer.refuse_setting(f"{next(iter(new))!r} of an optimizer")
+        self.check({**self, **new})
+        Module.moves += not {*new} <= {"lr", "initial_lr", "params"}
+        super().update(new)
+
+    def __ior__(self, given: Any) -> _Group:  # type: ignore[override, misc]
+        self.update(given)
+        return self
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The option, set to ``default`` where there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def __delitem__(self, key: str) -> None:
+        raise DomainError(f"{key!r} can't be taken out of a group, for it is read at each step: set it instead.")
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """An option can't be taken out."""
+        if key in self or not default:
+            del self[key]
+        return default[0]
 
 
 def _plain(value: Any) -> Any:

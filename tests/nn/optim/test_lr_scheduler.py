@@ -152,3 +152,11 @@ def test_a_plateau_never_raises_the_rate_and_goes_by_itself():
     plateau.step(1.0)
     plateau.step(2.0)
     assert type(plateau.state_dict()["scale"]) is float
+
+
+def test_plateau_of_values_below_zero():
+    optimizer = nn.optim.SGD([ag.Tensor([1.0], requires_grad=True)], lr=1.0)
+    schedule = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+    for _ in range(3):
+        schedule.step(-5.0)
+    assert optimizer.param_groups[0]["lr"] < 1.0

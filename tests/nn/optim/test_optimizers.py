@@ -369,3 +369,23 @@ def test_a_centered_variance_is_never_below_zero():
         w.grad = ag.Tensor(np.array([0.1], dtype="float32"))
         optimizer.step()
     assert np.isfinite(w.item())
+
+
+def test_options_set_by_any_method_of_a_dict_are_looked_at():
+    w = ag.Tensor([1.0], requires_grad=True)
+    optimizer = nn.optim.SGD([w], lr=0.1)
+    (group,) = optimizer.param_groups
+    with pytest.raises(DomainError, match="lr = nan"):
+        group.update(lr=math.nan)
+    with pytest.raises(DomainError, match="can't be taken out of a group"):
+        del group["lr"]
+    with pytest.raises(DomainError, match="can't be taken out of a group"):
+        group.pop("momentum")
+    assert group.pop("color", "none") == "none"
+    assert group.setdefault("lr", 5.0) == 0.1
+    group.update(momentum=0.9, nesterov=True)  # one does not go without the other
+    group |= {"lr": 0.2}
+    assert (group["momentum"], group["nesterov"], group["lr"]) == (0.9, True, 0.2)
+    w.grad = ag.ones(1)
+    optimizer.step()
+    assert optimizer.state[w]["momentum_buffer"].tolist() == [1.0]
