@@ -31,7 +31,7 @@ ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "softplus", "softmax")  # 
 WEIGHTS = 600_000  # that a page carries; with more it would be too large to be opened at once
 MISTAKES = 40  # that are shown
 POINT = "Point at a neuron for its numbers."
-LEAST = 0.75  # of its size: smaller a picture does not get on a narrow screen, it scrolls
+LEAST = 0.7  # of its size: smaller a picture does not get on a narrow screen, it scrolls
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 GROUNDS = tuple(c for c in style.VALUE_RAMP[1:] if style.contrast(c, style.text_on(c)) >= 4.5)  # numbers stand on them
 PARTS = {
