@@ -363,14 +363,14 @@ class Check:
     @property
     def confirmed(self) -> bool:
         """Whether both agree as closely as a difference can tell."""
-        return self.error <= TOLERANCE + self.noise or self.where == " in all 0 entries"
+        return self.error <= TOLERANCE + self.noise
 
     def __str__(self) -> str:
         if not np.isfinite(self.error):
             return "not checked: values near by are not finite"
-        several = self.where.startswith(" in all")
-        if self.where == " in all 0 entries":
+        if self.where == NOWHERE:
             return "nothing to check: there are no entries"
+        several = self.where.startswith(" in all")
         compared = "central differences" if several else f"central difference {digits.scalar(self.numeric)}"
         error = digits.exponential(self.error, 0) if self.error else "0"
         said = f"{compared}{self.where}, {'largest ' if several else ''}relative error {error}"
@@ -382,6 +382,7 @@ class Check:
 
 
 DIRECTION = " along a random direction"
+NOWHERE = " nowhere"
 
 
 @dataclass(frozen=True)
@@ -978,6 +979,8 @@ def _checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
     Two steps, one half the other, are extrapolated to none (Richardson 1911), and what the halving changed is taken as
     uncertain.
     """
+    if not wrt.value.size:
+        return Check(0.0, 0.0, 0.0, NOWHERE)
     (end,) = (card for card in scene.cards if card.place in scene.ends)
     base = wrt.value.astype(np.float64)
     exact, seed = np.asarray(wrt.gradient, dtype=np.float64), np.asarray(end.gradient, dtype=np.float64)
@@ -1000,7 +1003,7 @@ def _checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
     else:
         found = [slopes(unit.reshape(base.shape)) for unit in np.eye(base.size)]
         where = f" in all {base.size} entries" if base.shape else ""
-    numeric, rule, uncertain = (np.array(column) for column in zip(*found, strict=True)) if found else np.zeros((3, 1))
+    numeric, rule, uncertain = (np.array(column) for column in zip(*found, strict=True))
     size = float(np.max(np.abs([numeric, rule]))) or 1.0
     # Sums on the way to the result round too: a few units in its last place.
     rounding = 16 * np.finfo(np.float64).eps * float(np.sum(np.abs(seed * end.value))) / float(np.min(steps, initial=1))

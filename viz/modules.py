@@ -51,10 +51,10 @@ def draw_modules(
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
-    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and ``targets`` are
-    called so, as in `draw_graph`. ``image``: the input is drawn as a
-    picture when its rows are squares of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the
-    shape. ``example`` picks which one. ``depth``: how deep modules are opened: None opens all of them, 1 draws one row
+    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and
+    ``targets`` are called so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares
+    of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
+    ``depth``: how deep modules are opened: None opens all of them, 1 draws one row
     for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. ``fold``: 3 or more
     equal blocks in a row become one card that says how many they are and shows the gradient of each as a staircase.
     Over 40 rows the first and the last 15 are drawn.

@@ -176,9 +176,7 @@ class Names:
             name = fresh(short or self._made(place), self._taken)
         self._taken.add(name)
         used.add(name)
-        key = fresh(identifier(name), keys)
-        keys.add(key)
-        return Name(key, name, place.name if short else None)
+        return Name(fresh(identifier(name), keys), name, place.name if short else None)
 
     def _made(self, place: Any) -> str:
         role = self.roles[place]
@@ -215,11 +213,12 @@ class Names:
 
 
 def fresh(name: str, taken: set[str]) -> str:
-    """The name, or the first of `name_2`, `name_3`, ... that is not taken."""
+    """The name, or the first of `name_2`, `name_3`, ... that is not taken: from now on it is."""
     n, tried = 1, name
     while tried in taken:
         n += 1
         tried = f"{name}_{n}"
+    taken.add(tried)
     return tried
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import autograd as ag
 from autograd.given import as_path, check_instance
 from viz import numbers, style
-from viz.evaluate import host
 from viz.given import DrawingError, members, named
 from viz.names import LOSS, PARAM
 from viz.picture import draw_graph
@@ -106,11 +105,7 @@ def step_through(
     scene = Scene(y, **given)
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    seeds = None
-    if gradients is not True:
-        several = isinstance(gradients, Iterable) and not hasattr(gradients, "shape")
-        seeds = [host(ag.asarray(seed)) for seed in (gradients if several else [gradients])]
-    story = Story(scene, ag.testing.check_nodes(y) if check else (), seeds)
+    story = Story(scene, ag.testing.check_nodes(y) if check else ())
     picture = None
     if len(scene.cards) <= style.CARDS:
         picture = draw_graph(y, view="ops", title=title, **given)

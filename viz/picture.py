@@ -16,7 +16,7 @@ from viz import numbers, style
 from viz.cards import Cards, addends
 from viz.given import DrawingError, recorded
 from viz.modules import check_depth, draw_modules
-from viz.names import INPUT, LOSS, PARAM, TARGET
+from viz.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.program import draw_program, programs
 from viz.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.rows import opened
@@ -281,9 +281,7 @@ class Drawing:
         self.picture.node(card.key, label, cls=f"card {kind}{failed}")
 
     def _fresh(self, name: str) -> str:
-        key = _unused(identifier(name), self.keys)
-        self.keys.add(key)
-        return key
+        return fresh(identifier(name), self.keys)
 
     # ------------------------------------------------------------ uses far away
 
@@ -359,8 +357,7 @@ class Drawing:
             # What failed is never hidden.
             if whole and len(hidden) > 1 and part and not any(map(self.cards.failed, hidden)):
                 path, label = scope[-1]
-                key = _unused(identifier(path or label), taken)
-                taken.add(key)
+                key = fresh(identifier(path or label), taken)
                 folds |= dict.fromkeys(hidden, key)
         return folds
 
@@ -540,14 +537,6 @@ def _own_leaves(cards: Sequence[Card]) -> list[Card]:
         if s.tail.role == PARAM or (s.tail.node is None and s.tail.role == INPUT and s is not _spine(card))
     )
     return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
-
-
-def _unused(key: str, taken: set[str]) -> str:
-    n, tried = 1, key
-    while tried in taken:
-        n += 1
-        tried = f"{key}_{n}"
-    return tried
 
 
 def _output(cards: list[Card]) -> Card:

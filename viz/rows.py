@@ -139,9 +139,7 @@ def rows_of(
     users = _users(graph)
 
     def row(title: str, place: Any, **known: Any) -> Row:
-        key = fresh(identifier(title), keys)
-        keys.add(key)
-        return Row(key, title, called[place].shown, place, **known)
+        return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
 
     for (module, nodes), title in zip(groups, titles, strict=True):
         uses = [use for node in nodes for use in _uses(node)]

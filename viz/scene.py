@@ -174,7 +174,8 @@ class Scene:
     ) -> None:
         ys = recorded(outputs)
         with np.errstate(all="ignore"):  # what was not finite in the forward is so here, and the picture says it
-            self.seen, self.seeded = _evaluated(ys, gradients)
+            self.seen, self.seeds = _evaluated(ys, gradients)
+        self.seeded = self.seeds is not None
         graph = self.seen.graph
         self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
         self.names = Names(graph, names, inputs, targets)
@@ -264,8 +265,8 @@ def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:
     return any(leaf.grad is not None for leaf in leaves) and all(y.size == 1 for y in ys)
 
 
-def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
-    """The numbers, and whether the gradient that arrives at the outputs was given."""
+def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np.ndarray] | None]:
+    """The numbers, and the gradients that arrive at the outputs where they were given."""
     if gradients is None:
         gradients = computes_gradients(ys, gradients)
     if isinstance(gradients, bool):
@@ -275,7 +276,7 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
                 f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there:"
                 " reduce it to a scalar, or give a gradient of that shape as gradients="
             )
-        return evaluate(ys, gradients), False
+        return evaluate(ys, gradients), None
     one = hasattr(gradients, "dtype") or isinstance(gradients, str) or not isinstance(gradients, Iterable)
     seeds = [numbers_of(seed, "gradients=") for seed in ([gradients] if one else gradients)]
     if len(seeds) != len(ys) or any(tuple(np.shape(s)) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
@@ -283,7 +284,7 @@ def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, bool]:
             f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of shapes"
             f" {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each output"
         )
-    return evaluate(ys, True, seeds), True
+    return evaluate(ys, True, seeds), seeds
 
 
 def _mark(which: int, often: int, operands: int) -> str:

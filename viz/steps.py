@@ -11,7 +11,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -257,20 +257,17 @@ class Section:
 class Story:
     """The steps of a scene, in the order in which the engine takes them.
 
-    ``checks``: what `autograd.testing.check_nodes` found about its rules. ``seeds``: what arrives at the outputs, where
-    that is not 1.
+    ``checks``: what `autograd.testing.check_nodes` found about its rules.
     """
 
-    def __init__(
-        self, scene: Scene, checks: Iterable[NodeCheck] = (), seeds: Sequence[np.ndarray] | None = None
-    ) -> None:
+    def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = ()) -> None:
         self.scene = scene
         self.seeds: dict[Card, np.ndarray] = {}
         for i, place in enumerate(scene.seen.graph.outputs):
             end = scene.card(place)
             assert end is not None
             if end.gradient is not None:
-                seed = np.ones_like(end.value) if seeds is None else np.asarray(seeds[i])
+                seed = np.ones_like(end.value) if scene.seeds is None else scene.seeds[i]
                 self.seeds[end] = self.seeds[end] + seed if end in self.seeds else seed
         self.checks = {(check.node, check.index): _verdict(check) for check in checks}
         self.arrays = Arrays()

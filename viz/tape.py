@@ -15,7 +15,7 @@ import numpy as np
 
 from viz import numbers, style
 from viz.cards import FORMULA, TAGS, Cards, addends, short
-from viz.names import LOSS, PARAM
+from viz.names import LOSS, PARAM, fresh
 from viz.render import Picture, cell, clipped, plain, row, table, text, text_width
 from viz.scene import Card, Scene, Socket
 from viz.style import Theme
@@ -123,12 +123,7 @@ class _Tape:
         self._seeds()
 
     def _fresh(self, key: str) -> str:
-        n, tried = 1, key
-        while tried in self.taken:
-            n += 1
-            tried = f"{key}_{n}"
-        self.taken.add(tried)
-        return tried
+        return fresh(key, self.taken)
 
     # ------------------------------------------------------------ words
 

@@ -111,7 +111,8 @@ var.vjp(
 def std(xp, x, *, axis=None, correction=0, keepdims=False):
     """The standard deviation over ``axis``, the square root of `var`.
 
-    Where all values are equal it has a kink; there all derivatives are taken as 0, as in PyTorch.
+    Where all values are equal it has a kink; there all derivatives are taken as 0, as in PyTorch, and so they are where
+    the values are so close that their squares vanish.
 
     >>> import autograd as ag
     >>> ag.std(ag.Tensor([1.0, 2.0, 3.0]), correction=1)

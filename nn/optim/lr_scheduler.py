@@ -224,7 +224,8 @@ class ReduceLROnPlateau(LRScheduler):
         given: Any = value
         value = given if isinstance(given, int | float) else number(given, "value")  # NaN is a bad epoch, too
         self.epoch += 1
-        if value < self.best - self.threshold * abs(self.best) or self.best == math.inf > value:
+        margin = self.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
+        if value < self.best - margin:
             self.best, self.bad_epochs = float(value), 0
         else:
             self.bad_epochs += 1

@@ -256,41 +256,20 @@ class _Group(dict[str, Any]):
         return _Group, (dict(self), self.check)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if (tracer := TRACER.get()) is not None:
-            tracer.refuse_setting(f"{key!r} of an optimizer")
-        if key != "params":
-            value = _plain(value)
-            self.check({**self, key: value})
-            Module.moves += key not in ("lr", "initial_lr")  # there may be more to accumulate from now on
-        super().__setitem__(key, value)
-
-    def update(self, *given: Any, **options: Any) -> None:
-        """Set several options, each looked at as one is."""
-        new = {key: value if key == "params" else _plain(value) for key, value in dict(*given, **options).items()}
-        if new and (tracer := TRACER.get()) is not None:
-            tracer.refuse_setting(f"{next(iter(new))!r} of an optimizer")
-        self.check({**self, **new})
-        Module.moves += not {*new} <= {"lr", "initial_lr", "params"}
-        super().update(new)
+        self.update({key: value})
 
     def __ior__(self, given: Any) -> _Group:  # type: ignore[override, misc]
         self.update(given)
         return self
 
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        """The option, set to ``default`` where there is none."""
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def __delitem__(self, key: str) -> None:
-        raise DomainError(f"{key!r} can't be taken out of a group, for it is read at each step: set it instead.")
-
-    def pop(self, key: str, *default: Any) -> Any:
-        """An option can't be taken out."""
-        if key in self or not default:
-            del self[key]
-        return default[0]
+    def update(self, *given: Any, **options: Any) -> None:
+        """Set options, which are looked at together: one may not go without another."""
+        new = {key: value if key == "params" else _plain(value) for key, value in dict(*given, **options).items()}
+        if (tracer := TRACER.get()) is not None:
+            tracer.refuse_setting(f"{', '.join(map(repr, new))} of an optimizer")
+        self.check({**self, **new})
+        Module.moves += not {*new} <= {"lr", "initial_lr", "params"}  # there may be more to accumulate from now on
+        super().update(new)
 
 
 def _plain(value: Any) -> Any:
