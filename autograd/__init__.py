@@ -252,6 +252,6 @@ def __getattr__(name: str) -> _Any:
         return getattr(_import_module("autograd.compiler"), name)
     if name in OPS:
         return OPS[name]
-    from autograd.elsewhere import FUNCTIONS, hint
+    from autograd.interop.hints import FUNCTIONS, hint
 
     raise AttributeError(f"autograd has no function {name!r}{hint(name, FUNCTIONS)}.")

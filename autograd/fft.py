@@ -15,13 +15,13 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import GradientError
-from autograd.given import whole
 from autograd.graph import MODE
 from autograd.op import describe, in_words, shown
 from autograd.ops.creation import arange
 from autograd.ops.shaping import roll
 from autograd.shapes import Axis, normalize_axes
 from autograd.tensor import Tensor, asarray, wrap
+from autograd.validation import whole
 
 
 def _transformed(name: str, x: Any, **options: Any) -> Tensor:

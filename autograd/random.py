@@ -18,12 +18,12 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.given import number
 from autograd.graph import TRACER
 from autograd.op import in_words
 from autograd.ops.elementwise import less
 from autograd.ops.indexing import argsort
 from autograd.tensor import Tensor, wrap
+from autograd.validation import number
 
 __all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
 

@@ -175,7 +175,7 @@ class Tensor:
     if not TYPE_CHECKING:  # a checker is to see what is not there
 
         def __getattr__(self, name):
-            from autograd.elsewhere import TENSOR, hint
+            from autograd.interop.hints import TENSOR, hint
 
             said = "" if name.startswith("_") else hint(name, TENSOR)
             raise AttributeError(f"a Tensor has no attribute {name!r}{said}.")
@@ -625,13 +625,13 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
-        from autograd.numpy_calls import call
+        from autograd.interop.numpy_protocol import call
 
         return call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
-        from autograd.numpy_calls import call
+        from autograd.interop.numpy_protocol import call
 
         return call(func, "__call__", args, kwargs)
 

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 
 import autograd as ag
 import nn
-from viz import style
+from viz.drawing import style
 
 F = nn.functional
 STEPS, RATE, START, SPAN = 60, 1.0, (-9.0, -7.0), (-11.0, 9.0)

@@ -18,7 +18,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
     raise ImportError(sentence)
 
 from nn import data, functional, init, optim, parallel
-from nn.layers import (
+from nn.modules.layers import (
     GELU,
     MLP,
     BatchNorm1d,
@@ -37,14 +37,14 @@ from nn.layers import (
     Softplus,
     Tanh,
 )
-from nn.module import Module, Parameter
+from nn.modules.module import Module, Parameter
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
 
 if not _TYPE_CHECKING:  # a checker is to see what is not there
 
     def __getattr__(name: str) -> object:
-        from autograd.elsewhere import NETWORKS, hint
+        from autograd.interop.hints import NETWORKS, hint
 
         raise AttributeError(f"nn has no {name!r}{hint(name, NETWORKS)}.")
 

@@ -10,10 +10,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nn.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, reason, train
+from nn.commands.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, reason, train
+from nn.commands.predict import predict
 from nn.errors import ParallelError
 from nn.parallel import Parallel, started
-from nn.predict import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,7 +32,7 @@ from autograd import one_hot as one_hot_of
 from autograd import squared_error as mse_loss
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.given import number, whole
+from autograd.validation import number, whole
 from nn.parallel import SHARE
 
 __all__ = [

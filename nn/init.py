@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, ShapeError
-from autograd.given import number, refused
+from autograd.validation import number, refused
 
 T = TypeVar("T", bound=Tensor)
 Draw = Callable[[tuple[int, ...]], Any]

@@ -60,7 +60,7 @@ from autograd.errors import ShapeError, TraceError
 from nn.errors import ParallelError
 
 if TYPE_CHECKING:
-    from nn.module import Module
+    from nn.modules.module import Module
     from nn.optim import Optimizer
 
 KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "the sums of all", "a layer", "the end")

@@ -22,11 +22,11 @@ import numpy as np
 from autograd import Tensor, backends
 from autograd.backends import is_inexact, to_numpy
 from autograd.errors import AutogradError, DTypeError, WriteError
-from autograd.given import as_path, check_instance, target_of
 from autograd.op import shown
-from nn import layers
+from autograd.validation import as_path, check_instance, target_of
 from nn.errors import FileError
-from nn.module import Module
+from nn.modules import layers
+from nn.modules.module import Module
 
 FORMAT = 1
 HEADER = "__glassgrad__"

@@ -21,12 +21,12 @@ from autograd import all as all_of
 from autograd import compile as compiled
 from autograd.backends import NUMPY, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
-from autograd.given import as_path, check_function, check_instance, number, refused, whole
 from autograd.op import shown
+from autograd.validation import as_path, check_function, check_instance, number, refused, whole
 from nn.data import minibatches
 from nn.errors import FileError, ParallelError, TrainingError
 from nn.init import generator
-from nn.module import Module
+from nn.modules.module import Module
 from nn.optim import Optimizer, clip_grad_norm_
 from nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from nn.parallel import Parallel

@@ -86,7 +86,7 @@ DIFFERENCES = {
         "x[numpy_array], x[list]": "copies the index to the device without a word",
     },
 }
-"""Where CuPy 14 is not what the array API standard, or NumPy, would have; each is met in ``autograd/backends.py``."""
+"""Where CuPy 14 is not what the array API standard, or NumPy, would have; each is met in ``autograd/backends/``."""
 
 if __name__ == "__main__":
     import cupy

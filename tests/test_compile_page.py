@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 import viz
-from tests.viz.test_program import mlp
+from tests.viz.program.test_picture import mlp
 
 PAGE = Path(__file__).parents[1] / "docs/compile.md"
 

@@ -18,12 +18,12 @@ ROOMS = (
     ("testing", "compiler"),
     ("transforms",),
     ("backward",),
-    ("numpy_calls",),
+    ("numpy_protocol",),
     ("linalg", "fft"),
     ("tensor", "random"),
     ("ops",),
-    ("given",),
-    ("elsewhere",),
+    ("validation",),
+    ("interop",),
     ("op", "anomaly"),
     ("dtypes",),
     ("backends",),
@@ -33,14 +33,14 @@ ROOMS = (
 )
 HEIGHT = {room: -height for height, rooms in enumerate(ROOMS) for room in rooms}
 
-JOBS = ("nn/digits.py", "nn/predict.py")
-NUMPY = ("autograd/backends.py", "autograd/compiler/", "autograd/testing/", "nn/data/", "nn/saving.py", *JOBS, "viz/")
-GRAPHVIZ = ("viz/render.py",)
-CUPY = ("autograd/backends.py",)
-COMMAND_LINE = ("nn/__main__.py", "nn/digits.py")
+JOBS = ("nn/commands/digits.py", "nn/commands/predict.py")
+NUMPY = ("autograd/backends/", "autograd/compiler/", "autograd/testing/", "nn/data/", "nn/saving.py", *JOBS, "viz/")
+GRAPHVIZ = ("viz/drawing/render.py",)
+CUPY = ("autograd/backends/",)
+COMMAND_LINE = ("nn/__main__.py", "nn/commands/digits.py")
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md"),
-    *("viz/net.js", "viz/page.css", "viz/page.js", "viz/report.css", "viz/report.js"),
+    *("viz/pages/net.js", "viz/pages/page.css", "viz/pages/page.js", "viz/pages/report.css", "viz/pages/report.js"),
 }
 
 
@@ -110,6 +110,8 @@ def test_imports_point_down(path):
 def room_of(name):
     if name.startswith("autograd.ops.creation"):
         return "tensor"  # makes Tensors, and is no operation
+    if name.startswith("autograd.interop.numpy_protocol"):
+        return "numpy_protocol"
     return name.split(".")[1] if name.startswith("autograd.") else ""
 
 

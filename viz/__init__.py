@@ -22,40 +22,40 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
     )
 
 if TYPE_CHECKING:
-    from viz.check import check_graph
-    from viz.derivation import Derivation, explain
     from viz.difference import diff, snapshot
-    from viz.features import feature_space
-    from viz.given import DrawingError
-    from viz.modules import draw_modules
-    from viz.network import draw_network
-    from viz.page import Page, step_through
-    from viz.picture import draw_graph
-    from viz.plots import plot_confusion, plot_digits, plot_history
-    from viz.render import EngineWarning, Picture, RenderError, use_engine
-    from viz.report import lab_report
+    from viz.drawing.render import EngineWarning, Picture, RenderError, use_engine
+    from viz.formula.derivation import Derivation, explain
+    from viz.graph.check import check_graph
+    from viz.graph.modules import draw_modules
+    from viz.graph.picture import draw_graph
+    from viz.pages.page import Page, step_through
+    from viz.pages.report import lab_report
+    from viz.plots.features import feature_space
+    from viz.plots.network import draw_network
+    from viz.plots.plots import plot_confusion, plot_digits, plot_history
+    from viz.recorded.validation import DrawingError
 
 _HOMES = {
-    "Page": "page",
-    "check_graph": "check",
-    "step_through": "page",
-    "Derivation": "derivation",
-    "explain": "derivation",
+    "Page": "pages.page",
+    "check_graph": "graph.check",
+    "step_through": "pages.page",
+    "Derivation": "formula.derivation",
+    "explain": "formula.derivation",
     "diff": "difference",
     "snapshot": "difference",
-    "draw_graph": "picture",
-    "draw_modules": "modules",
-    "draw_network": "network",
-    "lab_report": "report",
-    "feature_space": "features",
-    "plot_confusion": "plots",
-    "plot_digits": "plots",
-    "plot_history": "plots",
-    "DrawingError": "given",
-    "EngineWarning": "render",
-    "Picture": "render",
-    "RenderError": "render",
-    "use_engine": "render",
+    "draw_graph": "graph.picture",
+    "draw_modules": "graph.modules",
+    "draw_network": "plots.network",
+    "lab_report": "pages.report",
+    "feature_space": "plots.features",
+    "plot_confusion": "plots.plots",
+    "plot_digits": "plots.plots",
+    "plot_history": "plots.plots",
+    "DrawingError": "recorded.validation",
+    "EngineWarning": "drawing.render",
+    "Picture": "drawing.render",
+    "RenderError": "drawing.render",
+    "use_engine": "drawing.render",
 }
 
 __all__ = [

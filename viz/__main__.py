@@ -16,11 +16,11 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import AutogradError
-from viz.derivation import Derivation, explain
-from viz.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
-from viz.picture import draw_graph
-from viz.render import FORMATS as PICTURES
-from viz.render import clipped
+from viz.drawing.render import FORMATS as PICTURES
+from viz.drawing.render import clipped
+from viz.formula.derivation import Derivation, explain
+from viz.formula.expression import OPERATIONS, Expression, ExpressionError, is_name, normal, read_value
+from viz.graph.picture import draw_graph
 
 DERIVATIONS = (".txt", ".md", ".tex")
 PAGES = (".html",)
@@ -208,7 +208,7 @@ class _Job:
         if suffix in DERIVATIONS:
             return self.derivations().save(path)
         if suffix in PAGES:
-            from viz.page import step_through
+            from viz.pages.page import step_through
 
             if self.result.size != 1:
                 raise self._no_scalar()

@@ -14,17 +14,17 @@ import numpy as np
 
 import autograd as ag
 from autograd.compiler import Program
-from autograd.given import refused
-from viz import numbers, style
-from viz.evaluate import Evaluation, evaluate
-from viz.given import recorded
-from viz.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
-from viz.passes import draw_passes
-from viz.program import programs
-from viz.render import Picture, cell, clipped, table, text
-from viz.render import row as row_
-from viz.rows import Caution, Link, Row, passed, rows_of, warn
-from viz.style import Theme
+from autograd.validation import refused
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, clipped, table, text
+from viz.drawing.render import row as row_
+from viz.drawing.style import Theme
+from viz.graph.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
+from viz.program.passes import draw_passes
+from viz.program.picture import programs
+from viz.recorded.evaluate import Evaluation, evaluate
+from viz.recorded.rows import Caution, Link, Row, passed, rows_of, warn
+from viz.recorded.validation import recorded
 
 COLUMNS = (140, 160, 150, 160)  # points: name, before, change, after
 PARAMETERS = 3  # of a row that are compared one by one

@@ -1,7 +1,7 @@
 """A function followed once and written down as a flat program: `trace` it, print it, `compile` it."""
 
 from autograd.compiler.compiled import Compiled, compile
-from autograd.compiler.program import Program
+from autograd.compiler.ir.program import Program
 from autograd.compiler.trace import trace
 
 __all__ = ["Compiled", "Program", "compile", "trace"]

@@ -20,14 +20,14 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 
 from autograd import backends
-from autograd.compiler.emit import Emitter, has_kernel
 from autograd.compiler.guards import MISSING, Guard, alike
-from autograd.compiler.optimize import optimize
-from autograd.compiler.packing import HOMES as _HOMES
-from autograd.compiler.packing import lying_together
-from autograd.compiler.plan import Plan, aligned
-from autograd.compiler.primitives import Slot, compute
-from autograd.compiler.program import Program, Value
+from autograd.compiler.ir.primitives import Slot, compute
+from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.passes.packing import HOMES as _HOMES
+from autograd.compiler.passes.packing import lying_together
+from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.trace import Trace, flatten, unflatten
 from autograd.errors import DTypeError, GradientError, TraceError
 from autograd.graph import MODE, TRACER, Node, stamp
@@ -398,7 +398,7 @@ class Compiled:
         trace = Trace(self.function, args, kwargs)
         kind = Executable
         if trace.device != "cpu":
-            from autograd.compiler.device import DeviceExecutable
+            from autograd.compiler.targets.device import DeviceExecutable
 
             kind = DeviceExecutable
         made = kind(trace)

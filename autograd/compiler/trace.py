@@ -18,14 +18,14 @@ import numpy
 from autograd import backends, shapes
 from autograd.backends import FORWARDS, PYTHON_SCALARS, Namespace
 from autograd.compiler.guards import UNWATCHED, Guard, of_option
-from autograd.compiler.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved, stand_in
-from autograd.compiler.program import Instruction, Program, Value, identifier
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, fill, function_of, infer, resolved, stand_in
+from autograd.compiler.ir.program import Instruction, Program, Value, identifier
 from autograd.errors import DeviceError, TraceError
-from autograd.given import check_function
 from autograd.graph import MODE, TRACER, WATCHED, Mode
 from autograd.op import OPS
 from autograd.shapes import Shape
 from autograd.tensor import Hook, Tensor, wrap
+from autograd.validation import check_function
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"

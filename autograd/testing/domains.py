@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.given import number
+from autograd.validation import number
 
 COUNT = 48  # more than the elements of the largest array drawn, 27, so that all of these can differ
 

@@ -21,13 +21,13 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
-from autograd.given import check_function, number, whole
 from autograd.graph import Graph
 from autograd.op import describe
 from autograd.ops.shaping import concat, reshape
 from autograd.tensor import Tensor, asarray
 from autograd.testing.complexstep import ComplexStep
 from autograd.transforms import jvp
+from autograd.validation import check_function, number, whole
 
 Function = Callable[..., Any]
 Vector = np.ndarray[Any, np.dtype[np.float64]]

@@ -13,10 +13,10 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, GradientError
-from autograd.given import number, whole
 from autograd.graph import MODE, Graph, Mode, Node
 from autograd.tensor import Tensor
 from autograd.testing.gradcheck import Vector, _halved, _ratio
+from autograd.validation import number, whole
 
 Truths = np.ndarray[Any, np.dtype[np.bool_]]
 OK, WRONG, KINK, SKIPPED = "ok", "wrong", "kink", "skipped"

@@ -12,9 +12,9 @@ import numpy as np
 
 from autograd import backends
 from autograd.errors import DTypeError
-from autograd.given import check_instance
 from autograd.op import Op
 from autograd.tensor import Tensor
+from autograd.validation import check_instance
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from autograd.errors import GradcheckError
-from autograd.given import check_instance
 from autograd.op import Op
 from autograd.testing import properties
 from autograd.testing.programs import Program
+from autograd.validation import check_instance
 
 
 def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any) -> None:

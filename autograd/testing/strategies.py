@@ -29,7 +29,6 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
     ) from error
 
 from autograd.errors import DeclarationError
-from autograd.given import check_instance, whole
 from autograd.op import OPS, Op, shown
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor, no_grad
@@ -57,6 +56,7 @@ from autograd.testing.recipes import (
     recipe_of,
     shapes,
 )
+from autograd.validation import check_instance, whole
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "Domain", "broadcastable_shapes", "declare",

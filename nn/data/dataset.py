@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from autograd.backends import check_mask
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.given import check_instance, refused
+from autograd.validation import check_instance, refused
 from nn.init import generator
 
 Images = NDArray[Any]  # (n, d), a float dtype

@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from autograd.backends import as_dtype
 from autograd.errors import DomainError
-from autograd.given import as_path
+from autograd.validation import as_path
 from nn.data.dataset import Dataset, hold_out
 from nn.data.download import LIMIT, Progress, RemoteFile, cache_folder, fetch
 from nn.data.errors import DataError

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd.errors import DomainError
-from autograd.given import check_function, check_instance, number, refused, whole
 from autograd.op import shown
+from autograd.validation import check_function, check_instance, number, refused, whole
 from nn.errors import StateError
 from nn.optim.optimizers import Optimizer
 

@@ -20,10 +20,10 @@ import nn
 import nn.data.errors
 import nn.errors
 import viz
-import viz.report
+import viz.pages.report
 from autograd.errors import AutogradError
 from autograd.graph import MODE
-from viz import render
+from viz.drawing import render
 
 Row = tuple[str, str, str]
 """A call, the name of an error or ``"="``, and a sentence or an expression."""
@@ -79,7 +79,7 @@ class World:
         self.optimizer = nn.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
         self.schedule = nn.optim.lr_scheduler.StepLR(self.optimizer, 1)
         self.plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(self.optimizer)
-        self.held = viz.report.Held(np.zeros((2, 3, 3)), [0, 1], [[1.0, 0.0]] * 2, ["a", "b"])
+        self.held = viz.pages.report.Held(np.zeros((2, 3, 3)), [0, 1], [[1.0, 0.0]] * 2, ["a", "b"])
         self.rng = np.random.default_rng(0)
         self.raw = np.array([1.0, 2.0])
         self.names = {
@@ -93,7 +93,7 @@ class World:
             "inf": inf,
             "nan": nan,
             "folder": folder,
-            "Held": viz.report.Held,
+            "Held": viz.pages.report.Held,
             "masked": np.ma.masked_array([1.0, 2.0], [False, True]),
             "unmasked": np.ma.masked_array([1.0, 2.0]),
             "objects": np.array([1.0, 2.0], object),

@@ -11,7 +11,7 @@ import pytest
 
 import nn
 import nn.__main__
-import nn.digits
+import nn.commands.digits
 import viz.__main__
 from nn.data import Dataset
 
@@ -29,7 +29,7 @@ def tiny() -> Dataset:
 def folder(tmp_path, monkeypatch) -> Path:
     """The current folder, with files that are not what they should be."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(nn.digits, "DATASETS", {**nn.data.DATASETS, "digits": tiny})
+    monkeypatch.setattr(nn.commands.digits, "DATASETS", {**nn.data.DATASETS, "digits": tiny})
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "text.png").write_text("hello")

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 import nn
 from autograd.errors import AutogradError
+from nn.commands.digits import Refused, Settings
 from nn.data import DataError, loaders
-from nn.digits import Refused, Settings
 from nn.errors import FileError
 
 # --------------------------------------------------------------------------------------------------------- the watchman

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autograd import backends
-from autograd.compiler import kernels
+from autograd.compiler.targets import kernels
 from benchmarks import gpu
 from benchmarks.works import Net
 from tests import standin, table

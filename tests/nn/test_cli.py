@@ -15,12 +15,12 @@ from PIL import Image
 
 import nn
 import viz
-from nn import digits as job
 from nn.__main__ import main, parser
+from nn.commands import digits as job
+from nn.commands.digits import Settings
+from nn.commands.predict import read
 from nn.data import digits
 from nn.data.ink import to_ink
-from nn.digits import Settings
-from nn.predict import read
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--hidden", "20", "--epochs", "1"]
@@ -190,7 +190,7 @@ def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatc
 
 
 def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("viz.render.engines", list)
+    monkeypatch.setattr("viz.drawing.render.engines", list)
     assert run("digits", *SMALL, "--out", tmp_path) == 0
     said = capsys.readouterr().out
     assert "graph.gv        not drawn: no layout engine was found: install one with `pip install graphviz-pure`" in said
@@ -198,7 +198,7 @@ def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, m
 
 
 def test_an_engine_that_fails_costs_only_its_pictures(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("viz.render.engines", lambda: [viz.render.Engine(sys.executable, "setting")])
+    monkeypatch.setattr("viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")])
     assert run("digits", *SMALL, "--out", tmp_path) == 0
     assert re.search(r"graph.gv +not drawn: the layout engine \S+ could not draw", capsys.readouterr().out)
     assert (tmp_path / "mistakes.png").is_file()

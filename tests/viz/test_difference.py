@@ -11,9 +11,9 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from viz import numbers, style
 from viz.difference import diff, snapshot
-from viz.evaluate import evaluate
+from viz.drawing import numbers, style
+from viz.recorded.evaluate import evaluate
 
 
 def words(picture):

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 import viz
-from viz import render, style
 from viz.__main__ import DERIVATIONS, EXAMPLES, PAGES, PICTURES, main, parser
+from viz.drawing import render, style
 
 ROOT = Path(__file__).parents[2]
 NEURON = ("L = (sigmoid(w*x + b) - y)**2", "w=2", "x=1", "b=-1", "y=1")

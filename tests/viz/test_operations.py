@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import autograd as ag
 from tests.table import TABLE
-from viz import style
-from viz.picture import draw_graph
-from viz.scene import Scene
+from viz.drawing import style
+from viz.graph.picture import draw_graph
+from viz.recorded.scene import Scene
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
 

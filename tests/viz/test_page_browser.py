@@ -16,7 +16,7 @@ import pytest
 
 import autograd as ag
 import nn
-from viz.page import Page, step_through
+from viz.pages.page import Page, step_through
 
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.compiler import optimize
+from autograd.compiler.passes import optimize
 from autograd.compiler.trace import Trace
 
 Function = Callable[..., Any]

@@ -8,8 +8,8 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.compiler.device import optimized
-from autograd.compiler.kernels import Kernel, fuse
+from autograd.compiler.targets.device import optimized
+from autograd.compiler.targets.kernels import Kernel, fuse
 
 cupy = pytest.importorskip("cupy")
 

@@ -1,0 +1,1 @@
+"""The program: its values and instructions."""

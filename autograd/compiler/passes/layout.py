@@ -1,0 +1,298 @@
+"""Which matrices are kept transposed, and biases as one more row of the weights: what BLAS and NumPy do fastest.
+
+The order in which a matrix lies in memory is no part of a program: values that meet entry by entry share it, products
+take any, and one of a layer's three products is always in BLAS' slow form. `arrange` weighs the ways by their cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from autograd import shapes
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.passes.packing import HOMES, Match, may_lie_together, packed
+from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code
+from autograd.memory import owner
+
+# Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: what matters
+# is which of two ways is faster, and that is alike on others.
+CALL = 30_000
+"""A call of NumPy's."""
+ENTRY = 10
+"""One entry of an elementwise call."""
+ROW = 700
+"""One row of an elementwise call that broadcasts a row or a column."""
+REDUCED_ROW = 6_000
+"""One row that is reduced by itself."""
+ACROSS = 2, 17
+"""One entry of the first, or of the second, operand of a product that BLAS reads across its rows, to copy it in blocks:
+a large share where the product has few rows, and next to nothing in a large one."""
+
+
+def is_matrix(value: Value) -> bool:
+    """Whether an order in memory is a question."""
+    return len(value.shape) == 2 and min(value.shape) > 1
+
+
+class Orders:
+    """Groups of matrices that share an order, or have opposite ones; and the order of those that have no choice."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.parents: dict[Value, tuple[Value, bool]] = {}
+        self.pinned: dict[Value, bool] = {}
+        for instruction in program.instructions:
+            self._constrain(instruction)
+        for state, value in program.updates.items():
+            self.tie(state, value)
+        for value in program.values():
+            if not is_matrix(value):
+                continue
+            if value.kind == "input":
+                self.pin(value, False)
+            elif value.kind == "state":
+                array = value.origin.data
+                flags = getattr(array, "flags", None)
+                transposed = flags is not None and flags.f_contiguous and not flags.c_contiguous
+                if value not in program.updates or transposed or id(owner(array)) in HOMES:
+                    self.pin(value, transposed)
+
+    def find(self, value: Value) -> tuple[Value, bool]:
+        """The group of a value, and whether it is the other way round there."""
+        turned = False
+        while value in self.parents:
+            value, by = self.parents[value]
+            turned ^= by
+        return value, turned
+
+    def tie(self, a: Value, b: Value, turned: bool = False) -> None:
+        """Have two values share their order, or (``turned``) have opposite ones."""
+        if not (is_matrix(a) and is_matrix(b)):
+            return
+        (p, s), (q, t) = self.find(a), self.find(b)
+        if p is not q:
+            self.parents[p] = q, s ^ t ^ turned
+            if p in self.pinned:
+                self.pinned.setdefault(q, self.pinned.pop(p) ^ s ^ t ^ turned)
+
+    def pin(self, value: Value, turned: bool) -> None:
+        """Leave a value no choice."""
+        if is_matrix(value):
+            group, by = self.find(value)
+            self.pinned.setdefault(group, turned ^ by)
+
+    def _constrain(self, instruction: Instruction) -> None:
+        op, out, args = instruction.op, instruction.out, instruction.args
+        if op in ELEMENTWISE or op in ("where", "astype", "copy"):
+            for arg in args:
+                if arg.shape == out.shape:
+                    self.tie(out, arg)
+                else:
+                    self.pin(arg, False)
+        elif op == "permute_dims" and len(out.shape) == 2:
+            self.tie(out, args[0], turned=instruction.params["axes"] == (1, 0))
+        elif op == "piece":
+            self.pin(out, instruction.params["flip"])
+        elif op == "pack":
+            for arg, flip in zip(args, instruction.params["flips"], strict=True):
+                self.pin(arg, flip)
+        elif op == "with_ones":
+            self.pin(out, True)
+            if args[0].kind == "temporary":
+                self.pin(args[0], True)
+        elif (op == "matmul" and all(len(arg.shape) <= 2 for arg in args)) or op == "take_sure" or op in REDUCTIONS:
+            pass
+        else:
+            for value in (out, *args):
+                self.pin(value, False)
+
+    def places(self) -> dict[Value, tuple[Value, bool]]:
+        """For each matrix its group, and whether it is the other way round there."""
+        return {v: self.find(v) for v in self.program.values() if is_matrix(v)}
+
+
+def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
+    """What an instruction costs where the matrices are ``flipped`` that are kept transposed."""
+    op, out, args = instruction.op, instruction.out, instruction.args
+    if op == "with_ones" and args[0].kind != "temporary":  # copied, from the other order
+        return CALL + 6 * ENTRY * shapes.size(args[0].shape)
+    if op in ("permute_dims", "reshape", "piece", "with_ones", "pack") or not out.shape:
+        return 0
+    if op == "matmul" and all(len(a.shape) == 2 for a in args):
+        first, second = args[::-1] if flipped(out) else args
+        copied = sum(
+            entry * shapes.size(operand.shape)
+            for entry, operand in zip(ACROSS, (first, second), strict=True)
+            if is_matrix(operand) and flipped(operand) ^ flipped(out)
+        )
+        return CALL + shapes.size(args[0].shape) * args[1].shape[1] + copied
+    if op in REDUCTIONS and len(args[0].shape) == 2 and is_matrix(args[0]):
+        axes = shapes.normalize_axes(instruction.params["axis"], 2)
+        turned = flipped(args[0])
+        along = axes == ((0,) if turned else (1,))
+        return CALL * 3 + args[0].shape[turned] * (REDUCED_ROW if along else ROW)
+    cost = CALL + ENTRY * shapes.size(out.shape)
+    if op in ELEMENTWISE and is_matrix(out) and any(a.shape not in (out.shape, ()) for a in args):
+        cost += ROW * out.shape[flipped(out)]
+    return cost
+
+
+def _price(instruction: Instruction, there: dict[Value, tuple[Value, bool]]) -> Callable[[dict[Value, bool]], float]:
+    """The cost of an instruction as a function of the ways of the groups, each looked up once."""
+    known: dict[tuple[bool, ...], float] = {}
+
+    def price(ways: dict[Value, bool]) -> float:
+        key = tuple([ways.get(group, False) ^ by for group, by in there.values()])
+        if key not in known:
+            turned = dict(zip(there, key, strict=True))
+            known[key] = cost_of(instruction, lambda value: turned.get(value, False))
+        return known[key]
+
+    return price
+
+
+def arranged(program: Program) -> tuple[float, Program]:
+    """The program with the orders that cost least, and this cost."""
+    orders = Orders(program)
+    places = orders.places()
+    touched: dict[Value, list[Callable[[dict[Value, bool]], float]]] = {}
+    beside: dict[Value, dict[Value, None]] = {}
+    prices = []
+    for instruction in program.instructions:
+        there = {v: places[v] for v in (instruction.out, *instruction.args) if v in places}
+        price = _price(instruction, there)
+        groups = dict.fromkeys(group for group, _ in there.values() if group not in orders.pinned)
+        prices.append(price)
+        for group in groups:
+            touched.setdefault(group, []).append(price)
+            beside.setdefault(group, {}).update(groups)
+    best: tuple[float, frozenset[Value]] | None = None
+    for start in (False, True):
+        ways = dict.fromkeys(touched, start) | orders.pinned
+        again: dict[Value, Any] = dict.fromkeys(touched)  # a queue in which each stands once
+        while again:
+            del again[group := next(iter(again))]
+            before = sum(price(ways) for price in touched[group])
+            ways[group] ^= True
+            if sum(price(ways) for price in touched[group]) < before:
+                again |= beside[group]
+            else:
+                ways[group] ^= True
+        cost = sum(price(ways) for price in prices)
+        if best is None or cost < best[0]:
+            best = cost, frozenset(v for v, (group, by) in places.items() if ways.get(group, False) ^ by)
+    assert best is not None
+    members = {member for whole in program.packed.values() for member, _ in whole}
+    in_rows = {i.out for i in program.instructions if i.op == "draw"}  # in another order, other numbers were drawn
+    return best[0], program.changed(flipped=(best[1] | (program.flipped & members)) - in_rows)
+
+
+def arrange(program: Program) -> Program:
+    """Choose the order of every matrix, with or without the biases as rows of the weights."""
+    best = arranged(program)
+    for others in (augment(program), augment(program, inputs=True)):
+        if others is not program and (found := arranged(others))[0] < best[0]:
+            best = found
+    return best[1]
+
+
+# ------------------------------------------------------------------------------------------ the bias as one more weight
+
+
+def _layers(program: Program, inputs: bool) -> Iterator[tuple[Value, Value, Value, Value]]:
+    """Sums ``h @ W.T + b`` of an elementwise call's h (or an input), where W and b are updated: the sum, h, W and b."""
+    producers, uses = program.producers(), program.uses()
+    for added in program.instructions:
+        if added.op != "add" or len(added.out.shape) != 2:
+            continue
+        product, bias = added.args
+        made = producers.get(product)
+        if made is None or made.op != "matmul" or bias not in program.updates or len(bias.shape) != 1:
+            continue
+        h, transposed = made.args
+        turn = producers.get(transposed)
+        if turn is None or turn.op != "permute_dims" or turn.args[0] not in program.updates:
+            continue
+        weight, source = turn.args[0], producers.get(h)
+        plain = source is not None and source.op in ELEMENTWISE and h.shape == source.out.shape
+        given = inputs and source is None and h.kind in ("input", "state") and h not in program.updates
+        if not (plain or given) or len(h.shape) != 2 or len(uses[product]) != 1:
+            continue
+        if weight.dtype == bias.dtype == h.dtype == added.out.dtype and weight.shape[0] == bias.shape[0]:
+            yield added.out, h, weight, bias
+
+
+def augment(program: Program, inputs: bool = False) -> Program:
+    """Keep a layer's bias as one more column of its weights, and a column of ones beside what it is given: the sum, and
+    the bias's gradient, are then part of the products. With ``inputs`` also for layers that are given arguments, which
+    have to be copied beside the ones."""
+    producers = program.producers()
+    layers = []
+    taken: set[Value] = set()
+    for added, source, weight, bias in _layers(program, inputs):
+        match = Match(program, producers)
+        if not match.alike(weight, bias, weight.shape, bias.shape) or len(match.leaves) != 1:
+            continue
+        ((of_weight, of_bias),) = match.leaves.items()
+        g, s = producers[of_weight], producers[of_bias]
+        if g.op != "matmul" or s.op != "matmul" or len(s.args[0].shape) != 1 or s.args[0].kind != "constant":
+            continue
+        turn = producers.get(g.args[0])
+        if turn is None or turn.op != "permute_dims" or turn.args[0] is not s.args[1] or g.args[1] is not source:
+            continue
+        computed = match.computed | (match.pairs.keys() - match.leaves.keys())
+        flipped = program.flipped | {*match.states}
+        kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
+        if kept and bool((s.args[0].data == 1).all()) and not taken & computed:
+            taken |= computed
+            layers.append((added, source, weight, bias, of_weight, of_bias))
+    return _augmented(program, layers) if layers else program
+
+
+def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program:
+    producers = program.producers()
+    groups, flipped = [], set(program.flipped)
+    for _, _, weight, bias, of_weight, _ in layers:
+        first, second = Match(program, producers), Match(program, producers)
+        first.alike(weight, weight, weight.shape, weight.shape)
+        second.alike(weight, bias, weight.shape, bias.shape)
+        flipped |= {*first.states, of_weight}
+        groups.append([(weight, first), (bias, second)])
+    together = packed(program.changed(flipped=frozenset(flipped)), groups)
+    if together is None:
+        return program
+    makers, writer = together.producers(), Rewriter(together)
+    wholes = {members[0][0]: whole for whole, members in together.packed.items()}
+    sums = {layer[0]: layer for layer in layers}
+    gradients = {frozenset(layer[4:]): layer for layer in layers}
+    sources = {layer[1] for layer in layers}
+    wide = {
+        source: writer.emit("with_ones", (source,), {}, f"{source.name}_with_1")
+        for source in sources
+        if source not in makers
+    }
+    for instruction in together.instructions:
+        out = instruction.out
+        layer = gradients.get(frozenset(instruction.args)) if instruction.op == "pack" else None
+        if out in sums:
+            _, source, weight, *_ = sums[out]
+            shape = weight.shape[0], weight.shape[1] + 1
+            piece = {"start": 0, "shape": shape, "flip": True}
+            both = writer.emit("piece", (wholes[weight],), piece, f"{weight.name}_bias")
+            turned = writer.emit("permute_dims", (both,), {"axes": (1, 0)})
+            writer.now[out] = writer.emit("matmul", (wide[source], turned), {}, out.name)
+        elif layer is not None:
+            _, source, weight, _, of_weight, of_bias = layer
+            turned = writer.of(makers[of_weight].args[0])
+            both = writer.emit("matmul", (turned, wide[source]), {}, f"{of_weight.name}_bias")
+            writer.now[out] = writer.emit("pack", (both,), {"flips": (True,)}, out.name)
+            columns = weight.shape[1]
+            for leaf, index in ((of_weight, slice(columns)), (of_bias, columns)):
+                writer.now[leaf] = writer.emit("getitem", (both,), {"index": (slice(None), index)}, leaf.name)
+        else:
+            writer.keep(instruction)
+        if out in sources:
+            wide[out] = writer.emit("with_ones", (writer.of(out),), {}, f"{out.name}_with_1")
+    return dead_code(common_subexpressions(writer.finish()))

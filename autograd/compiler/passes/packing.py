@@ -1,0 +1,332 @@
+"""States together: equal counters become one, and small states that are updated alike lie in one buffer and are updated
+by one call each."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy
+
+from autograd import backends, shapes
+from autograd.compiler.ir.primitives import ELEMENTWISE, compute
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.passes.rewrite import Rewriter
+from autograd.memory import owner
+
+HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""The memory that programs keep states in."""
+
+SMALL = 1 << 16
+"""The bytes of the largest state that is packed: a larger one is updated while its gradient is in the cache."""
+
+
+def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
+    """The array in which an earlier program has put the members of a packed state one behind the other, or ``None``."""
+    first = members[0][0].origin.data
+    memory = owner(first)
+    if id(memory) not in HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
+        return None
+    offset = first.ctypes.data - memory.ctypes.data
+    raw = memory.reshape(-1).view(numpy.uint8)[offset : offset + nbytes]
+    if raw.nbytes < nbytes:
+        return None
+    flat = raw.view(dtype)
+    for member, start in members:
+        view = compute("piece", {"start": start, "shape": member.shape, "flip": member in flipped}, (flat,))
+        array = member.origin.data
+        if owner(array) is not memory or array.ctypes.data != view.ctypes.data or array.strides != view.strides:
+            return None
+    return flat
+
+
+def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
+    """Whether states can be packed in this order without taking them out of where another program keeps them: two
+    programs that did so would take turns at it."""
+    members: list[tuple[Value, int]] = []
+    start = 0
+    for state in states:
+        members += [(each, start + offset) for each, offset in program.packed.get(state, [(state, 0)])]
+        start += shapes.size(state.shape)
+    if not any(id(owner(member.origin.data)) in HOMES for member, _ in members):
+        return True
+    dtype = members[0][0].dtype
+    return lying_together(dtype, start * dtype.itemsize, members, flipped) is not None
+
+
+class Match:
+    """Whether two values are computed alike, from corresponding states and leaves."""
+
+    def __init__(self, program: Program, producers: dict[Value, Instruction]) -> None:
+        self.program, self.producers = program, producers
+        self.pairs: dict[Value, Value] = {}
+        self.leaves: dict[Value, Value] = {}
+        self.states: dict[Value, Value] = {}
+
+    def alike(self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape) -> bool:
+        """Whether ``a``, of a state of ``shape``, corresponds to ``b``, of one of shape ``other``."""
+        pending = [(a, b)]
+        while pending:  # a loop: what a state was computed from may be thousands of calls deep
+            further = self._further(*pending.pop(), shape, other)
+            if further is None:
+                return False
+            pending += further[::-1]
+        # A value that is only moved to a state, as by an exchange, is not computed together with others.
+        return not any(self.program.updates[state] in self.leaves for state in self.states)
+
+    def _further(
+        self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape
+    ) -> list[tuple[Value, Value]] | None:
+        """What else must correspond if ``a`` and ``b`` do; ``None`` where they do not."""
+        if a.shape != shape or b.shape != other:
+            return [] if a is b and not a.shape else None
+        if a in self.pairs:
+            return [] if self.pairs[a] is b else None
+        if a.dtype != b.dtype:
+            return None
+        self.pairs[a] = b
+        updates = self.program.updates
+        if a.kind == "state" and a in updates:
+            if b.kind != "state" or b not in updates or b in self.states.values():
+                return None
+            self.states[a] = b
+            return [(updates[a], updates[b])]
+        x, y = self.producers.get(a), self.producers.get(b)
+        if x is not None and x.op in ELEMENTWISE and all(v.shape in (shape, ()) for v in x.args):
+            same = y is not None and y.op == x.op and len(y.args) == len(x.args)
+            return list(zip(x.args, y.args, strict=True)) if same and y is not None else None
+        if x is None or y is None or (y.op in ELEMENTWISE and all(v.shape in (other, ()) for v in y.args)):
+            return None
+        self.leaves[a] = b
+        return []
+
+    @property
+    def computed(self) -> set[Value]:
+        """What ``b`` is computed through, its states included: no two members of a buffer may have one in common."""
+        return {b for a, b in self.pairs.items() if a not in self.leaves}
+
+
+def same_counters(program: Program) -> Program:
+    """Keep one of several counters that are equal and counted alike, as Adam's steps."""
+    producers = program.producers()
+    counters = [
+        s for s, v in program.updates.items()
+        if not s.shape and not {*_leaves(v, producers)} - {s} and s.origin is not None
+    ]  # fmt: skip
+    merged: dict[Value, Value] = {}
+    for i, a in enumerate(counters):
+        for b in counters[:i]:
+            equal = b not in merged and a.dtype == b.dtype and a.origin.data.item() == b.origin.data.item()
+            if equal and _same_count(program.updates[a], program.updates[b], a, b, producers):
+                merged[a] = b
+                break
+    if not merged:
+        return program
+    writer = Rewriter(program)
+    writer.now.update(merged)
+    for instruction in program.instructions:
+        writer.keep(instruction)
+    changed = writer.finish()
+    changed.updates = {s: v for s, v in changed.updates.items() if s not in merged}
+    changed.merged = {**program.merged, **merged}
+    return changed
+
+
+def _leaves(value: Value, producers: dict[Value, Instruction]) -> Iterable[Value]:
+    """What a number is computed from, apart from constants; itself where it is no arithmetic of numbers."""
+    met: dict[Value, None] = {}
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if value.kind == "constant" or value in met:
+            continue
+        met[value] = None
+        instruction = producers.get(value)
+        if instruction is None or instruction.op not in ELEMENTWISE or value.shape:
+            yield value
+        else:
+            pending += instruction.args
+
+
+def _same_count(x: Value, y: Value, a: Value, b: Value, producers: dict[Value, Instruction]) -> bool:
+    """Whether ``x`` is computed from ``a`` as ``y`` is from ``b``."""
+    met: set[tuple[Value, Value]] = set()
+    pending = [(x, y)]
+    while pending:
+        pair = x, y = pending.pop()
+        if pair in met or (x is a and y is b):
+            continue
+        met.add(pair)
+        p, q = producers.get(x), producers.get(y)
+        if x is a or y is b:
+            return False
+        if p is None or q is None:
+            if x is not y:
+                return False
+        elif p.op != q.op:
+            return False
+        else:
+            pending += zip(p.args, q.args, strict=True)
+    return True
+
+
+def pack(program: Program, small: int = SMALL) -> Program:
+    """Put small states that are updated alike into one buffer, and their gradients into another."""
+    producers = program.producers()
+    free = [
+        s for s in program.updates
+        if s.shape and s.dtype.kind == "f" and s.nbytes <= small
+    ]  # fmt: skip
+    for first in free:
+        group: list[tuple[Value, Match]] = []
+        taken: set[Value] = set()
+        for state in free:
+            if state in taken:
+                continue
+            match = Match(program, producers)
+            if match.alike(first, state, first.shape, state.shape) and not taken & match.computed:
+                group.append((state, match))
+                taken |= match.computed
+        roles = group[0][1].states if group else ()
+        kept = all(may_lie_together(program, [m.states[r] for _, m in group], program.flipped) for r in roles)
+        if len(group) > 1 and kept and any(state is first for state, _ in group):
+            together = packed(program, [group])
+            if together is not None:
+                return pack(together, small)
+    return program
+
+
+def _packed_name(first: Value) -> str:
+    """What a buffer is called after what comes first in it."""
+    return f"packed_{first.name.removeprefix('packed_')}"
+
+
+class _Together:
+    """In place of a Tensor: its array is that of several states, one behind the other, made when it is asked for."""
+
+    __slots__ = ("states", "flipped")
+
+    def __init__(self, states: Sequence[Value], flipped: frozenset[Value]) -> None:
+        self.states, self.flipped = states, flipped
+
+    @property
+    def data(self) -> Any:
+        parts = [state.origin.data.T if state in self.flipped else state.origin.data for state in self.states]
+        return backends.namespace(*parts).concat([part.reshape(-1) for part in parts])
+
+
+class _Group:
+    """States that go into one buffer for each of their roles, and what is computed of them alike."""
+
+    def __init__(self, writer: Rewriter, program: Program, members: Sequence[tuple[Value, Match]]) -> None:
+        self.writer, self.program, self.members = writer, program, members
+        self.first = members[0][1]
+        sizes = [shapes.size(state.shape) for state, _ in members]
+        self.starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        self.flat: dict[Value, Value] = {}
+        self.interior = [a for a in self.first.pairs if a not in self.first.leaves and a not in self.first.states]
+        self.left = dict.fromkeys(self.interior, len(members))
+
+    def pack_states(self, homes: dict[Value, list[tuple[Value, int]]], updates: dict[Value, Value]) -> None:
+        """A flat state for each role, and every state as a piece of one."""
+        program, writer = self.program, self.writer
+        for role in self.first.states:
+            states = [match.states[role] for _, match in self.members]
+            whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
+            whole.name = writer.name(_packed_name(role))
+            whole.origin = _Together(states, program.flipped)
+            homes[whole], self.flat[role] = [], whole
+            for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
+                homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
+                writer.now[state] = self.piece(role, i, state)
+                del updates[state]
+
+    def piece(self, role: Value, i: int, like: Value) -> Value:
+        """What belongs to the i-th member of a flat value."""
+        params = {"start": self.starts[i], "shape": like.shape, "flip": self.members[i][0] in self.program.flipped}
+        return self.writer.emit("piece", (self.flat[role],), params, like.name)
+
+    def whole_of(self, value: Value) -> Value:
+        """The flat value for one of the first member's; gradients are packed when they are first asked for."""
+        if value in self.first.leaves and value not in self.flat:
+            self._pack_leaf(value)
+        return self.flat[value] if value in self.flat else self.writer.of(value)
+
+    def _pack_leaf(self, leaf: Value) -> None:
+        parts: list[Value] = []
+        flips: list[bool] = []
+        for state, match in self.members:
+            part = self.writer.of(match.leaves[leaf])
+            inner = self.writer.producers.get(part)
+            if inner is not None and inner.op == "pack":  # what is packed already is packed here as well
+                parts += inner.args
+                flips += inner.params["flips"]
+            else:
+                parts.append(part)
+                flips.append(state in self.program.flipped)
+        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, _packed_name(leaf))
+
+    def met(self, role: Value) -> None:
+        """One of the calls for ``role``: the last one is written for all."""
+        self.left[role] -= 1
+        if not self.left[role]:
+            made = self.first.producers[role]
+            args = [self.whole_of(arg) for arg in made.args]
+            self.flat[role] = self.writer.emit(made.op, args, {}, _packed_name(role))
+
+
+def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program | None:
+    """The program with the states of each group (and those updated with them) in one flat state for each role.
+
+    ``None`` where they can't be updated at once, because one's update is needed for another's gradient.
+    """
+    writer = Rewriter(program)
+    homes, updates = dict(program.packed), dict(program.updates)
+    made = [_Group(writer, program, members) for members in groups]
+    place: dict[Value, tuple[_Group, Value, int]] = {}
+    for group in made:
+        group.pack_states(homes, updates)
+        for i, (_, match) in enumerate(group.members):
+            place |= {match.pairs[role]: (group, role, i) for role in group.interior}
+    for instruction in program.instructions:
+        if instruction.out in place:
+            group, role, _ = place[instruction.out]
+            group.met(role)
+        else:
+            writer.keep(instruction)
+    # What is read of the packed results elsewhere is a piece of them.
+    outside = {arg for i in program.instructions if i.out not in place for arg in i.args}
+    outside |= {*program.outputs, *updates.values()}
+    for value, (group, role, i) in place.items():
+        if value in outside:
+            writer.now[value] = group.piece(role, i, value)
+    again = Rewriter(writer.finish())  # some were read before the piece was there that stands for them
+    again.now = writer.now
+    for instruction in again.program.instructions:
+        again.keep(instruction)
+    changed = again.finish()
+    changed.updates = {s: writer.of(v) for s, v in updates.items()}
+    for group in made:
+        changed.updates |= {group.flat[role]: group.flat[program.updates[role]] for role in group.first.states}
+    changed.packed = homes
+    return _ordered(changed)
+
+
+def _ordered(program: Program) -> Program | None:
+    """Instructions behind what they read, else in their order; ``None`` where they go in a circle."""
+    producers = program.producers()
+    done: dict[Instruction, None] = {}
+    for instruction in program.instructions:
+        path = {instruction: None}  # from what is wanted to what it waits for
+        while path:
+            top = next(reversed(path))
+            missing = next((m for a in top.args if (m := producers.get(a)) is not None and m not in done), None)
+            if missing is None:
+                done[top] = None
+                del path[top]
+            elif missing in path:
+                return None
+            else:
+                path[missing] = None
+    return program.changed(instructions=list(done))

@@ -1,0 +1,162 @@
+"""New programs from old ones: the tool of all passes, and the two that tidy up behind the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, infer
+from autograd.compiler.ir.program import Instruction, Program, Value
+
+_MARK = "'"
+"""What stands before the number of a name that a pass made, and in no name of a trace."""
+
+
+def _stem(name: str) -> str:
+    """A name without the mark and the number of a pass."""
+    stem, _, count = name.rpartition(_MARK)
+    return stem if stem and count.isdigit() else name
+
+
+def named_plainly(program: Program) -> Program:
+    """Call what passes made as what it stands for: mostly that is no longer there."""
+    marked = [value for value in program.values() if _stem(value.name) != value.name]
+    taken = {*ELEMENTWISE, *(value.name for value in program.values())}
+    for value in marked:
+        name = stem = _stem(value.name)
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{stem}_{count}"
+        taken.add(name)
+        value.name = name
+    return program
+
+
+class Rewriter:
+    """A new program written from an old one, instruction by instruction: what stands for what, and fresh names."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.instructions: list[Instruction] = []
+        self.producers: dict[Value, Instruction] = {}
+        self.now: dict[Value, Value] = {}
+        self.counts: dict[str, int] = {}
+        self.taken = {*ELEMENTWISE, *(value.name for value in program.values())}
+        self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
+        self.constants = {(v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape}
+
+    def of(self, value: Value) -> Value:
+        """What stands for ``value`` now."""
+        return self.now.get(value, value)
+
+    def array(self, data: Any, base: str = "c") -> Value:
+        """A constant array."""
+        return Value("constant", data.shape, data.dtype, self.name(base), data)
+
+    def is_within(self, indices: Value, stop: int) -> bool:
+        """Whether the program checks that ``indices`` are from 0 to below ``stop``."""
+        producer = self.producers.get(indices)
+        if producer is not None and producer.op == "reshape":
+            indices = producer.args[0]
+        return indices in self.stops and self.stops[indices] <= stop
+
+    def name(self, base: str) -> str:
+        """A name that is not taken, ``base`` with a mark and a number where need be: see `named_plainly`."""
+        name = base = _stem(base)
+        while name in self.taken:
+            count = self.counts[base] = self.counts.get(base, 1) + 1
+            name = f"{base}{_MARK}{count}"
+        self.taken.add(name)
+        return name
+
+    def scalar(self, number: float, dtype: Any) -> Value:
+        """The constant of shape () that is ``number``."""
+        data = numpy.asarray(number, dtype)[()]
+        key = data.dtype, str(data)
+        if key not in self.constants:
+            self.constants[key] = Value("constant", (), data.dtype, self.name("c"), data)
+        return self.constants[key]
+
+    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any] | None = None, like: str = "") -> Value:
+        """A new instruction's value."""
+        params = params or {}
+        shape, dtype = infer(op, params, args)
+        out = Value("temporary", tuple(shape), dtype, self.name(like or "t"))
+        self.put(Instruction(op, tuple(args), params, out))
+        return out
+
+    def put(self, instruction: Instruction) -> None:
+        """An instruction as it is."""
+        self.instructions.append(instruction)
+        self.producers[instruction.out] = instruction
+
+    def keep(self, instruction: Instruction) -> None:
+        """An old instruction with what stands for its arguments now."""
+        args = tuple(map(self.of, instruction.args))
+        same = args == instruction.args
+        self.put(instruction if same else Instruction(instruction.op, args, instruction.params, instruction.out))
+
+    def finish(self) -> Program:
+        """The new program."""
+        old = self.program
+        updates = {state: self.of(value) for state, value in old.updates.items()}
+        return old.changed(instructions=self.instructions, outputs=[self.of(v) for v in old.outputs], updates=updates)
+
+
+# ----------------------------------------------------------------------------------------------------- what is not read
+
+
+def dead_code(program: Program) -> Program:
+    """Leave out what nobody reads."""
+    wanted = {*program.outputs, *program.updates.values()}
+    kept = []
+    for instruction in reversed(program.instructions):
+        if instruction.out in wanted or instruction.op in EFFECTS:
+            kept.append(instruction)
+            wanted.update(instruction.args)
+    updates = {state: value for state, value in program.updates.items() if state is not value}
+    return program.changed(instructions=kept[::-1], updates=updates)
+
+
+# ----------------------------------------------------------------------------------------------- what is computed twice
+
+
+def _frozen(part: Any) -> Any:
+    """Parameters as something that can be looked up."""
+    if isinstance(part, dict):
+        return tuple((key, _frozen(value)) for key, value in part.items())
+    if isinstance(part, tuple | list):
+        return (type(part), *map(_frozen, part))
+    if isinstance(part, slice):
+        return slice, _frozen(part.start), _frozen(part.stop), _frozen(part.step)
+    if isinstance(part, float):
+        return float, str(part)
+    try:
+        hash(part)
+    except TypeError:
+        return id(part)
+    return type(part), part
+
+
+COMMUTE = frozenset(("add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or"))
+
+
+def common_subexpressions(program: Program) -> Program:
+    """Compute once what is computed twice from the same values."""
+    writer = Rewriter(program)
+    seen: dict[Any, Value] = {}
+    for instruction in program.instructions:
+        if instruction.op in EFFECTS:
+            writer.keep(instruction)
+            continue
+        args = [id(writer.of(arg)) for arg in instruction.args]
+        key = instruction.op, *(sorted(args) if instruction.op in COMMUTE else args), _frozen(instruction.params)
+        if key in seen:
+            writer.now[instruction.out] = seen[key]
+        else:
+            seen[key] = instruction.out
+            writer.keep(instruction)
+    return writer.finish()

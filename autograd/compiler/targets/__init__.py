@@ -1,0 +1,1 @@
+"""Targets: a program as code that runs."""

@@ -1,0 +1,374 @@
+"""A program on a GPU: its kernels and the calls between them as straight-line source, on CuPy's arrays.
+
+Nothing in it waits for the GPU. Memory for results is CuPy's, which keeps what was freed; states are written in place,
+and gradients of states that lie in one buffer are computed into their places there.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd import backends, shapes
+from autograd.compiler.compiled import Executable
+from autograd.compiler.ir.primitives import INFIX, Slot, fill
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.ir.program import algebra as in_algebra
+from autograd.compiler.passes.algebra import algebra
+from autograd.compiler.passes.optimize import scale_folding
+from autograd.compiler.passes.packing import pack, same_counters
+from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
+from autograd.compiler.targets.kernels import Kernel, fuse, numbers, updated_in_place
+from autograd.compiler.targets.plan import is_view
+from autograd.op import OPS
+
+EVERY = 1 << 62
+"""Bytes: all states that are updated alike lie in one buffer, of any size."""
+
+
+def optimized(program: Program) -> Program:
+    """The program after the passes that suit a GPU: sums stay sums, and memory is laid out as it was."""
+    for change in (dead_code, algebra, common_subexpressions, algebra, scale_folding, algebra, common_subexpressions):
+        program = change(program)
+    program = common_subexpressions(same_counters(picked_flat(program)))
+    return named_plainly(dead_code(pack(program, EVERY)))
+
+
+def picked_flat(program: Program) -> Program:
+    """One element of each row of a matrix, as the loss of labels picks it, by one index instead of two: where the
+    element is, is then computed by one kernel.
+    """
+    writer = Rewriter(program)
+    for instruction in program.instructions:
+        args = tuple(map(writer.of, instruction.args))
+        if not _picks_one_of_each_row(instruction):
+            writer.keep(instruction)
+            continue
+        x, _, columns = args
+        (count, width), number = x.shape, columns.dtype
+        below = writer.emit("less", (columns, writer.scalar(0, number)))
+        from_end = writer.emit("add", (columns, writer.scalar(width, number)))
+        column = writer.emit("where", (below, from_end, columns))
+        starts = writer.array(backends.NUMPY.arange(0, count * width, width, dtype=number), "starts")
+        flat = writer.emit("reshape", (x,), {"shape": (count * width,)})
+        places = writer.emit("add", (column, starts))
+        writer.now[instruction.out] = writer.emit("take_sure", (flat, places), {"axis": 0}, instruction.out.name)
+    return writer.finish()
+
+
+def _picks_one_of_each_row(instruction: Instruction) -> bool:
+    """Whether it is ``x[arange(len(x)), columns]``."""
+    if instruction.op != "getitem" or instruction.params["index"] != (Slot(1), Slot(2)):
+        return False
+    x, rows, columns = instruction.args
+    return (
+        len(x.shape) == 2
+        and rows.shape == columns.shape == x.shape[:1]
+        and str(columns.dtype) == "int64"
+        and rows.kind == "constant"
+        and bool((rows.data == backends.NUMPY.arange(x.shape[0])).all())
+    )
+
+
+def compute_on(space: Any, instruction: Instruction, arrays: Sequence[Any]) -> Any:
+    """The value of an instruction by the functions of ``space``: what `primitives.compute` is for NumPy."""
+    op, params = instruction.op, instruction.params
+    if "call" in params:
+        args, options = fill(params["call"], arrays)
+        function: Any = space
+        for part in op.split("."):
+            function = getattr(function, part)
+        out = function(*args, **options)
+        return out[params["item"]] if "item" in params else out
+    if op == "op":
+        options = fill(params["options"], arrays[params["count"] :])
+        return OPS[params["name"]].forward(space, *fill(params["inputs"], arrays), **options)
+    if op == "draw":
+        generator = backends.generator_on(space.device, params["generator"])
+        return getattr(generator, params["method"])(params["shape"], dtype=params["dtype"], **params["options"])
+    if op == "getitem":
+        return arrays[0][fill(params["index"], arrays)]
+    if op in ("setitem", "add_at"):
+        out, index = space.asarray(arrays[0], copy=True), fill(params["index"], arrays)
+        if op == "add_at":
+            space.add.at(out, index, arrays[1])
+        else:
+            backends.assign(out, index, arrays[1])
+        return out
+    if op == "permute_dims":
+        return arrays[0].transpose(params["axes"])
+    if op == "pack":
+        flat = [(x.T if flip else x).reshape((-1,)) for x, flip in zip(arrays, params["flips"], strict=True)]
+        return space.concat(flat)
+    if op == "copy":
+        return +arrays[0]
+    if op == "astype":
+        return space.astype(*arrays, params["dtype"])
+    return getattr(space, op)(*arrays, **params)
+
+
+def piece_of(flat: Any, start: int, shape: shapes.Shape) -> Any:
+    """A part of a buffer, seen in its shape."""
+    return flat[start : start + shapes.size(shape)].reshape(shape)
+
+
+class Source:
+    """The source of a program on a GPU and what its names mean: ``homes`` are the arrays of the states."""
+
+    def __init__(self, program: Program, homes: dict[Value, Any], space: Any) -> None:
+        self.program, self.space = program, space
+        self.steps = fuse(program)
+        self.numbers, self.views = numbers(program), _views(self.steps)
+        self.in_place = updated_in_place(program, self.steps)
+        self.arrays = dict(homes)
+        self.scope = {name: getattr(space.module, name) for name in ("broadcast_to", "empty", "matmul")}
+        self.taken = {*self.scope, program.name}
+        self.names: dict[Value, str] = {}
+        self.lines: list[str] = []
+        for value in program.values():
+            if value.kind == "constant":
+                self.arrays[value] = space.asarray(value.data)
+        self.pieces = self._pieces()
+
+    def _pieces(self) -> dict[Value, Any]:
+        """Where in its buffer each gradient is computed that is only needed there."""
+        found: dict[Value, Any] = {}
+        made = {
+            value
+            for step in self.steps
+            for value in (step.outputs if isinstance(step, Kernel) else [step.out] if _writes(step) else [])
+        }
+        for step in self.steps:
+            if isinstance(step, Kernel) or step.op != "pack":
+                continue
+            flat, start = self.space.module.empty(step.out.shape, step.out.dtype), 0
+            self.arrays[step.out] = flat
+            for arg, flip in zip(step.args, step.params["flips"], strict=True):
+                if arg in made and arg not in found and arg not in self.in_place and not flip:
+                    found[arg] = self.arrays[arg] = piece_of(flat, start, arg.shape)
+                start += shapes.size(arg.shape)
+        return found
+
+    def name(self, base: str, thing: Any = None) -> str:
+        """A name that is not taken, ``base`` if it can be; it means ``thing``."""
+        while base in self.taken:
+            base += "_"
+        self.taken.add(base)
+        if thing is not None:
+            self.scope[base] = thing
+        return base
+
+    def of(self, value: Value) -> str:
+        """How a value is called; of numbers, how they are computed."""
+        if value.kind == "knob" or value in self.numbers:
+            return self.number(value)
+        if value not in self.names:
+            self.names[value] = self.name(value.name, self.arrays.get(value))
+        return self.names[value]
+
+    def number(self, value: Value) -> str:
+        """What is computed of knobs and constants, as an expression of Python's."""
+        if value.kind == "constant":
+            return repr(value.data.item())
+        if value.kind == "knob":
+            mapping, key = value.origin
+            if value not in self.names:
+                self.names[value] = self.name(f"{value.name}_of", mapping)
+            return f"{self.names[value]}[{key!r}]"
+        instruction = self.numbers[value]
+        texts = [self.number(arg) for arg in instruction.args]
+        if instruction.op == "astype":
+            return texts[0]
+        return f"(-{texts[0]})" if instruction.op == "negative" else f"({f' {INFIX[instruction.op]} '.join(texts)})"
+
+    def text(self) -> str:
+        """The function, behind its kernels."""
+        program = self.program
+        arguments = ", ".join(map(self.of, program.inputs))
+        kernels = []
+        for step in self.steps:
+            if isinstance(step, Kernel):
+                self.name(step.name, step.make(self.space.module))
+                kernels.append(step.source)
+                self._kernel(step)
+            else:
+                self._call(step)
+        self._copies()
+        returned = ", ".join(map(self._returned, program.outputs))
+        body = "\n".join(f"    {line}" for line in [*self.lines, f"return [{returned}]"])
+        return "\n\n".join([*kernels, f"def {program.name}({arguments}):\n{body}\n"])
+
+    def _kernel(self, kernel: Kernel) -> None:
+        inputs = list(map(self.of, kernel.inputs))
+        shape = kernel.outputs[0].shape if kernel.reduction is None else kernel.reduction.args[0].shape
+        whole = shapes.broadcast_shapes(*(v.shape for v in kernel.inputs)) == shape
+        given = [v for v in kernel.outputs if v in self.in_place or v in self.pieces]
+        outputs = [self.of(self.in_place.get(v, v)) for v in kernel.outputs]
+        options = ""
+        if kernel.reduction is not None:
+            params = kernel.reduction.params
+            options = f", axis={params['axis']}" + (", keepdims=True" if params["keepdims"] else "")
+            if not whole:
+                inputs[0] = f"broadcast_to({inputs[0]}, {shape})"
+        elif given or not whole or all(v.kind == "knob" or v in self.numbers for v in kernel.inputs):
+            for value, out in zip(kernel.outputs, outputs, strict=True):
+                if value not in given:
+                    self.lines.append(f"{out} = empty({value.shape}, {str(value.dtype)!r})")
+            given = kernel.outputs
+        call = f"{kernel.name}({', '.join([*inputs, *(outputs if given else [])])}{options})"
+        self.lines.append(call if given else f"{', '.join(outputs)} = {call}")
+        for value in kernel.outputs:
+            if value in self.in_place:
+                self.names[value] = self.of(self.in_place[value])
+
+    def _call(self, instruction: Instruction) -> None:
+        op, args, out, params = instruction.op, instruction.args, instruction.out, instruction.params
+        seen = is_view(instruction) or op == "piece"
+        if seen and args[0] in self.arrays:
+            self.arrays[out] = self._seen(instruction, self.arrays[args[0]])
+            return
+        names = list(map(self.of, args))
+        if op == "matmul" and out in self.pieces:
+            self.lines.append(f"matmul({names[0]}, {names[1]}, out={self.of(out)})  # {out.shape}")
+        elif op == "matmul":
+            self.lines.append(f"{self.of(out)} = {names[0]} @ {names[1]}  # {out.shape}")
+        elif _writes(instruction):
+            options = f"axis={params['axis']}" + (", keepdims=True" if params["keepdims"] else "")
+            if out in self.pieces:
+                self.lines.append(f"{names[0]}.{op}({options}, out={self.of(out)})  # {out.shape}")
+            else:
+                self.lines.append(f"{self.of(out)} = {names[0]}.{op}({options})  # {out.shape}")
+        elif op == "permute_dims" and params["axes"] == (1, 0):
+            self.lines.append(f"{self.of(out)} = {names[0]}.T")
+        elif op == "reshape":
+            self.lines.append(f"{self.of(out)} = {names[0]}.reshape({params['shape']})")
+        elif op == "take_sure":
+            self.lines.append(f"{self.of(out)} = {names[0]}.take({names[1]}, axis={params['axis']})  # {out.shape}")
+        elif op == "pack":
+            start = 0
+            for arg, name, flip in zip(args, names, params["flips"], strict=True):
+                if arg not in self.pieces:
+                    shape = arg.shape[::-1] if flip else arg.shape
+                    piece = self.name(f"{out.name}_{start}", piece_of(self.arrays[out], start, shape))
+                    self.lines.append(f"{piece}[...] = {name}{'.T' if flip else ''}")
+                start += shapes.size(arg.shape)
+        elif op != "check_range":
+            by = self.name(f"{out.name}_by", _by(self.space, instruction))
+            self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {in_algebra(instruction)}")
+
+    def _seen(self, instruction: Instruction, array: Any) -> Any:
+        if instruction.op != "piece":
+            return compute_on(self.space, instruction, [array])
+        part = piece_of(array, instruction.params["start"], instruction.out.shape)
+        return part if not instruction.params["flip"] else part.reshape(instruction.out.shape[::-1]).T
+
+    def _copies(self) -> None:
+        """States that no kernel could write to: all new values first, where one is another's old one."""
+        copies = [(s, v) for s, v in self.program.updates.items() if self.in_place.get(v) is not s]
+        names = [self.of(v) for _, v in copies]
+        for i, (_, value) in enumerate(copies):
+            if self._root(value) in self.program.updates:
+                before = self.name(f"{names[i]}_before")
+                self.lines.append(f"{before} = {names[i]}.copy()")
+                names[i] = before
+        self.lines += [f"{self.of(s)}[...] = {name}" for (s, _), name in zip(copies, names, strict=True)]
+
+    def _root(self, value: Value) -> Value:
+        """The value whose memory ``value`` shows."""
+        while value in self.views:
+            value = self.views[value]
+        return value
+
+    def _returned(self, value: Value) -> str:
+        """A result: a copy of what outlives the call, taken before it is written to where the old value is wanted."""
+        root = self._root(value)
+        if root in self.program.updates:
+            before = self.name(f"{value.name}_before")
+            self.lines.insert(0, f"{before} = {self.of(value)}.copy()")
+            return before
+        lasting = root.kind != "temporary" or root in self.arrays or root in self.in_place
+        return f"{self.of(value)}.copy()" if lasting else self.of(value)
+
+
+def _views(steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
+    """What each view is a view of."""
+    return {s.out: s.args[0] for s in steps if not isinstance(s, Kernel) and (is_view(s) or s.op == "piece")}
+
+
+def _writes(instruction: Instruction) -> bool:
+    """Whether an instruction is a call that writes where it is told to."""
+    floats = instruction.out.dtype.kind == "f" and all(a.dtype == instruction.out.dtype for a in instruction.args)
+    return instruction.op == "matmul" or (instruction.op in ("sum", "max", "min") and floats)
+
+
+def _by(space: Any, instruction: Instruction) -> Callable[..., Any]:
+    return lambda *arrays: compute_on(space, instruction, arrays)
+
+
+_FLATS: dict[int, tuple[Any, list[Any]]] = {}
+"""The buffers in which states lie together and the parts of each, by the id of the first of its Tensors."""
+
+
+class DeviceExecutable(Executable):
+    """One program on a GPU, bound to the arrays of its states there."""
+
+    optimize = staticmethod(optimized)
+
+    def bind(self) -> None:
+        """Write the source for the arrays that the states have now."""
+        program = self.optimized
+        space = backends.space_on(self.trace.device)
+        self.homes, self.places = {}, []
+        for state in program.states:
+            if state in program.packed:
+                self.homes[state] = self._flat_home(space, state)
+            else:
+                self.homes[state] = state.origin.data
+                self.places.append((state.origin, state.origin.data, state in program.updates))
+        self._merge()
+        made = Source(program, self.homes, space)
+        self.source = made.text()
+        self._install(self.source[self.source.index(f"def {program.name}(") :], made.scope)
+        run, enter = self.run, space.enter
+
+        def run_there(*arrays: Any) -> list[Any]:
+            enter()  # type: ignore[misc]
+            return run(*arrays)
+
+        self.run = run_there
+
+    def _flat_home(self, space: Any, state: Value) -> Any:
+        """The one array in which several states lie: where another program has put them together already, else anew."""
+        members = self.optimized.packed[state]
+        tensors, first = [member.origin for member, _ in members], members[0][0].origin
+        flat, pieces = _FLATS.get(id(first), (None, []))
+        if len(pieces) != len(tensors) or any(t.data is not piece for t, piece in zip(tensors, pieces, strict=True)):
+            if id(first) not in _FLATS:
+                weakref.finalize(first, _FLATS.pop, id(first), None)
+            flat = space.module.empty(state.shape, state.dtype)
+            pieces = [piece_of(flat, start, member.shape) for member, start in members]
+            for tensor, piece in zip(tensors, pieces, strict=True):
+                piece[...] = tensor.data
+                tensor.data = piece
+            _FLATS[id(first)] = flat, pieces
+        self.places += [(tensor, piece, True) for tensor, piece in zip(tensors, pieces, strict=True)]
+        return flat
+
+    def resettle(self) -> bool:
+        """Take up other values of the states. Returns whether the program still holds."""
+        if not self.holds():
+            return False
+        for tensor, home, updated in self.places:
+            array = tensor.data
+            if array is home:
+                continue
+            alike = type(array) is type(home) and (array.shape, array.dtype) == (home.shape, home.dtype)
+            if not (updated and alike and array.device == home.device):
+                return False
+            home[...] = array
+            tensor.data = home
+        return True
+
+
+__all__ = ["DeviceExecutable", "Source", "compute_on", "optimized"]

@@ -1,0 +1,491 @@
+"""Chains of elementwise instructions as one CUDA kernel each, for CuPy to compile: what a GPU runs of a program.
+
+A matrix product, a view or a sort is a step of its own. All that is computed entry by entry between two of them, bias
+and activation, the slope of an activation, the whole update of an optimizer, is one `Kernel`, and what feeds a sum
+alone is computed within the sum. The body of a kernel is C++ that a reader can follow: one line for each instruction,
+in the names of the program.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autograd.compiler.ir.primitives import resolved
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.targets.plan import is_view
+
+C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
+"""The dtypes that kernels compute with, in C++."""
+
+_ALIKE = (
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "expm1", "floor", "isfinite",
+    "isinf", "isnan", "log", "log10", "log1p", "log2", "signbit", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+)  # fmt: skip
+_BOTH = {"atan2": "atan2", "hypot": "hypot", "power": "pow", "copysign": "copysign", "nextafter": "nextafter"}
+_INFIX = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "equal": "==", "not_equal": "!=", "less": "<",
+    "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+
+EXPRESSIONS: dict[str, str] = {
+    **{name: f"{name}({{0}})" for name in _ALIKE},
+    **{name: f"{function}({{0}}, {{1}})" for name, function in _BOTH.items()},
+    **{name: f"{{0}} {sign} {{1}}" for name, sign in _INFIX.items()},
+    "abs": "fabs({0})",
+    "negative": "-{0}",
+    "positive": "{0}",
+    "square": "{0} * {0}",
+    "reciprocal": "1 / {0}",
+    # NaN goes through, as in NumPy
+    "maximum": "(({0} > {1}) || ({0} != {0})) ? {0} : {1}",
+    "minimum": "(({0} < {1}) || ({0} != {0})) ? {0} : {1}",
+    "sign": "({0} > 0) ? 1 : (({0} < 0) ? -1 : {0})",
+    "logaddexp": (
+        "({0} == {1}) ? ({0} + log(({T})2)) : "
+        "(({0} > {1}) ? ({0} + log1p(exp({1} - {0}))) : ({1} + log1p(exp({0} - {1}))))"
+    ),
+    "remainder": (
+        "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})"
+    ),
+    "logical_and": "{0} && {1}",
+    "logical_or": "{0} || {1}",
+    "logical_xor": "{0} != {1}",
+    "logical_not": "!{0}",
+    "bitwise_and": "{0} & {1}",
+    "bitwise_or": "{0} | {1}",
+    "bitwise_xor": "{0} ^ {1}",
+    "where": "{0} ? {1} : {2}",
+    "astype": "({T}){0}",
+    "copy": "{0}",
+    "broadcast_to": "{0}",
+}
+"""Instructions in C++: of their arguments, and of the result's type ``T``."""
+
+OF_FLOATS = frozenset((*_ALIKE, *_BOTH, "abs", "reciprocal", "sign", "logaddexp", "remainder", "divide"))
+OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
+OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
+
+PYTHONS = frozenset(("add", "subtract", "multiply", "divide", "power", "negative", "astype"))
+"""What Python's arithmetic does with single numbers as well."""
+
+REDUCE = {
+    "sum": ("a + b", "0"),
+    "prod": ("a * b", "1"),
+    "max": ("((a > b) || (a != a)) ? a : b", "-INFINITY"),
+    "min": ("((a < b) || (a != a)) ? a : b", "INFINITY"),
+}
+"""Reductions: what is made of two elements, and where it begins."""
+
+LIMITS = """
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#define NAN __int_as_float(0x7fffffff)
+#endif
+""".strip()
+"""What CUDA's compiler at run time does not know of C++'s <cmath>."""
+
+WORDS = frozenset(
+    (
+        "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
+        "char", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete", "do",
+        "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
+        "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
+        "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "return", "short",
+        "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
+        "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using",
+        "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+        "a", "b", "i", "n", "T", "INFINITY", "NAN", "fabs", "fmod", "pow",
+    )
+)  # fmt: skip
+"""What no variable of a kernel may be called."""
+
+
+@dataclass(eq=False)
+class Kernel:
+    """Several instructions as one call: ``out, … = name(*inputs)``, entry by entry.
+
+    With ``reduction``, an instruction, that is what it does to what the ``instructions`` make; ``behind`` are done to
+    its result, which is the only one.
+    """
+
+    name: str
+    inputs: list[Value]
+    outputs: list[Value]
+    instructions: list[Instruction]
+    reduction: Instruction | None = None
+    behind: Sequence[Instruction] = ()
+
+    def __post_init__(self) -> None:
+        taken: set[str] = set()
+        self.names: dict[Value, str] = {}
+        for value in [*self.inputs, *(i.out for i in (*self.instructions, *self.behind)), *self.outputs]:
+            if value in self.names:
+                continue
+            name = in_ascii(value.name).strip("_") or "x"
+            name = f"x_{name}" if name[0].isdigit() or name in WORDS or name in EXPRESSIONS else name
+            while {name, f"{name}_out"} & taken:
+                name += "_"
+            taken |= {name, f"{name}_out"}
+            self.names[value] = name
+
+    @property
+    def in_params(self) -> str:
+        """The inputs as CuPy's kernels declare them."""
+        return ", ".join(f"{value.dtype} {self.names[value]}" for value in self.inputs)
+
+    @property
+    def out_params(self) -> str:
+        """The results, likewise."""
+        return ", ".join(f"{value.dtype} {self._result(value)}" for value in self.outputs)
+
+    def _result(self, value: Value) -> str:
+        return f"{self.names[value]}_out"
+
+    def _term(self, value: Value, dtype: Any) -> str:
+        """An argument, cast where the instruction computes in another dtype."""
+        if value.kind == "constant" and not value.shape:
+            return literal(value.data.item(), dtype)
+        name = self.names[value]
+        return name if value.dtype == dtype else f"({C_TYPES[str(dtype)]}){name}"
+
+    @property
+    def lines(self) -> list[str]:
+        """A line of C++ for each instruction."""
+        lines = []
+        for instruction in self.instructions:
+            out = instruction.out
+            kind = C_TYPES[str(out.dtype)]
+            terms = [self._term(a, d) for a, d in zip(instruction.args, computed_in(instruction), strict=True)]
+            lines.append(f"const {kind} {self.names[out]} = {EXPRESSIONS[instruction.op].format(*terms, T=kind)};")
+        return lines
+
+    @property
+    def operation(self) -> str:
+        """The body of an elementwise kernel."""
+        results = [f"{self._result(value)} = {self.names[value]};" for value in self.outputs]
+        return "\n".join([*self.lines, *results])
+
+    @property
+    def preamble(self) -> str:
+        """What stands in front of a kernel: the function that a reduction calls for each entry, infinity and NaN."""
+        text = self.entry if self.reduction is not None and self.instructions else ""
+        limits = re.search("INFINITY|NAN", " ".join([text, *self.arguments]))
+        return "\n".join(part for part in (LIMITS if limits else "", text) if part)
+
+    @property
+    def entry(self) -> str:
+        """The function that a reduction calls for each entry."""
+        assert self.reduction is not None
+        arguments = ", ".join(f"const {C_TYPES[str(v.dtype)]} {self.names[v]}" for v in self.inputs)
+        value = self.reduction.args[0]
+        body = "\n".join(f"    {line}" for line in [*self.lines, f"return {self.names[value]};"])
+        return f"__device__ inline {C_TYPES[str(value.dtype)]} {self.name}_of({arguments}) {{\n{body}\n}}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What CuPy's ``ElementwiseKernel`` or ``ReductionKernel`` is made with."""
+        if self.reduction is None:
+            return self.in_params, self.out_params, self.operation, self.name
+        entry = f"{self.name}_of({', '.join(self.names[v] for v in self.inputs)})"
+        if not self.instructions:
+            entry = self.names[self.inputs[0]]
+        combine, start = REDUCE[self.reduction.op]
+        result, value = "a", self.reduction.out
+        for instruction in self.behind:
+            pairs = zip(instruction.args, computed_in(instruction), strict=True)
+            terms = [f"({result})" if arg is value else self._term(arg, dtype) for arg, dtype in pairs]
+            value = instruction.out
+            result = EXPRESSIONS[instruction.op].format(*terms, T=C_TYPES[str(value.dtype)])
+        last = f"{self._result(self.outputs[0])} = {result}"
+        return self.in_params, self.out_params, entry, combine, last, start, self.name
+
+    @property
+    def source(self) -> str:
+        """The kernel as Python source that makes it."""
+        maker = "ElementwiseKernel" if self.reduction is None else "ReductionKernel"
+        texts = [repr(text) for text in self.arguments]
+        if self.reduction is None:
+            texts[2] = _block(self.operation)
+        if self.preamble:
+            texts.append(f"preamble={_block(self.preamble)}")
+        return f"{self.name} = {maker}(\n    " + ",\n    ".join(texts) + ",\n)"
+
+    def make(self, cupy: Any) -> Any:
+        """The kernel itself; CuPy compiles it when it is first called."""
+        maker = cupy.ElementwiseKernel if self.reduction is None else cupy.ReductionKernel
+        return maker(*self.arguments, preamble=self.preamble)
+
+
+def in_ascii(name: str) -> str:
+    """A name as CUDA's compiler and CuPy take it: ``sigma`` for σ.
+
+    >>> in_ascii("d_σ"), in_ascii("ŷ")
+    ('d_sigma', 'y')
+    """
+    signs = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    text = "".join(c if c.isascii() else unicodedata.name(c, "x").split()[-1].lower() for c in signs)
+    return re.sub(r"\W", "_", text, flags=re.ASCII)
+
+
+def _block(text: str) -> str:
+    lines = "\n".join(f"    {line}" for line in text.splitlines())
+    return f'"""\n{lines}\n    """'
+
+
+def literal(number: Any, dtype: Any) -> str:
+    """A number in C++."""
+    kind = str(dtype)
+    if kind == "bool":
+        return "true" if number else "false"
+    if kind.startswith("int"):
+        text = f"{int(number)}{'LL' if kind == 'int64' else ''}"
+    elif math.isfinite(number):
+        text = f"{float(number)!r}{'f' if kind == 'float32' else ''}"
+    else:
+        text = f"({C_TYPES[kind]})" + ("NAN" if math.isnan(number) else "INFINITY" if number > 0 else "-INFINITY")
+    return f"({text})" if text.startswith("-") else text
+
+
+def computed_in(instruction: Instruction) -> tuple[Any, ...]:
+    """The dtypes in which an instruction takes its arguments."""
+    op, args = instruction.op, instruction.args
+    if op in ("astype", "copy", "broadcast_to"):
+        return tuple(a.dtype for a in args)
+    if op == "where":
+        return args[0].dtype, instruction.out.dtype, instruction.out.dtype
+    return resolved(op, tuple(a.dtype for a in args))[:-1]
+
+
+def fusable(instruction: Instruction) -> bool:
+    """Whether a kernel can compute an instruction."""
+    op, out = instruction.op, instruction.out
+    if op not in EXPRESSIONS or 0 in out.shape or any(str(v.dtype) not in C_TYPES for v in (*instruction.args, out)):
+        return False
+    kinds = {dtype.kind for dtype in computed_in(instruction)}
+    if op in OF_FLOATS:
+        return kinds == {"f"}
+    return "b" not in kinds if op in OF_NUMBERS else op not in OF_TRUTHS or kinds == {"b"}
+
+
+def numbers(program: Program) -> dict[Value, Instruction]:
+    """What is computed of knobs and constants alone, and is left to Python: a GPU takes the number as it is."""
+    found: dict[Value, Instruction] = {}
+    for instruction in program.instructions:
+        out, args = instruction.out, instruction.args
+        known = all(a.kind in ("knob", "constant") or a in found for a in args)
+        if instruction.op in PYTHONS and known and not out.shape and out.dtype.kind == "f":
+            found[out] = instruction
+    return found
+
+
+def fuse(program: Program) -> list[Kernel | Instruction]:
+    """The program as kernels and what is left between them, in an order in which they can run.
+
+    What is computed entry by entry on one shape belongs together where nothing else lies between: the level of a value
+    is the number of other instructions on the longest way to it, and a kernel takes all of one level and shape. What
+    can be computed anew from what is kept anyway is computed where it is needed; what only states take comes last. The
+    `numbers` are left out.
+    """
+    known = numbers(program)
+    program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
+    kept = {*program.outputs, *program.updates.values()}
+    uses = program.uses()
+    inside = _within_reductions(program, uses, kept)
+    after = _behind_reductions(program, uses, kept)
+    levels = _levels(program, uses, kept, inside, after)
+    last = _only_kept(program, uses)
+    groups: dict[Any, list[Instruction]] = {}
+    place: dict[Instruction, Any] = {}
+    for instruction in program.instructions:
+        if instruction in inside or instruction in after:
+            continue
+        key: Any = instruction
+        if fusable(instruction):
+            key = math.inf if instruction in last else levels[instruction], instruction.out.shape
+        place[instruction] = key
+        groups.setdefault(key, []).append(instruction)
+    place |= inside | after
+    steps: list[Kernel | Instruction] = []
+    for key in _sorted(groups, place, program):
+        if isinstance(key, Instruction):
+            before = [i for i in program.instructions if inside.get(i) is key]
+            behind = [i for i in program.instructions if after.get(i) is key]
+            steps.append(_reduction(key, before, behind) if before or behind else key)
+        else:
+            members = groups[key]
+            made = [i.out for i in members]
+            read = {v for v in made if v in kept or any(u not in members for u in uses[v])}
+            steps.append(Kernel("", _inputs(members), [v for v in made if v in read], members))
+    _name(program, steps)
+    return steps
+
+
+def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
+    """Call kernels by what they update or make."""
+    states = {value: state for state, value in program.updates.items()}
+    names: set[str] = set()
+    for step in steps:
+        if isinstance(step, Kernel):
+            updated = [states[v].name for v in step.outputs if v in states]
+            made = next((v.name for v in step.outputs if not re.fullmatch(r"(packed_)?t(_?\d+)*", v.name)), "")
+            does = "_".join(dict.fromkeys(i.op for i in step.instructions))
+            base = in_ascii(f"update_{updated[0]}" if updated else made or does[:40].strip("_"))
+            name, count = f"{base}_kernel", 1
+            while name in names:
+                count += 1
+                name = f"{base}_kernel_{count}"
+            names.add(name)
+            step.name = name
+
+
+def _levels(
+    program: Program,
+    uses: dict[Value, list[Instruction]],
+    kept: set[Value],
+    inside: dict[Instruction, Instruction],
+    after: dict[Instruction, Instruction],
+) -> dict[Instruction, int]:
+    """How many other instructions lie before each one; of those that can be computed anew as late as may be."""
+    level_of: dict[Value, int] = {}
+    levels: dict[Instruction, int] = {}
+    late: dict[Instruction, bool] = {}
+    makers = program.producers()
+    others = {i for i in program.instructions if not fusable(i) or i in inside or i in after}
+    in_memory = {
+        value
+        for value in program.values()
+        if value not in makers or value in kept or makers[value] in others or any(u in others for u in uses[value])
+    }
+    for instruction in program.instructions:
+        level = levels[instruction] = max((level_of.get(arg, 0) for arg in instruction.args), default=0)
+        within = instruction in inside or (instruction in after and instruction.args)
+        level_of[instruction.out] = level if within or instruction not in others else level + 1
+        known = all(arg in in_memory or late[makers[arg]] for arg in instruction.args)
+        late[instruction] = known and instruction not in others
+    for instruction in reversed(program.instructions):
+        if late[instruction] and instruction.out not in in_memory and uses[instruction.out]:
+            levels[instruction] = max(levels[instruction], min(levels[u] for u in uses[instruction.out]))
+    return levels
+
+
+def _inputs(members: Sequence[Instruction]) -> list[Value]:
+    made = {i.out for i in members}
+    return list(dict.fromkeys(
+        arg for i in members for arg in i.args if arg not in made and not (arg.kind == "constant" and not arg.shape)
+    ))  # fmt: skip
+
+
+def _reduction(reduction: Instruction, before: list[Instruction], behind: list[Instruction]) -> Kernel:
+    inputs = _inputs(before) if before else [reduction.args[0]]
+    return Kernel("", inputs, [behind[-1].out if behind else reduction.out], before, reduction, behind)
+
+
+def _is_reduced(reduction: Instruction) -> bool:
+    """Whether a kernel can do a reduction."""
+    return (
+        reduction.op in REDUCE
+        and reduction.out.dtype == reduction.args[0].dtype
+        and (str(reduction.out.dtype) in ("float32", "float64") and 0 not in reduction.args[0].shape)
+    )
+
+
+def _within_reductions(
+    program: Program, uses: dict[Value, list[Instruction]], kept: set[Value]
+) -> dict[Instruction, Instruction]:
+    """For what is only made to be summed (or multiplied, or compared), the reduction that computes it on its way."""
+    makers = program.producers()
+    inside: dict[Instruction, Instruction] = {}
+    for reduction in program.instructions:
+        if not _is_reduced(reduction):
+            continue
+        value = reduction.args[0]
+        pending = [value]
+        while pending:
+            maker = makers.get(pending.pop())
+            if maker is None or maker in inside or maker.out.shape != value.shape or not fusable(maker):
+                continue
+            numbers = any(a.kind == "knob" or (a.kind == "temporary" and a not in makers) for a in maker.args)
+            alone = all(u is reduction or inside.get(u) is reduction for u in uses[maker.out])
+            if alone and not numbers and maker.out not in kept:  # a reduction of CuPy's takes arrays only
+                inside[maker] = reduction
+                pending += maker.args
+    return inside
+
+
+def _behind_reductions(
+    program: Program, uses: dict[Value, list[Instruction]], kept: set[Value]
+) -> dict[Instruction, Instruction]:
+    """For what is computed of a reduction's result and of numbers alone, the reduction."""
+    after: dict[Instruction, Instruction] = {}
+    for reduction in program.instructions:
+        value = reduction.out
+        while _is_reduced(reduction) and value not in kept and len(uses[value]) == 1:
+            (use,) = uses[value]
+            numbers = all(a is value or (a.kind == "constant" and not a.shape) for a in use.args)
+            if not numbers or not fusable(use) or use.out.shape != value.shape or use.out.dtype != value.dtype:
+                break
+            after[use] = reduction
+            value = use.out
+    return after
+
+
+def _only_kept(program: Program, uses: dict[Value, list[Instruction]]) -> set[Instruction]:
+    """The instructions that serve nothing but the new values of states."""
+    outputs, found = set(program.outputs), set()
+    for instruction in reversed(program.instructions):
+        if instruction.out not in outputs and fusable(instruction) and all(u in found for u in uses[instruction.out]):
+            found.add(instruction)
+    return found
+
+
+def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> list[Any]:
+    """The groups behind what they read, in the program's order otherwise; those for states alone at the end."""
+    makers = {i.out: place[i] for i in program.instructions}
+    needs: dict[Any, set[Any]] = {key: set() for key in groups}
+    for instruction in program.instructions:
+        key = place[instruction]
+        needs[key] |= {makers[v] for v in instruction.args if v in makers and makers[v] != key}
+    order: dict[Any, None] = {}
+    waiting = sorted(groups, key=lambda key: not isinstance(key, Instruction) and key[0] == math.inf)
+    while waiting:
+        ready = next((key for key in waiting if all(need in order for need in needs[key])), None)
+        assert ready is not None, f"{program.name}: kernels wait for each other"
+        order[ready] = None
+        waiting.remove(ready)
+    return list(order)
+
+
+def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
+    """The new values that may be written where the old ones lie, each with its state: nobody reads these later, and the
+    kernel itself reads them entry by entry."""
+    roots: dict[Value, Value] = {}
+    for instruction in program.instructions:
+        if is_view(instruction) or instruction.op == "piece":
+            roots[instruction.out] = roots.get(instruction.args[0], instruction.args[0])
+
+    def read_by(step: Kernel | Instruction) -> set[Value]:
+        values = step.inputs if isinstance(step, Kernel) else list(step.args)
+        return {roots.get(v, v) for v in values}
+
+    found: dict[Value, Value] = {}
+    for state, value in program.updates.items():
+        at = next((i for i, s in enumerate(steps) if isinstance(s, Kernel) and value in s.outputs), None)
+        if at is None or value in found or value in program.outputs:
+            continue
+        step = steps[at]
+        assert isinstance(step, Kernel)
+        later = any(state in read_by(s) for s in steps[at + 1 :]) or state in program.outputs
+        within = any(roots.get(v) is state for v in step.inputs)
+        taken = any(v is state for v in program.updates.values())
+        alike = step.reduction is None and all(v.shape in ((), state.shape) or v is not state for v in step.inputs)
+        if not later and not within and not taken and alike and value.shape == state.shape:
+            found[value] = state
+    return found
+
+
+__all__ = ["C_TYPES", "Kernel", "fusable", "fuse", "numbers", "updated_in_place"]

@@ -1,0 +1,376 @@
+"""`Module`: what has parameters. It finds, names, moves, saves and shows them, and marks what it computes as its."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+from autograd import Tensor
+from autograd.backends import device_or_dtype, is_inexact
+from autograd.errors import AutogradError, DomainError, DTypeError
+from autograd.graph import MODE, TRACER, WATCHED, Mode
+from autograd.validation import check_function, check_instance
+from nn.errors import StateError
+
+
+class Parameter(Tensor):
+    """A Tensor that a `Module` trains: assigned to an attribute of one, it is found, named, saved and moved with it.
+
+    ``data``: numbers, nested lists or an array of any shape; copied. ``dtype``: float32 by default, as everywhere in
+    ``nn`` (`autograd.Tensor` keeps NumPy's float64). ``name``: given by the module unless you do. Raises
+    `autograd.errors.DTypeError` for what can't have a gradient.
+
+    >>> from nn import Parameter
+    >>> Parameter([1.0, 2.0])
+    Tensor([1.0, 2.0], dtype=float32, requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(data, requires_grad, dtype=dtype, device=device, name=name)
+
+
+def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
+    """What the module computes; every subclass writes its own."""
+    raise NotImplementedError(
+        f"{type(self).__name__} defines no forward(self, x): write what the module computes there."
+    )
+
+
+class Module:
+    """The base of every layer and network: assign parameters and other modules to attributes, write ``forward``.
+
+    Nothing else has to be called, ``super().__init__()`` included. Calling the module runs ``forward``, and every
+    operation recorded meanwhile carries the module's path and class in its ``node.scope``, which pictures group by.
+
+    Names: a `Parameter` without a name gets its path in the module (``layers.0.weight``); where its module becomes part
+    of a larger one, the name moves along. A parameter or module that is used in a second place keeps the name of its
+    first home, and a name given by hand stays.
+
+    >>> import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         self.hidden = nn.Linear(2, 3, seed=0)
+    ...         self.out = nn.Linear(3, 1, seed=1)
+    ...     def forward(self, x):
+    ...         return self.out(nn.functional.sigmoid(self.hidden(x)))
+    >>> net = Net()
+    >>> net
+    Net: 13 parameters
+      hidden  Linear(2, 3)  9
+      out     Linear(3, 1)  4
+    >>> [p.name for p in net.parameters()]
+    ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
+    """
+
+    moves = 0  # of all modules, and changes of options, so far: by it an optimizer sees that it has to follow
+    edits = 0  # parts of modules that were replaced so far: by it a program sees that it is out of date
+    _training = True
+    _path = ""
+    _buffers: tuple[str, ...] = ()
+    _mode: tuple[Mode | None, Any] = (None, None)
+    _listed = False  # whether a program went through all that it has, and depends on there being no more
+
+    forward: Callable[..., Any] = _unimplemented
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward``, its operations marked as this module's."""
+        # `autograd.scope`, written out and remembered: a context manager would cost as much as a small operation.
+        mode = MODE.get()
+        outside, inside = self._mode
+        if outside is not mode:
+            inside = self._scoped(mode)
+        token = MODE.set(inside)
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            MODE.reset(token)
+
+    def _scoped(self, mode: Mode) -> Mode:
+        """``mode`` with this module as the innermost scope, kept for the next call."""
+        inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.anomaly)
+        object.__setattr__(self, "_mode", (mode, inside))
+        return inside
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_mode", "_listed")}
+
+    # ------------------------------------------------------------------------------------------- registering and naming
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = vars(self).get(name, None if self._listed else value)
+        replaced = before is not value and (isinstance(before, Module | Tensor) or isinstance(value, Module | Tensor))
+        if replaced or callable(getattr(type(self), name, None)):  # a part, or a method such as forward
+            Module.edits += 1
+        if isinstance(value, Parameter):
+            if value.name is None:
+                value.name = _join(self._path, name)
+        elif isinstance(value, Module):
+            if not value._path:
+                value._move(_join(self._path, name))
+        elif isinstance(value, list | tuple | dict):
+            self._refuse_hidden(name, value)
+        if name in self._buffers:
+            check_instance(value, Tensor, f"{type(self).__name__}.{name}", "a Tensor, as it is a buffer")
+        if (tracer := TRACER.get()) is not None:
+            tracer.refuse_keeping(self, name, value)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        Module.edits += isinstance(vars(self).get(name), Module | Tensor) or callable(getattr(type(self), name, None))
+        object.__delattr__(self, name)
+
+    def _refuse_hidden(self, name: str, value: Any) -> None:
+        inside = value.values() if isinstance(value, dict) else value
+        if any(isinstance(item, Module | Parameter) for item in inside):
+            raise DTypeError(
+                f"{type(self).__name__}.{name} = {type(value).__name__} of modules or parameters: they would "
+                "not be found there. Put modules into an nn.Sequential, and parameters into attributes of "
+                "their own."
+            )
+
+    def _move(self, path: str) -> None:
+        """Take ``path`` as the own path, and what has its home here along."""
+        before = self._path
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_mode", (None, None))
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor) and value.name == _join(before, name):
+                value.name = _join(path, name)
+            elif isinstance(value, Module) and value._path == _join(before, name):
+                value._move(_join(path, name))
+
+    def register_buffer(self, name: str, tensor: Tensor) -> None:
+        """Make ``tensor`` the attribute ``name``: no parameter, but named, saved and moved like one."""
+        check_instance(tensor, Tensor, "tensor", "a Tensor")
+        if not check_instance(name, str, "name", "the name of an attribute").isidentifier():
+            raise DomainError(f"name = {name!r} can't be the name of an attribute.")
+        if tensor.name is None:
+            tensor.name = _join(self._path, name)
+        setattr(self, name, tensor)
+        if name not in self._buffers:
+            object.__setattr__(self, "_buffers", (*self._buffers, name))
+
+    # -------------------------------------------------------------------------------------------------------- traversal
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules held directly, with their names, in the order of assignment."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list | tuple | dict):  # it may have been filled after it was assigned
+                self._refuse_hidden(name, value)
+
+    def children(self) -> Iterator[Module]:
+        """The modules held directly, in the order of assignment."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all below it with their paths, each once, containers before their content."""
+        seen: set[int] = set()
+        stack = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                stack += [(_join(path, name), child) for name, child in reversed([*module.named_children()])]
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _named_state(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and buffer with its path, each once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if (isinstance(value, Parameter) or name in module._buffers) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield _join(path, name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every `Parameter` with its path, each once; a shared one where it is met first."""
+        return ((path, value) for path, value in self._named_state() if isinstance(value, Parameter))
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Every `Parameter`, each once."""
+        return (p for _, p in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Every buffer with its path, each once."""
+        return ((path, value) for path, value in self._named_state() if not isinstance(value, Parameter))
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Every buffer, each once."""
+        return (b for _, b in self.named_buffers())
+
+    # ------------------------------------------------------------------------------------------------------------ state
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """A snapshot of every parameter and buffer by path. These are copies: training on does not change them."""
+        return {path: Tensor(value) for path, value in self._named_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
+        """Take the values of ``state`` (path → Tensor or array), each in its own dtype and on its own device.
+
+        With ``strict=False`` missing and unexpected paths are let pass; shapes must agree in any case. Raises
+        `StateError`, which names all that is wrong, and then has loaded nothing.
+
+        >>> import nn
+        >>> nn.Linear(2, 3).load_state_dict({"weight": [[1.0, 2.0]], "gain": 1.0})
+        Traceback (most recent call last):
+            ...
+        nn.errors.StateError: Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is
+        (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or
+        pass strict=False to let missing and unexpected names pass.
+        """
+        if not isinstance(state, Mapping):
+            raise StateError(
+                f"{self._described()} can't take a {type(state).__name__} as its state: give a dict of names and "
+                "arrays, as state_dict() or nn.load(path) gives it. Nothing was loaded."
+            )
+        mine = dict(self._named_state())
+        wrong: list[str] = []
+        if strict:
+            wrong += [f"{name!r} is missing" for name in mine if name not in state]
+            wrong += [f"{name!r} is unexpected" for name in state if name not in mine]
+        given: dict[str, Tensor] = {}
+        for name, tensor in mine.items():
+            if name in state:
+                try:
+                    given[name] = Tensor(state[name], dtype=tensor.dtype, device=tensor.device)
+                except AutogradError as error:
+                    wrong.append(f"{name!r} can't be taken ({str(error).rstrip('.')})")
+        wrong += [
+            f"{name!r} is {mine[name].shape} here and {value.shape} in the state"
+            for name, value in given.items()
+            if value.shape != mine[name].shape
+        ]
+        if wrong:
+            told = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
+            raise StateError(
+                f"{self._described()} can't take this state: {'; '.join(told)}. Nothing was loaded. Build the "
+                "module with the sizes it was saved with, or pass strict=False to let missing and unexpected "
+                "names pass."
+            )
+        for name, value in given.items():
+            mine[name]._set(value.data)
+
+    # ------------------------------------------------------------------------------------------------------------ modes
+
+    @property
+    def training(self) -> bool:
+        """Whether the module trains; some layers, as `Dropout`, compute something else in evaluation."""
+        tracer = TRACER.get()
+        if tracer is not None:
+            tracer.guard(self, "_training", self._training)
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        object.__setattr__(self, "_training", mode)
+        if (tracer := TRACER.get()) is not None:
+            tracer.setting(self, "_training", mode)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch this module and all below it to training (``mode``) or evaluation; returns it."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: ``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Have every parameter be trained, or (``False``) frozen; returns the module."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's accumulated gradient."""
+        for p in self.parameters():
+            p.grad = None
+
+    def to(self, target: Any) -> Self:
+        """Move every parameter and buffer to ``target``, a device or a floating-point dtype; returns the module.
+
+        The Tensors stay the same objects, so an optimizer that was given them still has them; what it has accumulated
+        follows at its next step. Integer buffers keep their dtype. Raises `autograd.errors.DeviceError` for a device
+        that is not there, and then has moved nothing.
+        """
+        device, dtype = device_or_dtype(target)
+        if device is None and not is_inexact(dtype):
+            raise DTypeError(f"a module computes with floating-point numbers, and can't be made {dtype}.")
+        for _, tensor in self._named_state():
+            if device or is_inexact(tensor.dtype):
+                tensor._set(tensor.detach().to(target).data)
+                if tensor.grad is not None:
+                    tensor.grad = tensor.grad.detach().to(target)
+        Module.moves += 1
+        return self
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call ``function`` on every module below and then on this one, in the order of assignment; returns it."""
+        check_function(function, "function", "a function of a module")
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    # ------------------------------------------------------------------------------------------------------- appearance
+
+    def arguments(self) -> dict[str, Any] | None:
+        """What the constructor needs to build such a module again, by name; ``None`` where that is not known.
+
+        `nn.save` keeps it, and the repr shows it.
+        """
+        return None
+
+    def _described(self) -> str:
+        """``Linear(256, 100)``: the class with the arguments that are not the defaults."""
+        given = self.arguments()
+        if given is None:
+            return type(self).__name__
+        parameters = inspect.signature(type(self)).parameters
+        texts = [
+            repr(value) if parameters[name].default is inspect.Parameter.empty else f"{name}={value!r}"
+            for name, value in given.items()
+            if value != parameters[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(texts)})"
+
+    def _own_size(self) -> int:
+        return sum(value.size for value in vars(self).values() if isinstance(value, Parameter))
+
+    def __repr__(self) -> str:
+        """The net as a list of its layers: path, layer, number of parameters."""
+        rows = [
+            (path, module._described(), f"{size:,}" if (size := module._own_size()) else "")
+            for path, module in self.named_modules()
+            if path and (module._own_size() or not any(module.children()))
+        ]
+        if not rows:
+            return self._described()
+        wide = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = [f"  {path:{wide[0]}}  {text:{wide[1]}}  {size:>{wide[2]}}".rstrip() for path, text, size in rows]
+        return "\n".join([f"{self._described()}: {sum(p.size for p in self.parameters()):,} parameters", *lines])
+
+
+WATCHED.append(Module)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,315 @@
+"""What the passes take out, what the plan saves, what the source says. That values stay is in `test_table`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler.ir.program import Program
+from autograd.compiler.passes import optimize
+from tests.autograd.compiler.oracle import agree, check
+from tests.autograd.compiler.test_training import OPTIMIZERS, batches, mlp, step_of
+
+X = ag.Tensor(np.arange(1.0, 7.0).reshape(2, 3), requires_grad=True, name="x")
+
+
+def optimized(f: Any, *inputs: Any) -> Program:
+    """The program of ``f`` after all passes, which also compute the same."""
+    check(f, *inputs)
+    return optimize.optimize(ag.trace(f, *inputs))
+
+
+def ops(program: Program) -> list[str]:
+    """The calls of a program, sorted."""
+    return sorted(instruction.op for instruction in program.instructions)
+
+
+def dropped(z: Any, *_: Any) -> Any:
+    return z
+
+
+@pytest.mark.parametrize(
+    ("f", "left"),
+    [
+        pytest.param(lambda x: dropped(x * 2, ag.exp(x)), ["multiply"], id="dead code"),
+        pytest.param(lambda x: ag.exp(x.T.T), ["exp"], id="double transpose"),
+        pytest.param(lambda x: ag.exp(x.reshape(6).reshape((2, 3))), ["exp"], id="reshape of reshape"),
+        pytest.param(lambda x: ag.exp(x) * ag.exp(x), ["exp", "multiply"], id="common subexpressions"),
+        pytest.param(
+            lambda x: (x + ag.exp(x)) * (ag.exp(x) + x), ["add", "exp", "multiply"], id="sums either way round"
+        ),
+        pytest.param(lambda x: x * (ag.ones(()) + 2.0).exp(), ["multiply"], id="constants"),
+        pytest.param(lambda x: (x * 1.0 + 0.0) / 1.0 - 0.0, [], id="nothing to do"),
+        pytest.param(lambda x: ag.exp(ag.negative(-x)), ["exp"], id="double negative"),
+        pytest.param(lambda x: ag.ones((2, 3)) - (-x), ["add"], id="less less"),
+        pytest.param(lambda x: x**2, ["multiply"], id="square"),
+        pytest.param(lambda x: x * 2.0 * 3.0, ["multiply"], id="two scales"),
+        pytest.param(lambda x: x / 4.0, ["multiply"], id="a quotient"),
+        pytest.param(lambda x: x + ag.broadcast_to(ag.ones(3), (2, 3)), ["add"], id="broadcasting"),
+        pytest.param(lambda x: ag.exp(x.astype("float64")), ["exp"], id="a cast to itself"),
+        pytest.param(lambda x: x.max(axis=()) * 1.0, [], id="a reduction over nothing"),
+    ],
+)
+def test_work_is_taken_out(f: Any, left: list[str]) -> None:
+    assert [op for op in ops(optimized(f, X)) if op not in ("reshape", "copy")] == left
+
+
+def test_a_sum_of_a_constant_is_no_sum() -> None:
+    """The gradient of a sum, summed again: the seed, times how often it is there."""
+    found = ops(optimized(lambda b: ag.gradients((X.detach() + b).sum(), b), ag.ones(3).detach().requires_grad_()))
+    assert "sum" not in found
+    assert "matmul" not in found
+
+
+def test_the_learning_rate_goes_into_the_seed() -> None:
+    """One multiplication where the gradient is small, and none of the weights' size."""
+    model = nn.MLP([50, 40, 3], seed=0)
+    step = step_of(model, nn.optim.SGD(model.parameters(), lr=0.1))
+    x, y = ag.Tensor(np.ones((8, 50)), dtype="float32"), ag.Tensor(np.arange(8) % 3)
+    program = optimize.optimize(ag.trace(step, x, y))
+    for instruction in program.instructions:
+        scales = [arg for arg in instruction.args if arg.shape == ()]
+        assert instruction.op != "multiply" or not scales or instruction.out.shape not in ((40, 50), (3, 40))
+
+
+def test_effects_are_kept_in_their_order() -> None:
+    rng = np.random.default_rng(0)
+
+    def f(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        ag.random.uniform(3, generator=rng)
+        nn.functional.cross_entropy(x, y)
+        ag.random.normal(3, generator=rng)
+        return x * 2
+
+    program = optimize.optimize(ag.trace(f, X, ag.Tensor([0, 1])))
+    kept = [i for i in program.instructions if i.op in ("draw", "check_range")]
+    assert [i.params.get("method", i.op) for i in kept] == ["random", "check_range", "standard_normal"]
+
+
+def test_what_is_equal_by_chance_is_not_one() -> None:
+    """0.0 and -0.0, 1 and 1.0 and True, NaN, float32 and float64: constants of their own."""
+
+    def f(x: ag.Tensor) -> Any:
+        zeros = ag.copysign(x, 0.0), ag.copysign(x, -0.0)
+        return (
+            *zeros,
+            x * 1,
+            x.astype("int64") * 1,
+            x.astype("int64") * 1.0,
+            x + float("nan"),
+            x.astype("float32") * 2.0,
+        )
+
+    check(f, X)
+
+
+def test_algebra_minds_infinities_and_signs() -> None:
+    """What is only true of most numbers is not done: x·0, x - x, x/x, 0 + x for -0.0."""
+    x = ag.Tensor([np.inf, -np.inf, np.nan, 0.0, -0.0, 5e-324, 1e308], name="x")
+    functions: list[Any] = [
+        lambda x: x * 0.0, lambda x: x - x, lambda x: x / x, lambda x: 1.0 / x, lambda x: 0.0 - x, lambda x: -x,
+        lambda x: x * -1.0, lambda x: x / 3.0, lambda x: x / 1e308, lambda x: x / 1e-308, lambda x: x**0.5,
+        lambda x: x * 1e200 * 1e200 * 0.5, lambda x: x**1, lambda x: x**0, lambda x: x**-1,
+        lambda x: (x * 1e-200) * 1e-200, lambda x: ag.sum(x) * 0.0, lambda x: (x - x) * 0.0,
+    ]  # fmt: skip
+    for f in functions:
+        check(f, x)
+
+
+def test_zeros_keep_their_sign() -> None:
+    """But in ``x + 0.0``, which is taken for ``x``."""
+    x = ag.Tensor([0.0, -0.0, 1.0])
+    for f in (
+        lambda x: x - 0.0,
+        lambda x: x * 1.0,
+        lambda x: ag.negative(-x),
+        lambda x: 0.0 - x,
+        lambda x: x + (-x),
+    ):
+        found, expected = ag.compile(f)(x), f(x)
+        np.testing.assert_array_equal(np.signbit(found.data), np.signbit(expected.data))
+
+
+def test_integers_are_not_scaled_as_reals() -> None:
+    x = ag.Tensor([7, -7, 0])
+    for f in (
+        lambda x: x / 2,
+        lambda x: x // 2,
+        lambda x: x % 3,
+        lambda x: x**2,
+        lambda x: x * 2 * 3,
+        lambda x: x * 2.5,
+        lambda x: -x,
+    ):
+        check(f, x)
+    check(lambda x: (x * 3 / 2, x.sum() / 2, x.mean()), ag.Tensor([250, 7], dtype="uint8"))
+
+
+@pytest.mark.parametrize("name", ["SGD momentum", "Adam"])
+def test_small_states_are_updated_together(name: str) -> None:
+    """The source has one update for all parameters of a small net, and Adam one counter."""
+    model = mlp().to("float64")
+    step = ag.compile(step_of(model, OPTIMIZERS[name](model.parameters())))
+    for batch in batches(3):
+        step(*batch)
+    (executable,) = step._executables.values()
+    small, large = executable.optimized, executable.program
+    assert len(large.updates) == {"SGD momentum": 8, "Adam": 16}[name]
+    assert len(small.updates) == {"SGD momentum": 2, "Adam": 4}[name]
+
+
+def test_the_source_writes_into_what_is_there() -> None:
+    """Each line is a call with a place for its result."""
+    model = mlp().to("float64")
+    step = ag.compile(step_of(model, OPTIMIZERS["Adam"](model.parameters())))
+    step(*batches(1)[0])
+    lines = [line.split("#")[0].strip() for line in step.source.splitlines()[1:]]
+    made = [
+        line
+        for line in lines
+        if " = " in line and "[()]" not in line and not line.endswith((".T", "apart(x)", "apart(y)"))
+    ]
+    assert made == []
+    assert lines[-1].startswith("return [")
+
+
+def test_buffers_are_used_again() -> None:
+    """A chain of any length needs two places at most."""
+
+    def chain(x: ag.Tensor) -> ag.Tensor:
+        for _ in range(50):
+            x = ag.tanh(x @ x)
+        return x
+
+    compiled = ag.compile(chain)
+    compiled(ag.ones((100, 100)))
+    (executable,) = compiled._executables.values()
+    assert executable.plan.pool.nbytes <= 2 * 80_000
+    check(chain, ag.Tensor(np.eye(4) * 0.5))
+
+
+def test_a_value_that_is_needed_again_is_not_overwritten() -> None:
+    def f(x: ag.Tensor) -> Any:
+        a = x * 2
+        b = a + 1
+        c = a.T
+        d = b - a
+        e = ag.exp(c[0])
+        return a * 3, b, c @ d, e, d + a, a[0] + b[1]
+
+    check(f, X)
+
+
+def test_explain_and_steps_agree() -> None:
+    program = ag.trace(lambda x: (x.T.T * 2.0).sum(), X)
+    lines = program.explain().splitlines()
+    assert len(lines) == 1 + len(optimize.PASSES)
+    assert [name for name, _ in optimize.steps(program)] == [name for name, _ in optimize.PASSES]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (3, 33), (40, 2), (64, 65), (0, 3), (3, 0)])
+def test_matrix_products_in_every_orientation(shape: tuple[int, int], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    m, n = shape
+    a = ag.Tensor(rng.standard_normal((m, n)), dtype=dtype, requires_grad=True)
+    b = ag.Tensor(rng.standard_normal((n, m)), dtype=dtype, requires_grad=True)
+
+    def f(a: ag.Tensor, b: ag.Tensor) -> Any:
+        y = ag.tanh(a @ b + (b.T @ a.T) @ (a @ a.T))
+        z = (y @ y.T).sum(axis=0) + y.sum(axis=1) + (a * b.T).sum(axis=1)
+        return ag.gradients((z * z).sum(), [a, b])
+
+    check(f, a, b)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch", [1, 2, 33])
+def test_nets_of_every_form(depth: int, bias: bool, batch: int) -> None:
+    """Layers with and without biases, of width 1 and of many, on batches of 1 and of many."""
+    sizes = [*[5, 1, 30, 2][:depth], 3]
+    layers = [nn.Linear(m, n, bias=bias, seed=i) for i, (m, n) in enumerate(pairwise(sizes))]
+    model = nn.Sequential(*[part for layer in layers for part in (layer, nn.Tanh())]).to("float64")
+    other = nn.Sequential(
+        *[part for layer in layers for part in (nn.Linear(*layer.weight.shape[::-1], bias=bias), nn.Tanh())]
+    )
+    other.to("float64").load_state_dict(model.state_dict())
+    optimizers = [nn.optim.SGD(m.parameters(), lr=0.1, momentum=0.5) for m in (model, other)]
+    losses = nn.functional.mse_loss
+    eager, compiled = step_of(other, optimizers[1], losses), ag.compile(step_of(model, optimizers[0], losses))
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        x, y = (ag.Tensor(rng.standard_normal((batch, n))) for n in (5, 3))
+        agree(compiled(x, y), eager(x, y), "loss")
+    agree([p.data for p in model.parameters()], [p.data for p in other.parameters()], "parameters")
+
+
+def test_long_programs_compile_without_recursion() -> None:
+    def deep(x: ag.Tensor) -> Any:
+        y = x = x.detach().requires_grad_()
+        for _ in range(1500):
+            y = ag.tanh(y * 1.01)
+        loss = nn.functional.cross_entropy(y, y.argmax(axis=-1))
+        return ag.gradients(loss, x)
+
+    x = ag.Tensor([[0.1, 0.2]])
+    agree(ag.compile(deep)(x), deep(x), "1500 layers")
+
+
+def test_states_with_a_long_history_compile_in_no_time() -> None:
+    """Thousands of calls deep, and with so many ways from the result to the state that nobody can go them all."""
+
+    def step(states: Any) -> None:
+        for state in states:
+            value = state
+            for _ in range(1500):
+                value = value * 0.5 + value * 0.51
+            state.data = value.data
+
+    for value in (1.0, [1.0, 2.0]):
+        eager, compiled = ([ag.Tensor(value), ag.Tensor(value)] for _ in range(2))
+        step(eager)
+        ag.compile(lambda compiled=compiled: step(compiled))()
+        agree(compiled, eager, f"{value}")
+
+
+def test_the_source_reads_in_the_names_of_the_trace() -> None:
+    """Numbers by their value, transposes by their matrix, states by themselves; modules keep their numbers."""
+    model = nn.MLP([4, 3, 2], seed=0, activation="tanh")
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    program = ag.trace(step_of(model, optimizer, nn.functional.mse_loss), np.ones((5, 4), "f4"), np.ones((5, 2), "f4"))
+    made = {value.name for value in program.optimized().values()}
+    assert {"layers_0", "layers_1", "layers_2"} <= made
+    assert not any("'" in name for name in made)
+    source = program.source
+    for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [squared_error_1[()]]"):
+        assert text in source
+    update = next(line for line in source.splitlines() if line.strip().startswith("subtract(packed_layers_0_weight, "))
+    assert update.split(")")[0].endswith("packed_layers_0_weight")
+    assert "c_1e_minus_05" in ag.trace(lambda x: x + 1e-5, X).source
+
+
+def test_scales_that_nobody_knows_stay_where_they_are():
+    x, a, b = (ag.Tensor(np.asarray(v, dtype="float16")) for v in ([1e-3, 2e-3], 500.0, 200.0))
+    product = ag.compile(lambda x, a, b: x * a * b)(x, a, b)
+    np.testing.assert_array_equal(product.data, (x * a * b).data)
+    x, a, b = (ag.Tensor(np.asarray(v, dtype="float32")) for v in ([1e-30, 0.0], 1e30, 1e30))
+    assert ag.compile(lambda x, a, b: x * a * b)(x, a, b).tolist() == pytest.approx([1e30, 0.0])
+
+
+def test_a_quotient_is_the_same_to_the_last_bit():
+    x = ag.Tensor(np.arange(0.0, 392.0, 49.0))
+    assert ag.compile(lambda x: ag.floor(x / 49.0))(x).tolist() == list(range(8))
+    assert "*" in str(ag.trace(lambda x: x / 4.0, x).optimized())  # by a power of two it may be a product
+
+
+def test_a_long_sum_keeps_its_digits():
+    x = ag.Tensor(np.full((3000, 1000), 0.1, dtype="float32"))
+    for function in (ag.mean, lambda x: ag.sum(x) / 3e6, lambda x: ag.mean(ag.mean(x, axis=0))):
+        assert ag.compile(function)(x).item() == pytest.approx(0.1, rel=1e-5)

@@ -1,0 +1,45 @@
+"""Names of other libraries: the message says what is called so here, and what it names exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import autograd as ag
+import nn
+from autograd.interop.hints import FUNCTIONS, NETWORKS, TENSOR
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "says"),
+    [
+        ("view", ag.Tensor([1.0]), "a Tensor has no attribute 'view': use reshape."),
+        ("softmax", ag.Tensor([1.0]), "a Tensor has no attribute 'softmax': use autograd.softmax(x)."),
+        ("blurb", ag.Tensor([1.0]), "a Tensor has no attribute 'blurb'."),
+        ("_private", ag.Tensor([1.0]), "a Tensor has no attribute '_private'."),
+        ("cat", ag, "autograd has no function 'cat': use concat."),
+        ("blurb", ag, "autograd has no function 'blurb'."),
+        ("ModuleList", nn, "nn has no 'ModuleList': use Sequential."),
+        ("Blurb", nn, "nn has no 'Blurb'."),
+    ],
+)
+def test_the_message_names_what_it_is_called_here(name, home, says):
+    assert not hasattr(home, name)
+    with pytest.raises(AttributeError, match=f"^{re.escape(says)}$"):
+        getattr(home, name)
+
+
+@pytest.mark.parametrize(("table", "home"), [(TENSOR, ag.Tensor), (FUNCTIONS, ag), (NETWORKS, nn)])
+def test_what_is_named_exists_and_what_is_not_here_does_not(table, home):
+    for elsewhere, here in table.items():
+        assert not hasattr(home, elsewhere)
+        for path in re.findall(r"autograd(?:\.\w+)+", here):
+            _, *names = path.split(".")
+            found = ag
+            for name in names:
+                found = getattr(found, name)
+        if re.match(r"\w+(\.\w+)*(?=$|,|\()", here) and not here.startswith(("autograd", "numpy", "x[", "attributes")):
+            found = home
+            for name in re.match(r"\w+(\.\w+)*", here)[0].split("."):
+                found = getattr(found, name)

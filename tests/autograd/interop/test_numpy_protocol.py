@@ -1,0 +1,173 @@
+"""NumPy's functions on Tensors: they record what they mean, or say what to use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.errors import DomainError, DTypeError
+from autograd.interop import numpy_protocol as numpy_calls
+from autograd.testing import gradcheck
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(3, 3))
+CUBE = RNG.normal(size=(2, 3, 3))
+V = np.array([0.5, -1.0, 2.0])
+DEFINITE = X @ X.T + np.eye(3)
+
+CALLS = {
+    "dot of vectors": (lambda x: np.dot(x, x), V),
+    "dot of matrices": (lambda x: np.dot(x, X), X),
+    "dot with a number": (lambda x: np.dot(x, 3.0), V),
+    "dot of stacks": (lambda x: np.dot(x, CUBE), CUBE),
+    "inner": (lambda x: np.inner(x, X), X),
+    "swapaxes": (lambda x: np.swapaxes(x, 0, -1), CUBE),
+    "moveaxis": (lambda x: np.moveaxis(x, 0, -1), CUBE),
+    "ravel": (np.ravel, X),
+    "atleast_1d": (np.atleast_1d, np.float64(2.0)),
+    "atleast_2d": (np.atleast_2d, V),
+    "atleast_3d": (np.atleast_3d, V),
+    "atleast_3d of a matrix": (np.atleast_3d, X),
+    "vstack": (lambda x: np.vstack([x, V]), V),
+    "hstack": (lambda x: np.hstack([x, V]), V),
+    "hstack of matrices": (lambda x: np.hstack([x, X]), X),
+    "trace": (np.trace, CUBE),
+    "trace of other axes": (lambda x: np.trace(x, 1, axis1=1, axis2=2), CUBE),
+    "diagonal": (lambda x: np.diagonal(x, offset=-1), CUBE),
+    "diag of a matrix": (lambda x: np.diag(x, 1), X),
+    "diag of a vector": (np.diag, V),
+    "diag of a vector above": (lambda x: np.diag(x, 2), V),
+    "diag of a vector below": (lambda x: np.diag(x, -1), V),
+    "norm": (np.linalg.norm, CUBE),
+    "norm of vectors": (lambda x: np.linalg.norm(x, 1, 0), X),
+    "norm of matrices": (lambda x: np.linalg.norm(x, "nuc", axis=(0, 2)), CUBE),
+    "norm that keeps axes": (lambda x: np.linalg.norm(x, 1, (0, 2), True), CUBE),
+    "norm of a matrix": (lambda x: np.linalg.norm(x, 2), X),
+    "vector_norm": (lambda x: np.linalg.vector_norm(x, axis=0, ord=3), X),
+    "solve": (lambda x: np.linalg.solve(x, V), X),
+    "inv": (np.linalg.inv, X),
+    "det": (np.linalg.det, CUBE),
+    "slogdet": (lambda x: np.linalg.slogdet(x)[1], X),
+    "slogdet by name": (lambda x: np.linalg.slogdet(x).logabsdet, X),
+    "cholesky": (np.linalg.cholesky, DEFINITE),
+    "eigh": (lambda x: np.linalg.eigh(x).eigenvectors ** 2, DEFINITE),
+    "eigvalsh": (np.linalg.eigvalsh, DEFINITE),
+    "svd": (lambda x: np.linalg.svd(x)[1], X),
+    "svd without vectors": (lambda x: np.linalg.svd(x, compute_uv=False), X),
+    "svd by name": (lambda x: np.linalg.svd(x, full_matrices=False).Vh ** 2, CUBE[:, :2]),
+    "qr": (lambda x: np.linalg.qr(x).R ** 2, X),
+    "pinv": (np.linalg.pinv, CUBE[0, :2]),
+    "matrix_power": (lambda x: np.linalg.matrix_power(x, -2), X),
+    "outer": (lambda x: np.outer(x, V), V),
+    "cross": (lambda x: np.cross(x, V), X),
+    "cross along another axis": (lambda x: np.cross(x, X, axis=0), X),
+    "linalg.cross": (lambda x: np.linalg.cross(x, X, axis=0), X),
+    "where": (lambda x: np.where(x > 0, x, 0.0), X),
+    "diff": (lambda x: np.diff(x, 2, axis=0), X),
+    "diff of the last axis": (np.diff, X),
+    "sum by position": (lambda x: np.sum(x, 0, None, None, True), X),
+    "sum in another dtype": (lambda x: np.sum(x, dtype="float64"), X),
+    "sort": (lambda x: np.sort(x, 0), X),
+    "split": (lambda x: np.split(x, 3, axis=1)[1], X),
+    "broadcast_arrays": (lambda x: np.broadcast_arrays(x, V)[0], X),
+    "unstack": (lambda x: np.unstack(x, axis=1)[0], X),
+    "copysign": (lambda x: np.copysign(x, -1.0), V),
+    "mod": (lambda x: np.mod(x, 0.7), V),
+    "true_divide": (lambda x: np.true_divide(x, V), V),
+    "concat of all": (lambda x: np.concatenate([x, X], axis=None), X),
+    "concat of one array's entries": (np.concatenate, CUBE),
+    "stack of one array's entries": (lambda x: np.stack(x, axis=-1), CUBE),
+    "vstack of one array's entries": (np.vstack, CUBE),
+    "transpose of a vector": (lambda x: np.transpose(x, 0), V),
+    "astype": (lambda x: np.astype(x, np.float64), X),
+    "real": (np.real, X),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_records_what_numpy_computes(call: str) -> None:
+    function, x = CALLS[call]
+    y = function(ag.Tensor(x, requires_grad=True))
+    assert isinstance(y, ag.Tensor)
+    assert y.requires_grad
+    np.testing.assert_allclose(y.data, function(x), rtol=1e-12, atol=1e-13)
+    assert gradcheck(function, x)
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (np.median, "np.median can't record Tensors: use autograd.sort, or"),
+        (lambda x: np.kron(x, x), "np.kron can't record Tensors: use autograd.linalg.outer and autograd.reshape, or"),
+        (np.linalg.cond, "np.linalg.cond can't record Tensors: use autograd.linalg.svdvals, or"),
+        (lambda x: np.linalg.lstsq(x, x), "np.linalg.lstsq can't record Tensors: use autograd.linalg.pinv, or"),
+        (np.add.reduce, "np.add.reduce can't record Tensors: use autograd.sum, or"),
+        (lambda x: np.multiply.outer(x, x), "np.multiply.outer can't record Tensors: use autograd.linalg.outer, or"),
+        (np.sinc, "np.sinc can't record Tensors: use autograd.sin, or"),
+        (np.unwrap, "np.unwrap can't record Tensors: autograd has no function of that name; compose it"),
+        (lambda x: np.logspace(x, x), "np.logspace can't record Tensors: there is autograd.linspace, or"),
+    ],
+)
+def test_what_is_not_here_names_what_to_use(call, advice) -> None:
+    with pytest.raises(DTypeError) as raised:
+        call(ag.Tensor(X, requires_grad=True))
+    assert str(raised.value).startswith(advice)
+    assert str(raised.value).endswith(".detach().numpy() for the values.")
+
+
+def test_every_hint_names_what_there_is() -> None:
+    for hint in numpy_calls.HINTS.values():
+        for name in hint.split(" and "):
+            found = ag
+            for part in name.split("."):
+                found = getattr(found, part)
+            assert callable(found)
+
+
+def test_every_name_is_one_of_numpys() -> None:
+    for name in (*numpy_calls.NAMES, *numpy_calls.HINTS, *numpy_calls.WAYS, *numpy_calls.VALUES):
+        found = np
+        for part in name.split("."):
+            found = getattr(found, part)
+        assert callable(found)
+        assert numpy_calls._found(name) is None or name not in numpy_calls.HINTS
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda x: np.sum(x, where=x > 0),
+            DTypeError,
+            r"np\.sum can't be recorded as it is called \(.*'where'\): autog",
+        ),
+        (lambda x: np.linalg.norm(x, bad=1), TypeError, "bad"),
+        (lambda x: np.linalg.norm(CUBE * x, 3), DomainError, "a norm ord = 3 is of vectors or of matrices: name one"),
+        (lambda x: np.linalg.eigh(x, "U"), DomainError, "the eigenvalues here are those of the symmetric part"),
+        (lambda x: np.ravel(x, "F"), DomainError, "elements are taken in row-major order here"),
+        (lambda x: np.vstack([x, x], dtype="float32"), DTypeError, r"np\.vstack can't be recorded as it is called"),
+        (lambda x: np.concatenate([x], dtype="float32"), DTypeError, r"np\.concatenate can't be recorded as it is ca"),
+        (lambda x: np.swapaxes(x, None, 0), DTypeError, "axis None is given where one axis is taken"),
+    ],
+)
+def test_a_way_to_call_that_is_not_here_is_refused(call, error, message) -> None:
+    with pytest.raises(error, match=message):
+        call(ag.Tensor(X, requires_grad=True))
+
+
+def test_what_has_no_derivative_is_answered_from_the_values() -> None:
+    x = ag.Tensor([1.0, 2.0], requires_grad=True)
+    assert np.allclose(x, [1.0, 2.0])
+    assert np.array_equal(x, x.detach())
+    assert np.isclose(x, 1.0).tolist() == [True, False]
+    assert np.result_type(x, np.float32) == np.float64
+    assert np.can_cast(x.dtype, "float64")
+    assert (np.size(x), np.size(x, axis=0), np.shape(a=x)) == (2, 2, (2,))
+
+
+def test_namespaces_are_not_confused() -> None:
+    """`autograd.trace` traces a program; NumPy's is of a matrix."""
+    assert np.trace(ag.Tensor(X, requires_grad=True)).node.op.name == "matrix_trace"
+    with pytest.raises(DTypeError, match=r"np\.gradient can't record Tensors: use autograd\.diff"):
+        np.gradient(ag.Tensor(V, requires_grad=True))

@@ -1,0 +1,76 @@
+"""Strips, thumbnails, pictures and gauges: how many cells, and how dark."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from viz.drawing import marks, style
+from viz.drawing.style import LIGHT
+
+
+def grounds(label):
+    """The colours of the cells, row by row."""
+    rows = re.findall("<TR>(.*?)</TR>", label)
+    return [re.findall('BGCOLOR="(#[0-9a-f]{6})"', line) for line in rows]
+
+
+def test_strip_has_a_cell_per_bin_and_darkest_where_most_are():
+    (cells,) = grounds(marks.strip(np.array([0.0] * 50 + [1.0] * 2), LIGHT))
+    assert len(cells) == style.STRIP_BINS
+    assert cells[0] == style.VALUE_RAMP[-1]
+    assert cells[1] == style.VALUE_RAMP[0]
+    assert cells[-1] != style.VALUE_RAMP[0]  # two of fifty still show
+
+
+def test_thumbnail_has_at_most_ten_by_twenty_six_cells():
+    cells = grounds(marks.thumbnail(np.ones((500, 256)), LIGHT))
+    assert (len(cells), len(cells[0])) == (10, 26)
+    assert {c for line in cells for c in line} == {style.GRAD_RAMP[-1]}
+
+
+def test_thumbnail_marks_what_is_not_finite():
+    cells = grounds(marks.thumbnail(np.array([[1.0, np.nan, 0.0]]), LIGHT))
+    assert cells == [[style.GRAD_RAMP[-1], LIGHT.bad, style.GRAD_RAMP[0]]]
+
+
+def test_image_runs_from_its_smallest_to_its_largest_value():
+    cells = grounds(marks.image(np.array([[-1.0, 0.0], [1.0, 1.0]]), LIGHT, side=10))
+    assert cells == [[style.VALUE_RAMP[0], style.VALUE_RAMP[3]], [style.VALUE_RAMP[-1]] * 2]
+    assert marks.image_size(np.zeros((8, 16)), 130) == (130, 66)
+
+
+@pytest.mark.parametrize(
+    ("rms", "filled"),
+    [(0.0, 0), (1e-9, 0), (1e-7, 0), (1e-6, 1), (4.1e-5, 3), (0.11, 6), (1.0, 7), (1e5, 7), (np.nan, 0)],
+)
+def test_gauge_fills_a_cell_per_decade(rms, filled):
+    (cells,) = grounds(marks.gauge(rms, LIGHT))
+    assert cells == [LIGHT.grad] * filled + [LIGHT.paper] * (7 - filled)
+
+
+@pytest.mark.parametrize(
+    ("shape", "picture"),
+    [
+        ((5, 256), (16, 16)),
+        ((256,), (16, 16)),
+        ((5, 64), (8, 8)),
+        ((5, 1024), (32, 32)),
+        ((5, 12, 10), (12, 10)),
+        ((5, 1, 28, 28), (28, 28)),
+        ((5, 49), None),
+        ((5, 1089), None),
+        ((5, 30), None),
+        ((5, 3, 16, 16), None),
+    ],
+)
+def test_which_inputs_are_pictures(shape, picture):
+    found = marks.picture_of(np.zeros(shape))
+    assert (None if found is None else found.shape) == picture
+
+
+def test_a_given_shape_counts():
+    assert marks.picture_of(np.zeros((5, 30)), shape=(5, 6)).shape == (5, 6)
+    assert marks.picture_of(np.zeros((5, 30)), shape=(5, 7)) is None

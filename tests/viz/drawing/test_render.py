@@ -1,0 +1,303 @@
+"""From DOT to files: escaping, the parts of labels, the chain of engines, what is written and what is not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from autograd.errors import WriteError
+from viz.drawing import render, style
+from viz.drawing.render import EngineWarning, Picture, RenderError, cell, row, table, text
+
+NASTY = [
+    "<w> & \"q\" 'a'",
+    r"back\N\\slash\\",
+    "权重矩阵",
+    "n" * 200,
+    "two\nlines\ttab",
+    "nul\x00 bell\x07 \ud800 end",
+    "]]> <!-- &amp; -->",
+    "]; digraph {",
+]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def picture():
+    made = Picture("g", title="Two <cards>", alt="two cards & an edge")
+    made.node(
+        "a", table(row(cell(text("a", 11, style.LIGHT.ink), port="v", id="a_val", title='a = "1.0"'))), cls="card"
+    )
+    made.node("b", text("b", 11, style.LIGHT.ink))
+    made.edge("a:v:s", "b", id="f_a_b", cls="fwd", label=text("x", 9, style.LIGHT.muted))
+    return made
+
+
+@pytest.fixture
+def no_engine(monkeypatch):
+    monkeypatch.setattr(render, "engines", list)
+
+
+def program(folder: Path, body: str, name: str = "dot") -> Path:
+    """A stand-in for `dot`."""
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\nimport sys\n{body}")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestLabels:
+    @pytest.mark.parametrize("name", NASTY)
+    def test_any_name_comes_out_as_it_went_in(self, name):
+        made = Picture(name, title=name, alt=name)
+        made.node("a", table(row(cell(text(name, 11, style.LIGHT.ink, bold=True), id="a_val", title=name))))
+        made.edge("a", "a", id="f_a_a", tooltip=render.plain(name))
+        root = ElementTree.fromstring(made.svg())
+        shown = [
+            re.sub(r"\s+", " ", "".join(t.itertext())).strip()
+            for t in (*root.iter(f"{SVG}text"), *root.iter(f"{SVG}title"))
+        ]
+        clean = re.sub("[\x00-\x08\ud800]", "\ufffd", name)
+        expected = re.sub(r"\s+", " ", clean)
+        assert shown.count(expected) == 5  # headline, label, its tooltip, the edge's, the picture's title
+
+    def test_backslashes_are_not_read_by_graphviz(self):
+        assert render.escape(r"\N") == r"\\N"
+        assert render.plain(r"<\N>") == "&lt;&#92;&#92;&#92;&#92;N&gt;"
+
+    def test_empty_text_is_a_blank(self):
+        made = Picture()
+        made.node("a", text("", 11, style.LIGHT.ink, bold=True, italic=True))
+        assert "<B> </B>" in made.source
+        made.svg()
+
+    def test_attributes_left_out_and_translated(self):
+        assert cell("x", port=None, fixedsize=True, border=2.4, sides="B") == (
+            '<TD FIXEDSIZE="TRUE" BORDER="2.4" SIDES="B">x</TD>'
+        )
+
+    def test_ids_have_letters_digits_and_underscores(self):
+        assert [render.identifier(n) for n in ("layers.0.weight", "σ", "", "<a>")] == [
+            "layers_0_weight",
+            "_",
+            "_",
+            "_a_",
+        ]
+
+    def test_long_names_keep_both_ends(self):
+        assert render.clipped("layers.10.weight", 11) == "laye...ight"
+        assert render.clipped("short", 11) == "short"
+
+    def test_wide_characters_are_given_room(self):
+        assert render.text_width("权重", 10) == 20
+        made, narrow = Picture(), Picture()
+        made.node("a", text("权重矩阵" * 4, 10, style.LIGHT.ink))
+        narrow.node("a", text("a", 10, style.LIGHT.ink))
+        width = [float(re.search(r'width="(\d+)pt"', p.svg())[1]) for p in (made, narrow)]
+        assert width[0] - width[1] > 145
+
+
+class TestSource:
+    def test_ports_classes_and_ids(self, picture):
+        assert "a:v:s -> b" in picture.source
+        assert "class=fwd" in picture.source
+        assert "id=n_a" in picture.source
+        assert 'ID="a_val"' in picture.source
+
+    def test_clusters_and_ranks(self, picture):
+        with picture.cluster("1", text("Linear", 10, style.LIGHT.muted)):
+            picture.node("c", text("c", 11, style.LIGHT.ink))
+            picture.same_rank(["c"])
+        inside = picture.source.split("subgraph cluster_1 {")[1].split("\t}\n")[0]
+        assert "c [label" in inside
+        assert "{rank=same; c}" in inside
+        assert "class=module" in inside
+
+    def test_words_of_the_language_may_be_names(self):
+        made = Picture("graph")
+        for name in ("node", "edge", "subgraph"):
+            made.node(name, text(name, 11, style.LIGHT.ink))
+        made.edge("node:v:s", "edge")
+        made.same_rank(["node", "subgraph"])
+        assert '{rank=same; "node"; "subgraph"}' in made.source
+        made.svg()
+
+    def test_an_error_inside_a_cluster_leaves_the_picture_usable(self, picture):
+        with pytest.raises(ZeroDivisionError), picture.cluster("1", "x"):
+            _ = 1 / 0
+        picture.node("d", text("d", 11, style.LIGHT.ink))
+        assert "d [label" in picture.source.split("subgraph")[1].split("}")[1]
+
+    def test_the_dark_theme_has_its_own_paper(self):
+        assert f'bgcolor="{style.DARK.paper}"' in Picture(theme="dark").source
+
+    def test_an_unknown_theme_is_refused(self):
+        with pytest.raises(ValueError, match="there is no theme 'pink'"):
+            Picture(theme="pink")
+
+
+class TestSvg:
+    def test_title_words_and_role(self, picture):
+        root = ElementTree.fromstring(picture.svg())
+        assert root.get("role") == "img"
+        assert root.find(f"{SVG}title").text == "Two <cards>"
+        assert root.find(f"{SVG}desc").text == "two cards & an edge"
+        assert "max-width:100%" in root.get("style")
+
+    def test_tooltips_need_no_links(self, picture):
+        svg = picture.svg()
+        assert "<a " not in svg
+        assert re.search(r'<g id="a_a_val"><title>a = &quot;1.0&quot;</title>', svg)
+
+    def test_the_name_of_the_graph_does_not_pop_up(self, picture):
+        assert "<title>g</title>" not in picture.svg()
+
+
+class TestFiles:
+    @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".gv", b"digraph")])
+    def test_formats(self, picture, tmp_path, suffix, start):
+        path = picture.save(tmp_path / f"picture{suffix}")
+        assert path == tmp_path / f"picture{suffix}"
+        assert path.read_bytes().startswith(start)
+        assert names_in(tmp_path) == [path.name]
+
+    def test_a_png_is_sharp(self, picture):
+        svg = picture.svg()
+        points = float(re.search(r'width="(\d+)pt"', svg)[1])
+        width = int.from_bytes(picture.png()[16:20])
+        assert width == pytest.approx(points * style.DPI / 72, abs=3)
+
+    def test_an_unknown_format_is_refused_with_the_known_ones(self, picture, tmp_path):
+        with pytest.raises(ValueError, match=r"a picture saves as \.svg, \.png, \.pdf, \.gv, not as 'a\.bmp'"):
+            picture.save(tmp_path / "a.bmp")
+        assert names_in(tmp_path) == []
+
+    def test_a_folder_that_is_not_there(self, picture, tmp_path):
+        with pytest.raises(WriteError, match=r"a\.svg can't be written: No such file or directory\. Name a file"):
+            picture.save(tmp_path / "missing" / "a.svg")
+
+    def test_never_half_a_file(self, picture, tmp_path, monkeypatch):
+        path = tmp_path / "a.gv"
+        path.write_text("before")
+        monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            picture.save(path)
+        assert path.read_text() == "before"
+        assert names_in(tmp_path) == ["a.gv"]
+
+    def test_positions_may_be_computed(self):
+        made = Picture(layout="neato", flags=["-n2"])
+        made.node("a", text("a", 11, style.LIGHT.ink), pos="0,0")
+        made.node("b", text("b", 11, style.LIGHT.ink), pos="400,300")
+        width, height = map(float, re.search(r'width="(\d+)pt" height="(\d+)pt"', made.svg()).groups())
+        assert width > 400
+        assert height > 300
+
+    def test_a_notebook_shows_it(self, picture):
+        shown = picture._repr_mimebundle_()
+        assert shown["image/svg+xml"] == picture._repr_svg_() == picture.svg()
+        assert shown["text/plain"] == repr(picture) == "<Picture 'Two <cards>'>"
+
+    def test_drawing_is_quiet(self, picture, capfd):
+        picture.node("s", text("σ′ ∂L/∂w 权", 11, style.LIGHT.ink))
+        picture.svg()
+        assert capfd.readouterr() == ("", "")
+
+
+class TestEngines:
+    def test_the_wheel_is_found_without_path(self, monkeypatch):
+        monkeypatch.setenv("PATH", "")
+        assert [engine.origin for engine in render.engines()] == ["wheel"]
+        assert Path(render.engines()[0].path).is_file()
+
+    def test_the_wheel_comes_first_so_that_pictures_are_alike(self, tmp_path, monkeypatch):
+        program(tmp_path, "")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert [engine.origin for engine in render.engines()] == ["wheel", "system"]
+
+    def test_an_engine_that_fails_gives_way(self, picture, tmp_path, monkeypatch):
+        program(tmp_path, "sys.stdout.write('the png of a system')")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(render, "_wheel", lambda: str(program(tmp_path, "sys.exit('it broke')", "wheel")))
+        assert picture.png() == b"the png of a system"
+
+    def test_the_environment_names_one(self, picture, tmp_path, monkeypatch):
+        path = program(tmp_path, "sys.stdout.write('<svg>\\n' + ' '.join(sys.argv[1:]) + '</svg>')", "mine")
+        monkeypatch.setenv("GLASSGRAD_DOT", str(path))
+        assert "-Kdot -Tsvg" in picture.svg()
+
+    def test_a_setting_beats_the_environment_and_is_not_passed_over(self, picture, tmp_path, monkeypatch):
+        monkeypatch.setenv("GLASSGRAD_DOT", "elsewhere")
+        render.use_engine(program(tmp_path, "sys.exit('syntax error in line 1')", "mine"))
+        try:
+            with pytest.raises(
+                RenderError, match=r"the layout engine .*mine could not draw the picture as svg: syntax error"
+            ):
+                picture.svg()
+        finally:
+            render.use_engine(None)
+
+    def test_a_setting_that_is_not_there(self):
+        with pytest.raises(FileNotFoundError, match="there is no program '/no/such/dot' to draw with"):
+            render.use_engine("/no/such/dot")
+
+    def test_one_that_does_not_start(self, picture, monkeypatch):
+        monkeypatch.setenv("GLASSGRAD_DOT", "/no/such/dot")
+        with pytest.raises(RenderError, match="the layout engine /no/such/dot could not be started"):
+            picture.svg()
+
+    def test_none_at_all_is_an_empty_list(self, monkeypatch):
+        monkeypatch.setenv("PATH", "")
+
+        def missing(_name):
+            raise metadata.PackageNotFoundError
+
+        monkeypatch.setattr(metadata, "distribution", missing)
+        assert render.engines() == []
+
+    def test_without_one_the_source_is_written_and_a_sentence_says_what_to_do(self, picture, tmp_path, no_engine):
+        with pytest.warns(
+            EngineWarning, match=r"no layout engine was found: install one with `pip install graphviz-pure`"
+        ):
+            path = picture.save(tmp_path / "a.svg")
+        assert path == tmp_path / "a.gv"
+        assert path.read_text() == picture.source
+        assert names_in(tmp_path) == ["a.gv"]
+
+    def test_without_one_a_notebook_says_so(self, picture, no_engine):
+        assert picture._repr_svg_() is None
+        shown = picture._repr_mimebundle_()
+        assert "image/svg+xml" not in shown
+        assert "not drawn, no layout engine was found" in shown["text/plain"]
+
+    def test_a_pdf_needs_the_system(self, picture, tmp_path, monkeypatch):
+        monkeypatch.setenv("PATH", "")
+        with pytest.warns(EngineWarning, match=r"a PDF needs a Graphviz installed on the system.*a\.gv"):
+            assert picture.save(tmp_path / "a.pdf").name == "a.gv"
+        program(tmp_path, "sys.stdout.write('%PDF' + sys.argv[2])")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert picture.save(tmp_path / "a.pdf").read_bytes() == b"%PDF-Tpdf"
+
+    @pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz on this system")
+    def test_the_real_one_draws_a_pdf(self, picture, tmp_path):
+        assert picture.save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_importing_viz_does_not_import_graphviz():
+    code = (
+        "import sys, viz; print(*(name in sys.modules for name in ('graphviz', 'matplotlib', 'viz.graph.picture')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "False"]

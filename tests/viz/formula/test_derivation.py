@@ -1,0 +1,852 @@
+"""Derivations: what is written is what the engine computes, and it can be computed from what is written."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+import unicodedata
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+import nn
+from autograd.errors import GradientError
+from autograd.testing import strategies
+from tests.table import TABLE
+from viz.formula.derivation import Form, explain
+from viz.graph.picture import draw_graph
+from viz.pages.page import step_through
+
+LINE = 240
+
+
+def neuron():
+    """L = (σ(w·x + b) − y)², and its Tensors by name."""
+    w = ag.Tensor(2.0, requires_grad=True, name="w")
+    b = ag.Tensor(-1.0, requires_grad=True, name="b")
+    x, y = ag.Tensor(1.0, name="x"), ag.Tensor(1.0, name="y")
+    u = w * x
+    z = u + b
+    a = ag.sigmoid(z)
+    d = a - y
+    return {"w": w, "b": b, "x": x, "y": y, "u": u, "z": z, "a": a, "d": d, "L": d**2}
+
+
+def net(depth=3, width=2, batch=1, bias=True, seed=0):
+    """A net of sigmoid layers with a squared error: the loss, its weights, its biases."""
+    rng = np.random.default_rng(seed)
+    h = ag.Tensor(rng.normal(size=(batch, width)))
+    weights = [ag.Tensor(rng.normal(size=(width, width)), requires_grad=True) for _ in range(depth)]
+    biases = [ag.Tensor(rng.normal(size=width), requires_grad=True) if bias else None for _ in range(depth)]
+    for weight, b in zip(weights, biases, strict=True):
+        h = ag.sigmoid(ag.linear(h, weight, b))
+    loss = ag.squared_error(h, ag.Tensor(rng.uniform(size=(batch, width))), reduction="sum")
+    return loss, weights, biases
+
+
+def equations(text):
+    """The lines of a text without their numbers and columns."""
+    return [re.split(r"\s{3,}", line.strip())[0] for line in text.splitlines() if line.startswith("  ")]
+
+
+# ---------------------------------------------------------------- the examples
+
+
+def test_a_scalar():
+    t = neuron()
+    told = explain(t["L"], wrt=t["w"], names=t)
+    text = re.sub(r"\de-\d+$", "3e-11", told.text.rstrip())
+    assert (
+        text
+        == """\
+∂L/∂w = -0.1058
+
+forward
+  u = w·x      = 2 · 1         = 2
+  z = u + b    = 2 + (-1)      = 1
+  a = σ(z)     = σ(1)          = 0.7311
+  d = a - y    = 0.7311 - 1    = -0.2689
+  L = d²       = (-0.2689)²    = 0.07233
+
+backward, L to w               upstream × local  = contribution
+  ∂L/∂d = ∂L/∂L · 2·d          1 × (-0.5379)     = -0.5379
+  ∂L/∂a = ∂L/∂d · 1            -0.5379 × 1       = -0.5379
+  ∂L/∂z = ∂L/∂a · a·(1 - a)    -0.5379 × 0.1966  = -0.1058
+  ∂L/∂u = ∂L/∂z · 1            -0.1058 × 1       = -0.1058
+  ∂L/∂w = ∂L/∂u · x            -0.1058 × 1       = -0.1058
+
+in one line
+  ∂L/∂w = 2·d · a·(1 - a) · x
+
+checked: central difference -0.1058, relative error 3e-11"""
+    )
+    assert told.check.error < 1e-8
+
+
+def test_a_value_used_more_than_once():
+    x = ag.Tensor(3.0, requires_grad=True)
+    q = x * x
+    f = q + x
+    told = explain(f, wrt=x, names={"x": x, "q": q, "f": f})
+    assert told.paths == 3
+    assert told.text.startswith(
+        """\
+∂f/∂x = 7, a sum over 3 paths
+  through q = x·x, left factor     ∂f/∂q · x = 1 × 3 = 3
+  through q = x·x, right factor    ∂f/∂q · x = 1 × 3 = 3
+  directly                         ∂f/∂f · 1 = 1 × 1 = 1
+
+forward
+"""
+    )
+    assert "∂f/∂x = ∂f/∂q · x + ∂f/∂q · x + ∂f/∂f · 1    1 × 3 + 1 × 3 + 1 × 1  = 7" in told.text
+    assert "  ∂f/∂x = x + x + 1\n" in told.text
+
+
+def test_tensors():
+    loss, weights, _ = net()
+    told = explain(loss, wrt=weights[0], numbers=False)
+    assert (
+        told.text
+        == """\
+∂L/∂W1 (2, 2)
+
+forward
+  z1 = x·W1ᵀ + b1     (1, 2)
+  a1 = σ(z1)          (1, 2)
+  z2 = a1·W2ᵀ + b2    (1, 2)
+  a2 = σ(z2)          (1, 2)
+  z3 = a2·W3ᵀ + b3    (1, 2)
+  a3 = σ(z3)          (1, 2)
+  L = Σ(a3 - y)²      ()
+
+backward, L to W1
+  ā3 = 2·(a3 - y)            (1, 2)
+  z̄3 = ā3 × a3 × (1 - a3)    (1, 2)
+  ā2 = z̄3·W3                 (1, 2)
+  z̄2 = ā2 × a2 × (1 - a2)    (1, 2)
+  ā1 = z̄2·W2                 (1, 2)
+  z̄1 = ā1 × a1 × (1 - a1)    (1, 2)
+  W̄1 = z̄1ᵀ·x                 (2, 2)
+
+in one line
+  W̄1 = [([2·(a3 - y) × a3 × (1 - a3)]·W3 × a2 × (1 - a2))·W2 × a1 × (1 - a1)]ᵀ·x
+"""
+    )
+    assert r"\bar{W}_{1} = \bar{z}_{1}^{T} \, x" in told.latex
+    assert r"\bar{a}_{3} \odot a_{3} \odot \left(1 - a_{3}\right)" in told.latex
+
+
+def test_numbers_of_tensors_are_tables_or_their_size():
+    loss, weights, _ = net()
+    text = explain(loss, wrt=weights[0]).text
+    ((row, below),) = re.findall(r"W̄1 = z̄1ᵀ·x +\(2, 2\) +(\S.*)\n +(\S.*)\n", text)
+    grad = ag.gradients(loss, weights[0]).numpy()
+    factor = 10.0 ** int(re.search(r"×1e(-?\d+)", row)[1]) if "×1e" in row else 1.0
+    shown = [[float(x) * factor for x in line.split("×")[0].split()] for line in (row, below)]
+    np.testing.assert_allclose(shown, grad, rtol=1e-3)
+    assert "checked: central differences in all 4 entries, largest relative error" in text
+
+    loss, weights, _ = net(width=5, batch=3)
+    assert explain(loss, wrt=weights[0]).check is None  # too large to be read unasked
+    text = explain(loss, wrt=weights[0], numbers=True).text
+    assert re.search(r"W̄1 = z̄1ᵀ·x +\(5, 5\) +rms \d", text)
+    assert re.search(r"checked: central difference \S+ along a random direction, relative error \de-\d+\n$", text)
+
+
+def test_undone_broadcasting_is_said():
+    loss, _, biases = net(batch=3)
+    assert "b̄1 = Σ over the batch of z̄1" in explain(loss, wrt=biases[0]).text
+    assert r"\bar{b}_{1} = \sum_{\mathrm{batch}} \bar{z}_{1}" in explain(loss, wrt=biases[0]).latex
+    x = ag.Tensor(np.ones((2, 1, 3)), requires_grad=True, name="x")
+    y = ag.Tensor(np.ones((2, 4, 3)), name="y")
+    s = ag.Tensor(2.0, requires_grad=True, name="s")
+    told = explain(ag.sum(x * y * s), wrt=x)
+    assert "x̄ = Σ over axis 1 of" in told.text
+    told = explain(ag.sum(x * y * s), wrt=s)
+    assert "s̄ = Σ over all entries of" in told.text
+
+
+def test_an_intermediate_tensor():
+    t = neuron()
+    told = explain(t["L"], wrt=t["z"], names=t)
+    assert told.text.startswith("∂L/∂z = -0.1058\n")
+    assert [line.left.text for line in told.backward] == ["∂L/∂d", "∂L/∂a", "∂L/∂z"]
+    assert told.evaluate().item() == pytest.approx(ag.gradients(t["L"], t["z"]).item())
+    assert told.check.confirmed
+
+
+def test_what_arrives_may_be_given():
+    w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    seed = np.array([1.0, -3.0])
+    y = ag.exp(w)
+    told = explain(y, wrt=w, names={"y": y}, gradient=seed)
+    assert told.text.startswith("∂y/∂w (2,), where ȳ is given\n")
+    assert "w̄ = ȳ × y" in told.text
+    np.testing.assert_allclose(told.evaluate().data, seed * np.exp([1.0, 2.0]))
+    assert told.check.confirmed
+    s = ag.Tensor(2.0, requires_grad=True, name="s")
+    told = explain(s * s, wrt=s, gradient=ag.Tensor(10.0))
+    assert told.evaluate().item() == 40.0
+    assert told.one_line.form.run(_compute, lambda name: ag.asarray(10.0 if name.bar else 2.0)).item() == 40.0
+    assert told.check.confirmed
+
+
+def test_the_end_by_itself():
+    t = neuron()
+    told = explain(t["L"], wrt=t["L"], names=t)
+    assert told.text.startswith("∂L/∂L = 1\n")
+    assert told.backward == ()
+    assert told.evaluate().item() == 1.0
+
+
+def test_other_values_can_be_put_in():
+    t = neuron()
+    told = explain(t["L"], wrt=t["w"], names=t)
+    before = told.evaluate().item()
+    t["w"].data = np.array(-0.5)
+    again = ag.gradients(explain_loss(t), t["w"]).item()
+    t["w"].data = np.array(2.0)
+    assert told.evaluate({t["w"]: -0.5}).item() == pytest.approx(again)
+    assert told.evaluate().item() == before
+
+
+def explain_loss(t):
+    return (ag.sigmoid(t["w"] * t["x"] + t["b"]) - t["y"]) ** 2
+
+
+def test_present_values_count_and_nothing_is_touched():
+    t = neuron()
+    t["w"].data = np.array(0.0)
+    assert explain(t["L"], wrt=t["w"], names=t).text.startswith("∂L/∂w = -0.2875\n")
+    assert t["w"].grad is None
+    t["L"].backward()
+
+
+# ---------------------------------------------------------------- what is written, computed
+
+SMOOTH = {
+    "sin": ag.sin, "cos": ag.cos, "σ": ag.sigmoid, "tanh": ag.tanh, "exp": lambda x: ag.exp(0.3 * x),
+    "square": lambda x: 0.5 * x**2, "neg": lambda x: -x, "root": lambda x: ag.sqrt(x * x + 1.0),
+    "over": lambda x: 1.0 / (2.0 + ag.cos(x)), "log": lambda x: ag.log(3.0 + ag.sin(x)),
+    "cube": lambda x: (0.5 * x) ** 3,
+}  # fmt: skip
+PAIRS = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": lambda x, y: x / (1.5 + ag.sin(y)),
+}
+
+
+@st.composite
+def scalar_graphs(draw):
+    """A random graph of scalars, and one of its leaves or intermediates to differentiate by."""
+    numbers = st.floats(-2, 2).map(lambda x: round(x, 2))
+    leaves = [ag.Tensor(draw(numbers), requires_grad=True, name=name) for name in "pqr"]
+    values = list(leaves)
+    for _ in range(draw(st.integers(1, 7))):
+        if draw(st.booleans()):
+            values.append(SMOOTH[draw(st.sampled_from(sorted(SMOOTH)))](draw(st.sampled_from(values))))
+        else:
+            pair = PAIRS[draw(st.sampled_from(sorted(PAIRS)))]
+            values.append(pair(draw(st.sampled_from(values)), draw(st.sampled_from(values))))
+    y = values[-1]
+    below = [t for t in values if t is not y and depends(y, t)]
+    return y, draw(st.sampled_from(below))
+
+
+def depends(y, t):
+    return any(place is (t.node or t) for place in ag.Graph(y).nodes)
+
+
+def _compute(name, *args, **params):
+    from viz.formula.derivation import compute
+
+    return compute(name, *args, **params)
+
+
+FUNCTIONS = {"sin": math.sin, "cos": math.cos, "exp": math.exp, "log": math.log, "tanh": math.tanh, "√": math.sqrt}
+FUNCTIONS["σ"] = lambda x: 1 / (1 + math.exp(-x))
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
+class Reader:
+    """Reads a formula of scalars as a person would, knowing only what the signs mean, and says what it is worth."""
+
+    def __init__(self, text, known):
+        names = sorted(map(re.escape, known), key=len, reverse=True)
+        pattern = "|".join([*names, r"\d+\.?\d*(?:e-?\d+)?", "[a-z]+", "[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", r"\S"])
+        self.words, self.known, self.at = re.findall(pattern, text), known, 0
+
+    def value(self):
+        found = self.total()
+        assert self.at == len(self.words), f"{self.words[self.at :]} left over"
+        return found
+
+    def peek(self):
+        return self.words[self.at] if self.at < len(self.words) else ""
+
+    def take(self):
+        self.at += 1
+        return self.words[self.at - 1]
+
+    def total(self):
+        found = self.product()
+        while self.peek() in ("+", "-"):
+            found += self.product() if self.take() == "+" else -self.product()
+        return found
+
+    def product(self):
+        found = self.power()
+        while self.peek() in ("·", "/"):
+            found = found * self.power() if self.take() == "·" else found / self.power()
+        return found
+
+    def power(self):
+        if self.peek() == "-":
+            self.take()
+            return -self.power()
+        found = self.atom()
+        while self.peek() and self.peek()[0] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻":
+            found = found ** int(self.take().translate(SUPERSCRIPTS))
+        return found
+
+    def atom(self):
+        word = self.take()
+        if word in ("(", "["):
+            found = self.total()
+            assert self.take() in (")", "]")
+            return found
+        if word in self.known:
+            return self.known[word]
+        return FUNCTIONS[word](self.atom()) if word in FUNCTIONS else float(word)
+
+
+@given(scalar_graphs())
+def test_formulas_of_scalars_are_worth_the_gradient(drawn):
+    y, wrt = drawn
+    told = explain(y, wrt=wrt)
+    exact = ag.gradients(y, wrt).item()
+    close = {"rel": 1e-9, "abs": 1e-12}
+    assert told.evaluate().item() == pytest.approx(exact, **close)
+    assert told.gradient == pytest.approx(exact, **close)
+    assert told.check.confirmed
+    assert sum(float(way.contribution) for way in told.ways or []) == pytest.approx(exact if told.ways else 0, **close)
+
+    # The printed text, read by somebody else: constants have 4 digits there, and those drawn have no more.
+    scene = told._scene
+    known = {card.name: float(card.value) for card in scene.cards}
+    known |= {f"∂L/∂{card.name}": float(card.gradient) for card in scene.cards if card.gradient is not None}
+    known["π"] = math.pi
+    for line in (*told.forward, *told.backward):
+        left, right = line.text.split(" = ", 1)
+        if "more)" not in right:
+            assert Reader(right, known).value() == pytest.approx(known[left], rel=1e-6, abs=1e-9), line.text
+    if told.one_line is not None:
+        (written,) = re.findall(r"in one line\n  \S+ = (.*)", told.text) or [told.backward[-1].right.text]
+        assert Reader(written, known).value() == pytest.approx(exact, rel=1e-6, abs=1e-9), written
+
+
+@given(scalar_graphs())
+def test_every_path_is_counted(drawn):
+    y, wrt = drawn
+    place = wrt.node or wrt
+
+    def paths(node):
+        if node is place:
+            return 1
+        return sum(paths(p) for p in node.inputs if getattr(p, "requires_grad", False))
+
+    assert explain(y, wrt=wrt).paths == paths(y.node)
+
+
+@st.composite
+def tensor_graphs(draw):
+    """A random graph of (3, 2) Tensors and what broadcasts to them, a scalar at its end, and a leaf or intermediate."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shapes = {"m": (3, 2), "row": (2,), "column": (3, 1), "n": ()}
+    leaves = {name: ag.Tensor(rng.normal(size=shape), requires_grad=True, name=name) for name, shape in shapes.items()}
+    square = ag.Tensor(rng.normal(size=(2, 2)), requires_grad=True, name="square")
+    bias = ag.Tensor(rng.normal(size=2), requires_grad=True, name="bias")
+    steps = {
+        "tanh": ag.tanh,
+        "softmax": lambda x: ag.softmax(x, axis=-1),
+        "centre": lambda x: x - ag.mean(x, axis=0, keepdims=True),
+        "scaled": lambda x: x / (1.0 + ag.sum(x * x, axis=1, keepdims=True)),
+        "matmul": lambda x: x @ square,
+        "linear": lambda x: ag.linear(x, square, bias),
+        "turned": lambda x: ag.matrix_transpose(square @ x.T),
+        "flat": lambda x: ag.reshape(ag.reshape(x, shape=(6,)) * 2.0, shape=(3, 2)),
+        "flip": lambda x: ag.flip(x, axis=0),
+        "chosen": lambda x: ag.where(x.detach() > 0, x, 0.1 * x),
+        "stacked": lambda x: ag.concat([x[1:], x[:1] * x[1:2]]),
+        "einsum": lambda x: ag.einsum("ij,jk->ik", x, square),
+        "relu": ag.relu,
+    }
+    values = [leaves["m"]]
+    for _ in range(draw(st.integers(1, 6))):
+        x = draw(st.sampled_from(values))
+        if draw(st.booleans()):
+            values.append(steps[draw(st.sampled_from(sorted(steps)))](x))
+        else:
+            other = draw(st.sampled_from([*values, *leaves.values()]))
+            values.append(draw(st.sampled_from([PAIRS["add"], PAIRS["sub"], PAIRS["mul"]]))(x, other))
+    y = ag.mean(values[-1] ** 2) if draw(st.booleans()) else ag.sum(values[-1])
+    below = [t for t in [*values, *leaves.values(), square, bias] if depends(y, t)]
+    return y, draw(st.sampled_from(below))
+
+
+@given(tensor_graphs())
+def test_formulas_of_tensors_are_worth_the_gradient(drawn):
+    y, wrt = drawn
+    told = explain(y, wrt=wrt)
+    exact = ag.gradients(y, wrt).data
+    close = {"rtol": 1e-9, "atol": 1e-12}
+    found = told.evaluate()
+    assert found.shape == wrt.shape
+    np.testing.assert_allclose(found.data, exact, **close)
+    known = values_of(told)
+    if told.one_line is not None and isinstance(told.one_line.form, Form):
+        whole = ag.asarray(told.one_line.form.run(_compute, known.__getitem__))
+        np.testing.assert_allclose(np.broadcast_to(whole.data, exact.shape), exact, **close)
+    if told.ways:
+        np.testing.assert_allclose(sum(way.contribution for way in told.ways), exact, **close)
+
+
+def values_of(told):
+    """The Tensors under each `Name`, from the engine."""
+    from viz.formula.derivation import Name
+
+    known = {Name(card.key): ag.asarray(card.value) for card in told._scene.cards}
+    for card in told._scene.cards:
+        if card.gradient is not None:
+            known[Name(card.key, bar=True)] = ag.asarray(card.gradient)
+    return known
+
+
+@given(tensor_graphs())
+def test_text_and_latex_are_written_from_the_calls(drawn):
+    """The calls that a line keeps, made again on symbols, write the line."""
+    y, wrt = drawn
+    told = explain(y, wrt=wrt, numbers=False)
+    write = told._write
+    cards = {card.key: card for card in told._scene.cards}
+
+    def symbol(name):
+        card = cards[name.key]
+        return write.upstream(card) if name.bar else write.value(card)
+
+    def call(name, *args, **params):
+        if name == "fit":
+            write.say.for_parameter = cards[line.name.key].role == "param"
+            return write.say._fitted(args[0], args[1])
+        if name == "total":
+            return write.total(args)
+        return write.say.call(name, *args, **params)
+
+    for line in told.backward:
+        if "more)" in line.text or not isinstance(line.right.form, Form):
+            continue
+        again = line.right.form.run(call, symbol)
+        assert (again.text, again.tex) == (line.right.text, line.right.tex)
+
+
+OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(
+    max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+    derandomize=True, database=None,
+)  # fmt: skip
+@given(data=st.data())
+def test_every_operation_is_explained(name, data):
+    case = data.draw(TABLE[name].cases)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        arrays = [
+            ag.Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") if hasattr(x, "dtype") else x
+            for x in case.arrays
+        ]
+        y = ag.OPS[name](*arrays, **case.params)
+    if y.node is None:
+        return
+    seed = np.linspace(1.0, 2.0, y.size).reshape(y.shape)
+    for x in arrays:
+        if isinstance(x, ag.Tensor) and x.requires_grad and depends_by_rule(y, x):
+            told = explain(y, wrt=x, gradient=seed, numbers=True)
+            np.testing.assert_allclose(told.evaluate().data, told.gradient, rtol=1e-9, atol=1e-12)
+            assert told.text
+            assert told.latex
+
+
+def depends_by_rule(y, x):
+    return any(p is x and y.node.mask >> i & 1 for i, p in enumerate(y.node.inputs))
+
+
+# ---------------------------------------------------------------- paths, folding, size
+
+
+def test_paths_are_counted_and_never_listed():
+    x = ag.Tensor(1.0, requires_grad=True, name="x")
+    y = x
+    for _ in range(60):
+        y = y + y
+    told = explain(y, wrt=x)
+    assert told.paths == 2**60
+    assert "a sum over more than 1e18 paths" in told.text
+    assert len(told.ways) == 4
+    assert sum(float(way.contribution) for way in told.ways) == 2.0**60
+
+
+def test_the_largest_paths_are_the_largest():
+    x = ag.Tensor(1.0, requires_grad=True, name="x")
+    y = x
+    factors = [(2.0, 3.0), (5.0, 7.0), (11.0, 13.0)]
+    for a, b in factors:
+        y = a * y + b * y
+    told = explain(y, wrt=x)
+    products = sorted((a * b * c for a in factors[0] for b in factors[1] for c in factors[2]), reverse=True)
+    assert told.paths == 8
+    assert [float(way.contribution) for way in told.ways] == [*products[:3], sum(products[3:])]
+    assert "the other 5 as one sum" in told.text
+
+
+def test_many_uses_of_a_tensor():
+    rng = np.random.default_rng(0)
+    w = ag.Tensor(rng.normal(size=(2, 2)), requires_grad=True, name="W")
+    h = ag.Tensor(rng.normal(size=(3, 2)))
+    for _ in range(6):
+        h = ag.tanh(h @ w)
+    told = explain(ag.sum(h), wrt=w, numbers=True)
+    assert told.paths == 6
+    assert "the other 3 as one sum" in told.text
+    assert " + (3 more)" in told.text
+    sizes = [float(np.sqrt(np.mean(way.contribution**2))) for way in told.ways[:3]]
+    assert sizes == sorted(sizes, reverse=True)
+    np.testing.assert_allclose(sum(way.contribution for way in told.ways), told.gradient)
+
+
+def test_long_chains_are_folded_with_a_count():
+    loss, weights, _ = net(depth=16, bias=False)
+    told = explain(loss, wrt=weights[0], numbers=False)
+    assert "layers 2 to 15: 14 × (z̄ = ā × a × (1 - a); ā = z̄·W)" in told.text
+    assert "layers 3 to 16: 14 × (a = σ(z); z = a·Wᵀ)" in told.text
+    assert (
+        r"14 \times \left(\bar{z} = \bar{a} \odot a \odot \left(1 - a\right);\; \bar{a} = \bar{z} \, W\right)"
+        in told.latex
+    )
+    assert len(told.backward) == 33  # a16, then 16 z and 15 a, and W1
+    np.testing.assert_allclose(told.evaluate().data, ag.gradients(loss, weights[0]).data)
+    assert "left out: it would be longer than" in told.text
+    loss, weights, _ = net(depth=4, bias=False)
+    assert "layers" not in explain(loss, wrt=weights[0]).text
+
+
+def test_what_differs_is_not_folded():
+    """Equal operations on other operands, such as a skip connection once in a while, are no repetition."""
+    x = ag.Tensor(0.3, requires_grad=True, name="x")
+    values = [x]
+    for i in range(40):
+        values.append(ag.sin(values[-1]) if i % 5 else values[-1] + values[max(0, i - 3 - i // 10)])
+    told = explain(values[-1], wrt=x, numbers=False)
+    folded = re.findall(r"\S+ to \S+: (\d+) × \((.*)\)", told.text)
+    assert all("+" not in formula.split(";")[0] or int(count) < 5 for count, formula in folded)
+    rows = told.text.split("forward\n")[1].split("\n\n")[0].splitlines()
+    shown = sum(
+        int(c) * (f.count(";") + 1)
+        for c, f in (re.search(r": (\d+) × \((.*)\)", r).groups() for r in rows if " × (" in r)
+    )
+    assert shown + sum(" × (" not in row for row in rows) == len(told.forward)
+
+
+def test_too_many_rows_show_both_ends():
+    rng = np.random.default_rng(1)
+    x = ag.Tensor(0.3, requires_grad=True, name="x")
+    y, functions = x, [ag.sin, ag.cos, ag.tanh, ag.sigmoid, lambda x: ag.exp(-x * x)]
+    for i in rng.integers(0, len(functions), 200):
+        y = functions[i](y)
+    told = explain(y, wrt=x, numbers=False)
+    (hidden,) = set(re.findall(r"\.\.\. (\d+) lines not shown", told.text.split("backward")[0]))
+    assert len(told.text.splitlines()) < 100
+    assert int(hidden) > 100
+
+
+def test_a_deep_graph_is_explained():
+    x = ag.Tensor(0.5, requires_grad=True, name="x")
+    y = x
+    for _ in range(3000):
+        y = ag.sin(y)
+    told = explain(y, wrt=x)
+    assert ": 2997 × (∂L/∂t = ∂L/∂t · cos(t))" in told.text
+    assert told.evaluate().item() == pytest.approx(ag.gradients(y, x).item())
+
+
+# ---------------------------------------------------------------- the check
+
+
+def test_a_wrong_rule_is_not_confirmed():
+    op = ag.op("x²", text="{x}²", level=3)
+
+    def wrongly_squared_for_explain(xp, x):
+        return x * x
+
+    squared = op(wrongly_squared_for_explain)
+    try:
+        squared.vjp(x=lambda g, x: g * x)
+        x = ag.Tensor(3.0, requires_grad=True, name="x")
+        told = explain(squared(x), wrt=x)
+        assert not told.check.confirmed
+        assert "NOT CONFIRMED: central difference 6" in told.text
+        assert "relative error 5e-1: a rule is wrong, or a kink is near by" in told.text
+    finally:
+        ag.OPS.pop("wrongly_squared_for_explain")
+        ag.backends.FORWARDS.pop("wrongly_squared_for_explain")
+
+
+def test_a_gradient_below_rounding_is_said_to_be():
+    loss, weights, _ = net(depth=16, bias=False)
+    text = explain(loss, wrt=weights[0]).text
+    assert "checked as far as rounding allows, the gradient is so small" in text
+
+
+def test_values_that_are_not_finite():
+    x = ag.Tensor(0.0, requires_grad=True, name="x")
+    with np.errstate(all="ignore"):
+        y = ag.log(x)
+    told = explain(y, wrt=x)
+    assert told.text.startswith("∂L/∂x = inf\n")
+    assert "not checked: values near by are not finite" in told.text
+
+
+def test_float32_is_checked_in_float64():
+    x = ag.Tensor(np.array(0.7, dtype=np.float32), requires_grad=True, name="x")
+    told = explain(ag.sin(x) * x, wrt=x)
+    assert told.check.error < 1e-6
+
+
+# ---------------------------------------------------------------- writings
+
+
+def cells(latex):
+    """The equations of the displays, one by one; words and matrices are left out."""
+    for body in re.findall(r"\\begin\{alignat\*\}\{\d\}\n(.*?)\n\\end\{alignat\*\}", latex, flags=re.DOTALL):
+        body = re.sub(r"\\begin\{pmatrix\}.*?\\end\{pmatrix\}", "M", body)
+        for row in body.split(" \\\\\n"):
+            for cell in row.removeprefix("& ").split(r" && \qquad "):
+                if cell and not cell.startswith(("\\text", "\\textbf")):
+                    yield re.sub(r"\\text\{[^{}]*\}", "", cell)
+
+
+def written():
+    t = neuron()
+    yield explain(t["L"], wrt=t["w"], names=t)
+    loss, weights, biases = net(depth=16, batch=3)
+    yield explain(loss, wrt=weights[0], numbers=True)
+    yield explain(loss, wrt=biases[3], numbers=True)
+    x = ag.Tensor(3.0, requires_grad=True, name="a_b")
+    yield explain(ag.exp(x * x + x) / (x + 1e-9), wrt=x)
+    x = ag.Tensor(np.array([[1.0, 2e-5]]), requires_grad=True, name="x")
+    yield explain(ag.sum(ag.softmax(x, axis=-1)[0, 1:] ** 2), wrt=x)
+    yield explain(ag.cross_entropy(x, np.array([1])), wrt=x)
+    yield explain(ag.sum(ag.where(x > 0.5, x, ag.abs(x) ** 1.5)), wrt=x)
+
+
+def test_the_latex_parses():
+    mathtext = pytest.importorskip("matplotlib.mathtext")
+    parser = mathtext.MathTextParser("path")
+    for told in written():
+        found = list(cells(told.latex))
+        assert len(found) >= len(told.ways) + 4
+        for cell in found:
+            parser.parse(f"${cell}$")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
+def test_the_document_compiles(tmp_path):
+    name = ag.Tensor(2.0, requires_grad=True, name="größe_中 ^~\\ α₁")
+    special = ag.Tensor(2.0, requires_grad=True, name="a%&#{}$|<>'")
+    documents = [*written(), *(explain(x * x + x, wrt=x) for x in (name, special))]
+    for i, told in enumerate(documents):
+        path = told.save(tmp_path / f"d{i}.tex")
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name],
+            cwd=tmp_path, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+
+
+def test_three_writings_are_saved(tmp_path):
+    t = neuron()
+    told = explain(t["L"], wrt=t["w"], names=t)
+    assert told.save(tmp_path / "d.txt").read_text(encoding="utf-8") == told.text == str(told)
+    assert told.save(tmp_path / "d.md").read_text(encoding="utf-8") == told.markdown
+    document = told.save(tmp_path / "d.tex").read_text(encoding="utf-8")
+    assert document.startswith("\\documentclass")
+    assert told.latex in document
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.md", "d.tex", "d.txt"]
+    with pytest.raises(ValueError, match=r"a derivation saves as \.txt, \.md, \.tex, not as 'd\.pdf'"):
+        told.save(tmp_path / "d.pdf")
+
+
+def test_a_notebook_shows_it():
+    t = neuron()
+    told = explain(t["L"], wrt=t["w"], names=t)
+    shown = told._repr_mimebundle_()
+    assert shown == {
+        "text/plain": told.text,
+        "text/markdown": told._repr_markdown_(),
+        "text/latex": told._repr_latex_(),
+    }
+    assert shown["text/latex"].startswith("\\begin{alignat*}{1}\n")
+    assert shown["text/markdown"].count("$$") % 2 == 0
+    assert "**in one line**" in shown["text/markdown"]
+    assert repr(told) == "<Derivation '∂L/∂w = -0.1058'>"
+
+
+def test_formulas_only():
+    t = neuron()
+    told = explain(t["L"], wrt=t["w"], names=t, numbers=False)
+    assert told.check is None
+    assert not re.search(r"0\.\d", told.text)
+    assert told.text.startswith("∂L/∂w\n")
+    assert equations(told.text)[0] == "u = w·x"
+
+
+@pytest.mark.parametrize("name", ["a\nb", 'say "x"', "<b>&", "中文", "x" * 200, "a\x00b", "$$", "| *x* |"])
+def test_any_name_is_shown(name):
+    x = ag.Tensor([1.0, 2.0], requires_grad=True, name=name)
+    told = explain(ag.sum(x * x), wrt=x)
+    first = told.text.splitlines()[0]
+    assert first.startswith("∂L/∂")
+    assert all(c.isprintable() or c == "\n" or unicodedata.combining(c) for c in told.text)
+    assert max(map(len, told.text.splitlines())) < 2 * LINE
+    assert name in told.text or len(name) > 28 or not name.isprintable()
+
+
+def test_a_parameter_says_its_path():
+    import nn
+
+    model = nn.MLP([2, 3, 2])
+    loss = ag.cross_entropy(model(ag.Tensor(np.ones((4, 2)))), np.array([0, 1, 1, 0]))
+    weight = next(iter(model.parameters()))
+    told = explain(loss, wrt=weight)
+    assert told.text.startswith("∂L/∂W1 (3, 2), W1 is layers.0.weight\n")
+    assert "z̄2 = 0.25·(softmax(z2) - one_hot(y))" in told.text
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def test_refusals_say_what_to_do():
+    t = neuron()
+    with pytest.raises(
+        GradientError, match=r"Tensor 'x' .* does not require grad, so nothing was recorded to derive by it"
+    ):
+        explain(t["L"], wrt=t["x"])
+    other = ag.Tensor(1.0, requires_grad=True, name="other")
+    with pytest.raises(
+        GradientError, match=r"y does not depend on Tensor 'other' .*: give a Tensor that y was computed"
+    ):
+        explain(t["L"], wrt=other)
+    with pytest.raises(GradientError, match="y does not depend on Tensor"):
+        explain(t["a"], wrt=t["L"])
+    with pytest.raises(ValueError, match="there is nothing to derive: no operation was recorded"):
+        explain(other, wrt=other)
+    y = ag.Tensor([1.0, 2.0], requires_grad=True) * other
+    with pytest.raises(ValueError, match=r"y has shape \(2,\) and is no scalar: reduce it"):
+        explain(y, wrt=other)
+    with pytest.raises(TypeError, match=r"explain takes Tensors for y and wrt, and was given 'w' \(str\)"):
+        explain(y, wrt="w")
+    indices = ag.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
+    with pytest.raises(ValueError, match=r"gradients= was given shapes \(3,\) for outputs of shapes \(2,\)"):
+        explain(y, wrt=other, gradient=indices.detach())
+
+
+def column(n, *shape):
+    return ag.Tensor(np.linspace(0.3, 1.0, int(np.prod(shape))).reshape(shape), requires_grad=True, name=n)
+
+
+A, B, C, a, b, c = (column(n, *s) for n, s in zip("ABCabc", [(4, 2), (4, 2), (2, 2), (), (2,), ()], strict=True))
+W, X = column("W", 3, 3), ag.Tensor(np.ones((2, 3)), name="X")
+Z = X @ W
+
+
+@pytest.mark.parametrize(
+    ("y", "wrt", "formula"),
+    [
+        # A vector that multiplies rows says so, whatever was done in silence on the way.
+        (nn.functional.mse_loss(ag.sum(A * B, axis=1), np.zeros(4)), A, "0.5·(t2 - y)[:, None] × B"),
+        (nn.functional.mse_loss(ag.reshape(A * B, (8,)), np.zeros(8)), A, "0.25·(t2 - y as (4, 2)) × B"),
+        (ag.sum(-(ag.sum(A * B, axis=1) * column("v", 4))), A, "-v[:, None] × B"),
+        (ag.mean((ag.vecdot(A, B) - 1.0) ** 2), A, "0.5·t2[:, None] × B"),
+        (ag.sum(ag.exp(ag.sum(C * C, axis=1))), C, "t3[:, None] × C + t3[:, None] × C"),
+        (ag.sum(ag.exp(ag.sum(C * C, axis=0))), C, "t3 × C + t3 × C"),
+        # Whatever has `if` in it stands in brackets among others.
+        (ag.relu(c) + c * a, c, "(1 if a1 > 0 else 0) + a"),
+        (ag.sum(Z + ag.relu(Z)), W, "Xᵀ·((1 if a1 > 0 else 0) + 1)"),
+        (ag.remainder(ag.Tensor(0.7, name="d"), c), c, "-(d // c)"),
+        # Equal entries that are summed are counted.
+        (ag.exp(ag.mean(column("D", 2, 3) + c)), c, "6·L / 6"),
+        (ag.sum(ag.exp(ag.mean(A + b, axis=0))), b, "4·t3 / 4"),
+        (ag.sum(A + c), c, "8"),
+        (ag.sum(ag.log_softmax(A, axis=0)), A, "1 - 4·exp(t1)"),
+        (ag.sum(ag.linear(np.ones((4, 3)), W)), W, "ones(3, 4)·x"),
+        (ag.mean(ag.linear(np.ones((4, 3)), W)), W, "0.08333·ones(3, 4)·x"),
+        (ag.sum(ag.tile(b, 2)) ** 2, b, "4·t2"),
+    ],
+)
+def test_formulas_are_worth_what_they_say(y, wrt, formula):
+    derivation = explain(y, wrt=wrt)
+    assert derivation.one_line.text == formula
+    assert derivation.check.confirmed
+
+
+def test_vectors_have_a_product_and_matrices_a_vecdot():
+    assert "t1 = vecdot(A, B)" in explain(ag.sum(ag.vecdot(A, B)), wrt=A).text
+    assert "L = b·b" in explain(ag.vecdot(b, b), wrt=b).text
+
+
+def test_a_single_label_is_explained():
+    layer = nn.Linear(3, 4, seed=0, dtype="float64")
+    y = nn.functional.cross_entropy(layer(ag.Tensor([1.0, 2.0, 3.0])), 2)
+    assert explain(y, wrt=layer.weight).check.confirmed
+    assert draw_graph(y, view="ops", gradients=True)
+    assert step_through(y)
+
+
+def test_long_names_stay_two_when_they_are_cut():
+    first, second = (column(f"encoder.layers.{i}.attention.self.query.weight", 2, 2) for i in (0, 1))
+    text = explain(ag.sum(first @ second), wrt=first).text
+    names = re.search(r"z1 = (\S+)·(\S+)", text)
+    assert names[1] != names[2]
+
+
+def test_nothing_to_check_is_no_error():
+    empty = column("w", 0)
+    assert "nothing to check: there are no entries" in explain(ag.sum(empty * 2.0), wrt=empty).text
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(strategies.programs(max_outputs=1))
+def test_random_programs_are_explained(program):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        leaves = {
+            name: ag.Tensor(x, requires_grad=np.asarray(x).dtype.kind in "fc", name=name)
+            for name, x in program.inputs.items()
+        }
+        (y,) = program(*leaves.values())
+        if y.node is None or y.dtype.kind not in "f":
+            return
+        seed = np.ones(y.shape)
+        leaf = next(place for place in ag.Graph(y).nodes if place.op is None and place.requires_grad)
+        assert explain(y, wrt=leaf, gradient=seed).text
+        assert draw_graph(y, gradients=seed).source

@@ -1,0 +1,412 @@
+"""The reader of expressions: what it computes, what it refuses and where, and that nothing is ever run or built up."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from viz.formula.expression import ENTRIES, OPERATIONS, Expression, ExpressionError, read_value
+
+T = ag.Tensor
+
+
+def parameter(value):
+    return T(value, requires_grad=True, dtype="float64")
+
+
+def compute(text, **values):
+    return Expression(text).compute({name: parameter(value) for name, value in values.items()})[0]
+
+
+def refused(text, **values):
+    """The sentence, and the part of the text that the carets stand under."""
+    with pytest.raises(ExpressionError) as caught:
+        Expression(text).compute({name: parameter(value) for name, value in values.items()})
+    error = caught.value
+    carets = error.marked.split("\n")[1]
+    assert set(carets.strip()) == {"^"}
+    return error.message, error.text.split("\n")[error.span.line][error.span.start : error.span.stop]
+
+
+def operations(y):
+    return [node.op.name for node in ag.Graph(y).nodes if node.op is not None]
+
+
+# ---------------------------------------------------------------- what is computed
+
+
+def test_neuron_has_the_lectures_numbers():
+    y = compute("L = (sigmoid(w*x + b) - y)**2", w=2.0, x=1.0, b=-1.0, y=1.0)
+    assert y.name == "L"
+    assert operations(y) == ["multiply", "add", "sigmoid", "subtract", "power"]
+    assert y.item() == pytest.approx((1 / (1 + math.exp(-1)) - 1) ** 2)
+
+
+W, X = [[1.0, 2.0], [3.0, 4.0]], [0.5, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("-a + +b", 1.0),
+        ("a*b - a/b", 6 - 2 / 3),
+        ("b // a + b % a", 2.0),
+        ("a**b**2 / a", 2.0**8),
+        ("-a**2", -4.0),
+        ("(a + b) * 2", 10.0),
+        ("sum(W @ x)", -1.5 - 2.5),
+        ("sum(W.T @ x * [1, 10])", -2.5 - 30),
+        ("W[1, 0]", 3.0),
+        ("sum(W[:, 1])", 6.0),
+        ("sum(W[-1][::2])", 3.0),
+        ("sum(max(W, axis=1))", 6.0),
+        ("sum(mean(W, axis=[0, 1], keepdims=True))", 2.5),
+        ("sum(reshape(W, shape=(4,)) * [1, 0, 0, -1])", -3.0),
+        ("sum(concat(x, x, axis=0))", -1.0),
+        ("sum(stack(x, x) * [[1, 0], [0, 1]])", -0.5),
+        ("sum(take(x, [0, 0], axis=0))", 1.0),
+        ("sum(linear(x, weight=W, bias=[1, 1]))", -2.0),
+        ("sum(linear(x, W))", -4.0),
+        ("sum(where(greater(W, 1.5), W, 0 - W))", 8.0),
+        ("squared_error(x, [0, 0], reduction='sum')", 1.25),
+        ("a * cos(pi) + a*pi", -2 + 2 * math.pi),
+        ("u = a*b\nv = (u +\n  b)\n\nu*v  # the result", 54.0),
+        ("a*power(10, 30)/[1, 1e30][1] + sum(a*[1, 2]**-1)", 2 + 3.0),
+        ("sum(a*[10, 1]**30)/[1e30][0]", 2.0),
+        ("a*1_000 + a*1e2 + a*0x10", 2232.0),
+    ],
+)
+def test_value(text, expected):
+    names = {"a": 2.0, "b": 3.0, "W": W, "x": X}
+    used = {name: value for name, value in names.items() if name in Expression(text).names}
+    assert compute(text, **used).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_numbers_stay_python_numbers_and_are_folded():
+    y = compute("L = 2**3/4*w + sqrt(4)*w", w=1.0)
+    constants = [given for node in ag.Graph(y).nodes for given in node.inputs if not hasattr(given, "requires_grad")]
+    assert constants == [2.0, 2.0]
+    assert all(type(x) is float for x in constants)
+    (node,) = [node for node in ag.Graph(compute("w**(1 + 1)", w=1.0)).nodes if node.op]
+    assert type(node.inputs[1]) is int
+
+
+def test_intermediates_have_their_names_and_names_stay_with_what_had_them_first():
+    y, known = Expression("u = w*x; v = w; L = u**2 + v").compute({"w": parameter(2.0), "x": parameter(3.0)})
+    assert [node.name for node in ag.Graph(y).nodes if node.op] == ["u", None, "L"]
+    assert known["u"].name == "u"
+    assert known["v"] is known["w"]
+    assert known["w"].name is None  # given without one, and not renamed
+    assert y.name == "L"
+
+
+def test_what_takes_no_gradient_is_called_as_it_is_written():
+    w, y = parameter(2.0), T(3.0, name="y")
+    result, _ = Expression("w*exp(y) + w*(y + 1) + w*sum(y + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1)").compute(
+        {"w": w, "y": y}
+    )
+    leaves = {node.name for node in ag.Graph(result).nodes if node.op is None and node is not w}
+    assert leaves == {"exp(y)", "(y + 1)", None}
+
+
+def test_names_targets_and_what_no_gradient_reaches():
+    read = Expression("z = take(W, i, axis=0) @ x; L = sum((z - y)**2) + t - 2*t")
+    assert read.names == ("W", "i", "x", "y", "t")
+    assert read.targets == {"y"}
+    assert read.fixed == read.whole == {"i"}
+    assert Expression("cross_entropy(z, labels)").whole == {"labels"}
+    assert Expression("cross_entropy(z, labels)").targets == {"labels"}
+    assert Expression("x*y + pi").targets == set()
+
+
+@pytest.mark.parametrize("name", ["θ", "权重", "x̄", "w_1", "__class__", "µ", "exp", "Ωmega"])
+def test_any_name_of_the_grammar_is_a_name(name):
+    read = Expression(f"L = {name}*{name}")
+    assert read.compute({read.names[0]: parameter(3.0)})[0].item() == 9.0
+
+
+NUMBER = st.floats(-4, 4, allow_nan=False).map(lambda x: round(x, 3))
+
+
+def trees():
+    leaves = st.one_of(NUMBER.map(repr), st.sampled_from(["w", "x"]))
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["+", "-", "*", "@", "**", "/", "//", "%"]), inner).map(
+                lambda t: f"({t[0]} {t[1]} {t[2]})"
+            ),
+            st.tuples(st.sampled_from(["-", "+", "sin", "tanh", "exp"]), inner).map(lambda t: f"{t[0]}({t[1]})"),
+        ),
+        max_leaves=12,
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=trees(), w=NUMBER, x=NUMBER)
+def test_computes_what_python_would(text, w, x):
+    values = {"w": parameter(w), "x": parameter(x)}
+    try:
+        result = Expression(text).compute({k: v for k, v in values.items() if k in text})[0]
+    except ExpressionError:
+        return
+    with np.errstate(all="ignore"):
+        expected = eval(text, {"sin": ag.sin, "tanh": ag.tanh, "exp": ag.exp, **values})  # the test's own text
+    np.testing.assert_allclose(result.data, expected.data, rtol=1e-12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("wx0123456789.+-*/@()[]{},:;='\"\n\\\t λ^~!&|<>#_", max_size=30))
+def test_any_text_is_computed_or_refused_with_its_place(text):
+    error = None
+    try:
+        Expression(text).compute({"w": parameter(2.0), "x": parameter(3.0)})
+    except ExpressionError as caught:
+        error = caught
+    if error is not None:
+        assert error.message
+        assert "\n" not in error.message
+        assert not error.text or error.marked.split("\n")[1].strip("^ ") == ""
+
+
+# ---------------------------------------------------------------- what is refused, and where
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "marked"),
+    [
+        ("L = (sigmod(w) - 1)**2", "there is no operation sigmod: did you mean sigmoid?", "sigmod"),
+        ("u = w\nL = q(u)", "there is no operation q: `python -m viz --help` lists all", "q"),
+        ("L = w*W + c", "W and c have no values; did you mean w?", "W"),
+        ("L = w*θθ + exp(θθ)", "θθ has no value: add one, as in θθ=0.5", "θθ"),
+        ("L = sum(w, axes=1)", "sum(x, axis=None, keepdims=False) has no parameter axes", "axes=1"),
+        ("L = sum(w, axis=w)", "a parameter is given as a literal, as in axis=1", "w"),
+        ("L = sum(w, axis=3)", "axis 3 is out of bounds", "sum(w, axis=3)"),
+        ("L = sum()", "sum(x, axis=None, keepdims=False) was not given x", "sum()"),
+        ("L = linear(w, bias=w)", "linear(x, weight, [bias]) was not given weight", "linear(w, bias=w)"),
+        ("L = exp(x=w, x=w)", "x is given twice", "x=w"),
+        ("L = sum(w, axis=0, axis=0)", "axis is given twice", "axis=0"),
+        ("L = exp(w, w)", "exp(x) was given 2 arguments", "w"),
+        ("L = reshape(w)", "reshape(x, shape=, copy=None) needs shape=, a literal", "reshape(w)"),
+        ("L = mean(squared_error(w, 1, reduction='x'))", "the words that a parameter may have are", "'x'"),
+        ("L = concat(*w)", "a starred argument has no place in an expression", "*w"),
+        ("L = sum(**w)", "a starred argument has no place in an expression", "**w"),
+        ("L = w[w]", "an index is made of whole numbers", "w"),
+        ("L = w[0.5]", "an index is made of whole numbers", "0.5"),
+        ("L = 1 + w[7]", "index 7 is out of bounds", "w[7]"),
+        ("L = 1 + w @ [[1, 2], [3, 4], [5, 6]]", "matmul can't take", "w @ [[1, 2], [3, 4], [5, 6]]"),
+        ("L = [[1, 2], [3]] @ w", "this entry has shape (1,) and the first one (2,)", "[3]"),
+        ("L = [w, 2]", "the entries of a vector are numbers: stack(u, v) makes one of names", "w"),
+        ("L = [] + w", "this has no entries", "[]"),
+        ("L = w^2", "a power is written **", "w^2"),
+        ("L = 'w' + w", "text stands where a number is expected", "'w'"),
+        ("L = 2j*w", "an imaginary number stands where a number is expected", "2j"),
+        ("L = w + True", "True stands where a number is expected", "True"),
+        ("L = w + ...", "Ellipsis stands where a number is expected", "..."),
+        ("L = w/(1 - 1) + 1/0", "this divides by zero", "1/0"),
+        ("L = (-8)**0.5*w", "this is no real number", "(-8)**0.5"),
+        ("L = (w*2", "this can't be read: '(' was never closed", "("),
+        ("L = 权*2w", "a product is written with *, as in 2*w", "2"),
+        ("L = ln(w)", "there is no operation ln: did you mean log?", "ln"),
+        ("L = w**2)", "this can't be read: unmatched ')'", ")"),
+        ("w*2; L = w", "only the last expression may do without a name: write u = … here", "w*2"),
+        ("u = w*2; L = w**2", "u is computed and never used", "u"),
+        ("u = w*2; u = u*3", "u has been computed already: take another name", "u"),
+        ("v = u*w; u = v*2; L = u", "u is used before it is computed", "u"),
+        ("u = u*w; L = u", "u is used before it is computed", "u"),
+        ("u = v = w*2", "one name stands on the left of =", "v"),
+        ("u, v = w*2", "one name stands on the left of =", "u, v"),
+        ("L = w", "nothing here can be differentiated", "w"),
+        ("L = 3*4", "nothing here can be differentiated", "3*4"),
+        ("L = argmax(w)", "nothing here can be differentiated", "argmax(w)"),
+        ("L = scatter_add(w, index=0, shape=2)", "there is no operation scatter_add", "scatter_add"),
+        ("L = astype(w, dtype='O')", "there is no operation astype", "astype"),
+    ],
+)
+def test_sentence_and_place(text, said, marked):
+    message, there = refused(text, w=[1.0, 2.0])
+    assert message.startswith(said) or said in message
+    assert there == marked
+
+
+def test_place_in_a_later_line_and_after_wide_characters():
+    with pytest.raises(ExpressionError) as caught:
+        Expression("  权重 = w*2\n   L = 权重 * sigmod(权重)\n")
+    assert caught.value.marked == "    L = 权重 * sigmod(权重)\n" + " " * 15 + "^^^^^^"
+
+
+def test_long_lines_are_cut_around_the_place():
+    with pytest.raises(ExpressionError) as caught:
+        Expression("+".join(["w"] * 100) + "+ oops(w) +" + "+".join(["w"] * 100))
+    line, carets = caught.value.marked.split("\n")
+    assert len(line) <= 110
+    assert line[carets.index("^") : carets.index("^") + 4] == "oops"
+    assert line.strip().startswith("…")
+    assert line.endswith("…")
+
+
+def test_nothing_unprintable_is_said_back():
+    with pytest.raises(ExpressionError) as caught:
+        Expression("L = '\x1b[31m' + w")
+    assert "\x1b" not in str(caught.value)
+    assert "\ufffd[31m" in str(caught.value)
+
+
+INJECTIONS = [
+    "__import__('os').system('true')",
+    "__import__('os')",
+    "eval('1')",
+    "exec('x = 1')",
+    "open('/etc/passwd')",
+    "w.__class__.__mro__",
+    "w.data",
+    "w.sum()",
+    "(lambda: w)()",
+    "lambda: w",
+    "[w for w in (1, 2)]",
+    "{w for w in (1, 2)}",
+    "(w for w in (1, 2))",
+    "{'a': w}",
+    "{w}",
+    "f'{w}'",
+    "(u := w)*2",
+    "w if w else w",
+    "w and w",
+    "not w",
+    "w < 2",
+    "~w",
+    "w | w",
+    "w << 2",
+    "await w",
+    "(yield w)",
+    "w[__import__('os')]",
+    "w[0](w)",
+    "sum(w, axis=__import__('os'))",
+    "sum(w, axis=[w for w in (1,)])",
+    "exp(w)(w)",
+    "sigmoid.apply(w)",
+    "import os",
+    "from os import system",
+    "def f(): pass",
+    "class A: pass",
+    "for i in w: w",
+    "while w: w",
+    "del w",
+    "w += 1",
+    "w: int = 1",
+    "w.T = 2",
+    "w[0] = 2",
+    "assert w",
+    "raise w",
+    "return w",
+    "global w",
+    "with w: w",
+    "try:\n w\nexcept: w",
+    "match w:\n case _: w",
+    "b'w' + w",
+    "print(w)",
+    "tile(w, repetitions=lambda: 3)",
+    "exp(x=w, x=w)",
+    "w\x00",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_what_is_not_of_the_language_is_refused_and_nothing_is_run(text, monkeypatch):
+    for name in ("eval", "exec", "__import__", "open"):
+        kept = getattr(builtins, name)
+
+        def guarded(*args, kept=kept, **kwargs):
+            assert not (args and isinstance(args[0], str) and args[0] in ("os", "1", "x = 1", "/etc/passwd"))
+            return kept(*args, **kwargs)
+
+        monkeypatch.setattr(builtins, name, guarded)
+    with pytest.raises(ExpressionError):
+        Expression(text).compute({"w": parameter([1.0, 2.0])})
+
+
+HUGE = [
+    "9**9**9**9*w",
+    "w*2**99999999999",
+    "w*1e999",
+    "w*" + "9" * 3000,
+    "w*0x" + "f" * 3000,
+    "w*" + "9**" * 1000 + "9",
+    "-" * 3000 + "w",
+    "(" * 1900 + "w" + ")" * 1900,
+    "[" * 190 + "1" + "]" * 190 + "*w",
+    "w" + "+w" * 1000,
+    "exp(" * 150 + "w" + ")" * 150 + "+w" * 300,
+    "w" + ".T" * 300,
+    "w*" * 5000 + "w",
+    "tile(w, repetitions=[100000, 100000])",
+    "tile(w, repetitions=2000000000)",
+    "repeat(w, repeats=2000000000)",
+    "broadcast_to(w, shape=[100000, 100000, 2])",
+    "pad(w, pad_width=1000000000)",
+    "w*one_hot([1], classes=1000000000)",
+    "w @ one_hot([0, 1], classes=1000000000)",
+    "m = tile(w, repetitions=400000); m + m + m",
+    "m = tile(w, repetitions=2000); reshape(m, shape=(4000, 1)) @ reshape(m, shape=(1, 4000))",
+    "m = tile(w, repetitions=2000); reshape(m, shape=(4000, 1)) * reshape(m, shape=(1, 4000))",
+    "m = tile(w, repetitions=2000); where(reshape(m, shape=(4000, 1)), m, 1.0)",
+    "m = reshape(tile(w, repetitions=2000), shape=(4000, 1)); linear(m, m)",
+    "m = tile(w, repetitions=2000); take(reshape(m, shape=(1, 4000)), argsort(m), axis=0)",
+    "m = tile(w, repetitions=2000); binary_cross_entropy_with_logits(reshape(m, shape=(4000, 1)), m)",
+    "m = tile(w, repetitions=2000); n = m[:2]; n + squared_error(reshape(m, shape=(4000, 1)), m)",
+]
+
+
+@pytest.mark.parametrize("text", HUGE, ids=lambda text: text[:40])
+def test_what_would_be_huge_is_refused_at_once(text):
+    start = time.process_time()
+    with pytest.raises(ExpressionError):
+        Expression(text).compute({"w": parameter([1.0, 2.0])})
+    assert time.process_time() - start < 2
+
+
+def test_bound_is_not_in_the_way():
+    y = compute("sum(tile(w, repetitions=1000)) + sum(broadcast_to(w, shape=[3, 2]))", w=[1.0, 2.0])
+    assert y.item() == 3009.0
+    limit = ENTRIES // 5
+    assert compute(f"sum(repeat(w, repeats={limit - 1}))", w=[1.0, 2.0]).item() == 3.0 * (limit - 1)
+    assert compute(f"sum(repeat(w, repeats={[2] * 40}))", w=[1.0] * 40).item() == 80.0
+    many = "m = tile(w, repetitions=2000); sum(take(reshape(m, shape=(2000, 2)), argsort(m[:2000]), axis=0))"
+    assert compute(many, w=[1.0, 2.0]).item() == 6000.0
+
+
+def test_every_operation_but_the_inner_ones_may_be_called():
+    own = {name for name, op in ag.OPS.items() if op.forward.__module__.startswith("autograd.")}
+    assert own - set(OPERATIONS) == {
+        "astype", "contract", "getitem", "last_written", "over", "scatter_add", "scatter_along_axis", "scatter_take",
+        "setitem", "through", "to_device",
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", 2), ("-0.5", -0.5), ("[1, 2]", [1, 2]), (" [[1, 2], [3, -4.5]] ", [[1, 2], [3, -4.5]]), ("1/3", 1 / 3)],
+)
+def test_read_value(text, value):
+    read = read_value(text)
+    assert np.array_equal(read, value)
+    assert np.asarray(read).dtype == np.asarray(value).dtype
+
+
+@pytest.mark.parametrize(
+    "text", ["w", "[1, w]", "exp(1)", "u = 2", "1; 2", "", "'2'", "{1}", "nan", "[[1], 2]", "__import__('os')"]
+)
+def test_no_value(text):
+    with pytest.raises(ExpressionError):
+        read_value(text)

@@ -1,0 +1,183 @@
+"""The picture of a gradient check: verdicts on the cards, the wrong one framed, what came through it muted."""
+
+import re
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import GradcheckError
+from tests.viz.graph.test_picture import edge, edges, node, words
+from viz.drawing import style
+from viz.graph.check import check_graph
+from viz.graph.picture import draw_graph
+
+T = ag.Tensor
+
+
+def parameter(value):
+    return T(value, requires_grad=True)
+
+
+def wrong_sigmoid():
+    @ag.op("σ", text="σ({x})")
+    def my_sigmoid(xp, x):
+        return 0.5 * xp.tanh(0.5 * x) + 0.5
+
+    my_sigmoid.vjp(x=lambda g, out: g * out * (1 + out))
+    return my_sigmoid
+
+
+def checked(sigmoid, **options):
+    w, x, b, y = (parameter(v) for v in (2.0, 1.0, -1.0, 1.0))
+    u = w * x
+    z = u + b
+    a = sigmoid(z)
+    d = a - y
+    L = d**2
+    return check_graph(L, names=locals(), inputs=[x], targets=[y], **options)
+
+
+def test_right_rules_are_ticked_with_their_error():
+    picture = checked(ag.sigmoid)
+    assert picture.title == "Gradient check, op by op: every rule is right"
+    assert picture.report.ok
+    errors = {c.node: c.error or 0.0 for c in picture.report if c.verdict == "ok"}
+    assert len(errors) == 5
+    for key in "uzadL":
+        assert re.search(r"ok (0|\de-1\d)$", words(node(picture, key)))
+        assert "WRONG" not in node(picture, key)
+    assert "?" not in words(picture.source.replace("not trustworthy", ""))
+    assert picture.alt.startswith("Gradient check, op by op: every rule is right. 8 ok, relative errors up to ")
+
+
+def test_the_wrong_card():
+    picture = checked(wrong_sigmoid())
+    assert picture.title == "Gradient check, op by op: σ has a wrong rule"
+    card = node(picture, "a")
+    said = words(card)
+    assert "∂a/∂z = a·(1 + a) = 1.266" in said
+    assert said.endswith("WRONG rule 1.266 numeric 0.1966 rel. error 0.8446")
+    # Framed twice, 4 points outside and 1 inside, square, the badge reversed: none of it depends on hue.
+    outer, inner = re.findall(r"<TABLE BORDER=\"(\d)\"[^>]*COLOR=\"#a3003f\"[^>]*>", card)
+    assert (outer, inner) == ("4", "1")
+    assert "ROUNDED" not in card
+    assert re.search(rf'PORT="o"[^>]*BGCOLOR="{style.LIGHT.bad}"><FONT COLOR="{style.LIGHT.paper}"', card)
+    assert 'class="card act failed" id=n_a' in picture.source
+    assert picture.alt.startswith(f"{picture.title}. a by z: relative error 0.8446, wrong. 7 ok")
+
+
+def test_what_came_through_it_is_muted_and_questioned_and_nothing_else():
+    picture = checked(wrong_sigmoid())
+    for key, number in (("w", "-0.6807"), ("x", "-1.361"), ("b", "-0.6807"), ("u", "-0.6807"), ("z", "-0.6807")):
+        assert f'<FONT COLOR="{style.LIGHT.muted}" POINT-SIZE="11"><I>{number} ?</I>' in node(picture, key)
+    for key in "adyL":
+        assert " ?" not in words(node(picture, key))
+    doubted = {name for name in edges(picture, "b") if f'color="{style.LIGHT.muted}"' in edge(picture, name)[2]}
+    assert doubted == {"b_z_a_0", "b_u_z_0", "b_b_z_1", "b_w_u_0", "b_x_u_1"}
+    assert "-0.5379 × 1.266 = -0.6807 ?" in words(edge(picture, "b_z_a_0")[2])
+    assert "-0.5379 × 1 = -0.5379" in words(edge(picture, "b_a_d_0")[2])
+    assert "style=dashed" in edge(picture, "b_z_a_0")[2]
+    assert "? = passed through the wrong op, not trustworthy" in words(picture.source)
+
+
+def test_only_the_argument_with_the_wrong_rule_is_doubted():
+    @ag.op("*", text="{x} * {y}", level=2)
+    def times(xp, x, y):
+        return x * y
+
+    times.vjp(x=lambda g, y: g * y, y=lambda g, x: 2 * g * x)
+    p, q = parameter(2.0), parameter(3.0)
+    picture = check_graph(times(p, q), names={"p": p, "q": q})
+    assert " ?" not in words(node(picture, "p"))
+    assert "∂L/∂q = 4 ?" in words(node(picture, "q"))
+    assert "WRONG by y rule 4 numeric 2 rel. error 0.5000" in words(node(picture, "L"))
+
+
+def test_a_sum_is_doubted_by_its_wrong_addend():
+    x = parameter(0.5)
+    y = wrong_sigmoid()(x) + ag.sin(x)
+    picture = check_graph(y, names={"x": x})
+    assert re.search(r"∂L/∂x = 1\.\d+ \? \+ 0\.8776 = \d\.\d+ \?$", words(node(picture, "x")))
+
+
+def test_tensors():
+    X, W, b = T([[0.1, 0.2], [0.3, -0.4], [0.5, 0.6]]), parameter([[1.0, 2.0], [3.0, -4.0]]), parameter([0.5, 0.1])
+    z = ag.linear(X, W, b)
+    a = wrong_sigmoid()(z)
+    L = ag.mean(ag.square(a))
+    picture = check_graph(L, names=locals())
+    assert re.search(r"G = .* \? ok (0|\de-1\d)", words(node(picture, "z")))
+    assert "grad ?" in words(node(picture, "W"))
+    assert re.search(
+        r"WRONG by x at \[\d, \d\] rule [\d.]+ numeric [\d.]+ rel. error [\d.]+", words(node(picture, "a"))
+    )
+    assert re.search(rf'<FONT COLOR="{style.LIGHT.bad}"[^>]*><I>to z: G × σ′</I>', node(picture, "a"))
+    assert picture.svg().startswith("<?xml")
+
+
+def test_a_kink_is_neither_ticked_nor_framed():
+    x = parameter([0.0, 1.0])
+    picture = check_graph(ag.sum(ag.relu(x)), names={"x": x})
+    assert picture.title == "Gradient check, op by op: every rule is right but at 1 kink, where none can be told"
+    assert words(node(picture, "a1")).endswith("kink")
+    assert "kink = the slopes on both sides differ" in words(picture.source)
+    assert "failed" not in picture.source
+
+
+def test_a_rule_that_does_not_run():
+    @ag.op("bad")
+    def bad(xp, x):
+        return x * 1.0
+
+    bad.vjp(x=lambda xp, g: xp.reshape(g, shape=(7,)))
+    x = parameter(1.0)
+    x.name = "x"
+    with pytest.raises(GradcheckError, match=r"can't be drawn: of bad\(x\), by x, its rule raised ValueError: cannot"):
+        check_graph(bad(x))
+
+
+def test_outputs_that_are_no_scalars_are_checked_without_gradients():
+    picture = check_graph(ag.sin(parameter([1.0, 2.0])))
+    assert picture.report.ok
+    assert edges(picture, "b") == []
+
+
+def test_a_wrong_operation_is_never_folded_away():
+    model = nn.Sequential(*[layer for _ in range(16) for layer in (nn.Linear(2, 2), nn.Tanh())])
+    op = wrong_sigmoid()
+    x = T([[0.1, 0.2]])
+    for i, layer in enumerate(model):
+        x = layer(x)
+        if i == 15:
+            with ag.scope("mine", "Mine"):
+                x = op(x * 1.0) + 0.0
+    picture = check_graph(ag.sum(x))
+    assert picture.source.count("WRONG") == 1
+    assert re.search(r"\d+ ops?, \d+ parameters not drawn, \d+ rules ok", words(picture.source))
+
+
+def test_a_large_graph_is_the_module_table_with_the_report():
+    x = parameter(0.3)
+    y = wrong_sigmoid()(x)
+    for _ in range(300):
+        y = ag.sin(y)
+    picture = check_graph(y)
+    assert picture.title == "Gradient check, op by op: my_sigmoid(()) has a wrong rule"
+    assert len(picture.report.wrong) == 1
+    with pytest.raises(ValueError, match=r"drawn for one output and was given 2: check them one by one"):
+        check_graph([y, y * 2.0])
+
+
+def test_dark_theme_and_no_effect_on_other_pictures():
+    picture = checked(wrong_sigmoid(), theme="dark")
+    assert style.DARK.bad in picture.source
+    assert style.LIGHT.bad not in picture.source
+    x = parameter(1.0)
+    assert "check" not in draw_graph(wrong_sigmoid()(x), gradients=True).source
+
+
+def test_nothing_recorded():
+    with pytest.raises(ValueError, match="nothing to check: no operation was recorded"):
+        check_graph(T(np.ones(2)))

@@ -1,0 +1,355 @@
+"""Equal blocks in a row: what counts as equal, what the one card says of them, and how deep modules are opened."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from viz.drawing import marks, numbers, style
+from viz.graph.folding import Repeat, folded
+from viz.graph.modules import draw_modules
+from viz.graph.picture import draw_graph
+from viz.recorded.evaluate import evaluate
+from viz.recorded.rows import opened, rows_of, warn
+
+
+class Block(nn.Module):
+    """A layer and its sigmoid."""
+
+    def __init__(self, width, seed=0):
+        super().__init__()
+        self.linear = nn.Linear(width, width, seed=seed)
+        self.activation = nn.Sigmoid()
+
+    def forward(self, x):
+        return self.activation(self.linear(x))
+
+
+class Residual(Block):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def loss(n, block=Block, width=8, last=3):
+    model = nn.Sequential(*(block(width, i) for i in range(n)), nn.Linear(width, last, seed=n))
+    x = np.random.default_rng(0).normal(size=(20, width)).astype(np.float32)
+    return model, ag.cross_entropy(model(ag.asarray(x)), np.arange(20) % last)
+
+
+def units(y, depth=None):
+    seen = evaluate(y)
+    rows, links = rows_of(seen.graph, depth=depth)
+    warn(rows, seen)
+    return folded(rows, links, seen.graph.outputs), seen
+
+
+def said(y, depth=None):
+    """Each unit as its title, a folded one with its count."""
+    found, _ = units(y, depth)
+    return [f"{len(u.blocks)} × {u.title}" if isinstance(u, Repeat) else u.title for u in found]
+
+
+def the_repeat(y):
+    found, seen = units(y)
+    (repeat,) = (unit for unit in found if isinstance(unit, Repeat))
+    return repeat, seen
+
+
+def words(picture):
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
+
+
+class TestWhatIsEqual:
+    def test_three_blocks_are_folded_and_two_are_not(self):
+        assert said(loss(3)[1]) == ["x", "3 × Block", "Linear 4", "Cross-entropy"]
+        assert said(loss(2)[1]) == ["x", "Linear 1", "Sigmoid 1", "Linear 2", "Sigmoid 2", "Linear 3", "Cross-entropy"]
+
+    def test_layers_of_one_module_are_folded_from_their_parameter_on(self):
+        model = nn.MLP([5, *[8] * 5, 3], seed=0)
+        y = ag.sum(model(ag.asarray(np.ones((4, 5), dtype=np.float32))))
+        assert said(y) == ["x", "Linear 1", "Sigmoid 1", "4 × Linear, Sigmoid", "Linear 6", "Sum"]
+        repeat, _ = the_repeat(y)
+        assert repeat.parts == ["Linear 8 → 8", "Sigmoid"]
+
+    def test_another_width_ends_the_run(self):
+        h = ag.asarray(np.ones((4, 8)))
+        for out, into in [(8, 8)] * 3 + [(7, 8)] + [(7, 7)] * 3:
+            h = ag.tanh(ag.linear(h, ag.Tensor(np.ones((out, into)) / 9, requires_grad=True)))
+        assert said(ag.sum(h)) == ["x", "3 × Linear, Tanh", "Linear 4", "Tanh 4", "3 × Linear, Tanh", "Sum"]
+
+    def test_another_operation_ends_the_run(self):
+        h = ag.Tensor(np.ones((2, 3)), requires_grad=True)
+        for f in (ag.sin, ag.sin, ag.sin, ag.cos, ag.sin):
+            h = f(h)
+        # The first reads a parameter, so it is not like the others.
+        assert said(ag.sum(ag.exp(h))) == ["Sin 1", "Sin 2", "Sin 3", "Cos", "Sin 4", "Exp", "Sum"]
+
+    def test_blocks_joined_in_another_way_are_not_equal(self):
+        w = [ag.Tensor(np.eye(3), requires_grad=True) for _ in range(4)]
+        chain = fan = ag.asarray(np.ones((2, 3)))
+        for each in w:
+            chain = ag.linear(chain, each)
+        assert "4 × Linear" in said(ag.sum(chain))
+        first = ag.linear(fan, w[0])
+        second = ag.linear(first, w[1])
+        third = ag.linear(first, w[2])  # not of the one before
+        assert not any("×" in title for title in said(ag.sum(second * third)))
+
+    def test_a_skip_connection_inside_of_each_block(self):
+        assert said(loss(5, Residual)[1]) == ["x", "5 × Residual", "Linear 6", "Cross-entropy"]
+
+    def test_what_all_blocks_read_stays_outside(self):
+        mask = ag.Tensor(np.ones((2, 3)), name="mask")
+        h = ag.tanh(ag.Tensor(np.ones((2, 3)), requires_grad=True))
+        for _ in range(4):
+            h = ag.tanh(h * mask)
+        assert said(ag.sum(h)) == ["Tanh 1", "mask", "4 × Multiply, Tanh", "Sum"]
+
+    def test_the_output_is_never_folded(self):
+        h = ag.Tensor(np.ones((2, 3)), requires_grad=True)
+        for _ in range(6):
+            h = ag.tanh(h)
+        assert said(h) == ["Tanh 1", "4 × Tanh", "Tanh 6"]
+
+    def test_larger_blocks_are_preferred_to_the_repeats_within(self):
+        h = ag.asarray(np.ones((2, 3)))
+        for _ in range(3):
+            h = ag.linear(h, ag.Tensor(np.eye(3), requires_grad=True))
+            h = ag.tanh(ag.tanh(ag.tanh(h)))
+        assert said(ag.sum(h)) == ["x", "3 × Linear, ...", "Sum"]
+
+    def test_every_row_is_drawn_or_folded_once(self):
+        found, seen = units(loss(7, Residual)[1])
+        rows, _ = rows_of(seen.graph)
+        kept = [row.key for unit in found for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
+        assert kept == [row.key for row in rows]
+
+
+class TestWhatItSays:
+    def test_sizes_are_the_engines_gradients(self):
+        model, y = loss(4)
+        repeat, seen = the_repeat(y)
+        y.backward()
+        expected = [np.sqrt(np.mean(np.square(model[i].linear.weight.grad.numpy()))) for i in range(4)]
+        assert repeat.sizes(seen) == pytest.approx(expected, rel=1e-4)
+
+    def test_the_output_stands_for_blocks_without_weights(self):
+        h = ag.tanh(ag.Tensor(np.full((2, 3), 0.5), requires_grad=True))
+        for _ in range(3):
+            h = ag.sin(h)
+        repeat, seen = the_repeat(ag.sum(h))
+        assert repeat.sizes(seen)[-1] == 1.0
+
+    def test_without_gradients_there_are_none(self):
+        seen = evaluate(loss(4)[1], gradients=False)
+        (repeat,) = (u for u in folded(*rows_of(seen.graph), seen.graph.outputs) if isinstance(u, Repeat))
+        assert repeat.sizes(seen) is None
+
+    def test_vanishing_with_both_ends_and_the_rate(self):
+        repeat, seen = the_repeat(loss(6)[1])
+        sizes = repeat.sizes(seen)
+        (caution,) = (c for c in repeat.warnings(sizes) if c.word == "VANISHING")
+        hit = sum(any(c.word == "VANISHING" for row in block for c in row.warnings) for block in repeat.blocks)
+        assert hit > 0
+        assert caution.lines[0] == f"in {hit} of 6 blocks,"
+        assert 1 / float(caution.lines[1].removeprefix("down to 1/")) == pytest.approx(caution.number, rel=0.01)
+        assert caution.lines[2] == f"block 1 gets {numbers.rms(sizes[0])}"
+        assert caution.lines[3] == f"block 6 gets {numbers.rms(sizes[-1])}"
+        rate = float(re.search(r"about (\S+) per block", caution.lines[4])[1])
+        assert sizes[-1] * rate**5 == pytest.approx(sizes[0], rel=0.3)
+
+    def test_other_warnings_with_the_worst_block(self):
+        model, y = loss(4)
+        for i, bias in ((1, 5.0), (2, 50.0)):
+            model[i].linear.bias.data[: 5 if i == 1 else 8] = bias
+        repeat, seen = the_repeat(y)
+        (caution,) = (c for c in repeat.warnings(repeat.sizes(seen)) if c.word == "SATURATED")
+        assert caution.lines == ("in 2 of 4 blocks", "block 3:", "100% of a3 within", "0.02 of 0 or 1")
+        assert caution.number == 1.0
+
+    def test_not_finite_is_never_hidden(self):
+        model, y = loss(4)
+        model[2].linear.weight.data[0, 0] = np.nan
+        picture = draw_modules(y)
+        assert "▲ NOT FINITE in 4 of 4 blocks" in words(picture)
+        (card,) = (line for line in picture.source.splitlines() if 'class="module folded failed"' in line)
+        assert style.LIGHT.bad in card
+
+
+class TestTheCard:
+    def test_it_says_the_count_and_what_it_hides(self):
+        text = words(draw_modules(loss(12)[1]))
+        for expected in (
+            "12 × Block",
+            "Linear 8 → 8, Sigmoid",
+            "864 parameters in 24 tensors",
+            "24 ops not drawn",
+            "rms ∂L/∂W of block 1 to 12",
+            "staircase = one column per equal block",
+        ):
+            assert expected in text
+
+    def test_a_triple_border(self):
+        picture = draw_modules(loss(4)[1])
+        (card,) = (line for line in picture.source.splitlines() if 'class="module folded"' in line)
+        frames = re.findall(rf'<TABLE BORDER="([\d.]+)"[^>]* COLOR="{style.LIGHT.knob}"', card)
+        assert frames[:3] == ["1", "1", "2.4"]
+
+    def test_edges_go_to_it_and_away(self):
+        picture = draw_modules(loss(4)[1])
+        for edge in ("f_x_repeat_1", "f_repeat_1_Linear_5", "b_repeat_1_Linear_5"):
+            assert f"id={edge}" in picture.source
+        assert "b_x_repeat_1" not in picture.source  # the input needs none
+        assert 'id="a_repeat_1_grad"' in picture.svg()
+
+    def test_without_gradients_it_says_so(self):
+        picture = draw_modules(loss(4)[1], gradients=False)
+        assert "not computed" in words(picture)
+        assert "of block 1 to" not in words(picture)
+
+    def test_it_can_be_left_unfolded(self):
+        assert "4 ×" in words(draw_modules(loss(4)[1]))
+        assert "4 ×" not in words(draw_modules(loss(4)[1], fold=False))
+
+    def test_it_fits_the_page(self):
+        width = re.search(r'<svg width="(\d+)pt"', draw_modules(loss(90)[1]).svg())[1]
+        assert float(width) <= style.WIDTH
+
+    def test_names_cannot_break_it(self):
+        h = ag.asarray(np.ones((2, 3)))
+        for i in range(3):
+            with ag.scope(f"b{i}", '<b>&"'):
+                h = ag.linear(h, ag.Tensor(np.eye(3), requires_grad=True))
+        picture = draw_modules(ag.sum(h))
+        assert "&lt;b&gt;&amp;" in picture.source
+        picture.svg()
+
+
+class TestStaircase:
+    @staticmethod
+    def cells(sizes):
+        """Of each column, how many cells are filled, and all cells."""
+        drawn = marks.staircase(sizes, style.LIGHT)
+        lines = [re.findall(r'BGCOLOR="(#\w+)"', line) for line in drawn.split("</TR>")]
+        columns = list(zip(*(line for line in lines if line), strict=True))
+        return [sum(c != style.LIGHT.paper for c in column) for column in columns], len(columns[0])
+
+    def test_one_cell_per_decade(self):
+        filled, of = self.cells([1e-5, 1e-4, 1e-4, 1e-2])
+        assert filled == [2, 3, 3, 5]
+        assert of == 6
+
+    def test_zero_is_empty_and_nan_full_in_the_colour_of_failure(self):
+        filled, of = self.cells([0.0, 1e-3, float("nan")])
+        assert filled == [0, 2, of]
+        assert style.LIGHT.bad in marks.staircase([1.0, float("nan")], style.LIGHT)
+
+    def test_many_share_columns_by_their_smallest(self):
+        filled, _ = self.cells([1.0, 1e-3] * 40)
+        assert len(filled) == 40
+        assert set(filled) == {2}
+
+    def test_many_decades_stay_low(self):
+        _, of = self.cells([1e-150, 1.0])
+        assert of <= marks.DECADES
+
+
+class TestDepth:
+    def test_the_direct_parts_of_a_model_are_one_row_each(self):
+        assert said(loss(2)[1], depth=1) == ["x", "Block 1", "Block 2", "Linear", "Cross-entropy"]
+        assert said(loss(2)[1], depth=0) == ["x", "Sequential", "Cross-entropy"]
+        assert said(loss(2)[1], depth=2) == said(loss(2)[1])
+
+    def test_a_row_has_all_that_is_in_it(self):
+        model, y = loss(2)
+        rows, _ = rows_of(ag.Graph(y), depth=0)
+        assert {id(p.tensor) for p in rows[1].parameters} == {id(p) for p in model.parameters()}
+        assert [p.name for p in rows[1].parameters] == ["W1", "b1", "W2", "b2", "W3", "b3"]
+        assert len(rows[1].nodes) == 5
+
+    def test_without_a_model_around_paths_count_from_one(self):
+        with ag.scope("a", "A"), ag.scope("a.b", "B"):
+            y = ag.sin(ag.Tensor([1.0, 2.0], requires_grad=True))
+        assert said(ag.sum(y), depth=1) == ["A", "Sum"]
+        assert opened(y.node.scope, 0) == ()
+
+    def test_in_the_picture(self):
+        text = words(draw_modules(loss(4)[1], depth=1))
+        assert "4 × Block" in text
+        assert "8 ops not drawn" in text
+        assert "8-8-8-8-8-3 network" in text  # named after its layers, opened or not
+
+    def test_below_zero_is_refused(self):
+        with pytest.raises(ValueError, match="depth=-1 opens no module: give 0 for the model as one row"):
+            draw_modules(loss(2)[1], depth=-1)
+
+
+class TestDepthOfCards:
+    @staticmethod
+    def drawn(depth):
+        picture = draw_graph(loss(2, width=3)[1], view="ops", gradients=True, depth=depth)
+        return picture, re.findall(r"id=n_(\w+)", picture.source)
+
+    def test_the_direct_parts_of_a_model_are_one_card_each(self):
+        picture, ids = self.drawn(1)
+        assert ids == ["_0", "_1", "_2", "L", "y", "x"]
+        text = words(picture)
+        assert "Block 0 a1 2 ops, 12 parameters not drawn" in text
+        assert "Linear 2 z3 1 op, 12 parameters not drawn" in text
+        assert "id=b_a1_z2_0" in picture.source
+
+    def test_the_model_is_one_card(self):
+        picture, ids = self.drawn(0)
+        assert ids == ["Sequential", "L", "y", "x"]
+        assert "Sequential z3 5 ops, 36 parameters not drawn" in words(picture)
+        picture.svg()
+
+    def test_none_opens_all_of_them(self):
+        assert {"z1", "a1", "z2", "a2", "z3", "W1"} <= set(self.drawn(None)[1])
+
+    def test_the_module_table_is_opened_as_deep(self):
+        y = loss(4)[1]
+        assert words(draw_graph(y, view="modules", gradients=True, depth=1)) == words(draw_modules(y, depth=1))
+
+    def test_what_failed_is_not_hidden(self):
+        model, y = loss(2, width=3)
+        model[1].linear.weight.data[0, 0] = np.nan
+        assert "z2" in re.findall(r"id=n_(\w+)", draw_graph(y, view="ops", depth=1).source)
+
+    def test_refusals(self):
+        y = loss(2)[1]
+        with pytest.raises(ValueError, match="depth=-2 opens no module"):
+            draw_graph(y, depth=-2)
+        with pytest.raises(ValueError, match=r"backward=True draws .* goes not with depth=1"):
+            draw_graph(y, backward=True, depth=1)
+
+
+def test_warnings_carry_the_number_that_triggered_them():
+    x = np.ones((1, 4))
+    near, far = (ag.sum(ag.linear(x, ag.Tensor(np.ones((3, 4)), requires_grad=True))) for _ in range(2))
+    seen = evaluate(near + far * 0.002)
+    rows, _ = rows_of(seen.graph)
+    warn(rows, seen)
+    (caution,) = (c for row in rows for c in row.warnings)
+    assert (caution.word, caution.number) == ("VANISHING", pytest.approx(0.002))
+
+
+def test_of_a_weight_that_all_blocks_share_each_says_what_it_adds():
+    layer = nn.Linear(3, 3, seed=0)
+    h = ag.Tensor(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), name="x")
+    for _ in range(6):
+        h = ag.tanh(layer(h))
+    y = ag.sum(h * h)
+    repeat, seen = the_repeat(y)
+    assert repeat.shares
+    nodes = [node for block in repeat.blocks for row in block for node in row.nodes if node.op.name == "linear"]
+    expected = [numbers.root_mean_square(seen.contributions[node][1]) for node in nodes]
+    assert repeat.sizes(seen) == expected
+    assert len(set(expected)) == len(expected)
+    assert "rms part of ∂L/∂W of block 1 to" in unescape(draw_modules(y).source)
+    assert not the_repeat(loss(4)[1])[0].shares

@@ -1,0 +1,233 @@
+"""The module table as it is drawn: its rows, its edges, what it says."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from viz.drawing import style
+from viz.graph.modules import draw_modules
+from viz.graph.picture import draw_graph
+
+
+def classifier(sizes, batch=20, activation="sigmoid", seed=0):
+    """A network on random bits, its labels, and the loss of them."""
+    rng = np.random.default_rng(seed)
+    model = nn.MLP(sizes, activation=activation, seed=seed)
+    x = (rng.random((batch, sizes[0])) < 0.3).astype(np.float32)
+    return model, ag.cross_entropy(model(ag.asarray(x)), rng.integers(0, sizes[-1], batch))
+
+
+def node_ids(picture):
+    return re.findall(r"^\t+(\w+) \[label=.*?id=n_", picture.source, flags=re.MULTILINE)
+
+
+def edges(picture, kind):
+    return re.findall(rf"id={kind}_(\w+)", picture.source)
+
+
+def words(picture):
+    """The text of the labels, without markup."""
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return draw_modules(classifier([256, 30, 20, 10])[1])
+
+
+class TestDigitsNetwork:
+    def test_a_card_per_row(self, picture):
+        assert node_ids(picture) == ["x", "Linear_1", "Sigmoid_1", "Linear_2", "Sigmoid_2", "Linear_3", "Cross_entropy"]
+
+    def test_values_go_down_and_gradients_come_back_up_to_the_first_layer(self, picture):
+        down = ["x_Linear_1", "Linear_1_Sigmoid_1", "Sigmoid_1_Linear_2", "Linear_2_Sigmoid_2", "Sigmoid_2_Linear_3"]
+        assert edges(picture, "f") == [*down, "Linear_3_Cross_entropy"]
+        assert edges(picture, "b") == [*down[1:], "Linear_3_Cross_entropy"]  # the input needs none
+        for line in picture.source.splitlines():
+            if "id=b_" in line:
+                assert "style=dashed" in line
+                assert "arrowtail=vee" in line
+
+    def test_it_says_sizes_paths_losses(self, picture):
+        text = words(picture)
+        for expected in (
+            "256-30-20-10 network, batch of 20",
+            "20 images of 16 × 16",
+            "image 1 of 20",
+            "no grad needed",
+            "256 → 30 7,710 parameters",
+            "layers.0",
+            "largest possible 0.25",
+            "∂L/∂W1 (30, 256)",
+            "softmax + log loss, mean",
+            "chance level ln 10 = 2.303",
+            "∂L/∂L = 1",
+        ):
+            assert expected in text
+
+    def test_numbers_are_the_engines(self):
+        model, loss = classifier([256, 30, 10])
+        text = words(draw_modules(loss))
+        loss.backward()
+        weight = model.layers[0].weight.grad.numpy()
+        assert f"rms ∂L/∂W1 {np.sqrt(np.mean(weight.astype(float) ** 2)):.1e}".replace("e-0", "e-") in text
+        assert f"L = {float(loss):.4g}" in text
+
+    def test_it_renders_within_the_page(self, picture):
+        svg = picture.svg()
+        for name in ("n_Linear_1", "f_x_Linear_1", "b_Linear_3_Cross_entropy", "a_Linear_1_val", "a_Linear_2_grad"):
+            assert f'id="{name}"' in svg
+        assert float(re.search(r'<svg width="(\d+)pt"', svg)[1]) <= style.WIDTH
+
+    def test_alt_text_says_the_loss_and_the_gradients(self, picture):
+        assert re.match(
+            r"256-30-20-10 network, batch of 20: L = [\d.]+\. Rows: x, Linear 1 \(rms gradient", picture.alt
+        )
+
+    def test_the_target_and_another_example(self):
+        rng = np.random.default_rng(0)
+        w = ag.Tensor(rng.normal(size=(10, 64)), requires_grad=True)
+        y = ag.cross_entropy(ag.linear(rng.random((5, 64)), w), np.array([1, 2, 3, 4, 5]))
+        text = words(draw_modules(y, example=3))
+        assert "image 4 of 5" in text
+        assert "target 4" in text
+        with pytest.raises(ValueError, match="example 5 is not in a batch of 5: give 0 to 4"):
+            draw_modules(y, example=5)
+
+    def test_the_picture_can_be_left_out(self):
+        picture = draw_modules(classifier([256, 30, 10])[1], image=False)
+        assert "(20, 256) float32" in words(picture)
+        assert "images of" not in words(picture)
+
+    def test_a_picture_that_is_none_is_refused(self):
+        with pytest.raises(ValueError, match=r"no input can be drawn as a picture \(their shapes: \(20, 30\)\)"):
+            draw_modules(classifier([30, 12, 10])[1], image=True)
+        assert "20 images of 5 × 6" in words(draw_modules(classifier([30, 12, 10])[1], image=(5, 6)))
+
+
+def test_the_dark_theme_has_no_light_ground():
+    picture = draw_modules(classifier([64, 30, 10])[1], theme="dark")
+    assert f'bgcolor="{style.DARK.paper}"' in picture.source
+    for token in ("paper", "ink", "muted", "fwd", "fwd_bg", "grad", "knob", "knob_bg", "data_bg"):
+        assert f'"{getattr(style.LIGHT, token)}"' not in picture.source, token
+
+
+def test_without_gradients_it_says_not_computed():
+    model, _ = classifier([64, 30, 10])
+    logits = draw_modules(model(ag.asarray(np.ones((3, 64), dtype=np.float32))))
+    left_out = draw_modules(classifier([64, 30, 10])[1], gradients=False)
+    for picture in (logits, left_out):
+        assert "not computed" in words(picture)
+        assert edges(picture, "b") == []
+    assert "∂L/∂L" not in words(left_out)
+
+
+def test_nothing_recorded_is_refused():
+    with pytest.raises(ValueError, match="no operation was recorded for this Tensor"):
+        draw_modules(ag.Tensor(1.0))
+
+
+def test_names_are_shown_and_escaped():
+    w = ag.Tensor(np.ones((3, 2)), requires_grad=True)
+    x = ag.Tensor(np.ones((4, 2)), name='a<b>&"c"')
+    picture = draw_modules(ag.sum(ag.linear(x, w)), names={"W<out>": w})
+    assert "W&lt;out&gt;" in picture.source
+    picture.svg()
+
+
+def test_warnings_are_boxed_with_their_number():
+    x = np.ones((1, 4))
+    near, far = (ag.sum(ag.linear(x, ag.Tensor(np.ones((3, 4)), requires_grad=True))) for _ in range(2))
+    picture = draw_modules(near + far * 0.002)
+    assert "▲ VANISHING weight gradient is 1/500 of the largest layer's" in words(picture)
+    assert style.LIGHT.warn_bg in picture.source
+
+
+def test_not_finite_is_drawn_as_a_failed_operation():
+    model, loss = classifier([64, 30, 10])
+    model.layers[0].weight.data[0, 0] = np.nan
+    picture = draw_modules(loss)
+    assert "1 nan in W1" in words(picture) or "and" in words(picture)
+    failed = [line for line in picture.source.splitlines() if 'class="module parameter failed"' in line]
+    assert len(failed) == 2
+    assert all('BORDER="4" ' in line and style.LIGHT.bad in line for line in failed)
+
+
+def test_small_arrays_show_their_numbers():
+    w = ag.Tensor([[1.0, -2.0], [-1.0, 1.0]], requires_grad=True)
+    y = ag.squared_error(ag.sigmoid(ag.linear(np.array([[1.0, -1.0]]), w)), np.array([[1.0, 0.0]]), reduction="sum")
+    text = words(draw_modules(y))
+    assert "0.9526 0.1192" in text
+    assert "prediction right" in text
+
+
+def test_a_shared_weight_is_named_after_its_first_row():
+    w = ag.Tensor(np.eye(6), requires_grad=True)
+    h = ag.tanh(ag.linear(ag.tanh(ag.linear(np.ones((3, 6)), w)), w))
+    assert "shares W1" in words(draw_modules(ag.sum(h)))
+
+
+def test_a_skip_connection_has_both_edges_at_the_side():
+    w = ag.Tensor(np.eye(6), requires_grad=True)
+    h = ag.tanh(ag.linear(np.ones((3, 6)), w))
+    k = ag.linear(h, ag.Tensor(np.eye(6), requires_grad=True))
+    picture = draw_modules(ag.sum(k + h))
+    assert re.search(r"Tanh:side:e -> Add:side:e .*id=f_Tanh_Add", picture.source)
+    assert re.search(r"Tanh:side:e -> Add:side:e .*id=b_Tanh_Add", picture.source)
+    assert "part of ∂L/∂a1" in words(picture)
+    picture.svg()
+
+
+class TestFolding:
+    def test_forty_rows_are_all_drawn(self):
+        picture = draw_modules(classifier([30, *[6] * 18, 3], activation="tanh")[1], fold=False)  # 1 + 19 + 18 + 1 rows
+        assert len(node_ids(picture)) == 39
+        assert "not drawn" not in picture.source
+
+    def test_more_are_folded_to_the_first_and_last_fifteen(self):
+        picture = draw_modules(classifier([30, *[6] * 24, 3], activation="tanh")[1], fold=False)  # 51 rows
+        ids = node_ids(picture)
+        assert len(ids) == 31
+        assert ids[15] == "hidden"
+        text = words(picture)
+        assert "... 21 modules, 21 ops not drawn" in text
+        hidden_layers = 11  # Linear 8 to 18
+        assert f"{hidden_layers * 42:,} parameters" in text
+        assert f"f_{ids[14]}_hidden" in picture.source
+        assert f"b_hidden_{ids[16]}" in picture.source
+
+    def test_hidden_warnings_are_counted(self):
+        text = words(draw_modules(classifier([30, *[6] * 24, 3])[1], fold=False))
+        assert re.search(r"▲ VANISHING in \d+", text)
+
+
+def spread(name, *shape):
+    return ag.Tensor(np.linspace(0.3, 1.0, int(np.prod(shape))).reshape(shape), requires_grad=True, name=name)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        lambda: ag.linear(spread("x", 1, 3), spread("w", 2, 3), np.ones(2)),  # a bias that is a plain array
+        lambda: ag.linear(spread("A", 2), ag.broadcast_to(spread("B", 2), (2, 2)), spread("C", 2)),  # a computed weight
+        lambda: ag.tanh(spread("w", 0)),
+        lambda: ag.tanh(spread("w", 2, 0)),
+        lambda: spread("w", 4, 10) + ag.Tensor(1e300, requires_grad=True),  # all of one value, far from 1
+        lambda: ag.Tensor(np.full((3, 40), 1e16) + np.arange(40) % 2 * 2, requires_grad=True) * 2.0,
+    ],
+)
+def test_unusual_arrays_are_drawn(y):
+    assert "<svg" in draw_modules(ag.sum(y())).svg()
+
+
+def test_inputs_are_called_so():
+    layer, x = nn.Linear(3, 2, seed=0, dtype="float64"), ag.Tensor(np.ones((4, 3)), requires_grad=True)
+    y = ag.mean(ag.tanh(layer(x)) ** 2)
+    for picture in (draw_modules(y, inputs=[x]), draw_graph(y, view="modules", inputs=[x])):
+        assert "θ1" not in picture.source

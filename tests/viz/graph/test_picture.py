@@ -1,0 +1,628 @@
+"""The picture in DOT: cards, ports, edges, boxes, what is said and what is hidden."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from autograd.op import REQUIRED
+from viz.drawing import style
+from viz.graph.picture import draw_graph
+
+T = ag.Tensor
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parameter(value, **options):
+    return T(value, requires_grad=True, **options)
+
+
+def node(picture, key):
+    """The label of a card."""
+    return re.search(rf"^\t+{key} \[(?:.*?)label=<(.*)>", picture.source, flags=re.MULTILINE)[1]
+
+
+def words(markup):
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", markup))).strip()
+
+
+def edge(picture, identity):
+    """Tail, head and attributes of an edge."""
+    (line,) = re.findall(rf"^.*\bid={identity}[ \]].*$", picture.source, flags=re.MULTILINE)
+    tail, head, attributes = re.match(r"\s*(\S+) -> (\S+) \[(.*)\]", line).groups()
+    return tail, head, attributes
+
+
+def edges(picture, kind):
+    return re.findall(rf"\bid=({kind}_\w+)", picture.source)
+
+
+def cell(picture, port, key):
+    """The text of the cell at a port."""
+    (found,) = re.findall(rf'<TD PORT="{port}"[^>]*>(.*?)</TD>', node(picture, key))
+    return words(found)
+
+
+@pytest.fixture(scope="module")
+def neuron():
+    w, x, b, y = (parameter(v) for v in (2.0, 1.0, -1.0, 1.0))
+    u = w * x
+    z = u + b
+    a = ag.sigmoid(z)
+    d = a - y
+    L = d**2
+    return draw_graph(L, names=locals(), inputs=[x], targets=[y], gradients=True)
+
+
+@pytest.fixture(scope="module")
+def square():
+    x = parameter(3.0)
+    q = x * x
+    f = q + x
+    return draw_graph(f, names=locals(), inputs=[x], gradients=True)
+
+
+def lecture():
+    """The 2-2-2-2 network of the lecture, its last layer with a sigmoid too."""
+    net = nn.MLP([2, 2, 2, 2], seed=0).to("float64")
+    values = [([[1, -2], [-1, 1]], [1, 0]), ([[2, -1], [-2, -1]], [0, 0]), ([[3, -1], [-1, 4]], [-2, 2])]
+    layers = [m for m in net.modules() if isinstance(m, nn.Linear)]
+    with ag.no_grad():
+        for layer, (weight, bias) in zip(layers, values, strict=True):
+            layer.weight[...] = T(weight, dtype="float64")
+            layer.bias[...] = T(bias, dtype="float64")
+    x, y = T([[1.0, -1.0]]), T([[1.0, 0.0]])
+    return ag.squared_error(ag.sigmoid(net(x)), y, reduction="sum")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return draw_graph(lecture(), gradients=True)
+
+
+class TestScalarCard:
+    def test_the_picture_of_the_lecture(self, neuron):
+        assert neuron.title == "L = (σ(w·x + b) - y)²"
+        assert cell(neuron, "b0", "u") == "∂u/∂w = x = 1"
+        assert cell(neuron, "b1", "u") == "∂u/∂x = w = 2"
+        assert cell(neuron, "b0", "a") == "∂a/∂z = a·(1 - a) = 0.1966"
+        assert cell(neuron, "b1", "d") == "∂d/∂y = -1"
+        assert cell(neuron, "b0", "L") == "∂L/∂d = 2·d = -0.5379"
+        assert words(node(neuron, "u")) == "× w ∂u/∂w = x = 1 x ∂u/∂x = w = 2 u = 2 ∂L/∂u = -0.1058"
+        assert words(node(neuron, "w")) == "PARAM w = 2 ∂L/∂w = -0.1058"
+        assert words(node(neuron, "x")) == "INPUT x = 1 ∂L/∂x = -0.2115"
+        assert words(node(neuron, "y")) == "TARGET y = 1 ∂L/∂y = 0.5379"
+        assert words(node(neuron, "L")).startswith("x² d")
+
+    def test_forward_and_gradient_edges_at_their_ports(self, neuron):
+        assert edge(neuron, "f_w_u_0")[:2] == ("w:v:s", "u:f0:n")
+        assert edge(neuron, "f_x_u_1")[:2] == ("x:v:s", "u:f1:n")
+        tail, head, attributes = edge(neuron, "b_w_u_0")
+        assert (tail, head) == ("w:g:s", "u:b0:n")
+        for expected in ("dir=back", "arrowtail=vee", "style=dashed", "class=bwd", f'color="{style.LIGHT.grad}"'):
+            assert expected in attributes
+        assert "style" not in edge(neuron, "f_w_u_0")[2]
+
+    def test_upstream_times_local_is_written_on_the_edge(self, neuron):
+        assert "-0.1058 × 2 = -0.2115" in words(edge(neuron, "b_x_u_1")[2])
+        assert "1 × (-0.5379) = -0.5379" in words(edge(neuron, "b_d_L_0")[2])
+
+    def test_the_spine_is_heavy_and_gradients_pull_at_nothing(self, neuron):
+        assert "weight=40" in edge(neuron, "f_z_a_0")[2]
+        assert "weight=2" in edge(neuron, "f_b_z_1")[2]
+        assert "weight=0" in edge(neuron, "b_z_a_0")[2]
+
+    def test_a_second_operand_stands_beside_the_first(self, neuron):
+        assert "{rank=same; u; b}" in neuron.source
+        assert "{rank=same; a; y}" in neuron.source
+
+    def test_no_solid_edge_crosses_a_dashed_one(self, neuron):
+        assert crossings(neuron.svg()) == 0
+
+    def test_frames_say_the_role_without_colour(self, neuron):
+        assert node(neuron, "w").startswith('<TABLE BORDER="2.4"')
+        assert node(neuron, "x").startswith('<TABLE BORDER="1"')
+        assert 'STYLE="ROUNDED"' in node(neuron, "u")
+        assert "ROUNDED" not in node(neuron, "w") + node(neuron, "x")
+        assert f'BGCOLOR="{style.LIGHT.loss_bg}"' in node(neuron, "L")
+
+    def test_a_constant_is_written_and_has_no_card(self):
+        x = parameter(2.0, name="x")
+        picture = draw_graph(ag.clip(x * 0.5, min=0.0, max=1.5), gradients=True)
+        assert words(node(picture, "t1")) == "× x ∂t1/∂x = 0.5000 t1 = x·0.5 = 1 ∂L/∂t1 = 1"
+        assert "L = clip(t1, 0, 1.5) = 1" in words(node(picture, "L"))
+        assert edges(picture, "f") == ["f_x_t1_0", "f_t1_L_0"]
+
+    def test_classes_and_ids(self, neuron):
+        root = ElementTree.fromstring(neuron.svg())
+        ids = {g.get("id"): (g.get("class") or "").split() for g in root.iter(f"{SVG}g")}
+        assert {"node", "card", "param"} <= set(ids["n_w"])
+        assert {"card", "input"} <= set(ids["n_x"])
+        assert {"card", "target"} <= set(ids["n_y"])
+        assert {"card", "act"} <= set(ids["n_u"])
+        assert {"card", "loss"} <= set(ids["n_L"])
+        assert {"edge", "fwd"} <= set(ids["f_w_u_0"])
+        assert {"a_u_val", "a_u_grad", "a_u_glab", "a_u_vjp0", "a_u_vjp1", "a_w_val", "a_w_grad"} <= set(ids)
+        assert len(ids) == len(list(root.iter(f"{SVG}g")))
+
+    def test_full_precision_in_tooltips(self, neuron):
+        assert 'TITLE="a = 0.7310585786300049"' in neuron.source
+        assert re.search(r'TITLE="∂L/∂w = -0\.105754185568\d+"', neuron.source)
+        assert re.search(r'TITLE="∂a/∂z = a·\(1 - a\) = 0\.196611933241\d+"', neuron.source)
+
+    def test_words_for_who_cannot_see_it(self, neuron):
+        assert neuron.alt.startswith("L = (σ(w·x + b) - y)². L = 0.07233. Gradients: ∂L/∂w = -0.1058")
+
+
+class TestAccumulation:
+    def test_a_sum_with_a_cell_for_each_addend(self, square):
+        assert "∂f/∂x = 3 + 3 + 1 = 7" in words(node(square, "x"))
+        assert [cell(square, f"g{i}", "x") for i in range(3)] == ["3", "3", "1"]
+
+    def test_each_edge_ends_under_its_own_addend(self, square):
+        assert [edge(square, f"b_x_{end}")[0] for end in ("q_0", "q_1", "f_1")] == ["x:g0:s", "x:g1:s", "x:g2:s"]
+        assert edge(square, "b_q_f_0")[0] == "q:g:s"
+
+    def test_parallel_edges_stay_apart(self, square):
+        assert [edge(square, f"f_x_q_{i}")[1] for i in (0, 1)] == ["q:f0:n", "q:f1:n"]
+        assert "∂q/∂x (left) = x = 3" in words(node(square, "q"))
+        assert "∂q/∂x (right) = x = 3" in words(node(square, "q"))
+
+    def test_over_four_uses_the_rest_is_one_addend(self):
+        x = y = parameter(2.0, name="x")
+        for _ in range(4):
+            y = y + x
+        picture = draw_graph(y, gradients=True)
+        assert "∂L/∂x = 1 + 1 + 1 + 2 more = 5" in words(node(picture, "x"))
+        landed = [edge(picture, identity)[0] for identity in edges(picture, "b") if identity.startswith("b_x_")]
+        assert sorted(landed) == ["x:g0:s", "x:g1:s", "x:g2:s", *["x:g3:s"] * 2]
+        assert "again" not in words(picture.source)
+
+    def test_tensors_name_where_the_addends_come_from(self):
+        x = parameter([1.0, 2.0], name="x")
+        q = x * x
+        picture = draw_graph(ag.sum(q + x), names={"q": q}, gradients=True)
+        assert "G = sum of 3 = 3 5" in words(node(picture, "x"))
+        assert [cell(picture, f"g{i}", "x") for i in range(3)] == ["from q (left)", "from q (right)", "from t1"]
+        assert edge(picture, "b_x_t1_1")[0] == "x:g2:s"
+
+
+class TestUsesFarAway:
+    """A value used far below its first use is drawn again there, small, with what it adds: no line crosses it all."""
+
+    def loop(self, steps):
+        h, w = T(0.5, name="h0"), parameter(0.9, name="w")
+        for _ in range(steps):
+            h = ag.sin(h * w)
+        return h
+
+    def test_the_far_uses_have_small_cards_with_what_they_add(self):
+        picture = draw_graph(self.loop(6), gradients=True)
+        assert "again = used far from its card, which has the sum" in words(picture.source)
+        small = re.findall(r"^\s+(w_at_\w+) \[", picture.source, flags=re.MULTILINE)
+        assert small == ["w_at_t7_1", "w_at_t9_1", "w_at_t11_1"]  # those above are near
+        value = {key: words(node(picture, key)) for key in small}
+        assert value["w_at_t7_1"].startswith("w = 0.9000 AGAIN adds ")
+        assert edge(picture, "f_w_t7_1")[:2] == ("w_at_t7_1:v:s", "t7:f1:n")
+        assert edge(picture, "b_w_t7_1")[:2] == ("w_at_t7_1:g:s", "t7:b1")
+        assert edge(picture, "f_w_t5_1")[0] == "w:v:s"
+        assert "3 more" in words(node(picture, "w"))
+
+    def test_beside_a_tensor_card(self):
+        W, h = parameter(np.eye(3) / 2, name="W"), T(np.ones((2, 3)), name="h")
+        for _ in range(6):
+            h = ag.tanh(h @ W)
+        picture = draw_graph(ag.sum(h), gradients=True, view="ops")
+        assert re.match(r"W \(3, 3\) AGAIN adds rms [\d.e-]+$", words(node(picture, "W_at_z4_1")))
+        assert edge(picture, "f_W_z4_1")[:2] == ("W_at_z4_1:v:e", "z4:f1:w")
+        assert edge(picture, "b_W_z4_1")[:2] == ("W_at_z4_1:g:e", "z4:b1:w")
+
+    def test_before_there_are_gradients_nothing_is_added(self):
+        picture = draw_graph(self.loop(6))
+        assert words(node(picture, "w_at_t7_1")) == "w = 0.9000 AGAIN"
+
+    def test_two_uses_are_far_apart_only_over_a_long_way(self):
+        def tied(layers):
+            weights = [parameter(np.eye(2), name=f"W{i}") for i in range(layers)]
+            h = T(np.ones((2, 2)), name="x")
+            for w in [*weights, *weights[::-1]]:
+                h = ag.tanh(h @ w)
+            return draw_graph(ag.sum(h), gradients=True, view="ops")
+
+        assert "AGAIN" not in tied(3).source
+        assert set(re.findall(r"^\s+(\w+)_at_\w+ \[", tied(6).source, flags=re.MULTILINE)) == {"W0", "W1", "W2"}
+
+    def test_a_value_waits_where_it_is_used_not_where_it_could_be_made(self):
+        U, h = parameter(np.eye(2), name="U"), T(np.zeros(2), name="h")
+        for t in range(6):
+            h = ag.tanh(h + U @ T(np.full(2, float(t)), name=f"x{t}"))
+        picture = draw_graph(ag.sum(h), gradients=True, view="ops")
+        assert len(re.findall(r"^\s+U_at_\w+ \[", picture.source, flags=re.MULTILINE)) == 3
+
+    def test_a_folded_module_has_one_for_all_its_uses(self):
+        class Cell(nn.Module):
+            def __init__(self, scale):
+                self.scale = scale
+
+            def forward(self, h):
+                return ag.tanh(h * self.scale) + self.scale
+
+        scale, h = parameter(0.5, name="scale"), T(1.0, name="h")
+        net = nn.Sequential(*(Cell(scale) for _ in range(6)))
+        picture = draw_graph(net(h), gradients=True, view="ops", depth=1)
+        small = re.findall(r"^\s+(scale_at_\w+) \[", picture.source, flags=re.MULTILINE)
+        assert len(small) == len(set(small)) == 5
+        heads = {edge(picture, i)[1].split(":")[0] for i in edges(picture, "f") if i.startswith("f_scale")}
+        assert len(heads) == 6
+        last = re.search(r"adds (\S+)", words(node(picture, small[-1])))[1]
+        before = h
+        for cell in net[:5]:
+            before = cell(before)
+        before = before.detach()  # the last module alone
+        assert float(last) == pytest.approx(ag.gradients(net[5](before), scale).item(), rel=1e-3)
+
+
+class TestTensorCard:
+    @pytest.mark.parametrize("name", [name for name, op in ag.OPS.items() if op.args == ("x",) and op.rules])
+    def test_a_number_among_arrays(self, name):
+        op = ag.OPS[name]
+        given = {p: v for p, v in op.params.items() if v is not REQUIRED}
+        x = parameter(0.75 if name != "acosh" else 1.75, name="x")
+        try:
+            y = op(x, **given)
+        except (ag.errors.AutogradError, TypeError):
+            pytest.skip("it takes no single number, or asks for parameters")
+        L = ag.sum(parameter([1.0, 2.0], name="w") * (ag.real(y) if y.dtype.kind == "c" else y))
+        assert "<svg" in draw_graph(L, gradients=True, view="ops").svg()
+        assert viz.step_through(L)
+        assert viz.check_graph(L)
+
+    def test_the_derivative_of_a_power_has_its_exponent(self):
+        x = parameter([1.0, 2.0], name="x")
+        text = words(node(draw_graph(ag.sum(x**3), gradients=True), "t1"))
+        assert "to x: G × (x³)′ x³ t1 = x³ (x³)′ = 3 12" in text
+
+    def test_values_gradients_formulas(self, network):
+        text = words(node(network, "z3"))
+        assert text.startswith("W3 Gᵀ·a2 a2 to a2: G·W3 linear z3 = a2·W3ᵀ + b3 0.4798 1.5794 G = -0.1806 0.2349 b3 ΣG")
+        assert "to z1: G × σ′ σ a1 = σ(z1) σ′ = 0.0177 0.1050 0.9820 0.1192 G = -0.4037 -0.0188" in words(
+            node(network, "a1")
+        )
+        assert "x needs no grad" in words(node(network, "z1"))
+        assert "to a3: 2·(a3 - y) squared error L = Σ(a3 - y)² 0.8336 G = 1 y no grad" in words(node(network, "L"))
+
+    def test_parameters_have_value_over_gradient_with_a_common_factor(self, network):
+        assert words(node(network, "W1")) == (
+            "W1 (2, 2) PARAM layers.0.weight value 1 -2 -1 1 grad ×1e-3 -7.1303 7.1303 -1.9734 1.9734"
+        )
+        assert words(node(network, "y")) == "y (1, 2) TARGET value 1 0 no grad"
+
+    def test_columns_of_value_and_gradient_line_up(self, network):
+        widths = re.findall(r'<TD ALIGN="RIGHT" WIDTH="(\d+)">', node(network, "W1"))
+        assert len(widths) == 8
+        assert len(set(widths[0::2])) == len(set(widths[1::2])) == 1
+
+    def test_sides(self, network):
+        assert edge(network, "f_W1_z1_1")[:2] == ("W1:v:e", "z1:f1:w")
+        assert edge(network, "b_W1_z1_1")[:2] == ("W1:g:e", "z1:b1:w")
+        tail, head, attributes = edge(network, "f_b1_z1_2")
+        assert (tail, head) == ("z1:f2:e", "b1:v:w")
+        assert "dir=back" in attributes
+        tail, head, attributes = edge(network, "b_b1_z1_2")
+        assert (tail, head) == ("z1:b2:e", "b1:g:w")
+        assert "arrowhead=vee" in attributes
+        assert "{rank=same; W1; z1; b1}" in network.source
+        assert "{rank=same; L; y}" in network.source
+
+    def test_the_spine_carries_shapes(self, network):
+        attributes = edge(network, "f_a1_z2_0")[2]
+        assert words(attributes).count("(1, 2)") == 1
+        assert "weight=60" in attributes
+
+    def test_no_gradient_no_dashed_edge(self, network):
+        assert "b_x_z1_0" not in edges(network, "b")
+        assert "b_y_L_1" not in edges(network, "b")
+        assert "f_x_z1_0" in edges(network, "f")
+
+    def test_nothing_crosses(self, network):
+        assert crossings(network.svg()) == 0
+
+    def test_it_fits_a_page(self, network):
+        assert float(re.search(r'width="(\d+)pt"', network.svg())[1]) <= style.WIDTH
+
+    def test_a_skip_connection_leaves_the_spine_alone(self):
+        x = parameter([1.0, 2.0], name="x")
+        h = ag.tanh(ag.sin(x))
+        o = x + h
+        picture = draw_graph(ag.sum(o), names={"h": h, "o": o}, gradients=True)
+        assert "weight=60" in edge(picture, "f_h_o_1")[2]
+        assert "weight=2" in edge(picture, "f_x_o_0")[2]
+
+    def test_three_operands(self):
+        a, b = parameter([1.0, 2.0]), parameter([3.0, 4.0])
+        h = ag.where(a > 1.5, a * a, b)
+        picture = draw_graph(ag.sum(h), names={"a": a, "b": b, "h": h}, gradients=True)
+        assert {"f_mask_h_0", "f_t1_h_1", "f_b_h_2"} <= set(edges(picture, "f"))
+        assert edges(picture, "b").count("b_mask_h_0") == 0
+        assert "to t1: G if mask else 0" in words(node(picture, "h"))
+        assert "b 0 if mask else G" in words(node(picture, "h"))
+
+    def test_many_operands_stand_above(self):
+        parts = [parameter([float(i)], name=f"x{i}") for i in range(6)]
+        picture = draw_graph(ag.sum(ag.concat(parts)), gradients=True)
+        assert [edge(picture, f"f_x{i}_t1_{i}")[:2] for i in range(6)] == [
+            (f"x{i}:v:s", f"t1:f{i}:n") for i in range(6)
+        ]
+        assert "rank=same" not in picture.source
+
+    def test_broadcasting_undone_is_a_sum(self):
+        x, w = parameter(np.ones((2, 3)), name="x"), parameter(np.ones(3), name="w")
+        picture = draw_graph(ag.sum(x * w), gradients=True)
+        assert "w Σ(G × x)" in words(node(picture, "t1"))
+
+
+class TestSizes:
+    def shown(self, array):
+        return node(draw_graph(ag.sum(parameter(array, name="x") * 1.0), gradients=True), "t1")
+
+    def test_small_ones_are_numbers(self):
+        assert words(self.shown(np.arange(16.0).reshape(4, 4))).count("15") == 1
+        assert 'POINT-SIZE="8"' not in self.shown(np.ones((4, 4)))
+
+    def test_larger_ones_are_small_numbers(self):
+        assert 'POINT-SIZE="8"' in self.shown(np.ones((6, 8)))
+
+    def test_long_ones_are_cut(self):
+        assert "0 1 2 ... 28 29" in words(self.shown(np.arange(30.0)))
+
+    def test_large_ones_are_marks(self):
+        label = self.shown(np.random.default_rng(0).normal(size=(20, 30)))
+        assert label.count("BGCOLOR") == 1 + style.STRIP_BINS + style.THUMB_ROWS * style.THUMB_COLUMNS
+        assert "(20, 30) sd" in words(label)
+        assert "rms 1.0" in words(label)
+
+    def test_images_are_drawn(self):
+        x = T(np.eye(8).reshape(1, 64).repeat(3, axis=0), name="x")
+        picture = draw_graph(ag.sum(x * parameter(np.ones(64), name="w")))
+        assert node(picture, "x").count('FIXEDSIZE="TRUE" BGCOLOR') == 64
+        assert "1 of 3" in words(node(picture, "x"))
+
+    def test_empty_ones_say_so(self):
+        assert "empty" in words(self.shown(np.zeros((0, 3))))
+
+    def test_booleans(self):
+        x = parameter([1.0, 2.0], name="x")
+        assert "False True" in words(node(draw_graph(ag.sum(ag.where(x > 1.5, x, 0.0))), "mask"))
+
+
+class TestNotComputed:
+    @pytest.fixture
+    def picture(self):
+        x = parameter(3.0, name="x")
+        return draw_graph(x * x + x)
+
+    def test_it_says_so_on_every_card_and_above(self, picture):
+        assert words(node(picture, "x")) == "PARAM x = 3 ∂L/∂x = not computed"
+        assert words(node(picture, "L")).endswith("∂L/∂L = not computed")
+        assert "gradients: not computed" in words(picture.source)
+        assert picture.alt.endswith("Gradients: not computed.")
+
+    def test_there_is_no_dashed_edge(self, picture):
+        assert edges(picture, "b") == []
+        assert "dashed" not in re.sub("label=<.*?>>", "", picture.source)
+
+    def test_tensors_too(self):
+        picture = draw_graph(ag.sum(ag.exp(parameter([1.0, 2.0], name="x"))))
+        assert "G not computed" in words(node(picture, "t1"))
+        assert "not computed" in words(node(picture, "x"))
+
+    def test_after_backward_it_has_them(self):
+        x = parameter(3.0, name="x")
+        y = x * x
+        y.backward()
+        assert "∂L/∂x = 3 + 3 = 6" in words(node(draw_graph(y), "x"))
+
+
+class TestModules:
+    def test_a_box_for_each_layer_with_parameters(self, network):
+        boxes = re.findall(r"subgraph cluster_(\w+) \{\n(.*)\n", network.source)
+        assert [key for key, _ in boxes] == ["layers_0", "layers_2", "layers_4"]
+        assert "Linear 1 layers.0 2 → 2 6 parameters" in words(boxes[0][1])
+
+    def test_its_parameters_stand_inside(self, network):
+        inside = network.source.split("subgraph cluster_layers_0 {")[1].split("\n\t}\n")[0]
+        assert {"W1", "z1", "b1"} == set(re.findall(r"^\t\t(\w+) \[label", inside, flags=re.MULTILINE))
+
+    def blocks(self, count):
+        class Block(nn.Module):
+            def __init__(self, seed):
+                self.a, self.b = nn.Linear(3, 3, seed=seed), nn.Linear(3, 3, seed=seed + 1)
+
+            def forward(self, x):
+                return x + ag.tanh(self.b(ag.relu(self.a(x))))
+
+        net = nn.Sequential(*(Block(i) for i in range(count)))
+        return ag.sum(net(T([[1.0, 2.0, 3.0]], dtype="float32")))
+
+    def test_boxes_nest(self):
+        picture = draw_graph(self.blocks(2), gradients=True)
+        depth = [len(indent) for indent in re.findall(r"^(\t+)subgraph cluster_", picture.source, flags=re.MULTILINE)]
+        assert depth == [1, 2, 2, 1, 2, 2]
+
+    def test_over_sixty_cards_modules_are_folded(self):
+        picture = draw_graph(self.blocks(9), gradients=True)
+        cards = re.findall(r"id=n_(\w+)", picture.source)
+        assert len(cards) <= style.CARDS
+        assert "W1" not in cards
+        label = words(node(picture, "_0_a"))
+        assert "Linear 0.a" in label
+        assert "1 op, 12 parameters not drawn" in label
+        assert "to x: no grad" not in label
+        ElementTree.fromstring(picture.svg())
+        drawn = set(cards)
+        for kind in "fb":
+            for identity in edges(picture, kind):
+                tail, head, _ = edge(picture, identity)
+                assert {tail.split(":")[0], head.split(":")[0]} <= drawn
+
+    def test_a_large_parameter_in_a_network_asks_for_the_module_table(self):
+        net = nn.MLP([16, 8, 2], seed=0)
+        y = ag.cross_entropy(net(T(np.ones((4, 16)), dtype="float32")), [0, 1, 0, 1])
+        assert "one row per module" in draw_graph(y, gradients=True).source
+        assert "one row per module" in draw_graph(y, names=locals() | {"n": 3}).source
+        assert "not computed" in draw_graph(y).source
+        assert "f_z1_a1_0" in draw_graph(y, view="ops").source
+
+    def test_over_250_operations_too(self):
+        y = parameter(1.0)
+        for _ in range(260):
+            y = ag.sin(y)
+        assert "ops not drawn" in draw_graph(y, gradients=True).source
+
+    def test_many_thousand_operations_take_no_time(self):
+        y = parameter(1.0)
+        for _ in range(20_000):
+            y = ag.sin(y)
+        assert "19,998 ops not drawn" in words(draw_graph(y, gradients=True).source)
+
+    def test_views(self, network):
+        x = parameter(2.0)
+        with pytest.raises(ValueError, match="there is no view 'table': choose one of 'auto', 'ops', 'modules'"):
+            draw_graph(x * x, view="table")
+        with pytest.raises(ValueError, match="the module table is drawn for one output, not for 2: draw them"):
+            draw_graph([x * x, x + x], view="modules")
+        assert "one row per module" in draw_graph(x * x, view="modules").source
+
+
+class TestTrouble:
+    def test_where_numbers_stop_being_finite_the_card_failed(self):
+        x, y = parameter(0.0, name="x"), parameter(0.0, name="y")
+        with np.errstate(all="ignore"):
+            q = x / y
+            f = ag.sin(q) + 1.0
+        picture = draw_graph(f, names={"q": q}, gradients=True)
+        failed = re.findall(r'class="card \w+ failed" id=n_(\w+)', picture.source)
+        assert failed == ["q"]
+        assert node(picture, "q").startswith('<TABLE BORDER="4"')
+        assert "NOT FINITE" in words(node(picture, "q"))
+        assert f'COLOR="{style.LIGHT.bad}" POINT-SIZE="11"><B>nan</B>' in node(picture, "q")
+
+    def test_any_name(self):
+        names = ["<w> & \"q\" 'a'", r"back\N", "权重矩阵", "n" * 200, "\u202e"]
+        ws = [parameter(float(i + 1), name=name) for i, name in enumerate(names)]
+        total = ws[0]
+        for w in ws[1:]:
+            total = total * w
+        root = ElementTree.fromstring(draw_graph(total, gradients=True).svg())
+        shown = " ".join("".join(t.itertext()) for t in root.iter(f"{SVG}text"))
+        for name in names[:3]:
+            assert name in shown
+        assert "n" * 200 not in shown
+        titles = " ".join("".join(t.itertext()) for t in root.iter(f"{SVG}title"))
+        assert f"{'n' * 200} = 4.0" in titles
+
+    def test_the_dark_theme_uses_its_own_colours_only(self):
+        picture = draw_graph(lecture(), gradients=True, theme="dark")
+        used = set(re.findall("#[0-9a-f]{6}", picture.source))
+        assert style.DARK.paper in used
+        light_only = {v for k, v in vars(style.LIGHT).items() if k != "name"} - set(vars(style.DARK).values())
+        assert not used & light_only
+
+    def test_an_unknown_theme(self):
+        x = parameter(2.0)
+        with pytest.raises(ValueError, match="there is no theme 'sepia'"):
+            draw_graph(x * x, theme="sepia")
+
+    def test_a_title_of_ones_own(self):
+        x = parameter(2.0)
+        assert draw_graph(x * x, title="Energy").title == "Energy"
+
+    def test_float32_and_zero_dimensional_arrays(self):
+        x = parameter(np.float32(2.0), dtype="float32", name="x")
+        picture = draw_graph(x * np.float32(3.0) + np.array(1.0, dtype="float32"), gradients=True)
+        assert "t1 = x·3 = 6" in words(node(picture, "t1"))
+
+
+def test_from_the_package():
+    x = parameter(2.0)
+    picture = viz.draw_graph(x * x, gradients=True)
+    assert isinstance(picture, viz.Picture)
+    assert set(viz.__all__) <= set(dir(viz))
+    with pytest.raises(AttributeError, match="viz has no 'draw_nothing'"):
+        viz.draw_nothing  # noqa: B018
+
+
+def test_a_foreign_autograd_is_refused(tmp_path):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    (tmp_path / "autograd").mkdir()
+    (tmp_path / "autograd" / "__init__.py").write_text("grad = None\n")
+    root = Path(viz.__file__).parents[1]
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import viz"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("ImportError: viz needs the autograd of glassgrad")
+    assert "pip uninstall autograd" in said
+
+
+# ---------------------------------------------------------------- geometry
+
+
+def crossings(svg):
+    """How often solid and dashed edges cross, from the curves as they were drawn."""
+    lines = {"f": [], "b": []}
+    for kind, curve in re.findall(r'<g id="([fb])_\w+" class="edge.*?<path[^>]* d="([^"]+)"', svg, flags=re.DOTALL):
+        numbers = [float(n) for n in re.findall(r"-?[\d.]+", curve)]
+        lines[kind].append(polyline(np.array(numbers).reshape(-1, 2)))
+    return sum(crossed(f, b) for f in lines["f"] for b in lines["b"])
+
+
+def polyline(points, steps=16):
+    t = np.linspace(0, 1, steps)[:, None]
+    pieces = []
+    for i in range(0, len(points) - 1, 3):
+        p0, p1, p2, p3 = points[i : i + 4]
+        pieces.append((1 - t) ** 3 * p0 + 3 * (1 - t) ** 2 * t * p1 + 3 * (1 - t) * t**2 * p2 + t**3 * p3)
+    return np.concatenate(pieces)
+
+
+def crossed(one, other):
+    a, b = one[:-1, None], one[1:, None]
+    c, d = other[None, :-1], other[None, 1:]
+
+    def side(p, q, r):
+        return np.sign(
+            (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (q[..., 1] - p[..., 1]) * (r[..., 0] - p[..., 0])
+        )
+
+    apart = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
+    return int(apart.sum())
+
+
+@pytest.mark.parametrize("depth", [None, 0, 1, 2])
+def test_every_edge_ends_at_a_card(depth):
+    class Block(nn.Module):
+        def __init__(self, seed):
+            self.a, self.d = nn.Linear(3, 3, seed=seed), nn.Dropout(0.5)
+
+        def forward(self, x):
+            return self.d(ag.relu(self.a(x))) + x
+
+    net = nn.Sequential(nn.Sequential(*map(Block, range(8))), nn.Linear(3, 1, seed=9))
+    loss = ag.mean(net(ag.Tensor(np.ones((2, 3), dtype="float32"), name="x")) ** 2)
+    source = draw_graph(loss, gradients=True, view="ops", depth=depth).source
+    cards = dict(re.findall(r'^\s+"?(\w+)"? \[.*?label=(<.*>)', source, flags=re.MULTILINE))
+    ends = [e for pair in re.findall(r"^\s+(\S+) -> (\S+) ", source, flags=re.MULTILINE) for e in pair]
+    assert ends
+    for end in ends:
+        key, port, *_ = end.split(":")
+        assert f'PORT="{port}"' in cards[key]

@@ -1,0 +1,241 @@
+"""The steps tell what the engine did: their order, their products, their sums and the code are held against it."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd.testing import check_nodes
+from tests.table import TABLE
+from viz.drawing import numbers
+from viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections, source_of
+from viz.recorded.scene import Scene
+
+OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)
+
+
+def story(y, **options):
+    return Story(Scene(y, gradients=True, **options))
+
+
+def matrices(told, step):
+    """The arrays of a step as numbers, with full precision."""
+    shown = [told.arrays.shown[part["m"]] for part in step.eq if "m" in part]
+    return [np.array([[float(x) for x in line] for line in a.get("r", a["t"])]) for a in shown]
+
+
+def recorded(case, name):
+    arrays = [
+        ag.Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f") if hasattr(x, "dtype") else x for x in case.arrays
+    ]
+    return ag.OPS[name](*arrays, **case.params)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
+@given(data=st.data())
+def test_upstream_times_local_is_the_contribution_of_every_operation(name, data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = recorded(data.draw(TABLE[name].cases), name)
+        if y.node is None:
+            return
+        seed = ag.Tensor(np.linspace(1.0, 2.0, y.size).reshape(y.shape))
+        told = Story(Scene(y, gradients=seed))
+    for step in told.backward:
+        if step.verdict is None and not step.edges:
+            continue
+        *factors, result = matrices(told, step) if step.link in ("mm", "lin") else (None,)
+        if step.link == "mm":
+            np.testing.assert_allclose(factors[0] @ factors[1], result, rtol=1e-9, atol=1e-12)
+        elif step.link == "lin":
+            g = factors[0].ravel()
+            made = [sum(g[i] * float(local) for i, local in terms) for terms in step.terms]
+            np.testing.assert_allclose(made, result.ravel(), rtol=1e-6, atol=1e-9)
+        if step.code is not None:
+            assert step.code[0].strip()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_code_of_every_rule_and_forward_is_found(name):
+    op = ag.OPS[name]
+    body, where = source_of(op.forward)
+    assert where.startswith("autograd.")
+    assert '"""' not in body
+    for argument, (rule, wants) in op.rules.items():
+        said, _ = source_of(rule, argument)
+        if rule.__name__ == "<lambda>":
+            assert said.startswith("lambda")
+            compiled = eval(said, rule.__globals__)  # nothing but this one rule
+            assert compiled.__code__.co_varnames[: len(wants)] == wants
+            assert set(compiled.__code__.co_names) == set(rule.__code__.co_names)
+
+
+def test_the_order_is_the_order_of_the_walk():
+    x = ag.Tensor(3.0, requires_grad=True, name="x")
+    y = x * x + x
+    told = story(y)
+    walked = []
+    for node, _, parts in ag.walk([y], [np.float64(1.0)]):
+        for place, part in zip(node.inputs, parts, strict=False):
+            if part is not None:
+                walked.append((node, place, float(part)))
+    sent = [step for step in told.backward if step.edges]
+    assert [step.card.node for step in sent] == [node for node, _, _ in walked]
+    assert [float(matrices(told, step)[-1][0, 0]) for step in sent] == [part for _, _, part in walked]
+    assert [step.tag for step in told.forward] == ["t1", "L"]
+
+
+def test_accumulation_is_a_step_of_its_own():
+    x = ag.Tensor(3.0, requires_grad=True, name="x")
+    told = story(x * x + x)
+    seed, *sent, last = told.backward
+    assert seed.title == "The gradient starts at L"
+    assert [step.form for step in sent[1:]] == [
+        "addend 1 of ∂L/∂x = ∂L/∂L · 1",
+        "addend 2 of ∂L/∂x = ∂L/∂t1 · x",
+        "addend 3 of ∂L/∂x = ∂L/∂t1 · x",
+    ]
+    assert [step.complete for step in sent[1:]] == [None] * 3, "what is not complete has no size yet"
+    assert last.title == "3 gradients meet at x"
+    assert last.form == "∂L/∂x = 1 + 3 + 3 = 7"
+    assert last.complete is not None
+    assert last.code is not None
+    assert last.code[0] == "totals[place] = totals[place] + part"
+    *parts, total = matrices(told, last)
+    assert sum(parts) == total == 7
+
+
+def test_many_addends_are_three_and_the_rest():
+    x = ag.Tensor(2.0, requires_grad=True, name="x")
+    y = x * 1.0
+    for k in range(2, 8):
+        y = y + x * float(k)
+    last = story(y).backward[-1]
+    assert [part["l"] for part in last.eq if "m" in part][-2:] == ["4 more", "∂L/∂x"]
+    *parts, total = matrices(story(y), last)
+    assert sum(parts) == total == 28
+
+
+def test_an_output_that_is_used_again_adds_its_seed():
+    x = ag.Tensor(3.0, requires_grad=True, name="x")
+    a = x * x
+    told = story([a, a * 2.0], names={"a": a})
+    titles = [step.title for step in told.backward]
+    assert sum(title.startswith("The gradient starts at") for title in titles) == 2
+    a_card = told.scene.card(a.node)
+    assert float(a_card.gradient) == 3.0
+    complete = [step for step in told.backward if step.complete is a_card]
+    assert len(complete) == 1
+    *parts, total = matrices(told, complete[0])
+    assert sum(parts) == total == 3.0
+
+
+def test_entries_are_written_out_with_their_numbers():
+    x = ag.Tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True, name="x")
+    b = ag.Tensor([10.0, 20.0], requires_grad=True, name="b")
+    told = story(ag.sum(ag.sigmoid(x + b)))
+    added, squashed, _ = told.forward
+    assert added.terms == ["1 + 10 = 11", "-2 + 20 = 18", "0.5 + 10 = 10.50", "3 + 20 = 23"]
+    assert squashed.terms[0].startswith("σ(11) = ")
+
+
+def test_words_say_what_broadcasting_did_and_what_is_kept():
+    x = ag.Tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True, name="x")
+    b = ag.Tensor([10.0, 20.0], requires_grad=True, name="b")
+    told = story(ag.sum(ag.tanh(x * b)))
+    by_title = {step.title: step for step in told.backward}
+    words = by_title["Multiply t1 sends its gradient to b"].words
+    assert "b has shape (2,)" in words
+    assert "its gradient is the sum over them" in words
+    assert by_title["Multiply t1 sends its gradient to b"].form == "∂L/∂b = Σ(G × x)"
+    assert told.forward[0].words == "Elementwise product. Kept for the way back: x and b."
+
+
+def test_the_code_of_a_forward_is_what_computes_not_what_words_a_refusal():
+    code, where = source_of(ag.OPS["linear"].forward)
+    assert code.splitlines()[0] == "z = xp.matmul(x, weight.T)"
+    assert code.splitlines()[-1] == "return z"
+    assert "raise" not in code
+    assert "except" not in code
+    line = int(where.rpartition(" ")[2])
+    assert (
+        code.splitlines()[0] in Path(inspect.getsourcefile(ag.OPS["linear"].forward)).read_text().splitlines()[line - 1]
+    )
+
+
+def test_only_what_a_rule_will_ask_for_is_kept():
+    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="x")
+    product = w * x
+    assert [saved is None for saved in product.node.saved] == [True, False]
+    assert story(product).forward[0].words == "Elementwise product. Kept for the way back: x."
+
+
+def test_a_vector_times_a_vector_is_told_as_the_matrix_product_that_it_is():
+    W = ag.Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True, name="W")
+    h = ag.Tensor([7.0, 8.0, 9.0], name="h")
+    told = story(ag.sum((W @ h) ** 2))
+    step = told.backward[-1]
+    assert (step.form, step.link) == ("∂L/∂W = G·hᵀ", "mm")
+    g, row, result = matrices(told, step)
+    assert (g.shape, row.shape) == ((2, 1), (1, 3))
+    np.testing.assert_allclose(g @ row, result)
+
+
+def test_large_arrays_have_their_largest_entry_written_out():
+    random = np.random.default_rng(0)
+    x = ag.Tensor(random.standard_normal((30, 20)), name="x")
+    w = ag.Tensor(random.standard_normal((20, 9)), requires_grad=True, name="w")
+    told = story(ag.sum(ag.tanh(x @ w)))
+    step = next(step for step in told.backward if step.tag == "w")
+    assert step.link == ""
+    assert step.entry.startswith("the largest entry, (")
+    assert "+ 27 more = " in step.entry
+    largest = np.abs(told.scene.card(w).gradient).max()
+    assert step.entry.endswith(numbers.scalar(largest)) or step.entry.endswith(numbers.scalar(-largest))
+    assert not is_small(np.zeros((30, 20)))
+
+
+def test_verdicts_are_those_of_check_nodes():
+    w = ag.Tensor(0.0, requires_grad=True, name="w")
+    y = ag.relu(w) * 2.0
+    told = Story(Scene(y, gradients=True), check_nodes(y))
+    kinds = {step.tag: step.verdict for step in told.backward}
+    assert kinds["L"] is None
+    assert kinds["w"].kind == "kink"
+    assert "the slope is 0 below and 1 above" in kinds["w"].words
+    assert (kinds["a1"].kind, kinds["a1"].words[:24]) == ("ok", "central difference agree")
+
+
+def test_sections_follow_modules_and_none_is_too_long():
+    a = ag.Tensor([1.0, 2.0], requires_grad=True)
+    for block in range(30):
+        with ag.scope(f"blocks.{block}", "Block"):
+            for _ in range(3):
+                a = ag.tanh(a * 1.1)
+    made = sections(Scene(ag.sum(a), gradients=True))
+    assert [s.title for s in made[:2]] == ["Block 1", "Block 2"]
+    assert (made[0].path, len(made[0].cards), len(made)) == ("blocks.0", 6, 31)
+    for _ in range(500):
+        with ag.scope("loop", "Loop"), ag.scope("loop.step", "Step"):
+            a = ag.tanh(a)
+    made = sections(Scene(ag.sum(a), gradients=True))
+    assert len(made) <= SECTIONS
+    cards = [card for section in made for card in section.cards]
+    assert len(cards) == len(set(cards)) == 30 * 6 + 500 + 1
+    assert max(len(section.cards) for section in made) <= 60
+    assert any(section.title.startswith("Step, 1") and len(section.cards) == PIECE for section in made)

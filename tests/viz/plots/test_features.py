@@ -1,0 +1,267 @@
+"""The feature space: a panel per layer, marks by class, the grid carried through, the decision, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from viz.plots.features import MARKS, feature_space
+
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+
+RNG = np.random.default_rng(0)
+X, LABELS = RNG.normal(size=(40, 2)), np.arange(40) % 2
+
+
+def titles(plot):
+    return [axes.get_title(loc="left") for axes in plot.figure.axes]
+
+
+def texts(plot):
+    return [text.get_text() for text in plot.figure.findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def lines(axes, start):
+    return [line for line in axes.get_lines() if (line.get_gid() or "").startswith(start)]
+
+
+def xor(scale=1.0):
+    """A network that computes XOR in two hidden neurons (is one on, are both), exactly where the steps are steep."""
+    model = nn.MLP([2, 2, 1], output="sigmoid", dtype="float64", seed=0)
+    model.load_state_dict({
+        "layers.0.weight": [[20, 20], [20, 20]], "layers.0.bias": [-10, -30],
+        "layers.2.weight": [[20 * scale, -20 * scale]], "layers.2.bias": [-10 * scale],
+    })  # fmt: skip
+    return model
+
+
+CORNERS, XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1, 0])
+
+
+class TestPanels:
+    def test_the_input_and_every_hidden_layer(self):
+        plot = feature_space(nn.MLP([2, 5, 3, 2, 2], "tanh", seed=0), X, LABELS)
+        assert titles(plot) == [
+            "input",
+            "layer 1: 5 neurons, tanh",
+            "layer 2: 3 neurons, tanh",
+            "layer 3: 2 neurons, tanh",
+        ]
+        assert [axes.name for axes in plot.figure.axes] == ["rectilinear", "rectilinear", "3d", "rectilinear"]
+
+    def test_points_are_the_activations(self):
+        model = nn.MLP([2, 2, 2], dtype="float64", seed=0)
+        plot = feature_space(model, X, LABELS)
+        with ag.no_grad():
+            hidden = model[:2](ag.Tensor(X)).numpy()
+        for c in range(2):
+            (marks,) = lines(plot.figure.axes[1], f"class_{c}")
+            np.testing.assert_allclose(marks.get_xydata(), hidden[c == LABELS])
+
+    def test_a_line_of_the_grid_is_carried_through_the_layer(self):
+        model = nn.MLP([2, 2, 2], dtype="float64", seed=0)
+        before, after = feature_space(model, X, LABELS).figure.axes
+        assert len(lines(before, "grid_")) == len(lines(after, "grid_")) == 30
+        for one, other in zip(lines(before, "grid_"), lines(after, "grid_"), strict=True):
+            with ag.no_grad():
+                np.testing.assert_allclose(model[:2](ag.Tensor(one.get_xydata())).numpy(), other.get_xydata())
+        assert all(np.ptp(line.get_xydata(), axis=0).min() == 0 for line in lines(before, "grid_"))  # straight
+
+    def test_more_inputs_are_projected_and_it_says_so(self):
+        x = RNG.normal(size=(30, 4)) * [9.0, 3.0, 0.0, 0.0]
+        plot = feature_space(nn.MLP([4, 2, 3], seed=0), x, np.arange(30) % 3)
+        first, second = plot.figure.axes
+        assert titles(plot) == ["input: 4 numbers", "layer 1: 2 neurons, sigmoid"]
+        shares = np.linalg.eigvalsh(np.cov(x.T))[::-1]
+        assert first.get_xlabel() == f"component 1: {100 * shares[0] / shares.sum():.0f} % of the variance"
+        assert first.get_ylabel() == f"component 2: {100 * shares[1] / shares.sum():.0f} % of the variance"
+        assert (second.get_xlabel(), second.get_ylabel()) == ("neuron 1", "neuron 2")
+        assert not lines(second, "grid_")
+        drawn = np.concatenate([line.get_xydata() for line in lines(first, "class_")])
+        np.testing.assert_allclose(np.sort(drawn.var(0, ddof=1)), np.sort(shares[:2]), rtol=1e-5)
+
+    def test_images_are_flattened_by_the_model(self):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(9, 2, seed=0), nn.Tanh(), nn.Linear(2, 2, seed=1))
+        assert titles(feature_space(model, RNG.random((6, 3, 3)), [0, 1] * 3))[0] == "input: 9 numbers"
+
+    def test_many_wide_layers_are_left_out_and_counted(self):
+        plot = feature_space(nn.MLP([2, 4, 4, 4, 4, 4, 2, 2], seed=0), X, LABELS)
+        assert titles(plot) == ["input", "layer 6: 2 neurons, sigmoid"]
+        assert any("5 wider layers not drawn" in text for text in texts(plot))
+
+    def test_of_many_points_some_are_drawn_and_it_says_so(self):
+        x = RNG.normal(size=(2001, 2))
+        plot = feature_space(nn.MLP([2, 2, 2], seed=0), x, np.arange(2001) % 2)
+        assert sum(len(line.get_xdata()) for line in lines(plot.figure.axes[0], "class_")) == 500
+        assert any("500 of 2,001 points drawn" in text for text in texts(plot))
+        assert "of 2,001 right" in plot.description
+        assert max(text.get_window_extent().x1 for text in plot.figure.texts) < plot.figure.bbox.x1
+
+
+class TestMarks:
+    def test_every_class_has_its_own_shape_in_every_panel_and_in_the_key(self):
+        plot = feature_space(nn.MLP([2, 3, 2, 10], seed=0), X, np.arange(40) % 10)
+        for axes in plot.figure.axes:
+            assert [line.get_marker() for line in lines(axes, "class_")] == list(MARKS)
+        key = {artist.get_gid(): artist.get_marker() for artist in plot.figure.artists + plot.figure.lines}
+        assert key == {f"key_{c}": mark for c, mark in enumerate(MARKS)}
+        assert {f"class {c}" for c in range(10)} <= set(texts(plot))
+
+    def test_wrong_answers_are_ringed_and_counted(self):
+        plot = feature_space(xor(), CORNERS, np.array([0, 1, 1, 1]))
+        assert plot.description == "Feature space 2-2-1: 3 of 4 right"
+        for axes in plot.figure.axes:
+            (ring,) = lines(axes, "wrong")
+            (point,) = ring.get_xydata()
+            (marks,) = lines(axes, "class_1")
+            np.testing.assert_allclose(point, marks.get_xydata()[-1])
+        assert any("ring = wrong answer" in text for text in texts(plot))
+
+    def test_without_wrong_answers_there_is_no_ring(self):
+        plot = feature_space(xor(), CORNERS, XOR, classes=["same", "different"])
+        assert plot.description == "Feature space 2-2-1: 4 of 4 right"
+        assert not any(lines(axes, "wrong") for axes in plot.figure.axes)
+        assert not any("ring" in text for text in texts(plot))
+        assert {"same", "different"} <= set(texts(plot))
+
+    def test_any_name_is_shown_as_it_is_and_within_the_picture(self, tmp_path):
+        names = [
+            "$x$",
+            '<b> & "q"',
+            "two\nlines",
+            "\\frac{",
+            *[f"a long name of class {c}" for c in range(5)],
+            "n" * 200,
+        ]
+        plot = feature_space(nn.MLP([2, 2, 10], seed=0), X, np.arange(40) % 10, classes=names, title="a $b$ c")
+        drawn = {text.get_gid(): text for text in plot.figure.texts if text.get_gid()}
+        assert [drawn[f"name_{c}"].get_text() for c in range(4)] == ["\\$x\\$", '<b> & "q"', "two lines", "\\frac{"]
+        assert len(drawn["name_9"].get_text()) < 30
+        frames = [text.get_window_extent() for text in plot.figure.texts]
+        assert max(frame.x1 for frame in frames) < plot.figure.bbox.x1
+        assert min(frame.y0 for frame in frames) > max(axes.get_window_extent().y1 for axes in plot.figure.axes)
+        plot.save(tmp_path / "a.png")
+
+
+class TestDecision:
+    @pytest.mark.parametrize("output", [1, 3])
+    def test_ground_and_answer_agree_in_every_plane(self, output):
+        model = nn.MLP([2, 2, 2, output], "tanh", dtype="float64", seed=3)
+        with ag.no_grad():
+            out = model(ag.Tensor(X)).numpy()
+            rest = [model(ag.Tensor(X)), model[2:](ag.Tensor(X)), model[4:](ag.Tensor(X))]
+        assert out.shape == (40, output)
+        for axes, answers in zip(feature_space(model, X, LABELS).figure.axes, rest, strict=True):
+            (image,) = axes.get_images()
+            left, right, low, high = image.get_extent()
+            ground = np.asarray(image.get_array())
+            inside = (X[:, 0] > left) & (X[:, 0] < right) & (X[:, 1] > low) & (X[:, 1] < high)
+            column = np.rint((X[:, 0] - left) / (right - left) * (ground.shape[1] - 1)).astype(int)[inside]
+            row = np.rint((X[:, 1] - low) / (high - low) * (ground.shape[0] - 1)).astype(int)[inside]
+            numbers = answers.numpy()
+            said = numbers.argmax(-1) if output > 1 else (numbers[:, 0] > 0).astype(int)
+            assert inside.sum() > 10
+            # A point within half a cell of the boundary may stand on the other side's ground.
+            assert np.mean(ground[row, column] == said[inside]) > 0.9
+            assert len(np.unique(ground)) > 1
+
+    def test_xor_is_a_line_after_the_layer_and_two_before(self):
+        before, after = feature_space(xor(), CORNERS, XOR).figure.axes
+        pieces = [
+            sum(len(path.to_polygons(closed_only=False)) for path in axes.collections[0].get_paths())
+            for axes in (before, after)
+        ]
+        assert pieces == [2, 1]
+
+    def test_a_sigmoid_output_decides_at_one_half(self):
+        # Nearly flat outputs: all above 0, half of them above 0.5.
+        plot = feature_space(xor(scale=0.01), CORNERS, XOR)
+        assert plot.description.endswith("4 of 4 right")
+
+    def test_three_neurons_show_the_boundary_slice_by_slice(self):
+        model = nn.MLP([2, 3, 2], "tanh", dtype="float64", seed=0)
+        model.load_state_dict({
+            **model.state_dict(), "layers.2.weight": [[1, 0, -0.5], [0, 0, 0]], "layers.2.bias": [0, 0],
+        })  # fmt: skip
+        space = feature_space(model, X, LABELS).figure.axes[1]
+        assert len(space.collections) == 9
+        for slice, height in zip(space.collections, np.linspace(*space.get_zlim(), 9), strict=True):
+            across = np.concatenate([path.vertices[:, 0] for path in slice.get_paths()])
+            np.testing.assert_allclose(across, height / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("sizes", "sentence"),
+        [
+            (
+                [2, 8, 4, 2],
+                "hidden layers have 8, 4 neurons; give it a hidden layer of 2 or 3 neurons, such as 2-8-4-2-2",
+            ),
+            ([2, 2], "it has no hidden layer; give it a hidden layer"),
+            ([1, 2, 2], "a network with one input has no plane to bend"),
+        ],
+    )
+    def test_networks_without_a_plane(self, sizes, sentence):
+        with pytest.raises(ValueError, match=sentence):
+            feature_space(nn.MLP(sizes, seed=0), np.zeros((4, sizes[0])), [0, 1, 0, 1])
+
+    def test_a_network_for_other_inputs_is_told_of_the_shape_that_was_given(self):
+        with pytest.raises(ValueError, match=r"linear can't take x = .*\(40, 2\)"):
+            feature_space(nn.MLP([3, 2, 2], seed=0), X, LABELS)
+
+    def test_another_kind_of_network(self):
+        with pytest.raises(ValueError, match="a chain of linear layers with elementwise activations"):
+            feature_space(lambda x: ag.sum(x * x, axis=0), X, LABELS)
+
+    @pytest.mark.parametrize(
+        ("labels", "options", "sentence"),
+        [
+            ([0, 1], {}, r"labels of shape \(2,\) .* do not go with 40 examples"),
+            (LABELS + 1, {}, "labels contain 2, which is none of 2 classes: give integers from 0 to 1"),
+            (LABELS, {"classes": ["a"]}, "1 class names were given for 2 classes"),
+        ],
+    )
+    def test_labels_that_do_not_fit(self, labels, options, sentence):
+        with pytest.raises(ValueError, match=sentence):
+            feature_space(nn.MLP([2, 2, 2], seed=0), X, labels, **options)
+
+    def test_too_many_classes(self):
+        with pytest.raises(ValueError, match="11 classes cannot be told apart by their marks"):
+            feature_space(nn.MLP([2, 2, 11], seed=0), X, LABELS)
+
+    @pytest.mark.parametrize("inputs", [2, 4])
+    def test_not_finite(self, inputs):
+        x = RNG.normal(size=(6, inputs))
+        model = nn.MLP([inputs, 2, 2], "relu", seed=0)
+        model.load_state_dict({**model.state_dict(), "layers.0.bias": [0, float("inf")]})
+        with pytest.raises(ValueError, match="not finite in the panel 'layer 1: 2 neurons, relu'"):
+            feature_space(model, x, [0, 1] * 3)
+        x[3] = np.nan
+        with pytest.raises(ValueError, match="not finite in the panel 'input"):
+            feature_space(model, x, [0, 1] * 3)
+
+    def test_no_set_of_examples(self):
+        with pytest.raises(ValueError, match=r"x of shape \(2,\) is no set of examples"):
+            feature_space(nn.MLP([2, 2, 2], seed=0), [0.0, 1.0], [0])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("sizes", [[2, 4, 3, 2, 2], [5, 3, 2]])
+def test_saves_the_same_file_twice(theme, sizes, tmp_path):
+    x = RNG.normal(size=(20, sizes[0]))
+    one, two = (viz.feature_space(nn.MLP(sizes, seed=0), x, np.arange(20) % 2, theme=theme) for _ in range(2))
+    for suffix in (".png", ".svg"):
+        paths = [plot.save(tmp_path / f"{i}{suffix}") for i, plot in enumerate((one, two))]
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_the_model_is_left_as_it_was():
+    model = nn.MLP([2, 2, 2], seed=0)
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    feature_space(model, X, LABELS)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(np.array_equal(before[name], value.numpy()) for name, value in model.state_dict().items())

@@ -1,0 +1,322 @@
+"""One example through a network: which neurons and lines are drawn, with which numbers, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from viz.drawing import style
+from viz.plots.network import draw_network
+
+WEIGHTS = ([[1, -2], [-1, 1]], [[2, -1], [-2, -1]], [[3, -1], [-1, 4]])
+BIASES = ([1, 0], [0, 0], [-2, 2])
+
+
+def lecture(x):
+    for w, b in zip(WEIGHTS, BIASES, strict=True):
+        x = ag.sigmoid(ag.linear(x, ag.Tensor(np.array(w, float), requires_grad=True), ag.Tensor(np.array(b, float))))
+    return x
+
+
+def words(picture):
+    """The text of the labels, without markup."""
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", picture.source)))
+
+
+def ids(picture, start):
+    return re.findall(rf'id="?({start}\w*)', picture.source)
+
+
+def line(picture, name):
+    """The DOT of an edge or a node, by its id."""
+    return next(text for text in picture.source.splitlines() if re.search(rf'id="?{name}[ "\]]', text))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return draw_network(lecture, [1.0, -1.0], [1.0, 0.0], title="2-2-2-2 net, neuron by neuron")
+
+
+@pytest.fixture(scope="module")
+def large():
+    bits = (np.random.default_rng(0).random((1, 256)) < 0.3).astype(np.float32)
+    return draw_network(nn.MLP([256, 50, 40, 10], seed=0), bits, 8)
+
+
+class TestLecture:
+    def test_every_neuron_with_the_numbers_of_the_lecture(self, small):
+        assert ids(small, "n_i") == [f"n_i{place}_{k}" for place in range(4) for k in range(2)]
+        for number in (
+            "0.9820",
+            "0.1192",
+            "0.8635",
+            "0.1107",
+            "0.6177",
+            "0.8291",
+            "z 4",
+            "z -2",
+            "z 1.845",
+            "z 0.4798",
+        ):
+            assert f"> {number} <".replace(" <", "<").replace("> ", ">") in small.source
+
+    def test_gradients_biases_targets_loss(self, small):
+        text = words(small)
+        for expected in (
+            "∂ -0.007130",
+            "∂ -0.001973",
+            "∂ -0.1806",
+            "∂ 0.2349",
+            "b -2",
+            "TARGET 1",
+            "TARGET 0",
+            "L = 0.8336",
+        ):
+            assert expected in text
+        assert "∂ = gradient of the loss at z" in text
+
+    def test_every_weight_is_a_line_and_the_negative_ones_are_hollow(self, small):
+        lines = ids(small, "w_i")
+        negative = [
+            f"w_i{k}_{j}_i{k + 1}_{i}" for k, w in enumerate(WEIGHTS) for i in (0, 1) for j in (0, 1) if w[i][j] < 0
+        ]
+        assert len([name for name in lines if not name.endswith("_in")]) == 12
+        assert sorted(name[:-3] for name in lines if name.endswith("_in")) == sorted(negative)
+        inside = line(small, f"{negative[0]}_in")
+        assert f'color="{style.LIGHT.paper}"' in inside
+        assert re.search('pos="[^"]+"', inside)[0] in line(small, negative[0])  # one course, or they part
+
+    def test_the_largest_weight_is_the_widest(self, small):
+        width = {
+            name: float(re.search(r"penwidth=([\d.]+)", line(small, name))[1])
+            for name in ("w_i2_0_i3_0", "w_i2_1_i3_1")
+        }
+        assert width["w_i2_1_i3_1"] == pytest.approx(sum(style.WEIGHT_WIDTH))
+        assert width["w_i2_0_i3_0"] == pytest.approx(style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * 3 / 4)
+
+    def test_numbers_on_the_lines_never_meet(self, small):
+        places = [re.search('pos="([^"]+)"', line(small, name))[1] for name in ids(small, "n_w")]
+        assert len(places) == 12
+        assert len(set(places)) == 12
+
+    def test_it_renders_where_it_was_put(self, small):
+        svg = small.svg()
+        assert 'id="n_i1_0"' in svg
+        assert 'id="w_i0_0_i1_0"' in svg
+        assert "2-2-2-2 net, neuron by neuron" in svg
+
+    def test_without_a_target_there_are_no_gradients(self):
+        picture = draw_network(lecture, [0.0, 0.0])
+        assert "gradients: not computed" in words(picture)
+        assert ids(picture, "n_g") == []
+        assert picture.alt.endswith("Output 0.5118, 0.8544.")
+
+
+class TestDigits:
+    def test_six_of_each_hidden_layer_and_every_output(self, large):
+        assert ids(large, "n_i1_") == [f"n_i1_{k}" for k in (0, 1, 2, 3, 48, 49)]
+        assert ids(large, "n_i2_") == [f"n_i2_{k}" for k in (0, 1, 2, 3, 38, 39)]
+        assert ids(large, "n_i3_") == [f"n_i3_{k}" for k in range(10)]
+        text = words(large)
+        assert "44 more" in text
+        assert "34 more" in text
+        for header in ("16 × 16 = 256", "50 sigmoid", "40 sigmoid", "10 softmax", "class probability", "layer 2"):
+            assert header in text
+
+    def test_probabilities_and_what_comes_back(self):
+        model = nn.MLP([64, 9, 10], seed=1)
+        x = np.random.default_rng(0).random((1, 64)).astype(np.float32)
+        picture = draw_network(model, x, 3)
+        logits = model(ag.asarray(x))
+        p = ag.softmax(logits).numpy() if not logits.requires_grad else ag.softmax(logits.detach()).numpy()
+        text = words(picture)
+        assert "∂ = p - target" in text
+        for k in range(10):
+            assert re.search(rf"\b{p[0, k]:#.3g}\b", text)
+            back = p[0, k] - (k == 3)
+            assert f"∂ {back:#.3g}" in text
+        assert f"L = -ln {p[0, 3]:#.3g} =" in text
+        assert "target 3" in picture.alt
+        assert text.count("TARGET") == 1
+
+    def test_gradients_of_hidden_layers_are_the_engines(self, large):
+        bits = (np.random.default_rng(0).random((1, 256)) < 0.3).astype(np.float32)
+        model = nn.MLP([256, 50, 40, 10], seed=0)
+        with ag.enable_grad():
+            z = model.layers[0](ag.asarray(bits))
+            y = ag.cross_entropy(model.layers[4](ag.sigmoid(model.layers[2](ag.sigmoid(z)))), np.array([8]))
+        back = ag.gradients(y, z).numpy().astype(float)
+        assert f"rms ∂ {np.sqrt(np.mean(back**2)):.1e}".replace("e-0", "e-") in words(large)
+
+    def test_lines_from_the_picture_stand_for_bands(self, large):
+        assert len({name.split("_")[1] for name in ids(large, "w_band")}) == 6
+        assert len([name for name in ids(large, "w_band") if not name.endswith("_in")]) == 36
+        bits = (np.random.default_rng(0).random((1, 256)) < 0.3).astype(np.float32)
+        weight = nn.MLP([256, 50, 40, 10], seed=0).layers[0].weight.detach().numpy()
+        whole = sum(float(re.search(r": (-?[\d.e-]+)", line(large, f"w_band{b}_i1_0"))[1]) for b in range(6))
+        assert whole == pytest.approx(float(weight[0] @ bits[0]), rel=1e-4)
+
+    def test_the_strongest_negative_lines_are_hollow_and_weak_ones_are_not(self):
+        w = np.array([[1.0, -0.9, -0.1] + [0.0] * 7])
+        picture = draw_network(lambda x: ag.linear(x, ag.Tensor(w), None), np.ones(10))
+        assert ids(picture, "w_i0_1_i1_0") == ["w_i0_1_i1_0", "w_i0_1_i1_0_in"]
+        assert ids(picture, "w_i0_2_i1_0") == ["w_i0_2_i1_0"]
+        assert ids(picture, "w_i0_0_i1_0") == ["w_i0_0_i1_0"]
+
+    def test_it_renders(self, large):
+        assert "<svg" in large.svg()
+
+    def test_the_dark_theme(self):
+        picture = draw_network(nn.MLP([64, 9, 3], seed=1), np.ones((1, 64), dtype=np.float32), 0, theme="dark")
+        for token in ("paper", "ink", "muted", "fwd", "grad", "knob"):
+            assert f'"{getattr(style.LIGHT, token)}"' not in picture.source, token
+
+    def test_class_names(self):
+        picture = draw_network(
+            nn.MLP([4, 9, 3], seed=1), np.ones((1, 4)), 2, classes=["setosa", "versicolor", "virginica"]
+        )
+        assert re.search(r"0\.\d+ virginica TARGET", words(picture))
+        assert "target virginica" in picture.alt
+        with pytest.raises(ValueError, match="2 class names were given for 3 classes"):
+            draw_network(nn.MLP([4, 9, 3], seed=1), np.ones((1, 4)), 2, classes=["a", "b"])
+
+
+class TestOtherNetworks:
+    def test_one_output_is_a_probability_of_class_1(self):
+        model = nn.MLP([2, 3, 1], activation="tanh", seed=0)
+        picture = draw_network(model, [0.5, -1.0], 1)
+        z = model(ag.asarray(np.array([[0.5, -1.0]], dtype=np.float32))).item()
+        p = 1 / (1 + np.exp(-z))
+        assert f"p {p:#.3g} TARGET 1" in words(picture)
+        assert f"L = {-np.log(p):.4g}" in words(picture)
+        assert f"∂ {p - 1:.4g}" in words(picture)
+
+    def test_real_targets_are_a_regression(self):
+        picture = draw_network(nn.MLP([2, 20, 2], activation="relu", seed=0), [0.5, -1.0], [0.25, 1.5])
+        text = words(picture)
+        assert "2 linear" in text
+        assert "TARGET 0.2500" in text
+        assert "probability" not in text
+
+    @pytest.mark.parametrize(
+        ("model", "nearer"),
+        [
+            (nn.MLP([2, 3, 2], seed=0), True),  # sigmoids, and probabilities of what comes out
+            (nn.Linear(2, 2, seed=0), False),
+            (nn.Sequential(nn.Linear(2, 3, seed=0), nn.Linear(3, 2, seed=0)), False),
+            (nn.Sequential(nn.Linear(2, 3, seed=0), nn.Tanh(), nn.Linear(3, 2, seed=0)), False),
+        ],
+    )
+    def test_discs_are_nearer_1_only_where_1_is_the_end(self, model, nearer):
+        target = 1 if nearer else [0.25, 5.0]
+        text = words(draw_network(model, [0.5, -1.0], target))
+        assert ("darker is nearer 1" in text, "darker is larger in size" in text) == (nearer, not nearer)
+
+    def test_a_class_with_sigmoid_outputs_is_compared_one_hot(self):
+        picture = draw_network(lecture, [1.0, -1.0], 0)
+        assert "L = 0.8336" in words(picture)
+        assert "Says 1 with activation 0.829, target 0" in picture.alt
+        assert ids(picture, "n_bar") == ["n_bar0", "n_bar1"]
+
+    def test_a_softmax_at_the_end(self):
+        model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Softmax())
+        picture = draw_network(model, np.ones((1, 3), dtype=np.float32), 2)
+        plain = draw_network(model[:-1], np.ones((1, 3), dtype=np.float32), 2)
+        assert re.search(r"L = [\d.]+", words(picture))[0] == re.search(r"L = [\d.]+", words(plain))[0]
+
+    def test_a_loss_of_ones_own(self):
+        picture = draw_network(lecture, [1.0, -1.0], [1.0, 0.0], loss=lambda y, t: ag.sum(ag.abs(y - t)))
+        assert "L = 1.211" in words(picture)
+
+    def test_a_flattened_image_of_given_shape(self):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(30, 12, seed=0))
+        picture = draw_network(model, np.ones((1, 5, 6), dtype=np.float32), 0, image=(5, 6))
+        assert "5 × 6 = 30" in words(picture)
+
+    def test_many_layers_are_folded(self):
+        picture = draw_network(
+            nn.MLP([64, *[20] * 16, 10], activation="tanh", seed=0), np.ones((1, 64), dtype=np.float32), 3
+        )
+        text = words(picture)
+        assert "12 layers not drawn" in text
+        headers = re.findall(r"layer \d+|\boutput\b", text)
+        assert headers == ["layer 1", "layer 2", "layer 15", "layer 16", "output"]
+        assert not [name for name in ids(picture, "w_i2") if "_i3_" in name]  # no line across the fold
+
+    def test_many_outputs_show_the_largest_and_the_target(self):
+        w = np.zeros((40, 3))
+        w[:, 0] = np.arange(40)
+        picture = draw_network(lambda x: ag.linear(x, ag.Tensor(w), None), [1.0, 0.0, 0.0], 5)
+        assert ids(picture, "n_i1_") == ["n_i1_5", *(f"n_i1_{k}" for k in range(30, 40))]
+        assert "29 more" in words(picture)
+
+    def test_integer_pixels_and_frozen_parameters_will_do(self):
+        model = nn.MLP([64, 10], seed=0)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        assert "64-10" in draw_network(model, np.ones((1, 64), dtype=np.uint8), 1).title
+
+    def test_it_draws_within_no_grad_and_leaves_gradients_alone(self):
+        model = nn.MLP([4, 3], seed=0)
+        with ag.no_grad():
+            draw_network(model, np.ones((1, 4), dtype=np.float32), 1)
+        assert all(parameter.grad is None for parameter in model.parameters())
+
+    def test_not_finite_values_are_drawn(self):
+        w = np.array([[1.0, np.nan], [1.0, 1.0]])
+        picture = draw_network(lambda x: ag.linear(x, ag.Tensor(w), None), [1.0, 1.0])
+        assert style.LIGHT.bad_bg in line(picture, "n_i1_0")
+        assert style.LIGHT.bad in line(picture, "w_i0_1_i1_0")
+        picture.svg()
+
+
+class TestRefusals:
+    def refuse(self, sentence, *args, **kwargs):
+        with pytest.raises(ValueError, match=sentence):
+            draw_network(*args, **kwargs)
+
+    def test_more_than_one_example(self):
+        self.refuse(
+            r"one example, and x has shape \(5, 2\): pass one row of it, such as x\[:1\]", lecture, np.ones((5, 2))
+        )
+
+    def test_a_skip_connection(self):
+        w = ag.Tensor(np.eye(2), requires_grad=True)
+        self.refuse(
+            "a chain of linear layers with elementwise activations, and 'add' does not fit into one .*draw_graph",
+            lambda x: ag.linear(x, w, None) + x,
+            [1.0, 2.0],
+        )
+
+    def test_a_mask(self):
+        w = ag.Tensor(np.eye(2), requires_grad=True)
+        self.refuse("'multiply' does not fit", lambda x: ag.linear(x, w, None) * np.array([[0.0, 2.0]]), [1.0, 2.0])
+
+    def test_no_linear_layer(self):
+        self.refuse("no linear layer", ag.tanh, [1.0, 2.0])
+
+    def test_nothing_recorded(self):
+        self.refuse("recorded no operation on x", lambda x: np.ones(3), [1.0])
+
+    def test_a_detached_input(self):
+        w = ag.Tensor(np.eye(2), requires_grad=True)
+        self.refuse("does not depend on x", lambda x: ag.linear(x.detach(), w, None), [1.0, 2.0])
+
+    def test_a_class_out_of_range(self):
+        self.refuse("the target 2 is no class of a network with 2 outputs: give 0 to 1", lecture, [1.0, 1.0], 2)
+
+    def test_a_target_of_another_size(self):
+        self.refuse(r"a target of shape \(3,\) does not fit 2 outputs", lecture, [1.0, 1.0], [1.0, 2.0, 3.0])
+
+    def test_an_input_that_is_no_picture(self):
+        self.refuse(r"shape \(2,\) is no picture: pass image=\(height, width\)", lecture, [1.0, 1.0], image=True)
+
+    def test_a_loss_that_is_none(self):
+        self.refuse(
+            "must return a recorded Tensor with one element", lecture, [1.0, 1.0], [1.0, 0.0], loss=lambda y, t: y
+        )

@@ -1,0 +1,222 @@
+"""Learning curves, the sheet of digits, the confusion matrix: what they show, and how it reads without colour."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from viz.drawing import style
+from viz.plots.plots import plot_confusion, plot_digits, plot_history
+
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+
+HISTORY = {
+    "loss": [1.0, 0.6, 0.4],
+    "validation_loss": [1.1, 0.7, 0.9],
+    "accuracy": [0.5, 0.7, 0.9],
+    "validation_accuracy": [0.4, 0.8, 0.75],
+}
+
+
+def texts(plot):
+    """Every text of the figure."""
+    return [text.get_text() for text in plot.figure.findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def series(axes):
+    return {line.get_gid(): line for line in axes.get_lines() if (line.get_gid() or "").startswith("series_")}
+
+
+class TestHistory:
+    def test_a_panel_per_quantity_with_both_series(self):
+        plot = plot_history(HISTORY)
+        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "accuracy"]
+        lines = series(plot.figure.axes[0])
+        assert set(lines) == {"series_loss", "series_validation_loss"}
+        assert lines["series_loss"].get_ydata().tolist() == HISTORY["loss"]
+        assert lines["series_loss"].get_xdata().tolist() == [1, 2, 3]
+
+    def test_training_and_held_out_differ_by_more_than_colour(self):
+        lines = series(plot_history(HISTORY).figure.axes[0])
+        assert lines["series_loss"].get_marker() == "o"
+        assert lines["series_validation_loss"].get_marker() == "s"
+        assert {"training\n0.4", "validation\n0.9"} <= set(texts(plot_history(HISTORY)))
+
+    def test_the_best_epoch_is_the_lowest_loss_and_the_highest_accuracy(self):
+        plot = plot_history(HISTORY)
+        assert plot.figure.axes[0].get_title(loc="right") == "best 0.7 at epoch 2"
+        assert plot.figure.axes[1].get_title(loc="right") == "best 80.00 % at epoch 2"
+        assert "best validation loss 0.7 at epoch 2" in plot.description
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3, 40])
+    def test_epochs_are_whole_numbers(self, epochs):
+        (axes,) = plot_history({"loss": [1.0] * epochs}).figure.axes
+        low, high = axes.get_xlim()
+        ticks = [x for x in axes.get_xticks() if low <= x <= high]
+        assert ticks
+        assert all(x == int(x) for x in ticks)
+
+    def test_missing_numbers_are_gaps(self):
+        plot = plot_history({"loss": [1.0, 0.5, 0.25], "validation_loss": [None, 0.8, float("nan")]})
+        held = series(plot.figure.axes[0])["series_validation_loss"].get_ydata()
+        assert np.isnan(held).tolist() == [True, False, True]
+        assert plot.figure.axes[0].get_title(loc="right") == "best 0.8 at epoch 2"
+
+    def test_an_object_like_fits_history(self):
+        @dataclass
+        class History:
+            loss: list = field(default_factory=lambda: [1.0, 0.5])
+            validation_loss: list = field(default_factory=lambda: [None, None])
+            lr: list = field(default_factory=lambda: [0.1, 0.1])
+            seconds: list = field(default_factory=lambda: [3.0, 2.0])
+            best_epoch: int | None = None
+            note: str = "as it ended"
+
+        plot = plot_history(History())
+        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss"]
+
+    def test_a_changing_learning_rate_has_a_panel(self):
+        plot = plot_history({"loss": [1.0, 0.5], "lr": [0.1, 0.05]})
+        assert [axes.get_title(loc="left") for axes in plot.figure.axes] == ["loss", "learning rate"]
+
+    def test_a_wide_range_is_logarithmic(self):
+        assert plot_history({"loss": [1.0, 0.01]}).figure.axes[0].get_yscale() == "log"
+        assert plot_history({"loss": [1.0, 0.5]}).figure.axes[0].get_yscale() == "linear"
+
+    def test_nothing_to_plot(self):
+        with pytest.raises(ValueError, match="nothing to plot in a history with seconds"):
+            plot_history({"seconds": [1.0]})
+        with pytest.raises(ValueError, match="'validation_loss' has 1 numbers for 2 epochs"):
+            plot_history({"loss": [1.0, 2.0], "validation_loss": [1.0]})
+
+
+class TestDigits:
+    images = np.random.default_rng(0).random((5, 16, 16))
+
+    def test_mistakes_have_a_thick_frame_a_word_and_the_right_answer(self):
+        plot = plot_digits(self.images, [1, 2, 3, 4, 5], [1, 2, 8, 4, 5])
+        frames = {axes.get_gid(): axes.spines["left"].get_linewidth() for axes in plot.figure.axes}
+        assert set(frames) == {"digit_0", "digit_1", "digit_2_wrong", "digit_3", "digit_4"}
+        assert frames["digit_2_wrong"] > 2 * frames["digit_0"]
+        assert texts(plot).count("WRONG") == 1
+        assert "is 3" in texts(plot)
+        assert plot.description == "5 images, 1 mistake: number 3 is 3, read as 8"
+
+    def test_without_mistakes_no_mark(self):
+        plot = plot_digits(self.images, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+        assert "WRONG" not in texts(plot)
+        assert plot.description == "5 images, 0 mistakes"
+
+    def test_predictions_follow_from_probabilities(self):
+        p = np.full((5, 3), 0.1)
+        p[:, 2] = 0.8
+        plot = plot_digits(self.images, probabilities=p, classes=["cat", "dog", "ox"])
+        assert texts(plot).count("ox") == 5
+        assert texts(plot).count("80 %") == 5
+
+    @pytest.mark.parametrize("shape", [(2, 256), (2, 16, 16), (2, 1, 16, 16)])
+    def test_flat_squares_and_pictures(self, shape):
+        plot = plot_digits(np.ones(shape))
+        assert [axes.get_images()[0].get_array().shape for axes in plot.figure.axes] == [(16, 16)] * 2
+
+    def test_all_pictures_share_one_scale(self):
+        plot = plot_digits(np.stack([np.zeros((8, 8)), np.full((8, 8), 4.0)]))
+        assert {axes.get_images()[0].get_clim() for axes in plot.figure.axes} == {(0.0, 4.0)}
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (((3, 30),), r"images of shape \(3, 30\) cannot be laid out on a sheet"),
+            (((0, 16, 16),), "n at least 1"),
+            (((2, 16, 16), [1]), r"labels of shape \(1,\) .* do not go with 2 images"),
+            (((2, 16, 16), [1, 2], [0.5, 1.5]), "give one integer class for each"),
+            (((2, 16, 16), None, None, [0.5]), "probabilities of shape"),
+        ],
+    )
+    def test_shapes_that_do_not_go_together(self, arguments, sentence):
+        shape, *others = arguments
+        with pytest.raises(ValueError, match=sentence):
+            plot_digits(np.zeros(shape), *others)
+
+
+class TestConfusion:
+    def test_counts_recall_and_precision(self):
+        plot = plot_confusion([0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 0])
+        shown = texts(plot)
+        assert [n for n in shown if n in ("2", "3")] == ["2", "3"]
+        assert shown.count("67 %") == 2  # found and right of class 0
+        assert shown.count("75 %") == 2
+        assert plot.description == "5 of 7 right (71 %), most often 0 read as 1 (1 time)"
+
+    def test_what_is_right_is_boxed(self):
+        patches = plot_confusion([0, 1], [0, 1]).figure.axes[0].patches
+        assert [patch.get_xy() for patch in patches if patch.get_linewidth() > 1] == [(0, 0), (1, 1)]
+
+    def test_a_class_never_seen(self):
+        assert texts(plot_confusion([0, 2], [0, 2])).count("none") == 2
+
+    @pytest.mark.parametrize(
+        ("labels", "predictions", "sentence"),
+        [
+            ([], [], "no list of classes"),
+            ([0, 1], [0], r"predictions of shape \(1,\) .* do not go with 2 labels"),
+            ([0, 3], [0, 1], "labels contain 3, which is none of 2 classes: give integers from 0 to 1"),
+            ([0, 1], [0, -1], "predictions contain -1"),
+        ],
+    )
+    def test_refusals(self, labels, predictions, sentence):
+        with pytest.raises(ValueError, match=sentence):
+            plot_confusion(np.array(labels, int), np.array(predictions, int), classes=["a", "b"])
+
+
+class TestPlot:
+    @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
+    def test_it_saves(self, tmp_path, suffix, start):
+        path = plot_history(HISTORY).save(tmp_path / f"curves{suffix}")
+        assert path.read_bytes().startswith(start)
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_another_suffix_is_refused(self, tmp_path):
+        with pytest.raises(ValueError, match=r"a plot is saved as \.svg, \.png or \.pdf, not as '\.gif'"):
+            plot_history(HISTORY).save(tmp_path / "curves.gif")
+        assert not list(tmp_path.iterdir())
+
+    def test_the_same_plot_is_the_same_file(self, tmp_path):
+        one, two = (plot_history(HISTORY).save(tmp_path / f"{i}.svg").read_bytes() for i in range(2))
+        assert one == two
+
+    def test_a_notebook_shows_it(self):
+        plot = plot_confusion([0, 1], [0, 1])
+        assert "<svg" in plot._repr_svg_()
+        assert plot._repr_png_().startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES)
+    def test_themes(self, theme):
+        for plot in (plot_history(HISTORY, theme=theme.name), plot_confusion([0, 1], [0, 1], theme=theme.name)):
+            assert matplotlib.colors.to_hex(plot.figure.get_facecolor()) == theme.paper
+
+    def test_matplotlibs_settings_stay_as_they_were(self):
+        before = dict(matplotlib.rcParams)
+        plot_history(HISTORY)._repr_svg_()
+        assert dict(matplotlib.rcParams) == before
+
+    def test_an_import_that_breaks_off_is_not_called_missing(self, monkeypatch):
+        usual = builtins.__import__
+
+        def broken(name, *args):  # as where Ctrl-C meets one of its extensions
+            if name == "matplotlib":
+                raise ImportError("initialization failed")
+            return usual(name, *args)
+
+        monkeypatch.setattr(builtins, "__import__", broken)
+        with pytest.raises(ImportError, match="initialization failed"):
+            plot_history(HISTORY)
+
+    def test_without_matplotlib_one_sentence_says_what_to_install(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(ModuleNotFoundError, match=r"not installed: pip install 'glassgrad\[plots\]'"):
+            plot_history(HISTORY)

@@ -1,0 +1,155 @@
+"""What passes did: which lines went, came or stayed, which pass did it, and what is said of it."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import autograd as ag
+import viz
+from autograd.compiler.ir import program as program_module
+from autograd.compiler.ir.program import Program
+from autograd.compiler.passes.optimize import steps
+from tests.viz.program.test_picture import PROGRAMS, mlp
+from viz.drawing import style
+from viz.program.picture import passes
+
+
+def rows(picture: viz.Picture) -> list[tuple[str, str, str]]:
+    """What stands in the three columns of each row."""
+    (label,) = re.findall(r"^\tlines \[label=<(.*)> class=", picture.source, flags=re.MULTILINE)
+    lines = re.findall(r"<TR>(.*?)</TR>", label.split("<HR/>", 1)[1])
+    cells = (re.findall(r"<TD[^>]*>(.*?)</TD>", line) for line in lines)
+    plain = ([re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", part))).strip() for part in line] for line in cells)
+    return [tuple(line) for line in plain if len(line) == 3]  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def step() -> Program:
+    return mlp(4, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def drawn(step: Program) -> viz.Picture:
+    return viz.diff(step, step.optimized())
+
+
+def test_what_went_names_the_pass_that_took_it(drawn: viz.Picture):
+    found = {left: told for left, told, right in rows(drawn) if not right}
+    assert found["t15 () = broadcast_to(1.0, shape=())"] == "- algebra"
+    assert found["t16 (4, 2) = layers_2 - y"] == "- common subexpressions"
+    assert found["t34 (3,) = t33 * d_layers_0_bias"] == "- scale folding"
+    assert found["d_layers_0_bias (3,) = sum(t26, axis=(0,))"] == "- sums as products"
+
+
+def test_what_came_names_the_pass_that_wrote_it(drawn: viz.Picture, step: Program):
+    ((state, new),) = step.optimized().updates.items()
+    found = {right: told for left, told, right in rows(drawn) if not left}
+    assert found["scaled (4, 2) = t11 * scale"] == "+ scale folding"
+    assert found[f"{state.name} (23,) <- {new.name}"] == "+ pack"
+    assert found["t30 () = astype(lr, dtype=float32)"] == "+ moved"
+
+
+def test_what_stayed_stands_beside_itself(drawn: viz.Picture):
+    found = rows(drawn)
+    assert ("t5 (4, 3) = tanh(t4)", "", "t5 (4, 3) = tanh(t4)") in found
+    assert ("return squared_error_1", "", "return squared_error_1") in found
+    assert ("t11 (4, 2) = layers_2 - y", "", "t11 (4, 2) = layers_2 - y") in found
+    linear = (
+        "layers_0 (4, 3) = x @ layers_0_weight.T + layers_0_bias",
+        "layers_0 (4, 3) = x_with_1 @ layers_0_weight_bias.T",
+    )
+    assert (linear[0], "~ orders in memory, biases as weights", linear[1]) in found
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_line_of_both_is_there(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(passes, "ROWS", 10_000)
+    monkeypatch.setattr(passes, "SAME", 10_000)
+    monkeypatch.setattr(passes, "WIDTH", 10_000)
+    before = PROGRAMS[name]()
+    after = before.optimized()
+    found = rows(viz.diff(before, after))
+    for program, column in ((before, 0), (after, 2)):
+        printed = [line.strip() for line in str(program).splitlines()[1:]]
+        assert [row[column] for row in found if row[column]] == printed
+    assert all(told[1:] for left, told, right in found if left != right), "every change has a pass"
+
+
+def test_marks_do_not_depend_on_colour(drawn: viz.Picture):
+    assert "<S><I>t15 () = broadcast_to(1.0, shape=())</I></S>" in drawn.source
+    assert "<I><B>scaled (4, 2) = t11 * scale</B></I>" in drawn.source
+    assert "<B>x_with_1 (4, 5) = with_ones(x)</B>" in drawn.source
+    assert "- struck through = gone" in drawn.source
+
+
+def test_words(drawn: viz.Picture, step: Program):
+    assert drawn.title == "step: 41 instructions → 32"
+    assert drawn.alt == f"{drawn.title}. lines: 25 gone, 15 new, 3 changed, 12 the same."
+    assert ">as traced<" in viz.diff(step, step, labels=("as traced", "again")).source
+    assert viz.diff(step, step, title="mine").title == "mine"
+    assert style.DARK.paper in viz.diff(step, step, theme="dark").source
+
+
+def test_one_pass_is_compared_too(step: Program):
+    programs = dict(steps(step))
+    picture = viz.diff(programs["algebra"], programs["common subexpressions"])
+    assert "lines: 4 gone, 4 changed" in picture.alt
+    assert {told for left, told, right in rows(picture) if left != right} == {"-", "~"}
+
+
+def test_programs_of_their_own_are_compared_by_name(step: Program):
+    assert viz.diff(step, Program.from_json(step.to_json())).alt.endswith("lines: 40 the same.")
+    other = viz.diff(step, mlp(4, 3, 2, momentum=0.9))
+    assert ("t5 (4, 3) = tanh(t4)", "", "t5 (4, 3) = tanh(t4)") in rows(other)
+
+
+def test_what_is_the_same_is_left_out_in_the_middle(step: Program):
+    source = viz.diff(step, step).source
+    assert "... 34 lines the same" in source
+    assert len(rows(viz.diff(step, step))) == 6
+
+
+def test_large_programs_are_cut():
+    before = mlp(*([2] * 40))
+    picture = viz.diff(before, before.optimized())
+    assert re.search(r"\.\.\. [\d,]+ lines not drawn", picture.source)
+    assert len(rows(picture)) <= passes.ROWS
+
+
+def test_nothing_is_run(monkeypatch: pytest.MonkeyPatch):
+    program = mlp(2, 2)
+    after = program.optimized()
+    before = {state: state.origin.data.copy() for state in program.states}
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("run")
+
+    monkeypatch.setattr(program_module, "compute", refuse)
+    monkeypatch.setattr(Program, "run", refuse)
+    assert "<svg" in viz.diff(program, after).svg()
+    assert all((state.origin.data == array).all() for state, array in before.items())
+
+
+def test_names_are_escaped():
+    text = mlp(2, 1).to_json().replace('"name": "x"', '"name": "</TD>&"')
+    svg = viz.diff(Program.from_json(text), mlp(2, 1)).svg()
+    assert "</TD>&" in "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("other", "options", "sentence"),
+    [
+        (ag.ones(2), {}, r"of programs give two of them, before and after; this was given a Program, a Tensor"),
+        (None, {"depth": 1}, r"a Program has no values yet and .* goes not with depth="),
+        (None, {"names": {"x": 1}}, r"a Program has no values yet and .* goes not with names="),
+        (None, {"theme": "blue"}, r"there is no theme 'blue'"),
+    ],
+)
+def test_bad_input(step: Program, other: Any, options: dict[str, Any], sentence: str):
+    with pytest.raises(viz.DrawingError, match=sentence):
+        viz.diff(step, step if other is None else other, **options)

@@ -1,0 +1,350 @@
+"""Programs drawn: which part a line belongs to, what stands together, what is said, and that nothing is run."""
+
+from __future__ import annotations
+
+import json
+import re
+from graphlib import TopologicalSorter
+from html import unescape
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from autograd.compiler.ir import program as program_module
+from autograd.compiler.ir.program import Program
+from tests.viz.graph.test_picture import edge, edges, node, words
+from viz.drawing import style
+from viz.program.picture import BACKWARD, FORWARD, UPDATE, Reading, wrapped
+
+
+def training(model: nn.Module, optimizer: Any, sizes: tuple[int, int], *, entropy: bool = False) -> Program:
+    """One step of training, traced on a batch of 4."""
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y) if entropy else nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    target = ag.asarray([0, 1, 1, 0]) if entropy else ag.zeros((4, sizes[1]), dtype="float32")
+    return ag.trace(step, ag.ones((4, sizes[0]), dtype="float32"), target)
+
+
+def mlp(*sizes: int, optimizer: str = "SGD", entropy: bool = False, **options: Any) -> Program:
+    model = nn.MLP(list(sizes), seed=0)
+    made = getattr(nn.optim, optimizer)(model.parameters(), lr=0.5, **options)
+    return training(model, made, (sizes[0], sizes[-1]), entropy=entropy)
+
+
+def normalized() -> Program:
+    """Batch normalisation, dropout and Adam: much that is no gradient is updated."""
+    parts = nn.Linear(4, 3, seed=0), nn.BatchNorm1d(3), nn.Dropout(0.5, seed=0), nn.Linear(3, 2, seed=0)
+    model = nn.Sequential(*parts)
+    return training(model, nn.optim.Adam(model.parameters(), lr=0.5), (4, 2), entropy=True)
+
+
+def f(w: Any, x: Any) -> Any:
+    return ag.sum(ag.tanh(x @ w))
+
+
+POINT = ag.ones((3, 1)), ag.ones((2, 3))
+
+PROGRAMS = {
+    "one layer": lambda: mlp(2, 1),
+    "net": lambda: mlp(4, 3, 2),
+    "momentum": lambda: mlp(4, 3, 2, momentum=0.9),
+    "adam": lambda: mlp(4, 3, 2, optimizer="Adam", entropy=True),
+    "normalized": normalized,
+    "forward": lambda: ag.trace(lambda x: ag.tanh(x) + 1.0, ag.ones((2,))),
+    "gradient": lambda: ag.trace(ag.grad(f), *POINT),
+    "both": lambda: ag.trace(ag.value_and_grad(f), *POINT),
+    "second order": lambda: ag.trace(lambda w, x, v: ag.hvp(f, (w, x), (v, x)), *POINT, POINT[0]),
+    "nothing": lambda: ag.trace(lambda x: x, ag.ones((2,))),
+    "indices": lambda: ag.trace(lambda x, i: x[i] ** 2, ag.ones((4,)), ag.asarray([1, 0])),
+}
+
+
+@pytest.fixture(scope="module")
+def step() -> Program:
+    return mlp(4, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def drawn(step: Program) -> viz.Picture:
+    return viz.draw_graph(step)
+
+
+def parts(program: Program) -> dict[str, str]:
+    reading = Reading(program)
+    return {value.name: reading.part[value] for value in reading.written}
+
+
+class TestParts:
+    def test_of_a_step(self, step: Program):
+        found = parts(step)
+        assert {n for n, part in found.items() if part == FORWARD} == {
+            *("layers_0", "t4", "t5", "t6", "layers_1", "layers_2", "t11", "t12", "t13", "squared_error_1"),
+        }
+        assert found["d_layers_0_weight"] == found["d_layers_2_bias"] == found["t15"] == BACKWARD
+        assert {n for n, part in found.items() if part == UPDATE} == {f"t{i}" for i in range(30, 42)}
+
+    def test_of_an_optimized_step(self, step: Program):
+        program = step.optimized()
+        found = parts(program)
+        assert found["layers_1_with_1"] == FORWARD
+        (new,) = program.updates.values()
+        gradient = program.producers()[new].args[1]
+        assert found["d_layers_0_weight_bias"] == found[gradient.name] == BACKWARD
+        assert found[new.name] == UPDATE
+        assert found["layers_2_weight"] == FORWARD  # a parameter seen otherwise is no gradient
+        assert found["scale"] == UPDATE  # of the learning rate alone
+
+    def test_running_statistics_are_updates_without_gradient(self):
+        program = normalized()
+        found = parts(program)
+        for state in program.updates:
+            if "running" in state.name:
+                assert found[program.updates[state].name] == UPDATE
+        assert found["t4"] == FORWARD
+
+    @pytest.mark.parametrize("name", ["gradient", "both", "second order"])
+    def test_of_transforms(self, name: str):
+        program = PROGRAMS[name]()
+        found = parts(program)
+        assert found["tanh_1"] == FORWARD
+        assert found[program.outputs[-1].name] == BACKWARD
+
+    def test_what_has_no_gradient_is_forward(self):
+        assert set(parts(PROGRAMS["forward"]()).values()) == {FORWARD}
+
+    def test_a_scalar_parameter(self):
+        w = ag.Tensor(2.0, requires_grad=True, name="w")
+        optimizer = nn.optim.SGD([w], lr=0.1)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = (w * x) ** 2
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        found = parts(ag.trace(step, ag.asarray(3.0)))
+        assert found["d_w"] == BACKWARD
+        assert [n for n, part in found.items() if part == UPDATE]
+
+
+class TestCards:
+    @pytest.mark.parametrize("name", PROGRAMS)
+    @pytest.mark.parametrize("optimized", [False, True])
+    def test_each_line_stands_on_one_card_as_it_prints(self, name: str, optimized: bool):
+        program = PROGRAMS[name]().optimized() if optimized else PROGRAMS[name]()
+        source = unescape(viz.draw_graph(program).source)
+        reading = Reading(program)
+        folded = {v for home in reading.homes for v in (*home.views, *home.lines)}
+        for value, formula in reading.written.items():
+            told = source.count(f'TITLE="{value.name} {value.shape} = {formula}')
+            assert told == 1 or (told == 0 and value in folded), value
+
+    @pytest.mark.parametrize("name", PROGRAMS)
+    @pytest.mark.parametrize("optimized", [False, True])
+    def test_cards_are_in_an_order(self, name: str, optimized: bool):
+        """No two cards wait for each other."""
+        reading = Reading(PROGRAMS[name]().optimized() if optimized else PROGRAMS[name]())
+        waits = {
+            block: {reading.block_of.get(arg) for value in block.lines for arg in reading.reads[value]} - {block, None}
+            for block in reading.blocks
+        }
+        assert len([*TopologicalSorter(waits).static_order()]) == len(reading.blocks)
+
+    def test_a_chain_stands_on_one_card(self, drawn: viz.Picture):
+        assert words(node(drawn, "layers_1")) == (
+            "t4 (4, 3) = 0.5 * layers_0 t5 (4, 3) = tanh(t4) t6 (4, 3) = 0.5 * t5 layers_1 (4, 3) = t6 + 0.5"
+        )
+
+    def test_the_loss_is_dark_and_returned(self, drawn: viz.Picture):
+        label = node(drawn, "squared_error_1")
+        assert words(label).endswith("squared_error_1 () = t13 * 0.125 RETURNED")
+        assert f'BGCOLOR="{style.LIGHT.loss_bg}"' in label
+
+    def test_parameters_are_yellow_and_thick(self, drawn: viz.Picture):
+        label = node(drawn, "layers_0_weight")
+        assert words(label) == "PARAM layers_0_weight (3, 4) PARAM layers_0_bias (3,)"
+        assert f'BORDER="2.4" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{style.LIGHT.knob}"' in label
+
+    def test_an_update_stands_with_its_gradient(self, drawn: viz.Picture):
+        assert words(node(drawn, "layers_2_weight_update")) == (
+            "d_layers_2_weight (2, 3) = t19.T @ layers_1 t36 () = astype(lr, dtype=float32) "
+            "t37 (2, 3) = t36 * d_layers_2_weight layers_2_weight <- layers_2_weight - t37 "
+            "d_layers_2_bias (2,) = sum(t19, axis=(0,)) t39 () = astype(lr, dtype=float32) "
+            "t40 (2,) = t39 * d_layers_2_bias layers_2_bias <- layers_2_bias - t40"
+        )
+
+    def test_derivatives_are_dashed_and_italic(self, drawn: viz.Picture):
+        label = node(drawn, "t26")
+        assert 'STYLE="ROUNDED,DASHED"' in label
+        assert label.count("<I>") >= 4
+
+    def test_inputs_and_knobs(self, drawn: viz.Picture):
+        assert words(node(drawn, "x")) == "INPUT x (4, 4)"
+        assert words(node(drawn, "knobs")) == "KNOB lr read at each call"
+
+    def test_what_comes_of_a_knob_alone_stands_with_it(self, step: Program):
+        label = words(node(viz.draw_graph(step.optimized()), "knobs"))
+        assert label == "KNOB lr read at each call t30 () = astype(lr, dtype=float32) scale () = 0.25 * t30"
+
+    def test_arrays_among_constants_are_named(self):
+        source = unescape(viz.draw_graph(mlp(4, 3, 2, entropy=True)).source)
+        assert re.search(r"CONSTANT  \w+ \(4,\)", source)
+
+    def test_views_of_packed_states_say_where_they_lie(self, step: Program):
+        program = step.optimized()
+        label = words(node(viz.draw_graph(program), program.states[0].name))
+        assert "layers_0_weight_bias (3, 5) entries 0 to 14, transposed" in label
+        assert "layers_2_weight_bias (2, 4) entries 15 to 22, transposed" in label
+
+    def test_what_an_optimizer_keeps_is_no_parameter(self):
+        label = words(node(viz.draw_graph(mlp(4, 3, 2, momentum=0.9)), "layers_0_weight"))
+        assert re.match(r"PARAM layers_0_weight \(3, 4\) STATE \S+ \(3, 4\)", label)
+
+    def test_long_updates_that_are_alike_are_written_once(self):
+        picture = viz.draw_graph(PROGRAMS["adam"]())
+        assert words(node(picture, "layers_2_weight_update")).startswith(
+            "d_layers_2_weight (2, 3) = t32.T @ layers_1 layers_2_weight and 3 more <- as layers_0_weight, 22 lines"
+        )
+
+    def test_an_update_of_another_form_is_written_out(self):
+        model = nn.MLP([2, 2, 2], seed=0)
+        first, second = ([*layer.parameters()] for layer in model.modules() if isinstance(layer, nn.Linear))
+        optimizer = nn.optim.Adam([{"params": first, "lr": 0.1}, {"params": second, "lr": 0.1, "eps": 0.25}])
+        source = viz.draw_graph(training(model, optimizer, (2, 2))).source
+        assert unescape(source).count("and 3 more <- as") == 2
+        assert "+ 0.25" in source
+
+
+class TestEdges:
+    def test_values_fall(self, drawn: viz.Picture):
+        tail, head, attributes = edge(drawn, "f_layers_0_layers_1")
+        assert (tail, head) == ("layers_0", "layers_1")
+        assert "style" not in attributes
+
+    def test_gradients_climb_dashed(self, drawn: viz.Picture):
+        tail, head, attributes = edge(drawn, "b_t26_t19")
+        assert (tail, head) == ("t26", "t19")
+        assert "dir=back" in attributes
+        assert "style=dashed" in attributes
+
+    def test_new_values_come_back_to_their_states(self, drawn: viz.Picture):
+        tail, head, attributes = edge(drawn, "u_layers_0_weight")
+        assert (tail, head) == ("layers_0_weight", "layers_0_weight_update")
+        assert "dir=back" in attributes
+        assert "new value of layers_0_weight, layers_0_bias" in attributes
+
+    def test_what_is_kept_is_dotted(self, drawn: viz.Picture):
+        _, _, attributes = edge(drawn, "l_layers_1_t26")
+        assert "style=dotted" in attributes
+        assert "arrowhead=none" in attributes
+        assert "x_layers_0_weight_update" in {e[2:] for e in edges(drawn, "l")}
+
+    def test_each_once(self, drawn: viz.Picture):
+        found = [e for kind in "fblu" for e in edges(drawn, kind)]
+        assert len(found) == len(set(found))
+
+
+class TestWords:
+    def test_title_and_alt(self, drawn: viz.Picture):
+        assert drawn.title == "step: 41 instructions"
+        assert drawn.alt == (
+            "step: 41 instructions. Inputs: x (4, 4), y (4, 2). States: layers_0_weight (3, 4), layers_0_bias (3,), "
+            "layers_2_weight (2, 3), layers_2_bias (2,). Returns: squared_error_1 ()."
+        )
+        assert viz.draw_graph(PROGRAMS["forward"](), title="mine").title == "mine"
+
+    def test_the_marks_that_are_used_are_explained(self, drawn: viz.Picture):
+        said = words(drawn.source)
+        marks = "solid = value going forward", "dashed = gradient coming", "dotted = kept", "thick = new value"
+        assert all(mark in said for mark in marks)
+        assert "dashed" not in words(viz.draw_graph(PROGRAMS["forward"]()).source)
+
+    def test_long_formulas_are_broken_before_an_operator(self):
+        assert wrapped(" = aaaa @ bbbb + cccc", 10, 70) == [" = aaaa", "    @ bbbb + cccc"]
+        assert wrapped(" = a + b", 10, 200) == [" = a + b"]
+        assert wrapped("f(" + ", ".join(["argument"] * 99) + ")", 10, 200)[-1].endswith(" ...")
+
+    def test_dark(self, step: Program):
+        assert style.DARK.grad in viz.draw_graph(step, theme="dark").source
+
+
+class TestSize:
+    def test_the_middle_of_a_large_program_is_not_drawn(self):
+        program = mlp(*([2] * 80))
+        picture = viz.draw_graph(program)
+        said = words(picture.source)
+        forward, backward = re.findall(r"\.\.\. ([\d,]+ lines(?: and \d+ states)?) not drawn", said)
+        assert "states" in forward
+        assert "states" not in backward
+        assert len(re.findall(r'class="card ', picture.source)) < 100
+        assert "layers_0_weight" in said
+        assert "layers_156_weight" in said
+        assert "layers_78_weight (" not in said
+
+
+class TestGiven:
+    def test_nothing_is_run(self, monkeypatch: pytest.MonkeyPatch):
+        program = mlp(4, 3, 2)
+        before = {state: state.origin.data.copy() for state in program.states}
+
+        def refuse(*_: Any) -> None:
+            raise AssertionError("run")
+
+        monkeypatch.setattr(program_module, "compute", refuse)
+        monkeypatch.setattr(Program, "run", refuse)
+        assert viz.draw_graph(program).svg().count("<svg") == 1
+        assert all((state.origin.data == array).all() for state, array in before.items())
+
+    def test_names_are_escaped(self):
+        names = {"x": "</TD>", "lr": "l<r", "layers_0": '<b>&"\\N{x}', "layers_0_weight": "W > \0"}
+        content = json.loads(mlp(2, 2, 1).to_json())
+        content["name"] = "<i>"
+        for value in content["values"]:
+            value["name"] = names.get(value["name"], value["name"])
+        svg = viz.draw_graph(Program.from_json(json.dumps(content))).svg()
+        shown = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
+        for name in ("</TD>", "l<r", '<b>&"\\N{x}', "W > \ufffd", "<i>: "):
+            assert name in shown, name
+
+    def test_from_json(self, step: Program):
+        assert viz.draw_graph(Program.from_json(step.to_json())).title == "step: 41 instructions"
+
+    @pytest.mark.parametrize(
+        ("options", "name"),
+        [
+            ({"view": "ops"}, "view"),
+            ({"backward": True}, "backward"),
+            ({"gradients": True}, "gradients"),
+            ({"depth": 1}, "depth"),
+            ({"names": {"x": 1}}, "names"),
+            ({"inputs": [ag.ones(2)]}, "inputs"),
+        ],
+    )
+    def test_options_of_graphs_are_refused(self, step: Program, options: dict[str, Any], name: str):
+        with pytest.raises(viz.DrawingError, match=rf"a Program has no values yet .* goes not with {name}=: draw what"):
+            viz.draw_graph(step, **options)
+
+    def test_programs_are_drawn_one_by_one(self, step: Program):
+        with pytest.raises(viz.DrawingError, match=r"drawn one by one; this was given a Program, a Program"):
+            viz.draw_graph(step, step)
+        with pytest.raises(viz.DrawingError, match=r"this was given a Program, a Tensor"):
+            viz.draw_graph(step, ag.ones(2))
+
+    def test_what_compile_gives_has_programs(self):
+        with pytest.raises(viz.DrawingError, match=r"nothing to draw in a Compiled: give one of its programs, such as"):
+            viz.draw_graph(ag.compile(lambda x: x))
+
+    def test_a_theme_that_does_not_exist(self, step: Program):
+        with pytest.raises(viz.DrawingError, match="there is no theme 'blue'"):
+            viz.draw_graph(step, theme="blue")

@@ -1,0 +1,260 @@
+"""Rows of the module table: what belongs together, and the warnings at the very numbers that trigger them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from viz.recorded.evaluate import evaluate
+from viz.recorded.rows import rows_of, score, slopes, warn
+from viz.recorded.scene import Scene
+
+
+def parameter(array, name=None):
+    return ag.Tensor(np.asarray(array, dtype=float), requires_grad=True, name=name)
+
+
+def rows(y):
+    seen = evaluate(y)
+    found, _ = rows_of(seen.graph)
+    warn(found, seen)
+    return found
+
+
+def warnings(y):
+    return {(row.title, warning.word): " ".join(warning.lines) for row in rows(y) for warning in row.warnings}
+
+
+def layers(*sizes):
+    """A sum over separate linear layers whose weight gradients all have exactly these root mean squares."""
+    x = np.ones((1, 4))
+    total = 0.0
+    for size in sizes:
+        total = total + ag.sum(ag.linear(x, parameter(np.zeros((3, 4))))) * size
+    return total
+
+
+class TestGrouping:
+    def test_one_row_per_call_of_a_module(self):
+        w1, w2 = parameter(np.ones((3, 2)), "layers.0.weight"), parameter(np.ones((1, 3)), "layers.2.weight")
+        with ag.scope("", "MLP"):
+            with ag.scope("layers.0", "Linear"):
+                h = ag.linear(np.ones((5, 2)), w1)
+            with ag.scope("layers.1", "Sigmoid"):
+                h = ag.sigmoid(h)
+            with ag.scope("layers.2", "Linear"):
+                h = ag.linear(h, w2)
+        found, links = rows_of(ag.Graph(ag.sum(h)))
+        assert [(row.title, row.letter, row.path) for row in found] == [
+            ("x", "x", None),
+            ("Linear 1", "z1", "layers.0"),
+            ("Sigmoid", "a1", "layers.1"),
+            ("Linear 2", "z2", "layers.2"),
+            ("Sum", "L", None),
+        ]
+        assert [(link.tail, link.head) for link in links] == [
+            ("x", "Linear_1"),
+            ("Linear_1", "Sigmoid"),
+            ("Sigmoid", "Linear_2"),
+            ("Linear_2", "Sum"),
+        ]
+        assert [p.name for row in found for p in row.parameters] == ["W1", "W2"]
+
+    def test_several_operations_of_one_module_are_one_row(self):
+        w = parameter(np.ones((2, 2)), "block.w")
+        with ag.scope("", "Net"):
+            with ag.scope("block", "Block"):
+                h = ag.exp(ag.tanh(np.ones((3, 2)) @ w))
+            y = ag.sum(h)
+        found, _ = rows_of(ag.Graph(y))
+        assert [(row.title, len(row.nodes)) for row in found] == [("x", 0), ("Block", 3), ("Sum", 1)]
+        assert found[1].place.op.name == "exp"
+
+    def test_a_module_called_twice_has_two_rows_and_its_weight_is_shared(self):
+        w = parameter(np.eye(2))
+        h = np.ones((3, 2))
+        for _ in range(2):
+            with ag.scope("cell", "Linear"):
+                h = ag.linear(h, w)
+            h = ag.tanh(h)
+        first, second = [row for row in rows_of(ag.Graph(ag.sum(h)))[0] if row.op == "linear"]
+        assert [(p.name, p.shared) for p in (*first.parameters, *second.parameters)] == [("W1", False), ("W1", True)]
+
+    def test_a_value_used_again_later_links_both_rows(self):
+        w = parameter(np.eye(2))
+        h = ag.tanh(ag.linear(np.ones((3, 2)), w))
+        y = ag.sum(ag.linear(h, parameter(np.eye(2))) + h)
+        _, links = rows_of(ag.Graph(y))
+        assert [(link.tail, link.head) for link in links if link.tail == "Tanh"] == [
+            ("Tanh", "Linear_2"),
+            ("Tanh", "Add"),
+        ]
+
+    def test_targets_and_indices_have_no_row_and_names_are_kept(self):
+        w = parameter(np.ones((3, 2)), "layers.0.weight")
+        x = ag.Tensor(np.ones((4, 2)), name="pixels")
+        y = ag.cross_entropy(ag.linear(x, w), np.array([0, 1, 2, 0]))
+        assert [row.letter for row in rows_of(ag.Graph(y))[0]] == ["pixels", "z1", "L"]
+
+    def test_names_of_the_users_come_first(self):
+        w = parameter(np.ones((3, 2)))
+        z = ag.linear(np.ones((4, 2)), w)
+        found, _ = rows_of(ag.Graph(ag.sum(z)), {"logits": z, "weights": w})
+        assert found[1].letter == "logits"
+        assert found[1].parameters[0].name == "weights"
+
+    def test_names_are_those_of_the_cards(self):
+        cell, h = parameter(np.eye(2), "cell.weight"), ag.Tensor(np.ones((3, 2)), name="h0")
+        for t in range(3):
+            with ag.scope("cell", "Linear"):
+                z = ag.linear(h, cell)
+            h = ag.tanh(z + np.full((1, 2), float(t))) * parameter(1.0)
+        scene = Scene(ag.sum(h))
+        found, _ = rows_of(scene.seen.graph)
+        assert [row.letter for row in found if row.nodes] == [
+            "z1", "t1", "a1", "t2", "z2", "t3", "a2", "t4", "z3", "t5", "a3", "t6", "L",
+        ]  # fmt: skip
+        for row in found:
+            assert row.letter == scene.card(row.place).name
+            assert [p.name for p in row.parameters] == [scene.card(p.tensor).name for p in row.parameters]
+
+
+class TestVanishing:
+    def test_below_a_hundredth_of_the_largest(self):
+        found = warnings(layers(1.0, 1 / 101))
+        assert found == {("Linear 2", "VANISHING"): "weight gradient is 1/101 of the largest layer's"}
+
+    def test_not_at_a_ninety_ninth(self):
+        assert warnings(layers(1.0, 1 / 99)) == {}
+
+    def test_zero_says_so(self):
+        found = warnings(layers(1.0, 0.0))
+        assert found == {("Linear 2", "VANISHING"): "weight gradient is 0, far below that of the largest layer's"}
+
+    def test_a_single_layer_has_none_to_compare_with(self):
+        assert warnings(layers(1e-12)) == {}
+
+
+class TestExploding:
+    def test_above_a_hundred_times_the_median(self):
+        found = warnings(layers(1.0, 1.0, 101.0))
+        assert found[("Linear 3", "EXPLODING")] == "weight gradient is 101 times the layers' median"
+
+    def test_not_at_ninety_nine_times(self):
+        assert not [word for _, word in warnings(layers(1.0, 1.0, 99.0)) if word == "EXPLODING"]
+
+    def test_above_a_thousand_whatever_the_others(self):
+        found = warnings(layers(1001.0, 1001.0))
+        assert found[("Linear 1", "EXPLODING")] == "weight gradient rms is 1.0e3, above 1e3"
+        assert len(found) == 2
+        assert warnings(layers(999.0, 999.0)) == {}
+
+
+class TestSaturated:
+    @staticmethod
+    def sigmoid_of(share, n=100, edge=0.979):
+        """A sigmoid with this share of outputs at 0.981 and the others at `edge`."""
+        a = np.full((1, n), edge)
+        a[0, : round(share * n)] = 0.981
+        return ag.sum(ag.sigmoid(parameter(np.log(a / (1 - a)))))
+
+    def test_over_half_near_a_limit(self):
+        assert warnings(self.sigmoid_of(0.51)) == {("Sigmoid", "SATURATED"): "51% of a1 within 0.02 of 0 or 1"}
+
+    def test_not_at_half(self):
+        assert warnings(self.sigmoid_of(0.5)) == {}
+
+    def test_the_lower_limit_counts(self):
+        assert ("Sigmoid", "SATURATED") in warnings(ag.sum(ag.sigmoid(parameter(np.full((2, 3), -4.0)))))
+
+    def test_tanh_has_limits_of_its_own(self):
+        found = warnings(ag.sum(ag.tanh(parameter(np.array([[-3.0, 3.0, 0.0]])))))
+        assert found == {("Tanh", "SATURATED"): "67% of a1 within 0.02 of -1 or 1"}
+        assert warnings(ag.sum(ag.tanh(parameter(np.array([[-2.0, 2.0, 0.0]]))))) == {}
+
+
+class TestDead:
+    @staticmethod
+    def relu_of(dead, batch=4, units=10):
+        z = np.ones((batch, units))
+        z[:, :dead] = -1.0
+        return ag.sum(ag.relu(parameter(z)))
+
+    def test_over_half_of_the_units(self):
+        found = warnings(self.relu_of(6))
+        assert found == {("ReLU", "DEAD"): "60% of 10 units are 0 for the whole batch of 4"}
+
+    def test_not_at_half(self):
+        assert warnings(self.relu_of(5)) == {}
+
+    def test_a_unit_that_is_on_once_is_alive(self):
+        z = -np.ones((4, 10))
+        z[0] = 1.0
+        assert warnings(ag.sum(ag.relu(parameter(z)))) == {}
+
+    def test_one_example_tells_nothing(self):
+        assert warnings(self.relu_of(10, batch=1)) == {}
+
+
+class TestNotFinite:
+    def test_counts_by_kind_and_place(self):
+        x = parameter([[1.0, 0.0, 2.0]])
+        with np.errstate(all="ignore"):
+            y = ag.sum(ag.log(x) * np.array([0.0, np.nan, 1.0]))
+        found = warnings(y)
+        assert found[("Log", "NOT FINITE")] == "1 inf in t1 1 nan in ∂L/∂t1 1 nan in ∂L/∂θ1"
+        assert found[("Sum", "NOT FINITE")] == "1 nan in L"
+
+    def test_a_gradient_alone(self):
+        found = warnings(ag.sum(ag.sqrt(parameter([[0.0, 1.0]]))))
+        assert found == {("Sqrt", "NOT FINITE"): "1 inf in ∂L/∂θ1"}
+
+    def test_a_not_finite_layer_does_not_hide_the_others(self):
+        w = parameter(np.zeros((3, 4)))
+        w.data[0, 0] = np.nan
+        y = layers(1.0, 1 / 101) + ag.sum(ag.linear(np.ones((1, 4)), w))
+        assert ("Linear 2", "VANISHING") in warnings(y)
+
+
+class TestScore:
+    @staticmethod
+    def of(y):
+        seen = evaluate(y)
+        return score(y.node, seen)
+
+    def test_cross_entropy(self):
+        z = parameter([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+        for target in (np.array([0, 1]), np.array([[1.0, 0, 0], [0, 1.0, 0]])):
+            result = self.of(ag.cross_entropy(z, target))
+            assert (result.right, result.of, result.formula) == (1, 2, "ln 3")
+            assert result.chance == pytest.approx(math.log(3))
+
+    def test_a_sum_multiplies_the_chance_level(self):
+        result = self.of(ag.cross_entropy(parameter(np.zeros((4, 10))), np.zeros(4, int), reduction="sum"))
+        assert result.formula == "4·ln 10"
+        assert result.chance == pytest.approx(4 * math.log(10))
+
+    def test_binary(self):
+        z = parameter([[3.0], [-3.0], [3.0]])
+        result = self.of(ag.binary_cross_entropy_with_logits(z, np.array([[1.0], [0.0], [0.0]])))
+        assert (result.right, result.of, result.formula) == (2, 3, "ln 2")
+        assert result.chance == pytest.approx(math.log(2))
+
+    def test_squared_error_only_with_one_hot_targets(self):
+        a = parameter([[0.9, 0.1], [0.2, 0.8]])
+        result = self.of(ag.squared_error(a, np.array([[1.0, 0.0], [1.0, 0.0]]), reduction="sum"))
+        assert (result.right, result.of) == (1, 2)
+        assert result.chance == pytest.approx(2 * 2 * 0.25)
+        assert self.of(ag.squared_error(a, np.array([[0.3, 0.1], [1.0, 0.0]]), reduction="sum")) is None
+
+    def test_other_operations_have_none(self):
+        assert self.of(ag.sum(parameter([1.0]))) is None
+
+
+def test_slopes_come_from_the_rule():
+    y = ag.sigmoid(parameter([0.0, 100.0]))
+    mean, steepest = slopes(y.node, evaluate(ag.sum(y)))
+    assert (mean, steepest) == (pytest.approx(0.125), pytest.approx(0.25))

@@ -1,0 +1,223 @@
+"""What a picture shows: names, roles, sockets, gradients, modules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from viz.recorded.scene import Scene
+
+T = ag.Tensor
+
+
+def parameter(value, **options):
+    return T(value, requires_grad=True, **options)
+
+
+def names(scene):
+    return [card.name for card in scene.cards]
+
+
+def by_name(scene):
+    return {card.name: card for card in scene.cards}
+
+
+@pytest.fixture
+def neuron():
+    """L = (σ(w·x + b) - y)²."""
+    w, x, b, y = (parameter(v) for v in (2.0, 1.0, -1.0, 1.0))
+    u = w * x
+    z = u + b
+    a = ag.sigmoid(z)
+    d = a - y
+    loss = d**2
+    return {"w": w, "x": x, "b": b, "y": y, "u": u, "z": z, "a": a, "d": d, "L": loss}
+
+
+class TestNames:
+    def test_locals_name_every_tensor_by_its_variable(self, neuron):
+        scene = Scene(neuron["L"], names=neuron | {"other": 3, "list": [1]})
+        assert names(scene) == ["w", "x", "u", "b", "z", "a", "y", "d", "L"]
+
+    def test_the_first_of_two_names_holds(self, neuron):
+        assert "loss" in names(Scene(neuron["L"], names={"loss": neuron["L"], "again": neuron["L"]}))
+
+    def test_a_tensors_own_name(self):
+        x = parameter(2.0, name="speed")
+        y = x * x
+        y.name = "energy"
+        assert names(Scene(y)) == ["speed", "energy"]
+
+    def test_a_name_given_for_the_picture_comes_before_the_tensors_own(self):
+        x = parameter(2.0, name="speed")
+        assert names(Scene(x * x, names={"v": x})) == ["v", "L"]
+
+    def test_by_role_and_order(self):
+        net = nn.MLP([2, 3, 2], seed=0)
+        x, y = T([[1.0, 2.0]], dtype="float32"), T([[1.0, 0.0]], dtype="float32")
+        scene = Scene(ag.squared_error(ag.tanh(net(x)), y))
+        assert names(scene) == ["x", "W1", "b1", "z1", "a1", "W2", "b2", "z2", "a2", "y", "L"]
+        assert by_name(scene)["W1"].path == "layers.0.weight"
+
+    def test_a_product_and_its_bias_make_one_layer(self):
+        x, w, b = T([[1.0, 2.0]]), parameter(np.eye(2)), parameter([0.0, 1.0])
+        assert names(Scene(ag.sum(ag.relu(x @ w + b)))) == ["x", "W1", "t1", "θ1", "z1", "a1", "L"]
+
+    def test_names_that_meet_are_told_apart_in_ids_too(self):
+        x, y = parameter(1.0, name="σ"), parameter(2.0, name="σ")
+        scene = Scene(x * y)
+        assert names(scene) == ["σ", "σ_2", "L"]
+        assert len({card.key for card in scene.cards}) == 3
+
+    def test_made_names_go_round_given_ones(self):
+        x = parameter(1.0, name="t1")
+        assert names(Scene(ag.sin(ag.cos(x)))) == ["t1", "t2", "L"]
+
+    def test_several_outputs(self):
+        x = parameter(1.0, name="x")
+        scene = Scene([ag.sin(x), ag.cos(x)], gradients=True)
+        assert names(scene) == ["x", "L1", "L2"]
+        assert scene.end == "(L1 + L2)"
+        assert float(by_name(scene)["x"].gradient) == pytest.approx(np.cos(1) - np.sin(1))
+
+
+class TestRoles:
+    def test_of_leaves_and_the_end(self, neuron):
+        roles = {c.name: c.role for c in Scene(neuron["L"], names=neuron).cards}
+        assert roles == dict.fromkeys("wxby", "param") | dict.fromkeys("uzad", "op") | {"L": "loss"}
+
+    def test_as_the_user_says(self, neuron):
+        scene = Scene(neuron["L"], names=neuron, inputs=[neuron["x"]], targets=neuron["y"])
+        roles = {c.name: c.role for c in scene.cards}
+        assert (roles["x"], roles["y"], roles["w"]) == ("input", "target", "param")
+
+    @pytest.mark.parametrize(
+        "loss",
+        [
+            lambda z: ag.cross_entropy(z, [0, 1]),
+            lambda z: ag.cross_entropy(z, np.eye(2)),
+            lambda z: ag.squared_error(z, T(np.eye(2))),
+            lambda z: ag.sum((z - T(np.eye(2))) ** 2),
+            lambda z: ag.mean(ag.abs(z - np.eye(2))) * 2.0,
+        ],
+    )
+    def test_what_the_loss_compares_with_is_the_target(self, loss):
+        w = parameter(np.eye(2))
+        scene = Scene(loss(T([[1.0, 2.0], [3.0, 4.0]]) @ w))
+        assert [c.role for c in scene.cards if c.node is None] == ["input", "param", "target"]
+
+    def test_a_constant_inside_is_an_input(self):
+        w = parameter([1.0, 2.0])
+        scene = Scene(ag.sum(ag.exp(w - T([1.0, 1.0])) * w))
+        assert by_name(scene)["x"].role == "input"
+
+    def test_an_output_that_is_no_scalar_is_no_loss(self):
+        assert Scene(parameter([1.0, 2.0]) * 2.0).cards[-1].role == "op"
+
+    def test_numbers_have_no_card_and_arrays_one(self):
+        w = parameter([1.0, 2.0])
+        c = np.array([3.0, 4.0])
+        scene = Scene(ag.sum(w * c * 2.0 + c), names={"c": c})
+        assert names(scene).count("c") == 1
+        assert len(by_name(scene)["c"].uses) == 2
+        assert len([c for c in scene.cards if c.node is None]) == 2
+
+
+class TestGradients:
+    def test_none_before_backward_and_then_of_themselves(self, neuron):
+        assert not Scene(neuron["L"]).computed
+        neuron["L"].backward()
+        scene = Scene(neuron["L"], names=neuron)
+        assert scene.computed
+        assert float(by_name(scene)["w"].gradient) == pytest.approx(float(neuron["w"].grad))
+        assert not Scene(neuron["L"], gradients=False).computed
+
+    def test_drawing_changes_no_gradient(self, neuron):
+        Scene(neuron["L"], gradients=True)
+        assert neuron["w"].grad is None
+
+    def test_an_addend_for_each_use(self):
+        x = parameter(3.0, name="x")
+        q = x * x
+        scene = Scene(q + x, names={"q": q}, gradients=True)
+        card = by_name(scene)["x"]
+        assert [float(use.contribution) for use in card.addends] == [3, 3, 1]
+        assert [use.mark for use in card.addends] == ["(left)", "(right)", ""]
+        assert float(card.gradient) == 7
+
+    def test_upstream_times_local_is_the_contribution(self, neuron):
+        scene = Scene(neuron["L"], names=neuron, gradients=True)
+        for card in scene.cards:
+            for socket in card.sockets:
+                assert float(card.gradient) * float(socket.local.value) == pytest.approx(float(socket.contribution))
+
+    def test_values_are_the_present_ones(self, neuron):
+        with ag.no_grad():
+            neuron["w"][...] = 5.0
+        assert float(by_name(Scene(neuron["L"], names=neuron))["u"].value) == 5
+
+    def test_a_vector_needs_to_know_what_arrives(self):
+        y = parameter([1.0, 2.0]) * 2.0
+        with pytest.raises(
+            ValueError, match=r"an output of shape \(2,\) need to know what arrives there: reduce it to a"
+        ):
+            Scene(y, gradients=True)
+        assert Scene(y, gradients=np.array([1.0, 10.0])).cards[0].gradient.tolist() == [2, 20]
+        assert Scene([y], gradients=[T([1.0, 10.0])]).cards[0].gradient.tolist() == [2, 20]
+        with pytest.raises(ValueError, match=r"given shapes \(3,\) for outputs of shapes \(2,\): give one gradient"):
+            Scene(y, gradients=np.ones(3))
+
+    def test_nothing_recorded(self):
+        with pytest.raises(ValueError, match="nothing to draw: no operation was recorded for this Tensor"):
+            Scene(T(1.0) * 2.0)
+        with pytest.raises(ValueError, match="nothing to draw"):
+            Scene([])
+
+    def test_an_operand_without_gradient_passes_none(self):
+        x, w = T([1.0, 2.0]), parameter([3.0, 4.0])
+        first, second = Scene(ag.sum(x * w), gradients=True).cards[2].sockets
+        assert not first.passes
+        assert first.contribution is None
+        assert second.passes
+
+    def test_slopes_only_where_an_operation_works_entry_by_entry(self):
+        x = parameter([[0.5, 1.0], [2.0, -1.0]])
+        assert Scene(ag.sigmoid(x)).cards[-1].sockets[0].slope.text == "a1 × (1 - a1)"
+        assert Scene(ag.softmax(x)).cards[-1].sockets[0].slope is None
+        assert Scene(x.T).cards[-1].sockets[0].slope is None
+        assert Scene(x * x).cards[-1].sockets[0].slope is None
+
+
+class TestShape:
+    def test_scalar_graphs_are_written_with_dots(self, neuron):
+        assert Scene(neuron["L"], names=neuron).expression(60) == "(σ(w·x + b) - y)²"
+        assert Scene(neuron["L"], names=neuron).expression(10) is None
+        assert not Scene(ag.sum(parameter([1.0]))).scalar
+
+    def test_modules_and_their_calls(self):
+        layer = nn.Linear(2, 2, seed=0)
+        net = nn.Sequential(layer, nn.Sigmoid(), nn.Linear(2, 2, seed=1))
+        scene = Scene(ag.sum(net(T([[1.0, 2.0]], dtype="float32"))))
+        assert [group.title for group in scene.groups] == ["Linear 1", "Sigmoid", "Linear 2"]
+        assert [card.name for card in scene.groups[0].cards] == ["z1", "W1", "b1"]
+
+    def test_a_parameter_of_two_calls_belongs_to_none(self):
+        layer = nn.Linear(2, 2, seed=0)
+        x = T([[1.0, 2.0]], dtype="float32")
+        scene = Scene(ag.sum(layer(ag.tanh(layer(x)))))
+        assert [group.call for group in scene.groups] == [1, 2]
+        assert [c.group for c in scene.cards if c.role == "param"] == [None, None]
+
+    def test_depth_counts_the_longest_way(self):
+        x = parameter([1.0], name="x")
+        h = ag.tanh(ag.sin(x))
+        assert by_name(Scene(x + h, names={"h": h}))["h"].depth == 2
+
+
+def test_a_sum_within_a_layer_is_bracketed():
+    weight = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="W")
+    bias = ag.Tensor([0.0, 1.0], requires_grad=True, name="b")
+    once = ag.linear(ag.Tensor([[1.0, 1.0]], name="x"), weight, bias)
+    assert Scene([ag.linear(once, weight, bias).sum()]).expression(60) == "sum((x·Wᵀ + b)·Wᵀ + b)"

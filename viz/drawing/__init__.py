@@ -1,0 +1,1 @@
+"""How anything is drawn: engines, colours and sizes, numbers as text."""

@@ -1,0 +1,279 @@
+"""How numbers and shapes are written in every picture. Arrays here are NumPy's, already on the host.
+
+A scalar has 4 significant digits, a table one decimal count for all its entries, and full precision is for the tooltip.
+The minus is the ASCII hyphen: such a number can be pasted, and its width is known to layout.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from viz.drawing import style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ELLIPSIS = "..."
+
+
+def scalar(x: Any) -> str:
+    """One number: 4 significant digits, an exact integer bare, 3 digits and `e` below 1e-3 and from 1e4.
+
+    >>> [scalar(x) for x in (0.072333, 2.0, -0.5, 4.1411e-5, 12345.6, 0.0, float("nan"))]
+    ['0.07233', '2', '-0.5000', '4.14e-5', '1.23e4', '0', 'nan']
+    """
+    if isinstance(x, bool | np.bool_):
+        return str(bool(x))
+    if isinstance(x, int | np.integer):
+        return str(int(x))
+    value = float(x)
+    if not math.isfinite(value):
+        return str(value)
+    if value.is_integer() and abs(value) < 1e4:
+        return str(int(value))
+    text = f"{value:#.4g}"
+    if abs(value) < 1e-3 or "e" in text:
+        return exponential(value, 2)
+    return text.rstrip(".")
+
+
+def exponential(value: float, decimals: int) -> str:
+    """Mantissa and exponent, the exponent without sign and zeros to spare.
+
+    >>> exponential(0.000041, 1)
+    '4.1e-5'
+    """
+    mantissa, power = f"{value:.{decimals}e}".split("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def short(x: float) -> str:
+    """A number for a caption: 3 significant digits without padding.
+
+    >>> [short(x) for x in (12.7114, 0.43716, -30.0, 1.5, 2e-7)]
+    ['12.7', '0.437', '-30', '1.5', '2e-7']
+    """
+    value = float(x)
+    if not math.isfinite(value):
+        return str(value)
+    if value != 0 and not 1e-3 <= abs(value) < 999.5:
+        if value.is_integer() and abs(value) < 1e4:
+            return str(int(value))
+        mantissa, power = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}e{int(power)}"
+    return f"{value:.3g}"
+
+
+def constant(x: Any) -> str:
+    """A constant inside a formula: as short as it can be written with 4 digits.
+
+    >>> constant(0.5), constant(2.0), constant(1 / 3), constant(1e-5)
+    ('0.5', '2', '0.3333', '1e-5')
+    """
+    if isinstance(x, bool | np.bool_):
+        return str(bool(x))
+    value = float(x)
+    if value == math.pi:
+        return "π"
+    if not math.isfinite(value) or (value.is_integer() and abs(value) < 1e4):
+        return scalar(value)
+    text = f"{value:.4g}"
+    if "e" in text:
+        mantissa, power = text.split("e")
+        return f"{mantissa}e{int(power)}"
+    return text
+
+
+@dataclass(frozen=True)
+class Table:
+    """The entries of a table as text, all divided by `10 ** exponent`; `factor` is what to write beside the label."""
+
+    rows: tuple[tuple[str, ...], ...]
+    exponent: int = 0
+
+    @property
+    def factor(self) -> str:
+        """`×1e-3`, or nothing."""
+        return f"×1e{self.exponent}" if self.exponent else ""
+
+
+def table(array: Any, max_rows: int | None = None, max_columns: int | None = None) -> Table:
+    """A table of numbers; a vector is one row, leading axes are stacked. A longer axis shows its first 3 and last 2.
+
+    One decimal count for all: 4 below 10, one fewer per further digit; integers bare. When the largest entry is below
+    1e-2 or from 1e4 on, a common factor (a power of 1000) is taken out. A nonzero entry never prints as zero.
+
+    >>> table([[0.0071303, -0.0019734]])
+    Table(rows=(('7.1303', '-1.9734'),), exponent=-3)
+    >>> table([1.0, -2.0]).rows, table([0.5, 1e-7]).rows
+    ((('1', '-2'),), (('0.5000', '1e-7'),))
+    """
+    values = np.asarray(array)
+    values = values.reshape(-1, values.shape[-1] if values.ndim and values.shape[-1] else max(values.size, 1))
+    down, across = _kept(values.shape[0], max_rows), _kept(values.shape[1], max_columns)
+    shown = values[np.ix_([i for i in down if i is not None], [j for j in across if j is not None])]
+    strings, exponent = _strings(shown)
+    cut_down, cut_across = None in down, None in across
+    lines = [[*line[: style.HEAD], ELLIPSIS, *line[style.HEAD :]] if cut_across else line for line in strings]
+    if cut_down:
+        lines.insert(style.HEAD, [ELLIPSIS] * len(across))
+    return Table(tuple(map(tuple, lines)), exponent)
+
+
+def _kept(length: int, limit: int | None) -> list[int | None]:
+    """The indices of an axis that are shown, None where it is cut."""
+    if limit is None or length <= limit:
+        return list(range(length))
+    return [*range(style.HEAD), None, *range(length - style.TAIL, length)]
+
+
+def _strings(values: np.ndarray) -> tuple[list[list[str]], int]:
+    if values.dtype.kind in "biu":
+        return [[str(x) for x in row] for row in values.tolist()], 0
+    values = values.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    largest = float(np.max(np.abs(finite), initial=0.0))
+    if largest < 1e4 and np.all(finite == np.trunc(finite)):
+        return [[scalar(x) for x in row] for row in values.tolist()], 0
+    exponent = 0
+    if not 1e-2 <= largest < 1e4:
+        exponent = max(3 * math.floor(math.log10(largest) / 3), -306)  # below, there is no such power of ten
+    decimals = 4 - max(0, math.floor(math.log10(largest) + 1e-12) - exponent)
+    return [[_entry(x, exponent, decimals) for x in row] for row in values.tolist()], exponent
+
+
+def _entry(x: float, exponent: int, decimals: int) -> str:
+    if not math.isfinite(x) or x == 0:
+        return scalar(x)
+    scaled = x / 10.0**exponent
+    text = f"{scaled:.{decimals}f}"
+    if float(text) == 0:
+        return exponential(scaled, 0)
+    return text
+
+
+def root_mean_square(array: Any) -> float:
+    """The size of a gradient whatever its shape; 0 for an empty one."""
+    values = np.asarray(array, dtype=np.float64)
+    top = float(np.max(np.abs(values), initial=0.0))
+    if top == 0 or not math.isfinite(top):
+        return top
+    return top * math.sqrt(float(np.mean(np.square(values / top))))
+
+
+def rms(x: Any) -> str:
+    """The root mean square of an array (or the size of a number) with 2 digits.
+
+    >>> rms(1.93e-4), rms([3.0, 4.0]), rms(0.25), rms(0.0)
+    ('1.9e-4', '3.5', '0.25', '0')
+    """
+    value = root_mean_square(x)
+    if value == 0 or not math.isfinite(value):
+        return scalar(value)
+    if not 0.0995 <= value < 99.5:
+        return exponential(value, 1)
+    return f"{value:#.2g}".rstrip(".")
+
+
+def shape(axes: Sequence[int]) -> str:
+    """A shape as Python writes it.
+
+    >>> shape((100, 256)), shape((2,)), shape(())
+    ('(100, 256)', '(2,)', '()')
+    """
+    return str(tuple(int(n) for n in axes))
+
+
+def count(n: int) -> str:
+    """A count with thousands set apart.
+
+    >>> count(128500)
+    '128,500'
+    """
+    return f"{n:,}"
+
+
+def full(array: Any, limit: int = 64) -> str:
+    """Full precision, for a tooltip; above `limit` entries what can be said in a line.
+
+    >>> full([[1.0, -2.5]])
+    '[[1.0, -2.5]]'
+    """
+    values = np.asarray(array)
+    if values.size > limit:
+        return f"{shape(values.shape)} {values.dtype}, {summary(values)}"
+    if values.ndim == 0:
+        return str(values[()])
+    return "[" + ", ".join(full(row, limit) for row in values) + "]"
+
+
+def summary(array: Any) -> str:
+    """Range, mean and standard deviation in one line.
+
+    >>> summary([0.0, 1.0])
+    '0 to 1, mean 0.5, sd 0.5'
+    """
+    values = np.asarray(array, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    lost = values.size - finite.size
+    if finite.size == 0:
+        return "no entries" if values.size == 0 else f"none of {count(values.size)} finite"
+    text = f"{short(finite.min())} to {short(finite.max())}, mean {short(finite.mean())}, sd {short(finite.std())}"
+    return text + (f", {count(lost)} not finite" if lost else "")
+
+
+def bracketed(number: str) -> str:
+    """A negative second factor in brackets.
+
+    >>> bracketed("-0.5379"), bracketed("2")
+    ('(-0.5379)', '2')
+    """
+    return f"({number})" if number.startswith("-") else number
+
+
+def product(upstream: Any, local: Any, contribution: Any) -> str:
+    """The line on a gradient edge.
+
+    >>> product(1.0, -0.53788, -0.53788)
+    '1 × (-0.5379) = -0.5379'
+    """
+    return f"{scalar(upstream)} × {bracketed(scalar(local))} = {scalar(contribution)}"
+
+
+def blocks(array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_COLUMNS) -> np.ndarray:
+    """Block means of the absolute values, at most `rows` × `columns`; leading axes are stacked. nan stays nan.
+
+    >>> blocks([[1.0, -3.0, 0.0, 0.0]], columns=2)
+    array([[2., 0.]])
+    """
+    values = np.abs(np.asarray(array, dtype=np.float64))
+    if not values.size:
+        return np.zeros((1, 1))
+    values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
+    for axis, limit in enumerate((rows, columns)):
+        length = values.shape[axis]
+        if length > limit:
+            cuts = np.linspace(0, length, limit + 1).round().astype(int)
+            sizes = np.diff(cuts).reshape((-1, 1) if axis == 0 else (1, -1))
+            values = np.add.reduceat(values, cuts[:-1], axis=axis) / sizes
+    return values
+
+
+def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
+    """A histogram of the finite entries: `n` counts from the smallest to the largest.
+
+    >>> bins([0.0, 1.0, 1.0], n=2)
+    array([1, 2])
+    """
+    values = np.asarray(array, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    try:
+        return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
+    except ValueError:  # there are not so many numbers between the smallest and the largest
+        span = float(finite.max() - finite.min()) or 2.0 * float(np.abs(finite).max())
+        places = np.clip((finite - finite.min()) / span * n, 0, n - 1)
+        return np.bincount(places.astype(int), minlength=n)

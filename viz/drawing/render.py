@@ -1,0 +1,458 @@
+"""DOT source in, SVG, PNG or PDF out: the picture, the parts of its labels, and the chain of layout engines.
+
+Labels are HTML-like tables. Whatever a user has named goes through `escape`, here and nowhere else; the helpers below
+do it for their text and their attributes, so their results can be put into one another as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import unicodedata
+import uuid
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from html import escape as _escape
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autograd.errors import AutogradError, WriteError
+from autograd.validation import as_path, check_instance, refused, target_of
+from viz.drawing import style
+from viz.recorded.validation import DrawingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from viz.drawing.style import Theme
+
+# ---------------------------------------------------------------- the parts of a label
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def escape(text: object) -> str:
+    r"""Any text as the content or an attribute of an HTML-like label.
+
+    Graphviz reads backslash escapes even there (`\N` is the node's name), and XML has no control characters.
+
+    >>> escape('a<b & "c" \\N')
+    'a&lt;b &amp; &quot;c&quot; \\\\N'
+    """
+    return _escape(_clean(text).replace("\\", "\\\\"))
+
+
+def plain(words: object) -> str:
+    r"""Any text as an attribute that is no HTML, such as a tooltip: Graphviz passes entities on as they are.
+
+    >>> plain("a & b")
+    'a &amp; b'
+    """
+    return _escape(_clean(words)).replace("\\", "&#92;" * 4)  # its own escapes are read twice
+
+
+def _clean(words: object) -> str:
+    """In one line, and without what XML cannot hold."""
+    return " ".join(_UNPRINTABLE.sub("\ufffd", str(words)).replace("\t", " ").splitlines())
+
+
+def identifier(name: str) -> str:
+    """A name as an id: ASCII letters, digits and `_` only, no digit first. Different names may become one.
+
+    >>> identifier("layers.0.weight"), identifier("3 σ")
+    ('layers_0_weight', '_3__')
+    """
+    return re.sub("^(?=[0-9]|$)|[^A-Za-z0-9_]", "_", name)
+
+
+def clipped(name: str, length: int = style.NAME_LENGTH) -> str:
+    """A long name cut in the middle; the whole of it belongs into the tooltip.
+
+    >>> clipped("a" * 50, 9)
+    'aaa...aaa'
+    """
+    if len(name) <= length:
+        return name
+    keep = length - 3
+    return name[: keep - keep // 2] + "..." + name[len(name) - keep // 2 :]
+
+
+_NARROW = dict.fromkeys(" .,:;|!'ijlI-()[]/ft", 0.3) | dict.fromkeys("mwMW%@", 0.9)
+
+
+def text_width(content: str, size: int) -> float:
+    """About how wide a text is, in points: digits are exact (556/1000 of the size in Helvetica and its like).
+
+    >>> round(text_width("1234", 10), 2)
+    22.24
+    """
+    return size * sum(1.0 if _is_wide(c) else _NARROW.get(c, 0.556) for c in content)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def _attributes(values: dict[str, Any]) -> str:
+    written = ((k.upper(), str(v).upper() if isinstance(v, bool) else v) for k, v in values.items() if v is not None)
+    return "".join(f' {k}="{escape(f"{v:g}" if isinstance(v, float) else v)}"' for k, v in written)
+
+
+def text(content: object, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
+    """Text in one size and colour; sizes are whole points. Empty text becomes a blank, which Graphviz insists on."""
+    inner = escape(content) or " "
+    # The wheel takes a full-width character for narrower than it is: some blanks make up for it.
+    inner += " " * math.ceil(0.6 * sum(map(_is_wide, str(content))))
+    if bold:
+        inner = f"<B>{inner}</B>"
+    if italic:
+        inner = f"<I>{inner}</I>"
+    return f'<FONT COLOR="{colour}" POINT-SIZE="{size}">{inner}</FONT>'
+
+
+def cell(*content: str, **attributes: Any) -> str:
+    """A table cell; attributes in lower case (`port=`, `id=`, `title=`, `align=`, ...), None leaves one out.
+
+    An `id` reaches the SVG, as `a_ID`, only beside a `title`.
+
+    >>> cell("x", port="f0", colspan=2)
+    '<TD PORT="f0" COLSPAN="2">x</TD>'
+    """
+    return f"<TD{_attributes(attributes)}>{''.join(content)}</TD>"
+
+
+def row(*cells: str) -> str:
+    """A table row of what `cell` made."""
+    return f"<TR>{''.join(cells)}</TR>"
+
+
+def table(*rows: str, **attributes: Any) -> str:
+    """A table of what `row` made, without borders or spacing unless asked for.
+
+    >>> table(row(cell("x")), cellpadding=3)
+    '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3"><TR><TD>x</TD></TR></TABLE>'
+    """
+    values = {"border": 0, "cellborder": 0, "cellspacing": 0, "cellpadding": 0, **attributes}
+    return f"<TABLE{_attributes(values)}>{''.join(rows)}</TABLE>"
+
+
+# ---------------------------------------------------------------- engines
+
+
+class RenderError(AutogradError, RuntimeError):
+    """The layout engine refused the picture, or the file's format is not to be had."""
+
+
+class EngineWarning(UserWarning):
+    """No layout engine for the wanted format: the DOT source was written instead."""
+
+
+_NOISE = "no value for width of non-ASCII character"  # the wheel says so of every σ and ∂, and draws them well
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A `dot` that can be run: its path and where it came from ("setting", "system" or "wheel")."""
+
+    path: str
+    origin: str
+
+    def formats(self) -> frozenset[str]:
+        """What it writes, of the formats offered here."""
+        return frozenset({"svg", "png"} if self.origin == "wheel" else {"svg", "png", "pdf"})
+
+    def run(self, source: str, form: str, layout: str = "dot", *flags: str) -> bytes:
+        """Lay out and draw. Raises `RenderError` with the engine's own words."""
+        command = [self.path, f"-K{layout}", f"-T{form}", *flags]
+        try:
+            done = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
+        except OSError as error:
+            reason = error.strerror or error
+            raise RenderError(f"the layout engine {self.path} could not be started: {reason}") from error
+        if done.returncode or not done.stdout:
+            lines = done.stderr.decode(errors="replace").splitlines()
+            said = "; ".join([x for x in lines if _NOISE not in x][:3]) or f"exit status {done.returncode}"
+            raise RenderError(f"the layout engine {self.path} could not draw the picture as {form}: {said}")
+        return done.stdout
+
+
+_setting: list[str] = []
+
+HOW_TO_GET_AN_ENGINE = (
+    "install one with `pip install graphviz-pure` (no system package needed) or as the package `graphviz` of your "
+    "system, or name one with `viz.use_engine(path)` or the environment variable GLASSGRAD_DOT"
+)
+
+
+def use_engine(path: str | os.PathLike[str] | None) -> None:
+    """Draw with this `dot` executable (a path, or a name on PATH) from now on; None goes back to looking for one.
+
+    Raises `FileNotFoundError` when there is no such program.
+    """
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise refused(path, "path", "the name of a program that draws, or None")
+    if path is not None and shutil.which(path) is None:
+        raise FileNotFoundError(f"there is no program {os.fspath(path)!r} to draw with")
+    _setting[:] = [] if path is None else [os.fspath(path)]
+
+
+def engines() -> list[Engine]:
+    """The engines of this machine, best first. An explicit setting is the only one asked.
+
+    The wheel comes before a `dot` of the system, so that a picture is the same on every machine: Debian's and Ubuntu's
+    Graphviz 2.42 leaves out the ids of cells, by which a page finds what to light up, and draws pictures wider.
+    """
+    setting = _setting[0] if _setting else os.environ.get("GLASSGRAD_DOT")
+    if setting:
+        return [Engine(shutil.which(setting) or setting, "setting")]
+    found = (_wheel(), "wheel"), (shutil.which("dot"), "system")
+    return [Engine(path, origin) for path, origin in found if path]
+
+
+def _wheel() -> str | None:
+    """The program of the wheel graphviz-pure, also where the environment's folder of programs is not on PATH."""
+    try:
+        distribution = metadata.distribution("graphviz-pure")
+    except metadata.PackageNotFoundError:
+        return shutil.which("graphviz-pure")
+    for file in distribution.files or ():
+        if file.stem == "graphviz-pure" and file.suffix in ("", ".exe"):
+            path = Path(str(distribution.locate_file(file))).resolve()
+            if path.is_file() and os.access(path, os.X_OK):
+                return str(path)
+    return shutil.which("graphviz-pure")
+
+
+# ---------------------------------------------------------------- the picture
+
+FORMATS = (".svg", ".png", ".pdf", ".gv")
+
+
+class Picture:
+    """A drawing in DOT that shows itself in a notebook and saves itself.
+
+    `name` is the graph's, `title` its headline, `reading` the lines below it that say how to read the marks: each a
+    list of `text` parts. `layout` is the program ("dot", "neato") and `flags` are for its command line (`-n2` for
+    computed positions). `alt` says in words what the picture shows.
+
+    >>> p = Picture("g", title="two cards")
+    >>> p.node("a", text("a", 11, style.LIGHT.ink))
+    >>> p.node("b", text("b", 11, style.LIGHT.ink))
+    >>> p.edge("a", "b", id="f_a_b")
+    >>> "a -> b" in p.source
+    True
+    """
+
+    def __init__(
+        self,
+        name: str = "picture",
+        *,
+        title: str = "",
+        reading: Sequence[Sequence[str]] = (),
+        theme: str | Theme = "light",
+        layout: str = "dot",
+        flags: Sequence[str] = (),
+        alt: str = "",
+        **graph: Any,
+    ) -> None:
+        import graphviz
+
+        check_instance(name, str, "name", "a word that becomes the picture's id")
+        self.title = title
+        self.alt = alt or title
+        self.theme = style.theme_named(theme)
+        self.layout = layout
+        self.flags = tuple(flags)
+        colours = self.theme
+        attributes: dict[str, Any] = {
+            "rankdir": "TB",
+            "fontname": style.FONT,
+            "bgcolor": colours.paper,
+            "nodesep": style.NODESEP,
+            "ranksep": style.RANKSEP,
+            "pad": style.PAD,
+        }
+        if title or reading:
+            lines = [[text(title, style.TITLE, colours.ink, bold=True)]] if title else []
+            lines += [list(line) for line in reading]
+            rows = [row(cell(*line, align="LEFT")) for line in lines]
+            attributes |= {"label": f"<{table(*rows, cellpadding=2)}>", "labelloc": "t", "labeljust": "l"}
+        self._graphs = [
+            graphviz.Digraph(
+                identifier(name),
+                graph_attr=_plain(attributes | graph),
+                node_attr=_plain(
+                    {"shape": "plain", "fontname": style.FONT, "fontsize": style.VALUE, "fontcolor": colours.ink}
+                ),
+                edge_attr=_plain(
+                    {
+                        "fontname": style.FONT,
+                        "fontsize": style.GRAD_LABEL,
+                        "arrowsize": style.ARROW,
+                        "color": colours.fwd,
+                        "penwidth": style.EDGE_WIDTH,
+                    }
+                ),
+            )
+        ]
+
+    # ------------------------------------------------------------ writing
+
+    def node(self, name: str, label: str, **attributes: Any) -> None:
+        """A node with an HTML-like label; `cls` is its class, the id is `n_NAME` unless given."""
+        self._graphs[-1].node(name, f"<{label}>", **_plain({"id": f"n_{name}", **attributes}))
+
+    def edge(self, tail: str, head: str, *, label: str | None = None, **attributes: Any) -> None:
+        """An edge; the ends are `node`, `node:port` or `node:port:compass`, `label` is HTML-like, `cls` its class."""
+        self._graphs[-1].edge(tail, head, f"<{label}>" if label else None, **_plain(attributes))
+
+    @contextmanager
+    def cluster(self, name: str, label: str, **attributes: Any) -> Iterator[None]:
+        """What is written inside stands in a box; the name must be unique, the id is `c_NAME` unless given."""
+        import graphviz
+
+        inner = graphviz.Digraph(f"cluster_{name}")
+        values = {
+            "id": f"c_{name}",
+            "cls": "module",
+            "labeljust": "l",
+            "style": "rounded",
+            "color": self.theme.hair,
+            "bgcolor": self.theme.panel,
+            "margin": 9,
+        }
+        inner.attr(label=f"<{label}>", **_plain(values | attributes))
+        self._graphs.append(inner)
+        try:
+            yield
+        finally:
+            self._graphs.pop()
+            self._graphs[-1].subgraph(inner)
+
+    def same_rank(self, names: Iterable[str]) -> None:
+        """Put these nodes on one rank, in this order where the edges leave it open."""
+        from graphviz.quoting import quote
+
+        self._graphs[-1].body.append("\t{rank=same; " + "; ".join(map(quote, names)) + "}\n")
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def source(self) -> str:
+        """The DOT source."""
+        return str(self._graphs[0].source)
+
+    def svg(self) -> str:
+        """The picture as SVG, with a title, a description and full-precision tooltips. Raises `RenderError`."""
+        return _described(self._draw("svg").decode(), self.title or "graph", self.alt)
+
+    def png(self, dpi: int = style.DPI) -> bytes:
+        """The picture as PNG. Raises `RenderError`."""
+        return self._draw("png", f"-Gdpi={dpi}")
+
+    def _draw(self, form: str, *flags: str) -> bytes:
+        tried = [engine for engine in engines() if form in engine.formats()]
+        for engine in tried:
+            try:
+                return engine.run(self.source, form, self.layout, *self.flags, *flags)
+            except RenderError:
+                if engine is tried[-1]:
+                    raise
+        if form == "pdf":
+            raise _NoEngine(
+                "a PDF needs a Graphviz installed on the system (its package is called `graphviz`); "
+                "SVG and PNG do without"
+            )
+        raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture; the suffix (.svg, .png, .pdf, .gv) says how. Returns the path of the file written.
+
+        Where no engine writes that format, the DOT source goes to a .gv of the same name, with an `EngineWarning` that
+        says how to get one. A file is written whole or not at all.
+
+        Raises `DrawingError` for another suffix, `RenderError` when the engine fails, `WriteError` for a folder that
+        cannot be written.
+        """
+        path = as_path(path)
+        suffix = path.suffix.lower()
+        if suffix not in FORMATS:
+            raise DrawingError(f"a picture saves as {', '.join(FORMATS)}, not as {path.name!r}")
+        try:
+            if suffix == ".svg":
+                content = self.svg().encode()
+            elif suffix == ".gv":
+                content = self.source.encode()
+            else:
+                content = self.png() if suffix == ".png" else self._draw("pdf")
+        except _NoEngine as error:
+            path, content = path.with_suffix(".gv"), self.source.encode()
+            warnings.warn(f"{error}. The source of the picture is in {path}", EngineWarning, stacklevel=2)
+        write_whole(path, content)
+        return path
+
+    def _repr_svg_(self) -> str | None:
+        try:
+            return self.svg()
+        except _NoEngine:
+            return None
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        try:
+            return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+        except _NoEngine as error:
+            return {"text/plain": f"{self!r}: not drawn, {error}"}
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.title!r}>" if self.title else "<Picture>"
+
+
+class _NoEngine(RenderError):
+    pass
+
+
+def _plain(values: dict[str, Any]) -> dict[str, str]:
+    """DOT attributes as strings; `cls` is `class`, None leaves one out."""
+    named = (("class" if k == "cls" else k, v) for k, v in values.items() if v is not None)
+    return {k: _word(v) for k, v in named}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">')  # the only use of <a> here: nothing links anywhere
+
+
+def _described(svg: str, title: str, alt: str) -> str:
+    """The SVG with its title and words, and with tooltips that every browser shows."""
+    svg = _TOOLTIP.sub(r"<title>\1</title>", svg).replace("</a>\n", "")
+    words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
+    # the graph's own <title> is its DOT name, which would pop up over the whole picture
+    svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
+    # a picture never makes its page wider
+    fits = ' role="img" style="max-width:100%;height:auto"'
+    return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that no reader ever sees a part of it: beside it first, then moved into place."""
+    path = as_path(path)
+    target = target_of(path)
+    draft = target.with_name(f".{target.name[:40]}.{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(content)
+        draft.replace(target)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError):
+            raise WriteError(path, error) from None
+        raise

@@ -1,0 +1,236 @@
+"""Every colour and every size of the pictures, under one name each.
+
+A hex value means one thing and is used for nothing else: a page can recolour a finished SVG by attribute alone. Text on
+its own ground has a contrast of at least 4.5:1 in both themes. Nothing may depend on hue: a dash, a border, italics, a
+tag or a word always says it too. Sizes are points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from viz.recorded.validation import DrawingError
+
+# ---------------------------------------------------------------- colours
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colour of every token.
+
+    >>> LIGHT.grad, DARK.grad
+    ('#b83a0b', '#ff9a6e')
+    """
+
+    name: str
+    paper: str  # the page
+    ink: str  # values, names
+    muted: str  # captions, shapes, tags
+    hair: str  # rules, outline of a module
+    panel: str  # ground of a module, side panel
+    fwd: str  # forward edge, badge of an operation
+    fwd_bg: str  # card of an operation and the tensor it makes
+    grad: str  # gradient number and edge
+    grad_bg: str  # card of a derivative
+    knob: str  # border of a parameter, line of a weight
+    knob_bg: str  # card of a parameter
+    data: str  # border of an input or a target
+    data_bg: str  # card of an input or a target
+    loss_bg: str  # card of the loss
+    loss_ink: str  # text on it
+    loss_grad: str  # gradient on it
+    loss_mut: str  # captions on it
+    loss_hair: str  # rules on it
+    bad: str  # failed check, nan, inf
+    bad_bg: str
+    ok: str  # passed check
+    ok_bg: str
+    warn: str  # vanishing, exploding, saturated
+    warn_bg: str
+
+
+LIGHT = Theme(
+    name="light",
+    paper="#ffffff",
+    ink="#1c2128",
+    muted="#5c6672",
+    hair="#c6ccd4",
+    panel="#f6f7f9",
+    fwd="#2b5f8f",
+    fwd_bg="#eaf1f8",
+    grad="#b83a0b",
+    grad_bg="#fdeee6",
+    knob="#7a5c00",
+    knob_bg="#fff4cc",
+    data="#454d57",
+    data_bg="#fcfcfd",
+    loss_bg="#272d36",
+    loss_ink="#fdfdfe",
+    loss_grad="#ffb690",
+    loss_mut="#aab3bd",
+    loss_hair="#59626d",
+    bad="#a3003f",
+    bad_bg="#ffe3ec",
+    ok="#0a6a57",
+    ok_bg="#e2f3ee",
+    warn="#8f4a00",
+    warn_bg="#ffedd2",
+)
+
+DARK = Theme(
+    name="dark",
+    paper="#14171c",
+    ink="#e8ebf0",
+    muted="#9da8b4",
+    hair="#3d4550",
+    panel="#1b2027",
+    fwd="#84b9ea",
+    fwd_bg="#1b2a3a",
+    grad="#ff9a6e",
+    grad_bg="#3a2218",
+    knob="#dfc050",
+    knob_bg="#312a12",
+    data="#b4bdc8",
+    data_bg="#1a1e24",
+    loss_bg="#e8ebf0",
+    loss_ink="#14171c",
+    loss_grad="#a03508",
+    loss_mut="#4a535e",
+    loss_hair="#aab3bd",
+    bad="#ff7ba4",
+    bad_bg="#3d1424",
+    ok="#5fd0b4",
+    ok_bg="#12302a",
+    warn="#ffb45c",
+    warn_bg="#3a2a10",
+)
+
+THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
+
+
+def theme_named(theme: str | Theme) -> Theme:
+    """The theme of this name; a `Theme` is passed through.
+
+    Raises `DrawingError` for an unknown name.
+    """
+    if isinstance(theme, Theme):
+        return theme
+    if not isinstance(theme, str) or theme not in THEMES:
+        raise DrawingError(f"there is no theme {theme!r}: choose one of {', '.join(map(repr, THEMES))}")
+    return THEMES[theme]
+
+
+# ---------------------------------------------------------------- ramps
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def mix(start: str, end: str, t: float) -> str:
+    """The colour a share `t` of the way from `start` to `end`, `t` in 0 to 1.
+
+    >>> mix("#000000", "#ffffff", 0.5)
+    '#808080'
+    """
+    return "#" + "".join(f"{round(a + (b - a) * t):02x}" for a, b in zip(_channels(start), _channels(end), strict=True))
+
+
+def ramp(start: str, end: str, steps: int = 7) -> tuple[str, ...]:
+    """`steps` colours from `start` to `end`, both included."""
+    return tuple(mix(start, end, i / (steps - 1)) for i in range(steps))
+
+
+# Both get darker with size in both themes, so they survive grey; thumbnails and strips only.
+VALUE_RAMP = ramp("#f3f6f9", "#123a61")
+GRAD_RAMP = ramp("#fbeee7", "#7a2300")
+GRAD_EDGE = ("#e0a488", "#8f2a00")  # tiny to large
+
+
+def on_ramp(share: float, colours: tuple[str, ...] = VALUE_RAMP) -> str:
+    """The ramp's colour for a share of the largest size, in 0 to 1 (clipped).
+
+    >>> on_ramp(0.0), on_ramp(1.0), on_ramp(7.0)
+    ('#f3f6f9', '#123a61', '#123a61')
+    """
+    last = len(colours) - 1
+    return colours[min(last, max(0, round(share * last)))]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, 0 to 1 (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _channels(colour))]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours, 1 to 21 (WCAG 2.2).
+
+    >>> round(contrast("#ffffff", "#000000"))
+    21
+    """
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def text_on(ground: str, theme: Theme = LIGHT) -> str:
+    """Whichever of ink and loss_ink reads better on this ground."""
+    return max((theme.ink, theme.loss_ink), key=lambda colour: contrast(colour, ground))
+
+
+# ---------------------------------------------------------------- type, in whole points
+
+FONT = "Helvetica"
+NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # boxes in a PNG: such notation is written out in words
+TITLE = 14  # bold
+NAME = 12  # of a tensor, bold
+VALUE = 11
+GRADIENT = 11  # bold italic alone, italic in a table
+CELL = 10  # numbers of a parameter or an input, formula of a tensor card
+GRAD_LABEL = 10  # italic
+CAPTION = 9  # shapes, local derivatives
+SMALL = 8  # numbers of a table above TABLE_ROWS × TABLE_COLUMNS
+TAG = 7  # capitals
+BADGE = 16  # of one character; longer ones step down to BADGE_SMALL, words to NAME
+BADGE_SMALL = 13
+COUNT = 18  # of folded repeats
+
+# ---------------------------------------------------------------- lines
+
+BORDER = 1.0
+PARAMETER_BORDER = 2.4
+DERIVATIVE_BORDER = 1.4
+EDGE_WIDTH = 1.3
+KEPT_WIDTH = 1.6
+ARROW = 0.65
+WEIGHT_WIDTH = (0.6, 3.2)  # thinnest, and what the largest weight adds
+
+# ---------------------------------------------------------------- layout
+
+PAD = 0.15  # inches, as nodesep and ranksep
+NODESEP = 0.4
+RANKSEP = 0.36
+NODESEP_TENSOR = 0.32
+RANKSEP_TENSOR = 0.27
+WEIGHT_SPINE = 40
+WEIGHT_SPINE_TENSOR = 60
+WEIGHT_GRADIENT_TENSOR = 30
+WIDTH = 700  # widest picture, points
+DPI = 192  # of a PNG
+
+# ---------------------------------------------------------------- what is shown at which size
+
+TABLE_ROWS, TABLE_COLUMNS = 4, 4  # numbers at full size
+SMALL_ROWS, SMALL_COLUMNS = 6, 8  # numbers at 8 points
+HEAD, TAIL = 3, 2  # of an axis longer than that
+THUMB_ROWS, THUMB_COLUMNS = 10, 26  # block means
+STRIP_BINS = 26
+IMAGE_SIDES = (8, 32)  # an input of this height and width is drawn as the picture it is
+ADDENDS = 4  # uses of a value written out one by one; above, the first 3 and `+ 5 more`
+FAR = 4  # operations below its first use, a value with more uses than ADDENDS is drawn again, small
+FAR_OF_FEW = 12  # the same for one with fewer
+CARDS = 60  # every operation is drawn up to here, modules are folded above
+CARDS_FOLDED = 250  # the module table above
+PARAMETER_ENTRIES = 64  # a larger parameter asks for the module table
+NAME_LENGTH = 28  # longer names are cut in the middle,
+NAME_LENGTH_INSIDE = 14  # in sockets and derivatives sooner

@@ -1,0 +1,147 @@
+"""The picture of a gradient check: every operation alone, its rule against differences at the recorded inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import autograd as ag
+from autograd.errors import GradcheckError
+from autograd.testing import NodeCheck, NodeReport, check_nodes
+from autograd.validation import number, whole
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, text
+from viz.drawing.style import Theme
+from viz.graph.modules import draw_modules
+from viz.graph.picture import Drawing
+from viz.recorded.scene import Card, Scene
+from viz.recorded.validation import DrawingError, named, recorded
+
+
+class CheckPicture(Picture):
+    """A `Picture` that has the results of the check as its ``report``."""
+
+    report: NodeReport
+
+    @classmethod
+    def of(cls, picture: Picture, report: NodeReport) -> CheckPicture:
+        """The same drawing, with the results."""
+        made = cls.__new__(cls)
+        vars(made).update(vars(picture), report=report)
+        return made
+
+
+def check_graph(
+    y: ag.Tensor | Sequence[ag.Tensor],
+    *more: ag.Tensor,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    gradients: Any = None,
+    title: str | None = None,
+    theme: str | Theme = "light",
+    limit: float = 1e-4,
+    max_elements: int = 64,
+    seed: int = 0,
+) -> CheckPicture:
+    """Check the rule of every operation that computed ``y``, and draw the graph with what came of it.
+
+    An operation whose rules agree with central differences has `ok` and its largest relative error on its card. One
+    with a wrong rule is framed twice and shows both numbers. Its own gradient is still right; those that have come
+    through the wrong rule are muted, with a question mark: the rules above it may be right, their numbers are not. A
+    `kink` is where the slopes on both sides differ, so that no difference can tell.
+
+    The arguments are those of `draw_graph` and, ``limit`` to ``seed``, of `autograd.testing.check_nodes`, whose results
+    are the picture's ``report``. ``gradients``: by default they are drawn where every output is a scalar. A graph of
+    more than 250 operations is drawn as the module table, its title saying what was found.
+
+    Raises `DrawingError` where nothing was recorded, for an unknown theme, for several outputs of so large a graph, and
+    for gradients of an output that is no scalar; `GradcheckError` where a rule raises or returns a wrong shape.
+
+    >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
+    >>> picture = check_graph(x * x)
+    >>> picture.title, picture.report
+    ('Gradient check, op by op: every rule is right', <NodeReport: 2 ok>)
+    """
+    colours = style.theme_named(theme)
+    limit, max_elements, seed = number(limit, "limit", 0), whole(max_elements, "max_elements"), whole(seed, "seed", 0)
+    ys = recorded(y, "check")
+    if more:
+        ys += recorded(more, "check")
+    many = sum(place.op is not None for place in ag.Graph(*ys).nodes) > style.CARDS_FOLDED
+    if many and len(ys) != 1:
+        raise DrawingError(f"a graph this large is drawn for one output and was given {len(ys)}: check them one by one")
+    wanted = all(t.size == 1 for t in ys) if gradients is None else gradients
+    report = check_nodes(ys, limit=limit, max_elements=max_elements, seed=seed)
+    for check in report.wrong:
+        if check.rule is None:
+            raise GradcheckError(
+                f"a graph whose rules do not run can't be drawn: of {check.title}, by {check.argument}, "
+                f"{check.note.rstrip('.')}. Mend it first; autograd.testing.check_nodes tells of the other rules."
+            )
+    if many:
+        given = {name: value for name, value in named(names).items() if isinstance(value, ag.Tensor)}
+        found = _headline(report, [check.title for check in report.wrong])
+        table = draw_modules(ys[0], names=given, title=title or found, theme=colours, gradients=bool(wanted))
+        return CheckPicture.of(table, report)
+    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
+    _note(scene, report)
+    return CheckPicture.of(_CheckDrawing(scene, colours, title).picture, report)
+
+
+def _note(scene: Scene, report: NodeReport) -> None:
+    """Write the results on the operands, and what has come through a wrong rule."""
+    found = {(check.node, check.index): check for check in report}
+    for card in scene.cards:
+        for socket in card.sockets:
+            socket.check = found.get((card.place, socket.index))
+    for card in reversed(scene.cards):  # an operation comes after all that it uses
+        for use in card.uses:
+            use.doubted = use.wrong or use.head.doubted
+        card.doubted = any(use.doubted for use in card.addends)
+
+
+def _headline(report: Sequence[NodeCheck], wrong: Sequence[str]) -> str:
+    said = list(dict.fromkeys(wrong))
+    if said:
+        more = f" and {len(said) - 3} more have wrong rules" if len(said) > 3 else ""
+        verb = " has a wrong rule" if len(said) == 1 else "" if more else " have wrong rules"
+        return f"Gradient check, op by op: {', '.join(said[:3])}{more or verb}"
+    kinks = sum(check.verdict == "kink" for check in report)
+    tail = f" but at {kinks} kink{'s' * (kinks > 1)}, where none can be told" if kinks else ""
+    return f"Gradient check, op by op: every rule is right{tail}"
+
+
+class _CheckDrawing(Drawing):
+    def _checks(self) -> list[NodeCheck]:
+        return [s.check for card in self.scene.cards for s in card.sockets if s.check is not None]
+
+    def _title(self) -> str:
+        return _headline(self._checks(), [self.cards.badge(card)[0] for card in self.scene.cards if card.wrong])
+
+    def _lines(self) -> list[list[str]]:
+        caption, muted = style.CAPTION, self.theme.muted
+        words = ["each op alone: its rule against a central difference at the recorded input, relative error"]
+        if any(card.wrong for card in self.scene.cards) and self.scene.computed:
+            words.append("? = passed through the wrong op, not trustworthy")
+        if any(check.verdict == "kink" for check in self._checks()):
+            words.append("kink = the slopes on both sides differ, no difference can tell")
+        return [[text(line, caption, muted)] for line in words]
+
+    def _alt(self, title: str) -> str:
+        said = []
+        for card in self.scene.cards:
+            for socket in card.sockets:
+                check = socket.check
+                if check is not None and check.verdict == "wrong" and check.error is not None:
+                    error = f"relative error {numbers.scalar(check.error)}"
+                    said.append(f"{card.name} by {socket.tail.name}: {error}, {check.verdict}.")
+        errors = [check.error for check in self._checks() if check.verdict == "ok" and check.error is not None]
+        if errors:
+            said.append(f"{len(errors)} ok, relative errors up to {numbers.scalar(max(errors))}.")
+        return " ".join([f"{title}.", *said])
+
+    def _also(self, cards: Sequence[Card]) -> str:
+        checks = [s.check for card in cards for s in card.sockets if s.check is not None]
+        kinks = sum(check.verdict == "kink" for check in checks)
+        return f", {sum(check.verdict == 'ok' for check in checks)} rules ok" + (f", {kinks} kinks" if kinks else "")

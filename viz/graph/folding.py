@@ -1,0 +1,238 @@
+"""Equal blocks in a row: where a table of rows repeats itself, and what is to be said of all the blocks together.
+
+Nothing is drawn here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from viz.drawing import numbers
+from viz.recorded.evaluate import Evaluation
+from viz.recorded.rows import Caution, Link, Row
+
+BLOCKS = 3  # so many equal ones in a row are folded
+LONGEST = 64  # rows of a block
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Equal blocks in a row, each the rows of it in the order of execution."""
+
+    key: str  # its name in DOT
+    title: str
+    blocks: tuple[tuple[Row, ...], ...]
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows that are folded."""
+        return [row for block in self.blocks for row in block]
+
+    @property
+    def parts(self) -> list[str]:
+        """What one block is made of, a linear layer with its sizes; nothing where the title says it all."""
+        parts = [_part(row) for row in self.blocks[0]]
+        return parts if parts != [self.title] else []
+
+    @property
+    def shares(self) -> bool:
+        """Whether the blocks have one weight together, as the steps of a recurrent network do."""
+        weights = [id(row.weight.tensor) for block in self.blocks for row in block if row.weight]
+        return len(set(weights)) < len(weights)
+
+    def sizes(self, seen: Evaluation) -> list[float] | None:
+        """The rms of each block's gradient: of its largest weight (where all share it, of what the block adds to its
+        gradient), or of its output where it has none.
+
+        None where no gradient was computed.
+        """
+        shares = self.shares
+        found = [_size(block, seen, shares) for block in self.blocks]
+        return None if any(size is None for size in found) else [size for size in found if size is not None]
+
+    def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
+        """The warnings of the folded rows, one per word: in how many blocks, and the numbers of the worst."""
+        cautions = []
+        of = len(self.blocks)
+        for word in dict.fromkeys(caution.word for row in self.rows for caution in row.warnings):
+            hit = [
+                (i, caution)
+                for i, block in enumerate(self.blocks, 1)
+                for row in block
+                for caution in row.warnings
+                if caution.word == word
+            ]
+            where = f"in {len({i for i, _ in hit})} of {of}"
+            sign = -1 if word == "VANISHING" else 1
+            first, worst = max(hit, key=lambda found: sign * found[1].number)
+            lines: tuple[str, ...] = (f"{where} blocks", f"block {first}:", *worst.lines)
+            if word == "VANISHING" and sizes and all(map(math.isfinite, sizes)):
+                least = f"1/{numbers.short(round(1 / worst.number))}" if worst.number else "0"
+                ends = (f"block {i} gets {numbers.rms(size)}" for i, size in ((1, sizes[0]), (of, sizes[-1])))
+                lines = (f"{where} blocks,", f"down to {least}", *ends)
+                if sizes[0] and sizes[-1]:
+                    lines += (f"about {numbers.rms((sizes[0] / sizes[-1]) ** (1 / (of - 1)))} per block",)
+            cautions.append(Caution(word, lines, worst.number))
+        return cautions
+
+
+def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
+    weights = [row.weight.tensor for row in block if row.weight]
+    place = max(weights, key=lambda tensor: tensor.size) if weights else block[-1].place
+    if weights and added:
+        nodes = (node for row in block for node in row.nodes)
+        sent = (zip(node.inputs, seen.contributions.get(node, ()), strict=False) for node in nodes)
+        parts = [part for pairs in sent for given, part in pairs if given is place and part is not None]
+        return numbers.root_mean_square(sum(parts[1:], start=parts[0])) if parts else None
+    array = seen.gradient(place)
+    return None if array is None else numbers.root_mean_square(array)
+
+
+def _part(row: Row) -> str:
+    if row.op == "linear" and len(row.nodes) == 1 and row.weight and np.ndim(row.weight.tensor.data) == 2:
+        out, into = row.weight.tensor.shape
+        return f"{row.label} {numbers.count(into)} → {numbers.count(out)}"
+    return row.label
+
+
+# ---------------------------------------------------------------- where a table repeats itself
+
+
+def folded(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -> list[Row | Repeat]:
+    """The rows, with 3 or more equal blocks in a row as one `Repeat`.
+
+    Blocks are equal that have the same modules and operations with the same shapes, joined in the same way; their
+    numbers differ. Inputs and outputs of the graph are never folded.
+    """
+    looks = _looks(rows, links, outputs)
+    runs = _runs(looks, min(LONGEST, len(rows) // BLOCKS))
+    keys = {row.key for row in rows}
+    drawn: list[Row | Repeat] = []
+    at = 0
+    while at < len(rows):
+        start, period, times = max(
+            (_best(rows, looks, at, period, run[at]) for period, run in runs.items() if run[at]),
+            key=lambda found: (found[1] * found[2], -found[1]),
+            default=(at, 1, 0),
+        )
+        if times < BLOCKS:
+            drawn.append(rows[at])
+            at += 1
+            continue
+        drawn += rows[at:start]
+        at = start + period * times
+        blocks = tuple(tuple(rows[i : i + period]) for i in range(start, at, period))
+        n = sum(isinstance(unit, Repeat) for unit in drawn) + 1
+        key = f"repeat_{n}"
+        while key in keys:
+            key += "_"
+        drawn.append(Repeat(key, _title(blocks), blocks))
+    return drawn
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What must be equal: the row by itself, and where its values come from, as steps back and as the rows they are.
+
+    Inputs do not count as steps: they stand where they are first used.
+    """
+
+    own: tuple[Any, ...]
+    steps: tuple[int, ...]
+    sources: tuple[str, ...]
+
+
+def _looks(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -> list[_Look | None]:
+    at: dict[str, int] = {}
+    steps = 0
+    for row in rows:
+        at[row.key] = steps if row.nodes else steps - 1
+        steps += bool(row.nodes)
+    tails: dict[str, list[str]] = {}
+    for link in links:
+        tails.setdefault(link.head, []).append(link.tail)
+    ends = set(map(id, outputs))
+    looks: list[_Look | None] = []
+    for row in rows:
+        if not row.nodes or id(row.place) in ends:
+            looks.append(None)
+            continue
+        own = (
+            tuple(label for _, label in row.scope),
+            tuple((node.op.name, node.shape, _settings(node.params)) for node in row.nodes),
+            tuple(tuple(p.tensor.shape) for p in row.parameters),
+        )
+        sources = tails.get(row.key, [])
+        looks.append(_Look(own, tuple(at[row.key] - at[source] for source in sources), tuple(sources)))
+    return looks
+
+
+def _settings(params: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple((name, value) for name, value in params.items() if isinstance(value, bool | int | float | str))
+
+
+def _alike(one: _Look | None, other: _Look | None) -> bool:
+    if one is None or other is None or one.own != other.own or len(one.steps) != len(other.steps):
+        return False
+    # What every block reads, such as a mask, is the same row for all.
+    return all(step == other.steps[i] or one.sources[i] == other.sources[i] for i, step in enumerate(one.steps))
+
+
+def _runs(looks: Sequence[_Look | None], longest: int) -> dict[int, list[int]]:
+    """For each length of a block: from each row on, how many rows are followed by their equal that far behind."""
+    runs: dict[int, list[int]] = {}
+    for period in range(1, longest + 1):
+        run = [0] * len(looks)
+        for i in range(len(looks) - period - 1, -1, -1):
+            if _alike(looks[i], looks[i + period]):
+                run[i] = run[i + 1] + 1
+        if max(run) >= (BLOCKS - 1) * period:
+            runs[period] = run
+    return runs
+
+
+def _best(rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, run: int) -> tuple[int, int, int]:
+    """Where the blocks in a run of equals begin: at a module of their own, else at a parameter; and how many.
+
+    Each must read from the one before: equal blocks side by side are not in a row.
+    """
+
+    def worth(start: int) -> tuple[int, bool, bool, int]:
+        block = rows[start : start + period]
+        whole = _module(tuple(tuple(rows[i : i + period]) for i in (start, start + period))) is not None
+        return (run + period - (start - at)) // period, whole, bool(block[0].parameters), -start
+
+    last = at + min(period, run + period - BLOCKS * period + 1)
+    if last <= at:
+        return at, period, 0
+    start = max(range(at, last), key=worth)
+    times = 1
+    for here in range(start + period, start + period * worth(start)[0], period):
+        before = {row.key for row in rows[here - period : here]}
+        if not any(before.intersection(look.sources) for look in looks[here : here + period] if look):
+            break
+        times += 1
+    return start, period, times
+
+
+def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
+    """The label of the module that each block is the whole of; None where blocks are parts of one module."""
+    shared: list[tuple[tuple[str, str], ...]] = []
+    for block in blocks:
+        levels = zip(*(row.scope for row in block), strict=False)
+        shared.append(tuple(level[0] for level in levels if len(set(level)) == 1))
+    if len(set(shared)) < len(shared) or not all(shared) or len({len(scope) for scope in shared}) > 1:
+        return None
+    return shared[0][-1][1]
+
+
+def _title(blocks: Sequence[Sequence[Row]]) -> str:
+    labels = [row.label for row in blocks[0]]
+    if label := _module(blocks):
+        return label
+    return ", ".join(labels) if len(labels) <= 2 else f"{labels[0]}, ..."

@@ -1,0 +1,620 @@
+"""The module table: a network too large for cards, one row per module.
+
+A row shows the module's name and size, a strip with the histogram of what it puts out, the gradient of its weights as a
+thumbnail, the size of that gradient on a gauge of decades, and a boxed word where something goes wrong. Operations
+outside of any module have rows of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.validation import refused, whole
+from viz.drawing import marks, numbers, style
+from viz.drawing.render import Picture, cell, clipped, table, text
+from viz.drawing.render import row as row_
+from viz.drawing.style import Theme
+from viz.graph.folding import Repeat, folded
+from viz.recorded.evaluate import Evaluation, evaluate
+from viz.recorded.names import ACTIVATIONS, LOSSES
+from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
+from viz.recorded.validation import DrawingError, recorded
+
+ROWS = 40  # more are folded:
+ROWS_KEPT = 15  # so many are drawn at either end
+COLUMNS = (146, 142, 118, 104, 122)  # points: name, strip, thumbnail, gauge, warning
+LINE = 28  # characters of a caption that fit into the second
+
+
+def draw_modules(
+    y: ag.Tensor,
+    *,
+    names: Mapping[str, ag.Tensor] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    title: str | None = None,
+    theme: str | Theme = "light",
+    gradients: bool = True,
+    image: bool | tuple[int, int] | None = None,
+    example: int = 0,
+    depth: int | None = None,
+    fold: bool = True,
+) -> Picture:
+    """The module table of the graph that computed ``y``: one row per module, gradients climbing on the right.
+
+    ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
+    table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
+    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and
+    ``targets`` are called so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares
+    of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
+    ``depth``: how deep modules are opened: None opens all of them, 1 draws one row
+    for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. ``fold``: 3 or more
+    equal blocks in a row become one card that says how many they are and shows the gradient of each as a staircase.
+    Over 40 rows the first and the last 15 are drawn.
+
+    Raises `DrawingError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is
+    below zero.
+
+    >>> w = ag.Tensor([[0.5, -1.0]], requires_grad=True, name="w")
+    >>> picture = draw_modules(ag.sum(ag.tanh(w)))
+    >>> picture.alt
+    'Tanh, Sum: L = -0.2995. Rows: Tanh (rms gradient 0.63), Sum.'
+    """
+    ys = recorded(y)
+    if len(ys) != 1:
+        raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
+    check_depth(depth)
+    seen = evaluate(ys, gradients)
+    rows, links = rows_of(seen.graph, names, depth, inputs, targets)
+    warn(rows, seen)
+    batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
+    if len(batch) > 1 and not 0 <= whole(example, "example", 0) < batch[0]:
+        raise DrawingError(f"example {example} is not in a batch of {batch[0]}: give 0 to {batch[0] - 1}")
+    if image and not any(_picture(seen.value(row.place), image, example) is not None for row in rows if not row.nodes):
+        shapes = ", ".join(numbers.shape(seen.value(row.place).shape) for row in rows if not row.nodes) or "none"
+        raise DrawingError(
+            f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
+            " image=None"
+        )
+    return _Table(rows, links, seen, style.theme_named(theme), image, example, fold).draw(title)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raise `DrawingError` where modules cannot be opened so deep."""
+    if depth is None:
+        return
+    if not hasattr(depth, "__index__"):
+        raise refused(depth, "depth", "a whole number, or None")
+    if depth < 0:
+        raise DrawingError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
+
+
+def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
+    if image is False or array.dtype.kind not in "fiub" or not array.size:
+        return None
+    return marks.picture_of(array, example, image if isinstance(image, tuple) else None)
+
+
+def _lines(*texts: str) -> str:
+    return "".join(f'{line}<BR ALIGN="LEFT"/>' for line in texts)
+
+
+class _Table:
+    """One drawing: the rows with everything that is needed to draw them."""
+
+    def __init__(
+        self,
+        rows: list[Row],
+        links: list[Link],
+        seen: Evaluation,
+        theme: Theme,
+        image: bool | tuple[int, int] | None,
+        example: int,
+        fold: bool,
+    ) -> None:
+        self.rows, self.links, self.seen, self.theme = rows, links, seen, theme
+        self.image, self.example = image, example
+        self.units = folded(rows, links, seen.graph.outputs) if fold else list[Row | Repeat](rows)
+        self.output = next(row for row in rows if any(row.place is output for output in seen.graph.outputs))
+        self.end = self.output.letter
+        self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
+        self.batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
+
+    def draw(self, title: str | None) -> Picture:
+        theme = self.theme
+        reading = [[self._caption("one row per module"), self._caption("   solid = values, going down")]]
+        marks_line = [text("strip = histogram of values   ", style.CAPTION, theme.fwd)]
+        if self.seen.gradients:
+            reading[0] = [
+                self._caption("one row per module; backward edges: width and contrast on a log scale of rms gradient")
+            ]
+            marks_line.append(
+                self._gradient(
+                    "thumbnail = |gradient| of the weights, block means   gauge = one cell per decade, 1e-7 to 1"
+                )
+            )
+        else:
+            marks_line.append(
+                self._gradient("gradients: not computed (call .backward() before, or give gradients=True)")
+            )
+        if any(isinstance(unit, Repeat) for unit in self.units):
+            marks_line.append(self._caption("   staircase = one column per equal block"))
+        title = title or self._title()
+        picture = Picture(
+            "modules", title=title, reading=[*reading, marks_line], theme=theme, nodesep=0.3, alt=self._alt(title)
+        )
+        hidden = self.units[ROWS_KEPT:-ROWS_KEPT] if len(self.units) > ROWS else []
+        away = {unit.key for unit in hidden}
+        at: dict[str, str] = {}
+        drawn: list[str] = []
+        for unit in self.units:
+            key = "hidden" if unit.key in away else unit.key
+            at |= dict.fromkeys((row.key for row in _rows(unit)), key)
+            if key in drawn:
+                continue
+            drawn.append(key)
+            if key == "hidden":
+                self._fold(picture, [row for left_out in hidden for row in _rows(left_out)])
+            elif isinstance(unit, Repeat):
+                self._repeat(picture, unit)
+            else:
+                self._card(picture, unit)
+        self._edges(picture, at, drawn)
+        return picture
+
+    # ------------------------------------------------------------ words
+
+    def _title(self) -> str:
+        weights = (node.inputs[1] for row in self.rows for node in row.nodes if node.op.name == "linear")
+        linear = [tuple(weight.shape) for weight in weights]
+        chain = all(a[0] == b[1] for a, b in pairwise(linear))
+        batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 else ""
+        if linear and chain and len(linear) <= 8:
+            return "-".join(str(n) for n in (linear[0][1], *(shape[0] for shape in linear))) + f" network{batch}"
+        titles = [row.title for row in self.rows if row.nodes]
+        return (", ".join(titles) if len(titles) <= 4 else f"{len(titles)} modules, {self._parameters()}") + batch
+
+    def _parameters(self, rows: Iterable[Row] | None = None) -> str:
+        own = [p.tensor for row in rows or self.rows for p in row.parameters if not p.shared]
+        total = sum(int(tensor.size) for tensor in own)
+        return f"{numbers.count(total)} parameter{'s' if total != 1 else ''}" if own else "no parameters"
+
+    def _alt(self, title: str) -> str:
+        value = self.seen.value(self.output.place)
+        result = f": {self.end} = {numbers.scalar(value.reshape(()))}" if value.size == 1 else ""
+        words = []
+        for row in self.rows:
+            size = self._size(row)
+            gradient = f" (rms gradient {numbers.rms(size)})" if row.weight and size is not None else ""
+            words.append(row.title + gradient + "".join(f" {warning.word}" for warning in row.warnings))
+        return f"{title}{result}. Rows: {', '.join(words)}."
+
+    def _size(self, row: Row) -> float | None:
+        """Rms of the gradient a row is judged by: of its weight, or of its output where it has none."""
+        array = self.seen.gradient(row.weight.tensor if row.weight else row.place) if row.nodes else None
+        return None if array is None else numbers.root_mean_square(array)
+
+    def _caption(self, words: object, colour: str | None = None) -> str:
+        return text(words, style.CAPTION, colour or self.theme.muted)
+
+    def _gradient(self, words: object, colour: str | None = None) -> str:
+        return text(words, style.CAPTION, colour or self.theme.grad, italic=True)
+
+    def _by(self, name: str) -> str:
+        return f"∂{self.end}/∂{name}"
+
+    # ------------------------------------------------------------ cards
+
+    def _card(self, picture: Picture, row: Row) -> None:
+        theme = self.theme
+        failed = any(warning.word == "NOT FINITE" for warning in row.warnings)
+        loss = row is self.output and self.seen.value(row.place).size == 1
+        kind, frame = frame_of(row, theme, loss=loss)
+        if failed:
+            frame = {"border": 1, "color": theme.bad, "bgcolor": theme.bad_bg}
+        dark = kind == "loss" and not failed
+        columns = self._loss_cells(row, dark) if loss else self._input_cells(row) if not row.nodes else self._cells(row)
+        rule = theme.loss_hair if dark else theme.hair
+        name, *others = columns
+        cells = [cell(name, port="v", width=COLUMNS[0], align="LEFT")]
+        ids = ("val", "grad", "size")
+        tips = (numbers.full(self.seen.value(row.place)), self._tip(row), self._tip(row))
+        for i, content in enumerate(others):
+            cells.append(
+                cell(
+                    content,
+                    port="g" if i == 2 else None,
+                    width=COLUMNS[i + 1],
+                    align="LEFT",
+                    balign="LEFT",
+                    sides="L",
+                    border=1,
+                    color=rule,
+                    id=f"{row.key}_{ids[i]}",
+                    title=tips[i],
+                )
+            )
+        boxes = self._boxes(row.warnings, dark)
+        cells.append(cell(boxes, port="side", width=COLUMNS[4], align="LEFT", sides="L", border=1, color=rule))
+        label = table(row_(*cells), cellpadding=4, **frame)
+        if failed:
+            label = table(row_(cell(label)), border=4, color=theme.bad, bgcolor=theme.paper, cellpadding=2)
+        picture.node(row.key, label, cls=f"module {kind}{' failed' if failed else ''}")
+
+    def _tip(self, row: Row) -> str:
+        array = self.seen.gradient(row.weight.tensor if row.weight else row.place)
+        name = self._by(row.weight.name if row.weight else row.letter)
+        return f"{name}: {numbers.full(array)}" if array is not None else f"{name}: not computed"
+
+    def _head(self, row: Row, colour: str, muted: str, *captions: str) -> str:
+        single = row.nodes and len({node.op.name for node in row.nodes}) == 1 and not row.parameters
+        symbol = row.nodes[-1].op.symbol if single else ""
+        badge = (
+            text(f"{symbol}  ", style.BADGE_SMALL, self.theme.fwd, bold=True)
+            if len(symbol) == 1 and row.op not in LOSSES
+            else ""
+        )
+        name = badge + text(clipped(row.title, 20), style.NAME, colour, bold=True)
+        captions = (*captions, clipped(row.path)) if row.path and not row.title.startswith(row.path) else captions
+        return _lines(name, *(self._caption(words, muted) for words in captions))
+
+    def _cells(self, row: Row) -> tuple[str, str, str, str]:
+        """Name, values, gradient, gauge of a module or an operation."""
+        theme, seen = self.theme, self.seen
+        size = self._parameters([row])
+        if row.op == "linear" and row.weight and len(row.nodes) == 1 and row.weight.tensor.ndim == 2:
+            out, into = row.weight.tensor.shape
+            size = f"{numbers.count(into)} → {numbers.count(out)}    {size}"
+        shared = [p.name for p in row.parameters if p.shared]
+        captions = [f"shares {' and '.join(shared[:2])}" if shared else size]
+        if len(row.nodes) > 1:
+            captions.append(f"{len(row.nodes)} ops")
+        name = self._head(row, theme.ink, theme.muted, *captions)
+        values = self._values(row.letter, seen.value(row.place))
+        weight = row.weight
+        if weight:
+            gradient = self._weight(weight)
+            measured = self._measured(weight.name, seen.gradient(weight.tensor), frozen=not weight.tensor.requires_grad)
+        else:
+            gradient = self._slope(row)
+            measured = self._measured(row.letter, seen.gradient(row.place))
+        return name, values, gradient, measured
+
+    def _values(self, letter: str, array: np.ndarray) -> str:
+        theme = self.theme
+        if array.size == 1:
+            return _lines(text(f"{letter} = {numbers.scalar(array.reshape(())[()])}", style.VALUE, theme.ink))
+        if array.dtype.kind not in "fiub" or array.size == 0:
+            return _lines(self._caption(f"{letter}: {numbers.shape(array.shape)} {array.dtype}"))
+        if array.ndim <= 2 and _is_small(array):
+            return self._stacked(
+                self._numbers(array, theme.ink), self._caption(f"{letter}  {numbers.shape(array.shape)}")
+            )
+        finite = array[np.isfinite(array)].astype(float)
+        words = [f"{letter}: none finite"]
+        if finite.size:
+            spread = (
+                f"mean {numbers.short(finite.mean())}" if finite.min() >= 0 else f"sd {numbers.short(finite.std())}"
+            )
+            extent = f"{letter}: {numbers.short(finite.min())} to {numbers.short(finite.max())}"
+            words = [f"{extent},  {spread}"] if len(extent + spread) <= LINE else [extent, spread]
+        return self._stacked(marks.strip(array, theme), _lines(*map(self._caption, words)))
+
+    def _numbers(self, array: np.ndarray, colour: str, *, italic: bool = False) -> str:
+        shown = numbers.table(array)
+        size = style.CAPTION if array.shape[-1] < style.TABLE_COLUMNS else style.SMALL
+        lines = (
+            row_(*(cell(text(x, size, colour, italic=italic), align="RIGHT") for x in line)) for line in shown.rows
+        )
+        grid = table(*lines, cellpadding=1, cellspacing=1)
+        # The second cell, empty or not, takes up the room that would pull the columns apart.
+        return table(row_(cell(grid), cell(self._caption(shown.factor), valign="BOTTOM")))
+
+    def _stacked(self, mark: str, words: str) -> str:
+        return table(
+            row_(cell(mark, align="LEFT", valign="BOTTOM")),
+            row_(cell(words, align="LEFT", valign="TOP")),
+            cellpadding=1,
+        )
+
+    def _weight(self, weight: Parameter) -> str:
+        array = self.seen.gradient(weight.tensor)
+        words = f"{self._by(weight.name)}  {numbers.shape(weight.tensor.shape)}"
+        if array is None:
+            return _lines(self._caption("no grad needed" if not weight.tensor.requires_grad else "not computed"))
+        if array.ndim == 0:
+            return _lines(self._gradient(f"{self._by(weight.name)} = {numbers.scalar(array[()])}"))
+        if _is_small(array):
+            return self._stacked(self._numbers(array, self.theme.grad, italic=True), self._gradient(words))
+        return self._stacked(marks.thumbnail(array, self.theme), self._gradient(words))
+
+    def _slope(self, row: Row) -> str:
+        node = row.nodes[-1]
+        if len(row.nodes) != 1 or node.op.name not in ACTIVATIONS:
+            return text(" ", style.CAPTION, self.theme.muted)
+        mean, steepest = slopes(node, self.seen)
+        return _lines(
+            self._gradient(f"mean {node.op.symbol}′ = {numbers.short(mean)}"),
+            self._caption(f"largest possible {numbers.short(steepest)}"),
+        )
+
+    def _measured(self, name: str, array: np.ndarray | None, *, frozen: bool = False) -> str:
+        if frozen:
+            return _lines(self._caption("no grad needed"))
+        if array is None:
+            return _lines(self._caption("not computed"))
+        size = numbers.root_mean_square(array)
+        return self._stacked(marks.gauge(size, self.theme), self._gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
+
+    def _boxes(self, warnings: Iterable[Caution], dark: bool = False) -> str:
+        theme = self.theme
+        boxes = []
+        for warning in warnings:
+            ink, ground = (theme.bad, theme.bad_bg) if warning.word == "NOT FINITE" else (theme.warn, theme.warn_bg)
+            words = [
+                text(f"▲ {warning.word}", style.CELL, ink, bold=True),
+                *(self._caption(w, ink) for w in warning.lines),
+            ]
+            inside = row_(cell(_lines(*words), align="LEFT", balign="LEFT"))
+            boxes.append(row_(cell(table(inside, border=1, color=ink, bgcolor=ground, cellpadding=4))))
+        if not boxes:
+            return text(" ", style.CAPTION, theme.loss_mut if dark else theme.muted)
+        return table(*boxes, cellspacing=2)
+
+    def _input_cells(self, row: Row) -> tuple[str, str, str, str]:
+        theme = self.theme
+        array = self.seen.value(row.place)
+        caption, values, words = (
+            f"{numbers.shape(array.shape)} {array.dtype}",
+            self._values(row.letter, array),
+            list[str](),
+        )
+        picture = _picture(array, self.image, self.example)
+        if picture is not None:
+            many = len(array) if array.ndim > 1 else 1
+            sides = " × ".join(str(n) for n in picture.shape)
+            caption = f"{numbers.count(many)} image{'s' if many != 1 else ''} of {sides}"
+            values = table(row_(cell(marks.image(picture, theme, side=56))), cellpadding=2)
+            words = [f"image {self.example + 1} of {numbers.count(many)}", *self._target(many)]
+            words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
+        name = text(f"{clipped(row.letter, 14)}  input", style.NAME, theme.ink, bold=True)
+        needed = getattr(row.place, "requires_grad", False)
+        gradient = self.seen.gradient(row.place)
+        return (
+            _lines(name, self._caption(caption)),
+            values,
+            _lines(*map(self._caption, words)) if words else self._caption(" "),
+            self._measured(row.letter, gradient, frozen=not needed),
+        )
+
+    def _target(self, many: int) -> list[str]:
+        """What the drawn example should give, where the loss knows it."""
+        if not self.losses:
+            return []
+        target = self.seen.value(self.losses[0].inputs[1])
+        if target.ndim == 0 or len(target) != many:
+            return []
+        one = target[self.example]
+        if one.ndim and one.size > 1 and np.isin(one, (0, 1)).all() and one.sum() == 1:
+            one = one.argmax()
+        return [f"target {numbers.scalar(np.reshape(one, ())[()])}"] if np.size(one) == 1 else []
+
+    def _loss_cells(self, row: Row, dark: bool) -> tuple[str, str, str, str]:
+        theme, node = self.theme, row.nodes[-1]
+        ink, muted, colour = (
+            (theme.loss_ink, theme.loss_mut, theme.loss_grad) if dark else (theme.ink, theme.muted, theme.grad)
+        )
+        captions = (
+            [self._parameters([row]) if row.parameters else f"{len(row.nodes)} ops"] if len(row.nodes) > 1 else []
+        )
+        if node.op.name in LOSSES:
+            captions = [f"{LOSSES[node.op.name]}, {node.params.get('reduction', 'mean')}"]
+        value = numbers.scalar(self.seen.value(row.place).reshape(())[()])
+        values = [text(f"{row.letter} = {value}", style.NAME, ink, bold=True)]
+        judged = ""
+        result = score(node, self.seen)
+        if result:
+            same = numbers.scalar(result.chance)
+            formula = f"{result.formula} = " if result.formula else ""
+            values.append(self._caption(f"chance level {formula}{same}", muted))
+            if result.of == 1:
+                right = "right" if result.right else "wrong"
+            else:
+                right = f"{percent(result.right / result.of)} of {numbers.count(result.of)}"
+            judged = _lines(
+                self._caption("prediction" if result.of == 1 else "accuracy", muted), text(right, style.CELL, ink)
+            )
+        seed = text(f"{self._by(row.letter)} = 1", style.GRAD_LABEL, colour, italic=True)
+        computed = self.seen.gradient(row.place) is not None
+        return (
+            self._head(row, ink, muted, *captions),
+            _lines(*values),
+            judged or self._caption(" ", muted),
+            _lines(seed if computed else self._caption("not computed", muted)),
+        )
+
+    def _fold(self, picture: Picture, hidden: list[Row]) -> None:
+        """One card for the rows left out: how many, and what they would have warned of."""
+        theme = self.theme
+        modules = sum(row.path is not None for row in hidden)
+        ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
+        lines = [f"... {numbers.count(modules)} modules,", ops] if modules else [f"... {ops}"]
+        sizes = [size for row in hidden if row.weight and (size := self._size(row)) is not None]
+        measured = (
+            [f"rms ∂{self.end}/∂W", f"{numbers.rms(min(sizes))} to {numbers.rms(max(sizes))}"] if sizes else [" "]
+        )
+        counts = Counter(warning.word for row in hidden for warning in row.warnings)
+        cells = (
+            _lines(*(text(line, style.NAME, theme.ink, bold=True) for line in lines)),
+            _lines(self._caption(self._parameters(hidden))),
+            self._caption(" "),
+            _lines(*map(self._gradient, measured)),
+            _lines(*(text(f"▲ {word} in {n}", style.CAPTION, theme.warn, bold=True) for word, n in counts.items()))
+            or self._caption(" "),
+        )
+        ports = ("v", None, None, "g", "side")
+        label = row_(
+            *(
+                cell(content, port=port, width=width, align="LEFT", balign="LEFT")
+                for content, port, width in zip(cells, ports, COLUMNS, strict=True)
+            )
+        )
+        picture.node(
+            "hidden", table(label, border=1, color=theme.hair, bgcolor=theme.panel, cellpadding=4), cls="module folded"
+        )
+
+    def _repeat(self, picture: Picture, repeat: Repeat) -> None:
+        """One card for equal blocks: how many, what each is made of, the gradient of every one, what is not drawn."""
+        theme, of = self.theme, len(repeat.blocks)
+        rows = repeat.rows
+        sizes = repeat.sizes(self.seen)
+        warnings = repeat.warnings(sizes)
+        own = [p for row in rows for p in row.parameters if not p.shared]
+        ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
+        if any(warning.word == "NOT FINITE" for warning in warnings):
+            ink, ground = theme.bad, theme.bad_bg
+        ops = numbers.count(sum(len(row.nodes) for row in rows))
+        words = [
+            *_wrapped(repeat.parts),
+            self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
+            f"{ops} ops not drawn",
+        ]
+        name = text(f"{of} ×", style.COUNT, ink, bold=True) + text(
+            f"  {clipped(repeat.title, 20)}", style.NAME, theme.ink, bold=True
+        )
+        by = f"∂{self.end}/∂W" if any(row.weight for row in rows) else f"∂{self.end}/∂(output)"
+        by = f"part of {by}" if repeat.shares else by
+        stairs, ends = self._caption("not computed"), self._caption(" ")
+        if sizes is not None:
+            each = -(-of // marks.STAIRS)
+            said = f"rms {by} of block 1 to {of}" + (f", the smallest of {each} each" if each > 1 else "")
+            stairs = table(
+                row_(cell(self._gradient(said), align="LEFT")),
+                row_(cell(marks.staircase(sizes, theme), align="LEFT")),
+                cellpadding=1,
+            )
+            ends = _lines(
+                self._gradient(f"rms {by}"),
+                *(self._gradient(f"block {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
+            )
+        told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
+        hair = {"sides": "L", "border": 1, "color": theme.hair, "align": "LEFT", "balign": "LEFT"}
+        whole = f"rms {by} of block 1 to {of}: {told}"
+        cells = (
+            cell(_lines(name, *map(self._caption, words)), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT"),
+            cell(stairs, width=COLUMNS[1] + COLUMNS[2], id=f"{repeat.key}_grad", title=whole, **hair),
+            cell(ends, port="g", width=COLUMNS[3], id=f"{repeat.key}_size", title=whole, **hair),
+            cell(self._boxes(warnings), port="side", width=COLUMNS[4], **hair),
+        )
+        label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
+        for _ in range(2):
+            label = table(row_(cell(label)), border=1, color=ink, bgcolor=theme.paper, cellspacing=3)
+        failed = " failed" if ink == theme.bad else ""
+        picture.node(repeat.key, label, cls=f"module folded{failed}")
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self, picture: Picture, at: Mapping[str, str], drawn: list[str]) -> None:
+        rank = {key: i for i, key in enumerate(drawn)}
+        by_key = {row.key: row for row in self.rows}
+        uses = Counter(id(link.place) for link in self.links)
+        joined: set[tuple[str, str]] = set()
+        for link in self.links:
+            tail, head = at[link.tail], at[link.head]
+            if tail == head or (tail, head) in joined:
+                continue
+            joined.add((tail, head))
+            near = rank[head] - rank[tail] == 1
+            # An edge that passes rows by must not pull the table apart.
+            pull = {"weight": 20} if near else {"weight": 0, "constraint": False}
+            ends = ("v:s", "v:n") if near else ("side:e", "side:e")
+            shape = numbers.shape(self.seen.value(link.place).shape)
+            picture.edge(
+                f"{tail}:{ends[0]}",
+                f"{head}:{ends[1]}",
+                label=self._caption(f"  {shape}"),
+                cls="fwd",
+                id=f"f_{tail}_{head}",
+                **pull,
+            )
+            gradient = passed(link, by_key[link.head], self.seen)
+            if gradient is None:
+                continue
+            size = numbers.root_mean_square(gradient)
+            words = f"rms {numbers.rms(size)}"
+            if near:
+                row = by_key[link.tail]
+                name = self._by(row.letter) if link.place is row.place else "gradient"
+                words = f"rms {name} {numbers.rms(size)}"
+                if uses[id(link.place)] > 1:
+                    words = f"rms {numbers.rms(size)}, part of {name}"
+            ends = ("g:s", "g:n") if near else ends
+            picture.edge(
+                f"{tail}:{ends[0]}",
+                f"{head}:{ends[1]}",
+                label=self._gradient(f"    {words}"),
+                id=f"b_{tail}_{head}",
+                **gradient_edge(size, self.theme),
+                **pull,
+            )
+        for tail, head in pairwise(drawn):
+            if (tail, head) not in joined:
+                picture.edge(f"{tail}:v:s", f"{head}:v:n", style="invis", weight=20)
+
+
+def frame_of(row: Row, theme: Theme, *, loss: bool) -> tuple[str, dict[str, Any]]:
+    """What kind of row it is, and the border and ground of its card."""
+    if not row.nodes:
+        return "input", {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
+    if row.parameters:
+        return "parameter", {"border": style.PARAMETER_BORDER, "color": theme.knob, "bgcolor": theme.knob_bg}
+    kind, colour, ground = ("loss", theme.loss_bg, theme.loss_bg) if loss else ("operation", theme.fwd, theme.fwd_bg)
+    return kind, {"border": style.BORDER, "color": colour, "bgcolor": ground, "style": "ROUNDED"}
+
+
+def gradient_edge(size: float, theme: Theme) -> dict[str, Any]:
+    """How a gradient edge looks: its width and its contrast are a log scale of the rms, from 1e-6 to 1e-1."""
+    t = min(max((math.log10(size) + 6) / 5, 0.0), 1.0) if size > 0 and math.isfinite(size) else 0.0
+    # The larger, the further from the paper in either theme.
+    ends = style.GRAD_EDGE if theme is not style.DARK else style.GRAD_EDGE[::-1]
+    return {
+        "dir": "back",
+        "arrowtail": "vee",
+        "style": "dashed",
+        "cls": "bwd",
+        "penwidth": round(1 + 6 * t, 2),
+        "color": style.mix(*ends, t) if math.isfinite(size) else theme.bad,
+        "arrowsize": round(0.62 - 0.27 * t, 2),
+    }
+
+
+def _rows(unit: Row | Repeat) -> list[Row]:
+    return unit.rows if isinstance(unit, Repeat) else [unit]
+
+
+def _wrapped(parts: list[str]) -> list[str]:
+    """What a block is made of, in at most 3 lines of a caption."""
+    lines = [""] if parts else []
+    for i, part in enumerate(parts):
+        joined = f"{lines[-1]}, {part}" if lines[-1] else part
+        if len(joined) <= LINE + 2:
+            lines[-1] = joined
+        elif len(lines) == 3:
+            lines[-1] += f", {len(parts) - i} more"
+            break
+        else:
+            lines[-1] += ","
+            lines.append(clipped(part, LINE))
+    return lines
+
+
+def _is_small(array: np.ndarray) -> bool:
+    lead = array.size // array.shape[-1] if array.ndim and array.shape[-1] else 1
+    return array.size > 0 and lead <= style.TABLE_ROWS and array.shape[-1] <= style.TABLE_COLUMNS

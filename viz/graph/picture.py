@@ -1,0 +1,553 @@
+"""The picture of a recorded graph: values fall along solid lines, gradients climb back along dashed ones.
+
+`draw_graph` draws one card per operation, with the numbers on it; a graph too large for cards becomes the module table
+of `viz.graph.modules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
+from typing import Any
+
+import autograd as ag
+from autograd.compiler import Program
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text
+from viz.drawing.style import Theme
+from viz.graph.cards import Cards, addends
+from viz.graph.modules import check_depth, draw_modules
+from viz.graph.tape import draw_tape
+from viz.program.picture import draw_program, programs
+from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
+from viz.recorded.rows import opened
+from viz.recorded.scene import Card, Scene, Socket, computes_gradients
+from viz.recorded.validation import DrawingError, recorded
+
+TITLE = 60  # characters of an expression that still makes a title
+VIEWS = ("auto", "ops", "modules")
+
+
+def draw_graph(
+    y: ag.Tensor | Sequence[ag.Tensor] | Program,
+    *more: ag.Tensor,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    gradients: Any = None,
+    title: str | None = None,
+    theme: str | Theme = "light",
+    view: str = "auto",
+    backward: bool = False,
+    depth: int | None = None,
+) -> Picture:
+    """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
+
+    A `Program` is drawn, too, without being run: its lines as they print, what is computed down the left, gradients up
+    the right, and its states between them. With a program go ``title`` and ``theme`` alone.
+
+    Values are computed again from the leaves' present values, and gradients by the engine's own backward, for the
+    picture alone: training keeps nothing for it, and no ``.grad`` changes.
+
+    ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
+    ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
+    computes them, None does so once ``backward()`` has been called; for outputs that are no scalars give what arrives
+    there, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light" or
+    "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "auto" for whichever is
+    readable (the second above 250 operations, and for networks with a parameter of more than 64 entries).
+    ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its derivative, and
+    between them what was kept for it; gradients are computed then. Of more than 60 operations the first and the last 15
+    are drawn.
+    ``depth``: how deep modules are opened: 1 draws each direct part of the model as one card or row, 2 opens those as
+    well, 0 draws the model as one; None opens all of them, as far as the picture stays readable.
+
+    Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
+    no scalar, for a depth below zero, and for a tape without gradients, as modules or with a depth.
+
+    >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
+    >>> picture = draw_graph(x * x + x, gradients=True)
+    >>> picture.title, picture.alt
+    ('L = x·x + x', 'L = x·x + x. L = 12. Gradients: ∂L/∂x = 7.')
+    """
+    if view not in VIEWS:
+        raise DrawingError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
+    check_depth(depth)
+    colours = style.theme_named(theme)
+    options = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients, "backward": backward}
+    if found := programs((y, *more), options | {"depth": depth, "view": view if view != "auto" else None}):
+        return draw_program(found[0], colours, title)
+    ys = recorded(y)
+    if more:
+        ys += recorded(more)
+    if backward:
+        if view == "modules" or gradients is False or depth is not None:
+            other = (
+                'view="modules"' if view == "modules" else "gradients=False" if gradients is False else f"depth={depth}"
+            )
+            raise DrawingError(f"backward=True draws the derivative of every operation and goes not with {other}")
+        gradients = True if gradients is None else gradients
+        return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
+    if view == "modules" or (view == "auto" and _is_large(ys)):
+        if len(ys) != 1:
+            raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
+        wanted = computes_gradients(ys, gradients)
+        return draw_modules(
+            ys[0],
+            names=names,
+            inputs=inputs,
+            targets=targets,
+            title=title,
+            theme=colours,
+            gradients=wanted,
+            depth=depth,
+        )
+    scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
+    return Drawing(scene, colours, title, depth).picture
+
+
+def _is_large(ys: Sequence[ag.Tensor]) -> bool:
+    """Whether one card per operation would be too much: see VISUAL's size rules."""
+    if len(ys) != 1:
+        return False
+    nodes = ag.Graph(*ys).nodes
+    modules = any(node.scope for node in nodes)
+    large = any(node.op is None and node.requires_grad and node.size > style.PARAMETER_ENTRIES for node in nodes)
+    return sum(node.op is not None for node in nodes) > style.CARDS_FOLDED or (modules and large)
+
+
+class Drawing:
+    """One drawing: where each operand sits, and the picture."""
+
+    def __init__(self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None) -> None:
+        self.scene, self.theme, self.depth = scene, theme, depth
+        self.cards = Cards(scene, theme)
+        self.folds = self._folds()
+        self.keys = {card.key for card in scene.cards}
+        self.again = self._far()
+        self.sides = {card: self._seats(card) for card in scene.cards if card.node is not None}
+        self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
+        title = title if title is not None else self._title()
+        shape: dict[str, Any] = (
+            {} if scene.scalar else {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
+        )
+        if len(scene.cards) > 2 * style.CARDS:
+            shape |= {"nslimit": 1, "nslimit1": 1}
+        self.picture = Picture("graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape)
+        self._place([card for card in scene.cards if card.node is not None], 0)
+        self._leaves()
+        for card in scene.cards:
+            for socket in card.sockets:
+                self._edges(socket)
+
+    # ------------------------------------------------------------ words
+
+    def _title(self) -> str:
+        scene = self.scene
+        if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
+            return f"{scene.end} = {written}"
+        layers = [socket.tail.shape for card in scene.cards for socket in card.sockets if _is_weight(socket)]
+        if layers and all(a[0] == b[1] for a, b in pairwise(layers)) and len(layers) <= 8:
+            return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers))) + " network"
+        ops = sum(card.node is not None for card in scene.cards)
+        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
+        return f"{ends}: {numbers.count(ops)} operations"
+
+    def _lines(self) -> list[list[str]]:
+        """What is said below the title."""
+        return [self._reading()]
+
+    def _reading(self) -> list[str]:
+        caption = style.CAPTION
+        parts = [text("solid = value going forward", caption, self.theme.fwd)]
+
+        def add(words: str, colour: str) -> None:
+            parts.append(text("    ", caption, self.theme.muted))
+            parts.append(text(words, caption, colour, italic=colour == self.theme.grad))
+
+        if not self.scene.computed:
+            add("gradients: not computed (call .backward() before, or give gradients=True)", self.theme.grad)
+            return parts
+        sign = "upstream × local = contribution" if self.scene.scalar else ""
+        add(f"dashed = gradient coming back{f': {sign}' if sign else ''}", self.theme.grad)
+        if not self.scene.scalar:
+            add(f"G = ∂{self.scene.end}/∂(this card)", self.theme.grad)
+        if any(len(card.addends) > 1 and card not in self.folds for card in self.scene.cards):
+            add("used more than once: one addend per use", self.theme.grad)
+        if self.again:
+            add("again = used far from its card, which has the sum", self.theme.muted)
+        return parts
+
+    def _alt(self, title: str) -> str:
+        ends = [card for card in self.scene.cards if card.place in self.scene.ends]
+        said = [
+            f"{card.name} = {numbers.full(card.value, 8) if card.shape else numbers.scalar(card.value[()])}"
+            for card in ends
+        ]
+        words = f"{title}. {', '.join(said)}."
+        trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
+        if not trained:
+            return f"{words} Gradients: not computed."
+        found = [
+            f"{self.cards.by(card)} = {numbers.scalar(card.gradient[()])}"
+            if card.gradient is not None and not card.shape
+            else f"rms {self.cards.by(card)} {numbers.rms(card.gradient)}"
+            for card in trained[:8]
+        ]
+        more = f" and {len(trained) - 8} more" if len(trained) > 8 else ""
+        return f"{words} Gradients: {', '.join(found)}{more}."
+
+    # ------------------------------------------------------------ cards
+
+    def _place(self, cards: list[Card], depth: int) -> None:
+        """Draw the operations, those of a module in a box of their own."""
+        whole = sum(len(card.scope) > depth for card in self.scene.cards)
+        for scope, run in groupby(cards, key=lambda card: card.scope[: depth + 1]):
+            inside = list(run)
+            if len(scope) <= depth:
+                for card in inside:
+                    self._operation(card)
+            elif inside[0] in self.folds and len({self.folds.get(card) for card in inside}) == 1:
+                self._folded(inside)
+            elif self._is_boxed(inside, depth) and len(inside) < whole:
+                path, label = scope[-1]
+                key = self._fresh(path or label)
+                with self.picture.cluster(key, self._box_label(inside, depth), cls="module"):
+                    self._place(inside, depth + 1)
+            else:
+                self._place(inside, depth + 1)
+
+    def _is_boxed(self, cards: list[Card], depth: int) -> bool:
+        """Whether a module is worth a box: it has several parts, or operations, or parameters of its own."""
+        parts = {card.scope[: depth + 2] for card in cards}
+        own = any(s.tail.role == PARAM for card in cards for s in card.sockets if len(card.scope) == depth + 1)
+        return len(parts) > 1 or own or (len(cards) > 1 and all(len(card.scope) == depth + 1 for card in cards))
+
+    def _box_label(self, cards: list[Card], depth: int) -> str:
+        group = cards[0].group
+        scope = cards[0].scope[: depth + 1]
+        path, label = scope[-1]
+        title = group.title if group is not None and group.scope == scope else label
+        own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
+        weights = [s.tail for card in cards for s in card.sockets if _is_weight(s)]
+        notes = [path] if path else []
+        if len(weights) == 1:
+            out, into = weights[0].shape
+            notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
+        if own:
+            notes.append(_parameters(own))
+        return text(title, style.GRAD_LABEL, self.theme.muted, bold=True) + text(
+            "".join(f"   {note}" for note in notes), style.CAPTION, self.theme.muted
+        )
+
+    def _operation(self, card: Card) -> None:
+        left, right = self.sides[card]
+        label = self.cards.scalar(card) if self.scene.scalar else self.cards.tensor(card, left, right)
+        self._node(card, label)
+        for socket in card.sockets:
+            if socket in self.again:
+                self._once_more([socket], socket in left or socket in right)
+        if left or right:
+            for side, sockets in (("left", left), ("right", right)):
+                for socket in sockets:
+                    if socket not in self.again:
+                        self._node(socket.tail, self.cards.leaf(socket.tail, side))
+            self.picture.same_rank([*map(self._at, left), card.key, *map(self._at, right)])
+
+    def _once_more(self, uses: Sequence[Socket], beside: bool = False) -> None:
+        self.picture.node(self._at(uses[0]), self.cards.again(uses, beside), cls="card again")
+
+    def _leaves(self) -> None:
+        for card in self.scene.cards:
+            if card.node is None and card not in self.beside and card not in self.folds:
+                self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
+        if self.scene.scalar:
+            for card in self.scene.cards:
+                self._rank(card)
+
+    def _rank(self, card: Card) -> None:
+        """A leaf that is an operation's second operand stands beside the first."""
+        spine = _spine(card)
+        if spine is None or spine.tail.node is None or spine.tail in self.folds:
+            return
+        beside = [
+            self._at(s) for s in card.sockets if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1)
+        ]
+        if beside and spine.tail.group is None:
+            self.picture.same_rank([spine.tail.key, *beside])
+
+    def _node(self, card: Card, label: str) -> None:
+        kind = {PARAM: "param", INPUT: "input", TARGET: "target", LOSS: "loss"}.get(card.role, "act")
+        failed = " failed" if self.cards.failed(card) else ""
+        self.picture.node(card.key, label, cls=f"card {kind}{failed}")
+
+    def _fresh(self, name: str) -> str:
+        return fresh(identifier(name), self.keys)
+
+    # ------------------------------------------------------------ uses far away
+
+    def _far(self) -> dict[Socket, str]:
+        """The uses far below the first one of a value, each with the key of a small card of its own.
+
+        Lines across the whole picture, as to the weights of a loop, are read by nobody, and laid out in minutes.
+        """
+        again: dict[Socket, str] = {}
+        rank: dict[Card, int] = {}  # each operation stands as low as what uses it lets it
+        for card in reversed(self.scene.cards):
+            rank[card] = min((rank[use.head] for use in card.uses), default=card.depth + 1) - 1
+        for card in self.scene.cards:
+            if len(card.uses) < 2 or card in self.folds:
+                continue
+            reach = style.FAR if len(card.uses) > style.ADDENDS else style.FAR_OF_FEW
+            near = min(rank[use.head] for use in card.uses) + reach
+            cards: dict[str, str] = {}  # a folded module has one for all its uses
+            for use in card.uses:
+                if rank[use.head] > near:
+                    head = self.folds.get(use.head, f"{use.head.key}_{use.index}")
+                    if head not in cards:
+                        cards[head] = self._fresh(f"{card.key}_at_{head}")
+                    again[use] = cards[head]
+        return again
+
+    def _at(self, socket: Socket) -> str:
+        """The key of the card that stands for the operand."""
+        return self.again.get(socket, socket.tail.key)
+
+    def _seats(self, card: Card) -> tuple[list[Socket], list[Socket]]:
+        """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
+        if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
+            return [], []
+        spine = _spine(card)
+        free = [
+            s
+            for s in card.sockets
+            if s is not spine and (s in self.again or (s.tail.node is None and len(s.tail.uses) == 1))
+        ]
+        if len(free) == 1:
+            (one,) = free
+            matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
+            return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
+        return free[:1], free[1:2]
+
+    # ------------------------------------------------------------ folded modules
+
+    def _folds(self) -> dict[Card, str]:
+        """The cards inside of modules that are not opened, each with the key of the one card that stands for them.
+
+        Without a depth, too many cards are folded as deep down as brings the picture below the limit.
+        """
+        cards = self.scene.cards
+        if self.depth is not None:
+            return self._folds_at(self.depth)
+        best: dict[Card, str] = {}
+        for depth in range(max(len(card.scope) for card in cards), -1, -1):
+            if len(cards) - len(best) + len(set(best.values())) <= style.CARDS:
+                break
+            best = self._folds_at(depth) or best
+        return best
+
+    def _folds_at(self, depth: int) -> dict[Card, str]:
+        operations = [card for card in self.scene.cards if card.node is not None]
+        taken = {card.key for card in self.scene.cards}
+        folds: dict[Card, str] = {}
+        for scope, run in groupby(operations, key=lambda card: opened(card.scope, depth)):
+            inside = list(run)
+            hidden = inside + _own_leaves(inside)
+            part = self.depth is not None or len(inside) < sum(bool(card.scope) for card in operations)
+            whole = scope and len(scope) == depth + (scope[0][0] == "")
+            # What failed is never hidden.
+            if whole and len(hidden) > 1 and part and not any(map(self.cards.failed, hidden)):
+                path, label = scope[-1]
+                key = fresh(identifier(path or label), taken)
+                folds |= dict.fromkeys(hidden, key)
+        return folds
+
+    def _folded(self, cards: list[Card]) -> None:
+        """One card for the operations of a module: what goes in, what comes out, how much is not drawn."""
+        theme, card = self.theme, _output(cards)
+        key = self.folds[card]
+        hidden = [leaf for leaf, at in self.folds.items() if at == key and leaf.role == PARAM]
+        doors = self._doors(key)
+        top = [
+            cell(text(clipped(socket.tail.name), style.CAPTION, theme.ink), port=f"f{i}", cellpadding=3)
+            + cell(
+                text(
+                    f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad",
+                    style.CAPTION,
+                    theme.grad if socket.passes else theme.muted,
+                    italic=True,
+                ),
+                port=f"b{i}",
+                cellpadding=3,
+            )
+            for i, socket in enumerate(doors)
+        ]
+        around = [level[0] for level in zip(*(inner.scope for inner in cards), strict=False) if len(set(level)) == 1]
+        path, label = around[-1]
+        title = f"{label}  {path}" if path else label
+        ops = f"{len(cards)} op{'s' if len(cards) > 1 else ''}"
+        note = f"{', '.join([ops, _parameters(hidden)] if hidden else [ops])} not drawn{self._also(cards)}"
+        head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
+            f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
+        )
+        rows = [row(cell(table(row(*top)), colspan=2, sides="B", border=1, color=theme.hair))] if top else []
+        rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
+        frame = (
+            {"color": theme.knob, "bgcolor": theme.knob_bg} if hidden else {"color": theme.fwd, "bgcolor": theme.fwd_bg}
+        )
+        label = table(*rows, border=style.PARAMETER_BORDER, cellpadding=3, style="ROUNDED", **frame)
+        self.picture.node(key, label, cls="card module folded")
+        far = [socket for socket in doors if socket in self.again]
+        for at in dict.fromkeys(map(self._at, far)):
+            self._once_more([socket for socket in far if self._at(socket) == at])
+
+    def _also(self, cards: Sequence[Card]) -> str:
+        """What else is to be said of operations that are folded."""
+        return ""
+
+    def _doors(self, key: str) -> list[Socket]:
+        """The sockets through which values come into a folded module."""
+        return [
+            socket
+            for card in self.scene.cards
+            if self.folds.get(card) == key
+            for socket in card.sockets
+            if self.folds.get(socket.tail) != key
+        ]
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self, socket: Socket) -> None:
+        tail, head = socket.tail, socket.head
+        left, right = self.sides[head]
+        ids = f"{tail.key}_{head.key}_{socket.index}"
+        value = f"{tail.name} = {numbers.full(tail.value, 8)}"
+        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}", "tooltip": plain(f"forward: {value}")}
+        backward: dict[str, Any] = {
+            "style": "dashed",
+            "color": self.theme.muted if socket.doubted else self.theme.grad,
+            "cls": "bwd",
+            "id": f"b_{ids}",
+            "tooltip": plain(f"gradient: {self._told(socket)}"),
+        }
+        i = socket.index
+        drawn = self.scene.computed and socket.passes and socket.contribution is not None
+        if tail in self.folds or head in self.folds:
+            self._folded_edges(socket, forward, backward, drawn)
+            return
+        at, landing = self._at(socket), "g" if socket in self.again else _landing(socket)
+        if socket in left:
+            self.picture.edge(f"{at}:v:e", f"{head.key}:f{i}:w", **forward)
+            if drawn:
+                self.picture.edge(f"{at}:g:e", f"{head.key}:b{i}:w", dir="back", arrowtail="vee", **backward)
+            return
+        if socket in right:  # written the other way round, which holds the leaf on the right
+            self.picture.edge(f"{head.key}:f{i}:e", f"{at}:v:w", dir="back", **forward)
+            if drawn:
+                self.picture.edge(f"{head.key}:b{i}:e", f"{at}:g:w", arrowhead="vee", **backward)
+            return
+        spine = socket is _spine(head)
+        inner = spine and tail.node is not None
+        if self.scene.scalar:
+            forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 2, 0
+        else:
+            forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
+            backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
+        self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
+        if drawn:
+            # The last of several operands has the right edge of the card to itself: there its gradient crosses nothing.
+            last = len(head.sockets) > 1 and socket is head.sockets[-1] and not right
+            self.picture.edge(
+                f"{at}:{landing}:s",
+                f"{head.key}:b{i}" if last else f"{head.key}:b{i}:n",
+                label=self._product(socket),
+                dir="back",
+                arrowtail="vee",
+                **backward,
+            )
+
+    def _folded_edges(self, socket: Socket, forward: Any, backward: Any, drawn: bool) -> None:
+        tail, head = self.folds.get(socket.tail, self._at(socket)), self.folds.get(socket.head, socket.head.key)
+        if tail == head:
+            return
+        door = self._doors(head).index(socket) if socket.head in self.folds else socket.index
+        self.picture.edge(f"{tail}:v:s", f"{head}:f{door}:n", label=self._shape(socket.tail), weight=20, **forward)
+        if drawn:
+            port = "g" if socket.tail in self.folds or socket in self.again else _landing(socket)
+            self.picture.edge(
+                f"{tail}:{port}:s", f"{head}:b{door}:n", dir="back", arrowtail="vee", weight=5, **backward
+            )
+
+    def _shape(self, tail: Card) -> str | None:
+        if self.scene.scalar:
+            return None
+        return text(f"  {numbers.shape(tail.shape)}", style.CAPTION, self.theme.muted)
+
+    def _told(self, socket: Socket) -> str:
+        part = socket.contribution
+        if part is None:
+            return "none"
+        return f"{socket.head.name} sends {numbers.full(part, 8)} to {socket.tail.name}"
+
+    def _product(self, socket: Socket) -> str | None:
+        """`upstream × local = contribution`."""
+        upstream, part = socket.head.gradient, socket.contribution
+        if not self.scene.scalar or upstream is None or part is None:
+            return None
+        local = socket.local.value
+        said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
+        if socket.doubted:
+            written = text(f"{said} ?", style.CAPTION, self.theme.muted, italic=True)
+        else:
+            written = text(said, style.CAPTION, self.theme.grad, italic=True)
+        return table(row(cell(" ", width=7), cell(written)))
+
+
+# ---------------------------------------------------------------- where things sit
+
+
+def _spine(card: Card) -> Socket | None:
+    """The operand that the operation stands below: the one most was computed for, else the first input."""
+    sockets = card.sockets
+    deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
+    if deepest is None or deepest.tail.node is not None:
+        return deepest
+    return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
+
+
+def _landing(socket: Socket) -> str:
+    """The port of a card where the gradient of one of its uses arrives."""
+    uses = socket.tail.addends
+    if len(uses) < 2:
+        return "g"
+    return f"g{min(uses.index(socket), len(addends(socket.tail)))}"
+
+
+def _is_weight(socket: Socket) -> bool:
+    node = socket.head.node
+    return node is not None and node.op.name == "linear" and node.op.args[socket.index] == "weight"
+
+
+def _own_leaves(cards: Sequence[Card]) -> list[Card]:
+    """The parameters that these operations alone use, and what stands beside them, such as a mask."""
+    inside = set(cards)
+    leaves = dict.fromkeys(
+        s.tail
+        for card in cards
+        for s in card.sockets
+        if s.tail.role == PARAM or (s.tail.node is None and s.tail.role == INPUT and s is not _spine(card))
+    )
+    return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
+
+
+def _output(cards: list[Card]) -> Card:
+    """The card whose value a module hands on."""
+    inside = set(cards)
+    for card in reversed(cards):
+        if not card.uses or any(use.head not in inside for use in card.uses):
+            return card
+    return cards[-1]
+
+
+def _parameters(cards: Sequence[Card]) -> str:
+    total = sum(card.value.size for card in cards)
+    return f"{numbers.count(total)} parameter{'s' if total != 1 else ''}"

@@ -1,0 +1,406 @@
+"""The tape and its mirror: the operations down the left as recorded, and up the right the derivative of each.
+
+Between the two, dotted, the values that an operation keeps for its derivative: that is what training's memory is for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import numpy as np
+
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, clipped, plain, row, table, text, text_width
+from viz.drawing.style import Theme
+from viz.graph.cards import FORMULA, TAGS, Cards, addends, short
+from viz.recorded.names import LOSS, PARAM, fresh
+from viz.recorded.scene import Card, Scene, Socket
+
+TITLE = 60  # characters of an expression that still makes a title
+ABOVE, BESIDE = 2, 1  # leaves on a level above the first operation and beside one; more stand further up
+BETWEEN, LINK, BELOW = 26, 40, 34  # points between columns, for the dotted lines between two of them, between levels
+MARGINS = 34  # points that a card adds to its text
+ENDS = 15  # operations drawn at either end of a tape too long to be drawn
+
+
+@dataclass
+class _Item:
+    """A node before it has a position: 0 is the column of operations, 1 of what was kept, 2 of derivatives."""
+
+    key: str
+    label: str
+    column: int
+    cls: str
+
+    @property
+    def width(self) -> float:
+        """About how wide it will be, in points."""
+        lines = [sum(_width(font) for font in _FONT.finditer(line)) for line in self.label.split("</TR>")]
+        badge = _FONT.search(self.label)
+        return max(lines[0], max(lines) + (_width(badge) if badge and len(lines) > 3 else 0)) + MARGINS
+
+    @property
+    def height(self) -> float:
+        """About how tall it will be, in points."""
+        return 24 + 14 * max(1, self.label.count('ALIGN="LEFT"'))
+
+
+_FONT = re.compile(r'POINT-SIZE="(\d+)">(.*?)</FONT>')
+
+
+def _width(font: re.Match[str]) -> float:
+    words = unescape(re.sub("<[^<>]*>", "", font[2]))
+    return text_width(words, int(font[1])) * (1.08 if "<B>" in font[2] else 1.0)
+
+
+def draw_tape(scene: Scene, theme: Theme, title: str | None = None) -> Picture:
+    """The picture of a scene whose gradients are computed."""
+    return _Tape(scene, theme, title).picture
+
+
+def kept(card: Card) -> list[Card]:
+    """The values that an operation keeps for its derivative: those which the rules that are used ask for by name.
+
+    Numbers that stand in the graph, parameters and shapes are no values to keep.
+    """
+    node = card.node
+    assert node is not None
+    op = node.op
+    if op.variadic:
+        wanted = {want for _, wants in op.rules.values() for want in wants}
+        tails = [socket.tail for socket in card.sockets] if op.args[0] in wanted else []
+    else:
+        used = [op.rules[arg][1] for i, arg in enumerate(op.args) if node.mask >> i & 1]
+        wanted = {want for wants in used for want in wants}
+        tails = [socket.tail for socket in card.sockets if op.args[socket.index] in wanted]
+    return list(dict.fromkeys([*tails, *([card] if "out" in wanted else [])]))
+
+
+class _Tape:
+    """One drawing: which operation stands on which level, its derivative beside it, the leaves outside."""
+
+    def __init__(self, scene: Scene, theme: Theme, title: str | None) -> None:
+        self.scene, self.theme = scene, theme
+        self.cards = Cards(scene, theme)
+        operations = [card for card in scene.cards if card.node is not None]
+        self.hidden = operations[ENDS:-ENDS] if len(operations) > style.CARDS else []
+        self.unseen = set(self.hidden)
+        self.tape: list[Card | None] = [*operations]
+        if self.hidden:
+            self.tape[ENDS:-ENDS] = [None]
+        self.level = {card: i for i, card in enumerate(self.tape) if card is not None}
+        self.leaves = [
+            card for card in scene.cards if card.node is None and not all(use.head in self.unseen for use in card.uses)
+        ]
+        self.taken = {card.key for card in scene.cards}
+        self.gap, self.gap_back = self._fresh("not_drawn"), self._fresh("not_drawn_back")
+        self.back = {card: self._fresh(f"d_{card.key}") for card in self.level}
+        self.result = {leaf: self._fresh(f"g_{leaf.key}") for leaf in self.leaves if leaf.gradient is not None}
+        self.at: dict[str, tuple[float, float, float]] = {}
+        title = title if title is not None else self._title(len(operations))
+        self.picture = Picture(
+            "tape",
+            title=title,
+            reading=[self._reading()],
+            theme=theme,
+            alt=self._alt(title),
+            layout="neato",
+            flags=["-n2"],
+            splines="true",  # straight where nothing stands in the way, else round it
+            esep="+8,4",
+        )
+        self._levels()
+        for card in self.level:
+            for socket in card.sockets:
+                self._edges(socket)
+        for card in [*self.level, *self.leaves]:
+            if any(use.head in self.unseen for use in card.uses):
+                self._into_gap(card)
+        self._seeds()
+
+    def _fresh(self, key: str) -> str:
+        return fresh(key, self.taken)
+
+    # ------------------------------------------------------------ words
+
+    def _title(self, operations: int) -> str:
+        scene = self.scene
+        written = scene.expression(TITLE) if len(scene.ends) == 1 else None
+        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
+        what = f"{ends} = {written}" if written else f"{clipped(ends)}: {numbers.count(operations)} operations"
+        return f"{what}{':' if written else ','} the tape and its mirror"
+
+    def _reading(self) -> list[str]:
+        theme, caption = self.theme, style.CAPTION
+        return [
+            text("down the left: ops as recorded", caption, theme.fwd),
+            text("    up the right: the derivative op of each", caption, theme.grad, italic=True),
+            text("    dotted: the values it had to keep", caption, theme.muted),
+        ]
+
+    def _alt(self, title: str) -> str:
+        found = [
+            f"{self.cards.by(leaf)} {f'= {numbers.scalar(g[()])}' if not g.shape else f'rms {numbers.rms(g)}'}"
+            for leaf in self.result
+            if (g := leaf.gradient) is not None
+        ]
+        more = [f"and {len(found) - 8} more"] if len(found) > 8 else []
+        keeps = dict.fromkeys(one.name for card in self.level for one in kept(card))
+        return f"{title}. Kept: {', '.join(keeps) or 'nothing'}. Gradients: {', '.join([*found[:8], *more])}."
+
+    # ------------------------------------------------------------ cards
+
+    def _levels(self) -> None:
+        """Each operation on a level of its own, its leaves beside the one before it or further up."""
+        beside: dict[int, list[Card]] = {}
+        for card, i in self.level.items():
+            for leaf in dict.fromkeys(socket.tail for socket in card.sockets if socket.tail.node is None):
+                if any(leaf in placed for placed in beside.values()):
+                    continue
+                at = i - 1
+                while len(beside.get(at, [])) == (ABOVE if at < 0 else BESIDE):
+                    at -= 1
+                beside.setdefault(at, []).append(leaf)
+        self._lanes({leaves[0]: i for i, leaves in beside.items() if i < 0})
+        levels = [self._level(i, beside.get(i, [])) for i in range(min(beside, default=0), len(self.tape))]
+        # Computed positions, since the two columns are to be straight and to mirror each other.
+        x = self._columns(levels)
+        y = 0.0
+        for i, level in enumerate(levels):
+            tall = max(item.height for item in level)
+            for item in level:
+                across, down = x[i][item.column], y - tall / 2
+                self.at[item.key] = across, down, item.width
+                label = item.label
+                if item.key in self.bound:  # a line of ours ends at its side, which must be where it was computed
+                    label = label.replace("<TABLE", f'<TABLE WIDTH="{item.width:.0f}"', 1)
+                self.picture.node(item.key, label, pos=f"{across:.0f},{down:.0f}", cls=item.cls)
+            y -= tall + BELOW
+        self.turn = x[-1][1], y
+
+    def _columns(self, levels: Sequence[Sequence[_Item]]) -> list[dict[int, float]]:
+        """Where the columns stand, for each level: one x for all but for what was kept, which stands between."""
+        wide = [{item.column: item.width for item in level} for level in levels]
+        between = max((w[0] + w[2]) / 2 + w[1] + LINK for w in wide if 1 in w)
+        x = {0: 0.0, 2: between}
+        for n in range(1, 1 + ABOVE):
+            for column, inner, side in ((-n, 1 - n, -1), (2 + n, 1 + n, 1)):
+                room = BETWEEN + (0.75 * max(self.lanes.values(), default=0) if n == 1 else 0)
+                needed = [(w[column] + w.get(inner, 0)) / 2 + room for w in wide if column in w]
+                x[column] = x[inner] + side * max(needed, default=0)
+        return [x | {1: (between + (w.get(0, 0) - w.get(2, 0)) / 2) / 2} for w in wide]
+
+    def _lanes(self, above: dict[Card, int]) -> None:
+        """How far out an edge goes that passes operations in between: the longer, the further."""
+        start = self.level | above
+        spans = {
+            socket: self.level[head] - start[socket.tail]
+            for head in self.level
+            for socket in head.sockets
+            if socket.tail in start and self.level[head] - start[socket.tail] > 1
+        }
+        order = sorted(spans, key=lambda socket: spans[socket])
+        self.lanes = {socket: min(40.0 + 16 * i, 220.0) for i, socket in enumerate(order)}
+        tails = [socket.tail for socket in order] + [socket.head for socket in order]
+        self.bound = {card.key for card in tails}
+        self.bound |= {self.back.get(card) or self.result.get(card, "") for card in tails}
+
+    def _lane(self, socket: Socket, upper: str, lower: str, side: int) -> str:
+        """The way of an edge round the outside, from below the middle of one card to above the middle of another."""
+        (x0, y0, w0), (x1, y1, w1) = self.at[upper], self.at[lower]
+        half = max(w for x, y, w in self.at.values() if x == x0 and y1 <= y <= y0) / 2
+        far = x0 + side * (half + self.lanes[socket])
+        x0, y0, x1, y1 = x0 + side * w0 / 2, y0 - 5, x1 + side * w1 / 2, y1 + 5
+        head = 7 * side  # the length of an arrow
+        end, top, bottom = (("e", x1, y1), x0, x1 + head) if side < 0 else (("s", x0, y0), x0 + head, x1)
+        way = ((top, y0), (far, y0 - 8), (far, y1 + 8), (bottom, y1))
+        return " ".join([f"{end[0]},{end[1]:.0f},{end[2]:.0f}", *(f"{x:.0f},{y:.0f}" for x, y in way)])
+
+    def _level(self, i: int, leaves: Sequence[Card]) -> list[_Item]:
+        """What stands on one level: in columns 0 and 2 the operation and its derivative, outside of them leaves."""
+        items = self._operation(self.tape[i]) if i >= 0 else []
+        for n, leaf in enumerate(leaves):
+            out = n + (i >= 0)
+            items.append(_Item(leaf.key, self._leaf(leaf), -out, f"card {leaf.role}"))
+            if leaf in self.result:
+                items.append(_Item(self.result[leaf], self._result(leaf), 2 + out, "card grad"))
+        return items
+
+    def _operation(self, card: Card | None) -> list[_Item]:
+        if card is None:
+            words = f"... {numbers.count(len(self.hidden))} ops not drawn"
+            said = table(row(cell(text(words, style.CAPTION, self.theme.muted), cellpadding=6)))
+            return [_Item(self.gap, said, 0, "gap"), _Item(self.gap_back, said, 2, "gap")]
+        link, back = self._fresh(f"k_{card.key}"), self.back[card]
+        keeps = kept(card)
+        names = ", ".join(short(one.name) for one in keeps[:4]) + (f" and {len(keeps) - 4} more" * (len(keeps) > 4))
+        told = ", ".join(f"{one.name} {numbers.shape(one.shape)}" for one in keeps) or "nothing"
+        title = f"kept for the derivative of {card.name}: {told}"
+        words = text(f"kept: {names or 'nothing'}", style.CAPTION, self.theme.muted)
+        said = table(row(cell(words, id=f"{card.key}_kept", title=title)), cellpadding=2)
+        self.picture.edge(card.key, link, cls="link", id=f"l_{card.key}_0", **self._dotted())
+        self.picture.edge(link, back, cls="link", id=f"l_{card.key}_1", **self._dotted())
+        kind = "loss" if card.role == LOSS else "act"
+        return [
+            _Item(card.key, self._forward(card), 0, f"card {kind}"),
+            _Item(link, said, 1, "link"),
+            _Item(back, self._backward(card), 2, "card bwd"),
+        ]
+
+    def _dotted(self) -> dict[str, Any]:
+        return {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH, "color": self.theme.muted}
+
+    def _leaf(self, leaf: Card) -> str:
+        tag = cell(text(TAGS[leaf.role], style.TAG, self.theme.muted))
+        return self.cards.whole(leaf, table(row(tag, *self._named(leaf, "")), **self.cards.frame(leaf, 5)))
+
+    def _forward(self, card: Card) -> str:
+        said, size = self.cards.badge(card)
+        ground = self.cards.sign(card)
+        badge = cell(text(said, size, self.cards.badge_ink(card), bold=True), port="o", width=26, **ground)
+        formula = clipped(self.scene.formula(card).text, FORMULA)
+        inside = table(row(badge, *self._named(card, f" = {formula}")), **self.cards.frame(card, 5))
+        return self.cards.whole(card, inside)
+
+    def _named(self, card: Card, formula: str) -> list[str]:
+        """The name, the formula and the value, or what stands for it."""
+        ink = self.cards.ink(card)
+        value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"   {numbers.shape(card.shape)}"
+        name = text(clipped(card.name), style.NAME, ink, bold=True)
+        title = f"{card.name}{formula} = {numbers.full(card.value)}"
+        return [cell(name, text(f"{formula}{value}", style.CELL, ink), id=f"{card.key}_val", title=title)]
+
+    def _result(self, leaf: Card) -> str:
+        width = style.PARAMETER_BORDER if leaf.role == PARAM else style.BORDER
+        return self._dashed(self._sum(leaf), width)
+
+    def _dashed(self, inside: str, width: float) -> str:
+        frame = {"color": self.theme.grad, "bgcolor": self.theme.paper, "style": "DASHED", "border": width}
+        return table(inside, cellpadding=5, **frame)
+
+    def _parts(self, card: Card) -> str:
+        """`3 + 4 = `, or nothing where a single part arrives."""
+        seeded = card.place in self.scene.ends
+        if len(card.addends) + seeded < 2:
+            return ""
+        if card.shape:
+            return f"sum of {len(card.addends) + seeded}: "
+        shown = addends(card)
+        said = [numbers.scalar(use.contribution[()]) for use in shown if use.contribution is not None]
+        if rest := len(card.addends) - len(shown):
+            said.append(f"{rest} more")
+        if seeded:
+            said.append(numbers.scalar(self._seed(card)[()]))
+        return f"{' + '.join(said)} = "
+
+    def _number(self, array: np.ndarray) -> str:
+        """A gradient: the number, or the size of many."""
+        if array.shape:
+            return text(f"rms {numbers.rms(array)}", style.GRAD_LABEL, self.theme.grad, italic=True)
+        return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, self.theme.grad, bold=True, italic=True)
+
+    def _backward(self, card: Card) -> str:
+        """The derivative of an operation: for each operand that a gradient goes to, the rule and what it gives."""
+        theme = self.theme
+        said, size = self.cards.badge(card)
+        badge = cell(
+            text(f"∂{said}", min(size, 14), theme.grad, bold=True, italic=True),
+            width=30,
+            sides="R",
+            border=1,
+            color=theme.hair,
+        )
+        rows = []
+        if len(card.addends) + (card.place in self.scene.ends) > 1:
+            rows.append(self._sum(card))
+        rows += [self._rule(card, socket) for socket in card.sockets if socket.contribution is not None]
+        frame = {
+            "border": style.DERIVATIVE_BORDER,
+            "color": theme.grad,
+            "bgcolor": theme.grad_bg,
+            "style": "ROUNDED,DASHED",
+            "cellpadding": 4,
+        }
+        return table(row(badge, cell(table(*rows, cellpadding=1))), **frame)
+
+    def _sum(self, card: Card) -> str:
+        assert card.gradient is not None
+        label = text(f"{self.cards.by(card)} = {self._parts(card)}", style.GRAD_LABEL, self.theme.grad, italic=True)
+        title = f"{self.cards.by(card)} = {numbers.full(card.gradient)}"
+        return row(cell(label, self._number(card.gradient), align="LEFT", id=f"{card.key}_grad", title=title))
+
+    def _rule(self, card: Card, socket: Socket) -> str:
+        contribution = socket.contribution
+        assert card.node is not None
+        assert contribution is not None
+        g = self.scene.say.symbol(self.cards.by(card), card.gradient)
+        whole = self.scene.pull(socket, g).text
+        formula = whole if len(whole) <= FORMULA else f"by the rule of {card.node.op.name}"
+        by = f"{self.cards.by(socket.tail)}{f' {socket.mark}' if socket.mark else ''}"
+        return row(
+            cell(
+                text(f"{by} = ", style.GRAD_LABEL, self.theme.grad, italic=True),
+                text(f"{formula} = ", style.CELL, self.theme.ink),
+                self._number(contribution),
+                align="LEFT",
+                id=f"{card.key}_vjp{socket.index}",
+                title=f"{by} = {whole} = {numbers.full(contribution)}",
+            )
+        )
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self, socket: Socket) -> None:
+        tail, head = socket.tail, socket.head
+        ids = f"{tail.key}_{head.key}_{socket.index}"
+        forward: dict[str, Any] = {"cls": "fwd", "id": f"f_{ids}"}
+        backward: dict[str, Any] = {"cls": "bwd", "id": f"b_{ids}", **self._dashes()}
+        above = self.result.get(tail) if tail.node is None else self.back.get(tail, self.gap_back)
+        source = tail.key if tail.node is None or tail in self.level else self.gap
+        forward["pos"] = self._lane(socket, source, head.key, -1) if socket in self.lanes else None
+        self.picture.edge(source, head.key, tooltip=plain(f"forward: {tail.name}"), **forward)
+        part = socket.contribution
+        if part is None or not above:
+            return
+        label = None
+        if tail.node is not None and not socket.mark:  # of parallel edges, the rows of the card tell
+            said = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
+            number = text(said, style.CAPTION, self.theme.grad, italic=True)
+            label = table(row(cell(" ", width=7), cell(number), cell(" ", width=7)))
+        told = plain(f"gradient: {head.name} sends {numbers.full(part, 8)} to {tail.name}")
+        backward["pos"] = self._lane(socket, above, self.back[head], 1) if socket in self.lanes else None
+        self.picture.edge(above, self.back[head], label=label, tooltip=told, **backward)
+
+    def _into_gap(self, card: Card) -> None:
+        """One edge to all operations that are not drawn, and one back."""
+        self.picture.edge(card.key, self.gap, cls="fwd", id=f"f_{card.key}_{self.gap}")
+        above = self.back.get(card) or self.result.get(card)
+        if above:
+            ids = f"b_{card.key}_{self.gap}"
+            self.picture.edge(above, self.gap_back, cls="bwd", id=ids, **self._dashes())
+
+    def _dashes(self) -> dict[str, Any]:
+        return {"style": "dashed", "color": self.theme.grad, "dir": "back", "arrowtail": "vee"}
+
+    def _seed(self, card: Card) -> np.ndarray:
+        """What arrives at an output from outside."""
+        assert card.gradient is not None
+        parts = [use.contribution for use in card.addends if use.contribution is not None]
+        return np.asarray(card.gradient - sum(parts)) if parts else card.gradient
+
+    def _seeds(self) -> None:
+        for card in self.level:
+            if card.place not in self.scene.ends or card.gradient is None:
+                continue
+            key, seed = self._fresh(f"seed_{card.key}" if len(self.scene.ends) > 1 else "seed"), self._seed(card)
+            label = text(f"seed  {self.cards.by(card)} = ", style.GRAD_LABEL, self.theme.grad, italic=True)
+            inside = row(cell(label, self._number(seed)))
+            x, y = self.turn
+            self.turn = x, y - BELOW - 10
+            self.picture.node(key, self._dashed(inside, style.BORDER), pos=f"{x:.0f},{y - 12:.0f}", cls="card grad")
+            self.picture.edge(card.key, key, cls="link", id=f"l_{key}", **self._dotted())
+            self.picture.edge(self.back[card], key, cls="bwd", id=f"b_{key}", **self._dashes())

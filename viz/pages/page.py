@@ -1,0 +1,367 @@
+"""The step-through page: one HTML file that needs nothing else, in which one goes through forward and backward.
+
+Everything shown is computed here; the page's own script (`page.js`) only reveals it. Up to `style.CARDS` cards the
+graph is drawn as `viz.graph.picture` does; above, it is a ladder of operations, folded by module and opened on demand.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import autograd as ag
+from autograd.validation import as_path, check_instance
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, RenderError, clipped, write_whole
+from viz.drawing.style import Theme
+from viz.graph.picture import draw_graph
+from viz.pages.steps import Section, Step, Story
+from viz.recorded.names import LOSS, PARAM
+from viz.recorded.scene import Card, Scene
+from viz.recorded.validation import DrawingError, members, named
+
+HEIGHT = 720  # of the frame in a notebook, in pixels
+LEAST = 0.75  # of its size: a wider drawing is scrolled, not made smaller
+FLAT = 200  # steps that have a button each in the bar; above, a section has
+ENTRIES = 16  # of an array, written out in the table of all values
+TITLE = 60  # characters of an expression that still makes a title
+
+# No picture, font, script or connection from elsewhere: the browser holds the page to it.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+class Page:
+    """An HTML page that shows itself in a notebook and saves itself: `html` is all of it, `title` its headline."""
+
+    def __init__(self, title: str, html: str) -> None:
+        self.title, self.html = title, check_instance(html, str, "html", "the text of a page")
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to an .html file, whole or not at all; returns its path.
+
+        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
+        """
+        path = as_path(path)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise DrawingError(f"a page saves as .html, not as {path.name!r}")
+        write_whole(path, self.html.encode())
+        return path
+
+    def _repr_html_(self) -> str:
+        # In a frame of its own: neither the page's colours nor its keys reach the notebook.
+        return (
+            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{_text(self.title)}"'
+            f' style="width:100%;height:{HEIGHT}px;border:1px solid {style.LIGHT.hair}"></iframe>'
+        )
+
+    def __repr__(self) -> str:
+        return f"<Page {self.title!r}>"
+
+
+def step_through(
+    y: ag.Tensor | Sequence[ag.Tensor],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[ag.Tensor] = (),
+    targets: Iterable[ag.Tensor] = (),
+    gradients: Any = True,
+    title: str | None = None,
+    check: bool = True,
+) -> Page:
+    """A page in which one steps through the forward and the backward pass of the graph that computed ``y``.
+
+    One step per operation forward, one per operand backward, and one wherever gradients are added up, in the order of
+    the engine's own walk. Each says in words and as a formula what happens, with the numbers, the line of code that
+    runs, and (``check``) how far its rule is from a central difference at the recorded inputs.
+
+    ``path``: where to save it, an .html file. ``names``: what to call Tensors, for instance ``locals()``. ``inputs``,
+    ``targets``: leaves to be shown in that role. ``gradients``: for outputs that are no scalars what arrives there, a
+    Tensor of the output's shape (a list of them for several). ``title``: the headline. No ``.grad`` changes.
+
+    Raises `DrawingError` where nothing was recorded, for an output that is no scalar without ``gradients``, and for a
+    path with another suffix.
+
+    >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
+    >>> page = step_through((w * 3.0 - 5.0) ** 2)
+    >>> page
+    <Page 'L = (w·3 - 5)²'>
+    """
+    if gradients is False or gradients is None:
+        raise DrawingError("a page steps through the backward pass: gradients= is True or what arrives at the outputs")
+    if path is not None:
+        path = as_path(path)
+    given = {
+        "names": named(names),
+        "inputs": members(inputs, "inputs"),
+        "targets": members(targets, "targets"),
+        "gradients": gradients,
+    }
+    scene = Scene(y, **given)
+    if not scene.computed:
+        raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
+    story = Story(scene, ag.testing.check_nodes(y) if check else ())
+    picture = None
+    if len(scene.cards) <= style.CARDS:
+        picture = draw_graph(y, view="ops", title=title, **given)
+    if title is None:
+        title = picture.title if picture is not None else _title(scene)
+    page = Page(title, _Document(scene, story, title, picture).html())
+    if path is not None:
+        page.save(path)
+    return page
+
+
+def _title(scene: Scene) -> str:
+    written = scene.expression(TITLE) if len(scene.ends) == 1 else None
+    many = numbers.count(sum(card.node is not None for card in scene.cards))
+    return f"{scene.end} = {written}" if written else f"{scene.end}: {many} operations"
+
+
+def _text(words: object) -> str:
+    """Any text as content or attribute of HTML, without what cannot be written as UTF-8."""
+    return html.escape(str(words).encode("utf-8", "replace").decode().replace("\0", "\ufffd"))
+
+
+def _json(value: Any) -> str:
+    """JSON that nothing inside of can end the element that it stands in."""
+    said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    said = said.encode("utf-8", "replace").decode()
+    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", said)
+
+
+class _Document:
+    """One page being put together."""
+
+    def __init__(self, scene: Scene, story: Story, title: str, picture: Picture | None) -> None:
+        self.scene, self.story, self.title = scene, story, title
+        self.steps = [*story.forward, *story.backward]
+        self.graph = None if picture is None else _drawing(picture)
+        self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
+
+    def html(self) -> str:
+        folder = Path(__file__).parent
+        drawn = self.graph is not None
+        parameters = any(card.role == PARAM for card in self.scene.cards)
+        stands = "" if self.scene.scalar else f"<span><em>G</em> = ∂{_text(clipped(self.scene.end))}/∂(its card)</span>"
+        knob = '<span><i class="k"></i>parameter</span>' if parameters else ""
+        whole = (
+            '<button id="fit" type="button" aria-pressed="false">Whole graph</button>'
+            if drawn
+            else '<button id="fit" type="button">Fold all</button>'
+        )
+        found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
+        wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
+        data = _json(self._data())  # before anything is written: the arrays are collected here
+        return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>Backpropagation, step by step: {_text(self.title)}</title>
+<style>
+{_variables()}
+{(folder / "page.css").read_text(encoding="utf-8")}
+</style>
+</head>
+<body>
+<header><h1>{_text(self.title)}</h1>
+<div class="key"><span><i></i>value forward</span><span><i class="b"></i>gradient back</span>{stands}{knob}</div>
+{wrong}{whole}<button id="theme" type="button">Dark</button></header>
+<nav aria-label="Steps">
+<button id="prev" type="button" aria-label="Previous step">&#9664;</button>
+<button id="play" type="button" aria-pressed="false">Play</button>
+<button id="next" type="button" aria-label="Next step">&#9654;</button>
+<div class="bars"><div id="tracks" class="tracks"></div><div id="within" class="within" hidden></div></div>
+</nav>
+<main id="graph" tabindex="0" aria-label="Graph">
+{self.graph if self.graph is not None else self._ladder()}
+</main>
+<aside aria-label="This step">
+<div id="live" class="sr" aria-live="polite"></div>
+<div id="panel"></div>
+<h3 id="scale"></h3>
+<div id="sizes" class="sizes"></div>
+<details><summary>All values and gradients as a table</summary><div class="scrolled">{self._table()}</div></details>
+<div class="keys"><kbd>&larr;</kbd> <kbd>&rarr;</kbd> step &nbsp; <kbd>space</kbd> play &nbsp; <kbd>Home</kbd> \
+<kbd>End</kbd> ends &nbsp; <kbd>B</kbd> first backward step</div>
+</aside>
+<script type="application/json" id="data">{data}</script>
+<script>
+{(folder / "page.js").read_text(encoding="utf-8")}
+</script>
+</body>
+</html>
+"""
+
+    # ------------------------------------------------------------ data
+
+    def _data(self) -> dict[str, Any]:
+        codes: dict[tuple[str, str], int] = {}
+        steps = [self._step(step, codes) for step in self.steps]
+        data: dict[str, Any] = {
+            "flat": FLAT,
+            "ramps": {"v": style.VALUE_RAMP, "g": style.GRAD_RAMP},
+            "steps": steps,
+            "codes": list(codes),
+            "edges": {
+                f"{letter}_{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key]
+                for card in (self.scene.cards if self.graph is not None else ())
+                for s in card.sockets
+                for letter in "fb"
+            },
+            "sections": [self._section(section) for section in self.story.sections],
+            "cards": {} if self.graph is not None else self._cards(),
+        }
+        data["arrays"] = self.story.arrays.shown
+        return data
+
+    def _step(self, step: Step, codes: dict[tuple[str, str], int]) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            "ph": step.phase,
+            "card": step.card.key,
+            "tag": _tag(step.tag),
+            "title": step.title,
+            "words": step.words,
+            "form": step.form,
+            "code": None if step.code is None else codes.setdefault(step.code, len(codes)),
+            "eq": step.eq,
+            "show": [cell for cell in step.show if self._has(cell)],
+            "edges": [edge for edge in step.edges if edge in self.drawn],
+            "sec": step.section,
+        }
+        if step.link:
+            said |= {"link": step.link} | ({"terms": step.terms} if step.terms else {})
+        if step.entry:
+            said["entry"] = step.entry
+        if step.verdict is not None:
+            said["check"] = [step.verdict.kind, step.verdict.words]
+        if step.complete is not None and step.complete.gradient is not None:
+            said["size"] = [step.complete.name, _number(numbers.root_mean_square(step.complete.gradient))]
+        return said
+
+    def _has(self, cell: str) -> bool:
+        """Whether the drawing has this cell; the ladder has values and gradients only."""
+        return cell in self.drawn if self.graph is not None else cell.endswith(("_val", "_grad"))
+
+    def _section(self, section: Section) -> dict[str, Any]:
+        keys = [card.key for card in section.cards]
+        first = next(i for i, step in enumerate(self.steps) if step.card.key == keys[0])
+        last = section.cards[-1]
+        known = next((i for i, step in enumerate(self.steps) if step.complete is last), len(self.steps))
+        return {"t": section.title, "cards": keys, "first": first, "known": known}
+
+    def _cards(self) -> dict[str, Any]:
+        own: dict[Card, Card] = {}
+        for card in self.scene.cards:
+            for socket in card.sockets:
+                if socket.tail.node is None:
+                    own.setdefault(socket.tail, card)
+        said = {}
+        for card in self.scene.cards:
+            kind = {PARAM: "param", "input": "input", "target": "target", LOSS: "loss"}.get(card.role, "act")
+            record: dict[str, Any] = {
+                "name": clipped(card.name),
+                "role": kind,
+                "v": self.story.arrays.add(card.value, tight=True),
+                "from": [s.tail.key for s in card.sockets],
+                "own": list(dict.fromkeys(s.tail.key for s in card.sockets if own.get(s.tail) is card)),
+            }
+            if card.gradient is not None:
+                record["g"] = self.story.arrays.add(card.gradient, True, tight=True)
+            if card.node is not None:
+                symbol = card.node.op.symbol
+                record["badge"] = card.node.op.name.replace("_", " ") if symbol == "·" else symbol
+                record["form"] = clipped(self.scene.formula(card).text, 60)
+            if card.path:
+                record["path"] = card.path
+            said[card.key] = record
+        return said
+
+    # ------------------------------------------------------------ what is there without a script
+
+    def _ladder(self) -> str:
+        boxes = []
+        for i, section in enumerate(self.story.sections):
+            many = len(section.cards)
+            last = section.cards[-1]
+            hidden = f"{numbers.count(many)} operation{'s' if many > 1 else ''}"
+            notes = [
+                section.path,
+                f"{hidden}, {'the last ' if many > 1 else ''}makes {clipped(last.name)} {numbers.shape(last.shape)}",
+            ]
+            size = ""
+            if last.gradient is not None:
+                by = f"∂{clipped(self.scene.end)}/∂{clipped(last.name)}"
+                size = f"<em>rms {_text(by)} {numbers.rms(last.gradient)}</em>"
+            boxes.append(
+                f'<section class="sec" id="s_{i}"><button type="button" aria-expanded="false">'
+                f"<b>{_text(section.title)}</b><small>{_text(', '.join(filter(None, notes)))}</small>{size}</button>"
+                '<div class="rows" hidden></div></section>'
+            )
+        return f'<div class="ladder">{"".join(boxes)}</div>'
+
+    def _table(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row">{_text(card.name)}</th><td>{numbers.shape(card.shape)}</td>'
+            f"<td>{_text(numbers.full(card.value, ENTRIES))}</td>"
+            f"<td>{_text(numbers.full(card.gradient, ENTRIES)) if card.gradient is not None else 'no grad'}</td></tr>"
+            for card in self.scene.cards
+        )
+        heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))
+        return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _tag(name: str) -> str:
+    """A name on a button: of a long path its last part."""
+    return clipped(name if len(name) <= style.NAME_LENGTH_INSIDE else name.rpartition(".")[2], style.NAME_LENGTH_INSIDE)
+
+
+def _number(x: float) -> float | str:
+    return x if x == x and abs(x) != float("inf") else str(x)
+
+
+def _variables() -> str:
+    """The colours of both themes as variables, and rules that recolour the finished SVG by attribute."""
+    tokens = [name for name in Theme.__dataclass_fields__ if name != "name"]
+
+    def block(theme: Theme) -> str:
+        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in tokens)
+        return f"{colours}color-scheme:{theme.name}"
+
+    light, dark = block(style.LIGHT), block(style.DARK)
+    paint = "".join(
+        f'.picture [{attribute}="{getattr(style.LIGHT, name)}"]{{{attribute}:var(--{name})}}'
+        for name in tokens
+        for attribute in ("fill", "stroke")
+    )
+    fonts = (
+        '--sans:Helvetica,Arial,"Liberation Sans",sans-serif;'
+        '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
+    )
+    return (
+        f":root{{{fonts};{light}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
+        f":root[data-theme=dark]{{{dark}}}\n"
+        f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{{light}}}}}\n{paint}"
+    )
+
+
+def _drawing(picture: Picture) -> str | None:
+    """The SVG to be put into the page, without what the page says itself; None where no engine can draw it."""
+    picture._graphs[0].graph_attr.pop("label", None)  # headline and reading line: the page's header has them
+    try:
+        drawn = picture.svg()
+    except RenderError:
+        return None
+    drawn = drawn[drawn.index("<svg") :]
+    drawn = re.sub(r' font-family="[^"]*"', "", drawn)
+    width = re.search(r'width="([\d.]+)pt"', drawn)
+    least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""
+    return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1)

@@ -1,0 +1,508 @@
+"""The lab report of a trained classifier of small pictures: one HTML file that needs nothing else.
+
+Curves, confusion matrix, the mistakes it was surest of, what stands in its layers, one digit at a time neuron by
+neuron, a small batch step by step, and a pad to draw on. Everything but the pad is computed here; the pad's arithmetic
+is in `net.js`, and its tests hold it to the library's.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograd.validation import check_instance, refused
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, RenderError
+from viz.pages.page import Page, _json, _text, _variables
+from viz.plots.plots import plot_history
+from viz.recorded.evaluate import host
+from viz.recorded.validation import DrawingError, numbers_of
+
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "softplus", "softmax")  # that `net.js` computes
+WEIGHTS = 600_000  # that a page carries; with more it would be too large to be opened at once
+MISTAKES = 40  # that are shown
+POINT = "Point at a neuron for its numbers."
+LEAST = 0.7  # of its size: smaller a picture does not get on a narrow screen, it scrolls
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+GROUNDS = tuple(c for c in style.VALUE_RAMP[1:] if style.contrast(c, style.text_on(c)) >= 4.5)  # numbers stand on them
+PARTS = {
+    "draw": "Draw",
+    "learning": "Learning curves",
+    "mistakes": "Mistakes",
+    "modules": "Modules",
+    "neurons": "Neurons",
+    "steps": "Step by step",
+}
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """One picture through the network: ``image`` (height, width), what to call it, and `viz.draw_network` of it."""
+
+    image: Any
+    label: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was held out, and what the network says of it.
+
+    ``images`` is (n, height, width), ``labels`` (n,) integers, ``probabilities`` (n, classes); ``crop``: the pictures
+    are 0 or 1 and were cropped to their ink, scaled and centred, so a drawing is treated in the same way.
+    """
+
+    images: Any
+    labels: Any
+    probabilities: Any
+    classes: Sequence[str]
+    crop: bool = False
+    predictions: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("images", float), ("labels", int), ("probabilities", float)):
+            object.__setattr__(self, name, np.atleast_1d(numbers_of(getattr(self, name), name)).astype(dtype))
+        classes = check_instance(self.classes, Sequence, "classes", "a list of names")  # type: ignore[type-abstract]
+        n, k = len(self.images), len(classes)
+        if self.images.ndim != 3 or not n or self.labels.shape != (n,) or self.probabilities.shape != (n, k):
+            shapes = ", ".join(numbers.shape(np.shape(x)) for x in (self.images, self.labels, self.probabilities))
+            raise DrawingError(
+                f"images, labels and probabilities of shapes {shapes} do not go together with {k} classes: give"
+                " (n, height, width), (n,) and (n, classes) with n at least 1"
+            )
+        if self.labels.min() < 0 or self.labels.max() >= k:
+            raise DrawingError(f"labels from {self.labels.min()} to {self.labels.max()} do not go with {k} classes")
+        object.__setattr__(self, "predictions", self.probabilities.argmax(axis=1))
+
+    @property
+    def certainty(self) -> np.ndarray:
+        """The probability of what it says, (n,)."""
+        return np.asarray(self.probabilities[np.arange(len(self.images)), self.predictions])
+
+    @property
+    def surest_mistakes(self) -> np.ndarray:
+        """Which ones it reads wrong, the one it is surest of first."""
+        wrong = np.flatnonzero(self.predictions != self.labels)
+        return wrong[np.argsort(-self.certainty[wrong], kind="stable")]
+
+
+def lab_report(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    title: str,
+    history: Any,
+    held: Held,
+    layers: Sequence[tuple[Any, Any, str]] | None,
+    modules: Picture | None = None,
+    neurons: Sequence[Specimen] = (),
+    steps: Page | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> Page:
+    """The report as one page; it is saved to ``path``, an .html file, where that is given.
+
+    ``history`` as `viz.plot_history` takes it; ``held``: what was held out. ``layers``: weight (out, in), bias (out,)
+    or None and the name of the activation of every layer in order, the last one making the probabilities; None for a
+    network that is no such chain, which then has no pad. ``modules``, ``neurons``, ``steps``: the module view, the
+    digits to choose from, and the step-through of a small batch; what is not given is left out. ``facts``: what else is
+    worth knowing about the run, by name.
+
+    Raises `DrawingError` for layers that do not fit together or to the pictures, and for a path with another suffix.
+    """
+    check_instance(held, Held, "held", "a viz.pages.report.Held")
+    listed = layers is None or isinstance(layers, list | tuple)
+    if not listed or not all(isinstance(layer, tuple | list) and len(layer) == 3 for layer in layers or ()):
+        raise refused(layers, "layers", "(weight, bias, activation) for each layer, or None")
+    chain = None if layers is None else _chain(layers, held)
+    page = Page(title, _Report(title, history, held, chain, modules, neurons, steps, facts or {}).html())
+    if path is not None:
+        page.save(path)
+    return page
+
+
+Chain = list[tuple[np.ndarray, np.ndarray | None, str]]
+
+
+def _chain(layers: Sequence[tuple[Any, Any, str]], held: Held) -> Chain:
+    """The layers as arrays that fit together."""
+    chain: Chain = [
+        (np.asarray(host(w)), None if b is None else np.asarray(host(b)), name or "identity") for w, b, name in layers
+    ]
+    n = held.images[0].size
+    for i, (w, b, _) in enumerate(chain):
+        if w.ndim != 2 or w.shape[1] != n or (b is not None and b.shape != w.shape[:1]):
+            bias = "no bias" if b is None else f"a bias {numbers.shape(b.shape)}"
+            raise DrawingError(
+                f"layer {i} has a weight {numbers.shape(w.shape)} and {bias}, but {n} numbers come in: give (out, {n})"
+                " and (out,)"
+            )
+        n = w.shape[0]
+    if n != len(held.classes) or not chain:
+        raise DrawingError(f"the last of {len(chain)} layers gives {n} numbers for {len(held.classes)} classes")
+    return chain
+
+
+def _packed(array: np.ndarray) -> str:
+    """The numbers as float32, the least byte first, in base64."""
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+class _Report:
+    """One report being put together."""
+
+    def __init__(
+        self,
+        title: str,
+        history: Any,
+        held: Held,
+        chain: Chain | None,
+        modules: Picture | None,
+        neurons: Sequence[Specimen],
+        steps: Page | None,
+        facts: Mapping[str, str],
+    ) -> None:
+        self.title, self.history, self.held, self.chain = title, history, held, chain
+        self.modules, self.neurons, self.steps, self.facts = modules, neurons, steps, facts
+        self.low, self.high = float(held.images.min()), float(held.images.max())
+        if self.high <= self.low:
+            self.high = self.low + 1
+        self.surest = held.surest_mistakes[:MISTAKES]
+        self.refusal = self._refusal()
+
+    def _refusal(self) -> str:
+        """Why there is no pad, in a sentence; empty where there is one."""
+        if self.chain is None:
+            return "There is no pad to draw on: this network is no chain of linear layers and activations."
+        unknown = [name for _, _, name in self.chain if name not in ACTIVATIONS]
+        if unknown:
+            return f"There is no pad to draw on: this page cannot compute the activation {unknown[0]}."
+        many = sum(w.size for w, _, _ in self.chain)
+        if many > WEIGHTS:
+            return f"There is no pad to draw on: {many:,} weights would make this page too large."
+        return ""
+
+    def html(self) -> str:
+        folder = Path(__file__).parent
+        css, net, script = ((folder / f).read_text(encoding="utf-8") for f in ("report.css", "net.js", "report.js"))
+        bodies = {
+            "draw": self._pad(),
+            "learning": self._curves(),
+            "mistakes": self._mistakes(),
+            "modules": self._modules(),
+            "neurons": self._neurons(),
+            "steps": self._steps(),
+        }
+        there = {key: body for key, body in bodies.items() if body}
+        links = "".join(f'<a href="#{key}">{PARTS[key]}</a>' for key in there)
+        sections = "".join(
+            f'<section id="{key}" aria-labelledby="{key}-h">{body}</section>' for key, body in there.items()
+        )
+        facts = "".join(f"<div><dt>{_text(k)}</dt><dd>{_text(v)}</dd></div>" for k, v in self.facts.items())
+        right, total = int((self.held.predictions == self.held.labels).sum()), len(self.held.labels)
+        return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{_text(self.title)}</title>
+<style>
+{_variables()}
+{_kept()}
+{css}
+</style>
+</head>
+<body>
+<header><div><h1>{_text(self.title)}</h1>
+<p>Of {total:,} pictures that it had never seen it reads {right:,} right: {100 * right / total:.2f} %.</p></div>
+<button id="theme" type="button">Dark</button>
+<dl>{facts}</dl></header>
+<nav aria-label="Parts of this report"><div>{links}</div></nav>
+<main>{sections}</main>
+<script type="application/json" id="data">{_json(self._data())}</script>
+<script>
+{net}
+{script}
+</script>
+</body>
+</html>
+"""
+
+    def _data(self) -> dict[str, Any]:
+        if self.refusal or self.chain is None:
+            return {"layers": None}
+        held = self.held
+        images = [(s.image, f"{s.label} from the digits below.") for s in self.neurons]
+        for i in self.surest:
+            said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
+            images.append((held.images[i], f"A {true} that it reads as {said}."))
+        return {
+            "shape": held.images.shape[1:],
+            "range": [self.low, self.high],
+            "ramp": style.VALUE_RAMP,
+            "classes": list(held.classes),
+            "layers": [
+                {"w": _packed(w), "b": None if b is None else _packed(b), "f": name, "out": len(w)}
+                for w, b, name in self.chain
+            ],
+            "samples": [{"x": _packed(np.asarray(image)), "t": words} for image, words in images],
+        }
+
+    # ------------------------------------------------------------ the pad
+
+    def _pad(self) -> str:
+        heading = '<h2 id="draw-h">Draw a digit</h2>'
+        if self.refusal or self.chain is None:
+            return f"{heading}<p>{_text(self.refusal)}</p>"
+        height, width = self.held.images.shape[1:]
+        crop = ""
+        if self.held.crop:
+            crop = '<label><input type="checkbox" id="crop" checked>crop and centre it as the training data</label>'
+        hidden = "".join(
+            f'<div class="layer"><h3>Layer {k + 1}: {len(w)} neurons, {_text(name)}</h3>'
+            f'<svg class="cells" id="layer{k}" role="img"></svg><p class="note" id="said{k}">{POINT}</p></div>'
+            for k, (w, _, name) in enumerate(self.chain[:-1])
+        )
+        small = " Small: negative." if {"tanh", "identity"} & {name for _, _, name in self.chain[:-1]} else ""
+        key = (
+            f'<p class="note">A square is one neuron, the darker the larger its activation.{small}</p>'
+            if hidden
+            else ""
+        )
+        last = "Probability of each class" if self.chain[-1][2] == "softmax" else "Output for each class"
+        rows = "".join(
+            f'<tr><th scope="row">{_text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
+            '<td class="p"></td></tr>'
+            for name in self.held.classes
+        )
+        return f"""{heading}
+<p>Everything below is computed while you draw, with the trained weights inside this page.</p>
+<div class="bench">
+<div>
+<svg id="pad" viewBox="0 0 {width} {height}" tabindex="0" role="application" aria-describedby="keys"
+ aria-label="Drawing pad, {height} rows by {width} columns"></svg>
+<div class="tools"><button id="clear" type="button">Clear</button>
+<button id="erase" type="button" aria-pressed="false">Erase</button>{crop}</div>
+<p class="note keys" id="keys">Mouse, pen or finger. Keys on the pad: arrows move, <kbd>space</kbd> puts or takes ink,
+<kbd>shift</kbd> with an arrow draws, <kbd>Delete</kbd> clears.</p>
+<div id="where" class="sr" aria-live="polite"></div>
+</div>
+<div>
+<div class="layer"><h3>Input: what the network sees</h3><svg class="cells" id="sees" aria-hidden="true"></svg></div>
+{hidden}
+{key}
+</div>
+<div>
+<p id="says"></p><p id="truth" class="note"></p><div id="heard" class="sr" aria-live="polite"></div>
+<h3>{last}</h3>
+<table id="answers" aria-label="{last}"><tbody>{rows}</tbody></table>
+</div>
+</div>"""
+
+    # ------------------------------------------------------------ curves, confusion, mistakes
+
+    def _curves(self) -> str:
+        plot = plot_history(self.history, title="Epoch by epoch")
+        return (
+            f'<h2 id="learning-h">Learning curves</h2>'
+            f'<div class="scroll" tabindex="0" role="group" aria-label="Learning curves">{_plotted(plot)}</div>'
+        )
+
+    def _mistakes(self) -> str:
+        wrong = int((self.held.predictions != self.held.labels).sum())
+        heading = f'<h2 id="mistakes-h">What it takes for what</h2>{self._confusion()}'
+        if not wrong:
+            return f"{heading}<p>It makes no mistake.</p>"
+        pad = "" if self.refusal else " Press one to put it on the pad."
+        several = f"The {len(self.surest)} mistakes it was surest of" if wrong > 1 else "Its only mistake"
+        tiles = "".join(f"<li>{self._tile(int(i), len(self.neurons) + n)}</li>" for n, i in enumerate(self.surest))
+        return f'{heading}<h2>{several}</h2><p>{wrong:,} in all.{pad}</p><ul class="tiles">{tiles}</ul>'
+
+    def _tile(self, i: int, sample: int) -> str:
+        held = self.held
+        said, true = (_text(held.classes[k]) for k in (held.predictions[i], held.labels[i]))
+        words = f"<b>read as {said}</b>{_percent(held.certainty[i])}<br>is {true}"
+        if self.refusal:
+            return f'<div class="tile">{self._ink(held.images[i])}{words}</div>'
+        return f'<button type="button" class="tile" data-put="{sample}">{self._ink(held.images[i])}{words}</button>'
+
+    def _ink(self, image: Any) -> str:
+        """A picture as vectors: one path for each step of the ramp."""
+        values = np.asarray(image, dtype=float)
+        height, width = values.shape
+        last = len(style.VALUE_RAMP) - 1
+        share = np.nan_to_num((values - self.low) / (self.high - self.low))
+        level = np.clip(np.rint(share * last), 0, last).astype(int)
+        paths = []
+        for step in range(1, last + 1):
+            where = "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(level == step).tolist())
+            paths += [f'<path fill="{style.VALUE_RAMP[step]}" d="{where}"/>'] if where else []
+        ground = f'<rect width="{width}" height="{height}" fill="{style.VALUE_RAMP[0]}"/>'
+        return (
+            f'<svg class="ink" viewBox="0 0 {width} {height}" shape-rendering="crispEdges" aria-hidden="true">'
+            f"{ground}{''.join(paths)}</svg>"
+        )
+
+    def _confusion(self) -> str:
+        held, k = self.held, len(self.held.classes)
+        counts = np.zeros((k, k), dtype=int)
+        np.add.at(counts, (held.labels, held.predictions), 1)
+        most = max(1, int((counts - np.diag(counts.diagonal())).max()))
+        names = [_text(name) for name in held.classes]
+
+        def entry(i: int, j: int) -> str:
+            n = int(counts[i, j])
+            if i == j:
+                return f'<td class="right">{n}</td>'
+            if not n:
+                return f'<td style="background:{style.VALUE_RAMP[0]}"><span class="sr">0</span></td>'
+            ground = style.on_ramp(n / most, GROUNDS)
+            return f'<td style="background:{ground};color:{style.text_on(ground)}">{n}</td>'
+
+        def share(part: int, whole: int) -> str:
+            return f'<td class="share">{_percent(part / whole) if whole else "none"}</td>'
+
+        heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+        rows = "".join(
+            f'<tr><th scope="row">{names[i]}</th>{"".join(entry(i, j) for j in range(k))}'
+            f"{share(counts[i, i], counts[i].sum())}</tr>"
+            for i in range(k)
+        )
+        right = "".join(share(counts[j, j], counts[:, j].sum()) for j in range(k))
+        return (
+            '<p class="note" id="matrix-note">Row: what it is. Column: what the network says. Darker: more often.'
+            " Boxed: right. Last column: the share of a class that is found; last row: the share of an answer that is"
+            ' right.</p><div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix">'
+            '<table class="matrix" aria-label="Confusion matrix" aria-describedby="matrix-note">'
+            f'<thead><tr><td class="share"></td>{heads}<th scope="col" class="share">found</th></tr></thead>'
+            f'<tbody>{rows}<tr><th scope="row" class="share">right</th>{right}<td class="share"></td></tr></tbody>'
+            "</table></div>"
+        )
+
+    # ------------------------------------------------------------ modules, neurons, steps
+
+    def _modules(self) -> str:
+        if self.modules is None:
+            return ""
+        return (
+            '<h2 id="modules-h">Layer by layer, with the health of its gradients</h2>'
+            f"<p>One batch on its way forward and back. What goes wrong has a word in a box.</p>{_drawn(self.modules)}"
+        )
+
+    def _neurons(self) -> str:
+        if not self.neurons:
+            return ""
+        choice = "".join(
+            f'<button type="button" aria-pressed="{"false" if i else "true"}">'
+            f"{self._ink(specimen.image)}{_text(specimen.label)}</button>"
+            for i, specimen in enumerate(self.neurons)
+        )
+        put = "" if self.refusal else '<p><button id="put" type="button">Put this digit on the pad</button></p>'
+        drawings = "".join(
+            f'<figure class="neurons"{" hidden" if i else ""}>{_drawn(specimen.picture)}</figure>'
+            for i, specimen in enumerate(self.neurons)
+        )
+        return (
+            '<h2 id="neurons-h">Neuron by neuron</h2><p>Choose a digit. Values and weights are exact where you point.'
+            f'</p><div id="choose" role="group" aria-label="Digits">{choice}</div>{drawings}{put}'
+        )
+
+    def _steps(self) -> str:
+        if self.steps is None:
+            return ""
+        # Not sandboxed: the button that changes the colours of this page changes those of the other one.
+        return (
+            '<h2 id="steps-h">Forward and backward, step by step</h2>'
+            f"<p>A small batch: every operation, then every gradient, with the check of its rule.</p>"
+            f'<iframe srcdoc="{html.escape(self.steps.html)}" title="{_text(self.steps.title)}, step by step"></iframe>'
+        )
+
+
+# ---------------------------------------------------------------- pictures in a page of two themes
+
+
+def _kept() -> str:
+    """Words on a colour of the ramp keep theirs in both themes, for the ramp does."""
+    return "".join(
+        f'.picture .neuron [fill="{colour}"]{{fill:{colour}}}' for colour in (style.LIGHT.ink, style.LIGHT.loss_ink)
+    )
+
+
+EXACT = frozenset((*vars(style.LIGHT).values(), *style.VALUE_RAMP, *style.GRAD_RAMP))
+MIXED = (("paper", "fwd"), ("paper", "knob"), ("hair", "grad"))  # what stands for it on a page
+LINES = tuple((getattr(style.LIGHT, a), getattr(style.LIGHT, b)) for a, b in MIXED[:2])
+
+
+@cache
+def _blend(colour: str) -> str:
+    """What a light picture has blended, as a blend of the page's own colours; empty for any other colour.
+
+    >>> _blend(style.mix(style.LIGHT.paper, style.LIGHT.knob, 0.25))
+    'color-mix(in srgb,var(--knob) 25%,var(--paper))'
+    """
+    if colour in EXACT:
+        return ""
+    given = _rgb(colour)
+    for ends, (low, high) in zip((*LINES, style.GRAD_EDGE), MIXED, strict=True):
+        start, end = map(_rgb, ends)
+        t = float(np.clip((given - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1))
+        if np.abs(start + t * (end - start) - given).max() < 1:
+            # the weakest gradient still stands out from the paper
+            share = 30 + 70 * t if high == "grad" else 100 * t
+            return f"color-mix(in srgb,var(--{high}) {share:.0f}%,var(--{low}))"
+    return ""
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
+
+
+def _drawn(picture: Picture) -> str:
+    """A picture of Graphviz's in place, or the sentence that says why it could not be drawn."""
+    try:
+        svg = picture.svg()
+    except RenderError as error:
+        return f'<p class="note">{_text(f"Not drawn: {error}")}</p>'
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' font-family="[^"]*"| xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
+    svg = re.sub(
+        r' (fill|stroke)="(#[0-9a-f]{6})"',
+        lambda m: f' style="{m[1]}:{_blend(m[2])}"' if _blend(m[2]) else m[0],
+        svg,
+    )
+    svg = re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{_least(svg)}" \1', svg, count=1)
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(picture.title)}">{svg}</div>'
+
+
+def _least(svg: str) -> str:
+    """How far a picture may shrink, as style: it is as wide as the page, but stays readable."""
+    width = re.search(r'width="([\d.]+)pt"', svg)
+    wide = float(width[1]) if width else 0
+    return f"width:{wide:g}pt;max-width:100%;min-width:{LEAST * wide:.0f}pt"
+
+
+def _plotted(plot: Any) -> str:
+    """A plot in place: its colours are the page's, its ids its own, its words a description."""
+    svg = plot._repr_svg_()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
+    for name in style.Theme.__dataclass_fields__:
+        if name != "name":
+            svg = svg.replace(f": {getattr(style.LIGHT, name)}", f": var(--{name})")
+    words = f"<title>{_text(plot.description)}</title>"
+    return re.sub(
+        r"<svg([^>]*)>", lambda m: f'<svg class="picture" role="img" style="{_least(m[0])}"{m[1]}>{words}', svg, count=1
+    )

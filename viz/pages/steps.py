@@ -1,0 +1,781 @@
+"""Backpropagation as a list of steps: what a page shows at each of them, in words, formulas and numbers.
+
+One step per operation going forward, one per operand coming back, and one wherever several gradients are added up. The
+order is that of the engine's own walk, formulas are its rules run on symbols, numbers are what it computed, and the
+code shown is the line that ran. Nothing is drawn here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.testing import NodeCheck
+from viz.drawing import numbers, style
+from viz.graph.cards import addends
+from viz.recorded.names import OP
+from viz.recorded.notation import Symbol
+from viz.recorded.rows import TITLES
+from viz.recorded.scene import Card, Scene, Socket
+
+ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
+TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
+TERMS = 6  # of a sum that are written out for an array too large to be hovered over
+CODE_LINES = 12
+SECTIONS = 60  # more of them are taken together
+SECTION = 60  # operations; a longer one is cut into
+PIECE = 40
+
+# ---------------------------------------------------------------- arrays
+
+
+class Arrays:
+    """The arrays of a page, each stored once as it will be shown: its numbers, or a thumbnail of a large one."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, Any]] = []
+        self._known: dict[tuple[int, bool, bool], int] = {}
+        self._kept: list[Any] = []  # an id stands for an array only as long as the array lives
+
+    def add(self, value: Any, gradient: bool = False, tight: bool = False) -> int:
+        """The number of this array; gradients have the other ramp and another caption.
+
+        ``tight``: there is little room, so that a thumbnail stands for what is larger than 4 × 4.
+        """
+        known = (id(value), gradient, tight)
+        if known not in self._known:
+            self._kept.append(value)
+            self._known[known] = len(self.shown)
+            self.shown.append(_shown(np.asarray(value), gradient, TIGHT if tight else ROOM))
+        return self._known[known]
+
+
+def is_small(array: np.ndarray, room: tuple[int, int] = ROOM) -> bool:
+    """Whether every entry is shown as a number."""
+    columns = array.shape[-1] if array.ndim else 1
+    return bool(array.size) and columns <= room[1] and array.size <= room[0] * columns
+
+
+def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str, Any]:
+    record: dict[str, Any] = {"n": numbers.shape(array.shape)}
+    if not array.size:
+        return record | {"c": "empty"}
+    if array.ndim == 0:
+        said = numbers.scalar(array[()])
+        full = str(array[()])
+        return record | ({"t": [[said]]} if said == full else {"t": [[said]], "r": [[full]]})
+    if is_small(array, room) or array.dtype.kind not in "fiub":
+        table = numbers.table(array, *room)
+        record |= {"t": table.rows} | ({"k": table.factor} if table.factor else {})
+        if is_small(array, room):
+            record["r"] = [[str(x) for x in line] for line in array.reshape(-1, array.shape[-1]).tolist()]
+        return record
+    means = numbers.blocks(array)
+    most = float(means[np.isfinite(means)].max(initial=0.0)) or 1.0
+    last = len(style.GRAD_RAMP) - 1
+    with np.errstate(invalid="ignore"):
+        levels = np.where(np.isfinite(means), np.clip(np.round(means / most * last), 0, last), 9)
+    record["p"] = [bytes(line).decode() for line in (levels + ord("0")).astype(np.uint8)]
+    record["g"] = int(gradient)
+    record["c"] = f"rms {numbers.rms(array)}" if gradient else numbers.summary(array)
+    return record
+
+
+# ---------------------------------------------------------------- source
+
+
+@lru_cache(maxsize=512)
+def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
+    """The lines of a function and where they stand, or None where no source is to be had.
+
+    ``argument``: the name under which a lambda was given as a rule, to tell several on one line apart.
+    """
+    try:
+        file = inspect.getsourcefile(function)
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return None
+    if file is None:
+        return None
+    first = max(first, 1)
+    code = function.__code__
+    tree = _parsed(file)
+    found = None if tree is None else _found(tree, code, argument)
+    if found is not None:
+        all_lines = linecache.getlines(file)
+        if isinstance(found, ast.Lambda):
+            said, first = ast.get_source_segment("".join(all_lines), found) or "", found.lineno
+        else:
+            body = _without_docstring(found)
+            first = body[0].lineno
+            said = "".join(all_lines[first - 1 : body[-1].end_lineno])
+            if (shown := _computing(body)) != body:
+                first = shown[0].lineno
+                said = "".join(textwrap.dedent("".join(all_lines[s.lineno - 1 : s.end_lineno])) for s in shown)
+    else:
+        said = "".join(lines)
+    kept = textwrap.dedent(said).strip("\n").splitlines()
+    if len(kept) > CODE_LINES:
+        kept = [*kept[:CODE_LINES], f"# {len(kept) - CODE_LINES} more lines"]
+    return "\n".join(kept), f"{function.__module__}, line {first}"
+
+
+@lru_cache(maxsize=64)
+def _parsed(file: str) -> ast.Module | None:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return None
+
+
+def _found(tree: ast.Module, code: Any, argument: str) -> Any:
+    """The definition that this code came from."""
+    named = code.co_name != "<lambda>"
+    for node in ast.walk(tree):
+        if named and isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            top = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if top <= code.co_firstlineno <= node.lineno:
+                return node
+        if not named and isinstance(node, ast.keyword) and isinstance(node.value, ast.Lambda):
+            names = tuple(a.arg for a in node.value.args.args)
+            if (
+                node.arg == argument
+                and node.value.lineno == code.co_firstlineno
+                and names == code.co_varnames[: code.co_argcount]
+            ):
+                return node.value
+    return None
+
+
+def _without_docstring(node: Any) -> list[Any]:
+    body = list(node.body)
+    return body[1:] if len(body) > 1 and ast.get_docstring(node, clean=False) is not None else body
+
+
+def _computing(body: list[Any]) -> list[Any]:
+    """The statements without those that only find words for a refusal: what is tried, not what is said if it fails."""
+    shown: list[Any] = []
+    for statement in body:
+        if isinstance(statement, ast.Try) and not statement.finalbody:
+            shown += _computing(statement.body)
+        elif not (isinstance(statement, ast.If) and [type(s) for s in statement.body] == [ast.Raise]):
+            shown.append(statement)
+    return shown or body
+
+
+@lru_cache(maxsize=4)
+def _walk_line(part: str) -> tuple[str, str] | None:
+    """The line of the engine's walk that has this in it."""
+    try:
+        lines, first = inspect.getsourcelines(ag.walk)
+    except OSError:
+        return None
+    for i, line in enumerate(lines):
+        if part in line:
+            return line.strip(), f"{ag.walk.__module__}, line {first + i}"
+    return None
+
+
+# ---------------------------------------------------------------- the rule against a difference
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a rule compares with a central difference at the recorded inputs: "ok", "wrong", "kink" or "skipped"."""
+
+    kind: str
+    words: str
+
+
+def _verdict(check: NodeCheck) -> Verdict:
+    error = "" if check.error is None else _error(check.error)
+    if check.verdict == "ok":
+        how = ", along random directions" if check.element is None else ""
+        return Verdict("ok", f"central difference agrees: relative error {error}{how}")
+    if check.verdict == "wrong":
+        where = f" at [{', '.join(map(str, check.element))}]" if check.element else ""
+        said = "central difference disagrees"
+        if check.rule is not None and check.numeric is not None:
+            rule, numeric = numbers.scalar(check.rule), numbers.scalar(check.numeric)
+            said += f"{where}: rule {rule}, numeric {numeric}, relative error {error}"
+        return Verdict("wrong", f"{said}. {check.note[:1].upper()}{check.note[1:]}".strip())
+    word = "the rule takes a slope at" if check.verdict == "kink" else "not checked:"
+    return Verdict(check.verdict, f"{word} {check.note}")
+
+
+def _error(error: float) -> str:
+    return numbers.exponential(error, 0) if 0 < error < 1e-3 else numbers.short(error)
+
+
+# ---------------------------------------------------------------- the steps
+
+
+@dataclass(eq=False)
+class Step:
+    """One step. ``eq`` has the matrices and the operators between them, ``link`` says how entries belong together.
+
+    ``link``: "mm" a product of matrices, "el" entry by entry, "lin" by the terms given, "sum" added up.
+    """
+
+    phase: str  # "f" or "b"
+    card: Card  # whose step it is
+    tag: str
+    title: str
+    words: str
+    form: str
+    code: tuple[str, str] | None
+    eq: list[dict[str, Any]]
+    link: str = ""
+    terms: list[Any] = field(default_factory=list)
+    entry: str = ""
+    show: list[str] = field(default_factory=list)
+    edges: list[str] = field(default_factory=list)
+    verdict: Verdict | None = None
+    complete: Card | None = None  # whose gradient is complete with this step
+    section: int = 0
+
+
+@dataclass(eq=False)
+class Section:
+    """Operations that are folded together: those of a module, or a run of loose ones."""
+
+    title: str
+    path: str
+    cards: list[Card]
+
+
+class Story:
+    """The steps of a scene, in the order in which the engine takes them.
+
+    ``checks``: what `autograd.testing.check_nodes` found about its rules.
+    """
+
+    def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = ()) -> None:
+        self.scene = scene
+        self.seeds: dict[Card, np.ndarray] = {}
+        for i, place in enumerate(scene.seen.graph.outputs):
+            end = scene.card(place)
+            assert end is not None
+            if end.gradient is not None:
+                seed = np.ones_like(end.value) if scene.seeds is None else scene.seeds[i]
+                self.seeds[end] = self.seeds[end] + seed if end in self.seeds else seed
+        self.checks = {(check.node, check.index): _verdict(check) for check in checks}
+        self.arrays = Arrays()
+        self.sections = sections(scene)
+        self.home = {card: i for i, section in enumerate(self.sections) for card in section.cards}
+        for card in list(self.home):  # a leaf is at home where it is first used
+            for socket in card.sockets:
+                self.home.setdefault(socket.tail, self.home[card])
+        self.forward = [self._forward(card) for card in scene.cards if card.node is not None]
+        self.backward = list(self._backwards())
+
+    def by(self, card: Card) -> str:
+        """`∂L/∂w`."""
+        return f"∂{self.scene.end}/∂{card.name}"
+
+    # ------------------------------------------------------------ forward
+
+    def _forward(self, card: Card) -> Step:
+        node = card.node
+        assert node is not None
+        formula = self.scene.formula(card)
+        show = [f"a_{card.key}_val", f"a_{card.key}_loc"]
+        if self.scene.scalar:
+            show += [f"a_{card.key}_vjp{socket.index}" for socket in card.sockets if socket.passes]
+        eq, link, terms = self._computed(card)
+        return Step(
+            "f",
+            card,
+            tag=card.name,
+            title=f"{headline(card, named=False)} makes {card.name}",
+            words=f"{_doc(node.op)} {self._kept(card)}",
+            form=f"{card.name} = {formula.text}",
+            code=source_of(node.op.forward),
+            eq=eq,
+            link=link,
+            terms=terms,
+            show=show,
+            edges=[f"f_{s.tail.key}_{card.key}_{s.index}" for s in card.sockets],
+            section=self.home[card],
+        )
+
+    def _kept(self, card: Card) -> str:
+        """What the operation saved for the way back."""
+        node = card.node
+        assert node is not None
+        names = []
+        passing = {node.op.args[0 if node.op.variadic else s.index] for s in card.sockets if s.passes}
+        wanted = {want for arg in passing for want in node.op.rules[arg][1]}
+        for name in node.op.saves:
+            if name not in wanted:  # what no rule that will run asks for is not saved
+                continue
+            if name == "out":
+                names.append(card.name)
+            elif node.op.variadic:
+                names += [socket.tail.name for socket in card.sockets]
+            else:
+                given = self.scene.card(node.inputs[node.op.args.index(name)])
+                names += [given.name] if given is not None else []
+        if not any(socket.passes for socket in card.sockets):
+            return ""
+        if not names:
+            return "Nothing has to be kept for the way back."
+        return f"Kept for the way back: {_listed(list(dict.fromkeys(names)))}."
+
+    def _computed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]]:
+        """The operands, the result, and how their entries belong together."""
+        node = card.node
+        assert node is not None
+        result = self._matrix(card.value, card.name, "act")
+        name, sockets = node.op.name, card.sockets
+        tails = [socket.tail for socket in sockets]
+        if name == "linear" and tails[0].value.ndim > 0 and len(tails) == sum(x is not None for x in node.inputs):
+            x, weight = tails[0], tails[1]
+            eq = [self._of(x), _sign("·"), self._matrix(weight.value.T, f"{weight.name}ᵀ", _kind(weight))]
+            eq += [_sign("+"), self._of(tails[2])] if len(tails) > 2 else []
+            small = all(is_small(t.value) and t.value.ndim <= 2 for t in (*tails, card)) and is_small(weight.value.T)
+            return [*eq, _sign("="), result], "mm" if small else "", []
+        if name == "matmul" and len(tails) == 2:
+            eq = [self._of(tails[0]), _sign("·"), self._of(tails[1]), _sign("="), result]
+            small = all(is_small(t.value) and t.value.ndim == 2 for t in (*tails, card))
+            return eq, "mm" if small else "", []
+        eq = []
+        signs = {"add": "+", "subtract": "-", "multiply": "×", "divide": "/"}
+        binary = name in signs and len(tails) == 2
+        for i, tail in enumerate(tails):
+            eq += [_sign(signs[name] if binary else ",")] if i else []
+            eq.append(self._of(tail))
+        if not binary:
+            eq = [_sign(node.op.symbol if not set(node.op.symbol) & style.NO_GLYPH else name), *eq]
+        if len(tails) > 6:
+            eq = [*eq[:7], _sign("..."), *eq[-1:]]
+            return [*eq, _sign("="), result], "", []
+        terms = self._entries(card)
+        return [*eq, _sign("="), result], "el" if terms else "", terms
+
+    def _entries(self, card: Card) -> list[str]:
+        """Each entry of an entry-by-entry operation written out with its numbers."""
+        node = card.node
+        assert node is not None
+        arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
+        bare = all(a.ndim == 0 for a in arrays)
+        alike = (
+            node.op.broadcasts
+            or bare
+            or (len(card.sockets) == 1 and card.sockets[0].passes and _acts_alone(card.sockets[0]))
+        )
+        if not alike or node.op.variadic or not all(is_small(a) and a.ndim <= 2 for a in arrays):
+            return []
+        if card.shape != np.broadcast_shapes(*(a.shape for a in arrays[1:])):  # it has summed
+            return []
+        seats = {socket.index: socket.tail.value for socket in card.sockets}
+        say, written = self.scene.say, []
+        if any(i not in seats and hasattr(given, "shape") and given.shape for i, given in enumerate(node.inputs)):
+            return []
+        for at in np.ndindex(card.value.shape):
+            operands = [
+                say.number(np.broadcast_to(seats[i], card.value.shape)[at].item()) if i in seats else given
+                for i, given in enumerate(node.inputs)
+            ]
+            operands = [x.item() if isinstance(x, np.generic | np.ndarray) else x for x in operands]
+            said = say.apply(node.op, operands, node.params).text
+            written.append(f"{said} = {numbers.scalar(card.value[at])}")
+        return written
+
+    # ------------------------------------------------------------ backward
+
+    def _backwards(self) -> Iterator[Step]:
+        for end in self.seeds:
+            yield self._seed(end)
+        arrived: dict[Card, list[Socket]] = {}
+        for place in self.scene.seen.gradients:
+            card = self.scene.card(place)
+            assert card is not None
+            for socket in card.sockets:
+                if not socket.passes or socket.contribution is None:
+                    continue
+                tail = socket.tail
+                arrived.setdefault(tail, []).append(socket)
+                own = tail in self.seeds
+                yield self._socket(socket, len(arrived[tail]) + own, self._expected(tail) + own)
+                if len(arrived[tail]) == self._expected(tail) and len(arrived[tail]) + own > 1:
+                    yield self._sum(tail, arrived[tail])
+
+    def _expected(self, card: Card) -> int:
+        """How many gradients will arrive there from its uses."""
+        return sum(use.contribution is not None for use in card.addends)
+
+    def _seed(self, card: Card) -> Step:
+        g, whole = self.seeds[card], self._expected(card) == 0
+        by = f"∂{self.scene.end}/∂{card.name}"
+        if self.scene.seeded:
+            words = f"This gradient was given: it is what arrives at {card.name}."
+        elif len(self.seeds) == 1:
+            words = (
+                f"Nothing stands between {card.name} and itself: if it grows by a little, it grows by just as much."
+                " With this 1 the way back begins."
+            )
+        else:
+            words = "The sum of the outputs is differentiated: each of them counts once."
+        return Step(
+            "b",
+            card,
+            tag=card.name,
+            title=f"The gradient starts at {card.name}",
+            words=words,
+            form=f"{'' if whole else 'addend 1 of '}{by} = {numbers.scalar(g[()]) if g.ndim == 0 else 'G'}",
+            code=_walk_line("+ seed"),
+            eq=[self._matrix(g, by if whole else "seed", "grad")],
+            show=[f"a_{card.key}_grad", f"a_{card.key}_glab"] if whole else [],
+            complete=card if whole else None,
+            section=self.home[card],
+        )
+
+    def _socket(self, socket: Socket, nth: int, of: int) -> Step:
+        head, tail = socket.head, socket.tail
+        node, part = head.node, socket.contribution
+        assert node is not None
+        assert part is not None
+        by = self.by(tail)
+        arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
+        form, eq, link, terms, words, entry = self._sent(socket)
+        whole, uses = of == 1, tail.addends
+        if not whole:
+            words += f" {self._used(tail)}: this is addend {nth} of {of}."
+        show = [f"a_{tail.key}_glab", f"a_{head.key}_adds{socket.index}"]
+        if len(uses) > 1:
+            show.append(f"a_{tail.key}_g{min(uses.index(socket), len(addends(tail)))}")
+        elif whole:
+            show.append(f"a_{tail.key}_grad")
+        if not self.scene.scalar:
+            show.append(f"a_{head.key}_vjp{socket.index}")
+        mark = f" {socket.mark}" if socket.mark else ""
+        return Step(
+            "b",
+            head,
+            tag=tail.name,
+            title=f"{headline(head)} sends its gradient to {tail.name}{mark}",
+            words=words.strip(),
+            form=f"{by} = {form}" if whole else f"addend {nth} of {by} = {form}",
+            code=source_of(node.op.rules[arg][0], arg),
+            eq=eq,
+            link=link,
+            terms=terms,
+            entry=entry,
+            show=show,
+            edges=[f"b_{tail.key}_{head.key}_{socket.index}"],
+            verdict=self.checks.get((node, socket.index)),
+            complete=tail if whole else None,
+            section=self.home[head],
+        )
+
+    def _sent(self, socket: Socket) -> tuple[str, list[dict[str, Any]], str, list[Any], str, str]:
+        """Formula, matrices, links, terms, words and one entry of what goes through a socket."""
+        head, tail, part, g = socket.head, socket.tail, socket.contribution, socket.head.gradient
+        assert part is not None
+        assert g is not None
+        assert head.node is not None
+        result = self._matrix(part, self.by(tail) if len(tail.addends) < 2 else "contribution", "grad")
+        ratio = _ratio(part, g)
+        if self.scene.scalar:
+            local = socket.local
+            value = np.asarray(local.value, dtype=float).reshape(())
+            up = f"∂{self.scene.end}/∂{head.name}"
+            name = f"∂{head.name}/∂{tail.name}{f' {socket.mark}' if socket.mark else ''}"
+            eq = [self._matrix(g, f"upstream {up}", "grad"), _sign("×"), self._matrix(value, f"local {name}", "local")]
+            said = f"{up} · {f'({local.text})' if local.level < 2 else local.text}"
+            if value == 1:
+                words = f"When {tail.name} grows, {head.name} grows by just as much: the gradient passes unchanged."
+            else:
+                steep = numbers.scalar(value[()])
+                words = (
+                    f"When {tail.name} grows a little, {head.name} changes {steep} times as much: the gradient that "
+                    "arrived is multiplied by that."
+                )
+            return said, [*eq, _sign("="), result], "lin", [[[0, str(value[()])]]], words, ""
+        sent = socket.sent
+        body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
+        lead = [_sign("Σ")] if summed else []
+        why = (
+            f" {tail.name} has shape {numbers.shape(tail.shape)} and was used for every entry along the axes that"
+            f" {head.name} has more, so its gradient is the sum over them."
+            if summed
+            else ""
+        )
+        if body.head == "matmul" and len(body.inner) == 2 and all(np.ndim(s.value) == 2 for s in body.inner):
+            first, second = body.inner
+            eq = [self._factor(first), _sign("·"), self._factor(second)]
+            a, b = np.asarray(first.value), np.asarray(second.value)
+            small = is_small(a) and is_small(b) and is_small(part) and not summed and part.ndim == 2
+            words = f"Each entry is a row of {first.text} times a column of {second.text}."
+            words += " Hover a number in the result to see its factors." if small else ""
+            entry = "" if small or summed or part.ndim != 2 else _product_entry(a, b, part)
+            return sent.text, [*lead, *eq, _sign("="), result], "mm" if small else "", [], words + why, entry
+        terms = self._jacobian(socket)
+        factors = _factors(body)
+        if factors is not None:
+            slope, label = factors
+            eq = [
+                *lead,
+                self._matrix(g, "upstream G", "grad"),
+                _sign("×"),
+                self._matrix(slope, f"local {label}", "local"),
+            ]
+            if slope.ndim == 0 and slope == 1:
+                words = "The gradient passes unchanged."
+            else:
+                words = (
+                    f"Entry by entry, the gradient that arrived is multiplied by {label} at the recorded values.{ratio}"
+                )
+            entry = "" if terms else _entrywise_entry(g, slope, part)
+            return sent.text, [*eq, _sign("="), result], "lin" if terms else "", terms, words + why, entry
+        eq = [self._matrix(g, "upstream G", "grad"), _sign("→"), result]
+        words = f"The rule of {head.node.op.name.replace('_', ' ')} takes G and gives {body.text}.{ratio}"
+        return sent.text, [*lead, *eq], "lin" if terms else "", terms, words + why, ""
+
+    def _jacobian(self, socket: Socket) -> list[Any]:
+        """For small arrays, the entries of G that each result is made of, with the factors that the rule gives them."""
+        part, g = socket.contribution, socket.head.gradient
+        assert part is not None
+        assert g is not None
+        if not (is_small(part) and is_small(g)):
+            return []
+        terms: list[list[Any]] = [[] for _ in range(part.size)]
+        for i in range(g.size):
+            unit = np.zeros(g.size, dtype=g.dtype)
+            unit[i] = 1
+            sent = self.scene.pull(socket, self.scene.say.symbol("G", unit.reshape(g.shape) if g.ndim else unit[0]))
+            column = np.broadcast_to(np.asarray(sent.value, dtype=float), part.shape).ravel()
+            for j in np.flatnonzero(column).tolist():
+                terms[j].append([i, str(float(column[j]))])
+        return terms
+
+    def _used(self, card: Card) -> str:
+        also = " and is an output itself" if card in self.seeds else ""
+        return f"{card.name} is used {_times(self._expected(card))}{also}"
+
+    def _sum(self, tail: Card, parts: list[Socket]) -> Step:
+        by = self.by(tail)
+        several = [(self.seeds[tail], "seed")] if tail in self.seeds else []
+        for socket in parts:
+            assert socket.contribution is not None
+            several.append((socket.contribution, f"from {socket.head.name} {socket.mark}".rstrip()))
+        shown = several if len(several) <= style.ADDENDS else several[: style.ADDENDS - 1]
+        eq: list[dict[str, Any]] = []
+        for part, label in shown:
+            eq += [*([_sign("+")] if eq else []), self._matrix(part, label, "grad")]
+        if rest := several[len(shown) :]:
+            eq += [_sign("+"), self._matrix(np.asarray(sum(part for part, _ in rest)), f"{len(rest)} more", "grad")]
+        total = tail.gradient
+        assert total is not None
+        eq += [_sign("="), self._matrix(total, by, "grad")]
+        sizes = " + ".join(numbers.scalar(part[()]) for part, _ in several[: style.ADDENDS] if part.ndim == 0)
+        more = " + ..." if len(several) > style.ADDENDS else ""
+        written = f"{sizes}{more} = {numbers.scalar(total[()])}" if total.ndim == 0 else f"sum of {len(several)}"
+        return Step(
+            "b",
+            tail,
+            tag=f"Σ {tail.name}",
+            title=f"{len(several)} gradients meet at {tail.name}",
+            words=f"{self._used(tail)}, and each of them changes {self.scene.end}: what comes back is added up. Only"
+            " now is the gradient complete.",
+            form=f"{by} = {written}",
+            code=_walk_line("+ part"),
+            eq=eq,
+            link="sum" if is_small(total) else "",
+            show=[f"a_{tail.key}_grad", *(f"a_{tail.key}_g{len(shown)}" for _ in rest[:1])],
+            complete=tail,
+            section=self.home[tail],
+        )
+
+    # ------------------------------------------------------------ matrices
+
+    def _matrix(self, value: Any, label: str, kind: str) -> dict[str, Any]:
+        return {"m": self.arrays.add(value, kind == "grad"), "l": label, "k": kind}
+
+    def _of(self, card: Card) -> dict[str, Any]:
+        return self._matrix(card.value, card.name, _kind(card))
+
+    def _factor(self, symbol: Symbol) -> dict[str, Any]:
+        if _holds_g(symbol):
+            return self._matrix(symbol.value, f"upstream {symbol.text}", "grad")
+        return self._matrix(symbol.value, f"local {symbol.text}", "local")
+
+
+# ---------------------------------------------------------------- sections
+
+
+def sections(scene: Scene) -> list[Section]:
+    """The operations in order, those of one call of a module together; what is outside of modules in runs.
+
+    The modules are the innermost ones as long as they are not too many; then outer ones, cut where they are long.
+    """
+    cards = [card for card in scene.cards if card.node is not None]
+    made: list[Section] = []
+    for depth in range(max((len(card.scope) for card in cards), default=0), -1, -1):
+        made = _cut(cards, depth)
+        if len(made) <= SECTIONS:
+            break
+    return made
+
+
+def _cut(cards: list[Card], depth: int) -> list[Section]:
+    made: list[Section] = []
+    start = 1
+    for scope, run in groupby(cards, key=lambda card: card.scope[:depth]):
+        inside = list(run)
+        modules = len(scope) == depth > 0
+        for piece in _pieces(inside):
+            many = f"Operations {start} to {start + len(piece) - 1}" if len(piece) > 1 else headline(piece[0])
+            if modules and len(piece) == len(inside):
+                group = piece[0].group
+                whole = group is not None and group.scope == scope
+                many = group.title if whole and group is not None else scope[-1][1]
+            elif modules and len(piece) > 1:
+                one, other = (card.group.title if card.group else headline(card) for card in (piece[0], piece[-1]))
+                many = f"{one} to {other}" if one != other else f"{one}, {start} to {start + len(piece) - 1}"
+            made.append(Section(many, scope[-1][0] if modules else "", piece))
+            start += len(piece)
+    return made
+
+
+def _pieces(cards: list[Card]) -> Iterator[list[Card]]:
+    """A long run of operations in pieces, the calls of its modules whole where they are short."""
+    if len(cards) <= SECTION:
+        yield cards
+        return
+    piece: list[Card] = []
+    for _, run in groupby(cards, key=lambda card: card.group):
+        inside = list(run)
+        for i in range(0, len(inside), PIECE):
+            part = inside[i : i + PIECE]
+            if piece and len(piece) + len(part) > PIECE:
+                yield piece
+                piece = []
+            piece += part
+    yield piece
+
+
+# ---------------------------------------------------------------- words
+
+
+def headline(card: Card, named: bool = True) -> str:
+    """What an operation is called in a sentence: its module where that is all of it, else its own name.
+
+    ``named``: with the name of what it makes.
+    """
+    node, group = card.node, card.group
+    if node is None:
+        return card.name
+    if group is not None and sum(inner.node is not None for inner in group.cards) == 1:
+        return group.title
+    said = TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
+    return f"{said} {card.name}" if named and card.role == OP else said
+
+
+def _doc(op: Any) -> str:
+    """The first sentence of an operation's description."""
+    said = " ".join((op.__doc__ or "").strip().partition("\n\n")[0].split()).replace("``", "")
+    said = said.partition(". ")[0].rstrip(".:")
+    return f"{said}." if said else f"{str(op.name).replace('_', ' ').capitalize()}."
+
+
+def _listed(names: list[str]) -> str:
+    names = names if len(names) <= 5 else [*names[:4], f"{len(names) - 4} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _times(n: int) -> str:
+    return {1: "once", 2: "twice"}.get(n, f"{n} times")
+
+
+def _ratio(part: np.ndarray, g: np.ndarray) -> str:
+    came, goes = numbers.root_mean_square(g), numbers.root_mean_square(part)
+    if not came or not np.isfinite(goes / came):
+        return ""
+    return f" What goes on is {numbers.short(goes / came)} times the size of what came in (rms)."
+
+
+def _sign(said: str) -> dict[str, Any]:
+    return {"s": said}
+
+
+def _kind(card: Card) -> str:
+    return {"param": "knob", "input": "data", "target": "data"}.get(card.role, "act")
+
+
+# ---------------------------------------------------------------- how a gradient is put together
+
+
+def _holds_g(symbol: Symbol) -> bool:
+    return symbol.text == "G" or any(_holds_g(inner) for inner in symbol.inner)
+
+
+def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
+    """Where it is G times something that G has no part in: that something, and how it is written."""
+    if symbol.text == "G":
+        return np.asarray(1.0), "1"
+    if not _holds_g(symbol):  # at the end of the graph G is 1 and is not written
+        return (np.asarray(symbol.value), symbol.text) if np.ndim(symbol.value) else None
+    if symbol.head == "negative":
+        inner = _factors(symbol.inner[0])
+        return None if inner is None else (-inner[0], _minus(inner[1]))
+    if symbol.head in ("multiply", "divide") and len(symbol.inner) == 2:
+        one, other = symbol.inner
+        if _holds_g(one) == _holds_g(other) or (symbol.head == "divide" and _holds_g(other)):
+            return None
+        inner = _factors(one if _holds_g(one) else other)
+        if inner is None:
+            return None
+        rest = other if _holds_g(one) else one
+        value, said = np.asarray(rest.value), f"({rest.text})" if rest.level < 3 and inner[1] != "1" else rest.text
+        with np.errstate(all="ignore"):
+            if symbol.head == "divide":
+                bracketed = f"({rest.text})" if rest.level < 3 else rest.text
+                return inner[0] / value, f"{inner[1]} / {bracketed}"
+            product = f"{said}·{inner[1]}" if rest.number is not None else f"{inner[1]} × {said}"
+            return inner[0] * value, said if inner[1] == "1" else product
+    return None
+
+
+def _minus(said: str) -> str:
+    return f"-{said}" if said.replace("_", "").isalnum() else f"-({said})"
+
+
+def _acts_alone(socket: Socket) -> bool:
+    return socket.slope is not None
+
+
+def _product_entry(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> str:
+    """The largest entry of a product of matrices, written out."""
+    if not out.size:
+        return ""
+    i, j = np.unravel_index(int(np.argmax(np.abs(out))), out.shape)
+    pairs = list(zip(a[i].tolist(), b[:, j].tolist(), strict=True))
+    shown = pairs if len(pairs) <= TERMS else pairs[: TERMS // 2]
+    said = " + ".join(f"{numbers.scalar(x)} × {numbers.bracketed(numbers.scalar(y))}" for x, y in shown)
+    more = f" + {numbers.count(len(pairs) - len(shown))} more" if len(shown) < len(pairs) else ""
+    return f"the largest entry, ({i}, {j}): {said}{more} = {numbers.scalar(out[i, j])}"
+
+
+def _entrywise_entry(g: np.ndarray, local: np.ndarray, out: np.ndarray) -> str:
+    """The largest entry of a product entry by entry, written out."""
+    if g.shape != out.shape or not out.size:
+        return ""
+    at = np.unravel_index(int(np.argmax(np.abs(out))), out.shape)
+    try:
+        factor = np.broadcast_to(local, out.shape)[at]
+    except ValueError:
+        return ""
+    where = ", ".join(str(int(i)) for i in at)
+    return f"the largest entry, ({where}): {numbers.product(g[at], factor, out[at])}"

@@ -1,0 +1,1 @@
+"""Networks neuron by neuron, feature spaces, curves."""

@@ -1,0 +1,815 @@
+"""One example through a network, neuron by neuron: discs are activations, lines are weights, ∂ is what came back.
+
+The network is any callable made of a chain of linear layers with elementwise activations between them: it is run once,
+and the chain is read from what was recorded. Small networks show every number; large ones a few neurons of each layer,
+the input as the picture it is, and every output with its probability. Positions are computed here, not by the engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node, place_of
+from autograd.validation import check_function, refused
+from viz.drawing import marks, numbers, style
+from viz.drawing.render import Picture, cell, row, table, text
+from viz.drawing.style import Theme
+from viz.recorded.evaluate import evaluate, host
+from viz.recorded.validation import DrawingError, class_names, numbers_of
+
+EVERY = 8  # neurons of a layer that are all drawn; of a larger one:
+FIRST, LAST = 4, 2
+EVERY_OUTPUT = 12  # the same for the output layer; of a larger one the OUTPUTS largest
+OUTPUTS = 10
+HIDDEN = 4  # hidden layers that are all drawn; of more, the first two and the last two
+BANDS = 6  # of a picture: its lines start from so many horizontal bands
+SIGNED = 0.4  # of the largest weight drawn: in a large network lines above it show their sign
+NUMBERED = 4  # neurons of a layer up to which the weights into it carry their numbers,
+NUMBERS = 12  # if they are no more than this
+BAR = 84  # points: a probability of 1
+STROKE = 0.7  # points: either line of a hollow one
+KEEPS_ORDER = ("reshape", "expand_dims", "squeeze", "flatten", "astype")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A linear layer and what follows it, for one example.
+
+    ``weight`` is (out, in); ``z``, ``a`` and the gradients at them are (out,), None where no gradient was computed.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray | None
+    z: np.ndarray
+    a: np.ndarray
+    activation: str
+    gradient: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One example through a network. ``x``: what the first layer got, flat; ``p``: the probabilities of the classes."""
+
+    x: np.ndarray
+    layers: list[Layer]
+    p: np.ndarray | None
+    target: np.ndarray | None  # one number per output
+    loss: float | None
+    loss_words: str
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many neurons each layer has, the input first."""
+        return [self.x.size, *(layer.z.size for layer in self.layers)]
+
+
+# ---------------------------------------------------------------- reading the network
+
+
+def draw_network(
+    model: Callable[[Any], ag.Tensor],
+    x: Any,
+    target: Any = None,
+    *,
+    loss: Callable[[Any, Any], ag.Tensor] | None = None,
+    classes: Sequence[str] | None = None,
+    probabilities: bool | None = None,
+    title: str | None = None,
+    theme: str | Theme = "light",
+    image: bool | tuple[int, int] | None = None,
+) -> Picture:
+    """One example through a network of linear layers, neuron by neuron, with the gradient at every drawn neuron.
+
+    ``model`` is called once with ``x``, one example: (n,), or (1, ...) as a batch of one. ``target`` is its class (an
+    integer) or one number per output; without it there is no loss and no gradient. ``loss(output, target)`` gives a
+    scalar Tensor; by default it is cross-entropy for a class and linear outputs (binary cross-entropy for a single
+    one), the log loss for a class and softmax outputs, else the sum of squared differences. ``probabilities``: outputs
+    are drawn as probabilities of classes, by default where the target is a class and the outputs are linear or
+    sigmoid, the last layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it
+    is a square of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape.
+
+    Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
+    does not fit its outputs.
+
+    >>> w = ag.Tensor([[1.0, -2.0], [-1.0, 1.0]], requires_grad=True)
+    >>> picture = draw_network(lambda x: ag.sigmoid(ag.linear(x, w, None)), [1.0, -1.0], [1.0, 0.0])
+    >>> picture.alt
+    '2-2: one example through the network. Output 0.9526, 0.1192. L = 0.01646.'
+    """
+    seen = _run(model, x, target, loss, classes, probabilities)
+    picture = None
+    given = numbers_of(x, "x")
+    if isinstance(image, tuple) and len(image) != 2:
+        raise refused(image, "image", "(height, width), True or False")
+    if image is not False:
+        one = given.reshape(1, -1) if given.ndim == 1 else given
+        picture = marks.picture_of(one, 0, image if isinstance(image, tuple) else None)
+        if picture is None and image:
+            raise DrawingError(
+                f"an input of shape {given.shape} is no picture: pass image=(height, width), or image=False"
+            )
+    return _Drawing(seen, picture, classes, style.theme_named(theme)).draw(title)
+
+
+def _run(
+    model: Callable[[Any], ag.Tensor],
+    x: Any,
+    target: Any,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    classes: Sequence[str] | None,
+    probabilities: bool | None,
+) -> Pass:
+    given = numbers_of(x, "x")
+    if given.ndim == 0 or (given.ndim > 1 and given.shape[0] != 1):
+        raise DrawingError(
+            f"a network is drawn with one example, and x has shape {given.shape}: pass one row of it, such as x[:1]"
+        )
+    output, chain = recorded(model, given.reshape(1, -1) if given.ndim == 1 else given)
+    n = output.size
+    last = chain[-1][1]
+    number = None if target is None else numbers_of(target, "target")
+    is_class = number is not None and number.dtype.kind in "iub" and number.size == 1 and (n > 1 or loss is None)
+    if probabilities is None:
+        # Sigmoid outputs that are trained towards a class are read as its probabilities too.
+        probabilities = classes is not None or "softmax" in last or (is_class and last in ("", "sigmoid"))
+    with ag.enable_grad():
+        truth, total, words = _loss(output, number, last, is_class, loss, classes)
+    seen = evaluate(output if total is None else total, gradients=total is not None)
+    layers = []
+    for node, activation, end in chain:
+        weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
+        z = seen.value(node).reshape(-1)
+        gradient = seen.gradients.get(node)
+        layers.append(
+            Layer(
+                weight=seen.value(weight),
+                bias=None if bias is None else seen.value(bias),
+                z=z,
+                a=seen.value(end).reshape(-1),
+                activation=activation,
+                gradient=None if gradient is None else gradient.reshape(-1),
+            )
+        )
+    p = None
+    if probabilities:
+        p = layers[-1].a
+        if not last:
+            with ag.no_grad():
+                p = host(ag.softmax(p, axis=-1) if n > 1 else ag.sigmoid(p))
+    return Pass(
+        x=seen.value(chain[0][0].inputs[0]).reshape(-1),
+        layers=layers,
+        p=p,
+        target=truth,
+        loss=None if total is None else float(seen.value(place_of(total)).reshape(())),
+        loss_words=words,
+    )
+
+
+def recorded(model: Callable[[Any], ag.Tensor], batch: np.ndarray) -> tuple[ag.Tensor, list[tuple[Node, str, Node]]]:
+    """The model run once on a batch, in its own dtype and on its device: the output, and its linear operations
+    from the input on, each with the name of what follows it and where that ends.
+
+    Raises `DrawingError` for what is not a chain of linear layers.
+    """
+    check_function(model, "model", "a module, or a function of a Tensor")
+    parameters = getattr(model, "parameters", None)
+    first = next(iter(parameters()), None) if callable(parameters) else None
+    if batch.dtype.kind != "f" or first is not None:
+        batch = batch.astype(str(first.dtype) if first is not None else "float64")
+    with ag.enable_grad():
+        start = ag.Tensor(batch, requires_grad=True, name="x")
+        if first is not None and first.device != start.device:
+            start = start.to(first.device).detach().requires_grad_()
+        output = model(start)
+    if getattr(output, "node", None) is None:
+        raise DrawingError("the network recorded no operation on x: there is nothing to draw, it must return a Tensor")
+    return output, _chain(output, start)
+
+
+def _chain(output: ag.Tensor, start: ag.Tensor) -> list[tuple[Node, str, Node]]:
+    """The linear operations from the input to the output, each with the name of what follows it and where that ends."""
+    chain: list[tuple[Node, str, Node]] = []
+    place: Any = output.node
+    end, after = place, list[str]()
+    while place is not start:
+        if not isinstance(place, Node):
+            raise DrawingError("the output does not depend on x by recorded operations, so no network can be drawn")
+        op = place.op
+        if op.name == "linear":
+            chain.append((place, ", ".join(reversed(after)), end))
+            end, after = place.inputs[0], []
+        elif op.name not in KEEPS_ORDER:
+            others = [p for p in place.inputs if not isinstance(p, Node) and p is not start and np.ndim(host(p)) > 0]
+            if others or sum(isinstance(p, Node) or p is start for p in place.inputs) > 1 or not _same_shape(place):
+                where = f" in {place.scope[-1][0] or place.scope[-1][1]}" if place.scope else ""
+                raise DrawingError(
+                    f"a network is drawn as a chain of linear layers with elementwise activations, and {op.name!r}"
+                    f"{where} does not fit into one (of dropout, call model.eval() first): draw_graph draws any graph"
+                )
+            after.append(str(op.name))
+        place = next((p for p in place.inputs if isinstance(p, Node) or p is start), None)
+    if not chain:
+        raise DrawingError("the network has no linear layer (operation 'linear'), so there are no neurons to draw")
+    return chain[::-1]
+
+
+def _same_shape(node: Node) -> bool:
+    return any(tuple(getattr(p, "shape", ())) == tuple(node.shape) for p in node.inputs)
+
+
+def _loss(
+    output: ag.Tensor,
+    target: np.ndarray | None,
+    last: str,
+    is_class: bool,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    classes: Sequence[str] | None,
+) -> tuple[np.ndarray | None, ag.Tensor | None, str]:
+    """The target with one number per output, the recorded loss, and how it is computed, in short."""
+    if target is None:
+        return None, None, ""
+    n = output.size
+    if is_class and n > 1:
+        label = int(target.reshape(()))
+        if not 0 <= label < n:
+            raise DrawingError(f"the target {label} is no class of a network with {n} outputs: give 0 to {n - 1}")
+        truth = np.zeros(n)
+        truth[label] = 1.0
+    elif target.size != n:
+        raise DrawingError(
+            f"a target of shape {target.shape} does not fit {n} output{'s' if n != 1 else ''}: give a class as an"
+            " integer, or one number per output"
+        )
+    else:
+        label, truth = -1, target.reshape(-1).astype(float)
+    if loss is not None:
+        check_function(loss, "loss", "a function of an output and a target")
+        given = np.array([label]) if label >= 0 else truth.reshape(output.shape)
+        total = loss(output, _beside(given, output))
+        if not isinstance(total, ag.Tensor) or total.size != 1 or total.node is None:
+            raise DrawingError("loss(output, target) must return a recorded Tensor with one element")
+        return truth, total, ""
+    if "softmax" in last and is_class:
+        return truth, -ag.log(ag.reshape(output, shape=(n,))[label]), "-ln"
+    if is_class and not last and n > 1:
+        return truth, ag.cross_entropy(ag.reshape(output, shape=(1, n)), _beside(np.array([label]), output)), "-ln"
+    goal = _beside(truth.astype(str(output.dtype)).reshape(output.shape), output)
+    if n == 1 and not last and (is_class or classes is not None):
+        return truth, ag.binary_cross_entropy_with_logits(output, goal, reduction="sum"), "-ln"
+    return truth, ag.squared_error(output, goal, reduction="sum"), ""
+
+
+def _beside(array: np.ndarray, output: ag.Tensor) -> ag.Tensor:
+    """The array on the device of the output."""
+    return ag.asarray(array, device=output.device)
+
+
+# ---------------------------------------------------------------- drawing
+
+
+@dataclass(frozen=True)
+class Column:
+    """The drawn neurons of one layer: their numbers from the top down, their places, and how many are left out."""
+
+    x: float
+    shown: list[int]
+    y: list[float]
+    radius: float
+    more: int = 0
+    gap: float = 0.0  # height of the three dots
+
+
+def sample(n: int, every: int = EVERY) -> list[int]:
+    """Which neurons of a layer of `n` are drawn.
+
+    >>> sample(8), sample(500)
+    ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 498, 499])
+    """
+    return list(range(n)) if n <= every else [*range(FIRST), *range(n - LAST, n)]
+
+
+class _Drawing:
+    """One drawing. Points, y upwards, the middle of every column at 0."""
+
+    def __init__(self, seen: Pass, picture: np.ndarray | None, classes: Sequence[str] | None, theme: Theme) -> None:
+        self.seen, self.picture, self.classes, self.theme = seen, picture, classes, theme
+        n = seen.layers[-1].z.size
+        if classes is not None:
+            class_names(classes, max(n, 2))
+        self.small = picture is None and all(size <= EVERY for size in seen.sizes)
+        layers = len(seen.layers)
+        kept = range(layers) if layers <= HIDDEN + 1 else [0, 1, *range(layers - 3, layers)]
+        self.kept = list(kept)
+        self.columns = self._columns()
+        self.top = max(y for column in self.columns for y in column.y) + (36 if self.small else 22)
+        if picture is not None:
+            self.top = max(self.top, 92.0)
+
+    def _columns(self) -> list[Column]:
+        """The input's column and one for each drawn layer."""
+        sizes = self.seen.sizes
+        columns = []
+        x = 0.0
+        for place, size in enumerate([sizes[0], *(sizes[k + 1] for k in self.kept)]):
+            if place:
+                k = self.kept[place - 1]
+                x += self._distance(sizes[k + 1]) + (40 if place == 1 and self.picture is not None else 0)
+                x += 60 if place > 1 and k - self.kept[place - 2] > 1 else 0
+            final = place == len(self.kept)
+            if self.small:
+                tallest = max(sizes)
+                pitch = 150.0 if tallest <= 2 else 122.0 if tallest <= 4 else 96.0
+                columns.append(self._spread(x, list(range(size)), pitch, 26.0))
+            elif final and size > 1:
+                columns.append(self._spread(x, self._outputs(size), 32.0, 13.7, size))
+            else:
+                columns.append(self._spread(x, sample(size), 48.0, 16.6 if place else 13.0, size))
+        return columns
+
+    def _distance(self, into: int) -> float:
+        if not self.small:
+            return 150.0 if len(self.kept) <= 3 else 120.0
+        return 230.0 if into == NUMBERED else 185.0
+
+    def _outputs(self, n: int) -> list[int]:
+        """Every output of few; of many the largest, and the target."""
+        if n <= EVERY_OUTPUT:
+            return list(range(n))
+        last = self.seen.layers[-1].a
+        wanted = {int(k) for k in np.argsort(-np.nan_to_num(last), kind="stable")[:OUTPUTS]}
+        if self.seen.target is not None:
+            wanted.add(int(np.argmax(self.seen.target)))
+        return sorted(wanted)
+
+    @staticmethod
+    def _spread(x: float, shown: list[int], pitch: float, radius: float, size: int | None = None) -> Column:
+        """Neurons below one another, with room for three dots where the count jumps from the head to the tail."""
+        more = 0 if size is None else size - len(shown)
+        dots = more > 0 and shown == sample(size or 0)
+        steps = [0.0]
+        for above, below in pairwise(shown):
+            steps.append(steps[-1] + (1.65 * pitch if dots and below - above > 1 else pitch))
+        return Column(x, shown, [steps[-1] / 2 - step for step in steps], radius, more, 1.65 * pitch if dots else 0.0)
+
+    # ------------------------------------------------------------ the whole
+
+    def draw(self, title: str | None) -> Picture:
+        seen, theme = self.seen, self.theme
+        sizes = "-".join(map(str, seen.sizes)) if len(seen.sizes) <= 8 else f"{len(seen.layers)} layers"
+        if title is None:
+            title = f"{sizes}: one example through the network"
+        picture = Picture(
+            "network",
+            title=title,
+            reading=[self._reading()],
+            theme=theme,
+            layout="neato",
+            flags=["-n2"],
+            alt=self._alt(title),
+            pad=0.2,
+            splines="line",
+            outputorder="edgesfirst",
+        )
+        self.out = picture
+        if self.picture is not None:
+            self._image()
+        else:
+            self._inputs()
+        for place in range(1, len(self.columns)):
+            self._layer(place)
+        self._headers()
+        if seen.p is not None:
+            self._probabilities()
+        elif self.small:
+            self._targets()
+        else:
+            self._results()
+        return picture
+
+    def _reading(self) -> list[str]:
+        seen, theme = self.seen, self.theme
+        lines = "line = weight (width is |w|, hollow is negative)"
+        lines += "    " if self._numbered() else "; numbers in the tooltips    "
+        if not self.small:
+            lines = "line = |weight|, of the strongest a hollow one is negative"
+            lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
+        *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
+        squashed = all(hidden) and (last or seen.p is not None)
+        discs = f"disc = activation (darker is {'nearer 1' if squashed else 'larger in size'})    "
+        parts = [text(lines, style.CAPTION, theme.knob), text(discs, style.CAPTION, theme.fwd)]
+        if seen.loss is not None:
+            words = "∂ = p - target" if self._is_difference() else "∂ = gradient of the loss at z"
+            parts.append(text(words, style.CAPTION, theme.grad, italic=True))
+        else:
+            parts.append(text("gradients: not computed, no target", style.CAPTION, theme.grad, italic=True))
+        return parts
+
+    def _numbered(self) -> bool:
+        return all(_carries_numbers(after, before) for before, after in pairwise(self.seen.sizes))
+
+    def _is_difference(self) -> bool:
+        """Whether what came back at the outputs is p - target, and nothing smaller is drawn."""
+        seen = self.seen
+        got = seen.layers[-1].gradient
+        if self.small or seen.p is None or seen.target is None or got is None:
+            return False
+        return bool(np.allclose(got, seen.p - seen.target, rtol=1e-4, atol=1e-6))
+
+    def _alt(self, title: str) -> str:
+        seen = self.seen
+        words = []
+        if seen.p is not None and seen.p.size > 1:
+            said = int(np.argmax(seen.p))
+            words.append(f"Says {self._class(said)} with {self._measure()} {_p(seen.p[said])}")
+            if seen.target is not None:
+                words[-1] += f", target {self._class(int(np.argmax(seen.target)))}"
+        else:
+            values = seen.p if seen.p is not None else seen.layers[-1].a
+            words.append(
+                ("Output " if seen.p is None else "Probability ") + ", ".join(map(numbers.scalar, values[:12]))
+            )
+        if seen.loss is not None:
+            words.append(f"L = {numbers.scalar(seen.loss)}")
+        return f"{title}. {'. '.join(words)}."
+
+    def _measure(self) -> str:
+        """What the bars show: sigmoids of their own are no distribution."""
+        return "activation" if self.seen.layers[-1].activation == "sigmoid" else "probability"
+
+    def _class(self, k: int) -> str:
+        return str(k) if self.classes is None else self.classes[k]
+
+    def _put(self, name: str, label: str, x: float, y: float, **attributes: Any) -> None:
+        self.out.node(name, label, pos=f"{x:g},{y:g}", **attributes)
+
+    def _left(self, name: str, label: str, x: float, y: float, width: float = 150) -> None:
+        """Text that starts at x."""
+        inner = row(cell(label, width=width, fixedsize=True, height=14, align="LEFT"))
+        self._put(name, table(inner), x + width / 2, y)
+
+    def _plain(self, words: str, size: int = style.CAPTION, *, bold: bool = False, colour: str | None = None) -> str:
+        return text(words, size, colour or self.theme.muted, bold=bold)
+
+    def _came_back(self, words: str, size: int = style.CAPTION, *, bold: bool = False) -> str:
+        return text(words, size, self.theme.grad, bold=bold, italic=True)
+
+    # ------------------------------------------------------------ headers
+
+    def _headers(self) -> None:
+        seen = self.seen
+        if self.picture is not None:
+            sides = " × ".join(map(str, self.picture.shape))
+            what = f"{sides} = {numbers.count(seen.x.size)}" if self.picture.size == seen.x.size else sides
+        else:
+            what = f"{numbers.count(seen.x.size)} numbers"
+        captions: list[tuple[str, str, np.ndarray | None]] = [("input", what, None)]
+        for k in self.kept:
+            layer = seen.layers[k]
+            final = k == len(seen.layers) - 1
+            kind = layer.activation or "linear"
+            if final and not layer.activation and seen.p is not None:
+                kind = "softmax" if seen.p.size > 1 else "sigmoid"
+            name = "output" if final else f"layer {k + 1}"
+            captions.append((name, f"{numbers.count(layer.z.size)} {kind}", layer.gradient))
+        for i, ((name, caption, gradient), column) in enumerate(zip(captions, self.columns, strict=True)):
+            self._put(
+                f"h{i}", self._plain(name, style.CELL, bold=True), column.x, self.top + (28 if self.small else 44)
+            )
+            if self.small:
+                continue
+            self._put(f"k{i}", self._plain(caption), column.x, self.top + 29)
+            if gradient is not None:
+                self._put(f"r{i}", self._came_back(f"rms ∂ {numbers.rms(gradient)}"), column.x, self.top + 15)
+        for i, (before, after) in enumerate(pairwise(self.kept)):
+            if after - before > 1:
+                x = (self.columns[i + 1].x + self.columns[i + 2].x) / 2
+                for k in range(3):
+                    self._dot(f"skip{k}", x - 10 + 10 * k, 0)
+                self._put("skipped", self._plain(f"{after - before - 1} layers not drawn"), x, -18)
+
+    def _dot(self, name: str, x: float, y: float) -> None:
+        muted = self.theme.muted
+        self._put(name, self._plain(" "), x, y, shape="point", width=0.05, color=muted, fillcolor=muted)
+
+    # ------------------------------------------------------------ the input
+
+    def _image(self) -> None:
+        assert self.picture is not None
+        self._put("img", marks.image(self.picture, self.theme, side=130), 0, 0)
+        drawn = marks.image_size(self.picture, 130)
+        caption = "as the network sees it"
+        if self.seen.target is not None and self.seen.p is not None and self.seen.p.size > 1:
+            caption = f"target {self._class(int(np.argmax(self.seen.target)))}, {caption}"
+        self._put("cap", self._plain(caption), 0, -drawn[1] / 2 - 16)
+
+    def _inputs(self) -> None:
+        theme, column = self.theme, self.columns[0]
+        for k, y in zip(column.shown, column.y, strict=True):
+            size = style.BADGE_SMALL if self.small else style.CAPTION
+            words = numbers.constant(self.seen.x[k]) if self.small else _brief(self.seen.x[k])
+            inner = row(cell(text(words, size, theme.ink, bold=self.small)))
+            label = table(
+                inner, border=1.2, cellpadding=9 if self.small else 4, color=theme.data, bgcolor=theme.data_bg
+            )
+            self._put(self._neuron(0, k), label, column.x, y, cls="input", tooltip=f"x[{k}] = {self.seen.x[k]}")
+        self._dots(0)
+
+    @staticmethod
+    def _neuron(place: int, k: int) -> str:
+        return f"i{place}_{k}"
+
+    def _dots(self, place: int) -> None:
+        """Three dots and how many are left out, in the gap of a column or below it."""
+        column = self.columns[place]
+        if not column.more:
+            return
+        y = column.y[-1] - 30
+        if column.gap:
+            at = next(i for i, (a, b) in enumerate(pairwise(column.shown)) if b - a > 1)
+            y = (column.y[at] + column.y[at + 1]) / 2
+            for k in range(3):
+                self._dot(f"e{place}_{k}", column.x, y - 10 + 10 * k)
+        words = self._plain(f"{numbers.count(column.more)} more")
+        patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
+        self._put(f"m{place}", patch, column.x + (36 if column.gap else 0), y)
+
+    # ------------------------------------------------------------ layers
+
+    def _layer(self, place: int) -> None:
+        k = self.kept[place - 1]
+        layer = self.seen.layers[k]
+        column = self.columns[place]
+        final = k == len(self.seen.layers) - 1
+        shade = self._shade(layer)
+        for i, y in zip(column.shown, column.y, strict=True):
+            self._disc(place, layer, i, column, y, shade[i], final)
+        self._dots(place)
+        if place > 1 and k - self.kept[place - 2] > 1:
+            return
+        if place == 1 and self.picture is not None:
+            self._bands(layer, column)
+        else:
+            self._weights(place, layer)
+
+    def _shade(self, layer: Layer) -> np.ndarray:
+        """How dark each disc is, 0 to 1; nan where the activation is not finite."""
+        p = self.seen.p if layer is self.seen.layers[-1] else None
+        values: np.ndarray = np.abs(layer.a if p is None else p)
+        largest = float(np.max(values[np.isfinite(values)], initial=0.0))
+        if p is not None or layer.activation in ("sigmoid", "tanh", "softmax") or not largest:
+            return values
+        return values / largest
+
+    def _disc(self, place: int, layer: Layer, i: int, column: Column, y: float, shade: float, final: bool) -> None:
+        theme = self.theme
+        ground = style.on_ramp(float(shade)) if math.isfinite(shade) else theme.bad_bg
+        ink = style.text_on(ground, theme) if math.isfinite(shade) else theme.bad
+        if self.small:
+            lines = [text(numbers.scalar(layer.a[i]), style.NAME, ink, bold=True)]
+            if layer.activation:
+                lines.append(text(f"z {numbers.scalar(layer.z[i])}", style.CAPTION, ink))
+            label = table(*(row(cell(line)) for line in lines))
+        elif final and layer.z.size > 1:
+            label = text(i, style.VALUE if i < 100 else style.SMALL, ink, bold=True)
+        else:
+            label = text(_brief(layer.a[i]), style.CAPTION, ink)
+        tip = f"a = {layer.a[i]}, z = {layer.z[i]}"
+        if layer.bias is not None:
+            tip += f", bias {layer.bias[i]}"
+        if layer.gradient is not None:
+            tip += f", ∂L/∂z = {layer.gradient[i]}"
+        thick = final and (self.small or bool(self.seen.p is not None and i == int(np.argmax(self.seen.p))))
+        self._put(
+            self._neuron(place, i),
+            label,
+            column.x,
+            y,
+            shape="circle",
+            fixedsize=True,
+            width=round(2 * column.radius / 72, 3),
+            style="filled",
+            fillcolor=ground,
+            color=theme.fwd,
+            penwidth=2.8 if thick else 1.3,
+            cls="neuron",
+            tooltip=tip,
+        )
+        if self.small:
+            self._beside(place, layer, i, column, y)
+
+    def _beside(self, place: int, layer: Layer, i: int, column: Column, y: float) -> None:
+        """Bias and gradient above and below a disc; of two discs the gradients are on the inside."""
+        up = 1 if len(column.shown) != 2 or i == 0 else -1
+        if layer.bias is not None:
+            words = text(f"b {numbers.scalar(layer.bias[i])}", style.CAPTION, self.theme.ink)
+            label = table(
+                row(cell(words)), border=1.6, cellpadding=3, color=self.theme.knob, bgcolor=self.theme.knob_bg
+            )
+            self._put(f"b{place}_{i}", label, column.x, y + 42 * up, cls="parameter")
+        if layer.gradient is not None:
+            words = self._came_back(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
+            patch = table(row(cell(words)), bgcolor=self.theme.paper)
+            self._put(f"g{place}_{i}", patch, column.x, y - 37 * up, cls="gradient")
+
+    def _weights(self, place: int, layer: Layer) -> None:
+        before, column = self.columns[place - 1], self.columns[place]
+        drawn = layer.weight[np.ix_(column.shown, before.shown)]
+        largest = float(np.max(np.abs(drawn[np.isfinite(drawn)]), initial=0.0)) or 1.0
+        lines = [(abs(drawn[a, b]), a, b) for a in range(drawn.shape[0]) for b in range(drawn.shape[1])]
+        for _, a, b in sorted(lines, key=lambda line: (not math.isnan(line[0]), line[0])):
+            i, j, w = column.shown[a], before.shown[b], float(drawn[a, b])
+            ends = (before.x, before.y[b], column.x, column.y[a])
+            self._line(self._neuron(place - 1, j), self._neuron(place, i), ends, w, largest, f"w[{i}, {j}] = {w!r}")
+        if not (self.small and _carries_numbers(len(column.shown), len(before.shown))):
+            return
+        # So far along a line that no two numbers share a place: n·i + j is another number for every pair.
+        t = min(1 / 3, 1 / (len(column.shown) + 1))
+        written = numbers.scalar if drawn.size <= 4 else numbers.short
+        for a, i in enumerate(column.shown):
+            for b, j in enumerate(before.shown):
+                words = text(written(drawn[a, b]), style.VALUE, self.theme.knob, bold=True)
+                patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
+                y = before.y[b] + (column.y[a] - before.y[b]) * t
+                self._put(f"w{place}_{i}_{j}", patch, before.x + (column.x - before.x) * t, y)
+
+    def _bands(self, layer: Layer, column: Column) -> None:
+        """Lines from the picture: each stands for what one horizontal band of it adds to z."""
+        assert self.picture is not None
+        width, height = marks.image_size(self.picture, 130)
+        n = min(BANDS, self.picture.shape[0])
+        products = layer.weight[column.shown] * self.seen.x
+        sums = np.stack([part.sum(axis=1) for part in np.array_split(products, n, axis=1)], axis=1)
+        heights = [height / 2 - height * (b + 0.5) / n for b in range(n)]
+        for b, y in enumerate(heights):
+            self._put(f"band{b}", self._plain(" "), width / 2, y, shape="point", width=0.01, style="invis")
+        largest = float(np.max(np.abs(sums[np.isfinite(sums)]), initial=0.0)) or 1.0
+        order = np.argsort(np.abs(sums), axis=None, kind="stable")
+        for a, b in zip(*np.unravel_index(order, sums.shape), strict=True):
+            value = float(sums[a, b])
+            tip = f"w·x of band {b + 1} of {n} into neuron {column.shown[a]}: {value!r}"
+            ends = (width / 2, heights[b], column.x, column.y[a])
+            self._line(f"band{b}", self._neuron(1, column.shown[a]), ends, value, largest, tip)
+
+    def _line(
+        self, tail: str, head: str, ends: tuple[float, float, float, float], value: float, largest: float, tip: str
+    ) -> None:
+        """A weight, from middle to middle: the discs cover its ends.
+
+        Negative is hollow, a line of the paper's colour on a wider one, so that both widths say |w|. The engine would
+        bend the two apart, therefore their course is given.
+        """
+        theme = self.theme
+        share = abs(value) / largest if math.isfinite(value) else 1.0
+        if self.small:
+            width, colour, signed = style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * share, theme.knob, True
+        else:
+            signed = share >= SIGNED
+            width, colour = 0.4 + 2.0 * share, style.mix(theme.paper, theme.knob, 0.12 + 0.88 * share)
+        if not math.isfinite(value):
+            colour = theme.bad
+        x0, y0, x1, y1 = ends
+        thirds = ((x0 + (x1 - x0) * t / 3, y0 + (y1 - y0) * t / 3) for t in range(4))
+        course = " ".join(f"{x:.2f},{y:.2f}" for x, y in thirds)
+        common: dict[str, Any] = {"arrowhead": "none", "edgetooltip": tip, "pos": course}
+        hollow = signed and value < 0
+        width += 2 * STROKE if hollow else 0
+        name = f"w_{tail}_{head}"
+        sign = "negative" if value < 0 else "positive"
+        self.out.edge(tail, head, id=name, color=colour, penwidth=round(width, 2), cls=f"w {sign}", **common)
+        if hollow:
+            inside = round(width - 2 * STROKE, 2)
+            self.out.edge(tail, head, id=f"{name}_in", color=theme.paper, penwidth=inside, cls="w hollow", **common)
+
+    # ------------------------------------------------------------ the outputs
+
+    def _probabilities(self) -> None:
+        """A bar for each class, its probability, what came back, and which one was wanted."""
+        seen, theme, column = self.seen, self.theme, self.columns[-1]
+        assert seen.p is not None
+        x = column.x + column.radius + 10
+        back = x + BAR + 86 + self._name_width()
+        said = int(np.argmax(seen.p))
+        wanted = None if seen.target is None else int(np.argmax(seen.target))
+        one = seen.p.size == 1
+        gradient = seen.layers[-1].gradient
+        for i, y in zip(column.shown, column.y, strict=True):
+            p = float(seen.p[i])
+            width = max(1, round(BAR * p)) if math.isfinite(p) else 3
+            first = i == said and not one
+            bar = row(cell("", width=width, height=13, fixedsize=True))
+            colour = theme.fwd if first or one else style.mix(theme.paper, theme.fwd, 0.35)
+            label = table(bar, border=1, color=theme.fwd, bgcolor=colour)
+            self._put(f"bar{i}", label, x + width / 2, y, cls="probability", tooltip=f"p = {p!r}")
+            words = f"{'p ' if one else ''}{_p(p)}" + (f"  {self.classes[i]}" if self.classes and not one else "")
+            said_so = text(words, style.CELL, theme.ink if math.isfinite(p) else theme.bad, bold=first)
+            if i == wanted and not one:
+                said_so += self._plain("   TARGET", style.TAG)
+            elif seen.target is not None and one:
+                said_so += self._plain(f"   TARGET {numbers.scalar(seen.target[0])}", style.TAG)
+            self._left(f"p{i}", said_so, x + width + 6, y, 100 + self._name_width())
+            if gradient is not None and not self.small:
+                self._left(f"g{i}", self._came_back(f"∂ {_p(float(gradient[i]))}"), back, y, 60)
+        if self.small:
+            self._left("hp", self._plain(self._measure()), x, self.top + 28, 90)
+            if seen.loss is not None:
+                self._loss_card(x + 60, min(column.y) - 52)
+            return
+        self._left(
+            "hp",
+            self._plain("class probability" if self._measure() == "probability" and not one else self._measure()),
+            x + 18,
+            self.top + 29,
+            110,
+        )
+        if gradient is not None:
+            self._left("hg", self._plain("gradient at z"), back, self.top + 29, 110)
+        if seen.loss is not None:
+            value = numbers.scalar(seen.loss)
+            if seen.loss_words == "-ln" and wanted is not None and not one:
+                value = f"-ln {_p(seen.p[wanted])} = {value}"
+            words = self._plain(f"L = {value}", style.CELL, bold=True, colour=theme.ink)
+            self._left("los", words, back, self.top + 44, 150)
+
+    def _name_width(self) -> float:
+        return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
+
+    def _targets(self) -> None:
+        """Beside each output of a small network what it should be, tied to the loss."""
+        seen, theme, column = self.seen, self.theme, self.columns[-1]
+        if seen.target is None or seen.loss is None:
+            return
+        x = column.x + 95
+        dotted: dict[str, Any] = {"style": "dotted", "color": theme.muted, "penwidth": 1.4, "arrowhead": "none"}
+        one = len(column.y) == 1
+        self._loss_card(x + (95 if one else 0), 0 if len(column.y) % 2 == 0 or one else column.y[0] + 48)
+        for i, y in zip(column.shown, column.y, strict=True):
+            words = self._plain("TARGET ", style.TAG) + text(
+                numbers.scalar(seen.target[i]), style.VALUE, theme.ink, bold=True
+            )
+            label = table(row(cell(words)), border=1, cellpadding=4, color=theme.data, bgcolor=theme.data_bg)
+            self._put(f"t{i}", label, x, y, cls="target")
+            self.out.edge(self._neuron(len(self.columns) - 1, i), f"t{i}", **dotted)
+            self.out.edge(f"t{i}", "L", **dotted)
+
+    def _loss_card(self, x: float, y: float) -> None:
+        theme = self.theme
+        assert self.seen.loss is not None
+        words = text("L ", style.NAME, theme.loss_ink, bold=True)
+        words += text(f"= {numbers.scalar(self.seen.loss)}", style.VALUE, theme.loss_ink)
+        frame = {"border": 1, "style": "ROUNDED", "color": theme.loss_bg, "bgcolor": theme.loss_bg}
+        self._put(
+            "L", table(row(cell(words)), cellpadding=6, **frame), x, y, cls="loss", tooltip=f"L = {self.seen.loss!r}"
+        )
+
+    def _results(self) -> None:
+        """Outputs of a large network that are no probabilities: value, target and what came back."""
+        seen, theme, column = self.seen, self.theme, self.columns[-1]
+        x = column.x + column.radius + 10
+        last = seen.layers[-1]
+        for i, y in zip(column.shown, column.y, strict=True):
+            self._left(f"v{i}", text(numbers.scalar(last.a[i]), style.CELL, theme.ink), x, y, 60)
+            if seen.target is not None:
+                words = self._plain("TARGET ", style.TAG) + text(numbers.scalar(seen.target[i]), style.CELL, theme.ink)
+                self._left(f"t{i}", words, x + 70, y, 90)
+            if last.gradient is not None:
+                self._left(f"g{i}", self._came_back(f"∂ {numbers.scalar(last.gradient[i])}"), x + 165, y, 80)
+        if seen.loss is not None:
+            words = self._plain(f"L = {numbers.scalar(seen.loss)}", style.CELL, bold=True, colour=theme.ink)
+            self._left("los", words, x + 165, self.top + 44)
+            self._left("hg", self._plain("gradient at z"), x + 165, self.top + 29, 110)
+
+
+def _carries_numbers(into: int, out_of: int) -> bool:
+    return into <= NUMBERED and into * out_of <= NUMBERS
+
+
+def _brief(x: float) -> str:
+    """An activation inside a small disc."""
+    value = float(x)
+    if not math.isfinite(value):
+        return str(value)
+    return (
+        f"{value:.2f}" if abs(value) < 9.95 else f"{value:.0f}" if abs(value) < 1e3 else numbers.exponential(value, 0)
+    )
+
+
+def _p(x: float) -> str:
+    """A probability, or what comes back at it: 3 significant digits, 2 below 1e-3.
+
+    >>> _p(0.19), _p(0.0000112), _p(0.0), _p(1.0)
+    ('0.190', '1.1e-5', '0', '1.000')
+    """
+    value = float(x)
+    if value == 0 or not math.isfinite(value):
+        return numbers.scalar(value)
+    if abs(value) < 1e-3:
+        return numbers.exponential(value, 1)
+    return f"{value:.3f}" if abs(value) > 0.9995 else f"{value:#.3g}"

@@ -1,0 +1,1 @@
+"""The compiled program as a picture."""

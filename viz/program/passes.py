@@ -1,0 +1,191 @@
+"""What passes did to a `Program`: its lines before and after, side by side, and between them which pass did it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.passes.optimize import steps
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, row, table, text
+from viz.drawing.style import Theme
+from viz.program.picture import BACKWARD, UPDATE, Reading, wrapped
+
+WIDTH = 290  # points of a line
+ROWS, ENDS = 120, 50  # lines of a picture; of more, the first and the last are drawn
+SAME = 3  # lines in a row that are the same are drawn at most, of more one at either end
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a program: what it says, what it makes, and the part it belongs to."""
+
+    key: object  # what tells it from others in both programs
+    name: str
+    rest: str
+    part: str
+
+    @property
+    def whole(self) -> str:
+        """As it prints."""
+        return f"{self.name}{self.rest}"
+
+
+Pair = tuple[Line | None, Line | None]
+
+
+def draw_passes(
+    before: Program, after: Program, theme: Theme, labels: Sequence[str] = ("before", "after"), title: str | None = None
+) -> Picture:
+    """The picture of two programs beside each other."""
+    return _Drawing(before, after, theme, labels).draw(title)
+
+
+def lines_of(program: Program, shared: set[Value]) -> list[Line]:
+    """The lines of a program; a value that stands in both is the same one, any other goes by its name and shape."""
+    reading = Reading(program)
+
+    def key(value: Value) -> object:
+        return value if value in shared else (value.name, value.shape)
+
+    found = [
+        Line(key(value), value.name, f" {value.shape} = {formula}", reading.part[value])
+        for value, formula in reading.written.items()
+    ]
+    found += [
+        Line((key(state), "update"), state.name, f" {state.shape} <- {value.name}", UPDATE)
+        for state, value in program.updates.items()
+    ]
+    return [*found, Line("return", "return", f" {', '.join(v.name for v in program.outputs)}", "")]
+
+
+def matched(before: Sequence[Line], after: Sequence[Line]) -> list[Pair]:
+    """The lines of both in one order, those of the same value together."""
+    keys = [[line.key for line in lines] for lines in (before, after)]
+    found: list[Pair] = []
+    for tag, i, j, k, m in SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_opcodes():
+        if tag == "equal":
+            found += zip(before[i:j], after[k:m], strict=True)
+        else:
+            found += [(line, None) for line in before[i:j]]
+            found += [(None, line) for line in after[k:m]]
+    return found
+
+
+class _Drawing:
+    """One drawing."""
+
+    def __init__(self, before: Program, after: Program, theme: Theme, labels: Sequence[str]) -> None:
+        self.programs, self.theme, self.labels = (before, after), theme, labels
+        shared = {*before.values()} & {*after.values()}
+        lines = lines_of(before, shared), lines_of(after, shared)
+        self.both = {line.key for line in lines[0]} & {line.key for line in lines[1]}
+        self.pairs = matched(*lines)
+        self.passes = self._passes(shared)
+
+    def _passes(self, shared: set[Value]) -> dict[tuple[str, object], str]:
+        """Which pass took a line out, wrote it or changed it, where ``after`` is what the passes make of ``before``."""
+        before, after = self.programs
+        told: dict[tuple[str, object], str] = {}
+        old = {line.key: line.whole for line in lines_of(before, shared)}
+        for name, program in steps(before):
+            new = {line.key: line.whole for line in lines_of(program, shared)}
+            for key in old.keys() | new.keys():
+                if old.get(key) != new.get(key):
+                    word = "gone" if key not in new else "new" if key not in old else "changed"
+                    told[word, key] = name
+            old = new
+        return told if list(old.values()) == [line.whole for line in lines_of(after, shared)] else {}
+
+    # ------------------------------------------------------------ words
+
+    def draw(self, title: str | None) -> Picture:
+        theme = self.theme
+        counts = [numbers.count(len(program.instructions)) for program in self.programs]
+        if title is None:
+            title = f"{self.programs[1].name}: {counts[0]} instructions → {counts[1]}"
+        reading = [
+            [
+                self._caption("- struck through = gone    "),
+                text("+ bold = new    ", style.CAPTION, theme.ink, bold=True),
+                self._caption("~ = reads something else    "),
+                text("italic = gradient", style.CAPTION, theme.grad, italic=True),
+            ],
+            [self._caption(self._summary())],
+        ]
+        alt = f"{title}. {self._summary()}."
+        picture = Picture("passes", title=title, reading=reading, theme=theme, alt=alt)
+        rows = [row(*(self._head(label) for label in (self.labels[0], " ", self.labels[1]))), "<HR/>"]
+        rows += [self._gap(part) if isinstance(part, str) else self._row(part) for part in self._folded()]
+        frame = {"border": 1, "color": theme.hair, "bgcolor": theme.paper, "style": "ROUNDED"}
+        picture.node("lines", table(row(cell(table(*rows, color=theme.hair), cellpadding=5)), **frame), cls="module")
+        return picture
+
+    def _word(self, pair: Pair) -> str:
+        before, after = pair
+        if before is None or after is None:
+            return "new" if before is None else "gone"
+        return "" if before.whole == after.whole else "changed"
+
+    def _pass(self, pair: Pair) -> str:
+        line = pair[1] or pair[0]
+        assert line is not None
+        if None in pair and line.key in self.both:
+            return "moved"
+        return self.passes.get((self._word(pair), line.key), "")
+
+    def _summary(self) -> str:
+        counts = Counter(map(self._word, self.pairs))
+        words = ("gone", "new", "changed", "")
+        said = ", ".join(f"{numbers.count(counts[word])} {word or 'the same'}" for word in words if counts[word])
+        return f"lines: {said}"
+
+    def _folded(self) -> Iterator[Pair | str]:
+        """The rows that are drawn, and words for those that are not."""
+        rows: list[Pair | str] = []
+        run: list[Pair] = []
+        for pair in [*self.pairs, None]:
+            if pair is not None and not self._word(pair):
+                run.append(pair)
+                continue
+            more = len(run) - 2 * SAME
+            rows += [*run[:SAME], f"{numbers.count(more)} lines the same", *run[-SAME:]] if more > 1 else run
+            run = []
+            rows += [] if pair is None else [pair]
+        if len(rows) > ROWS:
+            hidden = [entry for entry in rows[ENDS:-ENDS] if not isinstance(entry, str)]
+            rows[ENDS:-ENDS] = [f"{numbers.count(len(hidden))} lines not drawn"]
+        yield from rows
+
+    # ------------------------------------------------------------ cells
+
+    def _caption(self, words: object) -> str:
+        return text(words, style.CAPTION, self.theme.muted)
+
+    def _head(self, words: str) -> str:
+        return cell(text(words, style.NAME, self.theme.ink, bold=True), align="LEFT", cellpadding=3)
+
+    def _gap(self, words: str) -> str:
+        return row(cell(self._caption(f"... {words}"), colspan=3, align="LEFT", cellpadding=4))
+
+    def _row(self, pair: Pair) -> str:
+        word = self._word(pair)
+        mark = {"gone": "-", "new": "+", "changed": "~", "": " "}[word]
+        told = self._pass(pair)
+        middle = cell(self._caption(f"{mark} {told}    " if told else mark), align="LEFT", cellpadding=2, width=125)
+        return row(self._line(pair[0], word), middle, self._line(pair[1], word))
+
+    def _line(self, line: Line | None, word: str) -> str:
+        if line is None:
+            return cell(" ")
+        theme = self.theme
+        ink = theme.muted if word == "gone" else theme.grad if line.part == BACKWARD else theme.ink
+        italic = line.part == BACKWARD
+        lines = wrapped(line.whole, style.CAPTION, WIDTH, WIDTH)
+        parts = [text(part, style.CAPTION, ink, bold=word == "new", italic=italic) for part in lines]
+        if word == "gone":
+            parts = [part.replace(">", "><S>", 1).removesuffix("</FONT>") + "</S></FONT>" for part in parts]
+        return cell('<BR ALIGN="LEFT"/>'.join(parts), align="LEFT", balign="LEFT" if parts[1:] else None, cellpadding=2)

@@ -1,0 +1,596 @@
+"""The picture of a `Program`: what it computes falls down the left, its gradients climb back up the right, and between
+the two stand its states, beside each the lines whose result comes back to it.
+
+A card holds lines as ``print(program)`` writes them. A program is drawn without being run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autograd import shapes
+from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
+from autograd.compiler.ir.program import Instruction, Program, Value
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
+from viz.drawing.style import Theme
+from viz.recorded.validation import DrawingError
+
+FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
+WIDTH, ROWS = 200, 3  # points of a line on a card, and the rows that it may take; the whole of it is in the tooltip
+SLACK = 30  # points that a formula may be wider before it is broken
+BOLD = 1.08  # of the width of plain text
+LINES = 8  # of an operation's card
+ALIKE = 4  # lines of an update; where a longer one is that of another state too, it is written once
+ENDS = 15  # cards drawn at either end of a part too long to be drawn
+_GRADIENT = re.compile(r"(packed_)*d_.")
+_ANONYMOUS = re.compile(r"(packed_)*t(_?\d+)*")
+
+
+# ---------------------------------------------------------------- what belongs together
+
+
+@dataclass(eq=False)
+class Block:
+    """Lines that stand on one card."""
+
+    part: str
+    lines: list[Value]
+    key: str = ""
+
+
+@dataclass(eq=False)
+class Home:
+    """States that are updated together, what is seen of them otherwise, and the lines of their update."""
+
+    states: list[Value] = field(default_factory=list)
+    views: list[Value] = field(default_factory=list)
+    lines: list[Value] = field(default_factory=list)
+
+
+class Reading:
+    """A program as its reader sees it: lines, the part that each belongs to, and what stands on a card with it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.producers = program.producers()
+        self.written = dict(program.lines())
+        self.reads = {value: self._read(self.producers[value]) for value in self.written}
+        self.readers: dict[Value, list[Value]] = {}
+        for value, read in self.reads.items():
+            for arg in read:
+                self.readers.setdefault(arg, []).append(value)
+        self.part = self._parts()
+        self.knobs = self._knobs()
+        self.homes = self._homes()
+        self.part |= dict.fromkeys((v for home in self.homes for v in home.views), FORWARD)
+        self.part |= dict.fromkeys((v for v in self.knobs if v in self.part), UPDATE)
+        self.home_of = {v: home for home in self.homes for v in (*home.states, *home.views, *home.lines)}
+        self.blocks = self._blocks()
+        self.block_of = {v: block for block in self.blocks for v in block.lines}
+
+    def _read(self, instruction: Instruction) -> list[Value]:
+        """What a line reads: its arguments, and in the place of what is written within it, what that reads."""
+        found: dict[Value, None] = {}
+        for arg in instruction.args:
+            inner = self.producers.get(arg)
+            found.update(dict.fromkeys([arg] if inner is None or arg in self.written else self._read(inner)))
+        return list(found)
+
+    def _before(self, values: Iterable[Value]) -> set[Value]:
+        """Everything that these come from, themselves included."""
+        found: set[Value] = set()
+        pending = list(values)
+        while pending:
+            value = pending.pop()
+            if value not in found:
+                found.add(value)
+                pending += self.producers[value].args if value in self.producers else ()
+        return found
+
+    def _parts(self) -> dict[Value, str]:
+        """The part of each instruction's value, by what comes of it.
+
+        What a gradient alone needs is backward. An update is what of it is computed entry by entry in the state's own
+        shape: the gradient itself comes of a product or a sum, or has its name.
+        """
+        program = self.program
+        gradients = {v for v in self.producers if _GRADIENT.match(v.name)}
+        gradients |= {v for v in program.outputs if self._before([v]) & self._seeds()}
+        results = [v for v in program.outputs if v not in gradients]
+        unread = [v for v in self.written if v not in self.readers and v not in program.updates.values()]
+        ends = [v for v in (*results, *unread) if not v.shape and v not in gradients]
+        forward = self._before(ends or results)
+        updates: set[Value] = set()
+        for state, value in program.updates.items():
+            pending = [value]
+            while pending:
+                v = pending.pop()
+                made = self.producers.get(v)
+                if made is None or v in gradients | forward | updates or v.shape not in (state.shape, ()):
+                    continue
+                if made.op in ELEMENTWISE or made.op == "astype":
+                    updates.add(v)
+                    pending += made.args
+        backward = self._before(gradients) - forward - updates
+        return {v: UPDATE if v in updates else BACKWARD if v in backward else FORWARD for v in self.producers}
+
+    def _seeds(self) -> set[Value]:
+        """The ones that gradients begin with, as long as no pass has taken them out."""
+        return {
+            i.out
+            for i in self.program.instructions
+            if i.op == "broadcast_to" and i.args[0].kind == "constant" and not i.out.shape and i.args[0].data == 1
+        }
+
+    def _knobs(self) -> list[Value]:
+        """Knobs, and the lines that come of nothing else and that several others read."""
+        knobs = [value for value in self.program.values() if value.kind == "knob"]
+        for value in self.written:
+            kinds = {v.kind for v in self._before([value])}
+            if "knob" in kinds and kinds <= {"knob", "constant", "temporary"} and self._is_shared(value):
+                knobs.append(value)
+        return knobs
+
+    def _is_shared(self, value: Value) -> bool:
+        readers = self.readers.get(value, [])
+        return len(readers) > 1 or any(self.part[reader] != UPDATE for reader in readers)
+
+    def _homes(self) -> list[Home]:
+        """Views of states with them, updates beside them, and with an update the gradient that it alone reads."""
+        program = self.program
+        found = {state: Home([state]) for state in program.states}
+
+        def join(one: Home, other: Home) -> None:
+            if one is other:
+                return
+            for mine, theirs in ((one.states, other.states), (one.views, other.views), (one.lines, other.lines)):
+                mine += theirs
+            found.update(dict.fromkeys((*other.states, *other.views, *other.lines), one))
+
+        for value in self.written:
+            arg, *more = self.reads[value] or [value]
+            if arg in found and not more and self.producers[value].op in VIEWS:
+                join(found[arg], Home(views=[value]))
+            elif self.part[value] == UPDATE and value not in self.knobs:
+                found[value] = Home(lines=[value])
+        for value in list(found):
+            if self.part.get(value) == UPDATE:
+                for arg in self.reads[value]:
+                    if arg in found and (self.part.get(arg) == UPDATE or arg in program.updates):
+                        join(found[arg], found[value])
+        for state, value in program.updates.items():
+            if value in found:
+                join(found[state], found[value])
+        for value in reversed(self.written):
+            if self.part[value] == BACKWARD and _GRADIENT.match(value.name) and value not in program.outputs:
+                alone = {found.get(reader) for reader in self.readers.get(value, [])}
+                if len(alone) == 1 and (only := alone.pop()) is not None:
+                    join(only, Home(lines=[value]))
+        order = {value: i for i, value in enumerate((*program.states, *self.written))}
+        homes = list(dict.fromkeys(found.values()))
+        for home in homes:
+            for values in (home.states, home.views, home.lines):
+                values.sort(key=order.__getitem__)
+        return homes
+
+    def _blocks(self) -> list[Block]:
+        """What is read by one line alone and has no name of its own stands with it; a product begins a card."""
+        found: dict[Value, Block] = {}
+        kept = {*self.program.outputs, *self.program.updates.values()}
+        for value in self.written:
+            if value in self.home_of or value in self.knobs:
+                continue
+            block = Block(self.part[value], [])
+            starts = self._is_product(value)
+            view = self.producers[value].op in VIEWS
+            for arg in self.reads[value]:
+                other = found.get(arg)
+                if starts or other is None or other.part != block.part or other.lines[-1] is not arg:
+                    continue
+                # What others read too ends a card, so that no two cards wait for each other.
+                inner = other.lines if _ANONYMOUS.fullmatch(arg.name) and not view else other.lines[:-1]
+                closed = any(v in kept or not {*self.readers[v]} <= {*other.lines, value} for v in inner)
+                named = not view and not _ANONYMOUS.fullmatch(arg.name)
+                if not closed and not named and len(block.lines) + len(other.lines) < LINES:
+                    block.lines += other.lines
+            block.lines.append(value)
+            found.update(dict.fromkeys(block.lines, block))
+        order = {value: i for i, value in enumerate(self.written)}
+        blocks = list(dict.fromkeys(found[value] for value in self.written if value in found))
+        for block in blocks:
+            block.lines.sort(key=order.__getitem__)
+        return sorted(blocks, key=lambda block: order[block.lines[-1]])
+
+    def form(self, home: Home) -> tuple[Any, ...]:
+        """What an update does, whatever the names and the shape."""
+        lines = [value for value in home.lines if self.part[value] == UPDATE]
+        own = {value: i for i, value in enumerate((*lines, *home.states))}
+
+        def said(arg: Value) -> Any:
+            if arg in own or arg.kind not in ("constant", "knob"):
+                return own.get(arg, arg.kind)
+            return str(arg.data) if arg.kind == "constant" else arg.name
+
+        made = [self.producers[value] for value in lines]
+        return tuple((i.op, str(i.params), *map(said, i.args)) for i in made)
+
+    def first(self, values: Iterable[Value]) -> Block | None:
+        """The first card of operations that reads one of these."""
+        found = {self.block_of.get(reader) for value in values for reader in self.readers.get(value, [])}
+        return next((block for block in self.blocks if block in found), None)
+
+    def _is_product(self, value: Value) -> bool:
+        made = self.producers[value]
+        inner = [self.producers[arg].op for arg in made.args if arg in self.producers and arg not in self.written]
+        return bool(value.shape) and "matmul" in (made.op, *inner)
+
+
+# ---------------------------------------------------------------- the picture
+
+
+def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -> list[Program]:
+    """The programs among what a drawing function was given, none where all of it is something else.
+
+    Raises `DrawingError` for other things beside a program, for more or fewer of them than ``count``, and for options
+    that ask for what a program has not.
+    """
+    found = [x for x in given if isinstance(x, Program)]
+    if not found:
+        return []
+    if len(found) != len(given) or len(found) != count:
+        what = ", ".join("a Program" if isinstance(x, Program) else f"a {type(x).__name__}" for x in given)
+        ask = "it alone: programs are drawn one by one" if count == 1 else "two of them, before and after"
+        raise DrawingError(f"of programs give {ask}; this was given {what}")
+    if asked := [name for name, value in options.items() if value is not None and value is not False and value != ()]:
+        raise DrawingError(
+            f"a Program has no values yet and is drawn as it prints, which goes not with {asked[0]}=: draw what a call "
+            "of the function itself records"
+        )
+    return found
+
+
+def draw_program(program: Program, theme: Theme, title: str | None = None) -> Picture:
+    """The picture of a program."""
+    return _Drawing(Reading(program), theme, title).picture
+
+
+@dataclass(eq=False)
+class _Shelf:
+    """Homes whose states are read first at one place: their card, and that of their updates."""
+
+    homes: list[Home]
+    beside: Block | None
+    key: str = ""
+    updates: str = ""
+
+    @property
+    def states(self) -> list[Value]:
+        return [state for home in self.homes for state in home.states]
+
+
+class _Drawing:
+    """One drawing."""
+
+    def __init__(self, reading: Reading, theme: Theme, title: str | None) -> None:
+        self.reading, self.program, self.theme = reading, reading.program, theme
+        self.taken: set[str] = set()
+        self.card: dict[Value, str] = {}  # the node that a value stands on
+        self.first: dict[Any, Home] = {}  # of the updates of one form
+        self.beside: dict[Block, list[str]] = {}  # the inputs that stand on the left of a card
+        title = title if title is not None else f"{self.program.name}: {self._count()}"
+        self.picture = Picture(
+            "program", title=title, reading=[self._marks()], theme=theme, alt=self._alt(title), nodesep=0.3, ranksep=0.3
+        )
+        for value in self.program.inputs:
+            self._leaf(value, "INPUT")
+        self.knobs = set(reading.knobs)
+        if self.knobs:
+            self._knobs()
+        self.shelves = self._shelves()
+        hidden = self._hidden()
+        for block in reading.blocks:
+            block.key = hidden[block] if block in hidden else self._fresh(block.lines[-1].name)
+            self.card.update(dict.fromkeys(block.lines, block.key))
+        self.shelves = [shelf for shelf in self.shelves if shelf.beside not in hidden]
+        for block in reading.blocks:
+            if block not in hidden:
+                self._block(block)
+        for shelf in self.shelves:
+            self._shelf(shelf)
+        for block, keys in self.beside.items():
+            self.picture.same_rank([*keys, block.key])
+        self._edges()
+
+    def _fresh(self, name: str) -> str:
+        key = identifier(name)
+        while key in self.taken:
+            key += "_"
+        self.taken.add(key)
+        return key
+
+    # ------------------------------------------------------------ words
+
+    def _count(self) -> str:
+        return f"{numbers.count(len(self.program.instructions))} instructions"
+
+    def _marks(self) -> list[str]:
+        theme, caption = self.theme, style.CAPTION
+        parts = set(self.reading.part.values())
+        marks = [text("solid = value going forward", caption, theme.fwd)]
+        if BACKWARD in parts:
+            marks.append(text("    dashed = gradient coming back", caption, theme.grad, italic=True))
+            marks.append(text("    dotted = kept for it", caption, theme.muted))
+        if self.program.updates:
+            marks.append(text("    thick = new value of a state", caption, theme.knob))
+        return marks
+
+    def _alt(self, title: str) -> str:
+        program = self.program
+        said = [f"{title}."]
+        for word, values in (("Inputs", program.inputs), ("States", program.states), ("Returns", program.outputs)):
+            names = [f"{v.name} {numbers.shape(v.shape)}" for v in values[:8]]
+            more = f" and {len(values) - 8} more" if len(values) > 8 else ""
+            if names:
+                said.append(f"{word}: {', '.join(names)}{more}.")
+        return " ".join(said)
+
+    # ------------------------------------------------------------ cards
+
+    def _frame(self, colour: str, ground: str, border: float = style.BORDER, **more: Any) -> dict[str, Any]:
+        return {"border": border, "color": colour, "bgcolor": ground, "cellpadding": 2, **more}
+
+    def _line(self, value: Value, ink: str, mut: str, *, main: bool, italic: bool = False, new: str = "") -> str:
+        """``name shape = formula``, or ``new <- formula`` for the new value of a state."""
+        formula, size = self.reading.written[value], style.CELL if main else style.CAPTION
+        whole = f"{value.name} {numbers.shape(value.shape)} = {formula}" + (f", which becomes {new}" if new else "")
+        name, shape = clipped(new or value.name), "" if new else f" {numbers.shape(value.shape)}"
+        taken = text_width(name, size + main) * (BOLD if main else 1) + text_width(shape, style.CAPTION)
+        parts = [text(name, size + main, ink, bold=main, italic=italic)]
+        parts += [text(shape, style.CAPTION, mut)] if shape else []
+        lines = wrapped(f" {'<-' if new else '='} {formula}", size, WIDTH - taken)
+        parts.append('<BR ALIGN="LEFT"/>'.join(text(line, size, ink, italic=italic) for line in lines))
+        key = self._fresh(f"{value.name}_line")
+        return cell(*parts, align="LEFT", balign="LEFT" if lines[1:] else None, id=key, title=whole, cellpadding=1)
+
+    def _hidden(self) -> dict[Block, str]:
+        """Of a program too large to be drawn, what stands in the middle of each part: a card says how much it is."""
+        found: dict[Block, str] = {}
+        if len(self.reading.blocks) <= style.CARDS:
+            return found
+        for part in (FORWARD, BACKWARD):
+            middle = [block for block in self.reading.blocks if block.part == part][ENDS:-ENDS]
+            if not middle:
+                continue
+            key = self._fresh(f"not_drawn_{part}")
+            found.update(dict.fromkeys(middle, key))
+            states = sum(len(shelf.states) for shelf in self.shelves if shelf.beside in found) * (part == FORWARD)
+            lines = numbers.count(sum(len(block.lines) for block in middle))
+            words = f"... {lines} lines{f' and {numbers.count(states)} states' if states else ''} not drawn"
+            inside = row(cell(text(words, style.CAPTION, self.theme.muted), cellpadding=6))
+            self.picture.node(key, table(inside), cls="gap", group=part)
+        return found
+
+    def _leaf(self, value: Value, tag: str) -> None:
+        key = self.card[value] = self._fresh(value.name)
+        theme = self.theme
+        inside = row(self._tag(tag), self._named(value))
+        self.picture.node(key, table(inside, **self._frame(theme.data, theme.data_bg)), cls="card input")
+        first = self.reading.first([value])
+        if first is not None and first is not self.reading.blocks[0] and first.part == FORWARD:
+            self.beside.setdefault(first, []).append(key)
+
+    def _tag(self, word: str) -> str:
+        return cell(text(word, style.TAG, self.theme.muted), cellpadding=3)
+
+    def _named(self, value: Value, **attributes: Any) -> str:
+        return cell(
+            text(clipped(value.name), style.NAME, self.theme.ink, bold=True),
+            text(f" {numbers.shape(value.shape)}", style.CAPTION, self.theme.muted),
+            align="LEFT",
+            cellpadding=3,
+            **attributes,
+        )
+
+    def _knobs(self) -> None:
+        theme, key = self.theme, self._fresh("knobs")
+        rows = []
+        for value in self.reading.knobs:
+            self.card[value] = key
+            if value.kind == "knob":
+                named = text(clipped(value.name), style.NAME, theme.ink, bold=True)
+                tags = text("KNOB  ", style.TAG, theme.muted), text("  read at each call", style.CAPTION, theme.muted)
+                rows.append(row(cell(tags[0], named, tags[1], align="LEFT")))
+            else:
+                rows.append(row(self._line(value, theme.ink, theme.muted, main=False)))
+        self.picture.node(key, table(*rows, **self._frame(theme.data, theme.data_bg)), cls="card knob")
+
+    def _block(self, block: Block) -> None:
+        theme = self.theme
+        returned = [v for v in block.lines if v in self.program.outputs]
+        loss = block.part == FORWARD and any(not v.shape for v in returned)
+        back = block.part == BACKWARD
+        ink, mut = (theme.loss_ink, theme.loss_mut) if loss else (theme.ink, theme.muted)
+        rows = [
+            row(self._line(v, ink, mut, main=v is block.lines[-1] or v in returned, italic=back)) for v in block.lines
+        ]
+        rows += [row(cell(text("RETURNED", style.TAG, mut), align="LEFT"))] if returned else []
+        rows += self._constants(block.lines, mut)
+        frame = (
+            self._frame(theme.loss_bg, theme.loss_bg, style="ROUNDED")
+            if loss
+            else self._frame(theme.grad, theme.grad_bg, style.DERIVATIVE_BORDER, style="ROUNDED,DASHED")
+            if back
+            else self._frame(theme.fwd, theme.fwd_bg, style="ROUNDED")
+        )
+        inside = row(cell(table(*rows), cellpadding=4))
+        cls = f"card {'loss' if loss else block.part}"
+        self.picture.node(block.key, table(inside, **frame), group=block.part, cls=cls)
+
+    def _constants(self, lines: Sequence[Value], colour: str) -> list[str]:
+        """The arrays among the constants that these lines read."""
+        read = dict.fromkeys(v for line in lines for v in self.reading.reads[line] if v.kind == "constant" and v.shape)
+        return [
+            row(cell(text(f"CONSTANT  {v.name} {numbers.shape(v.shape)}", style.TAG, colour), align="LEFT"))
+            for v in read
+        ]
+
+    # ------------------------------------------------------------ states
+
+    def _shelves(self) -> list[_Shelf]:
+        """The states by the card that reads them first."""
+        reading = self.reading
+        found: dict[Any, _Shelf] = {}
+        for home in reading.homes:
+            first = reading.first([*home.states, *home.views])
+            if first is None:
+                read = [reading.block_of.get(v) for line in home.lines for v in reading.reads[line]]
+                first = next((block for block in reading.blocks if block in read), None)
+            found.setdefault(first, _Shelf([], first)).homes.append(home)
+        return list(found.values())
+
+    def _shelf(self, shelf: _Shelf) -> None:
+        theme, reading = self.theme, self.reading
+        rows = []
+        shelf.key = self._fresh(shelf.states[0].name)
+        trained = any(_is_trained(self.program, state) for state in shelf.states)
+        for home in shelf.homes:
+            for state in home.states:
+                self.card[state] = shelf.key
+                word = "PARAM" if _is_trained(self.program, state) else "STATE"
+                rows.append(row(self._tag(word), self._named(state)))
+            for view in home.views:
+                self.card[view] = shelf.key
+                if any(reader not in home.views for reader in reading.readers.get(view, [view])):
+                    rows.append(row(cell(" "), self._view(view)))
+        frame = (
+            self._frame(theme.knob, theme.knob_bg, style.PARAMETER_BORDER)
+            if trained
+            else self._frame(theme.data, theme.data_bg)
+        )
+        self.picture.node(shelf.key, table(*rows, **frame), cls="card state")
+        lines = [home for home in shelf.homes if home.lines]
+        if not lines:
+            return
+        shelf.updates = self._fresh(f"{shelf.key}_update")
+        rows = []
+        for i, home in enumerate(lines):
+            if i:
+                rows.append("<HR/>")
+            self.card.update(dict.fromkeys(home.lines, shelf.updates))
+            like = self._alike(home)
+            for value in home.lines:
+                if like is not None and reading.part[value] == UPDATE:
+                    continue
+                back = reading.part[value] == BACKWARD
+                new = next((s for s, v in self.program.updates.items() if v is value), None)
+                name, ink = new.name if new else "", theme.grad if back else theme.ink
+                rows.append(row(self._line(value, ink, theme.muted, main=bool(new) or back, italic=back, new=name)))
+            if like is not None:
+                more = f" and {len(home.states) - 1} more" if home.states[1:] else ""
+                words = f"{more} <- as {clipped(like.states[0].name)}, {numbers.count(len(reading.form(home)))} lines"
+                name = text(clipped(home.states[0].name), style.CELL + 1, theme.ink, bold=True)
+                rows.append(row(cell(name, text(words, style.CAPTION, theme.ink), align="LEFT", cellpadding=1)))
+        frame = self._frame(theme.knob, theme.paper, style="ROUNDED")
+        inside = row(cell(table(*rows, color=theme.hair), cellpadding=4))
+        self.picture.node(shelf.updates, table(inside, **frame), cls="card update")
+        ends = [shelf.beside.key] if shelf.beside and shelf.beside.part == FORWARD else []
+        self.picture.same_rank([*ends, shelf.key, shelf.updates])
+
+    def _alike(self, home: Home) -> Home | None:
+        """The first states that have the same long update, from gradients of their own."""
+        form = self.reading.form(home)
+        return None if len(form) <= ALIKE or (first := self.first.setdefault(form, home)) is home else first
+
+    def _view(self, view: Value) -> str:
+        """A state seen otherwise: which entries of it, and how they lie."""
+        made = self.reading.producers[view]
+        if made.op != "piece":
+            return self._line(view, self.theme.ink, self.theme.muted, main=False)
+        start, inner = made.params["start"], self.reading.producers.get(made.args[0])
+        while inner is not None and inner.op == "piece":
+            start, inner = start + inner.params["start"], self.reading.producers.get(inner.args[0])
+        stop = start + shapes.size(view.shape)
+        where = f" entries {start} to {stop - 1}{', transposed' if made.params['flip'] else ''}"
+        return cell(
+            text(clipped(view.name), style.CAPTION, self.theme.ink),
+            text(f" {numbers.shape(view.shape)}{where}", style.CAPTION, self.theme.muted),
+            align="LEFT",
+            id=self._fresh(f"{view.name}_line"),
+            title=f"{view.name} {numbers.shape(view.shape)} = {self.reading.written[view]}",
+        )
+
+    # ------------------------------------------------------------ edges
+
+    def _edges(self) -> None:
+        parts = {block.key: block.part for block in self.reading.blocks}
+        parts |= {shelf.updates: UPDATE for shelf in self.shelves} | {shelf.key: "state" for shelf in self.shelves}
+        drawn: set[tuple[str, str]] = set()
+        for value in self.reading.written:
+            head = self.card.get(value)
+            for arg in self.reading.reads[value]:
+                tail = self.card.get(arg)
+                if head not in parts or tail is None or tail == head or (tail, head) in drawn or arg in self.knobs:
+                    continue
+                drawn.add((tail, head))
+                self._edge(arg, tail, head, parts.get(tail, "input"), parts[head])
+        for shelf in self.shelves:
+            if shelf.updates:
+                names = ", ".join(v.name for v in shelf.states if v in self.program.updates)
+                self.picture.edge(
+                    shelf.key,
+                    shelf.updates,
+                    dir="back",
+                    penwidth=style.PARAMETER_BORDER,
+                    color=self.theme.knob,
+                    cls="update",
+                    id=f"u_{shelf.key}",
+                    tooltip=plain(f"new value of {names}"),
+                )
+
+    def _edge(self, value: Value, tail: str, head: str, source: str, target: str) -> None:
+        """A value on its way from the card where it is made to one where it is read."""
+        if (source, target) == ("state", UPDATE):
+            return  # beside each other: the edge back says it
+        common: dict[str, Any] = {"tooltip": plain(f"{value.name} {numbers.shape(value.shape)}")}
+        if source == BACKWARD:
+            common |= {"cls": "bwd", "id": f"b_{head}_{tail}", "dir": "back", "arrowtail": "vee"}
+            self.picture.edge(head, tail, style="dashed", color=self.theme.grad, **common)
+        elif target == FORWARD and source != "state":
+            self.picture.edge(tail, head, cls="fwd", id=f"f_{tail}_{head}", weight=style.WEIGHT_SPINE, **common)
+        elif target == FORWARD:
+            beside = any(shelf.key == tail and shelf.beside and shelf.beside.key == head for shelf in self.shelves)
+            ends = (head, tail) if beside else (tail, head)
+            common |= {"dir": "back"} if beside else {"weight": 8}
+            self.picture.edge(ends[0], ends[1], cls="fwd", id=f"f_{tail}_{head}", **common)
+        else:
+            # A derivative stands as far down as what was kept for it, so that the two sides mirror each other.
+            common |= {"minlen": 0} if (source, target) == (FORWARD, BACKWARD) else {"constraint": False}
+            common |= {"cls": "link", "id": f"l_{tail}_{head}", "arrowhead": "none", "style": "dotted"}
+            self.picture.edge(tail, head, penwidth=style.KEPT_WIDTH, color=self.theme.muted, **common)
+
+
+def wrapped(words: str, size: int, first: float, width: float = WIDTH) -> list[str]:
+    """A formula in rows that fit, the first of that many points; what follows begins with an operator if it can."""
+    if text_width(words, size) < first + SLACK:
+        return [words]
+    rows, room = [""], first
+    for token in re.findall(r"\s*(?:[^\w\s]+\s+)?\S+", words):
+        if text_width(rows[-1] + token, size) > room and rows[-1].strip(" =<-"):
+            if len(rows) == ROWS:
+                rows[-1] += " ..."
+                break
+            rows.append(f"    {token.strip()}")
+            room = width
+        else:
+            rows[-1] += token
+    return rows
+
+
+def _is_trained(program: Program, state: Value) -> bool:
+    """Whether a state is a parameter, or is packed of such."""
+    members = [member for member, _ in program.packed.get(state, ())]
+    return any(_is_trained(program, m) for m in members) or bool(getattr(state.origin, "requires_grad", False))

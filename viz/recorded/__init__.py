@@ -1,0 +1,1 @@
+"""What a recorded graph says, as data. Draws nothing."""

@@ -1,0 +1,237 @@
+"""What the places of a graph are called, and which role they play: one naming for cards, rows, derivations and pages.
+
+A name that the user gave comes first, then a Tensor's own, then one by role and order: `z1` for what a matrix product
+and its bias make, `a1` for the activation of it, `W1` and `b1` for their parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import autograd as ag
+from autograd.graph import Node, place_of
+from autograd.shapes import size as size_of
+from viz.drawing.render import identifier
+from viz.recorded.validation import members, named
+
+PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
+LOSSES = {
+    "cross_entropy": "softmax + log loss",
+    "binary_cross_entropy_with_logits": "sigmoid + log loss",
+    "squared_error": "squared difference",
+}
+
+
+@dataclass(eq=False)
+class Constant:
+    """An array that stands in the graph as it was given: a leaf without gradient."""
+
+    data: Any
+
+    op = None
+    inputs: tuple[Any, ...] = ()
+    scope = None
+    name = None
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a place is called: in DOT and in ids, and as it is shown."""
+
+    key: str
+    shown: str
+    path: str | None = None  # of a parameter in its module, where that is not the name shown
+
+
+class Names:
+    """The names and roles of a graph's places.
+
+    ``names``: what to call Tensors and arrays (anything else in it is passed over). ``inputs``, ``targets``: Tensors
+    that have that role.
+    """
+
+    def __init__(
+        self, graph: ag.Graph, names: Mapping[str, Any] | None = None, inputs: Any = (), targets: Any = ()
+    ) -> None:
+        self._constants: dict[int, Constant] = {}
+        self.places = list(self._ordered(graph))
+        """The nodes and leaves in topological order, an array given as a constant before its first use."""
+        self._ends: dict[Any, None] = dict.fromkeys(graph.outputs)
+        shown_as = {INPUT: _identities(members(inputs, "inputs")), TARGET: _identities(members(targets, "targets"))}
+        self._users: dict[Any, list[tuple[Node, int]]] = {}
+        for node in self.places:
+            for i, given in enumerate(node.inputs):
+                source = self._constants.get(id(given), given)
+                if hasattr(source, "op"):
+                    self._users.setdefault(source, []).append((node, i))
+        self.roles = {place: self._role(place, shown_as) for place in self.places}
+        self._layers = self._numbered()
+        said: dict[int, str] = {}
+        for word, value in named(names).items():
+            if isinstance(value, ag.Tensor) or is_array(value):
+                said.setdefault(id(place_of(value)), word)
+        wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
+        self._given = {place: wish for place, wish in wished.items() if wish}
+        # A name that was given is kept; those made here go round it.
+        self._taken = set(self._given.values())
+        self._counts: dict[str, int] = {}  # the number that was last given behind a letter
+        used: set[str] = set()
+        keys: set[str] = set()
+        self._names = {place: self._name(place, used, keys) for place in self.places}
+
+    def __getitem__(self, given: Any) -> Name:
+        return self._names[self.place(given)]
+
+    def place(self, given: Any) -> Any:
+        """The place of what stands in a node's inputs, also of an array; None for a number, which has none."""
+        if is_array(given):
+            return self._constants[id(given)]
+        return given if hasattr(given, "requires_grad") or isinstance(given, Constant) else None
+
+    def _ordered(self, graph: ag.Graph) -> Iterator[Any]:
+        for place in graph.nodes:
+            for given in place.inputs:
+                if is_array(given) and id(given) not in self._constants:
+                    self._constants[id(given)] = Constant(given)
+                    yield self._constants[id(given)]
+            yield place
+
+    # ------------------------------------------------------------ roles
+
+    def _role(self, place: Any, shown_as: Mapping[str, set[int]]) -> str:
+        for role, places in shown_as.items():
+            if _identity(place) in places and place.op is None:
+                return role
+        if place.op is not None:
+            return LOSS if place in self._ends and len(self._ends) == 1 and size_of(place.shape) == 1 else OP
+        if getattr(place, "requires_grad", False):
+            return PARAM
+        return TARGET if self._is_target(place) else INPUT
+
+    def _is_target(self, place: Any) -> bool:
+        """What a loss compares with, or what the last difference before the end is taken to."""
+        users = self._users.get(place, [])
+        return bool(users) and all(
+            i == 1 and (node.op.name in LOSSES or (node.op.name == "subtract" and self._leads_out(node)))
+            for node, i in users
+        )
+
+    def _leads_out(self, node: Node) -> bool:
+        """Whether nothing but functions of this one value come between it and the only output."""
+        while node not in self._ends:
+            users = {user for user, _ in self._users.get(node, [])}
+            if len(users) != 1:
+                return False
+            (node,) = users
+            if sum(hasattr(given, "op") for given in node.inputs) > 1:
+                return False
+        return len(self._ends) == 1
+
+    # ------------------------------------------------------------ names
+
+    def _numbered(self) -> dict[Node, int]:
+        """The nodes that end a layer's sum of products, numbered: the product, or the sum with its bias."""
+        layers: dict[Node, int] = {}
+        for node in self.places:
+            if node.op is not None and node.op.name in ("linear", "matmul"):
+                end = self._with_bias(node) if node.op.name == "matmul" else node
+                layers[end] = len(layers) + 1
+        return layers
+
+    def _with_bias(self, node: Node) -> Node:
+        users = self._users.get(node, [])
+        if len(users) == 1 and users[0][0].op.name == "add":
+            (user, i) = users[0]
+            other = user.inputs[1 - i]
+            if isinstance(other, ag.Tensor) and other.requires_grad:
+                return user
+        return node
+
+    def _own(self, place: Any) -> str | None:
+        name = place.name
+        return None if name is None or self._short(place) else str(name)
+
+    def _short(self, place: Any) -> str | None:
+        """The short name of a parameter that its module has named by its path: W1, b1, or the path's last part."""
+        name = place.name
+        if not isinstance(place, ag.Tensor) or name is None:
+            return None
+        node, i = self._users.get(place, [(None, 0)])[0]
+        path = node.scope[-1][0] if node is not None and node.scope else ""
+        if node is None or "." not in name or name.rpartition(".")[0] != path:
+            return None
+        letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name == "linear" else None
+        return f"{letter}{self._layers[node]}" if letter else str(name.rpartition(".")[2])
+
+    def _name(self, place: Any, used: set[str], keys: set[str]) -> Name:
+        short: str | None = None
+        given = self._given.get(place)
+        if given is not None:
+            name = fresh(given, used)
+        else:
+            short = self._short(place)
+            name = fresh(short or self._made(place), self._taken)
+        self._taken.add(name)
+        used.add(name)
+        return Name(fresh(identifier(name), keys), name, place.name if short else None)
+
+    def _made(self, place: Any) -> str:
+        role = self.roles[place]
+        if role == LOSS:
+            return "L"
+        if role == TARGET:
+            return self._counted("y", first="y")
+        if role == INPUT:
+            truth = getattr(getattr(place, "data", None), "dtype", None)
+            word = "mask" if getattr(truth, "kind", "") == "b" else "x"
+            return self._counted(word, first=word)
+        if role == PARAM:
+            node, i = self._users.get(place, [(None, 0)])[0]
+            if node is not None and node.op.name == "linear" and i:
+                return f"{'Wb'[i - 1]}{self._layers[node]}"
+            if node is not None and node.op.name == "matmul" and len(place.shape) > 1:
+                return f"W{self._layers[self._with_bias(node)]}"
+            return self._counted("θ")
+        if place in self._layers:
+            return f"z{self._layers[place]}"
+        if place in self._ends and len(self._ends) > 1:
+            return self._counted("L" if size_of(place.shape) == 1 else "out")
+        if place.op.name in ACTIVATIONS:
+            below = place.inputs[0]
+            return f"a{self._layers[below]}" if below in self._layers else self._counted("a")
+        return self._counted("t")
+
+    def _counted(self, letter: str, first: str = "") -> str:
+        n = self._counts.get(letter, 1)
+        while (name := first if n == 1 and first else f"{letter}{n}") in self._taken:
+            n += 1
+        self._counts[letter] = n
+        return name
+
+
+def fresh(name: str, taken: set[str]) -> str:
+    """The name, or the first of `name_2`, `name_3`, ... that is not taken: from now on it is."""
+    n, tried = 1, name
+    while tried in taken:
+        n += 1
+        tried = f"{name}_{n}"
+    taken.add(tried)
+    return tried
+
+
+def is_array(given: Any) -> bool:
+    """An array that stands in the graph as a constant; a number, also as an array without axes, does not count."""
+    return not hasattr(given, "requires_grad") and bool(getattr(given, "shape", ()))
+
+
+def _identities(tensors: Iterable[Any]) -> set[int]:
+    given = list(tensors)
+    return {id(t) for t in given} | {id(place_of(t)) for t in given}
+
+
+def _identity(place: Any) -> int:
+    """What tells a place of the graph from others, for whoever holds the Tensor or the array."""
+    return id(place.data if isinstance(place, Constant) else place)

@@ -1,0 +1,786 @@
+"""Notation: an array namespace of symbols. Running an operation's own rule on symbols writes down its derivative.
+
+A `Symbol` is a piece of formula, as text and as LaTeX, and the value that it stands for. Values ride along so that a
+rule can ask for shapes as it may of any array; what is written comes from the operations' own notation alone
+(`op.text`, `op.tex`, `op.level`), and no derivative stands here.
+
+>>> import autograd as ag
+>>> say = Notation(scalar=True)
+>>> a = say.symbol("a", 0.7311)
+>>> say.pull(ag.OPS["sigmoid"], 0, [say.symbol("z", 1.0)], a, {}, say.number(1.0))
+Symbol('a·(1 - a)')
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from string import Formatter
+from typing import Any
+
+import numpy as np
+
+from autograd import backends
+from autograd.op import OPS, REQUIRED
+from autograd.shapes import broadcast_axes
+from viz.drawing import numbers, style
+
+ATOM = 10  # a name or a number: never bracketed, whatever it stands beside
+CALL = 9
+POWER = 3
+PRODUCT = 2
+SUM = 1
+
+UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
+
+# ---------------------------------------------------------------- symbols
+
+
+class Symbol:
+    """A piece of formula: how it is written, how tightly it binds, what it is worth.
+
+    ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), or 10 for names and numbers, and
+    ``tex_level`` the same for its LaTeX; ``head`` names the operation written last, of the symbols ``inner``;
+    ``number`` is the Python number of a constant. Arithmetic, comparisons and indexing go through the operations of the
+    same meaning, as they do for Tensors.
+    """
+
+    __slots__ = (
+        "head", "inner", "level", "number", "places", "reshaped", "space", "spread", "tex", "tex_level", "text",
+        "value",
+    )  # fmt: skip
+    __array_ufunc__ = None  # NumPy's arrays leave mixed arithmetic to this class
+
+    def __init__(
+        self,
+        space: Notation,
+        text: str,
+        tex: str,
+        level: int = ATOM,
+        value: Any = UNKNOWN,
+        head: str = "",
+        number: float | None = None,
+        inner: tuple[Symbol, ...] = (),
+        tex_level: int | None = None,
+    ) -> None:
+        self.tex_level = level if tex_level is None else tex_level
+        self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
+        self.head, self.number, self.inner = head, number, inner
+        # What was done in silence, to be said where it matters: to its axes, where one of them is named; an index such
+        # as [:, None], where it meets an array; and what it was before it was spread out, where that is summed again.
+        self.reshaped, self.places = False, ""
+        self.spread: Symbol | None = None
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text
+
+    # what a rule may ask of any array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return tuple(self.value.shape) if hasattr(self.value, "shape") else ()
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the value."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries of the value."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the value."""
+        return getattr(self.value, "dtype", type(self.value))
+
+    @property
+    def T(self) -> Any:
+        """The matrix transposed."""
+        return self.space.call("matrix_transpose", self)
+
+    mT = T
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Symbol]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __index__(self) -> int:
+        return int(self.value.__index__())
+
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        """A method that arrays have (`x.sum(axis=0)`) is the function of that name."""
+        if name.startswith("_") or not (name in OPS or hasattr(np, name)):
+            raise AttributeError(name)
+        return lambda *args, **params: self.space.call(name, self, *args, **params)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.space.call("getitem", self, index=index)
+
+    def __eq__(self, other: object) -> Any:
+        return self.space.call("equal", self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.space.call("not_equal", self, other)
+
+
+def _unary(name: str) -> Callable[[Symbol], Any]:
+    return lambda self: self.space.call(name, self)
+
+
+def _binary(name: str) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
+    return (
+        lambda self, other: self.space.call(name, self, other),
+        lambda self, other: self.space.call(name, other, self),
+    )
+
+
+for _word, _name in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "power",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+}.items():
+    _forward, _reverse = _binary(_name)
+    setattr(Symbol, f"__{_word}__", _forward)
+    setattr(Symbol, f"__r{_word}__", _reverse)
+for _word, _name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
+    setattr(Symbol, f"__{_word}__", _binary(_name)[0])
+for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
+    setattr(Symbol, f"__{_word}__", _unary(_name))
+
+
+# ---------------------------------------------------------------- the namespace
+
+
+class Notation:
+    """The namespace of symbols, to stand in for ``xp``.
+
+    ``scalar``: products are written `·`, as between numbers; else `×`, entry by entry. Functions that are no operation
+    are written `name(arguments)`.
+    """
+
+    def __init__(self, scalar: bool = False) -> None:
+        self.scalar = scalar
+
+    def symbol(self, name: str, value: Any = UNKNOWN, tex: str | None = None) -> Symbol:
+        """A name, and the array or number that it stands for."""
+        return Symbol(self, name, tex if tex is not None else tex_name(name), ATOM, value)
+
+    def number(self, x: float) -> Symbol:
+        """A constant."""
+        text = numbers.constant(x)
+        return Symbol(self, text, _tex_number(text), PRODUCT if text.startswith("-") else ATOM, x, "number", x)
+
+    def lift(self, x: Any) -> Symbol:
+        """Anything that may stand in a formula as a symbol."""
+        if isinstance(x, Symbol):
+            return x
+        if isinstance(x, bool | int | float | np.generic) or (hasattr(x, "shape") and x.shape == ()):
+            return self.number(x.item() if hasattr(x, "item") else x)
+        return Symbol(self, _parameter(x), _tex_parameter(x), ATOM, x)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        real = getattr(backends.NUMPY, name)
+        if not callable(real) or isinstance(real, type):
+            return real
+        return lambda *args, **params: self.call(name, *args, **params)
+
+    def call(self, name: str, *args: Any, **params: Any) -> Any:
+        """The function ``name`` of these arguments: its value, and its notation."""
+        value = _value(name, args, params)
+        name = PLAINLY.get(name, name)
+        if isinstance(value, tuple | list):
+            return tuple(self._written(name, args, params, part, i) for i, part in enumerate(value))
+        return self._written(name, args, params, value)
+
+    def _written(self, name: str, args: Any, params: Any, value: Any, part: int | None = None) -> Symbol:
+        op = OPS.get(name)
+        if op is None:
+            written = self._unknown(name, args, params, value)
+        else:
+            given = _bound(op, args, params)
+            if op.broadcasts:
+                given = self._placed(op, given)
+            short = self._simple(name, given, value)
+            written = self._applied(op, given, value) if short is None else short
+        if part is not None:
+            written = Symbol(self, f"{written.text}[{part}]", f"{written.tex}_{{{part}}}", CALL, value)
+        return written
+
+    def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """The operands, with the axes that one was given to meet another: a vector that multiplies rows is no other
+        than one that multiplies columns, but for the index ``[:, None]``.
+        """
+        parts = {arg: self.lift(given[arg]) for arg in op.args}
+        if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
+            return given
+        placed = {}
+        for arg, x in parts.items():
+            others = [y for y in parts.values() if y is not x and y.number is None and y.size > 1]
+            if x.places and any(y.places != x.places for y in others):
+                placed[arg] = self._indexed(x)
+        return given | placed
+
+    def _indexed(self, x: Symbol) -> Symbol:
+        if x.head == "negative":
+            return self._negated(self._indexed(x.inner[0]), x.value)
+        if _has_factor(x):
+            return self.lift(self.call("multiply", _factor(x), self._indexed(x.inner[1])))
+        if x.places.startswith(" as "):
+            tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
+            return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", inner=(x,))
+        text, tex = (f"({x.text})", rf"\left({x.tex}\right)") if x.level < CALL else (x.text, x.tex)
+        index = x.places.replace("None", r"\mathrm{None}")
+        return Symbol(self, text + x.places, rf"{{{tex}}}_{{{index}}}", CALL, x.value, "getitem", inner=(x,))
+
+    def apply(self, op: Any, inputs: Sequence[Any], params: Mapping[str, Any], value: Any = UNKNOWN) -> Symbol:
+        """An operation of these symbols in its own notation: the right-hand side of what it computes."""
+        return self._applied(op, _bound(op, inputs, params), value)
+
+    def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
+        """What the operation's rule for input ``index`` sends there when ``g`` arrives, or None where it has no rule.
+
+        ``inputs`` are symbols (Python numbers as they stand in the graph); where the forward has broadcast, the sum
+        that undoes it is written too.
+        """
+        arg = op.args[0] if op.variadic else op.args[index]
+        if arg not in op.rules:
+            return None
+        if not op.broadcasts:  # its rules get arrays, also of a number
+            inputs = [_worth(self.number(x), np.asarray(x)) if isinstance(x, int | float) else x for x in inputs]
+        rule, wants = op.rules[arg]
+        offered = {"xp": self, "g": g, "out": out, **params}
+        if op.variadic:
+            offered |= {arg: tuple(inputs), f"{arg}_shape": tuple(_shape(x) for x in inputs)}
+        else:
+            for name, given in zip(op.args, inputs, strict=False):
+                offered |= {name: given, f"{name}_shape": _shape(given)}
+        part = rule(*[offered[want] for want in wants])
+        return self._fitted(self.lift(part[index] if op.variadic else part), _shape(inputs[index]))
+
+    def _fitted(self, part: Symbol, shape: tuple[int, ...]) -> Symbol:
+        if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
+            return part  # also a constant that was never spread out, such as 1
+        value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
+        if (counted := self._counted(part, value)) is not None:
+            return counted
+        if part.level < CALL:
+            return Symbol(
+                self, f"Σ({part.text})", rf"\sum \left({part.tex}\right)", PRODUCT, value, "sum", inner=(part,)
+            )
+        return Symbol(self, f"Σ{part.text}", rf"\sum {part.tex}", PRODUCT, value, "sum", inner=(part,))
+
+    def _counted(self, part: Symbol, value: Any) -> Symbol | None:
+        """The sum of equal entries as so many times one: of a constant, and of what was spread out along these axes."""
+        if part.number is not None:
+            return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
+        if _has_factor(part):
+            inner = self._counted(part.inner[1], value)
+            return None if inner is None else _worth(self.lift(self.call("multiply", _factor(part), inner)), value)
+        if part.spread is None or part.spread.size not in (1, np.size(value)) or not np.size(value):
+            return None
+        return _worth(self.lift(self.call("multiply", part.size // np.size(value), part.spread)), value)
+
+    # ------------------------------------------------------------ writing
+
+    def _applied(self, op: Any, given: Mapping[str, Any], value: Any) -> Symbol:
+        parts = {name: self._part(name, x, op) for name, x in given.items()}
+        text_form, tex_form, level = op.text.replace(" · ", "·"), op.tex, op.level
+        if any(c in style.NO_GLYPH for c in text_form):
+            text_form, level = f"{op.name}({', '.join(f'{{{a}}}' for a in op.args)})", CALL
+        if op.name == "multiply" and (self.scalar or any(x.number is not None for x in parts.values())):
+            text_form, tex_form = text_form.replace(" × ", "·"), tex_form.replace(r"\odot", r"\,")
+        for name in op.optional:
+            if given.get(name) is None:
+                text_form, tex_form = _without(name, text_form), _without(name, tex_form)
+        if op.name not in SILENT:
+            told = _told(op, given, text_form)
+            if told or (op.name == "vecdot" and parts["x"].ndim > 1):  # of vectors it is their product
+                text_form = _called(op, text_form, told)
+            if told := _told(op, given, tex_form):
+                tex_form = _called(op, tex_form, told, tex=True)
+        if re.fullmatch(r"[\w ]+\([^()]*\)", text_form):
+            level = CALL
+        text = _filled(text_form, parts, level, op.name)
+        tex = _filled(tex_form, parts, op.level, op.name, tex=True)
+        if reduction := REDUCTIONS.get(given.get("reduction", "")):
+            text = f"{reduction[0]}{' ' if text[0].isalpha() or reduction[0] != 'Σ' else ''}{text}"
+            tex, level = f"{reduction[1]} {tex}", PRODUCT
+        inner = tuple(x for x in parts.values() if isinstance(x, Symbol))
+        if re.fullmatch(r"\{\w+\}", text_form):  # written like its operand
+            level = inner[0].level
+        return Symbol(self, text, tex, level, value, op.name, inner=inner, tex_level=min(op.level, level))
+
+    def _part(self, name: str, x: Any, op: Any) -> Any:
+        if name in op.params:
+            return x if isinstance(x, Symbol) else Symbol(self, _parameter(x), _tex_parameter(x), ATOM, x)
+        if op.variadic:
+            several = [self.lift(one) for one in x]
+            joined = ", ".join(one.text for one in several), ", ".join(one.tex for one in several)
+            return Symbol(self, *joined, CALL if len(several) > 1 else ATOM)
+        return x if x is None else self.lift(x)
+
+    def _unknown(self, name: str, args: Any, params: Any, value: Any) -> Symbol:
+        if name in ("zeros_like", "ones_like"):
+            return _worth(self.number(float(name == "ones_like")), value)
+        lifted = [self.lift(x) for x in args]
+        keywords = [f"{k}={_parameter(v)}" for k, v in params.items() if v is not None]
+        text = f"{name}({', '.join([*(s.text for s in lifted), *keywords])})"
+        words = [*(s.tex for s in lifted), *(_tex_word(k) for k in keywords)]
+        tex = rf"\operatorname{{{_tex_escape(name)}}}({', '.join(words)})"
+        return Symbol(self, text, tex, CALL, value, name)
+
+    def _simple(self, name: str, given: Mapping[str, Any], value: Any) -> Symbol | None:
+        """What is written shorter than the operation itself: nothing is multiplied by 1, or added to 0."""
+        if name in ("multiply", "add", "subtract", "divide", "power"):
+            x, y = (self.lift(given[arg]) for arg in ("x", "y"))
+            if x.number is not None and y.number is not None and value is not UNKNOWN and np.size(value):
+                return _worth(self.number(np.ravel(value)[0].item()), value)  # all entries are the same
+            short = getattr(self, f"_simple_{name}")(x, y)
+            return None if short is None else _worth(short, value)
+        if name == "negative":
+            return self._negated(self.lift(given["x"]), value)
+        if name == "matmul":
+            x, y = (self.lift(given[arg]) for arg in ("x", "y"))
+            if x.number is None and y.number is None:
+                return None
+            return _worth(self.number(0.0), value) if 0 in (x.number, y.number) else self.call(name, _ones(x), _ones(y))
+        if name == "where" and (condition := self.lift(given["condition"])).number is not None:
+            return _worth(self.lift(given["x" if condition.number else "y"]), value)
+        if name in SILENT:
+            return self._silent(name, self.lift(given["x"]), {k: v for k, v in given.items() if k != "x"}, value)
+        if name == "matrix_transpose":
+            x = self.lift(given["x"])
+            if x.number is not None:
+                return _worth(x, value)
+            return _worth(x.inner[0], value) if x.head == name and x.inner[0].shape == np.shape(value) else None
+        if name == "getitem" and (x := self.lift(given["x"])).number is not None:
+            return _worth(x, value)
+        if name == "sum":
+            x = self.lift(given["x"])
+            if x.value is not UNKNOWN and (counted := self._counted(x, value)) is not None:
+                return counted
+            if x.value is not UNKNOWN and x.shape == np.shape(value):
+                return _worth(x, value)
+            if x.reshaped and given["axis"] is not None:
+                shown = self._applied(OPS["reshape"], {"x": x, "shape": x.shape}, x.value)
+                return self._applied(OPS["sum"], {**given, "x": shown}, value)
+        return None
+
+    def _silent(self, name: str, x: Symbol, params: dict[str, Any], value: Any) -> Symbol:
+        """A change of shape or dtype: not written, and handed to what is multiplied by a number or has its sign turned,
+        so that their parts keep fitting together.
+        """
+        if x.value is UNKNOWN or x.shape == np.shape(value):
+            return _worth(x, value)
+        if x.head == "negative" or _has_factor(x):
+            inner = self.lift(self.call(name, x.inner[-1], **params))
+            if x.head == "negative":
+                written = self._negated(inner, value)
+            else:
+                written = _worth(self.lift(self.call("multiply", _factor(x), inner)), value)
+            written.places = inner.places
+            return written
+        written = _worth(x, value)
+        if written.number is None:
+            written.reshaped = name == "reshape"
+            written.places = x.places if name == "broadcast_to" else _places(x.shape, np.shape(value))
+            if name == "broadcast_to" and np.size(value) > x.size:
+                written.spread = x
+            elif x.spread is not None and x.spread.size == 1:
+                written.spread = x.spread
+        return written
+
+    def _simple_multiply(self, x: Symbol, y: Symbol) -> Any:
+        times = partial(self.call, "multiply")
+        if _is_column(x) and _is_row(y):
+            return self._outer(x, y)
+        if _spreads(x, y) or _spreads(y, x):
+            return times(_ones(x), _ones(y))
+        for one, other in ((x, y), (y, x)):
+            if one.number == 1:
+                return other
+            if one.number == 0:
+                return one
+            if one.number == -1:
+                return self._negated(other, UNKNOWN)
+        if x.head == "negative":
+            return self._negated(times(x.inner[0], y), UNKNOWN)
+        if y.head == "negative":
+            return self._negated(times(x, y.inner[0]), UNKNOWN)
+        if y.number is not None and x.number is None:
+            return times(y, x)
+        if x.number is not None:
+            return times(times(x, _factor(y)), y.inner[1]) if _has_factor(y) else None
+        if _has_factor(x):
+            return times(_factor(x), times(x.inner[1], y))
+        if _has_factor(y):
+            return times(_factor(y), times(x, y.inner[1]))
+        if x.text == y.text and x.level == ATOM:
+            return self.call("power", x, 2)
+        return None
+
+    def _outer(self, x: Symbol, y: Symbol) -> Symbol:
+        """Every entry of a column times every entry of a row, as the matrix product that it is."""
+        row = _worth(y, np.reshape(y.value, (-1, 1)))
+        turned = self.call("matrix_transpose", _ones(row, (y.size,)))
+        return self.lift(self.call("matmul", _ones(x, x.shape[:1]), turned))
+
+    def _simple_add(self, x: Symbol, y: Symbol) -> Any:
+        if x.number == 0:
+            return y
+        if y.number == 0:
+            return x
+        return self.call("subtract", x, y.inner[0]) if y.head == "negative" else None
+
+    def _simple_subtract(self, x: Symbol, y: Symbol) -> Any:
+        if y.number == 0:
+            return x
+        if x.number == 0:
+            return self._negated(y, UNKNOWN)
+        return self.call("add", x, y.inner[0]) if y.head == "negative" else None
+
+    def _simple_divide(self, x: Symbol, y: Symbol) -> Any:
+        return x if y.number == 1 else self.call("divide", _ones(x), y) if _spreads(x, y) else None
+
+    def _simple_power(self, x: Symbol, y: Symbol) -> Any:
+        return x if y.number == 1 else self.number(1) if y.number == 0 else None
+
+    def _negated(self, x: Symbol, value: Any) -> Symbol:
+        if x.number is not None:
+            return _worth(self.number(-x.number), value)
+        if x.head == "negative":
+            return _worth(x.inner[0], value)
+        loose = x.level < PRODUCT
+        text = f"-({x.text})" if loose or x.head in ("floor_divide", "remainder") else f"-{x.text}"
+        tex = rf"-\left({x.tex}\right)" if loose else f"-{x.tex}"
+        return Symbol(self, text, tex, PRODUCT, value, "negative", inner=(x,))
+
+
+# ---------------------------------------------------------------- putting together
+
+
+def _value(name: str, args: Any, params: Any) -> Any:
+    """The function computed, or UNKNOWN where a symbol stands for no particular value."""
+    seen: list[Any] = []
+
+    def bare(x: Any) -> Any:
+        if isinstance(x, Symbol):
+            seen.append(x.value)
+            return x.value
+        if isinstance(x, tuple | list):
+            return type(x)(bare(one) for one in x)
+        return x
+
+    args, params = bare(tuple(args)), {k: bare(v) for k, v in params.items()}
+    if any(value is UNKNOWN for value in seen):
+        return UNKNOWN
+    with np.errstate(all="ignore"):
+        # NumPy's function of the same name may take other keywords than the operation does.
+        if name in backends.FORWARDS:
+            op = OPS[name]
+            given = _bound(op, args, params)
+            arrays = given[op.args[0]] if op.variadic else [given[a] for a in op.args]
+            space = backends.namespace(*arrays)
+            return op.forward(space, *arrays, **{p: given[p] for p in op.params})
+        return getattr(backends.namespace(*[x for x in args if type(x) in backends.SPACES]), name)(*args, **params)
+
+
+def _bound(op: Any, args: Any, params: Any) -> dict[str, Any]:
+    """The arguments by name. A namespace's function also takes an operation's parameters by position."""
+    names = list(op.args if not op.variadic else ()) + list(op.params)
+    if op.variadic:
+        several = args[0] if len(args) == 1 and isinstance(args[0], tuple | list) else args
+        given: dict[str, Any] = {op.args[0]: tuple(several)}
+    else:
+        given = dict(zip(names, args, strict=False))
+    defaults = {p: d for p, d in op.params.items() if d is not REQUIRED}
+    return {**dict.fromkeys(op.optional), **defaults, **given, **params}
+
+
+def _has_factor(x: Symbol) -> bool:
+    """Whether it is written as a number times something."""
+    return x.head == "multiply" and x.inner[0].number is not None
+
+
+def _factor(x: Symbol) -> Symbol:
+    """That number, for what it is written before has the shape."""
+    return x.space.number(x.inner[0].number or 0.0)
+
+
+def _is_entrywise(x: Symbol) -> bool:
+    """Whether it is a product entry by entry, which a matrix product beside it would tear apart."""
+    while x.head == "negative" or _has_factor(x):
+        x = x.inner[-1]
+    return x.head in ("multiply", "divide")
+
+
+def _worth(symbol: Symbol, value: Any) -> Symbol:
+    same = Symbol(symbol.space, symbol.text, symbol.tex, symbol.level, value, symbol.head, symbol.number, symbol.inner)
+    if value is not UNKNOWN and symbol.value is not UNKNOWN and symbol.shape == np.shape(value):
+        same.reshaped, same.places, same.spread = symbol.reshaped, symbol.places, symbol.spread
+    return same
+
+
+def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
+    """What makes one shape of another, where it has to be said: ``[:, None]``, or ``as (4, 2)``; new axes in front are
+    broadcast's own.
+    """
+    other = f" as ({', '.join(map(str, new))})" if math.prod(old) == math.prod(new) > 1 else ""
+    index: list[str] = []
+    rest = list(old)
+    for n in new:
+        if rest and n == rest[0] and not (n == 1 and len(new) - len(index) > len(rest)):
+            index.append(":")
+            rest.pop(0)
+        elif n == 1:
+            index.append("None")
+        else:
+            return other
+    if rest or "None" not in index:
+        return other
+    while index and index[0] == "None":
+        index.pop(0)
+    while index and index[-1] == ":":
+        index.pop()
+    return f"[{', '.join(index)}]" if "None" in index else ""
+
+
+def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
+    """A constant that has a shape, where the shape matters: ``3·ones(2, 4)``. Anything else as it is."""
+    if x.number is None or not x.shape:
+        return x
+    shape = x.shape if shape is None else shape
+    sizes = r" \times ".join(map(str, shape))
+    tex = rf"\mathbf{{1}}_{{{sizes}}}"
+    ones = Symbol(x.space, f"ones({', '.join(map(str, shape))})", tex, ATOM, np.ones_like(x.value))
+    return ones if x.number == 1 else _worth(x.space.call("multiply", x.number, ones), x.value)
+
+
+def _spreads(one: Symbol, other: Symbol) -> bool:
+    """Whether a constant has axes that the array beside it lacks: the product is no longer of that array's shape."""
+    if one.number in (None, 0) or other.number is not None or not (one.shape and other.shape):
+        return False
+    return np.broadcast_shapes(one.shape, other.shape) != other.shape
+
+
+def _is_column(x: Symbol) -> bool:
+    return x.ndim == 2 and x.shape[0] > 1 == x.shape[1]
+
+
+def _is_row(y: Symbol) -> bool:
+    return y.shape[-1:] > (1,) and y.size == y.shape[-1] and y.ndim <= 2
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    return tuple(getattr(x, "shape", ()))
+
+
+# What a rule does to shapes and types only is not written: the value that rides along has it.
+PLAINLY = {"through": "multiply", "over": "divide"}  # that 0 wins in them matters to numbers, not to readers
+SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
+REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean", r"\operatorname{mean}")}
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+# Operands to the right that need no brackets though they bind no tighter: a + (b - c) = a + b - c.
+SIDES = {
+    "add": ("add", "subtract"),
+    "multiply": ("multiply", "divide"),
+    "matmul": ("matmul",),
+    "where": COMPARISONS,
+    "logical_and": COMPARISONS,
+    "logical_or": COMPARISONS,
+    "bitwise_and": COMPARISONS,
+    "bitwise_or": COMPARISONS,
+}
+UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction", "add", "classes"))
+OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
+
+
+def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, tex: bool = False) -> str:
+    """An operation's template with its operands in it, bracketed where they bind less than their place asks for."""
+    literals, fields = _pieces(form)
+    out = []
+    for i, (before, field) in enumerate(zip(literals, fields, strict=False)):
+        part, after = parts[field], literals[i + 1].lstrip()
+        written = part.tex if tex else part.text
+        shut_in = before.rstrip()[-1:] in OPENING and (after[:1] in CLOSING or after.startswith(r"\right"))
+        if before.endswith("^") and part.number is not None and float(part.number).is_integer():
+            before, written = before[:-1], _raised(written)
+        elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
+            written = written.removeprefix("(").removesuffix(")")
+        elif not shut_in and (
+            _loose(part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before)
+            or (part.head == "where" and name != "where" and not tex)  # in LaTeX it has a brace of its own
+        ):
+            written = rf"\left({written}\right)" if tex else f"({written})"
+        elif tex and after[:1] in ("_", "^") and after[0] in written:
+            written = f"{{{written}}}"  # LaTeX takes no second index at one place
+        out += [before, written]
+    return "".join([*out, literals[-1]])
+
+
+def _asked(before: str, after: str, level: int) -> int:
+    """How tightly an operand has to bind at its place: a product within a sum asks for more than the sum does."""
+    if after[:1] in ("ᵀ", "^") and level < POWER:
+        return POWER
+    product = after.startswith(("·", "×", r"\,")) or before.rstrip().endswith(("·", "×", r"\,"))
+    return max(level, PRODUCT) if product else level
+
+
+def _pieces(form: str) -> tuple[list[str], list[str]]:
+    """A template as the text around its fields, and the fields: one more of the first than of the second."""
+    literals, fields = [""], []
+    for literal, field, _, _ in Formatter().parse(form):
+        literals[-1] += literal
+        if field is not None:
+            fields.append(field)
+            literals.append("")
+    return literals, fields
+
+
+def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool:
+    """Whether an operand, which binds so tightly, needs brackets where nothing encloses it."""
+    signed = part.text.startswith("-") and name not in COMPARISONS
+    if first and name in SILENT:
+        return False
+    if name in ("matmul", "linear") and _is_entrywise(part):
+        return True
+    if binds < level or (signed and not (first and level < POWER)):
+        return True
+    if binds > level or level >= CALL:
+        return False
+    if first:
+        return level == POWER or (name == "multiply" and part.head == "divide")
+    return part.head not in SIDES.get(name, ())
+
+
+def _told(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
+    """The parameters that a formula has to name, because its template does not and they are not the usual ones."""
+    fields = set(_pieces(form)[1])
+    return [
+        name
+        for name, usual in op.params.items()
+        if name not in fields | UNTOLD
+        and given.get(name) is not None
+        and not (isinstance(given[name], int | float | str) and given[name] == usual)
+        # along the last axis, and kept: a softmax's own sums need no axis to be read
+        and not (name == "axis" and given[name] == -1 and given.get("keepdims"))
+    ]
+
+
+def _called(op: Any, form: str, told: Sequence[str], *, tex: bool = False) -> str:
+    """A template with parameters named behind the operands; the call's where it has no brackets to put them in."""
+    word = rf"\operatorname{{{{{_tex_escape(op.name)}}}}}" if tex else op.name
+    if not (form.endswith(")") and form.count("(") == 1):
+        form = f"{word}({', '.join(f'{{{arg}}}' for arg in op.args)})"
+    names = (rf"\mathrm{{{{{_tex_escape(name)}}}}}" if tex else name for name in told)
+    return f"{form[:-1]}{''.join(f', {name}={{{field}}}' for name, field in zip(names, told, strict=True))})"
+
+
+def _without(name: str, form: str) -> str:
+    """A template without an operand that was left out, and without the sign before it."""
+    return re.sub(r"(\s*[+\-×·,]\s*)?\{+" + name + r"\}+", "", form, count=1)
+
+
+def _raised(number: str) -> str:
+    return number.translate(str.maketrans("0123456789-.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·"))
+
+
+def _parameter(x: Any) -> str:
+    """A parameter of an operation, or a constant array, as it is written in a formula."""
+    if isinstance(x, Symbol):
+        return x.text
+    if isinstance(x, slice):
+        bounds = ["" if b is None else _parameter(b) for b in (x.start, x.stop)]
+        return ":".join(bounds) + (f":{_parameter(x.step)}" if x.step is not None else "")
+    if isinstance(x, tuple | list):
+        inside = ", ".join(map(_parameter, x))
+        return f"({inside}{',' if len(x) == 1 else ''})" if isinstance(x, tuple) else f"[{inside}]"
+    if x is Ellipsis:
+        return "..."
+    if isinstance(x, type):
+        return x.__name__
+    if isinstance(x, bool | str) or x is None:
+        return str(x)
+    if isinstance(x, int | float | np.generic):
+        return numbers.constant(x)
+    if hasattr(x, "item"):
+        return numbers.constant(x.item()) if x.shape == () else f"[{numbers.shape(x.shape)}]"
+    return getattr(x, "name", None) or getattr(x, "__name__", None) or str(x)
+
+
+def _tex_parameter(x: Any) -> str:
+    text = _parameter(x)
+    if isinstance(x, str) or x is None or isinstance(x, bool) or (text and text[0].isalpha()):
+        return _tex_word(text)
+    return _tex_number(text) if isinstance(x, int | float) else _tex_escape(text)
+
+
+# ---------------------------------------------------------------- LaTeX
+
+GREEK = {
+    "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "ε": r"\varepsilon", "η": r"\eta", "θ": r"\theta",
+    "κ": r"\kappa", "λ": r"\lambda", "μ": r"\mu", "ν": r"\nu", "π": r"\pi", "ρ": r"\rho", "σ": r"\sigma", "τ": r"\tau",
+    "φ": r"\varphi", "χ": r"\chi", "ψ": r"\psi", "ω": r"\omega",
+}  # fmt: skip
+_SPECIAL = {
+    "\\": r"\backslash ", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "#": r"\#", "&": r"\&", "$": r"\$",
+    "^": r"\hat{}", "~": r"\sim ",
+}  # fmt: skip
+
+
+def tex_name(name: str) -> str:
+    r"""A name in LaTeX: a letter with its index as such, a word upright.
+
+    >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight")
+    ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}')
+    """
+    if match := re.fullmatch(r"([^\W\d_])_?(\d*)", name):
+        letter = GREEK.get(match[1], match[1])
+        return f"{letter}_{{{match[2]}}}" if match[2] else letter
+    return rf"\mathrm{{{_tex_escape(name)}}}"
+
+
+def _tex_escape(text: str) -> str:
+    return "".join(_SPECIAL.get(c, c) for c in text)
+
+
+def _tex_word(text: str) -> str:
+    return rf"\mathrm{{{_tex_escape(text)}}}"
+
+
+def _tex_number(text: str) -> str:
+    mantissa, power, exponent = text.partition("e")
+    if power and mantissa.lstrip("-")[:1].isdigit():
+        return rf"{mantissa} \cdot 10^{{{exponent}}}"
+    return {"π": r"\pi", "inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(text, text)

@@ -1,0 +1,367 @@
+"""A recorded graph as the rows of a table: what belongs together, what it is called, what goes wrong there.
+
+The rows come from the graph alone: from the scope that its nodes carry, if any. Nothing is drawn here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node
+from viz.drawing import numbers
+from viz.drawing.render import identifier
+from viz.recorded.evaluate import Evaluation, host
+from viz.recorded.names import LOSSES, Names, fresh
+
+GRID = (-8.0, 8.0, 1601)  # where the steepest slope of an activation is looked for
+
+VANISHING = 1 / 100  # of the largest layer's weight gradient
+EXPLODING = 100.0  # times the median of the layers' weight gradients, or
+EXPLODING_RMS = 1e3
+SATURATED = 0.5  # of the outputs of a sigmoid or tanh
+NEAR = 0.02  # of a limit
+LIMITS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+DEAD = 0.5  # of the units of a ReLU
+
+TITLES = {
+    "relu": "ReLU",
+    "leaky_relu": "Leaky ReLU",
+    "gelu": "GELU",
+    "matmul": "Matrix product",
+    "permute_dims": "Transpose",
+    "getitem": "Index",
+    "cross_entropy": "Cross-entropy",
+    "binary_cross_entropy_with_logits": "Binary cross-entropy",
+    "squared_error": "Squared error",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array of a row, its short name, and whether an earlier row uses it too."""
+
+    tensor: Any
+    name: str
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A boxed word and, in one or two short lines, the number that triggered it.
+
+    ``number`` is that number bare: the share (VANISHING: of the largest layer's; SATURATED, DEAD: of outputs or units),
+    the multiple or the rms (EXPLODING), the count of entries (NOT FINITE).
+    """
+
+    word: str
+    lines: tuple[str, ...]
+    number: float
+
+
+@dataclass
+class Row:
+    """One row of the table: a call of a module, an operation outside of one, or an input."""
+
+    key: str  # its name in DOT
+    title: str
+    letter: str  # of its output, as in ∂L/∂z1
+    place: Any  # of its output: node, leaf Tensor or constant array
+    nodes: tuple[Node, ...] = ()
+    path: str | None = None  # of the module, None outside of one
+    label: str = ""  # the title without its number
+    scope: tuple[tuple[str, str], ...] = ()  # the modules it was recorded in, outermost first
+    parameters: tuple[Parameter, ...] = ()
+    warnings: list[Caution] = field(default_factory=list)
+
+    @property
+    def op(self) -> str:
+        """The operation that makes its output; empty for an input."""
+        return str(self.nodes[-1].op.name) if self.nodes else ""
+
+    @property
+    def weight(self) -> Parameter | None:
+        """The largest parameter: it stands for all of them."""
+        return max(self.parameters, key=lambda p: p.tensor.size, default=None)
+
+
+@dataclass(frozen=True)
+class Link:
+    """The value at `place` goes from one row to another."""
+
+    tail: str
+    head: str
+    place: Any
+
+
+# ---------------------------------------------------------------- from nodes to rows
+
+
+def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple[str, str], ...]:
+    """As much of a scope as is opened: the model, whose path is empty, and ``depth`` modules within it.
+
+    >>> opened((("", "Net"), ("blocks.0", "Block"), ("blocks.0.linear", "Linear")), 1)
+    (('', 'Net'), ('blocks.0', 'Block'))
+    """
+    if depth is None or not scope:
+        return scope
+    return scope[: depth + (scope[0][0] == "")]
+
+
+def rows_of(
+    graph: ag.Graph,
+    names: Mapping[str, Any] | None = None,
+    depth: int | None = None,
+    inputs: Iterable[Any] = (),
+    targets: Iterable[Any] = (),
+) -> tuple[list[Row], list[Link]]:
+    """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
+
+    ``names``: what to call Tensors. ``inputs``, ``targets``: those that are called so. ``depth``: how deep modules are
+    opened, None for all the way; 1 gives one row for each module that is a direct part of the model, 0 one for the
+    model.
+    """
+    called = Names(graph, names, inputs, targets)
+    groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
+    titles = [module[-1][1] if module else _op_title(nodes[-1]) for module, nodes in groups]
+    often, seen = Counter(titles), Counter[str]()
+    keys: set[str] = set()
+    rows: list[Row] = []
+    links: list[Link] = []
+    home: dict[int, Row] = {}  # of every place, by its id: a constant has no other identity
+    shown: set[int] = set()
+    users = _users(graph)
+
+    def row(title: str, place: Any, **known: Any) -> Row:
+        return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
+
+    for (module, nodes), title in zip(groups, titles, strict=True):
+        uses = [use for node in nodes for use in _uses(node)]
+        for place, role in uses:
+            if role == "input" and id(place) not in home:
+                home[id(place)] = row(called[place].shown, place)
+                rows.append(home[id(place)])
+        seen[title] += 1
+        numbered = f"{title} {seen[title]}" if often[title] > 1 else title
+        trained = {id(place): place for place, role in uses if role == "parameter"}
+        parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
+        shown |= trained.keys()
+        here = row(
+            numbered,
+            _output(nodes, graph, users),
+            nodes=tuple(nodes),
+            path=module[-1][0] if module else None,
+            label=title,
+            scope=opened(nodes[0].scope or (), depth),
+            parameters=tuple(parameters),
+        )
+        rows.append(here)
+        home.update((id(node), here) for node in nodes)
+        sources = {id(place): place for place, _ in uses if home.get(id(place), here) is not here}
+        links += [Link(home[key].key, here.key, place) for key, place in sources.items()]
+    return rows, links
+
+
+def _groups(
+    nodes: Iterable[Node], depth: int | None
+) -> Iterator[tuple[tuple[tuple[str, str], ...] | None, list[Node]]]:
+    """The nodes of each call of an innermost module that is opened, with its scope; every other node alone."""
+    ordered = sorted(nodes, key=lambda node: node.index)
+    scopes = [opened(node.scope or (), depth) for node in ordered]
+    containers = {scope[:depth] for scope in scopes for depth in range(len(scope))}
+    call: list[Node] = []
+    for i, (node, scope) in enumerate(zip(ordered, scopes, strict=True)):
+        if scope in containers or not scope:
+            yield None, [node]
+            continue
+        call.append(node)
+        if i + 1 == len(ordered) or scopes[i + 1] != scope:
+            yield scope, call
+            call = []
+
+
+def _uses(node: Node) -> list[tuple[Any, str]]:
+    """The inputs of a node that belong to rows, each with its role: "value", "input" or "parameter"."""
+    uses: list[tuple[Any, str]] = []
+    op = node.op
+    for i, place in enumerate(node.inputs):
+        if isinstance(place, Node):
+            uses.append((place, "value"))
+        elif op.name == "linear" and place is not None:
+            uses.append((place, "parameter" if i and isinstance(place, ag.Tensor) else "input"))
+        elif (op.name in LOSSES and i == 1) or not (op.variadic or op.args[i] in op.rules):
+            continue  # targets, and what has no gradient: indices, masks
+        elif getattr(place, "requires_grad", False):
+            uses.append((place, "parameter"))
+        elif getattr(place, "size", 1) > 1:
+            uses.append((place, "input"))
+    return uses
+
+
+def _users(graph: ag.Graph) -> dict[Node, list[Node]]:
+    """The nodes that use the value of each."""
+    users: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        for place in node.inputs:
+            if isinstance(place, Node):
+                users.setdefault(place, []).append(node)
+    return users
+
+
+def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]) -> Node:
+    """The value that a row hands on: the last one used outside of it."""
+    inside = set(nodes)
+    for node in reversed(nodes):
+        if any(node is output for output in graph.outputs) or any(user not in inside for user in users.get(node, ())):
+            return node
+    return nodes[-1]
+
+
+def _op_title(node: Node) -> str:
+    return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
+
+
+def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:
+    """The gradient that a row sends back along a link, all its uses of the value together; None where none flows."""
+    parts = [
+        part
+        for node in head.nodes
+        for place, part in zip(node.inputs, seen.contributions.get(node, ()), strict=False)
+        if place is link.place and part is not None
+    ]
+    return sum(parts[1:], start=parts[0]) if parts else None
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def warn(rows: Iterable[Row], seen: Evaluation) -> None:
+    """Give each row the warnings that its numbers ask for."""
+    rows = list(rows)
+    sizes = {
+        row.key: numbers.root_mean_square(seen.gradients[row.weight.tensor])
+        for row in rows
+        if row.weight and not row.weight.shared and row.weight.tensor in seen.gradients
+    }
+    end = next((row.letter for row in rows if any(row.place is output for output in seen.graph.outputs)), "L")
+    finite = [size for size in sizes.values() if math.isfinite(size)]
+    largest = max(finite, default=0.0)
+    median = float(np.median(finite)) if finite else 0.0
+    for row in rows:
+        row.warnings += _not_finite(row, seen, end)
+        size = sizes.get(row.key, math.nan)
+        if math.isfinite(size):
+            if size < VANISHING * largest:
+                ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
+                words = (f"weight gradient is {ratio}", "of the largest layer's")
+                row.warnings.append(Caution("VANISHING", words, size / largest))
+            if size > EXPLODING * median > 0:
+                words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
+                row.warnings.append(Caution("EXPLODING", words, size / median))
+            elif size > EXPLODING_RMS:
+                words = ("weight gradient rms is", f"{numbers.rms(size)}, above 1e3")
+                row.warnings.append(Caution("EXPLODING", words, size))
+        for node in row.nodes:
+            name = row.letter if node is row.place else node.op.name
+            row.warnings += _squashed(node, seen.values[node], name)
+
+
+def _not_finite(row: Row, seen: Evaluation, end: str) -> list[Caution]:
+    arrays = [(row.letter, seen.value(row.place)), (f"∂{end}/∂{row.letter}", seen.gradient(row.place))]
+    arrays += [(p.name, seen.values.get(p.tensor)) for p in row.parameters]
+    arrays += [(f"∂{end}/∂{p.name}", seen.gradient(p.tensor)) for p in row.parameters]
+    lines: list[str] = []
+    total = 0
+    for name, array in arrays:
+        if array is None or array.dtype.kind not in "fc":
+            continue
+        counts = {"nan": int(np.isnan(array).sum()), "inf": int(np.isinf(array).sum())}
+        lines += [f"{numbers.count(n)} {word} in {name}" for word, n in counts.items() if n]
+        total += sum(counts.values())
+    more = (f"and {len(lines) - 2} more",) if len(lines) > 3 else ()
+    return [Caution("NOT FINITE", (*lines[: 2 if more else 3], *more), total)] if lines else []
+
+
+def _squashed(node: Node, value: np.ndarray, name: str) -> list[Caution]:
+    if node.op.name in LIMITS and value.size:
+        low, high = LIMITS[node.op.name]
+        share = float(np.mean((value < low + NEAR) | (value > high - NEAR)))
+        if share > SATURATED:
+            words = (f"{percent(share)} of {name} within", f"{NEAR:g} of {low:g} or {high:g}")
+            return [Caution("SATURATED", words, share)]
+    # One example alone leaves half of the units at zero as a rule: only a batch can tell.
+    if node.op.name == "relu" and value.ndim > 1 and len(value) > 1 and value.size:
+        zero = np.all(value == 0, axis=0)
+        if zero.mean() > DEAD:
+            share = float(zero.mean())
+            dead = f"{percent(share)} of {numbers.count(zero.size)} units are 0"
+            return [Caution("DEAD", (dead, f"for the whole batch of {len(value)}"), share)]
+    return []
+
+
+def percent(share: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * share:.0f}%"
+
+
+# ---------------------------------------------------------------- the losses
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a loss says about a classifier: the loss of guessing (with a formula, if short), and how many are right."""
+
+    chance: float
+    formula: str
+    right: int
+    of: int
+
+
+def score(node: Node, seen: Evaluation) -> Score | None:
+    """Chance level and accuracy at a loss of a classifier; None for other operations and targets."""
+    if node.op.name not in LOSSES:
+        return None
+    said, target = (seen.value(place) for place in node.inputs[:2])
+    if target.size == 0:
+        return None
+    if node.op.name == "binary_cross_entropy_with_logits":
+        if not np.isin(target, (0, 1)).all():
+            return None
+        guess, formula = np.zeros_like(said), "ln 2"
+        right, of = (said > 0) == (target > 0.5), target.size
+    elif node.op.name == "cross_entropy":
+        guess, formula = np.zeros_like(said), f"ln {said.shape[-1]}"
+        truth = target if target.dtype.kind in "iu" and target.ndim < said.ndim else target.argmax(axis=-1)
+        right, of = said.argmax(axis=-1) == truth, truth.size
+    else:
+        if said.shape != target.shape or said.ndim == 0 or said.shape[-1] < 2:
+            return None
+        if not np.isin(target, (0, 1)).all() or not (target.sum(axis=-1) == 1).all():
+            return None
+        guess, formula = np.full_like(said, 1 / said.shape[-1]), ""
+        right, of = said.argmax(axis=-1) == target.argmax(axis=-1), target.size // said.shape[-1]
+    with ag.no_grad():
+        chance = host(node.op(guess, target, **node.params))
+    if chance.size != 1:
+        return None
+    if node.params.get("reduction") == "sum" and node.op.name != "squared_error" and of > 1:
+        formula = f"{of}·{formula}"
+    return Score(float(chance.reshape(())), formula, int(np.sum(right)), int(of))
+
+
+def slopes(node: Node, seen: Evaluation) -> tuple[float, float]:
+    """The mean slope of an activation at its recorded inputs and its steepest anywhere, by the engine's own rule."""
+
+    def slope(array: np.ndarray) -> np.ndarray:
+        with ag.enable_grad(), np.errstate(all="ignore"):
+            x = ag.Tensor(array, requires_grad=True)
+            y = node.op(x, **node.params)
+        return host(ag.gradients(y, x, ag.ones_like(y.detach())))
+
+    return float(np.mean(slope(seen.value(node.inputs[0])))), float(np.max(slope(np.linspace(*GRID))))

@@ -1,0 +1,326 @@
+"""What a picture of a graph shows: its cards, what they are called, which role they play, what flows between them.
+
+Names and roles come from the graph alone, numbers from `viz.recorded.evaluate`, derivatives from rules run on symbols.
+Nothing is drawn here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node
+from viz.drawing import numbers
+from viz.recorded.evaluate import Evaluation, evaluate
+from viz.recorded.names import PARAM, Constant, Names
+from viz.recorded.notation import Notation, Symbol
+from viz.recorded.validation import DrawingError, numbers_of, recorded
+
+if TYPE_CHECKING:
+    from autograd.testing import NodeCheck
+
+
+@dataclass(eq=False)
+class Card:
+    """An operation and the tensor it makes, or a leaf."""
+
+    place: Any  # its Node, leaf Tensor or Constant
+    key: str  # its name in DOT and in ids
+    name: str  # as it is shown
+    role: str
+    value: np.ndarray
+    gradient: np.ndarray | None  # None where none arrives, or none was computed
+    path: str | None = None  # of a parameter in its module, where that is not the name shown
+    sockets: list[Socket] = field(default_factory=list)
+    uses: list[Socket] = field(default_factory=list)
+    group: Group | None = None
+    depth: int = 0  # operations on the longest way down to here
+    doubted: bool = False  # its gradient has come through a rule that is wrong
+
+    @property
+    def node(self) -> Node | None:
+        """The recorded operation; None for a leaf."""
+        return self.place if isinstance(self.place, Node) else None
+
+    @property
+    def scope(self) -> tuple[tuple[str, str], ...]:
+        """The modules, outermost first, that an operation was recorded in: path and class of each."""
+        return tuple(self.place.scope or ())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return tuple(self.value.shape)
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether a gradient was asked for here, by itself or through what it depends on."""
+        return bool(getattr(self.place, "requires_grad", False))
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a rule of this operation was checked and found wrong."""
+        return any(socket.wrong for socket in self.sockets)
+
+    @property
+    def addends(self) -> list[Socket]:
+        """The uses that send a gradient."""
+        return [use for use in self.uses if use.passes]
+
+
+@dataclass(eq=False)
+class Socket:
+    """One operand of an operation: where its value arrives and its gradient leaves."""
+
+    scene: Scene
+    head: Card  # the operation
+    tail: Card  # the operand
+    index: int  # its place among the operation's inputs
+    mark: str = ""  # tells uses of one tensor by one operation apart: `(left)`, `(right)`
+    check: NodeCheck | None = None  # what came of checking the rule for this operand, where it was
+    doubted: bool = False  # what leaves here has come through a rule that is wrong
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the rule for this operand was checked and found wrong."""
+        return self.check is not None and self.check.verdict == "wrong"
+
+    @property
+    def passes(self) -> bool:
+        """Whether a gradient goes back through here once there is one."""
+        assert self.head.node is not None
+        return bool(self.head.node.mask >> self.index & 1)
+
+    @property
+    def contribution(self) -> np.ndarray | None:
+        """What the engine sent back through here, in the operand's shape."""
+        parts = self.scene.seen.contributions.get(self.head.place, ())
+        return parts[self.index] if self.index < len(parts) else None
+
+    @cached_property
+    def local(self) -> Symbol:
+        """The derivative of the operation by this operand: its rule run on symbols, with 1 arriving."""
+        return self.scene.pull(self, self._one)
+
+    @property
+    def _one(self) -> Symbol:
+        """A gradient of ones, written as the number."""
+        ones = np.ones_like(self.head.value)
+        return Symbol(self.scene.say, "1", "1", value=ones, number=1.0)
+
+    @cached_property
+    def sent(self) -> Symbol:
+        """What the rule sends back when `G`, the gradient of the card, arrives; at the end of the graph `G` is 1."""
+        head = self.head
+        if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
+            return self.local
+        g = head.gradient if head.gradient is not None else np.ones_like(head.value)
+        return self.scene.pull(self, self.scene.say.symbol("G", g))
+
+    @cached_property
+    def slope(self) -> Symbol | None:
+        """The derivative entry by entry, where the operation has one operand and works so; else None."""
+        head = self.head
+        if (
+            len(head.sockets) != 1
+            or head.shape != self.tail.shape
+            or head.value.dtype.kind != "f"
+            or not head.value.size
+        ):
+            return None
+        say = self.scene.say
+        probe = np.linspace(1.0, 2.0, head.value.size, dtype=head.value.dtype).reshape(head.shape)
+        ones = self.scene.pull(self, self._one)
+        probed = self.scene.pull(self, say.symbol("G", probe))
+        slopes = np.broadcast_to(np.asarray(ones.value), head.shape)
+        with np.errstate(all="ignore"):
+            same = np.allclose(np.asarray(probed.value), probe * slopes, rtol=1e-4, atol=1e-12, equal_nan=True)
+        return Symbol(say, ones.text, ones.tex, ones.level, slopes) if same else None
+
+
+@dataclass(eq=False)
+class Group:
+    """One call of a module: the scope of its operations, outermost first, and which call of it this is."""
+
+    scope: tuple[tuple[str, str], ...]
+    call: int
+    title: str = ""
+    cards: list[Card] = field(default_factory=list)
+
+
+class Scene:
+    """The cards of the graph that computed ``outputs``, in topological order.
+
+    ``names``: what to call Tensors (anything else in it is passed over). ``inputs``, ``targets``: Tensors to be shown
+    in that role. ``gradients``: True computes them, False leaves them out, None computes them once a leaf has a
+    ``.grad``; a Tensor or a list of them is what arrives at the outputs.
+
+    Raises `DrawingError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
+    """
+
+    def __init__(
+        self,
+        outputs: ag.Tensor | Sequence[ag.Tensor],
+        *,
+        names: Mapping[str, Any] | None = None,
+        inputs: Iterable[Any] = (),
+        targets: Iterable[Any] = (),
+        gradients: Any = None,
+    ) -> None:
+        ys = recorded(outputs)
+        with np.errstate(all="ignore"):  # what was not finite in the forward is so here, and the picture says it
+            self.seen, self.seeds = _evaluated(ys, gradients)
+        self.seeded = self.seeds is not None
+        graph = self.seen.graph
+        self.ends: dict[Any, None] = dict.fromkeys(graph.outputs)
+        self.names = Names(graph, names, inputs, targets)
+        self.cards: list[Card] = []
+        self._by_place: dict[Any, Card] = {}
+        for place in self.names.places:
+            self._add(place)
+        self.scalar = all(card.shape == () for card in self.cards)
+        self.say = Notation(self.scalar)
+        self.computed = bool(self.seen.gradients)
+        self.groups = _groups(self.cards)
+
+    def _add(self, place: Any) -> None:
+        value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
+        name = self.names[place]
+        gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
+        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
+        self.cards.append(card)
+        self._by_place[place] = card
+        seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]
+        for i, tail in seats:
+            same = [j for j, other in seats if other is tail]
+            card.sockets.append(Socket(self, card, tail, i, _mark(same.index(i), len(same), len(seats))))
+            tail.uses.append(card.sockets[-1])
+            card.depth = max(card.depth, tail.depth + 1)
+
+    def card(self, given: Any) -> Card | None:
+        """The card of what stands in a node's inputs; None for a number, which has none."""
+        place = self.names.place(given)
+        return None if place is None else self._by_place.get(place)
+
+    @cached_property
+    def end(self) -> str:
+        """What is differentiated, as it stands in `∂L/∂w`."""
+        names = [self._by_place[place].name for place in self.ends]
+        return names[0] if len(names) == 1 else f"({' + '.join(names)})" if len(names) < 4 else "(sum of outputs)"
+
+    def symbols(self, card: Card) -> list[Any]:
+        """The operands of an operation as symbols, Python numbers as they stand in the graph."""
+        assert card.node is not None
+        return [self._symbol(given) for given in card.node.inputs]
+
+    def _symbol(self, given: Any) -> Any:
+        card = self.card(given)
+        if card is not None:
+            return self.say.symbol(card.name, card.value)
+        return given.item() if isinstance(given, np.generic | np.ndarray) else given
+
+    def pull(self, socket: Socket, g: Symbol) -> Symbol:
+        """What the operation's rule sends through a socket when ``g`` arrives."""
+        head = socket.head
+        assert head.node is not None
+        out = self.say.symbol(head.name, head.value)
+        part: Symbol = self.say.pull(head.node.op, socket.index, self.symbols(head), out, head.node.params, g)
+        return part
+
+    def formula(self, card: Card) -> Symbol:
+        """The right-hand side of what an operation computes, in the names of its operands."""
+        assert card.node is not None
+        return self.say.apply(card.node.op, self.symbols(card), card.node.params, card.value)
+
+    def expression(self, limit: int) -> str | None:
+        """The first output as one formula of the leaves, or None where that is longer than ``limit``."""
+        written: dict[Any, Symbol] = {}
+        for card in self.cards:
+            if card.node is None:
+                written[card.place] = self.say.symbol(card.name, card.value)
+                continue
+            operands = []
+            for given in card.node.inputs:
+                operand = self.card(given)
+                operands.append(self._symbol(given) if operand is None else written[operand.place])
+            written[card.place] = self.say.apply(card.node.op, operands, card.node.params, card.value)
+            if len(written[card.place].text) > limit:
+                return None
+        return written[next(iter(self.ends))].text
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:
+    """Whether gradients are wanted: as said, and by default once a leaf has one and every output is a scalar."""
+    if gradients is not None:
+        return gradients is not False
+    leaves = [place for place in ag.Graph(*ys).nodes if place.op is None and place.requires_grad]
+    return any(leaf.grad is not None for leaf in leaves) and all(y.size == 1 for y in ys)
+
+
+def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np.ndarray] | None]:
+    """The numbers, and the gradients that arrive at the outputs where they were given."""
+    if gradients is None:
+        gradients = computes_gradients(ys, gradients)
+    if isinstance(gradients, bool):
+        wrong = [y for y in ys if y.size != 1]
+        if gradients and wrong:
+            raise DrawingError(
+                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there:"
+                " reduce it to a scalar, or give a gradient of that shape as gradients="
+            )
+        return evaluate(ys, gradients), None
+    one = hasattr(gradients, "dtype") or isinstance(gradients, str) or not isinstance(gradients, Iterable)
+    seeds = [numbers_of(seed, "gradients=") for seed in ([gradients] if one else gradients)]
+    if len(seeds) != len(ys) or any(tuple(np.shape(s)) != tuple(y.shape) for s, y in zip(seeds, ys, strict=False)):
+        raise DrawingError(
+            f"gradients= was given shapes {', '.join(numbers.shape(np.shape(s)) for s in seeds)} for outputs of shapes"
+            f" {', '.join(numbers.shape(y.shape) for y in ys)}: give one gradient of its shape for each output"
+        )
+    return evaluate(ys, True, seeds), seeds
+
+
+def _mark(which: int, often: int, operands: int) -> str:
+    if often == 1:
+        return ""
+    return ("(left)", "(right)")[which] if operands == 2 else f"({which + 1})"
+
+
+# ---------------------------------------------------------------- modules
+
+
+def _groups(cards: list[Card]) -> list[Group]:
+    """The calls of innermost modules, with their operations and the parameters that they alone use."""
+    groups: list[Group] = []
+    calls: dict[tuple[tuple[str, str], ...], int] = {}
+    last: Group | None = None
+    for card in sorted((card for card in cards if card.node is not None), key=lambda card: card.place.index):
+        scope = card.place.scope
+        if not scope:
+            last = None
+            continue
+        if last is None or last.scope != scope:
+            calls[scope] = calls.get(scope, 0) + 1
+            last = Group(scope, calls[scope])
+            groups.append(last)
+        last.cards.append(card)
+        card.group = last
+    for card in cards:
+        if card.node is None and card.role == PARAM:
+            homes = {use.head.group for use in card.uses}
+            if len(homes) == 1 and (home := homes.pop()) is not None:
+                card.group = home
+                home.cards.append(card)
+    labels = [group.scope[-1][1] for group in groups]
+    seen: dict[str, int] = {}
+    for group, label in zip(groups, labels, strict=True):
+        seen[label] = seen.get(label, 0) + 1
+        group.title = f"{label} {seen[label]}" if labels.count(label) > 1 else label
+    return groups

@@ -1,0 +1,77 @@
+"""What a drawing function was given, looked at where it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.compiler import Compiled
+from autograd.errors import AutogradError
+from autograd.validation import check_instance, refused
+from viz.recorded.evaluate import host
+
+
+class DrawingError(AutogradError, ValueError):
+    """What can't be drawn as it was asked for, and what to give instead."""
+
+
+def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
+    """``y``, a recorded Tensor or several, as a list. Raises `DrawingError` for anything else."""
+    several = isinstance(y, Iterable) and not isinstance(y, ag.Tensor | str | Mapping) and not _is_module(y)
+    ys = list(y) if several else [y]
+    for t in ys:
+        if not isinstance(t, ag.Tensor):
+            way = "call the module, and give what it returns" if _is_module(t) else "give what was computed"
+            if isinstance(t, Compiled):
+                way = "give one of its programs, such as step.programs[0], once it was called; or of what was computed"
+            what = f"there is nothing to {done} in a {type(t).__name__}"
+            raise DrawingError(f"{what}: {way}, one Tensor or a list of them")
+    if not ys:
+        raise DrawingError(f"there is nothing to {done} in an empty list: give what was computed, at least one Tensor")
+    if any(t.node is None for t in ys):
+        raise DrawingError(
+            f"there is nothing to {done}: no operation was recorded for this Tensor. Compute it from Tensors with"
+            " requires_grad=True, outside of no_grad()"
+        )
+    return ys
+
+
+def _is_module(x: Any) -> bool:
+    return callable(getattr(x, "parameters", None))
+
+
+def named(names: Any) -> Mapping[str, Any]:
+    """What Tensors are to be called, nothing for None."""
+    wanted = "a dict from names to Tensors, such as locals()"
+    given = check_instance(names or {}, Mapping, "names", wanted)  # type: ignore[type-abstract]
+    for name in given:
+        check_instance(name, str, "a name in names", wanted)
+    return given
+
+
+def members(tensors: Any, name: str) -> list[Any]:
+    """Tensors, or one of them, that are to be shown in a role."""
+    given = [tensors] if isinstance(tensors, ag.Tensor) or not isinstance(tensors, Iterable) else list(tensors)
+    for t in given:
+        if not hasattr(t, "shape"):
+            raise refused(t, name, "the Tensors to be shown as such, in a list")
+    return given
+
+
+def numbers_of(value: Any, name: str) -> np.ndarray:
+    """Numbers as a NumPy array: of a Tensor, an array of any device, or lists."""
+    try:
+        return host(ag.asarray(value))
+    except AutogradError as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def class_names(classes: Any, count: int) -> list[str]:
+    """The names of ``count`` classes. Raises `DrawingError` where there are more or fewer."""
+    names = list(check_instance(classes, Sequence, "classes", "a list of names"))  # type: ignore[type-abstract]
+    if len(names) != count:
+        raise DrawingError(f"{len(names)} class names were given for {count} classes: give one name for each")
+    return names
