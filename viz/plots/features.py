@@ -1,8 +1,8 @@
 """How a network bends space until its classes can be told apart: the examples before and after every layer.
 
-The network is run once and its chain of linear layers is read from what was recorded, as `viz.plots.network` does. A layer
-of two neurons is drawn as the plane it is and one of three as space; of a wider one the points are projected, and the
-panel says so.
+The network is run once and its chain of linear layers is read from what was recorded, as `viz.plots.network` does.
+A layer of two neurons is drawn as the plane it is and one of three as space; of a wider one the points are projected,
+and the panel says so.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import steps
 from tests.viz.program.test_picture import PROGRAMS, mlp
 from viz.drawing import style
-from viz.program.picture import passes
+from viz.program import passes
 
 
 def rows(picture: viz.Picture) -> list[tuple[str, str, str]]:
