@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends, shapes
-from autograd.compiler.compiled import Executable
+from autograd.compiler.executable import Executable
 from autograd.compiler.ir.primitives import INFIX, Slot, fill
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.ir.program import algebra as in_algebra

@@ -10,7 +10,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.compiler.guards import alike
+from autograd.compiler.tracing.guards import alike
 
 X = ag.ones((2,), dtype="float32")
 

@@ -1,0 +1,303 @@
+"""`Executable`: a program bound to the arrays of its states, as the code that runs."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import linecache
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+from numpy.lib.array_utils import byte_bounds
+
+from autograd import backends
+from autograd.compiler.ir.primitives import Slot, compute
+from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.passes.packing import HOMES as _HOMES
+from autograd.compiler.passes.packing import lying_together
+from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.plan import Plan, aligned
+from autograd.compiler.trace import Trace, unflatten
+from autograd.compiler.tracing.guards import MISSING, Guard, alike
+from autograd.errors import GradientError, TraceError
+from autograd.graph import Node, stamp
+from autograd.memory import LAST, WRITES, all_written, owner
+from autograd.op import Op
+from autograd.tensor import Tensor, wrap
+
+_TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
+"""The array of each Tensor that shares it with others, which had and get the same values."""
+
+_numbers = itertools.count(1)
+
+
+def _no_way_back(*_: Any) -> Any:
+    raise GradientError(
+        "this Tensor was computed by a compiled function, which keeps no graph to go back through: compile the whole "
+        "step, backward included, or call the function itself, which is the compiled one's .function."
+    )
+
+
+_COMPILED = Op(lambda xp, *tensors: _no_way_back(), "compiled", "", "", 9, False)
+_COMPILED.name = "compiled"
+_COMPILED.vjp(tensors=lambda g: _no_way_back())
+
+
+def _dead_end(value: Value, leaves: tuple[Tensor, ...]) -> Node:
+    """The node of a result that would be recorded: whoever goes back through it to ``leaves`` is told what to do."""
+    node = Node()
+    node.op, node.inputs, node.params, node.saved = _COMPILED, leaves, {}, ()
+    node.mask = (1 << len(leaves)) - 1
+    node.shape, node.dtype, node.index, node.uneven = value.shape, value.dtype, stamp(), False
+    node.name = node.scope = node.hooks = node.origin = None
+    return node
+
+
+def _holders(array: Any) -> tuple[int, int]:
+    """How many references there are to an array, and to its memory, views included."""
+    return sys.getrefcount(array), sys.getrefcount(owner(array))
+
+
+def check_apart(program: Program) -> None:
+    """Raise where two states lie in one memory and one of them is updated: eagerly the other would change with it, and
+    a program takes them for two. Counters may, which programs and pickles of what they left put together."""
+    spans = []
+    for state in program.states:
+        array = state.origin.data
+        if isinstance(array, numpy.ndarray) and array.size:
+            spans.append((*byte_bounds(array), state))
+    spans.sort(key=lambda span: span[:2])
+    reaching: list[tuple[int, Value]] = []
+    for start, end, state in spans:
+        reaching = [(stop, other) for stop, other in reaching if stop > start]
+        for _, other in reaching:
+            updated = [s for s in (other, state) if s in program.updates and (other.shape or state.shape)]
+            if updated and numpy.shares_memory(other.origin.data, state.origin.data):
+                raise TraceError(
+                    f"{other.name} {other.shape} and {state.name} {state.shape} lie in the same memory, and the "
+                    f"compiled {program.name} updates {updated[0].name}: it can't tell whether the other is to change "
+                    "too. Use one Tensor for both, or give each memory of its own, with clone()."
+                )
+        reaching.append((end, state))
+
+
+def dead_ends(trace: Trace) -> list[Node | None]:
+    """The node of each result, ``None`` where it is not recorded."""
+    leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
+    return [
+        _dead_end(value, leaves) if recorded and leaves else None
+        for value, recorded in zip(trace.program.outputs, trace.recorded, strict=True)
+    ]
+
+
+class Executable:
+    """One program, bound to the arrays of its states. ``run`` takes the arrays of the arguments.
+
+    ``program`` is what the trace found, ``optimized`` what is run, ``source`` the code that runs it.
+    """
+
+    optimize = staticmethod(optimize)
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace, self.program = trace, trace.program
+        check_apart(self.program)
+        self.optimized = self.optimize(trace.program)
+        self.nodes = dead_ends(trace)
+        self.bind()
+
+    def bind(self) -> None:
+        """Plan, and write the source, for the arrays that the states have now."""
+        program = self.optimized
+        self.homes: dict[Value, Any] = {}
+        self.places: list[tuple[Tensor, Any, bool]] = []
+        self.made: set[int] = set()
+        for state in program.states:
+            if state in program.packed:
+                self.homes[state] = self._packed_home(state)
+            else:
+                self.homes[state] = self._home(state)
+                self.places.append((state.origin, state.origin.data, state in program.updates))
+        self._merge()
+        self.plan = Plan(program, self.homes, has_kernel)
+        emitter = Emitter(self.plan)
+        self.source = emitter.source()
+        self._install(self.source, emitter.scope)
+        self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
+
+    def _merge(self) -> None:
+        """Have Tensors whose values are always equal share one array."""
+        for state, kept in self.optimized.merged.items():
+            state.origin.data = kept.origin.data
+            _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
+            self.places.append((state.origin, kept.origin.data, True))
+
+    def _install(self, source: str, names: dict[str, Any]) -> None:
+        """Make functions of the source, in which ``names`` are known, and of what is asked before and said after it."""
+        scope: dict[str, Any] = {}
+        settling = self._settling(scope)
+        file = f"<compiled {self.optimized.name} {next(_numbers)}>"
+        exec(builtins.compile(source, file, "exec"), names)
+        exec(builtins.compile(settling, f"{file} settling", "exec"), scope)
+        linecache.cache[file] = len(source), None, source.splitlines(True), file
+        weakref.finalize(self, linecache.cache.pop, file, None)
+        # Taken out of their own names, so that no cycle keeps all this alive.
+        self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
+        self.is_settled: Callable[[], bool] = scope.pop("is_settled")
+        self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
+
+    def _home(self, state: Value) -> Any:
+        """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""
+        tensor, array = state.origin, state.origin.data
+        if state not in self.optimized.updates:
+            return numpy.asarray(array)
+        plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
+        plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # as others may be in a pickled counter's
+        turned = state in self.optimized.flipped
+        if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
+            home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
+            home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
+            home[...] = array
+            tensor.data = array = home
+            self.made.add(id(owner(home)))
+        memory = owner(array)
+        _HOMES[id(memory)] = memory
+        return array
+
+    def _has_other_twins(self, state: Value, array: Any) -> bool:
+        """Whether an earlier program put more into this array than this one puts there: they part now."""
+        mine = {state.origin, *(s.origin for s, kept in self.optimized.merged.items() if kept is state)}
+        return any(shared is array and t.data is array and t not in mine for t, shared in list(_TWINS.items()))
+
+    def _packed_home(self, state: Value) -> Any:
+        """The one array in which several states lie: where they lie together already, else a new one."""
+        program = self.optimized
+        members = program.packed[state]
+        flat = lying_together(state.dtype, state.nbytes, members, program.flipped)
+        if flat is None:
+            flat = aligned(state.nbytes).view(state.dtype)
+            self.made.add(id(owner(flat)))
+        memory = owner(flat)
+        for member, start in members:
+            piece = {"start": start, "shape": member.shape, "flip": member in program.flipped}
+            view, tensor = compute("piece", piece, (flat,)), member.origin
+            if owner(tensor.data) is not memory:
+                view[...] = tensor.data
+                tensor.data = view
+            self.places.append((tensor, tensor.data, True))
+        _HOMES[id(memory)] = memory
+        return flat
+
+    def _settling(self, scope: dict[str, Any]) -> str:
+        """The source of what is asked before and said after each call."""
+        trace = self.trace
+        terms = []
+        for i, (tensor, array, _) in enumerate(self.places):
+            scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
+            terms.append(f"tensor_{i}.data is home_{i}")
+        scope["MISSING"] = MISSING
+        for i, guard in enumerate(trace.guards):
+            scope[f"holder_{i}"], scope[f"value_{i}"] = guard.holder, guard.value
+            terms.append(guard.source(i))
+        for i, tensor in enumerate(trace.ungraded):
+            scope[f"ungraded_{i}"] = tensor
+            terms.append(f"ungraded_{i}.grad is None")
+        for i, tensor in enumerate(trace.graded):
+            scope[f"graded_{i}"] = tensor
+        clear = "".join(f"graded_{i}.grad = " for i in range(len(trace.graded)))
+        sets = ""
+        for i, (holder, key, value) in enumerate(trace.settings):
+            scope[f"set_{i}"], scope[f"setting_{i}"] = holder, value
+            sets += f"    set_{i}.{key} = setting_{i}\n"
+        memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
+        all_written(memories.values())
+        scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()))
+        marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
+        scope["wrap"] = wrap
+        for i, node in enumerate(self.nodes):
+            scope[f"node_{i}"] = node
+        result = self._result(trace.form, scope)
+        return (
+            # Told before the states are written, so that whatever breaks a run off, older graphs know.
+            f"def is_settled():\n    if not ({' and '.join(terms) or 'True'}):\n        return False\n"
+            f"    {marks}stamp()\n    return True\n"
+            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n{sets}    return {result}\n"
+        )
+
+    def _result(self, form: Any, scope: dict[str, Any]) -> str:
+        """The source of what the function returned, of that ``form``."""
+
+        def given(thing: Any) -> str:
+            scope[f"given_{id(thing)}"] = thing
+            return f"given_{id(thing)}"
+
+        if type(form) is Slot:
+            array = f"outputs[{form.index}]"
+            return f"wrap({array}, node_{form.index})" if self.trace.is_tensor[form.index] else array
+        if not isinstance(form, tuple) or form[0] in backends.PYTHON_SCALARS:
+            return given(unflatten(form, ()))
+        kind, content = form
+        if kind is dict:
+            return "{" + "".join(f"{given(key)}: {self._result(part, scope)}, " for key, part in content) + "}"
+        parts = "".join(f"{self._result(part, scope)}, " for part in content)
+        return f"{given(kind)}({parts if hasattr(kind, '_fields') else f'[{parts}]'})"
+
+    def broken_guards(self) -> list[Guard]:
+        """What the trace relied on and is otherwise now. Another object of the same value is taken up."""
+        broken = []
+        for i, guard in enumerate(self.trace.guards):
+            now = guard.now()
+            if now is not guard.value:
+                if alike(now, guard.value):
+                    self.trace.guards[i] = guard._replace(value=now)
+                    self.is_settled.__globals__[f"value_{i}"] = now
+                else:
+                    broken.append(guard)
+        return broken
+
+    def holds(self) -> bool:
+        """Whether all is as it was at the trace, but for arrays. Raises `TraceError` where gradients are in the way."""
+        if self.broken_guards():
+            return False
+        for tensor in self.trace.ungraded:
+            if tensor.grad is not None:
+                raise TraceError(
+                    f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
+                    "function was traced without: call zero_grad() first, in the function or outside."
+                )
+        return True
+
+    def resettle(self) -> bool:
+        """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
+        if not self.holds():
+            return False
+        if any(tensor.data is not home for tensor, home, _ in self.places):
+            check_apart(self.program)
+        anew = False
+        merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
+        for (tensor, home, updated), held in zip(self.places, self.held, strict=True):
+            array = tensor.data
+            if array is home:
+                continue
+            if (
+                array.shape != home.shape
+                or array.dtype != home.dtype
+                or type(array) not in backends.FLAT | {numpy.ndarray}
+                or id(tensor) in merged
+            ):
+                return False
+            # The Tensor let go of the home; where nobody else holds it, it may take the new values.
+            alone = held is not None and _holders(home) == (held[0] - 1, held[1])
+            if updated and alone and id(owner(array)) not in _HOMES:
+                home[...] = array
+                tensor.data = home
+            else:
+                anew = True
+        if anew and self.optimized.packed:
+            return False
+        if anew:
+            self.bind()
+        return self.is_settled()

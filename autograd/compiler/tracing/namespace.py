@@ -1,0 +1,208 @@
+"""The namespace of traced arrays: the functions of NumPy by which operations compute, each an instruction here.
+
+The engine, its rules, the optimizers and the modules run on traced arrays as they run on NumPy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from autograd import backends, shapes
+from autograd.backends import FORWARDS, Namespace
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of, infer
+from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.tracer import Tracer, kind_of
+from autograd.errors import TraceError
+from autograd.graph import TRACER
+from autograd.op import OPS
+
+
+class _Elementwise:
+    """A ufunc of the trace, with ``at``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *args: Any) -> Any:
+        tracer = _tracer_of(args)
+        return function_of(self.name)(*args) if tracer is None else tracer.elementwise(self.name, args)
+
+    def at(self, x: Traced, index: Any, values: Any) -> None:
+        """``x[index] += values``, as often as the index names an element."""
+        if self.name != "add":
+            raise AttributeError(f"a trace has no {self.name}.at")
+        x.tracer.refuse_writing(x)
+        x.value = x.tracer.setitem("add_at", x, index, values).value
+
+
+def _tracer_of(args: Any) -> Tracer | None:
+    for x in args:
+        if type(x) is Traced:
+            return x.tracer
+    return None
+
+
+def _now() -> Tracer:
+    tracer = TRACER.get()
+    if tracer is None:
+        Tracer().check_running("a traced array")
+    return tracer  # type: ignore[no-any-return]
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def reduce(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+        if type(x) is not Traced:
+            return function_of(name)(x, axis=axis, keepdims=keepdims)
+        axes = None if axis is None else shapes.normalize_axes(axis, x.ndim)
+        options: dict[str, Any] = {"axis": axes, "keepdims": bool(keepdims)}
+        if dtype is not None:
+            x = x.astype(dtype)
+        return x.tracer.emit(name, (x.tracer.lift(x),), options)
+
+    return reduce
+
+
+class _Module:
+    """What the tracing namespace has of its own; everything else is a call of NumPy's function of that name."""
+
+    __name__ = "autograd.compiler.tracing.namespace"
+
+    def permute_dims(self, x: Any, axes: Any) -> Any:
+        x = self.asarray(x)
+        order = shapes.normalize_axes(tuple(axes), x.ndim)
+        return x.tracer.emit("permute_dims", (x.value,), {"axes": order})
+
+    def matrix_transpose(self, x: Any) -> Any:
+        if x.ndim < 2:
+            raise ValueError("a matrix has two axes")
+        order = [*range(x.ndim)]
+        order[-2:] = order[:-3:-1]
+        return self.permute_dims(x, order)
+
+    def reshape(self, x: Any, shape: Any) -> Any:
+        x = self.asarray(x)
+        target, _ = infer("reshape", {"shape": shape}, (x.value,))
+        if target == x.shape:
+            return Traced(x.tracer, x.value)
+        return x.tracer.emit("reshape", (x.value,), {"shape": target})
+
+    def broadcast_to(self, x: Any, shape: Any) -> Any:
+        tracer = _now()
+        return tracer.emit("broadcast_to", (tracer.lift(x),), {"shape": tuple(shape)})
+
+    def squeeze(self, x: Any, axis: Any) -> Any:
+        axes = shapes.normalize_axes(axis, x.ndim)
+        if any(x.shape[a] != 1 for a in axes):
+            raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+        return self.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+    def expand_dims(self, x: Any, axis: Any) -> Any:
+        return self.reshape(x, shapes.expanded_shape(x.shape, axis))
+
+    def astype(self, x: Any, dtype: Any, copy: bool = True) -> Any:
+        tracer, dtype = _now(), numpy.dtype(dtype)
+        value = tracer.lift(x)
+        return Traced(tracer, value) if value.dtype == dtype else tracer.emit("astype", (value,), {"dtype": dtype})
+
+    def asarray(self, x: Any, dtype: Any = None, copy: Any = None, device: Any = None) -> Any:
+        made = x if type(x) is Traced and not copy else Traced(_now(), _now().lift(x))
+        return made if dtype is None else self.astype(made, dtype)
+
+    def where(self, condition: Any, x: Any, y: Any) -> Any:
+        tracer = _now()
+        dtype = numpy.result_type(*(k() if isinstance(k, type) else k for k in map(kind_of, (x, y))))
+        values = [self.astype(Traced(tracer, tracer.lift(v, dtype)), dtype).value for v in (x, y)]
+        return tracer.emit("where", (tracer.lift(condition), *values), {})
+
+    def concat(self, arrays: Any, axis: Any = 0) -> Any:
+        return _now().call("concat", (tuple(arrays),), {"axis": axis})
+
+    def stack(self, arrays: Any, axis: int = 0) -> Any:
+        return _now().call("stack", (tuple(arrays),), {"axis": axis})
+
+    def full(self, shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+        tracer = _now()
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        return tracer.emit("broadcast_to", (tracer.lift(fill_value, dtype),), {"shape": shape})
+
+    def zeros(self, shape: Any, dtype: Any = None) -> Any:
+        return self.full(shape, 0.0, numpy.dtype(dtype))
+
+    empty = zeros
+
+    def ones(self, shape: Any, dtype: Any = None) -> Any:
+        return self.full(shape, 1.0, numpy.dtype(dtype))
+
+    def full_like(self, x: Any, fill_value: Any, dtype: Any = None) -> Any:
+        return self.full(x.shape, fill_value, x.dtype if dtype is None else dtype)
+
+    def zeros_like(self, x: Any, dtype: Any = None) -> Any:
+        return self.full_like(x, 0, dtype)
+
+    empty_like = zeros_like
+
+    def ones_like(self, x: Any, dtype: Any = None) -> Any:
+        return self.full_like(x, 1, dtype)
+
+    sum = staticmethod(_reduction("sum"))
+    prod = staticmethod(_reduction("prod"))
+    max = staticmethod(_reduction("max"))
+    min = staticmethod(_reduction("min"))
+    all = staticmethod(_reduction("all"))
+    any = staticmethod(_reduction("any"))
+
+    def matmul(self, x: Any, y: Any) -> Any:
+        return _now().matmul(x, y)
+
+    def __getattr__(self, name: str) -> Any:
+        found = None if name.startswith("__") else getattr(numpy, name, None)
+        if found is None:
+            raise AttributeError(name)
+        if name in ELEMENTWISE:
+            return _Elementwise(name)
+        if not callable(found) or isinstance(found, type):  # a dtype, a number
+            return _Below(name) if name in ("linalg", "fft") else found
+        return _Below(name)
+
+
+class _Below:
+    """A function of NumPy's, or a module of them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return _Below(f"{self._name}.{name}")
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return _now().call(self._name, args, options)
+
+
+class _TraceNamespace(Namespace):
+    """The tracing namespace: it takes NumPy's arrays as constants, and what it can't follow as a whole."""
+
+    absorbs = True
+
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+        """As an instruction: the values come later."""
+        _now().check_range(array, stop, refuse, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in FORWARDS and name not in REDUCTIONS and name not in dir(_Module) and not hasattr(numpy, name):
+            return lambda *args, **params: self._followed(name, args, params)
+        return super().__getattr__(name)
+
+    def _followed(self, name: str, args: Any, params: Any) -> Any:
+        try:
+            return FORWARDS[name](self, *args, **params)
+        except TraceError as error:
+            if error.tracer is None:
+                raise
+            return error.tracer.opaque(OPS[name], args, params)
+
+
+TRACE = _TraceNamespace(_Module())
+backends.SPACES[Traced] = TRACE

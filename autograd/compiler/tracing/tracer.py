@@ -1,0 +1,373 @@
+"""`Tracer`: what a trace has found so far, instructions, states, guards, and how it grows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from autograd import backends
+from autograd.backends import PYTHON_SCALARS
+from autograd.compiler.ir.primitives import Slot, fill, function_of, infer, resolved, stand_in
+from autograd.compiler.ir.program import Instruction, Value, identifier
+from autograd.compiler.tracing.guards import UNWATCHED, Guard, of_option
+from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.watching import DATA, GRAD, slot_value
+from autograd.errors import DeviceError, TraceError
+from autograd.graph import MODE, TRACER, WATCHED
+from autograd.shapes import Shape
+from autograd.tensor import Hook, Tensor, wrap
+
+
+class Tracer:
+    """What a trace has found so far."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.constants: dict[Any, Value] = {}
+        self.states: dict[int, Value] = {}
+        self.current: dict[int, Traced] = {}
+        self.grads: dict[int, Tensor] = {}
+        self.ungraded: dict[int, Tensor] = {}
+        self.knobs: dict[Any, Traced] = {}
+        self.guards: dict[tuple[int, str], Guard] = {}
+        self.options: dict[tuple[int, str], tuple[Any, str]] = {}
+        self.editable: set[Any] = set()
+        self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self.names: dict[str, int] = {}
+        self.device: str | None = None
+        self.refused: TraceError | None = None
+        self.arguments: dict[int, str] = {}
+        self.untold: dict[int, str] = {}
+
+    # ----------------------------------------------------------------------------------------------------- the values
+
+    def unique(self, base: str) -> str:
+        """``base``, or with a number where that is taken."""
+        count = self.names[base] = self.names.get(base, 0) + 1
+        return base if count == 1 and not base.endswith("_") else self.unique(f"{base.rstrip('_')}_{count}")
+
+    def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
+        """An argument of the call."""
+        return Traced(self, Value("input", shape, dtype, self.unique(identifier(name))))
+
+    def constant(self, array: Any) -> Value:
+        """An array, or a NumPy number, that is the same at each call."""
+        key = (array.dtype, array.item()) if not array.shape else id(array)
+        if not array.shape and array != array:
+            key = (array.dtype, "nan")
+        elif not array.shape and not array.item():
+            key = (array.dtype, str(array))  # 0.0 and -0.0
+        found = self.constants.get(key)
+        if found is None:
+            data = array if array.shape else numpy.asarray(array)[()]
+            found = self.constants[key] = Value("constant", array.shape, array.dtype, self.unique("c"), data)
+        return found
+
+    def lift(self, x: Any, dtype: Any = None) -> Value:
+        """``x`` as a value of the program; Python's numbers, and weak ones, in ``dtype``."""
+        if type(x) is Traced:
+            if x.tracer is not self:
+                x.tracer.check_running(x.value)
+            if x.weak and dtype is not None and x.dtype != dtype:
+                return self.emit("astype", (x.value,), {"dtype": dtype}).value
+            return x.value
+        if type(x) in PYTHON_SCALARS:
+            return self.constant(numpy.asarray(x, dtype=dtype)[()])
+        if not hasattr(x, "dtype") or backends.is_host(x):
+            return self.constant(x if hasattr(x, "dtype") else numpy.asarray(x))
+        token = TRACER.set(None)  # which would take the Tensor for one of its own
+        try:
+            tensor = wrap(x)
+        finally:
+            TRACER.reset(token)
+        return self.read(tensor, x).value  # type: ignore[no-any-return]
+
+    def meet(self, array: Any) -> None:
+        """Note where the arrays of the program are, which is one place."""
+        device = backends.device_of(array)
+        if self.device not in (None, device):
+            raise DeviceError(
+                f"{line_of_user()} brings an array on {device} to arrays on {self.device} while the function is traced:"
+                f" move one of them first, with .to({self.device!r})."
+            )
+        self.device = device
+
+    def check_running(self, what: Any) -> None:
+        """Raise where the trace that ``what`` is of is over."""
+        if TRACER.get() is not self:
+            raise TraceError(
+                f"{line_of_user()} uses {what!r} outside of the trace that it is of: a compiled function kept a Tensor "
+                "of its own, which has no values. Return it instead, by itself or in tuples, lists and dicts."
+            )
+
+    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
+        """One more instruction; its result."""
+        self.check_running(args[0] if args else op)
+        shape, dtype = infer(op, params, args)
+        out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
+        self.instructions.append(Instruction(op, tuple(args), params, out))
+        return Traced(self, out, weak)
+
+    # ------------------------------------------------------------------------------------------------- the primitives
+
+    def elementwise(self, name: str, args: Sequence[Any]) -> Any:
+        """A ufunc, with Python's numbers in the dtype of the arrays."""
+        for x in args:
+            if type(x) not in PYTHON_SCALARS and not hasattr(x, "dtype"):
+                if isinstance(x, Tensor):
+                    return NotImplemented
+                args = [numpy.asarray(a) if a is x else a for a in args]
+        kinds = tuple(kind_of(x) for x in args)
+        weak = all(isinstance(kind, type) for kind in kinds)
+        dtypes = resolved(name, kinds)
+        return self.emit(name, [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)], {}, weak)
+
+    def matmul(self, x: Any, y: Any) -> Any:
+        """A product of matrices (vectors, stacks)."""
+        if isinstance(x, Tensor) or isinstance(y, Tensor):
+            return NotImplemented
+        return self.emit("matmul", (self.lift(x), self.lift(y)), {})
+
+    def split(self, tree: Any) -> tuple[Any, list[Value]]:
+        """``tree`` (tuples, lists, dicts and slices) with slots for its arrays, and these."""
+        found: list[Value] = []
+        return self._split(tree, found), found
+
+    def _split(self, entry: Any, found: list[Value]) -> Any:
+        if isinstance(entry, Tensor):
+            entry = entry.data
+        if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
+            found.append(self.lift(entry))
+            return Slot(len(found) - 1)
+        if isinstance(entry, dict):
+            return {key: self._split(value, found) for key, value in entry.items()}
+        if isinstance(entry, slice):
+            return slice(*self._split((entry.start, entry.stop, entry.step), found))
+        if isinstance(entry, tuple | list):
+            parts = [self._split(part, found) for part in entry]
+            return type(entry)(*parts) if hasattr(entry, "_fields") else type(entry)(parts)
+        return entry
+
+    def call(self, name: str, args: Any, options: dict[str, Any]) -> Any:
+        """Any function of NumPy's: an instruction where an array of the trace is among its arguments."""
+        template, arrays = self.split((args, options))
+        function = function_of(name)
+        if all(value.kind == "constant" for value in arrays) and "asarray" not in name:
+            args, options = fill(template, [value.data for value in arrays])
+            return self._known(function(*args, **options))
+        if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
+            raise TraceError(
+                f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
+                "this part out of the compiled function."
+            )
+        like = function(
+            *(filled := fill(template, [stand_in(v, name.startswith("linalg")) for v in arrays]))[0], **filled[1]
+        )
+        if isinstance(like, tuple):
+            parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(like))]
+            return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
+        return self.emit(name, arrays, {"call": template})
+
+    def _known(self, result: Any) -> Any:
+        """What was computed of constants, as arrays of the trace, so that what meets it stays in the trace."""
+        if isinstance(result, tuple):
+            parts = map(self._known, result)
+            return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+        return Traced(self, self.lift(result)) if isinstance(result, numpy.ndarray | numpy.generic) else result
+
+    def getitem(self, x: Any, index: Any) -> Traced:
+        """``x[index]``."""
+        template, arrays = self.split(index)
+        if _picks(arrays):
+            raise self._picked(x)
+        shifted = _shifted(template)
+        return self.emit("getitem", (self.lift(x), *arrays), {"index": shifted})
+
+    def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
+        """``x`` with ``value`` written (or added) at ``index``."""
+        template, arrays = self.split(index)
+        given = x.value, self.lift(value, x.dtype), *arrays
+        try:
+            return self.emit(name, given, {"index": _shifted(template, 2)})
+        except ValueError:  # as many values as elements are picked
+            if _picks(arrays):
+                raise self._picked(x) from None
+            raise
+
+    def _picked(self, x: Any) -> TraceError:
+        return TraceError(
+            f"{line_of_user()} picks elements of {self.lift(x)!r} by a condition, and how many there are depends on "
+            "values: use autograd.where, which keeps the shape."
+        )
+
+    def opaque(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
+        """An operation whose forward can't be followed: computed as a whole at each call."""
+        self.refused = None
+        given, arrays = self.split(tuple(x.data if isinstance(x, Tensor) else x for x in inputs))
+        options, more = self.split(params)
+        count = len(arrays)
+        return self.emit("op", [*arrays, *more], {"name": op.name, "inputs": given, "options": options, "count": count})
+
+    def draw(self, method: str, generator: Any, shape: Shape, dtype: Any, **options: Any) -> Traced:
+        """Random numbers, fresh ones at each call."""
+        params = {"generator": generator, "method": method, "shape": tuple(shape), "dtype": numpy.dtype(dtype)}
+        return self.emit("draw", (), {**params, "options": options})
+
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+        """A look at values, which may raise, before anything is written."""
+        self.emit("check_range", (self.lift(array),), {"stop": stop, "refuse": refuse, "options": options})
+
+    # ----------------------------------------------------------------------------------------- what outlives the trace
+
+    def read(self, tensor: Tensor, raw: Any) -> Any:
+        """The array of ``tensor``: its own where the trace made it, else that of a state."""
+        if type(raw) is Traced:
+            return raw
+        key = id(tensor)
+        if key not in self.current:
+            name = self.unique(identifier(tensor.name or "state"))
+            self.meet(raw)
+            self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
+            self.current[key] = Traced(self, self.states[key])
+            self.current[key].home = key
+        return self.current[key]
+
+    def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
+        """What to keep in a Tensor that the trace made, or ``None`` where a state takes the value."""
+        if raw is None or type(raw) is Traced:
+            self.refuse_writing(tensor)
+            made = array if type(array) is Traced else Traced(self, self.lift(array))
+            self._name(made)
+            return made
+        before = self.read(tensor, raw)
+        if type(array) is not Traced:
+            array = Traced(self, self.lift(array))
+        if array.shape != before.shape or array.dtype != before.dtype:
+            raise TraceError(
+                f"{line_of_user()} gives {self.states[id(tensor)]!r} a value of {array.shape} {array.dtype} while the "
+                "function is traced: what a compiled function keeps has one shape and dtype.",
+                self,
+            )
+        self.current[id(tensor)] = array
+        array.home = id(tensor)
+        self.untold.pop(id(tensor), None)
+        return None
+
+    def _name(self, made: Traced) -> None:
+        """Call a result as the module or the operation that made it."""
+        value = made.value
+        code = sys._getframe(3).f_code
+        if value.kind != "temporary" or not value.name[1:].isdigit() or code.co_filename[:10] != "<operation":
+            return
+        scope = MODE.get().scope
+        value.name = self.unique(identifier(scope[-1][0]) if scope and scope[-1][0] else f"{code.co_name}_")
+
+    def forget_grads(self) -> dict[int, Tensor]:
+        """Take the gradients of the trace off the Tensors that it met, which are returned."""
+        found = {}
+        for key, value in self.states.items():
+            tensor = value.origin
+            grad = GRAD.__get__(tensor)
+            if grad is not None and type(DATA.__get__(grad)) is Traced:
+                GRAD.__set__(tensor, None)
+                found[key] = tensor
+                made = DATA.__get__(grad).value
+                if made.kind == "temporary":
+                    made.name = self.unique(f"d_{value.name}")
+        return found
+
+    def knob(self, mapping: Any, key: Any, name: str) -> Traced:
+        """The number ``mapping[key]``, read at each call."""
+        place = (id(mapping), key)
+        if place not in self.knobs:
+            value = Value("knob", (), numpy.dtype("float64"), self.unique(identifier(name)), origin=(mapping, key))
+            self.knobs[place] = Traced(self, value, weak=True)
+        return self.knobs[place]
+
+    def refuse_setting(self, what: str) -> None:
+        """Raise where the function sets what is Python's, and no call of the program would set again."""
+        raise TraceError(
+            f"{line_of_user()} sets {what} while the function is traced, and would not at the calls that follow: set "
+            "it, or step a schedule, outside of the compiled function."
+        )
+
+    def refuse_writing(self, place: Any) -> None:
+        """Raise where ``place`` is an argument, whose memory is the caller's."""
+        if id(place) in self.arguments:
+            raise TraceError(
+                f"{line_of_user()} writes to the argument {self.arguments[id(place)]} while the function is traced, "
+                "and arguments are read only: write to a clone(), return the new value, or have the function find that "
+                "Tensor by itself, as it finds parameters."
+            )
+
+    def guard(self, holder: Any, name: str, value: Any) -> None:
+        """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
+        key = id(holder), name
+        if key not in self.settings:
+            self.guards.setdefault(key, Guard(holder, name, value, type(holder).__name__))
+
+    def look(self, kind: Any, holder: Any, name: str) -> None:
+        """An attribute of ``holder``, of the watched class ``kind``, is read. At each call it has to be what it is when
+        the trace ends, for the function may set it itself.
+        """
+        self.editable.add(kind)
+        if name == "__dict__":
+            object.__getattribute__(holder, "__dict__")["_listed"] = True
+        elif not name.startswith("__") and name not in UNWATCHED:
+            self.options[id(holder), name] = holder, name
+
+    def all_guards(self) -> list[Guard]:
+        """Those of the whole trace, which is over."""
+        guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, kind.__name__) for kind in self.editable)]
+        guards.append(Guard(Hook, "edits", Hook.edits, "Tensor"))
+        for holder, name in self.options.values():
+            guards += of_option(holder, name)
+        return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits
+
+    def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
+        """Raise where ``holder`` is to keep a Tensor of the trace, which has no values and would stay there."""
+        if isinstance(value, Tensor) and type(slot_value(DATA, value)) is Traced:
+            self.refused = TraceError(
+                f"{line_of_user()} makes .{name} of a {type(holder).__name__} another Tensor while the function is "
+                f"traced: write into the one that is there, as in self.{name}[...] = value within no_grad().",
+                self,
+            )
+            raise self.refused
+
+    def setting(self, holder: Any, name: str, value: Any) -> None:
+        """Every call leaves ``holder`` with this ``value`` under ``name``."""
+        self.settings[id(holder), name] = holder, name, value
+
+
+def kind_of(x: Any) -> Any:
+    """The dtype of ``x`` as an argument of a ufunc: Python's type where it takes that of the arrays beside it."""
+    if type(x) in PYTHON_SCALARS:
+        return type(x)
+    if type(x) is Traced and x.weak:
+        return {"f": float, "i": int, "b": bool}[x.dtype.kind]
+    return x.dtype
+
+
+def _shifted(template: Any, by: int = 1) -> Any:
+    """Slots counted behind the ``by`` arrays that come first."""
+    count = _slots(template)
+    return fill(template, [Slot(i + by) for i in range(count)])
+
+
+def _picks(arrays: Sequence[Value]) -> bool:
+    """Whether an index of these picks by a condition that the trace does not know."""
+    return any(value.dtype == bool and value.kind != "constant" for value in arrays)
+
+
+def _slots(template: Any) -> int:
+    if type(template) is Slot:
+        return template.index + 1
+    if isinstance(template, tuple | list):
+        return max(map(_slots, template), default=0)
+    if isinstance(template, slice):
+        return _slots((template.start, template.stop, template.step))
+    return 0
