@@ -40,8 +40,9 @@ from autograd.dtypes import (
     uint32,
     uint64,
 )
-from autograd.graph import Graph, Node, scope
-from autograd.op import OPS, Op, op
+from autograd.graph import Graph, Node
+from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
+from autograd.operation import OPS, Op, op
 from autograd.ops.creation import (
     arange,
     empty,
@@ -213,7 +214,7 @@ from autograd.ops.shaping import (
     tile,
     unstack,
 )
-from autograd.tensor import Tensor, asarray, astype, enable_grad, from_dlpack, is_grad_enabled, no_grad, to_device
+from autograd.tensor import Tensor, asarray, astype, from_dlpack, to_device
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
@@ -233,8 +234,9 @@ __all__ = [
     "multiply", "nan", "negative", "newaxis", "nextafter", "no_grad", "nonzero", "not_equal", "one_hot", "ones",
     "ones_like", "op", "outer", "pad", "permute_dims", "pi", "positive", "pow", "power", "prod", "random", "real",
     "reciprocal", "relu", "remainder", "repeat", "reshape", "result_type", "roll", "round", "scatter_add",
-    "scatter_along_axis", "scatter_take", "scope", "searchsorted", "setitem", "sigmoid", "sign", "signbit", "sin",
-    "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squared_error", "squeeze", "stack",
+    "scatter_along_axis", "scatter_take", "scope", "searchsorted", "set_grad_enabled", "setitem", "sigmoid", "sign",
+    "signbit", "sin", "sinh", "softmax", "softplus", "sort", "split", "sqrt", "square", "squared_error", "squeeze",
+    "stack",
     "standardize", "std", "subtract", "sum", "take", "take_along_axis", "tan", "tanh", "tensordot", "testing", "tile",
     "to_device", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8", "unique_all", "unique_counts",
     "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vecdot", "vjp", "walk", "where", "zeros",

@@ -11,8 +11,9 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import AnomalyError, GradientError
-from autograd.graph import MODE, Mode, Node
-from autograd.op import describe
+from autograd.graph import Node
+from autograd.messages import describe
+from autograd.modes import MODE, Mode
 
 _WALK = str(Path(__file__).with_name("backward.py"))
 _HERE = f"{Path(__file__).parent}{os.sep}", "<operation"

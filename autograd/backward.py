@@ -11,11 +11,12 @@ from typing import Any
 from autograd import backends
 from autograd.anomaly import check_arrival, check_backward, check_total
 from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
-from autograd.graph import MODE, Node, place_of, places_of, reachable
+from autograd.graph import Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
-from autograd.op import describe
+from autograd.messages import describe
+from autograd.modes import MODE, enable_grad
 from autograd.shapes import broadcast_axes
-from autograd.tensor import Tensor, enable_grad, goes_back_by, wrap
+from autograd.tensor import Tensor, goes_back_by, wrap
 
 
 def walk(

@@ -15,8 +15,8 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import GradientError
-from autograd.graph import MODE
-from autograd.op import describe, in_words, shown
+from autograd.messages import describe, in_words, shown
+from autograd.modes import MODE
 from autograd.ops.creation import arange
 from autograd.ops.shaping import roll
 from autograd.shapes import Axis, normalize_axes

@@ -8,13 +8,12 @@ Each node carries the number of its creation, so that sorting by it *is* the top
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
 from autograd.errors import DTypeError
+from autograd.modes import MODE, Mode
 from autograd.shapes import Shape
 
 
@@ -55,49 +54,6 @@ class Node:
 stamp: Callable[[], int] = itertools.count(1).__next__
 """The clock of the graph: one tick per recorded operation and per change of a leaf's value, so that comparing two
 numbers tells whether a leaf was changed after an operation had read it."""
-
-
-class Mode:
-    """How operations are recorded now, in this thread and task. Never changed, only replaced; ``before`` is the one
-    that comes back, where whoever replaced it has no other place to keep it.
-    """
-
-    __slots__ = ("grad", "scope", "anomaly", "before")
-
-    def __init__(
-        self, grad: bool, scope: tuple[tuple[str, str], ...] | None, anomaly: bool, before: Mode | None = None
-    ) -> None:
-        self.grad, self.scope, self.anomaly, self.before = grad, scope, anomaly, before
-
-
-MODE: ContextVar[Mode] = ContextVar("autograd_mode", default=Mode(True, None, False))
-
-TRACER: ContextVar[Any] = ContextVar("autograd_tracer", default=None)
-"""What follows a function to make a program of it, in this thread and task; ``None`` where nothing does."""
-
-WATCHED: list[type] = []
-"""The classes whose objects have options, attributes that a program is traced anew for when they change, and that count
-in their ``edits`` the Tensors and the other such objects in them that were replaced, or added once ``_listed``."""
-
-
-@contextmanager
-def scope(path: str, label: str) -> Iterator[None]:
-    """Within it, operations are recorded as belonging to the module at ``path`` (``"layers.0"``) called ``label``.
-
-    >>> import autograd as ag
-    >>> with ag.scope("layers.0", "Linear"):
-    ...     y = 2 * ag.Tensor(1.0, requires_grad=True)
-    >>> y.node.scope
-    (('layers.0', 'Linear'),)
-    """
-    if not (isinstance(path, str) and isinstance(label, str)):
-        raise DTypeError(f"scope takes a path and a label, two strings; it was given {path!r} and {label!r}.")
-    mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, (*(mode.scope or ()), (path, label)), mode.anomaly))
-    try:
-        yield
-    finally:
-        MODE.reset(token)
 
 
 _created = attrgetter("index")

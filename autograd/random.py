@@ -18,8 +18,8 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.graph import TRACER
-from autograd.op import in_words
+from autograd.messages import in_words
+from autograd.modes import TRACER
 from autograd.ops.elementwise import less
 from autograd.ops.indexing import argsort
 from autograd.tensor import Tensor, wrap

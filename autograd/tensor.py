@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from operator import index
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autograd import backends
 from autograd.dtypes import API_VERSIONS
 from autograd.errors import DeviceError, DomainError, DTypeError, GradientError, ShapeError
-from autograd.graph import MODE, Mode, Node
+from autograd.graph import Node
 from autograd.memory import written
-from autograd.op import Op, describe, new, op, results_are, shown
+from autograd.messages import describe, shown
+from autograd.modes import MODE
+from autograd.operation import Op, new, op, results_are
 from autograd.ops import elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, Shape
 
@@ -57,7 +58,6 @@ def goes_back_by(backward: Callable[..., None]) -> None:
     _go_back = backward
 
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -727,97 +727,6 @@ def to_device(xp: Any, x: Any, *, device: str) -> Any:
 
 
 to_device.vjp(x=lambda xp, g, x: xp.to_device(g, device=x.device if isinstance(x, Tensor) else backends.device_of(x)))
-
-
-class no_grad:
-    """Nothing is recorded within it: a context manager and a decorator, of functions, coroutines and generators.
-
-    It is of its thread and of its `asyncio` task alone; one instance may serve several at once.
-
-    >>> from autograd import Tensor, no_grad
-    >>> x = Tensor(1.0, requires_grad=True)
-    >>> with no_grad():
-    ...     (2 * x).requires_grad
-    False
-    """
-
-    grad = False
-
-    def __new__(cls, function: Any = None) -> Any:
-        """Also ``@no_grad`` without brackets is a decorator."""
-        made = super().__new__(cls)
-        if function is not None and not callable(function):
-            raise DTypeError(f"{cls.__name__} decorates a function, or takes nothing; it was given {shown(function)}.")
-        return made if function is None else made(function)
-
-    def __init__(self) -> None:  # `__new__` may return a function: this is what a type checker goes by
-        super().__init__()
-
-    def __enter__(self) -> None:
-        mode = MODE.get()
-        MODE.set(Mode(self.grad, mode.scope, mode.anomaly, mode))  # kept there: an instance knows no threads
-
-    def __exit__(self, *error: object) -> None:
-        MODE.set(MODE.get().before or Mode(True, None, False))
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """``function``, run within it at every call; a generator at every step, not between them."""
-        import inspect
-
-        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-            return _resumed(type(self), function)  # type: ignore[no-any-return]
-        if inspect.isasyncgenfunction(function):
-            name = type(self).__name__
-            raise DTypeError(f"{name} can't decorate an asynchronous generator: enter it between yields.")
-
-        @functools.wraps(function)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped
-
-
-class enable_grad(no_grad):
-    """Operations are recorded within it, also inside `no_grad`."""
-
-    grad = True
-
-
-def _resumed(mode: type[no_grad], function: Any) -> Any:
-    """A coroutine or a generator, which is left and entered again, within ``mode`` whenever it runs."""
-    import inspect
-
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
-        with mode():
-            return await function(*args, **kwargs)
-
-    def stepped(*args: Any, **kwargs: Any) -> Any:
-        steps = function(*args, **kwargs)
-        resume = functools.partial(next, steps)
-        while True:
-            with mode():
-                try:
-                    item = resume()
-                except StopIteration as end:
-                    return end.value
-            try:
-                sent = yield item
-            except GeneratorExit:
-                with mode():
-                    steps.close()
-                raise
-            except BaseException as error:
-                resume = functools.partial(steps.throw, error)
-            else:
-                resume = functools.partial(steps.send, sent)
-
-    return functools.wraps(function)(awaited if inspect.iscoroutinefunction(function) else stepped)
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are recorded now, in this thread and task."""
-    return MODE.get().grad
 
 
 def _unpacked(given: tuple[Any, ...]) -> Any:

@@ -8,10 +8,12 @@ from typing import Any
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
-from autograd.graph import MODE, Node, place_of, reachable
-from autograd.op import describe, new, shown
+from autograd.graph import Node, place_of, reachable
+from autograd.messages import describe, shown
+from autograd.modes import MODE, enable_grad
+from autograd.operation import new
 from autograd.shapes import size
-from autograd.tensor import Tensor, asarray, enable_grad, wrap
+from autograd.tensor import Tensor, asarray, wrap
 
 Function = Callable[..., Any]
 

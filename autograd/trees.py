@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from autograd.errors import DeclarationError, ShapeError
-from autograd.graph import WATCHED
+from autograd.modes import WATCHED
 
 LEAF = None
 """The structure of a leaf. That of a container is ``(type, data, structures of its children)``."""

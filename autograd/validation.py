@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autograd.errors import DomainError, DTypeError, WriteError
-from autograd.op import shown
+from autograd.messages import shown
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ import numpy as np
 from autograd import Tensor, backends
 from autograd.backends import is_inexact, to_numpy
 from autograd.errors import AutogradError, DTypeError, WriteError
-from autograd.op import shown
+from autograd.messages import shown
 from autograd.validation import as_path, check_instance, target_of
 from nn.errors import FileError
 from nn.modules import layers

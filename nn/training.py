@@ -21,7 +21,7 @@ from autograd import all as all_of
 from autograd import compile as compiled
 from autograd.backends import NUMPY, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
-from autograd.op import shown
+from autograd.messages import shown
 from autograd.validation import as_path, check_function, check_instance, number, refused, whole
 from nn.data import minibatches
 from nn.errors import FileError, ParallelError, TrainingError

@@ -24,11 +24,13 @@ ROOMS = (
     ("ops",),
     ("validation",),
     ("interop",),
-    ("op", "anomaly"),
-    ("dtypes",),
-    ("backends",),
+    ("operation", "anomaly"),
     ("memory", "trees"),
     ("graph",),
+    ("modes",),
+    ("messages",),
+    ("dtypes",),
+    ("backends",),
     ("shapes", "errors"),
 )
 HEIGHT = {room: -height for height, rooms in enumerate(ROOMS) for room in rooms}

@@ -17,7 +17,7 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
 from autograd.compiler.trace import Trace, flatten
 from autograd.errors import DTypeError, TraceError
-from autograd.graph import MODE, TRACER
+from autograd.modes import MODE, TRACER
 from autograd.tensor import Tensor
 
 FORMS = 64

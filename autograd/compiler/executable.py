@@ -26,7 +26,7 @@ from autograd.compiler.tracing.guards import MISSING, Guard, alike
 from autograd.errors import GradientError, TraceError
 from autograd.graph import Node, stamp
 from autograd.memory import LAST, WRITES, all_written, owner
-from autograd.op import Op
+from autograd.operation import Op
 from autograd.tensor import Tensor, wrap
 
 _TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()

@@ -20,7 +20,7 @@ from autograd.compiler.tracing import namespace  # noqa: F401  (which backends t
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
 from autograd.errors import TraceError
-from autograd.graph import MODE, Mode
+from autograd.modes import MODE, Mode
 from autograd.tensor import Tensor, wrap
 from autograd.validation import check_function
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograd.op import OPS
+from autograd.operation import OPS
 
 TENSOR = {
     "add_": "+= under autograd.no_grad()", "copy_": "x[...] = value under autograd.no_grad()", "cuda": 'to("cuda")',

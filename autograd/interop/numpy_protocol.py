@@ -13,7 +13,7 @@ from typing import Any
 import autograd
 from autograd import linalg, shapes
 from autograd.errors import DomainError, DTypeError
-from autograd.op import Op
+from autograd.operation import Op
 from autograd.ops import linalg as products
 from autograd.ops import matrices, shaping
 from autograd.tensor import Tensor, asarray

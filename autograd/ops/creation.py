@@ -14,7 +14,8 @@ from typing import Any
 from autograd import backends
 from autograd.dtypes import float64
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from autograd.op import describe, in_words, op, shown
+from autograd.messages import describe, in_words, shown
+from autograd.operation import op
 from autograd.ops.shaping import broadcast_to, reshape
 from autograd.tensor import Tensor, asarray, wrap
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from autograd.errors import DTypeError
-from autograd.op import op
+from autograd.operation import op
 
 # ------------------------------------------------------------------------------------------------------------
 # arithmetic

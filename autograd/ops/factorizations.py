@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autograd import backends
 from autograd.errors import DomainError, GradientError
-from autograd.op import describe, op
+from autograd.messages import describe
+from autograd.operation import op
 from autograd.ops.elementwise import is_complex
 from autograd.ops.reductions import products_of_others
 from autograd.shapes import Shape, broadcast_shapes

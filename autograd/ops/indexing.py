@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
 from autograd.backends import assign, is_complex, is_inexact
-from autograd.op import op
+from autograd.operation import op
 
 if TYPE_CHECKING:
     from autograd.tensor import Tensor

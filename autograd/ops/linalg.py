@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.op import describe, op
+from autograd.messages import describe
+from autograd.operation import op
 from autograd.ops.elementwise import is_complex, multiply
 from autograd.ops.shaping import reshape
 

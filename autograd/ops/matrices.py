@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.op import describe, op
+from autograd.messages import describe
+from autograd.operation import op
 from autograd.ops.elementwise import abs
 from autograd.ops.factorizations import inv, svdvals, tolerance
 from autograd.ops.linalg import matmul

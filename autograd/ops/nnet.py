@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd import backends, shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.op import op
+from autograd.operation import op
 
 REDUCTIONS = ("mean", "sum", "none")
 

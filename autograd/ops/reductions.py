@@ -8,7 +8,7 @@ from typing import Any
 from autograd import shapes
 from autograd.backends import is_complex
 from autograd.errors import ShapeError
-from autograd.op import op
+from autograd.operation import op
 
 
 def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:

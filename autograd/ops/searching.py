@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autograd.errors import DomainError
-from autograd.op import op
+from autograd.operation import op
 from autograd.ops.indexing import take
 from autograd.ops.shaping import reshape, unstack
 

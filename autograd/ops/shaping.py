@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.op import op
+from autograd.operation import op
 from autograd.ops.indexing import getitem
 
 if TYPE_CHECKING:

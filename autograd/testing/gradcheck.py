@@ -22,7 +22,7 @@ from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError, ShapeError
 from autograd.graph import Graph
-from autograd.op import describe
+from autograd.messages import describe
 from autograd.ops.shaping import concat, reshape
 from autograd.tensor import Tensor, asarray
 from autograd.testing.complexstep import ComplexStep

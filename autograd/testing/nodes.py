@@ -13,7 +13,8 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, GradientError
-from autograd.graph import MODE, Graph, Mode, Node
+from autograd.graph import Graph, Node
+from autograd.modes import MODE, Mode
 from autograd.tensor import Tensor
 from autograd.testing.gradcheck import Vector, _halved, _ratio
 from autograd.validation import number, whole

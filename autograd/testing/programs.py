@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd import backends
 from autograd.errors import DTypeError
-from autograd.op import Op
+from autograd.operation import Op
 from autograd.tensor import Tensor
 from autograd.validation import check_instance
 

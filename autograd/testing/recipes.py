@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograd.errors import DeclarationError, ShapeError
-from autograd.op import OPS, REQUIRED, Op
+from autograd.operation import OPS, REQUIRED, Op
 from autograd.shapes import Shape, broadcast_shapes
 from autograd.testing.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, REAL, STEPS, Domain
 

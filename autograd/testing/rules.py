@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd.errors import GradcheckError
-from autograd.op import Op
+from autograd.operation import Op
 from autograd.testing import properties
 from autograd.testing.programs import Program
 from autograd.validation import check_instance

@@ -29,9 +29,11 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
     ) from error
 
 from autograd.errors import DeclarationError
-from autograd.op import OPS, Op, shown
+from autograd.messages import shown
+from autograd.modes import no_grad
+from autograd.operation import OPS, Op
 from autograd.shapes import Shape, broadcast_shapes, size
-from autograd.tensor import Tensor, no_grad
+from autograd.tensor import Tensor
 from autograd.testing.domains import (
     COUNT,
     INSIDE,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import autograd as ag
 from autograd.backends import to_numpy
 from autograd.errors import AutogradError
-from autograd.op import shown
+from autograd.messages import shown
 from nn.commands.digits import Refused, reason
 from nn.data.ink import SIZE, to_ink
 from nn.modules.module import Module

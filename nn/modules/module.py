@@ -9,7 +9,7 @@ from typing import Any, Self
 from autograd import Tensor
 from autograd.backends import device_or_dtype, is_inexact
 from autograd.errors import AutogradError, DomainError, DTypeError
-from autograd.graph import MODE, TRACER, WATCHED, Mode
+from autograd.modes import MODE, TRACER, WATCHED, Mode
 from autograd.validation import check_function, check_instance
 from nn.errors import StateError
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autograd.errors import DomainError
-from autograd.op import shown
+from autograd.messages import shown
 from autograd.validation import check_function, check_instance, number, refused, whole
 from nn.errors import StateError
 from nn.optim.optimizers import Optimizer

@@ -16,9 +16,9 @@ from typing import Any
 from autograd import Tensor, minimum, no_grad, zeros_like
 from autograd.backends import is_host, namespace
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
-from autograd.graph import TRACER
 from autograd.memory import all_written
-from autograd.op import describe, shown
+from autograd.messages import describe, shown
+from autograd.modes import TRACER
 from autograd.validation import check_instance
 from nn.errors import StateError
 from nn.modules.module import Module

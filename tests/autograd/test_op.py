@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 import autograd as ag
 from autograd import Tensor
 from autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
-from autograd.op import REQUIRED, RESERVED
+from autograd.operation import REQUIRED, RESERVED
 
 
 def leaf(values, name=None):

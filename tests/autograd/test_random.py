@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 from autograd import random
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.graph import TRACER
+from autograd.modes import TRACER
 
 DRAWS = {
     "uniform": random.uniform,

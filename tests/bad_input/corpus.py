@@ -22,7 +22,7 @@ import nn.errors
 import viz
 import viz.pages.report
 from autograd.errors import AutogradError
-from autograd.graph import MODE
+from autograd.modes import MODE
 from viz.drawing import render
 
 Row = tuple[str, str, str]

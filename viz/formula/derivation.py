@@ -22,7 +22,7 @@ import numpy as np
 import autograd as ag
 from autograd.errors import DTypeError, GradientError
 from autograd.graph import place_of
-from autograd.op import describe
+from autograd.messages import describe
 from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from autograd.validation import as_path, check_instance

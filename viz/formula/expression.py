@@ -31,7 +31,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import AutogradError
-from autograd.op import REQUIRED
+from autograd.operation import REQUIRED
 from viz.recorded.names import LOSSES
 
 LENGTH = 4_000  # characters of an expression

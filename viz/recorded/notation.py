@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from autograd import backends
-from autograd.op import OPS, REQUIRED
+from autograd.operation import OPS, REQUIRED
 from autograd.shapes import broadcast_axes
 from viz.drawing import numbers, style
 

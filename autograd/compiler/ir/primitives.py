@@ -16,7 +16,7 @@ import numpy
 
 from autograd import shapes
 from autograd.backends import NUMPY
-from autograd.op import OPS
+from autograd.operation import OPS
 
 ELEMENTWISE = frozenset(
     (

@@ -21,7 +21,7 @@ from autograd.compiler.passes.packing import pack, same_counters
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
 from autograd.compiler.targets.kernels import Kernel, fuse, numbers, updated_in_place
 from autograd.compiler.targets.plan import is_view
-from autograd.op import OPS
+from autograd.operation import OPS
 
 EVERY = 1 << 62
 """Bytes: all states that are updated alike lie in one buffer, of any size."""

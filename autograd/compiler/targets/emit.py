@@ -13,7 +13,7 @@ from autograd.compiler.ir.program import Instruction, Program, Value, algebra, i
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.plan import Plan, is_view
 from autograd.memory import owner
-from autograd.op import in_words
+from autograd.messages import in_words
 
 FUNCTIONS = frozenset(
     (*ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "copyto", "float", "float32", "float64")

@@ -16,8 +16,8 @@ from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer, kind_of
 from autograd.errors import TraceError
-from autograd.graph import TRACER
-from autograd.op import OPS
+from autograd.modes import TRACER
+from autograd.operation import OPS
 
 
 class _Elementwise:

@@ -17,7 +17,7 @@ from autograd.compiler.tracing.lines import line_of_user
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.watching import DATA, GRAD, slot_value
 from autograd.errors import DeviceError, TraceError
-from autograd.graph import MODE, TRACER, WATCHED
+from autograd.modes import MODE, TRACER, WATCHED
 from autograd.shapes import Shape
 from autograd.tensor import Hook, Tensor, wrap
 

@@ -10,7 +10,7 @@ from typing import Any
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.compiler.tracing.traced import Traced
 from autograd.errors import TraceError
-from autograd.graph import TRACER, WATCHED
+from autograd.modes import TRACER, WATCHED
 from autograd.tensor import Tensor
 
 DATA: Any = Tensor.__dict__["data"]

@@ -12,7 +12,7 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from autograd.op import REQUIRED
+from autograd.operation import REQUIRED
 from viz.drawing import style
 from viz.graph.picture import draw_graph
 

@@ -18,7 +18,6 @@ parameter, and ``xp``; what no rule names is not kept alive.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +30,10 @@ from autograd.backends import (  # noqa: F401  (what the compiled functions use)
     SPACES,
     namespace,
 )
-from autograd.errors import (
-    AutogradError,
-    DeclarationError,
-    DomainError,
-    DTypeError,
-    IndexingError,
-    ShapeError,
-    SizeError,
-)
-from autograd.graph import MODE, Node, stamp  # noqa: F401
+from autograd.errors import AutogradError, DeclarationError, DTypeError
+from autograd.graph import Node, stamp  # noqa: F401
+from autograd.messages import OURS, describe, in_words, shown
+from autograd.modes import MODE
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -381,35 +374,8 @@ def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, An
     names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
     given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
     options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
-    kinds = OURS if op.foreign else OURS | {AttributeError: DTypeError}  # in one's own forward that is a slip
+    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # in one's own forward that is a slip
     raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
-
-
-OURS = {
-    backends.AxisError: DomainError,
-    backends.LinAlgError: DomainError,
-    IndexError: IndexingError,
-    TypeError: DTypeError,
-    ValueError: ShapeError,
-    ArithmeticError: DomainError,
-    MemoryError: SizeError,
-}
-
-
-OF_SHAPES = re.compile("shape|broadcast|dimension|size|sequence|length|elements|square|axes|sides|match")
-"""What a backend's ValueError is about where shapes are at fault; any other is about a value."""
-
-
-def in_words(said: str, error: Exception, kinds: Mapping[type, type[Exception]] = OURS) -> Exception:
-    """``error`` as this package's own: ``said``, and what the backend says of it. Itself where it is ours, or of a kind
-    that is no matter of what was given.
-    """
-    kind = next((ours for builtin, ours in kinds.items() if isinstance(error, builtin)), None)
-    if kind is ShapeError and not OF_SHAPES.search(str(error)):
-        kind = DomainError
-    if kind is None or isinstance(error, AutogradError | FloatingPointError):
-        return error
-    return kind(f"{said}: {str(error).strip().rstrip('.')}.")
 
 
 def returned(op: Op, out: Any) -> Any:
@@ -448,23 +414,6 @@ def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
                 "array of that argument's shape, or None where no gradient flows."
             )
     return parts
-
-
-def describe(x: Any) -> str:
-    """``'w1' (3, 2) float64`` for a message: name, shape and dtype of a Tensor, an array or a constant."""
-    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
-        return shown(x)
-    name = getattr(x, "name", None)
-    return f"{f'{name!r} ' if isinstance(name, str) else ''}{x.shape} {x.dtype}"
-
-
-def shown(x: Any, length: int = 80) -> str:
-    """``repr(x)``, cut where it is long."""
-    try:
-        text = repr(x)
-    except Exception:  # the object's own code, or an integer of more digits than Python writes
-        return f"a {type(x).__name__}"
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
