@@ -12,7 +12,7 @@ import keyword
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy
@@ -49,14 +49,31 @@ class Value:
         return f"{self.name} {self.shape} {self.dtype}"
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The user's line that an instruction was recorded for: ``train.py:12``, its text, and the path of the module.
+
+    ``order`` is 0 for the line itself, 1 for its gradient, 2 for the gradient of that.
+    """
+
+    line: str
+    text: str = ""
+    scope: str = ""
+    order: int = 0
+
+    def __str__(self) -> str:
+        return f"{'gradient of ' * min(self.order, 1)}{'the gradient of ' * (self.order - 1)}{self.text}, {self.line}"
+
+
 @dataclass(eq=False, slots=True)
 class Instruction:
-    """``out = op(*args, **params)``."""
+    """``out = op(*args, **params)``, recorded for the line ``origin``."""
 
     op: str
     args: tuple[Value, ...]
     params: dict[str, Any]
     out: Value
+    origin: Origin | None = None
 
     def __repr__(self) -> str:
         return f"{self.out.name} = {algebra(self)}"
@@ -224,7 +241,13 @@ class Program:
             "values": [_value_to_json(value) for value in numbers],
             "inputs": [numbers[v] for v in self.inputs],
             "instructions": [
-                {"op": i.op, "args": [numbers[a] for a in i.args], "params": _to_json(params(i)), "out": numbers[i.out]}
+                {
+                    "op": i.op,
+                    "args": [numbers[a] for a in i.args],
+                    "params": _to_json(params(i)),
+                    "out": numbers[i.out],
+                    "origin": None if i.origin is None else list(astuple(i.origin)),
+                }
                 for i in self.instructions
             ],
             "generators": [_generator_to_json(generator) for generator in drawn_from.values()],
@@ -277,7 +300,9 @@ class Program:
             content["name"],
             [values[i] for i in content["inputs"]],
             [
-                Instruction(i["op"], tuple(values[a] for a in i["args"]), params(i), values[i["out"]])
+                Instruction(
+                    i["op"], tuple(values[a] for a in i["args"]), params(i), values[i["out"]], _origin(i.get("origin"))
+                )
                 for i in content["instructions"]
             ],
             [values[i] for i in content["outputs"]],
@@ -364,6 +389,15 @@ def _index(index: Any, texts: Sequence[str]) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- JSON
+
+
+def _origin(parts: Any) -> Origin | None:
+    if parts is None:
+        return None
+    line, text, scope, order = parts
+    if not (all(isinstance(part, str) for part in (line, text, scope)) and type(order) is int):
+        raise TypeError(f"{parts!r} is no line of a source")
+    return Origin(line, text, scope, order)
 
 
 def _value_to_json(value: Value) -> dict[str, Any]:
@@ -460,4 +494,4 @@ def _from_json(part: Any) -> Any:
     return _FROM_JSON[part["kind"]](part) if isinstance(part, dict) else part
 
 
-__all__ = ["CALLS", "EFFECTS", "Instruction", "Program", "Value", "algebra", "identifier"]
+__all__ = ["CALLS", "EFFECTS", "Instruction", "Origin", "Program", "Value", "algebra", "identifier"]

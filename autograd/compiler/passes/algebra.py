@@ -20,7 +20,7 @@ def algebra(program: Program) -> Program:
     """Undo double transposes and reshapes, leave repetition to broadcasting, fold constants and scales, pick by place
     instead of by comparison."""
     writer = _Algebra(program)
-    for instruction in program.instructions:
+    for instruction in writer:
         found = writer.simpler(
             instruction.op, list(map(writer.of, instruction.args)), instruction.params, instruction.out
         )

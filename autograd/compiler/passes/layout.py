@@ -273,7 +273,7 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
         for source in sources
         if source not in makers
     }
-    for instruction in together.instructions:
+    for instruction in writer:
         out = instruction.out
         layer = gradients.get(frozenset(instruction.args)) if instruction.op == "pack" else None
         if out in sums:

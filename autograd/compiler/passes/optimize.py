@@ -140,7 +140,7 @@ def _folded(program: Program, start: Value, scale: Value, done: set[Value]) -> P
                 moved(arg)
             writer.keep(producers[value])
 
-    for instruction in program.instructions:
+    for instruction in writer:
         if instruction.out in writer.producers:
             continue
         if instruction.out in done:
@@ -171,7 +171,7 @@ def sums_as_products(program: Program) -> Program:
             ones[count, dtype] = Value("constant", (count,), dtype, writer.name("ones"), numpy.ones(count, dtype))
         return ones[count, dtype]
 
-    for instruction in program.instructions:
+    for instruction in writer:
         if instruction.op != "sum" or instruction.out.dtype.char not in "fd":
             writer.keep(instruction)
             continue

@@ -289,7 +289,7 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
         group.pack_states(homes, updates)
         for i, (_, match) in enumerate(group.members):
             place |= {match.pairs[role]: (group, role, i) for role in group.interior}
-    for instruction in program.instructions:
+    for instruction in writer:
         if instruction.out in place:
             group, role, _ = place[instruction.out]
             group.met(role)

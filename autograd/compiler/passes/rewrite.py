@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy
 
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, infer
-from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.ir.program import Instruction, Origin, Program, Value
 
 _MARK = "'"
 """What stands before the number of a name that a pass made, and in no name of a trace."""
@@ -47,6 +47,14 @@ class Rewriter:
         self.taken = {*ELEMENTWISE, *(value.name for value in program.values())}
         self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
         self.constants = {(v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape}
+        self.origin: Origin | None = None
+        """The user's line that new instructions are for."""
+
+    def __iter__(self) -> Iterator[Instruction]:
+        """The old instructions in their order; new ones that are written meanwhile are for the same user's line."""
+        for instruction in self.program.instructions:
+            self.origin = instruction.origin
+            yield instruction
 
     def of(self, value: Value) -> Value:
         """What stands for ``value`` now."""
@@ -85,7 +93,7 @@ class Rewriter:
         params = params or {}
         shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, self.name(like or "t"))
-        self.put(Instruction(op, tuple(args), params, out))
+        self.put(Instruction(op, tuple(args), params, out, self.origin))
         return out
 
     def put(self, instruction: Instruction) -> None:
@@ -96,8 +104,9 @@ class Rewriter:
     def keep(self, instruction: Instruction) -> None:
         """An old instruction with what stands for its arguments now."""
         args = tuple(map(self.of, instruction.args))
+        op, params, out = instruction.op, instruction.params, instruction.out
         same = args == instruction.args
-        self.put(instruction if same else Instruction(instruction.op, args, instruction.params, instruction.out))
+        self.put(instruction if same else Instruction(op, args, params, out, instruction.origin))
 
     def finish(self) -> Program:
         """The new program."""
@@ -148,7 +157,7 @@ def common_subexpressions(program: Program) -> Program:
     """Compute once what is computed twice from the same values."""
     writer = Rewriter(program)
     seen: dict[Any, Value] = {}
-    for instruction in program.instructions:
+    for instruction in writer:
         if instruction.op in EFFECTS:
             writer.keep(instruction)
             continue

@@ -40,7 +40,7 @@ def picked_flat(program: Program) -> Program:
     element is, is then computed by one kernel.
     """
     writer = Rewriter(program)
-    for instruction in program.instructions:
+    for instruction in writer:
         args = tuple(map(writer.of, instruction.args))
         if not _picks_one_of_each_row(instruction):
             writer.keep(instruction)
