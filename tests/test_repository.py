@@ -22,7 +22,6 @@ ROOMS = (
     ("linalg", "fft"),
     ("tensor", "random"),
     ("ops",),
-    ("files",),
     ("validation",),
     ("interop",),
     ("operation", "anomaly"),

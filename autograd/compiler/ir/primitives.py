@@ -1,8 +1,8 @@
-"""What a program's instructions are: each primitive's shape and dtype, and the call that computes it.
+"""`PRIMITIVES`: what each instruction of a program means, one row for each.
 
-A primitive is a function of NumPy's under the array API's name, computed as the eager mode computes it. Those that
-programs are full of have a row in `KNOWN`, which says their shape without computing; any other is a call with its
-arguments, whose shape is found by calling it once on arrays of the shapes at hand.
+A row computes the instruction against a namespace ``xp`` (NumPy's, CuPy's), infers the shape and dtype of its result,
+and says how it is written. Passes, targets, the validator and the interpreter read these rows, so that no two of them
+can disagree. An operation without a row can't be part of a program.
 """
 
 from __future__ import annotations
@@ -14,38 +14,36 @@ from typing import Any
 
 import numpy
 
-from autograd import shapes
+from autograd import backends
 from autograd.backends import NUMPY
+from autograd.compiler.ir import inference
+from autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of, resolved
+from autograd.errors import DeclarationError
 from autograd.operation import OPS
+from autograd.shapes import Shape, size
 
-ELEMENTWISE = frozenset(
-    (
-        "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_invert",
-        "bitwise_or", "bitwise_xor", "ceil", "copysign", "cos", "cosh", "divide", "equal", "exp", "expm1", "floor",
-        "floor_divide", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log",
-        "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum",
-        "minimum", "multiply", "negative", "nextafter", "not_equal", "positive", "power", "reciprocal", "remainder",
-        "sign", "signbit", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "trunc",
-    )
-)  # fmt: skip
-"""NumPy's ufuncs: entry by entry, broadcast, with ``out=``."""
+Notation = Callable[[Sequence[str], dict[str, Any]], str]
 
-REDUCTIONS = {
-    "sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "all": "logical_and", "any": "logical_or",
-}  # fmt: skip
-"""Reductions, and the ufunc that each is made of."""
 
-VIEWS = frozenset(("reshape", "permute_dims", "broadcast_to", "piece"))
-"""The same numbers seen otherwise: no work."""
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """One row: ``compute(xp, *arrays, **params)`` is the value, ``infer(*values, **params)`` its shape and dtype.
 
-EFFECTS = frozenset(("check_range", "draw"))
-"""What is done even where nobody reads the result, in its order, and never twice for one."""
+    ``kind`` is ``"elementwise"`` (a ufunc, broadcast), ``"reduction"`` (by ``ufunc``, along ``axis``), ``"view"`` (the
+    same memory, where memory allows it), ``"effect"`` (done in its order and exactly once, even where nobody reads the
+    result) or ``"call"`` (anything else). ``notation`` is a template over the arguments (``{0}``) and parameters, or a
+    function of both; without one the instruction is written as a call. ``level`` says how tightly its arguments must
+    bind: 0 in a call, 1 in sums and comparisons, 2 in products, 3 in powers, 9 before a dot or a bracket. ``results``
+    are all that a function of NumPy's gives: a list where it has several results.
+    """
 
-INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**", "greater": ">",
-    "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!=", "remainder": "%",
-    "floor_divide": "//", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
-}  # fmt: skip
+    compute: Callable[..., Any]
+    infer: Callable[..., Typed]
+    kind: str = "call"
+    notation: str | Notation = ""
+    level: int = 0
+    ufunc: str = ""
+    results: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,12 @@ class Slot:
 
 
 def fill(template: Any, arrays: Sequence[Any]) -> Any:
-    """``template`` (tuples, lists, dicts and slices) with the arrays in their places."""
+    """``template`` (tuples, lists, dicts and slices) with the arrays in place of its slots."""
     if type(template) is Slot:
         return arrays[template.index]
-    if isinstance(template, tuple) and hasattr(template, "_fields"):
-        return type(template)(*(fill(part, arrays) for part in template))
     if isinstance(template, tuple | list):
-        return type(template)(fill(part, arrays) for part in template)
+        parts = [fill(part, arrays) for part in template]
+        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
     if isinstance(template, dict):
         return {key: fill(part, arrays) for key, part in template.items()}
     if isinstance(template, slice):
@@ -73,157 +70,277 @@ def fill(template: Any, arrays: Sequence[Any]) -> Any:
     return template
 
 
-def function_of(name: str) -> Callable[..., Any]:
-    """NumPy's function ``name`` (``"linalg.qr"``), as the eager mode computes it."""
-    found: Any = NUMPY
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found  # type: ignore[no-any-return]
+# ------------------------------------------------------------------------------------------------------------ the text
 
 
-def _setitem(x: Any, value: Any, *, index: Any) -> Any:
-    out = NUMPY.asarray(x, copy=True)
-    out[index] = value
-    return out
+class _Bare(str):
+    """Text that is shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
-def _add_at(x: Any, values: Any, *, index: Any) -> Any:
-    out = NUMPY.asarray(x, copy=True)
-    numpy.add.at(out, index, values)
-    return out
+def _named(template: Any, texts: Sequence[str]) -> Any:
+    return fill(template, [_Bare(text) for text in texts])
 
 
-def _draw(*, generator: Any, method: str, shape: Any, dtype: Any, options: dict[str, Any]) -> Any:
-    return getattr(generator, method)(shape, dtype=dtype, **options)
+def shown(part: Any) -> str:
+    """A parameter as Python would write it, with NumPy's names."""
+    if isinstance(part, tuple | list):
+        inner = ", ".join(map(shown, part))
+        return f"[{inner}]" if isinstance(part, list) else f"({inner}{',' * (len(part) == 1)})"
+    if isinstance(part, numpy.dtype) or (isinstance(part, type) and issubclass(part, numpy.generic)):
+        return str(numpy.dtype(part))
+    return "..." if part is ... else repr(part)
 
 
-def _check_range(array: Any, *, stop: int, refuse: Callable[..., None], options: dict[str, Any]) -> Any:
-    NUMPY.check_range(array, stop, refuse, **options)
-    return numpy.False_
+def called(name: str, args: Sequence[Any], options: dict[str, Any]) -> str:
+    """A call as text."""
+    return f"{name}({', '.join([*map(shown, args), *(f'{k}={shown(v)}' for k, v in options.items())])})"
 
 
-def _piece(x: Any, *, start: int, shape: shapes.Shape, flip: bool) -> Any:
-    part = x[start : start + shapes.size(shape)]
+def _index(index: Any, texts: Sequence[str]) -> str:
+    def text(part: Any) -> str:
+        if not isinstance(part, slice):
+            return shown(part)
+        bounds = [part.start, part.stop, *([part.step] if part.step is not None else [])]
+        return ":".join("" if bound is None else shown(bound) for bound in bounds)
+
+    filled = _named(index, texts)
+    return ", ".join(map(text, filled)) if isinstance(filled, tuple) and filled else text(filled)
+
+
+def _drawn_text(texts: Sequence[str], params: dict[str, Any]) -> str:
+    name = params["generator"] if isinstance(params["generator"], str) else "generator"
+    options = {} if params["dtype"] == numpy.float64 else {"dtype": params["dtype"]}
+    return called(f"{name}.{params['method']}", [params["shape"]], options)
+
+
+def _operation_text(texts: Sequence[str], params: dict[str, Any]) -> str:
+    return called(params["name"], _named(params["inputs"], texts), _named(params["options"], texts[params["count"] :]))
+
+
+def _permuted_text(texts: Sequence[str], params: dict[str, Any]) -> str:
+    return f"{texts[0]}.T" if params["axes"] == (1, 0) else called("permute_dims", [_Bare(texts[0])], params)
+
+
+# ------------------------------------------------------------------------------------------- the values, and the rows
+
+
+def _elementwise(name: str, notation: str = "", level: int = 0) -> Primitive:
+    def compute(xp: Any, *arrays: Any) -> Any:
+        return getattr(xp, name)(*arrays)
+
+    return Primitive(compute, inference.elementwise(name), "elementwise", notation, level)
+
+
+def _reduction(name: str, ufunc: str) -> Primitive:
+    def compute(xp: Any, x: Any, **params: Any) -> Any:
+        return getattr(xp, name)(x, **params)
+
+    return Primitive(compute, inference.reduction(name), "reduction", ufunc=ufunc)
+
+
+def _function(name: str, rule: Callable[..., Any], known: Callable[[Any], Any] = lambda value: value) -> Primitive:
+    def compute(xp: Any, *arrays: Any, call: Any, item: int | None = None) -> Any:
+        args, options = fill(call, arrays)
+        out = function_of(name, xp)(*args, **options)
+        return out if item is None else out[item]
+
+    def results(*values: Any, call: Any) -> Any:
+        args, options = fill(call, list(map(known, values)))
+        return rule(*args, **options)
+
+    def infer(*values: Any, call: Any, item: int | None = None) -> Typed:
+        found = results(*values, call=call)
+        if item is None and not isinstance(found, list):
+            return found  # type: ignore[no-any-return]
+        if item is None or not isinstance(found, list) or not 0 <= item < len(found):
+            raise IndexError(f"{name} has no result of number {item}")
+        return found[item]  # type: ignore[no-any-return]
+
+    def notation(texts: Sequence[str], params: dict[str, Any]) -> str:
+        item = params.get("item")
+        return called(name, *_named(params["call"], texts)) + ("" if item is None else f"[{item}]")
+
+    return Primitive(compute, infer, notation=notation, results=results)
+
+
+def piece_of(x: Any, start: int, shape: Shape, flip: bool = False) -> Any:
+    """The part of a flat array that begins at ``start``, in its shape; with ``flip`` it lies there transposed."""
+    part = x[start : start + size(shape)]
     return part.reshape(shape[::-1]).T if flip else part.reshape(shape)
 
 
-CALLS: dict[str, Callable[..., Any]] = {
-    "getitem": lambda x, *, index: x[index],
-    "setitem": _setitem,
-    "add_at": _add_at,
-    "draw": _draw,
-    "check_range": _check_range,
-    "copy": lambda x: x.copy(),
-    "with_ones": lambda x: numpy.concatenate([x, numpy.ones((x.shape[0], 1), x.dtype)], axis=1),
-    "piece": _piece,
-    "pack": lambda *arrays, flips: numpy.concatenate(
-        [(x.T if flip else x).reshape(-1) for x, flip in zip(arrays, flips, strict=True)]
-    ),
-    "take_sure": lambda x, indices, *, axis: x.take(indices, axis),
-    "permute_dims": lambda x, *, axes: x.transpose(axes),
-}
-"""The primitives that are no functions of NumPy's."""
+def _pack(xp: Any, *parts: Any, flips: Sequence[bool]) -> Any:
+    return xp.concat([(x.T if flip else x).reshape((-1,)) for x, flip in zip(parts, flips, strict=True)])
 
 
-def compute(name: str, params: dict[str, Any], arrays: Sequence[Any]) -> Any:
-    """The value of an instruction: the definition that every faster way is held to."""
-    if "call" in params:
-        args, options = fill(params["call"], arrays)
-        out = function_of(name)(*args, **options)
-        return out[params["item"]] if "item" in params else out
-    if name == "op":
-        options = fill(params["options"], arrays[params["count"] :])
-        return OPS[params["name"]].forward(NUMPY, *fill(params["inputs"], arrays), **options)
-    if "index" in params:
-        count = 2 if name in ("setitem", "add_at") else 1
-        return CALLS[name](*arrays[:count], index=fill(params["index"], arrays))
-    return (CALLS.get(name) or function_of(name))(*arrays, **params)
+def _with_ones(xp: Any, x: Any) -> Any:
+    return xp.concat([x, xp.ones((x.shape[0], 1), dtype=x.dtype)], axis=1)
 
 
-# ------------------------------------------------------------------------------------------------- shapes and dtypes
+def _setitem(xp: Any, x: Any, value: Any, *more: Any, index: Any) -> Any:
+    out = xp.asarray(x, copy=True)
+    backends.assign(out, fill(index, (x, value, *more)), value)
+    return out
 
 
-@lru_cache(maxsize=4096)
-def resolved(name: str, dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The dtypes that the ufunc casts its arguments to, and the result's; ``float`` and ``int`` stand for Python's
-    numbers, which take the dtype of the arrays."""
-    dtypes = tuple(numpy.dtype(bool) if kind is bool else kind for kind in dtypes)
-    return getattr(numpy, name).resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return]
+def _add_at(xp: Any, x: Any, values: Any, *more: Any, index: Any) -> Any:
+    out = xp.asarray(x, copy=True)
+    xp.add.at(out, fill(index, (x, values, *more)), values)
+    return out
 
 
-def stand_in(value: Any, regular: bool = False) -> Any:
-    """An array to find shapes with, of no memory: zeros for indices, ones in all else; a mask that is known is itself.
-    With ``regular``, square matrices are identities, which can be inverted."""
+def _indexing(name: str, compute: Callable[..., Any]) -> Primitive:
+    def infer(*values: Any, index: Any) -> Typed:
+        rule = inference.getitem if name == "getitem" else inference.written
+        return rule(*values, index=fill(index, values))
+
+    def notation(texts: Sequence[str], params: dict[str, Any]) -> str:
+        text = _index(params["index"], texts)
+        return f"{texts[0]}[{text}]" if name == "getitem" else f"{name}({texts[0]}, {texts[1]}, index=s_[{text}])"
+
+    return Primitive(compute, infer, notation=notation, level=9 if name == "getitem" else 0)
+
+
+def _draw(xp: Any, *, generator: Any, method: str, shape: Shape, dtype: Any, options: dict[str, Any]) -> Any:
+    return getattr(backends.generator_on(xp.device, generator), method)(shape, dtype=dtype, **options)
+
+
+def _check_range(xp: Any, x: Any, *, stop: int, refuse: Callable[..., None], options: dict[str, Any]) -> Any:
+    xp.check_range(x, stop, refuse, **options)
+    return numpy.False_
+
+
+def _operation(xp: Any, *arrays: Any, name: str, inputs: Any, options: Any, count: int) -> Any:
+    if name not in OPS:
+        raise DeclarationError(f"no operation is called {name!r}: declare it before the program is run.")
+    return OPS[name].forward(xp, *fill(inputs, arrays), **fill(options, arrays[count:]))
+
+
+def _operation_result(*values: Any, **params: Any) -> Typed:
+    found = _operation(NUMPY, *map(stand_in, values), **params)
+    return found.shape, found.dtype
+
+
+def stand_in(value: Any) -> Any:
+    """An array like ``value`` for an operation that only computing can tell the shape of: zeros, ones for reals,
+    identities for square matrices, so that they can be inverted; a mask that is known is itself."""
     shape, dtype = value.shape, value.dtype
     if value.kind == "constant" and dtype.kind == "b":
         return value.data
-    if numpy.dtype(dtype).kind in "iub":
-        return numpy.broadcast_to(numpy.zeros((), dtype), shape)
-    if regular and len(shape) > 1 and shape[-1] == shape[-2]:
+    if dtype.kind not in "iub" and len(shape) > 1 and shape[-1] == shape[-2]:
         return numpy.broadcast_to(numpy.eye(shape[-1], dtype=dtype), shape)
-    return numpy.broadcast_to(numpy.ones((), dtype), shape)
+    return numpy.broadcast_to(numpy.asarray(dtype.kind not in "iub", dtype), shape)
 
 
-def _matmul_shape(x: Any, y: Any) -> shapes.Shape:
-    a, b = x.shape, y.shape
-    if not a or not b or a[-1] != b[-2 if len(b) > 1 else 0]:
-        raise ValueError(f"the inner lengths of {a} and {b} differ")
-    rows = a[-2:-1] if len(a) > 1 else ()
-    columns = b[-1:] if len(b) > 1 else ()
-    return (*shapes.broadcast_shapes(a[:-2], b[:-2]), *rows, *columns)
+INFIX = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**", "greater": ">",
+    "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!=", "remainder": "%",
+    "floor_divide": "//", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
+}  # fmt: skip
+"""The signs of what is written between two arguments."""
+
+_LEVELS = {"multiply": 2, "divide": 2, "matmul": 2, "remainder": 2, "floor_divide": 2, "power": 3}
+
+PRIMITIVES: dict[str, Primitive] = {
+    **{name: _elementwise(name) for name in (
+        "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert", "bitwise_left_shift",
+        "bitwise_right_shift", "cbrt", "ceil", "conj", "copysign", "cos", "cosh", "deg2rad", "exp", "exp2", "expm1",
+        "floor", "fmax", "fmin", "fmod", "heaviside", "hypot", "isfinite", "isinf", "isnan", "log", "log10", "log1p",
+        "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum",
+        "nextafter", "positive", "rad2deg", "reciprocal", "rint", "sign", "signbit", "sin", "sinh", "sqrt", "square",
+        "tan", "tanh", "trunc",
+    )},
+    **{name: _elementwise(name, f"{{0}} {sign} {{1}}", _LEVELS.get(name, 1)) for name, sign in INFIX.items()},
+    "negative": _elementwise("negative", "-{0}", 3),
+    **{name: _reduction(name, ufunc) for name, ufunc in {
+        "sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "all": "logical_and", "any": "logical_or",
+    }.items()},
+    "matmul": Primitive(lambda xp, x, y: xp.matmul(x, y), inference.matmul, notation="{0} @ {1}", level=2),
+    "where": Primitive(lambda xp, condition, x, y: xp.where(condition, x, y), inference.where),
+    "astype": Primitive(lambda xp, x, dtype: xp.astype(x, dtype), lambda x, *, dtype: (x.shape, numpy.dtype(dtype))),
+    "copy": Primitive(lambda xp, x: x.copy(), lambda x: (x.shape, x.dtype)),
+    "reshape": Primitive(lambda xp, x, shape: xp.reshape(x, shape), inference.reshape, "view"),
+    "broadcast_to": Primitive(lambda xp, x, shape: xp.broadcast_to(x, shape), inference.broadcast_to, "view"),
+    "permute_dims": Primitive(lambda xp, x, axes: x.transpose(axes), inference.permute_dims, "view", _permuted_text, 9),
+    "piece": Primitive(lambda xp, x, **params: piece_of(x, **params), inference.piece, "view"),
+    "pack": Primitive(_pack, inference.pack),
+    "with_ones": Primitive(_with_ones, inference.with_ones),
+    "getitem": _indexing("getitem", lambda xp, x, *more, index: x[fill(index, (x, *more))]),
+    "setitem": _indexing("setitem", _setitem),
+    "add_at": _indexing("add_at", _add_at),
+    "take_sure": Primitive(
+        lambda xp, x, indices, axis: x.take(indices, axis), inference.take_sure, notation="take({0}, {1}, axis={axis})"
+    ),
+    "draw": Primitive(_draw, inference.draw, "effect", _drawn_text),
+    "check_range": Primitive(_check_range, inference.check_range, "effect", "check_range({0}, stop={stop})"),
+    "op": Primitive(_operation, _operation_result, notation=_operation_text),
+    **{name: _function(name, rule) for name, rule in FUNCTIONS.items()},
+}  # fmt: skip
+"""Every operation that an instruction can name. ``op`` is a registered operation as a whole."""
 
 
-def _reshaped(x: Any, given: Any) -> shapes.Shape:
-    shape: shapes.Shape = (given,) if isinstance(given, int) else tuple(given)
-    if -1 in shape:
-        known = shapes.size(tuple(n for n in shape if n != -1))
-        total = shapes.size(x.shape)
-        left = total // known if known else 0
-        shape = tuple(left if n == -1 else n for n in shape)
-    if shapes.size(shape) != shapes.size(x.shape):
-        raise ValueError(f"cannot reshape an array of shape {x.shape} into {shape}")
-    return shape
+def _of_kind(kind: str) -> frozenset[str]:
+    return frozenset(name for name, row in PRIMITIVES.items() if row.kind == kind)
 
 
-def infer(name: str, params: dict[str, Any], args: Sequence[Any]) -> tuple[shapes.Shape, Any]:
+ELEMENTWISE, VIEWS, EFFECTS = map(_of_kind, ("elementwise", "view", "effect"))
+REDUCTIONS = {name: row.ufunc for name, row in PRIMITIVES.items() if row.ufunc}
+
+
+@lru_cache(maxsize=256)
+def _unlisted(name: str) -> Primitive:
+    """The row of a function of NumPy's that has no rule: its result's shape is found by calling it."""
+    try:
+        function = function_of(name) if name.rpartition(".")[0] in ("", "linalg", "fft") else None
+    except AttributeError:
+        function = None
+    if not callable(function) or isinstance(function, type):
+        raise DeclarationError(f"a program has no operation {name!r}: neither `PRIMITIVES` nor NumPy has it.")
+
+    def rule(*args: Any, **options: Any) -> Any:
+        found = function(*args, **options)
+        return [(x.shape, x.dtype) for x in found] if isinstance(found, tuple | list) else (found.shape, found.dtype)
+
+    return _function(name, rule, stand_in)
+
+
+def row_of(op: str) -> Primitive:
+    """The row of an operation. Raises `DeclarationError` where there is none."""
+    return PRIMITIVES.get(op) or _unlisted(op)
+
+
+def compute(op: str, params: dict[str, Any], arrays: Sequence[Any], xp: Any = NUMPY) -> Any:
+    """The value of an instruction: the definition that every faster way is held to."""
+    return row_of(op).compute(xp, *arrays, **params)
+
+
+def infer(op: str, params: dict[str, Any], args: Sequence[Any]) -> Typed:
     """The shape and dtype of an instruction's value, from those of its arguments. Raises what NumPy would raise."""
-    if name in ELEMENTWISE:
-        return shapes.broadcast_shapes(*(a.shape for a in args)), resolved(name, tuple(a.dtype for a in args))[-1]
-    if name == "matmul":
-        return _matmul_shape(*args), resolved(name, tuple(a.dtype for a in args))[-1]
-    if name == "reshape":
-        return _reshaped(args[0], params["shape"]), args[0].dtype
-    if name == "broadcast_to":
-        if shapes.broadcast_shapes(args[0].shape, params["shape"]) != tuple(params["shape"]):
-            raise ValueError(f"{args[0].shape} does not broadcast to {params['shape']}")
-        return tuple(params["shape"]), args[0].dtype
-    if name == "astype":
-        return args[0].shape, params["dtype"]
-    if name == "where":
-        return shapes.broadcast_shapes(*(a.shape for a in args)), numpy.result_type(args[1].dtype, args[2].dtype)
-    if name in ("max", "min") or (name == "sum" and args[0].dtype.kind == "f"):
-        shape, axis = args[0].shape, params["axis"]
-        if params["keepdims"]:
-            return shapes.keepdims_shape(shape, axis), args[0].dtype
-        gone = shapes.normalize_axes(axis, len(shape))
-        return tuple(n for i, n in enumerate(shape) if i not in gone), args[0].dtype
-    if name == "draw":
-        return params["shape"], params["dtype"]
-    if name == "take_sure":
-        x, axis = args[0], params["axis"]
-        return (*x.shape[:axis], *args[1].shape, *x.shape[axis + 1 :]), x.dtype
-    if name == "with_ones":
-        return (args[0].shape[0], args[0].shape[1] + 1), args[0].dtype
-    if name == "piece":
-        return params["shape"], args[0].dtype
-    if name == "pack":
-        return (sum(shapes.size(a.shape) for a in args),), args[0].dtype
-    if name == "copy":
-        return args[0].shape, args[0].dtype
-    if name == "check_range":
-        return (), numpy.dtype(bool)
-    if name == "permute_dims":
-        return tuple(args[0].shape[a] for a in params["axes"]), args[0].dtype
-    regular = name.startswith("linalg") or name == "op"
-    found = compute(name, params, [stand_in(a, regular) for a in args])
-    return found.shape, found.dtype
+    return row_of(op).infer(*args, **params)
+
+
+def is_view(instruction: Any) -> bool:
+    """Whether an instruction shows its argument's memory, where memory allows it."""
+    op, index = instruction.op, instruction.params.get("index")
+    if op != "getitem":
+        return op in VIEWS
+    parts = index if isinstance(index, tuple) else (index,)
+    basic = all(p is None or p is ... or (isinstance(p, int | slice) and not isinstance(p, bool)) for p in parts)
+    return basic and len(instruction.args) == 1
+
+
+def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
+    """The shape and dtype of what NumPy's function gives, or a list of them where it has several results."""
+    row = row_of(name)
+    return None if row.results is None else row.results(*args, call=call)
+
+
+__all__ = [
+    "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "PRIMITIVES", "REDUCTIONS", "VIEWS", "Primitive", "Slot", "compute",
+    "fill", "function_of", "infer", "is_view", "piece_of", "resolved", "results_of", "row_of", "stand_in",
+]  # fmt: skip

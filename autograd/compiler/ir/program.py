@@ -11,14 +11,14 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import CALLS, EFFECTS, INFIX, Slot, compute, infer
+from autograd.compiler.ir.primitives import PRIMITIVES, Slot, compute, infer, shown
 from autograd.errors import DeclarationError
 
 KINDS = ("input", "state", "knob", "constant", "temporary")
@@ -199,7 +199,7 @@ class Program:
         uses, last = self.uses(), {*self.outputs, *self.updates.values()}
         inlined: dict[Value, Instruction] = {}
         for i in self.instructions:
-            turned = i.op == "permute_dims" and len(i.out.shape) == 2 and i.args[0] not in inlined
+            turned = i.op == "permute_dims" and i.params["axes"] == (1, 0) and i.args[0] not in inlined
             if i.out not in last and (turned or (i.op == "matmul" and [u.op for u in uses[i.out]] == ["add"])):
                 inlined[i.out] = i
         return inlined
@@ -321,71 +321,27 @@ def identifier(text: str) -> str:
 
 def _text(value: Value, inlined: dict[Value, Instruction], level: int) -> str:
     if value in inlined:
-        instruction = inlined[value]
-        text = algebra(instruction, inlined)
-        return f"({text})" if level and instruction.op in INFIX and level > _LEVELS[instruction.op] else text
-    if value.kind == "constant" and not value.shape:
-        return str(value.data)
-    return value.name
-
-
-_LEVELS = dict.fromkeys(INFIX, 1) | {"multiply": 2, "divide": 2, "matmul": 2, "power": 3}
+        text, own = algebra(inlined[value], inlined), PRIMITIVES[inlined[value].op].level
+        return f"({text})" if level > own else text
+    if value.kind != "constant" or value.shape:
+        return value.name
+    text = str(value.data)
+    if level == 9:
+        return f"asarray({text})"  # a number has neither axes nor elements
+    return f"({text})" if level > 2 and text.startswith("-") else text
 
 
 def algebra(instruction: Instruction, inlined: dict[Value, Instruction] | None = None) -> str:
     """An instruction's right-hand side, as one would write it."""
-    inlined = inlined or {}
-    op, params = instruction.op, instruction.params
-    level = _LEVELS.get(op, 0)
-    texts = [_text(arg, inlined, level + (i > 0)) for i, arg in enumerate(instruction.args)]
-    if op in INFIX and len(texts) == 2:
-        return f"{texts[0]} {INFIX[op]} {texts[1]}"
-    if op == "negative":
-        return f"-{texts[0]}"
-    if op == "permute_dims" and len(instruction.out.shape) == 2:
-        return f"{_text(instruction.args[0], inlined, 9)}.T"
-    if op == "getitem":
-        return f"{_text(instruction.args[0], inlined, 9)}[{_index(params['index'], texts)}]"
-    if "call" in params:
-        args, options = _named(params["call"], texts)
-        return f"{op}({', '.join([*map(str, args), *(f'{k}={v}' for k, v in options.items())])})"
-    if op == "op":
-        inputs, options = _named((params["inputs"], params["options"]), texts)
-        return f"{params['name']}({', '.join([*map(str, inputs), *(f'{k}={v}' for k, v in options.items())])})"
-    if op == "check_range":
-        return f"check_range({texts[0]}, {params['stop']})"
-    if op == "draw":
-        return f"generator.{params['method']}({params['shape']})"
-    if "index" in params:
-        return f"{op}({', '.join(texts[:2])}, [{_index(params['index'], texts)}])"
-    shown = {k: v for k, v in params.items() if v is not None and v is not False}
-    return f"{op}({', '.join([*texts, *(f'{k}={v}' for k, v in shown.items())])})"
-
-
-class _Bare(str):
-    """Text that is shown without quotes."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def _named(template: Any, texts: Sequence[str]) -> Any:
-    from autograd.compiler.ir.primitives import fill
-
-    return fill(template, [_Bare(text) for text in texts])
-
-
-def _index(index: Any, texts: Sequence[str]) -> str:
-    def part(entry: Any) -> str:
-        if isinstance(entry, slice):
-            bounds = [entry.start, entry.stop] + ([entry.step] if entry.step is not None else [])
-            return ":".join("" if b is None else str(b) for b in bounds)
-        return "..." if entry is ... else str(entry)
-
-    filled = _named(index, texts)
-    return ", ".join(map(part, filled)) if isinstance(filled, tuple) else part(filled)
+    row, params = PRIMITIVES[instruction.op], instruction.params
+    infix = row.level < 9 and len(instruction.args) > 1
+    texts = [_text(arg, inlined or {}, row.level + (infix and i)) for i, arg in enumerate(instruction.args)]
+    if callable(row.notation):
+        return row.notation(texts, params)
+    if row.notation:
+        return row.notation.format(*texts, **params)
+    options = [f"{k}={shown(v)}" for k, v in params.items() if v is not None and v is not False]
+    return f"{instruction.op}({', '.join([*texts, *options])})"
 
 
 # --------------------------------------------------------------------------------------------------------------- JSON
@@ -494,4 +450,4 @@ def _from_json(part: Any) -> Any:
     return _FROM_JSON[part["kind"]](part) if isinstance(part, dict) else part
 
 
-__all__ = ["CALLS", "EFFECTS", "Instruction", "Origin", "Program", "Value", "algebra", "identifier"]
+__all__ = ["Instruction", "Origin", "Program", "Value", "algebra", "identifier"]

@@ -10,7 +10,7 @@ import numpy
 
 from autograd import backends
 from autograd.backends import PYTHON_SCALARS
-from autograd.compiler.ir.primitives import Slot, fill, function_of, infer, resolved, stand_in
+from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value, identifier
 from autograd.compiler.tracing.guards import UNWATCHED, Guard, of_option
 from autograd.compiler.tracing.lines import line_of_user
@@ -155,22 +155,20 @@ class Tracer:
     def call(self, name: str, args: Any, options: dict[str, Any]) -> Any:
         """Any function of NumPy's: an instruction where an array of the trace is among its arguments."""
         template, arrays = self.split((args, options))
-        function = function_of(name)
         if all(value.kind == "constant" for value in arrays) and "asarray" not in name:
             args, options = fill(template, [value.data for value in arrays])
-            return self._known(function(*args, **options))
+            return self._known(function_of(name)(*args, **options))
         if name in ("nonzero", "argwhere", "flatnonzero") or name.startswith("unique"):
             raise TraceError(
                 f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
                 "this part out of the compiled function."
             )
-        like = function(
-            *(filled := fill(template, [stand_in(v, name.startswith("linalg")) for v in arrays]))[0], **filled[1]
-        )
-        if isinstance(like, tuple):
-            parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(like))]
-            return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
-        return self.emit(name, arrays, {"call": template})
+        results = results_of(name, template, arrays)
+        if not isinstance(results, list):
+            return self.emit(name, arrays, {"call": template})
+        parts = [self.emit(name, arrays, {"call": template, "item": i}) for i in range(len(results))]
+        kind = type(function_of(name)(numpy.eye(2))) if name in FUNCTIONS else tuple
+        return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
 
     def _known(self, result: Any) -> Any:
         """What was computed of constants, as arrays of the trace, so that what meets it stays in the trace."""

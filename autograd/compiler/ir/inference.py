@@ -1,0 +1,469 @@
+"""The shape and dtype of each primitive's result, found from those of its arguments without computing anything.
+
+A rule takes values (anything with a shape and a dtype) and the parameters of an instruction. Its signature says which
+there are, and it raises what NumPy would raise. Rules do arithmetic on shapes alone, so that a program of absurd sizes
+costs no more to check than any other.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy
+
+from autograd.backends import NUMPY
+from autograd.errors import TraceError
+from autograd.shapes import Shape, broadcast_shapes, keepdims_shape, normalize_axes, normalize_axis, size
+
+Typed = tuple[Shape, Any]
+"""The shape and dtype of a value."""
+
+BOOL, INT = numpy.dtype(bool), numpy.dtype(numpy.intp)
+DRAWS = ("random", "standard_normal", "standard_exponential")
+"""The methods of a NumPy generator by which an instruction can draw."""
+
+
+def function_of(name: str, xp: Any = NUMPY) -> Callable[..., Any]:
+    """The function ``name`` (``"linalg.qr"``) of a namespace, by default NumPy's as the eager mode has them."""
+    found: Any = xp
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=4096)
+def resolved(name: str, dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The dtypes that the ufunc casts its arguments to, and the result's; ``float`` and ``int`` stand for Python's
+    numbers, which take the dtype of the arrays."""
+    dtypes = tuple(BOOL if kind is bool else kind for kind in dtypes)
+    return getattr(numpy, name).resolve_dtypes((*dtypes, None))  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=4096)
+def _dtype_of(name: str, *dtypes: Any) -> Any:
+    """The dtype that NumPy's function gives for arrays of these dtypes, found on small identity matrices; a tuple of
+    dtypes where it has several results."""
+    found = function_of(name)(*(numpy.eye(2, dtype=dtype) for dtype in dtypes))
+    return tuple(part.dtype for part in found) if isinstance(found, tuple) else found.dtype
+
+
+def _whole(*numbers: Any) -> None:
+    """Raise `TypeError` for what is no whole number."""
+    for number in numbers:
+        operator.index(number)
+
+
+def _with(shape: Shape, axis: int, *lengths: int) -> Shape:
+    """``shape`` with other lengths in place of that of ``axis``."""
+    axis = normalize_axis(axis, len(shape))
+    return (*shape[:axis], *lengths, *shape[axis + 1 :])
+
+
+# ---------------------------------------------------------------------------------------------- ufuncs and reductions
+
+
+def elementwise(name: str) -> Callable[..., Typed]:
+    """The rule of a ufunc."""
+
+    def rule(*values: Any) -> Typed:
+        return broadcast_shapes(*[v.shape for v in values]), resolved(name, tuple([v.dtype for v in values]))[-1]
+
+    return rule
+
+
+def _reduced(x: Any, axis: Any, keepdims: bool) -> Shape:
+    axes = normalize_axes(axis, len(x.shape))
+    return keepdims_shape(x.shape, axis) if keepdims else tuple(n for i, n in enumerate(x.shape) if i not in axes)
+
+
+def reduction(name: str) -> Callable[..., Typed]:
+    """The rule of a reduction."""
+
+    def rule(x: Any, *, axis: Any, keepdims: bool) -> Typed:
+        shape = _reduced(x, axis, keepdims)
+        if name in ("max", "min") and 0 in x.shape and 0 not in shape:
+            raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
+        return shape, _dtype_of(name, x.dtype)
+
+    return rule
+
+
+def matmul(x: Any, y: Any) -> Typed:
+    """Of matrices, vectors and stacks."""
+    a, b = x.shape, y.shape
+    if not a or not b or a[-1] != b[-2 if len(b) > 1 else 0]:
+        raise ValueError(f"the inner lengths of {a} and {b} differ")
+    rows, columns = a[-2:-1] if len(a) > 1 else (), b[-1:] if len(b) > 1 else ()
+    return (*broadcast_shapes(a[:-2], b[:-2]), *rows, *columns), resolved("matmul", (x.dtype, y.dtype))[-1]
+
+
+def where(condition: Any, x: Any, y: Any) -> Typed:
+    """Broadcast, in the dtype of both."""
+    return broadcast_shapes(condition.shape, x.shape, y.shape), numpy.result_type(x.dtype, y.dtype)
+
+
+# ------------------------------------------------------------------------------------------------------------- shapes
+
+
+def sizes(shape: Any) -> Shape:
+    """``shape`` as a tuple. Raises `ValueError` for lengths that no array has."""
+    found = tuple(map(operator.index, (shape,) if isinstance(shape, int) else shape))
+    if len(found) > 64 or any(n < 0 for n in found):
+        raise ValueError(f"no array has the shape {shape}")
+    return found
+
+
+def reshape(x: Any, *, shape: Any) -> Typed:
+    """One length may be -1, for what is left."""
+    given = (shape,) if isinstance(shape, int) else tuple(shape)
+    if -1 in given:
+        known = prod(n for n in given if n != -1)
+        given = tuple((size(x.shape) // known if known else 0) if n == -1 else n for n in given)
+    if size(sizes(given)) != size(x.shape):
+        raise ValueError(f"cannot reshape an array of shape {x.shape} into {shape}")
+    return given, x.dtype
+
+
+def broadcast_to(x: Any, *, shape: Any) -> Typed:
+    """The shape that is asked for."""
+    if broadcast_shapes(x.shape, sizes(shape)) != tuple(shape):
+        raise ValueError(f"{x.shape} does not broadcast to {shape}")
+    return tuple(shape), x.dtype
+
+
+def permute_dims(x: Any, *, axes: Any) -> Typed:
+    """Every axis once."""
+    if len(axes) != len(x.shape):
+        raise ValueError(f"axes = {axes} don't match an array of shape {x.shape}")
+    return tuple([x.shape[a] for a in normalize_axes(tuple(axes), len(axes))]), x.dtype
+
+
+def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
+    """Within a flat array."""
+    if len(x.shape) != 1 or not 0 <= start <= start + size(sizes(shape)) <= x.shape[0] or (flip and len(shape) != 2):
+        raise ValueError(f"an array of shape {x.shape} has no piece of shape {shape} at {start}")
+    return tuple(shape), x.dtype
+
+
+def pack(*parts: Any, flips: Sequence[bool]) -> Typed:
+    """Of one dtype, flat."""
+    if len(flips) != len(parts) or any(flip and len(x.shape) != 2 for x, flip in zip(parts, flips, strict=True)):
+        raise ValueError(f"flips = {flips} does not fit {len(parts)} arrays: only matrices can be flipped")
+    if len({x.dtype for x in parts}) != 1:
+        raise TypeError("arrays of several dtypes can't be packed")
+    return (sum(size(x.shape) for x in parts),), parts[0].dtype
+
+
+def with_ones(x: Any) -> Typed:
+    """A matrix with one more column."""
+    rows, columns = x.shape
+    return (rows, columns + 1), x.dtype
+
+
+# ----------------------------------------------------------------------------------------------------------- indexing
+
+
+def _bound(part: Any) -> Any:
+    """A bound of a slice as a number."""
+    if part is None or isinstance(part, int):
+        return part
+    if getattr(part, "kind", "") != "constant":
+        raise TraceError("the length of a slice with computed bounds depends on values: use autograd.where.")
+    return operator.index(part.data)
+
+
+def _picked(part: Any, unknown: int | None) -> tuple[int, Shape | None]:
+    """How many axes a part of an index takes, and the shape of what a number or an array picks there. A mask whose
+    values are not known counts as one of ``unknown`` elements."""
+    if part is None or part is ... or isinstance(part, slice):
+        return int(isinstance(part, slice)), None
+    if isinstance(part, int) and not isinstance(part, bool):
+        return 1, ()
+    array = part if hasattr(part, "dtype") else numpy.asarray(part)
+    if array.dtype.kind in "iu" or array.shape == (0,):
+        return 1, array.shape
+    if array.dtype.kind != "b":
+        raise IndexError(f"an array of {array.dtype} is no index")
+    if getattr(array, "kind", "constant") == "constant":
+        unknown = int(numpy.count_nonzero(array.data if array is part and hasattr(part, "kind") else array))
+    if unknown is None:
+        raise IndexError("how many elements a condition picks depends on values")
+    return len(array.shape), (unknown,)
+
+
+def _indexed(shape: Shape, index: Any, unknown: int | None = None) -> Shape:
+    """The shape of ``x[index]`` by NumPy's rules; the arrays in ``index`` may be values without data."""
+    parts = [(part, *_picked(part, unknown)) for part in (index if isinstance(index, tuple) else (index,))]
+    rest = len(shape) - sum(axes for _, axes, _ in parts)
+    dots = sum(part is ... for part, _, _ in parts)
+    if rest < 0 or dots > 1:
+        raise IndexError(f"too many indices for an array of shape {shape}")
+    found: list[int] = []
+    picks: list[Shape] = []
+    places: list[int] = []
+    front = axis = 0
+    for place, (part, axes, picked) in enumerate([*parts, *([(..., 0, None)] if not dots else ())]):
+        lengths = shape[axis : axis + (rest if part is ... else axes)]
+        axis += len(lengths)
+        if picked is not None:
+            if isinstance(part, int) and axes and not -lengths[0] <= part < lengths[0]:
+                raise IndexError(f"index {part} is out of bounds for axis {axis - 1} with size {lengths[0]}")
+            if getattr(part, "dtype", None) == BOOL and part.shape != lengths and 0 not in part.shape:
+                raise IndexError(f"a mask of shape {part.shape} does not match {lengths}")
+            front = front if places else len(found)
+            places.append(place)
+            picks.append(picked)
+        elif isinstance(part, slice):
+            bounds = slice(*map(_bound, (part.start, part.stop, part.step)))
+            found.append(len(range(*bounds.indices(lengths[0]))))
+        else:
+            found += (1,) if part is None else lengths
+    if places and places[-1] - places[0] >= len(places):  # arrays with something between them: their axes come first
+        front = 0
+    return (*found[:front], *broadcast_shapes(*picks), *found[front:])
+
+
+def getitem(x: Any, *more: Any, index: Any) -> Typed:
+    """What an index picks."""
+    return _indexed(x.shape, index), x.dtype
+
+
+def written(x: Any, value: Any, *more: Any, index: Any) -> Typed:
+    """``x`` with ``value``, which is broadcast, at ``index``."""
+    target = _indexed(x.shape, index, unknown=1)  # one value fits any number of elements
+    narrow = value.shape[max(len(value.shape) - len(target), 0) :]  # axes of length 1 in front do not count
+    if size(narrow) != size(value.shape) or broadcast_shapes(narrow, target) != target:
+        raise ValueError(f"could not broadcast {value.shape} into {target}")
+    return x.shape, x.dtype
+
+
+def _take(x: Any, indices: Any, axis: Any = None) -> Typed:
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"an array of {indices.dtype} is no index")
+    return (indices.shape if axis is None else _with(x.shape, axis, *indices.shape)), x.dtype
+
+
+def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
+    """As ``take`` gives it."""
+    return _take(x, indices, axis)
+
+
+def _take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Typed:
+    if axis is None and len(indices.shape) == 1:
+        return _take(x, indices)
+    if len(x.shape) != len(indices.shape) or indices.dtype.kind not in "iu":
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    return broadcast_shapes(_with(x.shape, axis, indices.shape[axis]), indices.shape), x.dtype
+
+
+# ------------------------------------------------------------------------------------------------------------- effects
+
+
+def draw(*, generator: Any, method: str, shape: Shape, dtype: Any, options: dict[str, Any]) -> Typed:
+    """The shape and dtype that are asked for."""
+    if method not in DRAWS or not hasattr(generator, method) or options:
+        raise ValueError(
+            f"a {type(generator).__name__} does not draw by {method!r} {options or ''}: {', '.join(DRAWS)}"
+        )
+    if dtype not in (numpy.float32, numpy.float64):
+        raise TypeError(f"numbers are drawn in float32 or float64, not in {dtype}")
+    return sizes(shape), dtype
+
+
+def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict[str, Any]) -> Typed:
+    """False, of which nothing is made."""
+    _whole(stop)
+    if x.dtype.kind not in "iu" or not callable(refuse) or not isinstance(options, dict):
+        raise TypeError(f"an array of {x.dtype} is to be checked by {refuse!r} with {options}: integers by a function")
+    return (), BOOL
+
+
+# ------------------------------------------------------------------------------------------------- functions of NumPy's
+
+# These have NumPy's signatures, as far as a program may use them; a function with several results has a list of them.
+
+
+def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
+    shape = _reduced(x, axis if axis is None else normalize_axis(axis, len(x.shape)), keepdims)
+    if 0 in x.shape and 0 not in shape:
+        raise ValueError("attempt to get the place of an extreme of an empty sequence")
+    return shape, INT
+
+
+def _order(x: Any, axis: int = -1, *, stable: Any = None) -> Typed:
+    normalize_axis(axis, len(x.shape))
+    return x.shape, INT
+
+
+def _clip(x: Any, min: Any = None, max: Any = None) -> Typed:
+    shape, dtype = x.shape, x.dtype
+    for bound in (min, max):
+        if bound is not None:
+            shape = broadcast_shapes(shape, getattr(bound, "shape", ()))
+            dtype = resolved("maximum", (dtype, getattr(bound, "dtype", type(bound))))[-1]
+    return shape, dtype
+
+
+def _concat(arrays: Sequence[Any], axis: Any = 0) -> Typed:
+    shapes = [x.shape if axis is not None else (size(x.shape),) for x in arrays]
+    axis = axis or 0
+    if len({_with(shape, axis) for shape in shapes}) != 1:
+        raise ValueError(f"array dimensions must match except for axis {axis}: {', '.join(map(str, shapes))}")
+    total = sum(shape[axis] for shape in shapes)
+    return _with(shapes[0], axis, total), numpy.result_type(*(x.dtype for x in arrays))
+
+
+def _stack(arrays: Sequence[Any], axis: int = 0) -> Typed:
+    if len({x.shape for x in arrays}) != 1:
+        raise ValueError("all input arrays must have the same shape")
+    shape = (*arrays[0].shape, 0)
+    place = normalize_axis(axis, len(shape))
+    return (*shape[:place], len(arrays), *shape[place:-1]), numpy.result_type(*(x.dtype for x in arrays))
+
+
+def _cross(x: Any, y: Any, axis: int = -1) -> Typed:
+    if x.shape[axis] != 3 or y.shape[axis] != 3:
+        raise ValueError("both input arrays must be arrays of vectors of 3 elements")
+    shape = (*broadcast_shapes(_with(x.shape, axis), _with(y.shape, axis)), 0)
+    place = normalize_axis(axis, len(shape))
+    return (*shape[:place], 3, *shape[place:-1]), resolved("multiply", (x.dtype, y.dtype))[-1]
+
+
+def _cumulative(x: Any, axis: Any = None, *, include_initial: bool = False) -> Typed:
+    if axis is None and len(x.shape) != 1:
+        raise ValueError("for an array of several dimensions, axis must be given")
+    axis = normalize_axis(axis or 0, len(x.shape))
+    return _with(x.shape, axis, x.shape[axis] + bool(include_initial)), _dtype_of("sum", x.dtype)
+
+
+def _flip(x: Any, axis: Any = None) -> Typed:
+    normalize_axes(axis, len(x.shape))
+    return x.shape, x.dtype
+
+
+def _roll(x: Any, shift: Any, axis: Any = None) -> Typed:
+    _whole(*(shift if isinstance(shift, tuple | list) else (shift,)))
+    broadcast_shapes(numpy.shape(shift), numpy.shape(axis))
+    return _flip(x, axis)
+
+
+def _triangle(x: Any, k: int = 0) -> Typed:
+    _whole(k)
+    return (x.shape * 2 if len(x.shape) == 1 else x.shape), x.dtype
+
+
+def _repeat(x: Any, repeats: Any, axis: Any = None) -> Typed:
+    shape, axis = ((size(x.shape),), 0) if axis is None else (x.shape, axis)
+    length = shape[normalize_axis(axis, len(shape))]
+    counts = list(map(operator.index, repeats if isinstance(repeats, tuple | list) else (repeats,)))
+    if min(counts, default=0) < 0 or len(counts) not in (1, length):
+        raise ValueError(f"repeats = {repeats} does not fit an axis of size {length}")
+    return _with(shape, axis, counts[0] * length if len(counts) == 1 else sum(counts)), x.dtype
+
+
+def _tile(x: Any, repetitions: Any) -> Typed:
+    counts = sizes(repetitions)
+    ndim = max(len(counts), len(x.shape))
+    lengths = (1,) * (ndim - len(x.shape)) + x.shape
+    return tuple(n * m for n, m in zip(lengths, (1,) * (ndim - len(counts)) + counts, strict=True)), x.dtype
+
+
+def _searchsorted(x: Any, y: Any, side: str = "left", sorter: Any = None) -> Typed:
+    if len(x.shape) != 1 or side not in ("left", "right"):
+        raise ValueError(f"side = {side!r}: an array of one dimension is searched from the left or the right")
+    return getattr(y, "shape", ()), INT
+
+
+def _like(name: str) -> Callable[..., Typed]:
+    """The rule of a function that gives one element for each."""
+
+    def rule(x: Any) -> Typed:
+        return x.shape, _dtype_of(name, x.dtype)
+
+    return rule
+
+
+def _results(name: str, x: Any, *shapes: Shape) -> Any:
+    """The results of a function for a matrix like ``x``, with the dtypes that NumPy gives."""
+    found = _dtype_of(name, x.dtype)
+    return list(zip(shapes, found, strict=True)) if isinstance(found, tuple) else (*shapes, found)
+
+
+def _of_square(name: str, *ends: tuple[int, ...]) -> Callable[[Any], Any]:
+    """The rule of a function of square matrices: the last axes of each result, as axes of the argument."""
+
+    def rule(x: Any) -> Any:
+        _check_square(x)
+        return _results(name, x, *[(*x.shape[:-2], *[x.shape[end] for end in axes]) for axes in ends])
+
+    return rule
+
+
+def _check_square(x: Any) -> None:
+    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
+        raise numpy.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+
+
+def _qr(x: Any, mode: str = "reduced") -> Any:
+    *stack, m, n = x.shape
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"mode = {mode!r}: choose 'reduced' or 'complete'")
+    k = m if mode == "complete" else min(m, n)
+    return _results("linalg.qr", x, (*stack, m, k), (*stack, k, n))
+
+
+def _svd(x: Any, full_matrices: bool = True) -> Any:
+    *stack, m, n = x.shape
+    k = min(m, n)
+    u, vh = (m, n) if full_matrices else (k, k)
+    return _results("linalg.svd", x, (*stack, m, u), (*stack, k), (*stack, vh, n))
+
+
+def _solve(x: Any, y: Any) -> Typed:
+    _check_square(x)
+    return matmul(x, y)[0], _dtype_of("linalg.solve", x.dtype, y.dtype)
+
+
+def _transform(name: str) -> Callable[..., Any]:
+    """The rule of a Fourier transform: along one axis, or along several where its name ends in n."""
+
+    def several(x: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Typed:
+        places, shape = normalize_axes(axes, len(x.shape)), x.shape
+        if not places:
+            raise ValueError("an array of shape () has no axis to transform")
+        doubled = s is None and name in ("irfft", "hfft", "irfftn")
+        lengths = [shape[a] * (1 + (doubled and a == places[-1])) - 2 * (doubled and a == places[-1]) for a in places]
+        for place, length in zip(places, lengths if s is None else s, strict=True):
+            if operator.index(length) < 1:
+                raise ValueError(f"Invalid number of FFT data points ({length}) specified.")
+            halved = place == places[-1] and name in ("rfft", "ihfft", "rfftn")
+            shape = _with(shape, place, length // 2 + 1 if halved else length)
+        return shape, _dtype_of(f"fft.{name}", x.dtype)
+
+    def one(x: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Typed:
+        return several(x, None if n is None else (n,), (axis,), norm)
+
+    return several if name.endswith("n") else one
+
+
+_SQUARE: dict[str, list[tuple[int, ...]]] = {
+    "cholesky": [(-2, -1)], "det": [()], "eigh": [(-1,), (-2, -1)], "eigvalsh": [(-1,)], "inv": [(-2, -1)],
+    "slogdet": [(), ()],
+}  # fmt: skip
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "argmax": _place, "argmin": _place, "argsort": _order, "clip": _clip, "concat": _concat, "cross": _cross,
+    "cumulative_prod": _cumulative, "cumulative_sum": _cumulative, "flip": _flip, "imag": _like("imag"),
+    "real": _like("real"), "repeat": _repeat, "roll": _roll, "round": _like("round"), "searchsorted": _searchsorted,
+    "stack": _stack, "take": _take, "take_along_axis": _take_along_axis, "tile": _tile, "tril": _triangle,
+    "triu": _triangle, "linalg.qr": _qr, "linalg.svd": _svd, "linalg.solve": _solve,
+    **{f"linalg.{name}": _of_square(f"linalg.{name}", *ends) for name, ends in _SQUARE.items()},
+    **{f"fft.{name}": _transform(name) for name in (
+        "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn",
+    )},
+}  # fmt: skip
+"""The functions of NumPy that a program calls by name. What calls any other is taken as a whole."""
