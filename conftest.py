@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from autograd import OPS, backends
-from autograd.testing.recipes import RECIPES
+from autograd.testing.declarations import DECLARED
+from autograd.testing.operations import TABLE
 
 
 @pytest.fixture(autouse=True)
 def vocabulary() -> Iterator[None]:
     """Operations declared by a test are forgotten after it, so that the next may declare one of the same name."""
-    registries: tuple[dict[str, Any], ...] = (OPS, backends.FORWARDS, RECIPES)
+    registries: tuple[dict[str, Any], ...] = (OPS, backends.FORWARDS, DECLARED)
+    assert TABLE, "its rows are declared before a test declares operations of its own"
     saved = [dict(registry) for registry in registries]
     yield
     for registry, before in zip(registries, saved, strict=True):

@@ -1,8 +1,9 @@
 """``python -m benchmarks.gpu``: on a machine with a GPU, verify every operation there, then time it beside PyTorch.
 
 Everything is measured on one card in one call: the works A-E and a net 4096 wide at batch 4096, in full float32 and
-with TF32, by the device's own events, in interleaved rounds, of which the medians count. A row of `tests.table` for
-each operation says what it may be given; its value and its gradients, eager and compiled, are held against the CPU's.
+with TF32, by the device's own events, in interleaved rounds, of which the medians count. Calls of each operation are
+drawn by its row in `autograd.testing.operations`; its value and gradients, eager and compiled, are compared with the
+CPU's.
 Where there is no GPU it says so in one sentence, with the exit status 2.
 """
 
@@ -71,7 +72,7 @@ def disagreements(device: str, examples: int = 10) -> dict[str, str]:
     """Every operation of the tests' table whose value or gradients on ``device`` are not the CPU's, and why."""
     from hypothesis import HealthCheck, given, settings
 
-    from tests.table import TABLE
+    from autograd.testing.operations import TABLE
 
     def check(name: str) -> None:
         @settings(max_examples=examples, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))

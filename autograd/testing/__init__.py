@@ -5,14 +5,16 @@
 True
 
 `gradcheck` and `gradgradcheck` check a function at some inputs, `check_nodes` each operation of a recorded graph,
-`assert_rule` one operation at many inputs. `properties` are what must hold of every function, one call each;
-`strategies` draw the functions: single operations, and whole programs (with Hypothesis, which only these need).
+`assert_rule` one operation at many inputs, which are drawn as `declare` says. `properties` are what must hold of every
+function, one call each; `strategies` draw the functions: single operations, and whole programs (with Hypothesis, which
+only these need).
 """
 
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from autograd.testing import properties
+from autograd.testing.declarations import array, axes, axis, booleans, declare, integers
 from autograd.testing.domains import Domain
 from autograd.testing.gradcheck import gradcheck, gradgradcheck
 from autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
@@ -20,13 +22,13 @@ from autograd.testing.programs import Program
 from autograd.testing.rules import assert_rule
 
 __all__ = [
-    "Domain", "NodeCheck", "NodeReport", "Program", "assert_rule", "check_nodes", "gradcheck", "gradgradcheck",
-    "properties", "strategies",
+    "Domain", "NodeCheck", "NodeReport", "Program", "array", "assert_rule", "axes", "axis", "booleans", "check_nodes",
+    "declare", "gradcheck", "gradgradcheck", "integers", "properties", "strategies",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
-    """``strategies``, imported when it is first asked for: it needs Hypothesis, and the rest does not."""
-    if name == "strategies":
-        return _import_module("autograd.testing.strategies")
+    """``strategies`` and ``operations``, imported when they are first asked for: they need Hypothesis."""
+    if name in ("strategies", "operations"):
+        return _import_module(f"autograd.testing.{name}")
     raise AttributeError(f"autograd.testing has no {name!r}.")

@@ -1,9 +1,9 @@
-"""Numbers that an operation may be tested at: finite there, with no kink, jump or pole close by."""
+"""Sets of numbers that an operation can be tested at: finite there, with no kink, jump or pole nearby."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,21 +11,27 @@ import numpy as np
 
 from autograd.validation import number
 
-COUNT = 48  # more than the elements of the largest array drawn, 27, so that all of these can differ
+COUNT = 64
+"""How many evenly spaced numbers a domain offers: enough for two arrays of 27 elements that are all different."""
+
+SPECIAL = (0.0, 1.0, -1.0, 100.0, -100.0, 1e-5, -1e-5, 3.0, -3.0, 30.0, -30.0)
+"""Numbers at which rules go wrong: 0 and close to it, ±1, and far out, where exponentials over- and underflow."""
 
 
 @dataclass(frozen=True)
 class Domain:
     """The numbers from ``low`` to ``high`` that are at least ``gap`` away from each number in ``avoid``.
 
-    Arrays are drawn from 48 of them, evenly spaced (`numbers`), or from ``only``, where these are given. ``limits`` are
+    Arrays are drawn from 64 of them, evenly spaced (`numbers`), or from ``only``, where these are given. ``limits`` are
     the bounds outside of which the operation can't be tested; by default ``low`` and ``high``. A value computed by
-    another operation serves as an argument where it `holds`.
+    another operation serves as an argument where it `holds`, and `special` numbers are tried as far as it `holds` them.
 
     >>> from autograd.testing import Domain
     >>> positive = Domain(0.2, 4.0, limits=(0.2, float("inf")))
     >>> positive.holds([0.3, 100.0]), positive.holds([0.1])
     (True, False)
+    >>> positive.special
+    [1.0, 100.0, 3.0, 30.0]
     """
 
     low: float = -3.0
@@ -40,19 +46,18 @@ class Domain:
 
     @cached_property
     def numbers(self) -> list[float]:
-        """What arrays are drawn from, in ascending order."""
+        """The numbers that arrays are drawn from, in ascending order."""
         raster = [round(self.low + (i + 0.5) * (self.high - self.low) / COUNT, 4) for i in range(COUNT)]
         return list(self.only) or [x for x in raster if all(abs(x - a) > self.gap for a in self.avoid)]
 
-    @property
-    def even(self) -> Domain:
-        """Every second number: none of these is near one of `odd`."""
-        return Domain(self.low, self.high, self.avoid, self.gap, self.limits, tuple(self.numbers[::2]))
+    @cached_property
+    def special(self) -> list[float]:
+        """Those of `SPECIAL` that lie in the domain."""
+        return [x for x in SPECIAL if self.holds(x)]
 
-    @property
-    def odd(self) -> Domain:
-        """The other numbers."""
-        return Domain(self.low, self.high, self.avoid, self.gap, self.limits, tuple(self.numbers[1::2]))
+    def share(self, i: int, count: int) -> Domain:
+        """Every ``count``-th number, from the ``i``-th on: no number of one share is near one of another."""
+        return replace(self, only=tuple(self.numbers[i::count])) if count > 1 else self
 
     def holds(self, values: Any) -> bool:
         """Whether every one of ``values`` may be given to the operation."""
@@ -65,7 +70,7 @@ class Domain:
 
 
 def distinct(values: Any, gap: float = Domain.gap) -> bool:
-    """Whether no two of ``values`` are within ``gap``: then a small step does not change their order."""
+    """Whether no two of ``values`` are within ``gap`` of each other: then a small step does not change their order."""
     x = np.sort(np.asarray(values, dtype=np.float64).reshape(-1))
     return bool((np.diff(x) > gap).all())
 
@@ -75,5 +80,6 @@ REAL = Domain(limits=ANYWHERE)
 POSITIVE = Domain(0.2, 4.0, limits=(0.2, math.inf))
 NONZERO = Domain(avoid=(0.0,), gap=0.2, limits=ANYWHERE)
 INSIDE = Domain(-0.9, 0.9)
+UNIT = Domain(0.02, 0.98)
 STEPS = Domain(-3.4, 3.4, avoid=tuple(i / 2 for i in range(-7, 8)))
 INTEGERS = Domain(only=tuple(float(i) for i in range(-4, 5)))

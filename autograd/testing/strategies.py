@@ -7,9 +7,9 @@ With these an operation of one's own is tested on examples that nobody thought o
         properties.check(call)
 
 and together with all others: `programs` draws from every registered operation, one's own included. What an
-operation may be given is known for those of this package; of any other it is assumed that it takes real numbers from -3
-to 3, in arrays that broadcast if it says so, else in arrays of one shape. `declare` says what else holds. For a test of
-all properties of one operation there is `autograd.testing.assert_rule`.
+operation takes is known for those of this package; of any other it is assumed that it takes real numbers, in arrays
+that broadcast if it says so, else in arrays of one shape. `autograd.testing.declare` says what else holds. For a test
+of all properties of one operation there is `autograd.testing.assert_rule`.
 """
 
 from __future__ import annotations
@@ -29,40 +29,28 @@ except ModuleNotFoundError as error:  # pragma: no cover  (the tests need it the
     ) from error
 
 from autograd.errors import DeclarationError
-from autograd.messages import shown
 from autograd.modes import no_grad
 from autograd.operation import OPS, Op
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor
-from autograd.testing.domains import (
-    COUNT,
-    INSIDE,
-    INTEGERS,
-    NONZERO,
-    POSITIVE,
-    REAL,
-    STEPS,
-    Domain,
-    distinct,
-)
+from autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
+from autograd.testing.declarations import declaration_of, declare, operation
+from autograd.testing.domains import COUNT, INSIDE, INTEGERS, NONZERO, POSITIVE, REAL, STEPS, UNIT, Domain, distinct
 from autograd.testing.programs import Program, Ref, Step, depending, names_used
-from autograd.testing.recipes import (
-    RECIPES,
+from autograd.testing.sampling import (
     Source,
-    Strategy,
     broadcastable,
     broadcasts,
-    declared,
+    case_of,
+    differentiable_operations,
     filled,
-    known_operations,
-    recipe_of,
     shapes,
 )
 from autograd.validation import check_instance, whole
 
 __all__ = [
-    "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "Domain", "broadcastable_shapes", "declare",
-    "operations", "programs", "shapes", "tensors",
+    "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "Domain", "broadcastable_shapes",
+    "declare", "operations", "programs", "shapes", "tensors",
 ]  # fmt: skip
 
 LARGEST = 1e3  # of a value, and of a slope: beyond it differences lose their digits
@@ -100,7 +88,7 @@ def tensors(
     >>> from hypothesis import find
     >>> from autograd.testing.strategies import POSITIVE, tensors
     >>> find(tensors((2,), domain=POSITIVE), lambda x: True)
-    Tensor([0.2396, 0.2396], requires_grad=True)
+    Tensor([0.2297, 0.2297], requires_grad=True)
     """
     check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE")
     if shape is None or isinstance(shape, st.SearchStrategy):
@@ -108,37 +96,6 @@ def tensors(
     sides = shape if isinstance(shape, tuple | list) else (shape,)
     shape = tuple(whole(n, "an axis of the shape", 0) for n in sides)
     return Tensor(draw(filled(shape, domain, unique)), requires_grad=requires_grad, dtype=dtype)
-
-
-def declare(op: Op | str, /, **takes: Domain | Strategy) -> None:
-    """Say what an operation may be given, for `operations`, `programs` and `assert_rule`.
-
-    ``takes``: for an argument the `Domain` of its elements (by default real numbers from -3 to 3), for a parameter a
-    strategy of its values (by default its default). Raises `DeclarationError` for a name that is neither.
-
-    >>> import autograd as ag
-    >>> from autograd.testing import assert_rule, strategies
-    >>> @ag.op("ln")
-    ... def ln(xp, x):
-    ...     return xp.log(x)
-    >>> ln.vjp(x=lambda g, x: g / x)
-    >>> strategies.declare(ln, x=strategies.POSITIVE)
-    >>> assert_rule(ln)
-    """
-    (op,) = _chosen([op])
-    domains = {name: value for name, value in takes.items() if isinstance(value, Domain)}
-    params = {name: value for name, value in takes.items() if not isinstance(value, Domain)}
-    for given, known, what, kind in (
-        (domains, op.args, "argument", "a Domain"),
-        (params, op.params, "parameter", "a strategy"),
-    ):
-        if wrong := sorted(set(given) - set(known)):
-            raise DeclarationError(
-                f"declare({op.name}) was given {kind} for {', '.join(wrong)}, and {op.name} has no {what} of that "
-                f"name: its arguments are {', '.join(op.args)}, which take a Domain each, and its parameters "
-                f"{', '.join(op.params) or 'none'}, which take a strategy each."
-            )
-    RECIPES[op.name] = declared(op, domains, params)
 
 
 @st.composite
@@ -154,12 +111,12 @@ def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
     >>> find(operations(ag.log), lambda call: call.inputs["x0"].shape == (2,))
     import autograd as ag
     <BLANKLINE>
-    x0 = ag.Tensor([0.2396, 0.2396], requires_grad=True, name="x0")
+    x0 = ag.Tensor([0.2297, 0.2297], requires_grad=True, name="x0")
     v0 = ag.log(x0)  # (2,)
     outputs = (v0,)
     """
     chosen = draw(st.sampled_from(_chosen(ops)))
-    case = recipe_of(chosen).make(Source(draw))
+    case = case_of(declaration_of(chosen), Source(draw))
     program = Program.of(chosen, *case.arrays, **case.params)
     if not program.inputs:
         reject()
@@ -167,15 +124,10 @@ def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
 
 
 def _chosen(ops: Sequence[Op | str]) -> list[Op]:
-    for op in ops:
-        if not (isinstance(op, Op) or (isinstance(op, str) and op in OPS)):
-            raise DeclarationError(
-                f"{shown(op)} is no registered operation: give one that autograd.op made, or its name in autograd.OPS."
-            )
-    found = [OPS[op] if isinstance(op, str) else op for op in ops]
+    found = list(map(operation, ops))
     if without := [op.name for op in found if not op.rules]:
         raise DeclarationError(f"{', '.join(without)} has no rule, so there is no derivative to test: leave it out.")
-    return found or known_operations()
+    return found or differentiable_operations()
 
 
 class _Value:
@@ -237,12 +189,12 @@ class _Growing(Source):
         value = self._pick(fitting or bent)
         return value if fitting else self._within(value, domain) or self._new(shape, domain, unique)
 
-    def apart(self, shapes: tuple[Shape, Shape], domain: Domain = REAL) -> tuple[Any, Any]:
-        """Two values that are apart, else new ones."""
-        one, other = self.array(shapes[0], domain), self.array(shapes[1], domain)
-        if np.abs(np.subtract(one.here, other.here)).min(initial=1.0) > domain.gap:
-            return one, other
-        return self._new(shapes[0], domain.even), self._new(shapes[1], domain.odd)
+    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
+        """Values whose elements all differ, else new ones."""
+        found = [self.array(shape, domain) for shape in shapes]
+        if distinct(np.concatenate([np.reshape(value.here, -1) for value in found])):
+            return found
+        return [self._new(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
 
     def _new(self, shape: Shape, domain: Domain, unique: bool = False) -> _Value:
         if unique and size(shape) > len(domain.numbers):
@@ -330,7 +282,7 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     chosen, growing = _chosen(ops), _Growing(draw)
     for _ in range(draw(st.integers(1, whole(max_steps, "max_steps")))):
         op = draw(st.sampled_from(chosen))
-        case = recipe_of(op).make(growing)
+        case = case_of(declaration_of(op), growing)
         growing.step(op, case.arrays, case.params)
     used, flowing = names_used(growing.steps), depending(growing.inputs, growing.steps)
     ends = [step.name for step in growing.steps if step.name in flowing and step.name not in used]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import autograd as ag
 from autograd import Tensor, backends
 from autograd.errors import DeviceError
+from autograd.testing.operations import TABLE
 from tests import standin
 from tests.autograd.ops.test_table import OPS, backward, tensors
-from tests.table import TABLE
 
 ASKED = {
     "repeat": "counts that are a list are copied to the device",

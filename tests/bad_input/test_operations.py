@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import autograd as ag
 import nn
 from autograd.errors import AutogradError
+from autograd.testing.operations import TABLE
 from tests.bad_input.corpus import Explodes, Nameless, Sparse
-from tests.table import TABLE
 
 every_operation = pytest.mark.parametrize("name", sorted(TABLE))
 few = settings(max_examples=3)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
-from tests.table import TABLE
+from autograd.testing.operations import TABLE
 from viz.drawing import style
 from viz.graph.picture import draw_graph
 from viz.recorded.scene import Scene

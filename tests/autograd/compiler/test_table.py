@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
+from autograd.testing.operations import TABLE
+from autograd.testing.sampling import Case
 from autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import check, orders
-from tests.table import TABLE, Case
 
 BY_VALUES = ("nonzero_indices", "unique_parts")
 """What has a shape that depends on values, which a program doesn't know."""

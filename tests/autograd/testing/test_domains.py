@@ -32,6 +32,14 @@ def test_limits_are_wider_than_what_is_drawn():
     assert not REAL.holds([math.nan])
 
 
+def test_special_numbers_are_those_within_the_limits():
+    assert 0.0 in REAL.special
+    assert {100.0, -100.0} <= set(REAL.special)
+    assert min(POSITIVE.special) == 1.0
+    assert 0.0 not in NONZERO.special
+    assert INSIDE.special == [0.0, 1e-5, -1e-5]
+
+
 def test_only_these_numbers():
     domain = Domain(only=(1.0, 2.0))
     assert domain.numbers == [1.0, 2.0]
@@ -39,8 +47,8 @@ def test_only_these_numbers():
     assert not domain.holds([1.5])
 
 
-def test_every_second_number_is_apart_from_the_others():
-    one, other = REAL.even.numbers, REAL.odd.numbers
+def test_the_shares_of_a_domain_are_apart():
+    one, other = (REAL.share(i, 2).numbers for i in range(2))
     assert sorted(one + other) == REAL.numbers
     assert np.abs(np.subtract.outer(one, other)).min() > REAL.gap
 

@@ -10,7 +10,7 @@ import nn
 from autograd import Tensor
 from autograd.errors import GradientError
 from autograd.testing import NodeCheck, check_nodes
-from tests.table import TABLE
+from autograd.testing.operations import TABLE
 
 
 def param(values, name=None):

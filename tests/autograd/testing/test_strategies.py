@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
-from hypothesis import strategies as st
 
 import autograd as ag
 from autograd.errors import AutogradError, DeclarationError, GradcheckError
@@ -17,7 +16,6 @@ from autograd.testing.strategies import (
     LARGEST,
     POSITIVE,
     broadcastable_shapes,
-    declare,
     operations,
     programs,
     shapes,
@@ -193,40 +191,6 @@ class TestOnesOwnOperation:
         assert "<svg" in (tmp_path / "program.svg").read_text()
 
 
-class TestDeclare:
-    def test_domains_and_parameters(self):
-        @ag.op("root")
-        def root(xp, x, *, of):
-            return x ** (1.0 / of)
-
-        root.vjp(x=lambda g, x, of: g * x ** (1.0 / of - 1.0) / of)
-        declare(root, x=POSITIVE, of=st.sampled_from((2, 3)))
-        seen = set()
-
-        @given(operations(root))
-        def look(call):
-            assert (call.inputs["x0"] > 0).all()
-            seen.add(call.steps[0].params["of"])
-            properties.reverse_is_numeric(call)
-
-        look()
-        assert seen == {2, 3}
-
-    def test_names_that_do_not_exist(self):
-        with pytest.raises(
-            DeclarationError,
-            match=r"declare\(sin\) was given a Domain for y, and sin has no argument of that name: its "
-            r"arguments are x, which take a Domain each, and its parameters none, which take a strategy each\.",
-        ):
-            declare(ag.sin, y=POSITIVE)
-        with pytest.raises(DeclarationError, match=r"declare\(sum\) was given a strategy for axes, and sum has no "):
-            declare(ag.sum, axes=st.just(0))
-
-    def test_by_name(self):
-        declare("sin", x=POSITIVE)
-        assert (find(operations("sin"), bool).inputs["x0"] > 0).all()
-
-
 @pytest.mark.parametrize("strategy", [operations, programs])
 @pytest.mark.parametrize(
     ("op", "text"),
@@ -239,8 +203,6 @@ class TestDeclare:
 def test_what_is_no_operation_with_a_derivative(strategy, op, text):
     with pytest.raises(DeclarationError, match=text):
         find(strategy(op), lambda program: True)
-    with pytest.raises(DeclarationError, match=text):
-        declare(op)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import autograd as ag
 import nn
 from autograd.errors import GradientError
 from autograd.testing import strategies
-from tests.table import TABLE
+from autograd.testing.operations import TABLE
 from viz.formula.derivation import Form, explain
 from viz.graph.picture import draw_graph
 from viz.pages.page import step_through

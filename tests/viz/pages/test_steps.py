@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 from autograd.testing import check_nodes
-from tests.table import TABLE
+from autograd.testing.operations import TABLE
 from viz.drawing import numbers
 from viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections, source_of
 from viz.recorded.scene import Scene

@@ -1,0 +1,362 @@
+"""`declare`: what an operation takes, so that checks can draw inputs for it. Needs no Hypothesis.
+
+An argument is an `array`, `integers` or `booleans`, with a shape in words: ``"n k"`` is a matrix whose sides are called
+``n`` and ``k``; a name that stands in two arguments is the same side in both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from autograd.errors import DeclarationError
+from autograd.messages import shown
+from autograd.operation import OPS, REQUIRED, Op
+from autograd.shapes import Shape
+from autograd.testing.domains import REAL, Domain
+from autograd.validation import check_instance
+
+if TYPE_CHECKING:
+    from autograd.testing.sampling import Case, Source
+
+Sizes = dict[str, int]
+
+
+# --------------------------------------------------------------------------------------------------------------- shapes
+
+
+@dataclass(frozen=True)
+class Side:
+    """The length of one axis: ``constant`` plus ``factor`` times a named size, summed over ``terms``."""
+
+    text: str
+    constant: int = 0
+    terms: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def parsed(cls, text: str) -> Side:
+        """``"n"``, ``"3"``, ``"2*d"`` or ``"n+k-1"``. Raises `DeclarationError` for other text."""
+        side = cls(text)
+        for sign, factor, name in _terms(text):
+            value = int(factor or 1) * (-1 if sign == "-" else 1)
+            if name:
+                side = replace(side, terms=(*side.terms, (value, name)))
+            else:
+                side = replace(side, constant=side.constant + value)
+        return side
+
+    @property
+    def names(self) -> list[str]:
+        """The sizes that it is computed from."""
+        return [name for _, name in self.terms]
+
+    def length(self, sizes: Mapping[str, int]) -> int:
+        """The length for given sizes."""
+        return self.constant + sum(factor * sizes[name] for factor, name in self.terms)
+
+    def solved(self, length: int, sizes: Sizes) -> Sizes | None:
+        """``sizes`` with its own missing one, chosen so that the axis is ``length`` long; ``None`` if that can't be."""
+        missing = [(factor, name) for factor, name in self.terms if name not in sizes]
+        if not missing:
+            return sizes if self.length(sizes) == length else None
+        (factor, name), *more = missing
+        rest = length - self.length({**sizes, name: 0}) if not more else -1
+        return {**sizes, name: rest // factor} if rest > 0 and factor > 0 and rest % factor == 0 else None
+
+
+def _terms(text: str) -> Iterator[tuple[str, str, str]]:
+    """The sign, factor and name of each term of a sum."""
+    at = 0
+    while at < len(text) or not at:
+        term = re.compile(r"([+-]?)(?:(\d+)(?:\*([A-Za-z_]\w*))?|([A-Za-z_]\w*))").match(text, at)
+        if term is None or (at and not term[1]):
+            raise DeclarationError(
+                f"{text!r} is no side of a shape: write a name or a number, or a sum of such, as in 'n', '3', '2*d' or "
+                "'n+k-1', with a space between the sides."
+            )
+        yield term[1], term[2] or "", term[3] or term[4] or ""
+        at = term.end()
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A shape in words: ``sides``, and before, between or behind them any number of axes where ``...`` stands."""
+
+    before: tuple[Side, ...]
+    after: tuple[Side, ...]
+    rest: bool
+
+    @classmethod
+    def parsed(cls, text: str) -> Pattern:
+        """``"n k"``, ``"... k"``, ``"2 n+1"``, or ``""`` for a number."""
+        before, found, after = text.partition("...")
+        return cls(tuple(map(Side.parsed, before.split())), tuple(map(Side.parsed, after.split())), bool(found))
+
+    @property
+    def free(self) -> bool:
+        """Whether every shape fits."""
+        return self.rest and not self.before and not self.after
+
+    @property
+    def names(self) -> list[str]:
+        """The sizes in it."""
+        return [name for side in (*self.before, *self.after) for name in side.names]
+
+    def shape(self, sizes: Sizes, rest: Shape) -> Shape:
+        """The shape for given sizes, and ``rest`` in place of the dots."""
+        before, after = (tuple(side.length(sizes) for side in part) for part in (self.before, self.after))
+        return (*before, *(rest if self.rest else ()), *after)
+
+    def solved(self, shape: Shape, sizes: Sizes) -> tuple[Sizes, Shape] | None:
+        """The sizes and the rest by which it is ``shape``; ``None`` where it can't be."""
+        k, j = len(self.before), len(shape) - len(self.after)
+        if j < k or (j > k and not self.rest):
+            return None
+        found: Sizes | None = sizes
+        for side, length in zip((*self.before, *self.after), (*shape[:k], *shape[j:]), strict=True):
+            found = side.solved(length, found) if found is not None else None
+        return None if found is None else (found, shape[k:j])
+
+
+# ------------------------------------------------------------------------------------------------------------ arguments
+
+
+@dataclass(frozen=True)
+class Array:
+    """What one argument takes; made by `array`, `integers` and `booleans`."""
+
+    shape: str = "..."
+    domain: Domain = REAL
+    distinct: bool = False
+    kind: str = "real"
+    low: int = 0
+    below: int | str = 0
+
+    @property
+    def pattern(self) -> Pattern:
+        """Its shape, parsed."""
+        return Pattern.parsed(self.shape)
+
+
+def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False) -> Array:
+    """An argument that takes real numbers of ``domain``, for `declare`.
+
+    ``shape`` names the sides: ``"n k"``. A name that stands in two arguments is the same length in both; ``"3"`` is
+    always 3 long, ``"2*d"`` even, ``"n+k-1"`` a sum; ``"..."`` stands for any number of axes, the same in each argument
+    (and broadcast where the operation says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor
+    near one of another ``distinct`` argument, so that a maximum or an order is not about to change.
+
+    >>> from autograd.testing import array
+    >>> array("... k", distinct=True).shape
+    '... k'
+    """
+    return Array(_shape(shape), check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE"), distinct)
+
+
+def integers(shape: str = "...", low: int = 0, *, below: int | str) -> Array:
+    """An argument that takes integers from ``low`` up to, but not including, ``below``: a number or the name of a side.
+
+    >>> from autograd.testing import integers
+    >>> integers("n", below="v").kind
+    'integer'
+    """
+    return Array(_shape(shape), kind="integer", low=low, below=below)
+
+
+def booleans(shape: str = "...") -> Array:
+    """An argument that takes truth values."""
+    return Array(_shape(shape), kind="boolean")
+
+
+def _shape(text: str) -> str:
+    Pattern.parsed(check_instance(text, str, "shape", "the names of the sides, as in 'n k'"))
+    return text
+
+
+# ----------------------------------------------------------------------------------------------------------- parameters
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis parameter takes; made by `axis` and `axes`."""
+
+    of: str
+    several: bool
+    none: bool
+
+
+def axis(of: str = "", *, none: bool = False) -> Axis:
+    """A parameter that takes one axis of argument ``of`` (by default the first), counted from either end; or ``None``.
+
+    >>> from autograd.testing import array, assert_rule, axis
+    >>> import autograd as ag
+    >>> assert_rule(ag.softmax, x=array("... k"), axis=axis(), max_examples=5)
+    """
+    return Axis(of, False, none)
+
+
+def axes(of: str = "", *, none: bool = True) -> Axis:
+    """A parameter that takes an axis of argument ``of`` (by default the first), a tuple of some, or ``None``."""
+    return Axis(of, True, none)
+
+
+# --------------------------------------------------------------------------------------------------------- declarations
+
+Cases = Callable[["Source"], "Case"]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What an operation takes: for each of its arguments an `Array`, for each parameter what its values are drawn from.
+
+    ``cases`` makes whole calls instead, where arguments depend on each other in other ways than by their sides.
+    ``given`` names what was declared; the rest is assumed.
+    """
+
+    op: Op
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    cases: Cases | None = None
+    given: frozenset[str] = frozenset()
+
+    @property
+    def fixed(self) -> list[str]:
+        """The parameters that are not varied, since nothing is known of them but a default."""
+        return [p for p in self.op.params if p not in self.params and self.cases is None]
+
+
+DECLARED: dict[str, Declaration] = {}
+"""What was declared, by the operation's name."""
+
+
+def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
+    """Say what an operation takes, for `assert_rule`, `operations` and `programs`.
+
+    ``takes``, for an argument: an `array`, `integers` or `booleans`; a shape such as ``"n k"`` alone, for real numbers;
+    or a `Domain` alone, for any shape. For a parameter: a Hypothesis strategy of its values; `axis` or `axes`; a
+    function of arguments, by their names, that returns a strategy; or the one value to try.
+
+    What is not declared is assumed. An argument takes real numbers, in arrays of one shape (that broadcast if the
+    operation says ``broadcasts=True``). A parameter called ``axis`` or ``dim`` takes every axis; truth values are tried
+    both ways; numbers at their default and around it.
+
+    Where sides can't say how arguments depend on each other, give ``cases``: a strategy of pairs (arrays, parameters).
+
+    Raises `DeclarationError` for a name that is no argument or parameter.
+
+    >>> import autograd as ag
+    >>> from autograd.testing import assert_rule, declare, integers
+    >>> @ag.op("rows")
+    ... def rows(xp, table, index):
+    ...     return xp.take(table, index, axis=0)
+    >>> rows.vjp(
+    ...     table=lambda xp, g, index, table_shape: xp.scatter_take(g, index, axis=0, shape=table_shape), index=None
+    ... )
+    >>> declare(rows, table="v d", index=integers("n", below="v"))
+    >>> assert_rule(rows, max_examples=5)
+    """
+    DECLARED[operation(op).name] = declaration(operation(op), cases, takes)
+
+
+def operation(op: Op | str) -> Op:
+    """A registered operation, also by its name. Raises `DeclarationError` for what is none."""
+    if isinstance(op, str) and op in OPS:
+        return OPS[op]
+    if not isinstance(op, Op):
+        raise DeclarationError(
+            f"{shown(op)} is no registered operation: give one that autograd.op made, or its name in autograd.OPS."
+        )
+    return op
+
+
+def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
+    """What ``takes`` says of an operation, and what is assumed of the rest."""
+    if cases is not None:
+        if takes:
+            raise DeclarationError(f"declare({op.name}) was given cases and {', '.join(takes)}: give one or the other.")
+        return Declaration(op, cases=cases if callable(cases) else lambda source: source.case(cases))
+    arrays = {name: _argument(op, name, takes.get(name, REAL)) for name in op.args}
+    params = {name: _parameter(op, name, takes[name]) for name in op.params if name in takes}
+    if wrong := sorted(takes.keys() - op.args - op.params.keys()):
+        raise DeclarationError(
+            f"declare({op.name}) was given {', '.join(wrong)}: the arguments of {op.name} are {', '.join(op.args)}, "
+            f"and its parameters {', '.join(op.params) or 'none'}."
+        )
+    sides = {name for taken in arrays.values() for name in taken.pattern.names}
+    for name, taken in arrays.items():
+        if isinstance(taken.below, str) and taken.below not in sides:
+            raise DeclarationError(
+                f"declare({op.name}): {name} is below {taken.below!r}, which is no side of an argument: these are "
+                f"{', '.join(sorted(sides)) or 'none'}."
+            )
+    assumed = {
+        name: guess
+        for name, default in op.params.items()
+        if name not in params and (guess := _assumed(name, default)) is not None
+    }
+    return Declaration(op, arrays, assumed | params, given=frozenset(takes))
+
+
+def _argument(op: Op, name: str, takes: Any) -> Array:
+    if isinstance(takes, str):
+        return array(takes)
+    if isinstance(takes, Domain):
+        return array(domain=takes)
+    if not isinstance(takes, Array):
+        raise DeclarationError(
+            f"declare({op.name}): {name} is an argument, which takes an array(...), integers(...), booleans(...), a "
+            f"shape such as 'n k' or a Domain; it was given {shown(takes)}."
+        )
+    return takes
+
+
+def _parameter(op: Op, name: str, takes: Any) -> Any:
+    if isinstance(takes, Array | Domain):
+        raise DeclarationError(
+            f"declare({op.name}): {name} is a parameter, which takes a strategy of its values, such as "
+            f"st.sampled_from((1, 2)); it was given {shown(takes)}."
+        )
+    if isinstance(takes, Axis) and takes.of and takes.of not in op.args:
+        raise DeclarationError(f"declare({op.name}): {name} is an axis of {takes.of!r}, which is no argument.")
+    return takes
+
+
+class Choice(tuple[Any, ...]):
+    """Values of which a parameter that nothing was declared of takes one."""
+
+
+def _assumed(name: str, default: Any) -> Any:
+    """What a parameter is assumed to take, by its name and default; ``None`` where nothing can be."""
+    if name in ("axis", "dim", "axes"):
+        return Axis("", default is None or isinstance(default, tuple), default is None)
+    if isinstance(default, bool):
+        return Choice((default, not default))
+    if isinstance(default, int):
+        return Choice((default, default + 1, *((default - 1,) if default > 1 else ())))
+    if isinstance(default, float):
+        return Choice((default, *((0.5 * default, 2.0 * default) if default else (0.5,))))
+    return None
+
+
+def declaration_of(op: Op) -> Declaration:
+    """What is known of an operation, and assumed where nothing was declared.
+
+    Raises `DeclarationError` for a parameter that has no default and was not declared, and for an operation of this
+    package that has no row.
+    """
+    found = DECLARED.get(op.name)
+    if found is None and op.__module__.startswith("autograd.ops."):
+        raise DeclarationError(
+            f"{op.name} has no row: add one to TABLE in autograd/testing/operations.py, which says what it takes, and "
+            "by which function its values are tested."
+        )
+    found = found if found is not None and found.op is op else declaration(op, None, {})
+    missing = [p for p in found.fixed if op.params[p] is REQUIRED]
+    if missing:
+        raise DeclarationError(
+            f"{op.name} needs {', '.join(missing)}, and nothing says which values to give: declare it once with "
+            f"autograd.testing.declare({op.name}, {missing[0]}=<a Hypothesis strategy>)."
+        )
+    return found

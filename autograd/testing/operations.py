@@ -1,0 +1,674 @@
+"""The table of operations: one row for each operation of this package.
+
+A row says what the operation takes (as `autograd.testing.declare` does for an operation of one's own), and by which
+functions its values and gradients are tested: NumPy's, and PyTorch's where it has one. The generic tests, the random
+programs, and the tests of graphs, pictures and compiled code read this table. A new operation needs a row here::
+
+    "sinc": Row(np.sinc, torch="sinc"),
+    "log": Row(np.log, {"x": POSITIVE}, torch="log"),
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from autograd.errors import DeclarationError
+from autograd.operation import OPS, Op
+from autograd.testing import calls
+from autograd.testing.declarations import (
+    DECLARED,
+    Cases,
+    Declaration,
+    array,
+    axes,
+    axis,
+    booleans,
+    declaration,
+    integers,
+)
+from autograd.testing.domains import INSIDE, INTEGERS, NONZERO, POSITIVE, STEPS, Domain
+from autograd.testing.sampling import Case, Source, Strategy, case_of, one_axis
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of an operation.
+
+    ``reference``: its value by NumPy or plain Python, called as the operation is. ``takes``: what each argument and
+    parameter takes, or a function that makes calls from a `Source`. ``torch``: its value by PyTorch, as a dotted name
+    or a function that is given the module first. ``edges``: calls with empty and 0-d arrays. ``keeps_dtype``: whether
+    float32 in means float32 out. ``standard``: the calls that the array API standard has, where that is not all.
+    """
+
+    reference: Callable[..., Any]
+    takes: Mapping[str, Any] | Cases = field(default_factory=dict)
+    torch: str | Callable[..., Any] | None = None
+    edges: tuple[Case, ...] | None = None
+    keeps_dtype: bool = True
+    standard: Mapping[str, Any] | Cases | None = None
+    name: str = ""
+
+    @property
+    def cases(self) -> st.SearchStrategy[Case]:
+        """Calls with fresh arrays."""
+        return _strategy(partial(case_of, DECLARED[self.name]))
+
+    @property
+    def standard_cases(self) -> st.SearchStrategy[Case]:
+        """Those calls that the array API standard has."""
+        if self.standard is None:
+            return self.cases
+        return _strategy(partial(case_of, _declared(OPS[self.name], self.standard)))
+
+    def by_torch(self, torch: Any, *tensors: Any, **params: Any) -> Any:
+        """The value by PyTorch."""
+        if callable(self.torch):
+            return self.torch(torch, *tensors, **params)
+        found = torch
+        for part in str(self.torch).split("."):
+            found = getattr(found, part)
+        return found(*tensors, **params)
+
+
+def _declared(op: Op, takes: Mapping[str, Any] | Cases) -> Declaration:
+    return declaration(op, takes, {}) if callable(takes) else declaration(op, None, takes)
+
+
+def _strategy(make: Cases) -> st.SearchStrategy[Case]:
+    return st.composite(lambda draw: make(Source(draw)))()
+
+
+# ----------------------------------------------------------------------------------------------------------- references
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _clip(x: Any, min: Any = None, max: Any = None) -> Any:
+    return np.clip(x, min, max)
+
+
+def _softmax(x: Any, *, axis: Any = -1) -> Any:
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    return np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
+
+
+def _standardize(x: Any, *, axis: Any = -1, eps: float = 1e-5) -> Any:
+    return (x - np.mean(x, axis=axis, keepdims=True)) / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps)
+
+
+def _reduction_of(losses: Any, reduction: str) -> Any:
+    return losses if reduction == "none" else np.mean(losses) if reduction == "mean" else np.sum(losses)
+
+
+def _cross_entropy(logits: Any, target: Any, *, reduction: str) -> Any:
+    if target.ndim < logits.ndim:
+        target = np.eye(logits.shape[-1])[target]
+    return _reduction_of(-np.sum(target * np.log(_softmax(logits)), axis=-1), reduction)
+
+
+def _binary_cross_entropy(logits: Any, target: Any, *, reduction: str) -> Any:
+    p = _sigmoid(logits)
+    return _reduction_of(-(target * np.log(p) + (1 - target) * np.log(1 - p)), reduction)
+
+
+def _linear_recurrence(a: Any, b: Any, *, axis: int = -1) -> Any:
+    a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
+    y = np.empty_like(b)
+    before: Any = 0.0
+    for i in range(len(b)):
+        before = y[i] = b[i] + a[i] * before
+    return np.moveaxis(y, 0, axis)
+
+
+def _assigned(x: Any, value: Any, *, index: Any) -> Any:
+    y = np.array(x)
+    y[index] = value
+    return y
+
+
+def _last_written(x: Any, *, index: Any) -> Any:
+    written = np.full(x.shape, -1)
+    picked = x[index]
+    order = np.arange(picked.size).reshape(picked.shape)
+    written[index] = order
+    return np.where(written[index] == order, picked, 0.0)
+
+
+def _scattered(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
+    y = np.zeros(shape, dtype=x.dtype)
+    np.add.at(y, index, x)
+    return y
+
+
+def _scattered_take(x: Any, indices: Any, *, axis: Any, shape: tuple[int, ...]) -> Any:
+    y = np.zeros(math.prod(shape) if axis is None else shape, dtype=x.dtype)
+    np.add.at(y, (*[slice(None)] * ((axis or 0) % y.ndim), indices), x)
+    return y.reshape(shape)
+
+
+def _scattered_along(x: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
+    y = np.zeros(shape, dtype=x.dtype)
+    for place in np.ndindex(indices.shape):
+        target = list(place)
+        target[axis] = indices[place]
+        y[tuple(target)] += x[place]
+    return y
+
+
+def _argsort(x: Any, *, axis: int, descending: bool, stable: bool) -> Any:
+    return np.argsort(-x if descending else x, axis=axis, stable=True)
+
+
+def _reciprocal_gaps(x: Any) -> Any:
+    gaps = x[..., None, :] - x[..., :, None]
+    return np.divide(1.0, gaps, out=np.zeros_like(gaps), where=gaps != 0)
+
+
+def _solved(x: Any, y: Any) -> Any:
+    return np.linalg.solve(x, y[:, None])[..., 0] if y.ndim == 1 else np.linalg.solve(x, y)
+
+
+def _cofactors(x: Any) -> Any:
+    out = np.empty_like(x)
+    for i, j in np.ndindex(x.shape[-2:]):
+        minor = np.delete(np.delete(x, i, axis=-2), j, axis=-1)
+        out[..., i, j] = (-1) ** (i + j) * np.linalg.det(minor)
+    return out
+
+
+def _singular_vectors(x: Any) -> Any:
+    u, _, vh = np.linalg.svd(x, full_matrices=False)
+    return np.concat([u.mT, vh], axis=-1)
+
+
+def _qr_factors(x: Any) -> Any:
+    q, r = np.linalg.qr(x)
+    return np.concat([q.mT, r], axis=-1)
+
+
+def _reducing(name: str) -> Callable[..., Any]:
+    """PyTorch's reduction, which takes no ``axis=None``."""
+
+    def call(torch: Any, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Any:
+        axes = tuple(range(x.ndim)) if axis is None else axis
+        return getattr(torch, name)(x, dim=axes, keepdim=keepdims, **params)
+
+    return call
+
+
+def _standardizing(torch: Any, x: Any, axis: Any, eps: float) -> Any:
+    axes = tuple(range(x.ndim)) if axis is None else axis
+    variance, mean = torch.var_mean(x, dim=axes, keepdim=True, correction=0)
+    return (x - mean) / torch.sqrt(variance + eps)
+
+
+def _clamp(torch: Any, *tensors: Any, **numbers: Any) -> Any:
+    return torch.clamp(*torch.broadcast_tensors(*tensors), **numbers)
+
+
+def _norm(torch: Any, x: Any, axis: Any, keepdims: bool, ord: float) -> Any:
+    return torch.linalg.vector_norm(x, ord=ord, dim=axis, keepdim=keepdims)
+
+
+# ------------------------------------------------------------------------------------------------------------ the table
+
+BOOLS = st.booleans()
+THIRDS = Domain(only=tuple(k + f for k in range(-3, 3) for f in (0.3, 0.7)))
+UNITS = Domain(only=(1.0, 2.0, -1.0, -2.0))
+DISTINCT = array(distinct=True)
+TRUTHS = {"x": booleans(), "y": booleans()}
+MATRIX = {"x": "... n m"}
+ALONG = {"axis": axis()}
+REDUCED = {"axis": axes(), "keepdims": BOOLS}
+
+SCALAR, EMPTY = np.float64(0.7), np.zeros((0, 3))
+NO_MATRIX, NO_MATRICES, ONE_BY_ONE = np.zeros((0, 0)), np.zeros((0, 2, 2)), np.array([[2.0]])
+UNARY_EDGES = (Case((SCALAR,)), Case((EMPTY,)))
+BINARY_EDGES = (Case((SCALAR, np.float64(0.4))), Case((EMPTY, SCALAR)), Case((EMPTY, np.ones((2, 0, 1)))))
+REDUCED_EDGES = (Case((SCALAR,)), Case((SCALAR,), {"axis": (), "keepdims": True}), Case((EMPTY,), {"axis": 1}))
+MATRIX_EDGES = (Case((NO_MATRIX,)), Case((NO_MATRICES,)))
+
+
+def running(x: Any) -> Strategy:
+    """An axis, or None for the only one."""
+    ndim = len(x.shape)
+    return one_axis(ndim) | st.none() if ndim == 1 else one_axis(ndim)
+
+
+class _Twice:
+    """The sum of two that have the same, written so that a printed program can be run."""
+
+    def __call__(self, x: Any) -> Any:
+        return x + x
+
+    def __repr__(self) -> str:
+        return "ag.testing.operations.twice"
+
+    def __reduce__(self) -> str:
+        return "twice"  # a copy is itself
+
+
+twice = _Twice()
+
+TABLE: dict[str, Row] = {
+    # elementwise
+    "add": Row(np.add, torch="add"),
+    "subtract": Row(np.subtract, torch="subtract"),
+    "multiply": Row(np.multiply, torch="multiply"),
+    "divide": Row(np.divide, {"y": NONZERO}, torch="divide"),
+    "through": Row(np.multiply),
+    "over": Row(np.divide, {"y": NONZERO}),
+    "negative": Row(np.negative, torch="negative"),
+    "positive": Row(np.positive, torch="positive"),
+    "reciprocal": Row(lambda x: 1 / x, {"x": NONZERO}, torch="reciprocal"),
+    "remainder": Row(np.remainder, {"x": THIRDS, "y": UNITS}, torch="remainder"),
+    "floor_divide": Row(np.floor_divide, {"x": THIRDS, "y": UNITS}),
+    "power": Row(np.power, {"x": Domain(0.2, 4.0), "y": Domain(limits=(-4.0, 4.0))}, torch="pow"),
+    "square": Row(np.square, torch="square"),
+    "sqrt": Row(np.sqrt, {"x": POSITIVE}, torch="sqrt"),
+    "hypot": Row(np.hypot, {"x": NONZERO}, torch="hypot"),
+    "exp": Row(np.exp, torch="exp"),
+    "expm1": Row(np.expm1, torch="expm1"),
+    "log": Row(np.log, {"x": POSITIVE}, torch="log"),
+    "log1p": Row(np.log1p, {"x": Domain(-0.8, 3.0, limits=(-0.8, math.inf))}, torch="log1p"),
+    "log2": Row(np.log2, {"x": POSITIVE}, torch="log2"),
+    "log10": Row(np.log10, {"x": POSITIVE}, torch="log10"),
+    "logaddexp": Row(np.logaddexp, torch="logaddexp"),
+    "sin": Row(np.sin, torch="sin"),
+    "cos": Row(np.cos, torch="cos"),
+    "tan": Row(np.tan, {"x": Domain(-1.3, 1.3)}, torch="tan"),
+    "asin": Row(np.arcsin, {"x": INSIDE}, torch="asin"),
+    "acos": Row(np.arccos, {"x": INSIDE}, torch="acos"),
+    "atan": Row(np.arctan, torch="atan"),
+    "atan2": Row(np.arctan2, {"x": NONZERO, "y": NONZERO}, torch="atan2"),
+    "sinh": Row(np.sinh, torch="sinh"),
+    "cosh": Row(np.cosh, torch="cosh"),
+    "tanh": Row(np.tanh, torch="tanh"),
+    "asinh": Row(np.arcsinh, torch="asinh"),
+    "acosh": Row(
+        np.arccosh,
+        {"x": Domain(1.2, 4.0, limits=(1.2, math.inf))},
+        torch="acosh",
+        edges=(Case((np.float64(1.5),)), Case((EMPTY,))),
+    ),
+    "atanh": Row(np.arctanh, {"x": INSIDE}, torch="atanh"),
+    "abs": Row(np.abs, {"x": NONZERO}, torch="abs"),
+    "sign": Row(np.sign, {"x": NONZERO}, torch="sign"),
+    "floor": Row(np.floor, {"x": STEPS}, torch="floor"),
+    "ceil": Row(np.ceil, {"x": STEPS}, torch="ceil"),
+    "round": Row(np.round, {"x": STEPS}, torch="round"),
+    "trunc": Row(np.trunc, {"x": STEPS}, torch="trunc"),
+    "maximum": Row(np.maximum, {"x": DISTINCT, "y": DISTINCT}, torch="maximum"),
+    "minimum": Row(np.minimum, {"x": DISTINCT, "y": DISTINCT}, torch="minimum"),
+    "clip": Row(
+        _clip, calls.limited, torch=_clamp, edges=(Case((SCALAR,)), Case((EMPTY, SCALAR)), Case((SCALAR, EMPTY, EMPTY)))
+    ),
+    "copysign": Row(np.copysign, {"x": NONZERO, "y": NONZERO}, torch="copysign"),
+    "nextafter": Row(np.nextafter, {"x": NONZERO, "y": NONZERO}),
+    "signbit": Row(np.signbit, torch="signbit"),
+    "real": Row(np.real),
+    "imag": Row(np.imag),
+    "conj": Row(np.conj),
+    "bitwise_left_shift": Row(
+        np.left_shift, {"x": integers(low=-99, below=100), "y": integers(below=6)}, "bitwise_left_shift", ()
+    ),
+    "bitwise_right_shift": Row(
+        np.right_shift, {"x": integers(low=-99, below=100), "y": integers(below=6)}, "bitwise_right_shift", ()
+    ),
+    "nonzero_indices": Row(lambda x: np.stack(np.nonzero(x)), {"x": array("... n", INTEGERS)}, edges=(Case((EMPTY,)),)),
+    "count_nonzero": Row(np.count_nonzero, {"x": INTEGERS} | REDUCED, edges=REDUCED_EDGES),
+    "searchsorted": Row(
+        lambda x, y, sorter=None, side="left": np.searchsorted(x, y, side=side, sorter=sorter),
+        calls.searches,
+        edges=(Case((np.ones(0), SCALAR)), Case((np.ones(2), EMPTY), {"side": "right"})),
+    ),
+    "unique_parts": Row(
+        lambda x, part: getattr(np.unique_all(x), part),
+        {"x": INTEGERS, "part": st.sampled_from(("indices", "inverse_indices", "counts"))},
+        edges=(Case((EMPTY,), {"part": "counts"}),),
+    ),
+    "where": Row(
+        np.where,
+        {"condition": booleans()},
+        torch="where",
+        edges=(Case((np.bool_(True), SCALAR, SCALAR)), Case((np.zeros((0, 3), dtype=bool), EMPTY, SCALAR))),
+    ),
+    "sigmoid": Row(_sigmoid, torch="sigmoid"),
+    "relu": Row(lambda x: np.maximum(x, 0), {"x": NONZERO}, torch="relu"),
+    "leaky_relu": Row(
+        lambda x, slope=0.01: np.where(x > 0, x, slope * x), {"x": NONZERO, "slope": st.sampled_from((0.01, 0.3))}
+    ),
+    "softplus": Row(lambda x: np.log1p(np.exp(x)), torch="nn.functional.softplus"),
+    "gelu": Row(lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2, torch="nn.functional.gelu"),
+    "erf": Row(
+        _erf, {"x": Domain(-6.5, 6.5, avoid=(-4.0, -0.46875, 0.46875, 4.0), limits=(-math.inf, math.inf))}, torch="erf"
+    ),
+    "equal": Row(np.equal, {"x": INTEGERS, "y": INTEGERS}, torch="eq"),
+    "not_equal": Row(np.not_equal, {"x": INTEGERS, "y": INTEGERS}, torch="ne"),
+    "less": Row(np.less, {"x": INTEGERS, "y": INTEGERS}, torch="lt"),
+    "less_equal": Row(np.less_equal, {"x": INTEGERS, "y": INTEGERS}, torch="le"),
+    "greater": Row(np.greater, {"x": INTEGERS, "y": INTEGERS}, torch="gt"),
+    "greater_equal": Row(np.greater_equal, {"x": INTEGERS, "y": INTEGERS}, torch="ge"),
+    "logical_and": Row(np.logical_and, TRUTHS, "logical_and", ()),
+    "logical_or": Row(np.logical_or, TRUTHS, "logical_or", ()),
+    "logical_xor": Row(np.logical_xor, TRUTHS, "logical_xor", ()),
+    "logical_not": Row(np.logical_not, {"x": booleans()}, "logical_not", ()),
+    "bitwise_and": Row(np.bitwise_and, TRUTHS, "bitwise_and", ()),
+    "bitwise_or": Row(np.bitwise_or, TRUTHS, "bitwise_or", ()),
+    "bitwise_xor": Row(np.bitwise_xor, TRUTHS, "bitwise_xor", ()),
+    "bitwise_invert": Row(np.bitwise_invert, {"x": booleans()}, "bitwise_not", ()),
+    "isfinite": Row(np.isfinite, torch="isfinite"),
+    "isinf": Row(np.isinf, torch="isinf"),
+    "isnan": Row(np.isnan, torch="isnan"),
+    "astype": Row(
+        lambda x, dtype: np.asarray(x).astype(dtype),
+        {"dtype": st.sampled_from(("float64", "float32")).map(np.dtype)},
+        edges=(Case((SCALAR,), {"dtype": np.dtype("float32")}), Case((EMPTY,), {"dtype": np.dtype("float32")})),
+        keeps_dtype=False,
+    ),
+    "to_device": Row(lambda x, device: x, {"device": "cpu"}, edges=(Case((SCALAR,), {"device": "cpu"}),)),
+    # reductions
+    "sum": Row(np.sum, REDUCED, _reducing("sum"), (*REDUCED_EDGES, Case((EMPTY,)))),
+    "mean": Row(np.mean, REDUCED, _reducing("mean"), REDUCED_EDGES),
+    "var": Row(np.var, calls.spread, _reducing("var"), REDUCED_EDGES),
+    "std": Row(np.std, calls.spread, _reducing("std"), REDUCED_EDGES),
+    "across": Row(
+        lambda x, *, add: add(x),
+        {"add": twice},
+        torch=lambda torch, x, *, add: add(x),
+        edges=(Case((SCALAR,), {"add": twice}), Case((EMPTY,), {"add": twice})),
+    ),
+    "standardize": Row(
+        _standardize,
+        {"x": "... n", "axis": running, "eps": st.sampled_from((0.1, 1.0))},
+        torch=_standardizing,
+        edges=(Case((SCALAR,), {"axis": None}), Case((np.zeros((0, 3)),)), Case((np.ones((2, 3)),), {"axis": (0, 1)})),
+    ),
+    "logsumexp": Row(
+        _logsumexp, REDUCED, _reducing("logsumexp"), (Case((SCALAR,), {"axis": None, "keepdims": False}),)
+    ),
+    "max": Row(np.max, {"x": DISTINCT} | REDUCED, _reducing("amax"), REDUCED_EDGES),
+    "min": Row(np.min, {"x": DISTINCT} | REDUCED, _reducing("amin"), REDUCED_EDGES),
+    "prod": Row(np.prod, {"x": Domain(-2.0, 2.0)} | REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
+    "argmax": Row(np.argmax, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=(Case((SCALAR,)),)),
+    "argmin": Row(np.argmin, {"x": DISTINCT, "axis": axis(none=True), "keepdims": BOOLS}, edges=(Case((SCALAR,)),)),
+    "all": Row(np.all, REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
+    "any": Row(np.any, REDUCED, edges=(*REDUCED_EDGES, Case((EMPTY,)))),
+    "cumulative_sum": Row(
+        np.cumulative_sum,
+        {"x": "... n", "axis": running, "include_initial": BOOLS},
+        edges=(Case((EMPTY,), {"axis": 0}), Case((EMPTY,), {"axis": 1, "include_initial": True})),
+    ),
+    "cumulative_prod": Row(
+        np.cumulative_prod,
+        {"x": "... n", "axis": running, "include_initial": BOOLS},
+        edges=(Case((EMPTY,), {"axis": 0}), Case((EMPTY,), {"axis": 1, "include_initial": True})),
+    ),
+    "linear_recurrence": Row(
+        _linear_recurrence, ALONG, edges=(Case((EMPTY, EMPTY)), Case((EMPTY, EMPTY), {"axis": 0}))
+    ),
+    # linalg
+    "matmul": Row(
+        np.matmul,
+        calls.products,
+        torch="matmul",
+        edges=(
+            Case((np.ones((2, 0)), np.ones((0, 3)))),
+            Case((EMPTY, np.ones(3))),
+            Case((np.ones((0, 2, 2)), np.ones((2, 2)))),
+        ),
+    ),
+    "matrix_transpose": Row(np.matrix_transpose, MATRIX, lambda torch, x: x.mT, (Case((EMPTY,)),)),
+    "linear": Row(
+        lambda x, weight, bias=0.0: x @ weight.T + bias,
+        {"x": "... k", "weight": "m k", "bias": "m"},
+        torch="nn.functional.linear",
+        edges=(Case((np.ones(3), np.ones((2, 3)), np.ones(2))), Case((EMPTY, np.ones((2, 3)), np.ones(2)))),
+    ),
+    "vecdot": Row(
+        lambda x, y, axis=-1: np.sum(x * y, axis=axis),
+        {"x": "... k", "y": "... k", "axis": -1},
+        edges=(Case((EMPTY, np.ones(3))),),
+    ),
+    "contract": Row(
+        lambda *arrays, subscripts: np.einsum(subscripts, *arrays),
+        calls.contractions,
+        torch=lambda torch, *tensors, subscripts: torch.einsum(subscripts, *tensors),
+        edges=(
+            Case((SCALAR, SCALAR), {"subscripts": ",->"}),
+            Case((EMPTY, np.ones(3)), {"subscripts": "ij,j->i"}),
+            Case((EMPTY,), {"subscripts": "ij->j"}),
+        ),
+    ),
+    "inv": Row(np.linalg.inv, partial(calls.matrices, kind="square"), "linalg.inv", MATRIX_EDGES),
+    "solve": Row(_solved, calls.equations, edges=(Case((NO_MATRIX, np.zeros(0))), Case((np.eye(2), np.ones((2, 0)))))),
+    "pinv": Row(np.linalg.pinv, calls.matrices, "linalg.pinv", (Case((NO_MATRICES,)),)),
+    "det": Row(
+        np.linalg.det, partial(calls.matrices, kind="square"), "linalg.det", (Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))
+    ),
+    "cofactors": Row(
+        _cofactors, partial(calls.matrices, kind="square"), edges=(Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))
+    ),
+    "log_abs_det": Row(
+        lambda x: np.linalg.slogdet(x)[1],
+        partial(calls.matrices, kind="square"),
+        torch=lambda torch, x: torch.linalg.slogdet(x)[1],
+        edges=MATRIX_EDGES,
+    ),
+    "sign_det": Row(lambda x: np.linalg.slogdet(x)[0], partial(calls.matrices, kind="square"), edges=MATRIX_EDGES),
+    "cholesky": Row(
+        np.linalg.cholesky,
+        partial(calls.matrices, kind="definite", upper=BOOLS),
+        torch="linalg.cholesky",
+        edges=(*MATRIX_EDGES, Case((ONE_BY_ONE,), {"upper": True})),
+    ),
+    "eigvalsh": Row(np.linalg.eigvalsh, partial(calls.matrices, kind="symmetric"), "linalg.eigvalsh", MATRIX_EDGES),
+    "eigenvectors": Row(lambda x: np.linalg.eigh(x)[1], partial(calls.matrices, kind="symmetric"), edges=MATRIX_EDGES),
+    "svdvals": Row(np.linalg.svdvals, calls.matrices, "linalg.svdvals", (Case((NO_MATRICES,)),)),
+    "singular_vectors": Row(_singular_vectors, calls.matrices, edges=(Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "qr_factors": Row(_qr_factors, calls.matrices, edges=(Case((NO_MATRICES,)), Case((ONE_BY_ONE,)))),
+    "reciprocal_gaps": Row(
+        _reciprocal_gaps,
+        {"x": array("... n", distinct=True)},
+        edges=(Case((EMPTY,)), Case((np.zeros((3, 0)),)), Case((np.ones(1),))),
+    ),
+    "orthogonal_complement": Row(
+        lambda x: np.linalg.qr(x, mode="complete")[0][..., x.shape[-1] :],
+        calls.orthonormal,
+        edges=(Case((np.eye(3)[:, :0],)),),
+    ),
+    "diagonal": Row(
+        np.linalg.diagonal,
+        MATRIX | {"offset": st.integers(-3, 3)},
+        torch=lambda torch, x, offset: torch.diagonal(x, offset, -2, -1),
+        edges=(Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5})),
+    ),
+    "matrix_trace": Row(
+        np.linalg.trace,
+        MATRIX | {"offset": st.integers(-3, 3)},
+        edges=(Case((EMPTY,)), Case((np.ones((2, 3)),), {"offset": 5})),
+    ),
+    "cross": Row(
+        lambda x, y, axis=-1: np.cross(x, y, axis=axis),
+        calls.spatial,
+        torch=lambda torch, x, y, axis: torch.linalg.cross(*torch.broadcast_tensors(x, y), dim=axis),
+        edges=(Case((EMPTY, np.ones(3))),),
+    ),
+    "vector_norm": Row(
+        np.linalg.vector_norm,
+        {
+            "x": array(domain=Domain(only=tuple((-1) ** i * (0.3 + i / 16) for i in range(48))), distinct=True),
+            "ord": st.sampled_from((-math.inf, -1, 0, 0.5, 1, 1.5, 2, 3, math.inf)),
+        }
+        | REDUCED,
+        torch=_norm,
+        edges=(Case((np.float64(-2.0),)), Case((EMPTY,)), Case((np.zeros(3),)), Case((EMPTY,), {"axis": 1, "ord": 1})),
+    ),
+    # shaping
+    "reshape": Row(
+        np.reshape,
+        calls.reshapes,
+        torch="reshape",
+        edges=(Case((SCALAR,), {"shape": (1, 1)}), Case((EMPTY,), {"shape": (3, 0)})),
+    ),
+    "expand_dims": Row(np.expand_dims, calls.expansions, edges=(Case((EMPTY,), {"axis": 0}),)),
+    "squeeze": Row(np.squeeze, calls.squeezes, edges=(Case((np.ones((0, 1)),), {"axis": 1}),)),
+    "permute_dims": Row(
+        np.transpose,
+        {"axes": lambda x: st.permutations(range(len(x.shape))).map(tuple)},
+        torch=lambda torch, x, axes: torch.permute(x, axes),
+        edges=(Case((SCALAR,), {"axes": ()}), Case((EMPTY,), {"axes": (1, 0)})),
+    ),
+    "broadcast_to": Row(
+        np.broadcast_to,
+        calls.widened,
+        torch=lambda torch, x, shape: torch.broadcast_to(x, shape),
+        edges=(Case((SCALAR,), {"shape": (2, 0)}), Case((EMPTY,), {"shape": (2, 0, 3)})),
+    ),
+    "concat": Row(
+        lambda *arrays, axis=0: np.concat(arrays, axis=axis),
+        calls.joins,
+        edges=(Case((EMPTY, np.ones((2, 3)))), Case((SCALAR, np.ones(2)), {"axis": None})),
+    ),
+    "stack": Row(
+        lambda *arrays, axis=0: np.stack(arrays, axis=axis),
+        {"axis": lambda arrays: st.integers(-len(arrays.shape) - 1, len(arrays.shape))},
+        torch=lambda torch, *tensors, axis: torch.stack(tensors, dim=axis),
+        edges=(Case((SCALAR, SCALAR)), Case((EMPTY, EMPTY), {"axis": -1})),
+    ),
+    "flip": Row(np.flip, {"axis": axes()}),
+    "roll": Row(np.roll, calls.rolls, edges=(Case((EMPTY,), {"shift": 1}), Case((EMPTY,), {"shift": 1, "axis": 1}))),
+    "repeat": Row(
+        np.repeat,
+        calls.repeats,
+        edges=(
+            Case((SCALAR,), {"repeats": 2}),
+            Case((EMPTY,), {"repeats": 2, "axis": 1}),
+            Case((EMPTY,), {"repeats": (1, 0, 2), "axis": 1}),
+        ),
+    ),
+    "tile": Row(
+        lambda x, repetitions: np.tile(x, reps=repetitions),
+        calls.tiles,
+        torch=lambda torch, x, repetitions: torch.tile(
+            x, (repetitions,) if isinstance(repetitions, int) else repetitions
+        ),
+        edges=(Case((SCALAR,), {"repetitions": (2,)}), Case((EMPTY,), {"repetitions": (2, 2)})),
+    ),
+    "pad": Row(
+        np.pad,
+        {"x": "... n", "pad_width": calls.widths, "constant_values": st.sampled_from((0, 1.5))},
+        edges=(Case((EMPTY,), {"pad_width": 1}),),
+    ),
+    "tril": Row(np.tril, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case((EMPTY,)),)),
+    "triu": Row(np.triu, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case((EMPTY,)),)),
+    # indexing
+    "getitem": Row(
+        lambda x, index: x[index],
+        {"index": lambda x: calls.indices_of(x.shape)},
+        edges=(Case((SCALAR,), {"index": None}), Case((EMPTY,), {"index": (slice(None), [0, 0])})),
+        standard={"index": lambda x: calls.standard_indices_of(x.shape)},
+    ),
+    "setitem": Row(
+        _assigned,
+        calls.assignments,
+        edges=(Case((SCALAR, SCALAR), {"index": ()}), Case((EMPTY, SCALAR), {"index": (slice(None), 0)})),
+        standard=partial(calls.assignments, indices=calls.standard_slices_of),
+    ),
+    "last_written": Row(
+        _last_written,
+        {"index": lambda x: calls.indices_of(x.shape)},
+        edges=(Case((SCALAR,), {"index": ()}), Case((EMPTY,), {"index": (slice(None), [0, 0])})),
+        standard={"index": lambda x: calls.standard_slices_of(x.shape)},
+    ),
+    "scatter_add": Row(
+        _scattered,
+        calls.scatters,
+        edges=(
+            Case((SCALAR,), {"index": (), "shape": ()}),
+            Case((np.ones((0, 2)),), {"index": (slice(None), [0, 0]), "shape": (0, 3)}),
+        ),
+        standard=partial(calls.scatters, indices=calls.standard_indices_of),
+    ),
+    "take": Row(
+        np.take,
+        calls.takes,
+        edges=(Case((np.ones(3), np.int64(1)), {"axis": 0}), Case((EMPTY, np.array([0, 0])), {"axis": 1})),
+    ),
+    "scatter_take": Row(
+        _scattered_take,
+        calls.scatter_takes,
+        edges=(Case((np.ones((0, 2)), np.array([0, 0])), {"axis": 1, "shape": (0, 3)}),),
+    ),
+    "take_along_axis": Row(
+        np.take_along_axis,
+        calls.takes_along,
+        torch=lambda torch, x, indices, axis: torch.take_along_dim(x, indices, dim=axis),
+        edges=(Case((EMPTY, np.zeros((0, 1), dtype=np.int64)), {"axis": 1}),),
+    ),
+    "scatter_along_axis": Row(
+        _scattered_along,
+        calls.scatters_along,
+        edges=(Case((np.ones((0, 1)), np.zeros((0, 1), dtype=np.int64)), {"axis": 1, "shape": (0, 3)}),),
+    ),
+    "argsort": Row(_argsort, {"x": DISTINCT, "axis": axis(), "descending": BOOLS}, edges=()),
+    # losses
+    "softmax": Row(_softmax, ALONG, lambda torch, x, axis: torch.softmax(x, dim=axis), (Case((EMPTY,)),)),
+    "log_softmax": Row(
+        lambda x, axis=-1: np.log(_softmax(x, axis=axis)),
+        ALONG,
+        torch=lambda torch, x, axis: torch.log_softmax(x, dim=axis),
+        edges=(Case((EMPTY,)),),
+    ),
+    "one_hot": Row(
+        lambda labels, classes: np.eye(classes)[labels],
+        {"labels": integers(below=2), "classes": st.integers(2, 4)},
+        edges=(Case((np.int64(1),), {"classes": 2}),),
+        keeps_dtype=False,
+    ),
+    "cross_entropy": Row(
+        _cross_entropy, calls.classifications, edges=(Case((np.ones(3), np.int64(2)), {"reduction": "mean"}),)
+    ),
+    "binary_cross_entropy_with_logits": Row(
+        _binary_cross_entropy,
+        {"target": INSIDE, "reduction": calls.REDUCTIONS},
+        torch="nn.functional.binary_cross_entropy_with_logits",
+        edges=(Case((SCALAR, SCALAR), {"reduction": "mean"}),),
+    ),
+    "squared_error": Row(
+        lambda x, y, reduction: _reduction_of((x - y) ** 2, reduction),
+        calls.compared,
+        torch="nn.functional.mse_loss",
+        edges=(Case((SCALAR, SCALAR), {"reduction": "mean"}),),
+    ),
+}
+"""Every operation of this package, by its name."""
+
+
+def _named(name: str, row: Row) -> Row:
+    """The row of an operation, which is declared to take what the row says."""
+    if name not in OPS:
+        raise DeclarationError(f"TABLE has a row for {name!r}, which is no operation: remove or rename the row.")
+    op = OPS[name]
+    DECLARED.setdefault(name, _declared(op, row.takes))
+    usual = {1: UNARY_EDGES, 2: BINARY_EDGES}.get(len(op.args), ())
+    return replace(row, name=name, edges=usual if row.edges is None else row.edges)
+
+
+TABLE = {name: _named(name, row) for name, row in TABLE.items()}

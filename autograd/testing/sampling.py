@@ -1,0 +1,286 @@
+"""Calls of an operation, drawn by Hypothesis from what was declared of it.
+
+A `Source` draws shapes, arrays and choices, and `case_of` makes a `Case`, one call, of them. A plain source draws fresh
+arrays, so that the operation is tested by itself; the source of a random program hands out values that the program has
+computed before, so that the same declaration continues the program.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import reject
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from autograd.errors import ShapeError
+from autograd.operation import OPS, REQUIRED, Op
+from autograd.shapes import Shape, broadcast_shapes
+from autograd.testing.declarations import (
+    DECLARED,
+    Array,
+    Axis,
+    Choice,
+    Declaration,
+    Pattern,
+    Sizes,
+    declaration,
+    declaration_of,
+)
+from autograd.testing.domains import REAL, Domain
+
+Strategy = st.SearchStrategy[Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: ``op(*arrays, **params)``."""
+
+    arrays: tuple[Any, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.arrays, self.params))
+
+
+# --------------------------------------------------------------------------------------------------- shapes and arrays
+
+
+def simplest_first(numbers: list[float]) -> list[float]:
+    """The order in which a failing example is made simpler: few digits, small, positive."""
+    return sorted(numbers, key=lambda x: (len(repr(abs(x))), abs(x), x < 0))
+
+
+def filled(shape: Shape, domain: Domain = REAL, unique: bool = False) -> Strategy:
+    """Float64 arrays of a shape; ``unique``: no two elements are equal, so that none is near to changing places."""
+    elements = st.sampled_from(simplest_first(domain.numbers))
+    return hnp.arrays(np.float64, shape, elements=elements, fill=st.nothing(), unique=unique)
+
+
+def integer_arrays(shape: Shape, low: int, high: int) -> Strategy:
+    """Int64 arrays of a shape, with elements from ``low`` to ``high``."""
+    return hnp.arrays(np.int64, shape, elements=st.integers(low, high))
+
+
+def boolean_arrays(shape: Shape) -> Strategy:
+    """Boolean arrays of a shape."""
+    return hnp.arrays(np.bool_, shape, elements=st.booleans())
+
+
+def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 3, min_side: int = 1) -> st.SearchStrategy[Shape]:
+    """Shapes of arrays."""
+    return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
+
+
+WAYS: tuple[tuple[Shape, Shape], ...] = (
+    *(((2, 3), (3,)), ((2, 3), (1, 3)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((2, 3), ())),
+    *(((3,), (2, 3)), ((1, 3), (2, 3)), ((1, 3), (2, 1)), ((2, 1), (2, 3)), ((), (2, 3))),
+)
+"""The ways in which two shapes broadcast: by an axis that is missing or of length 1, on either side or on both."""
+
+
+def broadcastable(
+    count: int, max_dims: int = 3, max_side: int = 3, min_side: int = 1
+) -> st.SearchStrategy[tuple[Shape, ...]]:
+    """``count`` shapes that broadcast."""
+    drawn = hnp.mutually_broadcastable_shapes(
+        num_shapes=count, max_dims=max_dims, max_side=max_side, min_side=min(min_side, 1)
+    ).map(lambda drawn: drawn.input_shapes)
+    return drawn | st.sampled_from(WAYS) if count == 2 and max_dims >= 2 and max_side >= 3 and min_side else drawn
+
+
+def broadcasts(*given: Shape) -> bool:
+    """Whether shapes broadcast against each other."""
+    try:
+        broadcast_shapes(*given)
+    except ShapeError:
+        return False
+    return True
+
+
+def one_axis(ndim: int) -> Strategy:
+    """An axis, counted from either end."""
+    return st.integers(-ndim, ndim - 1)
+
+
+def some_axes(ndim: int) -> Strategy:
+    """An axis, or a tuple of some, counted from either end."""
+    several = st.lists(st.integers(0, ndim - 1), min_size=1, unique=True)
+    ends = st.lists(st.sampled_from((0, ndim)), min_size=ndim, max_size=ndim)
+    return one_axis(ndim) | st.tuples(several, ends).map(lambda drawn: tuple(a - drawn[1][a] for a in drawn[0]))
+
+
+def axes_of(ndim: int) -> Strategy:
+    """An axis, a tuple of some, or ``None`` for all."""
+    return st.none() | some_axes(ndim) if ndim else st.none()
+
+
+# -------------------------------------------------------------------------------------------------------------- sources
+
+
+class Source:
+    """Draws what a call is made of, everything afresh."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+
+    def side(self) -> int:
+        """The length of an axis."""
+        return self.draw(st.integers(1, 3))
+
+    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
+        """The shape of an array that any operation may take."""
+        return self.draw(shapes(min_dims, max_dims, min_side=min_side))
+
+    def broadcastable(self, count: int) -> tuple[Shape, ...]:
+        """Shapes that broadcast against each other."""
+        return self.draw(broadcastable(count))
+
+    def known(self, fits: Callable[[Shape], bool]) -> Shape | None:
+        """The shape of a value that is there already, and that ``fits``."""
+        return None
+
+    def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
+        """A float64 array; ``unique``: no two elements are near each other."""
+        return self.draw(filled(shape, domain, unique))
+
+    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
+        """Arrays in which all elements differ, also from those of the others."""
+        return [self.array(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
+
+    def case(self, cases: Strategy) -> Case:
+        """A call out of a strategy of pairs (arrays, parameters)."""
+        arrays, params = self.draw(cases)
+        return Case(tuple(arrays), dict(params))
+
+
+def case_of(declaration: Declaration, source: Source) -> Case:
+    """One call of an operation, as it was declared."""
+    if declaration.cases is not None:
+        return declaration.cases(source)
+    named = _arguments(declaration, source)
+    takes = [taken for _, taken in named]
+    sizes: Sizes = {}
+    arrays = _arrays(source, takes, _shapes(declaration, source, takes, sizes), sizes)
+    given = dict(reversed([(name, x) for (name, _), x in zip(named, arrays, strict=True)]))
+    params: dict[str, Any] = {}
+    for name, values in declaration.params.items():
+        params[name] = _parameter(source, values, declaration.op, given | params)
+    return Case(tuple(arrays), params)
+
+
+def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Array]]:
+    """The arguments of one call: one to three for ``*arrays``; with one that is left out go those behind it."""
+    op = declaration.op
+    if op.variadic:
+        return list(declaration.arrays.items()) * source.draw(st.sampled_from((2, 1, 3)))
+    most = len(op.args) - (source.draw(st.integers(0, len(op.optional))) if op.optional else 0)
+    return list(declaration.arrays.items())[:most]
+
+
+def _shapes(declaration: Declaration, source: Source, takes: Sequence[Array], sizes: Sizes) -> list[Shape]:
+    """A shape for each argument; the sizes that they have in common go into ``sizes``."""
+    patterns = [array.pattern for array in takes]
+    dotted = [pattern for pattern in patterns if pattern.rest]
+    free = all(pattern.free for pattern in dotted)
+    rest: Shape | None = None
+    rests: Iterator[Shape] = iter(())
+    if declaration.op.broadcasts and len(dotted) > 1:
+        rests = iter(source.broadcastable(len(dotted)) if free else source.draw(broadcastable(len(dotted), 2)))
+    elif dotted and free:
+        needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
+        rest = source.shape(min_dims=int(needs_axis))
+    found = []
+    for pattern in patterns:
+        own = next(rests, rest) if pattern.rest else ()
+        if pattern.names:
+            fits = _Fits(pattern, dict(sizes), own)
+            known = source.known(fits)
+            if known is not None:
+                solved = fits.solved(known)
+                assert solved is not None, "it fits"
+                sizes |= solved[0]
+                own = solved[1]
+            sizes |= {name: source.side() for name in pattern.names if name not in sizes}
+        if own is None:
+            own = source.draw(shapes(max_dims=2))
+        rest = own if pattern.rest else rest
+        found.append(pattern.shape(sizes, own))
+    return found
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """Whether an array of some shape may be given where ``pattern`` is asked for, and some sizes are known."""
+
+    pattern: Pattern
+    sizes: Sizes
+    rest: Shape | None
+
+    def solved(self, shape: Shape) -> tuple[Sizes, Shape] | None:
+        """The sizes, and the axes in place of the dots."""
+        found = self.pattern.solved(shape, self.sizes)
+        return found if found is not None and self.rest in (None, found[1]) and len(found[1]) <= 2 else None
+
+    def __call__(self, shape: Shape) -> bool:
+        return self.solved(shape) is not None
+
+
+def _arrays(source: Source, takes: Sequence[Array], shapes: Sequence[Shape], sizes: Sizes) -> list[Any]:
+    distinct = [i for i, taken in enumerate(takes) if taken.distinct]
+    apart: dict[int, Any] = {}
+    if len(distinct) > 1:
+        arrays = source.apart([shapes[i] for i in distinct], takes[distinct[0]].domain)
+        apart = dict(zip(distinct, arrays, strict=True))
+    return [
+        apart[i] if i in apart else _array(source, taken, shape, sizes)
+        for i, (taken, shape) in enumerate(zip(takes, shapes, strict=True))
+    ]
+
+
+def _array(source: Source, taken: Array, shape: Shape, sizes: Sizes) -> Any:
+    if taken.kind == "real":
+        return source.array(shape, taken.domain, taken.distinct)
+    if taken.kind == "boolean":
+        return source.draw(boolean_arrays(shape))
+    below = sizes[taken.below] if isinstance(taken.below, str) else taken.below
+    if below <= taken.low and 0 not in shape:
+        reject()
+    return source.draw(integer_arrays(shape, taken.low, max(below - 1, taken.low)))
+
+
+def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any:
+    """A value of a parameter; ``given`` are the arguments and the parameters before it."""
+    if isinstance(takes, st.SearchStrategy):
+        return source.draw(takes)
+    if isinstance(takes, Choice):
+        return source.draw(st.sampled_from(takes))
+    if isinstance(takes, Axis):
+        ndim = len(given[takes.of or op.args[0]].shape)
+        axes = some_axes(ndim) if takes.several else one_axis(ndim)
+        if not ndim:
+            return None if takes.none else reject()
+        return source.draw(axes | st.none() if takes.none else axes)
+    if inspect.isfunction(takes):
+        return source.draw(takes(*(given[name] for name in inspect.signature(takes).parameters)))
+    return takes
+
+
+def cases(op: Op) -> st.SearchStrategy[Case]:
+    """Calls of an operation, with fresh arrays."""
+    return st.composite(lambda draw: case_of(declaration_of(op), Source(draw)))()
+
+
+def differentiable_operations() -> list[Op]:
+    """The registered operations that have a rule, and of which enough is known to draw calls of them."""
+    return [op for op in OPS.values() if op.rules and (op.name in DECLARED or _assumable(op))]
+
+
+def _assumable(op: Op) -> bool:
+    """Whether an operation of which nothing was declared can be called."""
+    own = op.__module__.startswith("autograd.ops.")
+    return not own and all(op.params[p] is not REQUIRED for p in declaration(op, None, {}).fixed)

@@ -1,0 +1,203 @@
+"""Calls that are drawn: of what was declared, and of what is assumed of an operation of one's own."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd.errors import DeclarationError
+from autograd.testing import array, axes, axis, booleans, declare, integers
+from autograd.testing.declarations import declaration_of
+from autograd.testing.sampling import Case, Source, cases, differentiable_operations, simplest_first
+
+
+def drawn(op, count=60):
+    """Some calls of an operation, the same at every run."""
+    found = []
+
+    @settings(max_examples=count, derandomize=True, database=None)
+    @given(cases(op))
+    def look(case):
+        found.append(case)
+
+    look()
+    return found
+
+
+def operation(forward, *, name="mine", rules=("x",), **options):
+    forward.__name__ = name
+    op = ag.op(name, **options)(forward)
+    op.vjp(**{arg: lambda g: g for arg in rules})
+    return op
+
+
+def test_small_round_numbers_come_first():
+    assert simplest_first([-2.25, 1.0, -1.0, 0.5, 3.0]) == [0.5, 1.0, -1.0, 3.0, -2.25]
+
+
+def test_a_case_is_its_arrays_and_parameters():
+    arrays, params = Case((1.0,), {"axis": 0})
+    assert (arrays, params) == ((1.0,), {"axis": 0})
+
+
+def test_a_plain_source_knows_no_values():
+    assert Source(lambda strategy: None).known(lambda shape: True) is None
+
+
+class TestAssumed:
+    def test_arrays_broadcast_if_the_operation_says_so(self):
+        between = operation(lambda xp, x, y: 0.5 * (x + y), broadcasts=True)
+        assert any(case.arrays[0].shape != case.arrays[1].shape for case in drawn(between))
+
+    def test_else_they_are_of_one_shape(self):
+        middle = operation(lambda xp, *arrays: sum(arrays[1:], arrays[0]), rules=("arrays",))
+        found = drawn(middle)
+        assert all(len({x.shape for x in case.arrays}) == 1 for case in found)
+        assert {len(case.arrays) for case in found} == {1, 2, 3}
+        assert middle in differentiable_operations()
+
+    def test_parameters_are_varied(self):
+        def forward(xp, x, *, axis=-1, keepdims=False, eps=0.5, power=2, reduction="mean"):
+            return x
+
+        found = [case.params for case in drawn(operation(forward))]
+        assert {-3, -1, 0, 2} <= {params["axis"] for params in found}
+        assert {params["keepdims"] for params in found} == {True, False}
+        assert {params["eps"] for params in found} == {0.25, 0.5, 1.0}
+        assert {params["power"] for params in found} == {1, 2, 3}
+        assert all("reduction" not in params for params in found)
+        assert declaration_of(ag.OPS["forward" if "forward" in ag.OPS else "mine"]).fixed == ["reduction"]
+
+    def test_axis_none_means_all_of_them_or_some(self):
+        found = {case.params["axis"] for case in drawn(operation(lambda xp, x, *, axis=None: x), 100)}
+        assert None in found
+        assert any(isinstance(a, tuple) and len(a) > 1 and min(a) < 0 for a in found)
+        assert any(isinstance(a, int) and a < 0 for a in found)
+
+    def test_an_argument_that_may_be_left_out(self):
+        scaled = operation(lambda xp, x, scale=None: x if scale is None else x * scale)
+        assert {len(case.arrays) for case in drawn(scaled)} == {1, 2}
+
+    def test_a_parameter_without_a_default_must_be_declared(self):
+        scaled = operation(lambda xp, x, *, by: by * x, name="scaled")
+        assert scaled not in differentiable_operations()
+        with pytest.raises(
+            DeclarationError,
+            match=r"scaled needs by, and nothing says which values to give: declare it once with "
+            r"autograd\.testing\.declare\(scaled, by=<a Hypothesis strategy>\)",
+        ):
+            declaration_of(scaled)
+
+    def test_an_operation_of_this_package_without_a_row_says_so(self):
+        added = operation(lambda xp, x: x, name="added")
+        added.__module__ = "autograd.ops.elementwise"
+        with pytest.raises(DeclarationError, match=r"added has no row: add one to TABLE in autograd/testing/"):
+            declaration_of(added)
+
+
+class TestDeclared:
+    def test_sides_of_one_name_are_of_one_length(self):
+        op = operation(lambda xp, x, y: x)
+        declare(op, x="n k", y="k m")
+        shapes = [tuple(x.shape for x in case.arrays) for case in drawn(op)]
+        assert all(len(a) == len(b) == 2 and a[1] == b[0] for a, b in shapes)
+        assert len({n for a, b in shapes for n in (*a, *b)}) == 3
+
+    def test_sums_and_multiples_of_sides(self):
+        op = operation(lambda xp, x, y: x)
+        declare(op, x="c n+k-1", y="2*c k 3")
+        for (x, y), _ in drawn(op):
+            assert y.shape[0] == 2 * x.shape[0]
+            assert x.shape[1] >= y.shape[1]
+            assert y.shape[2] == 3
+
+    def test_dots_are_the_same_axes_everywhere(self):
+        op = operation(lambda xp, x, y: x)
+        declare(op, x="... k", y="... k m")
+        for (x, y), _ in drawn(op):
+            assert x.shape == y.shape[:-1]
+
+    def test_dots_broadcast_where_the_operation_does(self):
+        op = operation(lambda xp, x, y: x, broadcasts=True)
+        declare(op, x="... k", y="... k")
+        found = [tuple(x.shape for x in case.arrays) for case in drawn(op)]
+        assert all(a[-1] == b[-1] for a, b in found)
+        assert any(a != b for a, b in found)
+
+    def test_integers_below_a_side(self):
+        op = operation(lambda xp, x, i: x)
+        declare(op, x="v d", i=integers("n", below="v"))
+        for (x, i), _ in drawn(op):
+            assert i.dtype == np.int64
+            assert i.min() >= 0
+            assert i.max() < x.shape[0]
+
+    def test_booleans(self):
+        op = operation(lambda xp, x, mask: x)
+        declare(op, x="n", mask=booleans("n"))
+        assert all(case.arrays[1].dtype == bool for case in drawn(op))
+
+    def test_distinct_elements(self):
+        op = operation(lambda xp, x, y: x)
+        declare(op, x=array("n k", distinct=True), y=array("n", distinct=True))
+        for (x, y), _ in drawn(op):
+            values = np.sort(np.concatenate([x.reshape(-1), y]))
+            assert (np.diff(values) > 0.03).all()
+
+    def test_an_axis_of_one_argument(self):
+        op = operation(lambda xp, x, y, *, axis, others: x)
+        declare(op, x="n", y="n k", axis=axis("y"), others=axes("y", none=False))
+        found = [case.params for case in drawn(op)]
+        assert {params["axis"] for params in found} == {-2, -1, 0, 1}
+        assert None not in {params["others"] for params in found}
+
+    def test_a_parameter_that_depends_on_an_argument(self):
+        op = operation(lambda xp, x, *, k, twice: x)
+        declare(op, x="n", k=lambda x: st.integers(0, x.shape[0] - 1), twice=lambda k: st.just(2 * k))
+        for (x,), params in drawn(op):
+            assert params["k"] < x.shape[0]
+            assert params["twice"] == 2 * params["k"]
+
+    def test_one_value(self):
+        op = operation(lambda xp, x, *, k: x)
+        declare(op, k="same")
+        assert all(case.params == {"k": "same"} for case in drawn(op, 5))
+
+    def test_whole_calls(self):
+        op = operation(lambda xp, x, *, k: x)
+        declare(op, st.just(((np.ones(3),), {"k": 7})))
+        (arrays, params), *_ = drawn(op, 2)
+        assert (arrays[0].tolist(), params) == ([1.0, 1.0, 1.0], {"k": 7})
+
+    def test_by_name(self):
+        declare("sin", x="n")
+        assert all(case.arrays[0].ndim == 1 for case in drawn(ag.sin, 5))
+
+    def test_an_operation_declared_anew_is_another(self):
+        declare(operation(lambda xp, x, *, k: x), k=3)
+        again = operation(lambda xp, x: x)
+        assert all(case.params == {} for case in drawn(again, 3))
+
+
+@pytest.mark.parametrize(
+    ("takes", "text"),
+    [
+        ({"z": "n"}, r"declare\(mine\) was given z: the arguments of mine are x, i, and its parameters by\."),
+        ({"x": 3}, r"declare\(mine\): x is an argument, which takes an array\(\.\.\.\), integers\(\.\.\.\), .*given 3"),
+        ({"by": array("n")}, r"declare\(mine\): by is a parameter, which takes a strategy of its values"),
+        ({"by": axis("y")}, r"declare\(mine\): by is an axis of 'y', which is no argument"),
+        ({"x": "n", "i": integers("n", below="v")}, r"i is below 'v', which is no side of an argument: these are n\."),
+        ({"x": "n*k"}, r"'n\*k' is no side of a shape: write a name or a number"),
+        ({"x": "n-"}, r"'n-' is no side of a shape"),
+    ],
+)
+def test_what_can_not_be_declared_is_refused(takes, text):
+    op = operation(lambda xp, x, i, *, by=1: x, name="mine")
+    with pytest.raises(DeclarationError, match=text):
+        declare(op, **takes)
+
+
+def test_no_operation():
+    with pytest.raises(DeclarationError, match=r"'nothing' is no registered operation: give one"):
+        declare("nothing", x="n")
