@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autograd.errors import DomainError, DTypeError, WriteError
+from autograd.errors import DomainError, DTypeError
 from autograd.messages import shown
 
 T = TypeVar("T")
@@ -68,17 +67,3 @@ def as_path(value: Any, name: str = "path") -> Path:
     if not found.name or "\0" in found.name:
         raise DomainError(f"{name} = {str(value)!r} names no file.")
     return found
-
-
-def target_of(path: Path) -> Path:
-    """Where a file called ``path`` is to be put: at the end of a link, which stays. Raises `WriteError` for a device or
-    a pipe, which would be gone.
-    """
-    try:
-        target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        usual = target.is_file() or target.is_dir() or not target.exists()
-    except OSError as error:
-        raise WriteError(path, error) from None
-    if not usual:
-        raise WriteError(path, OSError("it is a device or a pipe"))
-    return target

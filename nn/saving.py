@@ -10,20 +10,19 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from itertools import pairwise
 from os import PathLike
-from stat import S_IMODE
 from typing import IO, Any
 
 import numpy as np
 
 from autograd import Tensor, backends
 from autograd.backends import is_inexact, to_numpy
-from autograd.errors import AutogradError, DTypeError, WriteError
+from autograd.errors import AutogradError, DTypeError
+from autograd.files import open_file, write_file
 from autograd.messages import shown
-from autograd.validation import as_path, check_instance, target_of
+from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules import layers
 from nn.modules.module import Module
@@ -51,31 +50,6 @@ LAYERS: dict[str, type[Module]] = {
     )
 }
 """What `load_model` builds: nothing else that a file may name."""
-
-
-def write_atomically(path: str | PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
-    """Have ``write(file)`` fill a new file beside ``path``, which then takes its place in one step.
-
-    Whatever goes wrong, ``path`` is as it was before and nothing else is left. Raises `autograd.errors.WriteError`
-    where it can't be written.
-    """
-    path = as_path(path)
-    target = target_of(path)
-    beside = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.part")
-    try:
-        with beside.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            beside.chmod(S_IMODE(target.stat().st_mode))
-        beside.replace(target)
-    except BaseException as error:
-        with suppress(OSError):
-            beside.unlink()
-        if isinstance(error, OSError) and not isinstance(error, AutogradError):
-            raise WriteError(path, error) from None
-        raise
 
 
 def save(
@@ -123,7 +97,7 @@ def save(
         raise DTypeError(
             f"this can't be saved: {error}. Metadata is numbers, strings, booleans, None, lists and dicts."
         ) from None
-    write_atomically(path, lambda file: _write_arrays(file, {HEADER: np.array(text), **arrays}))
+    write_file(path, lambda file: _write_arrays(file, {HEADER: np.array(text), **arrays}))
 
 
 def load(path: str | PathLike[str]) -> dict[str, Any]:
@@ -274,9 +248,7 @@ def _write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
 def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The header and the content of a file that is believed in nothing."""
     path = as_path(path)
-    if path.exists() and not (path.is_file() or path.is_dir()):  # one would wait for what comes, or for the end of it
-        raise _damaged(path, ValueError("it is a device or a pipe"))
-    with path.open("rb") as file:
+    with open_file(path) as file:
         try:
             arrays = _arrays(file)
             header = json.loads(str(arrays[HEADER]))

@@ -21,8 +21,9 @@ from autograd import all as all_of
 from autograd import compile as compiled
 from autograd.backends import NUMPY, is_host, is_inexact
 from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
+from autograd.files import read_file, write_file
 from autograd.messages import shown
-from autograd.validation import as_path, check_function, check_instance, number, refused, whole
+from autograd.validation import check_function, check_instance, number, refused, whole
 from nn.data import minibatches
 from nn.errors import FileError, ParallelError, TrainingError
 from nn.init import generator
@@ -30,7 +31,6 @@ from nn.modules.module import Module
 from nn.optim import Optimizer, clip_grad_norm_
 from nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from nn.parallel import Parallel
-from nn.saving import write_atomically
 
 
 @dataclass
@@ -81,13 +81,13 @@ class History:
     def save(self, path: str | PathLike[str]) -> None:
         """Write it as JSON, whole or not at all. Raises `OSError` where the file can't be written."""
         text = json.dumps(asdict(self), indent=2) + "\n"
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_file(path, text.encode())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> History:
         """Read what `save` wrote. Raises `nn.errors.FileError` for a file that is no history."""
         try:
-            content = json.loads(as_path(path).read_text(encoding="utf-8"))
+            content = json.loads(read_file(path))
             if not isinstance(content, dict) or set(content) != {f.name for f in fields(cls)}:
                 raise ValueError("it has other entries")
             for f in fields(cls):

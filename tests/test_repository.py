@@ -22,6 +22,7 @@ ROOMS = (
     ("linalg", "fft"),
     ("tensor", "random"),
     ("ops",),
+    ("files",),
     ("validation",),
     ("interop",),
     ("operation", "anomaly"),

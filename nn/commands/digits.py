@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 import autograd as ag
 from autograd.backends import to_numpy
 from autograd.errors import AutogradError, DeviceError
+from autograd.files import read_file, write_file
 from nn import optim
 from nn.data import DATASETS, Dataset, hold_out
 from nn.errors import ParallelError, TrainingError
 from nn.functional import cross_entropy, mse_loss, one_hot
 from nn.modules.layers import MLP, Linear
 from nn.parallel import Parallel
-from nn.saving import save, write_atomically
+from nn.saving import save
 from nn.training import History, fit
 
 COPIES = 7  # of its parameters, while a network is made and trained: weights, gradients, moments, best ones, first draw
@@ -117,13 +118,13 @@ class Settings:
         """Write them as JSON, with the versions they were used with."""
         versions = {"python": platform.python_version(), "numpy": np.__version__}
         content = {**asdict(self), "lr": self.rate, "versions": {"glassgrad": _version(), **versions}}
-        write_atomically(path, lambda file: file.write((json.dumps(content, indent=2) + "\n").encode()))
+        write_file(path, (json.dumps(content, indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> Settings:
         """Read what `save` wrote. Raises `Refused` for a file that is none."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_file(path))
             content.pop("versions", None)
             unknown = sorted(set(content) - {field.name for field in fields(cls)})
         except OSError as error:

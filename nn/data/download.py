@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
+from autograd.files import write_file
 from nn.data.errors import CacheError, DownloadError
 
 LIMIT = 64 * 2**20  # bytes: several times the largest file here; a source that sends more is broken or hostile
@@ -87,25 +88,10 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> b
     _check_writable(folder)
     content = _download(file, path, progress)
     try:
-        write_whole(path, content)
+        write_file(path, content)
     except OSError as error:
         raise _unusable(folder, error) from None
     return content
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step: another process, or a crash, sees all of it or nothing."""
-    handle, half = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(half).chmod(0o666 & ~umask)
-        Path(half).replace(path)
-    except BaseException:
-        Path(half).unlink(missing_ok=True)
-        raise
 
 
 def _check_writable(folder: Path) -> None:
@@ -118,9 +104,10 @@ def _check_writable(folder: Path) -> None:
 
 
 def _unusable(folder: Path, error: OSError) -> CacheError:
+    why = getattr(error, "reason", error.strerror)
     return CacheError(
-        f"The folder for downloaded data, {folder}, can't be used ({error.strerror}): set GLASSGRAD_DATA to a folder "
-        "that can be written."
+        f"The folder for downloaded data, {folder}, can't be used ({why}): set GLASSGRAD_DATA to a folder that can be "
+        "written."
     )
 
 

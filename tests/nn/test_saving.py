@@ -390,13 +390,6 @@ def test_every_layer_of_nn_can_be_built():
     assert layers - {"Module", "CrossEntropyLoss", "MSELoss", "BCEWithLogitsLoss"} == set(saving.LAYERS)
 
 
-def test_the_atomic_write_keeps_the_usual_rights(tmp_path):
-    plain, atomic = tmp_path / "plain", tmp_path / "atomic"
-    plain.write_bytes(b"x")
-    saving.write_atomically(atomic, lambda file: file.write(b"x"))
-    assert plain.stat().st_mode == atomic.stat().st_mode
-
-
 def test_a_shared_layer_without_weights_is_built_again(tmp_path):
     act, linear = nn.ReLU(), nn.Linear(2, 2)
     nn.save(nn.Sequential(nn.Linear(2, 2), act, nn.Linear(2, 2), act), tmp_path / "m.npz")

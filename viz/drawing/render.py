@@ -12,17 +12,17 @@ import re
 import shutil
 import subprocess
 import unicodedata
-import uuid
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape as _escape
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograd.errors import AutogradError, WriteError
-from autograd.validation import as_path, check_instance, refused, target_of
+from autograd.errors import AutogradError
+from autograd.files import write_file
+from autograd.validation import as_path, check_instance, refused
 from viz.drawing import style
 from viz.recorded.validation import DrawingError
 
@@ -393,7 +393,7 @@ class Picture:
         except _NoEngine as error:
             path, content = path.with_suffix(".gv"), self.source.encode()
             warnings.warn(f"{error}. The source of the picture is in {path}", EngineWarning, stacklevel=2)
-        write_whole(path, content)
+        write_file(path, content)
         return path
 
     def _repr_svg_(self) -> str | None:
@@ -440,19 +440,3 @@ def _described(svg: str, title: str, alt: str) -> str:
     # a picture never makes its page wider
     fits = ' role="img" style="max-width:100%;height:auto"'
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that no reader ever sees a part of it: beside it first, then moved into place."""
-    path = as_path(path)
-    target = target_of(path)
-    draft = target.with_name(f".{target.name[:40]}.{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(target)
-    except BaseException as error:
-        with suppress(OSError):
-            draft.unlink()
-        if isinstance(error, OSError):
-            raise WriteError(path, error) from None
-        raise

@@ -21,13 +21,14 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import DTypeError, GradientError
+from autograd.files import write_file
 from autograd.graph import place_of
 from autograd.messages import describe
 from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from autograd.validation import as_path, check_instance
 from viz.drawing import numbers as digits
-from viz.drawing.render import clipped, write_whole
+from viz.drawing.render import clipped
 from viz.recorded.names import PARAM, fresh
 from viz.recorded.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.recorded.scene import Card, Scene, Socket
@@ -845,7 +846,7 @@ class Derivation:
         writings = {".txt": "text", ".md": "markdown", ".tex": "document"}
         if target.suffix.lower() not in writings:
             raise DrawingError(f"a derivation saves as {', '.join(writings)}, not as {target.name!r}")
-        write_whole(target, getattr(self, writings[target.suffix.lower()]).encode())
+        write_file(target, getattr(self, writings[target.suffix.lower()]).encode())
         return target
 
     def __str__(self) -> str:

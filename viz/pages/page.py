@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import autograd as ag
+from autograd.files import write_file
 from autograd.validation import as_path, check_instance
 from viz.drawing import numbers, style
-from viz.drawing.render import Picture, RenderError, clipped, write_whole
+from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.picture import draw_graph
 from viz.pages.steps import Section, Step, Story
@@ -49,7 +50,7 @@ class Page:
         path = as_path(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise DrawingError(f"a page saves as .html, not as {path.name!r}")
-        write_whole(path, self.html.encode())
+        write_file(path, self.html.encode())
         return path
 
     def _repr_html_(self) -> str:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd.files import write_file
 from autograd.validation import as_path, refused
 from viz.drawing import numbers, style
-from viz.drawing.render import write_whole
 from viz.recorded.evaluate import host
 from viz.recorded.validation import DrawingError, class_names, numbers_of
 
@@ -55,7 +55,7 @@ class Plot:
                 f"a plot is saved as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not as {target.suffix or 'a file'!r}"
                 f" ({target}): give the path one of these suffixes"
             )
-        write_whole(target, self._rendered(target.suffix.lower()[1:]))
+        write_file(target, self._rendered(target.suffix.lower()[1:]))
         return target
 
     def _rendered(self, form: str) -> bytes:

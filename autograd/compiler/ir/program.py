@@ -18,7 +18,7 @@ from typing import Any
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import PRIMITIVES, Slot, compute, infer, shown
+from autograd.compiler.ir.primitives import Slot, compute, infer, row_of, shown
 from autograd.errors import DeclarationError
 
 KINDS = ("input", "state", "knob", "constant", "temporary")
@@ -321,7 +321,7 @@ def identifier(text: str) -> str:
 
 def _text(value: Value, inlined: dict[Value, Instruction], level: int) -> str:
     if value in inlined:
-        text, own = algebra(inlined[value], inlined), PRIMITIVES[inlined[value].op].level
+        text, own = algebra(inlined[value], inlined), row_of(inlined[value].op).level
         return f"({text})" if level > own else text
     if value.kind != "constant" or value.shape:
         return value.name
@@ -333,7 +333,7 @@ def _text(value: Value, inlined: dict[Value, Instruction], level: int) -> str:
 
 def algebra(instruction: Instruction, inlined: dict[Value, Instruction] | None = None) -> str:
     """An instruction's right-hand side, as one would write it."""
-    row, params = PRIMITIVES[instruction.op], instruction.params
+    row, params = row_of(instruction.op), instruction.params
     infix = row.level < 9 and len(instruction.args) > 1
     texts = [_text(arg, inlined or {}, row.level + (infix and i)) for i, arg in enumerate(instruction.args)]
     if callable(row.notation):

@@ -22,6 +22,8 @@ CALL = 30_000
 """A call of NumPy's."""
 ENTRY = 10
 """One entry of an elementwise call."""
+TURNED = 6 * ENTRY
+"""One entry that is copied into the other order, or read in it."""
 ROW = 700
 """One row of an elementwise call that broadcasts a row or a column."""
 REDUCED_ROW = 6_000
@@ -36,75 +38,113 @@ def is_matrix(value: Value) -> bool:
     return len(value.shape) == 2 and min(value.shape) > 1
 
 
+_ENTRY_BY_ENTRY = frozenset((*ELEMENTWISE, "where", "astype", "copy"))
+
+
 class Orders:
-    """Groups of matrices that share an order, or have opposite ones; and the order of those that have no choice."""
+    """Groups of matrices that share an order, or have opposite ones; and the order of those that have no choice.
+
+    An order may be a fact (that of an argument, or of a state that lies somewhere already), or a wish (of a reshape,
+    which is a view of rows and a copy of anything else). Facts come first. Values that are tied share an order unless
+    facts are against it, and then each keeps its own: whoever meets the other reads across its rows. Wishes come last,
+    and whoever is left without pays for a copy (`cost_of`).
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.parents: dict[Value, tuple[Value, bool]] = {}
         self.pinned: dict[Value, bool] = {}
+        for value in program.values():
+            if is_matrix(value):
+                self._pin_where_it_lies(value)
         for instruction in program.instructions:
-            self._constrain(instruction)
+            self._pin_where_it_is_made(instruction)
+        for instruction in program.instructions:
+            self._tie(instruction)
         for state, value in program.updates.items():
             self.tie(state, value)
-        for value in program.values():
-            if not is_matrix(value):
-                continue
-            if value.kind == "input":
-                self.pin(value, False)
-            elif value.kind == "state":
-                array = value.origin.data
-                flags = getattr(array, "flags", None)
-                transposed = flags is not None and flags.f_contiguous and not flags.c_contiguous
-                if value not in program.updates or transposed or id(owner(array)) in HOMES:
-                    self.pin(value, transposed)
+        for instruction in program.instructions:
+            self._wish(instruction)
 
     def find(self, value: Value) -> tuple[Value, bool]:
         """The group of a value, and whether it is the other way round there."""
-        turned = False
+        path = []
         while value in self.parents:
-            value, by = self.parents[value]
-            turned ^= by
+            path.append(value)
+            value = self.parents[value][0]
+        turned = False
+        for member in reversed(path):
+            turned ^= self.parents[member][1]
+            self.parents[member] = value, turned
         return value, turned
 
     def tie(self, a: Value, b: Value, turned: bool = False) -> None:
-        """Have two values share their order, or (``turned``) have opposite ones."""
+        """Have two values share their order, or (``turned``) have opposite ones, where both can."""
         if not (is_matrix(a) and is_matrix(b)):
             return
         (p, s), (q, t) = self.find(a), self.find(b)
-        if p is not q:
-            self.parents[p] = q, s ^ t ^ turned
-            if p in self.pinned:
-                self.pinned.setdefault(q, self.pinned.pop(p) ^ s ^ t ^ turned)
+        other = s ^ t ^ turned
+        if p is q or (p in self.pinned and q in self.pinned and self.pinned[p] ^ self.pinned[q] ^ other):
+            return
+        self.parents[p] = q, other
+        if p in self.pinned:
+            self.pinned[q] = self.pinned.pop(p) ^ other
 
     def pin(self, value: Value, turned: bool) -> None:
-        """Leave a value no choice."""
+        """Leave a value no choice, if it has one still."""
         if is_matrix(value):
             group, by = self.find(value)
             self.pinned.setdefault(group, turned ^ by)
 
-    def _constrain(self, instruction: Instruction) -> None:
+    def _pin_where_it_lies(self, value: Value) -> None:
+        """The order of what is there before the call."""
+        if value.kind == "input":
+            self.pin(value, False)
+        elif value.kind == "state":
+            array = value.origin.data
+            flags = getattr(array, "flags", None)
+            transposed = flags is not None and flags.f_contiguous and not flags.c_contiguous
+            if value not in self.program.updates or transposed or id(owner(array)) in HOMES:
+                self.pin(value, transposed)
+
+    def _pin_where_it_is_made(self, instruction: Instruction) -> None:
+        """The order of what is made in one order only."""
+        if instruction.op == "piece":
+            self.pin(instruction.out, instruction.params["flip"])
+        elif instruction.op == "with_ones":
+            self.pin(instruction.out, True)
+        elif instruction.op == "draw":  # in another order, other numbers were drawn
+            self.pin(instruction.out, False)
+
+    def _tie(self, instruction: Instruction) -> None:
+        """Have what meets entry by entry share its order."""
         op, out, args = instruction.op, instruction.out, instruction.args
-        if op in ELEMENTWISE or op in ("where", "astype", "copy"):
+        if op in _ENTRY_BY_ENTRY:
             for arg in args:
                 if arg.shape == out.shape:
                     self.tie(out, arg)
-                else:
-                    self.pin(arg, False)
         elif op == "permute_dims" and len(out.shape) == 2:
             self.tie(out, args[0], turned=instruction.params["axes"] == (1, 0))
-        elif op == "piece":
-            self.pin(out, instruction.params["flip"])
+
+    def _wish(self, instruction: Instruction) -> None:
+        """The orders in which nothing has to be copied."""
+        op, out, args = instruction.op, instruction.out, instruction.args
+        if op in _ENTRY_BY_ENTRY:
+            for arg in args:
+                if arg.shape != out.shape:
+                    self.pin(arg, False)
         elif op == "pack":
             for arg, flip in zip(args, instruction.params["flips"], strict=True):
                 self.pin(arg, flip)
         elif op == "with_ones":
-            self.pin(out, True)
             if args[0].kind == "temporary":
                 self.pin(args[0], True)
-        elif (op == "matmul" and all(len(arg.shape) <= 2 for arg in args)) or op == "take_sure" or op in REDUCTIONS:
-            pass
-        else:
+        elif not (
+            (op == "matmul" and all(len(arg.shape) <= 2 for arg in args))
+            or (op == "permute_dims" and len(out.shape) == 2)
+            or op in ("take_sure", "piece", "draw")
+            or op in REDUCTIONS
+        ):
             for value in (out, *args):
                 self.pin(value, False)
 
@@ -116,27 +156,41 @@ class Orders:
 def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
     """What an instruction costs where the matrices are ``flipped`` that are kept transposed."""
     op, out, args = instruction.op, instruction.out, instruction.args
-    if op == "with_ones" and args[0].kind != "temporary":  # copied, from the other order
-        return CALL + 6 * ENTRY * shapes.size(args[0].shape)
+    copied = _copied(instruction, flipped)
     if op in ("permute_dims", "reshape", "piece", "with_ones", "pack") or not out.shape:
-        return 0
+        return CALL * len(copied) + TURNED * sum(shapes.size(arg.shape) for arg in copied)
     if op == "matmul" and all(len(a.shape) == 2 for a in args):
         first, second = args[::-1] if flipped(out) else args
-        copied = sum(
+        across = sum(
             entry * shapes.size(operand.shape)
             for entry, operand in zip(ACROSS, (first, second), strict=True)
             if is_matrix(operand) and flipped(operand) ^ flipped(out)
         )
-        return CALL + shapes.size(args[0].shape) * args[1].shape[1] + copied
+        return CALL + shapes.size(args[0].shape) * args[1].shape[1] + across
     if op in REDUCTIONS and len(args[0].shape) == 2 and is_matrix(args[0]):
         axes = shapes.normalize_axes(instruction.params["axis"], 2)
         turned = flipped(args[0])
         along = axes == ((0,) if turned else (1,))
         return CALL * 3 + args[0].shape[turned] * (REDUCED_ROW if along else ROW)
-    cost = CALL + ENTRY * shapes.size(out.shape)
+    cost = CALL + ENTRY * shapes.size(out.shape) + (TURNED - ENTRY) * sum(shapes.size(arg.shape) for arg in copied)
     if op in ELEMENTWISE and is_matrix(out) and any(a.shape not in (out.shape, ()) for a in args):
         cost += ROW * out.shape[flipped(out)]
     return cost
+
+
+def _copied(instruction: Instruction, flipped: Callable[[Value], bool]) -> list[Value]:
+    """The arguments that are copied, or read across their rows, because they lie in the other order."""
+    op, out, args = instruction.op, instruction.out, instruction.args
+    if op == "with_ones":
+        return [arg for arg in args if arg.kind != "temporary" or (is_matrix(arg) and not flipped(arg))]
+    if op == "pack":
+        flips = zip(args, instruction.params["flips"], strict=True)
+        return [arg for arg, flip in flips if is_matrix(arg) and flipped(arg) != flip]
+    if op == "reshape":
+        return [arg for arg in args if is_matrix(arg) and flipped(arg)]
+    if op in _ENTRY_BY_ENTRY and is_matrix(out):
+        return [arg for arg in args if arg.shape == out.shape and flipped(arg) != flipped(out)]
+    return []
 
 
 def _price(instruction: Instruction, there: dict[Value, tuple[Value, bool]]) -> Callable[[dict[Value, bool]], float]:
@@ -185,8 +239,7 @@ def arranged(program: Program) -> tuple[float, Program]:
             best = cost, frozenset(v for v, (group, by) in places.items() if ways.get(group, False) ^ by)
     assert best is not None
     members = {member for whole in program.packed.values() for member, _ in whole}
-    in_rows = {i.out for i in program.instructions if i.op == "draw"}  # in another order, other numbers were drawn
-    return best[0], program.changed(flipped=(best[1] | (program.flipped & members)) - in_rows)
+    return best[0], program.changed(flipped=best[1] | (program.flipped & members))
 
 
 def arrange(program: Program) -> Program:
@@ -231,6 +284,7 @@ def augment(program: Program, inputs: bool = False) -> Program:
     producers = program.producers()
     layers = []
     taken: set[Value] = set()
+    sources: set[Value] = set()
     for added, source, weight, bias in _layers(program, inputs):
         match = Match(program, producers)
         if not match.alike(weight, bias, weight.shape, bias.shape) or len(match.leaves) != 1:
@@ -245,8 +299,10 @@ def augment(program: Program, inputs: bool = False) -> Program:
         computed = match.computed | (match.pairs.keys() - match.leaves.keys())
         flipped = program.flipped | {*match.states}
         kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
-        if kept and bool((s.args[0].data == 1).all()) and not taken & computed:
+        free = not taken & {*computed, source} and not sources & computed  # what is packed is no value any more
+        if kept and bool((s.args[0].data == 1).all()) and free:
             taken |= computed
+            sources.add(source)
             layers.append((added, source, weight, bias, of_weight, of_bias))
     return _augmented(program, layers) if layers else program
 

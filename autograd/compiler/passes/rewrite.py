@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,9 +16,8 @@ _MARK = "'"
 
 
 def _stem(name: str) -> str:
-    """A name without the mark and the number of a pass."""
-    stem, _, count = name.rpartition(_MARK)
-    return stem if stem and count.isdigit() else name
+    """A name without the marks and the numbers of passes."""
+    return re.sub(rf"(?<=.){_MARK}\d+", "", name)
 
 
 def named_plainly(program: Program) -> Program:

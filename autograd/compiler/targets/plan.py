@@ -2,18 +2,25 @@
 
 A plan goes through the instructions in an order of its own (checks first, updates as early as they may be) and gives
 every value an array that exists before the first call, or says that it is made anew at each call.
+
+One rule keeps it right: memory is written to only once everything that shows it has been read for the last time. So the
+plan first finds out which values show the memory of others (`roots`), then when each memory is read last, and only then
+which memory each value gets. `Plan.validate` checks the outcome against the arrays themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy
+from numpy.lib.array_utils import byte_bounds
 
 from autograd import shapes
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, Slot, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.errors import DeclarationError
 
 PYTHONS = frozenset(("add", "subtract", "multiply", "negative", "astype"))
 """What Python's arithmetic does with single numbers as NumPy does."""
@@ -29,10 +36,59 @@ def aligned(nbytes: int) -> Any:
     return raw[start : start + nbytes]
 
 
+# ------------------------------------------------------------------------------------------------------------ the order
+
+
 def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambda _: True) -> list[Instruction]:
-    """The instructions with checks and what they need first, and each update right after the last read of the old
-    value, so that a gradient lives no longer than it must; but behind all that may raise (what has no kernel)."""
+    """The instructions with checks and what they need first, and each update as soon as the old value was read for the
+    last time, so that a gradient lives no longer than it must; but behind all that may raise (what has no kernel)."""
+    first = _before_all(program)
+    rest = [i for i in program.instructions if i not in first]
     producers = program.producers()
+    states: dict[Instruction, Value] = {}  # the state that each update is for
+    for state, value in program.updates.items():
+        update = producers.get(value)
+        if update is not None and update not in first and update.op in ELEMENTWISE:
+            states.setdefault(update, state)
+    waits_for = _waits_for(rest, states, producers, has_kernel)
+    waiting = {update: len(waits_for[update]) for update in states}
+    released: dict[Instruction, list[Instruction]] = {}
+    for update, before in waits_for.items():
+        for other in before:
+            released.setdefault(other, []).append(update)
+    order: dict[Instruction, None] = dict.fromkeys(reversed(first))
+
+    def place(instruction: Instruction) -> None:
+        """``instruction`` behind what it reads, and in front of it the updates that are needed too early to wait."""
+        pending = [instruction]
+        while pending:
+            now = pending[-1]
+            missing = [m for a in now.args if (m := producers.get(a)) in states and m not in order]
+            if missing:
+                pending += missing
+                continue
+            pending.pop()
+            if now in order:
+                continue
+            order[now] = None
+            for update in released.get(now, ()):
+                waiting[update] -= 1
+                if not waiting[update]:
+                    pending.append(update)
+
+    for update, count in waiting.items():
+        if not count:
+            place(update)
+    for instruction in rest:
+        if instruction not in states:
+            place(instruction)
+    for update in states:  # those that wait for each other, as an exchange of two states does
+        place(update)
+    return list(order)
+
+
+def _before_all(program: Program) -> dict[Instruction, None]:
+    """The checks and what they need, the last first; with a draw, all draws before it."""
     first: dict[Instruction, None] = {}
     wanted: set[Value] = set()
     drawn = False
@@ -41,29 +97,48 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
         if instruction.op == "check_range" or instruction.out in wanted or (draws and drawn):
             first[instruction] = None
             wanted.update(instruction.args)
-            drawn = drawn or draws  # those before it come before it, too
-    order = [*reversed(first), *(i for i in program.instructions if i not in first)]
-    roots = _roots(order)
-    for state, value in program.updates.items():
-        update = producers.get(value)
-        if update is None or update in first or update.op not in ELEMENTWISE:
-            continue
-        before = order.index(update)
-        order.remove(update)
-        place = 0
-        for i, other in enumerate(order):
-            made = other.out in update.args
-            reads = any(roots.get(arg, arg) is state for arg in other.args)
-            if made or reads or not has_kernel(other):
-                place = i + 1
-        read = any(value in other.args for other in order[before:place])
-        order.insert(before if read else place, update)
-    return order
+            drawn = drawn or draws
+    return first
+
+
+def _waits_for(
+    rest: Sequence[Instruction],
+    states: dict[Instruction, Value],
+    producers: dict[Value, Instruction],
+    has_kernel: Callable[[Instruction], bool],
+) -> dict[Instruction, set[Instruction]]:
+    """What each update should come behind: the makers of its arguments, the readers of the old value, what may raise.
+
+    That it waits for the readers is only a wish: where another of them needs the new value, the update goes first, and
+    the state is copied at the end.
+    """
+    readers: dict[Value, list[Instruction]] = {state: [] for state in states.values()}
+    shown: dict[Value, Value] = {}
+    raising: set[Instruction] = set()
+    for instruction in rest:
+        if not has_kernel(instruction):
+            raising.add(instruction)
+        if is_view(instruction):
+            arg = instruction.args[0]
+            shown[instruction.out] = shown.get(arg, arg)
+        for root in {shown.get(arg, arg) for arg in instruction.args}:
+            if root in readers:
+                readers[root].append(instruction)
+    here = set(rest)
+    return {
+        update: {*(m for a in update.args if (m := producers.get(a)) in here), *readers[state], *raising} - {update}
+        for update, state in states.items()
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------- views
 
 
 def _is_basic(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is ... or isinstance(p, int | slice) for p in parts) and not _has_slots(index)
+    return all(
+        p is None or p is ... or (isinstance(p, int | slice) and not isinstance(p, bool)) for p in parts
+    ) and not _has_slots(index)
 
 
 def _has_slots(index: Any) -> bool:
@@ -73,14 +148,14 @@ def _has_slots(index: Any) -> bool:
 
 
 def is_view(instruction: Instruction) -> bool:
-    """Whether an instruction only sees its argument otherwise, where memory allows it."""
+    """Whether an instruction only sees its argument otherwise, where memory allows it: a reshape may have to copy."""
     return instruction.op in VIEWS or (
         instruction.op == "getitem" and len(instruction.args) == 1 and _is_basic(instruction.params["index"])
     )
 
 
 def view_of(instruction: Instruction, array: Any) -> Any:
-    """What a view shows of ``array``: an array also where the shape is ()."""
+    """The view of ``array``, an array also where the shape is (); ``None`` where memory does not allow one."""
     op, params = instruction.op, instruction.params
     if op == "getitem":
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
@@ -89,137 +164,223 @@ def view_of(instruction: Instruction, array: Any) -> Any:
         return compute(op, params, (array,))
     if op == "broadcast_to":
         return numpy.broadcast_to(array, params["shape"])
-    return array.reshape(params["shape"]) if op == "reshape" else array.transpose(params["axes"])
+    if op == "permute_dims":
+        return array.transpose(params["axes"])
+    try:
+        return array.reshape(params["shape"], copy=False)
+    except ValueError:
+        return None
 
 
-def _roots(order: Sequence[Instruction]) -> dict[Value, Value]:
-    """The value whose memory each view shows."""
-    roots: dict[Value, Value] = {}
-    for instruction in order:
-        if is_view(instruction):
-            arg = instruction.args[0]
-            roots[instruction.out] = roots.get(arg, arg)
-    return roots
+# --------------------------------------------------------------------------------------------------------------- memory
 
 
 class Pool:
     """Blocks of memory, given out, taken back and given out again."""
 
     def __init__(self) -> None:
-        self.free: list[Any] = []
+        self.blocks: list[Any] = []
         self.arrays: dict[Any, Any] = {}
         self.nbytes = 0
+        self._free: list[tuple[int, int]] = []  # size and number, the smallest first
 
-    def take(self, shape: shapes.Shape, dtype: Any) -> tuple[Any, Any]:
-        """A block and the array of ``shape`` in it; the same array object for the same use of a block."""
-        nbytes = max(shapes.size(shape) * dtype.itemsize, 1)
-        fitting = [block for block in self.free if nbytes <= block.nbytes <= max(2 * nbytes, 4096)]
-        if fitting:
-            block = min(fitting, key=lambda b: b.nbytes)
-            self.free = [b for b in self.free if b is not block]
+    @property
+    def free(self) -> list[Any]:
+        """The blocks that nobody has."""
+        return [self.blocks[number] for _, number in self._free]
+
+    def take(self, shape: shapes.Shape, dtype: Any) -> tuple[int, Any]:
+        """The number of a block and the array of ``shape`` in it; the same array for the same use of a block."""
+        size = shapes.size(shape) * dtype.itemsize
+        nbytes = max(size, 1)
+        at = bisect_left(self._free, (nbytes, -1))
+        if at < len(self._free) and self._free[at][0] <= max(2 * nbytes, 4096):
+            _, number = self._free.pop(at)
         else:
-            block = aligned(nbytes)
+            number = len(self.blocks)
+            self.blocks.append(aligned(nbytes))
             self.nbytes += nbytes
-        key = id(block), shape, dtype
+        key = number, shape, dtype
         if key not in self.arrays:
-            array = block[: shapes.size(shape) * dtype.itemsize].view(dtype).reshape(shape)
-            self.arrays[key] = block, array
-        return self.arrays[key]  # type: ignore[no-any-return]
+            self.arrays[key] = self.blocks[number][:size].view(dtype).reshape(shape)
+        return number, self.arrays[key]
 
-    def give(self, block: Any) -> None:
+    def give(self, number: int) -> None:
         """Take a block back."""
-        self.free.append(block)
+        insort(self._free, (self.blocks[number].nbytes, number))
 
 
 class Plan:
     """The order of a program's instructions and the array of each value.
 
-    ``homes``: the array of each state. ``arrays`` has an entry for every value that lies somewhere before the call;
-    ``made`` are those made at each call; ``copies`` the states that take their value at the end.
+    ``homes``: the array of each state. ``arrays`` has an entry for every value that lies somewhere before the call; the
+    others are made at each call. ``roots`` says for each value that shows the memory of another which one that is: a
+    view, and what is computed right into its place in a larger buffer (``placed``). ``copies`` are the states that take
+    their value at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
         self.program, self.homes = program, homes
+        self._has_kernel = has_kernel
         self.order = schedule(program, has_kernel)
-        self.roots = _roots(self.order)
+        self.numbers = self._numbers()
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
-        self.numbers = self._numbers()
-        self.placed: set[Value] = set()
-        self._transposes: dict[int, tuple[Any, Any]] = {}
         self.pool = Pool()
         self.in_place = 0
-        self._has_kernel = has_kernel
+        self._transposes: dict[int, tuple[Any, Any]] = {}
+        self._lay_out_constants()
+        self._planned = self._find_planned()
+        self._within = self._find_within()
+        self.placed = set(self._within)
+        self.roots = self._find_roots()
         self._assign()
+
+    # ------------------------------------------------------------------------------------------- which memory is shown
+
+    def _lay_out_constants(self) -> None:
+        for value in self.program.values():
+            if value.kind == "constant":
+                data = numpy.asarray(value.data)
+                self.arrays[value] = numpy.ascontiguousarray(data.T).T if value in self.program.flipped else data
+            elif value.kind == "knob":
+                self.arrays[value] = numpy.zeros((), value.dtype)
+
+    def _find_planned(self) -> set[Value]:
+        """The temporaries that get an array before the call: views of such, and what has a kernel. A view of an
+        argument, or of what is made at each call, is made at each call."""
+        found: set[Value] = set()
+        for instruction in self.order:
+            out = instruction.out
+            if out in self.numbers or (
+                (instruction.args[0] in found or instruction.args[0] in self.arrays)
+                if is_view(instruction)
+                else self._has_kernel(instruction)
+            ):
+                found.add(out)
+        return found
+
+    def _find_within(self) -> dict[Value, tuple[Value, int]]:
+        """What is computed right into its place: beside a column of ones (-1), or in a packed buffer, from where."""
+        found: dict[Value, tuple[Value, int]] = {}
+        kept = {*self.program.outputs, *self.program.updates.values()}
+        makers = {i.out: i for i in self.order}
+
+        def may_lie_within(value: Value, turned: bool) -> bool:
+            maker = makers.get(value)
+            return (
+                maker is not None
+                and value in self._planned
+                and value not in self.numbers
+                and value not in found
+                and value not in kept
+                and not is_view(maker)
+                and maker.op not in ("pack", "with_ones")
+                and (turned == (value in self.program.flipped) or min(value.shape, default=1) < 2)
+            )
+
+        for instruction in self.order:
+            if instruction.op == "with_ones" and may_lie_within(instruction.args[0], True):
+                found[instruction.args[0]] = instruction.out, -1
+            if instruction.op == "pack":
+                start = 0
+                for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
+                    if may_lie_within(arg, flip):
+                        found[arg] = instruction.out, start
+                    start += shapes.size(arg.shape)
+        return found
+
+    def _find_roots(self) -> dict[Value, Value]:
+        """For each value that shows the memory of another, the one that the memory is of."""
+        roots = {value: whole for value, (whole, _) in self._within.items()}
+        forms: dict[Value, Any] = {}  # arrays with the strides that values will have; their memory is never touched
+        most = max((value.nbytes for value in self._planned), default=1)
+        scratch = numpy.empty(most, numpy.uint8)
+
+        def form_of(value: Value) -> Any:
+            if value in self.arrays:
+                return self.arrays[value]
+            if value not in forms:
+                flat = scratch[: value.nbytes].view(value.dtype)
+                turned = value in self.program.flipped
+                forms[value] = flat.reshape(value.shape[::-1]).T if turned else flat.reshape(value.shape)
+            return forms[value]
+
+        for instruction in self.order:
+            if not is_view(instruction):
+                continue
+            (arg,), out = instruction.args, instruction.out
+            if out in self._planned:
+                seen = view_of(instruction, form_of(arg))
+                if seen is None:
+                    continue
+                forms[out] = seen
+            roots[out] = roots.get(arg, arg)
+        return roots
+
+    def last_reads(self) -> dict[Value, int]:
+        """Where each memory is read last, by the value that it is of; at the end where results or states show it."""
+        roots = self.roots
+        last: dict[Value, int] = {}
+        for i, instruction in enumerate(self.order):
+            for value in (*instruction.args, instruction.out):
+                last[roots.get(value, value)] = i
+        for value in (*self.program.outputs, *self.program.updates.values()):
+            last[roots.get(value, value)] = len(self.order)
+        return last
+
+    # -------------------------------------------------------------------------------------------------- who lies where
 
     def _assign(self) -> None:
         program, arrays = self.program, self.arrays
-        for value in program.values():
-            if value.kind == "constant":
-                data = numpy.asarray(value.data)
-                arrays[value] = numpy.ascontiguousarray(data.T).T if value in program.flipped else data
-            elif value.kind == "knob":
-                arrays[value] = numpy.zeros((), value.dtype)
-        roots: dict[Value, Value] = {}
         last = self.last_reads()
-        blocks: dict[Value, Any] = {}
+        blocks: dict[Value, int] = {}
+        over: list[list[Value]] = [[] for _ in range(len(self.order) + 1)]
+        for value, i in last.items():
+            over[i].append(value)
         targets = {value: state for state, value in reversed(program.updates.items())}
         written: set[Value] = set()
-        within = self._within(last)
         for i, instruction in enumerate(self.order):
             out = instruction.out
             if out in self.numbers:
                 arrays[out] = numpy.zeros((), out.dtype)
-                continue
-            if is_view(instruction):
-                source = arrays.get(instruction.args[0])
-                if source is None:
-                    continue
-                seen = view_of(instruction, source)
-                if not seen.size or numpy.shares_memory(seen, source):
-                    arrays[out] = seen
-                    roots[out] = roots.get(instruction.args[0], instruction.args[0])
-                    continue
-            elif not self._has_kernel(instruction):
-                continue
-            if instruction.op in ("pack", "with_ones") and out in arrays:
-                continue
-            if instruction.op == "with_ones":
-                arrays[out] = self._with_ones(out)
-                continue
-            if out in within:
-                whole, start, flip = within[out]
-                if start < 0:
-                    arrays[whole] = self._with_ones(whole)
-                    arrays[out] = arrays[whole][:, :-1]
+            elif out in self._planned and out not in arrays:
+                state = targets.get(out)
+                if is_view(instruction) and out in self.roots:
+                    arrays[out] = view_of(instruction, arrays[instruction.args[0]])
+                elif out in self._within:
+                    arrays[out] = self._place_within(out, blocks)
+                elif instruction.op == "with_ones":
+                    arrays[out] = self._with_ones(out)
+                elif state is not None and self._may_write_home(instruction, state, i, last):
+                    arrays[out] = self.homes[state]
+                    written.add(state)
                 else:
-                    if whole not in arrays:
-                        blocks[whole], arrays[whole] = self.pool.take(whole.shape, whole.dtype)
-                    piece = {"start": start, "shape": out.shape, "flip": flip}
-                    arrays[out] = compute("piece", piece, (arrays[whole],))
-                self.placed.add(out)
-                self._give_back(blocks, last, i, out)
-                continue
-            state = targets.get(out)
-            if state is not None and self._may_write_home(instruction, state, i, last, roots):
-                arrays[out] = self.homes[state]
-                written.add(state)
-                continue
-            reused = self._reused(instruction, i, last, roots, blocks)
-            if reused is not None:
-                arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
-                self.in_place += 1
-            else:
-                shape = out.shape[::-1] if out in program.flipped else out.shape
-                blocks[out], arrays[out] = self.pool.take(shape, out.dtype)
-                if out in program.flipped:
-                    arrays[out] = self._transpose(arrays[out])
-            self._give_back(blocks, last, i, out)
+                    reused = self._reused(instruction, i, last, blocks)
+                    if reused is not None:
+                        arrays[out], blocks[out] = arrays[reused], blocks.pop(reused)
+                        self.in_place += 1
+                    else:
+                        arrays[out] = self._take(out, blocks)
+            for value in over[i]:
+                if value in blocks:
+                    self.pool.give(blocks.pop(value))
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
 
-    def _give_back(self, blocks: dict[Value, Any], last: dict[Value, int], i: int, out: Value) -> None:
-        for value in [v for v in blocks if last.get(v, -1) <= i and v is not out]:
-            self.pool.give(blocks.pop(value))
+    def _take(self, out: Value, blocks: dict[Value, int]) -> Any:
+        turned = out in self.program.flipped
+        blocks[out], array = self.pool.take(out.shape[::-1] if turned else out.shape, out.dtype)
+        return self._transpose(array) if turned else array
+
+    def _place_within(self, out: Value, blocks: dict[Value, int]) -> Any:
+        whole, start = self._within[out]
+        if start < 0:
+            self.arrays[whole] = self._with_ones(whole)
+            return self.arrays[whole][:, :-1]
+        if whole not in self.arrays:
+            self.arrays[whole] = self._take(whole, blocks)
+        piece = {"start": start, "shape": out.shape, "flip": out in self.program.flipped}
+        return compute("piece", piece, (self.arrays[whole],))
 
     def turned(self, value: Value) -> Any:
         """The transpose of a value's array: one object for one array, so that NumPy sees what is in place."""
@@ -238,29 +399,6 @@ class Plan:
         block[-1] = 1
         return block.T
 
-    def _within(self, last: dict[Value, int]) -> dict[Value, tuple[Value, int, bool]]:
-        """For what is only made to be packed, where it is to be written in the buffer."""
-        found: dict[Value, tuple[Value, int, bool]] = {}
-        kept = {*self.program.outputs, *self.program.updates.values()}
-        makers = {i.out: i for i in self.order}
-        for instruction in self.order:
-            if instruction.op == "with_ones":
-                arg = instruction.args[0]
-                maker = makers.get(arg)
-                if maker is not None and not is_view(maker) and self._has_kernel(maker) and arg not in kept:
-                    found.setdefault(arg, (instruction.out, -1, True))
-            if instruction.op != "pack":
-                continue
-            start = 0
-            for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
-                maker = makers.get(arg)
-                if maker is not None and not is_view(maker) and self._has_kernel(maker) and arg not in kept:
-                    found.setdefault(arg, (instruction.out, start, flip))
-                start += shapes.size(arg.shape)
-        for arg, (whole, _, _) in found.items():  # the buffer is needed as long as what lies in it
-            last[whole] = max(last[whole], last[arg])
-        return found
-
     def _numbers(self) -> dict[Value, Instruction]:
         """What is computed of knobs and numbers alone, and is left to Python's arithmetic."""
         found: dict[Value, Instruction] = {}
@@ -276,45 +414,76 @@ class Plan:
                 found[out] = instruction
         return found
 
-    def last_reads(self) -> dict[Value, int]:
-        """Where each value, or a view of it, is read last."""
-        roots = self.roots
-        last: dict[Value, int] = {}
-        for i, instruction in enumerate(self.order):
-            for arg in instruction.args:
-                last[arg] = last[roots.get(arg, arg)] = i
-            last.setdefault(instruction.out, i)
-        for value in [*self.program.outputs, *self.program.updates.values()]:
-            last[value] = last[roots.get(value, value)] = len(self.order)
-        return last
-
-    def _may_write_home(
-        self, instruction: Instruction, state: Value, i: int, last: dict[Value, int], roots: dict[Value, Value]
-    ) -> bool:
-        home = self.homes[state]
-        own = [arg for arg in instruction.args if roots.get(arg, arg) is state]
+    def _may_write_home(self, instruction: Instruction, state: Value, i: int, last: dict[Value, int]) -> bool:
+        """Whether nobody needs the old value of ``state`` from here on, its own call entry by entry at most."""
+        home, out = self.homes[state], instruction.out
         if last.get(state, -1) > i or not isinstance(home, numpy.ndarray):
             return False
-        return not own or (instruction.op in ELEMENTWISE and all(self.arrays.get(arg) is home for arg in own))
+        if not (home.flags.f_contiguous if out in self.program.flipped else home.flags.c_contiguous):
+            return False  # views of the value were planned in its own order
+        own = [arg for arg in instruction.args if self.roots.get(arg, arg) is state]
+        return not own or (instruction.op in ELEMENTWISE and all(self.arrays[arg] is home for arg in own))
 
     def _reused(
-        self,
-        instruction: Instruction,
-        i: int,
-        last: dict[Value, int],
-        roots: dict[Value, Value],
-        blocks: dict[Value, Any],
+        self, instruction: Instruction, i: int, last: dict[Value, int], blocks: dict[Value, int]
     ) -> Value | None:
         """The argument whose place the result may take."""
-        out = instruction.out
+        out, flipped = instruction.out, self.program.flipped
         if instruction.op not in ELEMENTWISE or shapes.size(out.shape) <= 1:
             return None
         for arg in instruction.args:
             if arg in blocks and last[arg] <= i and arg.shape == out.shape and arg.dtype == out.dtype:
-                others = [a for a in instruction.args if a is not arg and roots.get(a, a) is arg]
-                if not others:
+                others = [a for a in instruction.args if a is not arg and self.roots.get(a, a) is arg]
+                if not others and (arg in flipped) == (out in flipped):
                     return arg
         return None
 
+    # ---------------------------------------------------------------------------------------------------- is it right?
 
-__all__ = ["EFFECTS", "REDUCTIONS", "Plan", "Pool", "is_view", "schedule"]
+    def validate(self) -> None:
+        """Raise `DeclarationError` where an instruction writes to memory that shows a value which is still to be read.
+
+        Looks at the arrays alone, not at how they were chosen.
+        """
+        last: dict[Value, int] = {}
+        for i, instruction in enumerate(self.order):
+            last.update(dict.fromkeys(instruction.args, i))
+        last.update(dict.fromkeys((*self.program.outputs, *self.program.updates.values()), len(self.order)))
+        alive = {value for value in last if value.kind != "temporary"}
+        for i, instruction in enumerate(self.order):
+            entry_by_entry = instruction.op in ELEMENTWISE  # NumPy minds what overlaps there
+            alive = {value for value in alive if last[value] > i or (last[value] == i and not entry_by_entry)}
+            for array in self.written_by(instruction):
+                low, high = byte_bounds(array)
+                for value in alive:
+                    other = self.arrays.get(value)
+                    if other is None or not (other.size and array.size):
+                        continue
+                    start, stop = byte_bounds(other)
+                    if start < high and low < stop and numpy.shares_memory(array, other):
+                        raise DeclarationError(
+                            f"{self.program.name}: {instruction!r} writes to the memory of {value!r}, which is read "
+                            "later."
+                        )
+            if last.get(instruction.out, -1) > i:
+                alive.add(instruction.out)
+
+    def written_by(self, instruction: Instruction) -> Iterator[Any]:
+        """The arrays that an instruction writes to."""
+        out, args = instruction.out, instruction.args
+        if out not in self.arrays or out in self.numbers or (is_view(instruction) and out in self.roots):
+            return
+        if instruction.op == "with_ones":
+            if self._within.get(args[0], (None, 0))[0] is not out:
+                yield self.arrays[out][:, :-1]
+        elif instruction.op == "pack":
+            start = 0
+            for arg, flip in zip(args, instruction.params["flips"], strict=True):
+                if self._within.get(arg) != (out, start):
+                    yield compute("piece", {"start": start, "shape": arg.shape, "flip": flip}, (self.arrays[out],))
+                start += shapes.size(arg.shape)
+        else:
+            yield self.arrays[out]
+
+
+__all__ = ["EFFECTS", "REDUCTIONS", "Plan", "Pool", "is_view", "schedule", "view_of"]

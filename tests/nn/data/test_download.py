@@ -1,7 +1,6 @@
 import hashlib
 import io
 import re
-import stat
 import sys
 import time
 import zipfile
@@ -11,7 +10,7 @@ import pytest
 
 import nn.data.download
 from nn.data import CacheError, DownloadError, cache_folder
-from nn.data.download import RemoteFile, fetch, write_whole
+from nn.data.download import RemoteFile, fetch
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -262,12 +261,3 @@ def test_the_cache_folder_is_where_the_user_says(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / ".cache" / "glassgrad"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == tmp_path / ".cache" / "glassgrad"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-def test_a_written_file_has_the_usual_mode(tmp_path):
-    (tmp_path / "usual").touch()
-    write_whole(tmp_path / "whole", b"content")
-    assert (tmp_path / "whole").read_bytes() == b"content"
-    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "whole")}
-    assert len(modes) == 1

@@ -1,0 +1,98 @@
+"""Reading and writing files: regular files only, writes that are whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from typing import IO
+
+from autograd.errors import AutogradError, WriteError
+from autograd.validation import as_path
+
+PRIVATE = 0o600
+STALE = 3600.0  # seconds after which a temporary file is no write under way but one that was killed
+
+
+def open_file(path: str | PathLike[str]) -> IO[bytes]:
+    """Open a regular file for reading.
+
+    Raises `OSError` for anything else: a pipe would block, and a device such as ``/dev/zero`` never ends.
+    """
+    path = as_path(path)
+    file: IO[bytes] = open(path, "rb", opener=_opener(flags=getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115 - Path.open takes no opener
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
+    return file
+
+
+def read_file(path: str | PathLike[str], limit: int = 2**24) -> bytes:
+    """Return the content of a regular file of at most ``limit`` bytes. Raises `OSError` for anything else."""
+    with open_file(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit / 2**20:g} MiB", str(path))
+    return content
+
+
+def write_file(path: str | PathLike[str], content: bytes | Callable[[IO[bytes]], object]) -> None:
+    """Write ``content``, bytes or a function that writes into an open file, so that no reader sees a part of it.
+
+    A temporary file beside ``path`` takes its place in one step. An existing file keeps its permissions, and the
+    temporary file never has wider ones; a link keeps pointing where it did. On an error ``path`` is as it was.
+    Raises `autograd.errors.WriteError` if the file can't be written.
+    """
+    path = as_path(path)
+    target = _target(path)
+    draft = target.with_name(f".{target.name[:40]}.{os.urandom(6).hex()}.part")
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        with open(draft, "xb", opener=_opener(PRIVATE if mode is not None else 0o666)) as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            draft.chmod(mode)
+        draft.replace(target)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError) and not isinstance(error, AutogradError):
+            raise WriteError(path, error) from None
+        raise
+    _sweep(target)
+
+
+def _opener(mode: int = 0o666, flags: int = 0) -> Callable[[str, int], int]:
+    return lambda name, usual: os.open(name, usual | flags, mode)
+
+
+def _target(path: Path) -> Path:
+    """The file to replace: the end of a link. Raises `WriteError` for a device or a pipe, which would be lost."""
+    try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        usual = target.is_file() or target.is_dir() or not target.exists()
+    except OSError as error:
+        raise WriteError(path, error) from None
+    if not usual:
+        raise WriteError(path, OSError("it is a device or a pipe"))
+    return target
+
+
+def _sweep(target: Path) -> None:
+    """Delete the temporary files that killed processes left beside ``target``."""
+    leftover = re.compile(re.escape(f".{target.name[:40]}.") + r"[0-9a-f]{12}\.part")
+    with suppress(OSError):
+        for other in os.scandir(target.parent):
+            if leftover.fullmatch(other.name) and time.time() - other.stat().st_mtime > STALE:
+                Path(other.path).unlink()
