@@ -14,7 +14,8 @@ Each error is also the builtin that a reader of the traceback would expect::
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
     ├── TraceError        (TypeError)            what a trace can't follow, as a branch on a value
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
-    └── GradcheckError    (AssertionError)       gradients that are not those which differences find
+    ├── GradcheckError    (AssertionError)       gradients that are not those which differences find
+    └── ReadingError      (AssertionError)       a compiled step that gives other numbers than the eager one
 
 A message says what was given, what was expected and what to do.
 """
@@ -80,3 +81,7 @@ class AnomalyError(AutogradError, FloatingPointError):
 
 class GradcheckError(AutogradError, AssertionError):
     """Gradients by the rules that are not those which differences find."""
+
+
+class ReadingError(AutogradError, AssertionError):
+    """A compiled training step that gives other numbers than the eager one."""

@@ -31,6 +31,9 @@ class Compiled:
     traced, ``source`` the code that the latest of them runs as.
     """
 
+    executable: type[Executable] = Executable
+    """What binds and runs a program on the CPU: a check may put one of its own here, which records more."""
+
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self._executables: dict[Any, Executable] = {}
@@ -108,7 +111,7 @@ class Compiled:
                 "function for each object."
             )
         trace = Trace(self.function, args, kwargs)
-        kind = Executable
+        kind = self.executable
         if trace.device != "cpu":
             from autograd.compiler.targets.device import DeviceExecutable
 

@@ -37,6 +37,7 @@ from autograd.testing import operations as table  # noqa: F401  (declares what t
 from autograd.testing.declarations import declaration_of, declare, operation
 from autograd.testing.domains import COUNT, INSIDE, INTEGERS, NONZERO, POSITIVE, REAL, STEPS, UNIT, Domain, distinct
 from autograd.testing.programs import Program, Ref, Step, depending, names_used
+from autograd.testing.random_steps import Vocabulary, random_step
 from autograd.testing.sampling import (
     Source,
     broadcastable,
@@ -46,11 +47,12 @@ from autograd.testing.sampling import (
     filled,
     shapes,
 )
+from autograd.testing.steps import TrainingStep
 from autograd.validation import check_instance, whole
 
 __all__ = [
     "INSIDE", "INTEGERS", "NONZERO", "POSITIVE", "REAL", "STEPS", "UNIT", "Domain", "broadcastable_shapes",
-    "declare", "operations", "programs", "shapes", "tensors",
+    "declare", "operations", "programs", "shapes", "steps", "tensors",
 ]  # fmt: skip
 
 LARGEST = 1e3  # of a value, and of a slope: beyond it differences lose their digits
@@ -292,3 +294,25 @@ def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: 
     ends.sort(key=lambda end: -len(alone[end].steps))
     outputs = [ends[0], *(end for end in ends[1:max_outputs] if draw(st.booleans()))]
     return Program(growing.inputs, tuple(growing.steps), tuple(outputs)).needed()
+
+
+def steps(vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> st.SearchStrategy[TrainingStep]:
+    """Training steps with states, updates in place and several calls, as `TrainingStep`; each runs eagerly.
+
+    ``vocabulary``: the layers, losses and optimizers that a step may use beside the operations of this package;
+    ``max_values``: how many values there may be before the loss. A step prints as Python. `check_readings` compares its
+    eager and its compiled reading, and makes a failing step small itself, so that Hypothesis need not: leave out its
+    phase ``shrink``. `random_step` draws the same without Hypothesis.
+
+    >>> from hypothesis import Phase, given, settings
+    >>> from autograd.testing import check_readings
+    >>> from autograd.testing.strategies import steps
+    >>> @settings(max_examples=3, phases=[Phase.generate], deadline=None, derandomize=True)
+    ... @given(steps(max_values=3))
+    ... def test_compiled_steps(step):
+    ...     check_readings(step)
+    >>> test_compiled_steps()
+    """
+    whole(max_values, "max_values", 2)
+    source = st.randoms(use_true_random=True)
+    return source.map(lambda random: random_step(random, vocabulary, max_values=max_values))

@@ -1,0 +1,594 @@
+"""`random_step`: a training step drawn at random. Each statement is run as soon as it is drawn, so that all of it runs.
+
+Statements are templates with holes: ``{a}`` is a value of the step, ``{b}`` one that broadcasts against it. The
+templates of this package's operations are below; layers, losses and optimizers come in a `Vocabulary`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from autograd import backends
+from autograd.shapes import Shape
+from autograd.tensor import Tensor
+from autograd.testing.steps import IMPORTS, TrainingStep
+
+LARGEST = 1e4
+"""Of a value, unless scales are extreme."""
+
+MOST = 4096
+"""Elements of the largest value."""
+
+# ---------------------------------------------------------------------------------------------------------- templates
+
+ELEMENTWISE = (
+    "ag.tanh({a})", "ag.tanh({a})", "ag.sigmoid({a})", "ag.relu({a})", "ag.gelu({a})", "ag.softplus({a})",
+    "ag.leaky_relu({a})", "ag.sin({a})", "ag.abs({a})", "ag.square({a})", "{a} ** 2", "{a} ** 3", "{a} ** 0.5",
+    "ag.exp(-ag.square({a}))", "ag.sqrt({a} * {a} + 1)", "ag.log1p(ag.square({a}))", "1 / (1 + ag.abs({a}))",
+    "{a} * {c}", "{c} * {a}", "{a} / {c}", "{a} + {c}", "{c} - {a}", "-{a}", "+{a}", "{a} + 0.0", "{a} - 0.0",
+    "{a} * 1.0", "ag.clip({a}, min=-1.0, max=1.0)", "ag.sign({a}) * {a}", "ag.where({a} > 0, {a}, {c})",
+    "({a} > 0) * {a}", "ag.atan2({a}, {c})", "ag.atan2({a} + 0.0, -1.0)", "ag.copysign({c}, {a})",
+    "ag.copysign({c}, {a} + 0.0)", "{a}.detach()", "{a}.clone()", "{a} * {a}.detach()", "ag.zeros_like({a}) + {a}",
+    "ag.ones_like({a}) * {a}",
+)  # fmt: skip
+VIEWS = (
+    "ag.reshape({a}, (-1,))", "ag.reshape({a}, (-1, {k}))", "ag.reshape({a}, ({k}, -1))", "ag.reshape({a}, (2, -1))",
+    "ag.reshape({a}, ({k}, 1, -1))", "{a}.T", "{a}.T", "{a}.mT", "ag.permute_dims({a}, (2, 0, 1))",
+    "ag.permute_dims({a}, (1, 0, 2))", "ag.moveaxis({a}, 0, -1)", "{a}[{i}]", "{a}[1:]", "{a}[:-1]", "{a}[::2]",
+    "{a}[::-1]", "{a}[:, 0]", "{a}[:, ::2]", "{a}[:, 1:]", "{a}[..., {i}]", "{a}[..., ::-1]", "{a}[:, None]",
+    "{a}[None]", "{a}[..., None]", "{a}[{i}, 0]", "ag.expand_dims({a}, axis=0)", "ag.squeeze({a}, axis=0)",
+    "ag.squeeze({a}, axis=-1)", "ag.broadcast_to({a}, (2, *{a}.shape))", "ag.broadcast_to({a}, ({k}, *{a}.shape))",
+    "ag.split({a}, 2)[{i}]", "ag.split({a}, 2, axis=-1)[1]", "ag.unstack({a})[{i}]", "ag.flip({a})",
+    "ag.reshape({a}, (-1,))[::2]", "ag.reshape({a}, (-1,))[1:]", "{a}.reshape(-1)[:{k}]", "{a}.T.reshape(-1)[1:]",
+    "ag.reshape({a}.T, (-1,))[::2]", "ag.reshape({a}.T, (2, -1))[0]", "{a}.T[1:].reshape(-1)", "{a}[1:].T",
+    "ag.reshape({a}[1:], (-1,))", "ag.reshape({a}[:, 1:], (-1,))",
+    "ag.broadcast_to({a}, (2, *{a}.shape)).reshape(-1)[1:]",
+)  # fmt: skip
+MOVED = (
+    "{a}[[0, 0, -1]]", "{a}[:, [0, -1]]", "{a}[({i},)]", "ag.roll({a}, 1, axis=0)", "ag.tile({a}, (2,))",
+    "ag.repeat({a}, 2, axis=0)", "ag.take({a}, ag.Tensor([0, 0]), axis=0)", "ag.tril({a})", "ag.pad({a}, 1)",
+    "ag.diff({a}, axis=0)", "ag.concat([{a}, {a}])", "ag.stack([{a}, {a} * {c}])", "ag.sort({a}, axis=-1)",
+    "ag.concat([{a}, {joined}])", "ag.concat([{a}, {joined}], axis=-1)", "ag.concat([{a}, {joined}, {a}])",
+    "ag.stack([{a}, {alike}])", "ag.stack([{a}, {alike}], axis=-1)", "ag.stack([{alike}, {a}], axis=1)",
+)  # fmt: skip
+REDUCED = (
+    "ag.sum({a})", "ag.sum({a}, axis=0)", "ag.sum({a}, axis=-1)", "ag.sum({a}, axis=-1, keepdims=True)", "ag.mean({a})",
+    "ag.mean({a}, axis=0)", "ag.mean({a}, axis=0, keepdims=True)", "{a}.mean(axis=-1, keepdims=True)", "ag.min({a})",
+    "ag.max({a}, axis=0)", "ag.max({a}, axis=-1, keepdims=True)", "ag.var({a}, axis=0)", "ag.logsumexp({a}, axis=-1)",
+    "ag.std({a} + ag.sin({a}), axis=-1)", "ag.prod({a}, axis=-1)", "ag.sum({a}, axis=(0, 1))",
+)  # fmt: skip
+ALONG = (
+    "ag.softmax({a}, axis=-1)", "ag.softmax({a}, axis=0)", "ag.log_softmax({a}, axis=-1)", "{a} - {a}.mean(axis=0)",
+    "ag.cumulative_sum({a}, axis=0)", "ag.standardize({a}, axis=-1, eps=0.1)",
+    "{a} / (1 + ag.sum({a} * {a}, axis=-1, keepdims=True))",
+)  # fmt: skip
+BINARY = (
+    "{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} / (1 + {b} * {b})", "-({a} - {b})", "{a} - {b} * {c}", "{b} + {a}",
+    "ag.maximum({a}, {b})", "ag.minimum({a}, {b})", "ag.where({a} > {b}, {a}, {b})", "ag.hypot({a}, {b} + {c})",
+    "ag.atan2({a}, {b})", "ag.copysign({a}, {b})", "ag.copysign({c}, -({a} - {a}))", "ag.logaddexp({a}, {b})",
+    "{a} * ag.sigmoid({b})", "({a} + {b}) * {c}", "{a} * {c} + {b} * {c}", "{a} + ({b} - {b})", "{a} * {b} * {c}",
+    "ag.where(mask, {a}, {b})", "{a} * mask + {b}", "{a} + {alike}", "{a} * {alike}",
+)  # fmt: skip
+PRODUCTS = (
+    "{a} @ {factor}", "{a} @ {factor} * {c}", "({a} * {c}) @ {factor}", "({a} * {a}) @ {factor} * {c}",
+    "{a} @ {turned}.T", "{a}.T @ {beside}", "ag.einsum('nk,kc->nc', {a}, {factor})", "ag.vecdot({a}, {alike})",
+    "ag.einsum('ij,kj->ki', {a}, {turned})", "{a} @ {alike}.T", "ag.outer({a}, {alike})",
+)  # fmt: skip
+DENSE = (
+    "{a} @ {factor} + {bias}", "{a} @ {turned}.T + {bias}", "ag.tanh({a} @ {factor} + {bias})",
+    "ag.tanh({a} @ {turned}.T + {bias})", "ag.relu({a} @ {turned}.T + {bias})", "{a} @ {turned}.T",
+)  # fmt: skip
+WRITES = (
+    "{t} = {a}.clone()\n{t}[0] = {c}", "{t} = {a} * {c}\n{t}[0] = {a}[-1]", "{t} = {a} + {c}\n{t}[1:] = {c}",
+    "{t} = {a} * 1\n{t}[..., 0] = {c}", "{t} = {a} * {c}\n{t}[::2] = {a}[::2]", "{t} = {a} + {c}\n{t} += {a}",
+    "{t} = ag.zeros_like({a})\n{t}[0] = {a}[0]", "{t} = {a} * {c}\n{t} *= {a}", "{t} = {a} + 0\n{t}[{i}] = {c}",
+    "{t} = {a} + {c}\n{t}[-1] += {a}[0]", "with ag.no_grad():\n    {t} = {a} * {c}",
+)  # fmt: skip
+DRAWN = (
+    "{a} + ag.random.normal({a}.shape, generator=generator, dtype={a}.dtype)",
+    "{a} * (ag.random.uniform({a}.shape, generator=generator, dtype={a}.dtype) > 0.3)",
+)
+SEEN = (
+    "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
+    "ag.reshape({p}, (-1,))", "ag.reshape({p}.detach(), (-1,))[1:]", "ag.Tensor({p}.data)", "{p}.detach() * 1.0",
+)  # fmt: skip
+"""A state as it may be looked at, mostly before it is updated."""
+
+SCALARS = (
+    "{a}.sum()", "{a}.mean()", "({a} * {a}).mean()", "({a} ** 2).sum()", "ag.tanh({a}).sum()",
+    "({a} * {a}).sum() * {c}",
+    "ag.abs({a}).mean()", "ag.mean(ag.square({a} - {c}))", "{a}.mean() * {c}", "ag.logsumexp({a}, axis=-1).sum()",
+    "(({a} - {alike}) ** 2).mean()",
+)  # fmt: skip
+KEPT = (
+    "{s}.data = 0.9 * {s}.data + 0.1 * {v}.data", "{s}.data = {v}.data * 1.0", "{s}.data += {v}.data",
+    "{s}.data = {s}.data + 1", "{s}.data = {v}.data", "with ag.no_grad():\n    {s} *= 0.9\n    {s} += 0.1 * {v}",
+    "with ag.no_grad():\n    {s}[...] = {v}", "with ag.no_grad():\n    {s}[...] = 0.5 * {s} + {v}.detach()",
+    "with ag.no_grad():\n    {s}[0] = {v}[-1]",
+)  # fmt: skip
+"""How a state that is not trained takes something of a value: averages, counters, what was last."""
+
+RULES = (
+    "{p}.data = {p}.data - {lr} * {g}.data", "{p}.data -= {lr} * {g}.data", "with ag.no_grad():\n    {p} -= {lr} * {g}",
+    "with ag.no_grad():\n    {p}[...] = {p} - {lr} * {g}",
+)  # fmt: skip
+"""How a parameter is updated by hand."""
+
+LAYOUTS = (
+    "{p}.data = np.asfortranarray({p}.data)", "{p}.data = np.ascontiguousarray({p}.data.T).T",
+    "{p}.data = np.repeat({p}.data, 2, axis=-1)[..., ::2]",
+    "{p}.data = np.concatenate([{p}.data.reshape(-1)] * 2)[1 : 1 + {p}.size].reshape({p}.shape)",
+)  # fmt: skip
+"""How a parameter may lie in memory otherwise than by default."""
+
+BETWEEN = ("{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = np.array({p}.data)")
+"""What may happen to a parameter between two calls."""
+
+KINDS = {
+    "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
+    "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (5, REDUCED), "along": (4, ALONG), "writes": (5, WRITES),
+    "seen": (4, SEEN), "drawn": (3, DRAWN),
+}  # fmt: skip
+"""How often each kind of statement is tried, and its templates."""
+
+SIZES = (1, 2, 2, 3, 3, 4, 5, 7, 8, 16, 33)
+NUMBERS = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "-0.5", "1.5", "1e-3", "2", "1.0", "0.0")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What random steps may use beside the operations of this package, as templates.
+
+    ``imports``: lines ``import name`` that the others need. ``layers``: calls that make a layer for an input whose last
+    axis has ``{n}`` elements, with ``{m}`` and ``{k}`` other lengths, ``{seed}`` and ``{dtype!r}``. ``functions``:
+    expressions of a value ``{a}``. ``losses``: scalars of a value ``{a}``, of others of its shape ``{alike}``, or of
+    integers ``labels``. ``optimizers``: calls that make one, from a list of parameters ``{params}`` and a rate
+    ``{lr}``. ``clips``: statements between backward and the update. ``schedules``: pairs of a call that makes a
+    schedule of ``optimizer`` and the statement between the calls that moves it on. ``modes``: pairs of statements
+    between the calls, the second of which undoes the effect of the first on ``{layer}``. ``parameters``: an expression
+    of all that ``{layer}`` trains.
+
+    >>> from random import Random
+    >>> from autograd.testing.random_steps import Vocabulary, random_step
+    >>> step = random_step(Random(0), Vocabulary(functions=("ag.relu({a})",)))
+    """
+
+    imports: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    optimizers: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
+    schedules: tuple[tuple[str, str], ...] = ()
+    modes: tuple[tuple[str, str], ...] = ()
+    parameters: str = "*{layer}.parameters()"
+
+
+class _Unfit(Exception):
+    """A statement that was drawn does not run, or its value is not wanted."""
+
+
+# ------------------------------------------------------------------------------------------------------- a step grows
+
+
+@dataclass
+class _Growing:
+    """A step so far: its statements, and the objects that they made, by name."""
+
+    random: Random
+    vocabulary: Vocabulary
+    setup: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    params: list[str] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+    scope: dict[str, Any] = field(default_factory=dict)
+    count: int = 0
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        r = self.random
+        self.dtype = r.choices(("float64", "float32", "float16"), (60, 38, 2))[0]
+        self.extreme = self.dtype != "float16" and r.random() < 0.07
+        far = r.choice((6, 12, 20, 30))
+        self.numbers = (f"1e{far}", f"1e-{far}", "-0.0", "0.5") if self.extreme else NUMBERS
+        self.limit = 1e37 if self.extreme else LARGEST
+        self.rounded = r.random() < 0.08  # zeros of both signs, ties
+        self.sizes = [r.choice(SIZES) for _ in range(3)]
+        self.imports = (*IMPORTS, *self.vocabulary.imports)
+        self.kinds = dict(KINDS)
+        if self.vocabulary.layers:
+            self.kinds["layers"] = (16, ("{layer}({a})",))
+        if self.vocabulary.functions:
+            self.kinds["functions"] = (4, self.vocabulary.functions)
+        self.run("\n".join(self.imports))
+
+    @property
+    def dtype_option(self) -> str:
+        return "" if self.dtype == "float64" else f", dtype={self.dtype!r}"
+
+    # ------------------------------------------------------------ statements
+
+    def run(self, text: str) -> None:
+        """Run a statement. Raises `_Unfit` where it does not run."""
+        try:
+            with np.errstate(all="ignore"):
+                exec(text, self.scope)
+        except Exception as error:
+            raise _Unfit from error
+
+    def state(self, text: str) -> None:
+        """One more statement of the setup."""
+        self.run(text)
+        self.setup.append(text)
+
+    def value(self, template: str, a: str = "") -> str:
+        """A statement that computes one more value; its name."""
+        name = self.fresh("t")
+        text = self.filled(template if "{t}" in template else f"{{t}} = {template}", a=a, t=name)
+        self.run(text)
+        made = self.scope[name]
+        if not isinstance(made, Tensor) or made.dtype != self.dtype or not 0 < made.size <= MOST:
+            raise _Unfit
+        if not (np.abs(backends.to_numpy(made.data)) <= self.limit).all():
+            raise _Unfit
+        self.body.append(text)
+        self.values.append(name)
+        return name
+
+    def attempt(self, grow: Callable[[], Any]) -> Any:
+        """The result of ``grow``, or ``None`` where that is `_Unfit`; then nothing of it stays."""
+        lists = self.setup, self.body, self.params, self.layers, self.values
+        before = [*map(len, lists)]
+        try:
+            return grow()
+        except _Unfit:
+            for lines, count in zip(lists, before, strict=True):
+                del lines[count:]
+            return None
+
+    # ------------------------------------------------------------ holes
+
+    def fresh(self, stem: str) -> str:
+        """A name that nothing has yet."""
+        self.count += 1
+        return f"{stem}{self.count}"
+
+    def filled(self, template: str, **names: str) -> str:
+        """``template`` with its holes filled."""
+        for hole in dict.fromkeys(re.findall(r"{(\w+)}", template)):
+            if hole not in names:
+                names[hole] = str(self.filling(hole, names))
+        return template.format(**names)
+
+    def filling(self, hole: str, names: dict[str, str]) -> Any:
+        """Something for one hole, that goes with ``names`` of those before."""
+        simple: dict[str, Callable[[], Any]] = {
+            "c": lambda: self.random.choice(self.numbers),
+            "i": lambda: self.random.choice((0, -1, 1)),
+            "k": self.size,
+            "p": lambda: self.random.choice(self.params) if self.params else self.unfit(),
+        }
+        if hole in simple:
+            return simple[hole]()
+        a = self.shape(names["a"])
+        n, m = a[-1] if a else self.unfit() if hole in ("factor", "turned", "layer", "beside") else 1, self.size()
+        if hole == "layer":
+            return self.layer(n)
+        if hole == "factor":
+            return self.another(lambda s: len(s) == 2 and s[0] == n, (n, m))
+        if hole == "turned":
+            return self.another(lambda s: len(s) == 2 and s[1] == n, (m, n))
+        if hole == "beside":
+            return self.another(lambda s: len(s) == 2 == len(a) and s[0] == a[0], a)
+        if hole == "bias":
+            weight = names.get("factor") or names["turned"]
+            columns = self.shape(weight)[1 if "factor" in names else 0]
+            return self.another(lambda s: s == (columns,), (columns,), 0.4)
+        if hole == "alike":
+            return self.another(lambda s: s == a, a, 0.8)
+        if hole == "joined":
+            return self.another(lambda s: len(s) == len(a) and sum(map(int.__ne__, s, a)) < 2, a)
+        assert hole == "b", hole
+        if a and self.random.random() < 0.2:  # a bias, a column, a number
+            return self.parameter(self.random.choice((a[-1:], (*a[:-1], 1), ())))
+        return self.another(
+            lambda s: all(x == y or 1 in (x, y) for x, y in zip(a[::-1], s[::-1], strict=False)), a, 0.85
+        )
+
+    def unfit(self) -> Any:
+        """Raise `_Unfit`."""
+        raise _Unfit
+
+    def shape(self, name: str) -> Shape:
+        """The shape of a value or parameter."""
+        return tuple(self.scope[name].shape)
+
+    def size(self) -> int:
+        """The length of an axis: one of few, so that shapes agree."""
+        return self.random.choice(self.sizes if self.random.random() < 0.8 else SIZES)
+
+    def pick(self, found: Sequence[str]) -> str:
+        """One of ``found``, the last more often."""
+        count = len(found)
+        return found[max(self.random.randrange(count), self.random.randrange(count))] if found else self.unfit()
+
+    def another(self, fits: Callable[[Shape], bool], shape: Shape, again: float = 0.5) -> str:
+        """A value or parameter whose shape ``fits``, with probability ``again``, else a parameter of ``shape``."""
+        found = [name for name in (*self.params, *self.values) if fits(self.shape(name))]
+        return self.pick(found) if found and self.random.random() < again else self.parameter(shape)
+
+    def numbers_of(self, shape: str) -> str:
+        """An expression of random numbers of ``shape``."""
+        text = f"rng.standard_normal({shape})"
+        if self.rounded and self.random.random() < 0.7:
+            text = f"np.round({text})"
+        if self.extreme and self.random.random() < 0.5:
+            text = f"{text} * {self.random.choice(self.numbers[:2])}"
+        return text
+
+    def parameter(self, shape: Shape) -> str:
+        """A new parameter, in any order of memory."""
+        name, r = self.fresh("w"), self.random
+        if len(shape) == 1 and r.random() < 0.25:
+            self.state(f"{name} = ag.Tensor(np.zeros({shape}), requires_grad=True{self.dtype_option}, name={name!r})")
+        else:
+            numbers = f"0.5 * {self.numbers_of(str(shape))}"
+            self.state(f"{name} = ag.Tensor({numbers}, requires_grad=True{self.dtype_option}, name={name!r})")
+        self.params.append(name)
+        if shape and r.random() < 0.15:
+            self.state(r.choice(LAYOUTS[len(shape) == 1 and 2 :]).format(p=name))
+        return name
+
+    def layer(self, n: int) -> str:
+        """A layer for an axis of ``n`` elements: a new one, or one that is there and may fit."""
+        if self.layers and self.random.random() < 0.35:
+            return self.random.choice(self.layers)
+        name, r = self.fresh("layer"), self.random
+        made = r.choice(self.vocabulary.layers).format(
+            n=n, m=self.size(), k=self.size(), seed=r.randrange(9), dtype=self.dtype
+        )
+        self.state(f"{name} = {made}")
+        self.layers.append(name)
+        return name
+
+    # ------------------------------------------------------------ the parts of a step
+
+    def grow(self) -> None:
+        """One more value, if what is drawn fits."""
+        weights = [weight for weight, _ in self.kinds.values()]
+        templates = self.random.choices([*self.kinds.values()], weights)[0][1]
+        self.attempt(lambda: self.value(self.random.choice(templates), self.pick(self.values)))  # often it does not fit
+
+    def unused(self) -> list[str]:
+        """The values that no statement reads."""
+        text = "\n".join(self.body)
+        return [v for v in self.values if len(re.findall(rf"\b{v}\b", text)) == 1]
+
+    def loss(self) -> None:
+        """The statement that sums some scalars of the values. Raises `_Unfit` where that requires no grad."""
+        terms = []
+        for _ in range(self.random.choice((1, 2, 2, 3, 4))):
+            needing = [v for v in self.values if self.scope[v].requires_grad]
+            ends = [v for v in self.unused() if v in needing and self.random.random() < 0.8]
+            losses = self.vocabulary.losses if self.vocabulary.losses and self.random.random() < 0.5 else SCALARS
+            a = self.pick(ends or needing)
+            term = self.attempt(partial(self.value, self.random.choice(losses), a))
+            if term and not self.shape(term) and self.scope[term].requires_grad:
+                terms.append(term)
+        if not terms:
+            raise _Unfit
+        self.run(f"loss = {' + '.join(terms)}")
+        self.body.append(f"loss = {' + '.join(terms)}")
+
+    def prune(self, wanted: Iterable[str]) -> None:
+        """Take out most of the statements that nothing depends on, and the parameters and layers of these."""
+        needed, kept = set(wanted), []
+        for line in reversed(self.body):
+            names = set(re.findall(r"\w+", line))
+            if names & needed or self.random.random() < 0.04:
+                needed |= names
+                kept.append(line)
+        self.body = kept[::-1]
+        self.values = [v for v in self.values if v in needed]
+        gone = {name for name in (*self.params, *self.layers) if name not in needed and self.random.random() < 0.9}
+        self.setup = [line for line in self.setup if not gone & set(re.findall(r"\w+", line))]
+        self.params = [name for name in self.params if name not in gone]
+        self.layers = [name for name in self.layers if name not in gone]
+
+    def trained(self) -> list[str]:
+        """The entries of a list of all parameters."""
+        layers = [layer for layer in self.layers if list(self.scope[layer].parameters())]
+        return [*self.params, *(self.vocabulary.parameters.format(layer=layer) for layer in layers)] or self.unfit()
+
+    def update(self) -> list[str]:
+        """The statements that go back and change the parameters."""
+        r = self.random
+        lr = r.choice(self.numbers[:2] if self.extreme else ("0.1", "0.05", "0.01", "0.5"))
+        if self.vocabulary.optimizers and r.random() < 0.7:
+            return self._update_by_optimizer(lr)
+        return self._update_by_hand(lr)
+
+    def _update_by_optimizer(self, lr: str) -> list[str]:
+        r, entries = self.random, self.trained()
+        params = f"[{', '.join(entries)}]"
+        if len(entries) > 1 and r.random() < 0.2:
+            cut = r.randrange(1, len(entries))
+            first, second = f"[{', '.join(entries[:cut])}]", f"[{', '.join(entries[cut:])}]"
+            params = f"[{{'params': {first}, 'lr': 0.02}}, {{'params': {second}}}]"
+        self.state(f"optimizer = {r.choice(self.vocabulary.optimizers).format(params=params, lr=lr)}")
+        clips = [r.choice(self.vocabulary.clips)] if self.vocabulary.clips and r.random() < 0.3 else []
+        lines = [
+            "loss.backward()",
+            *(clip.format(params=f"[{', '.join(entries)}]") for clip in clips),
+            "optimizer.step()",
+        ]
+        return ["optimizer.zero_grad()", *lines] if r.random() < 0.8 else [*lines, "optimizer.zero_grad()"]
+
+    def _update_by_hand(self, lr: str) -> list[str]:
+        r = self.random
+        entries = self.trained()
+        rule = r.choice(RULES)
+        if r.random() < 0.5:
+            self.state(f"params = [{', '.join(entries)}]")
+            lines = ["for p in params:\n    p.zero_grad()", "loss.backward()"]
+            inner = rule.format(p="p", g="p.grad", lr=lr).replace("\n", "\n        ")
+            lines.append(f"for p in params:\n    if p.grad is not None:\n        {inner}")
+            return lines if r.random() < 0.8 else [*lines[1:], lines[0]]
+        some = r.sample(self.params, r.randint(1, len(self.params))) if self.params else self.unfit()
+        lines = [f"grads = ag.gradients(loss, [{', '.join(some)}])"]
+        for i, p in enumerate(some):
+            if r.random() < 0.3:
+                velocity = self.untrained(self.shape(p))
+                lines.append(f"{velocity}.data = 0.9 * {velocity}.data + grads[{i}].data")
+                lines.append(rule.format(p=p, g=velocity, lr=lr))
+            else:
+                lines.append(rule.format(p=p, g=f"grads[{i}]", lr=lr))
+        return lines
+
+    def untrained(self, shape: Shape) -> str:
+        """A new state that requires no grad."""
+        name = self.fresh("s")
+        self.state(f"{name} = ag.zeros({shape}{self.dtype_option})")
+        return name
+
+    def keeping(self) -> list[str]:
+        """Statements that write states which are not trained."""
+        r, lines = self.random, []
+        for _ in range(r.choice((0, 0, 0, 1, 1, 2))):
+            source = r.choice([*self.params, *self.values])
+            lines.append(r.choice(KEPT).format(s=self.untrained(self.shape(source)), v=source))
+        return lines
+
+    # ------------------------------------------------------------ the whole of it
+
+    def begin(self) -> None:
+        """What makes a batch: inputs, integer labels and a mask."""
+        r = self.random
+        self.batch = r.choice(self.sizes)
+        axes = [self.size() for _ in range(r.choices((0, 1, 2), (1, 12, 3))[0])]
+        shape = f"({', '.join(['n', *map(str, axes)])}{',' * (not axes)})"
+        self.state(f"rng = np.random.default_rng({r.randrange(100)})")
+        self.state("generator = np.random.default_rng(0)")
+        self.state(
+            f"def batch(n):\n    x = ag.Tensor({self.numbers_of(shape)}{self.dtype_option})\n"
+            f"    return x, ag.Tensor(rng.integers(0, {self.size()}, n)), ag.Tensor(rng.random({shape}) < 0.6)"
+        )
+        self.run(f"x, labels, mask = batch({self.batch})")
+        self.values.append("x")
+
+    def finished(self) -> tuple[list[str], list[str]]:
+        """The body with its update, and the names of what it returns."""
+        r = self.random
+        returned = [v for v in self.unused() if r.random() < 0.5] + r.sample(self.values, r.choice((0, 0, 1)))
+        self.prune(["loss", *returned])
+        views = [view for _ in range(r.choice((0, 0, 0, 1, 2))) if (view := self.attempt(self.view))]
+        keeping, update = self.keeping(), self.update()
+        returned += [view.partition(" = ")[0] for view in views]
+        if "loss.backward()" in update and self.params and r.random() < 0.15:
+            update.insert(update.index("loss.backward()") + 1, f"g = {r.choice(self.params)}.grad")
+            returned.append("g")
+        update = [*keeping, *update] if r.random() < 0.4 else [*update, *keeping]
+        end = [*views, *update] if r.random() < 0.8 else [*update, *views]
+        if views and r.random() < 0.3:
+            end.append(f"late = ag.Tensor({views[0].partition(' = ')[0]}) * 2.0")
+            returned.append("late")
+        results = r.sample(names := [*dict.fromkeys(["loss", *returned])], len(names))
+        return [*self.body, *end, f"return {', '.join(results)}"], results
+
+    def view(self) -> str:
+        """A statement that looks at a parameter."""
+        text = f"{self.fresh('v')} = {self.filled(self.random.choice(SEEN))}"
+        self.run(text)
+        return text
+
+    def step(self, body: Sequence[str], results: Sequence[str]) -> TrainingStep:
+        """The step with calls of it."""
+        r = self.random
+        calls = [self.call(self.batch)]
+        for _ in range(r.choice((1, 2, 2, 3))):
+            calls += self.between(results)
+            calls.append(self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch))
+        return TrainingStep(tuple(self.setup), "x, labels, mask", tuple(body), tuple(calls), self.imports)
+
+    def call(self, n: int) -> str:
+        """A call with a fresh batch."""
+        return f"results.append(step(*batch({n})))"
+
+    def between(self, results: Sequence[str]) -> list[str]:
+        """Statements between two calls; mostly none."""
+        r, vocabulary = self.random, self.vocabulary
+        kind = r.choices(("nothing", "parameter", "mode", "rate", "result"), (60, 10, 10, 10, 10))[0]
+        if kind == "parameter" and self.params:
+            return [self.filled(r.choice(BETWEEN))]
+        if kind == "mode" and self.layers and vocabulary.modes:
+            layer = r.choice(self.layers)
+            there, back = (text.format(layer=layer) for text in r.choice(vocabulary.modes))
+            return [there, self.call(self.batch), back]
+        if kind == "rate" and "optimizer" in self.scope:
+            if not vocabulary.schedules or "schedule" in self.scope or r.random() < 0.5:
+                return ["optimizer.param_groups[0]['lr'] *= 0.5"]
+            made, moved = r.choice(vocabulary.schedules)
+            self.state(f"schedule = {made}")
+            return [moved]
+        alike = [i for i, v in enumerate(results) if v in self.values and self.shape(v) == self.shape("x")]
+        if kind == "result" and alike:
+            last = f"results[-1][{r.choice(alike)}]" if len(results) > 1 else "results[-1]"
+            return [f"results.append(step({last}.detach(), *batch({self.batch})[1:]))"]
+        return []
+
+
+def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> TrainingStep:
+    """A training step that runs eagerly, drawn by ``random``, with ``max_values`` values or fewer before its loss.
+
+    It has parameters in several orders of memory, shared and transposed ones, slices of values that are reshaped and
+    transposed, values and states written in place, views of states that are returned after the update, random draws,
+    and several calls with fresh inputs, some of other batch sizes. Layers, losses and optimizers are those of
+    ``vocabulary``. See also `strategies.steps`.
+
+    >>> from random import Random
+    >>> from autograd.testing import random_step
+    >>> "def step(x, labels, mask):" in random_step(Random(0)).source
+    True
+    """
+    while True:
+        growing = _Growing(random, vocabulary or Vocabulary())
+        try:
+            growing.begin()
+            for _ in range(random.randint(2, max_values)):
+                growing.grow()
+            growing.loss()
+            body, results = growing.finished()
+            return _running(growing.step(body, results))
+        except _Unfit:
+            continue
+
+
+def _running(step: TrainingStep) -> TrainingStep:
+    """``step`` without the calls that do not run. Raises `_Unfit` where the first does not."""
+    while True:
+        start, calls = step.compiled()
+        scope: dict[str, Any] = {}
+        done = -1
+        try:
+            with np.errstate(all="ignore"):
+                for code in (start, *calls):
+                    exec(code, scope)
+                    done += 1
+        except Exception as error:
+            if done < 1:
+                raise _Unfit from error
+            # Without it the later ones may draw other inputs: all run again.
+            step = replace(step, calls=step.calls[:done] + step.calls[done + 1 :])
+        else:
+            return step
+
+
+__all__ = ["Vocabulary", "random_step"]

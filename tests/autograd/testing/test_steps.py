@@ -1,0 +1,193 @@
+"""Random training steps run, print as Python and get small, and comparing their readings shows what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+import autograd as ag
+from autograd.compiler.ir.program import Program
+from autograd.compiler.passes import optimize
+from autograd.compiler.targets import emit, plan
+from autograd.errors import ReadingError
+from autograd.testing import TrainingStep, Vocabulary, check_readings, compare, random_step
+from autograd.testing.readings import Run, difference
+from autograd.testing.strategies import steps
+from tests.steps import NETWORKS, search, step_of
+
+FEATURES = (
+    "optimizer.step()", "ag.gradients(", ".grad", "momentum=0.9", "Adam(", "RMSprop(", "clip_grad_norm_",
+    "schedule.step()", "'lr': 0.02", "np.asfortranarray", "BatchNorm1d", "LayerNorm", "dropout", "generator=generator",
+    ".eval()", ".detach()", "float32", "float16", ")[::2]", ".T.reshape", "ag.broadcast_to", "ag.stack", "ag.concat",
+    "ag.split", "ag.where(mask", "labels", "results[-1]", ".data -= ", "[...] = ", "] = ", "1e-20", "np.round",
+)  # fmt: skip
+"""Some of the parts that random steps have."""
+
+SCALED = TrainingStep(
+    setup=("w = ag.Tensor([1.0, 2.0], requires_grad=True, name='w')",),
+    arguments="x",
+    body=(
+        "h = ag.tanh(w * x)",
+        "unused = h * 3",
+        "loss = (h * h).sum() + h.mean()",
+        "(g,) = ag.gradients(loss, [w])",
+        "w.data = w.data - 0.1 * g.data",
+        "return loss, h",
+    ),
+    calls=("results.append(step(ag.Tensor([3.0, 4.0])))", "results.append(step(ag.Tensor([0.5, 0.25])))"),
+)
+
+
+def test_a_step_prints_as_a_script_that_runs() -> None:
+    for seed in range(20):
+        step = step_of(seed)
+        scope: dict[str, Any] = {}
+        with np.errstate(all="ignore"):
+            exec(step.source, scope)
+        run = Run(step)
+        for i in range(len(step.calls)):
+            run.line(i)
+        assert len(scope["results"]) == len(run.scope["results"]) >= 1
+
+
+def test_the_same_seed_draws_the_same_step() -> None:
+    assert step_of(3) == step_of(3) != step_of(4)
+
+
+def test_steps_have_everything_that_a_compiler_may_get_wrong() -> None:
+    text = "\n".join(step_of(seed).source for seed in range(400))
+    assert [feature for feature in FEATURES if feature not in text] == []
+    assert len(re.findall(r"(w\d+)\.T.*\n(?:.*\n)*?.* @ \1 ", text)) > 0  # one weight used both ways
+
+
+def test_steps_without_a_vocabulary_need_this_package_alone() -> None:
+    for seed in range(20):
+        step = random_step(Random(seed), max_values=6)
+        assert "nn." not in step.source
+        assert not compare(step).is_fault or compare(step).culprit in KNOWN
+
+
+def test_a_vocabulary_is_used() -> None:
+    words = Vocabulary(functions=("ag.erf({a})",))
+    assert any("ag.erf(" in random_step(Random(seed), words).source for seed in range(20))
+
+
+@settings(max_examples=10, phases=[Phase.generate], derandomize=True, suppress_health_check=list(HealthCheck))
+@given(steps(NETWORKS, max_values=5))
+def test_hypothesis_draws_steps(step: TrainingStep) -> None:
+    assert step.calls
+    assert "results.append(step(" in step.calls[0]
+
+
+def test_a_step_becomes_as_small_as_it_can_be() -> None:
+    smallest = SCALED.simplified(lambda step: "tanh" in step.source)
+    assert smallest.body == ("h = ag.tanh(w * x)",)
+    assert not smallest.setup
+    assert not smallest.calls
+
+
+# ---------------------------------------------------------------------------------------------------- comparison
+
+KNOWN = {"trace", "pass 'algebra'"}
+
+
+def test_readings_agree() -> None:
+    """The hunt: ``python -m tests.steps --count 100000`` is the long one."""
+    _, found = search(range(250))
+    assert [(seed, verdict) for seed, verdict in found if verdict.is_fault and verdict.culprit not in KNOWN] == []
+
+
+def test_what_agrees_is_counted() -> None:
+    verdict = check_readings(SCALED)
+    assert (verdict.kind, verdict.programs) == ("same", 1)
+
+
+def wrong_pass(program: Program) -> Program:
+    """A pass that takes minus for plus."""
+    turned = [replace(i, op="subtract") if i.op == "add" else i for i in program.instructions]
+    return program.changed(instructions=turned)
+
+
+def test_a_wrong_pass_is_named_with_a_small_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimize, "PASSES", [("first", lambda p: p), ("wrong", wrong_pass), *optimize.PASSES])
+    with pytest.raises(
+        ReadingError, match=r"(?s)the compiled step is different. The culprit is the pass 'wrong'"
+    ) as said:
+        check_readings(SCALED)
+    script = str(said.value).partition("\n\n")[2]
+    assert "unused" not in script
+    assert len(script.splitlines()) < len(SCALED.source.splitlines())
+    exec(script, {})
+
+
+def test_a_wrong_plan_is_told_from_a_wrong_emitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = emit.KERNELS["elementwise"]
+
+    def minus(emitter: Any, instruction: Any, out: str, comment: str) -> None:
+        right(emitter, instruction, out, comment)
+        emitter.lines[-1] = emitter.lines[-1][0].replace("add(", "subtract("), ""
+        emitter.bind("subtract", np.subtract)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(emit.KERNELS, "elementwise", minus)
+        assert compare(SCALED).culprit == "emitter or bindings"
+    original: Callable[..., Any] = plan.Plan.last_reads
+    monkeypatch.setattr(plan.Plan, "last_reads", lambda self: dict.fromkeys(original(self), 0))
+    assert compare(SCALED).culprit == "plan"
+
+
+def test_a_refusal_is_no_fault() -> None:
+    step = TrainingStep((), "x", ("return x if x.sum() > 0 else -x",), ("results.append(step(ag.Tensor([1.0])))",))
+    verdict = compare(step)
+    assert verdict.kind == "refused"
+    assert not verdict.is_fault
+    assert "asks for a value" in verdict.what
+
+
+def test_what_rounding_decides_is_set_apart() -> None:
+    """The gradient of a bias before a normalisation is 0 but for rounding, and RMSprop divides it by its size."""
+    step = TrainingStep(
+        (
+            "rng = np.random.default_rng(0)",
+            "a, b = nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7)",
+            "optimizer = nn.optim.RMSprop([*a.parameters()], lr=0.1, eps=0.0)",
+        ),
+        "x",
+        ("optimizer.zero_grad()", "(b(a(x)) ** 2).mean().backward()", "optimizer.step()"),
+        ("results.append(step(ag.Tensor(rng.standard_normal((16, 5)), dtype='float32')))",),
+        ("import numpy as np", "import autograd as ag", "import nn"),
+    )
+    assert compare(step).kind == "ill-conditioned"
+
+
+@pytest.mark.parametrize(
+    ("found", "eager", "said"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], ""),
+        ([1.0, 2.0 + 1e-15], [1.0, 2.0], ""),
+        ([1.0 + 1e-15, 1e9], [1.0, 1e9], ""),
+        ([float("nan"), float("inf")], [float("nan"), float("inf")], ""),
+        ([1.0, 2.0 + 1e-12], [1.0, 2.0], "element [1] of (2,) is 2 for 2; allowed is 2.8e-14"),
+        ([1.0, float("inf")], [1.0, 2.0], "element [1] of (2,) is inf for 2; allowed is 2.8e-14"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0], "it is (3,) float64 for (2,) float64"),
+    ],
+)
+def test_differences_in_words(found: list[float], eager: list[float], said: str) -> None:
+    assert difference(np.array(found), np.array(eager)) == said
+
+
+def test_integers_and_dtypes_must_be_the_same() -> None:
+    assert difference(np.array([1, 2]), np.array([1, 3])) == "element [1] of (2,) is 2 for 3"
+    assert "float32" in difference(np.ones(2, "float32"), np.ones(2))
+
+
+def test_compiled_functions_are_left_as_they_were() -> None:
+    compare(SCALED)
+    assert ag.compile(lambda x: x * 2)(3.0) == 6.0
