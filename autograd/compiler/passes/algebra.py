@@ -1,7 +1,14 @@
-"""The pass `algebra`: what one would simplify by hand, one rule for each primitive that has one."""
+"""The pass `algebra`: what one would simplify by hand, one rule for each primitive that has one.
+
+A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN, what is
+so small that it has few digits and so large that twice as much is infinite. ``x - 0`` is ``x`` and ``x + 0`` is not,
+which makes 0 of -0; and neither is ``(x * a) * b`` the same as ``x * (a * b)``, of which one may be infinite where the
+other is not. Sums and products of matrices may round differently, as BLAS pleases.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +24,8 @@ FOLDED = 1 << 16
 
 
 def algebra(program: Program) -> Program:
-    """Undo double transposes and reshapes, leave repetition to broadcasting, fold constants and scales, pick by place
-    instead of by comparison."""
+    """Undo double transposes and reshapes, leave repetition to broadcasting, fold constants, pick by place and not by
+    comparison."""
     writer = _Algebra(program)
     for instruction in writer:
         found = writer.simpler(
@@ -28,7 +35,6 @@ def algebra(program: Program) -> Program:
             writer.keep(instruction)
         else:
             writer.now[instruction.out] = found
-            writer.uses[found] = [*writer.uses.get(found, ()), *writer.uses[instruction.out]]
     return dead_code(writer.finish())
 
 
@@ -37,10 +43,10 @@ def number_of(value: Value) -> Any:
     return value.data.item() if value.kind == "constant" and not value.shape else None
 
 
-def _keeps_digits(number: float, dtype: Any) -> bool:
-    """Whether a number is neither so small nor so large that ``dtype`` has few digits for it, or none."""
-    info = numpy.finfo(dtype)
-    return bool(info.tiny <= abs(number) <= info.max)
+def is_zero(value: Value, negative: bool) -> bool:
+    """Whether a value is the number 0; of floats, the one with or without a sign."""
+    number, kind = number_of(value), value.dtype.kind
+    return number == 0 and (kind in "iu" or (kind == "f" and (math.copysign(1, number) < 0) is negative))
 
 
 def _same(x: Value, out: Value) -> bool:
@@ -55,34 +61,15 @@ def _counts(value: Value, count: int) -> bool:
 class _Algebra(Rewriter):
     """Each rule ``_op(args, params, out)`` gives a value that is ``out`` with less work, or ``None``."""
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(program)
-        self.uses = program.uses()
-
     def made(self, value: Value, op: str) -> Instruction | None:
         """The instruction that made a value, if it is an ``op``."""
         producer = self.producers.get(value)
         return producer if producer is not None and producer.op == op else None
 
-    def used_once(self, value: Value) -> bool:
-        """Whether nobody but the one who asks reads a value."""
-        return len(self.uses.get(value, ())) == 1
-
-    def may_join(self, a: Value, b: Value) -> bool:
-        """Whether two scales may be one: their product must not over- or underflow, which is known of constants and
-        taken for granted of what comes of learning rates and counters.
-        """
-        x, y = number_of(a), number_of(b)
-        if x is not None and y is not None:
-            return _keeps_digits(x * y, a.dtype)
-        return a.dtype.itemsize > 2 and self.is_setting(a) and self.is_setting(b)
-
-    def is_setting(self, value: Value) -> bool:
-        """Whether a number is made of constants, learning rates and counters alone."""
-        if value.kind != "temporary":
-            return value.kind in ("constant", "knob") or (value.kind == "state" and value.dtype.kind in "iu")
-        producer = self.producers.get(value)
-        return producer is not None and not value.shape and all(map(self.is_setting, producer.args))
+    def opposite(self, value: Value, out: Value) -> Value | None:
+        """What ``value`` is the negative of, if the negation was done in the dtype of ``out``."""
+        made = self.made(value, "negative")
+        return made.args[0] if made is not None and (value.dtype == out.dtype or value.dtype.kind == "f") else None
 
     def simpler(self, op: str, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         """A value that is ``op(*args, **params)`` with less work, or ``None``."""
@@ -150,8 +137,9 @@ class _Algebra(Rewriter):
         elif len(args) == 3 and index == (Slot(1), Slot(2)) and len(x.shape) == 2:
             # One element of each row: counted through the whole array, its place is one number.
             (count, width), (_, rows, columns) = x.shape, args
-            if columns.shape == (count,) and _counts(rows, count) and self.is_within(columns, width):
-                starts = self.array(numpy.arange(count, dtype=columns.dtype) * width, "starts")
+            counted = numpy.result_type(columns.dtype, numpy.int64) == numpy.int64
+            if counted and columns.shape == (count,) and _counts(rows, count) and self.is_within(columns, width):
+                starts = self.array(numpy.arange(count, dtype=numpy.int64) * width, "starts")
                 places = self.emit("add", (columns, starts))
                 flat = self.emit("reshape", (x,), {"shape": (count * width,)})
                 return self.emit("take_sure", (flat, places), {"axis": 0}, out.name)
@@ -184,77 +172,66 @@ class _Algebra(Rewriter):
             return self.emit("reshape", (bare,), {"shape": out.shape}, out.name)
         axes = shapes.normalize_axes(params["axis"], len(x.shape))
         if all(x.shape[a] == 1 for a in axes) and x.dtype == out.dtype:
-            return self.simplest("reshape", (x,), {"shape": out.shape}, out)
-        repeated = self.made(x, "broadcast_to")
-        if op == "sum" and repeated is not None and not repeated.args[0].shape and out.dtype == x.dtype:
-            pair = repeated.args[0], self.scalar(shapes.size(x.shape, axes), x.dtype)
-            total = self.simplest("multiply", pair, {}, Value("temporary", (), x.dtype, out.name))
-            return self.emit("broadcast_to", (total,), {"shape": out.shape}, out.name)
-        return None
+            alone = self.simplest("reshape", (x,), {"shape": out.shape}, out)
+            return self._from_zero(alone, out) if op == "sum" else alone
+        repeated, count = self.made(x, "broadcast_to"), shapes.size(x.shape, axes)
+        if op != "sum" or repeated is None or repeated.args[0].shape or out.dtype != x.dtype:
+            return None
+        if not count or (x.dtype.kind == "f" and count > float(numpy.finfo(x.dtype).max)):
+            return None
+        pair = repeated.args[0], self.scalar(count, x.dtype)
+        total = self.simplest("multiply", pair, {}, Value("temporary", (), x.dtype, out.name))
+        return self.simplest("broadcast_to", (self._from_zero(total, total),), {"shape": out.shape}, out)
+
+    def _from_zero(self, x: Value, out: Value) -> Value:
+        """What a sum makes of a single number: it begins from 0, so that it gives no -0."""
+        return self.simplest("add", (x, self.scalar(0, x.dtype)), {}, out) if x.dtype.kind == "f" else x
 
     # ----------------------------------------------------------------------------------------------------- arithmetic
 
     def _multiply(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         for scale, x in (args, args[::-1]):
-            if scale.shape:
-                continue
             if number_of(scale) == 1 and _same(x, out):
                 return x
-            if not self.used_once(x) or x.dtype != out.dtype or out.dtype.kind != "f":
-                continue
-            if (product := self.made(x, "matmul")) is not None and (number := number_of(scale)) is not None:
-                for i, fixed in enumerate(product.args):  # (x @ constant) * number: it goes into the constant
-                    if fixed.kind == "constant" and len(fixed.shape) == 1:
-                        pair = list(product.args)
-                        pair[i] = self.array(fixed.data * fixed.dtype.type(number), "weights")
-                        return self.emit("matmul", pair, {}, out.name)
-            if (product := self.made(x, "multiply")) is not None and x.shape:
-                for inner, y in (product.args, product.args[::-1]):  # (y * a) * b as y * (a * b)
-                    if not inner.shape and y.shape and inner.dtype == scale.dtype and self.may_join(inner, scale):
-                        both = self.simplest(
-                            "multiply", (inner, scale), {}, Value("temporary", (), scale.dtype, "scale")
-                        )
-                        return self.emit("multiply", (y, both), {}, out.name)
         return None
 
     def _divide(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         number = number_of(args[1])
-        if number is None or out.dtype.kind != "f" or not number or not _keeps_digits(1 / number, out.dtype):
+        if number is None or out.dtype.kind != "f" or abs(math.frexp(number)[0]) != 0.5:
+            return None  # of powers of two alone the reciprocal is exact
+        with numpy.errstate(over="ignore"):
+            reciprocal = numpy.divide(1, number, dtype=out.dtype)
+        if not numpy.isfinite(reciprocal) or out.dtype.type(number) != number:
             return None
-        if abs(numpy.frexp(number)[0]) != 0.5:  # only by powers of two is it the same to the last bit
-            return None
-        return self.simplest("multiply", (args[0], self.scalar(1 / number, out.dtype)), {}, out)
+        return self.simplest("multiply", (args[0], self.scalar(reciprocal, out.dtype)), {}, out)
 
     def _add(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         for x, y in (args, args[::-1]):
-            if number_of(y) == 0 and _same(x, out):
+            if is_zero(y, negative=True) and _same(x, out):
                 return x
-            if (minus := self.made(y, "negative")) is not None:
-                return self.emit("subtract", (x, minus.args[0]), {}, out.name)
+            if (less := self.opposite(y, out)) is not None:
+                return self.emit("subtract", (x, less), {}, out.name)
         return None
 
     def _subtract(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         x, y = args
-        if number_of(y) == 0 and _same(x, out):
+        if is_zero(y, negative=False) and _same(x, out):
             return x
-        minus = self.made(y, "negative")
-        return None if minus is None else self.emit("add", (x, minus.args[0]), {}, out.name)
+        more = self.opposite(y, out)
+        return None if more is None else self.emit("add", (x, more), {}, out.name)
 
     def _negative(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        if (minus := self.made(args[0], "negative")) is not None:
-            return minus.args[0]
-        difference = self.made(args[0], "subtract")
-        if difference is None or not self.used_once(args[0]):
-            return None
-        return self.emit("subtract", difference.args[::-1], {}, out.name)
+        return self.opposite(args[0], out)
 
     def _positive(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         return args[0]
 
     def _square(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        return self.emit("multiply", (args[0], args[0]), {}, out.name)
+        (x,) = args
+        return self.emit("multiply", (x, x), {}, out.name) if _same(x, out) else None
 
     def _power(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
+        # As NumPy's operator computes these exponents itself.
         x, number = args[0], number_of(args[1])
         if not _same(x, out):
             return None

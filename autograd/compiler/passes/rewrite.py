@@ -150,7 +150,8 @@ def _frozen(part: Any) -> Any:
     return type(part), part
 
 
-COMMUTE = frozenset(("add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or"))
+COMMUTE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or"))
+"""Calls whose arguments may change places. Not those of ``maximum``: which of 0 and -0 is the larger one?"""
 
 
 def common_subexpressions(program: Program) -> Program:

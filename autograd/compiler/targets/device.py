@@ -16,7 +16,6 @@ from autograd.compiler.ir.primitives import INFIX, Slot, fill
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.ir.program import algebra as in_algebra
 from autograd.compiler.passes.algebra import algebra
-from autograd.compiler.passes.optimize import scale_folding
 from autograd.compiler.passes.packing import pack, same_counters
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
 from autograd.compiler.targets.kernels import Kernel, fuse, numbers, updated_in_place
@@ -29,7 +28,7 @@ EVERY = 1 << 62
 
 def optimized(program: Program) -> Program:
     """The program after the passes that suit a GPU: sums stay sums, and memory is laid out as it was."""
-    for change in (dead_code, algebra, common_subexpressions, algebra, scale_folding, algebra, common_subexpressions):
+    for change in (dead_code, algebra, common_subexpressions, algebra, common_subexpressions):
         program = change(program)
     program = common_subexpressions(same_counters(picked_flat(program)))
     return named_plainly(dead_code(pack(program, EVERY)))

@@ -1,0 +1,241 @@
+"""Each rule gives the same bits for all numbers: zeros of both signs, infinities, NaN, the smallest and the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler.passes import optimize
+from tests.autograd.compiler.oracle import flat
+
+
+def special(dtype: str) -> Any:
+    """Numbers for which most of what one would simplify is wrong."""
+    info = np.finfo(dtype)
+    tiny, small, large = float(info.smallest_subnormal), float(info.tiny), float(info.max)
+    numbers = [0.0, 1.0, 1.5, 3.0, 7 * tiny, tiny, small, 3 * small / 2, large, large / 2, large / 3, np.inf]
+    return np.array([sign * number for number in numbers for sign in (1, -1)] + [np.nan], dtype)
+
+
+def same_bits(found: Any, expected: Any, where: str) -> None:
+    """Raise unless both are the same numbers, zeros with their signs; one NaN is as good as another."""
+    for x, y in zip(map(np.asarray, flat(found)), map(np.asarray, flat(expected)), strict=True):
+        assert (x.shape, x.dtype) == (y.shape, y.dtype), where
+        np.testing.assert_array_equal(x, y, err_msg=where)
+        if x.dtype.kind == "f":
+            signs = np.signbit(x) == np.signbit(y)
+            np.testing.assert_array_equal(signs | np.isnan(x), True, err_msg=where)
+
+
+def check_exactly(f: Callable[..., Any], *inputs: ag.Tensor) -> list[str]:
+    """What is left of ``f`` after all passes. Raises unless it gives eager's bits, after each of them and compiled."""
+    with np.errstate(all="ignore"):
+        expected = f(*inputs)
+        program = ag.trace(f, *inputs)
+        arrays = [x.data for x in inputs]
+        for name, better in optimize.steps(program):
+            same_bits(better.run(*arrays)[0], expected, f"after {name}:\n{program}")
+        compiled = ag.compile(f)
+        same_bits(compiled(*inputs), expected, f"compiled:\n{program}")
+    return [i.op for i in better.instructions if i.op not in ("reshape", "copy")]
+
+
+def number(value: float) -> Any:
+    """A number of float64 that is no Python number."""
+    return ag.Tensor(np.asarray(value))
+
+
+RULES: dict[str, tuple[Callable[..., Any], list[str] | None]] = {
+    # What is the same for all numbers is done.
+    "x - 0": (lambda x, y: x - 0.0, []),
+    "x + -0": (lambda x, y: x + -0.0, []),
+    "-0 + x": (lambda x, y: -0.0 + x, []),
+    "x * 1": (lambda x, y: x * 1.0, []),
+    "1 * x": (lambda x, y: 1.0 * x, []),
+    "x / 1": (lambda x, y: x / 1.0, []),
+    "x / 4": (lambda x, y: x / 4.0, ["multiply"]),
+    "x / -0.5": (lambda x, y: x / -0.5, ["multiply"]),
+    "x + (-y)": (lambda x, y: x + (-y), ["subtract"]),
+    "(-y) + x": (lambda x, y: (-y) + x, ["subtract"]),
+    "x - (-y)": (lambda x, y: x - (-y), ["add"]),
+    "-(-x)": (lambda x, y: ag.negative(-x), []),
+    "+x": (lambda x, y: ag.positive(x), []),
+    "square": (lambda x, y: ag.square(x), ["multiply"]),
+    "x ** 1": (lambda x, y: x**1, []),
+    "x ** 2": (lambda x, y: x**2, ["multiply"]),
+    "x ** 0.5": (lambda x, y: x**0.5, ["sqrt"]),
+    "x + y, y + x": (lambda x, y: ag.atan2(x + y, y + x), ["add", "atan2"]),
+    "x * y, y * x": (lambda x, y: ag.atan2(x * y, y * x), ["multiply", "atan2"]),
+    "x == y, y == x": (lambda x, y: (x == y) & (y == x), ["equal", "bitwise_and"]),
+    "max of one": (lambda x, y: ag.max(x[:, None], axis=1), []),
+    "prod of one": (lambda x, y: ag.prod(x[:, None], axis=1), []),
+    "sum of one": (lambda x, y: ag.sum(x[:, None], axis=1), ["add"]),
+    "sum of none": (lambda x, y: ag.sum(x, axis=()), ["add"]),
+    "max over nothing": (lambda x, y: ag.max(x, axis=()), []),
+    "repeated": (lambda x, y: x * ag.broadcast_to(y[:1], (25,)), ["getitem", "multiply"]),
+    "transposes": (lambda x, y: ag.exp(x[:5, None].T.T), ["getitem", "exp"]),
+    # What is true of most is not.
+    "x + 0": (lambda x, y: ag.atan2(x + 0.0, -1.0), None),
+    "0 + x": (lambda x, y: ag.atan2(0.0 + x, -1.0), None),
+    "x - -0": (lambda x, y: ag.atan2(x - -0.0, -1.0), None),
+    "0 - x": (lambda x, y: ag.atan2(0.0 - x, -1.0), None),
+    "-(x - y)": (lambda x, y: 1 / -(x - y), None),
+    "-(x + y)": (lambda x, y: 1 / -(x + y), None),
+    "x * 0": (lambda x, y: x * 0.0, None),
+    "x * -1": (lambda x, y: x * -1.0, None),
+    "x - x": (lambda x, y: x - x, None),
+    "x / x": (lambda x, y: x / x, None),
+    "x / 3": (lambda x, y: x / 3.0, None),
+    "x / tiny": (lambda x, y: x / float(np.finfo(np.dtype(x.dtype)).smallest_subnormal), None),
+    "x / large": (lambda x, y: x / float(np.finfo(np.dtype(x.dtype)).max), None),
+    "x / 2 ** 127": (lambda x, y: x / 2.0**15, None),
+    "x / 0": (lambda x, y: x / 0.0, None),
+    "x / -0": (lambda x, y: x / -0.0, None),
+    "x ** 0": (lambda x, y: x**0, None),
+    "x ** -1": (lambda x, y: x**-1, None),
+    "x ** 3": (lambda x, y: x**3, None),
+    "(x * 2) * 3": (lambda x, y: (x * 2.0) * 3.0, None),
+    "(x * 4) * 0.25": (lambda x, y: (x * 4.0) * 0.25, None),
+    "(x * 0.25) * 4": (lambda x, y: (x * 0.25) * 4.0, None),
+    "(x / 3) * 3": (lambda x, y: (x / 3.0) * 3.0, None),
+    "(x * y) / y": (lambda x, y: (x * y) / y, None),
+    "(x + y) - y": (lambda x, y: (x + y) - y, None),
+    "max(x, y), max(y, x)": (lambda x, y: 1 / ag.maximum(x, y) - 1 / ag.maximum(y, x), None),
+    "min(x, y), min(y, x)": (lambda x, y: 1 / ag.minimum(x, y) - 1 / ag.minimum(y, x), None),
+    "constants": (lambda x, y: x * (ag.ones(25, dtype=x.dtype) * 0.0 - 0.0), None),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_exact(rule: str, dtype: str) -> None:
+    if (rule, dtype) == ("x ** 0.5", "float16"):
+        pytest.skip("NumPy's operator computes it as a root, and its function power does not")
+    f, left = RULES[rule]
+    numbers = special(dtype)
+    x, y = ag.Tensor(numbers), ag.Tensor(numbers)
+    found = check_exactly(f, x, y)
+    if left is not None:
+        assert [op for op in found if op != "getitem" or "getitem" in left] == left
+    for shift in range(1, len(numbers)):  # every number meets every other
+        y = ag.Tensor(np.roll(numbers, shift))
+        with np.errstate(all="ignore"):
+            same_bits(optimize.optimize(ag.trace(f, x, y)).run(x.data, y.data)[0], f(x, y), f"{rule}, {shift}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_sum_of_one_number_repeated(dtype: str) -> None:
+    """As often as it is there, from 0 on; of none it is 0."""
+    for value in (0.0, -0.0, np.inf, -np.inf, np.nan, 3.0):
+        x = ag.Tensor(np.asarray(value, dtype))
+        check_exactly(lambda x: ag.sum(ag.broadcast_to(x, (4, 8)), axis=1), x)
+        check_exactly(lambda x: ag.sum(ag.broadcast_to(x, (4, 0)), axis=1), x)
+        check_exactly(lambda x: 1 / ag.sum(ag.broadcast_to(x, (4, 8))), x)
+
+
+def test_a_long_sum_of_half_precision_does_not_overflow() -> None:
+    x = ag.Tensor(np.asarray(1e-3, "float16"))
+    f = ag.compile(lambda x: ag.sum(ag.broadcast_to(x, (2, 70_000)), axis=1))
+    assert f(x).tolist() == pytest.approx([70.0, 70.0], rel=1e-2)
+
+
+@pytest.mark.parametrize("dtypes", [("int8", "int64"), ("uint8", "int64"), ("uint8", "uint8"), ("int32", "float64")])
+def test_integers_are_negated_in_their_own_dtype(dtypes: tuple[str, str]) -> None:
+    """-(-128) is -128 in int8, and -1 is 255 in uint8."""
+    info = np.iinfo(dtypes[0])
+    y = ag.Tensor(np.array([info.min, info.max, 0, 1, 5], dtypes[0]))
+    x = ag.Tensor(np.array([0, 1, 2, 100, 7], dtypes[1]))
+    for f in (lambda x, y: x + (-y), lambda x, y: x - (-y), lambda x, y: ag.negative(-y), lambda x, y: -(x - y)):
+        check_exactly(f, x, y)
+
+
+def test_integers() -> None:
+    x = ag.Tensor(np.array([7, -7, 0, np.iinfo("int64").max, np.iinfo("int64").min]))
+    functions: list[Any] = [
+        lambda x: x + 0, lambda x: x - 0, lambda x: x * 1, lambda x: x**1, lambda x: x**2, lambda x: ag.negative(-x),
+        lambda x: x / 4, lambda x: x / 3, lambda x: x * 2 * 3, lambda x: -(x - 3), ag.square,
+        lambda x: ag.sum(x[:, None], axis=1),
+    ]  # fmt: skip
+    for f in functions:
+        check_exactly(f, x)
+
+
+def test_truths() -> None:
+    x = ag.Tensor([True, False])
+    for f in (
+        lambda x: x * 1,
+        lambda x: x + 0,
+        lambda x: ag.sum(x[:, None], axis=1),
+        lambda x: ag.any(x[:, None], axis=1),
+    ):
+        check_exactly(f, x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int64"])
+def test_labels_of_any_integer_dtype(dtype: str) -> None:
+    """The place of a label among all logits is no number of a label's dtype."""
+    logits = ag.Tensor(np.random.default_rng(0).standard_normal((300, 10)))
+    labels = ag.Tensor((np.arange(300) % 10).astype(dtype))
+    expected = nn.functional.cross_entropy(logits, labels)
+    assert ag.compile(nn.functional.cross_entropy)(logits, labels).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+# --------------------------------------------------------------------------------------- nothing over- or underflows
+
+
+def test_a_scale_behind_a_product_stays_there() -> None:
+    """In float32, the entries of x * y * s are infinite, and those of the product times s are not."""
+    x, y, w = (
+        ag.Tensor(np.full(shape, v, "float32")) for shape, v in (((2, 3), 1e15), ((2, 3), 1e15), ((3, 2), 1e-20))
+    )
+
+    def f(x: Any, y: Any, w: Any, s: Any) -> Any:
+        z = x * y @ w
+        return z * s, (z + z) * s
+
+    s = ag.Tensor(np.asarray(1e10, "float32"))
+    one, other = ag.compile(f)(x, y, w, s)
+    assert one.tolist()[0] == pytest.approx([3e20, 3e20], rel=1e-5)
+    assert other.tolist()[0] == pytest.approx([6e20, 6e20], rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("rate", [1e-4, 300.0])
+def test_a_learning_rate_stays_where_it_is(dtype: str, rate: float) -> None:
+    """Gradients of half precision have few digits left if they are made a ten thousandth of what they are."""
+
+    def trained(compiled: bool) -> Any:
+        model = nn.MLP([6, 5, 3], seed=0)
+        model.to(dtype)
+        optimizer = nn.optim.SGD(model.parameters(), lr=rate)
+        draw = np.random.default_rng(0)
+        x, y = ag.Tensor(draw.standard_normal((64, 6)).astype(dtype)), ag.Tensor(draw.integers(0, 3, 64))
+        before = [p.detach().numpy().copy() for p in model.parameters()]
+
+        def step(x: Any, y: Any) -> None:
+            optimizer.zero_grad()
+            (nn.functional.cross_entropy(model(x), y) * 1e-3).backward()
+            optimizer.step()
+
+        (ag.compile(step) if compiled else step)(x, y)
+        return np.concatenate(
+            [(b - p.detach().numpy()).ravel() for b, p in zip(before, model.parameters(), strict=True)]
+        )
+
+    eager, found = trained(False), trained(True)
+    tolerance = {"float16": 2e-2, "float32": 1e-4}[dtype] * np.abs(eager).max()
+    np.testing.assert_allclose(found, eager, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("scale", [3.0, 1e-3, 2.0, 0.5, 1e30, 1e-30])
+def test_scales_are_not_joined(scale: float) -> None:
+    x = ag.Tensor(special("float32"))
+    check_exactly(lambda x: x * scale * scale, x)
+    check_exactly(lambda x: x * scale / scale, x)
+    a = ag.Tensor(np.asarray(scale, "float32"))
+    check_exactly(lambda x, a: x * a * a, x, a)
