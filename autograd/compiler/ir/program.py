@@ -11,14 +11,14 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import Slot, compute, infer, row_of, shown
+from autograd.compiler.ir.primitives import Slot, compute, infer, is_view, row_of, shown
 from autograd.errors import DeclarationError
 
 KINDS = ("input", "state", "knob", "constant", "temporary")
@@ -310,6 +310,30 @@ class Program:
         )
 
 
+PYTHONS = frozenset(("add", "subtract", "multiply", "negative", "astype"))
+"""Arithmetic that Python does with single numbers as NumPy does: without errors of its own."""
+
+
+def knob_arithmetic(instructions: Iterable[Instruction]) -> dict[Value, Instruction]:
+    """The instructions that compute single numbers from knobs and constants: targets leave these to Python."""
+    found: dict[Value, Instruction] = {}
+    for instruction in instructions:
+        out, args = instruction.out, instruction.args
+        known = all(a.kind in ("knob", "constant") or a in found for a in args)
+        if known and any(a.kind != "constant" for a in args) and instruction.op in PYTHONS and not out.shape:
+            found[out] = instruction
+    return found
+
+
+def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:
+    """The value whose memory each view shows."""
+    found: dict[Value, Value] = {}
+    for instruction in instructions:
+        if is_view(instruction):
+            found[instruction.out] = found.get(instruction.args[0], instruction.args[0])
+    return found
+
+
 # --------------------------------------------------------------------------------------------------------------- text
 
 
@@ -450,4 +474,4 @@ def _from_json(part: Any) -> Any:
     return _FROM_JSON[part["kind"]](part) if isinstance(part, dict) else part
 
 
-__all__ = ["Instruction", "Origin", "Program", "Value", "algebra", "identifier"]
+__all__ = ["Instruction", "Origin", "Program", "Value", "algebra", "identifier", "knob_arithmetic", "roots"]

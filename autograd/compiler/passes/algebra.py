@@ -58,6 +58,40 @@ def _counts(value: Value, count: int) -> bool:
     return value.kind == "constant" and value.shape == (count,) and bool((value.data == numpy.arange(count)).all())
 
 
+def picks_from_rows(args: Sequence[Value], index: Any) -> bool:
+    """Whether it is ``x[arange(len(x)), columns]``: one element of each row, as the loss of labels picks it."""
+    if index != (Slot(1), Slot(2)):
+        return False
+    x, rows, columns = args
+    counted = numpy.result_type(columns.dtype, numpy.int64) == numpy.int64
+    return counted and len(x.shape) == 2 and columns.shape == x.shape[:1] and _counts(rows, x.shape[0])
+
+
+def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Value:
+    """``x[arange(len(x)), columns]`` by one number for each element: its place in the flat array."""
+    count, width = x.shape
+    starts = writer.array(numpy.arange(count, dtype=numpy.int64) * width, "starts")
+    places = writer.emit("add", (columns, starts))
+    flat = writer.emit("reshape", (x,), {"shape": (count * width,)})
+    return writer.emit("take_sure", (flat, places), {"axis": 0}, name)
+
+
+def picked_flat(program: Program) -> Program:
+    """Pick one element of each row by its place in the flat array, also where the columns may count from the end: one
+    kernel of a GPU computes the place."""
+    writer = Rewriter(program)
+    for instruction in writer:
+        if instruction.op != "getitem" or not picks_from_rows(instruction.args, instruction.params["index"]):
+            writer.keep(instruction)
+            continue
+        x, _, columns = map(writer.of, instruction.args)
+        below = writer.emit("less", (columns, writer.scalar(0, columns.dtype)))
+        from_end = writer.emit("add", (columns, writer.scalar(x.shape[1], numpy.int64)))
+        column = writer.emit("where", (below, from_end, columns))
+        writer.now[instruction.out] = taken_from_rows(writer, x, column, instruction.out.name)
+    return writer.finish()
+
+
 class _Algebra(Rewriter):
     """Each rule ``_op(args, params, out)`` gives a value that is ``out`` with less work, or ``None``."""
 
@@ -134,15 +168,8 @@ class _Algebra(Rewriter):
             parts = index if isinstance(index, tuple) else (index,)
             if all(part is None or part is ... or (isinstance(part, slice) and part == slice(None)) for part in parts):
                 return self.simplest("reshape", args, {"shape": out.shape}, out)
-        elif len(args) == 3 and index == (Slot(1), Slot(2)) and len(x.shape) == 2:
-            # One element of each row: counted through the whole array, its place is one number.
-            (count, width), (_, rows, columns) = x.shape, args
-            counted = numpy.result_type(columns.dtype, numpy.int64) == numpy.int64
-            if counted and columns.shape == (count,) and _counts(rows, count) and self.is_within(columns, width):
-                starts = self.array(numpy.arange(count, dtype=numpy.int64) * width, "starts")
-                places = self.emit("add", (columns, starts))
-                flat = self.emit("reshape", (x,), {"shape": (count * width,)})
-                return self.emit("take_sure", (flat, places), {"axis": 0}, out.name)
+        elif picks_from_rows(args, index) and self.is_within(args[2], x.shape[1]):
+            return taken_from_rows(self, x, args[2], out.name)
         return None
 
     def _astype(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:

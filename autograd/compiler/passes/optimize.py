@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
 
 from autograd import shapes
 from autograd.compiler.ir.program import Program, Value
-from autograd.compiler.passes.algebra import algebra
+from autograd.compiler.passes.algebra import algebra, picked_flat
 from autograd.compiler.passes.layout import arrange
 from autograd.compiler.passes.packing import pack, same_counters
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
@@ -76,19 +77,33 @@ PASSES: list[tuple[str, Pass]] = [
 ]
 
 
-def steps(program: Program) -> list[tuple[str, Program]]:
+EVERY = 1 << 62
+"""Bytes: all states that are updated alike lie in one buffer, of any size."""
+
+GPU_PASSES: list[tuple[str, Pass]] = [  # sums stay sums, and memory is laid out as it was
+    *PASSES[: [name for name, _ in PASSES].index("sums as products")],
+    ("common subexpressions again", common_subexpressions),
+    ("elements by place", picked_flat),
+    ("same counters", same_counters),
+    ("common subexpressions of counters", common_subexpressions),
+    ("pack", partial(pack, small=EVERY)),
+    ("dead code at last", dead_code),
+]
+
+
+def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list[tuple[str, Program]]:
     """The program after each pass, with the pass's name."""
     found = []
-    for name, change in PASSES:
+    for name, change in passes:
         program = change(program)
         found.append((name, program))
     named_plainly(program)
     return found
 
 
-def optimize(program: Program) -> Program:
+def optimize(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> Program:
     """The program after all passes."""
-    return steps(program)[-1][1]
+    return steps(program, passes)[-1][1]
 
 
 def explain(program: Program) -> str:

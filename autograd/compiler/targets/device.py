@@ -7,109 +7,16 @@ and gradients of states that lie in one buffer are computed into their places th
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from autograd import backends, shapes
 from autograd.compiler.executable import Executable
-from autograd.compiler.ir.primitives import INFIX, Slot, fill
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.ir.program import algebra as in_algebra
-from autograd.compiler.passes.algebra import algebra
-from autograd.compiler.passes.packing import pack, same_counters
-from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
-from autograd.compiler.targets.kernels import Kernel, fuse, numbers, updated_in_place
-from autograd.compiler.targets.plan import is_view
-from autograd.operation import OPS
-
-EVERY = 1 << 62
-"""Bytes: all states that are updated alike lie in one buffer, of any size."""
-
-
-def optimized(program: Program) -> Program:
-    """The program after the passes that suit a GPU: sums stay sums, and memory is laid out as it was."""
-    for change in (dead_code, algebra, common_subexpressions, algebra, common_subexpressions):
-        program = change(program)
-    program = common_subexpressions(same_counters(picked_flat(program)))
-    return named_plainly(dead_code(pack(program, EVERY)))
-
-
-def picked_flat(program: Program) -> Program:
-    """One element of each row of a matrix, as the loss of labels picks it, by one index instead of two: where the
-    element is, is then computed by one kernel.
-    """
-    writer = Rewriter(program)
-    for instruction in writer:
-        args = tuple(map(writer.of, instruction.args))
-        if not _picks_one_of_each_row(instruction):
-            writer.keep(instruction)
-            continue
-        x, _, columns = args
-        (count, width), number = x.shape, columns.dtype
-        below = writer.emit("less", (columns, writer.scalar(0, number)))
-        from_end = writer.emit("add", (columns, writer.scalar(width, number)))
-        column = writer.emit("where", (below, from_end, columns))
-        starts = writer.array(backends.NUMPY.arange(0, count * width, width, dtype=number), "starts")
-        flat = writer.emit("reshape", (x,), {"shape": (count * width,)})
-        places = writer.emit("add", (column, starts))
-        writer.now[instruction.out] = writer.emit("take_sure", (flat, places), {"axis": 0}, instruction.out.name)
-    return writer.finish()
-
-
-def _picks_one_of_each_row(instruction: Instruction) -> bool:
-    """Whether it is ``x[arange(len(x)), columns]``."""
-    if instruction.op != "getitem" or instruction.params["index"] != (Slot(1), Slot(2)):
-        return False
-    x, rows, columns = instruction.args
-    return (
-        len(x.shape) == 2
-        and rows.shape == columns.shape == x.shape[:1]
-        and str(columns.dtype) == "int64"
-        and rows.kind == "constant"
-        and bool((rows.data == backends.NUMPY.arange(x.shape[0])).all())
-    )
-
-
-def compute_on(space: Any, instruction: Instruction, arrays: Sequence[Any]) -> Any:
-    """The value of an instruction by the functions of ``space``: what `primitives.compute` is for NumPy."""
-    op, params = instruction.op, instruction.params
-    if "call" in params:
-        args, options = fill(params["call"], arrays)
-        function: Any = space
-        for part in op.split("."):
-            function = getattr(function, part)
-        out = function(*args, **options)
-        return out[params["item"]] if "item" in params else out
-    if op == "op":
-        options = fill(params["options"], arrays[params["count"] :])
-        return OPS[params["name"]].forward(space, *fill(params["inputs"], arrays), **options)
-    if op == "draw":
-        generator = backends.generator_on(space.device, params["generator"])
-        return getattr(generator, params["method"])(params["shape"], dtype=params["dtype"], **params["options"])
-    if op == "getitem":
-        return arrays[0][fill(params["index"], arrays)]
-    if op in ("setitem", "add_at"):
-        out, index = space.asarray(arrays[0], copy=True), fill(params["index"], arrays)
-        if op == "add_at":
-            space.add.at(out, index, arrays[1])
-        else:
-            backends.assign(out, index, arrays[1])
-        return out
-    if op == "permute_dims":
-        return arrays[0].transpose(params["axes"])
-    if op == "pack":
-        flat = [(x.T if flip else x).reshape((-1,)) for x, flip in zip(arrays, params["flips"], strict=True)]
-        return space.concat(flat)
-    if op == "copy":
-        return +arrays[0]
-    if op == "astype":
-        return space.astype(*arrays, params["dtype"])
-    return getattr(space, op)(*arrays, **params)
-
-
-def piece_of(flat: Any, start: int, shape: shapes.Shape) -> Any:
-    """A part of a buffer, seen in its shape."""
-    return flat[start : start + shapes.size(shape)].reshape(shape)
+from autograd.compiler.ir.primitives import INFIX, compute, is_view, piece_of
+from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
+from autograd.compiler.passes.optimize import GPU_PASSES, optimize
+from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 
 
 class Source:
@@ -118,7 +25,8 @@ class Source:
     def __init__(self, program: Program, homes: dict[Value, Any], space: Any) -> None:
         self.program, self.space = program, space
         self.steps = fuse(program)
-        self.numbers, self.views = numbers(program), _views(self.steps)
+        self.numbers = knob_arithmetic(program.instructions)
+        self.roots = roots(step for step in self.steps if isinstance(step, Instruction))
         self.in_place = updated_in_place(program, self.steps)
         self.arrays = dict(homes)
         self.scope = {name: getattr(space.module, name) for name in ("broadcast_to", "empty", "matmul")}
@@ -223,9 +131,8 @@ class Source:
 
     def _call(self, instruction: Instruction) -> None:
         op, args, out, params = instruction.op, instruction.args, instruction.out, instruction.params
-        seen = is_view(instruction) or op == "piece"
-        if seen and args[0] in self.arrays:
-            self.arrays[out] = self._seen(instruction, self.arrays[args[0]])
+        if is_view(instruction) and args[0] in self.arrays:
+            self.arrays[out] = compute(op, params, [self.arrays[args[0]]], self.space)
             return
         names = list(map(self.of, args))
         if op == "matmul" and out in self.pieces:
@@ -254,45 +161,28 @@ class Source:
                 start += shapes.size(arg.shape)
         elif op != "check_range":
             by = self.name(f"{out.name}_by", _by(self.space, instruction))
-            self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {in_algebra(instruction)}")
-
-    def _seen(self, instruction: Instruction, array: Any) -> Any:
-        if instruction.op != "piece":
-            return compute_on(self.space, instruction, [array])
-        part = piece_of(array, instruction.params["start"], instruction.out.shape)
-        return part if not instruction.params["flip"] else part.reshape(instruction.out.shape[::-1]).T
+            self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {algebra(instruction)}")
 
     def _copies(self) -> None:
         """States that no kernel could write to: all new values first, where one is another's old one."""
         copies = [(s, v) for s, v in self.program.updates.items() if self.in_place.get(v) is not s]
         names = [self.of(v) for _, v in copies]
         for i, (_, value) in enumerate(copies):
-            if self._root(value) in self.program.updates:
+            if self.roots.get(value, value) in self.program.updates:
                 before = self.name(f"{names[i]}_before")
                 self.lines.append(f"{before} = {names[i]}.copy()")
                 names[i] = before
         self.lines += [f"{self.of(s)}[...] = {name}" for (s, _), name in zip(copies, names, strict=True)]
 
-    def _root(self, value: Value) -> Value:
-        """The value whose memory ``value`` shows."""
-        while value in self.views:
-            value = self.views[value]
-        return value
-
     def _returned(self, value: Value) -> str:
         """A result: a copy of what outlives the call, taken before it is written to where the old value is wanted."""
-        root = self._root(value)
+        root = self.roots.get(value, value)
         if root in self.program.updates:
             before = self.name(f"{value.name}_before")
             self.lines.insert(0, f"{before} = {self.of(value)}.copy()")
             return before
         lasting = root.kind != "temporary" or root in self.arrays or root in self.in_place
         return f"{self.of(value)}.copy()" if lasting else self.of(value)
-
-
-def _views(steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
-    """What each view is a view of."""
-    return {s.out: s.args[0] for s in steps if not isinstance(s, Kernel) and (is_view(s) or s.op == "piece")}
 
 
 def _writes(instruction: Instruction) -> bool:
@@ -302,7 +192,7 @@ def _writes(instruction: Instruction) -> bool:
 
 
 def _by(space: Any, instruction: Instruction) -> Callable[..., Any]:
-    return lambda *arrays: compute_on(space, instruction, arrays)
+    return lambda *arrays: compute(instruction.op, instruction.params, arrays, space)
 
 
 _FLATS: dict[int, tuple[Any, list[Any]]] = {}
@@ -312,7 +202,7 @@ _FLATS: dict[int, tuple[Any, list[Any]]] = {}
 class DeviceExecutable(Executable):
     """One program on a GPU, bound to the arrays of its states there."""
 
-    optimize = staticmethod(optimized)
+    optimize = staticmethod(partial(optimize, passes=GPU_PASSES))
 
     def bind(self) -> None:
         """Write the source for the arrays that the states have now."""
@@ -370,4 +260,4 @@ class DeviceExecutable(Executable):
         return True
 
 
-__all__ = ["DeviceExecutable", "Source", "compute_on", "optimized"]
+__all__ = ["DeviceExecutable", "Source"]

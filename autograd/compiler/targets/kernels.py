@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd.compiler.ir.primitives import resolved
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.targets.plan import is_view
+from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
 
 C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
 """The dtypes that kernels compute with, in C++."""
@@ -69,9 +68,6 @@ EXPRESSIONS: dict[str, str] = {
 OF_FLOATS = frozenset((*_ALIKE, *_BOTH, "abs", "reciprocal", "sign", "logaddexp", "remainder", "divide"))
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
-
-PYTHONS = frozenset(("add", "subtract", "multiply", "divide", "power", "negative", "astype"))
-"""What Python's arithmetic does with single numbers as well."""
 
 REDUCE = {
     "sum": ("a + b", "0"),
@@ -272,26 +268,15 @@ def fusable(instruction: Instruction) -> bool:
     return "b" not in kinds if op in OF_NUMBERS else op not in OF_TRUTHS or kinds == {"b"}
 
 
-def numbers(program: Program) -> dict[Value, Instruction]:
-    """What is computed of knobs and constants alone, and is left to Python: a GPU takes the number as it is."""
-    found: dict[Value, Instruction] = {}
-    for instruction in program.instructions:
-        out, args = instruction.out, instruction.args
-        known = all(a.kind in ("knob", "constant") or a in found for a in args)
-        if instruction.op in PYTHONS and known and not out.shape and out.dtype.kind == "f":
-            found[out] = instruction
-    return found
-
-
 def fuse(program: Program) -> list[Kernel | Instruction]:
     """The program as kernels and what is left between them, in an order in which they can run.
 
     What is computed entry by entry on one shape belongs together where nothing else lies between: the level of a value
     is the number of other instructions on the longest way to it, and a kernel takes all of one level and shape. What
     can be computed anew from what is kept anyway is computed where it is needed; what only states take comes last. The
-    `numbers` are left out.
+    `knob_arithmetic` is left out.
     """
-    known = numbers(program)
+    known = knob_arithmetic(program.instructions)
     program = program.changed(instructions=[i for i in program.instructions if i.out not in known])
     kept = {*program.outputs, *program.updates.values()}
     uses = program.uses()
@@ -463,14 +448,11 @@ def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any],
 def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
     """The new values that may be written where the old ones lie, each with its state: nobody reads these later, and the
     kernel itself reads them entry by entry."""
-    roots: dict[Value, Value] = {}
-    for instruction in program.instructions:
-        if is_view(instruction) or instruction.op == "piece":
-            roots[instruction.out] = roots.get(instruction.args[0], instruction.args[0])
+    root_of = roots(program.instructions)
 
     def read_by(step: Kernel | Instruction) -> set[Value]:
         values = step.inputs if isinstance(step, Kernel) else list(step.args)
-        return {roots.get(v, v) for v in values}
+        return {root_of.get(v, v) for v in values}
 
     found: dict[Value, Value] = {}
     for state, value in program.updates.items():
@@ -480,7 +462,7 @@ def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) ->
         step = steps[at]
         assert isinstance(step, Kernel)
         later = any(state in read_by(s) for s in steps[at + 1 :]) or state in program.outputs
-        within = any(roots.get(v) is state for v in step.inputs)
+        within = any(root_of.get(v) is state for v in step.inputs)
         taken = any(v is state for v in program.updates.values())
         alike = step.reduction is None and all(v.shape in ((), state.shape) or v is not state for v in step.inputs)
         if not later and not within and not taken and alike and value.shape == state.shape:
@@ -488,4 +470,4 @@ def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) ->
     return found
 
 
-__all__ = ["C_TYPES", "Kernel", "fusable", "fuse", "numbers", "updated_in_place"]
+__all__ = ["C_TYPES", "Kernel", "fusable", "fuse", "updated_in_place"]

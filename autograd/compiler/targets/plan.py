@@ -18,12 +18,9 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, VIEWS, Slot, compute
-from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, compute, is_view
+from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
 from autograd.errors import DeclarationError
-
-PYTHONS = frozenset(("add", "subtract", "multiply", "negative", "astype"))
-"""What Python's arithmetic does with single numbers as NumPy does."""
 
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
@@ -134,26 +131,6 @@ def _waits_for(
 # ---------------------------------------------------------------------------------------------------------------- views
 
 
-def _is_basic(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        p is None or p is ... or (isinstance(p, int | slice) and not isinstance(p, bool)) for p in parts
-    ) and not _has_slots(index)
-
-
-def _has_slots(index: Any) -> bool:
-    if isinstance(index, slice):
-        return _has_slots((index.start, index.stop, index.step))
-    return type(index) is Slot or (isinstance(index, tuple | list) and any(map(_has_slots, index)))
-
-
-def is_view(instruction: Instruction) -> bool:
-    """Whether an instruction only sees its argument otherwise, where memory allows it: a reshape may have to copy."""
-    return instruction.op in VIEWS or (
-        instruction.op == "getitem" and len(instruction.args) == 1 and _is_basic(instruction.params["index"])
-    )
-
-
 def view_of(instruction: Instruction, array: Any) -> Any:
     """The view of ``array``, an array also where the shape is (); ``None`` where memory does not allow one."""
     op, params = instruction.op, instruction.params
@@ -223,7 +200,7 @@ class Plan:
         self.program, self.homes = program, homes
         self._has_kernel = has_kernel
         self.order = schedule(program, has_kernel)
-        self.numbers = self._numbers()
+        self.numbers = knob_arithmetic(self.order)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()
@@ -398,21 +375,6 @@ class Plan:
         block = aligned(shapes.size(out.shape) * out.dtype.itemsize).view(out.dtype).reshape(columns, rows)
         block[-1] = 1
         return block.T
-
-    def _numbers(self) -> dict[Value, Instruction]:
-        """What is computed of knobs and numbers alone, and is left to Python's arithmetic."""
-        found: dict[Value, Instruction] = {}
-        for instruction in self.order:
-            out, args = instruction.out, instruction.args
-            if (
-                not out.shape
-                and out.dtype.kind == "f"
-                and instruction.op in PYTHONS
-                and all(a.kind in ("knob", "constant") or a in found for a in args)
-                and any(a.kind == "knob" or a in found for a in args)
-            ):
-                found[out] = instruction
-        return found
 
     def _may_write_home(self, instruction: Instruction, state: Value, i: int, last: dict[Value, int]) -> bool:
         """Whether nobody needs the old value of ``state`` from here on, its own call entry by entry at most."""

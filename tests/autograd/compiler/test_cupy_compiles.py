@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.compiler.targets.device import optimized
+from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.kernels import Kernel, fuse
 
 cupy = pytest.importorskip("cupy")
@@ -117,7 +117,7 @@ def test_a_step(compiles, activation, optimizer, loss):
         update.step()
         return value
 
-    program = optimized(ag.trace(step, ag.ones((7, 4), dtype="float32"), target()))
+    program = optimize(ag.trace(step, ag.ones((7, 4), dtype="float32"), target()), GPU_PASSES)
     kernels = [each for each in fuse(program) if isinstance(each, Kernel)]
     assert len(kernels) > 5
     for kernel in kernels:
@@ -135,7 +135,8 @@ def test_names_of_any_script(compiles):
         update.step()
         return value
 
-    program = optimized(ag.trace(step, *(ag.Tensor([1.0, 2.0], dtype="float32", name=n) for n in ("ŷ", "xor"))))
+    tensors = [ag.Tensor([1.0, 2.0], dtype="float32", name=name) for name in ("ŷ", "xor")]
+    program = optimize(ag.trace(step, *tensors), GPU_PASSES)
     for kernel in fuse(program):
         if isinstance(kernel, Kernel):
             compiles(frame(kernel))
