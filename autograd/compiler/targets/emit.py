@@ -198,14 +198,17 @@ class Emitter:
         check = self.bind("check_range", function_of("check_range"))
         refuse = self.bind(f"{instruction.out.name}_refuse", params["refuse"])
         options = "".join(f", {k}={v!r}" for k, v in params["options"].items())
-        if value in self.plan.arrays and value.shape:
-            x_ = self.bind(f"{x}_unsigned", self.plan.arrays[value].view(unsigned))
-            axis = "None" if len(value.shape) > 1 else "0"
-            reduce = self.bind("maximum_reduce", numpy.maximum.reduce)
-            self.line(f"if {reduce}({x_}, {axis}) >= {params['stop']}:", "a label that is none")
-            self.line(f"    {check}({x}, {params['stop']}, {refuse}{options})")
+        call = f"{check}({x}, {params['stop']}, {refuse}{options})"
+        if not value.shape or 0 in value.shape:
+            self.line(call)
+            return
+        if value in self.plan.arrays:
+            seen = self.bind(f"{x}_unsigned", self.plan.arrays[value].view(unsigned))
         else:
-            self.line(f"{check}({x}, {params['stop']}, {refuse}{options})")
+            seen = self.fresh(f"{x}_unsigned")
+            self.line(f"{seen} = {x}.view({unsigned!r})")
+        self.line(f"if {seen}.item({seen}.argmax()) >= {params['stop']}:", "a label that is none")
+        self.line(f"    {call}")
 
     def _is_seen(self, instruction: Instruction) -> bool:
         source = self.plan.arrays.get(instruction.args[0])
@@ -326,15 +329,12 @@ def _astype(emitter: Emitter, instruction: Instruction, out: str, comment: str) 
 
 
 def _copied(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:
-    """A view that memory does not allow: copied in the argument's own shape."""
-    copyto, x = emitter.bind("copyto", numpy.copyto), instruction.args[0]
-    seen = compute(instruction.op, instruction.params, (numpy.empty(x.shape, numpy.bool_),))
-    if instruction.op == "reshape":
-        target = emitter.bind(f"{out}_as", emitter.plan.arrays[instruction.out].reshape(x.shape))
-        emitter.line(f"{copyto}({target}, {emitter.of(x)})", comment)
+    """A reshape that memory does not allow: copied in the argument's own shape, where the result can be seen in it."""
+    copyto, x, array = emitter.bind("copyto", numpy.copyto), instruction.args[0], emitter.plan.arrays[instruction.out]
+    if array.flags.c_contiguous:
+        emitter.line(f"{copyto}({emitter.bind(f'{out}_as', array.reshape(x.shape))}, {emitter.of(x)})", comment)
     else:
-        assert seen.shape == instruction.out.shape
-        emitter.fallback(instruction, comment)
+        emitter.line(f"{copyto}({out}, {emitter.of(x)}.reshape({array.shape}))", comment)
 
 
 def _pack(emitter: Emitter, instruction: Instruction, out: str, comment: str) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from autograd import shapes
 from autograd.compiler.executable import Executable
-from autograd.compiler.ir.primitives import ELEMENTWISE, Slot, compute, infer
+from autograd.compiler.ir.primitives import Slot, compute, infer
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes import optimize
 from autograd.compiler.targets.plan import Plan
@@ -42,7 +42,6 @@ class Case:
     program: Program
     states: dict[Value, Any]
     calls: list[list[Any]]
-    exact: bool = True
     generator: np.random.Generator | None = None
 
 
@@ -227,7 +226,7 @@ class Builder:
 
     def repeat(self) -> None:
         """A view that repeats."""
-        x = self.one(self.floats(lambda v: len(v.shape) < 3))
+        x = self.one(self.floats(lambda v: len(v.shape) < 3) or [self.state((3,))])
         shape = tuple(int(self.rng.choice(self.sides)) if n == 1 and self.chance(0.7) else n for n in x.shape)
         if self.chance(0.5):
             shape = (int(self.rng.choice(self.sides)), *shape)
@@ -480,28 +479,34 @@ def compiled_runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Va
     return list(zip(results, states, strict=True))
 
 
-def compare(case: Case, found: Any, expected: Any, exact: bool, where: str) -> None:
-    """Raise where two lists of runs differ."""
+def compare(found: Any, expected: Any, exact: int, smooth: bool, where: str) -> None:
+    """Raise where two lists of runs differ: in any bit of the first ``exact`` ones, and beyond rounding in the others,
+    if the program is ``smooth``."""
     for call, ((outputs, states), (wanted, wanted_states)) in enumerate(zip(found, expected, strict=True)):
         pairs = [(f"result {i}", *pair) for i, pair in enumerate(zip(outputs, wanted, strict=True))]
         pairs += [(f"state {state.name}", states[state], wanted_states[state]) for state in wanted_states]
         for what, x, y in pairs:
             x, y = np.asarray(x), np.asarray(y)
-            said = f"{what} of call {call}: {where}\n{case.program}"
+            said = f"{what} of call {call}: {where}"
             assert (x.shape, x.dtype) == (y.shape, y.dtype), f"{x.shape} {x.dtype} for {y.shape} {y.dtype}: {said}"
-            if exact or x.dtype.kind != "f":
+            if call < exact:
                 np.testing.assert_array_equal(x, y, err_msg=said)
-            else:
+            elif smooth and x.dtype.kind == "f":
                 size = float(np.abs(y).max(initial=1.0))
                 tolerance = 1e-9 if x.dtype == np.float64 else 1e-3
                 np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance * size, err_msg=said)
 
 
-def check(seed: int) -> bool:
-    """Compare a random program as written, after each pass and compiled with its definition. Returns whether it was to
-    the last bit."""
+JUMPING = frozenset(("floor", "remainder", "greater", "less_equal", "astype"))
+"""What makes a large difference of a small one."""
+
+
+def check(seed: int) -> int:
+    """Compare a random program as written, after each pass and compiled with its definition. Returns how many of its
+    calls were compared to the last bit."""
     case = case_of(seed)
     begins = None if case.generator is None else case.generator.bit_generator.state
+    smooth = not any(i.op in JUMPING for i in case.program.instructions)
 
     def restart() -> None:
         if case.generator is not None:
@@ -510,28 +515,26 @@ def check(seed: int) -> bool:
     case.program.validate()
     restart()
     expected = runs(case, case.program)
-    exact = _is_exact_throughout(case, restart)
+    restart()
+    exact = exact_calls(case)
     for state, array in case.states.items():
         state.origin.data[...] = array
     for name, program in optimize.steps(case.program):
         program.validate()
         restart()
-        compare(case, runs(case, program), expected, exact, f"seed {seed}, after {name}:\n{program}")
+        compare(runs(case, program), expected, exact, smooth, f"seed {seed}, after {name}:\n{program}\n{case.program}")
     restart()
-    compare(case, compiled_runs(case, case.program), expected, exact, f"seed {seed}, compiled")
+    compare(compiled_runs(case, case.program), expected, exact, smooth, f"seed {seed}, compiled\n{case.program}")
     return exact
 
 
-def _is_exact_throughout(case: Case, restart: Callable[[], None]) -> bool:
-    """Whether no instruction rounds, at any call."""
-    restart()
-    made = [i.out for i in case.program.instructions if i.out.dtype.kind == "f"]
-    rounding = any(i.op in ELEMENTWISE and i.op in ("tanh", "sin", "cos", "atan") for i in case.program.instructions)
-    drawn = any(i.op == "draw" for i in case.program.instructions)
-    if rounding or drawn:
-        return False
-    whole = case.program.changed(outputs=made)
-    return all(is_exact(array) for outputs, _ in runs(case, whole) for array in outputs)
+def exact_calls(case: Case) -> int:
+    """How many calls there are before an instruction rounds."""
+    program = case.program
+    drawn = {i.out for i in program.instructions if i.op == "draw"}  # whose multiples are made whole at once
+    made = [i.out for i in program.instructions if i.out.dtype.kind == "f" and not drawn & {i.out, *i.args}]
+    exact = [all(map(is_exact, outputs)) for outputs, _ in runs(case, program.changed(outputs=made))]
+    return [*exact, False].index(False)
 
 
 def main(count: int, first: int = 0) -> None:
@@ -540,7 +543,7 @@ def main(count: int, first: int = 0) -> None:
     for seed in range(first, first + count):
         try:
             with np.errstate(all="ignore"):
-                exact += check(seed)
+                exact += check(seed) == 3
         except Exception as error:  # whatever it is, it is to be seen
             wrong.append(seed)
             print(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}", flush=True)
