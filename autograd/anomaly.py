@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from autograd import backends
@@ -38,7 +39,7 @@ def detect_anomaly() -> Iterator[None]:
     autograd.errors.AnomalyError: the gradient of sqrt by x = () float64 is inf ...
     """
     mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, mode.scope, True))
+    token = MODE.set(Mode(mode.grad, mode.scope, WATCHER))
     try:
         with backends.quiet():  # the error says more than NumPy's warning
             yield
@@ -165,3 +166,9 @@ def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -
         if getattr(value, "shape", None) == shape:
             told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
     return f", where {' and '.join(told)}" if told else ""
+
+
+WATCHER = SimpleNamespace(
+    check_forward=check_forward, check_arrival=check_arrival, check_backward=check_backward, check_total=check_total
+)
+"""What a mode carries within `detect_anomaly`: `autograd.dispatch` and `autograd.backward` call it."""

@@ -9,14 +9,14 @@ from contextlib import nullcontext
 from typing import Any
 
 from autograd import backends
-from autograd.anomaly import check_arrival, check_backward, check_total
 from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
 from autograd.messages import describe
 from autograd.modes import MODE, enable_grad
+from autograd.namespace import TENSORS
 from autograd.shapes import broadcast_axes
-from autograd.tensor import Tensor, goes_back_by, wrap
+from autograd.tensor import Tensor, wrap
 
 
 def walk(
@@ -55,9 +55,7 @@ def walk(
     kind: Any = None
     xp: Any = None
     if create_graph:
-        import autograd
-
-        kind, xp = Tensor, autograd
+        kind, xp = Tensor, TENSORS
         if not MODE.get().grad:
             raise GradientError("create_graph=True within no_grad would record nothing: walk within enable_grad().")
     anomaly = MODE.get().anomaly
@@ -84,12 +82,12 @@ def walk(
         if old:
             _check_memory(node, mask)
             if anomaly:
-                check_arrival(node, g)
+                anomaly.check_arrival(node, g)
         if create_graph:
             saved = _as_tensors(node, saved)
         if type(g) is not kind:
             kind, xp = (type(g) if type(g) in backends.SPACES else None), backends.namespace(g)
-        pull = op.pulls[mask] if mask in op.pulls else op.pull(mask)
+        pull = op.pulls[mask]
         try:
             parts = pull(g, xp, node, saved)
         except backends.LinAlgError as error:
@@ -111,7 +109,7 @@ def walk(
             else:
                 totals[place] = part
         if anomaly:
-            check_backward(node, parts)
+            anomaly.check_backward(node, parts)
         if not retain:
             node.saved = None
         yield node, g, parts
@@ -119,7 +117,7 @@ def walk(
         if type(leaf) is not Node:
             total = _hooked(leaf.hooks, total) if leaf.hooks else total
             if anomaly:
-                check_total(leaf, total)
+                anomaly.check_total(leaf, total)
             yield leaf, total, ()
 
 
@@ -257,7 +255,7 @@ def _own(array: Any) -> Any:
     return array if type(array) in backends.FLAT else backends.namespace(array).asarray(array, copy=True)
 
 
-def retain(tensor: Tensor) -> None:
+def retain_grad(tensor: Tensor) -> None:
     """Have the gradient of an intermediate Tensor kept in its ``.grad``."""
     if not tensor.requires_grad:
         raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
@@ -427,5 +425,3 @@ def gradients(
     )
     return results[0] if isinstance(inputs, Tensor) else results
 
-
-goes_back_by(backward)

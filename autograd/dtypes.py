@@ -8,6 +8,12 @@ from typing import Any
 from autograd import backends
 from autograd.errors import DomainError, DTypeError
 
+__all__ = [
+    "__array_api_version__", "__array_namespace_info__", "bool", "can_cast", "complex128", "complex64", "finfo",
+    "float32", "float64", "iinfo", "int16", "int32", "int64", "int8", "isdtype", "result_type", "uint16", "uint32",
+    "uint64", "uint8",
+]  # fmt: skip
+
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 """The versions of the array API standard whose names are all here; the signatures are the last one's."""
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from autograd import backends
 from autograd.errors import GradientError
+from autograd.functions.creation import arange
 from autograd.messages import describe, in_words, shown
 from autograd.modes import MODE
-from autograd.ops.creation import arange
 from autograd.ops.shaping import roll
 from autograd.shapes import Axis, normalize_axes
 from autograd.tensor import Tensor, asarray, wrap
@@ -109,7 +109,7 @@ def _shifted(x: Any, axes: Axis, back: bool) -> Tensor:
     x = asarray(x)
     places = normalize_axes(axes, x.ndim)
     shift = tuple(-(x.shape[i] // 2) if back else x.shape[i] // 2 for i in places)
-    return roll(x, shift=shift, axis=places)  # type: ignore[no-any-return]
+    return roll(x, shift=shift, axis=places)
 
 
 def fftshift(x: Any, /, *, axes: Axis = None) -> Tensor:

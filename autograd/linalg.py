@@ -6,28 +6,12 @@ Tensor([[ 0.5,  0.0],
         [ 0.0, 0.25]])
 """
 
-from autograd.ops.factorizations import (
-    cholesky,
-    det,
-    eigh,
-    eigvalsh,
-    inv,
-    pinv,
-    qr,
-    slogdet,
-    solve,
-    svd,
-    svdvals,
-)
-from autograd.ops.linalg import matmul, matrix_transpose, outer, tensordot, vecdot
-from autograd.ops.matrices import (
-    cross,
-    diagonal,
-    matrix_norm,
-    matrix_power,
-    matrix_rank,
-    vector_norm,
-)
+from autograd.functions.decompositions import eigh, qr, slogdet, svd
+from autograd.functions.matrices import matrix_norm, matrix_power, matrix_rank
+from autograd.functions.products import outer, tensordot
+from autograd.ops.factorizations import cholesky, det, eigvalsh, inv, pinv, solve, svdvals
+from autograd.ops.linalg import matmul, matrix_transpose, vecdot
+from autograd.ops.matrices import cross, diagonal, vector_norm
 from autograd.ops.matrices import matrix_trace as trace
 
 __all__ = [

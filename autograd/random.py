@@ -156,7 +156,7 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
         raise DomainError(f"p = {p!r} is out of range: a probability is a number from 0 to 1.")
     dtype = backends.as_dtype(dtype)
     in_full = _draw("random", shape, generator, dtype if dtype in DRAWN else "float64", device)
-    return less(in_full, p).to(dtype)  # type: ignore[no-any-return]
+    return less(in_full, p).to(dtype)
 
 
 def permutation(count: int, *, generator: Any, device: str | None = None) -> Tensor:
@@ -166,4 +166,4 @@ def permutation(count: int, *, generator: Any, device: str | None = None) -> Ten
     >>> ag.random.permutation(4, generator=numpy.random.default_rng(0))
     Tensor([3, 2, 1, 0])
     """
-    return argsort(_draw("random", (count,), generator, "float64", device))  # type: ignore[no-any-return]
+    return argsort(_draw("random", (count,), generator, "float64", device))

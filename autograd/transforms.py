@@ -8,12 +8,13 @@ from typing import Any
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.functions.creation import eye, zeros
 from autograd.graph import Node, place_of, reachable
 from autograd.messages import describe, shown
 from autograd.modes import MODE, enable_grad
-from autograd.operation import new
+from autograd.ops.shaping import stack
 from autograd.shapes import size
-from autograd.tensor import Tensor, asarray, wrap
+from autograd.tensor import Tensor, asarray, new, wrap
 
 Function = Callable[..., Any]
 
@@ -237,8 +238,6 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
     numbers = _argument_numbers(argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        import autograd
-
         recorded = MODE.get().grad
         with enable_grad():
             variables = _variables(args, numbers)
@@ -249,12 +248,12 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
             finally:
                 _spend(xs)
             count = size(y.shape)
-            units = autograd.eye(count, dtype=y.dtype, device=y.device)
+            units = eye(count, dtype=y.dtype, device=y.device)
             rows = [_slopes(y, xs, units[i].reshape(y.shape), nested) for i in range(count)]
             blocks = [
-                autograd.stack([row[j] for row in rows]).reshape((*y.shape, *x.shape))
+                stack([row[j] for row in rows]).reshape((*y.shape, *x.shape))
                 if rows
-                else autograd.zeros((*y.shape, *x.shape), dtype=x.dtype)
+                else zeros((*y.shape, *x.shape), dtype=x.dtype)
                 for j, x in enumerate(xs)
             ]
         return blocks[0] if isinstance(argnums, int) else tuple(blocks)

@@ -71,11 +71,11 @@ def one_hot(labels: Any, classes: int, *, dtype: Any = "float32") -> Tensor:
         raise DTypeError(f"one_hot takes integer labels; it was given {labels.dtype} of shape {labels.shape}.")
     if not is_host(labels.data):
         rows = one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))
-        return where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)  # type: ignore[no-any-return]
+        return where(((labels >= 0) & (labels < classes)).reshape((*labels.shape, 1)), rows, math.nan)
     classes = whole(classes, "classes")
     if labels.size:
         namespace(labels.data).check_range(labels.data, classes, _refuse_labels, classes=classes)
-    return one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))  # type: ignore[no-any-return]
+    return one_hot_of(labels, classes=classes, dtype=as_dtype(dtype))
 
 
 def _refuse_labels(low: int, high: int, classes: int) -> None:

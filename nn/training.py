@@ -214,7 +214,7 @@ class _Batches:
         order = None if seed is None else asarray(generator(seed).permutation(len(x)), device=self.device)
         for start in range(0, len(x), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            yield (x[rows], y[rows]) if order is None else tuple(take(part, order[rows], axis=0) for part in (x, y))
+            yield (x[rows], y[rows]) if order is None else (take(x, order[rows], axis=0), take(y, order[rows], axis=0))
 
 
 def _value(loss: Any) -> Any:

@@ -10,11 +10,12 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import autograd
-from autograd import linalg, shapes
+from autograd import fft, linalg, shapes
 from autograd.errors import DomainError, DTypeError
+from autograd.functions import products
+from autograd.functions import shaping as rearranging
+from autograd.namespace import TENSORS
 from autograd.operation import Op
-from autograd.ops import linalg as products
 from autograd.ops import matrices, shaping
 from autograd.tensor import Tensor, asarray
 
@@ -55,9 +56,6 @@ HINTS = {
 }  # fmt: skip
 """What does here what a function of NumPy's does that is not here."""
 
-
-SOURCES = ("autograd.ops.", "autograd.dtypes", "autograd.fft")
-"""Where this package's functions of arrays are, among all that it has."""
 
 VALUES = frozenset(
     (
@@ -137,7 +135,7 @@ def _hstack(tup: Sequence[Any]) -> Any:
 
 
 def _last_two(a: Any, axis1: int, axis2: int) -> Any:
-    return shaping.moveaxis(a, (axis1, axis2), (-2, -1))
+    return rearranging.moveaxis(a, (axis1, axis2), (-2, -1))
 
 
 def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
@@ -152,12 +150,12 @@ def _diag(v: Any, k: int = 0) -> Any:
     if v.ndim == 2:
         return matrices.diagonal(v, offset=k)
     wide = shaping.pad(v, pad_width=(max(k, 0), max(-k, 0)))  # a row for each column
-    return autograd.triu(autograd.tril(shaping.broadcast_to(wide, shape=wide.shape * 2), k=k), k=k)
+    return shaping.triu(shaping.tril(shaping.broadcast_to(wide, shape=wide.shape * 2), k=k), k=k)
 
 
 def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    a, b = (shaping.moveaxis(asarray(z), own if axis is None else axis, -1) for z, own in ((a, axisa), (b, axisb)))
-    return shaping.moveaxis(linalg.cross(a, b), -1, axisc if axis is None else axis)
+    a, b = (rearranging.moveaxis(asarray(z), own if axis is None else axis, -1) for z, own in ((a, axisa), (b, axisb)))
+    return rearranging.moveaxis(linalg.cross(a, b), -1, axisc if axis is None else axis)
 
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -270,11 +268,8 @@ def _found(name: str) -> Any:
     if name in WAYS:
         return WAYS[name]
     module, _, last = name.rpartition(".")
-    space: Any = getattr(autograd, module, None) if module else autograd
-    last = NAMES.get(last, last)
-    ours = getattr(space, last, None) if last in getattr(space, "__all__", ()) else None
-    of_arrays = isinstance(ours, Op) or getattr(ours, "__module__", "").startswith(SOURCES)
-    return ours if of_arrays or last == "astype" else None
+    space: Any = {"": TENSORS, "linalg": linalg, "fft": fft}.get(module)
+    return getattr(space, NAMES.get(last, last), None)
 
 
 def _advice(name: str) -> str:
@@ -283,7 +278,7 @@ def _advice(name: str) -> str:
 
     if name in HINTS:
         return f"use {' and '.join(f'autograd.{one}' for one in HINTS[name].split(' and '))}"
-    known = [*autograd.__all__, *(f"linalg.{one}" for one in linalg.__all__)]
+    known = [*vars(TENSORS), *(f"linalg.{one}" for one in linalg.__all__)]
     near = [f"autograd.{one}" for one in difflib.get_close_matches(name, known, n=2, cutoff=0.75)]
     return f"there is {' and '.join(near)}" if near else "autograd has no function of that name; compose it of its own"
 

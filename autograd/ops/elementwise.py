@@ -893,11 +893,3 @@ def conj(xp, x):
 conj.vjp(x=lambda g: g)
 
 
-@op("astype", text="{x} as {dtype}", tex=r"{x}", level=1)
-def astype(xp, x, *, dtype):
-    """``x`` in another dtype. The gradient comes back in the dtype of ``x``; none passes through integers."""
-    return xp.astype(x, dtype)
-
-
-astype.vjp(x=lambda g: g)
-astype.uneven = True  # of one argument, and yet its gradient has to be cast back

@@ -12,7 +12,7 @@ from autograd.backends import assign, is_complex, is_inexact
 from autograd.operation import op
 
 if TYPE_CHECKING:
-    from autograd.tensor import Tensor
+    pass
 
 
 def _may_repeat(index: Any) -> bool:
@@ -216,13 +216,3 @@ def argsort(xp, x, *, axis=-1, descending=False, stable=True):
     return x.shape[axis] - 1 - xp.flip(order, axis=axis)
 
 
-def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
-    """``x`` sorted along ``axis``; the gradient of an element goes to where it came from. Equal elements keep their
-    order, ``stable`` or not.
-
-    >>> import autograd as ag
-    >>> ag.sort(ag.Tensor([3.0, 1.0, 2.0]), descending=True)
-    Tensor([3.0, 2.0, 1.0])
-    """
-    ordered: Tensor = take_along_axis(x, argsort(x, axis=axis, descending=descending), axis=axis)
-    return ordered

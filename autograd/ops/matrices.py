@@ -10,16 +10,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import describe
+from autograd.errors import DomainError
 from autograd.operation import op
-from autograd.ops.elementwise import abs
-from autograd.ops.factorizations import inv, svdvals, tolerance
-from autograd.ops.linalg import matmul
-from autograd.ops.reductions import max, min, sum
 
 if TYPE_CHECKING:
-    from autograd.tensor import Tensor
+    pass
 
 
 # ------------------------------------------------------------------------------------------------------------ diagonals
@@ -152,85 +147,3 @@ def _norm_by_x(xp: Any, g: Any, x: Any, out: Any, x_shape: Any, axis: Any, ord: 
 
 
 vector_norm.vjp(x=_norm_by_x)
-
-
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:
-    """The norm of matrices, ``(..., m, n)`` to ``(...)``, or ``(..., 1, 1)`` with ``keepdims``.
-
-    ``ord``: ``"fro"`` the root of the sum of squares, ``"nuc"`` the sum of the singular values, ``2`` and ``-2`` the
-    largest and the smallest of these, ``1`` and ``-1`` the largest and the smallest sum of absolute values in a column,
-    ``inf`` and ``-inf`` in a row. Where several are the largest they share the gradient.
-
-    >>> import autograd as ag
-    >>> x = ag.Tensor([[3.0, 0.0], [0.0, -4.0]])
-    >>> [ag.linalg.matrix_norm(x, ord=ord).item() for ord in ("fro", "nuc", 2, -2, 1, -float("inf"))]
-    [5.0, 7.0, 4.0, 3.0, 4.0, 3.0]
-    """
-    from autograd.ops.shaping import reshape
-    from autograd.tensor import asarray
-
-    x = asarray(x)
-    if len(x.shape) < 2:
-        raise ShapeError(f"matrix_norm takes matrices, in the last two axes, and was given {describe(x)}.")
-    if ord in ("fro", None):
-        norm: Tensor = vector_norm(x, axis=(-2, -1))
-    elif ord == "nuc":
-        norm = sum(svdvals(x), axis=-1)
-    elif ord in (2, -2):
-        norm = (max if ord == 2 else min)(svdvals(x), axis=-1)
-    elif ord in (1, -1, math.inf, -math.inf):
-        along, across = (-2, -1) if ord in (1, -1) else (-1, -1)
-        norm = (max if ord in (1, math.inf) else min)(sum(abs(x), axis=along), axis=across)
-    else:
-        raise DomainError(f"matrix_norm: ord is {ord!r}; choose 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")
-    return reshape(norm, shape=(*x.shape[:-2], 1, 1)) if keepdims else norm
-
-
-# ----------------------------------------------------------------------------------------------------- powers and ranks
-
-
-def matrix_power(x: Any, n: int, /) -> Tensor:
-    """``x @ x @ …``, ``n`` times, of square matrices: by repeated squaring, and of the inverse where ``n`` is negative.
-
-    >>> import autograd as ag
-    >>> ag.linalg.matrix_power(ag.Tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
-    Tensor([[1.0, 5.0],
-            [0.0, 1.0]])
-    """
-    from autograd.ops.creation import ones_like, tril, triu
-    from autograd.tensor import asarray
-
-    if not hasattr(n, "__index__"):
-        raise DTypeError(f"matrix_power multiplies n = {n!r} times: give a whole number.")
-    x = asarray(x)
-    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise ShapeError(f"matrix_power takes square matrices, and was given {describe(x)}.")
-    if n == 0:
-        return triu(tril(ones_like(x)))  # type: ignore[no-any-return]
-    square, n = (x, n) if n > 0 else (inv(x), -n)
-    power: Tensor | None = None
-    while n:
-        if n % 2:
-            power = square if power is None else matmul(power, square)
-        n //= 2
-        square = matmul(square, square) if n else square
-    assert power is not None
-    return power
-
-
-def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
-    """How many singular values of matrices ``(..., m, n)`` are larger than ``rtol`` times the largest: integers of
-    shape ``(...)``. ``rtol`` is a number, or one for each matrix; by default max(m, n) * eps. No gradient.
-
-    >>> import autograd as ag
-    >>> ag.linalg.matrix_rank(ag.Tensor([[1.0, 2.0], [2.0, 4.0]]))
-    Tensor(1)
-    """
-    import autograd
-    from autograd.tensor import asarray
-
-    x = asarray(x).detach()
-    values = svdvals(x)
-    cut = tolerance(autograd, x.shape, values.dtype, rtol)
-    rank: Tensor = sum(values > cut * values[..., :1], axis=-1)
-    return rank

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from autograd.errors import DomainError
 from autograd.operation import op
-from autograd.ops.indexing import take
-from autograd.ops.shaping import reshape, unstack
-
-if TYPE_CHECKING:
-    from autograd.tensor import Tensor
 
 
 @op("nonzero", text="nonzero({x})")
@@ -25,16 +18,6 @@ def nonzero_indices(xp, x):
     if not x.shape:
         raise ValueError("an array of shape () has no axis to find a place along")
     return xp.stack(xp.nonzero(x))
-
-
-def nonzero(x: Any, /) -> tuple[Tensor, ...]:
-    """The indices of the elements that are not 0, an array for each axis, as an index takes them. No gradient.
-
-    >>> import autograd as ag
-    >>> ag.nonzero(ag.Tensor([[0.0, 2.0], [3.0, 0.0]]))
-    (Tensor([0, 1]), Tensor([1, 0]))
-    """
-    return unstack(nonzero_indices(x))
 
 
 @op("#", text="count_nonzero({x})", tex=r"\#({x} \neq 0)")
@@ -83,67 +66,3 @@ def unique_parts(xp, x, *, part):
     return getattr(xp.unique_all(x), part)
 
 
-class UniqueAllResult(NamedTuple):
-    """What `unique_all` returns."""
-
-    values: Tensor
-    indices: Tensor
-    inverse_indices: Tensor
-    counts: Tensor
-
-
-class UniqueCountsResult(NamedTuple):
-    """What `unique_counts` returns."""
-
-    values: Tensor
-    counts: Tensor
-
-
-class UniqueInverseResult(NamedTuple):
-    """What `unique_inverse` returns."""
-
-    values: Tensor
-    inverse_indices: Tensor
-
-
-def unique_values(x: Any, /) -> Tensor:
-    """The elements of ``x`` that differ from each other, ascending. The gradient of each goes to its first place.
-
-    >>> import autograd as ag
-    >>> ag.unique_values(ag.Tensor([5.0, 3.0, 5.0]))
-    Tensor([3.0, 5.0])
-    """
-    values: Tensor = take(reshape(x, shape=(-1,)), unique_parts(x, part="indices"), axis=0)
-    return values
-
-
-def unique_all(x: Any, /) -> UniqueAllResult:
-    """`unique_values`, where the first of each is in the flattened ``x``, which of them each element is, and how often
-    each occurs.
-
-    >>> import autograd as ag
-    >>> ag.unique_all(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
-    Tensor([1, 0, 1])
-    """
-    parts = (unique_parts(x, part=part) for part in UniqueAllResult._fields[1:])
-    return UniqueAllResult(unique_values(x), *parts)
-
-
-def unique_counts(x: Any, /) -> UniqueCountsResult:
-    """`unique_values`, and how often each occurs.
-
-    >>> import autograd as ag
-    >>> ag.unique_counts(ag.Tensor([5.0, 3.0, 5.0]))
-    UniqueCountsResult(values=Tensor([3.0, 5.0]), counts=Tensor([1, 2]))
-    """
-    return UniqueCountsResult(unique_values(x), unique_parts(x, part="counts"))
-
-
-def unique_inverse(x: Any, /) -> UniqueInverseResult:
-    """`unique_values`, and which of them each element of ``x`` is.
-
-    >>> import autograd as ag
-    >>> ag.unique_inverse(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
-    Tensor([1, 0, 1])
-    """
-    return UniqueInverseResult(unique_values(x), unique_parts(x, part="inverse_indices"))

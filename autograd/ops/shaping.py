@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.errors import DomainError, DTypeError
 from autograd.operation import op
-from autograd.ops.indexing import getitem
 
 if TYPE_CHECKING:
-    from autograd.tensor import Tensor
+    pass
 
 
-def _python(value: Any) -> Any:
+def as_python(value: Any) -> Any:
     """A parameter as Python's whole numbers and lists of them, also where it was given as a NumPy number, an array or a
     Tensor.
     """
@@ -26,13 +25,6 @@ def _python(value: Any) -> Any:
 
 def _whole(value: Any) -> bool:
     return all(map(_whole, value)) if isinstance(value, list | tuple) else hasattr(value, "__index__")
-
-
-def _array(x: Any) -> Any:
-    """``x``, made a Tensor where it has no shape yet."""
-    from autograd.tensor import asarray
-
-    return x if hasattr(x, "shape") else asarray(x)
 
 
 # ------------------------------------------------------------------------------------------------------------ the shape
@@ -113,40 +105,6 @@ def broadcast_to(xp, x, *, shape):
 broadcast_to.vjp(x=lambda g: g)
 
 
-def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
-    """The arrays, each repeated to the shape that all of them broadcast to. Raises `ShapeError` where they don't.
-
-    >>> import autograd as ag
-    >>> ag.broadcast_arrays(ag.Tensor([1.0, 2.0]), 5.0)
-    (Tensor([1.0, 2.0]), Tensor([5.0, 5.0]))
-    """
-    from autograd.tensor import asarray
-
-    tensors = [asarray(x) for x in arrays]
-    shape = shapes.broadcast_shapes(*(x.shape for x in tensors))
-    return tuple(broadcast_to(x, shape=shape) for x in tensors)
-
-
-def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """``x`` with the axes ``source`` at the places ``destination``, the others in their order.
-
-    >>> import autograd as ag
-    >>> ag.moveaxis(ag.zeros((2, 3, 4)), 0, -1).shape
-    (3, 4, 2)
-    """
-    x = _array(x)
-    ndim = len(x.shape)
-    start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
-    if len(start) != len(end):
-        raise ShapeError(
-            f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a place."
-        )
-    rest = iter([i for i in range(ndim) if i not in start])
-    places = dict(zip(end, start, strict=True))
-    moved: Tensor = permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
-    return moved
-
-
 # --------------------------------------------------------------------------------------------------- together and apart
 
 
@@ -194,64 +152,6 @@ def _entries(g: Any, arrays_shape: Sequence[shapes.Shape], axis: int) -> tuple[A
 stack.vjp(arrays=_entries)
 
 
-def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
-    """The entries of ``x`` along ``axis``, each without that axis.
-
-    >>> import autograd as ag
-    >>> ag.unstack(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
-    (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
-    """
-    x = _array(x)
-    place = shapes.normalize_axis(axis, len(x.shape))
-    return tuple(getitem(x, index=shapes.along(place, i)) for i in range(x.shape[place]))
-
-
-def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
-    """``x`` cut along ``axis``: into a number of equal parts, or before each of the given indices, as in NumPy.
-
-    Raises `ShapeError` where the axis can't be cut into equal parts.
-
-    >>> import autograd as ag
-    >>> ag.split(ag.Tensor([1.0, 2.0, 3.0, 4.0]), 2), ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])
-    ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
-    """
-    x = _array(x)
-    place = shapes.normalize_axis(axis, len(x.shape))
-    length = x.shape[place]
-    given = _python(indices_or_sections)
-    if isinstance(given, int):
-        if given < 1 or length % given:
-            raise ShapeError(f"axis {axis} of length {length} can't be split into {given} equal parts.")
-        cuts = [length // given * i for i in range(1, given)]
-    else:
-        cuts = list(given)
-    return tuple(
-        getitem(x, index=shapes.along(place, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, length], strict=True)
-    )
-
-
-def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
-    """Each element less the one before it along ``axis``, ``n`` times over; before that ``prepend`` and ``append`` are
-    joined to ``x`` there.
-
-    >>> import autograd as ag
-    >>> ag.diff(ag.Tensor([1.0, 4.0, 9.0])), ag.diff(ag.Tensor([1.0, 4.0, 9.0]), n=2)
-    (Tensor([3.0, 5.0]), Tensor([2.0]))
-    """
-    from autograd.tensor import asarray
-
-    parts = [asarray(part) for part in (prepend, x, append) if part is not None]
-    if not hasattr(n, "__index__"):
-        raise DTypeError(f"diff takes differences n = {n!r} times: give a whole number.")
-    if n < 0:
-        raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
-    whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
-    place = shapes.normalize_axis(axis, whole.ndim)
-    for _ in range(n):
-        whole = whole[shapes.along(place, slice(1, None))] - whole[shapes.along(place, slice(-1))]
-    return whole
-
-
 # ------------------------------------------------------------------------------------------------- order and repetition
 
 
@@ -283,10 +183,10 @@ def roll(xp, x, *, shift, axis=None):
     >>> ag.roll(ag.Tensor([1.0, 2.0, 3.0]), shift=1)
     Tensor([3.0, 1.0, 2.0])
     """
-    return xp.roll(x, _python(shift), axis=axis)
+    return xp.roll(x, as_python(shift), axis=axis)
 
 
-roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(_python(shift)), axis=axis))
+roll.vjp(x=lambda xp, g, shift, axis: xp.roll(g, shift=_negated(as_python(shift)), axis=axis))
 
 
 @op("repeat", tex=r"\operatorname{{repeat}}({x})")
@@ -299,7 +199,7 @@ def repeat(xp, x, *, repeats, axis=None):
     """
     x = xp.reshape(x, shape=(-1,)) if axis is None else x
     axis = shapes.normalize_axis(0 if axis is None else axis, len(x.shape))
-    counts = _python(repeats)
+    counts = as_python(repeats)
     if isinstance(counts, int) and counts < 0:
         raise ValueError("it needs a number from 0 on")
     return xp.repeat(x, counts, axis=axis) if isinstance(counts, int) else xp.take(
@@ -317,7 +217,7 @@ def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
 
 def _repeats_gathered(xp: Any, g: Any, x_shape: Any, repeats: Any, axis: Any) -> Any:
     place, shape = (0, (shapes.size(x_shape),)) if axis is None else (axis % len(x_shape), x_shape)
-    counts = _python(repeats)
+    counts = as_python(repeats)
     if isinstance(counts, int):
         g = xp.reshape(g, shape=(*shape[: place + 1], counts, *shape[place + 1 :]))
         return xp.reshape(xp.sum(g, axis=place + 1), shape=x_shape)
@@ -329,7 +229,7 @@ repeat.vjp(x=_repeats_gathered)
 
 
 def _times(repetitions: Any) -> tuple[int, ...]:
-    times = _python(repetitions)
+    times = as_python(repetitions)
     return (times,) if isinstance(times, int) else tuple(times)
 
 
@@ -359,7 +259,7 @@ tile.vjp(x=_tiles_gathered)
 
 def _pad_width(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """A number before and one after for each axis, from what NumPy's ``pad`` takes: a number, a pair, or all pairs."""
-    pad_width = _python(pad_width)
+    pad_width = as_python(pad_width)
     if isinstance(pad_width, int):
         pairs = [(pad_width, pad_width)] * ndim
     else:
@@ -397,3 +297,46 @@ def pad(xp, x, *, pad_width, constant_values=0):
 
 
 pad.vjp(x=lambda g, x_shape, pad_width: g[_inside(pad_width, x_shape)])
+
+
+# ----------------------------------------------------------------------------------------------------- powers and ranks
+
+
+# ------------------------------------------------------------------------------------------------------------ triangles
+
+
+def _has_matrices(x: Any) -> Any:
+    """``x``, where it has matrices: of a vector NumPy makes one."""
+    if len(x.shape) < 2:
+        raise ValueError("a triangle is in the last two axes, so it needs two of them")
+    return x
+
+
+@op("tril", tex=r"\operatorname{{tril}}({x})")
+def tril(xp, x, *, k=0):
+    """The last two axes' lower triangle, up to the ``k``-th diagonal; zeros above.
+
+    >>> import autograd as ag
+    >>> ag.tril(ag.ones((2, 2)))
+    Tensor([[1.0, 0.0],
+            [1.0, 1.0]])
+    """
+    return xp.tril(_has_matrices(x), k=k)
+
+
+tril.vjp(x=lambda xp, g, k: xp.tril(g, k=k))
+
+
+@op("triu", tex=r"\operatorname{{triu}}({x})")
+def triu(xp, x, *, k=0):
+    """The last two axes' upper triangle, from the ``k``-th diagonal on; zeros below.
+
+    >>> import autograd as ag
+    >>> ag.triu(ag.ones((2, 2)), k=1)
+    Tensor([[0.0, 1.0],
+            [0.0, 0.0]])
+    """
+    return xp.triu(_has_matrices(x), k=k)
+
+
+triu.vjp(x=lambda xp, g, k: xp.triu(g, k=k))

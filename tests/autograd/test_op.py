@@ -151,6 +151,7 @@ of_many.vjp(arrays=lambda g, {name}: (g * {name},))
 
         for made in (pair, many):
             made.vjp(**{made.args[0]: lambda g, out: g})
+            assert repr(made)  # asks for the signature, so that it is written now
             found = {(i.opname, i.argval) for i in dis.get_instructions(made.apply) if i.opname.startswith("LOAD_")}
             looked_up = {n for kind, n in found if kind in ("LOAD_GLOBAL", "LOAD_DEREF")}
             local = {n for kind, n in found if kind == "LOAD_FAST"}

@@ -380,10 +380,10 @@ class _Reader:
             case ast.Attribute():
                 if node.attr != "T":
                     raise self.wrong(f"the only thing after a dot is .T, the transpose, and not .{node.attr}", node)
-                return Call(ag.matrix_transpose, (self.part(node.value, depth),), {}, self.span(node))
+                return Call(ag.OPS["matrix_transpose"], (self.part(node.value, depth),), {}, self.span(node))
             case ast.Subscript():
                 index = self._index(node.slice)
-                return Call(ag.getitem, (self.part(node.value, depth),), {"index": index}, self.span(node))
+                return Call(ag.OPS["getitem"], (self.part(node.value, depth),), {"index": index}, self.span(node))
         raise self._foreign(node)
 
     def _foreign(self, node: ast.AST) -> ExpressionError:

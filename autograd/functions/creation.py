@@ -1,6 +1,6 @@
-"""Tensors from nothing, by the array API's names.
+"""Tensors made of nothing, by the array API's names.
 
-They are no operations (except `tril` and `triu`) and stand above `autograd.tensor`. Each takes ``dtype`` (float64 by
+Each takes ``dtype`` (float64 by
 default, as in NumPy), ``device`` (``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and the like, where it is made: nothing is
 copied there) and ``requires_grad``.
 """
@@ -15,7 +15,7 @@ from autograd import backends
 from autograd.dtypes import float64
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from autograd.messages import describe, in_words, shown
-from autograd.operation import op
+from autograd.namespace import array_function
 from autograd.ops.shaping import broadcast_to, reshape
 from autograd.tensor import Tensor, asarray, wrap
 
@@ -51,6 +51,7 @@ def _made(
     return t.requires_grad_() if requires_grad else t
 
 
+@array_function
 def zeros(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -64,6 +65,7 @@ def zeros(
     return _made("zeros", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def ones(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -76,6 +78,7 @@ def ones(
     return _made("ones", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def empty(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -88,6 +91,7 @@ def empty(
     return _made("empty", shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def full(
     shape: Sizes,
     fill_value: float,
@@ -105,6 +109,7 @@ def full(
     return _made("full", shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def arange(
     start: float,
     /,
@@ -127,6 +132,7 @@ def arange(
     return _made("arange", first, last, step, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def linspace(
     start: float,
     stop: float,
@@ -155,6 +161,7 @@ def linspace(
     )
 
 
+@array_function
 def eye(
     n_rows: int,
     n_cols: int | None = None,
@@ -174,6 +181,7 @@ def eye(
     return _made("eye", n_rows, n_cols, k=k, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
     """Zeros in the shape, dtype and place of ``x``, unless others are given.
 
@@ -184,6 +192,7 @@ def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
     return _made("zeros_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
     """Ones in the shape, dtype and place of ``x``, unless others are given.
 
@@ -194,6 +203,7 @@ def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_
     return _made("ones_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
     """Whatever was in memory, in the shape, dtype and place of ``x``: to be written before it is read.
 
@@ -204,6 +214,7 @@ def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
     return _made("empty_like", like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def full_like(
     x: Any, fill_value: float, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
@@ -216,6 +227,7 @@ def full_like(
     return _made("full_like", fill_value, like=asarray(x).data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@array_function
 def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
     """The coordinates of a grid from those of its axes (one-dimensional): a Tensor of the grid's shape for each.
 
@@ -246,38 +258,3 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
-def _matrices(x: Any) -> Any:
-    """``x``, where it has matrices: of a vector NumPy makes one."""
-    if len(x.shape) < 2:
-        raise ValueError("a triangle is in the last two axes, so it needs two of them")
-    return x
-
-
-@op("tril", tex=r"\operatorname{{tril}}({x})")
-def tril(xp, x, *, k=0):
-    """The last two axes' lower triangle, up to the ``k``-th diagonal; zeros above.
-
-    >>> import autograd as ag
-    >>> ag.tril(ag.ones((2, 2)))
-    Tensor([[1.0, 0.0],
-            [1.0, 1.0]])
-    """
-    return xp.tril(_matrices(x), k=k)
-
-
-tril.vjp(x=lambda xp, g, k: xp.tril(g, k=k))
-
-
-@op("triu", tex=r"\operatorname{{triu}}({x})")
-def triu(xp, x, *, k=0):
-    """The last two axes' upper triangle, from the ``k``-th diagonal on; zeros below.
-
-    >>> import autograd as ag
-    >>> ag.triu(ag.ones((2, 2)), k=1)
-    Tensor([[0.0, 1.0],
-            [0.0, 0.0]])
-    """
-    return xp.triu(_matrices(x), k=k)
-
-
-triu.vjp(x=lambda xp, g, k: xp.triu(g, k=k))

@@ -1,0 +1,364 @@
+"""The two functions written for each operation: ``apply`` computes and records, ``pull`` calls its rules.
+
+They are written as text, as `dataclasses` writes ``__init__``, because looping over arguments and looking names up at
+every call doubles the cost of a small operation. An operation's functions are written at their first call: all of them
+together would take longer than importing NumPy. The text is in `linecache`, so that tracebacks and `inspect.getsource`
+show it:
+
+>>> import autograd as ag, inspect
+>>> print(inspect.getsource(ag.relu.pulls[1]))
+def pull(g, xp, node, saved):
+    return (rule_x(xp, g, saved[0]),)
+
+Variables of written functions end in ``_``; all other names are arguments, parameters, or in `SHARED`.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from autograd import backends
+from autograd.errors import AutogradError, DeclarationError, DTypeError
+from autograd.graph import Node, stamp
+from autograd.messages import OURS, describe, in_words, shown
+from autograd.modes import MODE
+from autograd.namespace import TENSORS
+from autograd.tensor import Tensor, new
+
+if TYPE_CHECKING:
+    from autograd.operation import Op
+
+REQUIRED = object()
+"""The default of a parameter that has none."""
+
+# ------------------------------------------------------------------------------------------------------- the templates
+
+APPLY = """\
+def {name}({signature}):
+    mask_ = 0
+{reading}
+    try: out_ = forward(xp_, {arrays}{keywords})
+    except Exception as error_: out_ = fail(op, error_, {given}, {params})
+    {checks}t_ = new(Tensor)
+    t_.data = out_
+    t_.grad = t_.hooks = t_._name = None
+    mode_ = mode_now()
+    if mask_ and mode_.grad:
+        t_.requires_grad = True
+        t_.node = node_ = new(Node)
+        node_.op, node_.inputs, node_.mask = op, {places}, mask_
+        node_.params, node_.saved = {params}, {saved}
+        node_.shape, node_.dtype, node_.index = out_.shape, out_.dtype, stamp()
+        node_.scope = mode_.scope
+        node_.name = node_.hooks = node_.origin = None
+        node_.uneven = {uneven}
+    else:
+        t_.requires_grad = False
+        t_.node = None
+    if mode_.anomaly: mode_.anomaly.check_forward(op, t_)
+    return t_
+"""
+
+ARGUMENT = """\
+    if isinstance({a}, Tensor):
+        a_{a}, p_{a} = {a}.data, {a}.node or {a}
+        if {a}.requires_grad: mask_ += {bit}
+    elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}
+    {shortcut}else: a_{a} = p_{a} = {a} = admit({a}, op{others})
+"""
+"""One argument: its array ``a_x``, its place in the graph ``p_x``, and its bit in the mask of what needs a gradient."""
+
+VARIADIC = """\
+    if {many} and isinstance({many}[0], (list, tuple)):
+        if len({many}) == 1: {many} = {many}[0]
+        else: {many}{targets} = listed(op, {many}{keywords})
+    values_, places_ = [], []
+    for i_, x_ in enumerate({many}):
+        if isinstance(x_, Tensor):
+            values_.append(x_.data)
+            places_.append(x_.node or x_)
+            if x_.requires_grad: mask_ |= 1 << i_
+        else:
+            values_.append(admit(x_, op))
+            places_.append(values_[-1])
+    xp_ = namespace(*values_)
+"""
+"""Any number of arguments, given one by one or as a list."""
+
+PULL = """\
+def pull(g, xp, node, saved):
+    return {contributions}
+"""
+
+
+# --------------------------------------------------------------------------------------------------------- the writing
+
+
+def lazy_function(op: Op) -> FunctionType:
+    """``op.apply``: a function that writes its own code at its first call. It stays the same object, also where the
+    operation's rules are declared anew, so that whoever holds it (a method of Tensor) always runs the present rules.
+    """
+    function = FunctionType(_first_call.__code__, op.names, op.name)
+    function.__module__, function.__qualname__, function.__doc__ = op.__module__, op.name, op.__doc__
+    return function
+
+
+def forget(op: Op) -> None:
+    """Have ``op.apply`` written anew at its next call."""
+    op.apply.__defaults__ = op.apply.__kwdefaults__ = None
+    op.apply.__code__ = _first_call.__code__
+
+
+def _first_call(*inputs: Any, **params: Any) -> Any:
+    write(op)  # type: ignore[name-defined]  # noqa: F821  (in `op.names`)
+    return op.apply(*inputs, **params)  # type: ignore[name-defined]  # noqa: F821
+
+
+def write(op: Op) -> None:
+    """Write the code of ``op.apply`` where that is still to be done."""
+    if op.apply.__code__ is _first_call.__code__:
+        made = _defined(op, op.name, apply_source(op), f"<operation {op.name}>")
+        op.apply.__defaults__, op.apply.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+        op.apply.__code__ = made.__code__
+
+
+def pull_of(op: Op, mask: int) -> Callable[..., Any]:
+    """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``; ``None`` for the others."""
+    return _defined(op, "pull", pull_source(op, mask), f"<operation {op.name}, gradients {mask:b}>")
+
+
+def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
+    """The function that ``source`` defines, among the operation's own names."""
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    made: dict[str, Any] = {}
+    exec(compile(source, file, "exec"), op.names, made)
+    function: FunctionType = made[name]
+    function.__module__ = op.__module__
+    return function
+
+
+def apply_source(op: Op) -> str:
+    """The text of ``op.apply``."""
+    keywords = "".join(f", {p}={p}" for p in op.params)
+    # A list that its owner changes later must not change the parameter of a rule.
+    kept = {p: f"{p} if type({p}) is not list else list({p})" for p, d in op.params.items() if d is REQUIRED}
+    params = "{" + ", ".join(f"{p!r}: {kept.get(p, p)}" for p in op.params) + "}" if op.params else "NONE"
+    checks = ""
+    if op.foreign:  # operations of this package are held to their promises by tests, and spared the checks
+        checks = "out_ = returned(op, out_)\n    "
+        if forgotten := [a for a in op.args if a not in op.rules and a not in op.ruleless]:
+            given = ", ".join(f"{a!r}: {a if op.variadic else f'({a},)'}" for a in forgotten)
+            checks += f"if mode_now().grad: unruled(op, out_, {{{given}}})\n    "
+    if op.variadic:
+        (many,) = op.args
+        targets = "".join(f", {p}" for p in op.params)
+        return APPLY.format(
+            name=op.name, signature=f"*{many}, {_parameters(op)}", params=params, keywords=keywords, checks=checks,
+            reading=VARIADIC.format(many=many, targets=targets, keywords=keywords).rstrip("\n"),
+            arrays=f"*{_lent(op, 'tuple(values_)' if op.foreign else 'values_')}", given=many, places="tuple(places_)",
+            saved="(" + "".join({many: "tuple(values_), ", "out": "out_, "}[name] for name in op.saves) + ")",
+            uneven=op.uneven,
+        )  # fmt: skip
+    return APPLY.format(
+        name=op.name,
+        signature="".join(f"{a}=None, " if a in op.optional else f"{a}, " for a in op.args) + _parameters(op),
+        reading=_reading(op), params=params, keywords=keywords, checks=checks,
+        arrays=", ".join(_lent(op, f"a_{a}") for a in op.args), given=f"({', '.join(op.args)},)",
+        places=f"({', '.join(f'p_{a}' for a in op.args)},)",
+        saved="(" + "".join(f"{_saved(op, name)}, " for name in op.saves) + ")", uneven=_uneven(op),
+    )  # fmt: skip
+
+
+def _parameters(op: Op) -> str:
+    """The parameters of the signature: those that may be given by position, and behind a star the others."""
+    placed: dict[str, str] = {}
+    star, default_before = {} if op.variadic else {"*": "*"}, bool(op.optional)
+    for p, default in op.params.items():
+        if default is REQUIRED and default_before:  # as Python's grammar wants it
+            placed |= star
+        default_before |= default is not REQUIRED
+        placed[p] = p if default is REQUIRED else f"{p}=default_{p}"
+    return ", ".join((placed | star | {"dtype": "dtype=None"} if op.casts else placed).values())
+
+
+def _reading(op: Op) -> str:
+    """The arguments read one by one, and the namespace that their arrays share."""
+    text = f"    if dtype is not None: {op.args[0]} = TENSORS.astype({op.args[0]}, dtype)\n" if op.casts else ""
+    for i, a in enumerate(op.args):
+        shortcut = ""
+        if op.broadcasts:  # `admit` would say the same of most constants
+            last = f" and type(a_{op.args[i - 1]}) not in ANYWHERE" if i == len(op.args) - 1 > 0 else ""
+            shortcut += f"elif type({a}) in PYTHON_REALS{last}: a_{a} = p_{a} = {a}\n    "
+        if a in op.optional:
+            shortcut += f"elif {a} is None: a_{a} = p_{a} = None\n    "
+        others = "".join(f", a_{b}" for b in op.args[:i])
+        if op.broadcasts and op.args[i + 1 :]:
+            others += f", behind=({', '.join(op.args[i + 1 :])},)"
+        bit = 1 << i if a in op.rules else 0
+        text += ARGUMENT.format(a=a, bit=bit, shortcut=shortcut, others=others)
+    kind = f"type(a_{op.args[0]})"
+    alike = "".join(f" and (type(a_{a}) is {kind} or type(a_{a}) in ANYWHERE)" for a in op.args[1:])
+    arrays = ", ".join(f"a_{a}" for a in op.args)
+    return f"{text}    xp_ = SPACES[{kind}] if {kind} in SPACES{alike} else namespace({arrays})"
+
+
+def _saved(op: Op, name: str) -> str:
+    """What is saved as ``name``: the value, unless no rule that asks for it will be used."""
+    value = "out_" if name == "out" else f"a_{name}"
+    users = sum(1 << i for i, a in enumerate(op.args) if name in op.rules.get(a, (None, ()))[1])
+    rules = sum(1 << i for i, a in enumerate(op.args) if a in op.rules)
+    return value if users == rules else f"{value} if mask_ & {users} else None"
+
+
+def _uneven(op: Op) -> str:
+    """Whether a gradient may have another shape or dtype than its input: looked at here once, not at each gradient."""
+    if not (op.broadcasts and len(op.args) == 2 and not op.foreign):
+        return str(op.uneven)
+    x, y = (f"a_{a}" for a in op.args)
+    differ = f"({x}.shape != {y}.shape or {x}.dtype is not {y}.dtype)"
+    return f"type({x}) is not type({y}) or type({x}) not in FLAT and {differ}"
+
+
+def _lent(op: Op, source: str) -> str:
+    """An array that others use as well: a user's own operation gets it read-only."""
+    return f"sealed({source})" if op.foreign else source
+
+
+def pull_source(op: Op, mask: int) -> str:
+    """The text of the function that `pull_of` returns."""
+    calls = []
+    for i, arg in enumerate(op.args):
+        rule = op.rules.get(arg)
+        wanted = rule is not None and (op.variadic or mask >> i & 1)
+        calls.append(f"rule_{arg}({', '.join(_offered(op, name) for name in rule[1])})" if rule and wanted else "None")
+    result = f"({', '.join(calls)},)"
+    if op.variadic:
+        result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"
+    return PULL.format(contributions=f"sent(op, {result})" if op.foreign else result)
+
+
+def _offered(op: Op, name: str) -> str:
+    """Where an argument of a rule comes from."""
+    if name in op.saves:
+        return _lent(op, f"saved[{op.saves.index(name)}]")
+    if name in op.params:
+        return f"node.params[{name!r}]"
+    if name in ("g", "xp"):
+        return name if name == "xp" else _lent(op, name)
+    if op.variadic:
+        return "tuple([getattr(p, 'shape', ()) for p in node.inputs])"
+    return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"
+
+
+# ------------------------------------------------------------------------------------- what the written functions call
+
+
+def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
+    """An argument that is neither a Tensor nor an array of numbers, made an array. Raises `DTypeError`.
+
+    Numbers stay numbers where they are broadcast, because an array of their own dtype would promote the others, unless
+    there are only numbers ``before`` and nothing ``behind``.
+    """
+    scalars = backends.PYTHON_SCALARS
+    if type(x) in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
+        # A complex number of Python's takes NumPy's float64 for a float, and gives another of its own.
+        alone = type(x) is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
+        return backends.asarray(x) if alone else x
+    if type(x) in backends.SPACES and backends.SPACES[type(x)] is not backends.NUMPY:
+        return x
+    if x is None or isinstance(x, str | bytes | dict | set):
+        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({type(x).__name__}).")
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
+        raise DTypeError(
+            f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack."
+        )
+    try:
+        return backends.asarray(x)
+    except AutogradError as error:
+        raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
+
+
+def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
+    """The arrays, where the first of ``given`` is a list, and the parameters: behind a list of the arrays these may be
+    given by position, as in ``concat([x, y], 0)``.
+    """
+    arrays, *rest = given
+    if not all(isinstance(value, int | str | None) for value in rest):
+        return given, *params.values()  # lists that stand for arrays, one by one
+    if len(rest) > len(params):
+        raise DTypeError(
+            f"{op.name} takes {len(params)} parameter(s) behind its arrays ({', '.join(params) or 'none'}); it was "
+            f"given {len(rest)}: {', '.join(map(repr, rest))}."
+        )
+    return arrays, *rest, *list(params.values())[len(rest) :]
+
+
+def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Raise what a forward raised as this package's error, with the names and shapes of its arguments.
+
+    Where a tracer could not follow the forward, return its stand-in for the whole operation.
+    """
+    if (tracer := getattr(error, "tracer", None)) is not None:
+        return tracer.opaque(op, inputs, params)
+    if isinstance(error, AutogradError):
+        raise error
+    names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
+    given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
+    options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
+    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # in a user's own forward that is a slip
+    raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
+
+
+def returned(op: Op, out: Any) -> Any:
+    """The result of a user's own forward, as an array. Raises `DTypeError` where it is none."""
+    if type(out) in backends.SPACES:
+        return out
+    if out is None or isinstance(out, list | tuple):
+        raise DTypeError(
+            f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
+        )
+    return backends.asarray(out)
+
+
+def unruled(op: Op, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `DeclarationError` where an argument that requires grad has no rule."""
+    for arg, values in given.items():
+        asked = any(isinstance(x, Tensor) and x.requires_grad for x in values)
+        if asked and backends.is_inexact(out.dtype):
+            raise DeclarationError(
+                f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
+                f"{op.name}.vjp({arg}=None) where it has no derivative."
+            )
+
+
+def sealed(value: Any) -> Any:
+    """Arrays for a user's own forward or rule: read-only, because others use them as well."""
+    return tuple(map(sealed, value)) if isinstance(value, tuple) else backends.read_only(value)
+
+
+def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The results of a user's own rules. Raises `DTypeError` for one that is no array."""
+    for i, part in enumerate(parts):
+        if part is not None and not hasattr(part, "shape"):
+            raise DTypeError(
+                f"{op.name}: the rule for {op.args[0 if op.variadic else i]!r} returned {part!r}: it must return an "
+                "array of that argument's shape, or None where no gradient flows."
+            )
+    return parts
+
+
+SHARED: dict[str, Any] = {
+    "ANYWHERE": backends.ANYWHERE, "FLAT": backends.FLAT, "NONE": {}, "Node": Node, "PLAIN": backends.PLAIN,
+    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "Tensor": Tensor,
+    "admit": admit, "fail": fail, "listed": listed, "mode_now": MODE.get, "namespace": backends.namespace, "new": new,
+    "returned": returned, "sealed": sealed, "sent": sent, "stamp": stamp, "unruled": unruled, "write": write,
+}  # fmt: skip
+"""The names that every written function may use."""
+
+RESERVED = frozenset(SHARED) | {
+    "Exception", "enumerate", "forward", "g", "isinstance", "len", "list", "op", "out", "tuple", "type", "xp",
+}  # fmt: skip
+"""Names that no argument or parameter may have. Nor may one end in ``_``."""

@@ -1,0 +1,41 @@
+"""Values in another dtype, and arrays of other libraries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd import backends
+from autograd.namespace import array_function
+from autograd.ops import conversion
+from autograd.tensor import Tensor, wrap
+
+
+@array_function
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """The array of another library, by the DLPack protocol: the same memory, unless it is moved to another ``device``
+    or ``copy`` is true. What is written to the one is then seen in the other.
+
+    >>> import autograd as ag
+    >>> ag.from_dlpack(ag.Tensor([1.0, 2.0]))
+    Tensor([1.0, 2.0])
+    """
+    array = backends.from_dlpack(x, copy)
+    return wrap(array if device is None else backends.to_device(array, device))
+
+
+@array_function
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Tensor:
+    """``x`` in another dtype. The gradient comes back in the dtype of ``x``; to integers and booleans it is detached.
+
+    Without ``copy`` it is ``x`` itself where that has the dtype already. ``device``: where it lies then.
+
+    >>> from autograd import Tensor, astype
+    >>> astype(Tensor([1.5]), "int64")
+    Tensor([1])
+    """
+    dtype = backends.as_dtype(dtype)
+    if isinstance(x, Tensor) and not backends.is_inexact(dtype):
+        x = x.detach()
+    same = not copy and isinstance(x, Tensor) and x.dtype == dtype
+    result: Tensor = x if same else conversion.astype(x, dtype=dtype)
+    return result if device is None else result.to(device)

@@ -1,0 +1,162 @@
+"""Products of vectors, matrices and arrays of more axes, by named axes or pairs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from autograd import shapes
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.functions.creation import eye
+from autograd.messages import describe
+from autograd.namespace import array_function
+from autograd.ops.elementwise import multiply
+from autograd.ops.linalg import contract
+from autograd.ops.shaping import reshape
+from autograd.tensor import Tensor, asarray
+
+
+@array_function
+def outer(x: Any, y: Any) -> Tensor:
+    """The products of each element of ``x`` (m elements) with each of ``y`` (n elements), of shape (m, n).
+
+    >>> import autograd as ag
+    >>> ag.outer(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]))
+    Tensor([[3.0, 4.0],
+            [6.0, 8.0]])
+    """
+    product: Tensor = multiply(reshape(x, shape=(-1, 1)), reshape(y, shape=(1, -1)))
+    return product
+
+
+_LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ALL_LABELS = _LABELS + "".join(map(chr, range(0x100, 0x200)))  # also for axes that nobody names, up to 64 an array
+
+
+def _spelled_out(term: str, ndim: int, dots: str, subscripts: str) -> str:
+    """``term`` with labels from ``dots``, counted from the right, in place of its ellipsis."""
+    before, ellipsis, after = term.partition("...")
+    if wrong := [c for c in before + after if c not in _LABELS]:
+        raise DomainError(
+            f"einsum {subscripts!r}: {wrong[0]!r} is no label; use letters, ',', '->' and one '...' in a term."
+        )
+    count = ndim - len(before) - len(after)
+    if count < 0 or (count and not ellipsis):
+        raise ShapeError(
+            f"einsum {subscripts!r}: the term {term!r} names {len(before) + len(after)} axes and its array has {ndim}."
+        )
+    return before + (dots[len(dots) - count :] if count else "") + after
+
+
+@array_function
+def einsum(subscripts: str, *operands: Any) -> Tensor:
+    """A sum of products over named axes, as NumPy's: ``einsum("ij,jk->ik", x, y)`` is ``x @ y``.
+
+    Each operand has a term of ``subscripts``, one letter an axis. The result has the letters after ``->`` in that
+    order, or without an arrow those that occur once, sorted. A letter twice in a term takes a diagonal; ``...`` stands
+    for the axes that have no letter, broadcast. Products are taken from left to right, so that the order of the
+    operands decides the work. Raises `DomainError` for what is no label, and `ShapeError` for axes that do not fit
+    their labels.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> ag.einsum("ij,j->i", x, [10.0, 1.0]), ag.einsum("ii", x), ag.einsum("...j->...", x)
+    (Tensor([12.0, 34.0]), Tensor(5.0), Tensor([3.0, 7.0]))
+    """
+    if not isinstance(subscripts, str):
+        raise DTypeError(
+            f"einsum begins with its subscripts, a string as 'ij,jk->ik'; it was given {subscripts!r:.80}."
+        )
+    tensors = [asarray(x) for x in operands]
+    given, arrow, wanted = subscripts.replace(" ", "").partition("->")
+    written = given.split(",")
+    if len(written) != len(tensors):
+        raise ShapeError(
+            f"einsum {subscripts!r} has {len(written)} term(s) for {len(tensors)} operand(s): write one for each."
+        )
+    free = [c for c in _ALL_LABELS if c not in subscripts]
+    depth = max(
+        (x.ndim - len(t.replace("...", "")) for t, x in zip(written, tensors, strict=True) if "..." in t), default=0
+    )
+    dots = "".join(free[: max(depth, 0)])
+    terms = [_spelled_out(t, x.ndim, dots, subscripts) for t, x in zip(written, tensors, strict=True)]
+    everything = "".join(terms)
+    if arrow:
+        result = wanted.replace("...", dots)
+        if wrong := [c for c in result if result.count(c) > 1 or c not in everything]:
+            raise DomainError(
+                f"einsum {subscripts!r}: the result's label {wrong[0]!r} must be in a term, and only once in it."
+            )
+    else:
+        letters = sorted(c for c in set(everything) if everything.count(c) == 1 and c not in dots)
+        result = dots + "".join(letters)
+    sizes = _label_sizes(terms, tensors, subscripts)
+    fresh = iter(free[len(dots) :])
+    factors: list[tuple[str, Tensor]] = []
+    for term, x in zip(terms, tensors, strict=True):
+        # An axis of length 1 that is broadcast has no say. The second axis of a diagonal gets a label of its own, and
+        # an identity matrix that ties it to the first.
+        axes = [a for a, label in enumerate(term) if x.shape[a] == sizes[label]]
+        labels, identities = "", []
+        for label in (term[a] for a in axes):
+            labels += next(fresh) if label in labels else label
+            if labels[-1] != label:
+                identities.append((label + labels[-1], _identity(x, sizes[label])))
+        factors += [
+            (labels, reshape(x, shape=tuple(x.shape[a] for a in axes)) if len(axes) < x.ndim else x),
+            *identities,
+        ]
+    contraction: Tensor = contract.apply(
+        *(x for _, x in factors), subscripts=f"{','.join(labels for labels, _ in factors)}->{result}"
+    )
+    return contraction
+
+
+def _label_sizes(terms: Sequence[str], tensors: Sequence[Tensor], subscripts: str) -> dict[str, int]:
+    """The length of each label's axes."""
+    sizes: dict[str, int] = {}
+    for label, n in chain.from_iterable(zip(t, x.shape, strict=True) for t, x in zip(terms, tensors, strict=True)):
+        if sizes.setdefault(label, n) == 1:
+            sizes[label] = n
+        elif n not in (1, sizes[label]):
+            given = ", ".join(map(describe, tensors))
+            raise ShapeError(
+                f"einsum {subscripts!r}: {label!r} is {sizes[label]} in one operand and {n} in another ({given})."
+            )
+    return sizes
+
+
+def _identity(like: Tensor, n: int) -> Tensor:
+    return eye(n, dtype=like.dtype, device=like.device)
+
+
+@array_function
+def tensordot(x: Any, y: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
+    """The sum of products over pairs of axes: ``axes`` gives those of ``x`` and those of ``y``, or how many, the last
+    of ``x`` with the first of ``y``.
+
+    The result has the other axes of ``x``, then those of ``y``. Raises `ShapeError` where a pair differs in length.
+
+    >>> import autograd as ag
+    >>> ag.tensordot(ag.ones((2, 3, 4)), ag.ones((4, 3, 5)), axes=((1, 2), (1, 0))).shape
+    (2, 5)
+    """
+    x, y = asarray(x), asarray(y)
+    pairs: Any = (range(x.ndim - axes, x.ndim), range(axes)) if isinstance(axes, int) else axes
+    if not isinstance(pairs, list | tuple) or len(pairs) != 2:
+        raise DTypeError(f"tensordot: axes = {axes!r}: give how many, or two lists, those of x and those of y.")
+    of_x, of_y = (
+        shapes.normalize_axes([p] if isinstance(p, int) else list(p), z.ndim)
+        for p, z in zip(pairs, (x, y), strict=True)
+    )
+    if [x.shape[i] for i in of_x] != [y.shape[j] for j in of_y]:
+        raise ShapeError(
+            f"tensordot pairs axes {of_x} of x {x.shape} with axes {of_y} of y {y.shape}: pair equal lengths."
+        )
+    xs = _ALL_LABELS[: x.ndim]
+    paired = dict(zip(of_y, of_x, strict=True))
+    ys = "".join(xs[paired[j]] if j in paired else _ALL_LABELS[x.ndim + j] for j in range(y.ndim))
+    result = "".join(label for label in xs + ys if (xs + ys).count(label) == 1)
+    contraction: Tensor = contract.apply(x, y, subscripts=f"{xs},{ys}->{result}")
+    return contraction

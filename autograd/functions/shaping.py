@@ -1,0 +1,103 @@
+"""Arrays cut apart, brought to one shape, and their axes moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autograd import shapes
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.namespace import array_function
+from autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
+from autograd.tensor import Tensor, asarray
+
+
+@array_function
+def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
+    """The arrays, each repeated to the shape that all of them broadcast to. Raises `ShapeError` where they don't.
+
+    >>> import autograd as ag
+    >>> ag.broadcast_arrays(ag.Tensor([1.0, 2.0]), 5.0)
+    (Tensor([1.0, 2.0]), Tensor([5.0, 5.0]))
+    """
+    tensors = [asarray(x) for x in arrays]
+    shape = shapes.broadcast_shapes(*(x.shape for x in tensors))
+    return tuple(broadcast_to(x, shape=shape) for x in tensors)
+
+
+@array_function
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """``x`` with the axes ``source`` at the places ``destination``, the others in their order.
+
+    >>> import autograd as ag
+    >>> ag.moveaxis(ag.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = asarray(x)
+    ndim = x.ndim
+    start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
+    if len(start) != len(end):
+        raise ShapeError(
+            f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a place."
+        )
+    rest = iter([i for i in range(ndim) if i not in start])
+    places = dict(zip(end, start, strict=True))
+    moved: Tensor = permute_dims(x, axes=tuple(places[i] if i in places else next(rest) for i in range(ndim)))
+    return moved
+
+
+@array_function
+def unstack(x: Any, axis: int = 0) -> tuple[Tensor, ...]:
+    """The entries of ``x`` along ``axis``, each without that axis.
+
+    >>> import autograd as ag
+    >>> ag.unstack(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    (Tensor([1.0, 3.0]), Tensor([2.0, 4.0]))
+    """
+    x = asarray(x)
+    place = shapes.normalize_axis(axis, x.ndim)
+    return tuple(x[shapes.along(place, i)] for i in range(x.shape[place]))
+
+
+@array_function
+def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+    """``x`` cut along ``axis``: into a number of equal parts, or before each of the given indices, as in NumPy.
+
+    Raises `ShapeError` where the axis can't be cut into equal parts.
+
+    >>> import autograd as ag
+    >>> ag.split(ag.Tensor([1.0, 2.0, 3.0, 4.0]), 2), ag.split(ag.Tensor([1.0, 2.0, 3.0]), [1])
+    ((Tensor([1.0, 2.0]), Tensor([3.0, 4.0])), (Tensor([1.0]), Tensor([2.0, 3.0])))
+    """
+    x = asarray(x)
+    place = shapes.normalize_axis(axis, x.ndim)
+    length = x.shape[place]
+    given = as_python(indices_or_sections)
+    if isinstance(given, int):
+        if given < 1 or length % given:
+            raise ShapeError(f"axis {axis} of length {length} can't be split into {given} equal parts.")
+        cuts = [length // given * i for i in range(1, given)]
+    else:
+        cuts = list(given)
+    return tuple(x[shapes.along(place, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, length], strict=True))
+
+
+@array_function
+def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
+    """Each element less the one before it along ``axis``, ``n`` times over; before that ``prepend`` and ``append`` are
+    joined to ``x`` there.
+
+    >>> import autograd as ag
+    >>> ag.diff(ag.Tensor([1.0, 4.0, 9.0])), ag.diff(ag.Tensor([1.0, 4.0, 9.0]), n=2)
+    (Tensor([3.0, 5.0]), Tensor([2.0]))
+    """
+    parts = [asarray(part) for part in (prepend, x, append) if part is not None]
+    if not hasattr(n, "__index__"):
+        raise DTypeError(f"diff takes differences n = {n!r} times: give a whole number.")
+    if n < 0:
+        raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
+    whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
+    place = shapes.normalize_axis(axis, whole.ndim)
+    for _ in range(n):
+        whole = whole[shapes.along(place, slice(1, None))] - whole[shapes.along(place, slice(-1))]
+    return whole

@@ -1,0 +1,106 @@
+"""Sorted and unique elements, and where the nonzero ones are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from autograd.functions.shaping import unstack
+from autograd.namespace import array_function
+from autograd.ops.indexing import argsort, take, take_along_axis
+from autograd.ops.searching import nonzero_indices, unique_parts
+from autograd.ops.shaping import reshape
+from autograd.tensor import Tensor
+
+
+@array_function
+def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
+    """``x`` sorted along ``axis``; the gradient of an element goes to where it came from. Equal elements keep their
+    order, ``stable`` or not.
+
+    >>> import autograd as ag
+    >>> ag.sort(ag.Tensor([3.0, 1.0, 2.0]), descending=True)
+    Tensor([3.0, 2.0, 1.0])
+    """
+    ordered: Tensor = take_along_axis(x, argsort(x, axis=axis, descending=descending), axis=axis)
+    return ordered
+
+
+@array_function
+def nonzero(x: Any, /) -> tuple[Tensor, ...]:
+    """The indices of the elements that are not 0, an array for each axis, as an index takes them. No gradient.
+
+    >>> import autograd as ag
+    >>> ag.nonzero(ag.Tensor([[0.0, 2.0], [3.0, 0.0]]))
+    (Tensor([0, 1]), Tensor([1, 0]))
+    """
+    return unstack(nonzero_indices(x))
+
+
+class UniqueAllResult(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
+
+
+class UniqueCountsResult(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Tensor
+    counts: Tensor
+
+
+class UniqueInverseResult(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Tensor
+    inverse_indices: Tensor
+
+
+@array_function
+def unique_values(x: Any, /) -> Tensor:
+    """The elements of ``x`` that differ from each other, ascending. The gradient of each goes to its first place.
+
+    >>> import autograd as ag
+    >>> ag.unique_values(ag.Tensor([5.0, 3.0, 5.0]))
+    Tensor([3.0, 5.0])
+    """
+    values: Tensor = take(reshape(x, shape=(-1,)), unique_parts(x, part="indices"), axis=0)
+    return values
+
+
+@array_function
+def unique_all(x: Any, /) -> UniqueAllResult:
+    """`unique_values`, where the first of each is in the flattened ``x``, which of them each element is, and how often
+    each occurs.
+
+    >>> import autograd as ag
+    >>> ag.unique_all(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
+    Tensor([1, 0, 1])
+    """
+    parts = (unique_parts(x, part=part) for part in UniqueAllResult._fields[1:])
+    return UniqueAllResult(unique_values(x), *parts)
+
+
+@array_function
+def unique_counts(x: Any, /) -> UniqueCountsResult:
+    """`unique_values`, and how often each occurs.
+
+    >>> import autograd as ag
+    >>> ag.unique_counts(ag.Tensor([5.0, 3.0, 5.0]))
+    UniqueCountsResult(values=Tensor([3.0, 5.0]), counts=Tensor([1, 2]))
+    """
+    return UniqueCountsResult(unique_values(x), unique_parts(x, part="counts"))
+
+
+@array_function
+def unique_inverse(x: Any, /) -> UniqueInverseResult:
+    """`unique_values`, and which of them each element of ``x`` is.
+
+    >>> import autograd as ag
+    >>> ag.unique_inverse(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
+    Tensor([1, 0, 1])
+    """
+    return UniqueInverseResult(unique_values(x), unique_parts(x, part="inverse_indices"))

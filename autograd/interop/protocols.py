@@ -1,0 +1,64 @@
+"""The protocols by which NumPy, the array API and DLPack meet a `Tensor`, and hints for attributes it does not have."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+from autograd import backends
+from autograd.dtypes import API_VERSIONS
+from autograd.errors import DeviceError, DomainError, GradientError
+
+
+class Protocols:
+    """The methods that the protocols call. Their ``self`` is a `Tensor`."""
+
+    def __dlpack__(self: Any, **options: Any) -> Any:
+        """The values for another library, in the same memory. Raises `GradientError` for what requires grad."""
+        if self.requires_grad:
+            raise GradientError(
+                f"{self._called()} requires grad, and what another library computes from it would not be recorded: "
+                "give it .detach()."
+            )
+        return backends.to_dlpack(self.data, "__dlpack__", **options)
+
+    def __dlpack_device__(self: Any) -> tuple[int, int]:
+        """The kind and the number of the device, as DLPack counts them."""
+        return backends.to_dlpack(self.data, "__dlpack_device__")  # type: ignore[no-any-return]
+
+    def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+        if not backends.is_host(self.data):
+            raise DeviceError(f"{self._called()} is on {self.device}, where NumPy is not: copy it with .numpy() first.")
+        return backends.to_numpy(backends.asarray(self.numpy(), dtype, copy=copy))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``np.sin(t)`` and ``ndarray * t`` record the operation of that name."""
+        from autograd.interop.numpy_protocol import call
+
+        return call(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """``np.sum(t)``, ``np.concatenate([t, …])`` record the operation of that name."""
+        from autograd.interop.numpy_protocol import call
+
+        return call(func, "__call__", args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        from autograd.interop.hints import TENSOR, hint
+
+        said = "" if name.startswith("_") else hint(name, TENSOR)
+        raise AttributeError(f"a Tensor has no attribute {name!r}{said}.")
+
+
+def install(cls: type, package: Any) -> None:
+    """Give ``cls`` the methods of the protocols, with ``package`` as the namespace of its functions."""
+
+    def __array_namespace__(self: Any, *, api_version: str | None = None) -> Any:
+        """The namespace of functions of Tensors. Raises `DomainError` for an unknown version of the array API."""
+        if api_version not in (None, *API_VERSIONS):
+            raise DomainError(f"the array API {api_version!r} is not here; choose {' or '.join(API_VERSIONS)}.")
+        return package
+
+    for name, value in {**vars(Protocols), "__array_namespace__": __array_namespace__}.items():
+        if isinstance(value, FunctionType):
+            setattr(cls, name, value)

@@ -1,0 +1,149 @@
+"""Writes the stubs that tell type checkers what is made at run time: ``python -m tests.stubs`` rewrites them.
+
+``autograd/__init__.pyi`` has the names of the package, whose operations are functions for a checker, and
+``autograd/_methods.pyi`` the operators and methods that `autograd.methods` and `autograd.interop` put on `Tensor`.
+"""
+
+import ast
+import inspect
+import textwrap
+from pathlib import Path
+
+import autograd
+from autograd import methods
+from autograd.interop import protocols
+from autograd.namespace import TENSORS
+from autograd.operation import REQUIRED, Op
+
+PACKAGE = Path(autograd.__file__).parent
+
+TYPES = {
+    "axis": "Axis",
+    "axes": "Sequence[int]",
+    "classes": "int",
+    "correction": "float",
+    "descending": "builtins.bool",
+    "device": "str",
+    "eps": "float",
+    "include_initial": "builtins.bool",
+    "k": "int",
+    "keepdims": "builtins.bool",
+    "offset": "int",
+    "reduction": "str",
+    "shape": "int | Sequence[int]",
+    "side": "str",
+    "stable": "builtins.bool",
+    "subscripts": "str",
+    "upper": "builtins.bool",
+}
+"""The types of operations' parameters by their names; any other parameter is `Any`."""
+
+ONE_AXIS = {"argmax", "argmin", "argsort", "concat", "cumulative_prod", "cumulative_sum", "repeat", "take"}
+"""The operations whose ``axis`` is one, or None."""
+
+
+def parameter(op, name, default):
+    """A parameter of an operation with its type and default."""
+    kind = "int | None" if name == "axis" and op.name in ONE_AXIS else TYPES.get(name, "Any")
+    if default is REQUIRED:
+        return f"{name}: {kind}"
+    if default is None and kind not in ("Any", "Axis") and "None" not in kind:
+        kind += " | None"
+    return f"{name}: {kind} = {default!r}"
+
+
+def parameters(op, of_method=False):
+    """The parameters of the function that is written for an operation."""
+    parts = []
+    for name, p in op.__signature__.parameters.items():
+        if p.kind is p.VAR_POSITIONAL:
+            parts.append(f"*{name}: ArrayLike | Sequence[ArrayLike]")
+            continue
+        if p.kind is p.KEYWORD_ONLY and "*" not in "".join(parts):
+            parts.append("*")
+        if name == op.args[0] and of_method:
+            parts.append("self")
+        elif name in op.args:
+            parts.append(f"{name}: ArrayLike" + (" | None = None" if name in op.optional else ""))
+        else:
+            parts.append(parameter(op, name, REQUIRED if p.default is p.empty else p.default))
+    return ", ".join(parts)
+
+
+def as_written(method):
+    """The first line of a method, without the type of ``self``."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(method))).body
+    (node.args.posonlyargs or node.args.args)[0].annotation = None
+    return f"def {node.name}({ast.unparse(node.args)}) -> {ast.unparse(node.returns)}: ..."
+
+
+def public_imports():
+    """The names that the package imports as they are, as import statements."""
+    for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            if alias.name in autograd.__all__ and alias.name not in (*vars(TENSORS), "pow"):
+                yield f"from {node.module} import {alias.name} as {alias.name}"
+
+
+def package():
+    """The text of ``autograd/__init__.pyi``."""
+    imports = list(public_imports())
+    functions = []
+    for name, value in sorted(vars(TENSORS).items()):
+        if isinstance(value, Op):
+            functions.append(f"def {name}({parameters(value)}) -> Tensor: ...")
+        else:
+            module = value.__module__ if inspect.isfunction(value) else "autograd.dtypes"
+            imports.append(f"from {module} import {name} as {name}")
+    return HEAD + "\n".join(
+        [
+            *sorted(imports),
+            "from autograd import testing as testing",
+            "from autograd.compiler import Program as Program, compile as compile, trace as trace",
+            "",
+            "__all__: list[str]",
+            "newaxis: None",
+            *functions,
+            "pow = power",
+            "",
+        ]
+    )
+
+
+def tensor_methods():
+    """The text of ``autograd/_methods.pyi``."""
+    lines = []
+    for name in methods.BINARY:
+        lines.append(f"def __{name}__(self, other: ArrayLike) -> Tensor: ...")
+        lines.append(f"def __r{name}__(self, other: ArrayLike) -> Tensor: ...")
+        if f"__i{name}__" in vars(autograd.Tensor):
+            lines.append(f"def __i{name}__(self, other: ArrayLike) -> Self: ...")
+    for name, op in methods.OTHERS.items():
+        lines.append(f"def {name}(self{', other: ArrayLike' if len(op.args) > 1 else ''}) -> Tensor: ...")
+    lines += [f"def {op.name}({parameters(op, of_method=True)}) -> Tensor: ..." for op in methods.METHODS]
+    lines.append("def dot(self, other: ArrayLike) -> Tensor: ...")
+    for name, value in [*vars(methods.Methods).items(), *vars(protocols.Protocols).items()]:
+        if isinstance(value, property):
+            lines += ["@property", as_written(value.fget)]
+        elif inspect.isfunction(value) and name != "__getattr__":  # a checker is to see which names are missing
+            lines.append(as_written(value) + "  # type: ignore[override]" * (name in ("__eq__", "__ne__")))
+    lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
+    head = f"{HEAD}from autograd.tensor import Tensor\n\nclass TensorMethods:\n"
+    return head + "".join(f"    {line}\n" for line in lines)
+
+
+HEAD = """\
+# Written by tests/stubs.py.
+import builtins
+from collections.abc import Sequence
+from typing import Any, Self
+
+from autograd.shapes import Axis
+from autograd.types import ArrayLike
+"""
+STUBS = {"__init__.pyi": package, "_methods.pyi": tensor_methods}
+
+
+if __name__ == "__main__":
+    for name, text in STUBS.items():
+        (PACKAGE / name).write_text(text(), encoding="utf-8")
