@@ -84,11 +84,6 @@ class Trace:
                 result = function(*(filled := unflatten(form, stand_ins))[0], **filled[1])
                 if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
                     raise tracer.refused
-                for key, line in tracer.untold.items():
-                    raise TraceError(
-                        f"{line} changes the array of {tracer.states[key]!r} in place, and its Tensor was not told: "
-                        "give it the array afterwards, as in w.data = array."
-                    )
                 if isinstance(result, Generator | Coroutine):
                     result.close()
                     raise TraceError(

@@ -13,7 +13,7 @@ import numpy
 from autograd import backends, shapes
 from autograd.backends import FORWARDS, Namespace
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of, infer
-from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.tracer import Tracer, kind_of
 from autograd.errors import TraceError
 from autograd.modes import TRACER
@@ -35,7 +35,7 @@ class _Elementwise:
         if self.name != "add":
             raise AttributeError(f"a trace has no {self.name}.at")
         x.tracer.refuse_writing(x)
-        x.value = x.tracer.setitem("add_at", x, index, values).value
+        x.write(x.tracer.setitem("add_at", x, index, values).value)
 
 
 def _tracer_of(args: Any) -> Tracer | None:
@@ -73,7 +73,7 @@ class _Module:
     def permute_dims(self, x: Any, axes: Any) -> Any:
         x = self.asarray(x)
         order = shapes.normalize_axes(tuple(axes), x.ndim)
-        return x.tracer.emit("permute_dims", (x.value,), {"axes": order})
+        return x.tracer.viewed(x, View("permute_dims", {"axes": order}))
 
     def matrix_transpose(self, x: Any) -> Any:
         if x.ndim < 2:
@@ -82,16 +82,16 @@ class _Module:
         order[-2:] = order[:-3:-1]
         return self.permute_dims(x, order)
 
-    def reshape(self, x: Any, shape: Any) -> Any:
+    def reshape(self, x: Any, shape: Any, copy: bool | None = None) -> Any:
         x = self.asarray(x)
         target, _ = infer("reshape", {"shape": shape}, (x.value,))
         if target == x.shape:
-            return Traced(x.tracer, x.value)
-        return x.tracer.emit("reshape", (x.value,), {"shape": target})
+            return Traced(x.tracer, x.value) if copy else x.view(x.value)
+        return x.tracer.reshaped(x, target, copy)
 
     def broadcast_to(self, x: Any, shape: Any) -> Any:
-        tracer = _now()
-        return tracer.emit("broadcast_to", (tracer.lift(x),), {"shape": tuple(shape)})
+        x = self.asarray(x)
+        return x.tracer.viewed(x, View("broadcast_to", {"shape": tuple(shape)}))
 
     def squeeze(self, x: Any, axis: Any) -> Any:
         axes = shapes.normalize_axes(axis, x.ndim)
@@ -105,11 +105,13 @@ class _Module:
     def astype(self, x: Any, dtype: Any, copy: bool = True) -> Any:
         tracer, dtype = _now(), numpy.dtype(dtype)
         value = tracer.lift(x)
-        return Traced(tracer, value) if value.dtype == dtype else tracer.emit("astype", (value,), {"dtype": dtype})
+        if value.dtype != dtype:
+            return tracer.emit("astype", (value,), {"dtype": dtype})
+        return x if type(x) is Traced and not copy and not x.weak else Traced(tracer, value)
 
     def asarray(self, x: Any, dtype: Any = None, copy: Any = None, device: Any = None) -> Any:
         made = x if type(x) is Traced and not copy else Traced(_now(), _now().lift(x))
-        return made if dtype is None else self.astype(made, dtype)
+        return made if dtype is None or made.dtype == dtype else self.astype(made, dtype)
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
         tracer = _now()

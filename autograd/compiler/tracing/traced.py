@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
 from autograd import backends, shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE
+from autograd.compiler.ir.primitives import ELEMENTWISE, fill
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.errors import TraceError
@@ -22,21 +23,83 @@ def _namespace() -> Any:
     return backends.SPACES[Traced]
 
 
-class Traced:
-    """An array of a trace: what it is (`Value`) but not which numbers it has.
+class View(NamedTuple):
+    """One step from an array to a part of it, or to the same elements in another order, in the same memory."""
 
-    Written to (``x[index] = v``), it stands for another value from then on, as NumPy's arrays do. ``weak``: a Python
-    number, which takes the dtype of the arrays that it meets.
+    op: str
+    params: dict[str, Any]
+    args: tuple[Value, ...] = ()
+    assumed: bool = False  # whether NumPy may have made a copy instead, by an order of the elements that is not known
+
+
+class Traced:
+    """An array of a trace, with a shape and a dtype but no numbers.
+
+    ``value`` is the `Value` of the program that it holds now; writing to it (``x[index] = v``, ``x += v``) gives it
+    another. As with NumPy, a view shares the memory of its ``base``: it is ``base`` seen through ``path``, and what is
+    written to the one is read from the other. ``weak``: a Python number, which takes the dtype of the arrays it meets.
     """
 
-    __slots__ = ("tracer", "value", "shape", "dtype", "weak", "home")
-
-    base = None
+    __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "strides", "_value", "_version", "__weakref__")
 
     def __init__(self, tracer: Tracer, value: Value, weak: bool = False) -> None:
-        self.tracer, self.value, self.weak = tracer, value, weak
-        self.home: int | None = None  # the id of the state whose array this is
+        self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype = value.shape, value.dtype
+        self.base: Traced | None = None
+        self.path: tuple[View, ...] = ()
+        self.strides: Any = None  # of the memory, where it is known
+        self._version = 0  # how often the memory was written to
+        tracer.made.append(weakref.ref(self))
+
+    @property
+    def memory(self) -> Traced:
+        """The array whose memory this one shares: itself, unless it is a view."""
+        return self if self.base is None else self.base
+
+    @property
+    def value(self) -> Value:
+        """What it holds now."""
+        base = self.base
+        if base is not None and self._version != base._version:
+            self._value, self._version = self.tracer.seen(base._value, self.path), base._version
+        return self._value
+
+    def view(self, seen: Value, *path: View) -> Traced:
+        """A view of this array, at first of the value ``seen``."""
+        made = Traced(self.tracer, seen)
+        made.base = base = self.memory
+        made.path, made._version = (*self.path, *path), base._version
+        return made
+
+    def reshapes_in_place(self, shape: shapes.Shape) -> bool | None:
+        """Whether NumPy's ``reshape`` gives a view, ``None`` where the order of the elements is not known."""
+        base = self.memory
+        if base.strides is None:
+            return None
+        # An array of these strides at no memory: nothing is read of it.
+        seen: Any = numpy.lib.stride_tricks.as_strided(numpy.empty(1, base.dtype), base.shape, base.strides)
+        for op, params, _, _ in self.path:
+            if op == "getitem":
+                seen = seen[fill(params["index"], [0] * 32)]
+            elif op == "permute_dims":
+                seen = seen.transpose(params["axes"])
+            elif op == "reshape":
+                seen = numpy.reshape(seen, params["shape"], copy=False)
+            else:
+                return None
+        try:
+            numpy.reshape(seen, shape, copy=False)
+        except ValueError:
+            return False
+        return True
+
+    def write(self, value: Value) -> None:
+        """Put ``value``, of this shape and dtype, into the memory."""
+        self.tracer.refuse_writing(self)
+        base = self.memory
+        base._value = self.tracer.written(base._value, self.path, value)
+        base._version += 1
+        self._value, self._version = value, base._version
 
     @property
     def device(self) -> str:
@@ -76,8 +139,7 @@ class Traced:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.tracer.refuse_writing(self)
-        new = self.tracer.setitem("setitem", self, index, value)
-        self.value = new.value
+        self.write(self.tracer.setitem("setitem", self, index, value).value)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -90,9 +152,9 @@ class Traced:
     def _no_value(self, *_: Any) -> Any:
         self.tracer.check_running(self)
         self.tracer.refused = TraceError(
-            f"{line_of_user()} asks for a value of {self.value!r} while the function is traced: the program is written "
-            "once, before there are values. Choose with autograd.where, return the number and read it outside, or "
-            "leave this part out of the compiled function.",
+            f"{line_of_user()} asks for a value of {self._value!r} while the function is traced: the program is "
+            "written once, before there are values. Choose with autograd.where, return the number and read it outside, "
+            "or leave this part out of the compiled function.",
             self.tracer,
         )
         raise self.tracer.refused
@@ -102,7 +164,7 @@ class Traced:
     def _no_numpy(self, *_: Any, **__: Any) -> Any:
         self.tracer.check_running(self)
         self.tracer.refused = TraceError(
-            f"{line_of_user()} gives {self.value!r} to NumPy while the function is traced: use the function of that "
+            f"{line_of_user()} gives {self._value!r} to NumPy while the function is traced: use the function of that "
             "name in autograd, or leave this part out of the compiled function.",
             self.tracer,
         )
@@ -122,7 +184,7 @@ class Traced:
         return getattr(_namespace(), ufunc.__name__)(*inputs)
 
     def __repr__(self) -> str:
-        return f"Traced({self.value!r})"
+        return f"Traced({self._value!r})"
 
     __hash__ = object.__hash__
 
@@ -136,15 +198,21 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
 
 
 def _in_place(name: str) -> Callable[..., Any]:
-    """``x += y``: another value of this name, which the Tensor whose array ``x`` is must be given."""
+    """``x += y``, which writes to the memory of ``x``; numbers, of shape (), can't be written to."""
     operate = _operator(name)
 
     def method(self: Traced, other: Any) -> Any:
-        result = operate(self, other)
-        if self.home is not None and self.shape and type(result) is Traced:
-            result.home = self.home
-            self.tracer.untold[self.home] = line_of_user()
-        return result
+        result = operate(self, getattr(other, "data", other) if hasattr(other, "node") else other)
+        if not self.shape or type(result) is not Traced:
+            return result
+        if result.shape != self.shape:
+            raise ValueError(f"an array of shape {self.shape} can't take the value of shape {result.shape} in place")
+        if not numpy.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise numpy.exceptions.DTypePromotionError(
+                f"an array of dtype {self.dtype} can't take the value of dtype {result.dtype} in place"
+            )
+        self.write(result.astype(self.dtype).value)
+        return self
 
     return method
 

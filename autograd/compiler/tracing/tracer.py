@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy
 
-from autograd import backends
+from autograd import backends, shapes
 from autograd.backends import PYTHON_SCALARS
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value, identifier
+from autograd.compiler.passes.packing import HOMES
 from autograd.compiler.tracing.guards import UNWATCHED, Guard, of_option
 from autograd.compiler.tracing.lines import line_of_user
-from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.watching import DATA, GRAD, slot_value
 from autograd.errors import DeviceError, TraceError
+from autograd.memory import owner
 from autograd.modes import MODE, TRACER, WATCHED
 from autograd.shapes import Shape
 from autograd.tensor import Hook, Tensor, wrap
@@ -41,7 +43,7 @@ class Tracer:
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
-        self.untold: dict[int, str] = {}
+        self.made: list[Any] = []  # weak references to every `Traced`
 
     # ----------------------------------------------------------------------------------------------------- the values
 
@@ -163,6 +165,8 @@ class Tracer:
                 f"{line_of_user()} calls {name}, whose result's shape depends on values: use autograd.where, or leave "
                 "this part out of the compiled function."
             )
+        if name in VIEWING and args and type(args[0]) is Traced:
+            return self.viewed(args[0], View(name, {"call": template}, tuple(arrays[1:])))
         results = results_of(name, template, arrays)
         if not isinstance(results, list):
             return self.emit(name, arrays, {"call": template})
@@ -178,12 +182,68 @@ class Tracer:
         return Traced(self, self.lift(result)) if isinstance(result, numpy.ndarray | numpy.generic) else result
 
     def getitem(self, x: Any, index: Any) -> Traced:
-        """``x[index]``."""
+        """``x[index]``: a view where NumPy gives one."""
         template, arrays = self.split(index)
         if _picks(arrays):
             raise self._picked(x)
-        shifted = _shifted(template)
-        return self.emit("getitem", (self.lift(x), *arrays), {"index": shifted})
+        if type(x) is not Traced or not _is_basic(template, arrays):
+            return self.emit("getitem", (self.lift(x), *arrays), {"index": _shifted(template)})
+        found = self.viewed(x, View("getitem", {"index": template}, tuple(arrays)))
+        # A number, of shape (), is a copy; with an ellipsis it is an array of shape () in the same memory.
+        return found if found.shape or _has_ellipsis(template) else Traced(self, found.value)
+
+    def viewed(self, x: Traced, step: View) -> Traced:
+        """The view of ``x`` by ``step``."""
+        return x.view(self.seen(x.value, (step._replace(assumed=False),)), step)
+
+    def seen(self, value: Value, path: Sequence[View]) -> Value:
+        """What ``value`` is when it is seen through ``path``."""
+        for op, params, args, assumed in path:
+            if assumed:
+                self._refuse_assumed(value)
+            given = {"index": _shifted(params["index"])} if op == "getitem" else params
+            value = self.emit(op, (value, *args), given).value
+        return value
+
+    def written(self, value: Value, path: Sequence[View], new: Value) -> Value:
+        """What ``value`` is when ``new`` has been written to the part of it that ``path`` leads to."""
+        if not path:
+            return new
+        (op, params, args, assumed), *rest = path
+        if assumed:
+            self._refuse_assumed(value)
+        if rest:
+            new = self.written(self.seen(value, path[:1]), rest, new)
+        if op == "getitem":
+            return self.emit("setitem", (value, new, *args), {"index": _shifted(params["index"], 2)}).value
+        if op == "permute_dims":
+            return self.emit(op, (new,), {"axes": shapes.inverse_permutation(params["axes"])}).value
+        if op == "reshape":
+            return self.emit(op, (new,), {"shape": value.shape}).value
+        raise TraceError(
+            f"{line_of_user()} writes to a view made by {op} while the function is traced: write to the array itself, "
+            "or to a copy."
+        )
+
+    def reshaped(self, x: Traced, shape: Shape, copy: bool | None) -> Traced:
+        """``x`` in another shape: a view where NumPy gives one."""
+        step = View("reshape", {"shape": shape})
+        if copy is not False:
+            is_view = copies = None
+            if not copy and [n for n in shape if n != 1] != [n for n in x.shape if n != 1]:
+                is_view = x.reshapes_in_place(shape)
+                step = step._replace(assumed=is_view is None)
+            copies = copy or is_view is False
+            if copies:
+                return self.emit("reshape", (x.value,), {"shape": shape})
+        return self.viewed(x, step)
+
+    def _refuse_assumed(self, value: Value) -> None:
+        raise TraceError(
+            f"{line_of_user()} uses {value!r} in another shape after the array was written to while the function is "
+            "traced: NumPy makes a view or a copy of it, depending on the order of its elements. Reshape it anew after "
+            "the write, or make a copy with clone() before."
+        )
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
         """``x`` with ``value`` written (or added) at ``index``."""
@@ -231,7 +291,8 @@ class Tracer:
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
-            self.current[key].home = key
+            if id(owner(raw)) not in HOMES:  # compiling may have turned it
+                self.current[key].strides = getattr(raw, "strides", None)
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
@@ -242,6 +303,8 @@ class Tracer:
             self._name(made)
             return made
         before = self.read(tensor, raw)
+        if array is before:
+            return None
         if type(array) is not Traced:
             array = Traced(self, self.lift(array))
         if array.shape != before.shape or array.dtype != before.dtype:
@@ -251,8 +314,6 @@ class Tracer:
                 self,
             )
         self.current[id(tensor)] = array
-        array.home = id(tensor)
-        self.untold.pop(id(tensor), None)
         return None
 
     def _name(self, made: Traced) -> None:
@@ -295,6 +356,7 @@ class Tracer:
 
     def refuse_writing(self, place: Any) -> None:
         """Raise where ``place`` is an argument, whose memory is the caller's."""
+        place = place.memory if type(place) is Traced else place
         if id(place) in self.arguments:
             raise TraceError(
                 f"{line_of_user()} writes to the argument {self.arguments[id(place)]} while the function is traced, "
@@ -348,6 +410,26 @@ def kind_of(x: Any) -> Any:
     if type(x) is Traced and x.weak:
         return {"f": float, "i": int, "b": bool}[x.dtype.kind]
     return x.dtype
+
+
+VIEWING = frozenset(
+    ("diagonal", "flip", "imag", "linalg.diagonal", "moveaxis", "ravel", "real", "swapaxes", "transpose")
+)
+"""The functions of NumPy's, called as a whole, whose result is a view of their first argument."""
+
+
+def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:
+    """Whether NumPy gives a view for an index of this form, whose arrays are at the slots."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        (isinstance(part, int | slice | numpy.integer) and not isinstance(part, bool)) or part is None or part is ...
+        or type(part) is Slot
+        for part in parts
+    ) and all(not value.shape and value.dtype.kind in "iu" for value in arrays)  # fmt: skip
+
+
+def _has_ellipsis(index: Any) -> bool:
+    return any(part is ... for part in (index if isinstance(index, tuple) else (index,)))
 
 
 def _shifted(template: Any, by: int = 1) -> Any:

@@ -139,23 +139,6 @@ def test_what_is_written_to_an_argument_is_told_of(name: str) -> None:
         agree(ag.compile(lambda x: write(x.clone()))(x) or x, expected, "a copy")
 
 
-def test_an_array_that_is_changed_in_place_is_told_of() -> None:
-    w = parameter()
-
-    def silent(told: bool) -> None:
-        array = w.data
-        array *= 2.0
-        array -= 1.0
-        if told:
-            w._set(array)
-
-    with pytest.raises(TraceError, match=r"test_trace.py:\d+ changes the array of w \(3,\) float64 in place"):
-        ag.compile(silent)(False)
-    assert w.tolist() == [1.0, 2.0, 3.0]
-    ag.compile(silent)(True)
-    assert w.tolist() == [1.0, 3.0, 5.0]
-
-
 def test_what_runs_after_the_call_is_refused() -> None:
     def generator(x: ag.Tensor) -> Any:
         yield x
