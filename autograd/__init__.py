@@ -33,7 +33,7 @@ from autograd.interop import protocols as _protocols
 from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from autograd.namespace import TENSORS as _TENSORS
 from autograd.operation import OPS, Op, op
-from autograd.ops import nnet  # noqa: F401  (adds to TENSORS)
+from autograd.ops import nnet, windows  # noqa: F401  (they add to TENSORS)
 from autograd.ops.elementwise import pow
 from autograd.tensor import Tensor
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

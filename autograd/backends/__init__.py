@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache, partial
+from itertools import product
+from operator import mul
 from typing import Any
 
 import numpy
@@ -43,6 +45,27 @@ class Namespace:
         if low < 0 or high >= stop:
             refuse(low, high, **options)
 
+    def opaque(self) -> None:
+        """Called by a forward that a program keeps as one instruction. With arrays there is nothing to do."""
+
+    def sliding_windows(self, x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
+        """Windows of ``x`` (n, *space, channels) as (n, *counts, *size, channels); in NumPy a view."""
+        steps = tuple(zip(stride, dilation, counts, strict=True))
+        starts = [
+            [slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(taps)]
+            for taps, (s, d, m) in zip(size, steps, strict=True)
+        ]
+        taps = [x[(slice(None), *index, ...)] for index in product(*starts)]
+        return self.reshape(self.stack(taps, axis=1 + len(size)), (x.shape[0], *counts, *size, x.shape[-1]))
+
+    def matmul_into(self, x: Any, y: Any, out: Any) -> None:
+        """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
+        out[...] = self.reshape(self.matmul(x, y), out.shape)
+
+    def masked(self, x: Any, mask: Any) -> Any:
+        """``x`` where ``mask`` is true, 0 elsewhere, also where ``x`` is infinite or NaN."""
+        return self.where(mask, x, self.zeros_like(x))
+
     def __init__(
         self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None, device: str = "cpu"
     ) -> None:
@@ -65,7 +88,27 @@ class Namespace:
         return f"Namespace({self.module.__name__})"
 
 
+def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
+    n, *space, channels = x.strides
+    steps = (*map(mul, space, stride), *map(mul, space, dilation))
+    shape = (x.shape[0], *counts, *size, x.shape[-1])
+    return numpy.lib.stride_tricks.as_strided(x, shape, (n, *steps, channels), writeable=False)
+
+
+def _matmul_into(x: Any, y: Any, out: Any) -> None:
+    numpy.matmul(x, y, out=out.reshape(-1, y.shape[-1]))
+
+
+def _masked(x: Any, mask: Any) -> Any:
+    """By bits: `numpy.where` branches at each element, which takes twenty times as long."""
+    if x.dtype.kind == "c" or not x.shape:
+        return numpy.where(mask, x, x.dtype.type(0))
+    bits = numpy.dtype(f"i{x.dtype.itemsize}")
+    return (x.view(bits) & -mask.astype(bits)).view(x.dtype)
+
+
 NUMPY = Namespace(numpy)
+vars(NUMPY).update(sliding_windows=_strided_windows, masked=_masked, matmul_into=_matmul_into)
 
 FLAT = frozenset(t for t in numpy.sctypeDict.values() if issubclass(t, numpy.number | numpy.bool_))
 """NumPy's scalar types: arrays of shape () whose type is their dtype. Its reductions and 0-d arithmetic give these."""

@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autograd.ops.windows import output_space
 from autograd.shapes import Shape
 from autograd.testing.domains import POSITIVE, Domain
 from autograd.testing.sampling import (
@@ -337,3 +338,55 @@ def compared(source: Source) -> Case:
     """Two arrays of one shape."""
     shape = source.shape()
     return Case((source.array(shape), source.array(shape)), {"reduction": source.draw(REDUCTIONS)})
+
+
+# -------------------------------------------------------------------------------------------------------------- windows
+
+
+def _geometry(source: Source, kernel: str, reach: int = 2) -> tuple[dict[str, Any], Shape, Shape, Shape]:
+    """How windows slide: the parameters, and the space, the windows' size and their number along each axis. ``reach``:
+    the largest dilation; with 1 each window sees an element that is not padding.
+    """
+    axes = source.draw(st.integers(1, 2))
+
+    def each(low: int, high: int) -> Shape:
+        return tuple(source.draw(st.lists(st.integers(low, high), min_size=axes, max_size=axes)))
+
+    size, stride, dilation, more = each(1, 3), each(1, 2), each(1, reach), each(0, 2)
+    pads = tuple((source.draw(st.integers(0, k // 2)), source.draw(st.integers(0, k // 2))) for k in size)
+    space = tuple(max(1, d * (k - 1) + 1 - sum(p)) + m for d, k, p, m in zip(dilation, size, pads, more, strict=True))
+    counts = output_space("", space, size, stride, pads, dilation)
+    params = {"stride": stride, "padding": pads, "dilation": dilation} | ({kernel: size} if kernel else {})
+    return params, space, size, counts
+
+
+def convolutions(source: Source, given: str) -> Case:
+    """A convolution, or its derivative with respect to one factor: called with the other two.
+
+    ``given``: the two factors that are its arguments, out of x, w and y.
+    """
+    params, space, size, counts = _geometry(source, "" if "w" in given else "size")
+    n, inside, outside, groups = (source.draw(st.integers(1, 2)) for _ in range(4))
+    shapes = {
+        "x": (n, groups * inside, *space),
+        "w": (groups * outside, inside, *size),
+        "y": (n, groups * outside, *counts),
+    }
+    arrays = [source.array(shapes[name]) for name in given]
+    if given == "xw" and source.draw(st.booleans()):
+        arrays.append(source.array((groups * outside,)))
+    extra = {} if "x" in given else {"space": space}
+    return Case(tuple(arrays), params | {"groups": groups} | extra)
+
+
+def poolings(source: Source, given: str) -> Case:
+    """A pooling of x, or one of its derivatives: ``given`` says for each argument whether it has the shape of the input
+    (x) or of the output (y). An array that is looked through for maxima has no two near elements.
+    """
+    params, space, size, counts = _geometry(source, "size", 1 if "X" in given else 2)
+    n, channels = source.draw(st.integers(1, 2)), 1 if "X" in given else source.draw(st.integers(1, 2))
+    shapes = {"x": (n, channels, *space), "X": (n, channels, *space), "y": (n, channels, *counts)}
+    if given == "c":
+        shapes["c"] = (n, channels * math.prod(size), math.prod(counts))
+    arrays = tuple(source.array(shapes[name], unique=name == "X") for name in given)
+    return Case(arrays, params | ({"space": space} if given in ("y", "c") else {}))

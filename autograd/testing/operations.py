@@ -92,6 +92,65 @@ def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+def _windows(x: Any, size: Any, stride: Any, padding: Any, dilation: Any, value: float = 0.0) -> Any:
+    """The windows of x as (n, channels, *windows, *size)."""
+    count = x.ndim - 2
+    size, stride, dilation = (np.broadcast_to(v, (count,)) for v in (size, stride, dilation))
+    pads = ((p, p) if np.ndim(p) == 0 else p for p in ((padding,) * count if np.ndim(padding) == 0 else padding))
+    x = np.pad(x, ((0, 0), (0, 0), *pads), constant_values=value)
+    for i, (k, s, d) in enumerate(zip(size, stride, dilation, strict=True), 2):
+        count = (x.shape[i] - d * (k - 1) - 1) // s + 1
+        x = np.moveaxis(np.take(x, s * np.arange(count)[:, None] + d * np.arange(k), axis=i), i + 1, -1)
+    return x
+
+
+def _conv(x: Any, weight: Any, bias: Any = None, *, groups: int = 1, **windows: Any) -> Any:
+    seen = _windows(x, weight.shape[2:], **({"stride": 1, "padding": 0, "dilation": 1} | windows))
+    n, axes = len(x), weight.ndim - 2
+    seen = seen.reshape(n, groups, x.shape[1] // groups, *seen.shape[2:])
+    weight = weight.reshape(groups, len(weight) // groups, *weight.shape[1:])
+    taps = range(4 + axes, 4 + 2 * axes)
+    out = np.einsum(
+        seen, [0, 1, 2, *range(4, 4 + axes), *taps], weight, [1, 3, 2, *taps], [0, 1, 3, *range(4, 4 + axes)]
+    )
+    out = out.reshape(n, out.shape[1] * out.shape[2], *out.shape[3:])
+    return out if bias is None else out + bias.reshape(-1, *(1,) * axes)
+
+
+def _transposed(function: Callable[..., Any], y: Any, shape: Any) -> Any:
+    """The adjoint of a linear ``function`` of arrays of ``shape``, applied to ``y``, by one unit array an element."""
+    units = np.eye(math.prod(shape)).reshape(math.prod(shape), *shape)
+    return np.array([np.sum(function(unit) * y) for unit in units]).reshape(shape)
+
+
+def _max_pool(x: Any, **windows: Any) -> Any:
+    return _windows(x, value=-np.inf, **_filled(windows)).max(axis=tuple(range(x.ndim, 2 * x.ndim - 2)))
+
+
+def _sum_pool(x: Any, **windows: Any) -> Any:
+    return _windows(x, **_filled(windows)).sum(axis=tuple(range(x.ndim, 2 * x.ndim - 2)))
+
+
+def _filled(windows: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with their defaults."""
+    return {"stride": windows["size"], "padding": 0, "dilation": 1} | windows
+
+
+def _at_max(y: Any, x: Any, **windows: Any) -> Any:
+    seen, wanted = _windows(x, value=-np.inf, **_filled(windows)), _windows(y, **_filled(windows))
+    shape = (*seen.shape[: x.ndim], math.prod(seen.shape[x.ndim :]))
+    found = seen.reshape(shape).argmax(axis=-1)
+    return np.take_along_axis(wanted.reshape(shape), found[..., None], axis=-1)[..., 0]
+
+
+def _unfold(x: Any, **windows: Any) -> Any:
+    seen = _windows(x, **({"stride": 1, "padding": 0, "dilation": 1} | windows))
+    axes = x.ndim - 2
+    seen = np.moveaxis(seen, range(2 + axes, 2 + 2 * axes), range(2, 2 + axes))
+    taps, count = math.prod(seen.shape[2 : 2 + axes]), math.prod(seen.shape[2 + axes :])
+    return seen.reshape(len(x), x.shape[1] * taps, count)
+
+
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
@@ -440,6 +499,52 @@ TABLE: dict[str, Row] = {
         {"x": "... k", "weight": "m k", "bias": "m"},
         torch="nn.functional.linear",
         edges=(Case((np.ones(3), np.ones((2, 3)), np.ones(2))), Case((EMPTY, np.ones((2, 3)), np.ones(2)))),
+    ),
+    "conv": Row(
+        _conv, partial(calls.convolutions, given="xw"), edges=(Case((np.ones((0, 2, 4)), np.ones((3, 2, 2)))),)
+    ),
+    "conv_input": Row(
+        lambda y, weight, space, groups, **windows: _transposed(
+            lambda x: _conv(x, weight, groups=groups, **windows), y, (len(y), weight.shape[1] * groups, *space)
+        ),
+        partial(calls.convolutions, given="yw"),
+        edges=(Case((np.ones((0, 3, 3)), np.ones((3, 2, 2))), {"space": (4,), "groups": 1}),),
+    ),
+    "conv_weight": Row(
+        lambda x, y, size, groups, **windows: _transposed(
+            lambda w: _conv(x, w, groups=groups, **windows), y, (y.shape[1], x.shape[1] // groups, *size)
+        ),
+        partial(calls.convolutions, given="xy"),
+        edges=(Case((np.ones((0, 2, 4)), np.ones((0, 3, 3))), {"size": (2,), "groups": 1}),),
+    ),
+    "max_pool": Row(
+        _max_pool, partial(calls.poolings, given="X"), edges=(Case((np.ones((0, 2, 4)),), {"size": (2,)}),)
+    ),
+    "max_unpool": Row(
+        lambda y, x, **windows: _transposed(lambda z: _at_max(z, x, **windows), y, x.shape),
+        partial(calls.poolings, given="yX"),
+        edges=(Case((np.ones((0, 2, 2)), np.ones((0, 2, 4))), {"size": (2,)}),),
+    ),
+    "at_max": Row(
+        _at_max,
+        partial(calls.poolings, given="xX"),
+        edges=(Case((np.ones((0, 2, 4)), np.ones((0, 2, 4))), {"size": (2,)}),),
+    ),
+    "sum_pool": Row(
+        _sum_pool, partial(calls.poolings, given="x"), edges=(Case((np.ones((0, 2, 4)),), {"size": (2,)}),)
+    ),
+    "sum_unpool": Row(
+        lambda y, space, **windows: _transposed(lambda x: _sum_pool(x, **windows), y, (*y.shape[:2], *space)),
+        partial(calls.poolings, given="y"),
+        edges=(Case((np.ones((0, 2, 2)),), {"size": (2,), "space": (4,)}),),
+    ),
+    "unfold": Row(_unfold, partial(calls.poolings, given="x"), edges=(Case((np.ones((0, 2, 4)),), {"size": (2,)}),)),
+    "fold": Row(
+        lambda y, space, size, **windows: _transposed(
+            lambda x: _unfold(x, size=size, **windows), y, (len(y), y.shape[1] // math.prod(size), *space)
+        ),
+        partial(calls.poolings, given="c"),
+        edges=(Case((np.ones((0, 4, 3)),), {"size": (2,), "space": (4,)}),),
     ),
     "vecdot": Row(
         lambda x, y, axis=-1: np.sum(x * y, axis=axis),

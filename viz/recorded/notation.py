@@ -702,7 +702,8 @@ def _called(op: Any, form: str, told: Sequence[str], *, tex: bool = False) -> st
     """A template with parameters named behind the operands; the call's where it has no brackets to put them in."""
     word = rf"\operatorname{{{{{_tex_escape(op.name)}}}}}" if tex else op.name
     if not (form.endswith(")") and form.count("(") == 1):
-        form = f"{word}({', '.join(f'{{{arg}}}' for arg in op.args)})"
+        shown = [arg for arg in op.args if arg not in op.optional or arg in _pieces(form)[1]]
+        form = f"{word}({', '.join(f'{{{arg}}}' for arg in shown)})"
     names = (rf"\mathrm{{{{{_tex_escape(name)}}}}}" if tex else name for name in told)
     return f"{form[:-1]}{''.join(f', {name}={{{field}}}' for name, field in zip(names, told, strict=True))})"
 

@@ -188,6 +188,10 @@ class _TraceNamespace(Namespace):
 
     absorbs = True
 
+    def opaque(self) -> None:
+        """Have the operation whose forward calls this recorded as one instruction."""
+        raise TraceError("this operation is one instruction of a program.", _now())
+
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """As an instruction: the values come later."""
         _now().check_range(array, stop, refuse, **options)

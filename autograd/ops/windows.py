@@ -1,0 +1,573 @@
+"""Operations over sliding windows: convolution and pooling, along any number of axes.
+
+Shapes are PyTorch's, ``(n, channels, *space)``. In memory the results are channels-last, ``(n, *space, channels)``:
+each window is then a few contiguous runs, and the products of a convolution need no transpose.
+
+A convolution is one trilinear form, ``T(x, w, g) = Σ x[n, c, s·i + d·k - p] w[o, c, k] g[n, o, i]``, with the stride s,
+the dilation d and the padding p. Its derivative with respect to each factor is an operation on the other two: `conv`,
+`conv_input` and `conv_weight`. So the three are closed under differentiation. The same holds for the sums over windows
+and for picking their maxima.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from autograd.errors import DomainError, ShapeError
+from autograd.operation import op
+
+TILE = 1 << 17
+"""How many elements of windows are copied for one matrix product: about half of what a core's cache holds."""
+
+ROWS = 384
+"""How many rows such a product has at least: BLAS packs the other matrix anew for each."""
+
+SHORT = 13
+"""Fewer contiguous elements of a window than this are copied faster one by one, along the rows of the output."""
+
+Space = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]
+
+# ------------------------------------------------------------------------------------------------------------- geometry
+
+
+def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -> Space:
+    """``value``, one for all axes or one for each, as a tuple of ``axes`` integers."""
+    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(values) != axes or not all(type(v) is int and v >= least for v in values):
+        kind = "positive integer" if least else "integer that is not negative"
+        raise DomainError(f"{name} is one {kind}, or one for each of the {axes} axes of space; it was given {value!r}.")
+    return values
+
+
+def pads_per_axis(padding: Any, axes: int) -> Pads:
+    """``padding``, one for all axes, one for each, or (before, after) for each, as a pair for each axis."""
+    values = (padding,) * axes if isinstance(padding, int) else tuple(padding)
+    pairs = tuple((p, p) if isinstance(p, int) else tuple(p) for p in values)
+    if len(pairs) != axes or not all(len(p) == 2 and all(type(v) is int and v >= 0 for v in p) for p in pairs):
+        raise DomainError(
+            f"padding is an integer that is not negative, or one, or a pair (before, after), for each of the {axes} "
+            f"axes of space; it was given {padding!r}."
+        )
+    return pairs
+
+
+def output_space(name: str, space: Space, size: Space, stride: Space, pads: Pads, dilation: Space) -> Space:
+    """How many windows fit along each axis. Raises `ShapeError` where there is none."""
+    found = tuple(
+        (n + sum(p) - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(space, size, stride, pads, dilation, strict=True)
+    )
+    if min(found, default=1) < 1:
+        padded = tuple(n + sum(p) for n, p in zip(space, pads, strict=True))
+        reach = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
+        raise ShapeError(f"{name}: the window, {reach}, is larger than the input, {padded} with its padding.")
+    return found
+
+
+def _channels_last(xp: Any, x: Any) -> Any:
+    return xp.permute_dims(x, axes=(0, *range(2, len(x.shape)), 1))
+
+
+def _channels_first(xp: Any, x: Any) -> Any:
+    return xp.permute_dims(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
+
+
+def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
+    """``x``, channels-last, framed by ``value`` where a pad is positive, cropped where it is negative; contiguous."""
+    space = x.shape[1:-1]
+    kept = [slice(max(-a, 0), max(min(n + b, n), -a, 0)) for n, (a, b) in zip(space, pads, strict=True)]
+    inside = x[(slice(None), *kept, ...)]
+    wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
+    if inside.shape[1:-1] == wide:
+        return xp.reshape(xp.reshape(inside, (-1,)), inside.shape)
+    out = xp.full((x.shape[0], *wide, x.shape[-1]), value, dtype=x.dtype)
+    starts = [max(a, 0) for a, _ in pads]
+    out[(slice(None), *(slice(a, a + n) for a, n in zip(starts, inside.shape[1:-1], strict=True)), ...)] = inside
+    return out
+
+
+def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
+    """Images and rows of the output, in pieces whose windows have about `TILE` elements; ``row``: those of one row."""
+    per_row = max(1, math.prod(space[1:]))
+    bound = max(TILE, ROWS * row // per_row)
+    whole = space[0] * row
+    images = max(1, min(n, -(-bound // max(whole, 1))))
+    rows = space[0] if whole <= bound else -(-space[0] // -(-whole // bound))
+    for i in range(0, n, images):
+        for r in range(0, space[0], rows):
+            yield slice(i, i + images), slice(r, r + rows), ...
+
+
+def _columns(xp: Any, windows: Any, axes: int, groups: int) -> Any:
+    """Windows ``(images, *space, *size, channels)`` as a matrix for each group: ``(groups, rows, taps · channels)``."""
+    shape = windows.shape
+    rows, taps = math.prod(shape[: axes + 1]), math.prod(shape[axes + 1 : -1])
+    if groups == 1 and shape[-2] * shape[-1] < SHORT and taps > 1:
+        turned = xp.permute_dims(windows, axes=(*range(axes + 1, len(shape)), *range(axes + 1)))
+        return xp.permute_dims(xp.reshape(turned, (1, taps * shape[-1], rows)), axes=(0, 2, 1))
+    if groups == 1:
+        return xp.reshape(windows, (1, rows, taps * shape[-1]))
+    parts = xp.reshape(windows, (rows, taps, groups, shape[-1] // groups))
+    return xp.reshape(xp.permute_dims(parts, axes=(2, 0, 1, 3)), (groups, rows, taps * shape[-1] // groups))
+
+
+def _as_columns(xp: Any, weight: Any, groups: int) -> Any:
+    """A weight ``(out, in / groups, *size)`` as what `_columns` are multiplied by, ``(groups, taps · in, out)``."""
+    out, channels, *size = weight.shape
+    w = xp.reshape(weight, (groups, out // groups, channels, *size))
+    w = xp.permute_dims(w, axes=(0, *range(3, 3 + len(size)), 2, 1))
+    return xp.reshape(w, (groups, math.prod(size) * channels, out // groups))
+
+
+def _correlated(xp: Any, x: Any, weight: Any, stride: Space, dilation: Space, space: Space, groups: int) -> Any:
+    """``x``, channels-last and padded, with ``weight``: ``(n, *space, out)``, a tile at a time."""
+    n, c, size, out_channels = x.shape[0], x.shape[-1], weight.shape[2:], weight.shape[0]
+    w = _as_columns(xp, weight, groups)
+    windows = xp.sliding_windows(x, size, stride, dilation, space)
+    out = xp.empty((n, *space, out_channels), dtype=x.dtype)
+    for tile in _tiles(n, space, math.prod(space[1:]) * math.prod(size) * c):
+        columns = _columns(xp, windows[tile], len(size), groups)
+        if groups == 1:
+            xp.matmul_into(columns[0, ...], w[0, ...], out[tile])
+        else:
+            out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
+    return out
+
+
+def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
+    """Refuse an input and a weight that are no convolution."""
+    axes = len(weight.shape) - 2
+    if axes < 1 or len(x.shape) != axes + 2:
+        raise ShapeError(
+            f"conv takes x (batch, channels, *space) and a weight (out, in / groups, *size) of as many axes; it was "
+            f"given x {x.shape} and weight {weight.shape}."
+        )
+    if type(groups) is not int or groups < 1 or weight.shape[0] % groups:
+        raise DomainError(f"conv: groups must divide the {weight.shape[0]} output channels; it is {groups!r}.")
+    if x.shape[1] != weight.shape[1] * groups:
+        raise ShapeError(
+            f"conv was given x with {x.shape[1]} channels, and a weight {weight.shape} for {weight.shape[1]} channels "
+            f"in each of {groups} group{'s' * (groups > 1)}."
+        )
+    if 0 in weight.shape:
+        raise ShapeError(f"conv was given an empty weight, of shape {weight.shape}.")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"conv was given a bias {bias.shape} for a weight {weight.shape}: it needs one number for each of the "
+            f"{weight.shape[0]} output channels."
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------- convolution
+
+
+@op("∗", text="{x} ∗ {weight} + {bias}", tex=r"{x} \ast {weight} + {bias}", level=1)
+def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, space=None):
+    """The convolution (cross-correlation, as in PyTorch) of ``x`` with ``weight``, plus ``bias``.
+
+    ``x``: (batch, in, *space). ``weight``: (out, in / groups, *size). ``bias``: (out,) or ``None``. The result is
+    (batch, out, *windows). ``stride``, ``dilation``: an integer, or one for each axis of space; ``padding``: likewise,
+    or a pair (before, after) for each axis. ``groups``: the channels in so many groups, each with its own part of the
+    weight. ``space``: the number of windows along each axis, where that is not as many as fit.
+
+    Raises `ShapeError` for shapes that do not fit and for a window larger than the padded input, `DomainError` for
+    other parameters.
+
+    >>> import autograd as ag
+    >>> x = ag.Tensor([[[1.0, 2.0, 3.0, 4.0]]])
+    >>> ag.conv(x, ag.Tensor([[[1.0, -1.0]]]), padding=1)
+    Tensor([[[-1.0, -1.0, -1.0, -1.0, 4.0]]])
+    """
+    xp.opaque()
+    _check_conv(x, weight, bias, groups)
+    axes = len(weight.shape) - 2
+    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
+    pads = pads_per_axis(padding, axes)
+    fitting = output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
+    padded = _padded(xp, _channels_last(xp, x), pads)
+    out = _correlated(xp, padded, weight, stride, dilation, space or fitting, groups)
+    if bias is not None:
+        out += bias
+    return _channels_first(xp, out)
+
+
+@op("∗ᵀ", text="{y} ∗ᵀ {weight}", tex=r"{y} \ast^{{T}} {weight}", level=2)
+def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=1):
+    """The gradient of `conv` with respect to its input, for the upstream gradient ``y``: a transposed convolution.
+
+    ``y``: (batch, out, *windows). ``weight``: (out, in / groups, *size). ``space``: the input's. The result is (batch,
+    in, *space). The other parameters are those of `conv`.
+
+    >>> import autograd as ag
+    >>> ag.conv_input(ag.Tensor([[[1.0, 2.0]]]), ag.Tensor([[[1.0, 10.0]]]), space=(4,), stride=2)
+    Tensor([[[ 1.0, 10.0,  2.0, 20.0]]])
+    """
+    xp.opaque()
+    out_channels, channels, *size = weight.shape
+    axes = len(size)
+    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
+    pads = pads_per_axis(padding, axes)
+    g = _channels_last(xp, y)
+    swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
+    swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
+    swapped = xp.reshape(swapped, (groups * channels, out_channels // groups, *size))
+    out = None
+    for phase in product(*map(_phases, space, y.shape[2:], size, stride, pads, dilation)):
+        positions, taps, around, steps, counts = zip(*phase, strict=True)
+        part = swapped[(slice(None), slice(None), *taps)]
+        part = _correlated(xp, _padded(xp, g, around), part, (1,) * axes, steps, counts, groups)
+        if max(stride) == 1:
+            return _channels_first(xp, part)
+        if out is None:
+            out = xp.zeros((y.shape[0], *space, groups * channels), dtype=part.dtype)
+        out[(slice(None), *positions, ...)] = part
+    if out is None:
+        out = xp.zeros((y.shape[0], *space, groups * channels), dtype=y.dtype)
+    return _channels_first(xp, out)
+
+
+def _phases(
+    length: int, windows: int, size: int, stride: int, pads: tuple[int, int], dilation: int
+) -> Iterator[tuple[slice, slice, tuple[int, int], int, int]]:
+    """How a transposed convolution falls apart along one axis of the input.
+
+    Positions that are equal modulo the stride meet the same taps of the weight. So each such phase is a convolution of
+    stride 1 with these taps, and no zero is multiplied. Gives for each phase: its positions, its taps (in reverse), how
+    to pad y, the dilation and the number of positions.
+    """
+    common = math.gcd(dilation, stride)
+    for phase in range(min(stride, length)):
+        taps = [k for k in range(size) if (phase + pads[0] - dilation * k) % stride == 0]
+        if taps:
+            first, last = taps[0], taps[-1]
+            step, count = dilation // common, len(range(phase, length, stride))
+            shift = (phase + pads[0] - dilation * last) // stride  # where in y the last tap, now the first, begins
+            around = -shift, count + shift + step * (len(taps) - 1) - windows
+            yield (
+                slice(phase, None, stride),
+                slice(last, first - 1 if first else None, -(stride // common)),
+                around,
+                step,
+                count,
+            )
+
+
+@op("∗ʷ", text="{x} ∗ʷ {y}", tex=r"{x} \ast^{{w}} {y}", level=2)
+def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
+    """The gradient of `conv` with respect to its weight, for the upstream gradient ``y``.
+
+    ``x``: (batch, in, *space). ``y``: (batch, out, *windows). ``size``: the weight's, along each axis of space. The
+    result is (out, in / groups, *size). The other parameters are those of `conv`.
+
+    >>> import autograd as ag
+    >>> ag.conv_weight(ag.Tensor([[[1.0, 2.0, 3.0]]]), ag.Tensor([[[1.0, 10.0]]]), size=(2,))
+    Tensor([[[21.0, 32.0]]])
+    """
+    xp.opaque()
+    axes = len(size)
+    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
+    x, g = _padded(xp, _channels_last(xp, x), pads_per_axis(padding, axes)), _channels_last(xp, y)
+    n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
+    taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
+    windows = xp.sliding_windows(x, size, stride, dilation, space)
+    total = xp.zeros((groups, outside, taps * inside), dtype=x.dtype)
+    for tile in _tiles(n, space, math.prod(space[1:]) * taps * channels):
+        rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
+        total += xp.matmul(rows, _columns(xp, windows[tile], axes, groups))
+    total = xp.reshape(total, (out_channels, *size, inside))
+    return xp.permute_dims(total, axes=(0, axes + 1, *range(1, axes + 1)))
+
+
+def _conv_by_bias(xp: Any, g: Any) -> Any:
+    rows = _channels_last(xp, g)
+    return xp.sum(xp.reshape(rows, (-1, rows.shape[-1])), axis=0)
+
+
+conv.vjp(
+    x=lambda xp, g, weight, x_shape, stride, padding, dilation, groups: xp.conv_input(
+        g, weight, space=x_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
+    ),
+    weight=lambda xp, g, x, weight_shape, stride, padding, dilation, groups: xp.conv_weight(
+        x, g, size=weight_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
+    ),
+    bias=_conv_by_bias,
+)
+conv_input.vjp(
+    y=lambda xp, g, weight, y_shape, stride, padding, dilation, groups: xp.conv(
+        g, weight, stride=stride, padding=padding, dilation=dilation, groups=groups, space=y_shape[2:]
+    ),
+    weight=lambda xp, g, y, weight_shape, stride, padding, dilation, groups: xp.conv_weight(
+        g, y, size=weight_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
+    ),
+)
+conv_weight.vjp(
+    x=lambda xp, g, y, x_shape, stride, padding, dilation, groups: xp.conv_input(
+        y, g, space=x_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
+    ),
+    y=lambda xp, g, x, y_shape, stride, padding, dilation, groups: xp.conv(
+        x, g, stride=stride, padding=padding, dilation=dilation, groups=groups, space=y_shape[2:]
+    ),
+)
+
+
+# -------------------------------------------------------------------------------------------------------------- pooling
+
+
+def _pooling(
+    name: str, x: Any, size: Any, stride: Any, padding: Any, dilation: Any
+) -> tuple[Space, Space, Pads, Space]:
+    """The parameters of a pooling of ``x`` as tuples, and how many windows fit."""
+    axes = len(x.shape) - 2
+    if axes < 1:
+        raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {x.shape}.")
+    size, dilation = per_axis(size, axes, "size"), per_axis(dilation, axes, "dilation")
+    stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
+    output_space(name, x.shape[2:], size, stride, pads, dilation)
+    return size, stride, pads, dilation
+
+
+def _taps(space: Space, size: Space, stride: Space, dilation: Space) -> Iterator[tuple[Any, ...]]:
+    """For each tap, the index of the elements that all windows have there in ``(n, channels, *padded space)``."""
+    counts = output_space("pool", space, size, stride, ((0, 0),) * len(size), dilation)
+    geometry = tuple(zip(stride, dilation, counts, strict=True))
+    for taps in product(*map(range, size)):
+        yield (
+            slice(None), slice(None),
+            *(slice(k * d, k * d + s * (m - 1) + 1, s) for k, (s, d, m) in zip(taps, geometry, strict=True)),
+        )  # fmt: skip
+
+
+def _framed(xp: Any, x: Any, pads: Pads, value: float) -> Any:
+    """``x`` (n, channels, *space) framed by ``value``."""
+    return _channels_first(xp, _padded(xp, _channels_last(xp, x), pads, value)) if any(map(any, pads)) else x
+
+
+def _unframed(x: Any, pads: Pads, space: Space) -> Any:
+    return x[(slice(None), slice(None), *(slice(a, a + n) for (a, _), n in zip(pads, space, strict=True)))]
+
+
+def _zeros(xp: Any, shape: Sequence[int], dtype: Any) -> Any:
+    """Zeros (n, channels, *space) that are channels-last in memory."""
+    n, channels, *space = shape
+    return _channels_first(xp, xp.zeros((n, *space, channels), dtype=dtype))
+
+
+def _lowest(xp: Any, dtype: Any) -> Any:
+    return -math.inf if xp.isdtype(dtype, "real floating") else xp.iinfo(dtype).min
+
+
+def _largest(xp: Any, framed: Any, taps: Sequence[Any]) -> Any:
+    out = +framed[taps[0]]
+    for tap in taps[1:]:
+        out = xp.maximum(out, framed[tap])
+    return out
+
+
+def _first_largest(xp: Any, x: Any, size: Any, stride: Any, pads: Any, dilation: Any) -> Iterator[tuple[Any, Any]]:
+    """For each tap its index in the framed ``x``, and the mask of the windows whose (first) maximum is there."""
+    framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
+    taps = [*_taps(framed.shape[2:], size, stride, dilation)]
+    high, found = _largest(xp, framed, taps), None
+    for tap in taps:
+        here = framed[tap] == high
+        if found is not None:
+            here, found = here & ~found, here | found
+        else:
+            found = here
+        yield tap, here
+
+
+@op("max pool", text="max_pool({x})", tex=r"\operatorname{{maxpool}}({x})")
+def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
+    """The largest element of each window.
+
+    ``x``: (batch, channels, *space); the result is (batch, channels, *windows). ``size``, ``stride`` (by default
+    ``size``), ``dilation``: an integer, or one for each axis of space; ``padding``, which is never the largest,
+    likewise or a pair (before, after) for each axis. Of equal elements the first gets the gradient, as in PyTorch.
+
+    >>> import autograd as ag
+    >>> ag.max_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
+    Tensor([[[3.0, 2.0]]])
+    """
+    xp.opaque()
+    size, stride, pads, dilation = _pooling("max_pool", x, size, stride, padding, dilation)
+    framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
+    return _largest(xp, framed, [*_taps(framed.shape[2:], size, stride, dilation)])
+
+
+@op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
+def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
+    """Each element of ``y`` where its window of ``x`` has its (first) maximum, 0 elsewhere: the gradient of `max_pool`.
+
+    ``y``: (batch, channels, *windows). ``x``: (batch, channels, *space), and so is the result.
+
+    >>> import autograd as ag
+    >>> ag.max_unpool(ag.Tensor([[[5.0, 7.0]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
+    Tensor([[[0.0, 5.0, 7.0, 0.0]]])
+    """
+    xp.opaque()
+    size, stride, pads, dilation = _pooling("max_unpool", x, size, stride, padding, dilation)
+    wide = (n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))
+    out = _zeros(xp, (*x.shape[:2], *wide), y.dtype)
+    apart = all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
+    for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
+        part = xp.masked(y, here)
+        out[tap] = part if apart else out[tap] + part
+    return _unframed(out, pads, x.shape[2:])
+
+
+@op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
+def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
+    """The element of ``y`` where each window of ``x`` has its (first) maximum: the gradient of `max_unpool`.
+
+    ``y``, ``x``: (batch, channels, *space). The result is (batch, channels, *windows).
+
+    >>> import autograd as ag
+    >>> ag.at_max(ag.Tensor([[[0, 1, 2, 3]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2).tolist()
+    [[[1, 2]]]
+    """
+    xp.opaque()
+    size, stride, pads, dilation = _pooling("at_max", x, size, stride, padding, dilation)
+    wanted, out = _framed(xp, y, pads, 0), None
+    for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
+        part = xp.masked(wanted[tap], here)
+        out = part if out is None else out + part
+    return out
+
+
+max_pool.vjp(
+    x=lambda xp, g, x, size, stride, padding, dilation: xp.max_unpool(
+        g, x, size=size, stride=stride, padding=padding, dilation=dilation
+    )
+)
+max_unpool.vjp(
+    y=lambda xp, g, x, size, stride, padding, dilation: xp.at_max(
+        g, x, size=size, stride=stride, padding=padding, dilation=dilation
+    ),
+    x=None,
+)
+at_max.vjp(
+    y=lambda xp, g, x, size, stride, padding, dilation: xp.max_unpool(
+        g, x, size=size, stride=stride, padding=padding, dilation=dilation
+    ),
+    x=None,
+)
+
+
+@op("Σ pool", text="sum_pool({x})", tex=r"\operatorname{{sumpool}}({x})")
+def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
+    """The sum over each window; the parameters are those of `max_pool`.
+
+    >>> import autograd as ag
+    >>> ag.sum_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2, stride=1)
+    Tensor([[[4.0, 5.0, 2.0]]])
+    """
+    xp.opaque()
+    size, stride, pads, dilation = _pooling("sum_pool", x, size, stride, padding, dilation)
+    framed, out = _framed(xp, x, pads, 0), None
+    for tap in _taps(framed.shape[2:], size, stride, dilation):
+        out = +framed[tap] if out is None else out + framed[tap]
+    return out
+
+
+@op("Σ unpool", text="sum_unpool({y})", tex=r"\operatorname{{spread}}({y})")
+def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
+    """Each element of ``y`` added to all of its window: the gradient of `sum_pool` with respect to its input.
+
+    ``y``: (batch, channels, *windows). ``space``: the input's. The result is (batch, channels, *space).
+
+    >>> import autograd as ag
+    >>> ag.sum_unpool(ag.Tensor([[[5.0, 7.0]]]), space=(3,), size=2, stride=1)
+    Tensor([[[ 5.0, 12.0,  7.0]]])
+    """
+    xp.opaque()
+    axes = len(space)
+    size, dilation, pads = (
+        per_axis(size, axes, "size"),
+        per_axis(dilation, axes, "dilation"),
+        pads_per_axis(padding, axes),
+    )
+    stride = size if stride is None else per_axis(stride, axes, "stride")
+    wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
+    out = _zeros(xp, (*y.shape[:2], *wide), y.dtype)
+    for tap in _taps(wide, size, stride, dilation):
+        out[tap] += y
+    return _unframed(out, pads, space)
+
+
+sum_pool.vjp(
+    x=lambda xp, g, x_shape, size, stride, padding, dilation: xp.sum_unpool(
+        g, space=x_shape[2:], size=size, stride=stride, padding=padding, dilation=dilation
+    )
+)
+sum_unpool.vjp(
+    y=lambda xp, g, size, stride, padding, dilation: xp.sum_pool(
+        g, size=size, stride=stride, padding=padding, dilation=dilation
+    )
+)
+
+
+# ------------------------------------------------------------------------------------------------------ unfold and fold
+
+
+@op("unfold", text="unfold({x})", tex=r"\operatorname{{unfold}}({x})")
+def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
+    """All windows as columns: (batch, channels, *space) becomes (batch, channels · taps, windows), as in PyTorch.
+
+    >>> import autograd as ag
+    >>> ag.unfold(ag.Tensor([[[1.0, 2.0, 3.0]]]), size=2)
+    Tensor([[[1.0, 2.0],
+             [2.0, 3.0]]])
+    """
+    xp.opaque()
+    size, stride, pads, dilation = _pooling("unfold", x, size, stride, padding, dilation)
+    framed = _framed(xp, x, pads, 0)
+    columns = xp.stack([framed[tap] for tap in _taps(framed.shape[2:], size, stride, dilation)], axis=2)
+    return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(columns.shape[3:])))
+
+
+@op("fold", text="fold({y})", tex=r"\operatorname{{fold}}({y})")
+def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
+    """Columns added where `unfold` took them from: (batch, channels · taps, windows) becomes (batch, channels, *space).
+
+    >>> import autograd as ag
+    >>> ag.fold(ag.Tensor([[[1.0, 2.0], [2.0, 3.0]]]), space=(3,), size=2)
+    Tensor([[[1.0, 4.0, 3.0]]])
+    """
+    xp.opaque()
+    axes = len(space)
+    size, dilation, pads = (
+        per_axis(size, axes, "size"),
+        per_axis(dilation, axes, "dilation"),
+        pads_per_axis(padding, axes),
+    )
+    stride = per_axis(stride, axes, "stride")
+    windows = output_space("fold", space, size, stride, pads, dilation)
+    taps = math.prod(size)
+    if len(y.shape) != 3 or y.shape[1] % taps or y.shape[2] != math.prod(windows):
+        raise ShapeError(
+            f"fold takes columns (batch, channels · {taps}, {math.prod(windows)}) for space {space} and size {size}; "
+            f"it was given shape {y.shape}."
+        )
+    wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
+    columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows))
+    out = xp.zeros((*columns.shape[:2], *wide), dtype=y.dtype)
+    for i, tap in enumerate(_taps(wide, size, stride, dilation)):
+        out[tap] += columns[:, :, i, ...]
+    return _unframed(out, pads, space)
+
+
+unfold.vjp(
+    x=lambda xp, g, x_shape, size, stride, padding, dilation: xp.fold(
+        g, space=x_shape[2:], size=size, stride=stride, padding=padding, dilation=dilation
+    )
+)
+fold.vjp(
+    y=lambda xp, g, size, stride, padding, dilation: xp.unfold(
+        g, size=size, stride=stride, padding=padding, dilation=dilation
+    )
+)
