@@ -62,7 +62,8 @@ def test_command_exists(command, tmp_path, monkeypatch):
 def test_links_lead_somewhere():
     links = re.findall(r"\]\(([^)]+)\)", TEXT)
     assert len(links) >= 10
-    headings = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)}
+    titles = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    headings = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
     for link in links:
         found = link[1:] in headings if link.startswith("#") else link.startswith("https://") or (ROOT / link).exists()
         assert found, link
