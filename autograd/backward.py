@@ -13,7 +13,7 @@ from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import Node, place_of, places_of, reachable
 from autograd.memory import LAST, WRITES, owner, written_at
 from autograd.messages import describe
-from autograd.modes import MODE, enable_grad
+from autograd.modes import MODE, TRACER, enable_grad
 from autograd.namespace import TENSORS
 from autograd.shapes import broadcast_axes
 from autograd.tensor import Tensor, wrap
@@ -62,7 +62,8 @@ def walk(
     oldest = order[-1].index if order else 0
     old = anomaly or oldest < WRITES[LAST]  # something was written to since: what is kept has to be looked at
     take = totals.pop
-    for node in order:
+    tracer = TRACER.get()
+    for node in order if tracer is None else tracer.lines.walked(order, totals):
         g = take(node, None)
         if g is None:
             continue

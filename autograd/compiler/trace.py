@@ -7,6 +7,7 @@ program.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class Trace:
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         leaves: list[Any] = []
         form = flatten((args, kwargs), leaves)
-        tracer = Tracer()
+        tracer = Tracer(sys._getframe().f_code)
         stand_ins: list[Any] = []
         names = _argument_names(function, args, kwargs, leaves)
         kinds = [(leaf.shape, numpy.dtype(leaf.dtype)) for leaf in leaves]  # before looking at one makes it a state
@@ -99,6 +100,8 @@ class Trace:
                 MODE.reset(token)
                 graded = {**tracer.grads, **tracer.forget_grads()}
                 latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
+                tracer.name_values(latest)
+                tracer.lines.close()
                 tracer.current.clear()  # these refer to the tracer, and it to them
                 tracer.knobs.clear()
         updates = {state: value for state, value in latest.items() if value is not state}

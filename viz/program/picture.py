@@ -13,7 +13,7 @@ from typing import Any
 
 from autograd import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
-from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
@@ -26,8 +26,7 @@ BOLD = 1.08  # of the width of plain text
 LINES = 8  # of an operation's card
 ALIKE = 4  # lines of an update; where a longer one is that of another state too, it is written once
 ENDS = 15  # cards drawn at either end of a part too long to be drawn
-_GRADIENT = re.compile(r"(packed_)*d_.")
-_ANONYMOUS = re.compile(r"(packed_)*t(_?\d+)*")
+_COUNTED = re.compile(r"t\d+")
 
 
 # ---------------------------------------------------------------- what belongs together
@@ -98,7 +97,7 @@ class Reading:
         shape: the gradient itself comes of a product or a sum, or has its name.
         """
         program = self.program
-        gradients = {v for v in self.producers if _GRADIENT.match(v.name)}
+        gradients = {v for v in self.producers if self._is_gradient(v)}
         gradients |= {v for v in program.outputs if self._before([v]) & self._seeds()}
         results = [v for v in program.outputs if v not in gradients]
         unread = [v for v in self.written if v not in self.readers and v not in program.updates.values()]
@@ -166,7 +165,7 @@ class Reading:
             if value in found:
                 join(found[state], found[value])
         for value in reversed(self.written):
-            if self.part[value] == BACKWARD and _GRADIENT.match(value.name) and value not in program.outputs:
+            if self.part[value] == BACKWARD and self._is_gradient(value) and value not in program.outputs:
                 alone = {found.get(reader) for reader in self.readers.get(value, [])}
                 if len(alone) == 1 and (only := alone.pop()) is not None:
                     join(only, Home(lines=[value]))
@@ -177,8 +176,17 @@ class Reading:
                 values.sort(key=order.__getitem__)
         return homes
 
+    def _is_gradient(self, value: Value) -> bool:
+        return value.name.startswith(GRADIENT)
+
+    def _is_step(self, arg: Value, value: Value) -> bool:
+        """Whether ``arg`` is a step on the way to ``value``: of the same line of the user's and the same module, or,
+        where these are not known, without a name of its own."""
+        one, other = self.producers[arg].origin, self.producers[value].origin
+        return one == other if one and other else _COUNTED.fullmatch(arg.name) is not None
+
     def _blocks(self) -> list[Block]:
-        """What is read by one line alone and has no name of its own stands with it; a product begins a card."""
+        """What is read by one line alone and is a step on its way stands with it; a product begins a card."""
         found: dict[Value, Block] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         for value in self.written:
@@ -192,10 +200,10 @@ class Reading:
                 if starts or other is None or other.part != block.part or other.lines[-1] is not arg:
                     continue
                 # What others read too ends a card, so that no two cards wait for each other.
-                inner = other.lines if _ANONYMOUS.fullmatch(arg.name) and not view else other.lines[:-1]
+                step = self._is_step(arg, value)
+                inner = other.lines if step and not view else other.lines[:-1]
                 closed = any(v in kept or not {*self.readers[v]} <= {*other.lines, value} for v in inner)
-                named = not view and not _ANONYMOUS.fullmatch(arg.name)
-                if not closed and not named and len(block.lines) + len(other.lines) < LINES:
+                if not closed and (view or step) and len(block.lines) + len(other.lines) < LINES:
                     block.lines += other.lines
             block.lines.append(value)
             found.update(dict.fromkeys(block.lines, block))

@@ -21,6 +21,9 @@ from autograd import shapes
 from autograd.compiler.ir.primitives import Slot, compute, infer, is_view, row_of, shown
 from autograd.errors import DeclarationError
 
+GRADIENT, UPDATED = "d_", "_new"
+"""``d_h`` is the gradient of ``h``, and ``w_new`` what a state ``w`` becomes."""
+
 KINDS = ("input", "state", "knob", "constant", "temporary")
 
 

@@ -336,13 +336,13 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
             _, source, weight, *_ = sums[out]
             shape = weight.shape[0], weight.shape[1] + 1
             piece = {"start": 0, "shape": shape, "flip": True}
-            both = writer.emit("piece", (wholes[weight],), piece, f"{weight.name}_bias")
+            both = writer.emit("piece", (wholes[weight],), piece, f"{weight.name}_with_bias")
             turned = writer.emit("permute_dims", (both,), {"axes": (1, 0)})
             writer.now[out] = writer.emit("matmul", (wide[source], turned), {}, out.name)
         elif layer is not None:
             _, source, weight, _, of_weight, of_bias = layer
             turned = writer.of(makers[of_weight].args[0])
-            both = writer.emit("matmul", (turned, wide[source]), {}, f"{of_weight.name}_bias")
+            both = writer.emit("matmul", (turned, wide[source]), {}, f"{of_weight.name}_with_bias")
             writer.now[out] = writer.emit("pack", (both,), {"flips": (True,)}, out.name)
             columns = weight.shape[1]
             for leaf, index in ((of_weight, slice(columns)), (of_bias, columns)):

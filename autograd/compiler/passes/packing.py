@@ -3,6 +3,7 @@ by one call each."""
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,12 +12,15 @@ import numpy
 
 from autograd import backends, shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, compute
-from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.rewrite import Rewriter
+from autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
+from autograd.compiler.passes.rewrite import Rewriter, stem
 from autograd.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """The memory that programs keep states in."""
+
+JOINED = 16
+"""Characters of a packed value's name that is its members' names."""
 
 SMALL = 1 << 16
 """The bytes of the largest state that is packed: a larger one is updated while its gradient is in the cache."""
@@ -197,9 +201,46 @@ def pack(program: Program, small: int = SMALL) -> Program:
     return program
 
 
-def _packed_name(first: Value) -> str:
-    """What a buffer is called after what comes first in it."""
-    return f"packed_{first.name.removeprefix('packed_')}"
+MODIFIERS = ("d_", "scaled_", "squared_", "sqrt_", "all_")
+"""Beginnings of names that stay in front where all of them have it."""
+
+
+def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
+    """The name of what lies one behind the other in a buffer, ``otherwise`` where the names have nothing in common.
+
+    >>> packed_name(["w", "b"]), packed_name(["d_w", "d_b"]), packed_name(["l_0_weight_exp_avg", "l_2_bias_exp_avg"])
+    ('w_b', 'd_w_b', 'all_exp_avg')
+    >>> packed_name(["d_l_0_weight", "d_l_0_bias"]), packed_name(["l_0_weight_new", "l_2_bias_new"], "parameters")
+    ('d_l_0_parameters', 'parameters_new')
+    """
+    names = [stem(name) for name in names]
+    for start in MODIFIERS:
+        if all(name.startswith(start) for name in names):
+            inner = packed_name([name[len(start) :] for name in names], "parameters" if start == "d_" else otherwise)
+            return f"{start}{inner.removeprefix('all_') if start == 'all_' else inner}"
+    if all("_d_" in name for name in names):
+        heads, tails = zip(*(name.rsplit("_d_", 1) for name in names), strict=True)
+        return f"{heads[0]}_d_{packed_name(tails, 'parameters')}"
+    if all(name.endswith(UPDATED) for name in names):
+        return f"{packed_name([name.removesuffix(UPDATED) for name in names], otherwise)}{UPDATED}"
+    if len({re.sub(r"_?\d+$", "", name) for name in names}) == 1:  # h, h_2, h_3
+        return f"all_{names[0]}"
+    joined = "_".join(names)
+    if len(joined) <= JOINED:
+        return joined
+    parts = [name.split("_") for name in names]
+    front = _shared(parts)
+    back = _shared([part[:front:-1] for part in parts])
+    if back and otherwise != "parameters":
+        return f"all_{'_'.join(parts[0][-back:])}"
+    layer = front and parts[0][front - 1].isdigit()
+    return "_".join([*parts[0][:front], otherwise]) if layer else otherwise
+
+
+def _shared(lists: Sequence[Sequence[str]]) -> int:
+    """How many entries at the beginning are the same in all lists."""
+    alike = [len(set(entries)) == 1 for entries in zip(*lists, strict=False)]
+    return alike.index(False) if False in alike else len(alike)
 
 
 class _Together:
@@ -234,13 +275,14 @@ class _Group:
         for role in self.first.states:
             states = [match.states[role] for _, match in self.members]
             whole = Value("state", (sum(shapes.size(s.shape) for s in states),), role.dtype, "")
-            whole.name = writer.name(_packed_name(role))
             whole.origin = _Together(states, program.flipped)
             homes[whole], self.flat[role] = [], whole
             for i, (state, start) in enumerate(zip(states, self.starts, strict=True)):
                 homes[whole] += [(each, start + offset) for each, offset in homes.pop(state, [(state, 0)])]
                 writer.now[state] = self.piece(role, i, state)
                 del updates[state]
+            kind = "parameters" if all(each.origin.requires_grad for each, _ in homes[whole]) else "states"
+            whole.name = writer.name(packed_name([each.name for each, _ in homes[whole]], kind))
 
     def piece(self, role: Value, i: int, like: Value) -> Value:
         """What belongs to the i-th member of a flat value."""
@@ -265,7 +307,8 @@ class _Group:
             else:
                 parts.append(part)
                 flips.append(state in self.program.flipped)
-        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, _packed_name(leaf))
+        name = packed_name([part.name for part in parts])
+        self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, name)
 
     def met(self, role: Value) -> None:
         """One of the calls for ``role``: the last one is written for all."""
@@ -273,7 +316,10 @@ class _Group:
         if not self.left[role]:
             made = self.first.producers[role]
             args = [self.whole_of(arg) for arg in made.args]
-            self.flat[role] = self.writer.emit(made.op, args, {}, _packed_name(role))
+            state = next((s for s in self.first.states if self.program.updates[s] is role), None)
+            names = [match.pairs[role].name for _, match in self.members]
+            name = packed_name(names) if state is None else f"{self.flat[state].name}{UPDATED}"
+            self.flat[role] = self.writer.emit(made.op, args, {}, name)
 
 
 def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program | None:

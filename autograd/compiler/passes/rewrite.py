@@ -15,21 +15,21 @@ _MARK = "'"
 """What stands before the number of a name that a pass made, and in no name of a trace."""
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """A name without the marks and the numbers of passes."""
     return re.sub(rf"(?<=.){_MARK}\d+", "", name)
 
 
 def named_plainly(program: Program) -> Program:
     """Call what passes made as what it stands for: mostly that is no longer there."""
-    marked = [value for value in program.values() if _stem(value.name) != value.name]
+    marked = [value for value in program.values() if stem(value.name) != value.name]
     taken = {*ELEMENTWISE, *(value.name for value in program.values())}
     for value in marked:
-        name = stem = _stem(value.name)
+        name = plain = stem(value.name)
         count = 1
         while name in taken:
             count += 1
-            name = f"{stem}_{count}"
+            name = f"{plain}_{count}"
         taken.add(name)
         value.name = name
     return program
@@ -73,7 +73,7 @@ class Rewriter:
 
     def name(self, base: str) -> str:
         """A name that is not taken, ``base`` with a mark and a number where need be: see `named_plainly`."""
-        name = base = _stem(base)
+        name = base = stem(base)
         while name in self.taken:
             count = self.counts[base] = self.counts.get(base, 1) + 1
             name = f"{base}{_MARK}{count}"

@@ -317,7 +317,7 @@ def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
     for step in steps:
         if isinstance(step, Kernel):
             updated = [states[v].name for v in step.outputs if v in states]
-            made = next((v.name for v in step.outputs if not re.fullmatch(r"(packed_)?t(_?\d+)*", v.name)), "")
+            made = next((v.name for v in step.outputs if not re.fullmatch(r"(all_)?t\d+", v.name)), "")
             does = "_".join(dict.fromkeys(i.op for i in step.instructions))
             base = in_ascii(f"update_{updated[0]}" if updated else made or does[:40].strip("_"))
             name, count = f"{base}_kernel", 1

@@ -1,15 +1,39 @@
-"""The line of the user's code that is being traced, for messages."""
+"""The user's lines: where a trace is in the user's code, and which name a line assigns.
+
+Code is the user's where its file belongs neither to these packages nor to NumPy. `dis` tells which call of a line is
+assigned to a plain name, as in ``h = tanh(x)``, and `linecache` the line's text.
+"""
 
 from __future__ import annotations
 
+import dis
+import linecache
 import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy
 
+from autograd.compiler.ir.program import Origin, Value
+from autograd.graph import Node, stamp
+from autograd.modes import MODE
+from autograd.tensor import Tensor
+
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
 _INNER = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
+_TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
+_RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions", _NN)
+
+WIDTH, JOINED = 88, 8
+"""Characters of a line's text, and the lines through which an open bracket is followed."""
+
+_STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
+_RETURN = "return"
+
+_targets: dict[CodeType, dict[int, str]] = {}
+_texts: dict[tuple[str, int], tuple[str, str]] = {}
 
 
 def line_of_user() -> str:
@@ -18,3 +42,206 @@ def line_of_user() -> str:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INNER):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def targets(code: CodeType) -> dict[int, str]:
+    """The name that the result is assigned to, or ``return``, for each position in ``code`` of which one is known.
+
+    >>> def f(x):
+    ...     y = abs(x)
+    ...     return abs(y)
+    >>> sorted(set(targets(f.__code__).values()))
+    ['return', 'y']
+    """
+    if code not in _targets:
+        found = _targets[code] = {}
+        start = 0
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "EXTENDED_ARG":
+                continue
+            name = _RETURN if instruction.opname == "RETURN_VALUE" else ""
+            if instruction.opname in _STORES:
+                name = instruction.argval[0] if isinstance(instruction.argval, tuple) else instruction.argval
+            if name:  # a call goes on to the end of the caches behind it
+                found.update(dict.fromkeys(range(start, instruction.offset, 2), name))
+            start = instruction.offset
+    return _targets[code]
+
+
+def text_of(filename: str, number: int) -> tuple[str, str]:
+    """``train.py:12``, and the text of that line, joined with the next ones while a bracket is open."""
+    if (filename, number) not in _texts:
+        text = linecache.getline(filename, number).strip()
+        for more in range(1, JOINED):
+            if sum(map(text.count, "([{")) <= sum(map(text.count, ")]}")):
+                break
+            text = f"{text} {linecache.getline(filename, number + more).strip()}"
+        for opening, closing in ("()", "[]", "{}"):
+            text = text.replace(f"{opening} ", opening).replace(f", {closing}", closing)
+        text = text.rstrip(" ,") if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+        name = filename if filename.startswith("<") else filename.replace("\\", "/").rpartition("/")[2]
+        _texts[filename, number] = f"{name}:{number}", text
+    return _texts[filename, number]
+
+
+class Lines:
+    """Where a trace is in the user's code, and what the values that it records are called there.
+
+    ``root`` is the code that calls the function that is traced: what lies outside of it is not looked at.
+    ``gradients`` maps gradients to the values that they are the gradients of, ``local`` maps what operations and
+    optimizers compute on their way to the names that it has there.
+    """
+
+    def __init__(self, root: CodeType | None) -> None:
+        self.root = root
+        self.gradients: dict[Value, Value] = {}
+        self._assigned: dict[Value, str] = {}
+        self._outputs: dict[Value, str] = {}
+        self.local: dict[Value, str] = {}
+        self._origins: dict[Any, Origin] = {}
+        self._latest: Origin | None = None
+        self._walked: Origin | None = None  # the origin of the gradients that are computed now
+        self._recorded: dict[int, tuple[Origin | None, Value]] = {}  # by the index of the node
+        self._calls: dict[tuple[int, int | str, int], tuple[Any, Any, Value]] = {}  # the last that a call computed
+
+    # ----------------------------------------------------------------------------------------------------------- lines
+
+    def origin(self) -> Origin:
+        """What is recorded now is for this line of the user's."""
+        if self._walked is not None:
+            self._latest = self._walked
+            return self._latest
+        frame = self._frame()
+        scope = MODE.get().scope
+        key = frame.f_code, frame.f_lineno, scope
+        if key not in self._origins:
+            path = scope[-1][0] if scope else ""
+            self._origins[key] = Origin(*text_of(frame.f_code.co_filename, frame.f_lineno), path)
+        self._latest = self._origins[key]
+        return self._latest
+
+    def _frame(self) -> FrameType:
+        """The innermost frame of the user's; of the traced function, where that is part of these packages."""
+        frame: Any = sys._getframe(2)
+        while frame.f_code.co_filename.startswith(_INNER):
+            outer = frame.f_back
+            if outer is None or outer.f_code is self.root:
+                break
+            frame = outer
+        return frame  # type: ignore[no-any-return]
+
+    def walked(self, order: list[Node], totals: dict[Any, Any]) -> Iterator[Node]:
+        """The nodes in their ``order``. What is recorded until the next is for the gradient of the node's line.
+
+        ``totals`` are the gradients, each complete when its node's turn comes, those of leaves at the end.
+        """
+        before = self._walked
+        try:
+            for node in order:
+                origin, value = self._recorded.get(node.index, (None, None))
+                self._name_gradient(totals.get(node), value)
+                self._walked = before if origin is None else self._raised(origin)
+                yield node
+        finally:
+            self._walked = before
+        for leaf, total in totals.items():
+            self._name_gradient(total, _value_of(leaf))
+
+    def _raised(self, origin: Origin) -> Origin:
+        key = origin, "gradient"
+        if key not in self._origins:
+            self._origins[key] = Origin(origin.line, origin.text, origin.scope, origin.order + 1)
+        return self._origins[key]
+
+    # ----------------------------------------------------------------------------------------------------------- names
+
+    def _name_gradient(self, total: Any, of: Value | None) -> None:
+        value = _value_of(total)
+        if value is not None and of is not None and value is not of:
+            self.gradients.setdefault(value, of)
+
+    def computed(self, value: Value) -> None:
+        """An operation, an optimizer or the user's own code computed ``value`` from arrays."""
+        frame: Any = sys._getframe(2)
+        inner: Any = None
+        while frame is not None and frame.f_code.co_filename.startswith(_TRACING):
+            inner, frame = frame, frame.f_back
+        while frame is not None and self._speaks(frame.f_code):
+            name = targets(frame.f_code).get(frame.f_lasti, "")
+            if name != _RETURN:
+                self._give_local(value, name, frame, inner)
+                return
+            inner, frame = frame, frame.f_back
+
+    def _speaks(self, code: CodeType) -> bool:
+        return code.co_filename.startswith(_RULES) or not code.co_filename.startswith(_INNER)
+
+    def made(self, value: Value) -> None:
+        """A Tensor stands for ``value``. The node that is recorded for it, if one is, has the next index."""
+        self._recorded[stamp() + 1] = self._latest, value
+        if self._walked is None:
+            self._name(value)
+
+    def _name(self, value: Value) -> None:
+        """Call ``value`` what the user's line assigns, the path of the module, or what a function of ``nn`` calls it.
+        The last Tensor that a call makes is what it returns.
+        """
+        frame: Any = sys._getframe(3)
+        inner: Any = None
+        module: Any = None
+        name, within = "", _RETURN
+        while frame is not None and frame.f_code is not self.root:
+            code = frame.f_code
+            outer = frame.f_back
+            if code.co_filename.startswith(_INNER) and outer is not None and outer.f_code is not self.root:
+                if within == _RETURN and code.co_filename.startswith(_RULES):
+                    within = targets(code).get(frame.f_lasti, "")
+                    if within != _RETURN:
+                        self._give_local(value, within, frame, inner)
+                if module is None and code.co_name == "__call__" and code.co_filename.startswith(_NN):
+                    module = frame
+            else:
+                name = targets(code).get(frame.f_lasti, "")
+                if name != _RETURN:
+                    break
+                name = ""
+            inner, frame = frame, outer
+        if name.strip("_"):
+            self._give(self._assigned, value, name, (frame, frame.f_lasti, inner))
+        if module is not None and (scope := MODE.get().scope) and scope[-1][0]:
+            path, label = scope[-1]
+            name = f"{label.lower()}_{path}" if path[0].isdigit() else path
+            self._give(self._outputs, value, name, (module, 0, module))
+
+    def _give_local(self, value: Value, name: str, frame: Any, inner: Any) -> None:
+        """The last line of a function that assigns a name says what it is; a loop that comes back to it begins anew."""
+        if name.strip("_"):
+            before = self._calls.get((id(frame), name, 0))
+            if before is not None and before[0] is frame and before[1] < frame.f_lasti:
+                self.local.pop(before[2], None)
+            self._calls[id(frame), name, 0] = frame, frame.f_lasti, value
+            self._give(self.local, value, name, (frame, frame.f_lasti, inner))
+
+    def _give(self, names: dict[Value, str], value: Value, name: str, call: tuple[Any, int, Any]) -> None:
+        frame, position, inner = call
+        key = id(frame), position, id(names)
+        before = self._calls.get(key)
+        if before is not None and before[0] is frame and before[1] is inner:
+            names.pop(before[2], None)
+        names.setdefault(value, name)
+        self._calls[key] = frame, inner, value
+
+    @property
+    def given(self) -> dict[Value, str]:
+        """The names that lines assign, and those of modules for what they return."""
+        return self._outputs | self._assigned
+
+    def close(self) -> None:
+        """Let go of the frames."""
+        self._calls.clear()
+
+
+def _value_of(thing: Any) -> Value | None:
+    """The value of a traced array, or of the Tensor of one."""
+    array = thing.data if isinstance(thing, Tensor) else thing
+    return array.value if hasattr(type(array), "tracer") else None

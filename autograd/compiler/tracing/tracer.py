@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy
@@ -14,12 +15,13 @@ from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, 
 from autograd.compiler.ir.program import Instruction, Value, identifier
 from autograd.compiler.passes.packing import HOMES
 from autograd.compiler.tracing.guards import UNWATCHED, Guard, of_option
-from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.lines import Lines, line_of_user
+from autograd.compiler.tracing.names import name_values
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.watching import DATA, GRAD, slot_value
 from autograd.errors import DeviceError, TraceError
 from autograd.memory import owner
-from autograd.modes import MODE, TRACER, WATCHED
+from autograd.modes import TRACER, WATCHED
 from autograd.shapes import Shape
 from autograd.tensor import Hook, Tensor, wrap
 
@@ -27,7 +29,9 @@ from autograd.tensor import Hook, Tensor, wrap
 class Tracer:
     """What a trace has found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: CodeType | None = None) -> None:
+        self.lines = Lines(root)
+        self.inputs: list[Value] = []
         self.instructions: list[Instruction] = []
         self.constants: dict[Any, Value] = {}
         self.states: dict[int, Value] = {}
@@ -54,7 +58,9 @@ class Tracer:
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
         """An argument of the call."""
-        return Traced(self, Value("input", shape, dtype, self.unique(identifier(name))))
+        value = Value("input", shape, dtype, self.unique(identifier(name)))
+        self.inputs.append(value)
+        return Traced(self, value)
 
     def constant(self, array: Any) -> Value:
         """An array, or a NumPy number, that is the same at each call."""
@@ -111,7 +117,8 @@ class Tracer:
         self.check_running(args[0] if args else op)
         shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
-        self.instructions.append(Instruction(op, tuple(args), params, out))
+        self.instructions.append(Instruction(op, tuple(args), params, out, self.lines.origin()))
+        self.lines.computed(out)
         return Traced(self, out, weak)
 
     # ------------------------------------------------------------------------------------------------- the primitives
@@ -301,6 +308,7 @@ class Tracer:
             self.refuse_writing(tensor)
             made = array if type(array) is Traced else Traced(self, self.lift(array))
             self._name(made)
+            self.lines.made(made.value)
             return made
         before = self.read(tensor, raw)
         if array is before:
@@ -317,13 +325,17 @@ class Tracer:
         return None
 
     def _name(self, made: Traced) -> None:
-        """Call a result as the module or the operation that made it."""
+        """Call a result as the operation that made it, until the trace is over."""
         value = made.value
         code = sys._getframe(3).f_code
-        if value.kind != "temporary" or not value.name[1:].isdigit() or code.co_filename[:10] != "<operation":
-            return
-        scope = MODE.get().scope
-        value.name = self.unique(identifier(scope[-1][0]) if scope and scope[-1][0] else f"{code.co_name}_")
+        if value.kind == "temporary" and value.name[1:].isdigit() and code.co_filename[:10] == "<operation":
+            value.name = self.unique(f"{code.co_name}_")
+
+    def name_values(self, updates: dict[Value, Value]) -> None:
+        """Give the values of the whole trace, which is over, their names."""
+        others = [*self.inputs, *self.states.values(), *self.constants.values()]
+        others += [knob.value for knob in self.knobs.values()]
+        name_values(self.instructions, others, self.lines, updates)
 
     def forget_grads(self) -> dict[int, Tensor]:
         """Take the gradients of the trace off the Tensors that it met, which are returned."""
@@ -336,7 +348,7 @@ class Tracer:
                 found[key] = tensor
                 made = DATA.__get__(grad).value
                 if made.kind == "temporary":
-                    made.name = self.unique(f"d_{value.name}")
+                    self.lines.gradients[made] = value
         return found
 
     def knob(self, mapping: Any, key: Any, name: str) -> Traced:

@@ -89,10 +89,13 @@ class TestParts:
     def test_of_a_step(self, step: Program):
         found = parts(step)
         assert {n for n, part in found.items() if part == FORWARD} == {
-            *("layers_0", "t4", "t5", "t6", "layers_1", "layers_2", "t11", "t12", "t13", "squared_error_1"),
+            *("layers_0", "layers_0_times_half", "tanh_layers_0_times_half", "t1", "layers_1", "layers_2"),
+            *("miss", "flat", "total", "loss"),
         }
-        assert found["d_layers_0_weight"] == found["d_layers_2_bias"] == found["t15"] == BACKWARD
-        assert {n for n, part in found.items() if part == UPDATE} == {f"t{i}" for i in range(30, 42)}
+        assert found["d_layers_0_weight"] == found["d_layers_2_bias"] == found["d_loss"] == BACKWARD
+        updates = {n for n, part in found.items() if part == UPDATE}
+        assert updates > {"lr_float32", "layers_0_weight_new", "layers_2_bias_new"}
+        assert len(updates) == 12
 
     def test_of_an_optimized_step(self, step: Program):
         program = step.optimized()
@@ -102,7 +105,7 @@ class TestParts:
         makers = program.producers()
         change = makers[new].args[1]
         rate, gradient = makers[change].args
-        assert found["d_layers_0_weight_bias"] == found[gradient.name] == BACKWARD
+        assert found["d_layers_0_weight_with_bias"] == found[gradient.name] == BACKWARD
         assert found[new.name] == found[change.name] == UPDATE
         assert found["layers_2_weight"] == FORWARD  # a parameter seen otherwise is no gradient
         assert found[rate.name] == UPDATE  # of the learning rate alone
@@ -113,13 +116,13 @@ class TestParts:
         for state in program.updates:
             if "running" in state.name:
                 assert found[program.updates[state].name] == UPDATE
-        assert found["t4"] == FORWARD
+        assert found["centred"] == FORWARD
 
     @pytest.mark.parametrize("name", ["gradient", "both", "second order"])
     def test_of_transforms(self, name: str):
         program = PROGRAMS[name]()
         found = parts(program)
-        assert found["tanh_1"] == FORWARD
+        assert found[next(n for n in found if n.startswith("tanh_"))] == FORWARD
         assert found[program.outputs[-1].name] == BACKWARD
 
     def test_what_has_no_gradient_is_forward(self):
@@ -166,12 +169,14 @@ class TestCards:
 
     def test_a_chain_stands_on_one_card(self, drawn: viz.Picture):
         assert words(node(drawn, "layers_1")) == (
-            "t4 (4, 3) = 0.5 * layers_0 t5 (4, 3) = tanh(t4) t6 (4, 3) = 0.5 * t5 layers_1 (4, 3) = t6 + 0.5"
+            "layers_0_times_half (4, 3) = 0.5 * layers_0 "
+            "tanh_layers_0_times_half (4, 3) = tanh(layers_0_times_half) "
+            "t1 (4, 3) = 0.5 * tanh_layers_0_times_half layers_1 (4, 3) = t1 + 0.5"
         )
 
     def test_the_loss_is_dark_and_returned(self, drawn: viz.Picture):
-        label = node(drawn, "squared_error_1")
-        assert words(label).endswith("squared_error_1 () = t13 * 0.125 RETURNED")
+        label = node(drawn, "loss")
+        assert words(label).endswith("loss () = total * 0.125 RETURNED")
         assert f'BGCOLOR="{style.LIGHT.loss_bg}"' in label
 
     def test_parameters_are_yellow_and_thick(self, drawn: viz.Picture):
@@ -181,14 +186,14 @@ class TestCards:
 
     def test_an_update_stands_with_its_gradient(self, drawn: viz.Picture):
         assert words(node(drawn, "layers_2_weight_update")) == (
-            "d_layers_2_weight (2, 3) = t19.T @ layers_1 t36 () = astype(lr, dtype=float32) "
-            "t37 (2, 3) = t36 * d_layers_2_weight layers_2_weight <- layers_2_weight - t37 "
-            "d_layers_2_bias (2,) = sum(t19, axis=(0,)) t39 () = astype(lr, dtype=float32) "
-            "t40 (2,) = t39 * d_layers_2_bias layers_2_bias <- layers_2_bias - t40"
+            "d_layers_2_weight (2, 3) = d_layers_2.T @ layers_1 lr_float32_3 () = astype(lr, dtype=float32) "
+            "t5 (2, 3) = lr_float32_3 * d_layers_2_weight layers_2_weight <- layers_2_weight - t5 "
+            "d_layers_2_bias (2,) = sum(d_layers_2, axis=(0,)) lr_float32_4 () = astype(lr, dtype=float32) "
+            "t6 (2,) = lr_float32_4 * d_layers_2_bias layers_2_bias <- layers_2_bias - t6"
         )
 
     def test_derivatives_are_dashed_and_italic(self, drawn: viz.Picture):
-        label = node(drawn, "t26")
+        label = node(drawn, "d_layers_0")
         assert 'STYLE="ROUNDED,DASHED"' in label
         assert label.count("<I>") >= 4
 
@@ -199,7 +204,7 @@ class TestCards:
     def test_what_comes_of_a_knob_alone_stands_with_it(self, step: Program):
         program = dict(steps(step))["common subexpressions"]
         label = words(node(viz.draw_graph(program), "knobs"))
-        assert label == "KNOB lr read at each call t30 () = astype(lr, dtype=float32)"
+        assert label == "KNOB lr read at each call lr_float32 () = astype(lr, dtype=float32)"
 
     def test_arrays_among_constants_are_named(self):
         source = unescape(viz.draw_graph(mlp(4, 3, 2, entropy=True)).source)
@@ -208,8 +213,8 @@ class TestCards:
     def test_views_of_packed_states_say_where_they_lie(self, step: Program):
         program = step.optimized()
         label = words(node(viz.draw_graph(program), program.states[0].name))
-        assert "layers_0_weight_bias (3, 5) entries 0 to 14, transposed" in label
-        assert "layers_2_weight_bias (2, 4) entries 15 to 22, transposed" in label
+        assert "layers_0_weight_with_bias (3, 5) entries 0 to 14, transposed" in label
+        assert "layers_2_weight_with_bias (2, 4) entries 15 to 22, transposed" in label
 
     def test_what_an_optimizer_keeps_is_no_parameter(self):
         label = words(node(viz.draw_graph(mlp(4, 3, 2, momentum=0.9)), "layers_0_weight"))
@@ -218,7 +223,8 @@ class TestCards:
     def test_long_updates_that_are_alike_are_written_once(self):
         picture = viz.draw_graph(PROGRAMS["adam"]())
         assert words(node(picture, "layers_2_weight_update")).startswith(
-            "d_layers_2_weight (2, 3) = t32.T @ layers_1 layers_2_weight and 3 more <- as layers_0_weight, 22 lines"
+            "d_layers_2_weight (2, 3) = d_layers_2.T @ layers_1 "
+            "layers_2_weight and 3 more <- as layers_0_weight, 22 lines"
         )
 
     def test_an_update_of_another_form_is_written_out(self):
@@ -237,8 +243,8 @@ class TestEdges:
         assert "style" not in attributes
 
     def test_gradients_climb_dashed(self, drawn: viz.Picture):
-        tail, head, attributes = edge(drawn, "b_t26_t19")
-        assert (tail, head) == ("t26", "t19")
+        tail, head, attributes = edge(drawn, "b_d_layers_1_d_layers_2")
+        assert (tail, head) == ("d_layers_1", "d_layers_2")
         assert "dir=back" in attributes
         assert "style=dashed" in attributes
 
@@ -249,7 +255,7 @@ class TestEdges:
         assert "new value of layers_0_weight, layers_0_bias" in attributes
 
     def test_what_is_kept_is_dotted(self, drawn: viz.Picture):
-        _, _, attributes = edge(drawn, "l_layers_1_t26")
+        _, _, attributes = edge(drawn, "l_layers_1_d_layers_0")
         assert "style=dotted" in attributes
         assert "arrowhead=none" in attributes
         assert "x_layers_0_weight_update" in {e[2:] for e in edges(drawn, "l")}
@@ -264,7 +270,7 @@ class TestWords:
         assert drawn.title == "step: 41 instructions"
         assert drawn.alt == (
             "step: 41 instructions. Inputs: x (4, 4), y (4, 2). States: layers_0_weight (3, 4), layers_0_bias (3,), "
-            "layers_2_weight (2, 3), layers_2_bias (2,). Returns: squared_error_1 ()."
+            "layers_2_weight (2, 3), layers_2_bias (2,). Returns: loss ()."
         )
         assert viz.draw_graph(PROGRAMS["forward"](), title="mine").title == "mine"
 

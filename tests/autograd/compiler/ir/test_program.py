@@ -114,34 +114,34 @@ def test_a_training_step_reads_as_one_would_write_it() -> None:
     x = ag.Tensor(np.ones((5, 3)), name="x")
     assert text_of(step, x) == [
         "f(x (5, 3)):",
-        "matmul_1 (5, 2) = x @ w",
-        "square_1 (5, 2) = matmul_1 * matmul_1",
-        "sum_1 () = sum(square_1)",
-        "t4 () = broadcast_to(1.0, shape=())",
-        "t5 (5, 2) = broadcast_to(t4, shape=(5, 2))",
-        "t6 (5, 2) = 2.0 * matmul_1",
-        "t7 (5, 2) = t5 * t6",
-        "d_w (3, 2) = x.T @ t7",
-        "t10 (3, 2) = lr * d_w",
-        "t11 (3, 2) = w - t10",
-        "w (3, 2) <- t11",
-        "return sum_1",
+        "x_at_w (5, 2) = x @ w",
+        "squared_x_at_w (5, 2) = x_at_w * x_at_w",
+        "loss () = sum(squared_x_at_w)",
+        "d_loss () = broadcast_to(1.0, shape=())",
+        "d_squared_x_at_w (5, 2) = broadcast_to(d_loss, shape=(5, 2))",
+        "t1 (5, 2) = 2.0 * x_at_w",
+        "d_x_at_w (5, 2) = d_squared_x_at_w * t1",
+        "d_w (3, 2) = x.T @ d_x_at_w",
+        "lr_times_d_w (3, 2) = lr * d_w",
+        "w_new (3, 2) = w - lr_times_d_w",
+        "w (3, 2) <- w_new",
+        "return loss",
     ]
 
 
 @pytest.mark.parametrize(
     ("f", "line"),
     [
-        (lambda x: -x, "negative_1 (2, 3) = -x"),
-        (lambda x: x.T, "matrix_transpose_1 (3, 2) = x.T"),
-        (lambda x: x.T @ x, "matmul_1 (3, 3) = x.T @ x"),
-        (lambda x: (x - (x - 1.0)) * 2.0, "multiply_1 (2, 3) = subtract_2 * 2.0"),
-        (lambda x: x**2 > 1, "greater_1 (2, 3) = power_1 > 1.0"),
+        (lambda x: -x, "minus_x (2, 3) = -x"),
+        (lambda x: x.T, "x_T (3, 2) = x.T"),
+        (lambda x: x.T @ x, "x_T_at_x (3, 3) = x.T @ x"),
+        (lambda x: (x - (x - 1.0)) * 2.0, "subtract_1_times_two (2, 3) = subtract_1 * 2.0"),
+        (lambda x: x**2 > 1, "squared_x_above_one (2, 3) = squared_x > 1.0"),
         (lambda x: x[0, 1:, None], "getitem_1 (2, 1) = x[0, 1:, None]"),
         (lambda x: x[..., ::2], "getitem_1 (2, 2) = x[..., ::2]"),
         (lambda x: ag.concat([x, x], axis=1), "concat_1 (2, 6) = concat((x, x), axis=1)"),
-        (lambda x: ag.max(x, axis=0), "max_1 (3,) = max(x, axis=(0,))"),
-        (lambda x: ag.where(x > 0, x, 0.0), "where_1 (2, 3) = where(greater_1, x, 0.0)"),
+        (lambda x: ag.max(x, axis=0), "max_x (3,) = max(x, axis=(0,))"),
+        (lambda x: ag.where(x > 0, x, 0.0), "where_1 (2, 3) = where(x_above_zero, x, 0.0)"),
         (lambda x: ag.random.uniform(4, generator=np.random.default_rng(0)), "t1 (4,) = generator.random((4,))"),
     ],
 )
@@ -244,7 +244,7 @@ def test_a_long_chain_of_transposes_can_be_printed() -> None:
             x = x.T
         return x
 
-    assert "matrix_transpose_3000 (2, 3) = matrix_transpose_2998.T.T" in str(ag.trace(turn, ag.ones((2, 3))))
+    assert "x_3001 (2, 3) = x_2999.T.T" in str(ag.trace(turn, ag.ones((2, 3))))
 
 
 def test_a_training_step_survives_json() -> None:

@@ -249,10 +249,10 @@ def test_the_source_reads_in_the_names_of_the_trace() -> None:
     assert {"layers_0", "layers_1", "layers_2"} <= made
     assert not any("'" in name for name in made)
     source = program.source
-    for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [squared_error_1[()]]"):
+    for text in ("layers_2_weight", "c_0_9", ".dot(", "layers_0", "return [loss[()]]"):
         assert text in source
-    update = next(line for line in source.splitlines() if line.strip().startswith("subtract(packed_layers_0_weight, "))
-    assert update.split(")")[0].endswith("packed_layers_0_weight")
+    update = next(line for line in source.splitlines() if line.strip().startswith("subtract(parameters, "))
+    assert update.split(")")[0].endswith(" parameters")
     assert "c_1e_minus_05" in ag.trace(lambda x: x + 1e-5, X).source
 
 

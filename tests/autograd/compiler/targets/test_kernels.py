@@ -180,10 +180,10 @@ def test_a_chain_is_one_kernel_and_reads_like_it():
         "    'float64 x, float64 y',\n"
         "    'float64 subtract_1_out',\n"
         '    """\n'
-        "    const double multiply_1 = x * y;\n"
-        "    const double add_1 = multiply_1 + 1.0;\n"
-        "    const double tanh_1 = tanh(add_1);\n"
-        "    const double subtract_1 = tanh_1 - y;\n"
+        "    const double x_times_y = x * y;\n"
+        "    const double x_times_y_plus_one = x_times_y + 1.0;\n"
+        "    const double tanh_x_times_y_plus_one = tanh(x_times_y_plus_one);\n"
+        "    const double subtract_1 = tanh_x_times_y_plus_one - y;\n"
         "    subtract_1_out = subtract_1;\n"
         '    """,\n'
         "    'subtract_1_kernel',\n"
