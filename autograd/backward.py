@@ -161,6 +161,10 @@ def _as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
 def _check_memory(node: Node, mask: int) -> None:
     """Raise where what the rules of the inputs in ``mask`` will ask for was written to since ``node`` kept it."""
     op = node.op
+    if node.index < op.redeclared:
+        raise GradientError(
+            f"the rules of {op.name} were declared anew after {describe(node)} was computed: compute the forward again."
+        )
     wanted = {
         name
         for i, arg in enumerate(op.args)

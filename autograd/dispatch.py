@@ -106,10 +106,12 @@ def lazy_function(op: Op) -> FunctionType:
     return function
 
 
-def forget(op: Op) -> None:
-    """Have ``op.apply`` written anew at its next call."""
-    op.apply.__defaults__ = op.apply.__kwdefaults__ = None
+def forget(op: Op) -> bool:
+    """Have ``op.apply`` written anew at its next call. Returns whether it had been written."""
+    written = op.apply.__code__ is not _first_call.__code__
     op.apply.__code__ = _first_call.__code__
+    op.apply.__defaults__ = op.apply.__kwdefaults__ = None
+    return written
 
 
 def _first_call(*inputs: Any, **params: Any) -> Any:

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from autograd import backends
 from autograd.dispatch import REQUIRED, RESERVED, SHARED, forget, lazy_function, pull_of, write
 from autograd.errors import DeclarationError
+from autograd.graph import stamp
+from autograd.memory import LAST, WRITES
 from autograd.messages import shown
 from autograd.namespace import TENSORS
 
@@ -87,6 +89,7 @@ class Op:
         self.names = {**SHARED, "op": self, "forward": forward}  # the globals of its written functions
         self.names |= {f"default_{p}": default for p, default in self.params.items()}
         self.pulls = Pulls(self)
+        self.redeclared = 0  # when its rules were declared anew, on the graph's clock: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)
         self.__call__ = self.apply  # type: ignore[method-assign]
 
@@ -133,7 +136,8 @@ class Op:
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.pulls.clear()
-        forget(self)
+        if forget(self):
+            self.redeclared = WRITES[LAST] = stamp()
 
     @property
     def __signature__(self) -> Signature:
@@ -141,6 +145,9 @@ class Op:
 
         write(self)
         return inspect.signature(self.apply)
+
+    def __reduce__(self) -> str:
+        return self.name  # pickled, copied and deep-copied by its name in its module, as functions are
 
     def __repr__(self) -> str:
         return f"<operation {self.name}{self.__signature__}>"
@@ -206,8 +213,8 @@ def op(
         if taken is not None and taken.__module__ != forward.__module__:
             raise DeclarationError(f"an operation {name!r} exists already, in {taken.__module__}: choose another name.")
         made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts, casts)
+        made.forward = made.names["forward"] = backends.register(name, forward, users=made.foreign)
         setattr(TENSORS, name, made)
-        backends.register(name, forward)
         return made
 
     return declare

@@ -1,13 +1,16 @@
 """How operations are declared, applied and registered, and what their refusals say."""
 
+import copy
 import dis
 import inspect
+import pickle
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 import autograd as ag
+import nn
 from autograd import Tensor
 from autograd.errors import DeclarationError, DeviceError, DomainError, DTypeError, IndexingError, ShapeError
 from autograd.operation import REQUIRED, RESERVED
@@ -636,3 +639,86 @@ class TestRefusals:
         with pytest.raises(ShapeError) as caught:
             leaf([1.0, 2.0]) + np.ones(3)
         assert type(caught.value.__cause__) is ValueError
+
+
+class TestNamesOfBackends:
+    """An operation of a user's that NumPy has a function of, too."""
+
+    @pytest.fixture
+    def spacing(self):
+        @ag.op("spacing")
+        def spacing(xp, x):
+            """sin(x) / x, and not NumPy's distance between numbers."""
+            return xp.sin(x) / x
+
+        spacing.vjp(x=lambda xp, g, x: g * (xp.cos(x) - xp.spacing(x)) / x)
+        return spacing
+
+    def test_its_rule_gets_the_operation_in_every_reading(self, spacing):
+        slope = np.cos(1.0) - np.sin(1.0)
+        x = Tensor(1.0, requires_grad=True)
+        spacing(x).backward()
+        assert x.grad.item() == pytest.approx(slope)
+        assert ag.compile(ag.grad(spacing))(Tensor(1.0)).item() == pytest.approx(slope)
+        second = ag.grad(ag.grad(spacing))(1.0).item()
+        assert second == pytest.approx(-np.sin(1.0) - 2 * slope)
+
+    def test_its_own_forward_may_be_written_with_the_backends(self):
+        @ag.op("finite")
+        def nan_to_num(xp, x):
+            """Zeros for NaN."""
+            return xp.nan_to_num(x)
+
+        assert nan_to_num(np.nan).item() == ag.compile(nan_to_num)(Tensor(np.nan)).item() == 0.0
+
+
+class TestDeclaringAgain:
+    @pytest.fixture
+    def half(self):
+        @ag.op("half", broadcasts=True)
+        def half(xp, x, y):
+            """x y / 2."""
+            return x * y * 0.5
+
+        half.vjp(x=lambda g, y: 0.5 * g * y, y=lambda g, x: 0.5 * g * x)
+        return half
+
+    def test_whoever_holds_the_function_runs_the_new_rules(self, half):
+        apply, x = half.apply, Tensor(2.0, requires_grad=True)
+        assert half(x, x).item() == 2.0
+        half.vjp(x=lambda g, out: 100.0 * g * out, y=None)
+        apply(x, x).backward()
+        assert x.grad.item() == 200.0
+
+    def test_operators_do(self):
+        rules = {arg: rule for arg, (rule, _) in ag.multiply.rules.items()}
+        x = Tensor(3.0, requires_grad=True)
+        assert (x * x).item() == 9.0
+        try:
+            ag.multiply.vjp(x=lambda g, y: 10.0 * g * y)
+            (x * x).backward()
+            assert x.grad.item() == 33.0
+        finally:
+            ag.multiply.vjp(**rules)
+
+    def test_a_graph_recorded_before_is_refused(self, half):
+        x = Tensor(2.0, requires_grad=True)
+        y = half(x, x)
+        half.vjp(x=lambda g, out: g * out)
+        with pytest.raises(ag.errors.GradientError, match=r"the rules of half were declared anew after .* again"):
+            y.backward()
+
+
+class TestCopies:
+    @pytest.mark.parametrize("name", ["tanh", "power", "matrix_trace", "to_device"])
+    def test_an_operation_is_pickled_and_copied_as_itself(self, name):
+        op = ag.OPS[name]
+        assert pickle.loads(pickle.dumps(op)) is copy.deepcopy(op) is copy.copy(op) is op
+
+    def test_a_module_that_keeps_one_is_copied(self):
+        class Keeper(nn.Module):
+            def __init__(self):
+                self.activation, self.linear = ag.tanh, nn.Linear(2, 2, seed=0)
+
+        net = Keeper()
+        assert copy.deepcopy(net).activation is ag.tanh

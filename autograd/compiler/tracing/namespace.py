@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from autograd import backends, shapes
-from autograd.backends import FORWARDS, Namespace
+from autograd.backends import FORWARDS, OWN, Namespace
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of, infer
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.tracer import Tracer, kind_of
@@ -197,7 +197,8 @@ class _TraceNamespace(Namespace):
         _now().check_range(array, stop, refuse, **options)
 
     def __getattr__(self, name: str) -> Any:
-        if name in FORWARDS and name not in REDUCTIONS and name not in dir(_Module) and not hasattr(numpy, name):
+        known = name in REDUCTIONS or name in dir(_Module) or hasattr(numpy, name)
+        if name in FORWARDS and (name in OWN or not known):
             return lambda *args, **params: self._followed(name, args, params)
         return super().__getattr__(name)
 

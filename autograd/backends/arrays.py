@@ -1,0 +1,169 @@
+"""Arrays made of what a user gives, and handed to other libraries."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy
+
+from autograd.backends import cupy
+from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, as_dtype
+from autograd.backends.lookup import namespace, to_device
+from autograd.backends.numpy import NUMPY
+from autograd.backends.spaces import SPACES
+from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError, SizeError
+
+DLPACK_CPU = 1
+
+
+def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    """``data`` as an array of its own backend; lists and Python numbers become NumPy's (0-d ones a NumPy scalar).
+
+    Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for what holds no numbers, and
+    `autograd.errors.ShapeError` for ragged lists.
+    """
+    kind = type(data)
+    foreign = hasattr(data, "__array_namespace__") and not isinstance(data, numpy.generic)
+    known = kind in SPACES or foreign or cupy.is_cupy(kind)
+    space = namespace(data) if known else NUMPY
+    dtype = None if dtype is None else as_dtype(dtype)
+    if space is NUMPY:
+        check_mask(data)
+        if dtype is not None and dtype.kind != "c" and getattr(getattr(data, "dtype", None), "kind", "") == "c":
+            raise DTypeError(f"complex numbers can't be made {dtype}: take their .real and their .imag.")
+        try:
+            array = own = numpy.array(data, dtype=dtype, copy=copy)
+            if dtype is not None and kind not in PYTHON_SCALARS:
+                own = numpy.asarray(data)  # told a dtype, NumPy reads numbers out of text, and takes None for NaN
+        except AutogradError:
+            raise
+        except Exception as error:  # the data's own code may have run
+            raise _no_array(data, error) from None
+        if own.dtype.kind not in "fciub" and (own is array or not _whole(data)):
+            raise _no_numbers(data, own.dtype)
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.type)
+        return array if array.ndim else array[()]
+    return space.asarray(data, dtype=dtype, copy=copy)
+
+
+def check_mask(data: Any) -> None:
+    """Refuse a masked array of which something is masked: its values would be taken for real ones."""
+    module: Any = sys.modules.get("numpy.ma")  # where none was made, it is not even imported
+    if module is None or type(data) is numpy.ndarray:
+        return
+    for part in (data, *(data if isinstance(data, list | tuple) else ())):
+        if isinstance(part, module.MaskedArray) and module.is_masked(part):
+            hidden = int(module.count_masked(part))
+            raise DTypeError(
+                f"{hidden} of the {part.size} elements of a masked array are masked, and no mask is kept here: fill "
+                "them with .filled(value), or leave them out with .compressed()."
+            )
+
+
+def _whole(data: Any) -> bool:
+    """Whether it is Python's integers, of any size, in lists of any depth."""
+    return all(map(_whole, data)) if isinstance(data, list | tuple) else isinstance(data, int)
+
+
+def _no_numbers(data: Any, dtype: Any) -> Exception:
+    """Why NumPy made of ``data`` an array that is none of numbers."""
+    kind = type(data).__name__
+    for way in ("toarray", "todense"):
+        if hasattr(data, way):
+            return DTypeError(f"{kind} is a sparse array, and arrays are dense here: give .{way}() of it.")
+    if _whole(data):
+        return DomainError("an integer is larger than 64 bits hold: write it as a float, or give dtype='float64'.")
+    if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
+        return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
+    return DTypeError(f"{kind} is no array of numbers: give floats, integers or booleans, in lists or an array.")
+
+
+def _no_array(data: Any, error: Exception) -> Exception:
+    if isinstance(error, MemoryError):
+        return SizeError(f"this is more than the memory holds ({error}): give less, or a smaller dtype.")
+    if isinstance(error, OverflowError):
+        return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
+    if isinstance(data, list | tuple) and "inhomogeneous" in str(error):
+        return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
+    return DTypeError(f"{type(data).__name__} is no array of numbers here ({error}).")
+
+
+def device_or_dtype(target: Any) -> tuple[str | None, Any]:
+    """What `to` was given: the name of a device, or a dtype. Raises `DTypeError` for what is neither.
+
+    >>> device_or_dtype("cuda:1"), device_or_dtype(float)
+    (('cuda:1', None), (None, dtype('float64')))
+    """
+    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+        return target, None
+    try:
+        return None, as_dtype(target)
+    except DTypeError:
+        raise DTypeError(
+            f"to takes a device ('cpu', 'cuda', 'cuda:1') or a dtype (float32, float64, int64 and the like); it was "
+            f"given {target!r}."
+        ) from None
+
+
+def to_dlpack(array: Any, method: str, **options: Any) -> Any:
+    """What ``array`` answers to a method of the DLPack protocol; NumPy's scalars as arrays."""
+    return getattr(numpy.asarray(array) if type(array) in FLAT else array, method)(**options)
+
+
+def from_dlpack(x: Any, copy: bool | None = None) -> Any:
+    """The array of another library, in the same memory. Raises `DTypeError` for what has no part in DLPack."""
+    if not hasattr(x, "__dlpack_device__"):
+        raise DTypeError(f"a {type(x).__name__} does not know the DLPack protocol: use asarray.")
+    module = numpy if x.__dlpack_device__()[0] == DLPACK_CPU else cupy.load()[0]
+    array = module.from_dlpack(x)
+    array = module.array(array, copy=True) if copy else array
+    return array if array.ndim else array[()]
+
+
+def to_numpy(array: Any) -> numpy.ndarray[Any, Any]:
+    """The values as a NumPy array: shared on the CPU, copied from a device."""
+    return numpy.asarray(to_device(array, "cpu"))
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """A context in which NumPy does not warn of infinities and NaN."""
+    return numpy.errstate(all="ignore")
+
+
+def read_only(array: Any) -> Any:
+    """A view of ``array`` that can't be written to, where the backend has such."""
+    if not isinstance(array, numpy.ndarray):
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def owns(array: Any) -> bool:
+    """Whether ``array`` is known to be no view of another."""
+    return getattr(array, "base", array) is None
+
+
+def array_text(array: Any, prefix: str = "") -> str:
+    """The values as Python would write them, aligned, six digits; long arrays are shortened as NumPy does."""
+    if namespace(array).absorbs:
+        return repr(array)  # it has no values
+    values = to_numpy(array)
+    texts = [_number(v) for v in values.reshape(-1)[:10_000].tolist()]
+    width = max(map(len, texts), default=0)
+    formatter: Any = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v).rjust(width)}
+    if values.ndim < 2:
+        formatter = {"all": lambda v: _number(v.item() if hasattr(v, "item") else v)}
+    return numpy.array2string(
+        values, separator=", ", prefix=prefix, formatter=formatter, threshold=200, max_line_width=120
+    )
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, float):
+        return repr(value)
+    text = f"{value:.6g}"
+    return text if any(c in text for c in ".einf") else f"{text}.0"

@@ -1,0 +1,132 @@
+"""CuPy: how it is found, where it differs from the array API, and sums over several GPUs. Nothing else says cupy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from autograd.backends.spaces import PLACES, Namespace
+from autograd.errors import DeviceError
+
+EXTRAS = "pip install 'glassgrad[gpu]' for CUDA 13, or 'glassgrad[gpu12]' for CUDA 12"
+
+
+def is_cupy(kind: type) -> bool:
+    """Whether a class is one of CuPy's. Imports nothing."""
+    return kind.__module__.partition(".")[0] == "cupy"
+
+
+def load() -> tuple[Any, int]:
+    """CuPy, and the number of GPUs that it finds. Raises `DeviceError`, which says how to get them."""
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise _not_importable(error) from None
+        raise DeviceError(f"device 'cuda' needs CuPy, which is not installed: {EXTRAS}.") from None
+    except Exception as error:  # it is there, and broken: its own words may fill a page
+        raise _not_importable(error) from None
+    try:
+        count, said = cupy.cuda.runtime.getDeviceCount(), "it counts 0"
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        count, said = 0, str(error)
+    if not count:
+        raise DeviceError(
+            f"device 'cuda' is not available here: CuPy finds no GPU with a driver for its CUDA ({said}); use device "
+            f"'cpu', or install a driver and the CuPy of its CUDA, {EXTRAS}."
+        )
+    try:
+        cupy.cuda.nvrtc.getVersion()  # loads what compiles kernels: a driver brings none of CUDA's libraries
+    except Exception as error:
+        raise DeviceError(
+            f"device 'cuda' needs CUDA's libraries, which CuPy does not find ({_said(error)}): {EXTRAS}."
+        ) from None
+    return cupy, count
+
+
+def _not_importable(error: Exception) -> DeviceError:
+    return DeviceError(f"device 'cuda' needs CuPy, which can't be imported ({_said(error)}): {EXTRAS}.")
+
+
+def _said(error: Exception) -> str:
+    """The first of its words."""
+    said = (line.strip() for line in str(error).splitlines() if line.strip(" ="))
+    return next(said, type(error).__name__).rstrip(".")
+
+
+def space_of_gpu(number: int) -> Namespace:
+    """CuPy on the GPU of that number."""
+    known: Any = sys.modules.get("cupy")
+    found = PLACES.get((known, number))
+    if found is None:
+        module, count = load()
+        if number >= count:
+            there = "'cuda:0'" if count == 1 else f"'cuda:0' to 'cuda:{count - 1}'"
+            raise DeviceError(f"device 'cuda:{number}' is not available: CuPy finds {there}.")
+        found = Namespace(module, enter=module.cuda.Device(number).use, device=f"cuda:{number}")
+        PLACES[module, number] = found
+        vars(found).update(differences(module))
+    return found
+
+
+@lru_cache(maxsize=64)
+def generator_on_gpu(space: Namespace, generator: Any) -> Any:
+    """A generator of CuPy's, seeded by NumPy's ``generator``; the same one at each call."""
+    return space.module.random.default_rng(int(generator.integers(2**63)))
+
+
+def differences(cupy: Any) -> dict[str, Callable[..., Any]]:
+    """Where CuPy's function of a name differs from the array API's."""
+    return {
+        "reshape": lambda x, shape, copy=None: (x.copy() if copy else x).reshape(shape),  # not newshape
+        "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # always stable
+        "sort": lambda x, axis=-1, stable=True: cupy.sort(x, axis=axis),
+        "clip": lambda x, low, high: +x if low is high is None else cupy.clip(x, low, high),  # wants one bound
+        "where": lambda c, x, y: cupy.where(c if hasattr(c, "astype") else cupy.asarray(c), x, y),  # wants an array
+    }
+
+
+def assign_last(out: Any, index: Any, value: Any) -> None:
+    """``out[index] = value``, which CuPy leaves open where the index names an element twice: each element gets the last
+    of the values that go there. Nothing is read back.
+    """
+    cupy: Any = sys.modules["cupy"]
+    places = cupy.arange(out.size).reshape(out.shape)[index]
+    if not places.size:
+        return
+    last = cupy.zeros(out.size, dtype="uint64")  # one of the few dtypes that maximum.at takes; 0 for none
+    cupy.maximum.at(last, places.ravel(), cupy.arange(1, places.size + 1, dtype="uint64"))
+    last = last.astype("int64").reshape(out.shape)
+    narrow = value.reshape(value.shape[max(value.ndim - places.ndim, 0) :])  # axes of length 1 in front say nothing
+    values = cupy.broadcast_to(narrow, places.shape).ravel()
+    out[...] = cupy.where(last > 0, values[cupy.maximum(last - 1, 0)], out)
+
+
+def all_reduce(ranks: int, rank: int, share: Callable[[Any], Any]) -> Callable[[Any], Callable[[], bool]]:
+    """NCCL's sum over the cards of ``ranks`` processes, of which this is number ``rank``, on its current device.
+
+    ``share`` gives every rank what it was given on rank 0. The result takes an array, a contiguous one of the same size
+    on every rank, that is to become the sum, and gives a function that says whether it is already: until then nothing
+    may be read from it. Raises `DeviceError` where CuPy finds no NCCL. Written after the documentation of CuPy 14; it
+    has not been run.
+    """
+    cupy, _ = load()
+    from cupy.cuda import nccl
+
+    if not nccl.available:
+        raise DeviceError(
+            "gradients are added over several GPUs by NCCL, which CuPy does not find: pip install nvidia-nccl-cu13 for "
+            "CUDA 13, or nvidia-nccl-cu12 for CUDA 12."
+        )
+    communicator = nccl.NcclCommunicator(ranks, share(nccl.get_unique_id() if rank == 0 else None), rank)
+    kinds = {"float16": nccl.NCCL_FLOAT16, "float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64}
+
+    def add(array: Any) -> Callable[[], bool]:
+        stream, place = cupy.cuda.get_current_stream(), array.data.ptr
+        communicator.allReduce(place, place, array.size, kinds[array.dtype.name], nccl.NCCL_SUM, stream.ptr)
+        event = stream.record()
+        return lambda: bool(event.done)
+
+    return add

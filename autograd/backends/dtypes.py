@@ -1,0 +1,73 @@
+"""The dtypes that are computed with, and what kind of numbers they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from autograd.errors import DTypeError
+
+FLAT = frozenset(t for t in numpy.sctypeDict.values() if issubclass(t, numpy.number | numpy.bool_))
+"""NumPy's scalar types: arrays of shape () whose type is their dtype. Its reductions and 0-d arithmetic give these."""
+
+REALS = frozenset(t for t in FLAT if issubclass(t, numpy.floating))
+"""Those of them that are real floating point."""
+
+PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
+"""The dtypes that are computed with: numbers and booleans in this machine's byte order."""
+
+PYTHON_SCALARS = frozenset((float, int, bool, complex))
+
+PYTHON_REALS = PYTHON_SCALARS - {complex}
+
+ANYWHERE = PYTHON_SCALARS | {type(None)}
+"""The types of what belongs to any namespace."""
+
+
+def as_dtype(dtype: Any) -> Any:
+    """A dtype from its name, its Python type or itself. Raises `DTypeError` for an unknown one, and for none.
+
+    >>> as_dtype("float32")
+    dtype('float32')
+    """
+    try:
+        found = None if dtype is None else numpy.dtype(dtype)
+    except (TypeError, ValueError):
+        found = None
+    if found is None:
+        raise DTypeError(f"unknown dtype {dtype!r}: choose float32, float64, int64, bool or another that NumPy knows.")
+    if found.kind not in "fciub":
+        raise DTypeError(f"dtype {found} holds no numbers: choose float32, float64, int64, bool and the like.")
+    return found
+
+
+def is_inexact(dtype: Any) -> bool:
+    """Whether ``dtype`` is real or complex floating point."""
+    return getattr(dtype, "kind", None) in ("f", "c") or str(dtype).rpartition(".")[2].startswith(("float", "complex"))
+
+
+def is_real(dtype: Any) -> bool:
+    """Whether ``dtype`` is real floating point: what the derivatives of this package are for."""
+    kind = getattr(dtype, "kind", None)  # NumPy's and CuPy's dtypes have one; a name takes longer to make
+    return kind == "f" if kind else str(dtype).rpartition(".")[2].startswith("float")
+
+
+def is_complex(dtype: Any) -> bool:
+    """Whether ``dtype`` is complex floating point."""
+    kind = getattr(dtype, "kind", None)
+    return kind == "c" if kind else str(dtype).rpartition(".")[2].startswith("complex")
+
+
+def is_integral(dtype: Any) -> bool:
+    """Whether ``dtype`` counts: signed or unsigned integers."""
+    return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
+
+
+def epsilon(dtype: Any) -> float:
+    """The distance from 1 to the next number of a floating-point ``dtype``.
+
+    >>> epsilon("float32") == 2**-23
+    True
+    """
+    return float(numpy.finfo(str(dtype).rpartition(".")[2]).eps)

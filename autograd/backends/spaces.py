@@ -1,0 +1,114 @@
+"""`Namespace`: what stands in for ``xp``. A backend's functions on one device, and every registered operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy
+
+FORWARDS: dict[str, Callable[..., Any]] = {}
+"""Every registered operation's forward by its name: the part of each namespace that its backend does not have."""
+
+OWN: set[str] = set()
+"""Names of users' operations that a backend has a function of, too: the operation is what ``xp`` gives."""
+
+CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
+"""What makes arrays of nothing, so that a backend with several devices has to be told where."""
+
+LAST_TWO = frozenset(("diagonal",))
+"""What NumPy's main namespace takes of the first two axes, and the array API's ``linalg`` of the last two."""
+
+
+class Namespace:
+    """A backend's functions on one of its devices, plus every registered operation's own forward where the backend has
+    none of that name.
+
+    ``place``: what the functions that make arrays are given as ``device``, or ``None``. ``enter``: makes the device the
+    one on which its backend works (CuPy), or ``None``.
+    """
+
+    absorbs = False
+    """Whether arrays of other namespaces may stand among its own, as constants."""
+
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+        """Call ``refuse(low, high, **options)``, which raises, unless all elements are from 0 to ``stop - 1``."""
+        low, high = int(self.min(array)), int(self.max(array))
+        if low < 0 or high >= stop:
+            refuse(low, high, **options)
+
+    def opaque(self) -> None:
+        """Called by a forward that a program keeps as one instruction. With arrays there is nothing to do."""
+
+    def sliding_windows(self, x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
+        """Windows of ``x`` (n, *space, channels) as (n, *counts, *size, channels); in NumPy a view."""
+        steps = tuple(zip(stride, dilation, counts, strict=True))
+        starts = [
+            [slice(k * d, k * d + s * (m - 1) + 1, s) for k in range(taps)]
+            for taps, (s, d, m) in zip(size, steps, strict=True)
+        ]
+        taps = [x[(slice(None), *index, ...)] for index in product(*starts)]
+        return self.reshape(self.stack(taps, axis=1 + len(size)), (x.shape[0], *counts, *size, x.shape[-1]))
+
+    def matmul_into(self, x: Any, y: Any, out: Any) -> None:
+        """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
+        out[...] = self.reshape(self.matmul(x, y), out.shape)
+
+    def masked(self, x: Any, mask: Any) -> Any:
+        """``x`` where ``mask`` is true, 0 elsewhere, also where ``x`` is infinite or NaN."""
+        return self.where(mask, x, self.zeros_like(x))
+
+    def __init__(
+        self, module: Any, place: Any = None, enter: Callable[[], Any] | None = None, device: str = "cpu"
+    ) -> None:
+        self.module, self.place, self.enter, self.device = module, place, enter, device
+
+    def __getattr__(self, name: str) -> Any:
+        found = None if name in LAST_TWO or name in OWN else getattr(self.module, name, None)
+        if found is None:
+            if name not in FORWARDS:
+                raise AttributeError(
+                    f"{self.module.__name__} has no function {name!r}, and no operation has that name."
+                )
+            found = partial(FORWARDS[name], self)
+        elif self.place is not None and name in CREATION:
+            found = partial(found, device=self.place)
+        setattr(self, name, found)
+        return found
+
+    def with_own(self, name: str) -> Namespace:
+        """This namespace, but for ``name``, which is the backend's own function."""
+        other = object.__new__(type(self))
+        vars(other).update({**vars(self), name: getattr(self.module, name)})
+        return other
+
+    def __repr__(self) -> str:
+        return f"Namespace({self.module.__name__})"
+
+
+SPACES: dict[type, Namespace] = {}
+"""The namespace of each array type that lives in one place only."""
+
+PLACES: dict[tuple[type, Any], Namespace] = {}
+"""The namespace of each other array type and device met so far."""
+
+
+def register(name: str, forward: Callable[..., Any], users: bool) -> Callable[..., Any]:
+    """Offer ``forward`` in every namespace under ``name``, and return it.
+
+    A user's operation is what ``xp`` gives where a backend has a function of that name, too. Only its own forward,
+    which may be written with that function, gets the backend's.
+    """
+    own = users and hasattr(SPACES[numpy.ndarray].module, name)
+
+    def with_own(xp: Namespace, *arrays: Any, **params: Any) -> Any:
+        return forward(xp.with_own(name), *arrays, **params)
+
+    FORWARDS[name] = found = with_own if own else forward
+    (OWN.add if own else OWN.discard)(name)
+    for space in (*SPACES.values(), *PLACES.values()):  # what one of them found under that name before
+        if own or isinstance(vars(space).get(name), partial):
+            vars(space).pop(name, None)
+    return found
