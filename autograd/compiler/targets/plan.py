@@ -210,6 +210,8 @@ class Plan:
         self._planned = self._find_planned()
         self._within = self._find_within()
         self.placed = set(self._within)
+        self.orders: dict[Value, tuple[int, ...]] = {}
+        """The axes in the order in which they lie in memory, of what has three or more and is not kept row by row."""
         self.roots = self._find_roots()
         self._assign()
 
@@ -278,13 +280,16 @@ class Plan:
             if value in self.arrays:
                 return self.arrays[value]
             if value not in forms:
-                flat = scratch[: value.nbytes].view(value.dtype)
-                turned = value in self.program.flipped
-                forms[value] = flat.reshape(value.shape[::-1]).T if turned else flat.reshape(value.shape)
+                forms[value] = self._shown(value, scratch[: value.nbytes].view(value.dtype))
             return forms[value]
 
         for instruction in self.order:
             if not is_view(instruction):
+                order = self._order_of(instruction, form_of)
+                if order is not None:
+                    value = instruction.out
+                    self.orders[value] = order
+                    forms[value] = self._shown(value, scratch[: value.nbytes].view(value.dtype))
                 continue
             (arg,), out = instruction.args, instruction.out
             if out in self._planned:
@@ -294,6 +299,45 @@ class Plan:
                 forms[out] = seen
             roots[out] = roots.get(arg, arg)
         return roots
+
+    def _order_of(self, instruction: Instruction, form_of: Callable[[Value], Any]) -> tuple[int, ...] | None:
+        """The axes of a result as they lie in the argument's memory, which is how NumPy lays out a new array; ``None``
+        where that is row by row."""
+        out, axes = instruction.out, tuple(range(len(instruction.out.shape)))
+        if len(axes) < 3 or out not in self._planned or out in self._within:
+            return None
+        if instruction.op in REDUCTIONS:
+            (arg,) = instruction.args
+            gone = shapes.normalize_axes(instruction.params["axis"], len(arg.shape))
+            kept = [a for a in range(len(arg.shape)) if a not in gone]
+            like = None if instruction.params["keepdims"] else arg
+        elif instruction.op in ELEMENTWISE or instruction.op in ("where", "astype", "copy"):
+            like = next((arg for arg in instruction.args if arg.shape == out.shape), None)
+            kept = list(axes)
+        else:
+            return None
+        if like is None or not (like in self.arrays or like in self._planned):
+            return None
+        strides = [abs(form_of(like).strides[a]) for a in kept]
+        long = [a for a in axes if out.shape[a] > 1]
+        order = sorted(long, key=lambda a: -strides[a])
+        if order == long or not all(strides[a] for a in long):
+            return None
+        return (*order, *(a for a in axes if out.shape[a] <= 1))
+
+    def _memory_shape(self, value: Value) -> shapes.Shape:
+        """The shape of a value's memory, row by row."""
+        if value in self.program.flipped:
+            return value.shape[::-1]
+        return tuple(value.shape[a] for a in self.orders.get(value, range(len(value.shape))))
+
+    def _shown(self, value: Value, memory: Any) -> Any:
+        """The array of a value in this memory."""
+        array = memory.reshape(self._memory_shape(value))
+        if value in self.program.flipped:
+            return array.T
+        order = self.orders.get(value)
+        return array if order is None else array.transpose(numpy.argsort(order))
 
     def last_reads(self) -> dict[Value, int]:
         """Where each memory is read last, by the value that it is of; at the end where results or states show it."""
@@ -345,9 +389,8 @@ class Plan:
         self.copies = [(s, v) for s, v in program.updates.items() if s not in written]
 
     def _take(self, out: Value, blocks: dict[Value, int]) -> Any:
-        turned = out in self.program.flipped
-        blocks[out], array = self.pool.take(out.shape[::-1] if turned else out.shape, out.dtype)
-        return self._transpose(array) if turned else array
+        blocks[out], array = self.pool.take(self._memory_shape(out), out.dtype)
+        return self._transpose(array) if out in self.program.flipped else self._shown(out, array)
 
     def _place_within(self, out: Value, blocks: dict[Value, int]) -> Any:
         whole, start = self._within[out]
@@ -381,7 +424,8 @@ class Plan:
         home, out = self.homes[state], instruction.out
         if last.get(state, -1) > i or not isinstance(home, numpy.ndarray):
             return False
-        if not (home.flags.f_contiguous if out in self.program.flipped else home.flags.c_contiguous):
+        turned = out in self.program.flipped
+        if out in self.orders or not (home.flags.f_contiguous if turned else home.flags.c_contiguous):
             return False  # views of the value were planned in its own order
         own = [arg for arg in instruction.args if self.roots.get(arg, arg) is state]
         return not own or (instruction.op in ELEMENTWISE and all(self.arrays[arg] is home for arg in own))
@@ -396,7 +440,8 @@ class Plan:
         for arg in instruction.args:
             if arg in blocks and last[arg] <= i and arg.shape == out.shape and arg.dtype == out.dtype:
                 others = [a for a in instruction.args if a is not arg and self.roots.get(a, a) is arg]
-                if not others and (arg in flipped) == (out in flipped):
+                alike = (arg in flipped) == (out in flipped) and self.orders.get(arg) == self.orders.get(out)
+                if not others and alike:
                     return arg
         return None
 

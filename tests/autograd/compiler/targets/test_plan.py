@@ -185,3 +185,21 @@ def test_optimized_programs_keep_their_effects() -> None:
             [i.op for i in p.instructions if i.op in ("draw", "check_range")] for p in (program, optimize(program))
         )
         assert before == after
+
+
+def test_results_lie_in_memory_as_their_arguments_do() -> None:
+    """As NumPy lays out a new array, so that what is reduced or joined next is read in its own order."""
+
+    def f(x: Any) -> Any:
+        z = ag.permute_dims(ag.tanh(x), (0, 3, 1, 2))
+        return ag.max(ag.reshape(ag.exp(z), (2, 6, 2, 2, 2, 2)), axis=(3, 5))
+
+    x = np.random.default_rng(0).standard_normal((2, 4, 4, 6))
+    program = ag.trace(f, x).optimized()
+    plan = Plan(program, {}, has_kernel)
+    plan.validate()
+    arrays = {i.op: plan.arrays[i.out] for i in program.instructions if i.out in plan.arrays}
+    eager = np.exp(np.tanh(x).transpose(0, 3, 1, 2))
+    assert arrays["exp"].strides == eager.strides
+    assert arrays["max"].strides == eager.reshape(2, 6, 2, 2, 2, 2).max((3, 5)).strides
+    np.testing.assert_array_equal(ag.compile(f)(ag.Tensor(x)).numpy(), f(ag.Tensor(x)).numpy())
