@@ -1,4 +1,4 @@
-"""Pictures of a recorded graph: its values falling along solid lines, its gradients climbing back along dashed ones.
+"""Pictures of a recorded graph: values flow down along solid lines, gradients flow back along dashed ones.
 
 >>> import autograd as ag
 >>> import viz
@@ -83,7 +83,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # What is drawn with is imported at the first picture: a program that draws none does not wait for it.
+    # Drawing code is imported with the first picture, so that a program without pictures starts fast.
     if name not in _HOMES:
         raise AttributeError(f"viz has no {name!r}")
     return getattr(import_module(f"viz.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What changed between two graphs, or in one graph between two steps of training: both side by side, row by row."""
+"""The difference of two graphs, or of one graph at two steps of training, side by side and row by row."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ SEARCHED = 1_000_000  # pairs of rows; of more, each is set against the one in i
 def snapshot(y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True) -> Evaluation:
     """The numbers of the graph that computed ``y`` as they are now, kept for a later `diff`.
 
-    The forward is run again from the leaves' present values and the gradients by the engine's own backward; all is
-    copied, so that an optimizer may go on and change the leaves in place.
+    The forward is recomputed from the leaves' current values, gradients by the engine's own backward. Everything is
+    copied, so an optimizer may then change the leaves in place.
 
     Raises `DrawingError` when no operation was recorded for ``y``.
 
@@ -140,7 +140,7 @@ class _Pair:
 
     @property
     def row(self) -> Row:
-        """The later of the two."""
+        """The later one."""
         row = self.rows[1] or self.rows[0]
         assert row is not None
         return row
@@ -194,7 +194,7 @@ def _matched(one: list[Row], other: list[Row]) -> Iterator[tuple[Row | None, Row
 
 
 def _change(name: str, a: np.ndarray | None, b: np.ndarray | None, *, moved: bool) -> _Change | None:
-    """What became of an array; None where it is missing on a side."""
+    """How an array changed; None if one side lacks it."""
     if a is None or b is None or a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
         return None
     same = a.shape == b.shape
@@ -499,7 +499,7 @@ class _Diff:
         sides: tuple[tuple[str, float | None] | None, tuple[str, float | None] | None],
         near: bool,
     ) -> None:
-        # An edge that passes rows by must not pull the table apart.
+        # An edge that skips rows must not stretch the table.
         pull: dict[str, Any] = {"weight": 20} if near else {"weight": 0, "constraint": False}
         shapes = list(dict.fromkeys(side[0] for side in sides if side))
         alone = [label for label, side in zip(self.labels, sides, strict=True) if side]

@@ -30,13 +30,14 @@ def strip(array: np.ndarray, theme: Theme, *, width: int = 5, height: int = 18) 
     """The histogram of an array's finite entries: one cell per bin, darker is more of them."""
     counts = numbers.bins(array)
     most = max(int(counts.max(initial=0)), 1)
-    # A bin that is not empty never looks empty.
+    # Keep every non-empty bin visible.
     shares = [max(n / most, 1 / 6) if n else 0.0 for n in counts.tolist()]
     return pixels([[style.on_ramp(share) for share in shares]], width, height, theme)
 
 
 def thumbnail(array: np.ndarray, theme: Theme, *, width: int = 104, height: int = 42) -> str:
-    """Block means of the absolute values, darker is larger; at most `width` × `height` points. Not finite is `bad`."""
+    """Block means of the absolute values, darker is larger, at most `width` × `height` points; `bad` where not finite.
+    """
     means = numbers.blocks(array)
     finite = means[np.isfinite(means)]
     most = float(finite.max(initial=0.0)) or 1.0
@@ -108,10 +109,10 @@ def staircase(sizes: Sequence[float], theme: Theme) -> str:
     """Sizes on a log scale beside each other: one column per block, one cell per decade, zero and less than all empty.
 
     Of more than 40 blocks, each column stands for several of them and shows the smallest. A size that is not finite
-    fills its column in the colour of what has failed.
+    fills its column in the colour of a failure.
     """
     together = -(-len(sizes) // STAIRS)
-    # What is not finite is never hidden by what is.
+    # A value that is not finite is never averaged away.
     columns = [
         min(part, key=lambda size: size if math.isfinite(size) else -math.inf)
         for part in (sizes[i : i + together] for i in range(0, len(sizes), together))

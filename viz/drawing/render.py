@@ -1,7 +1,7 @@
 """DOT source in, SVG, PNG or PDF out: the picture, the parts of its labels, and the chain of layout engines.
 
-Labels are HTML-like tables. Whatever a user has named goes through `escape`, here and nowhere else; the helpers below
-do it for their text and their attributes, so their results can be put into one another as they are.
+Labels are HTML-like tables. Names that a user gave are escaped here and nowhere else: the helpers below escape their
+text and attributes, so their results can be nested as they are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def escape(text: object) -> str:
 
 
 def plain(words: object) -> str:
-    r"""Any text as an attribute that is no HTML, such as a tooltip: Graphviz passes entities on as they are.
+    r"""Any text as an attribute without markup, such as a tooltip. Graphviz passes entities through unchanged.
 
     >>> plain("a & b")
     'a &amp; b'
@@ -57,7 +57,7 @@ def plain(words: object) -> str:
 
 
 def _clean(words: object) -> str:
-    """In one line, and without what XML cannot hold."""
+    """The text on one line, without characters that XML does not allow."""
     return " ".join(_UNPRINTABLE.sub("\ufffd", str(words)).replace("\t", " ").splitlines())
 
 
@@ -71,7 +71,7 @@ def identifier(name: str) -> str:
 
 
 def clipped(name: str, length: int = style.NAME_LENGTH) -> str:
-    """A long name cut in the middle; the whole of it belongs into the tooltip.
+    """A long name shortened in the middle; the full name belongs in the tooltip.
 
     >>> clipped("a" * 50, 9)
     'aaa...aaa'
@@ -145,7 +145,7 @@ def table(*rows: str, **attributes: Any) -> str:
 
 
 class RenderError(AutogradError, RuntimeError):
-    """The layout engine refused the picture, or the file's format is not to be had."""
+    """The layout engine failed, or no engine writes the file's format."""
 
 
 class EngineWarning(UserWarning):
@@ -163,7 +163,7 @@ class Engine:
     origin: str
 
     def formats(self) -> frozenset[str]:
-        """What it writes, of the formats offered here."""
+        """The formats offered here that this engine writes."""
         return frozenset({"svg", "png"} if self.origin == "wheel" else {"svg", "png", "pdf"})
 
     def run(self, source: str, form: str, layout: str = "dot", *flags: str) -> bytes:
@@ -313,7 +313,7 @@ class Picture:
 
     @contextmanager
     def cluster(self, name: str, label: str, **attributes: Any) -> Iterator[None]:
-        """What is written inside stands in a box; the name must be unique, the id is `c_NAME` unless given."""
+        """A context in which nodes are drawn inside a box. The name must be unique; the id is `c_NAME` unless given."""
         import graphviz
 
         inner = graphviz.Digraph(f"cluster_{name}")
@@ -437,6 +437,6 @@ def _described(svg: str, title: str, alt: str) -> str:
     words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
-    # a picture never makes its page wider
+    # keep the picture within the page's width
     fits = ' role="img" style="max-width:100%;height:auto"'
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)

@@ -1,8 +1,8 @@
 """Every colour and every size of the pictures, under one name each.
 
-A hex value means one thing and is used for nothing else: a page can recolour a finished SVG by attribute alone. Text on
-its own ground has a contrast of at least 4.5:1 in both themes. Nothing may depend on hue: a dash, a border, italics, a
-tag or a word always says it too. Sizes are points.
+Each colour has one meaning, so that a page can recolour a finished SVG by attribute alone. Text has a contrast of at
+least 4.5:1 on its background in both themes. Meaning never depends on hue alone: a dash, a border, italics, a tag or a
+word carries it too. Sizes are in points.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cards: an operation and the tensor it makes, or a leaf, as an HTML-like table with ports for its edges.
 
-Ports: `v` the value, `g` the gradient (`g0`, `g1`, ... its addends), `f0`, `b0`, ... where the value of an operand
-arrives and where its gradient leaves. Cells with an id (`NAME_val`, `NAME_grad`, `NAME_glab`, `NAME_loc`, `NAME_vjp0`)
+Ports: `v` the value, `g` the gradient (`g0`, `g1`, ... its addends), `f0`, `b0`, ... the value of an operand coming in
+and its gradient going out. Cells with an id (`NAME_val`, `NAME_grad`, `NAME_glab`, `NAME_loc`, `NAME_vjp0`)
 carry their full precision as a tooltip.
 """
 
@@ -39,7 +39,7 @@ class Cards:
         return f"∂{short(self.scene.end)}/∂{short(card.name)}"
 
     def local(self, socket: Socket) -> tuple[str, str]:
-        """The derivative of an operation by an operand, as it is written on the scalar card, and in full."""
+        """The derivative of an operation with respect to an operand, as written on the scalar card, and in full."""
         by = f"∂{short(socket.head.name)}/∂{short(socket.tail.name)}"
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
@@ -49,7 +49,7 @@ class Cards:
         return " = ".join([*sides, number]), f"{by} = {formula} = {numbers.full(value)}"
 
     def sent(self, socket: Socket) -> tuple[str, str]:
-        """What goes back through a socket of a tensor card, as it is written there, and in full."""
+        """The gradient sent through a socket of a tensor card, as written there, and in full."""
         if not socket.passes:
             return f"{short(socket.tail.name)} needs no grad", "no gradient is asked for here"
         whole = socket.sent.text
@@ -86,7 +86,7 @@ class Cards:
         return all(use.head.gradient is None or _finite(use.head.gradient) for use in card.uses)
 
     def whole(self, card: Card, inside: str) -> str:
-        """A card, framed once more where it failed: a double border does not depend on hue."""
+        """A card, with a double border if it failed: that does not depend on hue."""
         if not self.failed(card):
             return inside
         if not self._lost(card):
@@ -169,7 +169,7 @@ class Cards:
         return text(said, size, colour, bold=bold or lost, italic=italic)
 
     def badge(self, card: Card) -> tuple[str, int]:
-        """What stands for the operation, and how large."""
+        """The operation's symbol and its type size."""
         assert card.node is not None
         op = card.node.op
         # A dot alone would hardly be seen.
@@ -536,7 +536,7 @@ class Cards:
         return self.whole(card, table(*rows, **self.frame(card, 3)))
 
     def again(self, uses: Sequence[Socket], beside: bool = False) -> str:
-        """The small card of a value that is used far below its own, and what is added to its gradient there.
+        """The small card of a value that is used far below its own card, with what that use adds to its gradient.
 
         ``beside``: it stands beside the operation, not above it.
         """
@@ -588,7 +588,7 @@ class Cards:
     def shown(
         self, card: Card, array: np.ndarray, size: int, *, gradient: bool = False, widths: Sequence[int] = ()
     ) -> str:
-        """An array on a card: its numbers, or what stands for them where it is large."""
+        """An array on a card: its numbers, or a summary if it is large."""
         colour = self._arrived(card) if gradient else self.ink(card)
         if array.size == 0:
             return text("empty", style.CAPTION, self._muted(card))

@@ -1,4 +1,4 @@
-"""The picture of a gradient check: every operation alone, its rule against differences at the recorded inputs."""
+"""The picture of a gradient check: each operation's rule beside finite differences at the recorded inputs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_graph(
     max_elements: int = 64,
     seed: int = 0,
 ) -> CheckPicture:
-    """Check the rule of every operation that computed ``y``, and draw the graph with what came of it.
+    """Check the rule of every operation that computed ``y``, and draw the graph with the results.
 
     An operation whose rules agree with central differences has `ok` and its largest relative error on its card. One
     with a wrong rule is framed twice and shows both numbers. Its own gradient is still right; those that have come
@@ -90,7 +90,7 @@ def check_graph(
 
 
 def _note(scene: Scene, report: NodeReport) -> None:
-    """Write the results on the operands, and what has come through a wrong rule."""
+    """Mark the operands with the results, and gradients that passed through a wrong rule."""
     found = {(check.node, check.index): check for check in report}
     for card in scene.cards:
         for socket in card.sockets:

@@ -1,4 +1,4 @@
-"""Equal blocks in a row: where a table of rows repeats itself, and what is to be said of all the blocks together.
+"""Repeated blocks: where a table of rows repeats itself, and a summary of the blocks.
 
 Nothing is drawn here.
 """
@@ -35,13 +35,13 @@ class Repeat:
 
     @property
     def parts(self) -> list[str]:
-        """What one block is made of, a linear layer with its sizes; nothing where the title says it all."""
+        """The parts of one block, a linear layer with its sizes; empty if the title says it."""
         parts = [_part(row) for row in self.blocks[0]]
         return parts if parts != [self.title] else []
 
     @property
     def shares(self) -> bool:
-        """Whether the blocks have one weight together, as the steps of a recurrent network do."""
+        """Whether the blocks share one weight, as the steps of a recurrent network do."""
         weights = [id(row.weight.tensor) for block in self.blocks for row in block if row.weight]
         return len(set(weights)) < len(weights)
 

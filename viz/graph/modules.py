@@ -1,8 +1,8 @@
 """The module table: a network too large for cards, one row per module.
 
-A row shows the module's name and size, a strip with the histogram of what it puts out, the gradient of its weights as a
-thumbnail, the size of that gradient on a gauge of decades, and a boxed word where something goes wrong. Operations
-outside of any module have rows of their own.
+A row shows the module's name and size, the histogram of its output, the gradient of its weights as a thumbnail, that
+gradient's size on a gauge of decades, and a warning where something is wrong. Operations outside of any module have
+rows of their own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def draw_modules(
     depth: int | None = None,
     fold: bool = True,
 ) -> Picture:
-    """The module table of the graph that computed ``y``: one row per module, gradients climbing on the right.
+    """The module table of the graph that computed ``y``: one row per module, gradients on the right.
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
@@ -197,7 +197,7 @@ class _Table:
         return f"{title}{result}. Rows: {', '.join(words)}."
 
     def _size(self, row: Row) -> float | None:
-        """Rms of the gradient a row is judged by: of its weight, or of its output where it has none."""
+        """Rms of a row's gradient: of its weight, or of its output if it has none."""
         array = self.seen.gradient(row.weight.tensor if row.weight else row.place) if row.nodes else None
         return None if array is None else numbers.root_mean_square(array)
 
@@ -395,7 +395,7 @@ class _Table:
         )
 
     def _target(self, many: int) -> list[str]:
-        """What the drawn example should give, where the loss knows it."""
+        """The target of the drawn example, if the loss has it."""
         if not self.losses:
             return []
         target = self.seen.value(self.losses[0].inputs[1])
@@ -441,7 +441,7 @@ class _Table:
         )
 
     def _fold(self, picture: Picture, hidden: list[Row]) -> None:
-        """One card for the rows left out: how many, and what they would have warned of."""
+        """One card for the omitted rows: how many, and their warnings."""
         theme = self.theme
         modules = sum(row.path is not None for row in hidden)
         ops = f"{numbers.count(sum(len(row.nodes) for row in hidden))} ops not drawn"
@@ -471,7 +471,7 @@ class _Table:
         )
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
-        """One card for equal blocks: how many, what each is made of, the gradient of every one, what is not drawn."""
+        """One card for equal blocks: how many, the parts of each, the gradient of each, and the warnings."""
         theme, of = self.theme, len(repeat.blocks)
         rows = repeat.rows
         sizes = repeat.sizes(self.seen)
@@ -532,7 +532,7 @@ class _Table:
                 continue
             joined.add((tail, head))
             near = rank[head] - rank[tail] == 1
-            # An edge that passes rows by must not pull the table apart.
+            # An edge that skips rows must not stretch the table.
             pull = {"weight": 20} if near else {"weight": 0, "constraint": False}
             ends = ("v:s", "v:n") if near else ("side:e", "side:e")
             shape = numbers.shape(self.seen.value(link.place).shape)
@@ -570,7 +570,7 @@ class _Table:
 
 
 def frame_of(row: Row, theme: Theme, *, loss: bool) -> tuple[str, dict[str, Any]]:
-    """What kind of row it is, and the border and ground of its card."""
+    """The kind of a row, and the border and background of its card."""
     if not row.nodes:
         return "input", {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
     if row.parameters:

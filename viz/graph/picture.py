@@ -1,4 +1,4 @@
-"""The picture of a recorded graph: values fall along solid lines, gradients climb back along dashed ones.
+"""The picture of a recorded graph: values flow down along solid lines, gradients flow back along dashed ones.
 
 `draw_graph` draws one card per operation, with the numbers on it; a graph too large for cards becomes the module table
 of `viz.graph.modules`.
@@ -46,8 +46,8 @@ def draw_graph(
     A `Program` is drawn, too, without being run: its lines as they print, what is computed down the left, gradients up
     the right, and its states between them. With a program go ``title`` and ``theme`` alone.
 
-    Values are computed again from the leaves' present values, and gradients by the engine's own backward, for the
-    picture alone: training keeps nothing for it, and no ``.grad`` changes.
+    Values are recomputed from the leaves' current values, and gradients by the engine's own backward pass. Training
+    keeps nothing for pictures, and no ``.grad`` changes.
 
     ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
     ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
@@ -106,7 +106,7 @@ def draw_graph(
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
-    """Whether one card per operation would be too much: see VISUAL's size rules."""
+    """Whether the graph is too large for one card per operation."""
     if len(ys) != 1:
         return False
     nodes = ag.Graph(*ys).nodes
@@ -153,7 +153,7 @@ class Drawing:
         return f"{ends}: {numbers.count(ops)} operations"
 
     def _lines(self) -> list[list[str]]:
-        """What is said below the title."""
+        """The lines below the title."""
         return [self._reading()]
 
     def _reading(self) -> list[str]:
@@ -288,7 +288,7 @@ class Drawing:
     def _far(self) -> dict[Socket, str]:
         """The uses far below the first one of a value, each with the key of a small card of its own.
 
-        Lines across the whole picture, as to the weights of a loop, are read by nobody, and laid out in minutes.
+        Lines across the whole picture, as to the weights of a loop, are unreadable and take minutes to lay out.
         """
         again: dict[Socket, str] = {}
         rank: dict[Card, int] = {}  # each operation stands as low as what uses it lets it
@@ -354,7 +354,7 @@ class Drawing:
             hidden = inside + _own_leaves(inside)
             part = self.depth is not None or len(inside) < sum(bool(card.scope) for card in operations)
             whole = scope and len(scope) == depth + (scope[0][0] == "")
-            # What failed is never hidden.
+            # Failures are never hidden.
             if whole and len(hidden) > 1 and part and not any(map(self.cards.failed, hidden)):
                 path, label = scope[-1]
                 key = fresh(identifier(path or label), taken)
@@ -401,7 +401,7 @@ class Drawing:
             self._once_more([socket for socket in far if self._at(socket) == at])
 
     def _also(self, cards: Sequence[Card]) -> str:
-        """What else is to be said of operations that are folded."""
+        """Further captions of folded operations."""
         return ""
 
     def _doors(self, key: str) -> list[Socket]:
@@ -506,7 +506,7 @@ class Drawing:
 
 
 def _spine(card: Card) -> Socket | None:
-    """The operand that the operation stands below: the one most was computed for, else the first input."""
+    """The operand above the operation: the one with the longest computation, else the first input."""
     sockets = card.sockets
     deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
     if deepest is None or deepest.tail.node is not None:
@@ -540,7 +540,7 @@ def _own_leaves(cards: Sequence[Card]) -> list[Card]:
 
 
 def _output(cards: list[Card]) -> Card:
-    """The card whose value a module hands on."""
+    """The card with the module's output."""
     inside = set(cards)
     for card in reversed(cards):
         if not card.uses or any(use.head not in inside for use in card.uses):

@@ -1,6 +1,6 @@
 """The tape and its mirror: the operations down the left as recorded, and up the right the derivative of each.
 
-Between the two, dotted, the values that an operation keeps for its derivative: that is what training's memory is for.
+Between them, dotted, the values that each operation saves for its derivative: they make up training's memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENDS = 15  # operations drawn at either end of a tape too long to be drawn
 
 @dataclass
 class _Item:
-    """A node before it has a position: 0 is the column of operations, 1 of what was kept, 2 of derivatives."""
+    """A node without a position yet: column 0 has operations, 1 saved values, 2 derivatives."""
 
     key: str
     label: str
@@ -63,7 +63,7 @@ def draw_tape(scene: Scene, theme: Theme, title: str | None = None) -> Picture:
 
 
 def kept(card: Card) -> list[Card]:
-    """The values that an operation keeps for its derivative: those which the rules that are used ask for by name.
+    """The values that an operation saves for its derivative: those that its rules ask for by name.
 
     Numbers that stand in the graph, parameters and shapes are no values to keep.
     """
@@ -167,7 +167,7 @@ class _Tape:
                 beside.setdefault(at, []).append(leaf)
         self._lanes({leaves[0]: i for i, leaves in beside.items() if i < 0})
         levels = [self._level(i, beside.get(i, [])) for i in range(min(beside, default=0), len(self.tape))]
-        # Computed positions, since the two columns are to be straight and to mirror each other.
+        # Positions are computed, so that the two columns are straight and mirror each other.
         x = self._columns(levels)
         y = 0.0
         for i, level in enumerate(levels):
@@ -195,7 +195,7 @@ class _Tape:
         return [x | {1: (between + (w.get(0, 0) - w.get(2, 0)) / 2) / 2} for w in wide]
 
     def _lanes(self, above: dict[Card, int]) -> None:
-        """How far out an edge goes that passes operations in between: the longer, the further."""
+        """How far out an edge goes that skips operations: the longer, the further."""
         start = self.level | above
         spans = {
             socket: self.level[head] - start[socket.tail]
@@ -304,7 +304,7 @@ class _Tape:
         return self.cards.number(numbers.scalar(array[()]), style.GRADIENT, self.theme.grad, bold=True, italic=True)
 
     def _backward(self, card: Card) -> str:
-        """The derivative of an operation: for each operand that a gradient goes to, the rule and what it gives."""
+        """The derivative of an operation: for each operand with a gradient, the rule and its result."""
         theme = self.theme
         said, size = self.cards.badge(card)
         badge = cell(
@@ -387,7 +387,7 @@ class _Tape:
         return {"style": "dashed", "color": self.theme.grad, "dir": "back", "arrowtail": "vee"}
 
     def _seed(self, card: Card) -> np.ndarray:
-        """What arrives at an output from outside."""
+        """The upstream gradient of an output."""
         assert card.gradient is not None
         parts = [use.contribution for use in card.addends if use.contribution is not None]
         return np.asarray(card.gradient - sum(parts)) if parts else card.gradient

@@ -1,4 +1,4 @@
-"""What passes did to a `Program`: its lines before and after, side by side, and between them which pass did it."""
+"""The effect of passes on a `Program`: its lines before and after, side by side, with the pass that changed each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME = 3  # lines in a row that are the same are drawn at most, of more one at e
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a program: what it says, what it makes, and the part it belongs to."""
+    """A line of a program: its text, its value, and its part (forward, backward, update)."""
 
     key: object  # what tells it from others in both programs
     name: str

@@ -1,5 +1,5 @@
-"""The picture of a `Program`: what it computes falls down the left, its gradients climb back up the right, and between
-the two stand its states, beside each the lines whose result comes back to it.
+"""The picture of a `Program`: values on the left, gradients on the right, and between them its states, each beside the
+lines that update it.
 
 A card holds lines as ``print(program)`` writes them. A program is drawn without being run.
 """
@@ -51,7 +51,7 @@ class Home:
 
 
 class Reading:
-    """A program as its reader sees it: lines, the part that each belongs to, and what stands on a card with it."""
+    """A program as it is read: its lines, the part of each, and the card of each."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -72,7 +72,7 @@ class Reading:
         self.block_of = {v: block for block in self.blocks for v in block.lines}
 
     def _read(self, instruction: Instruction) -> list[Value]:
-        """What a line reads: its arguments, and in the place of what is written within it, what that reads."""
+        """The values that a line reads, including those of expressions written inside it."""
         found: dict[Value, None] = {}
         for arg in instruction.args:
             inner = self.producers.get(arg)
@@ -80,7 +80,7 @@ class Reading:
         return list(found)
 
     def _before(self, values: Iterable[Value]) -> set[Value]:
-        """Everything that these come from, themselves included."""
+        """These values and everything they are computed from."""
         found: set[Value] = set()
         pending = list(values)
         while pending:
@@ -118,7 +118,7 @@ class Reading:
         return {v: UPDATE if v in updates else BACKWARD if v in backward else FORWARD for v in self.producers}
 
     def _seeds(self) -> set[Value]:
-        """The ones that gradients begin with, as long as no pass has taken them out."""
+        """The ones at which gradients begin, unless a pass has removed them."""
         return {
             i.out
             for i in self.program.instructions
@@ -214,7 +214,7 @@ class Reading:
         return sorted(blocks, key=lambda block: order[block.lines[-1]])
 
     def form(self, home: Home) -> tuple[Any, ...]:
-        """What an update does, whatever the names and the shape."""
+        """The form of an update, without names and shapes."""
         lines = [value for value in home.lines if self.part[value] == UPDATE]
         own = {value: i for i, value in enumerate((*lines, *home.states))}
 

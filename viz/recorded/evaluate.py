@@ -1,7 +1,7 @@
-"""The numbers of a recorded graph, as NumPy arrays: the value at every place and the gradient that arrives there.
+"""The numbers of a recorded graph as NumPy arrays: the value of every node and leaf, and its gradient.
 
-Training keeps nothing for pictures. The forward is computed again from the leaves' present values, and the backward is
-the engine's own walk over that fresh recording, so a picture can only show what the engine does.
+Training keeps nothing for pictures. The forward is recomputed from the leaves' current values, and gradients come from
+the engine's own backward pass over it, so a picture can only show what the engine does.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def host(value: Any) -> np.ndarray:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
-    """What `evaluate` found. The keys are the places of the graph: its nodes and its leaf Tensors.
+    """The result of `evaluate`. Keys are the nodes and the leaf Tensors of the graph.
 
-    ``gradients`` has the total that arrives at a place, ``contributions`` what a node passes on: one entry per input,
-    in the input's shape, None where nothing flows. Both are empty when no gradient was computed.
+    ``gradients`` has the total gradient of each node or leaf; ``contributions`` what a node sends to each input, in the
+    input's shape, None where there is no gradient. Both are empty if no gradient was computed.
     """
 
     graph: ag.Graph
@@ -41,11 +41,11 @@ class Evaluation:
     contributions: dict[Any, tuple[np.ndarray | None, ...]]
 
     def value(self, place: Any) -> np.ndarray:
-        """The value at a place, or of a constant as it stands in a node's inputs."""
+        """The value of a node or leaf, or of a constant among a node's inputs."""
         return self.values[place] if hasattr(place, "requires_grad") else host(place)
 
     def gradient(self, place: Any) -> np.ndarray | None:
-        """The gradient that arrives at a place; None for a constant and where none arrives."""
+        """The gradient of a node or leaf; None for a constant and where there is none."""
         return self.gradients.get(place) if hasattr(place, "requires_grad") else None
 
     def __repr__(self) -> str:
@@ -55,10 +55,10 @@ class Evaluation:
 def evaluate(
     y: ag.Tensor | Sequence[ag.Tensor], gradients: bool = True, seeds: Sequence[Any] | None = None
 ) -> Evaluation:
-    """Values at every place of the graph that computed ``y`` (one Tensor or several), and, if wanted, gradients.
+    """All values of the graph that computed ``y`` (one Tensor or several), and, on request, all gradients.
 
-    ``seeds``: the gradients that arrive at each ``y``; without them 1 each, and no gradients where one of ``y`` has
-    more than one element.
+    ``seeds``: the upstream gradient of each ``y``; by default 1, and no gradients if one of ``y`` has more than one
+    element.
 
     >>> x = ag.Tensor(3.0, requires_grad=True)
     >>> y = x * x
@@ -66,7 +66,7 @@ def evaluate(
     >>> float(seen.value(y.node)), float(seen.gradients[x]), [float(part) for part in seen.contributions[y.node]]
     (9.0, 6.0, [3.0, 3.0])
     """
-    # What is not finite is for the picture to show: no warnings of NumPy's about it.
+    # The picture shows what is not finite; NumPy need not warn about it.
     with np.errstate(all="ignore"):
         graph = ag.Graph(*([y] if isinstance(y, ag.Tensor) else y))
         fresh = graph.replay()
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def _in_shape(part: Any, source: Any) -> np.ndarray | None:
-    """A contribution before or after the walker has undone broadcasting, in the shape of the input it goes to."""
+    """A contribution in the shape of its input, summed over broadcast axes where that has not been done."""
     if part is None:
         return None
     array, shape = host(part), tuple(source.shape)

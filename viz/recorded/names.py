@@ -1,7 +1,7 @@
-"""What the places of a graph are called, and which role they play: one naming for cards, rows, derivations and pages.
+"""Names and roles of a graph's nodes and leaves: one naming for cards, rows, derivations and pages.
 
-A name that the user gave comes first, then a Tensor's own, then one by role and order: `z1` for what a matrix product
-and its bias make, `a1` for the activation of it, `W1` and `b1` for their parameters.
+A name given by the user comes first, then the Tensor's own, then one by role and order: `z1` for a matrix product plus
+bias, `a1` for its activation, `W1` and `b1` for their parameters.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOSSES = {
 
 @dataclass(eq=False)
 class Constant:
-    """An array that stands in the graph as it was given: a leaf without gradient."""
+    """A constant array of the graph: a leaf without gradient."""
 
     data: Any
 
@@ -39,7 +39,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Name:
-    """What a place is called: in DOT and in ids, and as it is shown."""
+    """The name of a node or leaf: in DOT and in ids, and as shown."""
 
     key: str
     shown: str
@@ -47,9 +47,9 @@ class Name:
 
 
 class Names:
-    """The names and roles of a graph's places.
+    """The names and roles of a graph's nodes and leaves.
 
-    ``names``: what to call Tensors and arrays (anything else in it is passed over). ``inputs``, ``targets``: Tensors
+    ``names``: names for Tensors and arrays (other entries are ignored). ``inputs``, ``targets``: Tensors
     that have that role.
     """
 
@@ -75,7 +75,7 @@ class Names:
                 said.setdefault(id(place_of(value)), word)
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: wish for place, wish in wished.items() if wish}
-        # A name that was given is kept; those made here go round it.
+        # Names given by the user are kept; generated ones avoid them.
         self._taken = set(self._given.values())
         self._counts: dict[str, int] = {}  # the number that was last given behind a letter
         used: set[str] = set()
@@ -86,7 +86,7 @@ class Names:
         return self._names[self.place(given)]
 
     def place(self, given: Any) -> Any:
-        """The place of what stands in a node's inputs, also of an array; None for a number, which has none."""
+        """The node, leaf or constant behind an entry of a node's inputs; None for a number."""
         if is_array(given):
             return self._constants[id(given)]
         return given if hasattr(given, "requires_grad") or isinstance(given, Constant) else None
@@ -112,7 +112,7 @@ class Names:
         return TARGET if self._is_target(place) else INPUT
 
     def _is_target(self, place: Any) -> bool:
-        """What a loss compares with, or what the last difference before the end is taken to."""
+        """Whether a leaf is a loss's target, or is subtracted in the last difference before the output."""
         users = self._users.get(place, [])
         return bool(users) and all(
             i == 1 and (node.op.name in LOSSES or (node.op.name == "subtract" and self._leads_out(node)))
@@ -120,7 +120,7 @@ class Names:
         )
 
     def _leads_out(self, node: Node) -> bool:
-        """Whether nothing but functions of this one value come between it and the only output."""
+        """Whether only functions of this one value lie between it and the single output."""
         while node not in self._ends:
             users = {user for user, _ in self._users.get(node, [])}
             if len(users) != 1:
@@ -233,5 +233,5 @@ def _identities(tensors: Iterable[Any]) -> set[int]:
 
 
 def _identity(place: Any) -> int:
-    """What tells a place of the graph from others, for whoever holds the Tensor or the array."""
+    """The identity of a node or leaf, computed from the Tensor or array that stands for it."""
     return id(place.data if isinstance(place, Constant) else place)

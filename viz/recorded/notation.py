@@ -1,8 +1,8 @@
 """Notation: an array namespace of symbols. Running an operation's own rule on symbols writes down its derivative.
 
-A `Symbol` is a piece of formula, as text and as LaTeX, and the value that it stands for. Values ride along so that a
-rule can ask for shapes as it may of any array; what is written comes from the operations' own notation alone
-(`op.text`, `op.tex`, `op.level`), and no derivative stands here.
+A `Symbol` is a piece of a formula, as text and as LaTeX, with its value, so that a rule can ask for shapes as of any
+array. The notation comes from the operations alone (`op.text`, `op.tex`, `op.level`), and the derivatives from their
+rules: none is written here.
 
 >>> import autograd as ag
 >>> say = Notation(scalar=True)
@@ -39,7 +39,7 @@ UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
 
 
 class Symbol:
-    """A piece of formula: how it is written, how tightly it binds, what it is worth.
+    """A piece of a formula: its notation, its precedence, its value.
 
     ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), or 10 for names and numbers, and
     ``tex_level`` the same for its LaTeX; ``head`` names the operation written last, of the symbols ``inner``;
@@ -238,8 +238,8 @@ class Notation:
         return written
 
     def _placed(self, op: Any, given: dict[str, Any]) -> dict[str, Any]:
-        """The operands, with the axes that one was given to meet another: a vector that multiplies rows is no other
-        than one that multiplies columns, but for the index ``[:, None]``.
+        """The operands, with an index such as ``[:, None]`` where axes were added for broadcasting: only that tells a
+        vector that multiplies rows from one that multiplies columns.
         """
         parts = {arg: self.lift(given[arg]) for arg in op.args}
         if op.name == "multiply" and _is_column(parts["x"]) and _is_row(parts["y"]):
@@ -268,7 +268,7 @@ class Notation:
         return self._applied(op, _bound(op, inputs, params), value)
 
     def pull(self, op: Any, index: int, inputs: Sequence[Any], out: Symbol, params: Any, g: Symbol) -> Any:
-        """What the operation's rule for input ``index`` sends there when ``g`` arrives, or None where it has no rule.
+        """The gradient that the rule for input ``index`` computes from ``g``; None if there is no rule.
 
         ``inputs`` are symbols (Python numbers as they stand in the graph); where the forward has broadcast, the sum
         that undoes it is written too.
@@ -301,7 +301,9 @@ class Notation:
         return Symbol(self, f"Σ{part.text}", rf"\sum {part.tex}", PRODUCT, value, "sum", inner=(part,))
 
     def _counted(self, part: Symbol, value: Any) -> Symbol | None:
-        """The sum of equal entries as so many times one: of a constant, and of what was spread out along these axes."""
+        """The sum of equal entries as a multiple of one of them: of a constant, or of a value broadcast along these
+        axes.
+        """
         if part.number is not None:
             return _worth(self.number(np.ravel(value)[0].item()), value) if np.size(value) else None
         if _has_factor(part):
@@ -361,7 +363,7 @@ class Notation:
         return Symbol(self, text, tex, CALL, value, name)
 
     def _simple(self, name: str, given: Mapping[str, Any], value: Any) -> Symbol | None:
-        """What is written shorter than the operation itself: nothing is multiplied by 1, or added to 0."""
+        """A shorter form of the operation, such as x for 1·x or x + 0; None where there is none."""
         if name in ("multiply", "add", "subtract", "divide", "power"):
             x, y = (self.lift(given[arg]) for arg in ("x", "y"))
             if x.number is not None and y.number is not None and value is not UNKNOWN and np.size(value):
@@ -398,8 +400,8 @@ class Notation:
         return None
 
     def _silent(self, name: str, x: Symbol, params: dict[str, Any], value: Any) -> Symbol:
-        """A change of shape or dtype: not written, and handed to what is multiplied by a number or has its sign turned,
-        so that their parts keep fitting together.
+        """A change of shape or dtype, which is not written. It moves inside a product with a number or a negation, so
+        that the shapes of their parts stay consistent.
         """
         if x.value is UNKNOWN or x.shape == np.shape(value):
             return _worth(x, value)
@@ -451,7 +453,7 @@ class Notation:
         return None
 
     def _outer(self, x: Symbol, y: Symbol) -> Symbol:
-        """Every entry of a column times every entry of a row, as the matrix product that it is."""
+        """A column times a row, written as the matrix product that it is."""
         row = _worth(y, np.reshape(y.value, (-1, 1)))
         turned = self.call("matrix_transpose", _ones(row, (y.size,)))
         return self.lift(self.call("matmul", _ones(x, x.shape[:1]), turned))
@@ -491,7 +493,7 @@ class Notation:
 
 
 def _value(name: str, args: Any, params: Any) -> Any:
-    """The function computed, or UNKNOWN where a symbol stands for no particular value."""
+    """The function's value, or UNKNOWN if a symbol has none."""
     seen: list[Any] = []
 
     def bare(x: Any) -> Any:
@@ -534,12 +536,12 @@ def _has_factor(x: Symbol) -> bool:
 
 
 def _factor(x: Symbol) -> Symbol:
-    """That number, for what it is written before has the shape."""
+    """That number, as a scalar."""
     return x.space.number(x.inner[0].number or 0.0)
 
 
 def _is_entrywise(x: Symbol) -> bool:
-    """Whether it is a product entry by entry, which a matrix product beside it would tear apart."""
+    """Whether it is an elementwise product, which needs brackets beside a matrix product."""
     while x.head == "negative" or _has_factor(x):
         x = x.inner[-1]
     return x.head in ("multiply", "divide")
@@ -553,8 +555,8 @@ def _worth(symbol: Symbol, value: Any) -> Symbol:
 
 
 def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
-    """What makes one shape of another, where it has to be said: ``[:, None]``, or ``as (4, 2)``; new axes in front are
-    broadcast's own.
+    """How one shape becomes another, where it must be written: ``[:, None]``, or ``as (4, 2)``. New leading axes are
+    left to broadcasting.
     """
     other = f" as ({', '.join(map(str, new))})" if math.prod(old) == math.prod(new) > 1 else ""
     index: list[str] = []
@@ -577,7 +579,7 @@ def _places(old: tuple[int, ...], new: tuple[int, ...]) -> str:
 
 
 def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
-    """A constant that has a shape, where the shape matters: ``3·ones(2, 4)``. Anything else as it is."""
+    """A constant with its shape where that matters: ``3·ones(2, 4)``. Anything else unchanged."""
     if x.number is None or not x.shape:
         return x
     shape = x.shape if shape is None else shape
@@ -588,7 +590,7 @@ def _ones(x: Symbol, shape: tuple[int, ...] | None = None) -> Symbol:
 
 
 def _spreads(one: Symbol, other: Symbol) -> bool:
-    """Whether a constant has axes that the array beside it lacks: the product is no longer of that array's shape."""
+    """Whether a constant has axes that the other operand lacks, so that the product has another shape than it."""
     if one.number in (None, 0) or other.number is not None or not (one.shape and other.shape):
         return False
     return np.broadcast_shapes(one.shape, other.shape) != other.shape
@@ -606,7 +608,7 @@ def _shape(x: Any) -> tuple[int, ...]:
     return tuple(getattr(x, "shape", ()))
 
 
-# What a rule does to shapes and types only is not written: the value that rides along has it.
+# Changes of shape and dtype are not written; the symbol's value has them.
 PLAINLY = {"through": "multiply", "over": "divide"}  # that 0 wins in them matters to numbers, not to readers
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean", r"\operatorname{mean}")}
@@ -627,7 +629,7 @@ OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 
 
 def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, tex: bool = False) -> str:
-    """An operation's template with its operands in it, bracketed where they bind less than their place asks for."""
+    """An operation's template with its operands, in brackets where precedence requires it."""
     literals, fields = _pieces(form)
     out = []
     for i, (before, field) in enumerate(zip(literals, fields, strict=False)):
@@ -650,7 +652,7 @@ def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, te
 
 
 def _asked(before: str, after: str, level: int) -> int:
-    """How tightly an operand has to bind at its place: a product within a sum asks for more than the sum does."""
+    """The precedence that an operand needs at its position, not to be put in brackets."""
     if after[:1] in ("ᵀ", "^") and level < POWER:
         return POWER
     product = after.startswith(("·", "×", r"\,")) or before.rstrip().endswith(("·", "×", r"\,"))
@@ -669,7 +671,7 @@ def _pieces(form: str) -> tuple[list[str], list[str]]:
 
 
 def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool:
-    """Whether an operand, which binds so tightly, needs brackets where nothing encloses it."""
+    """Whether an operand of this precedence needs brackets."""
     signed = part.text.startswith("-") and name not in COMPARISONS
     if first and name in SILENT:
         return False
@@ -685,7 +687,7 @@ def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool
 
 
 def _told(op: Any, given: Mapping[str, Any], form: str) -> list[str]:
-    """The parameters that a formula has to name, because its template does not and they are not the usual ones."""
+    """The parameters to name in a formula: those that its template lacks and that differ from their defaults."""
     fields = set(_pieces(form)[1])
     return [
         name

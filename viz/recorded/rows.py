@@ -1,4 +1,4 @@
-"""A recorded graph as the rows of a table: what belongs together, what it is called, what goes wrong there.
+"""A recorded graph as the rows of a table: groups of operations, their names, and warnings.
 
 The rows come from the graph alone: from the scope that its nodes carry, if any. Nothing is drawn here.
 """
@@ -54,7 +54,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Caution:
-    """A boxed word and, in one or two short lines, the number that triggered it.
+    """A warning: a word, and in one or two short lines the number that triggered it.
 
     ``number`` is that number bare: the share (VANISHING: of the largest layer's; SATURATED, DEAD: of outputs or units),
     the multiple or the rms (EXPLODING), the count of entries (NOT FINITE).
@@ -104,7 +104,7 @@ class Link:
 
 
 def opened(scope: tuple[tuple[str, str], ...], depth: int | None) -> tuple[tuple[str, str], ...]:
-    """As much of a scope as is opened: the model, whose path is empty, and ``depth`` modules within it.
+    """The outer part of a scope: the model, whose path is empty, and ``depth`` modules within it.
 
     >>> opened((("", "Net"), ("blocks.0", "Block"), ("blocks.0.linear", "Linear")), 1)
     (('', 'Net'), ('blocks.0', 'Block'))
@@ -228,7 +228,7 @@ def _op_title(node: Node) -> str:
 
 
 def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:
-    """The gradient that a row sends back along a link, all its uses of the value together; None where none flows."""
+    """The gradient that a row sends back along a link, summed over its uses of the value; None if there is none."""
     parts = [
         part
         for node in head.nodes
@@ -242,7 +242,7 @@ def passed(link: Link, head: Row, seen: Evaluation) -> np.ndarray | None:
 
 
 def warn(rows: Iterable[Row], seen: Evaluation) -> None:
-    """Give each row the warnings that its numbers ask for."""
+    """Add to each row the warnings that its numbers trigger."""
     rows = list(rows)
     sizes = {
         row.key: numbers.root_mean_square(seen.gradients[row.weight.tensor])
@@ -315,7 +315,7 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class Score:
-    """What a loss says about a classifier: the loss of guessing (with a formula, if short), and how many are right."""
+    """Loss of guessing (with a formula, if short) and accuracy of a classifier."""
 
     chance: float
     formula: str

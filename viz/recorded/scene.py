@@ -1,4 +1,4 @@
-"""What a picture of a graph shows: its cards, what they are called, which role they play, what flows between them.
+"""The content of a graph's picture: its cards, their names and roles, and the values and gradients between them.
 
 Names and roles come from the graph alone, numbers from `viz.recorded.evaluate`, derivatives from rules run on symbols.
 Nothing is drawn here.
@@ -75,7 +75,7 @@ class Card:
 
 @dataclass(eq=False)
 class Socket:
-    """One operand of an operation: where its value arrives and its gradient leaves."""
+    """One operand of an operation: its value comes in here, and its gradient goes out."""
 
     scene: Scene
     head: Card  # the operation
@@ -104,7 +104,9 @@ class Socket:
 
     @cached_property
     def local(self) -> Symbol:
-        """The derivative of the operation by this operand: its rule run on symbols, with 1 arriving."""
+        """The derivative of the operation with respect to this operand: its rule run on symbols, with upstream gradient
+        1.
+        """
         return self.scene.pull(self, self._one)
 
     @property
@@ -115,7 +117,7 @@ class Socket:
 
     @cached_property
     def sent(self) -> Symbol:
-        """What the rule sends back when `G`, the gradient of the card, arrives; at the end of the graph `G` is 1."""
+        """The gradient that the rule computes from `G`, the gradient of the card; at the end of the graph `G` is 1."""
         head = self.head
         if head.shape == () and head.place in self.scene.ends and not self.scene.seeded:
             return self.local
@@ -157,8 +159,8 @@ class Scene:
     """The cards of the graph that computed ``outputs``, in topological order.
 
     ``names``: what to call Tensors (anything else in it is passed over). ``inputs``, ``targets``: Tensors to be shown
-    in that role. ``gradients``: True computes them, False leaves them out, None computes them once a leaf has a
-    ``.grad``; a Tensor or a list of them is what arrives at the outputs.
+    in that role. ``gradients``: True computes them, False leaves them out, None computes them if a leaf has a
+    ``.grad``; a Tensor or a list of them gives the upstream gradients of the outputs.
 
     Raises `DrawingError` where nothing was recorded, and where gradients are asked for of an output that is no scalar.
     """
@@ -203,13 +205,13 @@ class Scene:
             card.depth = max(card.depth, tail.depth + 1)
 
     def card(self, given: Any) -> Card | None:
-        """The card of what stands in a node's inputs; None for a number, which has none."""
+        """The card of an entry of a node's inputs; None for a number."""
         place = self.names.place(given)
         return None if place is None else self._by_place.get(place)
 
     @cached_property
     def end(self) -> str:
-        """What is differentiated, as it stands in `∂L/∂w`."""
+        """The name of the differentiated output, as in `∂L/∂w`."""
         names = [self._by_place[place].name for place in self.ends]
         return names[0] if len(names) == 1 else f"({' + '.join(names)})" if len(names) < 4 else "(sum of outputs)"
 
@@ -225,7 +227,7 @@ class Scene:
         return given.item() if isinstance(given, np.generic | np.ndarray) else given
 
     def pull(self, socket: Socket, g: Symbol) -> Symbol:
-        """What the operation's rule sends through a socket when ``g`` arrives."""
+        """The gradient that the operation's rule computes from ``g`` for a socket."""
         head = socket.head
         assert head.node is not None
         out = self.say.symbol(head.name, head.value)

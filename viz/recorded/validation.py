@@ -1,4 +1,4 @@
-"""What a drawing function was given, looked at where it comes in."""
+"""Argument validation for drawing functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from viz.recorded.evaluate import host
 
 
 class DrawingError(AutogradError, ValueError):
-    """What can't be drawn as it was asked for, and what to give instead."""
+    """A picture that can't be drawn as requested; the message says what to give instead."""
 
 
 def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
@@ -44,7 +44,7 @@ def _is_module(x: Any) -> bool:
 
 
 def named(names: Any) -> Mapping[str, Any]:
-    """What Tensors are to be called, nothing for None."""
+    """The names for Tensors; empty for None."""
     wanted = "a dict from names to Tensors, such as locals()"
     given = check_instance(names or {}, Mapping, "names", wanted)  # type: ignore[type-abstract]
     for name in given:
@@ -53,7 +53,7 @@ def named(names: Any) -> Mapping[str, Any]:
 
 
 def members(tensors: Any, name: str) -> list[Any]:
-    """Tensors, or one of them, that are to be shown in a role."""
+    """One Tensor or several, to be shown in a role."""
     given = [tensors] if isinstance(tensors, ag.Tensor) or not isinstance(tensors, Iterable) else list(tensors)
     for t in given:
         if not hasattr(t, "shape"):
