@@ -30,6 +30,7 @@ from autograd.functions import conversion, creation, products, shaping, sorting 
 from autograd.graph import Graph, Node
 from autograd.interop import hints as _hints
 from autograd.interop import protocols as _protocols
+from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_files
 from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from autograd.namespace import TENSORS as _TENSORS
 from autograd.operation import OPS, Op, op
@@ -37,6 +38,9 @@ from autograd.ops import nnet, windows  # noqa: F401  (they add to TENSORS)
 from autograd.ops.elementwise import pow
 from autograd.tensor import Tensor
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+__version__ = "0.1.0"
+_warn_of_foreign_files(__path__[0])
 
 newaxis = None
 _protocols.install(Tensor, _sys.modules[__name__])

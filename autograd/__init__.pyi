@@ -89,6 +89,7 @@ from autograd import testing as testing
 from autograd.compiler import Program as Program, compile as compile, trace as trace
 
 __all__: list[str]
+__version__: str
 newaxis: None
 def abs(x: ArrayLike) -> Tensor: ...
 def acos(x: ArrayLike) -> Tensor: ...

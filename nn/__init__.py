@@ -1,4 +1,4 @@
-"""Networks on top of `autograd`: layers, losses, optimizers, data, training, saving. float32 is the default."""
+"""Neural networks on top of `autograd`: layers, losses, optimizers, data, training, saving. float32 is the default."""
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
@@ -9,39 +9,28 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
 
     sentence = (
         "nn needs the autograd of glassgrad, and `import autograd` found another project's in "
-        f"{next(iter(getattr(autograd, '__path__', '?')))}: the two can't share an environment; run "
-        "`pip uninstall autograd`, then `pip install --force-reinstall glassgrad`."
+        f"{next(iter(getattr(autograd, '__path__', '?')))}: the two can't share an environment; install glassgrad in a "
+        "fresh one (python -m venv)."
     )
-    if sys.argv[:1] == ["-m"]:  # `python -m nn` is being looked for: whoever typed it has no use for a traceback
+    if sys.argv[:1] == ["-m"]:  # `python -m nn` is starting: no traceback for its user
         print(f"python -m nn: {sentence}", file=sys.stderr)
         sys.exit(2)
     raise ImportError(sentence)
 
-from nn import data, functional, init, optim, parallel
-from nn.modules.layers import (
-    GELU,
-    MLP,
-    BatchNorm1d,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    LeakyReLU,
-    Linear,
-    MSELoss,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from nn import data, functional, init, models, optim, parallel
+from nn.models import MLP
+from nn.modules.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from nn.modules.containers import Sequential
+from nn.modules.dropout import Dropout
+from nn.modules.flatten import Flatten
+from nn.modules.linear import Linear
+from nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from nn.modules.module import Module, Parameter
+from nn.modules.normalization import BatchNorm1d, LayerNorm
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
 
-if not _TYPE_CHECKING:  # a checker is to see what is not there
+if not _TYPE_CHECKING:  # so that type checkers report missing names
 
     def __getattr__(name: str) -> object:
         from autograd.interop.hints import NETWORKS, hint
@@ -78,6 +67,7 @@ __all__ = [
     "load",
     "load_metadata",
     "load_model",
+    "models",
     "optim",
     "parallel",
     "save",

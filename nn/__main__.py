@@ -1,4 +1,4 @@
-"""The command line: ``python -m nn digits`` trains a network, ``python -m nn predict`` asks it about pictures."""
+"""The command line: train a network on handwritten digits, and ask it about pictures."""
 
 from __future__ import annotations
 
@@ -10,29 +10,41 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nn.commands.digits import DATA, LOSSES, OPTIMIZERS, Refused, Settings, reason, train
+from autograd import __version__
+from nn.commands.digits import train
+from nn.commands.images import FORMATS
 from nn.commands.predict import predict
+from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
+from nn.commands.terminal import PROGRAM, Refused, printable, reason
+from nn.data import DATASETS
 from nn.errors import ParallelError
-from nn.parallel import Parallel, started
+from nn.parallel import Parallel, launched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class Parser(argparse.ArgumentParser):
-    """An `argparse.ArgumentParser` that refuses in one sentence."""
+    """An `argparse.ArgumentParser` that reports errors in one line."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read more; exit status 2."""
-        self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` lists what there is)\n")
+        """Print what is wrong and exit with status 2."""
+        self.exit(2, f"{self.prog}: {printable(message)} (see `{self.prog} --help`)\n")
 
 
 def parser() -> Parser:
     """All commands and their options."""
-    root = Parser(prog="python -m nn", description="Train a network on handwritten digits, and ask it about pictures.")
+    root = Parser(prog=PROGRAM, description="Train a network on handwritten digits, and ask it about pictures.")
+    root.add_argument("--version", action="version", version=f"glassgrad {__version__}")
+    try:
+        import shtab
+    except ImportError:
+        pass
+    else:
+        shtab.add_argument_to(root, "--print-completion", help="print a completion script for this shell")
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     _digits(commands)
     _predict(commands)
@@ -40,22 +52,22 @@ def parser() -> Parser:
 
 
 def _digits(commands: Any) -> None:
-    usual = Settings()
+    default = Settings()
     p = commands.add_parser(
         "digits",
-        help="train a fully connected sigmoid network and draw what it learned",
+        help="train a fully connected sigmoid network and draw the results",
         description=(
-            "Train a fully connected sigmoid network on handwritten digits, 16 x 16, ink or no ink, and say\n"
-            "how many of the held-out ones it reads right. The weights, the history, the settings and the\n"
-            "pictures go to a folder."
+            "Train a fully connected sigmoid network on handwritten digits of 16 x 16 black or white pixels,\n"
+            "and report its accuracy on the held-out ones. Weights, history, settings and pictures are\n"
+            "written to a folder."
         ),
         epilog=(
             "examples:\n"
-            "  python -m nn digits\n"
-            "  python -m nn digits --hidden 500 500 --epochs 20 --out runs/large\n"
-            "  python -m nn digits --loss mse --optimizer sgd\n"
-            "  python -m nn digits --settings runs/large/settings.json\n"
-            "  mpirun -n 4 python -m nn digits --parallel"
+            f"  {PROGRAM} digits\n"
+            f"  {PROGRAM} digits --hidden 500 500 --epochs 20 --out runs/large\n"
+            f"  {PROGRAM} digits --loss mse --optimizer sgd\n"
+            f"  {PROGRAM} digits --settings runs/large/settings.json\n"
+            f"  mpirun -n 4 {PROGRAM} digits --parallel"
         ),
     )
     net = p.add_argument_group("the network")
@@ -64,49 +76,56 @@ def _digits(commands: Any) -> None:
         type=int,
         nargs="*",
         metavar="N",
-        help="neurons of each hidden layer (default: 100; --hidden alone: no such layer)",
+        help="neurons of each hidden layer (default: 100; --hidden alone: no hidden layer)",
     )
-    net.add_argument("--loss", choices=LOSSES, help=f"what is to become small (default: {usual.loss})")
+    net.add_argument("--loss", choices=LOSSES, help=f"loss to minimise (default: {default.loss})")
     learning = p.add_argument_group("learning")
-    learning.add_argument("--optimizer", choices=OPTIMIZERS, help=f"how a step is taken (default: {usual.optimizer})")
-    learning.add_argument("--epochs", type=int, metavar="N", help=f"times through the data (default: {usual.epochs})")
-    learning.add_argument("--batch", type=int, metavar="N", help=f"digits in one step (default: {usual.batch})")
     learning.add_argument(
-        "--lr", type=float, metavar="X", help="learning rate (default: one that suits the optimizer and the loss)"
+        "--optimizer", choices=OPTIMIZERS, help=f"optimization algorithm (default: {default.optimizer})"
     )
-    learning.add_argument("--seed", type=int, metavar="N", help=f"of all randomness (default: {usual.seed})")
-    learning.add_argument("--device", metavar="NAME", help=f"cpu or cuda (default: {usual.device})")
+    learning.add_argument("--epochs", type=int, metavar="N", help=f"passes over the data (default: {default.epochs})")
+    learning.add_argument("--batch", type=int, metavar="N", help=f"digits per step (default: {default.batch})")
     learning.add_argument(
-        "--parallel", action="store_true", help="share every batch among the processes that mpirun started"
+        "--lr", type=float, metavar="X", help="learning rate (default: depends on optimizer and loss)"
+    )
+    learning.add_argument("--seed", type=int, metavar="N", help=f"seed of all random numbers (default: {default.seed})")
+    learning.add_argument("--device", metavar="NAME", help=f"cpu or cuda (default: {default.device})")
+    learning.add_argument(
+        "--parallel", action="store_true", help="divide every batch among the processes that mpirun started"
     )
     files = p.add_argument_group("files")
-    files.add_argument("--data", choices=DATA, help=f"which digits (default: {usual.data}, those inside the package)")
-    files.add_argument("--settings", type=Path, metavar="FILE", help="start from the settings that an earlier run left")
-    files.add_argument("--out", type=Path, metavar="DIR", help="where to (default: runs/digits, or the next free one)")
-    files.add_argument("--overwrite", action="store_true", help="replace what an earlier run left in DIR")
+    files.add_argument(
+        "--data", choices=tuple(DATASETS), help=f"data set (default: {default.data}, included in the package)"
+    )
+    files.add_argument("--settings", type=Path, metavar="FILE", help="use the settings.json of an earlier run")
+    files.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for the results (default: runs/digits, or a free name)"
+    )
+    files.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
 
 
 def _predict(commands: Any) -> None:
     p = commands.add_parser(
         "predict",
-        help="say which digit each picture shows",
+        help="tell which digit each picture shows",
         description=(
-            "Say which digit each picture shows, and how sure the network is. A picture may have any size and be dark\n"
-            "on light or light on dark; it holds one digit."
+            "Tell which digit each picture shows, with all probabilities. A picture shows one digit, dark on light or\n"
+            "light on dark, in any size."
         ),
-        epilog="example:\n  python -m nn predict runs/digits/model.npz four.png seven.jpg",
+        epilog=f"example:\n  {PROGRAM} predict runs/digits/model.npz four.png seven.jpg",
     )
     p.add_argument("model", type=Path, metavar="MODEL", help="model.npz of a run")
-    p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files that Pillow reads")
+    p.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=f"picture files ({', '.join(FORMATS)})")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 2 after a sentence on stderr about what was wrong, 130 after Ctrl-C,
-    141 where the output is read no further.
+    """Run one command and return the exit status: 0, 2 after an error message, 130 after Ctrl-C, 141 for a closed pipe.
+
+    A training that Ctrl-C ended keeps its results and returns 130, too.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # where bars and × cannot be written, the rest still can
+            stream.reconfigure(errors="replace")  # a terminal may lack bars and ×
     with ExitStack() as stack:
         parallel = None
         words = sys.argv[1:] if arguments is None else arguments
@@ -114,30 +133,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 parallel = Parallel()
             except ParallelError as error:
-                print(f"python -m nn: {str(error).rstrip('.')}", file=sys.stderr)
+                print(f"{PROGRAM}: {str(error).rstrip('.')}", file=sys.stderr)
                 return 2
-            if parallel.rank:  # one speaks for all, from the first word on
+            if parallel.rank:  # rank 0 alone prints
                 nowhere = stack.enter_context(Path(os.devnull).open("w"))
                 stack.enter_context(redirect_stdout(nowhere))
                 stack.enter_context(redirect_stderr(nowhere))
             elif parallel.size > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
-                limit = "OPENBLAS_NUM_THREADS=1 before mpirun gives each one core"
-                print(f"(each of {parallel.size} processes may take all cores; {limit})", file=sys.stderr)
-        elif "digits" in words and started() > 1:  # each would train a network of its own into the same folder
-            if started("RANK") == 0:
-                many = f"mpirun has started {started()} processes"
-                print(f"python -m nn: {many}: add --parallel, and they train one network together", file=sys.stderr)
+                limit = "set OPENBLAS_NUM_THREADS=1 before mpirun to give each one core"
+                print(f"(each of {parallel.size} processes may use all cores; {limit})", file=sys.stderr)
+        elif "digits" in words and launched() > 1:  # each would train its own network
+            if launched("RANK") == 0:
+                many = f"mpirun has started {launched()} processes"
+                print(f"{PROGRAM}: {many}: add --parallel, and they train one network together", file=sys.stderr)
             return 2
-        return _run(arguments, parallel)
+        try:
+            return _run(arguments, parallel)
+        except KeyboardInterrupt:
+            print(f"{PROGRAM}: interrupted", file=sys.stderr)
+            return 130
 
 
 def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     root = parser()
     options, unknown = root.parse_known_args(arguments)
     given = vars(options)
-    command = f"{root.prog} {given['command']}"
+    command, status = f"{root.prog} {given['command']}", 0
     if unknown:
-        Parser(prog=command).error(f"there is no {' '.join(unknown)}")
+        Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
     try:
         if given.pop("command") == "predict":
             predict(**given)
@@ -146,22 +169,20 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
             del given["parallel"]
             with parallel or nullcontext():
                 base = Settings.load(settings) if settings else Settings()
-                train(base.with_options(given), out, overwrite, parallel)
+                history = train(base.with_options(given), out, overwrite, parallel)
+            status = 130 if history.interrupted else 0
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has left, as `head` does: there is nobody to tell
+    except BrokenPipeError:  # the reader has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:  # of the output: all others are told where they arise
+    except OSError as error:  # of the output; all others are caught where they arise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"{command}: the output cannot be written: {reason(error)}", file=sys.stderr)
         return 2
     except (Refused, ParallelError) as refusal:
-        print(f"{command}: {refusal}", file=sys.stderr)
+        print(f"{command}: {printable(refusal)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"{command}: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -1,39 +1,51 @@
-"""What can go wrong in networks and training, as sentences; the tree goes on from `autograd.errors`.
+"""Errors of networks, training and data; the base class and the other errors are in `autograd.errors`.
 
 ::
 
     AutogradError
-    ├── StateError      (ValueError)         a state that does not fit what it is loaded into; nothing was loaded
-    ├── FileError       (ValueError)         a file that nn.save did not write, or that was damaged since
-    ├── TrainingError   (ArithmeticError)    a loss that is no longer a number
-    └── ParallelError   (RuntimeError)       a rank that failed or is lost, or no MPI
+    ├── StateError      (ValueError)         a state dict that does not fit the module or optimizer
+    ├── FileError       (ValueError)         a file that nn.save did not write, or that is damaged
+    ├── TrainingError   (ArithmeticError)    the loss or the weights became NaN or infinite
+    ├── ParallelError   (RuntimeError)       a rank failed or was lost, or MPI is missing
+    ├── DataError       (ValueError)         a data file has unexpected content or is damaged
+    ├── DownloadError   (OSError)            no source gave the file
+    └── CacheError      (OSError)            the folder for downloaded files can't be used
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from autograd.errors import AutogradError
 
-if TYPE_CHECKING:
-    from nn.training import History
-
 
 class StateError(AutogradError, ValueError):
-    """A state that does not fit what it is loaded into; nothing was loaded."""
+    """A state dict does not fit the module or optimizer; nothing was loaded."""
 
 
 class FileError(AutogradError, ValueError):
-    """A file that `nn.save` did not write, or that was damaged since."""
+    """A file was not written by `nn.save`, or is damaged."""
 
 
 class TrainingError(AutogradError, ArithmeticError):
-    """The loss is no longer a number. ``history`` is what was reached before."""
+    """The loss or the weights became NaN or infinite. ``history``: the `nn.History` of the completed epochs."""
 
-    history: History
+    history: Any
 
 
 class ParallelError(AutogradError, RuntimeError):
-    """A rank of `nn.parallel` failed or is lost, or there is no MPI. ``history`` is what `nn.fit` reached before."""
+    """A rank of `nn.parallel` failed or was lost, or MPI is missing. ``history``: as in `TrainingError`."""
 
-    history: History
+    history: Any
+
+
+class DataError(AutogradError, ValueError):
+    """A data file has unexpected content or is damaged."""
+
+
+class DownloadError(AutogradError, OSError):
+    """No source gave the file."""
+
+
+class CacheError(AutogradError, OSError):
+    """The folder for downloaded files can't be read or written."""

@@ -1,9 +1,8 @@
-"""Initial values, by the names of the papers that proposed them. Each fills a Tensor in place and returns it.
+"""Weight initialisers under PyTorch's names. Each fills a Tensor in place and returns it.
 
-Randomness is explicit: ``seed`` is an integer, or a NumPy ``Generator`` that several calls share and that moves on with
-each draw; ``None``, the default, takes fresh entropy from the system, so that no two runs agree. There is no global
-generator. All draws are made on the CPU in float64 and then rounded, so that a seed gives the same net in every dtype
-and on every device.
+``seed`` is an integer, a NumPy ``Generator`` that each draw advances, or ``None`` (the default) for fresh entropy;
+there is no global generator. Draws are made on the CPU in float64 and then rounded, so a seed gives the same network in
+every dtype and on every device.
 
 >>> import nn
 >>> layer = nn.Linear(4, 2, seed=0)
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, ShapeError
+from autograd.messages import shown
 from autograd.validation import number, refused
 
 T = TypeVar("T", bound=Tensor)
@@ -27,9 +27,9 @@ Draw = Callable[[tuple[int, ...]], Any]
 
 
 def generator(seed: Any = None) -> Any:
-    """The NumPy ``Generator`` for ``seed``: itself where it is one, else a new one from an integer or fresh entropy.
+    """Return ``seed`` if it is a NumPy ``Generator``, else a new one from an integer or, for None, fresh entropy.
 
-    Raises `autograd.errors.DomainError` for what is no seed.
+    Raises `autograd.errors.DomainError` for an invalid seed.
 
     >>> generator(0).integers(10, size=3)
     array([8, 6, 5])
@@ -38,13 +38,13 @@ def generator(seed: Any = None) -> Any:
         return NUMPY.random.default_rng(seed)
     except (TypeError, ValueError):
         raise DomainError(
-            f"seed = {seed!r} is no seed: give an integer from 0 on, a numpy Generator, or None."
+            f"seed = {shown(seed)} is not a seed: give a nonnegative integer, a numpy Generator, or None."
         ) from None
 
 
 def _leaf(tensor: T) -> T:
     if not isinstance(tensor, Tensor) or tensor.node is not None:
-        raise refused(tensor, "tensor", "a leaf Tensor, such as a module's parameter, whose values are to be set")
+        raise refused(tensor, "tensor", "a leaf Tensor to fill, such as a parameter of a module")
     return tensor
 
 
@@ -55,21 +55,21 @@ def _set(tensor: T, draw: Draw) -> T:
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
-    """How many values enter and leave a unit of a weight ``(out, in, …)``."""
+    """Fan-in and fan-out of a weight ``(out, in, …)``."""
     if _leaf(tensor).ndim < 2:
         raise ShapeError(
-            f"a Tensor of shape {tensor.shape} has no fan-in and fan-out: this initialiser is for weights (out, in); "
-            "use zeros_, constant_, uniform_ or normal_ for others."
+            f"a Tensor of shape {tensor.shape} has no fan-in and fan-out, which this initialiser needs: give a weight "
+            "(out, in), or use zeros_, constant_, uniform_ or normal_."
         )
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
 def calculate_gain(activation: str, slope: float = 0.01) -> float:
-    """How much larger weights must be to make up for what the activation after them shrinks; PyTorch's values.
+    """Factor for the weights before an activation, to keep the variance of the signal; PyTorch's values.
 
-    ``activation``: ``"linear"``, ``"sigmoid"`` (1), ``"tanh"`` (5/3), ``"relu"`` (√2), ``"leaky_relu"`` (√(2 / (1 +
-    slope²))). Raises `autograd.errors.DomainError` for another.
+    ``"linear"`` and ``"sigmoid"``: 1, ``"tanh"``: 5/3, ``"relu"``: √2, ``"leaky_relu"``: √(2 / (1 + slope²)). Raises
+    `autograd.errors.DomainError` for another activation.
 
     >>> calculate_gain("tanh")
     1.6666666666666667
@@ -83,41 +83,41 @@ def calculate_gain(activation: str, slope: float = 0.01) -> float:
         "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
     }
     if not isinstance(activation, str) or activation not in gains:
-        raise DomainError(f"no gain is known for activation {activation!r}: choose one of {', '.join(gains)}.")
+        raise DomainError(f"no gain is known for the activation {shown(activation)}: choose one of {', '.join(gains)}.")
     return gains[activation]
 
 
 def constant_(tensor: T, value: float) -> T:
-    """Every element ``value``."""
+    """Set every element to ``value``."""
     value = number(value, "value")
     return _set(tensor, lambda shape: NUMPY.full(shape, value))
 
 
 def zeros_(tensor: T, *, seed: Any = None) -> T:
-    """Every element 0. ``seed`` is there only to be called like the others."""
+    """Set every element to 0. ``seed`` is ignored; all initialisers of layers take one."""
     return constant_(tensor, 0.0)
 
 
 def ones_(tensor: T) -> T:
-    """Every element 1."""
+    """Set every element to 1."""
     return constant_(tensor, 1.0)
 
 
 def uniform_(tensor: T, low: float = 0.0, high: float = 1.0, *, seed: Any = None) -> T:
-    """Uniform on ``[low, high)``."""
+    """Draw from the uniform distribution on ``[low, high)``."""
     low = number(low, "low")
     high = number(high, "high", low)
     return _set(tensor, lambda shape: generator(seed).uniform(low, high, shape))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, *, seed: Any = None) -> T:
-    """Normal with the given mean and standard deviation."""
+    """Draw from the normal distribution with the given mean and standard deviation."""
     mean, std = number(mean, "mean"), number(std, "std", 0)
     return _set(tensor, lambda shape: generator(seed).normal(mean, std, shape))
 
 
 def xavier_uniform_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
-    """Uniform on ±gain·√(6 / (fan_in + fan_out)): variances stay alike forward and backward.
+    """Draw uniformly from ±gain·√(6 / (fan_in + fan_out)): keeps variances alike forward and backward.
 
     X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
     (16).
@@ -127,12 +127,12 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0, *, seed: Any = None) -> T:
-    """Normal with standard deviation gain·√(2 / (fan_in + fan_out)); see `xavier_uniform_`."""
+    """Draw normally with standard deviation gain·√(2 / (fan_in + fan_out)); see `xavier_uniform_`."""
     return normal_(tensor, 0.0, number(gain, "gain", 0) * math.sqrt(2 / max(1, sum(_fans(tensor)))), seed=seed)
 
 
 def kaiming_uniform_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None) -> T:
-    """Uniform on ±gain·√(3 / fan_in): the signal keeps its size through ReLU layers, for which the gain is √2.
+    """Draw uniformly from ±gain·√(3 / fan_in): with the default gain √2, keeps the variance through ReLU layers.
 
     K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", ICCV 2015, section 2.2.
     """
@@ -141,12 +141,12 @@ def kaiming_uniform_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None)
 
 
 def kaiming_normal_(tensor: T, gain: float = math.sqrt(2), *, seed: Any = None) -> T:
-    """Normal with standard deviation gain / √fan_in; see `kaiming_uniform_`."""
+    """Draw normally with standard deviation gain / √fan_in; see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, number(gain, "gain", 0) / math.sqrt(max(1, _fans(tensor)[0])), seed=seed)
 
 
 def lecun_uniform_(tensor: T, *, seed: Any = None) -> T:
-    """Uniform on ±√(3 / fan_in): sums of unit-variance inputs have unit variance.
+    """Draw uniformly from ±√(3 / fan_in): the weighted sum of unit-variance inputs has unit variance.
 
     Y. LeCun, L. Bottou, G. Orr and K.-R. Müller, "Efficient BackProp", 1998, section 4.6.
     """
@@ -154,7 +154,7 @@ def lecun_uniform_(tensor: T, *, seed: Any = None) -> T:
 
 
 def lecun_normal_(tensor: T, *, seed: Any = None) -> T:
-    """Normal with standard deviation 1 / √fan_in; see `lecun_uniform_`."""
+    """Draw normally with standard deviation 1 / √fan_in; see `lecun_uniform_`."""
     return kaiming_normal_(tensor, 1.0, seed=seed)
 
 
@@ -173,16 +173,18 @@ INITIALISERS: dict[str, Callable[..., Any]] = {
     "uniform": uniform_,
     "normal": normal_,
 }
-"""What a layer's ``init`` may be called; Glorot is Xavier, and He is Kaiming."""
+"""Initialisers by the names that layers take as ``init``. Aliases: Glorot is Xavier, He is Kaiming."""
 
 
 def named(init: str | Callable[..., Any]) -> Callable[..., Any]:
-    """The initialiser ``(tensor, *, seed)`` called ``init``, or ``init`` itself where it is a function.
+    """Return the initialiser ``(tensor, *, seed)`` named ``init``, or ``init`` itself if it is a function.
 
     Raises `autograd.errors.DomainError` for an unknown name.
     """
     if callable(init):
         return init
     if not isinstance(init, str) or init not in INITIALISERS:
-        raise DomainError(f"init = {init!r} is unknown: choose one of {', '.join(INITIALISERS)}, or give a function.")
+        raise DomainError(
+            f"init = {shown(init)} is unknown: choose one of {', '.join(INITIALISERS)}, or give a function."
+        )
     return INITIALISERS[init]

@@ -1,7 +1,7 @@
-"""`Parallel`: one training by several processes, on one machine or many, over MPI (extra ``mpi``).
+"""Data-parallel training by several processes over MPI, on one machine or many (extra ``mpi``).
 
-Every process, a *rank*, runs the same program, holds the whole model, computes its share of the rows of every batch,
-and takes the step that all have computed together::
+Every process, a *rank*, runs the same program and holds the whole model. It computes its shard, its part of the rows of
+every batch; gradients are averaged, and all ranks take the same step::
 
     import nn
 
@@ -10,31 +10,30 @@ and takes the step that all have computed together::
         if parallel.rank == 0:
             nn.save(model, "model.npz")
 
-**What holds.** The gradient of a mean over a batch is the mean of the ranks' gradients, weighted by how many rows each
-had. So the same seed gives the same training as one process has with whole batches, to rounding, whatever the
-optimizer, the weight decay, the clipping and the schedule, and whether or not the ranks divide the batch. On every rank
-the weights are the same to the bit, for MPI gives all the same sum (MPI 4.1, section 6.9.6).
+**Guarantees.** The gradient of a mean over a batch is the mean of the ranks' gradients, weighted by their numbers of
+rows. So a seed gives the training of one process with whole batches, to rounding, for every optimizer, weight decay,
+clipping and schedule, whether or not the number of ranks divides the batch size. The weights are bitwise equal on all
+ranks, because MPI gives all the same sum (MPI 4.1, section 6.9.6). `nn.BatchNorm1d` takes mean and variance over the
+rows of all ranks. `nn.Dropout` draws the mask of the whole batch from rank 0's generator and uses its rows. A batch
+with fewer rows than ranks is computed by every rank.
 
-`nn.BatchNorm1d` takes mean and variance over the rows of all ranks, and `nn.Dropout` draws for the whole batch, with
-rank 0's generator, and takes its rows. A batch of fewer rows than ranks is computed by every one.
+**Limits.** A module of yours that combines rows sees those of its rank alone, and one that draws random numbers draws
+on each rank, unless it reads `nn.sharding.SHARD`: the training repeats with the same seed and number of ranks, but
+differs from that of one process. Such a module's buffers are rank 0's after every epoch. On GPUs random numbers differ
+from those on the CPU. A loss must be a mean over rows, as for `nn.fit`.
 
-**What does not.** A module of yours that looks at more than one row at a time sees its rank's rows alone, and one that
-draws random numbers draws them on each rank, if it does not go by `SHARE`: it trains, and repeats with the same seed
-and number of ranks, but not as one process would. Its buffers are rank 0's after every epoch. On GPUs random numbers
-are others than on the CPU. A loss must be a mean over rows, as `fit` says.
+**Lost ranks.** A rank polls for the others for ``timeout`` seconds at most, and without limit only at the end, when
+rank 0 may still be writing files. A rank that raises tells the others at their next synchronisation, and all raise
+`nn.errors.ParallelError`; one that does not arrive is named after the timeout. If one is killed, the launchers of
+MPICH, Open MPI and Intel MPI kill all others; a helper process then prints ``exit_message``. So save the weights after
+every epoch, and say where they are::
 
-**When a rank is lost.** Ranks never wait in MPI itself but look in from time to time, for ``timeout`` seconds at most,
-and without limit only once all is done, for rank 0 may have files to write. A rank that raises tells the others, at
-their next meeting, and all raise `nn.errors.ParallelError`; one that does not come to a meeting is named after the
-timeout. One that is killed has the launchers of MPICH, Open MPI and Intel MPI kill all others: then ``last_words`` are
-printed by a process that is there for nothing else. So save weights after every epoch, and say where in these words::
-
-    def keep(history):
+    def save_weights(history):
         nn.save(model, "model.npz")
-        parallel.last_words = f"a rank was lost; the weights of epoch {history.epochs} are in model.npz"
+        parallel.exit_message = f"a rank was lost; the weights of epoch {history.epochs} are in model.npz"
 
-On GPUs (a card for each rank, ``parallel.device``) gradients are added by NCCL, through CuPy. This part is written
-after their documentation and has not been run.
+On GPUs (one per rank, ``parallel.device``) gradients are summed by NCCL through CuPy. This part follows their
+documentation and has not been run.
 """
 
 from __future__ import annotations
@@ -47,79 +46,63 @@ import pickle
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, Self
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, all_reduce, namespace, space_on, to_numpy
 from autograd.errors import ShapeError, TraceError
 from nn.errors import ParallelError
+from nn.modules.module import Module
+from nn.optim import Optimizer
+from nn.sharding import SHARD, Shard
 
-if TYPE_CHECKING:
-    from nn.modules.module import Module
-    from nn.optim import Optimizer
-
-KINDS = ("an error", "the start of a training", "rank 0's values", "a batch", "the sums of all", "a layer", "the end")
-"""What ranks meet for. Every meeting begins with one small message of the same size, so that a rank which raises can
-join whichever is next."""
-ERROR, START, VALUES, BATCH, SUMS, LAYER, END = map(float, range(len(KINDS)))
-SENTENCE = 1000  # bytes of an error that are passed on
-BUSY = 0.0003  # seconds for which who waits looks in all the time; then now and then, for others want the core
-LAST_WORDS = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
-"""The program that speaks them: what came last, once rank 0 sends no more."""
-
-
-class Share(NamedTuple):
-    """The rows of a batch that this rank computes, from ``first`` to before ``end``, of ``rows`` on all.
-
-    ``add`` makes of an array the sum of all ranks' arrays.
-    """
-
-    first: int
-    end: int
-    rows: int
-    add: Callable[[Any], Any]
+KINDS = ("an error", "the start of a training", "a broadcast", "a batch", "a sum", "a layer", "the end")
+"""The points at which ranks synchronise. Each begins with one small message of the same size, so that a rank that
+raises can join whichever is next."""
+ERROR, START, BROADCAST, BATCH, SUM, LAYER, END = map(float, range(len(KINDS)))
+MESSAGE_SIZE = 1000  # bytes of an error that are sent to the other ranks
+SPIN = 0.0003  # seconds of busy waiting; then a rank sleeps between polls, as others may need the core
+PRINTER = "import sys; sys.stderr.buffer.write(sys.stdin.buffer.read().rpartition(b'\\0')[2])"
+"""Program of the helper process: print the last message received, once rank 0 is gone."""
 
 
-SHARE: ContextVar[Share | None] = ContextVar("nn_share", default=None)
-"""What a layer that draws, or looks at more than one row, has to know while several ranks compute its batch."""
-
-
-class _Apart:
-    """What stands for a `Share` while a program is made, which is the same whatever the others have."""
+class _NoShard:
+    """Stands for a `Shard` while a step is compiled: the program must not depend on the other ranks."""
 
     def __getattr__(self, name: str) -> Any:
-        raise TraceError("a layer looks at the rows of the other ranks, which a program of one rank can't do.")
+        raise TraceError("a layer uses the rows of other ranks, which a compiled step of one rank can't.")
 
 
 # A sleep of 0 seconds takes fifty times as long as most messages.
-_make_way: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
+_yield_core: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
-def started(of: str = "SIZE") -> int:
-    """How many processes a launcher has started together, 1 without one; with ``"RANK"`` which of them this is."""
-    names = f"PMI_{of}", f"OMPI_COMM_WORLD_{of}"
-    return max(int(os.environ.get(name, of == "SIZE")) for name in names)
+def launched(variable: str = "SIZE") -> int:
+    """Number of processes that a launcher started together, 1 without one; with ``"RANK"`` the index of this one."""
+    names = f"PMI_{variable}", f"OMPI_COMM_WORLD_{variable}"
+    return max(int(os.environ.get(name, variable == "SIZE")) for name in names)
 
 
 class Parallel:
-    """The ranks that train together: a context, given to ``nn.fit(…, parallel=parallel)`` on every one of them.
+    """The ranks that train together: a context manager, given to ``nn.fit(…, parallel=parallel)`` on every rank.
 
     Args:
-        timeout: seconds that a rank waits for the others in the midst of a training; ``None`` for ever.
+        timeout: seconds for which a rank waits for the others during a training; ``None`` for no limit.
 
     Attributes:
-        rank: this process's number, from 0. Rank 0 is the one to print and to write files.
-        size: how many there are.
-        local_rank: its number among those of the same machine.
+        rank: index of this process. Rank 0 prints and writes files.
+        size: number of processes.
+        local_rank: index among the processes of the same machine.
+        interrupted: set it to stop: at the next synchronisation all ranks raise `KeyboardInterrupt`.
+        counts: whether this rank counts the rows of the current batch; False for a copy of what rank 0 computes.
 
     Raises:
-        nn.errors.ParallelError: there is no mpi4py, or no MPI that fits the launcher; and in the course of the work
-            whenever a rank fails or is lost.
+        nn.errors.ParallelError: mpi4py or a matching MPI is missing; later, when a rank fails or is lost.
 
     >>> with Parallel() as parallel:  # without a launcher there is one rank
     ...     parallel.rank, parallel.size, parallel.device("cpu")
@@ -129,246 +112,262 @@ class Parallel:
     def __init__(self, *, timeout: float | None = 60.0) -> None:
         self._mpi = _mpi()
         world = self._mpi.COMM_WORLD
-        here = world.Split_type(self._mpi.COMM_TYPE_SHARED)
-        self.rank, self.size, self.local_rank, self.timeout = world.rank, world.size, here.rank, timeout
-        here.Free()
-        if self.size == 1 < started():
+        machine = world.Split_type(self._mpi.COMM_TYPE_SHARED)
+        self.rank, self.size, self.local_rank, self.timeout = world.rank, world.size, machine.rank, timeout
+        machine.Free()
+        if self.size == 1 < launched():
             raise ParallelError(
-                f"{started()} processes were started, but each is alone: the launcher belongs to another MPI than the "
-                f"{self._mpi.get_vendor()[0]} that mpi4py uses. Take the mpirun that was installed beside it."
+                f"{launched()} processes were started, but each is alone: the launcher belongs to another MPI than the "
+                f"{self._mpi.get_vendor()[0]} that mpi4py uses. Use the mpirun installed beside it."
             )
-        self.interrupted = False
-        """Set by whoever was asked to stop: at the next meeting all ranks raise `KeyboardInterrupt`."""
-        self.counts = True
-        """Whether the rows of the present batch are to be counted here: of what all compute, on rank 0 alone."""
-        self._share: Share | None = None
+        self.interrupted, self.counts = False, True
+        self._shard: Shard | None = None
         self._comm = world.Dup()
-        self._parted = self._broken = False  # all know of an error; a message is under way that nobody will receive
-        self._add: Any = None
-        self._speaker: subprocess.Popen[bytes] | None = None
-        self._words = ""
+        self._ended = False  # all ranks know of an error
+        self._broken = False  # a message is pending that nobody will receive
+        self._nccl: Any = None
+        self._printer: subprocess.Popen[bytes] | None = None
+        self._message = ""
         atexit.register(self._leave)
 
     def device(self, name: str) -> str:
-        """Where this rank computes: the card of its own where ``name`` is ``"cuda"``, else ``name``."""
+        """The device of this rank: its own GPU if ``name`` is ``"cuda"``, else ``name``."""
         return f"cuda:{self.local_rank}" if name == "cuda" else name
 
     @property
+    def exit_message(self) -> str:
+        """What to print to stderr if rank 0 is killed within the context."""
+        return self._message
+
+    @exit_message.setter
+    def exit_message(self, message: str) -> None:
+        self._message = message
+        if self._printer is not None and self._printer.stdin is not None:
+            with suppress(OSError):  # training continues without the helper process
+                self._printer.stdin.write(f"\0{message}\n".encode() if message else b"\0")
+                self._printer.stdin.flush()
+
+    @property
     def last_words(self) -> str:
-        """A sentence for stderr in case that rank 0 ends within the context without being able to speak."""
-        return self._words
+        """Deprecated: `exit_message`."""
+        warnings.warn("last_words is now called exit_message.", DeprecationWarning, stacklevel=2)
+        return self.exit_message
 
     @last_words.setter
-    def last_words(self, words: str) -> None:
-        self._words = words
-        if self._speaker is not None and self._speaker.stdin is not None:
-            with suppress(OSError):  # without a speaker the training goes on
-                self._speaker.stdin.write(f"\0{words}\n".encode() if words else b"\0")
-                self._speaker.stdin.flush()
+    def last_words(self, message: str) -> None:
+        warnings.warn("last_words is now called exit_message.", DeprecationWarning, stacklevel=2)
+        self.exit_message = message
 
     # ----------------------------------------------------------------------------------------------------- the context
 
     def __enter__(self) -> Self:
         if self.rank == 0 and self.size > 1:
-            # In a session of its own, so that whatever ends the rank does not end it.
-            command = [sys.executable, "-I", "-S", "-c", LAST_WORDS]
-            self._speaker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-            self.last_words = f"one of {self.size} ranks was lost, or the run was stopped from outside"
+            command = [sys.executable, "-I", "-S", "-c", PRINTER]
+            # A session of its own, so that it survives whatever kills the rank.
+            self._printer = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+            self.exit_message = f"one of {self.size} ranks was lost, or the run was stopped from outside"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Tell the others how it ended here, unless all know."""
+        """Wait for all ranks, or tell them of an error that they don't know of."""
         try:
-            if not self._parted:
-                self._tell(error)
+            if self._ended:
+                pass
+            elif error is None:
+                self.interrupted = False
+                self._synchronize(END, wait_forever=True)
+            else:
+                self._ended = True
+                self._all_gather(NUMPY.asarray([ERROR, 0.0, 0.0, 0.0, 0.0]), self.timeout)
+                self._exchange_messages(": ".join(filter(None, (type(error).__name__, str(error)))))
         finally:
-            if self._speaker is not None:
-                self.last_words = ""
-                self._speaker.communicate()
-                self._speaker = None
-
-    def _tell(self, error: BaseException | None) -> None:
-        if error is None:
-            self.interrupted = False
-            self._meet(END, for_ever=True)
-        else:
-            self._parted = True
-            self._gather(NUMPY.asarray([ERROR, 0.0, 0.0, 0.0, 0.0]), self.timeout)
-            self._sentences(": ".join(filter(None, (type(error).__name__, str(error)))))
+            if self._printer is not None:
+                self.exit_message = ""
+                self._printer.communicate()
+                self._printer = None
 
     def _leave(self) -> None:
-        """At the end of the process: together, for a launcher kills the others when one ends with an error."""
+        """Let all processes end together: a launcher kills the others as soon as one exits with an error."""
         if self._mpi.Is_finalized():
             return
         if self._broken:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError):
                     stream.flush()
-            if self.rank != 0:  # which may still be writing
+            if self.rank != 0:  # rank 0 may still be writing
                 time.sleep(self.timeout or 60.0)
             self._comm.Abort(1)
         self._wait(self._comm.Ibarrier().Test, None)
         self._comm.Free()
 
-    # ------------------------------------------------------------------------------------------------- what `fit` calls
+    # --------------------------------------------------------------------------------------------- called by `nn.fit`
 
-    def start(self, model: Module, optimizer: Optimizer, rng: Any, facts: Any, arrays: Iterable[Any]) -> Any:
-        """Begin alike: refuse other ``facts`` or ``arrays`` than rank 0's, and take its weights, its optimizer's state,
-        its modules' generators and its ``rng``, which is returned.
+    def start(self, model: Module, optimizer: Optimizer, rng: Any, settings: Any, arrays: Iterable[Any]) -> Any:
+        """Copy rank 0's weights, optimizer state and random generators to all ranks; return its ``rng``.
+
+        Raises `nn.errors.ParallelError` unless ``settings``, ``arrays`` and layers are equal on all ranks.
         """
         self.interrupted = False
-        drawing = [g for m in model.modules() if isinstance(g := getattr(m, "generator", None), NUMPY.random.Generator)]
-        drawn = [generator.bit_generator.state for generator in drawing]
+        generators = [
+            g for m in model.modules() if isinstance(g := getattr(m, "generator", None), NUMPY.random.Generator)
+        ]
+        states = [generator.bit_generator.state for generator in generators]
         layers = [(name, t.shape, str(t.dtype)) for name, t in model.state_dict().items()]
-        facts = facts, repr(optimizer), layers, [state["bit_generator"] for state in drawn]
-        sums = [zlib.crc32(NUMPY.ascontiguousarray(array)) for array in arrays]
-        digest = NUMPY.frombuffer(hashlib.sha256(repr((facts, sums)).encode()).digest(), "uint8")
-        self._meet(START)
-        digests = self._gather(digest, self.timeout)
+        settings = settings, repr(optimizer), layers, [state["bit_generator"] for state in states]
+        checksums = [zlib.crc32(NUMPY.ascontiguousarray(array)) for array in arrays]
+        digest = NUMPY.frombuffer(hashlib.sha256(repr((settings, checksums)).encode()).digest(), "uint8")
+        self._synchronize(START)
+        digests = self._all_gather(digest, self.timeout)
         if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
-            raise self._known(
-                f"{_named(others)} of {self.size} was given other data, settings or layers than rank 0: every rank is "
-                "to make the same, the whole data included, of which it then takes its share."
+            raise self._error(
+                f"{_rank_list(others)} of {self.size} was given other data, settings or layers than rank 0: give every "
+                "rank the same, with the whole data, of which it takes its part."
             )
-        accumulated = optimizer.state_dict()
-        accumulated["state"] = [_arrays(state) for state in accumulated["state"]]
-        weights, accumulated, theirs, drawn = self.broadcast((_arrays(model.state_dict()), accumulated, rng, drawn))
-        for generator, state in zip(drawing, drawn, strict=True):
-            generator.bit_generator.state = state
+        state = optimizer.state_dict()
+        state["state"] = [_arrays(tensors) for tensors in state["state"]]
+        weights, state, first_rng, states = self.broadcast((_arrays(model.state_dict()), state, rng, states))
+        for generator, generator_state in zip(generators, states, strict=True):
+            generator.bit_generator.state = generator_state
         model.load_state_dict(weights)
-        optimizer.load_state_dict(accumulated)
-        return rng if self.rank == 0 else theirs
+        optimizer.load_state_dict(state)
+        return rng if self.rank == 0 else first_rng
 
-    def share(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """This rank's rows of a batch: as many as the others', give or take one; all of fewer rows than ranks."""
+    def shard(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """This rank's rows of a batch: equal numbers, up to one; all rows if there are fewer than ranks."""
         try:
             rows, labels = len(x), len(y)
         except TypeError:
             rows, labels = 0, 1
         if rows != labels:
-            raise ShapeError("a batch (x, y) is shared among ranks by rows: x and y need one for each sample.")
+            raise ShapeError("a batch (x, y) is divided among ranks by rows: give x and y one row per sample each.")
         if self.size == 1 or rows < self.size:
-            self._share, self.counts = None, self.rank == 0
+            self._shard, self.counts = None, self.rank == 0
             return x, y
-        first, end = (-(-rank * rows // self.size) for rank in (self.rank, self.rank + 1))
-        self._share, self.counts = Share(first, end, rows, self._added), True
-        return x[first:end], y[first:end]
+        start, stop = (-(-rank * rows // self.size) for rank in (self.rank, self.rank + 1))
+        self._shard, self.counts = Shard(start, stop, rows, self._sum_in_layer), True
+        return x[start:stop], y[start:stop]
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """While the model is called with what `share` gave last, its layers know of the others' rows."""
-        token = SHARE.set(self._share)
+    def sharded(self) -> Iterator[None]:
+        """A context in which layers know the current shard."""
+        token = SHARD.set(self._shard)
         try:
             yield
         finally:
-            SHARE.reset(token)
+            SHARD.reset(token)
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
-        """As `together`, for a program: layers can't know of the others, and one that asks raises `TraceError`."""
-        token = SHARE.set(None if self._share is None else _Apart())  # type: ignore[arg-type]
+    def compiling(self) -> Iterator[None]:
+        """A context in which a layer that asks for the shard raises `autograd.errors.TraceError`."""
+        token = SHARD.set(None if self._shard is None else _NoShard())  # type: ignore[arg-type]
         try:
             yield
         finally:
-            SHARE.reset(token)
+            SHARD.reset(token)
 
-    def _added(self, array: Any) -> Any:
-        self._meet(LAYER, array.size)
+    def _sum_in_layer(self, array: Any) -> Any:
+        self._synchronize(LAYER, array.size)
         total = namespace(array).empty(array.shape, dtype=array.dtype)
         total[...] = array
-        self._sum(total)
+        self._all_reduce(total)
         return total
 
-    def average(self, parameters: Sequence[Tensor], loss: float, count: int) -> float:
-        """Give ``parameters``, which have the gradients of the sum over this rank's ``count`` rows, those of the mean
-        over the whole batch, and return its loss, of which ``loss`` is the mean over this rank's rows.
+    def average_gradients(self, parameters: Sequence[Tensor], loss: float, rows: int) -> float:
+        """Replace gradients by those of the mean loss over the whole batch; return that loss.
 
-        A parameter without gradient on any rank has none afterwards. Where the loss is not finite, nothing changes.
+        On entry the gradients are those of the sum over this rank's ``rows``, and ``loss`` is their mean. A parameter
+        without gradient on every rank has none afterwards. If the loss is not finite, nothing changes.
         """
         parameters = [p for p in parameters if p.requires_grad]
         dtypes = {p.dtype for p in parameters}
         ends = list(accumulate([len(parameters), *(p.size for p in parameters)]))
-        places = [(p, slice(start, end)) for p, (start, end) in zip(parameters, pairwise(ends), strict=True)]
-        # All is ready before the meeting, for whoever fails after it can tell nobody. In front: who has a gradient.
+        slices = [(p, slice(start, end)) for p, (start, end) in zip(parameters, pairwise(ends), strict=True)]
+        # One buffer for all, made before synchronising: a rank that fails afterwards could tell nobody.
+        # Its first entries tell which parameters have a gradient.
         space = space_on(parameters[0].device)
         flat = space.empty(ends[-1], dtype=dtypes.pop() if len(dtypes) == 1 else "float64")
-        for i, (p, place) in enumerate(places):
+        for i, (p, part) in enumerate(slices):
             flat[i] = p.grad is not None
-            flat[place] = 0 if p.grad is None else p.grad.data.reshape(-1)
-        told = self._meet(BATCH, ends[-1], loss, count)
-        rows = sum(n for _, n in told)
-        loss = sum(mean * n for mean, n in told) / rows if rows else math.nan
+            flat[part] = 0 if p.grad is None else p.grad.data.reshape(-1)
+        results = self._synchronize(BATCH, ends[-1], loss, rows)
+        total = sum(n for _, n in results)
+        loss = sum(mean * n for mean, n in results) / total if total else math.nan
         if not math.isfinite(loss):
             return loss
-        self._sum(flat)
-        flat[ends[0] :] /= rows
-        anywhere = to_numpy(flat[: ends[0]]).tolist()
-        for ranks, (p, place) in zip(anywhere, places, strict=True):
-            p.grad = asarray(flat[place].reshape(p.shape), dtype=p.dtype) if ranks else None
+        self._all_reduce(flat)
+        flat[ends[0] :] /= total
+        counts = to_numpy(flat[: ends[0]]).tolist()
+        for count, (p, part) in zip(counts, slices, strict=True):
+            p.grad = asarray(flat[part].reshape(p.shape), dtype=p.dtype) if count else None
         return loss
 
-    def match(self, buffers: Iterable[Tensor]) -> None:
-        """Give ``buffers`` rank 0's values."""
+    def sync_buffers(self, buffers: Iterable[Tensor]) -> None:
+        """Set ``buffers`` to rank 0's values."""
         if buffers := list(buffers):
             for buffer, values in zip(buffers, self.broadcast([to_numpy(b.data) for b in buffers]), strict=True):
                 buffer._set(asarray(values, device=buffer.device).data)
 
-    def total(self, *numbers: float) -> list[float]:
+    def sum(self, *numbers: float) -> list[float]:
         """Each number summed over all ranks, in float64."""
-        self._meet(SUMS, len(numbers))
+        self._synchronize(SUM, len(numbers))
         sums = NUMPY.asarray(numbers, dtype="float64")
-        self._sum(sums)
+        self._all_reduce(sums)
         return [float(number) for number in sums]
 
     def broadcast(self, value: Any) -> Any:
-        """Rank 0's ``value``, anything that can be pickled, on every rank."""
+        """Rank 0's ``value``, any object that can be pickled, on every rank."""
         data = pickle.dumps(value) if self.rank == 0 else b""
-        size = int(self._meet(VALUES, 0.0, len(data))[0][0])
+        size = int(self._synchronize(BROADCAST, 0.0, len(data))[0][0])
         buffer = bytearray(data or size)
         self._wait(self._comm.Ibcast([buffer, self._mpi.BYTE], root=0).Test, self.timeout)
         return pickle.loads(buffer)
 
     # ------------------------------------------------------------------------------------------------------- messages
 
-    def _meet(self, kind: float, length: float = 0.0, *values: float, for_ever: bool = False) -> list[list[float]]:
-        """Have every rank come for the same, and give what each brought: two numbers."""
-        if self._parted:
-            raise ParallelError("the ranks have parted over an error: start anew.")
+    def _synchronize(
+        self, kind: float, length: float = 0.0, *values: float, wait_forever: bool = False
+    ) -> list[list[float]]:
+        """Wait until every rank is at the same point; return the two ``values`` of each rank.
+
+        Raises `nn.errors.ParallelError` if a rank failed or is elsewhere, `KeyboardInterrupt` if one was interrupted.
+        """
+        if self._ended:
+            raise ParallelError("the ranks ended over an error: start the program again.")
         mine = [kind, length, *values, *[0.0] * (2 - len(values)), self.interrupted]
-        told = self._gather(NUMPY.asarray(mine, dtype="float64"), None if for_ever else self.timeout).tolist()
-        if failed := [rank for rank, row in enumerate(told) if row[0] == ERROR]:
-            said = self._sentences("")
-            raise self._known("; ".join(f"rank {rank} of {self.size} failed: {said[rank]}" for rank in failed))
-        if others := [rank for rank, row in enumerate(told) if row[:2] != told[0][:2]]:
-            first, theirs = (KINDS[int(told[rank][0])] for rank in (0, others[0]))
-            raise self._known(
-                f"{_named(others)} of {self.size} came to another meeting ({theirs}) than rank 0 ({first}): every rank "
-                "is to run the same program on the same data."
+        rows = self._all_gather(NUMPY.asarray(mine, dtype="float64"), None if wait_forever else self.timeout).tolist()
+        if failed := [rank for rank, row in enumerate(rows) if row[0] == ERROR]:
+            messages = self._exchange_messages("")
+            raise self._error("; ".join(f"rank {rank} of {self.size} failed: {messages[rank]}" for rank in failed))
+        if others := [rank for rank, row in enumerate(rows) if row[:2] != rows[0][:2]]:
+            first, other = (KINDS[int(rows[rank][0])] for rank in (0, others[0]))
+            raise self._error(
+                f"{_rank_list(others)} of {self.size} is at another point ({other}) than rank 0 ({first}): run the "
+                "same program on the same data on every rank."
             )
-        if kind != END and any(row[4] for row in told):
+        if kind != END and any(row[4] for row in rows):
             self.interrupted = False
             raise KeyboardInterrupt
-        return [row[2:4] for row in told]
+        return [row[2:4] for row in rows]
 
-    def _sentences(self, mine: str) -> list[str]:
-        text = mine.encode()[:SENTENCE].ljust(SENTENCE)
-        texts = self._gather(NUMPY.frombuffer(text, "uint8"), self.timeout)
+    def _exchange_messages(self, mine: str) -> list[str]:
+        text = mine.encode()[:MESSAGE_SIZE].ljust(MESSAGE_SIZE)
+        texts = self._all_gather(NUMPY.frombuffer(text, "uint8"), self.timeout)
         return [row.tobytes().decode(errors="ignore").strip().rstrip(".") for row in texts]
 
-    def _gather(self, mine: Any, limit: float | None) -> Any:
-        """What each rank gave, a row each."""
+    def _all_gather(self, mine: Any, limit: float | None) -> Any:
+        """The arrays of all ranks, as rows."""
         table = NUMPY.empty((self.size, mine.size), dtype=mine.dtype)
         self._wait(self._comm.Iallgather(mine, table).Test, limit)
         return table
 
-    def _sum(self, array: Any) -> None:
-        """``array`` becomes the sum of all ranks' arrays."""
+    def _all_reduce(self, array: Any) -> None:
+        """Replace ``array`` by the sum of all ranks' arrays."""
         if isinstance(array, NUMPY.ndarray):
             done = self._comm.Iallreduce(self._mpi.IN_PLACE, array).Test
         else:
             with array.device:
-                self._add = self._add or all_reduce(self.size, self.rank, self.broadcast)
-                done = self._add(array)
+                self._nccl = self._nccl or all_reduce(self.size, self.rank, self.broadcast)
+                done = self._nccl(array)
         self._wait(done, self.timeout)
 
     def _wait(self, done: Callable[[], bool], limit: float | None) -> None:
@@ -377,34 +376,34 @@ class Parallel:
             while not done():
                 waited = time.monotonic() - start
                 if limit is not None and waited > limit:
-                    raise self._known(f"{self._missing()} has not answered for {limit:g} s")
-                if waited < BUSY:
-                    _make_way()
+                    raise self._error(f"{self._missing()} has not answered for {limit:g} s")
+                if waited < SPIN:
+                    _yield_core()
                 else:
                     time.sleep(min(waited / 20, 0.05))
         except self._mpi.Exception as error:
             self._broken = True
-            raise self._known(f"a rank of {self.size} can't be reached any more ({error})") from None
+            raise self._error(f"a rank of {self.size} can't be reached any more ({error})") from None
         except BaseException:
-            self._parted = self._broken = True
+            self._ended = self._broken = True
             raise
 
     def _missing(self) -> str:
-        """Who does not come: MPI does not tell, but all who wait get here within the same time once more."""
+        """The ranks that don't answer. MPI does not tell, but all who wait get here within the timeout."""
         others = [rank for rank in range(self.size) if rank != self.rank]
         for rank in others:
             self._comm.Isend([b"", self._mpi.BYTE], dest=rank)
-        heard = {rank: self._comm.Irecv([bytearray(), self._mpi.BYTE], source=rank) for rank in others}
+        pending = {rank: self._comm.Irecv([bytearray(), self._mpi.BYTE], source=rank) for rank in others}
         until = time.monotonic() + (self.timeout or 0.0)
-        while heard and time.monotonic() < until:
-            heard = {rank: request for rank, request in heard.items() if not request.Test()}
+        while pending and time.monotonic() < until:
+            pending = {rank: request for rank, request in pending.items() if not request.Test()}
             time.sleep(0.01)
-        return f"{_named(list(heard)) if heard else 'a rank'} of {self.size}"
+        return f"{_rank_list(list(pending)) if pending else 'a rank'} of {self.size}"
 
-    def _known(self, sentence: str) -> ParallelError:
-        """An error that every rank raises by itself."""
-        self._parted = True
-        return ParallelError(sentence)
+    def _error(self, message: str) -> ParallelError:
+        """An error that every rank raises on its own."""
+        self._ended = True
+        return ParallelError(message)
 
 
 def _mpi() -> Any:
@@ -419,7 +418,7 @@ def _mpi() -> Any:
     return MPI
 
 
-def _named(ranks: Sequence[int]) -> str:
+def _rank_list(ranks: Sequence[int]) -> str:
     return ("rank " if len(ranks) == 1 else "each of ranks ") + ", ".join(map(str, ranks))
 
 

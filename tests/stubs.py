@@ -102,6 +102,7 @@ def package():
             "from autograd.compiler import Program as Program, compile as compile, trace as trace",
             "",
             "__all__: list[str]",
+            "__version__: str",
             "newaxis: None",
             *functions,
             "pow = power",

@@ -13,11 +13,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("autograd", "nn", "viz")
 SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
-JOBS = ("nn/commands/digits.py", "nn/commands/predict.py")
-NUMPY = ("autograd/backends/", "autograd/compiler/", "autograd/testing/", "nn/data/", "nn/saving.py", *JOBS, "viz/")
+NUMPY = (
+    *("autograd/backends/", "autograd/compiler/", "autograd/testing/"),
+    *("nn/data/", "nn/saving/", "nn/commands/", "viz/"),
+)
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
-COMMAND_LINE = ("nn/__main__.py", "nn/commands/digits.py")
+COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md"),
     *("viz/pages/net.js", "viz/pages/page.css", "viz/pages/page.js", "viz/pages/report.css", "viz/pages/report.js"),

@@ -1,6 +1,6 @@
-"""Data: labelled images, epochs of minibatches, and four sets of handwritten digits.
+"""Data: labelled images, minibatches, and four data sets of handwritten digits.
 
-`digits` is in the package; `mnist`, `semeion` and `usps` are downloaded from their public homes when first asked for.
+`digits` is in the package; `mnist`, `semeion` and `usps` are downloaded from their public homes at their first use.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,13 +9,13 @@ from types import MappingProxyType
 from nn.data.dataset import Dataset, hold_out, minibatches
 from nn.data.download import cache_folder
 from nn.data.embedded import digits
-from nn.data.errors import CacheError, DataError, DownloadError
 from nn.data.loaders import mnist, semeion, usps
+from nn.errors import CacheError, DataError, DownloadError
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     {"digits": digits, "mnist": mnist, "semeion": semeion, "usps": usps}
 )
-"""What ``--data`` takes: a name, and the function that loads the set."""
+"""Data sets by the names that ``--data`` takes, and the functions that load them."""
 
 __all__ = [
     "DATASETS",

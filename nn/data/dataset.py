@@ -1,10 +1,9 @@
-"""`Dataset`: labelled images in two parts, and the epochs that are drawn from them."""
+"""`Dataset`, labelled images in two parts, and minibatches of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from autograd.backends import check_mask
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.validation import check_instance, refused
+from autograd.validation import check_instance, refused, whole
 from nn.init import generator
 
 Images = NDArray[Any]  # (n, d), a float dtype
@@ -21,21 +20,21 @@ Labels = NDArray[np.int64]  # (n,)
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images, one row each, with a part to train on and a part held out for the test.
+    """Labelled images, one row each, in a training and a test part.
 
     Attributes:
-        name: the name that ``--data`` takes.
-        x_train, x_test: images (n, d), a float dtype, 0 = paper, 1 = full ink; row-major pixels.
+        name: as for ``--data``.
+        x_train, x_test: images (n, d), a floating dtype, 0 = paper, 1 = full ink; row-major pixels.
         y_train, y_test: labels (n,), int64, from 0 to ``len(classes) - 1``.
         image_shape: (height, width) with height · width = d.
-        classes: what each label stands for.
-        source: where the images come from.
-        licence: the terms they are under.
+        classes: the name of each label.
+        source: origin of the images.
+        licence: their licence.
 
     Raises:
-        ShapeError: images and labels that do not fit each other or ``image_shape``.
-        DTypeError: images that are not floats, or labels that are not int64.
-        DomainError: a label outside of ``classes``.
+        ShapeError: shapes of images and labels that do not fit each other or ``image_shape``.
+        DTypeError: images that are not floating, or labels that are not int64.
+        DomainError: a label outside ``classes``.
 
     >>> import numpy as np
     >>> pixels = Dataset("pixels", np.eye(4), np.arange(4), np.eye(4)[:1], np.arange(1), (2, 2), ("a", "b", "c", "d"))
@@ -62,23 +61,23 @@ class Dataset:
                 check_instance(values, np.ndarray, f"{name}_{part} of {self.name!r}", "a NumPy array")
             if x.ndim != 2 or x.shape[1] != height * width:
                 raise ShapeError(
-                    f"x_{part} of {self.name!r} has shape {x.shape}, but images of {height}×{width} pixels are rows of "
-                    f"shape (n, {height * width}): reshape it."
+                    f"x_{part} of {self.name!r} has shape {x.shape}: reshape it to (n, {height * width}), a row for "
+                    f"each image of {height}×{width} pixels."
                 )
             if y.shape != x.shape[:1]:
                 raise ShapeError(
-                    f"y_{part} of {self.name!r} has shape {y.shape}, but x_{part} has {len(x)} images: give one label "
-                    f"per image, shape ({len(x)},)."
+                    f"y_{part} of {self.name!r} has shape {y.shape} for {len(x)} images: give one label per image, "
+                    f"shape ({len(x)},)."
                 )
             if not np.issubdtype(x.dtype, np.floating):
                 raise DTypeError(
-                    f"x_{part} of {self.name!r} is {x.dtype}, but images are floats: use .astype('float32')."
+                    f"x_{part} of {self.name!r} is {x.dtype}: give floating images, as by .astype('float32')."
                 )
             if y.dtype != np.int64:
-                raise DTypeError(f"y_{part} of {self.name!r} is {y.dtype}, but labels are int64: use .astype('int64').")
+                raise DTypeError(f"y_{part} of {self.name!r} is {y.dtype}: give int64 labels, as by .astype('int64').")
             if y.size and not 0 <= y.min() <= y.max() < len(self.classes):
                 raise DomainError(
-                    f"y_{part} of {self.name!r} has labels from {y.min()} to {y.max()}, but its {len(self.classes)} "
+                    f"y_{part} of {self.name!r} has labels from {y.min()} to {y.max()}; its {len(self.classes)} "
                     f"classes are 0 to {len(self.classes) - 1}."
                 )
 
@@ -97,26 +96,26 @@ def minibatches(
     shuffle: bool = True,
     drop_last: bool = False,
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """One epoch: the rows of ``x`` and ``y``, each once, ``batch_size`` at a time.
+    """Iterate once over the rows of ``x`` and ``y``, ``batch_size`` at a time.
 
-    An int draws the same order at every call; a Generator that is used from epoch to epoch draws a new order for each,
-    and the whole training is reproduced by the seed that it was made from.
+    An integer seed gives the same order at every call. A Generator gives a new order at every call; its own seed
+    reproduces the whole training.
 
     Args:
         x: (n, ...), any dtype.
         y: (n, ...), any dtype: labels or targets.
-        batch_size: rows per batch, at least 1. The last batch holds what is left.
+        batch_size: rows per batch, at least 1; the last batch may be smaller.
         seed: an int or a `numpy.random.Generator`; None only with ``shuffle=False``.
-        shuffle: draw the order of the rows from ``seed``; otherwise they come as they are.
+        shuffle: draw the order of the rows from ``seed``; otherwise keep it.
         drop_last: leave out the last batch if it is smaller than ``batch_size``.
 
     Returns:
-        An iterator of (rows of x, the same rows of y), as new arrays (with ``shuffle=False``: as views).
+        An iterator over (rows of x, the same rows of y): copies, or views with ``shuffle=False``.
 
     Raises:
-        ShapeError: x and y have different lengths, or no rows at all.
-        DomainError: a batch size below 1, or one that leaves no batch; a shuffle without a seed.
-        DTypeError: a batch size that is no whole number.
+        ShapeError: different lengths, or no rows.
+        DomainError: a batch size below 1 or, with ``drop_last``, above n; a shuffle without a seed.
+        DTypeError: a batch size that is not an integer.
 
     >>> import numpy as np
     >>> generator = np.random.default_rng(0)
@@ -126,21 +125,16 @@ def minibatches(
     [[4, 1], [2, 0], [3]]
     """
     x, y = _same_length(x, y)
-    batch_size = _whole(batch_size, "batch_size")
+    batch_size = whole(batch_size, "batch_size")
     if len(x) == 0:
-        raise ShapeError(f"x has shape {x.shape}: there are no rows to make a batch of, give at least one.")
-    if batch_size < 1:
-        raise DomainError(f"batch_size is {batch_size}, but a batch holds at least one row.")
+        raise ShapeError(f"x has shape {x.shape}, which has no rows: give at least one.")
     if drop_last and batch_size > len(x):
         raise DomainError(
-            f"batch_size is {batch_size} and drop_last is set, but there are only {len(x)} rows, so no batch would be "
-            f"left: use a batch size of at most {len(x)}."
+            f"batch_size = {batch_size} with drop_last leaves no batch of {len(x)} rows: give a batch size of at most "
+            f"{len(x)}."
         )
     if shuffle and seed is None:
-        raise DomainError(
-            "A shuffle needs its seed, so that a run can be repeated: give an int or a numpy.random.Generator, or use "
-            "shuffle=False."
-        )
+        raise DomainError("shuffle needs a seed: give an int or a numpy.random.Generator, or shuffle=False.")
     order = generator(seed).permutation(len(x)) if shuffle else None
     return _batches(x, y, order, batch_size, len(x) - len(x) % batch_size if drop_last else len(x))
 
@@ -159,30 +153,29 @@ def _batches(
 def hold_out(
     x: ArrayLike, y: ArrayLike, count: int, seed: int | np.random.Generator
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Draw ``count`` rows to be kept from training: for validation, or for a test.
+    """Split off ``count`` random rows for validation or a test.
 
     Args:
         x: (n, ...), any dtype.
         y: (n, ...), any dtype.
-        count: how many rows to hold out, from 1 to n − 1.
+        count: number of rows to hold out, from 1 to n − 1.
         seed: an int or a `numpy.random.Generator`.
 
     Returns:
-        x and y of the n − count rows that stay, then x and y of the rows held out; each in the order that they had.
+        x and y of the n − count remaining rows, then x and y of the held-out rows; all in their original order.
 
     Raises:
-        ShapeError: x and y have different lengths.
-        DomainError: nothing would be held out, or nothing would stay.
-        DTypeError: a count that is no whole number.
+        ShapeError: different lengths.
+        DomainError: a count outside 1 … n − 1.
+        DTypeError: a count that is not an integer.
 
     >>> import numpy as np
     >>> [part.tolist() for part in hold_out(np.arange(6) * 10, np.arange(6), 2, seed=0)]
     [[0, 10, 40, 50], [0, 1, 4, 5], [20, 30], [2, 3]]
     """
     x, y = _same_length(x, y)
-    count = _whole(count, "count")
-    if not 0 < count < len(x):
-        raise DomainError(f"{count} of {len(x)} rows can't be held out: give a count of at least 1 and below {len(x)}.")
+    if whole(count, "count") >= len(x):
+        raise DomainError(f"count = {count} of {len(x)} rows leaves none: give a count below {len(x)}.")
     held = np.zeros(len(x), dtype=bool)
     held[generator(seed).permutation(len(x))[:count]] = True
     return x[~held], y[~held], x[held], y[held]
@@ -191,10 +184,7 @@ def hold_out(
 def _same_length(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     x, y = _rows(x, "x"), _rows(y, "y")
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
-        raise ShapeError(
-            f"x has shape {x.shape} and y has shape {y.shape}, but each row of x needs its own row of y: give both the "
-            "same length."
-        )
+        raise ShapeError(f"x has shape {x.shape} and y has shape {y.shape}: give both the same number of rows.")
     return x, y
 
 
@@ -203,11 +193,4 @@ def _rows(given: ArrayLike, name: str) -> NDArray[Any]:
     try:
         return np.asarray(given)
     except ValueError as error:
-        raise ShapeError(f"{name} is no array ({error}): make all its rows of one length.") from None
-
-
-def _whole(number: int, name: str) -> int:
-    try:
-        return index(number)
-    except TypeError:
-        raise DTypeError(f"{name} is {number!r}, but it counts rows: give a whole number.") from None
+        raise ShapeError(f"{name} is not an array ({error}): give rows of equal length.") from None

@@ -1,7 +1,8 @@
-"""Fetch a file from its public home: try its sources in turn, go on after a cut, check, cache.
+"""Download files from their public homes: try several sources, resume after a cut, verify, cache.
 
-A file is held in memory until its checksum is right and then put into the cache in one step, so that whatever happens
-on the way, the cache never holds half a file.
+A file is held in memory until its checksum is right, and then written to the cache in one step, so the cache never
+holds a part of a file. Not pooch: it needs requests, platformdirs and packaging, limits neither size nor time, and does
+not resume a download.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
+from autograd.errors import DomainError
 from autograd.files import write_file
-from nn.data.errors import CacheError, DownloadError
+from nn.errors import CacheError, DownloadError
 
-LIMIT = 64 * 2**20  # bytes: several times the largest file here; a source that sends more is broken or hostile
+LIMIT = 64 * 2**20  # bytes, several times the largest file here
 TIMEOUT = 20.0  # seconds without a byte
-PAUSE = 0.5  # seconds before going on after a cut
-CUTS = 20  # how often one source may break off
+SLOWEST = 2000.0  # bytes per second on average, after the first TIMEOUT seconds
+PAUSE = 0.5  # seconds before resuming
+CUTS = 20  # interruptions accepted per source
 QUIET = 2.0  # seconds before a download shows its progress
 
 Progress = Callable[[str, int, int | None], None]
@@ -36,26 +39,30 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file, the sum that says it is the right one, and where to get it.
+    """A file to download.
 
     Attributes:
         name: its name in the cache.
         checksum: ``"sha256:…"`` or ``"md5:…"``, in hexadecimal.
-        urls: where to get it, the first first. ``…zip#member`` is that member of a ZIP archive.
+        urls: the sources, in order of preference. ``…zip#member`` is that member of a ZIP archive.
     """
 
     name: str
     checksum: str
     urls: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if Path(self.name).name != self.name or self.name in ("", "..") or "\\" in self.name or "\0" in self.name:
+            raise DomainError(f"RemoteFile name = {self.name!r}: give the name of a file, without a folder.")
+
     def matches(self, content: bytes) -> bool:
-        """Whether this is the file's content."""
+        """Whether ``content`` has the checksum."""
         algorithm, _, expected = self.checksum.partition(":")
         return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() == expected
 
 
 def cache_folder() -> Path:
-    """Where downloaded files are kept: ``$GLASSGRAD_DATA``, or ``glassgrad`` in the user's cache folder (XDG)."""
+    """The folder of downloaded files: ``$GLASSGRAD_DATA``, or ``glassgrad`` in the user's cache folder (XDG)."""
     if own := os.environ.get("GLASSGRAD_DATA"):
         return Path(own).expanduser()
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -63,17 +70,17 @@ def cache_folder() -> Path:
 
 
 def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> bytes:
-    """The content of ``file``: out of the cache, or downloaded, checked and put there.
+    """Return the content of ``file`` from the cache, or download, verify and cache it.
 
     Args:
-        file: what to get.
-        folder: the folder of the cache for it; made if it is missing.
-        progress: called with the file's name, the bytes so far and the bytes in all (None if unknown) as they come. By
-            default a line on a terminal's stderr tells, for downloads that take more than two seconds.
+        file: the file.
+        folder: its folder in the cache; created if missing.
+        progress: called with the file's name, the bytes received, and the total (None if unknown). By default a line
+            on a terminal's stderr shows downloads that take more than two seconds.
 
     Raises:
         CacheError: the folder can't be written; nothing was downloaded.
-        DownloadError: no source gave the right file; nothing was kept.
+        DownloadError: no source gave the right file; nothing was written.
     """
     path = folder / file.name
     try:
@@ -85,22 +92,17 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> b
     else:
         if file.matches(content):
             return content
-    _check_writable(folder)
-    content = _download(file, path, progress)
-    try:
-        write_file(path, content)
-    except OSError as error:
-        raise _unusable(folder, error) from None
-    return content
-
-
-def _check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            pass
+            pass  # it can be written
+        content = _download(file, path, progress)
+        write_file(path, content)
+    except DownloadError:
+        raise
     except OSError as error:
         raise _unusable(folder, error) from None
+    return content
 
 
 def _unusable(folder: Path, error: OSError) -> CacheError:
@@ -112,7 +114,7 @@ def _unusable(folder: Path, error: OSError) -> CacheError:
 
 
 def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
-    line = _Line() if progress is None else None
+    line = _ProgressLine() if progress is None else None
     failures = []
     try:
         for url in file.urls:
@@ -123,10 +125,8 @@ def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
                     content = _unzip(content, member)
                 if file.matches(content):
                     return content
-                failures.append(
-                    f"{urlsplit(url).hostname} sent another file (its {file.checksum.partition(':')[0]} differs)"
-                )
-            except (OSError, http.client.HTTPException, _BadSourceError) as error:
+                raise _SourceError(f"it sent another file (its {file.checksum.partition(':')[0]} differs)")
+            except (OSError, http.client.HTTPException, _SourceError) as error:
                 failures.append(f"{urlsplit(url).hostname}: {_reason(error)}")
     finally:
         if line:
@@ -137,8 +137,8 @@ def _download(file: RemoteFile, path: Path, progress: Progress | None) -> bytes:
     )
 
 
-class _BadSourceError(Exception):
-    """A source that answers, but not with the file."""
+class _SourceError(Exception):
+    """A source answers, but not with the file."""
 
 
 def _reason(error: Exception) -> str:
@@ -158,13 +158,14 @@ def _reason(error: Exception) -> str:
 
 
 def _get(url: str, name: str, progress: Progress | None) -> bytes:
-    """Everything behind a URL. After a cut, the rest is asked for, as long as each answer brings more."""
+    """The content of a URL; after a cut the rest is requested, as long as each answer adds something."""
     content = bytearray()
     total: int | None = None
+    start = time.monotonic()
     for _ in range(CUTS):
         had = len(content)
         try:
-            total = _read_on(url, content, name, progress)
+            total = _continue(url, content, name, progress, start)
         except urllib.error.HTTPError:
             raise
         except (OSError, http.client.HTTPException):
@@ -176,11 +177,11 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
         if len(content) <= had:
             break
         time.sleep(PAUSE)
-    raise _BadSourceError(f"the connection was cut after {len(content)} of {total or 'unknown'} bytes")
+    raise _SourceError(f"the connection was cut after {len(content)} of {total or 'unknown'} bytes")
 
 
-def _read_on(url: str, content: bytearray, name: str, progress: Progress | None) -> int | None:
-    """Ask for what follows ``content`` (RFC 9110, section 14) and append it; the size of the whole, if it is told."""
+def _continue(url: str, content: bytearray, name: str, progress: Progress | None, start: float) -> int | None:
+    """Request what follows ``content`` (RFC 9110, section 14) and append it; return the total size if known."""
     request = urllib.request.Request(url, headers={"User-Agent": "glassgrad"})
     if content:
         request.add_header("Range", f"bytes={len(content)}-")
@@ -188,13 +189,15 @@ def _read_on(url: str, content: bytearray, name: str, progress: Progress | None)
         if response.status != 206:
             content.clear()
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {len(content)}-"):
-            raise _BadSourceError("it answered with another range than was asked for")
+            raise _SourceError("it answered with another range than was requested")
         length = response.headers.get("Content-Length", "")
-        total = len(content) + int(length) if length.isdecimal() else None
+        total = len(content) + int(length) if length.isdecimal() and len(length) < 20 else None
         while piece := response.read1(2**16):
             content += piece
             if len(content) > LIMIT:
-                raise _BadSourceError(f"it sent more than {LIMIT} bytes")
+                raise _SourceError(f"it sent more than {LIMIT} bytes")
+            if len(content) < SLOWEST * (time.monotonic() - start - TIMEOUT):
+                raise _SourceError(f"it sent only {len(content)} bytes in {time.monotonic() - start:.0f} seconds")
             if progress:
                 progress(name, len(content), total)
     return total
@@ -205,11 +208,11 @@ def _unzip(archive: bytes, member: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(archive)) as files, files.open(member) as file:
             return file.read(LIMIT)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError):
-        raise _BadSourceError(f"it sent no ZIP archive with {member}") from None
+        raise _SourceError(f"it sent no ZIP archive with {member}") from None
 
 
-class _Line:
-    """A line on a terminal that tells how far a download is."""
+class _ProgressLine:
+    """A line on a terminal's stderr that shows the progress of a download."""
 
     def __init__(self) -> None:
         self.start = self.last = time.monotonic()
@@ -220,8 +223,8 @@ class _Line:
         if not sys.stderr.isatty() or now - self.start < QUIET or now - self.last < 0.1:
             return
         self.last, self.shown = now, True
-        whole = f" of {total / 1e6:.1f}" if total else ""
-        sys.stderr.write(f"\r{name}: {received / 1e6:.1f}{whole} MB\033[K")
+        of_total = f" of {total / 1e6:.1f}" if total else ""
+        sys.stderr.write(f"\r{name}: {received / 1e6:.1f}{of_total} MB\033[K")
         sys.stderr.flush()
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""The embedded digits: MNIST's 70 000, cropped to the ink, 16×16, ink or no ink, one bit a pixel.
+"""The embedded digits: MNIST's 70 000, cropped to the ink, 16×16, ink or no ink, one bit per pixel.
 
-`nn/data/build.py` made ``digits.npz``, and LICENSE-digits.md beside it tells its terms.
+``nn/data/build.py`` made ``digits.npz``; its licence is in LICENSE-digits.md beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from autograd.backends import as_dtype
 from nn.data.dataset import Dataset
-from nn.data.errors import DataError
+from nn.errors import DataError
 
 PATH = Path(__file__).with_name("digits.npz")
 SHA256 = "24f245b7bd227ba34d4b91d30262546da29022880da3a14f33b29640d298ab30"
@@ -23,12 +23,12 @@ TRAIN = 60_000
 
 
 def digits(dtype: DTypeLike = np.float32) -> Dataset:
-    """The embedded digits: 60 000 to train and 10 000 to test, 16×16, 1 = ink, 0 = no ink. Needs no network.
+    """Load the embedded digits: 60 000 for training and 10 000 for the test, 16×16, 1 = ink, 0 = no ink.
 
-    The split is MNIST's own, so that no writer is in both parts.
+    The split is MNIST's own, so no writer is in both parts. Needs no network.
 
     Args:
-        dtype: of the images, a float dtype. 70 000 images are 72 MB in float32.
+        dtype: floating dtype of the images, which take 72 MB in float32.
 
     Raises:
         DataError: the file in the package is missing or damaged.
@@ -78,13 +78,13 @@ def _read() -> bytes:
         raise DataError(f"{PATH.name} can't be read ({error.strerror}): install glassgrad again.") from None
     if hashlib.sha256(packed).hexdigest() != SHA256:
         raise DataError(
-            f"{PATH.name} is not the file that glassgrad was made with (its sha256 differs): install glassgrad again."
+            f"{PATH.name} is not the file of this version of glassgrad (its sha256 differs): install glassgrad again."
         )
     return packed
 
 
 def pack(images: NDArray[Any], labels: NDArray[Any]) -> bytes:
-    """Images (n, 256) of ink (nonzero) or no ink and labels (n,) from 0 to 255, as the bytes of an ``.npz`` file.
+    """Pack images (n, 256) of ink (nonzero) or no ink and labels (n,) from 0 to 255 into an ``.npz`` file.
 
     >>> import numpy as np
     >>> images, labels = unpack(pack(np.eye(3, 256), np.arange(3)))
@@ -97,6 +97,6 @@ def pack(images: NDArray[Any], labels: NDArray[Any]) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The images (n, 256), uint8 of 0 and 1, and labels (n,), uint8, that `pack` was given."""
+    """Return the images (n, 256), uint8 of 0 and 1, and the labels (n,), uint8, given to `pack`."""
     with np.load(io.BytesIO(packed), allow_pickle=False) as file:
         return np.unpackbits(file["bits"], axis=1), file["labels"]

@@ -1,4 +1,4 @@
-"""From a grey picture of one digit to 16×16 ink or no ink: how the embedded digits were made."""
+"""Reduce a grey picture of one digit to 16×16 ink or no ink, as for the embedded digits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from autograd.errors import DomainError, DTypeError, ShapeError
 
 SIZE = 16
-THRESHOLD = 102  # of 255: ink is what is darker
+THRESHOLD = 102  # of 255: darker pixels are ink
 
 
 def to_ink(grey: NDArray[Any]) -> NDArray[np.bool_]:
-    """Crop to the ink, scale the longer side to 16 pixels, centre the shorter one, and say where there is ink.
+    """Crop to the ink, scale the longer side to 16 pixels, centre the shorter one, and apply a threshold.
 
-    The crop is the smallest box around everything that is not paper. Its aspect is kept: stretched to a square, as
-    Semeion's digits are, MNIST's plain strokes of a 1 would become black blocks. Needs Pillow, for its Lanczos filter.
+    The crop is the smallest box around all ink. It keeps its aspect ratio: stretched to a square, like Semeion's
+    digits, a 1 would become a black block. Needs Pillow, for its Lanczos filter.
 
     Args:
         grey: (height, width), uint8, 0 = paper, 255 = full ink.
@@ -27,7 +27,7 @@ def to_ink(grey: NDArray[Any]) -> NDArray[np.bool_]:
 
     Raises:
         ShapeError, DTypeError: not a grey picture of 8 bits.
-        DomainError: no ink at all.
+        DomainError: no ink.
 
     >>> import numpy as np
     >>> picture = np.zeros((28, 28), np.uint8)
@@ -39,9 +39,9 @@ def to_ink(grey: NDArray[Any]) -> NDArray[np.bool_]:
     from PIL import Image
 
     if grey.ndim != 2:
-        raise ShapeError(f"The picture has shape {grey.shape}, but a grey picture has shape (height, width).")
+        raise ShapeError(f"The picture has shape {grey.shape}: give a grey picture of shape (height, width).")
     if grey.dtype != np.uint8:
-        raise DTypeError(f"The picture is {grey.dtype}, but grey values are uint8: 0 for paper to 255 for ink.")
+        raise DTypeError(f"The picture is {grey.dtype}: give grey values as uint8, 0 for paper to 255 for ink.")
     rows, columns = np.flatnonzero(grey.any(axis=1)), np.flatnonzero(grey.any(axis=0))
     if not rows.size:
         raise DomainError(f"The picture of shape {grey.shape} is blank: there is no ink to crop to.")

@@ -1,1 +1,1 @@
-"""Modules, by kind."""
+"""Layers and losses as modules, a file for each kind."""

@@ -1,4 +1,4 @@
-"""`Module`: what has parameters. It finds, names, moves, saves and shows them, and marks what it computes as its."""
+"""`Module`, the base of layers and networks, and `Parameter`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from autograd import Tensor
+from autograd import Tensor, asarray
 from autograd.backends import device_or_dtype, is_inexact
 from autograd.errors import AutogradError, DomainError, DTypeError
 from autograd.modes import MODE, TRACER, WATCHED, Mode
@@ -15,11 +15,11 @@ from nn.errors import StateError
 
 
 class Parameter(Tensor):
-    """A Tensor that a `Module` trains: assigned to an attribute of one, it is found, named, saved and moved with it.
+    """Trainable Tensor of a `Module`: assigned to an attribute of one, it is found, named, saved and moved with it.
 
-    ``data``: numbers, nested lists or an array of any shape; copied. ``dtype``: float32 by default, as everywhere in
-    ``nn`` (`autograd.Tensor` keeps NumPy's float64). ``name``: given by the module unless you do. Raises
-    `autograd.errors.DTypeError` for what can't have a gradient.
+    ``data``: a number, nested lists or an array of any shape; copied. ``dtype``: float32 by default, as everywhere in
+    ``nn`` (`autograd.Tensor` keeps NumPy's float64). ``name``: by default its path in the module. Raises
+    `autograd.errors.DTypeError` for an integer or boolean dtype.
 
     >>> from nn import Parameter
     >>> Parameter([1.0, 2.0])
@@ -41,21 +41,19 @@ class Parameter(Tensor):
 
 
 def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
-    """What the module computes; every subclass writes its own."""
-    raise NotImplementedError(
-        f"{type(self).__name__} defines no forward(self, x): write what the module computes there."
-    )
+    """Compute the output; every subclass defines its own."""
+    raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x): define it to compute the output.")
 
 
 class Module:
-    """The base of every layer and network: assign parameters and other modules to attributes, write ``forward``.
+    """Base of every layer and network: assign parameters and modules to attributes, and define ``forward``.
 
-    Nothing else has to be called, ``super().__init__()`` included. Calling the module runs ``forward``, and every
-    operation recorded meanwhile carries the module's path and class in its ``node.scope``, which pictures group by.
+    ``super().__init__()`` need not be called. Calling the module runs ``forward``; each operation recorded meanwhile
+    has the module's path and class in its ``node.scope``, by which pictures group.
 
-    Names: a `Parameter` without a name gets its path in the module (``layers.0.weight``); where its module becomes part
-    of a larger one, the name moves along. A parameter or module that is used in a second place keeps the name of its
-    first home, and a name given by hand stays.
+    A `Parameter` without a name gets its path in the module (``layers.0.weight``), which changes when the module
+    becomes part of a larger one. A parameter or module shared by two places keeps the name of the first, and a name set
+    by hand stays.
 
     >>> import nn
     >>> class Net(nn.Module):
@@ -73,19 +71,19 @@ class Module:
     ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
     """
 
-    moves = 0  # of all modules, and changes of options, so far: by it an optimizer sees that it has to follow
-    edits = 0  # parts of modules that were replaced so far: by it a program sees that it is out of date
+    moves = 0  # counts `to` and changes of options in all modules, so that optimizers notice them
+    edits = 0  # counts replaced parts of all modules, so that compiled programs notice them
     _training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
     _mode: tuple[Mode | None, Any] = (None, None)
-    _listed = False  # whether a program went through all that it has, and depends on there being no more
+    _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
     forward: Callable[..., Any] = _unimplemented
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run ``forward``, its operations marked as this module's."""
-        # `autograd.scope`, written out and remembered: a context manager would cost as much as a small operation.
+        """Run ``forward`` and record its operations in this module's scope."""
+        # `autograd.scope` inlined and cached: a context manager would cost as much as a small operation.
         mode = MODE.get()
         outside, inside = self._mode
         if outside is not mode:
@@ -97,7 +95,7 @@ class Module:
             MODE.reset(token)
 
     def _scoped(self, mode: Mode) -> Mode:
-        """``mode`` with this module as the innermost scope, kept for the next call."""
+        """``mode`` with this module as the innermost scope; cached for the next call."""
         inside = Mode(mode.grad, (*(mode.scope or ()), (self._path, type(self).__name__)), mode.anomaly)
         object.__setattr__(self, "_mode", (mode, inside))
         return inside
@@ -134,13 +132,12 @@ class Module:
         inside = value.values() if isinstance(value, dict) else value
         if any(isinstance(item, Module | Parameter) for item in inside):
             raise DTypeError(
-                f"{type(self).__name__}.{name} = {type(value).__name__} of modules or parameters: they would "
-                "not be found there. Put modules into an nn.Sequential, and parameters into attributes of "
-                "their own."
+                f"{type(self).__name__}.{name} = {type(value).__name__} of modules or parameters, which would not be "
+                "found there: put modules into an nn.Sequential, and parameters into attributes of their own."
             )
 
     def _move(self, path: str) -> None:
-        """Take ``path`` as the own path, and what has its home here along."""
+        """Set the path, and rename the parameters and modules that are named after it."""
         before = self._path
         object.__setattr__(self, "_path", path)
         object.__setattr__(self, "_mode", (None, None))
@@ -151,10 +148,10 @@ class Module:
                 value._move(_join(path, name))
 
     def register_buffer(self, name: str, tensor: Tensor) -> None:
-        """Make ``tensor`` the attribute ``name``: no parameter, but named, saved and moved like one."""
+        """Make ``tensor`` the attribute ``name``, saved and moved like a parameter but not trained."""
         check_instance(tensor, Tensor, "tensor", "a Tensor")
         if not check_instance(name, str, "name", "the name of an attribute").isidentifier():
-            raise DomainError(f"name = {name!r} can't be the name of an attribute.")
+            raise DomainError(f"name = {name!r} is not a valid name of an attribute.")
         if tensor.name is None:
             tensor.name = _join(self._path, name)
         setattr(self, name, tensor)
@@ -164,19 +161,19 @@ class Module:
     # -------------------------------------------------------------------------------------------------------- traversal
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules held directly, with their names, in the order of assignment."""
+        """Iterate over the direct submodules with their names, in the order of assignment."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
-            elif isinstance(value, list | tuple | dict):  # it may have been filled after it was assigned
+            elif isinstance(value, list | tuple | dict):  # may have been filled after its assignment
                 self._refuse_hidden(name, value)
 
     def children(self) -> Iterator[Module]:
-        """The modules held directly, in the order of assignment."""
+        """Iterate over the direct submodules, in the order of assignment."""
         return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all below it with their paths, each once, containers before their content."""
+        """Iterate over this module and all submodules with their paths, each once, containers before their content."""
         seen: set[int] = set()
         stack = [(prefix, self)]
         while stack:
@@ -187,11 +184,11 @@ class Module:
                 stack += [(_join(path, name), child) for name, child in reversed([*module.named_children()])]
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
+        """Iterate over this module and all submodules, each once."""
         return (module for _, module in self.named_modules())
 
     def _named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter and buffer with its path, each once."""
+        """Iterate over parameters and buffers with their paths, each once."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, value in vars(module).items():
@@ -200,45 +197,46 @@ class Module:
                     yield _join(path, name), value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Every `Parameter` with its path, each once; a shared one where it is met first."""
+        """Iterate over parameters with their paths, each once; a shared one under its first path."""
         return ((path, value) for path, value in self._named_state() if isinstance(value, Parameter))
 
     def parameters(self) -> Iterator[Parameter]:
-        """Every `Parameter`, each once."""
+        """Iterate over parameters, each once."""
         return (p for _, p in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        """Every buffer with its path, each once."""
+        """Iterate over buffers with their paths, each once."""
         return ((path, value) for path, value in self._named_state() if not isinstance(value, Parameter))
 
     def buffers(self) -> Iterator[Tensor]:
-        """Every buffer, each once."""
+        """Iterate over buffers, each once."""
         return (b for _, b in self.named_buffers())
 
     # ------------------------------------------------------------------------------------------------------------ state
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A snapshot of every parameter and buffer by path. These are copies: training on does not change them."""
+        """Copies of all parameters and buffers by path. Further training does not change them."""
         return {path: Tensor(value) for path, value in self._named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
-        """Take the values of ``state`` (path → Tensor or array), each in its own dtype and on its own device.
+        """Copy the values of ``state`` (path → Tensor or array) into parameters and buffers.
 
-        With ``strict=False`` missing and unexpected paths are let pass; shapes must agree in any case. Raises
-        `StateError`, which names all that is wrong, and then has loaded nothing.
+        Values are cast to the dtype and moved to the device of their destination. With ``strict=False`` missing and
+        unexpected paths are ignored; shapes must always agree. Raises `nn.errors.StateError`, which lists all
+        problems, and then loads nothing.
 
         >>> import nn
         >>> nn.Linear(2, 3).load_state_dict({"weight": [[1.0, 2.0]], "gain": 1.0})
         Traceback (most recent call last):
             ...
-        nn.errors.StateError: Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is
+        nn.errors.StateError: Linear(2, 3) can't load this state: 'bias' is missing; 'gain' is unexpected; 'weight' is
         (3, 2) here and (1, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or
-        pass strict=False to let missing and unexpected names pass.
+        pass strict=False to ignore missing and unexpected names.
         """
         if not isinstance(state, Mapping):
             raise StateError(
-                f"{self._described()} can't take a {type(state).__name__} as its state: give a dict of names and "
-                "arrays, as state_dict() or nn.load(path) gives it. Nothing was loaded."
+                f"{self._described()} can't load a {type(state).__name__} as its state: give a dict of names and "
+                "arrays, as from state_dict() or nn.load(path). Nothing was loaded."
             )
         mine = dict(self._named_state())
         wrong: list[str] = []
@@ -251,18 +249,17 @@ class Module:
                 try:
                     given[name] = Tensor(state[name], dtype=tensor.dtype, device=tensor.device)
                 except AutogradError as error:
-                    wrong.append(f"{name!r} can't be taken ({str(error).rstrip('.')})")
+                    wrong.append(f"{name!r} can't be loaded ({str(error).rstrip('.')})")
         wrong += [
             f"{name!r} is {mine[name].shape} here and {value.shape} in the state"
             for name, value in given.items()
             if value.shape != mine[name].shape
         ]
         if wrong:
-            told = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
+            listed = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
             raise StateError(
-                f"{self._described()} can't take this state: {'; '.join(told)}. Nothing was loaded. Build the "
-                "module with the sizes it was saved with, or pass strict=False to let missing and unexpected "
-                "names pass."
+                f"{self._described()} can't load this state: {'; '.join(listed)}. Nothing was loaded. Build the "
+                "module with the sizes it was saved with, or pass strict=False to ignore missing and unexpected names."
             )
         for name, value in given.items():
             mine[name]._set(value.data)
@@ -271,7 +268,7 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether the module trains; some layers, as `Dropout`, compute something else in evaluation."""
+        """Whether the module is in training mode. Some layers, such as `Dropout`, compute differently in evaluation."""
         tracer = TRACER.get()
         if tracer is not None:
             tracer.guard(self, "_training", self._training)
@@ -284,36 +281,36 @@ class Module:
             tracer.setting(self, "_training", mode)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch this module and all below it to training (``mode``) or evaluation; returns it."""
+        """Switch this module and its submodules to training (with ``False``: evaluation) mode; return the module."""
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Switch to evaluation: ``train(False)``."""
+        """Switch to evaluation mode: ``train(False)``."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Have every parameter be trained, or (``False``) frozen; returns the module."""
+        """Set ``requires_grad`` of every parameter, for instance ``False`` to freeze them; return the module."""
         for p in self.parameters():
             p.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self) -> None:
-        """Forget every parameter's accumulated gradient."""
+        """Set the ``.grad`` of every parameter to ``None``."""
         for p in self.parameters():
             p.grad = None
 
     def to(self, target: Any) -> Self:
-        """Move every parameter and buffer to ``target``, a device or a floating-point dtype; returns the module.
+        """Move every parameter and buffer to ``target``, a device or a floating-point dtype; return the module.
 
-        The Tensors stay the same objects, so an optimizer that was given them still has them; what it has accumulated
-        follows at its next step. Integer buffers keep their dtype. Raises `autograd.errors.DeviceError` for a device
-        that is not there, and then has moved nothing.
+        The Tensors stay the same objects, so an optimizer made with them stays valid; its state moves at its next step.
+        Integer buffers keep their dtype. Raises `autograd.errors.DeviceError` for a missing device, and then moves
+        nothing.
         """
         device, dtype = device_or_dtype(target)
         if device is None and not is_inexact(dtype):
-            raise DTypeError(f"a module computes with floating-point numbers, and can't be made {dtype}.")
+            raise DTypeError(f"a module can't be converted to {dtype}: give a floating-point dtype.")
         for _, tensor in self._named_state():
             if device or is_inexact(tensor.dtype):
                 tensor._set(tensor.detach().to(target).data)
@@ -323,24 +320,24 @@ class Module:
         return self
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call ``function`` on every module below and then on this one, in the order of assignment; returns it."""
+        """Call ``function`` on every submodule, then on this module; return the module."""
         check_function(function, "function", "a function of a module")
         for child in self.children():
             child.apply(function)
         function(self)
         return self
 
-    # ------------------------------------------------------------------------------------------------------- appearance
+    # ----------------------------------------------------------------------------------------------------------- repr
 
     def arguments(self) -> dict[str, Any] | None:
-        """What the constructor needs to build such a module again, by name; ``None`` where that is not known.
+        """Constructor arguments by name, to rebuild the module; ``None`` if unknown.
 
-        `nn.save` keeps it, and the repr shows it.
+        `nn.save` writes them, and the repr shows them.
         """
         return None
 
     def _described(self) -> str:
-        """``Linear(256, 100)``: the class with the arguments that are not the defaults."""
+        """``Linear(256, 100)``: the class with its arguments, without those at their defaults."""
         given = self.arguments()
         if given is None:
             return type(self).__name__
@@ -356,7 +353,7 @@ class Module:
         return sum(value.size for value in vars(self).values() if isinstance(value, Parameter))
 
     def __repr__(self) -> str:
-        """The net as a list of its layers: path, layer, number of parameters."""
+        """Return a table of the layers: path, layer, number of parameters."""
         rows = [
             (path, module._described(), f"{size:,}" if (size := module._own_size()) else "")
             for path, module in self.named_modules()
@@ -370,6 +367,22 @@ class Module:
 
 
 WATCHED.append(Module)
+
+
+class PlainModule(Module):
+    """Module whose constructor arguments are its attributes of the same names."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+
+def as_floating(x: Any, like: Tensor | None) -> Any:
+    """``x``, cast to the dtype of ``like`` if it holds integers or booleans: as they are, they would give float64."""
+    dtype = getattr(x, "dtype", None)
+    if like is None or dtype is None or is_inexact(dtype):
+        return x
+    return asarray(x).astype(like.dtype)
 
 
 def _join(path: str, name: str) -> str:

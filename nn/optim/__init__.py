@@ -1,6 +1,8 @@
 """Optimizers and learning-rate schedules, with PyTorch's names and definitions."""
 
 from nn.optim import lr_scheduler
-from nn.optim.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_
+from nn.optim.algorithms import SGD, Adam, AdamW, RMSprop
+from nn.optim.clip import clip_grad_norm_
+from nn.optim.optimizer import Optimizer
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "lr_scheduler"]

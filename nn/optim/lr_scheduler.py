@@ -1,4 +1,4 @@
-"""Learning-rate schedules, with PyTorch's names. Each says outright what the rate is at an epoch, so none drifts.
+"""Learning-rate schedules, with PyTorch's names. Each is a formula of the epoch, so rounding does not accumulate.
 
 >>> import autograd as ag, nn
 >>> optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
@@ -22,14 +22,14 @@ from autograd.errors import DomainError
 from autograd.messages import shown
 from autograd.validation import check_function, check_instance, number, refused, whole
 from nn.errors import StateError
-from nn.optim.optimizers import Optimizer
+from nn.optim.optimizer import Optimizer
 
 
 class LRScheduler:
-    """The base: `step` after every epoch sets each group's ``"lr"`` to ``lr_at(epoch, base)``, which a subclass writes.
+    """Base of all schedules: `step`, called after every epoch, sets each group's ``"lr"`` to ``lr_at(epoch, base)``.
 
-    ``base`` is the rate that the group had when its first schedule was made. Making a schedule sets the rate of epoch
-    0.
+    ``base`` is the group's rate when its first schedule was made. Creating a schedule sets the rate of epoch 0. A
+    subclass defines ``lr_at``.
     """
 
     _state: tuple[str, ...] = ("epoch",)
@@ -39,8 +39,8 @@ class LRScheduler:
         self._apply()
 
     def lr_at(self, epoch: int, base: float) -> float:
-        """The learning rate in ``epoch`` (from 0) where it was ``base`` at the start."""
-        raise NotImplementedError(f"{type(self).__name__} defines no lr_at(epoch, base): write the schedule there.")
+        """The learning rate in ``epoch`` (from 0), given the initial rate ``base``."""
+        raise NotImplementedError(f"{type(self).__name__} defines no lr_at(epoch, base): define the schedule there.")
 
     def _apply(self) -> None:
         name = f"the learning rate of {type(self).__name__} in epoch {self.epoch}"
@@ -56,20 +56,20 @@ class LRScheduler:
         self._apply()
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule stands, for `nn.save`; the rates themselves are in the optimizer's state."""
+        """The state of the schedule, for `nn.save`; the rates themselves are in the optimizer's state."""
         return {name: getattr(self, name) for name in self._state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave, with the rates of that epoch.
+        """Restore the state from `state_dict`, and set the rates of its epoch.
 
-        Raises `StateError`, and changes nothing, for the state of another schedule.
+        Raises `nn.errors.StateError`, and changes nothing, for the state of another schedule.
         """
         named = isinstance(state, Mapping) and set(state) == set(self._state)
         if not named or not all(isinstance(value, int | float) and value == value for value in state.values()):
             has = ", ".join(f"{k}={shown(v)}" for k, v in state.items()) if isinstance(state, Mapping) else shown(state)
             raise StateError(
-                f"{type(self).__name__} keeps the numbers {', '.join(self._state)}; this state has {has or 'nothing'}: "
-                "it was saved by another schedule. Nothing was loaded."
+                f"{type(self).__name__} has the state {', '.join(self._state)}; it was given {has or 'nothing'}, the "
+                "state of another schedule. Nothing was loaded."
             )
         for name in self._state:
             setattr(self, name, state[name])
@@ -77,7 +77,7 @@ class LRScheduler:
 
 
 class LambdaLR(LRScheduler):
-    """The first rate times ``factor(epoch)``, any function."""
+    """Multiply the initial rate by ``factor(epoch)``."""
 
     def __init__(self, optimizer: Optimizer, factor: Callable[[int], float]) -> None:
         self.factor = check_function(factor, "factor", "a function of the epoch")
@@ -89,7 +89,7 @@ class LambdaLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Times ``gamma`` every ``step_size`` epochs."""
+    """Multiply the rate by ``gamma`` every ``step_size`` epochs."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size, self.gamma = whole(step_size, "step_size"), number(gamma, "gamma", 0)
@@ -101,7 +101,7 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Times ``gamma`` at each of the epochs ``milestones``."""
+    """Multiply the rate by ``gamma`` at each epoch of ``milestones``."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
         self.milestones, self.gamma = _milestones(milestones), number(gamma, "gamma", 0)
@@ -113,7 +113,7 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Times ``gamma`` every epoch."""
+    """Multiply the rate by ``gamma`` every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = number(gamma, "gamma", 0)
@@ -125,7 +125,7 @@ class ExponentialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the first rate down to ``eta_min`` in ``T_max`` epochs (and up again after).
+    """Lower the rate along half a cosine to ``eta_min`` within ``T_max`` epochs; then it rises again.
 
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, (5), without
     restarts.
@@ -141,7 +141,7 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """From ``start_factor`` to ``end_factor`` times the first rate in ``total_iters`` equal steps: a warm-up."""
+    """Multiply the initial rate by a factor that goes linearly from ``start_factor`` to ``end_factor``."""
 
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
@@ -157,7 +157,7 @@ class LinearLR(LRScheduler):
 
 
 class SequentialLR(LRScheduler):
-    """Several schedules in turn: at each of the epochs ``milestones`` the next one takes over, from its own epoch 0.
+    """Use several schedules in turn: at each epoch of ``milestones`` the next one starts, at its own epoch 0.
 
     >>> import autograd as ag, nn
     >>> optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=0.8)
@@ -176,26 +176,29 @@ class SequentialLR(LRScheduler):
         for schedule in schedulers:
             check_instance(schedule, LRScheduler, "a schedule", "one of nn.optim.lr_scheduler")
             if isinstance(schedule, ReduceLROnPlateau):
-                raise DomainError("SequentialLR goes by epochs, and ReduceLROnPlateau by a value: step that by itself.")
+                raise DomainError(
+                    "SequentialLR can't contain ReduceLROnPlateau, which needs a value: step it separately."
+                )
         if len(milestones) != len(schedulers) - 1:
             raise DomainError(
                 f"SequentialLR was given {len(schedulers)} schedules and {len(milestones)} milestones: give one "
-                "milestone less."
+                "milestone fewer than schedules."
             )
         self.schedulers: list[LRScheduler] = list(schedulers)
         self.milestones = milestones
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
-        """The rate of the schedule whose turn it is."""
-        turn = bisect_right(self.milestones, epoch)
-        return self.schedulers[turn].lr_at(epoch - (self.milestones[turn - 1] if turn else 0), base)
+        """The rate of the current schedule."""
+        current = bisect_right(self.milestones, epoch)
+        return self.schedulers[current].lr_at(epoch - (self.milestones[current - 1] if current else 0), base)
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """Times ``factor`` when ``step(value)`` has not fallen by a share ``threshold`` for more than ``patience`` epochs.
+    """Multiply the rate by ``factor`` when ``value`` has not improved for more than ``patience`` epochs.
 
-    ``value`` is to become small, as a validation loss; ``min_lr`` bounds the rate below.
+    ``step(value)`` takes a value to minimise, such as the validation loss; an improvement is a decrease by more than
+    the fraction ``threshold``. The rate stays at least ``min_lr``.
     """
 
     _state = ("epoch", "best", "bad_epochs", "scale")
@@ -216,13 +219,13 @@ class ReduceLROnPlateau(LRScheduler):
         super().__init__(optimizer)
 
     def lr_at(self, epoch: int, base: float) -> float:
-        """``base`` as reduced so far, not below ``min_lr``."""
+        """``base`` with the reductions so far, at least ``min_lr``."""
         return max(base * self.scale, min(self.min_lr, base))
 
     def step(self, value: float) -> None:  # type: ignore[override]
-        """Go to the next epoch, knowing this one's ``value``."""
+        """Go to the next epoch, given this one's ``value``. NaN counts as no improvement."""
         given: Any = value
-        value = given if isinstance(given, int | float) else number(given, "value")  # NaN is a bad epoch, too
+        value = given if isinstance(given, int | float) else number(given, "value")
         self.epoch += 1
         margin = self.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
         if value < self.best - margin:

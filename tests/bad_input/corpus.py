@@ -17,7 +17,6 @@ import numpy as np
 import autograd as ag
 import autograd.errors
 import nn
-import nn.data.errors
 import nn.errors
 import viz
 import viz.pages.report
@@ -167,7 +166,7 @@ def run(row: Row, folder: Path) -> None:
 
 ERRORS: dict[str, type[Exception]] = {
     cls.__name__: cls
-    for home in (autograd.errors, nn.errors, nn.data.errors, viz)
+    for home in (autograd.errors, nn.errors, viz)
     for cls in (getattr(home, name) for name in dir(home))
     if isinstance(cls, type) and issubclass(cls, Exception)
 } | {cls.__name__: cls for cls in SYSTEMS}

@@ -57,21 +57,21 @@ nn digit                                            ⇒ invalid choice: 'digit'
 nn digits --lr 1e30                                 ⇒ The loss became
 nn digits --lr 1e300 --epochs 1 --batch 184         ⇒ The loss became nan in the last step of epoch 1, which left
 nn digits --lr 1e30 --out a/b/c                     ⇒ The loss became
-nn digits --lr -1                                   ⇒ lr is -1.0, but a learning rate is a number above 0
-nn digits --lr 1e400                                ⇒ lr is inf, but a learning rate is a number above 0
+nn digits --lr -1                                   ⇒ lr is -1.0: give a learning rate above 0
+nn digits --lr 1e400                                ⇒ lr is inf: give a learning rate above 0
 nn digits --lr fast                                 ⇒ argument --lr: invalid float value: 'fast'
 nn digits --lr ''                                   ⇒ argument --lr: invalid float value: ''
-nn digits --batch 1000000000                        ⇒ batch is 1000000000, but there are 184 digits to learn from
-nn digits --batch 185                               ⇒ batch is 185, but there are 184 digits to learn from
-nn digits --batch 0                                 ⇒ batch is 0, but it is a whole number from 1 on
+nn digits --batch 1000000000                        ⇒ batch is 1000000000, and there are 184 digits to learn from
+nn digits --batch 185                               ⇒ batch is 185, and there are 184 digits to learn from
+nn digits --batch 0                                 ⇒ batch is 0: give a whole number from 1 on
 nn digits --batch 1e3                               ⇒ argument --batch: invalid int value: '1e3'
-nn digits --hidden 1000000000000                    ⇒ has 267,000,000,000,010 parameters, and training it takes
-nn digits --hidden 3000000 3000000                  ⇒ GB of memory, where there are
-nn digits --hidden 0                                ⇒ hidden is 0, but it is a whole number from 1 on
+nn digits --hidden 1000000000000                    ⇒ has 267,000,000,000,010 parameters; training it with batches
+nn digits --hidden 3000000 3000000                  ⇒ GB of memory, and
+nn digits --hidden 0                                ⇒ hidden is 0: give a whole number from 1 on
 nn digits --hidden ten                              ⇒ argument --hidden: invalid int value: 'ten'
-nn digits --epochs -5                               ⇒ epochs is -5, but it is a whole number from 1 on
+nn digits --epochs -5                               ⇒ epochs is -5: give a whole number from 1 on
 nn digits --epochs 2.0                              ⇒ argument --epochs: invalid int value: '2.0'
-nn digits --seed -1                                 ⇒ seed is -1, but it is a whole number from 0 on
+nn digits --seed -1                                 ⇒ seed is -1: give a whole number from 0 on
 nn digits --device moon                             ⇒ unknown device 'moon'
 nn digits --device ''                               ⇒ unknown device ''
 nn digits --loss hinge                              ⇒ argument --loss: invalid choice: 'hinge'
@@ -80,21 +80,21 @@ nn digits --data cifar                              ⇒ argument --data: invalid
 nn digits --out text.npz                            ⇒ text.npz cannot be written to
 nn digits --out text.npz/run                        ⇒ text.npz/run cannot be written to
 nn digits --out .                                   ⇒ . is not empty: name another folder
-nn digits --out . --overwrite                       ⇒ . holds other things than an earlier run: name another folder
+nn digits --out . --overwrite                       ⇒ . holds other files than those of a run: name another folder
 nn digits --out /proc/nothing                       ⇒ /proc/nothing cannot be written to
 nn digits --settings nowhere.json                   ⇒ nowhere.json cannot be read: no such file or directory
-nn digits --settings text.json                      ⇒ text.json is no settings file
-nn digits --settings huge.json                      ⇒ huge.json is no settings file
-nn digits --settings deep.json                      ⇒ deep.json is no settings file
-nn digits --settings bytes.json                     ⇒ bytes.json is no settings file
+nn digits --settings text.json                      ⇒ text.json is not a settings file
+nn digits --settings huge.json                      ⇒ huge.json is not a settings file
+nn digits --settings deep.json                      ⇒ deep.json is not a settings file
+nn digits --settings bytes.json                     ⇒ bytes.json is not a settings file
 nn digits --settings empty                          ⇒ empty cannot be read: is a directory
-nn digits surplus                                   ⇒ there is no surplus
+nn digits surplus                                   ⇒ unknown arguments: surplus
 nn predict                                          ⇒ the following arguments are required: MODEL, IMAGE
 nn predict nowhere.npz text.png                     ⇒ nowhere.npz cannot be read: no such file or directory
-nn predict text.npz text.png                        ⇒ text.npz is no file of nn.save, or was damaged
+nn predict text.npz text.png                        ⇒ text.npz was not written by nn.save, or is damaged
 nn predict other.npz text.png                       ⇒ other.npz does not come from `python -m nn digits`
-nn predict dict.npz text.png                        ⇒ dict.npz holds 'a dict', which nn can't build by itself
-nn predict digits.npz text.png                      ⇒ text.png is no picture that Pillow reads
+nn predict dict.npz text.png                        ⇒ dict.npz holds 'a dict', which nn can't build
+nn predict digits.npz text.png                      ⇒ text.png is not a picture
 nn predict digits.npz nowhere.png                   ⇒ nowhere.png cannot be read: no such file or directory
 nn predict digits.npz empty                         ⇒ empty cannot be read: is a directory
 viz                                                 ⇒ the following arguments are required: EXPRESSION

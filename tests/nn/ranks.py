@@ -143,12 +143,12 @@ def averaged(folder):
         count = 2 if rank else 1
         w.grad = ag.Tensor([rank + 1.0, 10.0]) * count
         of_one.grad = ag.Tensor([3.0, 6.0]) * count if rank == 1 else None
-        loss = parallel.average([w, of_one, frozen, of_none], loss=rank + 0.5, count=count)
+        loss = parallel.average_gradients([w, of_one, frozen, of_none], loss=rank + 0.5, rows=count)
         seen = [loss, w.grad.tolist(), of_one.grad.tolist(), of_none.grad, frozen.grad]
-        untouched = parallel.average([w], loss=float("inf") if rank else 0.0, count=1), w.grad.tolist()
+        untouched = parallel.average_gradients([w], loss=float("inf") if rank else 0.0, rows=1), w.grad.tolist()
         said = parallel.broadcast({"from": rank})
-        rows = [len(parallel.share(range(n), range(n))[0]) for n in range(6)]
-        content = [seen, untouched, said, parallel.total(rank, 1), rows, parallel.local_rank, parallel.device("cuda")]
+        rows = [len(parallel.shard(range(n), range(n))[0]) for n in range(6)]
+        content = [seen, untouched, said, parallel.sum(rank, 1), rows, parallel.local_rank, parallel.device("cuda")]
         (folder / f"{rank}.json").write_text(json.dumps(content))
 
 
@@ -175,7 +175,7 @@ def faulty(folder, rank, action, timeout=20.0):
 
             def keep(history):
                 nn.save(model, folder / "model.npz")
-                parallel.last_words = f"lost after epoch {history.epochs}"
+                parallel.exit_message = f"lost after epoch {history.epochs}"
 
             history = nn.fit(
                 model,

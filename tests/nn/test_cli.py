@@ -17,8 +17,9 @@ import nn
 import viz
 from nn.__main__ import main, parser
 from nn.commands import digits as job
-from nn.commands.digits import Settings
-from nn.commands.predict import read
+from nn.commands.images import read_image
+from nn.commands.results import Run
+from nn.commands.settings import Settings
 from nn.data import digits
 from nn.data.ink import to_ink
 
@@ -131,7 +132,7 @@ def test_settings_file_reproduces_the_run(small, tmp_path):
 
 
 def test_options_go_before_the_settings_file(tmp_path):
-    Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3).save(tmp_path / "settings.json")
+    (tmp_path / "settings.json").write_bytes(Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3).json())
     options = vars(parser().parse_args(["digits", "--seed", "4", "--hidden"]))
     loaded = Settings.load(tmp_path / "settings.json")
     assert loaded == Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3)
@@ -159,7 +160,7 @@ def test_another_seed_is_another_run(small, tmp_path):
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     assert run("digits", *SMALL, "--out", tmp_path, *options) == 0
     assert float(re.search(r"test accuracy ([\d.]+) %", capsys.readouterr().out)[1]) >= least
 
@@ -173,7 +174,7 @@ def test_mean_squared_error_has_pictures_too(tmp_path):
 def test_untold_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job, "_fit", lambda *_: nn.History(loss=[1.0], seconds=[0.1]))
-    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     for name in ("digits", "digits-2", "digits-3"):
         assert run("digits") == 0
         assert f"in {Path('runs') / name}:" in capsys.readouterr().out
@@ -181,7 +182,7 @@ def test_untold_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
 
 
 def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     assert run("digits", *SMALL, "--out", tmp_path) == 0
     (tmp_path / "notes.txt").write_text("mine")
     assert run("digits", *SMALL, "--seed", "5", "--out", tmp_path, "--overwrite") == 0
@@ -215,8 +216,8 @@ def test_ctrl_c_keeps_what_was_learned(tmp_path, monkeypatch, capsys):
         return fit(*given, **options | {"callback": callback})
 
     monkeypatch.setattr(job, "fit", interrupted)
-    monkeypatch.setattr(job, "_pictures", lambda *_: iter(()))
-    assert run("digits", "--hidden", "20", "--epochs", "9", "--out", tmp_path) == 0
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    assert run("digits", "--hidden", "20", "--epochs", "9", "--out", tmp_path) == 130
     said = capsys.readouterr().out
     assert re.search("Interrupted (in|after) epoch .*: the weights are those of epoch 2", said)
     assert "test accuracy 9" in said
@@ -226,7 +227,7 @@ def test_ctrl_c_keeps_what_was_learned(tmp_path, monkeypatch, capsys):
 def test_ctrl_c_before_there_is_anything_to_keep(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(job, "_fit", lambda *_: nn.History(interrupted=True))
     assert run("digits", "--out", tmp_path) == 130
-    assert capsys.readouterr().err == "python -m nn digits: interrupted\n"
+    assert capsys.readouterr().err == "python -m nn: interrupted\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -236,16 +237,16 @@ def test_ctrl_c_before_there_is_anything_to_keep(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("digits --hiden 3", "digits: there is no --hiden 3 (`python -m nn digits --help` lists what there is)"),
+        ("digits --hiden 3", "digits: unknown arguments: --hiden 3 (see `python -m nn digits --help`)"),
         ("digits --lr x", "argument --lr: invalid float value: 'x'"),
-        ("digits --lr 0", "lr is 0.0, but a learning rate is a number above 0"),
-        ("digits --lr nan", "lr is nan, but a learning rate is a number above 0"),
-        ("digits --lr inf", "lr is inf, but a learning rate is a number above 0"),
-        ("digits --hidden 10 -3", "hidden is -3, but it is a whole number from 1 on"),
+        ("digits --lr 0", "lr is 0.0: give a learning rate above 0"),
+        ("digits --lr nan", "lr is nan: give a learning rate above 0"),
+        ("digits --lr inf", "lr is inf: give a learning rate above 0"),
+        ("digits --hidden 10 -3", "hidden is -3: give a whole number from 1 on"),
         ("digits --hidden 2.5", "argument --hidden: invalid int value: '2.5'"),
-        ("digits --epochs 0", "epochs is 0, but it is a whole number from 1 on"),
-        ("digits --batch -1", "batch is -1, but it is a whole number from 1 on"),
-        ("digits --seed -1", "seed is -1, but it is a whole number from 0 on"),
+        ("digits --epochs 0", "epochs is 0: give a whole number from 1 on"),
+        ("digits --batch -1", "batch is -1: give a whole number from 1 on"),
+        ("digits --seed -1", "seed is -1: give a whole number from 0 on"),
         ("digits --loss l1", "argument --loss: invalid choice: 'l1' (choose from"),
         ("digits --optimizer newton", "argument --optimizer: invalid choice: 'newton' (choose from"),
         ("digits --data letters", "argument --data: invalid choice: 'letters' (choose from"),
@@ -266,16 +267,16 @@ def test_wrong_words_are_refused_in_a_sentence(words, sentence, capsys, tmp_path
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("not json", "is no settings file: give the settings.json that a run left"),
-        ("[1, 2]", "is no settings file"),
-        ('{"hiden": [3]}', "sets hiden, which nothing is known of"),
-        ('{"hidden": 3}', "hidden is 3, but it lists the neurons of each hidden layer"),
-        ('{"epochs": true}', "epochs is True, but it is a whole number from 1 on"),
-        ('{"epochs": "many"}', "epochs is 'many', but it is a whole number from 1 on"),
-        ('{"lr": "fast"}', "lr is 'fast', but a learning rate is a number above 0"),
-        ('{"loss": "l1"}', "loss is 'l1', but it can be cross-entropy or mse"),
-        ('{"loss": ["mse"]}', "loss is ['mse'], but it can be cross-entropy or mse"),
-        ('{"device": 1}', "device is 1, but it is cpu or cuda"),
+        ("not json", "is not a settings file: give the settings.json of a run"),
+        ("[1, 2]", "is not a settings file"),
+        ('{"hiden": [3]}', "sets hiden, which is not a setting"),
+        ('{"hidden": 3}', "hidden is 3: give a list with the number of neurons of each hidden layer"),
+        ('{"epochs": true}', "epochs is True: give a whole number from 1 on"),
+        ('{"epochs": "many"}', "epochs is 'many': give a whole number from 1 on"),
+        ('{"lr": "fast"}', "lr is 'fast': give a learning rate above 0"),
+        ('{"loss": "l1"}', "loss is 'l1': give cross-entropy or mse"),
+        ('{"loss": ["mse"]}', "loss is ['mse']: give cross-entropy or mse"),
+        ('{"device": 1}', "device is 1: give cpu or cuda"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(content, sentence, capsys, tmp_path):
@@ -298,7 +299,7 @@ def test_folder_of_an_earlier_run_is_left_alone(small, capsys):
 def test_folder_with_other_things_is_never_overwritten(tmp_path, capsys):
     (tmp_path / "model.npz").write_text("mine")
     sentence = refused(capsys, "digits", "--out", tmp_path, "--overwrite")
-    assert "holds other things than an earlier run: name another folder" in sentence
+    assert "holds other files than those of a run: name another folder" in sentence
     assert contents(tmp_path) == {"model.npz": b"mine"}
 
 
@@ -391,7 +392,7 @@ def test_a_picture_is_read_as_the_digit_it_shows(look, data, tmp_path):
         path = tmp_path / f"{number}.png"
         DRAWN[look](grey(data, number), rng).save(path)
         seen = data.x_test[number].reshape(16, 16) > 0
-        assert (read(path) == seen).mean() > (0.9 if look == "small" else 0.97)
+        assert (read_image(path) == seen).mean() > (0.9 if look == "small" else 0.97)
 
 
 def test_a_picture_of_the_training_kind_is_prepared_as_in_training(data, tmp_path):
@@ -399,7 +400,7 @@ def test_a_picture_of_the_training_kind_is_prepared_as_in_training(data, tmp_pat
     picture = np.zeros((28, 28), np.uint8)
     picture[4:24, 6:20] = rng.choice([20, 120, 255], (10, 7)).repeat(2, axis=0).repeat(2, axis=1)
     Image.fromarray(picture).save(tmp_path / "x.png")
-    np.testing.assert_array_equal(read(tmp_path / "x.png"), to_ink(picture))
+    np.testing.assert_array_equal(read_image(tmp_path / "x.png"), to_ink(picture))
 
 
 def test_a_thin_pen_is_read(small, data, tmp_path, capsys):
@@ -407,7 +408,7 @@ def test_a_thin_pen_is_read(small, data, tmp_path, capsys):
     line = np.zeros((900, 900), np.uint8)
     line[200:700, 448:452] = 255
     Image.fromarray(255 - line).save(tmp_path / "one.png")
-    ink = read(tmp_path / "one.png")
+    ink = read_image(tmp_path / "one.png")
     assert (ink.sum(axis=0) > 0).sum() in (1, 2, 3)
     assert ink.any(axis=1).all()
 
@@ -417,7 +418,7 @@ def test_a_turned_photo_is_turned_back(data, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn by 90 degrees clockwise to see it"
     image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    assert (read(tmp_path / "turned.jpg") == (data.x_test[0].reshape(16, 16) > 0)).mean() > 0.97
+    assert (read_image(tmp_path / "turned.jpg") == (data.x_test[0].reshape(16, 16) > 0)).mean() > 0.97
 
 
 def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, capsys):
@@ -437,7 +438,7 @@ def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, c
         assert len(shares) == 10
         assert sum(map(float, shares)) == pytest.approx(100, abs=0.6)
         assert np.argmax([float(share) for share in shares]) == int(digit)
-        inks = read(paths[number]).reshape(1, -1).astype(np.float32)
+        inks = read_image(paths[number]).reshape(1, -1).astype(np.float32)
         assert int(digit) == int(model(inks).argmax(axis=-1).item())
         right += int(digit) == data.y_test[number]
     assert right >= 17
@@ -446,8 +447,8 @@ def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, c
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"no picture", "is no picture that Pillow reads"),
-        (b"", "is no picture that Pillow reads"),
+        (b"no picture", "is not a picture"),
+        (b"", "is not a picture"),
         (None, "cannot be read: no such file or directory"),
     ],
 )
@@ -513,13 +514,13 @@ def without_classes(small, tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (of_other_size, "bad.npz is no network for pictures of 16 × 16: linear can't take"),
-        (of_other_classes, "bad.npz answers with 9 numbers, and names 10 classes"),
+        (of_other_size, "bad.npz is not for pictures of 16 × 16: linear can't take"),
+        (of_other_classes, "bad.npz gives 9 numbers for 10 classes"),
         (without_classes, "bad.npz names no classes: 5"),
-        (damaged, "is no file of nn.save, or was damaged"),
-        (cut, "is no file of nn.save, or was damaged"),
-        (other, "does not come from `python -m nn digits`, so what it wants to see is not known"),
-        (trained_on_mnist, "has learned from mnist; pictures are prepared as the digits inside the package were"),
+        (damaged, "was not written by nn.save, or is damaged"),
+        (cut, "was not written by nn.save, or is damaged"),
+        (other, "does not come from `python -m nn digits`, so its inputs are not known"),
+        (trained_on_mnist, "was trained on 'mnist', and pictures are prepared like the digits in the package"),
     ],
 )
 def test_a_model_that_will_not_do_is_refused(spoil, sentence, small, data, tmp_path, capsys):
@@ -553,7 +554,7 @@ def test_deep_pictures_are_read(scale, data, tmp_path):
     path = tmp_path / ("x.tif" if scale < 1 else "x.png")
     Image.fromarray(deep.astype(np.float32 if scale < 1 else np.uint16)).save(path)
     Image.fromarray(grey(data, 0)).save(tmp_path / "plain.png")
-    assert (read(path) == read(tmp_path / "plain.png")).mean() > 0.99
+    assert (read_image(path) == read_image(tmp_path / "plain.png")).mean() > 0.99
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")

@@ -65,7 +65,8 @@ def test_the_losses_refuse_in_sentences():
     with pytest.raises(DomainError, match=r"the label 4 for logits of 4 classes, \(6, 4\): labels go from 0 to 3"):
         F.cross_entropy(LOGITS, LABELS + 1)
     with pytest.raises(
-        ShapeError, match=r"compares element by element, and was given shapes \(6, 4\) and \(6,\): reshape"
+        ShapeError,
+        match=r"given predictions \(6, 4\) and integer labels \(6,\): give nn.functional.one_hot\(labels, 4\)",
     ):
         F.mse_loss(LOGITS, LABELS)
     with pytest.raises(ShapeError, match=r"empty batch"):
@@ -191,14 +192,18 @@ def test_dropout_of_none_and_of_all():
 @pytest.mark.parametrize(
     ("call", "error", "sentence"),
     [
-        (lambda: F.dropout(X, 1.5, generator=np.random.default_rng(0)), DomainError, "p = 1.5 is out of range: a prob"),
+        (
+            lambda: F.dropout(X, 1.5, generator=np.random.default_rng(0)),
+            DomainError,
+            "p = 1.5 is out of range: give a fin",
+        ),
         (lambda: F.dropout(X, generator=3), DTypeError, "generator = 3 is a int: give a NumPy Generator"),
         (
             lambda: F.layer_norm(X, (4,)),
             ShapeError,
-            "layer_norm over the shape (4,) was given (6, 4, 5), which does not end in it.",
+            "layer_norm over (4,) was given x of shape (6, 4, 5), which does not end in (4,).",
         ),
-        (lambda: F.layer_norm(X, ()), ShapeError, "layer_norm over the shape () was given"),
+        (lambda: F.layer_norm(X, ()), ShapeError, "layer_norm over () was given"),
         (
             lambda: F.batch_norm(X, ag.zeros(3), ag.ones(3)),
             ShapeError,
@@ -231,11 +236,11 @@ def test_one_hot():
 
 
 def test_one_hot_refuses():
-    with pytest.raises(DomainError, match="labels from 0 to 3 do not fit 3 classes, numbered from 0 to 2"):
+    with pytest.raises(DomainError, match="one_hot was given labels from 0 to 3; 3 classes are 0 to 2"):
         F.one_hot(LABELS, 3)
-    with pytest.raises(DomainError, match="labels from -1 to 0 do not fit"):
+    with pytest.raises(DomainError, match="labels from -1 to 0; 3 classes are"):
         F.one_hot([-1, 0], 3)
-    with pytest.raises(DTypeError, match=r"one_hot takes integer labels; it was given float64 of shape \(1,\)"):
+    with pytest.raises(DTypeError, match=r"one_hot takes integer labels; it was given float64 \(1,\)"):
         F.one_hot([0.5], 3)
 
 
@@ -243,9 +248,9 @@ def test_accuracy():
     assert F.accuracy(np.eye(4), [0, 1, 2, 0]) == 0.75
     output = ag.Tensor(LOGITS, requires_grad=True)
     assert F.accuracy(output, LOGITS.argmax(1)) == 1.0
-    with pytest.raises(ShapeError, match=r"accuracy needs logits .* it was given shapes \(4, 4\) and \(4, 4\)"):
+    with pytest.raises(ShapeError, match=r"accuracy takes logits .* it was given shapes \(4, 4\) and \(4, 4\)"):
         F.accuracy(np.eye(4), np.eye(4))
-    with pytest.raises(ShapeError, match="of one sample at least"):
+    with pytest.raises(ShapeError, match="of at least one sample"):
         F.accuracy(np.zeros((0, 4)), np.zeros(0, int))
 
 

@@ -74,7 +74,7 @@ def test_a_kernel_counts_its_field():
 
 def test_fans_need_a_matrix():
     with pytest.raises(
-        ShapeError, match=r"a Tensor of shape \(3,\) has no fan-in and fan-out: .* use zeros_, constant_"
+        ShapeError, match=r"a Tensor of shape \(3,\) has no fan-in and fan-out, .* use zeros_, constant_"
     ):
         nn.init.xavier_uniform_(nn.Parameter(np.zeros(3)))
 
@@ -94,7 +94,7 @@ def test_a_layer_takes_a_function():
 def test_gains():
     assert nn.init.calculate_gain("relu") == pytest.approx(math.sqrt(2))
     assert nn.init.calculate_gain("leaky_relu", 0.2) == pytest.approx(math.sqrt(2 / 1.04))
-    with pytest.raises(DomainError, match="no gain is known for activation 'sine': choose one of linear, sigmoid"):
+    with pytest.raises(DomainError, match="no gain is known for the activation 'sine': choose one of linear, sigmoid"):
         nn.init.calculate_gain("sine")
 
 
@@ -108,5 +108,5 @@ def test_no_hidden_state_of_numpy_is_used_or_changed():
 def test_seeds():
     assert nn.init.generator(np.random.default_rng(3)).integers(100) == np.random.default_rng(3).integers(100)
     for bad in (-1, 1.5, "x"):
-        with pytest.raises(DomainError, match=r"is no seed: give an integer from 0 on, a numpy Generator, or None"):
+        with pytest.raises(DomainError, match=r"is not a seed: give a nonnegative integer, a numpy Generator, or None"):
             nn.init.generator(bad)

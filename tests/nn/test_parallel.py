@@ -82,7 +82,7 @@ def test_compiled_unless_a_layer_looks_at_the_others(tmp_path):
     assert done.returncode == 0, done.stderr
     said = texts(tmp_path)
     assert said["layer 0"].startswith("epoch 1/1")
-    assert "Not compiled, which is slower: a layer looks at the rows of the other ranks" in said["batch 0"]
+    assert "Not compiled: a layer uses the rows of other ranks" in said["batch 0"]
     assert said["layer 1"] == said["batch 1"] == ""
 
 
@@ -191,9 +191,7 @@ def test_ranks_that_were_given_other_things_are_refused(tmp_path):
     for rank in range(3):
         for case in "data", "layers":
             assert said[f"{case} {rank}"].startswith("rank 1 of 3 was given other data, settings or layers than rank 0")
-        assert said[f"batches {rank}"].startswith(
-            "rank 1 of 3 came to another meeting (a batch) than rank 0 (the sums of all)"
-        )
+        assert said[f"batches {rank}"].startswith("rank 1 of 3 is at another point (a batch) than rank 0 (a sum)")
 
 
 @mpi
@@ -218,16 +216,16 @@ def test_digits_says_once_what_is_wrong_and_what_will_be_slow():
     done = launch(3, "-m", "nn", "digits", "--parallel", "--epoch", without=["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
     assert done.returncode == 2
     # The launcher may add words of its own.
-    assert done.stderr.count("(each of 3 processes may take all cores; OPENBLAS_NUM_THREADS=1 before mpirun") == 1
-    assert done.stderr.count("python -m nn digits: there is no --epoch") == 1
+    assert done.stderr.count("(each of 3 processes may use all cores; set OPENBLAS_NUM_THREADS=1 before mpirun") == 1
+    assert done.stderr.count("python -m nn digits: unknown arguments: --epoch") == 1
 
 
 KILLER = """
 import os, signal, sys
-from nn import training
+from nn.training.evaluation import Tally
 from nn.__main__ import main
 rank, action = int(sys.argv[1]), sys.argv[2]
-add = training._Tally.add
+add = Tally.add
 def fault(self, *given):
     add(self, *given)
     if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK")) == sys.argv[1] and fault.calls == 3:
@@ -236,7 +234,7 @@ def fault(self, *given):
         os.kill(os.getpid(), signal.SIGKILL)
     fault.calls += 1
 fault.calls = 0
-training._Tally.add = fault
+Tally.add = fault
 words = ["--parallel", "--epochs", "3", "--hidden", "8", "--batch", "9000", "--out", "run"]
 sys.exit(main(["digits", *words, *sys.argv[3:]]))
 """

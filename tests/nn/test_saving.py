@@ -125,11 +125,11 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     ("content", "sentence"),
     [
         (3, "nn.save takes a module or a dict; it was given a int."),
-        ({"a": object()}, "'a' is a object, which can't be saved: keep Tensors, numbers, strings, lists and dicts."),
+        ({"a": object()}, "'a' is a object, which can't be saved: give Tensors, numbers, strings, lists and dicts."),
         ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
-        ({"a": ENDLESS}, "this can't be saved: lists and dicts are too deep in each other, or in themselves."),
+        ({"a": ENDLESS}, "this can't be saved: its lists and dicts are nested too deeply, or contain themselves."),
         *(
-            ({name: np.ones(1)}, f"{shown} can't be saved: an archive takes names up to 60000 bytes, without NUL.")
+            ({name: np.ones(1)}, f"{shown} can't be saved: a name has at most 60000 bytes of UTF-8, without NUL.")
             for name, shown in (("a\0b", r"'a\x00b'"), ("\udcff", r"'\udcff'"), ("a" * 70_000, f"'{'a' * 78}…"))
         ),
         *(
@@ -208,8 +208,7 @@ def test_a_module_of_ones_own_saves_weights_only(tmp_path):
     with pytest.raises(FileError) as error:
         nn.load_model(path)
     assert str(error.value) == (
-        f"{path} holds 'Own', which nn can't build by itself: build it in Python and call "
-        "model.load_state_dict(nn.load(path))."
+        f"{path} holds 'Own', which nn can't build: build it in Python and call model.load_state_dict(nn.load(path))."
     )
     own = Own()
     own.load_state_dict(nn.load(path))
@@ -222,11 +221,11 @@ def test_an_altered_mlp_is_not_passed_off_as_a_plain_one(tmp_path):
     model = nn.MLP([3, 4, 2], seed=0)
     model.layers[1] = nn.ReLU()
     nn.save(model, tmp_path / "m.npz")
-    with pytest.raises(FileError, match="holds 'MLP', which nn can't build by itself"):
+    with pytest.raises(FileError, match="holds 'MLP', which nn can't build"):
         nn.load_model(tmp_path / "m.npz")
     shared = nn.Linear(3, 3)
     nn.save(nn.Sequential(shared, shared), tmp_path / "m.npz")
-    with pytest.raises(FileError, match="can't build by itself"):
+    with pytest.raises(FileError, match="which nn can't build"):
         nn.load_model(tmp_path / "m.npz")
 
 
@@ -253,7 +252,7 @@ def with_header(path, header, **arrays):
 def refused(path, why, load=nn.load):
     with pytest.raises(FileError) as error:
         load(path)
-    assert str(error.value).startswith(f"{path} is no file of nn.save, or was damaged: ")
+    assert str(error.value).startswith(f"{path} was not written by nn.save, or is damaged: ")
     assert why in str(error.value)
     assert str(error.value).endswith(".")
 
@@ -261,15 +260,11 @@ def refused(path, why, load=nn.load):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "x.npz"
     path.write_bytes(b"")
-    refused(path, "it is no zip archive")
+    refused(path, "it is not a zip archive")
     path.write_text("hello")
-    refused(path, "it is no zip archive")
-    np.savez(path, a=np.zeros(2))
-    refused(path, "it has no entry '__glassgrad__'")
-    np.savez_compressed(path, a=np.zeros(2))
-    refused(path, "its members are compressed or overlap")
+    refused(path, "it is not a zip archive")
     archive(path, [("readme.txt", "hello")])
-    refused(path, "its member 'readme.txt' is no array")
+    refused(path, "its member 'readme.txt' is not an array")
     archive(path, [("a.npy", b"no array at all")])
     refused(path, "magic string is not correct")
 
@@ -311,13 +306,14 @@ def test_a_pickle_is_never_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "x.npz"
     path.write_bytes(pickle.dumps(Bomb()))
-    refused(path, "it is no zip archive")
+    with pytest.raises(FileError, match="is a pickle, which can run any code when opened"):
+        nn.load(path)
     array = np.empty(1, object)
     array[0] = Bomb()
     archive(path, [("__glassgrad__.npy", npy(array, allow_pickle=True))])
-    refused(path, "its array '__glassgrad__' is of object")
+    refused(path, "its array '__glassgrad__' has dtype object")
     archive(path, [("__glassgrad__.npy", npy("{}")), ("a.npy", npy(array, allow_pickle=True))])
-    refused(path, "its array 'a' is of object")
+    refused(path, "its array 'a' has dtype object")
     assert not (tmp_path / "exploded").exists()
 
 
@@ -336,14 +332,14 @@ def test_a_claim_of_size_takes_no_memory(tmp_path):
     ("header", "why"),
     [
         ("{", "Expecting property name"),
-        ("3", "its description is of another form"),
+        ("3", "its header has an unexpected structure"),
         ("[" * 100_000, "recursion"),
         ({}, "it has no entry 'format'"),
         ({"format": 2}, "it has format 2 and this version reads 1: use the version that wrote it"),
         ({"format": 1}, "it has no entry 'content'"),
         ({"format": 1, "content": 3}, "it holds no dict"),
         ({"format": 1, "content": {"array": "b"}}, "it has no entry 'b'"),
-        ({"format": 1, "content": {"tuple": []}}, "its description is of another form"),
+        ({"format": 1, "content": {"tuple": []}}, "its header has an unexpected structure"),
         ({"format": 1, "content": {"dict": {}, "list": []}}, "too many values to unpack"),
     ],
 )
@@ -362,9 +358,9 @@ LINEAR = {"class": "Linear", "arguments": {"in_features": 1, "out_features": 1, 
         ({"class": "os.system", "arguments": {}}, {}, "it names a layer 'os.system', which nn does not have"),
         ({"class": "Module", "arguments": {}}, {}, "it names a layer 'Module', which nn does not have"),
         ({"class": "Linear"}, {}, "it has no entry 'out_features'"),
-        ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its description is of another form"),
-        ({"class": "Sequential", "children": {"0": 3}}, {}, "its description is of another form"),
-        (["MLP"], {}, "its description is of another form"),
+        ({"class": "Sigmoid", "arguments": {"colour": "red"}}, {}, "its header has an unexpected structure"),
+        ({"class": "Sequential", "children": {"0": 3}}, {}, "its header has an unexpected structure"),
+        (["MLP"], {}, "its header has an unexpected structure"),
         (LINEAR, {"w": np.zeros((1, 1))}, "it has no entry 'weight'"),
         (LINEAR, {"weight": np.zeros((1, 1), int)}, "its weights are integers"),
         (LINEAR, {"weight": np.zeros(1)}, "'weight' is (1, 1) here and (1,) in the state"),
@@ -382,7 +378,7 @@ def test_a_member_that_is_there_twice(tmp_path):
     path = tmp_path / "x.npz"
     with pytest.warns(UserWarning, match="Duplicate name"):
         archive(path, [("a.npy", npy(np.zeros(2)))] * 2)
-    refused(path, "its member 'a.npy' is no array, or is there twice")
+    refused(path, "its member 'a.npy' is not an array, or occurs twice")
 
 
 def test_every_layer_of_nn_can_be_built():
@@ -395,7 +391,7 @@ def test_a_shared_layer_without_weights_is_built_again(tmp_path):
     nn.save(nn.Sequential(nn.Linear(2, 2), act, nn.Linear(2, 2), act), tmp_path / "m.npz")
     assert len(nn.load_model(tmp_path / "m.npz")) == 4
     nn.save(nn.Sequential(linear, act, linear), tmp_path / "m.npz")  # whose weights would be two
-    with pytest.raises(FileError, match="which nn can't build by itself"):
+    with pytest.raises(FileError, match="which nn can't build"):
         nn.load_model(tmp_path / "m.npz")
 
 

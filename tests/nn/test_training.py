@@ -379,20 +379,20 @@ def test_a_validation_that_is_no_number_is_never_the_best():
         (
             {"optimizer": nn.optim.SGD(net().parameters())},
             DomainError,
-            "the optimizer has none of the model's parameters, so nothing would be learned: make it anew with",
+            "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with",
         ),
         ({"patience": 3}, DomainError, "patience watches the validation loss: give validation=(x, y) as well."),
         ({"batch_size": 0}, DomainError, "batch_size = 0: give a number from 1 on."),
-        ({"seed": "x"}, DomainError, "seed = 'x' is no seed"),
+        ({"seed": "x"}, DomainError, "seed = 'x' is not a seed"),
         ({"data": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
         ({"data": (X[:0], Y[:0])}, ShapeError, "there are no rows to make a batch of"),
         ({"validation": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
-        ({"data": iter([])}, DTypeError, "data is a list_iterator: give (x, y), or an iterable that yields batches"),
+        ({"data": iter([])}, DTypeError, "data is a list_iterator: give (x, y), or an iterable of batches"),
         ({"validation": 3}, DTypeError, "validation is a int: give (x, y), or an iterable"),
-        ({"data": [X, Y]}, DTypeError, "the data yields a ndarray where a batch (x, y) should be: give all samples as"),
+        ({"data": [X, Y]}, DTypeError, "the data yields a ndarray instead of a batch (x, y): give all samples as"),
         ({"data": []}, DomainError, "the data has no batches: give at least one sample."),
-        ({"loss": lambda o, y: o}, ShapeError, "must give one number, the mean over the batch; it gave (10, 2)."),
-        ({"loss": lambda o, y: 1.0}, ShapeError, "must give one number, the mean over the batch; it gave float."),
+        ({"loss": lambda o, y: o}, ShapeError, "must return one number, the mean over the batch; it returned (10, 2)."),
+        ({"loss": lambda o, y: 1.0}, ShapeError, "must return one number, the mean over the batch; it returned float."),
     ],
 )
 def test_refusals_come_before_any_training(options, error, sentence):
@@ -427,7 +427,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys):
 def test_a_live_line_on_a_terminal(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
-    monkeypatch.setattr("nn.training.perf_counter", lambda: next(times))
+    monkeypatch.setattr("nn.training.report.perf_counter", lambda: next(times))
     monkeypatch.setenv("COLUMNS", "70")
     train(net(), epochs=2, progress=terminal)
     live = [part for part in terminal.getvalue().split("\r") if "left" in part]
@@ -517,9 +517,7 @@ def test_a_buffer_that_is_replaced_is_refused_compiled_and_trains_all_the_same()
     one, other = Moving(), Moving()
     train(one, compile=True, progress=said)
     train(other)
-    assert re.search(
-        r"Not compiled, which is slower: .*test_training.py:\d+ makes .mean of a Moving another", said.getvalue()
-    )
+    assert re.search(r"Not compiled: .*test_training.py:\d+ makes .mean of a Moving another", said.getvalue())
     assert weights(one) == weights(other)
     with pytest.raises(DTypeError, match=r"Moving\.mean = .* is a list: give a Tensor, as it is a buffer"):
         one.mean = [0.0, 0.0]
@@ -542,7 +540,7 @@ def test_a_stream_needs_nothing_but_write():
 def test_a_narrow_terminal_shows_what_fits(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
-    monkeypatch.setattr("nn.training.perf_counter", lambda: next(times))
+    monkeypatch.setattr("nn.training.report.perf_counter", lambda: next(times))
     monkeypatch.setenv("COLUMNS", "30")
     train(net(), epochs=1, progress=terminal, loss=interrupting(LOSS, 4))
     live = [part for part in terminal.getvalue().split("\r") if "loss" in part]
@@ -564,7 +562,7 @@ def screen(text):
 def test_an_interrupted_live_line_is_taken_away(monkeypatch):
     terminal = Terminal()
     times = iter(range(10_000))
-    monkeypatch.setattr("nn.training.perf_counter", lambda: next(times))
+    monkeypatch.setattr("nn.training.report.perf_counter", lambda: next(times))
     train(net(), epochs=2, progress=terminal, loss=interrupting(LOSS, 3))
     assert "left" in terminal.getvalue()
     assert screen(terminal.getvalue()) == ["Interrupted in the first epoch: the weights are the latest."]
@@ -576,9 +574,9 @@ def test_no_progress_is_silent(capsys):
 
 
 def test_durations():
-    from nn.training import _duration
+    from nn.training.report import duration
 
-    assert [_duration(s) for s in (0.04, 59.94, 61, 3000, 7260)] == ["0.0 s", "59.9 s", "1 min", "50 min", "2 h 01 min"]
+    assert [duration(s) for s in (0.04, 59.94, 61, 3000, 7260)] == ["0.0 s", "59.9 s", "1 min", "50 min", "2 h 01 min"]
 
 
 # ------------------------------------------------------------------------------------------------------------- history
@@ -595,5 +593,5 @@ def test_a_history_comes_back(tmp_path):
 def test_another_file_is_no_history(text, tmp_path):
     path = tmp_path / "h.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(FileError, match=r"h.json is no training history: .*Give a file that History.save wrote"):
+    with pytest.raises(FileError, match=r"h.json is not a training history: .*Give a file that History.save wrote"):
         nn.History.load(path)

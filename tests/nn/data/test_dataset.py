@@ -85,28 +85,28 @@ def test_targets_may_have_rows_of_any_shape():
             (np.eye(4), np.arange(3), 2, 0),
             {},
             ShapeError,
-            "x has shape (4, 4) and y has shape (3,), but each row of x needs its own row of y",
+            "x has shape (4, 4) and y has shape (3,): give both the same number of rows",
         ),
         ((np.eye(4), 3, 2, 0), {}, ShapeError, "y has shape ()"),
         (
             (np.zeros((0, 4)), [], 2, 0),
             {},
             ShapeError,
-            "x has shape (0, 4): there are no rows to make a batch of, give at least one.",
+            "x has shape (0, 4), which has no rows: give at least one.",
         ),
-        ((np.eye(4), range(4), 0, 0), {}, DomainError, "batch_size is 0, but a batch holds at least one row."),
-        ((np.eye(4), range(4), 2.5, 0), {}, DTypeError, "batch_size is 2.5, but it counts rows: give a whole number."),
+        ((np.eye(4), range(4), 0, 0), {}, DomainError, "batch_size = 0: give a number from 1 on."),
+        ((np.eye(4), range(4), 2.5, 0), {}, DTypeError, "batch_size = 2.5 is a float: give a whole number."),
         (
             (np.eye(4), range(4), 5, 0),
             {"drop_last": True},
             DomainError,
-            "drop_last is set, but there are only 4 rows, so no batch would be left: use a batch size of at most 4.",
+            "batch_size = 5 with drop_last leaves no batch of 4 rows: give a batch size of at most 4.",
         ),
         (
             (np.eye(4), range(4), 2, None),
             {},
             DomainError,
-            "A shuffle needs its seed, so that a run can be repeated: give an int or a numpy.random.Generator",
+            "shuffle needs a seed: give an int or a numpy.random.Generator",
         ),
     ],
 )
@@ -135,13 +135,15 @@ def test_hold_out_draws_from_its_seed():
 
 @pytest.mark.parametrize("count", [0, 4, -1])
 def test_hold_out_leaves_something_on_both_sides(count):
-    sentence = f"{count} of 4 rows can't be held out: give a count of at least 1 and below 4."
+    sentence = (
+        "count = 4 of 4 rows leaves none: give a count below 4." if count == 4 else f"count = {count}: give a number"
+    )
     with pytest.raises(DomainError, match=re.escape(sentence)):
         hold_out(np.eye(4), np.arange(4), count, 0)
 
 
 def test_hold_out_counts_rows_not_shares():
-    with pytest.raises(DTypeError, match=re.escape("count is 0.2, but it counts rows: give a whole number.")):
+    with pytest.raises(DTypeError, match=re.escape("count = 0.2 is a float: give a whole number.")):
         hold_out(np.eye(4), np.arange(4), 0.2, 0)
 
 
@@ -155,28 +157,28 @@ def test_a_dataset_shows_its_sizes_not_its_pixels():
         (
             {"x_train": np.zeros((4, 2, 2))},
             ShapeError,
-            "x_train of 'pixels' has shape (4, 2, 2), but images of 2×2 pixels are rows of shape (n, 4): reshape it.",
+            "x_train of 'pixels' has shape (4, 2, 2): reshape it to (n, 4), a row for each image of 2×2 pixels.",
         ),
-        ({"x_test": np.zeros((2, 5))}, ShapeError, "x_test of 'pixels' has shape (2, 5), but images of 2×2 pixels"),
+        ({"x_test": np.zeros((2, 5))}, ShapeError, "x_test of 'pixels' has shape (2, 5): reshape it to (n, 4)"),
         (
             {"y_test": np.arange(3)},
             ShapeError,
-            "y_test of 'pixels' has shape (3,), but x_test has 2 images: give one label per image, shape (2,).",
+            "y_test of 'pixels' has shape (3,) for 2 images: give one label per image, shape (2,).",
         ),
         (
             {"x_train": np.eye(4, dtype=np.uint8)},
             DTypeError,
-            "x_train of 'pixels' is uint8, but images are floats: use .astype('float32').",
+            "x_train of 'pixels' is uint8: give floating images, as by .astype('float32').",
         ),
         (
             {"y_train": np.arange(4, dtype=np.uint8)},
             DTypeError,
-            "y_train of 'pixels' is uint8, but labels are int64: use .astype('int64').",
+            "y_train of 'pixels' is uint8: give int64 labels, as by .astype('int64').",
         ),
         (
             {"y_train": np.arange(1, 5)},
             DomainError,
-            "y_train of 'pixels' has labels from 1 to 4, but its 4 classes are 0 to 3.",
+            "y_train of 'pixels' has labels from 1 to 4; its 4 classes are 0 to 3.",
         ),
         ({"y_test": np.array([-1, 0])}, DomainError, "y_test of 'pixels' has labels from -1 to 0"),
     ],

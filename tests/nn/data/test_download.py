@@ -66,8 +66,8 @@ def test_the_first_source_that_has_the_file_is_taken(home, tmp_path):
 def test_a_wrong_checksum(home, tmp_path):
     sentence = refusal(remote(home.put("a", CONTENT[::-1])), tmp_path)
     assert sentence == (
-        "file.bin could not be downloaded (127.0.0.1 sent another file (its sha256 differs)): check the network and "
-        f"try again, or put the file with {SHA256.replace(':', ' ')} at {tmp_path / 'file.bin'} yourself."
+        "file.bin could not be downloaded (127.0.0.1: it sent another file (its sha256 differs)): check the network "
+        f"and try again, or put the file with {SHA256.replace(':', ' ')} at {tmp_path / 'file.bin'} yourself."
     )
     assert everything(tmp_path) == []
 
@@ -112,7 +112,7 @@ def test_a_source_that_always_breaks_off_is_left_after_some_tries(home, tmp_path
 
 def test_another_range_than_was_asked_for_is_not_taken(home, tmp_path):
     sentence = refusal(remote(home.put("a", CONTENT, cut=4000, shift=1)), tmp_path)
-    assert "127.0.0.1: it answered with another range than was asked for" in sentence
+    assert "127.0.0.1: it answered with another range than was requested" in sentence
 
 
 def test_a_source_that_sends_too_much_is_stopped(home, tmp_path, monkeypatch):

@@ -47,11 +47,11 @@ def test_ink_is_what_is_above_the_threshold():
             "The picture of shape (28, 28) is blank: there is no ink to crop to.",
         ),
         (np.zeros((0, 0), np.uint8), DomainError, "The picture of shape (0, 0) is blank"),
-        (np.ones((28, 28, 3), np.uint8), ShapeError, "The picture has shape (28, 28, 3), but a grey picture has shape"),
+        (np.ones((28, 28, 3), np.uint8), ShapeError, "The picture has shape (28, 28, 3): give a grey picture of shape"),
         (
             np.ones((28, 28)),
             DTypeError,
-            "The picture is float64, but grey values are uint8: 0 for paper to 255 for ink.",
+            "The picture is float64: give grey values as uint8, 0 for paper to 255 for ink.",
         ),
     ],
 )

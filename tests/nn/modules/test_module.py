@@ -111,7 +111,7 @@ def test_forward_must_be_written():
     class Empty(nn.Module):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"Empty defines no forward\(self, x\): write"):
+    with pytest.raises(NotImplementedError, match=r"Empty defines no forward\(self, x\): define"):
         Empty()(1.0)
 
 
@@ -119,14 +119,16 @@ def test_modules_that_a_list_was_given_later_are_refused_where_they_are_missed()
     net = Net()
     net.more = []
     net.more.append(nn.Sigmoid())
-    with pytest.raises(DTypeError, match=r"Net.more = list of modules or parameters: .* nn.Sequential"):
+    with pytest.raises(DTypeError, match=r"Net.more = list of modules or parameters, which .* nn.Sequential"):
         list(net.parameters())
 
 
 @pytest.mark.parametrize("value", [[nn.Sigmoid()], (nn.Sigmoid(),), {"a": nn.Parameter(1.0)}])
 def test_hidden_modules_and_parameters_are_refused(value):
     net = Net()
-    with pytest.raises(DTypeError, match=r"Net.layers = (list|tuple|dict) of modules or parameters: .* nn.Sequential"):
+    with pytest.raises(
+        DTypeError, match=r"Net.layers = (list|tuple|dict) of modules or parameters, which .* nn.Sequential"
+    ):
         net.layers = value
 
 
@@ -166,9 +168,9 @@ def test_a_state_that_does_not_fit_is_refused_whole():
     with pytest.raises(StateError) as error:
         layer.load_state_dict({"weight": np.zeros((4, 2)), "gain": 1.0})
     assert str(error.value) == (
-        "Linear(2, 3) can't take this state: 'bias' is missing; 'gain' is unexpected; 'weight' is (3, 2) here and "
+        "Linear(2, 3) can't load this state: 'bias' is missing; 'gain' is unexpected; 'weight' is (3, 2) here and "
         "(4, 2) in the state. Nothing was loaded. Build the module with the sizes it was saved with, or pass "
-        "strict=False to let missing and unexpected names pass."
+        "strict=False to ignore missing and unexpected names."
     )
     with pytest.raises(StateError, match=r"'bias' is \(3,\) here and \(2,\) in the state"):
         layer.load_state_dict({"weight": np.ones((3, 2)), "bias": np.ones(2)}, strict=False)

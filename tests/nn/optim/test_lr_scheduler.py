@@ -73,7 +73,7 @@ def test_in_sequence_each_starts_from_the_first_rate():
     schedule = ours.SequentialLR(optimizer, parts, milestones=[2])
     assert [pair[0] for pair in rates(optimizer, schedule, 4)] == pytest.approx([0.4, 0.6, 0.8, 0.08])
     with pytest.raises(
-        DomainError, match="SequentialLR was given 2 schedules and 2 milestones: give one milestone less"
+        DomainError, match="SequentialLR was given 2 schedules and 2 milestones: give one milestone fewer"
     ):
         ours.SequentialLR(optimizer, parts, milestones=[1, 2])
 
@@ -107,7 +107,7 @@ def test_a_state_goes_on_where_it_was(name, tmp_path):
 def test_another_schedules_state_is_refused():
     schedule = ours.StepLR(sgd(), 2)
     with pytest.raises(
-        StateError, match=r"StepLR keeps the numbers epoch; this state has epoch=0, best=inf, .*: it was saved by"
+        StateError, match=r"StepLR has the state epoch; it was given epoch=0, best=inf, .*, the state of another"
     ):
         schedule.load_state_dict(ours.ReduceLROnPlateau(sgd()).state_dict())
     assert schedule.epoch == 0
@@ -146,7 +146,7 @@ def test_a_plateau_never_raises_the_rate_and_goes_by_itself():
     optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1e-4)
     plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=1e-3)
     assert optimizer.param_groups[0]["lr"] == 1e-4
-    with pytest.raises(DomainError, match="SequentialLR goes by epochs, and ReduceLROnPlateau by a value"):
+    with pytest.raises(DomainError, match="SequentialLR can't contain ReduceLROnPlateau"):
         nn.optim.lr_scheduler.SequentialLR(optimizer, [plateau, plateau], [2])
     plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=np.float32(0.5), patience=0)
     plateau.step(1.0)

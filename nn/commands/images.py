@@ -1,0 +1,110 @@
+"""Pictures of digits: any size, dark on light or light on dark, one digit in each."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autograd.errors import AutogradError
+from autograd.files import read_file
+from nn.commands.terminal import Refused, reason
+from nn.data.ink import SIZE, to_ink
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+"""Formats to open. Of others that Pillow knows some run programs, such as Ghostscript for EPS."""
+
+MAX_BYTES, MAX_PIXELS = 64 * 2**20, 20_000_000
+CONTRAST = 40  # of 255: less than this between ink and paper is noise
+FAINT = (0.05, 0.4)  # of the contrast: bounds of the threshold below which grain and shadows of the paper lie
+LARGE = 16 * SIZE  # pixels: larger pictures are scaled down first
+THIN, STROKE = 0.08, 0.12  # of the longer side of the ink: strokes thinner than nearly all of MNIST's are widened
+
+
+def read_image(path: Path) -> NDArray[np.bool_]:
+    """The picture in a file, prepared as the training digits were: (16, 16), True = ink. Raises `Refused`."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        content = io.BytesIO(read_file(path, MAX_BYTES))
+        with warnings.catch_warnings(action="ignore"), Image.open(content, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise Refused(f"{path} has {width} × {height} pixels: give a picture of at most {MAX_PIXELS:,}")
+            grey = _grey(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise Refused(f"{path} is not a picture: give one of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise Refused(f"{path} has too many pixels: give a picture of at most {MAX_PIXELS:,}") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {reason(error)}") from None
+    except (ValueError, SyntaxError, TypeError, EOFError, IndexError, OverflowError, RuntimeError, MemoryError):
+        raise Refused(f"{path} is a damaged picture") from None
+    try:
+        return to_ink(_widen(_ink(grey)))
+    except AutogradError:
+        raise Refused(f"{path} shows no digit: there is nothing darker or lighter than its background") from None
+
+
+def _grey(image: Any) -> NDArray[np.float64]:
+    """Brightness, 0 to 255, scaled down if the picture is large."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
+        # The range is that of the number of bits that the brightest value takes, or 0 to 1. The range of the values
+        # themselves would turn noise into contrast.
+        low, high = min(values.min(), 0.0), 2.0 ** np.ceil(np.log2(max(values.max(), 1.0) + 1)) - 1
+        image = Image.fromarray((255 * ((values - low) / np.float32(high - low))).astype(np.uint8))
+    transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
+    image = image.convert("RGBA" if transparent else "L")
+    image.thumbnail((LARGE, LARGE), Image.Resampling.BOX)
+    if transparent:
+        drawn, opaque = np.asarray(image.convert("L"), float), np.asarray(image.getchannel("A"), float) / 255
+        ground = 0 if (drawn * opaque).sum() > 128 * opaque.sum() else 255
+        return (drawn * opaque + ground * (1 - opaque)).round()
+    return np.asarray(image, float)
+
+
+def _ink(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Distance from the paper, 0 = paper to 255 = full ink. The paper is what most of the border shows."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    paper = np.median(border)
+    darker, lighter = paper - grey.min(), grey.max() - paper
+    contrast = max(darker, lighter)
+    if contrast < CONTRAST:
+        return np.zeros(grey.shape, np.uint8)
+    ink = np.clip((paper - grey if darker > lighter else grey - paper) / contrast, 0, 1)
+    faint = np.clip(5 * np.percentile(np.abs(border - paper), 90) / contrast, *FAINT)
+    return np.where(ink < faint, 0, 255 * ink).astype(np.uint8)
+
+
+def _widen(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same with strokes at least as wide as in the training data; scaled down, thin ones would vanish."""
+    from PIL import Image, ImageFilter
+
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not rows.size:
+        return ink
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if stroke_width(ink > 127) >= THIN * max(ink.shape):
+        return ink
+    scale = max(1.0, 4 * SIZE / max(ink.shape))  # room for a stroke to grow in small steps
+    height, width = (max(1, round(side * scale)) for side in ink.shape)
+    ink = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC))
+    missing = round((STROKE * max(ink.shape) - stroke_width(ink > 127)) / 2)  # on either side of the stroke
+    grown = Image.fromarray(np.pad(ink, missing))
+    for _ in range(missing):
+        grown = grown.filter(ImageFilter.MaxFilter(3))
+    return np.asarray(grown)
+
+
+def stroke_width(ink: NDArray[np.bool_]) -> float:
+    """Width of the pen in pixels: area over half the outline, as for a line of that width."""
+    padded = np.pad(ink, 1)
+    outline = (padded[1:] != padded[:-1]).sum() + (padded[:, 1:] != padded[:, :-1]).sum()
+    return float(2 * ink.sum() / outline * 4 / np.pi) if outline else 0.0

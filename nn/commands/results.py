@@ -1,0 +1,211 @@
+"""What a run leaves: weights, history, settings, pictures, and a page with all of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import autograd as ag
+from autograd.backends import to_numpy
+from autograd.files import write_file
+from nn.commands.settings import LOSSES, Settings
+from nn.commands.terminal import PROGRAM
+from nn.data import Dataset
+from nn.models import MLP
+from nn.modules.linear import Linear
+from nn.saving import save
+from nn.training import History
+
+HELD_OUT = 12  # one in so many training digits is held out for validation
+ROWS = 1000  # digits that are classified at once
+BAR = 20  # characters of the longest bar
+MISTAKES = 50  # at most so many on their sheet
+SHEET = 100  # digits on the other one
+HESITANT = 0.9  # the neuron view shows the first digit that is read correctly with less certainty: there is more to see
+
+
+def validation_size(data: Dataset) -> int:
+    """How many training digits are held out for validation."""
+    return max(1, len(data.x_train) // HELD_OUT)
+
+
+def training_set(data: Dataset) -> str:
+    """What the training digits are used for, in words."""
+    held = validation_size(data)
+    return f"{len(data.x_train) - held:,} digits to learn from, {held:,} to choose the weights by"
+
+
+def save_weights(model: MLP, settings: Settings, data: Dataset, folder: Path) -> Path:
+    """Write ``model.npz`` with what ``predict`` has to know; return its path."""
+    path = folder / "model.npz"
+    save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})
+    return path
+
+
+class Run:
+    """A finished training and its results on the held-out digits."""
+
+    def __init__(self, model: MLP, settings: Settings, data: Dataset, history: History, folder: Path) -> None:
+        self.model, self.settings, self.data, self.history, self.folder = model, settings, data, history, folder
+
+    @cached_property
+    def probabilities(self) -> NDArray[Any]:
+        """The network's outputs for every held-out digit: (n, classes)."""
+        parts = []
+        with ag.no_grad():
+            for start in range(0, len(self.data.x_test), ROWS):
+                outputs = self.model(ag.asarray(self.data.x_test[start : start + ROWS], device=self.settings.device))
+                parts.append(to_numpy((outputs if self.settings.loss == "mse" else ag.softmax(outputs)).data))
+        return np.concatenate(parts)
+
+    @cached_property
+    def predictions(self) -> NDArray[Any]:
+        """The predicted class of every held-out digit."""
+        return self.probabilities.argmax(axis=1)  # type: ignore[no-any-return]
+
+    @cached_property
+    def certainty(self) -> NDArray[Any]:
+        """The probability of the predicted class."""
+        return self.probabilities.max(axis=1)  # type: ignore[no-any-return]
+
+    def table(self) -> str:
+        """A row per class, with a bar of its mistakes, and the test accuracy."""
+        data, classes = self.data, len(self.data.classes)
+        counts = np.zeros((classes, classes), int)
+        np.add.at(counts, (data.y_test, self.predictions), 1)
+        wrong = counts.sum(axis=1) - counts.diagonal()
+        lines = [f"digit     of   right   wrong{'':{BAR + 4}}read as (how often)"]
+        for k, name in enumerate(data.classes):
+            of = int(counts[k].sum())
+            share = f"{100 * counts[k, k] / of:5.1f} %" if of else "     - "
+            confused = [i for i in np.argsort(-counts[k], kind="stable") if i != k and counts[k, i]][:2]
+            read = ", ".join(f"{data.classes[i]} ({counts[k, i]})" for i in confused)
+            bar = "█" * round(BAR * wrong[k] / max(1, wrong.max()))
+            lines.append(f"{name:>5} {of:6} {share} {wrong[k]:5}  {bar:{BAR}}  {read}".rstrip())
+        total, digits = int(wrong.sum()), len(self.predictions)
+        accuracy = 100 * (1 - total / digits)
+        return "\n".join([*lines, "", f"test accuracy {accuracy:.2f} %, {total} of {digits:,} wrong"])
+
+    def files(self) -> Iterator[tuple[Path, str]]:
+        """Write what a later run or program reads; yield each path with its content in words."""
+        yield save_weights(self.model, self.settings, self.data, self.folder), "the weights"
+        path = self.folder / "history.json"
+        self.history.save(path)
+        yield path, "loss and accuracy of every epoch"
+        path = self.folder / "settings.json"
+        write_file(path, self.settings.json())
+        yield path, f"to run it again: {PROGRAM} digits --settings {path}"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        """Draw the pictures; yield each path with what it shows."""
+        import viz
+
+        data, shape, predictions, certainty = self.data, self.data.image_shape, self.predictions, self.certainty
+        x, loss = self._loss(self.settings.batch)
+        graph = viz.draw_graph(loss, inputs=x[:1], targets=x[1:], gradients=True)
+        correct = predictions == data.y_test
+        hesitant = np.flatnonzero(correct & (certainty < HESITANT))
+        one = int(hesitant[0]) if len(hesitant) else 0
+        neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=shape)
+        yield from self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
+        yield from self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
+        curves = viz.plot_history(self.history).save(self.folder / "curves.png")
+        yield curves, "loss and accuracy, epoch by epoch"
+        wrong = np.flatnonzero(~correct)
+        surest = wrong[np.argsort(-certainty[wrong], kind="stable")][:MISTAKES]
+        first = np.arange(min(SHEET, len(predictions)))
+        for name, rows, title, words in (
+            ("digits", first, None, "the first held-out digits as the network reads them"),
+            ("mistakes", surest, f"The {len(surest)} mistakes it was surest of", "the mistakes it was surest of"),
+        ):
+            if len(rows):
+                images, labels = data.x_test[rows].reshape(-1, *shape), data.y_test[rows]
+                sheet = viz.plot_digits(
+                    images, labels, predictions[rows], certainty[rows], classes=data.classes, title=title
+                )
+                yield sheet.save(self.folder / f"{name}.png"), words
+        page = self._report(graph)
+        yield page.save(self.folder / "report.html"), "all of it on one page, with a pad to draw digits on"
+
+    def _loss(self, count: int) -> tuple[list[ag.Tensor], Any]:
+        """Inputs and labels of the first training digits, and the recorded loss."""
+        device = self.settings.device
+        x = ag.Tensor(self.data.x_train[:count], device=device, dtype="float32", name="x")
+        y = ag.Tensor(self.data.y_train[:count], device=device, name="y")
+        return [x, y], LOSSES[self.settings.loss](self.model(x), y)
+
+    def _drawn(self, picture: Any, name: str, words: str) -> Iterator[tuple[Path, str]]:
+        """Save as SVG and PNG; without a layout engine as .gv, and say how to get one."""
+        import viz
+
+        path = self.folder / f"{name}.svg"
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                saved = picture.save(path)
+            except viz.RenderError as error:
+                yield picture.save(path.with_suffix(".gv")), f"not drawn: {error}"
+                return
+        if caught:
+            yield saved, f"not drawn: {caught[0].message}"
+            return
+        yield saved, words
+        yield picture.save(path.with_suffix(".png")), "the same"
+
+    def _report(self, graph: Any) -> Any:
+        """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
+        import viz
+        from viz.pages.page import step_through
+        from viz.pages.report import Held, Specimen, lab_report
+
+        data, settings, history = self.data, self.settings, self.history
+        images = data.x_test.reshape(-1, *data.image_shape)
+        held = Held(images, data.y_test, self.probabilities, data.classes, crop=settings.data == "digits")
+        neurons = []
+        for i in self._specimens(held):
+            true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
+            picture = viz.draw_network(self.model, data.x_test[i], int(data.y_test[i]), image=data.image_shape)
+            neurons.append(Specimen(images[i], true if true == said else f"{true} read as {said}", picture))
+        x, loss = self._loss(2)
+        return lab_report(
+            title=f"Handwritten digits, read by a {'-'.join(map(str, self.model.sizes))} network",
+            history=history,
+            held=held,
+            layers=self._layers(),
+            modules=graph,
+            neurons=neurons,
+            steps=step_through(loss, inputs=x[:1], targets=x[1:], title="Two digits"),
+            facts={
+                data.name: training_set(data),
+                "parameters": f"{sum(p.size for p in self.model.parameters()):,}",
+                "loss": settings.loss,
+                "optimizer": f"{settings.optimizer}, learning rate from {settings.rate:g}, batches of {settings.batch}",
+                "training": f"{history.epochs} epochs in {sum(history.seconds):.1f} s on {settings.device}",
+                "seed": str(settings.seed),
+            },
+        )
+
+    def _specimens(self, held: Any) -> Iterator[int]:
+        """Two digits of each class: one read correctly, with some doubt if possible, and the surest mistake."""
+        for k in range(len(self.data.classes)):
+            correct = np.flatnonzero((held.labels == k) & (held.predictions == held.labels))
+            doubtful = correct[held.certainty[correct] < HESITANT]
+            yield from (*doubtful[:1], *correct[:1])[:1]
+            yield from held.surest_mistakes[held.labels[held.surest_mistakes] == k][:1]
+
+    def _layers(self) -> list[tuple[Any, Any, str]]:
+        """Weight, bias and activation of every layer."""
+        layers: list[tuple[Any, Any, str]] = []
+        for module in self.model.layers:
+            if isinstance(module, Linear):
+                layers.append((module.weight, module.bias, ""))
+            else:
+                layers[-1] = (*layers[-1][:2], type(module).__name__.lower())
+        last = "softmax" if self.settings.loss == "cross-entropy" else ""
+        return [*layers[:-1], (*layers[-1][:2], layers[-1][2] or last)]

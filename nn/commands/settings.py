@@ -1,0 +1,150 @@
+"""The settings of a run, and whether its network fits into memory."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.files import read_file
+from nn import optim
+from nn.commands.terminal import Refused, reason
+from nn.data import DATASETS
+from nn.functional import cross_entropy, mse_loss, one_hot
+
+COPIES = 7  # of the parameters while a network is made and trained: weights, gradients, moments, best ones, first draw
+
+
+def one_hot_mse(outputs: ag.Tensor, labels: ag.Tensor) -> Any:
+    """Mean squared error between ``outputs`` (n, classes) and one-hot labels."""
+    return mse_loss(outputs, one_hot(labels, outputs.shape[-1], dtype=outputs.dtype))
+
+
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {"cross-entropy": cross_entropy, "mse": one_hot_mse}
+
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "sgd": partial(optim.SGD, momentum=0.9),
+    "adam": optim.Adam,
+    "adamw": partial(optim.AdamW, weight_decay=0.1),
+    "rmsprop": optim.RMSprop,
+}
+
+RATES = {"sgd": {"cross-entropy": 0.5, "mse": 0.2}, "adam": 0.005, "adamw": 0.01, "rmsprop": 0.002}
+"""Default learning rates, by optimizer or by optimizer and loss."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run. Raises `Refused` for invalid values.
+
+    >>> Settings().with_options({"hidden": [500, 500]}).sizes(256, 10)
+    (256, 500, 500, 10)
+    """
+
+    hidden: tuple[int, ...] = (100,)
+    loss: str = "cross-entropy"
+    optimizer: str = "adamw"
+    epochs: int = 12
+    batch: int = 100
+    lr: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    data: str = "digits"
+
+    def __post_init__(self) -> None:
+        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("data", DATASETS)):
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in known:
+                raise Refused(f"{name} is {value!r}: give {' or '.join(known)}")
+        if not isinstance(self.hidden, list | tuple):
+            raise Refused(f"hidden is {self.hidden!r}: give a list with the number of neurons of each hidden layer")
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        counts = [("hidden", n, 1) for n in self.hidden]
+        for name, n, least in [*counts, ("epochs", self.epochs, 1), ("batch", self.batch, 1), ("seed", self.seed, 0)]:
+            if type(n) is not int or n < least:
+                raise Refused(f"{name} is {n!r}: give a whole number from {least} on")
+        if self.lr is not None and not (type(self.lr) in (int, float) and 0 < self.lr < math.inf):
+            raise Refused(f"lr is {self.lr!r}: give a learning rate above 0")
+        if not isinstance(self.device, str):
+            raise Refused(f"device is {self.device!r}: give cpu or cuda")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate: ``lr``, or the default of the optimizer and the loss."""
+        default: Any = RATES[self.optimizer]
+        return self.lr or float(default[self.loss] if isinstance(default, dict) else default)
+
+    def sizes(self, inputs: int, classes: int) -> tuple[int, ...]:
+        """The sizes of all layers."""
+        return (inputs, *self.hidden, classes)
+
+    def with_options(self, options: Mapping[str, Any]) -> Settings:
+        """These settings, changed by the ``options`` that are not None."""
+        return replace(self, **{name: value for name, value in options.items() if value is not None})
+
+    def json(self) -> bytes:
+        """The settings as JSON, with the versions in use."""
+        versions = {"glassgrad": ag.__version__, "python": platform.python_version(), "numpy": np.__version__}
+        return (json.dumps({**asdict(self), "lr": self.rate, "versions": versions}, indent=2) + "\n").encode()
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read the settings that a run wrote. Raises `Refused` for another file."""
+        try:
+            content = json.loads(read_file(path))
+            content.pop("versions", None)
+            unknown = sorted(set(content) - {field.name for field in fields(cls)})
+        except OSError as error:
+            raise Refused(f"{path} cannot be read: {reason(error)}") from None
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            raise Refused(f"{path} is not a settings file: give the settings.json of a run") from None
+        if unknown:
+            raise Refused(f"{path} sets {', '.join(unknown)}, which is not a setting")
+        return cls(**content)
+
+    def check_memory(self, inputs: int, classes: int) -> None:
+        """Raise `Refused` if the training would need more memory than there is."""
+        sizes = self.sizes(inputs, classes)
+        parameters = sum(b * (a + 1) for a, b in pairwise(sizes))
+        # Values before and after each activation with their gradients; in evaluation those of two layers of 1000 rows.
+        activations = max(4 * self.batch * sum(sizes), 1000 * max(a + 2 * b for a, b in pairwise(sizes)))
+        needed, available = 4 * (COPIES * parameters + activations) / 1e9, memory_limit() / 1e9
+        if needed > available:
+            raise Refused(
+                f"a network with hidden layers of {', '.join(map(str, self.hidden))} neurons has {parameters:,} "
+                f"parameters; training it with batches of {self.batch} needs about {needed:,.0f} GB of memory, and "
+                f"{available:,.0f} GB are available"
+            )
+
+
+def memory_limit() -> float:
+    """Bytes of memory that this process may use: of the machine, its control group, and its own limit."""
+    limits = [math.inf]
+    with suppress(AttributeError, ValueError, OSError):
+        limits.append(float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        if (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+            limits.append(float(limit))
+    with suppress(ValueError, OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers in ("", "memory"):
+                root = Path("/sys/fs/cgroup", controllers)
+                for folder in (root, *(root / group[1:]).parents, root / group[1:]):
+                    for name in ("memory.max", "memory.limit_in_bytes"):
+                        with suppress(ValueError, OSError):  # no such file, or "max"
+                            limits.append(float(int((folder / name).read_text())))
+    return min(limits)

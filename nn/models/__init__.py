@@ -1,0 +1,5 @@
+"""Complete networks."""
+
+from nn.models.mlp import MLP
+
+__all__ = ["MLP"]

@@ -1,0 +1,114 @@
+"""The multilayer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any, overload
+
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.validation import whole
+from nn import init as initialisers
+from nn.modules.activation import ACTIVATIONS
+from nn.modules.containers import Sequential
+from nn.modules.dropout import Dropout
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.normalization import NORMS
+
+
+class MLP(Module):
+    """Multilayer perceptron: fully connected layers with an activation after each but the last.
+
+    Input ``(…, sizes[0])``, output ``(…, sizes[-1])``. The layers are a `Sequential`, ``layers``; indexing and slicing
+    the model go to it.
+
+    Args:
+        sizes: neurons of the input, every hidden layer and the output: ``MLP([256, 100, 10])`` has one hidden layer.
+        activation: ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"gelu"`` or ``"softplus"``.
+        output: activation after the last layer. None by default, so that the outputs are logits for
+            `nn.functional.cross_entropy`, which applies softmax itself.
+        seed: an integer, a NumPy Generator, or ``None`` for fresh entropy; draws the weights, then the dropout masks.
+        init: how weights start, a name in `nn.init` or a function. By default Glorot's uniform with the activation's
+            gain for sigmoid and tanh, He's uniform for the others. Biases start at 0.
+        norm: ``"layer"`` or ``"batch"``: a `LayerNorm` or `BatchNorm1d` before every hidden activation.
+        dropout: probability of a `Dropout` after every hidden activation.
+
+    Raises:
+        autograd.errors.DomainError: unknown activation or normalisation, or a size below 1.
+        autograd.errors.ShapeError: fewer than two sizes.
+
+    >>> import nn
+    >>> model = nn.MLP([256, 100, 10], seed=0)
+    >>> model
+    MLP((256, 100, 10)): 26,710 parameters
+      layers.0  Linear(256, 100)  25,700
+      layers.1  Sigmoid()
+      layers.2  Linear(100, 10)    1,010
+    >>> features = model[:-1]
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str = "sigmoid",
+        output: str | None = None,
+        *,
+        seed: Any = None,
+        init: str | Callable[..., Any] | None = None,
+        norm: str | None = None,
+        dropout: float = 0.0,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        if not isinstance(sizes, Iterable):
+            raise DTypeError(f"MLP takes the sizes of its layers as a list such as [256, 10]; it was given {sizes!r}.")
+        self.sizes = tuple(whole(n, f"sizes[{i}]") for i, n in enumerate(sizes))
+        if len(self.sizes) < 2:
+            raise ShapeError(f"MLP needs at least the sizes of its input and output; it was given {list(self.sizes)}.")
+        for name in (activation, *([output] if output else [])):
+            if not isinstance(name, str) or name not in ACTIVATIONS:
+                raise DomainError(f"activation {name!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
+        if norm is not None and (not isinstance(norm, str) or norm not in NORMS):
+            raise DomainError(f"norm {norm!r} is unknown: choose one of {', '.join(NORMS)}, or None.")
+        self.activation, self.output, self.norm, self.dropout = activation, output, norm, dropout
+        rng = initialisers.generator(seed)
+        init = init or _default_init(activation)
+        layers: list[Module] = []
+        for inputs, outputs in pairwise(self.sizes):
+            hidden = [NORMS[norm](outputs, dtype=dtype, device=device)] if norm else []
+            hidden += [ACTIVATIONS[activation](), *([Dropout(dropout, seed=rng)] if dropout else [])]
+            layers += [Linear(inputs, outputs, seed=rng, init=init, dtype=dtype, device=device), *hidden]
+        layers[-len(hidden) :] = [ACTIVATIONS[output]()] if output else []
+        self.layers = Sequential(*layers)
+
+    def forward(self, x: Any) -> Any:
+        """``(…, sizes[0])`` to ``(…, sizes[-1])``."""
+        return self.layers.forward(x)
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes, activations, normalisation and dropout."""
+        names = ("sizes", "activation", "output", "norm", "dropout")
+        return {name: getattr(self, name) for name in names}
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        return self.layers[index]
+
+
+def _default_init(activation: str) -> Callable[..., Any]:
+    if activation in ("sigmoid", "tanh"):
+        return partial(initialisers.xavier_uniform_, gain=initialisers.calculate_gain(activation))
+    return initialisers.kaiming_uniform_

@@ -1,0 +1,73 @@
+"""Activation functions as layers. All work elementwise except `Softmax`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nn import functional as F
+from nn.modules.module import Module, PlainModule
+
+
+class Sigmoid(PlainModule):
+    """Logistic function ``1 / (1 + exp(-x))``: values in (0, 1)."""
+
+    forward = staticmethod(F.sigmoid)
+
+
+class Tanh(PlainModule):
+    """Hyperbolic tangent: values in (-1, 1)."""
+
+    forward = staticmethod(F.tanh)
+
+
+class ReLU(PlainModule):
+    """``max(x, 0)``."""
+
+    forward = staticmethod(F.relu)
+
+
+class GELU(PlainModule):
+    """``x · Φ(x)``, where Φ is the distribution function of the standard normal."""
+
+    forward = staticmethod(F.gelu)
+
+
+class Softplus(PlainModule):
+    """``log(1 + exp(x))``: a smooth ReLU."""
+
+    forward = staticmethod(F.softplus)
+
+
+class LeakyReLU(PlainModule):
+    """``x`` where positive, else ``slope * x``."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Any) -> Any:
+        """Any shape to the same shape."""
+        return F.leaky_relu(x, slope=self.slope)
+
+
+class Softmax(PlainModule):
+    """Probabilities along ``axis``: positive, with sum 1. Train on logits with `CrossEntropyLoss` instead."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        """Any shape to the same shape."""
+        return F.softmax(x, axis=self.axis)
+
+
+ACTIVATIONS: dict[str, Callable[[], Module]] = {
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "gelu": GELU,
+    "softplus": Softplus,
+    "softmax": Softmax,
+}
+"""Activation layers by the names that `nn.MLP` takes."""

@@ -1,0 +1,90 @@
+"""Modules made of modules."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from typing import Any, overload
+
+from autograd.errors import DomainError, DTypeError, IndexingError
+from nn.modules.module import Module
+
+
+class Sequential(Module):
+    """Apply modules in order: the output of each is the input of the next.
+
+    Give them as arguments (named ``0``, ``1``, …) or as one dict with names. It supports indexing, iteration,
+    ``append`` and slices: ``model[:-1]``, the feature extractor, shares its parameters with ``model`` and keeps their
+    names.
+
+    >>> import nn
+    >>> model = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1))
+    >>> model
+    Sequential: 13 parameters
+      0  Linear(2, 3)  9
+      1  Sigmoid()
+      2  Linear(3, 1)  4
+    >>> model[:-1][0].weight is model[0].weight
+    True
+    """
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            items = list(modules[0].items())
+        else:
+            items = [(str(i), module) for i, module in enumerate(modules)]  # type: ignore[misc]
+        for name, module in items:
+            self._add(name, module)
+
+    def _add(self, name: str, module: Any) -> None:
+        if not isinstance(module, Module):
+            raise DTypeError(
+                f"{type(self).__name__} takes modules; entry {name!r} is {type(module).__name__}: give a layer such as "
+                "nn.Sigmoid() (with the brackets), or write a subclass of nn.Module around a function."
+            )
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise DomainError(f"a module can't be named {name!r}: choose a name without dots that is not taken.")
+        setattr(self, name, module)
+
+    def forward(self, x: Any) -> Any:
+        """Apply every module in order."""
+        for layer in vars(self).values():
+            if isinstance(layer, Module):  # `children()` would search for hidden modules at every call
+                x = layer(x)
+        return x
+
+    def append(self, module: Module) -> Sequential:
+        """Add a module at the end; return the sequence."""
+        self._add(str(len(self)), module)
+        Module.edits += 1
+        return self
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.children())
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return Sequential(dict([*self.named_children()][index]))
+        return self._entry(index)[1]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self._add(self._entry(index)[0], module)
+
+    def _entry(self, index: Any) -> tuple[str, Module]:
+        children = [*self.named_children()]
+        try:
+            return children[operator.index(index)]
+        except (IndexError, TypeError):
+            raise IndexingError(
+                f"this {type(self).__name__} has {len(children)} modules and no index {index!r}: give 0 to "
+                f"{len(children) - 1}, or a negative index from the end."
+            ) from None

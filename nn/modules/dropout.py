@@ -1,0 +1,35 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd.validation import number
+from nn import functional as F
+from nn.init import generator
+from nn.modules.module import Module
+
+
+class Dropout(Module):
+    """In training set each element to 0 with probability ``p`` and divide the others by ``1 - p``; else return x.
+
+    ``seed``: an integer, a NumPy Generator that advances with each call, or ``None`` for fresh entropy; it is not saved
+    with the module. Raises `autograd.errors.DomainError` for ``p`` outside [0, 1]. See `nn.functional.dropout`.
+
+    >>> import nn
+    >>> layer = nn.Dropout(0.5, seed=0)
+    >>> layer([1.0, 2.0, 3.0, 4.0]), layer.eval()([1.0, 2.0, 3.0, 4.0])
+    (Tensor([0.0, 4.0, 6.0, 8.0]), Tensor([1.0, 2.0, 3.0, 4.0]))
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: Any = None) -> None:
+        self.p = number(p, "p", 0, 1)
+        self.generator = generator(seed)
+
+    def forward(self, x: Any) -> Any:
+        """Any shape to the same shape."""
+        return F.dropout(x, self.p, self.training, generator=self.generator)
+
+    def arguments(self) -> dict[str, Any]:
+        """The probability."""
+        return {"p": self.p}

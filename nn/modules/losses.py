@@ -1,0 +1,42 @@
+"""Losses as modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn import functional as F
+from nn.modules.module import PlainModule
+
+
+class _Loss(PlainModule):
+    """Base of the losses. A loss is not part of a network, so its operations carry no scope of their own."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        self.reduction = reduction
+
+    def __call__(self, prediction: Any, target: Any) -> Any:
+        return self.forward(prediction, target)
+
+
+class CrossEntropyLoss(_Loss):
+    """`nn.functional.cross_entropy` as a module."""
+
+    def forward(self, logits: Any, labels: Any) -> Any:
+        """Logits ``(…, classes)`` and integer labels ``(…)`` or probabilities ``(…, classes)`` to a scalar."""
+        return F.cross_entropy(logits, labels, reduction=self.reduction)
+
+
+class MSELoss(_Loss):
+    """`nn.functional.mse_loss` as a module."""
+
+    def forward(self, prediction: Any, target: Any) -> Any:
+        """Predictions and targets of one shape to a scalar."""
+        return F.mse_loss(prediction, target, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """`nn.functional.binary_cross_entropy_with_logits` as a module."""
+
+    def forward(self, logits: Any, target: Any) -> Any:
+        """Logits and targets in [0, 1] of one shape to a scalar."""
+        return F.binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)

@@ -1,0 +1,209 @@
+"""Optimization algorithms, as PyTorch defines them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from autograd import Tensor, zeros_like
+from autograd.errors import DomainError
+from nn.optim.optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, optionally with momentum.
+
+    ``v ← momentum·v + g`` and ``p ← p - lr·v``; with ``nesterov`` ``p ← p - lr·(g + momentum·v)``. ``weight_decay``
+    adds ``weight_decay·p`` to the gradient first.
+
+    I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
+    learning", ICML 2013, in PyTorch's form, where lr multiplies the velocity.
+
+    >>> import autograd as ag, nn
+    >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = nn.optim.SGD([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    Tensor([0.0, 0.0], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov})
+
+    @classmethod
+    def _check(cls, options: dict[str, Any]) -> None:
+        super()._check(options)
+        if options["nesterov"] and not options["momentum"]:
+            raise DomainError("SGD: nesterov=True needs momentum: give momentum as well, for instance 0.9.")
+
+    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        return {"momentum_buffer": zeros_like(parameter)} if options["momentum"] else {}
+
+    def _update(self, group: dict[str, Any]) -> None:
+        lr, momentum, decay, nesterov = group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            g, d = p.grad.data, p.data
+            if decay:
+                g = g + decay * d
+            if momentum:
+                velocity = self.state[p]["momentum_buffer"]
+                v = velocity.data
+                v *= momentum
+                v += g
+                velocity._set(v)
+                g = g + momentum * v if nesterov else v
+            d -= lr * g
+            p._set(d)
+
+
+class Adam(Optimizer):
+    """Adam: steps of about lr in every coordinate, from moving averages of the gradient and of its square.
+
+    ``m ← β₁·m + (1 - β₁)·g``, ``v ← β₂·v + (1 - β₂)·g²``, and ``p ← p - lr·m̂ / (√v̂ + eps)`` with the averages
+    corrected for their start at 0: ``m̂ = m / (1 - β₁ᵗ)``, ``v̂ = v / (1 - β₂ᵗ)``. ``weight_decay`` adds
+    ``weight_decay·p`` to the gradient.
+
+    D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+    """
+
+    decoupled = False
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        return {
+            "step": Tensor(0.0, device=parameter.device),
+            "exp_avg": zeros_like(parameter),
+            "exp_avg_sq": zeros_like(parameter),
+        }
+
+    def _update(self, group: dict[str, Any]) -> None:
+        lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            g, d = p.grad.data, p.data
+            step, mean, square = self.state[p].values()
+            if decay and self.decoupled:
+                d *= 1 - lr * decay
+            elif decay:
+                g = g + decay * d
+            t, m, v = step.data, mean.data, square.data
+            t = t + 1.0
+            m *= beta1
+            m += (1 - beta1) * g
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            # The step count is float64, and would promote float32 arrays.
+            size = (lr / (1 - beta1**t)).astype(d.dtype)
+            scale = ((1 - beta2**t) ** -0.5).astype(d.dtype)
+            d -= size * m / (scale * v**0.5 + eps)
+            step._set(t)
+            mean._set(m)
+            square._set(v)
+            p._set(d)
+
+
+class AdamW(Adam):
+    """`Adam` whose weight decay shrinks the weights directly: ``p ← p - lr·weight_decay·p`` before the step.
+
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class RMSprop(Optimizer):
+    """Divide the gradient by a moving root mean square of itself.
+
+    ``v ← alpha·v + (1 - alpha)·g²`` and ``p ← p - lr·g / (√v + eps)``; with ``momentum`` the quotient is accumulated,
+    ``b ← momentum·b + g / (√v + eps)``, and ``p ← p - lr·b``; ``centered`` subtracts the square of the average gradient
+    from v.
+
+    T. Tieleman and G. Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered after A. Graves,
+    "Generating sequences with recurrent neural networks", 2013.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
+        options = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+        }
+        super().__init__(params, options)
+
+    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        names = [
+            "square_avg",
+            *(["momentum_buffer"] if options["momentum"] else []),
+            *(["grad_avg"] if options["centered"] else []),
+        ]
+        return {name: zeros_like(parameter) for name in names}
+
+    def _update(self, group: dict[str, Any]) -> None:
+        lr, alpha, eps, decay, momentum = (group[k] for k in ("lr", "alpha", "eps", "weight_decay", "momentum"))
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            g, d, state = p.grad.data, p.data, self.state[p]
+            if decay:
+                g = g + decay * d
+            v = state["square_avg"].data
+            v *= alpha
+            v += (1 - alpha) * (g * g)
+            state["square_avg"]._set(v)
+            if group["centered"]:
+                m = state["grad_avg"].data
+                m *= alpha
+                m += (1 - alpha) * g
+                state["grad_avg"]._set(m)
+                v = abs(v - m * m)  # negative only by rounding
+            g = g / (v**0.5 + eps)
+            if momentum:
+                b = state["momentum_buffer"].data
+                b *= momentum
+                b += g
+                state["momentum_buffer"]._set(b)
+                g = b
+            d -= lr * g
+            p._set(d)

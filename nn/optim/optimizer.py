@@ -1,0 +1,303 @@
+"""`Optimizer`, the base of all optimizers: parameters, options, state.
+
+Updates are written with operators of the arrays, ``d = p.data; d -= lr * g; p._set(d)``: NumPy arrays change in place,
+traced arrays are replaced, so the same code runs eagerly and compiled. All state is Tensors, created with the
+optimizer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from autograd import Tensor
+from autograd.backends import is_host, namespace
+from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from autograd.memory import all_written
+from autograd.messages import describe, shown
+from autograd.modes import TRACER
+from nn.errors import StateError
+from nn.modules.module import Module
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    ``params``: an iterable of Tensors that require grad, or of dicts ``{"params": …, option: value}``, groups with
+    options of their own. ``param_groups`` is the list of these groups, in which schedules set ``"lr"``; ``state`` maps
+    each parameter to a dict of Tensors. A subclass defines ``_update(group)`` and ``_initial_state(parameter,
+    options)``.
+
+    Raises `autograd.errors.DomainError` for options out of range, no parameters, or one given twice.
+    """
+
+    edits = 0  # counts replaced state Tensors, so that compiled programs notice
+
+    def __init__(self, params: Iterable[Any], options: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise DTypeError("an optimizer takes an iterable of parameters: write [w] for a single one.")
+        try:
+            given = list(params)
+        except TypeError:
+            raise DTypeError(
+                f"an optimizer takes an iterable of parameters; it was given a {type(params).__name__}: give "
+                "model.parameters(), with the brackets."
+            ) from None
+        if not given:
+            raise DomainError(
+                "an optimizer was given no parameters: give model.parameters(). A generator is empty after one use."
+            )
+        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        for group in groups:
+            if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
+                raise DTypeError(
+                    f"a group of parameters is a dict with 'params', an iterable of Tensors; it was given {group!r}."
+                )
+            if unknown := sorted(set(group) - {"params", *options}):
+                raise DomainError(
+                    f"{type(self).__name__} has no option {', '.join(unknown)}: it takes {', '.join(options)}."
+                )
+            of_group = {
+                name: _plain(value) if name in options else value for name, value in {**options, **group}.items()
+            }
+            self._check(of_group)
+            members = group["params"]
+            of_group["params"] = [members] if isinstance(members, Tensor) else list(members)
+            for p in of_group["params"]:
+                if not isinstance(p, Tensor) or p.node is not None:
+                    raise DTypeError(
+                        f"an optimizer trains leaf Tensors; it was given {p!r}: give model.parameters(), or "
+                        "Tensors created with requires_grad=True."
+                    )
+                if p in self.state:
+                    raise DomainError(
+                        f"parameter {p.name or p.shape} was given to the optimizer twice: give each one once."
+                    )
+                self.state[p] = {}
+                self._add_state(p, self._initial_state(p, of_group))
+            self.param_groups.append(_Group(of_group, self._check))
+        self._settle()
+
+    def _add_state(self, parameter: Tensor, tensors: Mapping[str, Tensor]) -> None:
+        """Add ``tensors`` to the state of ``parameter``, without replacing existing ones."""
+        state = self.state[parameter]
+        for name, tensor in tensors.items():
+            if name not in state:
+                state[name] = tensor
+                tensor.name = f"{parameter.name}.{name}" if parameter.name else name
+
+    @classmethod
+    def _check(cls, options: dict[str, Any]) -> None:
+        """Raise `DomainError` for options out of range."""
+        for name, value in options.items():
+            if name in ("lr", "initial_lr", "momentum", "weight_decay", "eps", "alpha") and not is_nonnegative(value):
+                raise DomainError(
+                    f"{cls.__name__}: {name} = {shown(value)} is out of range: give a nonnegative number."
+                )
+        if not options.get("alpha", 0.0) <= 1:
+            raise DomainError(
+                f"{cls.__name__}: alpha = {options['alpha']!r} is out of range: give a number from 0 to 1."
+            )
+        betas = options.get("betas", (0, 0))
+        if (
+            not isinstance(betas, tuple | list)
+            or len(betas) != 2
+            or not all(is_nonnegative(b) and b < 1 for b in betas)
+        ):
+            raise DomainError(f"{cls.__name__}: betas = {betas!r} are out of range: both must be in [0, 1).")
+
+    def _initial_state(self, parameter: Tensor, options: dict[str, Any]) -> dict[str, Tensor]:
+        """The state of ``parameter`` before the first step."""
+        return {}
+
+    def _update(self, group: dict[str, Any]) -> None:
+        raise NotImplementedError(
+            f"{type(self).__name__} defines no _update(group): define it to update the parameters."
+        )
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient.
+
+        Raises `autograd.errors.ShapeError`, and changes nothing, if a ``.grad`` has another shape than its parameter.
+        """
+        tracer = TRACER.get()
+        if tracer is None:
+            check_gradients(self.state)
+        if self._moves != Module.moves:
+            token = TRACER.set(None)  # not part of the traced step
+            try:
+                self._follow()
+            finally:
+                TRACER.reset(token)
+        for group in self._by_device() if self._away and tracer is None else self.param_groups:
+            try:
+                self._update(group if tracer is None else self._traced(tracer, group))
+            except BaseException:  # parameters may be half written: invalidate graphs that saved their arrays
+                if tracer is None:
+                    all_written(p.data for p in group["params"])
+                raise
+
+    def _follow(self) -> None:
+        """Add state that changed options need, and move all state to device and dtype of the parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                begun = self._initial_state(p, group)
+                self._add_state(p, begun)
+                for name, kept in self.state[p].items():
+                    like = begun.get(name, p)
+                    kept._set(kept.to(like.dtype).to(like.device).data)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Remember on which devices the parameters are."""
+        self._moves = Module.moves
+        self._away = not all(is_host(p.data) for p in self.state)
+
+    def _by_device(self) -> Iterator[dict[str, Any]]:
+        """The groups, split by device: CuPy works on one GPU at a time."""
+        for group in self.param_groups:
+            for device in dict.fromkeys(p.device for p in group["params"]):
+                members = [p for p in group["params"] if p.device == device]
+                namespace(members[0].data)  # makes it the current one
+                yield {**group, "params": members}
+
+    def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
+        """``group`` for a trace: the learning rate becomes an input of the program, other options become guards."""
+        for name, value in group.items():
+            if name not in ("params", "lr", "initial_lr"):
+                tracer.guard(group, name, value)
+        tracer.guard(self, "edits", self.edits)
+        return {**group, "lr": tracer.knob(group, "lr", "lr")}
+
+    def zero_grad(self) -> None:
+        """Set the ``.grad`` of all parameters to ``None``."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all options and state, for `nn.save`."""
+        groups, states = [], []
+        for group in self.param_groups:
+            groups.append({k: v for k, v in group.items() if k != "params"} | {"params": len(group["params"])})
+            states += [{name: Tensor(value) for name, value in self.state[p].items()} for p in group["params"]]
+        return {"param_groups": groups, "state": states}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore options and state from `state_dict`, with the same number of parameters in the same order.
+
+        Raises `nn.errors.StateError`, and changes nothing, for the state of another optimizer or other parameters.
+        """
+        try:
+            options, accumulated = self._read(state)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            why = (
+                str(error).rstrip(".") if isinstance(error, AutogradError) else "it does not have the structure of one"
+            )
+            raise StateError(
+                f"{type(self).__name__} can't load this state: {why}. Nothing was loaded. Make the optimizer as it was "
+                "made before its state was saved."
+            ) from None
+        for group, new in zip(self.param_groups, options, strict=True):
+            dict.update(group, new)
+        for p, then in accumulated:
+            now = self.state[p]
+            self.edits += {*now} != {*then}
+            for name in [*now]:
+                if name not in then:
+                    del now[name]
+            self._add_state(p, then)
+            for name, tensor in now.items():
+                tensor._set(then[name].to(tensor.dtype).to(tensor.device).data)
+
+    def _read(self, state: Any) -> tuple[list[dict[str, Any]], list[tuple[Tensor, dict[str, Tensor]]]]:
+        """Options of every group and state of every parameter, checked."""
+        groups = [{k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in state["param_groups"]]
+        mine, theirs = [len(g["params"]) for g in self.param_groups], [g.pop("params") for g in groups]
+        if mine != theirs:
+            raise DomainError(f"its groups have {theirs} parameters, and this optimizer's have {mine}")
+        for group, new in zip(self.param_groups, groups, strict=True):
+            here, there = (sorted({*options} - {"initial_lr", "params"}) for options in (group, new))
+            if here != there:
+                raise DomainError(f"its options are {there}, and this optimizer's are {here}")
+            self._check(new)
+        members = [
+            (p, {**group, **new}) for group, new in zip(self.param_groups, groups, strict=True) for p in group["params"]
+        ]
+        accumulated = []
+        for i, ((p, options), given) in enumerate(zip(members, state["state"], strict=True)):
+            then = {name: Tensor(value) for name, value in given.items()}
+            due, saved = (
+                {name: t.shape for name, t in each.items()} for each in (self._initial_state(p, options), then)
+            )
+            if due != saved:
+                raise ShapeError(
+                    f"for parameter {i}, {describe(p)}, it has {saved or 'nothing'}, and expected is {due}"
+                )
+            accumulated.append((p, then))
+        return groups, accumulated
+
+    def __repr__(self) -> str:
+        """``SGD(lr=0.1, momentum=0.9, …)``, with the number of parameters."""
+        texts = [
+            ", ".join(f"{k}={v!r}" for k, v in group.items() if k not in ("params", "initial_lr"))
+            + f": {sum(p.size for p in group['params']):,} parameters"
+            for group in self.param_groups
+        ]
+        return f"{type(self).__name__}({'; '.join(texts)})"
+
+
+class _Group(dict[str, Any]):
+    """A parameter group: a dict that checks options when they are set. In a trace it refuses, as the program would not
+    set them again.
+    """
+
+    def __init__(self, options: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> None:
+        super().__init__(options)
+        self.check = check
+
+    def __reduce__(self) -> Any:
+        return _Group, (dict(self), self.check)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def __ior__(self, given: Any) -> _Group:  # type: ignore[override, misc]
+        self.update(given)
+        return self
+
+    def update(self, *given: Any, **options: Any) -> None:
+        """Set options; they are checked together, as one may require another."""
+        new = {key: value if key == "params" else _plain(value) for key, value in dict(*given, **options).items()}
+        if (tracer := TRACER.get()) is not None:
+            tracer.refuse_setting(f"{', '.join(map(repr, new))} of an optimizer")
+        self.check({**self, **new})
+        Module.moves += not {*new} <= {"lr", "initial_lr", "params"}  # they may need more state
+        super().update(new)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's scalars as Python's: ``np.float64`` would promote a float32 parameter of shape ()."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+
+
+def is_nonnegative(value: Any) -> bool:
+    """Whether ``value`` is a finite nonnegative number."""
+    try:
+        return 0 <= float(value) < math.inf and not isinstance(value, str | bytes)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def check_gradients(parameters: Iterable[Tensor]) -> None:
+    """Raise `ShapeError` for a ``.grad`` set by hand that is not a Tensor of the parameter's shape."""
+    for p in parameters:
+        g: Any = p.grad
+        if g is not None and (not isinstance(g, Tensor) or g.data.shape != p.data.shape):
+            raise ShapeError(
+                f"the .grad of parameter {describe(p)} is {type(g).__name__} {describe(g)}: it must be a Tensor of the "
+                "parameter's shape, or None. Nothing was changed."
+            )

@@ -1,0 +1,207 @@
+"""The format of `nn.save`: an ``.npz`` archive of arrays and one JSON header, without pickle.
+
+NumPy alone can read the arrays: ``numpy.load(path)["layers.0.weight"]``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from os import PathLike
+from typing import IO, Any
+
+import numpy as np
+
+from autograd import Tensor, backends
+from autograd.backends import to_numpy
+from autograd.errors import AutogradError, DTypeError
+from autograd.files import open_file
+from autograd.messages import shown
+from nn.errors import FileError
+
+FORMAT = 1
+HEADER = "__glassgrad__"
+
+INVALID = (
+    AutogradError,
+    ArithmeticError,
+    zipfile.BadZipFile,
+    zlib.error,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""Errors that the content of a bad file may cause."""
+
+FOREIGN = (
+    (rb"PK\x03\x04.*data\.pkl", "a PyTorch checkpoint", "write its state dict from PyTorch with numpy.savez"),
+    (rb"PK\x03\x04.*model\.weights\.h5", "a Keras model", "write its weights from Keras with numpy.savez"),
+    (rb"PK\x03\x04.*\.npy", "a NumPy archive", "read it with numpy.load"),
+    (rb"\x93NUMPY", "a single NumPy array", "read it with numpy.load"),
+    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file", "read it with h5py"),
+    (
+        rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19",
+        "a PyTorch checkpoint",
+        "write its state dict from PyTorch with savez",
+    ),
+    (rb"\x80[\x02-\x05]", "a pickle, which can run any code when opened", "write its arrays with numpy.savez"),
+    (rb"\x08[\x01-\x20]\x12", "an ONNX model", "read its initializers with onnx"),
+    (rb'.{8}\{"', "a safetensors file", "read it with safetensors.numpy.load_file"),
+)
+"""Other formats: a pattern of the first and last bytes, the name, and what to do with such a file."""
+
+
+def header_text(header: dict[str, Any]) -> str:
+    """``header`` as JSON, with the version of the format. NumPy's numbers are written as numbers."""
+    return json.dumps({"format": FORMAT, **header}, default=_as_python)
+
+
+def _as_python(value: Any) -> Any:
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return value.item()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
+    """Return ``value`` as JSON with ``{"array": name}`` for each Tensor and array, which are put into ``arrays``."""
+    if value is None or isinstance(value, bool | int | float | str):  # np.float64 is a float
+        return value
+    if isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        try:
+            array = to_numpy(value.data if isinstance(value, Tensor) else backends.asarray(value))
+        except AutogradError as error:
+            raise type(error)(f"{key!r} can't be saved: {error}") from None
+        key = key or "array"
+        while key in arrays or key == HEADER:
+            key += "_"
+        if not _is_member_name(key):
+            raise DTypeError(f"{shown(key)} can't be saved: a name has at most 60000 bytes of UTF-8, without NUL.")
+        arrays[key] = array
+        return {"array": key}
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise DTypeError(f"the key {name!r} in {key or 'the dict'} can't be saved: keys are strings.")
+        return {"dict": {name: flatten(item, f"{key}/{name}" if key else name, arrays) for name, item in value.items()}}
+    if isinstance(value, list | tuple):
+        return {"list": [flatten(item, f"{key}/{i}" if key else str(i), arrays) for i, item in enumerate(value)]}
+    raise DTypeError(
+        f"{key!r} is a {type(value).__name__}, which can't be saved: give Tensors, numbers, strings, lists and dicts."
+    )
+
+
+def _is_member_name(key: str) -> bool:
+    try:
+        return "\0" not in key and len(key.encode()) <= 60_000
+    except UnicodeEncodeError:
+        return False
+
+
+def _unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """The inverse of `flatten`."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, inside),) = value.items()
+    if kind == "array":
+        return Tensor(arrays[inside])
+    if kind == "list":
+        return [_unflatten(item, arrays) for item in inside]
+    if kind == "dict":
+        return {name: _unflatten(item, arrays) for name, item in inside.items()}
+    raise TypeError
+
+
+def write(file: IO[bytes], text: str, arrays: Mapping[str, Any]) -> None:
+    """Write an ``.npz`` archive. Its members have no time stamps, so equal content gives equal bytes."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {HEADER: np.array(text), **arrays}.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and content of a file that may be damaged or malicious."""
+    with open_file(path) as file:
+        try:
+            arrays = _read_arrays(file)
+            header = json.loads(str(arrays[HEADER]))
+            if header["format"] != FORMAT:
+                raise FileError(
+                    f"it has format {header['format']!r} and this version reads {FORMAT}: use the version that wrote it"
+                )
+            content = _unflatten(header["content"], arrays)
+            if not isinstance(content, dict):
+                raise FileError("it holds no dict")
+        except INVALID as error:
+            raise _foreign(path, file, error) or damaged(path, error) from None
+    return header, content
+
+
+def _read_arrays(file: IO[bytes]) -> dict[str, Any]:
+    """Read the arrays of an archive; check each size against the file before memory is allocated."""
+    size = os.fstat(file.fileno()).st_size
+    arrays: dict[str, Any] = {}
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members):
+            raise LookupError("its members are compressed")
+        if sum(m.file_size for m in members) > size:
+            raise ValueError("its members overlap")
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename or name in arrays:
+                raise ValueError(f"its member {member.filename!r} is not an array, or occurs twice")
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                try:
+                    shape, _, dtype = read(stream)
+                except (ValueError, SyntaxError, MemoryError, RecursionError):
+                    raise ValueError(f"its array {name!r} has an invalid header") from None
+                if any(n < 0 for n in shape):
+                    raise ValueError(f"its array {name!r} has a negative length")
+                if dtype.hasobject or dtype.kind not in ("U" if name == HEADER else "fciub"):
+                    raise ValueError(f"its array {name!r} has dtype {dtype}")
+                if dtype.itemsize * int(np.prod([int(n) for n in shape], dtype=object)) > member.file_size:
+                    raise ValueError(f"its array {name!r} is cut short")
+            with archive.open(member) as stream:
+                arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    return arrays
+
+
+def damaged(path: str | PathLike[str], error: Exception) -> FileError:
+    """The error for a file whose content caused ``error``."""
+    why = str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, KeyError):
+        why = f"it has no entry {error}"
+    elif isinstance(error, TypeError | AttributeError | IndexError) and not isinstance(error, AutogradError):
+        why = "its header has an unexpected structure"
+    elif isinstance(error, zipfile.BadZipFile) and "not a zip" in why:
+        why = "it is not a zip archive"
+    return FileError(f"{path} was not written by nn.save, or is damaged: {why}.")
+
+
+def _foreign(path: str | PathLike[str], file: IO[bytes], error: Exception) -> FileError | None:
+    """The error for a file of another known format."""
+    file.seek(0)
+    content = file.read(4096)
+    file.seek(max(file.tell(), os.fstat(file.fileno()).st_size - 2**16))  # where a zip archive lists its members
+    content += file.read()
+    if HEADER.encode() in content:
+        return None
+    for pattern, kind, advice in FOREIGN:
+        if re.match(pattern, content, re.DOTALL) and (kind != "a NumPy archive" or isinstance(error, LookupError)):
+            return FileError(
+                f"{path} is {kind}; nn.load reads what nn.save wrote: {advice} and pass the dict of arrays to "
+                "model.load_state_dict."
+            )
+    return None

@@ -1,0 +1,84 @@
+"""Minibatches of training and validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from autograd import Tensor, asarray, take
+from autograd.backends import NUMPY, is_inexact
+from autograd.errors import DTypeError
+from nn.data import minibatches
+from nn.init import generator
+from nn.modules.module import Module
+from nn.parallel import Parallel
+
+
+class Batches:
+    """The minibatches of an epoch as Tensors, on the model's device; floating ones have the model's dtype.
+
+    If that device is a GPU and all samples are given at once, they are moved there once and batches are gathered there,
+    so an epoch copies nothing to the GPU but the order of the samples.
+    """
+
+    def __init__(self, data: Any, name: str, model: Module, batch_size: int, parallel: Parallel | None = None) -> None:
+        first = next(model.parameters(), None)
+        self.dtype: Any = None if first is None else first.dtype
+        self.device = None if first is None else first.device
+        self.data, self.batch_size, self.parallel = data, batch_size, parallel
+        self.pair: Any = None  # all samples (x, y): Tensors if they are on a GPU, else arrays
+        self.on_gpu = False
+        if isinstance(data, tuple) and len(data) == 2:
+            x, y = (asarray(part).detach() for part in data)
+            like_x, like_y = (NUMPY.broadcast_to(0.0, part.shape) for part in (x, y))
+            minibatches(like_x, like_y, batch_size, None, shuffle=False)  # raises now for data that can't be batched
+            self.on_gpu = self.device not in (None, "cpu") and parallel is None
+            device = self.device if self.on_gpu and self.device is not None else "cpu"
+            x, y = self._cast(x.to(device)), self._cast(y.to(device))
+            self.pair = (x, y) if self.on_gpu else (x.numpy(), y.numpy())
+        elif not isinstance(data, Iterable) or isinstance(data, Iterator):
+            raise DTypeError(
+                f"{name} is a {type(data).__name__}: give (x, y), or an iterable of batches (x, y) that can be "
+                "iterated once per epoch (a generator is empty after the first)."
+            )
+
+    def __len__(self) -> int:
+        """The number of batches; 0 if unknown."""
+        if self.pair is not None:
+            return math.ceil(len(self.pair[0]) / self.batch_size)
+        return len(self.data) if hasattr(self.data, "__len__") else 0
+
+    def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Iterate over the batches, in random order unless ``seed`` is None."""
+        batches = self.data
+        if self.pair is not None:
+            x, y = self.pair
+            if self.on_gpu:
+                batches = self._gather(x, y, seed)
+            else:
+                batches = minibatches(x, y, self.batch_size, seed, shuffle=seed is not None)
+        for batch in batches:
+            if not isinstance(batch, tuple | list) or len(batch) != 2:
+                raise DTypeError(
+                    f"the data yields a {type(batch).__name__} instead of a batch (x, y): give all samples as one "
+                    "tuple (x, y), or an iterable of such batches."
+                )
+            x, y = batch if self.parallel is None else self.parallel.shard(*batch)
+            yield self._cast(asarray(x, device=self.device)), self._cast(asarray(y, device=self.device))
+
+    def _cast(self, values: Tensor) -> Tensor:
+        """Floating values in the model's dtype. Integers stay: they may be labels, or indices into an embedding."""
+        return values if self.dtype is None or not is_inexact(values.dtype) else values.to(self.dtype)
+
+    def _gather(self, x: Tensor, y: Tensor, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of `minibatches`, gathered on the device of x and y."""
+        order = None if seed is None else asarray(generator(seed).permutation(len(x)), device=self.device)
+        for start in range(0, len(x), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield (x[rows], y[rows]) if order is None else (take(x, order[rows], axis=0), take(y, order[rows], axis=0))
+
+
+def row_count(y: Tensor) -> int:
+    """Number of samples of a batch."""
+    return len(y) if y.ndim else 1

@@ -1,0 +1,137 @@
+"""Mean loss and accuracy over batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from autograd import Tensor, asarray, no_grad
+from autograd.backends import is_host, is_inexact
+from autograd.errors import DomainError, ShapeError
+from autograd.validation import check_function, check_instance
+from nn import functional as F
+from nn.models import MLP
+from nn.modules.activation import Softmax
+from nn.modules.containers import Sequential
+from nn.modules.losses import CrossEntropyLoss
+from nn.modules.module import Module
+from nn.parallel import Parallel
+from nn.training.batches import Batches, row_count
+
+
+class Evaluation(NamedTuple):
+    """Mean loss, and fraction of samples classified correctly (``None`` without classes)."""
+
+    loss: float
+    accuracy: float | None
+
+
+class Tally:
+    """Running sums of loss and accuracy. On a GPU they stay there until `result` is called.
+
+    There is an accuracy if outputs are ``(…, classes)`` and targets are integer labels ``(…)`` or one-hot.
+    """
+
+    def __init__(self) -> None:
+        self.batches, self.samples, self.labels = 0, 0, 0
+        self.loss: Any = 0.0
+        self.correct: Any = 0
+        self.classes: Any = True
+
+    def add(self, output: Any, y: Tensor, loss: Any) -> None:
+        """Add a batch; ``output=None`` if another rank counts it."""
+        self.batches += 1
+        if output is None:
+            return
+        rows = row_count(y)
+        self.samples += rows
+        self.loss = self.loss + rows * loss
+        if self.classes is not False:
+            self._classify(output, y)
+
+    def _classify(self, output: Any, y: Tensor) -> None:
+        labels: Any = None
+        if isinstance(output, Tensor) and output.ndim:
+            if output.shape[:-1] == y.shape and not is_inexact(y.dtype):
+                labels = y.data
+            elif output.shape == y.shape and y.shape[-1] > 1:
+                one_hot = ((y.data == 0) | (y.data == 1)).all() & (y.data.sum(-1) == 1).all()
+                self.classes = (self.classes & one_hot) if not is_host(y.data) else bool(one_hot)
+                labels = y.data.argmax(-1)
+        if labels is None or self.classes is False:
+            self.classes = False
+        else:
+            self.labels += labels.size
+            self.correct = self.correct + (output.data.argmax(-1) == labels).sum()
+
+    def result(self, parallel: Parallel | None = None) -> Evaluation:
+        """Mean loss and accuracy so far; with ``parallel`` over all ranks."""
+        unclassified = not bool(asarray(self.classes))
+        sums = self.samples, self.labels, float(asarray(self.loss)), int(asarray(self.correct)), unclassified
+        samples, labels, loss, correct, ranks = sums if parallel is None else parallel.sum(*sums)
+        if not samples:
+            raise DomainError("the data has no batches: give at least one sample.")
+        return Evaluation(loss / samples, None if ranks or not labels else correct / labels)
+
+
+def loss_value(loss: Any) -> Any:
+    """The loss as a float; on a GPU as an array of shape (), as a float would have to wait for the device."""
+    if not isinstance(loss, Tensor) or loss.size != 1:
+        shape = getattr(loss, "shape", type(loss).__name__)
+        raise ShapeError(f"loss(output, y) must return one number, the mean over the batch; it returned {shape}.")
+    return float(loss) if is_host(loss.data) else loss.detach().reshape(()).astype("float64").data
+
+
+@contextmanager
+def modes_restored(model: Module) -> Iterator[None]:
+    """A context at whose end every module is in training or evaluation mode as before."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def check_loss(model: Module, loss: Callable[[Any, Any], Any]) -> None:
+    """Raise `DomainError` for cross-entropy of a model that ends in softmax: it would be applied twice."""
+    check_function(loss, "loss", "a function of an output and y")
+    last = model
+    while isinstance(last, MLP | Sequential) and len(last):
+        last = last[-1]
+    if isinstance(last, Softmax) and (loss is F.cross_entropy or isinstance(loss, CrossEntropyLoss)):
+        raise DomainError(
+            "the model ends in softmax, which cross_entropy applies itself: leave out the last nn.Softmax(), or build "
+            "nn.MLP without output='softmax'."
+        )
+
+
+def evaluate_batches(
+    model: Module, loss: Callable[[Any, Any], Any], batches: Batches, parallel: Parallel | None = None
+) -> Evaluation:
+    """`evaluate` without checks; with ``parallel`` over the batches of all ranks."""
+    tally = Tally()
+    with modes_restored(model), no_grad():
+        model.eval()
+        for x, y in batches.epoch(None):
+            if parallel is None or parallel.counts:
+                output = model(x)
+                tally.add(output, y, loss_value(loss(output, y)))
+    return tally.result(parallel)
+
+
+def evaluate(model: Module, loss: Callable[[Any, Any], Any], data: Any, *, batch_size: int = 1000) -> Evaluation:
+    """Return loss and accuracy of ``model`` on ``data``, in evaluation mode and without recording.
+
+    ``data`` as in `fit`. Accuracy is the fraction of samples whose largest output is that of their label.
+
+    >>> import numpy as np, nn
+    >>> model = nn.MLP([4, 3], seed=0)
+    >>> result = nn.evaluate(model, nn.functional.cross_entropy, (np.eye(4), np.array([0, 1, 2, 0])))
+    >>> 0 <= result.accuracy <= 1
+    True
+    """
+    check_instance(model, Module, "model", "an nn.Module")
+    check_loss(model, loss)
+    return evaluate_batches(model, loss, Batches(data, "data", model, batch_size))

@@ -1,0 +1,104 @@
+"""What happened in a training."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
+from typing import Any
+
+from autograd.files import read_file, write_file
+from autograd.messages import shown
+from nn.errors import FileError
+from nn.training.evaluation import Evaluation
+
+
+@dataclass
+class History:
+    """What happened in a training, one list entry per completed epoch.
+
+    Attributes:
+        loss: mean training loss, measured while the weights changed.
+        accuracy: fraction of training samples classified correctly, likewise; ``None`` without classes.
+        validation_loss, validation_accuracy: after the epoch; ``None`` without validation data.
+        lr: learning rate of the first parameter group.
+        seconds: wall-clock time, validation included.
+        best_epoch: epoch, counted from 1, with the lowest validation loss; ``None`` without validation.
+        interrupted: whether Ctrl-C ended the training.
+        stopped_early: whether ``patience`` or the callback ended it.
+        note: a sentence that tells which weights were kept and why.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float | None] = field(default_factory=list)
+    validation_loss: list[float | None] = field(default_factory=list)
+    validation_accuracy: list[float | None] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    interrupted: bool = False
+    stopped_early: bool = False
+    note: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Number of completed epochs."""
+        return len(self.loss)
+
+    def _add(self, trained: Evaluation, held: Evaluation | None, lr: float, seconds: float) -> None:
+        """Append an epoch."""
+        self.loss.append(trained.loss)
+        self.accuracy.append(trained.accuracy)
+        self.validation_loss.append(None if held is None else held.loss)
+        self.validation_accuracy.append(None if held is None else held.accuracy)
+        self.lr.append(lr)
+        self.seconds.append(seconds)
+        if held is not None:
+            lowest = math.inf if self.best_epoch is None else self.validation_loss[self.best_epoch - 1]
+            if lowest is None or held.loss < lowest:
+                self.best_epoch = self.epochs
+
+    def _set_note(self, restored: bool) -> None:
+        """Set ``note``; ``restored``: the weights of the last completed epoch were restored."""
+        if self.interrupted:
+            end = f"Interrupted after epoch {self.epochs}" if self.epochs else "Interrupted in the first epoch"
+        else:
+            end = f"{'Stopped' if self.stopped_early else 'Ended'} after epoch {self.epochs}"
+        if self.best_epoch is not None:
+            lowest = self.validation_loss[self.best_epoch - 1]
+            kept = f"those of epoch {self.best_epoch}, which had the lowest validation loss ({lowest:.4f})"
+        elif restored:
+            kept = f"those of epoch {self.epochs}" if self.epochs else "those from before the training"
+        else:
+            kept = "the latest"
+        self.note = f"{end}: the weights are {kept}."
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it as JSON, whole or not at all. Raises `autograd.errors.WriteError` if the file can't be written."""
+        write_file(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> History:
+        """Read what `save` wrote. Raises `nn.errors.FileError` for another file, `OSError` if it can't be read."""
+        try:
+            content = json.loads(read_file(path))
+            if not isinstance(content, dict) or set(content) != {f.name for f in fields(cls)}:
+                raise ValueError("it has other entries")
+            for f in fields(cls):
+                if not _has_type_of(content[f.name], f.default):
+                    raise ValueError(f"its {f.name} is {shown(content[f.name])}")
+        except (ValueError, RecursionError) as error:
+            raise FileError(
+                f"{path} is not a training history: {error}. Give a file that History.save wrote."
+            ) from None
+        return cls(**content)
+
+
+def _has_type_of(value: Any, default: Any) -> bool:
+    """Whether an entry may have ``value``, given its default: a bool, a string, a number or None, or a list."""
+    if isinstance(default, bool | str):
+        return isinstance(value, type(default))
+    if default is None:
+        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return isinstance(value, list) and all(_has_type_of(item, None) for item in value)

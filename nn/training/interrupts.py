@@ -1,0 +1,57 @@
+"""Ctrl-C during a training."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+from nn.parallel import Parallel
+
+
+class Interrupts:
+    """A context in which Ctrl-C waits while `hold` is in effect; a second one does not wait.
+
+    With ``parallel`` the first one waits for the next synchronisation, so that all ranks stop at the same place.
+
+    Attributes:
+        updating: weights are being written; if an error leaves it True, they may be half updated.
+        ignored: Ctrl-C has no effect.
+    """
+
+    def __init__(self, parallel: Parallel | None) -> None:
+        self.parallel = parallel
+        self.held = self.updating = self.waiting = self.ignored = False
+        self.previous: Any = None
+
+    def __enter__(self) -> Interrupts:
+        # Replace Python's default handler only, not one of the user's. Only the main thread may do so.
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self.previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.previous is not None:
+            signal.signal(signal.SIGINT, self.previous)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.ignored:
+            return
+        if self.parallel is not None and not self.parallel.interrupted:
+            self.parallel.interrupted = True
+        elif not self.held or self.waiting:
+            raise KeyboardInterrupt
+        else:
+            self.waiting = True
+
+    def hold(self, *, updating: bool) -> None:
+        """Let Ctrl-C wait until `release`."""
+        self.held, self.updating = True, updating
+
+    def release(self) -> None:
+        """End `hold`; raise `KeyboardInterrupt` if a Ctrl-C is waiting."""
+        self.held = self.updating = False
+        if self.waiting:
+            self.waiting = False
+            raise KeyboardInterrupt

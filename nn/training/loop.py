@@ -1,0 +1,197 @@
+"""`fit`: epochs of minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from time import perf_counter
+from typing import Any, TextIO
+
+from autograd import Tensor
+from autograd.backends import NUMPY
+from autograd.errors import DomainError
+from autograd.validation import check_function, check_instance, number, refused, whole
+from nn.errors import ParallelError, TrainingError
+from nn.init import generator
+from nn.modules.module import Module
+from nn.optim import Optimizer
+from nn.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from nn.parallel import Parallel
+from nn.training.batches import Batches
+from nn.training.evaluation import check_loss, evaluate_batches, modes_restored
+from nn.training.history import History
+from nn.training.interrupts import Interrupts
+from nn.training.report import Report
+from nn.training.step import Step
+
+
+def fit(
+    model: Module,
+    loss: Callable[[Any, Any], Any],
+    optimizer: Optimizer,
+    data: Any,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    seed: Any = 0,
+    validation: Any = None,
+    schedule: LRScheduler | None = None,
+    patience: int | None = None,
+    max_norm: float | None = None,
+    callback: Callable[[History], Any] | None = None,
+    progress: bool | TextIO = True,
+    parallel: Parallel | None = None,
+    compile: bool = False,
+) -> History:
+    """Train ``model`` in place; return the `History`.
+
+    With validation data the model ends with the weights of the epoch with the lowest validation loss, however the
+    training ended; without, with the latest. Ctrl-C ends the training, keeps these weights and sets
+    ``history.interrupted``; no exception is raised. An update is never left half done.
+
+    Args:
+        model: called with a batch of x.
+        loss: ``loss(output, y)`` returns the mean loss of the batch, a scalar Tensor.
+        optimizer: made with the model's parameters.
+        data: ``(x, y)``, arrays or Tensors with a row per sample, or an iterable of batches ``(x, y)`` that is iterated
+            once per epoch. Floating values are cast to the dtype of the model's parameters, and all are moved to their
+            device; integers stay integers, as labels or indices. On a GPU an epoch does not wait for the device, except
+            for the live line: losses are read at its end.
+        epochs: number of passes over the data.
+        batch_size: samples per step; the last batch of an epoch may be smaller.
+        seed: integer or NumPy Generator that draws the order of the samples in each epoch; ``None`` keeps their order.
+        validation: held-out data, given like ``data``, to evaluate after each epoch.
+        schedule: stepped after every epoch; `ReduceLROnPlateau` with the validation (else the training) loss.
+        patience: stop when the validation loss has not improved for this many epochs.
+        max_norm: limit of the norm of all gradients, for clipping.
+        callback: called with the history after every epoch; stops the training by returning ``True``.
+        progress: ``True`` for standard output, another stream, or ``False``. A terminal shows a live line with the
+            time left, another stream one plain line per epoch.
+        parallel: train together with the other processes of this `nn.parallel.Parallel`. Each calls ``fit`` with the
+            same arguments and the whole data, and gets the same weights and history; rank 0 alone shows progress and
+            calls ``callback``.
+        compile: run each step as a program of `autograd.compile`, with the same result to rounding. It saves the time
+            that Python takes per operation, which matters most for small batches and layers; measure your own. Model
+            and loss are then called for the trace only, not at each step. If they can't be traced, a line says why and
+            the training runs without. With ``parallel`` the gradients are compiled, unless a layer combines the
+            rows of all ranks (`BatchNorm1d`, `Dropout`).
+
+    Raises:
+        nn.errors.TrainingError: loss or weights are not finite. The model has the kept weights, the error the
+            ``history`` so far.
+        nn.errors.ParallelError: another process of ``parallel`` failed or was lost; it has the ``history`` so far.
+        autograd.errors.ShapeError: x and y do not fit each other, or the loss is not a scalar.
+        autograd.errors.DomainError: a count below 1, ``patience`` without ``validation``, an optimizer of another
+            model, or cross-entropy of a model that ends in softmax.
+
+    >>> import numpy as np, nn
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> model = nn.MLP([2, 8, 2], seed=0)
+    >>> optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
+    >>> data = x, np.array([0, 1, 1, 0])
+    >>> history = nn.fit(model, nn.functional.cross_entropy, optimizer, data, epochs=100, progress=False)
+    >>> history.accuracy[-1]
+    1.0
+    """
+    check_instance(model, Module, "model", "an nn.Module")
+    check_loss(model, loss)
+    _check_optimizer(optimizer, model)
+    whole(epochs, "epochs")
+    whole(batch_size, "batch_size")
+    if patience is not None and whole(patience, "patience") and validation is None:
+        raise DomainError("patience watches the validation loss: give validation=(x, y) as well.")
+    if max_norm is not None:
+        number(max_norm, "max_norm", 0)
+    if callback is not None:
+        check_function(callback, "callback", "a function of the history")
+    if schedule is not None:
+        check_instance(schedule, LRScheduler, "schedule", "one of nn.optim.lr_scheduler")
+    if not isinstance(progress, bool) and not hasattr(progress, "write"):
+        raise refused(progress, "progress", "True, False or a stream to write to")
+    if parallel is not None:
+        check_instance(parallel, Parallel, "parallel", "an nn.parallel.Parallel")
+
+    batches = Batches(data, "data", model, batch_size, parallel)
+    held_out = None
+    if validation is not None:
+        held_out = Batches(validation, "validation", model, max(batch_size, 1000), parallel)
+    rng = None if seed is None else generator(seed)
+    first = parallel is None or parallel.rank == 0
+    if parallel is not None:
+        settings = epochs, batch_size, len(batches), held_out and len(held_out), patience, max_norm
+        rng = parallel.start(model, optimizer, rng, settings, chain(*(b.pair or () for b in (batches, held_out) if b)))
+    report = Report(progress if first else False, epochs, len(batches))
+    interrupts, history, kept = Interrupts(parallel), History(), _Snapshot(model, optimizer)
+    step = Step(
+        model, loss, optimizer, max_norm=max_norm, parallel=parallel, compile=compile, interrupts=interrupts,
+        report=report,
+    )  # fmt: skip
+    damaged = False
+    with interrupts, modes_restored(model):
+        try:
+            for epoch in range(1, epochs + 1):
+                start = perf_counter()
+                trained = step.epoch(batches.epoch(rng))
+                held = None if held_out is None else evaluate_batches(model, loss, held_out, parallel)
+                step.check_weights()
+                interrupts.hold(updating=False)
+                history._add(trained, held, optimizer.param_groups[0]["lr"], perf_counter() - start)
+                kept.take(weights=held is None or history.best_epoch == epoch)
+                if isinstance(schedule, ReduceLROnPlateau):
+                    schedule.step((held or trained).loss)
+                elif schedule is not None:
+                    schedule.step()
+                report.epoch(history)
+                interrupts.release()
+                answer = callback(history) if first and callback is not None else None
+                stop = isinstance(answer, bool | NUMPY.bool_) and bool(answer)
+                if parallel is not None:
+                    stop = any(parallel.sum(stop))
+                if stop or (patience is not None and epoch - (history.best_epoch or 0) >= patience):
+                    history.stopped_early = epoch < epochs
+                    break
+        except KeyboardInterrupt:
+            history.interrupted = True
+        except TrainingError as error:
+            damaged, error.history = True, history
+            raise
+        except ParallelError as error:
+            error.history = history
+            raise
+        finally:
+            damaged = damaged or interrupts.updating
+            interrupts.ignored = True  # what follows is quick, and must complete
+            kept.restore(weights=damaged or history.best_epoch is not None, state=damaged)
+            history._set_note(damaged)
+            report.clear()
+    report.line(history.note)
+    return history
+
+
+def _check_optimizer(optimizer: Optimizer, model: Module) -> None:
+    check_instance(optimizer, Optimizer, "optimizer", "one of nn.optim, made with the model's parameters")
+    own = {id(p) for p in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise DomainError(
+            "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with "
+            "model.parameters() whenever you make a new model."
+        )
+
+
+class _Snapshot:
+    """Copies of weights and of the optimizer's state, to return to."""
+
+    def __init__(self, model: Module, optimizer: Optimizer) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.take(weights=True)
+
+    def take(self, *, weights: bool) -> None:
+        if weights:
+            self.weights = self.model.state_dict()
+        self.state = [(t, Tensor(t)) for tensors in self.optimizer.state.values() for t in tensors.values()]
+
+    def restore(self, *, weights: bool, state: bool) -> None:
+        if weights:
+            self.model.load_state_dict(self.weights)
+        for tensor, before in self.state if state else ():
+            tensor._set(before.data)

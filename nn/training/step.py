@@ -1,0 +1,146 @@
+"""One training step, and an epoch of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+from autograd import Tensor, isfinite, stack
+from autograd import all as all_true
+from autograd import compile as compiled
+from autograd.errors import TraceError
+from nn.errors import TrainingError
+from nn.modules.module import Module
+from nn.optim import Optimizer, clip_grad_norm_
+from nn.parallel import Parallel
+from nn.training.batches import row_count
+from nn.training.evaluation import Evaluation, Tally, loss_value
+from nn.training.interrupts import Interrupts
+from nn.training.report import Report
+
+
+class Step:
+    """Compute loss and gradients of a batch and update the weights, as one compiled program if ``compile``.
+
+    If it can't be compiled, the report says why and it runs without. With ``parallel`` only the gradients are compiled.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Callable[[Any, Any], Any],
+        optimizer: Optimizer,
+        *,
+        max_norm: float | None,
+        parallel: Parallel | None,
+        compile: bool,
+        interrupts: Interrupts,
+        report: Report,
+    ) -> None:
+        self.model, self.loss, self.optimizer, self.max_norm = model, loss, optimizer, max_norm
+        self.parallel, self.interrupts, self.report = parallel, interrupts, report
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.program = compiled(self._traced) if compile else None
+
+    def epoch(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Evaluation:
+        """Take a step with each batch. Raises `TrainingError` if the loss or a weight is not finite at the end."""
+        tally, parallel = Tally(), self.parallel
+        self.model.train()
+        for x, y in batches:
+            output, value = self._step(x, y, tally.batches + 1)
+            tally.add(output if parallel is None or parallel.counts else None, y, value)
+            self.report.batch(tally)
+        if parallel is not None:
+            parallel.sync_buffers(self.model.buffers())
+        trained = tally.result(parallel)
+        if not math.isfinite(trained.loss):  # on a GPU single batches are not waited for
+            raise self._diverged(trained.loss, f"epoch {self.report.done + 1}")
+        return trained
+
+    def check_weights(self) -> None:
+        """Raise `TrainingError` if a trained weight is not finite."""
+        trained = {id(p) for p in self.parameters if p.requires_grad}
+        finite = {n: all_true(isfinite(p.detach())) for n, p in self.model.named_parameters() if id(p) in trained}
+        if finite and not all_true(stack(list(finite.values()))):  # one test for all, as a GPU has to be waited for
+            name = next(name for name, each in finite.items() if not each)
+            where = f"the last step of epoch {self.report.done + 1}, which left {name} not finite"
+            raise self._diverged(math.nan, where)
+
+    def _step(self, x: Tensor, y: Tensor, batch: int) -> tuple[Any, Any]:
+        """Output and loss of the batch, once the weights are updated."""
+        done = self._run_program(x, y) if self.program is not None and self.parallel is None else None
+        output, value = done or self._compute_gradients(x, y)
+        if type(value) is float and not math.isfinite(value):
+            raise self._diverged(value, f"epoch {self.report.done + 1}, batch {batch}")
+        if done is None:
+            if self.max_norm is not None:
+                clip_grad_norm_(self.parameters, self.max_norm)
+            self.interrupts.hold(updating=True)
+            self.optimizer.step()
+            self.interrupts.release()
+        return output, value
+
+    def _compute_gradients(self, x: Tensor, y: Tensor) -> tuple[Any, Any]:
+        self.optimizer.zero_grad()
+        if self.parallel is None:
+            output = self.model(x)
+            loss = self.loss(output, y)
+            value = loss_value(loss)
+            if type(value) is not float or math.isfinite(value):
+                loss.backward()
+            return output, value
+        output, value, rows = None, 0.0, row_count(y)
+        if rows and self.program is not None and (done := self._run_program(x, y)) is not None:
+            output, value = done
+        elif rows:
+            with self.parallel.sharded():
+                output = self.model(x)
+                loss = self.loss(output, y)
+            value = loss_value(loss)
+            (rows * loss).backward()  # even if it is not finite: others may wait for this rank
+        return output, self.parallel.average_gradients(self.parameters, float(value), rows)
+
+    def _traced(self, x: Tensor, y: Tensor) -> tuple[Any, Tensor, list[Tensor | None]]:
+        """The function to compile. With ``parallel`` it returns gradients, else it updates the weights."""
+        self.optimizer.zero_grad()
+        output = self.model(x)
+        loss: Tensor = self.loss(output, y)
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            loss_value(loss)  # raises
+        if self.parallel is not None:
+            (row_count(y) * loss).backward()
+            return output, loss, [p.grad for p in self.parameters]
+        loss.backward()
+        if self.max_norm is not None:
+            clip_grad_norm_(self.parameters, self.max_norm)
+        self.optimizer.step()
+        return output, loss, []
+
+    def _run_program(self, x: Tensor, y: Tensor) -> tuple[Any, Any] | None:
+        """Output and loss; ``None``, with nothing done, if the step can't be compiled."""
+        assert self.program is not None
+        self.interrupts.hold(updating=self.parallel is None)
+        try:
+            with nullcontext() if self.parallel is None else self.parallel.compiling():
+                output, loss, gradients = self.program(x, y)
+        except TraceError as error:
+            self.interrupts.release()
+            self.program = None
+            self.report.line(f"Not compiled: {error}")
+            return None
+        except Exception as error:  # an error in what is traced comes before anything is written
+            self.interrupts.updating = isinstance(error, FloatingPointError | MemoryError)
+            raise
+        self.interrupts.release()
+        for p, gradient in zip(self.parameters, gradients, strict=False):
+            p.grad = gradient
+        return output, loss_value(loss)
+
+    def _diverged(self, value: float, where: str) -> TrainingError:
+        return TrainingError(
+            f"The loss became {value} in {where}, at learning rate {self.optimizer.param_groups[0]['lr']:g}: try a "
+            "smaller one, clip the gradients by max_norm, and look for such values in the data. The model has its last "
+            "good weights."
+        )
