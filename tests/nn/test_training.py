@@ -385,7 +385,7 @@ def test_a_validation_that_is_no_number_is_never_the_best():
         ({"batch_size": 0}, DomainError, "batch_size = 0: give a number from 1 on."),
         ({"seed": "x"}, DomainError, "seed = 'x' is not a seed"),
         ({"data": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
-        ({"data": (X[:0], Y[:0])}, ShapeError, "there are no rows to make a batch of"),
+        ({"data": (X[:0], Y[:0])}, ShapeError, "which has no rows: give at least one"),
         ({"validation": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
         ({"data": iter([])}, DTypeError, "data is a list_iterator: give (x, y), or an iterable of batches"),
         ({"validation": 3}, DTypeError, "validation is a int: give (x, y), or an iterable"),
