@@ -196,11 +196,11 @@ class _Growing:
     def __post_init__(self) -> None:
         r = self.random
         self.dtype = r.choices(("float64", "float32", "float16"), (60, 38, 2))[0]
-        self.extreme = self.dtype != "float16" and r.random() < 0.07
-        far = r.choice((6, 12, 20, 30))
+        self.extreme = self.dtype != "float16" and r.random() < 0.1
+        far = r.choice((6, 10, 15, 20, 30))
         self.numbers = (f"1e{far}", f"1e-{far}", "-0.0", "0.5") if self.extreme else NUMBERS
         self.limit = 1e37 if self.extreme else LARGEST
-        self.rounded = r.random() < 0.08  # zeros of both signs, ties
+        self.rounded = r.random() < 0.1  # zeros of both signs, ties
         self.sizes = [r.choice(SIZES) for _ in range(3)]
         self.imports = (*IMPORTS, *self.vocabulary.imports)
         self.kinds = dict(KINDS)

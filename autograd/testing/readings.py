@@ -309,7 +309,10 @@ def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Ar
 
 
 def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
-    """How ``found`` differs from ``eager`` by more than rounding, in words; empty where it does not."""
+    """How ``found`` differs from ``eager`` by more than rounding, in words; empty where it does not.
+
+    Elements that are not finite eagerly may be anything.
+    """
     if found.shape != eager.shape or found.dtype != eager.dtype:
         return f"it is {found.shape} {found.dtype} for {eager.shape} {eager.dtype}"
     if np.array_equal(found, eager):
@@ -319,7 +322,7 @@ def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
         return f"element {list(at)} of {eager.shape} is {found[at]} for {eager[at]}"
     info = np.finfo(eager.dtype)
     allowed = ULPS * float(info.eps) * _largest(eager) + SPREADS * spread + float(info.tiny)
-    wrong = ~(_distance(found, eager) <= allowed)
+    wrong = ~(_distance(found, eager) <= allowed) & np.isfinite(eager)
     if not wrong.any():
         return ""
     at = tuple(np.argwhere(wrong)[0].tolist())
@@ -484,40 +487,33 @@ def _of_line(call: _Call, found: Seen, traced: _Traced, new: bool) -> Verdict:
     wrong = call.wrong(found.results, found.states)
     early = call.first_wrong(traced.stages[-1]) if new else None
     if wrong or early:
-        return _judged(
-            call,
-            found,
-            traced.stages[-1] if early else traced.of(call.inputs),
-            {**(early[1] if early else {}), **wrong},
-        )
+        stages = traced.stages[-1] if new else traced.of(call.inputs)
+        verdict = _judged(call, found, stages, {**(early[1] if early else {}), **wrong})
+        if verdict.kind != "same":
+            return verdict
     if found.form != call.eager.form:
         return Verdict("different", "trace", f"the form of the result is {found.form} for {call.eager.form}")
     if found.streams != call.eager.streams:
         return Verdict("different", "trace", "a random generator is not where it is eagerly")
     if call.run.has_changed():
         return Verdict("different", "emitter", "the result of an earlier call has changed")
+    if not all(np.isfinite(x).all() for x in (*call.eager.results, *call.eager.states.values()) if x.dtype.kind == "f"):
+        return Verdict("not finite")
     return Verdict("same")
 
 
 def _judged(call: _Call, found: Seen, stages: Sequence[tuple[str, Program]], wrong: dict[Any, str]) -> Verdict:
-    """The verdict where something differs at first sight."""
-    what = next(iter(wrong.values()))
-    if any(key in call.eager.states or isinstance(key, int) for key in wrong) and not all(
-        np.isfinite(call.of(key)).all() for key in wrong if key != "" and call.of(key).dtype.kind == "f"
-    ):
-        return Verdict("not finite", what=what)
+    """The verdict where something differs at first sight: rounding may explain it."""
     spreads = call.spreads(stages[0][1]) if stages else {}
     again = call.wrong(found.results, found.states, spreads)
     first = call.first_wrong(stages, spreads)
     if first is not None:
         return Verdict("different", first[0], next(iter((again or first[1]).values())))
     if again:
-        what = next(iter(again.values()))
-        if stages and call.wrong_as(stages[-1][1], spreads, planned):
-            return Verdict("different", "plan", what)
-        return Verdict("different", "emitter or bindings", what)
-    far = [key for key in wrong if spreads.get(key, 0.0) > _rough(call.of(key))]
-    return Verdict("ill-conditioned" if far else "same", what=what)
+        in_plan = stages and call.wrong_as(stages[-1][1], spreads, planned)
+        return Verdict("different", "plan" if in_plan else "emitter or bindings", next(iter(again.values())))
+    far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > _rough(call.of(key))]
+    return Verdict("ill-conditioned", what=far[0]) if far else Verdict("same")
 
 
 def _rough(array: Array) -> float:
