@@ -313,17 +313,21 @@ class Program:
         )
 
 
-PYTHONS = frozenset(("add", "subtract", "multiply", "negative", "astype"))
-"""Arithmetic that Python does with single numbers as NumPy does: without errors of its own."""
+PYTHONS = frozenset(("add", "subtract", "multiply", "negative"))
+"""Arithmetic that Python does with single numbers of float64 as NumPy does, to the last bit and without errors."""
 
 
 def knob_arithmetic(instructions: Iterable[Instruction]) -> dict[Value, Instruction]:
-    """The instructions that compute single numbers from knobs and constants: targets leave these to Python."""
+    """The instructions that compute single numbers from knobs and constants, in float64 and with a cast of floats at
+    the end: targets leave these to Python."""
     found: dict[Value, Instruction] = {}
     for instruction in instructions:
-        out, args = instruction.out, instruction.args
+        op, out, args = instruction.op, instruction.out, instruction.args
         known = all(a.kind in ("knob", "constant") or a in found for a in args)
-        if known and any(a.kind != "constant" for a in args) and instruction.op in PYTHONS and not out.shape:
+        exact = all(a.dtype == "float64" for a in args) and (
+            (op in PYTHONS and out.dtype == "float64") or (op == "astype" and out.dtype.kind == "f")
+        )
+        if known and exact and any(a.kind != "constant" for a in args) and not out.shape:
             found[out] = instruction
     return found
 

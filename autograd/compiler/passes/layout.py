@@ -193,69 +193,81 @@ def _copied(instruction: Instruction, flipped: Callable[[Value], bool]) -> list[
     return []
 
 
-def _price(instruction: Instruction, there: dict[Value, tuple[Value, bool]]) -> Callable[[dict[Value, bool]], float]:
-    """The cost of an instruction as a function of the ways of the groups, each looked up once."""
-    known: dict[tuple[bool, ...], float] = {}
-
-    def price(ways: dict[Value, bool]) -> float:
-        key = tuple([ways.get(group, False) ^ by for group, by in there.values()])
-        if key not in known:
-            turned = dict(zip(there, key, strict=True))
-            known[key] = cost_of(instruction, lambda value: turned.get(value, False))
-        return known[key]
-
-    return price
-
-
 def arranged(program: Program) -> tuple[float, Program]:
-    """The program with the orders that cost least, and this cost."""
+    """The program with the orders that cost least, and this cost.
+
+    A search from two sides, all rows or all columns: a group is turned where that is cheaper for the instructions that
+    touch it, until no group is.
+    """
     orders = Orders(program)
     places = orders.places()
-    touched: dict[Value, list[Callable[[dict[Value, bool]], float]]] = {}
-    beside: dict[Value, dict[Value, None]] = {}
-    prices = []
-    for instruction in program.instructions:
-        there = {v: places[v] for v in (instruction.out, *instruction.args) if v in places}
-        price = _price(instruction, there)
-        groups = dict.fromkeys(group for group, _ in there.values() if group not in orders.pinned)
-        prices.append(price)
+    ways: dict[Value, bool] = dict(orders.pinned)
+
+    def flipped(value: Value) -> bool:
+        if value not in places:
+            return False
+        group, by = places[value]
+        return ways.get(group, False) ^ by
+
+    free = [_free_groups(instruction, places, orders) for instruction in program.instructions]
+    touched: dict[Value, list[int]] = {}
+    for i, groups in enumerate(free):
         for group in groups:
-            touched.setdefault(group, []).append(price)
-            beside.setdefault(group, {}).update(groups)
+            touched.setdefault(group, []).append(i)
+    known: dict[tuple[Any, ...], float] = {}
+
+    def price(i: int) -> float:
+        key = i, *[ways[group] for group in free[i]]
+        if key not in known:
+            known[key] = cost_of(program.instructions[i], flipped)
+        return known[key]
+
     best: tuple[float, frozenset[Value]] | None = None
     for start in (False, True):
-        ways = dict.fromkeys(touched, start) | orders.pinned
-        again: dict[Value, Any] = dict.fromkeys(touched)  # a queue in which each stands once
-        while again:
-            del again[group := next(iter(again))]
-            before = sum(price(ways) for price in touched[group])
+        ways.update(dict.fromkeys(touched, start))
+        prices = list(map(price, range(len(free))))
+        waiting = dict.fromkeys(touched)  # a queue in which each stands once
+        while waiting:
+            del waiting[group := next(iter(waiting))]
+            here = touched[group]
             ways[group] ^= True
-            if sum(price(ways) for price in touched[group]) < before:
-                again |= beside[group]
+            turned = list(map(price, here))
+            if sum(turned) < sum([prices[i] for i in here]):
+                for i, cost in zip(here, turned, strict=True):
+                    prices[i] = cost
+                    waiting.update(dict.fromkeys(free[i]))
             else:
                 ways[group] ^= True
-        cost = sum(price(ways) for price in prices)
+        cost = sum(prices)
         if best is None or cost < best[0]:
-            best = cost, frozenset(v for v, (group, by) in places.items() if ways.get(group, False) ^ by)
+            best = cost, frozenset(filter(flipped, places))
     assert best is not None
     members = {member for whole in program.packed.values() for member, _ in whole}
     return best[0], program.changed(flipped=best[1] | (program.flipped & members))
 
 
+def _free_groups(
+    instruction: Instruction, places: dict[Value, tuple[Value, bool]], orders: Orders
+) -> tuple[Value, ...]:
+    """The groups that an instruction touches and that may still be turned."""
+    groups = {places[v][0]: None for v in (instruction.out, *instruction.args) if v in places}
+    return tuple([group for group in groups if group not in orders.pinned])
+
+
 def arrange(program: Program) -> Program:
     """Choose the order of every matrix, with or without the biases as rows of the weights."""
-    best = arranged(program)
-    for others in (augment(program), augment(program, inputs=True)):
-        if others is not program and (found := arranged(others))[0] < best[0]:
-            best = found
+    best, others = arranged(program), augment(program)
+    if others is not program and (found := arranged(others))[0] < best[0]:
+        best = found
     return best[1]
 
 
 # ------------------------------------------------------------------------------------------ the bias as one more weight
 
 
-def _layers(program: Program, inputs: bool) -> Iterator[tuple[Value, Value, Value, Value]]:
-    """Sums ``h @ W.T + b`` of an elementwise call's h (or an input), where W and b are updated: the sum, h, W and b."""
+def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
+    """Sums ``h @ W.T + b`` of an elementwise call's h (or a small argument), where W and b are updated: the sum, h, W
+    and b."""
     producers, uses = program.producers(), program.uses()
     for added in program.instructions:
         if added.op != "add" or len(added.out.shape) != 2:
@@ -270,22 +282,28 @@ def _layers(program: Program, inputs: bool) -> Iterator[tuple[Value, Value, Valu
             continue
         weight, source = turn.args[0], producers.get(h)
         plain = source is not None and source.op in ELEMENTWISE and h.shape == source.out.shape
-        given = inputs and source is None and h.kind in ("input", "state") and h not in program.updates
+        given = source is None and h.kind in ("input", "state") and h not in program.updates and _pays(h, added.out)
         if not (plain or given) or len(h.shape) != 2 or len(uses[product]) != 1:
             continue
         if weight.dtype == bias.dtype == h.dtype == added.out.dtype and weight.shape[0] == bias.shape[0]:
             yield added.out, h, weight, bias
 
 
-def augment(program: Program, inputs: bool = False) -> Program:
+def _pays(h: Value, added: Value) -> bool:
+    """Whether an argument is copied beside a column of ones in less time than the bias is added, and its gradient
+    summed."""
+    size = shapes.size(added.shape)
+    return CALL + TURNED * shapes.size(h.shape) < 2 * CALL + (ENTRY + 1) * size + ROW * min(added.shape)
+
+
+def augment(program: Program) -> Program:
     """Keep a layer's bias as one more column of its weights, and a column of ones beside what it is given: the sum, and
-    the bias's gradient, are then part of the products. With ``inputs`` also for layers that are given arguments, which
-    have to be copied beside the ones."""
+    the bias's gradient, are then part of the products."""
     producers = program.producers()
     layers = []
     taken: set[Value] = set()
     sources: set[Value] = set()
-    for added, source, weight, bias in _layers(program, inputs):
+    for added, source, weight, bias in _layers(program):
         match = Match(program, producers)
         if not match.alike(weight, bias, weight.shape, bias.shape) or len(match.leaves) != 1:
             continue

@@ -21,7 +21,6 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.primitives import Slot, compute, infer
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes import optimize
-from autograd.compiler.targets.plan import Plan
 from autograd.tensor import wrap
 
 SIDES = (1, 2, 3, 4, 6)
@@ -446,14 +445,8 @@ def runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]
     return found
 
 
-def planned(case: Case) -> Plan:
-    """The plan of a case's program after all passes, as it is carried out."""
-    return _executable(case, case.program).plan
-
-
-def _executable(case: Case, program: Program) -> Executable:
-    for state, array in case.states.items():
-        state.origin.data[...] = array
+def bound(program: Program) -> Executable:
+    """A program as it is carried out, after all passes and on the arrays of its states."""
     slots = tuple(Slot(i) for i in range(len(program.outputs)))
     trace: Any = SimpleNamespace(
         program=program, form=(tuple, slots), is_tensor=[False] * len(slots), recorded=[False] * len(slots),
@@ -466,7 +459,9 @@ def _executable(case: Case, program: Program) -> Executable:
 
 def compiled_runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]]]:
     """The same by planned and emitted code; results are looked at once all calls are over."""
-    executable = _executable(case, program)
+    for state, array in case.states.items():
+        state.origin.data[...] = array
+    executable = bound(program)
     results, states = [], []
     for arrays in case.calls:
         if not executable.is_settled():

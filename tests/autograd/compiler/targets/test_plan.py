@@ -68,7 +68,7 @@ def test_random_programs(seed: int) -> None:
 
 def test_random_programs_meet_what_is_hard() -> None:
     """Packed states, biases among the weights, orders of memory, views that must copy, updates in place."""
-    sources = [random_programs.planned(random_programs.case_of(seed)) for seed in range(60)]
+    sources = [random_programs.bound(random_programs.case_of(seed).program).plan for seed in range(60)]
     ops = [{i.op for i in plan.order} for plan in sources]
     assert sum("with_ones" in found for found in ops) > 3
     assert sum("pack" in found for found in ops) > 3
@@ -203,3 +203,29 @@ def test_results_lie_in_memory_as_their_arguments_do() -> None:
     assert arrays["exp"].strides == eager.strides
     assert arrays["max"].strides == eager.reshape(2, 6, 2, 2, 2, 2).max((3, 5)).strides
     np.testing.assert_array_equal(ag.compile(f)(ag.Tensor(x)).numpy(), f(ag.Tensor(x)).numpy())
+
+
+def test_arithmetic_of_knobs_is_that_of_their_dtype() -> None:
+    """Python's numbers have more digits, and a longer range, than float32."""
+    options = {"lr": 0.0}
+    single = np.dtype("float32")
+    lr, x = Value("knob", (), FLOAT, "lr", origin=(options, "lr")), Value("input", (3,), single, "x")
+    tiny, minus = (Value("constant", (), d, f"c{d}", d.type(v)) for d, v in ((single, 1e-30), (FLOAT, -0.1)))
+    half, rate, square, less, more, a, b, c, d = (
+        Value("temporary", shape, dtype, f"t{i}")
+        for i, (shape, dtype) in enumerate([((), FLOAT)] + [((), single)] * 4 + [((3,), single)] * 4)
+    )
+    instructions = [
+        Instruction("add", (lr, minus), {}, half), Instruction("astype", (half,), {"dtype": single}, rate),
+        Instruction("multiply", (rate, rate), {}, square), Instruction("multiply", (square, tiny), {}, less),
+        Instruction("negative", (rate,), {}, more), *(
+            Instruction("multiply", (x, of), {}, out) for of, out in ((rate, a), (square, b), (less, c), (more, d))
+        ),
+    ]  # fmt: skip
+    program = Program("f", [x], instructions, [a, b, c, d])
+    executable, ones = random_programs.bound(program), np.ones(3, single)
+    assert [value.name for value in executable.plan.numbers] == ["t0", "t1"]
+    for options["lr"] in (1e30, 0.1, 3.0, 1e-30):
+        with np.errstate(over="ignore"):
+            for found, expected in zip(executable.run(ones), program.run(ones)[0], strict=True):
+                np.testing.assert_array_equal(found, expected)
