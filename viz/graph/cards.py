@@ -23,7 +23,7 @@ TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 SLOPES = 4  # so many slopes are written beside the formula
-VERDICTS = ("skipped", "ok", "kink", "wrong")  # of a check, the one that matters most last
+VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # of a check, the one that matters most last
 
 
 class Cards:

@@ -129,8 +129,11 @@ def test_no_operation_of_the_table_is_called_wrong(name, data):
     y = ag.OPS[name](*inputs, **params)
     if y.requires_grad and y.size:
         report = check_nodes(y)
-        assert {c.verdict for c in report.of(y.node) if c.node.mask >> c.index & 1} <= {"ok", "skipped"}, str(report)
-        assert any(c.verdict == "ok" for c in report) or not any(x.size for x in inputs if isinstance(x, Tensor))
+        assert {c.verdict for c in report.of(y.node) if c.node.mask >> c.index & 1} <= {"ok", "skipped", "unchecked"}, (
+            str(report)
+        )
+        told = any(c.verdict in ("ok", "unchecked") for c in report)
+        assert told or not any(x.size for x in inputs if isinstance(x, Tensor))
 
 
 # ----------------------------------------------------------------------------------------------------------- what fails
@@ -154,7 +157,7 @@ class TestWrong:
         check = only(squared(lambda g, x: g * x)(param([2.0, 3.0])))
         assert check.verdict == "wrong"
         assert check.note == "the rules give 1/2 times the difference: a factor is missing or too much in a rule."
-        assert only(squared(lambda g, x: -2 * g * x)(param(2.0))).note == "a sign is turned in a rule."
+        assert only(squared(lambda g, x: -2 * g * x)(param(2.0))).note == "a rule has the wrong sign."
 
     def test_the_one_wrong_element_of_a_small_array(self):
         op = squared(lambda xp, g, x: xp.where(x > 2.5, 2.001, 2.0) * g * x)
@@ -298,8 +301,8 @@ class TestReport:
             a.name = "a"
             y = ag.sum(a)
         report = str(check_nodes(y))
-        assert f"wrong   a = my_sigmoid(z) by x [0, 0], {__file__}:" in report
-        assert "rule 1.26551, numeric 0.196612, relative error 0.84, of the result [0, 0]" in report
+        assert f"wrong   a = my_sigmoid(z) by x [0, 1], {__file__}:" in report
+        assert "rule 1.6566, numeric 0.104994, relative error 0.94, of the result [0, 1]" in report
         assert "ok      1, relative errors up to " in report
         assert "detect_anomaly" not in report
 

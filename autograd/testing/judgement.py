@@ -1,0 +1,379 @@
+"""Whether the rules of a function agree with finite differences of it: the one judgement of all checks.
+
+A `Judge` compares ``uᵀ J v`` by the rules (one reverse pass for ``u``) with differences along ``v``: for every output
+``u`` and element ``v`` where there are few, else in random directions. The verdict is
+
+- ``ok``: they agree, and at least one comparison shows it;
+- ``wrong``: one does not agree;
+- ``kink``: nothing is wrong, but the function is not differentiable at some of the elements, where a rule may give any
+  slope between those at points nearby;
+- ``unchecked``: nothing is wrong, and nothing is shown: all derivatives are within the tolerance or rounding, or all
+  elements are at a kink or an edge of the domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from autograd.testing.differences import Differences, Slopes, Truths, Vector
+
+OK, WRONG, KINK, UNCHECKED = "ok", "wrong", "kink", "unchecked"
+DIFFERENCES = "finite differences"
+FEW = 16
+"""Kinks, and gradients that are not finite, that are looked at one by one."""
+
+
+class Differentiable(Protocol):
+    """A function from a vector to a vector, and what its rules say."""
+
+    x: Vector
+    y: Vector
+
+    def f(self, x: Vector) -> Vector:
+        """Its value at another point."""
+
+    def vjp(self, u: Vector) -> Vector:
+        """``uᵀ J`` at ``x`` by the rules. Raises `RuleError` where a rule can't be run."""
+
+
+class RuleError(Exception):
+    """A rule that can't be run, in words."""
+
+
+@dataclass
+class Comparison:
+    """``uᵀ J v`` by the rules and by an oracle, such as finite differences.
+
+    At a kink ``low`` and ``high`` bound what a rule may give, and ``numeric`` is the nearest such slope.
+    """
+
+    u: Vector
+    v: Vector
+    rule: float
+    numeric: float
+    tolerance: float
+    oracle: str = DIFFERENCES
+    step: float = 0.0
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def excess(self) -> float:
+        """The error in units of the tolerance."""
+        return float(_excess(np.array(self.rule), np.array(self.numeric), np.array(self.tolerance)))
+
+    @property
+    def error(self) -> float:
+        """The error relative to the larger of the two."""
+        return float(_relative(np.array(self.rule), np.array(self.numeric)))
+
+    @property
+    def single(self) -> bool:
+        """Whether it is of one output by one element."""
+        return bool(np.count_nonzero(self.u) == 1 == np.count_nonzero(self.v) and self.u.max() == 1.0)
+
+    @property
+    def order(self) -> tuple[bool, bool, float, float]:
+        """What orders comparisons from good to bad."""
+        return self.excess > 1, self.single, self.excess, self.error
+
+
+@dataclass
+class Comparisons:
+    """Comparisons along one ``v``, as arrays with an entry for each row of ``us``; ``scales`` are sizes of ``uᵀ y``."""
+
+    us: Vector
+    v: Vector
+    rules: Vector
+    numeric: Vector
+    tolerances: Vector
+    scales: Vector
+    oracle: str
+    steps: Vector
+
+    @property
+    def shown(self) -> Truths:
+        """Which would have shown a wrong rule: not those where both sides are within the tolerance."""
+        size = np.maximum(np.abs(self.rules), np.abs(self.numeric))
+        rounding = 4 * np.finfo(np.float64).eps * self.scales
+        zero = (np.abs(self.rules) <= rounding) & (self.tolerances <= 1e-4 * self.scales)
+        return np.asarray((size > 2 * self.tolerances) | zero)
+
+    @property
+    def excess(self) -> Vector:
+        """Their errors in units of the tolerance."""
+        return _excess(self.rules, self.numeric, self.tolerances)
+
+    def worst(self) -> Comparison:
+        """The comparison that fails most, or comes nearest to it: of a single output if one fails."""
+        excess = self.excess
+        single = (np.count_nonzero(self.us, axis=1) == 1) & (self.us.max(axis=1, initial=0.0) == 1.0)
+        order = np.lexsort((_relative(self.rules, self.numeric), excess, single, excess > 1))
+        k = int(order[-1])
+        return Comparison(
+            self.us[k], self.v, float(self.rules[k]), float(self.numeric[k]), float(self.tolerances[k]), self.oracle,
+            float(self.steps[k]),
+        )  # fmt: skip
+
+
+def _excess(rules: Vector, numeric: Vector, tolerances: Vector) -> Vector:
+    error = np.abs(rules - numeric)
+    with np.errstate(all="ignore"):
+        return np.where(np.isfinite(error), np.where(error > 0, error / tolerances, 0.0), np.inf)
+
+
+def _relative(rules: Vector, numeric: Vector) -> Vector:
+    with np.errstate(all="ignore"):
+        error = np.abs(rules - numeric) / np.maximum(np.abs(rules), np.abs(numeric))
+    return np.where(rules == numeric, 0.0, np.where(np.isfinite(error), error, np.inf))
+
+
+@dataclass
+class Judgement:
+    """What a `Judge` found; ``worst`` is the comparison that fails most, or comes nearest to it."""
+
+    verdict: str = UNCHECKED
+    worst: Comparison | None = None
+    compared: int = 0
+    wrong: int = 0
+    shown: int = 0
+    kinks: list[Comparison] = field(default_factory=list)
+    lost: int = 0
+    moved: bool = False
+
+    def add(self, found: Comparisons, shows: bool = True) -> None:
+        """Count comparisons, and keep the worst. Those between rules and rules show nothing: ``shows=False``."""
+        if len(found.us):
+            self.compared += len(found.us)
+            self.wrong += int(np.count_nonzero(found.excess > 1))
+            self.shown += int(np.count_nonzero(found.shown)) * shows
+            self.moved |= bool(found.numeric.any())
+            self.keep(found.worst())
+
+    def keep(self, found: Comparison) -> None:
+        """Let the worst be this one, if it is worse: of single elements if one fails, or if none does."""
+        if self.worst is None or found.order > self.worst.order:
+            self.worst = found
+
+    def fail(self, found: Comparison) -> None:
+        """Count a comparison that is wrong."""
+        self.compared += 1
+        self.wrong += 1
+        self.keep(found)
+
+    def concluded(self) -> Judgement:
+        """With the verdict that follows from the counts."""
+        self.verdict = WRONG if self.wrong else UNCHECKED if not self.shown else KINK if self.kinks else OK
+        return self
+
+
+class Judge:
+    """Compares the rules of ``function`` with differences of its values.
+
+    Two values agree within ``atol``, ``rtol`` relatively (of many compared as one, to the root of the sum of squares),
+    and what the difference quotient itself may be wrong by.
+    """
+
+    def __init__(
+        self,
+        function: Differentiable,
+        differences: Differences,
+        *,
+        rtol: float,
+        atol: float = 0.0,
+        max_elements: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.function, self.differences, self.rtol, self.atol, self.rng = function, differences, rtol, atol, rng
+        n, m = function.x.size, function.y.size
+        self.single = n <= max_elements
+        self.lost: Truths = np.zeros(n, bool)
+        # Two more than the unit vectors: a rule that forgets g, or is not linear in it, is right for those.
+        us = rng.standard_normal((2, m))
+        us = np.concatenate([np.eye(m), us]) if m <= max_elements else us
+        us = us * differences.seen
+        self.us = us[us.any(axis=1)]
+        # Beyond single elements some sums of all: at a tie each element may have a slope of its own, the sum has one.
+        self.vs = np.concatenate([np.eye(n) if self.single else np.zeros((0, n)), self._directions(n)])
+        self.pulled: dict[bytes, Vector] = {}
+
+    def _directions(self, n: int) -> Vector:
+        if n <= 1 and self.single:
+            return np.zeros((0, n))
+        signs = self.rng.choice([-1.0, 1.0], (1 if self.single else 3, n))
+        return np.concatenate([np.ones((1, n)), signs]) * self.rng.uniform(0.5, 1.5, n)
+
+    def judge(self) -> Judgement:
+        """The verdict."""
+        found = Judgement()
+        if not (self.function.x.size and self.function.y.size):
+            self.function.vjp(np.ones(self.function.y.size))  # it must run all the same
+            found.verdict = OK
+        elif len(self.us):
+            self._leave_out_what_is_not_finite(found)
+            for v in self.vs:
+                kept = np.where(self.lost | (self.differences.scale == 0), 0.0, v)
+                if np.count_nonzero(kept) > 1 or (kept.any() and v.max() == 1.0):
+                    self._compare(found, kept)
+            found.concluded()
+        return found
+
+    def row(self, u: Vector) -> Vector:
+        """``uᵀ J`` by the rules, 0 for the elements that are left out."""
+        key = u.tobytes()
+        if key not in self.pulled:
+            self.pulled[key] = self.function.vjp(u)
+        return np.where(self.lost, 0.0, self.pulled[key])
+
+    def compared(
+        self,
+        us: Vector,
+        v: Vector,
+        slopes: Vector,
+        doubt: Vector,
+        rtol: float,
+        atol: float,
+        oracle: str = DIFFERENCES,
+        steps: Vector | None = None,
+    ) -> Comparisons:
+        """``uᵀ J v`` by the rules and by ``slopes`` along ``v``, of which each may be wrong by ``doubt``."""
+        rows = np.stack([self.row(u) for u in us]) if len(us) else np.zeros((0, v.size))
+        moved = rows * (self.differences.scale * v / self.differences.unit(v))
+        weighted = _times(us, slopes)
+        size = np.sqrt(np.square(weighted).sum(axis=1))
+        if np.count_nonzero(v) > 1:
+            size = np.maximum(size, np.sqrt(np.square(moved).sum(axis=1)))
+        rounding = 100 * self.differences.epsilon * (np.abs(us).sum(axis=1) + np.abs(rows).max(axis=1, initial=0.0))
+        tolerances = (
+            atol * np.sqrt(np.count_nonzero(v)) + rtol * size + np.abs(_times(us, doubt)).sum(axis=1) + rounding
+        )
+        scales = np.maximum(1.0, np.abs(_times(us, self.function.y)).sum(axis=1))
+        steps = np.zeros(len(us)) if steps is None else np.where(us != 0, steps, 0.0).max(axis=1, initial=0.0)
+        return Comparisons(us, v, moved.sum(axis=1), weighted.sum(axis=1), tolerances, scales, oracle, steps)
+
+    def by_differences(self, us: Vector, v: Vector, slopes: Slopes) -> Comparisons:
+        """``uᵀ J v`` by the rules and by differences along ``v``."""
+        return self.compared(us, v, slopes.middle, slopes.noise, self.rtol, self.atol, steps=slopes.step)
+
+    def _compare(self, found: Judgement, v: Vector) -> None:
+        slopes = self.differences.along(v)
+        quick = self.by_differences(self.us, v, slopes)
+        bent = slopes.gap(1e-3) & self.differences.seen
+        if self.differences.chosen or (not bent.any() and (quick.excess <= 1).all()):
+            found.add(quick)
+            return
+        slopes, clear = self.differences.settled(v)
+        rough = ~clear & self.differences.seen
+        if rough.any():
+            self._compare_nearby(found, v, np.flatnonzero(rough))
+        us = self.us * clear
+        found.add(self.by_differences(us[us.any(axis=1)], v, slopes))
+
+    def _compare_nearby(self, found: Judgement, v: Vector, outputs: Iterable[int]) -> None:
+        """At a kink a rule may give any slope between those of points nearby."""
+        if len(found.kinks) >= FEW:
+            found.lost += 1
+            return
+        low, high, bounded = self.differences.nearby(v, self.rng)
+        for count, j in enumerate(outputs):
+            if count >= FEW or not bounded[j]:
+                found.lost += 1
+                continue
+            c = self.at_kink(np.eye(1, self.function.y.size, int(j))[0], v, float(low[j]), float(high[j]))
+            if c.excess > 1:
+                found.fail(c)
+            elif np.count_nonzero(v) == 1 or not self.single:
+                found.kinks.append(c)
+
+    def at_kink(self, u: Vector, v: Vector, low: float, high: float) -> Comparison:
+        """The rule along ``v`` beside the nearest slope from ``low`` to ``high``."""
+        rule = float(self.row(u) @ (self.differences.scale * v)) / self.differences.unit(v)
+        nearest = min(max(rule, low), high) if np.isfinite(rule) else (low + high) / 2
+        tolerance = self.atol + 1e-3 * max(abs(low), abs(high)) + 1e-9
+        return Comparison(u, v, rule, nearest, tolerance, low=low, high=high)
+
+    def _leave_out_what_is_not_finite(self, found: Judgement) -> None:
+        """Elements for which a rule gives no finite number: wrong where the slopes are finite, else left out."""
+        rows = np.stack([self.row(u) for u in self.us])
+        for count, e in enumerate(np.flatnonzero(~np.isfinite(rows).all(axis=0))):
+            if count < FEW and self.differences.seen.all() and self.differences.scale[e]:
+                k = int(np.argmin(np.isfinite(rows[:, e])))
+                v = np.eye(1, self.function.x.size, int(e))[0]
+                c = self._not_finite(self.us[k], v, float(rows[k, e]))
+                if c is not None:
+                    found.fail(c)
+            self.lost[e] = True
+            found.lost += 1
+
+    def _not_finite(self, u: Vector, v: Vector, rule: float) -> Comparison | None:
+        """What a rule that gives no finite number is compared with, if there is a finite slope."""
+        slopes, clear = self.differences.settled(v)
+        if clear[u != 0].all():
+            return Comparison(u, v, rule, float(_times(u[None], slopes.middle).sum()), 0.0)
+        low, high, bounded = self.differences.nearby(v, self.rng)
+        j = int(np.argmax(~clear & (u != 0)))
+        if not (bounded | clear)[u != 0].all():
+            return None
+        unit = np.eye(1, u.size, j)[0]
+        return Comparison(unit, v, rule, float(low[j] + high[j]) / 2, 0.0, low=float(low[j]), high=float(high[j]))
+
+    # ------------------------------------------------------------ the single elements behind a comparison of many
+
+    def traced(self, c: Comparison) -> Comparison:
+        """The comparison of one output by one element that ``c``, of many, fails by; ``c`` if there is none."""
+        if c.single or c.low is not None:
+            return c
+        slopes_of: dict[bytes, Vector] = {}
+        clear = self.differences.settled(c.v)[1]
+
+        def error(u: Vector, v: Vector) -> float:
+            key = v.tobytes()
+            if key not in slopes_of:
+                slopes_of[key] = np.where(clear, self.differences.along(v).middle, 0.0)
+            unit = self.differences.unit(v)
+            difference = float(self.row(u * clear) @ (self.differences.scale * v)) - float(u @ slopes_of[key]) * unit
+            return abs(difference) if np.isfinite(difference) else np.inf
+
+        v = halved(c.v, lambda part: error(c.u, part))
+        u = halved(c.u * clear, lambda part: error(part, v))
+        one_u, one_v = np.sign(np.abs(u)), np.sign(np.abs(v))
+        slopes, settled = self.differences.settled(one_v)
+        single = self.by_differences(one_u[None], one_v, slopes).worst()
+        return single if single.excess > 1 and settled[one_u != 0].all() else c
+
+    def kink(self, c: Comparison) -> Comparison:
+        """The kink of a single element behind one that was found by moving many."""
+        if np.count_nonzero(c.v) == 1:
+            return c
+
+        def gap(part: Vector) -> float:
+            slopes = self.differences.along(part)
+            return float(np.abs(c.u) @ np.abs(slopes.upper - slopes.lower))
+
+        v = np.sign(np.abs(halved(c.v, gap)))
+        low, high, _ = self.differences.nearby(v, self.rng)
+        j = int(np.argmax(np.abs(c.u)))
+        return self.at_kink(c.u, v, float(low[j]), float(high[j]))
+
+
+def _times(us: Vector, values: Vector) -> Vector:
+    """Each ``u`` times ``values``, 0 where ``u`` is 0, whatever the value."""
+    return np.where(us != 0, us * np.where(us != 0, values, 0.0), 0.0)
+
+
+def halved(weights: Vector, error: Callable[[Vector], float]) -> Vector:
+    """``weights`` with all but one of them zero: of two halves the one with the larger error is kept, and again."""
+    alive = np.flatnonzero(weights)
+    part = weights
+    while alive.size > 1:
+        parts = []
+        for half in np.array_split(alive, 2):
+            part = np.zeros_like(weights)
+            part[half] = weights[half]
+            parts.append((error(part), half, part))
+        _, alive, part = max(parts, key=lambda p: p[0])
+    return part
