@@ -117,7 +117,7 @@ def paths(structure: Structure, prefix: str = "") -> list[str]:
     if structure is LEAF:
         return [prefix]
     kind, data, children = structure
-    path = _container(kind).path  # type: ignore[union-attr]
+    path = container_of(kind).path
     return [p for i, child in enumerate(children) for p in paths(child, prefix + path(data, i))]
 
 
@@ -128,14 +128,14 @@ def describe(structure: Structure) -> str:
     kind, data, children = structure
     if kind is type(None):
         return "None"
-    path = _container(kind).path  # type: ignore[union-attr]
+    path = container_of(kind).path
     parts = [(path(data, i).strip("[].'"), describe(child)) for i, child in enumerate(children)]
     return f"{kind.__name__}({', '.join(part if name.isdigit() else f'{name}={part}' for name, part in parts)})"
 
 
 def is_container(value: Any) -> bool:
     """Whether ``value`` is taken apart."""
-    return _container(type(value)) is not None
+    return container_of(type(value)) is not None
 
 
 # ----------------------------------------------------------------------------------------------------------- containers
@@ -143,7 +143,7 @@ def is_container(value: Any) -> bool:
 
 def _flatten(tree: Any, leaves: list[Any], is_leaf: Callable[[Any], bool] | None) -> Structure:
     kind = type(tree)
-    container = _KINDS.get(kind) or _container(kind)
+    container = _KINDS.get(kind) or container_of(kind)
     if container is None or (is_leaf is not None and is_leaf(tree)):
         leaves.append(tree)
         return LEAF
@@ -156,15 +156,15 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
         return next(leaves)
     kind, data, children = structure
     made = [_unflatten(child, leaves) for child in children]
-    return (_KINDS.get(kind) or _container(kind)).unflatten(data, made)  # type: ignore[union-attr]
+    return (_KINDS.get(kind) or container_of(kind)).unflatten(data, made)
 
 
-def _container(kind: type) -> Container | None:
+def container_of(kind: Any) -> Any:
     """How instances of ``kind`` are taken apart, or ``None`` where they are leaves."""
     found = _KINDS.get(kind)
     if found is not None:
         return found
-    if dataclasses.is_dataclass(kind):
+    if hasattr(kind, "__dataclass_fields__"):
         return None if issubclass(kind, tuple(WATCHED)) else _attributes_of(kind)
     base = next((cls for cls in kind.__mro__ if cls in _BASES), None)
     return None if base is None else _subclass_of(base, kind)

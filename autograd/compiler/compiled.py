@@ -12,16 +12,19 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from autograd import backends
+from autograd import backends, trees
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
-from autograd.compiler.trace import Trace, flatten
+from autograd.compiler.trace import Trace, is_array
 from autograd.errors import DTypeError, TraceError
 from autograd.modes import MODE, TRACER
 from autograd.tensor import Tensor
 
 FORMS = 64
-"""How many programs one function may have before it is said that something is wrong."""
+"""How many programs one function keeps; then the one that was not used for longest goes."""
+
+VARIANTS = 8
+"""How many of these may be for one form of arguments, as in training and in evaluation."""
 
 
 class Compiled:
@@ -37,8 +40,9 @@ class Compiled:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self._executables: dict[Any, Executable] = {}
-        self._before: dict[Any, Executable] = {}
+        self._others: dict[Any, list[Executable]] = {}
         self._turns = 0
+        self._warned = False
         self._lock = threading.RLock()
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled]] = {}
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
@@ -54,17 +58,19 @@ class Compiled:
         arrays = []
         leaves: Any = args
         if kwargs or not all([isinstance(x, Tensor) for x in args]):  # noqa: C419  (a generator takes longer)
-            leaves = []
-            key = key, flatten((args, kwargs), leaves)
+            leaves, structure = trees.flatten((args, kwargs))
+            key = key, structure
         for leaf in leaves:
             if isinstance(leaf, Tensor):
                 if leaf.requires_grad and mode.grad:
                     return self.function(*args, **kwargs)  # recorded, as what comes of it may be asked for
                 array = leaf.data
-                key = key, array.shape, array.dtype, array.device
-            else:
+            elif is_array(leaf):
                 array = leaf
-                key = key, array.shape, array.dtype, array.device
+            else:  # 1, 1.0, True and members of an IntEnum are equal, and so are 0.0 and -0.0
+                key = key, type(leaf), repr(leaf) if isinstance(leaf, float | complex) else leaf
+                continue
+            key = key, array.shape, array.dtype, array.device
             arrays.append(array)
         with self._lock:
             try:
@@ -72,31 +78,43 @@ class Compiled:
             except TypeError as error:
                 raise DTypeError(
                     f"{self._called()} was given an argument that can't be looked up ({error}): give Tensors, arrays, "
-                    "numbers, texts, and tuples, lists and dicts of these."
+                    "numbers, texts and containers of these, and register a container of your own with "
+                    "autograd.trees.register."
                 ) from None
-            if executable is None or not (executable.is_settled() or executable.resettle()):
-                executable = self._switched_back(key) or self._traced(key, arrays, args, kwargs)
+            if executable is None or not executable.is_settled():
+                executable = self._found(key, executable) or self._traced(key, arrays, args, kwargs)
+                if executable is None:
+                    return self.function(*args, **kwargs)
             return executable.finish(executable.run(*arrays))
 
-    def _switched_back(self, key: Any) -> Executable | None:
-        """The program of before, where nothing but switches (`Module.training`, ``requires_grad``) was turned since."""
-        left, found = self._executables.get(key), self._before.pop(key, None)
-        broken = [] if left is None else left.broken_guards()
-        if left is not None and broken and all(type(guard.value) is bool for guard in broken):
-            self._before[key] = left
-        if found is not None and (found.is_settled() or found.resettle()):
-            self._executables[key] = found
+    def _found(self, key: Any, latest: Executable | None) -> Executable | None:
+        """A program of before that holds again, as after a switch between training and evaluation, or that holds with
+        the arrays that its states have now.
+        """
+        if latest is None:
+            return None
+        others = self._others.get(key, [])
+        known = [latest, *others]
+        found = next((e for e in known if e.is_settled()), None) or next((e for e in known if e.resettle()), None)
+        if found is not None:
+            if found is not latest:
+                others.remove(found)
+                others.insert(0, latest)
+                self._executables[key] = found
             return found
-        self._turns += bool(broken)
-        if broken and self._turns == FORMS:
+        self._turns += 1
+        if self._turns == FORMS:
+            broken = latest.broken_guards()
             warnings.warn(
-                f"{self._called()} was traced anew {FORMS} times, now because of {broken[0].key!r} of a "
-                f"{broken[0].whose}: each time takes as long as many calls. Give what changes often as a Tensor.",
-                stacklevel=3,
+                f"{self._called()} was traced anew {FORMS} times, now because of "
+                f"{broken[0].name if broken else 'other arrays'}: each time takes as long as many calls. Give what "
+                "changes often as an argument.",
+                stacklevel=4,
             )
         return None
 
-    def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable:
+    def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
+        """A new program, or ``None`` where the function itself has to be called, as it is being differentiated."""
         for array in arrays:
             device = backends.device_of(array)
             if backends.namespace(array) is not backends.NUMPY and not device.startswith("cuda"):
@@ -104,21 +122,80 @@ class Compiled:
                     f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on "
                     "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
-        if len(self._executables) >= FORMS:
-            raise TraceError(
-                f"{self._called()} was traced for {FORMS} forms of its arguments: shapes, numbers given as Python's, or"
-                " objects change at each call. Give numbers that change as Tensors, batches one shape, and compile a "
-                "function for each object."
-            )
-        trace = Trace(self.function, args, kwargs)
+        trace = Trace(self.function, args, kwargs, unless_differentiated=True)
+        if trace.is_differentiated:
+            for guard in trace.changes:
+                guard.restore()
+            return None
         kind = self.executable
         if trace.device != "cpu":
             from autograd.compiler.targets.device import DeviceExecutable
 
             kind = DeviceExecutable
+        if trace.changes:
+            self._check_settles(trace, args, kwargs)
+            return kind(trace)  # for this call: at the next the function finds what it has left
         made = kind(trace)
+        if key in self._executables:
+            self._others.setdefault(key, []).insert(0, self._executables[key])
+            del self._others[key][VARIANTS - 1 :]
         self._executables[key] = made
+        self._make_room()
         return made
+
+    def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
+        """Raise where the function changes something in Python at every call, as a counter, and not only at first."""
+        try:
+            changes = Trace(self.function, args, kwargs).changes
+            names = [guard.name for guard in changes]
+        except TraceError:
+            for guard in trace.changes:
+                guard.restore()
+            raise
+        if changes:
+            for guard in (*changes, *trace.changes):
+                guard.restore()
+            raise TraceError(
+                f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, and Python runs when it is "
+                "traced only: return the new value, keep it in a Tensor, or do this outside of the compiled function."
+            )
+
+    def _make_room(self) -> None:
+        """Let the program go that was not used for longest where there are more than `FORMS`."""
+        everyone = [(e.used[0], key, e) for key, found in self._everyone() for e in found]
+        if len(everyone) <= FORMS:
+            return
+        _, key, oldest = min(everyone, key=lambda entry: entry[0])
+        if self._executables[key] is not oldest:
+            self._others[key].remove(oldest)
+        elif self._others.get(key):
+            self._executables[key] = self._others[key].pop(0)
+        else:
+            del self._executables[key]
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{self._called()} {self._varied(key)}", stacklevel=5)
+
+    def _everyone(self) -> list[tuple[Any, list[Executable]]]:
+        return [(key, [latest, *self._others.get(key, [])]) for key, latest in self._executables.items()]
+
+    def _varied(self, key: Any) -> str:
+        """What differs between the programs there are, as the rest of a warning."""
+        latest = self._executables[next(reversed(self._executables))]
+        forms = [_leaves_of(k) for k in self._executables]
+        paths = latest.trace.paths
+        alike = [form for form in forms if len(form) == len(paths)]
+        parts = []
+        for i, path in enumerate(paths):
+            values = list(dict.fromkeys(form[i][-1] if len(form[i]) == 2 else form[i][0] for form in alike))
+            if len(values) > 1:
+                what = "values" if len(alike[0][i]) == 2 else "shapes"
+                parts.append(f"{path} had {len(values)} {what}, among them {', '.join(map(str, values[-3:]))}")
+        why = "; ".join(parts) or "its arguments had another structure each time"
+        return (
+            f"was traced for more than {FORMS} forms of its arguments, and the programs that were not used for longest "
+            f"are dropped: {why}. Give numbers that change as Tensors, and batches one shape."
+        )
 
     def _called(self) -> str:
         return f"the compiled {getattr(self.function, '__name__', type(self.function).__name__)}"
@@ -162,7 +239,7 @@ class Compiled:
 class Method:
     """A compiled method of one object. The object's programs are its own, and go with it."""
 
-    __slots__ = ("__self__", "compiled")
+    __slots__ = ("__self__", "__weakref__", "compiled")
 
     def __init__(self, compiled: Compiled, instance: Any) -> None:
         self.compiled, self.__self__ = compiled, instance
@@ -181,6 +258,15 @@ class Method:
 
     def __repr__(self) -> str:
         return repr(self.compiled)
+
+
+def _leaves_of(key: Any) -> list[tuple[Any, ...]]:
+    """The part of a key that each leaf of the arguments is in."""
+    found: list[tuple[Any, ...]] = []
+    while isinstance(key, tuple) and not (type(key[0]) is bool and len(key) == 2):
+        found.insert(0, key[1:])
+        key = key[0]
+    return found
 
 
 def _weak_method(function: Callable[..., Any], reference: weakref.ref[Any]) -> Callable[..., Any]:

@@ -7,22 +7,23 @@ import itertools
 import linecache
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 from numpy.lib.array_utils import byte_bounds
 
-from autograd import backends
-from autograd.compiler.ir.primitives import Slot, compute
+from autograd import backends, trees
+from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
 from autograd.compiler.passes.packing import lying_together
 from autograd.compiler.targets.emit import Emitter, has_kernel
 from autograd.compiler.targets.plan import Plan, aligned
-from autograd.compiler.trace import Trace, unflatten
-from autograd.compiler.tracing.guards import MISSING, Guard, alike
+from autograd.compiler.trace import ARRAY, Trace
+from autograd.compiler.tracing.guards import SCOPE, Guard
+from autograd.compiler.tracing.watching import Consumed
 from autograd.errors import GradientError, TraceError
 from autograd.graph import Node, stamp
 from autograd.memory import LAST, WRITES, all_written, owner
@@ -85,13 +86,48 @@ def check_apart(program: Program) -> None:
         reaching.append((end, state))
 
 
+def _with_gradients(run: Callable[..., list[Any]], tensors: list[Tensor]) -> Callable[..., list[Any]]:
+    """``run``, given the gradients of ``tensors`` behind its other arguments."""
+
+    def run_with(*arrays: Any) -> list[Any]:
+        return run(*arrays, *[tensor.grad.data for tensor in tensors])  # type: ignore[union-attr]
+
+    return run_with
+
+
 def dead_ends(trace: Trace) -> list[Node | None]:
     """The node of each result, ``None`` where it is not recorded."""
     leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
     return [
         _dead_end(value, leaves) if recorded and leaves else None
-        for value, recorded in zip(trace.program.outputs, trace.recorded, strict=True)
+        for value, recorded in zip(trace.result.values, trace.result.recorded, strict=True)
     ]
+
+
+def _kind(grad: Any) -> Any:
+    """Shape, dtype and device of a gradient, ``None`` where there is none or it is recorded."""
+    if grad is None or isinstance(grad, Consumed) or grad.node is not None:
+        return None
+    return grad.data.shape, grad.data.dtype, backends.device_of(grad.data)
+
+
+def _named(thing: Any, scope: dict[str, Any]) -> str:
+    """The name of a thing in ``scope``, into which it is put."""
+    scope[f"thing_{id(thing)}"] = thing
+    return f"thing_{id(thing)}"
+
+
+def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, Any]) -> str:
+    """The source of a tree with these leaves."""
+    if structure is trees.LEAF:
+        return next(leaves)
+    kind, data, children = structure
+    parts = [_built(child, leaves, scope) for child in children]
+    if kind is tuple:
+        return f"({''.join(f'{part}, ' for part in parts)})"
+    if kind is list:
+        return f"[{', '.join(parts)}]"
+    return f"{_named(trees.container_of(kind).unflatten, scope)}({_named(data, scope)}, [{', '.join(parts)}])"
 
 
 class Executable:
@@ -148,6 +184,8 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
+        if self.trace.given:
+            self.run = _with_gradients(self.run, self.trace.given)
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""
@@ -194,81 +232,87 @@ class Executable:
     def _settling(self, scope: dict[str, Any]) -> str:
         """The source of what is asked before and said after each call."""
         trace = self.trace
+        scope |= SCOPE
         terms = []
         for i, (tensor, array, _) in enumerate(self.places):
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
             terms.append(f"tensor_{i}.data is home_{i}")
-        scope["MISSING"] = MISSING
         for i, guard in enumerate(trace.guards):
             scope[f"holder_{i}"], scope[f"value_{i}"] = guard.holder, guard.value
             terms.append(guard.source(i))
         for i, tensor in enumerate(trace.ungraded):
             scope[f"ungraded_{i}"] = tensor
             terms.append(f"ungraded_{i}.grad is None")
-        for i, tensor in enumerate(trace.graded):
-            scope[f"graded_{i}"] = tensor
-        clear = "".join(f"graded_{i}.grad = " for i in range(len(trace.graded)))
-        sets = ""
-        for i, (holder, key, value) in enumerate(trace.settings):
-            scope[f"set_{i}"], scope[f"setting_{i}"] = holder, value
-            sets += f"    set_{i}.{key} = setting_{i}\n"
+        for i, tensor in enumerate(trace.given):
+            scope[f"given_{i}"], scope[f"kind_{i}"] = tensor, _kind(tensor.grad)
+            terms.append(f"kind(given_{i}.grad) == kind_{i}")
         memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
         all_written(memories.values())
-        scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()))
+        self.used = scope["used"] = [0]
+        scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()), wrap=wrap, kind=_kind)
         marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
-        scope["wrap"] = wrap
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
-        result = self._result(trace.form, scope)
         return (
             # Told before the states are written, so that whatever breaks a run off, older graphs know.
-            f"def is_settled():\n    if not ({' and '.join(terms) or 'True'}):\n        return False\n"
-            f"    {marks}stamp()\n    return True\n"
-            f"def finish(outputs):\n    {clear + 'None' if clear else 'pass'}\n{sets}    return {result}\n"
+            f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
+            "            return False\n    except KeyError:\n        return False\n"
+            f"    {marks}used[0] = stamp()\n    return True\n"
+            f"def finish(outputs):\n{self._left(scope)}    return {self._result(scope)}\n"
         )
 
-    def _result(self, form: Any, scope: dict[str, Any]) -> str:
-        """The source of what the function returned, of that ``form``."""
+    def _left(self, scope: dict[str, Any]) -> str:
+        """The source of what a call leaves in attributes and gradients."""
+        trace, lines = self.trace, ""
+        first = len(trace.result.values)
+        for i, tensor in enumerate(trace.cleared):
+            scope[f"cleared_{i}"] = tensor
+        if trace.cleared:
+            lines += f"    {''.join(f'cleared_{i}.grad = ' for i in range(len(trace.cleared)))}None\n"
+        for i, tensor in enumerate(trace.delivered):
+            scope[f"delivered_{i}"] = tensor
+            lines += f"    delivered_{i}.grad = wrap(outputs[{first + i}])\n"
+        for i, tensor in enumerate(trace.consumed):
+            scope[f"consumed_{i}"], scope[f"gone_{i}"] = tensor, Consumed(tensor, trace.name)
+            lines += f"    consumed_{i}.grad = gone_{i}\n"
+        for i, (holder, key, value) in enumerate(trace.settings):
+            scope[f"set_{i}"], scope[f"setting_{i}"] = holder, value
+            place = f"[{key!r}]" if isinstance(holder, dict) else f".{key}"
+            lines += f"    set_{i}{place} = setting_{i}\n"
+        return lines
 
-        def given(thing: Any) -> str:
-            scope[f"given_{id(thing)}"] = thing
-            return f"given_{id(thing)}"
-
-        if type(form) is Slot:
-            array = f"outputs[{form.index}]"
-            return f"wrap({array}, node_{form.index})" if self.trace.is_tensor[form.index] else array
-        if not isinstance(form, tuple) or form[0] in backends.PYTHON_SCALARS:
-            return given(unflatten(form, ()))
-        kind, content = form
-        if kind is dict:
-            return "{" + "".join(f"{given(key)}: {self._result(part, scope)}, " for key, part in content) + "}"
-        parts = "".join(f"{self._result(part, scope)}, " for part in content)
-        return f"{given(kind)}({parts if hasattr(kind, '_fields') else f'[{parts}]'})"
+    def _result(self, scope: dict[str, Any]) -> str:
+        """The source of what the function returned."""
+        result = self.trace.result
+        wrapped = [f"wrap(outputs[{i}], node_{i})" if t else f"outputs[{i}]" for i, t in enumerate(result.is_tensor)]
+        arrays = iter(wrapped)
+        leaves = iter([next(arrays) if leaf is ARRAY else _named(leaf, scope) for leaf in result.leaves])
+        return _built(result.structure, leaves, scope)
 
     def broken_guards(self) -> list[Guard]:
         """What the trace relied on and is otherwise now. Another object of the same value is taken up."""
         broken = []
         for i, guard in enumerate(self.trace.guards):
-            now = guard.now()
-            if now is not guard.value:
-                if alike(now, guard.value):
-                    self.trace.guards[i] = guard._replace(value=now)
-                    self.is_settled.__globals__[f"value_{i}"] = now
-                else:
-                    broken.append(guard)
+            if guard.holds():
+                now = guard.now()
+                self.trace.guards[i] = renewed = guard.with_value(now)
+                self.is_settled.__globals__[f"value_{i}"] = renewed.value
+            else:
+                broken.append(guard)
         return broken
 
     def holds(self) -> bool:
-        """Whether all is as it was at the trace, but for arrays. Raises `TraceError` where gradients are in the way."""
+        """Whether all is as it was at the trace, but for arrays. Raises `GradientError` where a gradient is asked for
+        that was used up.
+        """
         if self.broken_guards():
             return False
-        for tensor in self.trace.ungraded:
-            if tensor.grad is not None:
-                raise TraceError(
-                    f"Tensor {tensor.name or tensor.shape} has a gradient from before the call, and the compiled "
-                    "function was traced without: call zero_grad() first, in the function or outside."
-                )
-        return True
+        for tensor in (*self.trace.ungraded, *self.trace.given):
+            if isinstance(tensor.grad, Consumed):
+                raise tensor.grad.refusal()
+        return all(t.grad is None for t in self.trace.ungraded) and all(
+            _kind(t.grad) == self.is_settled.__globals__[f"kind_{i}"] for i, t in enumerate(self.trace.given)
+        )
 
     def resettle(self) -> bool:
         """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""

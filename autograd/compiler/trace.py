@@ -7,133 +7,240 @@ program.
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy
 
-from autograd import backends
-from autograd.backends import PYTHON_SCALARS
-from autograd.compiler.ir.primitives import Slot
-from autograd.compiler.ir.program import Program, identifier
+from autograd import backends, trees
+from autograd.compiler.ir.program import Program, Value, identifier
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
+from autograd.compiler.tracing.guards import Guard
+from autograd.compiler.tracing.surroundings import Surroundings, contents
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
-from autograd.errors import TraceError
+from autograd.errors import DTypeError, TraceError
 from autograd.modes import MODE, Mode
 from autograd.tensor import Tensor, wrap
 from autograd.validation import check_function
 
-
-def flatten(tree: Any, leaves: list[Any]) -> Any:
-    """Put the Tensors and arrays in ``tree`` (tuples, lists and dicts) behind ``leaves``; its form, hashable."""
-    if isinstance(tree, Tensor) or type(tree) in backends.SPACES:
-        leaves.append(tree)
-        return Slot(len(leaves) - 1)
-    if isinstance(tree, tuple | list):
-        return type(tree), tuple(flatten(part, leaves) for part in tree)
-    if isinstance(tree, dict):
-        return dict, tuple((key, flatten(part, leaves)) for key, part in tree.items())
-    if type(tree) in PYTHON_SCALARS:  # 1, 1.0 and True are equal, and so are 0.0 and -0.0
-        return type(tree), repr(tree) if isinstance(tree, float | complex) else tree
-    return tree
+ARRAY = object()
+"""What stands for an array among the leaves of a result."""
 
 
-def unflatten(form: Any, leaves: Sequence[Any]) -> Any:
-    """What `flatten` took apart, with other leaves."""
-    if type(form) is Slot:
-        return leaves[form.index]
-    if not isinstance(form, tuple):
-        return form
-    kind, content = form
-    if kind is dict:
-        return {key: unflatten(part, leaves) for key, part in content}
-    if kind in PYTHON_SCALARS:
-        return kind(content)
-    parts = [unflatten(part, leaves) for part in content]
-    return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
+def is_array(leaf: Any) -> bool:
+    """Whether a leaf has values, which a program is given at each call; any other is fixed when it is traced."""
+    return isinstance(leaf, Tensor) or type(leaf) in backends.SPACES
+
+
+class Arguments:
+    """The arguments of a call, taken apart: ``arrays`` are its Tensors and arrays, ``names`` what they are called, and
+    ``fixed`` all other leaves.
+    """
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self._function = function
+        self.leaves, self.structure = trees.flatten((args, kwargs))
+        paths = [p for name, part in self._named(args, kwargs) for p in trees.paths(trees.flatten(part)[1], name)]
+        pairs = [*zip(self.leaves, paths, strict=True)]
+        self.paths = paths
+        self.arrays = [leaf for leaf in self.leaves if is_array(leaf)]
+        self.names = [getattr(leaf, "name", None) or _name_of(path) for leaf, path in pairs if is_array(leaf)]
+        self.fixed = [(leaf, path) for leaf, path in pairs if not is_array(leaf)]
+
+    def _named(self, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
+        """The arguments by the function's own names, in the order of ``args`` and ``kwargs``."""
+        try:
+            bound = inspect.signature(self._function).bind(*args, **kwargs)
+        except (TypeError, ValueError):
+            return [*((f"x{i}", part) for i, part in enumerate(args)), *kwargs.items()]
+        named: list[tuple[str, Any]] = []
+        for name, part in bound.arguments.items():
+            kind = bound.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                continue
+            if kind is not inspect.Parameter.KEYWORD_ONLY and name not in kwargs:
+                named.append((name, part))
+        return [*named, *kwargs.items()]
+
+    def filled(self, arrays: list[Any]) -> Any:
+        """``args, kwargs`` with other arrays."""
+        given = iter(arrays)
+        return trees.unflatten(self.structure, [next(given) if is_array(leaf) else leaf for leaf in self.leaves])
+
+    def check_unchanged(self, filled: Any, arrays: list[Any]) -> None:
+        """Raise where the function changed a container in ``filled``, which is a copy of the caller's."""
+        pairs = zip(self._named(*filled), self._named(*self.filled(arrays)), strict=True)
+        for (name, now), (_, before) in pairs:
+            (leaves, structure), (old_leaves, old_structure) = trees.flatten(now), trees.flatten(before)
+            new = dict(zip(trees.paths(structure, name), leaves, strict=True))
+            old = dict(zip(trees.paths(old_structure, name), old_leaves, strict=True))
+            if structure != old_structure or any(new[path] is not old[path] for path in old):
+                changed = [path for path in {**new, **old} if path not in new or new[path] is not old.get(path, new)]
+                raise TraceError(
+                    f"{_called(self._function)} changes {(changed or [name])[0]}, a part of its arguments, while it is "
+                    "traced, and would change a copy: return the new value instead."
+                )
+
+
+def _name_of(path: str) -> str:
+    """``batch_x_0`` for ``batch['x'][0]``."""
+    return identifier(path.replace("'", ""))
+
+
+class Result:
+    """What a function returned, taken apart: its ``arrays``, and how a call puts it together."""
+
+    def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
+        self.leaves, self.structure = trees.flatten(result)
+        for leaf in self.leaves:
+            if isinstance(leaf, Iterator | Coroutine):
+                if hasattr(leaf, "close"):
+                    leaf.close()
+                raise TraceError(
+                    f"{name} returns a {type(leaf).__name__}, whose lines run "
+                    "after the call: compile a function that computes at once."
+                )
+        arrays = [leaf for leaf in self.leaves if is_array(leaf)]
+        self.is_tensor = [isinstance(t, Tensor) for t in arrays]
+        self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
+        self.values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in arrays]
+        self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
+
+    @classmethod
+    def of(cls, values: list[Value]) -> Result:
+        """A list of arrays."""
+        made = cls.__new__(cls)
+        made.leaves, made.structure = trees.flatten([ARRAY] * len(values))
+        made.values, made.is_tensor, made.recorded = values, [False] * len(values), [False] * len(values)
+        return made
 
 
 class Trace:
-    """A function followed once: its `Program`, the form of its result, and what must hold for it to be right."""
+    """A function followed once: its `Program`, its `Result`, and what must hold for the program to be right.
 
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        leaves: list[Any] = []
-        form = flatten((args, kwargs), leaves)
-        tracer = Tracer(sys._getframe().f_code)
-        stand_ins: list[Any] = []
-        names = _argument_names(function, args, kwargs, leaves)
-        kinds = [(leaf.shape, numpy.dtype(leaf.dtype)) for leaf in leaves]  # before looking at one makes it a state
-        mode = MODE.get()
-        with watched(tracer):
-            token = MODE.set(Mode(mode.grad, mode.scope, False))
-            try:
-                for leaf, name, (shape, dtype) in zip(leaves, names, kinds, strict=True):
-                    tracer.meet(slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf)
-                    traced = tracer.input(shape, dtype, name)
-                    if isinstance(leaf, Tensor):
-                        stand_in = wrap(traced, name=name)
-                        stand_in.requires_grad = leaf.requires_grad
-                        stand_ins.append(stand_in)
-                    else:
-                        stand_ins.append(traced)
-                for t, name in zip(stand_ins, names, strict=True):
-                    places = (t, t.data) if isinstance(t, Tensor) else (t,)
-                    tracer.arguments |= dict.fromkeys(map(id, places), str(name))
-                inputs = [t.data.value if isinstance(t, Tensor) else t.value for t in stand_ins]
-                result = function(*(filled := unflatten(form, stand_ins))[0], **filled[1])
-                if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
-                    raise tracer.refused
-                if isinstance(result, Generator | Coroutine):
-                    result.close()
-                    raise TraceError(
-                        f"{getattr(function, '__name__', 'the function')} returns a {type(result).__name__}, whose "
-                        "lines run after the call: compile a function that computes at once."
-                    )
-                outputs: list[Any] = []
-                self.form = flatten(result, outputs)
-                self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in outputs]
-                self.is_tensor = [isinstance(t, Tensor) for t in outputs]
-                values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in outputs]
-            finally:
-                MODE.reset(token)
-                graded = {**tracer.grads, **tracer.forget_grads()}
-                latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
-                tracer.name_values(latest)
-                tracer.lines.close()
-                tracer.current.clear()  # these refer to the tracer, and it to them
-                tracer.knobs.clear()
+    ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
+    leaves. ``given`` are Tensors whose gradient from before the call is an input, behind the arguments; ``delivered``
+    those that get one, an output behind the results; ``cleared`` those that have none after the call, and ``consumed``
+    those whose gradient only the program has seen. ``changes`` are places in Python that the function changed.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, unless_differentiated: bool = False
+    ) -> None:
+        self.name = _called(function)
+        arguments = Arguments(function, args, kwargs)
+        self.paths = arguments.paths
+        for leaf, path in arguments.fixed:
+            if isinstance(leaf, Iterator):
+                raise DTypeError(f"{path} is a {type(leaf).__name__}, which can be read once only: give a list.")
+        surroundings = Surroundings([(function, self.name), *arguments.fixed])
+        self.changes: list[Guard] = []
+        self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
+        if self.is_differentiated and unless_differentiated:
+            return
+        tracer = Tracer(Trace._followed.__code__)
+        try:
+            with watched(tracer):
+                try:
+                    inputs, self.result = self._followed(tracer, function, arguments)
+                finally:
+                    grads = tracer.take_gradients()
+                    latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
+                    tracer.name_values(latest)
+                    tracer.lines.close()
+                    tracer.current.clear()  # these refer to the tracer, and it to them
+                    tracer.knobs.clear()
+            surroundings.check_draws()
+            self.changes = [*surroundings.changes(), *tracer.changes()]
+            tracer.check_kept(self.changes)
+        except TraceError:
+            for guard in (*surroundings.changes(), *tracer.changes()):
+                guard.restore()
+            raise
         updates = {state: value for state, value in latest.items() if value is not state}
-        name = getattr(function, "__name__", type(function).__name__)
-        self.program = Program(identifier(name), inputs, tracer.instructions, values, updates)
+        updated = {id(state.origin) for state in updates}
+        wanted = [(t, value) for t, value in grads if value is not None and id(t) not in updated]
+        self.delivered = [t for t, _ in wanted]
+        self.consumed = [t for t, value in grads if value is not None and id(t) in updated and tracer.accumulates(t)]
+        kept = {id(t) for t in (*self.delivered, *self.consumed)}
+        self.cleared = [t for t, _ in grads if id(t) not in kept]
+        self.given = [tensor for tensor, _ in tracer.given.values()]
+        inputs += [value for _, value in tracer.given.values()]
+        outputs = [*self.result.values, *(value for _, value in wanted)]
+        self.program = Program(identifier(self.name), inputs, tracer.instructions, outputs, updates)
+        self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.device = tracer.device or "cpu"
-        self.guards = tracer.all_guards()
-        self.settings = list(tracer.settings.values())
+        live = tracer.live_arrays()
+        places = [*surroundings.guards.values(), *contents(surroundings.arrays, live)]
+        self.guards = [*tracer.all_guards(), *(g for g in places if not isinstance(g.value, ModuleType))]
+        self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
-        self.graded = list(graded.values())
+
+    @classmethod
+    def of(cls, program: Program) -> Trace:
+        """The trace of a function that does what ``program`` does, and returns its outputs as a list of arrays."""
+        made = cls.__new__(cls)
+        made.name, made.program, made.device, made.is_differentiated = program.name, program, "cpu", False
+        made.result = Result.of(program.outputs)
+        made.paths = [value.name for value in program.inputs]
+        made.changes, made.guards, made.settings = [], [], []
+        made.ungraded, made.given, made.delivered, made.cleared, made.consumed = [], [], [], [], []
+        return made
+
+    def _followed(
+        self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments
+    ) -> tuple[list[Value], Result]:
+        """Call the function on arrays without values: the inputs of the program, and what it returned."""
+        stand_ins: list[Any] = []
+        mode = MODE.get()
+        token = MODE.set(inside := Mode(mode.grad, mode.scope, None))
+        try:
+            for leaf, name in zip(arguments.arrays, arguments.names, strict=True):
+                array = slot_value(DATA, leaf) if isinstance(leaf, Tensor) else leaf
+                tracer.meet(array)
+                traced = tracer.input(array.shape, numpy.dtype(array.dtype), name)
+                if isinstance(leaf, Tensor):
+                    stand_in = wrap(traced, name=name)
+                    stand_in.requires_grad = leaf.requires_grad
+                    stand_ins.append(stand_in)
+                else:
+                    stand_ins.append(traced)
+            for t, name in zip(stand_ins, arguments.names, strict=True):
+                places = (t, t.data) if isinstance(t, Tensor) else (t,)
+                tracer.arguments |= dict.fromkeys(map(id, places), str(name))
+            inputs = [t.data.value if isinstance(t, Tensor) else t.value for t in stand_ins]
+            filled = arguments.filled(stand_ins)
+            result = function(*filled[0], **filled[1])
+            if tracer.refused is not None:  # the function went on, by a way that it takes for nothing else
+                raise tracer.refused
+            if MODE.get().grad != inside.grad:
+                raise TraceError(
+                    f"{self.name} switches recording on or off for good: do it in a with block, or outside."
+                )
+            arguments.check_unchanged(filled, stand_ins)
+            return inputs, Result(tracer, self.name, result)
+        finally:
+            MODE.reset(token)
 
 
-def _argument_names(function: Any, args: Any, kwargs: Any, leaves: Sequence[Any]) -> list[str]:
-    """A name for each array among the arguments."""
-    names: list[str] = []
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        bound = {f"x{i}": part for i, part in enumerate([*args, *kwargs.values()])}
-    for name, part in bound.items():
-        found: list[Any] = []
-        flatten(part, found)
-        names += [
-            getattr(leaf, "name", None) or (name if len(found) == 1 else f"{name}_{i}") for i, leaf in enumerate(found)
-        ]
-    return names if len(names) == len(leaves) else [f"x{i}" for i in range(len(leaves))]
+def _is_differentiated(tensor: Tensor) -> bool:
+    """Whether a Tensor that a function finds is part of a graph: computed from others, or what a transform such as
+    `autograd.grad` differentiates with respect to.
+    """
+    variable = hasattr(type(tensor), "spent") and not tensor.spent  # type: ignore[attr-defined]
+    return variable or (tensor.node is not None and tensor.requires_grad)
+
+
+def _called(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     """The `Program` of ``function`` for arguments of these shapes and dtypes: followed once, without values.
 
-    Tensors among the arguments, and within tuples, lists and dicts, become inputs; Tensors that the function finds by
+    Tensors among the arguments, and within containers of them, become inputs; Tensors that the function finds by
     itself become states. Nothing is computed, and no Tensor changes. Raises `TraceError` where the function asks for a
     value.
 
@@ -151,4 +258,4 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     return program
 
 
-__all__ = ["Trace", "flatten", "trace", "unflatten"]
+__all__ = ["Arguments", "Result", "Trace", "is_array", "trace"]

@@ -15,7 +15,7 @@ apart as "ill-conditioned".
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -30,6 +30,7 @@ from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.optimize import steps as stages_of
 from autograd.compiler.targets.emit import has_kernel
 from autograd.compiler.targets.plan import Plan
+from autograd.compiler.tracing.watching import Consumed
 from autograd.errors import AutogradError, ReadingError
 from autograd.tensor import Tensor
 from autograd.testing.steps import RESULTS, TrainingStep
@@ -351,6 +352,7 @@ class _Call:
     run: Run
     inputs: list[Array]
     before: dict[str, Array]
+    gradients: dict[int, Array]
     streams: list[Any]
     eager: Seen
 
@@ -363,7 +365,9 @@ class _Call:
         self.run.rewind(self.streams)
         try:
             states = states_of(program, lambda tensor: self.before[paths[id(tensor)]])
-            results, updates = how(program, self.inputs, states, **options)
+            gradients = [self.gradients[id(v.origin)] for v in program.inputs if v.origin is not None]
+            results, updates = how(program, [*self.inputs, *gradients], states, **options)
+            results = results[: len(self.eager.results)]  # behind them are gradients that a call leaves
         finally:
             self.run.rewind(now)
         return results, {**self.before, **{paths[key]: array for key, array in tensors_of(program, updates).items()}}
@@ -452,7 +456,14 @@ class _Traced:
     def of(self, inputs: Sequence[Array]) -> list[tuple[str, Program]]:
         """The stages of the latest program for such inputs."""
         form = [(a.shape, a.dtype) for a in inputs]
-        return next((s for s in self.stages[::-1] if [(v.shape, v.dtype) for v in s[0][1].inputs] == form), [])
+        arguments = [(s, [(v.shape, v.dtype) for v in s[0][1].inputs if v.origin is None]) for s in self.stages[::-1]]
+        return next((s for s, found in arguments if found == form), [])
+
+
+def _gradients(tensors: Iterable[Tensor]) -> dict[int, Array]:
+    """The arrays of the gradients that there are, by the ids of their Tensors."""
+    grads = {id(tensor): tensor.grad for tensor in tensors}
+    return {key: np.array(g.data) for key, g in grads.items() if g is not None and not isinstance(g, Consumed)}
 
 
 def compare(step: TrainingStep) -> Verdict:
@@ -464,6 +475,7 @@ def compare(step: TrainingStep) -> Verdict:
     eager, compiled = Run(step), Run(step, traced.compile)
     for i in range(len(step.calls)):
         before, streams, count = compiled.states(), compiled.streams(), len(traced.stages)
+        gradients = _gradients(compiled.tensors.values())
         expected = eager.line(i)
         if any(array.shape != before[path].shape for path, array in expected.states.items()):
             break  # a state that is given another shape, which compiled functions refuse
@@ -473,7 +485,7 @@ def compare(step: TrainingStep) -> Verdict:
             return Verdict("refused", what=f"{type(error).__name__}: {error}", programs=len(traced.stages))
         except Exception as error:
             return Verdict("raised", _place(error), f"{type(error).__name__}: {error}", len(traced.stages))
-        call = _Call(compiled, compiled.step.given, before, streams, expected)
+        call = _Call(compiled, compiled.step.given, before, gradients, streams, expected)
         verdict = _of_line(call, found, traced, new=len(traced.stages) > count)
         if verdict.is_fault:
             return Verdict(verdict.kind, verdict.culprit, verdict.what, len(traced.stages))

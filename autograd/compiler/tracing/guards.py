@@ -1,17 +1,19 @@
-"""What a trace relied on besides its arguments: options of modules and optimizers, modes, what is frozen.
+"""Guards: what a trace relied on besides its arguments. At each call it must be what it was.
 
-A guard looks at whose dict an option is in, and compares by identity: it runs nobody's code, and nothing that an
-equality might say (``1 == 1.0 == True``, NaN, an array) decides about a program.
+A guard reads one place, a variable, an attribute or the items of a container, and compares by identity: it runs no code
+of others, and no equality (``1 == 1.0 == True``, NaN, an array) decides about a program.
 """
 
 from __future__ import annotations
 
+import weakref
+from operator import is_
 from typing import Any, NamedTuple
 
 import numpy
 
 MISSING = object()
-"""What stands for the value of an attribute that is not there."""
+"""The value of an attribute that is not there."""
 
 UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 """What a module keeps for itself."""
@@ -22,52 +24,210 @@ PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
 class Guard(NamedTuple):
     """The program holds while ``holder`` has ``value`` under ``key``: a dict, or an object that has the attribute.
 
-    ``whose``: the class of what the option is of, for messages.
+    ``name`` is how a message calls the place.
     """
 
     holder: Any
-    key: str
+    key: Any
     value: Any
-    whose: str
+    name: str
 
     def now(self) -> Any:
-        """What is there now."""
+        """The value that is there now."""
         if isinstance(self.holder, dict):
             return self.holder.get(self.key, MISSING)
         return getattr(self.holder, self.key, MISSING)
 
+    def with_value(self, value: Any) -> Guard:
+        """The guard of another value."""
+        return self._replace(value=value)
+
+    def holds(self) -> bool:
+        """Whether it is the value of the trace, or a plain one that is equal to the last bit."""
+        return alike(self.now(), self.value)
+
     def source(self, number: int) -> str:
-        """An expression that tells whether it holds, of ``holder_…``, ``value_…`` and ``MISSING``."""
+        """An expression that is true while nothing was exchanged, of ``holder_…``, ``value_…`` and `SCOPE`. Raises
+        `KeyError` where an entry of a dict was removed.
+        """
         holder, value = f"holder_{number}", f"value_{number}"
         if self.key in ("requires_grad", "_training", "edits"):  # which are always there
             return f"{holder}.{self.key} is {value}"
-        if type(self.holder) is dict:
-            return f"{holder}.get({self.key!r}, MISSING) is {value}"
-        if isinstance(self.holder, dict):  # a group of an optimizer, which keeps its options
-            return f"{holder}[{self.key!r}] is {value}"
+        if isinstance(self.holder, dict):
+            missing = f"{self.key!r} not in {holder}"
+            return missing if self.value is MISSING else f"{holder}[{self.key!r}] is {value}"
         return f"getattr({holder}, {self.key!r}, MISSING) is {value}"
+
+    def restore(self) -> None:
+        """Put the value back where another is now."""
+        if self.now() is self.value:
+            return
+        if isinstance(self.holder, dict):
+            if self.value is MISSING:
+                self.holder.pop(self.key, None)
+            else:
+                self.holder[self.key] = self.value
+        elif self.value is MISSING:
+            delattr(self.holder, self.key)
+        else:
+            setattr(self.holder, self.key, self.value)
+
+
+class Attribute(Guard):
+    """An attribute of an object, which may have a cycle through it: the holder, and the value, are weak references."""
+
+    def now(self) -> Any:
+        """The value that is there now."""
+        return getattr(self.holder(), "__dict__", {}).get(self.key, MISSING)
+
+    def with_value(self, value: Any) -> Guard:
+        """The guard of another value."""
+        try:
+            weak = MISSING if value is MISSING else weakref.ref(value)
+        except TypeError:
+            weak = value
+        return self._replace(value=weak)
+
+    def holds(self) -> bool:
+        """Whether it is the value of the trace, or a plain one that is equal to the last bit."""
+        now, value = self.now(), self.value
+        return (now is not None and now is value()) if isinstance(value, weakref.ref) else alike(now, value)
+
+    def source(self, number: int) -> str:
+        """An expression that is true while nothing was exchanged."""
+        call = "()" if isinstance(self.value, weakref.ref) else ""
+        return f"holder_{number}().__dict__.get({self.key!r}, MISSING) is value_{number}{call}"
+
+    def restore(self) -> None:
+        """Put the value back."""
+        value = self.value() if isinstance(self.value, weakref.ref) else self.value
+        if value is None and self.value is not None:
+            return
+        Guard(vars(self.holder()), self.key, value, self.name).restore()
+
+
+class Variable(Guard):
+    """A variable of an enclosing function: the content of its cell."""
+
+    def now(self) -> Any:
+        """The value that is there now."""
+        try:
+            return self.holder.cell_contents
+        except ValueError:
+            return MISSING
+
+    def source(self, number: int) -> str:
+        """An expression that is true while nothing was exchanged."""
+        return f"holder_{number}.cell_contents is value_{number}"
+
+    def restore(self) -> None:
+        """Put the value back."""
+        if self.now() is not self.value and self.value is not MISSING:
+            self.holder.cell_contents = self.value
+
+
+class Items(Guard):
+    """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
+
+    @classmethod
+    def of(cls, container: Any, name: str) -> Items:
+        """The guard of what ``container`` holds now."""
+        return cls(container, None, _items_of(container), name)
+
+    def now(self) -> Any:
+        """The items that are there now."""
+        return _items_of(self.holder)
+
+    def holds(self) -> bool:
+        """Whether they are those of the trace, in the same order."""
+        now = self.now()
+        if isinstance(now, frozenset):
+            return now == self.value  # type: ignore[no-any-return]
+        return len(now) == len(self.value) and all(map(alike, now, self.value))
+
+    def source(self, number: int) -> str:
+        """An expression that is true while nothing was exchanged."""
+        holder, value = f"holder_{number}", f"value_{number}"
+        if isinstance(self.holder, set):
+            return f"{holder} == {value}"
+        length = len(self.holder)
+        if not isinstance(self.holder, dict):
+            return f"len({holder}) == {length} and all(map(is_, {holder}, {value}))"
+        keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
+        return f"len({holder}) == {length} and all({keys}) and all({values})"
+
+    def restore(self) -> None:
+        """Put the items back."""
+        if self.holds():
+            return
+        self.holder.clear()
+        if isinstance(self.holder, dict):
+            half = len(self.value) // 2
+            self.holder.update(zip(self.value[:half], self.value[half:], strict=True))
+        elif isinstance(self.holder, set):
+            self.holder.update(self.value)
+        else:
+            self.holder.extend(self.value)
+
+
+class Content(Guard):
+    """The numbers in an array."""
+
+    @classmethod
+    def of(cls, array: Any, name: str) -> Content:
+        """The guard of what ``array`` holds now."""
+        return cls(array, None, array.tobytes(), name)
+
+    def now(self) -> Any:
+        """The bytes that are there now."""
+        return self.holder.tobytes()
+
+    def holds(self) -> bool:
+        """Whether they are those of the trace."""
+        return self.now() == self.value  # type: ignore[no-any-return]
+
+    def source(self, number: int) -> str:
+        """An expression that is true while the numbers are the same."""
+        return f"holder_{number}.tobytes() == value_{number}"
+
+    def restore(self) -> None:
+        """Put the numbers back."""
+        if not self.holds() and self.holder.flags.writeable:
+            self.holder[...] = numpy.frombuffer(self.value, self.holder.dtype).reshape(self.holder.shape)
+
+
+SCOPE = {"MISSING": MISSING, "is_": is_}
+"""What the expressions of guards name besides their holders and values."""
+
+
+def _items_of(container: Any) -> Any:
+    if isinstance(container, dict):
+        return *container, *container.values()
+    return frozenset(container) if isinstance(container, set) else tuple(container)
 
 
 def alike(x: Any, y: Any) -> bool:
     """Whether two objects are one plain value, to the sign of a zero: another object of it changes nothing."""
+    if x is y:
+        return True
     if type(x) is not type(y):
         return False
     if isinstance(x, tuple):
         return len(x) == len(y) and all(map(alike, x, y))
-    return x is y or ((type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y))
+    return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
 
 
 def of_option(holder: Any, name: str) -> list[Guard]:
     """The guards of an attribute that was read: of the object's own, or of its class's where it has none. Properties
     and methods read others, and have none themselves.
     """
-    own, whose = object.__getattribute__(holder, "__dict__"), type(holder).__name__
+    own, place = object.__getattribute__(holder, "__dict__"), f"{type(holder).__name__}.{name}"
     found = own.get(name, MISSING)
     if found is not MISSING:
-        return [Guard(own, name, found, whose)]
+        return [Guard(own, name, found, place)]
     home = next((cls for cls in type(holder).__mro__ if name in vars(cls)), None)
     if home is None:
-        return [Guard(own, name, MISSING, whose)]
+        return [Guard(own, name, MISSING, place)]
     if hasattr(type(vars(home)[name]), "__get__"):
         return []
-    return [Guard(own, name, MISSING, whose), Guard(home, name, vars(home)[name], whose)]
+    return [Guard(own, name, MISSING, place), Guard(home, name, vars(home)[name], place)]

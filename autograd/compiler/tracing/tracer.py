@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
-from types import CodeType
+from types import CellType, CodeType, FrameType
 from typing import Any
 
 import numpy
@@ -14,16 +16,51 @@ from autograd.backends import PYTHON_SCALARS
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value, identifier
 from autograd.compiler.passes.packing import HOMES
-from autograd.compiler.tracing.guards import UNWATCHED, Guard, of_option
+from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option
 from autograd.compiler.tracing.lines import Lines, line_of_user
 from autograd.compiler.tracing.names import name_values
 from autograd.compiler.tracing.traced import Traced, View
-from autograd.compiler.tracing.watching import DATA, GRAD, slot_value
+from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value
 from autograd.errors import DeviceError, TraceError
 from autograd.memory import owner
 from autograd.modes import TRACER, WATCHED
 from autograd.shapes import Shape
 from autograd.tensor import Hook, Tensor, wrap
+
+
+def _alive(made: Sequence[Any]) -> list[Traced]:
+    return [traced for reference in made if (traced := reference()) is not None]
+
+
+def _is_shared(value: Value) -> bool:
+    """Whether others hold the array of a constant, too, and may write to it."""
+    array = value.data
+    held = sys.getrefcount(array) > 3  # by the value, by this variable and for the call
+    memory = owner(array)
+    held |= memory is not array and sys.getrefcount(memory) > 3
+    return held and (array.flags.writeable or getattr(memory, "flags", array.flags).writeable)
+
+
+def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
+    """What keeps an array of the trace, as a message calls it."""
+    inside: list[Any] = [traced]
+    seen = {id(inside), id(traced)}
+    for thing in inside:  # grows while it is read
+        for guard in changes:
+            now = guard.now()
+            if now is thing or (isinstance(now, tuple | frozenset) and any(part is thing for part in now)):
+                return guard.name
+        for holder in gc.get_referrers(thing):
+            if isinstance(holder, FrameType) or id(holder) in seen or holder is inside or len(inside) > 1000:
+                continue
+            seen.add(id(holder))
+            inside.append(holder)
+    for holder in inside:
+        if isinstance(holder, list | dict | set | deque):
+            return f"a {type(holder).__name__}"
+        if isinstance(holder, CellType):
+            return "a variable of an enclosing function"
+    return "an object"
 
 
 class Tracer:
@@ -36,17 +73,20 @@ class Tracer:
         self.constants: dict[Any, Value] = {}
         self.states: dict[int, Value] = {}
         self.current: dict[int, Traced] = {}
-        self.grads: dict[int, Tensor] = {}
+        self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors and what was their gradient before the trace
         self.ungraded: dict[int, Tensor] = {}
+        self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
-        self.options: dict[tuple[int, str], tuple[Any, str]] = {}
+        self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
+        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # those written, and what they were before
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.names: dict[str, int] = {}
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
+        self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
         self.made: list[Any] = []  # weak references to every `Traced`
 
     # ----------------------------------------------------------------------------------------------------- the values
@@ -193,6 +233,7 @@ class Tracer:
         template, arrays = self.split(index)
         if _picks(arrays):
             raise self._picked(x)
+        self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         if type(x) is not Traced or not _is_basic(template, arrays):
             return self.emit("getitem", (self.lift(x), *arrays), {"index": _shifted(template)})
         found = self.viewed(x, View("getitem", {"index": template}, tuple(arrays)))
@@ -255,6 +296,7 @@ class Tracer:
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
         """``x`` with ``value`` written (or added) at ``index``."""
         template, arrays = self.split(index)
+        self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         given = x.value, self.lift(value, x.dtype), *arrays
         try:
             return self.emit(name, given, {"index": _shifted(template, 2)})
@@ -337,18 +379,49 @@ class Tracer:
         others += [knob.value for knob in self.knobs.values()]
         name_values(self.instructions, others, self.lines, updates)
 
-    def forget_grads(self) -> dict[int, Tensor]:
-        """Take the gradients of the trace off the Tensors that it met, which are returned."""
-        found = {}
-        for key, value in self.states.items():
-            tensor = value.origin
+    def gradient(self, tensor: Tensor, raw: Any) -> Any:
+        """The gradient of ``tensor``, whose slot holds ``raw``: when it is first asked for, that from before the call,
+        as an input of the program.
+        """
+        key = id(tensor)
+        if key in self.gradients:
+            return raw
+        if isinstance(raw, Consumed):
+            raise raw.refusal()
+        self.gradients[key] = tensor, raw
+        if raw is None:
+            self.ungraded[key] = tensor
+            return None
+        if raw.node is not None:
+            raise TraceError(
+                f"{line_of_user()}: the gradient of Tensor {tensor.name or tensor.shape} from before the call is "
+                "recorded (create_graph=True), and a compiled function records nothing: call zero_grad() first."
+            )
+        array = DATA.__get__(raw)
+        given = self.input(array.shape, numpy.dtype(array.dtype), f"d_{tensor.name or 'state'}")
+        given.value.origin = tensor
+        self.given[key] = tensor, given.value
+        GRAD.__set__(tensor, wrap(given))
+        return GRAD.__get__(tensor)
+
+    def accumulates(self, tensor: Tensor) -> bool:
+        """Whether the gradient from before the call matters."""
+        return id(tensor) in self.ungraded or id(tensor) in self.given
+
+    def take_gradients(self) -> list[tuple[Tensor, Value | None]]:
+        """The Tensors whose gradient the function has set, each with its last value; what was before is put back."""
+        found: list[tuple[Tensor, Value | None]] = []
+        for key, (tensor, before) in self.gradients.items():
             grad = GRAD.__get__(tensor)
-            if grad is not None and type(DATA.__get__(grad)) is Traced:
-                GRAD.__set__(tensor, None)
-                found[key] = tensor
-                made = DATA.__get__(grad).value
-                if made.kind == "temporary":
-                    self.lines.gradients[made] = value
+            GRAD.__set__(tensor, before)
+            if grad is before:
+                continue
+            value = None if grad is None else DATA.__get__(grad).value
+            if key in self.given and value is self.given[key][1]:
+                continue
+            if value is not None and value.kind == "temporary" and key in self.states:
+                self.lines.gradients[value] = self.states[key]
+            found.append((tensor, value))
         return found
 
     def knob(self, mapping: Any, key: Any, name: str) -> Traced:
@@ -380,24 +453,79 @@ class Tracer:
         """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
         key = id(holder), name
         if key not in self.settings:
-            self.guards.setdefault(key, Guard(holder, name, value, type(holder).__name__))
+            self.guards.setdefault(key, Guard(holder, name, value, f"{type(holder).__name__}.{name}"))
 
-    def look(self, kind: Any, holder: Any, name: str) -> None:
-        """An attribute of ``holder``, of the watched class ``kind``, is read. At each call it has to be what it is when
-        the trace ends, for the function may set it itself.
+    def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
+        """Note that an attribute of ``holder``, of the watched class ``kind``, is read: unless the function has set it
+        before, it has to be at each call what it is now.
         """
         self.editable.add(kind)
+        key = id(holder), name
         if name == "__dict__":
             object.__getattribute__(holder, "__dict__")["_listed"] = True
-        elif not name.startswith("__") and name not in UNWATCHED:
-            self.options[id(holder), name] = holder, name
+        elif not (key in self.options or key in self.attributes or name.startswith("__") or name in UNWATCHED):
+            self.options[key] = of_option(holder, name)
+
+    def attribute_written(self, holder: Any, name: str) -> None:
+        """Note that an attribute of ``holder`` is about to be set or deleted."""
+        if name not in UNWATCHED:
+            own = object.__getattribute__(holder, "__dict__")
+            self.attributes.setdefault((id(holder), name), (holder, name, own.get(name, MISSING)))
+
+    def changes(self) -> list[Guard]:
+        """The attributes that were read before they were set to another value, each with its value from before."""
+        found = []
+        for key, (holder, name, before) in self.attributes.items():
+            guard = Guard(object.__getattribute__(holder, "__dict__"), name, before, f"{type(holder).__name__}.{name}")
+            if not guard.holds() and key in self.options:
+                found.append(guard)
+        return found
+
+    def all_settings(self) -> list[tuple[Any, str, Any]]:
+        """The attributes that every call leaves with a value, and did not read before."""
+        found = [*self.settings.values()]
+        for key, (holder, name, _) in self.attributes.items():
+            own = object.__getattribute__(holder, "__dict__")
+            if key not in self.options and name in own:
+                found.append((own, name, own[name]))
+        return found
+
+    def check_kept(self, changes: Sequence[Guard]) -> None:
+        """Raise where an array of the trace is still there: something keeps it that outlives the call."""
+        kept = _alive(self.made)
+        if kept:
+            gc.collect()  # it may be part of a cycle that is left over
+            kept = _alive(self.made)
+        if not kept:
+            return
+        value = kept[0]._value
+        made = next((i.origin for i in self.instructions if i.out is value), None)
+        line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"
+        raise TraceError(
+            f"{line}, which {_keeper(kept[0], changes)} keeps after the call, where it would have no values: return it "
+            "and keep the result, or write it into a Tensor that is there before the call, as in t[...] = value within "
+            "no_grad()."
+        )
+
+    def live_arrays(self) -> set[int]:
+        """Make states of the constants that others hold, too, and may write to; returns the ids of these arrays, and
+        of the arrays whose memory they show.
+        """
+        live: set[int] = set()
+        for value in self.constants.values():
+            if isinstance(value.data, numpy.ndarray) and id(value) not in self.fixed and _is_shared(value):
+                live |= {id(value.data), id(owner(value.data))}
+                value.kind, value.origin, value.data = "state", wrap(value.data, name=value.name), None
+        return live
 
     def all_guards(self) -> list[Guard]:
         """Those of the whole trace, which is over."""
-        guards = [*self.guards.values(), *(Guard(kind, "edits", kind.edits, kind.__name__) for kind in self.editable)]
-        guards.append(Guard(Hook, "edits", Hook.edits, "Tensor"))
-        for holder, name in self.options.values():
-            guards += of_option(holder, name)
+        guards = [
+            *self.guards.values(),
+            *(Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in self.editable),
+        ]
+        guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
+        guards += [guard for found in self.options.values() for guard in found]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits
 
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.compiler.tracing.traced import Traced
-from autograd.errors import TraceError
+from autograd.errors import GradientError, TraceError
 from autograd.modes import TRACER, WATCHED
 from autograd.tensor import Tensor
 
@@ -18,6 +18,34 @@ GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 _LOCK = threading.Lock()
 _watchers = 0
+
+
+class Consumed(Tensor):
+    """The gradient of a Tensor after a compiled function that used it up without keeping it. It has no values."""
+
+    __slots__ = ("function",)
+
+    function: str
+
+    def __init__(self, tensor: Tensor, function: str) -> None:
+        self.node, self.grad, self.hooks, self._name = None, None, None, tensor.name
+        self.requires_grad, self.function = False, function
+
+    def refusal(self) -> GradientError:
+        """The error for whoever asks for its values."""
+        return GradientError(
+            f"the gradient of Tensor {self.name or ''} was used by the compiled {self.function}, which does not keep "
+            "it, and was not cleared since: call zero_grad() before each backward, in the function or outside, and "
+            "return the gradients that are wanted."
+        )
+
+    @property
+    def data(self) -> Any:
+        """Raises `GradientError`."""
+        raise self.refusal()
+
+    def __repr__(self) -> str:
+        return f"<gradient used by the compiled {self.function}>"
 
 
 def slot_value(slot: Any, tensor: Tensor) -> Any:
@@ -46,34 +74,16 @@ def _set_data(tensor: Tensor, array: Any) -> None:
 def _get_grad(tensor: Tensor) -> Any:
     tracer = TRACER.get()
     raw = GRAD.__get__(tensor)
-    if tracer is None or type(DATA.__get__(tensor)) is Traced:
-        return raw
-    if raw is not None and type(DATA.__get__(raw)) is Traced:  # the engine's own, which writes to the slot
-        return raw
-    if id(tensor) in tracer.grads:
-        return None
-    if raw is not None:
-        raise TraceError(
-            f"{line_of_user()}: Tensor {tensor.name or tensor.shape} has a gradient from before the call, and a "
-            "compiled function starts without: call zero_grad() first, in the function or outside.",
-            None,
-        )
-    tracer.ungraded[id(tensor)] = tensor
-    return None
+    return raw if tracer is None or type(DATA.__get__(tensor)) is Traced else tracer.gradient(tensor, raw)
 
 
 def _set_grad(tensor: Tensor, grad: Any) -> None:
     tracer = TRACER.get()
-    if tracer is None or type(slot_value(DATA, tensor)) is Traced:
-        GRAD.__set__(tensor, grad)
-        return
-    tracer.grads[id(tensor)] = tensor
-    if grad is None or type(slot_value(DATA, grad)) is Traced:
-        raw = GRAD.__get__(tensor)
-        if raw is None or type(DATA.__get__(raw)) is Traced:
-            GRAD.__set__(tensor, grad)
-    else:
-        raise TraceError(f"{line_of_user()} sets a gradient that the compiled function did not compute.", None)
+    if tracer is not None and type(slot_value(DATA, tensor)) is not Traced:
+        tracer.gradients.setdefault(id(tensor), (tensor, GRAD.__get__(tensor)))
+        if grad is not None and type(slot_value(DATA, grad)) is not Traced:
+            raise TraceError(f"{line_of_user()} sets a gradient that the compiled function did not compute.", None)
+    GRAD.__set__(tensor, grad)
 
 
 def _get_requires_grad(tensor: Tensor) -> Any:
@@ -91,38 +101,67 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
 
 
 def _reader(kind: Any) -> Callable[[Any, str], Any]:
-    """What ``kind``, `Module` and the like, has as ``__getattribute__`` while something is traced."""
+    """The ``__getattribute__`` that ``kind``, `Module` and the like, has while something is traced."""
 
     def read(self: Any, name: str) -> Any:
         if (tracer := TRACER.get()) is not None:
-            tracer.look(kind, self, name)
+            tracer.attribute_read(kind, self, name)
         return super(kind, self).__getattribute__(name)
 
     return read
 
 
+def _writer(write: Callable[..., None]) -> Callable[..., None]:
+    """``__setattr__`` or ``__delattr__``, likewise."""
+
+    def written(self: Any, name: str, *value: Any) -> None:
+        if (tracer := TRACER.get()) is not None:
+            tracer.attribute_written(self, name)
+        write(self, name, *value)
+
+    return written
+
+
+_WRITERS = ("__setattr__", "__delattr__")
+_originals: dict[tuple[type, str], Any] = {}
+
+
 @contextmanager
 def watched(tracer: Any) -> Iterator[None]:
-    """Within it, reading and writing the array or gradient of a Tensor, and whether it requires one, and reading an
-    attribute of a module goes through the tracer, in this thread and task. The slots themselves are exchanged, so that
-    nothing is asked of them while nobody traces."""
-    global _watchers  # noqa: PLW0603
-    tensor: Any = Tensor
+    """Within it, what is read of a Tensor's array, gradient and ``requires_grad`` and of a module's attributes, and
+    written there, goes through the tracer, in this thread and task. The slots themselves are exchanged, so that nothing
+    is asked of them while nobody traces.
+    """
     with _LOCK:
-        _watchers += 1
-        if _watchers == 1:
-            tensor.data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
-            tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
-            for kind in WATCHED:
-                kind.__getattribute__ = _reader(kind)  # type: ignore[assignment]
+        _watch(1)
     token = TRACER.set(tracer)
     try:
         yield
     finally:
         TRACER.reset(token)
         with _LOCK:
-            _watchers -= 1
-            if not _watchers:
-                tensor.data, tensor.grad, tensor.requires_grad = DATA, GRAD, REQUIRES_GRAD
-                for kind in WATCHED:
-                    del kind.__getattribute__
+            _watch(-1)
+
+
+def _watch(change: int) -> None:
+    """Count who watches; the first exchanges the slots, the last puts them back."""
+    global _watchers  # noqa: PLW0603
+    tensor: Any = Tensor
+    _watchers += change
+    if change == _watchers == 1:
+        tensor.data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
+        tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
+        for kind in WATCHED:
+            kind.__getattribute__ = _reader(kind)  # type: ignore[assignment]
+            for name in _WRITERS:
+                _originals[kind, name] = vars(kind).get(name)
+                setattr(kind, name, _writer(getattr(kind, name)))
+    elif not _watchers:
+        tensor.data, tensor.grad, tensor.requires_grad = DATA, GRAD, REQUIRES_GRAD
+        for kind in WATCHED:
+            del kind.__getattribute__
+            for name in _WRITERS:
+                if (original := _originals.pop((kind, name))) is None:
+                    delattr(kind, name)
+                else:
+                    setattr(kind, name, original)

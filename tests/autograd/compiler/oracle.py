@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 
 import autograd as ag
+from autograd.compiler import compiled
 from autograd.compiler.passes import optimize
 from autograd.compiler.trace import Trace
 
 Function = Callable[..., Any]
 TOLERANCE = {"float64": 1e-11, "float32": 2e-4}
+
+
+@contextmanager
+def traces() -> Iterator[Callable[[], int]]:
+    """Within it, how many traces compiled functions have made, as a function."""
+    made: list[Trace] = []
+
+    class Counted(Trace):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            made.append(self)
+            super().__init__(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "Trace", Counted)
+        yield lambda: len(made)
 
 
 def flat(results: Any) -> list[Any]:
@@ -87,11 +105,11 @@ def check(f: Function, *inputs: Any, name: str = "") -> None:
         for done, better in optimize.steps(program):
             better.validate()
             agree(better.run(*arrays)[0], expected, f"{name} after {done}:\n{better}")
-        compiled = ag.compile(entered)
-        first = compiled(*inputs)
+        function = ag.compile(entered)
+        first = function(*inputs)
         kept = [np.array(array) for array in flat(first)]
-        agree(first, expected, f"{name} compiled:\n{compiled.source}")
-        agree(compiled(*inputs), expected, f"{name} compiled, second call:\n{compiled.source}")
+        agree(first, expected, f"{name} compiled:\n{function.source}")
+        agree(function(*inputs), expected, f"{name} compiled, second call:\n{function.source}")
         for array, copy in zip(flat(first), kept, strict=True):
             np.testing.assert_array_equal(array, copy, err_msg=f"{name}: a result was changed by the next call")
             for x in arrays:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.primitives import Slot, compute, infer
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes import optimize
+from autograd.compiler.trace import Trace
 from autograd.tensor import wrap
 
 SIDES = (1, 2, 3, 4, 6)
@@ -447,12 +447,7 @@ def runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]
 
 def bound(program: Program) -> Executable:
     """A program as it is carried out, after all passes and on the arrays of its states."""
-    slots = tuple(Slot(i) for i in range(len(program.outputs)))
-    trace: Any = SimpleNamespace(
-        program=program, form=(tuple, slots), is_tensor=[False] * len(slots), recorded=[False] * len(slots),
-        guards=[], ungraded=[], graded=[], settings=[], device="cpu",
-    )  # fmt: skip
-    executable = Executable(trace)
+    executable = Executable(Trace.of(program))
     executable.plan.validate()
     return executable
 

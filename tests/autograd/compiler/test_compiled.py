@@ -254,6 +254,7 @@ def test_an_argument_that_is_a_part_of_a_state() -> None:
     optimizer = nn.optim.SGD([table], lr=1.0)
 
     def step(row: ag.Tensor) -> ag.Tensor:
+        optimizer.zero_grad()
         loss = (table * row).sum()
         loss.backward()
         optimizer.step()
@@ -821,6 +822,7 @@ def test_memory_is_flat_over_many_calls() -> None:
 
     @ag.compile
     def step(x: ag.Tensor) -> ag.Tensor:
+        optimizer.zero_grad()
         loss = ((w - x) ** 2).sum()
         loss.backward()
         optimizer.step()

@@ -11,6 +11,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd.compiler.tracing.guards import alike
+from tests.autograd.compiler.oracle import traces
 
 X = ag.ones((2,), dtype="float32")
 
@@ -59,20 +60,13 @@ def test_a_changed_value(before: Any, after: Any) -> None:
 
 
 def test_another_object_of_the_same_value_changes_nothing() -> None:
-    count = 0
-
-    class Counted(Scaled):
-        def forward(self, x: ag.Tensor) -> Any:
-            nonlocal count
-            count += 1
-            return x * self.scale
-
-    model = Counted(float("1000.5"))
+    model = Scaled(float("1000.5"))
     compiled = ag.compile(model)
-    for _ in range(4):
-        compiled(X)
-        model.scale = float("1000.5")
-    assert count == 1
+    with traces() as count:
+        for _ in range(4):
+            compiled(X)
+            model.scale = float("1000.5")
+    assert count() == 1
     assert alike((0.9, NAN), (0.9, float("nan")))
     assert not alike((0.0,), (-0.0,))
 
@@ -164,21 +158,6 @@ def test_a_parameter_that_is_frozen_where_the_function_asks_for_it() -> None:
     assert run(ag.compile) == pytest.approx(run(lambda step: step), rel=1e-6)
 
 
-def traces(module: nn.Module, calls: int = 5) -> int:
-    """How often the module is followed in so many calls."""
-    count, forward = 0, module.forward
-
-    def counted(x: ag.Tensor) -> Any:
-        nonlocal count
-        count += 1
-        return forward(x)
-
-    compiled = ag.compile(counted)
-    for _ in range(calls):
-        compiled(X)
-    return count
-
-
 class Restless(nn.Module):
     """It sets and deletes its own options, and reads them through a property."""
 
@@ -201,7 +180,11 @@ class Restless(nn.Module):
 
 
 def test_what_the_function_sets_itself_is_no_reason_to_trace_anew() -> None:
-    assert traces(Restless()) == 1
+    compiled = ag.compile(Restless())
+    with traces() as count:
+        for _ in range(5):
+            compiled(X)
+    assert count() == 1
 
 
 def test_what_the_function_made_is_watched() -> None:

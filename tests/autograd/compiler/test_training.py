@@ -14,6 +14,7 @@ import autograd as ag
 import nn
 from autograd.errors import TraceError
 from nn.optim import SGD, Adam, AdamW, RMSprop, clip_grad_norm_, lr_scheduler
+from tests.autograd.compiler.oracle import traces
 
 OPTIMIZERS: dict[str, Callable[[Any], nn.optim.Optimizer]] = {
     "SGD": lambda p: SGD(p, lr=0.1),
@@ -267,38 +268,37 @@ def test_evaluation_mode_between_two_trainings() -> None:
 
 
 def test_a_mode_switched_back_takes_up_the_former_program() -> None:
-    count = 0
     model = nn.Sequential(nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7), nn.Linear(7, 3, seed=1)).to("float64")
     step = ag.compile(step_of(model, SGD(model.parameters(), lr=0.1)))
 
     @ag.compile
     def forward(x: ag.Tensor) -> ag.Tensor:
-        nonlocal count
-        count += 1
         return model(x)  # type: ignore[no-any-return]
 
-    for x, y in batches(5):
-        step(x, y)
-        forward(x)
-        model.eval()
+    step(*batches(1)[0])
+    with traces() as count:
+        for x, y in batches(5):
+            step(x, y)
+            forward(x)
+            model.eval()
+            np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-10)
+            model.train()
+        assert count() == 2
+        model[1] = nn.Tanh()
         np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-10)
-        model.train()
-    assert count == 2
-    model[1] = nn.Tanh()
-    np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-10)
-    assert count == 3
+        assert count() == 3
 
 
 class Scaled(nn.Module):
-    """It has options of its own, one of them for all its kind, and counts its calls."""
+    """It has options of its own, one of them for all its kind, and notes what it was given."""
 
     shift = 1.0
 
     def __init__(self) -> None:
-        self.layer, self.scale, self.kind, self.calls = nn.Linear(5, 3, seed=0), 2.0, "tanh", 0
+        self.layer, self.scale, self.kind, self.last = nn.Linear(5, 3, seed=0), 2.0, "tanh", ()
 
     def forward(self, x: ag.Tensor) -> ag.Tensor:
-        self.calls += 1
+        self.last = x.shape
         act = ag.tanh if self.kind == "tanh" else ag.sigmoid
         return act(self.layer(x)) * self.scale + self.shift
 
@@ -309,8 +309,11 @@ def test_a_changed_option_of_a_module_is_followed(option: str, value: Any) -> No
     forward = ag.compile(model)
     x = batches(1, "float32")[0][0]
     first = forward(x)
-    np.testing.assert_array_equal(forward(x).data, first.data)
-    assert model.calls == 1  # what it sets itself is no reason to trace it anew
+    model.last = ()
+    with traces() as count:
+        np.testing.assert_array_equal(forward(x).data, first.data)
+    assert count() == 0  # what it sets itself is no reason to trace it anew
+    assert model.last == (8, 5)
     setattr(model, option, value)
     assert not np.array_equal(forward(x).data, first.data)
     np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-5)
@@ -334,7 +337,7 @@ def test_an_option_that_always_changes_is_warned_of() -> None:
         model.scale = float(i)
         forward(x)
     model.scale = 64.0
-    with pytest.warns(UserWarning, match="Scaled was traced anew 64 times, now because of 'scale' of a Scaled"):
+    with pytest.warns(UserWarning, match="Scaled was traced anew 64 times, now because of Scaled.scale"):
         forward(x)
     model.scale = 65.0
     np.testing.assert_allclose(forward(x).data, model(x).data, rtol=1e-5)
@@ -342,15 +345,12 @@ def test_an_option_that_always_changes_is_warned_of() -> None:
 
 def test_a_step_that_switches_modes_itself() -> None:
     """It is traced once, and leaves the mode that the function leaves."""
-    count = 0
 
     def make() -> tuple[nn.Module, Callable[..., Any]]:
         model = nn.Sequential(nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7), nn.Linear(7, 3, seed=1)).to("float64")
         train = step_of(model, SGD(model.parameters(), lr=0.1))
 
         def step(x: ag.Tensor, y: ag.Tensor) -> Any:
-            nonlocal count
-            count += 1
             model.train()
             loss = train(x, y)
             was = model[1].training
@@ -363,12 +363,13 @@ def test_a_step_that_switches_modes_itself() -> None:
 
     (one, eager), (other, step) = make(), make()
     compiled = ag.compile(step)
-    for i, (x, y) in enumerate(batches(4)):
-        for a, b in zip(compiled(x, y), eager(x, y), strict=True):
-            np.testing.assert_allclose(a.data, b.data, rtol=1e-10)
-        assert [m.training for m in other.modules()] == [m.training for m in one.modules()]
-        other.train(i % 2 == 0)
-    assert count == 5
+    with traces() as count:
+        for i, (x, y) in enumerate(batches(4)):
+            for a, b in zip(compiled(x, y), eager(x, y), strict=True):
+                np.testing.assert_allclose(a.data, b.data, rtol=1e-10)
+            assert [m.training for m in other.modules()] == [m.training for m in one.modules()]
+            other.train(i % 2 == 0)
+    assert count() == 1
 
 
 @pytest.mark.parametrize(("option", "value"), [("momentum", 0.5), ("weight_decay", 0.1), ("nesterov", True)], ids=str)

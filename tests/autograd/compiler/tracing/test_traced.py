@@ -108,7 +108,7 @@ def test_what_was_taken_before_an_update(taken: str, write: str, order: str) -> 
         expected = step(*eager)
         agree(compiled(), expected, f"call {i}")
         agree(traced, eager, f"states after call {i}")
-        for t in eager:
+        for t in (*eager, *traced):
             t.grad = None
 
 
