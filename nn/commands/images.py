@@ -55,11 +55,13 @@ def _grey(image: Any) -> NDArray[np.float64]:
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
+        values = np.nan_to_num(np.array(image, np.float32), copy=False, posinf=0.0, neginf=0.0)
         # The range is that of the number of bits that the brightest value takes, or 0 to 1. The range of the values
         # themselves would turn noise into contrast.
         low, high = min(values.min(), 0.0), 2.0 ** np.ceil(np.log2(max(values.max(), 1.0) + 1)) - 1
-        image = Image.fromarray((255 * ((values - low) / np.float32(high - low))).astype(np.uint8))
+        values -= low
+        values *= 255 / (high - low)
+        image = Image.fromarray(values.astype(np.uint8))
     transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
     image = image.convert("RGBA" if transparent else "L")
     image.thumbnail((LARGE, LARGE), Image.Resampling.BOX)

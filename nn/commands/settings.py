@@ -102,7 +102,7 @@ class Settings:
     def load(cls, path: Path) -> Settings:
         """Read the settings that a run wrote. Raises `Refused` for another file."""
         try:
-            content = json.loads(read_file(path))
+            content = json.loads(read_file(path).decode())
             content.pop("versions", None)
             unknown = sorted(set(content) - {field.name for field in fields(cls)})
         except OSError as error:

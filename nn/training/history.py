@@ -82,7 +82,7 @@ class History:
     def load(cls, path: str | PathLike[str]) -> History:
         """Read what `save` wrote. Raises `nn.errors.FileError` for another file, `OSError` if it can't be read."""
         try:
-            content = json.loads(read_file(path))
+            content = json.loads(read_file(path).decode())
             if not isinstance(content, dict) or set(content) != {f.name for f in fields(cls)}:
                 raise ValueError("it has other entries")
             for f in fields(cls):

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 import nn
 from autograd.errors import AutogradError
+from nn.commands.images import read_image
 from nn.commands.settings import Settings
 from nn.commands.terminal import Refused
 from nn.data import DataError, loaders
@@ -229,6 +230,22 @@ def file(tmp_path, monkeypatch) -> Path:
 READERS = (nn.load, nn.load_metadata, nn.load_model)
 
 
+def settings_of(path: Path) -> Settings:
+    """Settings as the command line reads them; a refusal as the error that caused it."""
+    try:
+        return Settings.load(path)
+    except Refused as refusal:
+        raise OSError(str(refusal)) from None
+
+
+def image_of(path: Path) -> np.ndarray:
+    """A picture, likewise."""
+    try:
+        return read_image(path)
+    except Refused as refusal:
+        raise OSError(str(refusal)) from None
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_archive_is_believed_in_nothing(attack, file):
     make, why = ATTACKS[attack]
@@ -250,7 +267,7 @@ def test_an_archive_is_believed_in_nothing(attack, file):
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        for read in READERS:
+        for read in (*READERS, nn.History.load, settings_of, image_of):
             with pytest.raises(OSError, match="it is a device or a pipe"):
                 read(path)
 

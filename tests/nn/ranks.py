@@ -219,6 +219,8 @@ def diverges(folder):
 
 
 def interrupted(folder):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores the signal
+
     def action(lost):
         signal.raise_signal(signal.SIGINT)
         return lost

@@ -19,6 +19,7 @@ class Page:
     shift: int = 0  # how far a range is off
     status: int = 200
     length: bool = True  # whether Content-Length is told; without it the body comes in chunks
+    claims: str | None = None  # what Content-Length says
 
 
 @dataclass
@@ -53,7 +54,7 @@ def home() -> Iterator[Home]:
                 whole = len(page.content)
                 self.send_header("Content-Range", f"bytes {start + page.shift}-{whole - 1}/{whole}")
             if page.length:
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", page.claims or str(len(body)))
             else:
                 self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import nn.data.download
+from autograd.errors import DomainError
 from nn.data import CacheError, DownloadError, cache_folder
 from nn.data.download import RemoteFile, fetch
 
@@ -261,3 +262,22 @@ def test_the_cache_folder_is_where_the_user_says(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / ".cache" / "glassgrad"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == tmp_path / ".cache" / "glassgrad"
+
+
+def test_a_content_length_of_thousands_of_digits_is_ignored(home, tmp_path):
+    file = remote(home.put("a", CONTENT, claims="9" * 5000))
+    assert fetch(file, tmp_path) == CONTENT
+
+
+def test_a_source_that_is_too_slow_is_left(home, tmp_path, monkeypatch):
+    clock = iter(range(0, 10**6, 30))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    sentence = refusal(remote(home.put("a", CONTENT)), tmp_path)
+    assert re.search(r"127.0.0.1: it sent only \d+ bytes in \d+ seconds", sentence)
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", "", ".", "..", "a\\b", "a\0b"])
+def test_a_name_that_leads_out_of_the_cache_is_refused(name):
+    with pytest.raises(DomainError, match="give the name of a file, without a folder"):
+        RemoteFile(name, SHA256, ())

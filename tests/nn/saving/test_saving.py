@@ -11,7 +11,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.errors import DTypeError, WriteError
+from autograd.errors import DomainError, DTypeError, WriteError
 from nn import saving
 from nn.errors import FileError
 
@@ -408,3 +408,44 @@ def test_a_file_keeps_its_mode(tmp_path):
     path.chmod(0o600)
     nn.save(nn.Tanh(), path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "m.pt", "m.onnx", "m.h5", "m.NPY"])
+def test_the_ending_of_another_format_is_refused(name, tmp_path):
+    with pytest.raises(DomainError, match=rf"nn.save writes .npz files, and '{name}' ends in"):
+        nn.save(MODELS[0], tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    nn.save(MODELS[0], tmp_path / "m")
+    nn.save(MODELS[0], tmp_path / "m.NPZ")
+
+
+def zipped(*names):
+    file = io.BytesIO()
+    archive(file, [(name, b"x" * 100) for name in names])
+    return file.getvalue()
+
+
+FOREIGN = {
+    "a PyTorch checkpoint": zipped("model/data.pkl", "model/data/0"),
+    "a Keras model": zipped("metadata.json", "config.json", "model.weights.h5"),
+    "a single NumPy array": npy(np.zeros(3)),
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(100),
+    "a pickle": pickle.dumps({"a": 1}),
+    "an ONNX model": b"\x08\x08\x12\x07pytorch",
+    "a safetensors file": (64).to_bytes(8, "little") + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_of_another_format_is_named(kind, tmp_path):
+    (tmp_path / "m").write_bytes(FOREIGN[kind])
+    for read in (nn.load, nn.load_model, nn.load_metadata):
+        with pytest.raises(FileError, match=rf"m is {kind}.*; nn.load reads what nn.save wrote: .*load_state_dict\."):
+            read(tmp_path / "m")
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_a_plain_numpy_archive_is_named(write, tmp_path):
+    write(tmp_path / "m.npz", a=np.zeros(2))
+    with pytest.raises(FileError, match=r"m.npz is a NumPy archive; .*numpy.load and pass the dict of arrays to"):
+        nn.load(tmp_path / "m.npz")

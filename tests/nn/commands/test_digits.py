@@ -1,0 +1,258 @@
+"""A run: what it writes, that it can be repeated, and which folder it takes."""
+
+import base64
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nn
+import viz
+from nn.commands import digits as job
+from nn.commands.digits import RunFolder
+from nn.commands.results import Run
+from nn.commands.settings import Settings
+from nn.commands.terminal import Refused
+from tests.nn.commands.helpers import LEFT, SMALL, refused, run
+
+
+def test_default_run_reaches_97_percent_and_writes_all_results(tmp_path, capsys):
+    assert run("digits", "--out", tmp_path / "run") == 0
+    said = capsys.readouterr().out
+    assert "256-100-10 sigmoid network, 26,710 parameters" in said
+    assert "55,000 digits to learn from, 5,000 to choose the weights by, 10,000 held out, 16×16" in said
+    assert len(re.findall(r"^epoch +\d+/12  loss", said, re.MULTILINE)) == 12
+    rows = re.findall(r"^ +(\d) +(\d+) +([\d.]+) % +(\d+)  (█*)", said, re.MULTILINE)
+    assert [row[0] for row in rows] == list("0123456789")
+    assert sum(int(row[1]) for row in rows) == 10_000
+    accuracy, wrong = re.search(r"test accuracy ([\d.]+) %, (\d+) of 10,000 wrong", said).groups()
+    assert float(accuracy) >= 97.0
+    assert int(wrong) == sum(int(row[3]) for row in rows) == round(10_000 - 100 * float(accuracy))
+    most = max(rows, key=lambda row: int(row[3]))
+    assert max(len(row[4]) for row in rows) == len(most[4]) == 20
+    assert {path.name for path in (tmp_path / "run").iterdir()} == LEFT
+    assert all(name in said for name in LEFT)
+
+
+def test_pictures_have_their_content(small):
+    graph = (small / "graph.svg").read_text(encoding="utf-8")
+    for words in ("Linear", "Sigmoid", "Cross-entropy", "batch of 100", "∂L/∂W1"):
+        assert words in graph
+    neurons = (small / "neurons.svg").read_text(encoding="utf-8")
+    assert "TARGET" in neurons
+    assert "class probability" in neurons
+    for name in LEFT:
+        if name.endswith(".png"):
+            with Image.open(small / name) as image:
+                assert min(image.size) > 300
+                assert len(np.unique(np.asarray(image.convert("L")))) > 10
+
+
+def report_data(folder):
+    """What the page's script is given."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return json.loads(re.search('<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_report_has_the_network_of_the_run_and_two_digits_of_each_class(small, data):
+    given = report_data(small)
+    assert [layer["f"] for layer in given["layers"]] == ["sigmoid", "softmax"]
+    embedded = np.frombuffer(base64.b64decode(given["layers"][0]["w"]), "<f4")
+    np.testing.assert_array_equal(embedded, nn.load_model(small / "model.npz").layers[0].weight.data.ravel())
+    labels = [sample["t"].split()[0] for sample in given["samples"][:20]]
+    assert labels == [name for name in data.classes for _ in range(2)]
+    page = (small / "report.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="neurons"') == 20
+    assert len(page) < 5e6
+
+
+def test_history_and_weights_load(small, data):
+    history = nn.History.load(small / "history.json")
+    assert history.epochs == history.best_epoch == 1
+    model = nn.load_model(small / "model.npz")
+    assert model.sizes == (256, 20, 10)
+    accuracy = nn.evaluate(model, nn.functional.cross_entropy, (data.x_test, data.y_test)).accuracy
+    assert accuracy > 0.85
+
+
+def test_settings_file_reproduces_the_run(small, tmp_path):
+    assert run("digits", "--settings", small / "settings.json", "--out", tmp_path / "again") == 0
+    first, again = nn.load(small / "model.npz"), nn.load(tmp_path / "again/model.npz")
+    for name, weights in first.items():
+        np.testing.assert_array_equal(weights.numpy(), again[name].numpy())
+    assert (tmp_path / "again/settings.json").read_text() == (small / "settings.json").read_text()
+
+
+def test_another_seed_is_another_run(small, tmp_path):
+    assert run("digits", *SMALL, "--seed", "1", "--out", tmp_path / "run") == 0
+    first, other = nn.load(small / "model.npz"), nn.load(tmp_path / "run/model.npz")
+    assert all((weights.numpy() != other[name].numpy()).any() for name, weights in first.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        (["--loss", "mse"], 85.0),
+        (["--loss", "mse", "--optimizer", "sgd"], 50.0),
+        (["--optimizer", "sgd"], 88.0),
+        (["--optimizer", "adam"], 88.0),
+        (["--optimizer", "rmsprop"], 85.0),
+        (["--hidden"], 85.0),
+        (["--hidden", "30", "20", "--batch", "50"], 85.0),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    assert run("digits", *SMALL, "--out", tmp_path, *options) == 0
+    assert float(re.search(r"test accuracy ([\d.]+) %", capsys.readouterr().out)[1]) >= least
+
+
+def test_mean_squared_error_has_pictures_too(tmp_path):
+    assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
+    assert {path.name for path in tmp_path.iterdir()} == LEFT
+    assert [layer["f"] for layer in report_data(tmp_path)["layers"]] == ["sigmoid", "sigmoid"]
+
+
+def test_default_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_fit", lambda *_: nn.History(loss=[1.0], seconds=[0.1]))
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    for name in ("digits", "digits-2", "digits-3"):
+        assert run("digits") == 0
+        assert f"in {Path('runs') / name}:" in capsys.readouterr().out
+        assert (tmp_path / "runs" / name / "model.npz").is_file()
+
+
+def test_overwrite_replaces_the_run_and_nothing_else(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run("digits", *SMALL, "--seed", "5", "--out", tmp_path, "--overwrite") == 0
+    assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 5
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_without_an_engine_the_source_of_the_picture_is_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("viz.drawing.render.engines", list)
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "graph.gv        not drawn: no layout engine was found: install one with `pip install graphviz-pure`" in said
+    assert {path.name for path in tmp_path.iterdir()} >= {"graph.gv", "neurons.gv", "curves.png", "model.npz"}
+
+
+def test_a_failing_layout_engine_costs_only_its_pictures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("viz.drawing.render.engines", lambda: [viz.drawing.render.Engine(sys.executable, "setting")])
+    assert run("digits", *SMALL, "--out", tmp_path) == 0
+    assert re.search(r"graph.gv +not drawn: the layout engine \S+ could not draw", capsys.readouterr().out)
+    assert (tmp_path / "mistakes.png").is_file()
+
+
+def test_ctrl_c_keeps_the_results_and_exits_130(tmp_path, monkeypatch, capsys):
+    fit = job.fit
+
+    def interrupted(*given, **options):
+        def callback(history):
+            if history.epochs == 2:
+                raise KeyboardInterrupt
+
+        return fit(*given, **options | {"callback": callback})
+
+    monkeypatch.setattr(job, "fit", interrupted)
+    monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
+    assert run("digits", "--hidden", "20", "--epochs", "9", "--out", tmp_path) == 130
+    said = capsys.readouterr().out
+    assert re.search("Interrupted (in|after) epoch .*: the weights are those of epoch 2", said)
+    assert "test accuracy 9" in said
+    assert nn.History.load(tmp_path / "history.json").interrupted
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(job, "_fit", lambda *_: nn.History(interrupted=True))
+    assert run("digits", "--out", tmp_path) == 130
+    assert capsys.readouterr().err == "python -m nn: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_folder_of_an_earlier_run_is_left_alone(small, capsys):
+    before = contents(small)
+    sentence = refused(capsys, "digits", "--out", small)
+    assert sentence.endswith(f"{small} is not empty: name another folder, or replace the run in it with --overwrite")
+    assert contents(small) == before
+
+
+def test_folder_with_other_files_is_never_overwritten(tmp_path, capsys):
+    (tmp_path / "model.npz").write_text("mine")
+    sentence = refused(capsys, "digits", "--out", tmp_path, "--overwrite")
+    assert "holds other files than those of a run: name another folder" in sentence
+    assert contents(tmp_path) == {"model.npz": b"mine"}
+
+
+def test_unwritable_folder_is_found_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    sentence = refused(capsys, "digits", "--out", tmp_path / "file/run")
+    assert f"{tmp_path / 'file/run'} cannot be written to (not a directory): name another folder with --out" in sentence
+    assert "is not empty" not in refused(capsys, "digits", "--out", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may write anywhere")
+def test_read_only_folder_is_found_before_training(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert "cannot be written to (permission denied)" in refused(capsys, "digits", "--out", tmp_path)
+
+
+def test_missing_libraries_are_named_first(small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    sentence = refused(capsys, "digits", "--out", tmp_path / "run")
+    assert sentence.endswith("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
+    sentence = refused(capsys, "predict", small / "model.npz", "x.png")
+    assert sentence.endswith("reading pictures needs Pillow: pip install 'glassgrad[demo]'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_data_is_refused(tmp_path, capsys, monkeypatch):
+    def missing():
+        raise nn.data.DownloadError("the file could not be downloaded: check the network and try again.")
+
+    monkeypatch.setattr(job, "DATASETS", {"digits": missing})
+    assert refused(capsys, "digits", "--out", tmp_path / "run").endswith("check the network and try again")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_that_diverges_says_so(tmp_path, capsys, monkeypatch):
+    def fit(*_, **__):
+        raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller one, and so on.")
+
+    monkeypatch.setattr(job, "fit", fit)
+    assert run("digits", "--out", tmp_path) == 2
+    assert capsys.readouterr().err.endswith(
+        "The loss became nan in batch 3 of an epoch: give a smaller --lr. No results were written\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_never_claim_one_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_is_empty_folder", lambda path: True)  # as both see it, started at the same time
+    claims = [RunFolder(Settings(), None, overwrite=False) for _ in range(3)]
+    assert [claim.path.name for claim in claims] == ["digits", "digits-2", "digits-3"]
+    RunFolder(Settings(), tmp_path / "mine", overwrite=False)
+    with pytest.raises(Refused, match="mine is not empty: name another folder"):
+        RunFolder(Settings(), tmp_path / "mine", overwrite=False)
+
+
+def test_a_released_folder_is_gone(tmp_path):
+    claim = RunFolder(Settings(), tmp_path / "a" / "b", overwrite=False)
+    assert [path.name for path in claim.path.iterdir()] == ["settings.json"]
+    claim.release()
+    assert list(tmp_path.iterdir()) == []

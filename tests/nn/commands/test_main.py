@@ -1,0 +1,137 @@
+"""The command line: arguments, help, exit status."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import nn
+from nn.__main__ import parser
+from nn.commands.settings import Settings
+from tests.nn.commands.helpers import ROOT, SMALL, grey, refused, run
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("digits --hiden 3", "digits: unknown arguments: --hiden 3 (see `python -m nn digits --help`)"),
+        ("digits --lr x", "argument --lr: invalid float value: 'x'"),
+        ("digits --lr 0", "lr is 0.0: give a learning rate above 0"),
+        ("digits --lr nan", "lr is nan: give a learning rate above 0"),
+        ("digits --lr inf", "lr is inf: give a learning rate above 0"),
+        ("digits --hidden 10 -3", "hidden is -3: give a whole number from 1 on"),
+        ("digits --hidden 2.5", "argument --hidden: invalid int value: '2.5'"),
+        ("digits --epochs 0", "epochs is 0: give a whole number from 1 on"),
+        ("digits --batch -1", "batch is -1: give a whole number from 1 on"),
+        ("digits --seed -1", "seed is -1: give a whole number from 0 on"),
+        ("digits --loss l1", "argument --loss: invalid choice: 'l1' (choose from"),
+        ("digits --optimizer newton", "argument --optimizer: invalid choice: 'newton' (choose from"),
+        ("digits --data letters", "argument --data: invalid choice: 'letters' (choose from"),
+        ("digits --device abacus", "unknown device 'abacus'"),
+        ("digits --settings nowhere.json", "nowhere.json cannot be read: no such file or directory"),
+        ("predict", "the following arguments are required: MODEL, IMAGE"),
+        ("predict nowhere.npz x.png", "nowhere.npz cannot be read: no such file or directory"),
+        ("learn", "invalid choice: 'learn' (choose from"),
+        ("", "the following arguments are required: COMMAND"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_sentence(words, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(capsys, *words.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("rank", "said"), [("0", "mpirun has started 2 processes: add --parallel"), ("1", "")])
+def test_mpirun_without_parallel_is_refused(rank, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("PMI_RANK", rank)
+    assert run("digits", "--out", tmp_path / "run") == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == (rank == "0")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("words", [["digits", "--epochs", "1", "--out", "x"], ["predict", "m.npz", "x.png"]], ids=str)
+def test_unwritable_output_is_reported_in_a_sentence(words, small, data, tmp_path):
+    (tmp_path / "m.npz").write_bytes((small / "model.npz").read_bytes())
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "nn", *words]
+        environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).parents[1])}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the output cannot be written: no space left on device" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def help_of(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        run(*words, "--help")
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_names_every_option_and_its_default(capsys):
+    said = " ".join(help_of(capsys, "digits").split())
+    for option in (*vars(Settings()), "out", "settings", "overwrite"):
+        assert f"--{option}" in said
+    for name in ("loss", "optimizer", "epochs", "batch", "seed", "device", "data"):
+        assert f"(default: {getattr(Settings(), name)}" in said
+    assert "predict" in help_of(capsys)
+
+
+@pytest.mark.parametrize("command", ["digits", "predict"])
+def test_examples_in_the_help_are_understood(command, capsys):
+    lines = [line.strip() for line in help_of(capsys, command).splitlines() if line.startswith("  python -m nn")]
+    assert lines
+    for line in lines:
+        assert parser().parse_args(shlex.split(line)[3:]).command == command
+
+
+def test_the_program_runs(small, tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "blank.png")
+    words = [sys.executable, "-m", "nn", "predict", small / "model.npz", tmp_path / "blank.png"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "shows no digit" in done.stderr
+
+
+def test_an_ascii_terminal_is_enough(small, tmp_path):
+    words = [sys.executable, "-m", "nn", "digits", *SMALL, "--out", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "16?16" in done.stdout
+
+
+def test_a_foreign_autograd_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "autograd").mkdir()
+    (tmp_path / "autograd/__init__.py").write_text("def grad(f): return f\n")
+    (tmp_path / "nn").symlink_to(ROOT / "nn")
+    done = subprocess.run(
+        [sys.executable, "-m", "nn", "digits"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("python -m nn: nn needs the autograd of glassgrad")
+
+
+@pytest.mark.parametrize("words", [["nn", "digits", "--epochs", "1", "--out", "run"], ["viz", "L = w*w + w", "w=2"]])
+def test_a_closed_pipe_causes_no_traceback(words, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, cwd=tmp_path, env=environment, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -1,0 +1,124 @@
+"""A trained network and picture files."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nn
+from nn.__main__ import main
+from nn.commands.images import read_image
+from tests.nn.commands.helpers import facts, grey, refused, run
+
+
+def test_predict_prints_the_digit_and_ten_probabilities(small, data, tmp_path, capsys):
+    model = nn.load_model(small / "model.npz")
+    paths = []
+    for number in range(20):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(255 - grey(data, number)).save(paths[-1])
+    assert run("predict", small / "model.npz", *paths) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["picture", "digit", *"0123456789"]
+    assert len(lines) == 20
+    right = 0
+    for number, line in enumerate(lines):
+        name, digit, *shares = line.replace(" %", "").split()
+        assert name == str(paths[number])
+        assert len(shares) == 10
+        assert sum(map(float, shares)) == pytest.approx(100, abs=0.6)
+        assert np.argmax([float(share) for share in shares]) == int(digit)
+        inks = read_image(paths[number]).reshape(1, -1).astype(np.float32)
+        assert int(digit) == int(model(inks).argmax(axis=-1).item())
+        right += int(digit) == data.y_test[number]
+    assert right >= 17
+
+
+def damaged(small, tmp_path):
+    content = bytearray((small / "model.npz").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "bad.npz").write_bytes(content)
+
+
+def cut(small, tmp_path):
+    (tmp_path / "bad.npz").write_bytes((small / "model.npz").read_bytes()[:-100])
+
+
+def other(small, tmp_path):
+    nn.save(nn.MLP([4, 2], seed=0), tmp_path / "bad.npz")
+
+
+def trained_on_mnist(small, tmp_path):
+    facts = nn.load_metadata(small / "model.npz") | {"data": "mnist"}
+    nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts)
+
+
+def of_other_size(small, tmp_path):
+    nn.save(nn.MLP([784, 10], seed=0), tmp_path / "bad.npz", metadata=facts())
+
+
+def of_other_classes(small, tmp_path):
+    nn.save(nn.MLP([256, 9], seed=0), tmp_path / "bad.npz", metadata=facts())
+
+
+def without_classes(small, tmp_path):
+    nn.save(nn.MLP([256, 9], seed=0), tmp_path / "bad.npz", metadata=facts(classes=5))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (of_other_size, "bad.npz is not for pictures of 16 × 16: linear can't take"),
+        (of_other_classes, "bad.npz gives 9 numbers for 10 classes"),
+        (without_classes, "bad.npz names no classes: 5"),
+        (damaged, "was not written by nn.save, or is damaged"),
+        (cut, "was not written by nn.save, or is damaged"),
+        (other, "does not come from `python -m nn digits`, so its inputs are not known"),
+        (trained_on_mnist, "was trained on 'mnist', and pictures are prepared like the digits in the package"),
+    ],
+)
+def test_an_unsuitable_model_is_refused(spoil, sentence, small, data, tmp_path, capsys):
+    spoil(small, tmp_path)
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    assert sentence in refused(capsys, "predict", tmp_path / "bad.npz", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("options", [{"dropout": 0.5}, {"norm": "batch"}], ids=str)
+def test_predict_uses_evaluation_mode(options, data, tmp_path, capsys):
+    nn.save(nn.MLP([256, 30, 10], seed=0, **options), tmp_path / "m.npz", metadata=facts())
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    told = set()
+    for _ in range(3):
+        assert main(["predict", str(tmp_path / "m.npz"), str(tmp_path / "x.png")]) == 0
+        told.add(capsys.readouterr().out)
+    assert len(told) == 1
+
+
+ESCAPE = "\x1b]0;title\x07\x1b[31m"
+
+
+def test_escape_sequences_are_not_printed(small, data, tmp_path, capsys):
+    path = tmp_path / f"{ESCAPE}.png"
+    Image.fromarray(grey(data, 0)).save(path)
+    classes = [f"{ESCAPE}{n}" for n in range(10)]
+    nn.save(nn.MLP([256, 10], seed=0), tmp_path / "m.npz", metadata=facts(classes=classes))
+    assert run("predict", tmp_path / "m.npz", path) == 0
+    said = capsys.readouterr().out
+    assert r"\x1b]0;title\x07\x1b[31m.png" in said
+    assert "\x1b" not in said + refused(capsys, "predict", path, path)
+    nn.save(nn.MLP([256, 10], seed=0), tmp_path / "m.npz", metadata=facts(data=ESCAPE))
+    assert "\x1b" not in refused(capsys, "predict", tmp_path / "m.npz", path)
+    (tmp_path / "settings.json").write_text(json.dumps({ESCAPE: 1}))
+    assert r"sets \x1b]0;title" in refused(capsys, "digits", "--settings", tmp_path / "settings.json")
+
+
+def test_a_model_of_nan_is_refused(data, tmp_path, capsys):
+    Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
+    model = nn.MLP([256, 10], seed=0)
+    nn.init.constant_(model[0].weight, 1.0)
+    model[0].weight._set(model[0].weight.data * np.float32("nan"))
+    nn.save(model, tmp_path / "m.npz", metadata=facts())
+    assert "m.npz gives numbers that are not finite" in refused(
+        capsys, "predict", tmp_path / "m.npz", tmp_path / "x.png"
+    )

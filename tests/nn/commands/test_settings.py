@@ -1,0 +1,72 @@
+"""Settings: files, options, and values that make no sense."""
+
+from pathlib import Path
+
+import pytest
+
+from nn.__main__ import parser
+from nn.commands import settings
+from nn.commands.settings import Settings
+from nn.commands.terminal import Refused
+from tests.nn.commands.helpers import refused
+
+
+def test_options_override_the_settings_file(tmp_path):
+    (tmp_path / "settings.json").write_bytes(Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3).json())
+    options = vars(parser().parse_args(["digits", "--seed", "4", "--hidden"]))
+    loaded = Settings.load(tmp_path / "settings.json")
+    assert loaded == Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3)
+    changed = loaded.with_options({name: options[name] for name in ("seed", "hidden", "lr", "loss")})
+    assert changed == Settings(hidden=(), loss="mse", lr=0.25, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("not json", "is not a settings file: give the settings.json of a run"),
+        ("[1, 2]", "is not a settings file"),
+        ('{"hiden": [3]}', "sets hiden, which is not a setting"),
+        ('{"hidden": 3}', "hidden is 3: give a list with the number of neurons of each hidden layer"),
+        ('{"epochs": true}', "epochs is True: give a whole number from 1 on"),
+        ('{"epochs": "many"}', "epochs is 'many': give a whole number from 1 on"),
+        ('{"lr": "fast"}', "lr is 'fast': give a learning rate above 0"),
+        ('{"loss": "l1"}', "loss is 'l1': give cross-entropy or mse"),
+        ('{"loss": ["mse"]}', "loss is ['mse']: give cross-entropy or mse"),
+        ('{"device": 1}', "device is 1: give cpu or cuda"),
+    ],
+)
+def test_invalid_settings_are_refused(content, sentence, capsys, tmp_path):
+    (tmp_path / "settings.json").write_text(content)
+    assert sentence in refused(capsys, "digits", "--settings", tmp_path / "settings.json", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_larger_than_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(settings, "memory_limit", lambda: 12e9)
+    for hidden in ((1_000_000,), (30_000, 30_000)):
+        with pytest.raises(Refused, match=r"needs about \d+ GB of memory, and 12 GB are available"):
+            Settings(hidden=hidden).check_memory(256, 10)
+    with pytest.raises(Refused, match="with batches of 50000 needs about"):
+        Settings(hidden=(20_000,), batch=50_000).check_memory(256, 10)
+    Settings(hidden=(500_000,)).check_memory(256, 10)
+
+
+def test_the_limit_of_a_control_group_counts(monkeypatch):
+    files = {
+        "/proc/self/cgroup": "0::/user/job\n",
+        "/sys/fs/cgroup/user/memory.max": "5000000\n",
+        "/sys/fs/cgroup/user/job/memory.max": "max\n",
+    }
+
+    def read_text(path, **options):
+        if str(path) not in files:
+            raise FileNotFoundError(path)
+        return files[str(path)]
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert settings.memory_limit() == 5e6
+    files["/proc/self/cgroup"] = "4:memory:/job\n"
+    files["/sys/fs/cgroup/memory/job/memory.limit_in_bytes"] = "3000000\n"
+    assert settings.memory_limit() == 3e6
+    files.clear()
+    assert settings.memory_limit() > 1e8

@@ -1,0 +1,91 @@
+"""The multilayer perceptron."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, DTypeError, ShapeError
+
+X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+def test_mlp_is_linear_layers_with_activations_between():
+    model = nn.MLP([3, 5, 4, 2], activation="tanh", output="softmax", seed=0)
+    assert [type(layer).__name__ for layer in model] == ["Linear", "Tanh", "Linear", "Tanh", "Linear", "Softmax"]
+    assert len(model) == 6
+    assert [p.name for p in model.parameters()][:2] == ["layers.0.weight", "layers.0.bias"]
+    np.testing.assert_allclose(model(X).data.sum(1), 1, rtol=1e-6)
+    assert repr(model).startswith("MLP((3, 5, 4, 2), activation='tanh', output='softmax'): 54 parameters\n")
+
+
+def test_mlp_ends_in_logits_and_slices_into_features():
+    model = nn.MLP([3, 5, 2], seed=0)
+    assert model[-1] is model.layers[2]
+    features = model[:-1]
+    assert isinstance(features, nn.Sequential)
+    np.testing.assert_array_equal(model[-1](features(X)).data, model(X).data)
+    assert [p.name for p in features.parameters()] == ["layers.0.weight", "layers.0.bias"]
+
+
+def test_mlp_scopes_name_the_layer_in_the_model():
+    y = nn.MLP([3, 5, 2], seed=0)(X)
+    scopes = [node.scope for node in ag.Graph(y).nodes if node.op]
+    assert scopes == [
+        (("", "MLP"), ("layers.0", "Linear")),
+        (("", "MLP"), ("layers.1", "Sigmoid")),
+        (("", "MLP"), ("layers.2", "Linear")),
+    ]
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus"])
+def test_every_activation_trains(activation):
+    model = nn.MLP([3, 4, 2], activation, seed=0)
+    nn.functional.cross_entropy(model(X), np.array([0, 1, 0, 1, 1])).backward()
+    assert all(np.isfinite(p.grad.data).all() and p.grad.data.any() for p in model.parameters())
+
+
+def test_mlp_refuses():
+    with pytest.raises(DomainError, match=r"activation 'sine' is unknown: choose one of sigmoid, tanh, relu"):
+        nn.MLP([2, 2], activation="sine")
+    with pytest.raises(DomainError, match=r"activation 'sine' is unknown"):
+        nn.MLP([2, 2], output="sine")
+    with pytest.raises(DTypeError, match=r"MLP takes the sizes of its layers as a list such as \[256, 10\]; it was"):
+        nn.MLP(3)
+    with pytest.raises(ShapeError, match=r"MLP needs at least the sizes of its input and output; it was given \[2\]"):
+        nn.MLP([2])
+    with pytest.raises(DomainError, match=r"sizes\[1\] = 0: give a number from 1 on"):
+        nn.MLP([2, 0])
+    with pytest.raises(DomainError, match=r"init = 'magic' is unknown: choose one of xavier_uniform"):
+        nn.MLP([2, 2], init="magic")
+    with pytest.raises(DomainError, match=r"seed = 'x' is not a seed: give a nonnegative integer"):
+        nn.MLP([2, 2], seed="x")
+
+
+def test_an_mlp_with_norms_and_dropout():
+    model = nn.MLP([3, 5, 4, 2], "tanh", norm="layer", dropout=0.3, seed=0)
+    kinds = ["Linear", "LayerNorm", "Tanh", "Dropout"]
+    assert [type(layer).__name__ for layer in model] == [*kinds, *kinds, "Linear"]
+    assert repr(model).startswith("MLP((3, 5, 4, 2), activation='tanh', norm='layer', dropout=0.3): 72 parameters\n")
+    plain = nn.MLP([3, 5, 4, 2], "tanh", seed=0)
+    assert (plain[0].weight.data == model[0].weight.data).all()
+    twin = nn.MLP([3, 5, 4, 2], "tanh", norm="layer", dropout=0.3, seed=0)
+    for _ in range(2):
+        assert (model(X).data == twin(X).data).all()
+    assert (model(X).data != model(X).data).any()
+    model.eval()
+    np.testing.assert_array_equal(model(X).data, model(X).data)
+    assert [type(layer).__name__ for layer in nn.MLP([3, 2], output="softmax", norm="batch")] == ["Linear", "Softmax"]
+    with pytest.raises(DomainError, match=r"norm 'group' is unknown: choose one of layer, batch, or None\."):
+        nn.MLP([3, 2], norm="group")
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_norms_and_dropout_learn(norm):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    y = (x.prod(1) > 0).astype(int)  # no line parts these
+    model = nn.MLP([2, 32, 2], "relu", norm=norm, dropout=0.1, seed=0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.03)
+    nn.fit(model, nn.functional.cross_entropy, optimizer, (x, y), epochs=20, batch_size=20, progress=False)
+    assert nn.evaluate(model, nn.functional.cross_entropy, (x, y)).accuracy > 0.9

@@ -1,0 +1,28 @@
+"""Losses as modules."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+
+X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("loss", "function"),
+    [
+        (nn.CrossEntropyLoss, nn.functional.cross_entropy),
+        (nn.MSELoss, nn.functional.mse_loss),
+        (nn.BCEWithLogitsLoss, nn.functional.binary_cross_entropy_with_logits),
+    ],
+)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_losses_equal_the_functions_and_have_no_scope(loss, function, reduction):
+    output = ag.Tensor(X, requires_grad=True)
+    target = np.abs(X) / np.abs(X).sum(1, keepdims=True)
+    module = loss(reduction)
+    value = module(output, target)
+    assert value.item() == function(output, target, reduction=reduction).item()
+    assert value.node.scope is None
+    assert repr(module) == f"{loss.__name__}({'' if reduction == 'mean' else 'reduction=' + repr(reduction)})"

@@ -1,0 +1,24 @@
+"""Histories as files."""
+
+import json
+
+import pytest
+
+import nn
+from nn.errors import FileError
+from tests.nn.training.helpers import HELD, net, train
+
+
+def test_a_saved_history_loads(tmp_path):
+    history = train(net(), validation=HELD)
+    history.save(tmp_path / "h.json")
+    assert nn.History.load(tmp_path / "h.json") == history
+    assert json.loads((tmp_path / "h.json").read_text())["loss"] == history.loss
+
+
+@pytest.mark.parametrize("text", ["", "3", "{}", '{"loss": []}', "[" * 100_000, "\xff"])
+def test_other_files_are_refused(text, tmp_path):
+    path = tmp_path / "h.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(FileError, match=r"h.json is not a training history: .*Give a file that History.save wrote"):
+        nn.History.load(path)

@@ -1,0 +1,330 @@
+"""`fit`: what it computes, which weights it keeps, and what it refuses."""
+
+import functools
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, DTypeError, ShapeError
+from nn.errors import TrainingError
+from tests.nn.training.helpers import HELD, LOSS, RNG, X, Y, net, train, weights
+
+
+def test_it_learns_and_returns_a_history():
+    model = net()
+    history = train(model, epochs=40, validation=HELD)
+    assert history.epochs == 40
+    assert history.loss[-1] < 0.3 * history.loss[0]
+    assert history.accuracy[-1] > 0.9
+    assert len(history.validation_loss) == len(history.validation_accuracy) == len(history.seconds) == 40
+    assert all(s > 0 for s in history.seconds)
+    assert history.lr == [0.05] * 40
+    assert not history.interrupted
+    assert not history.stopped_early
+
+
+def test_it_equals_a_loop_written_by_hand():
+    model, twin = net(), net()
+    history = train(model, epochs=2, seed=3)
+    optimizer = nn.optim.Adam(twin.parameters(), lr=0.05)
+    rng = np.random.default_rng(3)
+    for epoch in range(2):
+        total = 0.0
+        for x, y in nn.data.minibatches(X[:40].astype(np.float32), Y[:40], 10, rng):
+            loss = LOSS(twin(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(x)
+        assert history.loss[epoch] == pytest.approx(total / 40, rel=1e-12)
+    assert weights(model) == weights(twin)
+
+
+def test_the_seed_decides_the_order():
+    runs = [weights((m := net(), train(m, seed=seed))[0]) for seed in (1, 1, 2, np.random.default_rng(1), None, None)]
+    assert runs[0] == runs[1] == runs[3] != runs[2]
+    assert runs[4] == runs[5] not in runs[:3]
+
+
+def test_floats_are_cast_to_the_dtype_of_the_model():
+    seen = []
+
+    def loss(output, y):
+        seen.append((output.dtype, y.dtype))
+        return LOSS(output, y)
+
+    train(net(), epochs=1, loss=loss)
+    assert set(seen) == {(ag.float32, ag.int64)}
+    train(net(dtype="float64"), epochs=1, loss=loss, data=(X[:40] > 0, Y[:40]))
+    assert seen[-1] == (ag.float64, ag.int64)
+    targets = []
+    model = nn.MLP([2, 1], seed=0)
+    train(model, loss=lambda o, y: (targets.append(y.dtype), nn.functional.mse_loss(o, y))[1], data=(X, X[:, :1]))
+    assert set(targets) == {ag.float32}
+
+
+def test_tensors_and_iterables_are_data():
+    a, b, c = net(), net(), net()
+    train(a, seed=None)
+    train(b, seed=None, data=(ag.Tensor(X[:40]), ag.Tensor(Y[:40])))
+    batches = [(X[i : i + 10], Y[i : i + 10]) for i in range(0, 40, 10)]
+    history = train(c, data=batches, validation=[HELD])
+    assert history.epochs == 3
+    assert weights(a) == weights(b)
+
+
+def test_validation_keeps_the_best_weights():
+    model = net()
+    seen = []
+    history = train(model, epochs=12, lr=0.5, validation=HELD, callback=lambda h: seen.append(weights(model)))
+    best = int(np.argmin(history.validation_loss)) + 1
+    assert history.best_epoch == best < 12
+    assert weights(model) == seen[best - 1] != seen[-1]
+    assert nn.evaluate(model, LOSS, HELD).loss == pytest.approx(history.validation_loss[best - 1], rel=1e-6)
+    lowest = min(history.validation_loss)
+    assert history.note == (
+        f"Ended after epoch 12: the weights are those of epoch {best}, which had the lowest validation loss "
+        f"({lowest:.4f})."
+    )
+
+
+def test_without_validation_it_keeps_the_latest_weights():
+    model = net()
+    seen = []
+    history = train(model, callback=lambda h: seen.append(weights(model)))
+    assert weights(model) == seen[-1]
+    assert history.best_epoch is None
+    assert history.note == "Ended after epoch 3: the weights are the latest."
+
+
+def test_patience_stops_early():
+    history = train(net(), epochs=200, lr=0.5, validation=HELD, patience=4)
+    assert history.stopped_early
+    assert history.epochs == history.best_epoch + 4 < 200
+    assert history.note.startswith(f"Stopped after epoch {history.epochs}: the weights are those of epoch")
+
+
+def test_the_callback_stops():
+    history = train(net(), epochs=9, callback=lambda h: h.epochs == 2)
+    assert (history.epochs, history.stopped_early) == (2, True)
+    assert not train(net(), epochs=2, callback=lambda h: h.epochs == 2).stopped_early
+
+
+@pytest.mark.parametrize("answer", [True, np.True_, 1, None, "stop"], ids=repr)
+def test_a_callback_stops_by_returning_true(answer):
+    assert train(net(), callback=lambda history: answer).epochs == (1 if isinstance(answer, bool | np.bool_) else 3)
+
+
+def test_schedules_step_by_epoch():
+    model = net()
+    optimizer = nn.optim.SGD(model.parameters(), lr=1.0)
+    history = train(model, epochs=4, optimizer=optimizer, schedule=nn.optim.lr_scheduler.StepLR(optimizer, 2))
+    assert history.lr == [1.0, 1.0, 0.1, 0.1]
+    optimizer = nn.optim.SGD(model.parameters(), lr=1e-9)
+    plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0)
+    assert train(model, epochs=4, optimizer=optimizer, schedule=plateau, validation=HELD).lr[-1] == pytest.approx(1e-11)
+
+
+def test_gradients_are_clipped():
+    free, clipped = net(), net()
+    for model, limit in ((free, None), (clipped, 1e-9)):
+        train(model, epochs=1, optimizer=nn.optim.SGD(model.parameters(), lr=1.0), max_norm=limit)
+    np.testing.assert_allclose(clipped[0].weight.data, net()[0].weight.data, atol=1e-7)
+    assert abs(free[0].weight.data - net()[0].weight.data).max() > 1e-3
+
+
+class Spy(nn.Module):
+    """Notes its mode at every call."""
+
+    def __init__(self):
+        self.inner = net()
+        self.modes = []
+
+    def forward(self, x):
+        self.modes.append((self.training, self.inner.training, ag.is_grad_enabled()))
+        return self.inner(x)
+
+
+def test_modes_are_set_and_restored():
+    model = Spy()
+    model.eval()
+    model.inner.train()
+    train(model, epochs=1, validation=HELD)
+    assert model.modes == [(True, True, True)] * 4 + [(False, False, False)]
+    assert (model.training, model.inner.training) == (False, True)
+
+
+def test_a_nan_loss_stops_with_the_last_good_weights():
+    model = net()
+    calls, seen = [], [weights(model)]
+
+    def loss(output, y):
+        calls.append(1)
+        return LOSS(output, y) * (math.nan if len(calls) == 7 else 1.0)
+
+    with pytest.raises(TrainingError) as error:
+        train(model, loss=loss, callback=lambda h: seen.append(weights(model)))
+    assert str(error.value) == (
+        "The loss became nan in epoch 2, batch 3, at learning rate 0.05: try a smaller one, clip the gradients by "
+        "max_norm, and look for such values in the data. The model has its last good weights."
+    )
+    assert error.value.history.epochs == 1
+    assert error.value.history.note == "Ended after epoch 1: the weights are those of epoch 1."
+    assert weights(model) == seen[1]
+
+
+def test_a_nan_validation_loss_is_never_the_best():
+    model = net()
+    x = HELD[0].copy()
+    x[0] = np.nan
+    history = train(model, validation=(x, HELD[1]))
+    assert history.best_epoch is None
+    assert history.note == "Ended after epoch 3: the weights are the latest."
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_training_can_continue_after_it_diverged(compiled):
+    """What the optimizer had accumulated goes back with the weights."""
+    bad = X[:40].copy()
+    bad[25] = np.nan
+    model, twin = net(), net()
+    optimizer, other = (nn.optim.Adam(m.parameters(), lr=0.05) for m in (model, twin))
+    with pytest.raises(TrainingError):
+        train(model, data=(bad, Y[:40]), optimizer=optimizer, compile=compiled)
+    again = train(model, optimizer=optimizer, compile=compiled)
+    np.testing.assert_allclose(again.loss, train(twin, optimizer=other, compile=compiled).loss, rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_invalid_batch_keeps_the_steps_before_it(compiled):
+    model, labels = net(), Y[:40].copy()
+    labels[-1] = 7
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.05)
+    before = weights(model)
+    with pytest.raises(DomainError, match="label 7"):
+        train(model, data=(X[:40], labels), seed=None, optimizer=optimizer, compile=compiled)
+    assert weights(model) != before
+    assert optimizer.state[model[0].weight]["step"].item() == 3
+
+
+def test_only_trained_parameters_must_stay_finite():
+    class Masked(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 3, seed=0)
+            self.mask = nn.Parameter([0.0, 0.0, -np.inf], requires_grad=False)
+
+        def forward(self, x):
+            return self.layer(x) + self.mask
+
+    assert train(Masked()).epochs == 3
+
+
+class Moving(nn.Module):
+    """It makes its buffer another Tensor at every call."""
+
+    def __init__(self):
+        self.layer = nn.Linear(2, 2, seed=0)
+        self.register_buffer("mean", ag.zeros(2, dtype="float32"))
+
+    def forward(self, x):
+        with ag.no_grad():
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)
+        return self.layer(x - self.mean)
+
+
+def test_a_model_that_replaces_a_buffer_trains_without_compiling():
+    said = io.StringIO()
+    one, other = Moving(), Moving()
+    train(one, compile=True, progress=said)
+    train(other)
+    assert re.search(r"Not compiled: .*test_loop.py:\d+ makes .mean of a Moving another", said.getvalue())
+    assert weights(one) == weights(other)
+    with pytest.raises(DTypeError, match=r"Moving\.mean = .* is a list: give a Tensor, as it is a buffer"):
+        one.mean = [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"epochs": 0}, DomainError, "epochs = 0: give a number from 1 on."),
+        ({"patience": 0, "validation": HELD}, DomainError, "patience = 0: give a number from 1 on."),
+        ({"epochs": 2.5}, DTypeError, "epochs = 2.5 is a float: give a whole number."),
+        ({"batch_size": "10"}, DTypeError, "batch_size = '10' is a str: give a whole number."),
+        (
+            {"optimizer": nn.optim.SGD(net().parameters())},
+            DomainError,
+            "the optimizer has none of the model's parameters, so nothing would be learned: make a new optimizer with",
+        ),
+        ({"patience": 3}, DomainError, "patience watches the validation loss: give validation=(x, y) as well."),
+        ({"batch_size": 0}, DomainError, "batch_size = 0: give a number from 1 on."),
+        ({"seed": "x"}, DomainError, "seed = 'x' is not a seed"),
+        ({"data": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
+        ({"data": (X[:0], Y[:0])}, ShapeError, "which has no rows: give at least one"),
+        ({"validation": (X, Y[:5])}, ShapeError, "x has shape (60, 2) and y has shape (5,)"),
+        ({"data": iter([])}, DTypeError, "data is a list_iterator: give (x, y), or an iterable of batches"),
+        ({"validation": 3}, DTypeError, "validation is a int: give (x, y), or an iterable"),
+        ({"data": [X, Y]}, DTypeError, "the data yields a ndarray instead of a batch (x, y): give all samples as"),
+        ({"data": []}, DomainError, "the data has no batches: give at least one sample."),
+        ({"loss": lambda o, y: o}, ShapeError, "must return one number, the mean over the batch; it returned (10, 2)."),
+        ({"loss": lambda o, y: 1.0}, ShapeError, "must return one number, the mean over the batch; it returned float."),
+    ],
+)
+def test_invalid_arguments_are_refused_before_training(options, error, sentence):
+    model = net()
+    with pytest.raises(error, match=re.escape(sentence)):
+        train(model, **options)
+    assert weights(model) == weights(net())
+
+
+class Embedding(nn.Module):
+    """A table of vectors, looked up by integers."""
+
+    def __init__(self):
+        self.table = nn.Parameter(RNG.normal(size=(5, 3)))
+        self.out = nn.Linear(3, 2, seed=0)
+
+    def forward(self, x):
+        assert not ag.isdtype(x.dtype, "real floating")
+        return self.out(ag.take(self.table, x, axis=0))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("as_batches", [False, True])
+def test_integer_inputs_stay_integers_for_an_embedding(as_batches, compiled):
+    x = RNG.integers(0, 5, 40)
+    data = (x, x % 2)
+    history = train(Embedding(), epochs=30, data=[data] if as_batches else data, compile=compiled, lr=0.1)
+    assert history.accuracy[-1] == 1.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_integer_features_are_computed_in_the_dtype_of_the_model(dtype):
+    seen = set()
+
+    def loss(output, y):
+        seen.add(output.dtype)
+        return LOSS(output, y)
+
+    integers = (255 * (X[:40] > 0)).astype(np.uint8)
+    for data in (integers, integers.astype(int), integers > 0):
+        for model in (net(dtype=dtype), nn.Sequential(nn.LayerNorm(2, dtype=dtype), net(dtype=dtype))):
+            train(model, epochs=1, loss=loss, data=(data, Y[:40]))
+    assert seen == {getattr(ag, dtype)}
+
+
+@pytest.mark.parametrize("loss", [LOSS, nn.CrossEntropyLoss(), functools.partial(LOSS, reduction="mean")])
+def test_cross_entropy_of_a_softmax_is_refused(loss):
+    mlp = nn.MLP([2, 3, 2], output="softmax", seed=0)
+    for model in (mlp, nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Softmax()))):
+        with pytest.raises(DomainError, match=r"softmax.* applies (softmax )?itself.*without output='softmax'"):
+            train(model, loss=loss)
+        if loss is LOSS:
+            with pytest.raises(DomainError, match="the model ends in softmax, which cross_entropy applies itself"):
+                nn.evaluate(model, loss, HELD)
+    model = nn.MLP([2, 3, 2], output="softmax", seed=0)
+    assert train(model, loss=lambda output, y: -ag.log(output)[:, 0].mean()).epochs == 3
