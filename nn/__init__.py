@@ -20,13 +20,29 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
 from nn import data, functional, init, models, optim, parallel
 from nn.models import MLP
 from nn.modules.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
-from nn.modules.containers import Sequential
+from nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
+from nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from nn.modules.dropout import Dropout
 from nn.modules.flatten import Flatten
 from nn.modules.linear import Linear
 from nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from nn.modules.module import Module, Parameter
-from nn.modules.normalization import BatchNorm1d, LayerNorm
+from nn.modules.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from nn.modules.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LocalResponseNorm,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
 
@@ -41,8 +57,25 @@ if not _TYPE_CHECKING:  # so that type checkers report missing names
 __all__ = [
     "GELU",
     "MLP",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
@@ -50,10 +83,17 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
     "Sigmoid",
     "Softmax",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from autograd import Tensor, asarray
@@ -48,7 +49,13 @@ def _leaf(tensor: T) -> T:
     return tensor
 
 
+SHAPES_ONLY: ContextVar[bool] = ContextVar("SHAPES_ONLY", default=False)
+"""Whether new parameters have a shape and no values, because they will be loaded."""
+
+
 def _set(tensor: T, draw: Draw) -> T:
+    if SHAPES_ONLY.get():
+        return tensor
     values = draw(_leaf(tensor).shape)
     tensor._set(asarray(values, dtype=tensor.dtype, device=tensor.device).data)
     return tensor

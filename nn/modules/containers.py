@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
-from autograd.errors import DomainError, DTypeError, IndexingError
+from autograd import asarray
+from autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
 from nn.modules.module import Module
 
 
@@ -88,3 +89,80 @@ class Sequential(Module):
                 f"this {type(self).__name__} has {len(children)} modules and no index {index!r}: give 0 to "
                 f"{len(children) - 1}, or a negative index from the end."
             ) from None
+
+
+class ModuleList(Sequential):
+    """A list of modules that finds their parameters; `forward` is left to the module that holds it.
+
+    >>> import nn
+    >>> heads = nn.ModuleList([nn.Linear(2, 3), nn.Linear(2, 1)])
+    >>> [head(nn.Parameter([1.0, 2.0])).shape for head in heads]
+    [(3,), (1,)]
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__(*modules)
+
+    def forward(self, *_: Any) -> Any:
+        """Refused: a list has no order of computation."""
+        raise NotImplementedError("a ModuleList is not called: call its modules, or use nn.Sequential.")
+
+
+class ModuleDict(Sequential):
+    """A dict of modules that finds their parameters; `forward` is left to the module that holds it.
+
+    >>> import nn
+    >>> branches = nn.ModuleDict({"mean": nn.Linear(2, 1), "variance": nn.Linear(2, 1)})
+    >>> [*branches.keys()], branches["mean"].weight.name
+    (['mean', 'variance'], 'mean.weight')
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__(modules or {})
+
+    def forward(self, *_: Any) -> Any:
+        """Refused: a dict has no order of computation."""
+        raise NotImplementedError("a ModuleDict is not called: call its modules, or use nn.Sequential.")
+
+    def keys(self) -> Iterator[str]:
+        """The names, in the order of assignment."""
+        return (name for name, _ in self.named_children())
+
+    def items(self) -> Iterator[tuple[str, Module]]:
+        """Names and modules, in the order of assignment."""
+        return self.named_children()
+
+    def _entry(self, index: Any) -> tuple[str, Module]:
+        children = dict(self.named_children())
+        if index not in children:
+            raise IndexingError(f"this ModuleDict has no module {index!r}: it has {', '.join(children) or 'none'}.")
+        return index, children[index]
+
+    def __setitem__(self, index: Any, module: Module) -> None:
+        self._add(index, module)
+
+
+class Residual(Module):
+    """``x + body(x)``, or ``shortcut(x) + body(x)`` where the body changes the shape.
+
+    The sum gives gradients a direct way past the body (He and others, "Deep residual learning for image recognition",
+    2016).
+
+    >>> import nn
+    >>> nn.Residual(nn.Linear(2, 2))([[1.0, 2.0]]).shape
+    (1, 2)
+    """
+
+    def __init__(self, body: Module, shortcut: Module | None = None) -> None:
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Any) -> Any:
+        """The sum of both paths, of the body's shape."""
+        x = asarray(x)
+        beside = x if self.shortcut is None else self.shortcut(x)
+        out = self.body(x)
+        if out.shape != beside.shape:
+            raise ShapeError(
+                f"Residual adds {beside.shape} to its body's output {out.shape}: give a shortcut that makes that shape."
+            )
+        return out + beside

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from autograd import Tensor, asarray
-from autograd.backends import device_or_dtype, is_inexact
+from autograd.backends import NUMPY, device_or_dtype, is_inexact
 from autograd.errors import AutogradError, DomainError, DTypeError
 from autograd.modes import MODE, TRACER, WATCHED, Mode
 from autograd.validation import check_function, check_instance
 from nn.errors import StateError
+from nn.init import SHAPES_ONLY
 
 
 class Parameter(Tensor):
@@ -37,7 +38,10 @@ class Parameter(Tensor):
         device: str | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(data, requires_grad, dtype=dtype, device=device, name=name)
+        given = NUMPY.zeros(()) if SHAPES_ONLY.get() else data
+        super().__init__(given, requires_grad, dtype=dtype, device=device, name=name)
+        if given is not data:
+            self._set(NUMPY.broadcast_to(self.data, data.shape))
 
 
 def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:

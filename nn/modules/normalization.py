@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autograd import Tensor, ones, zeros
+from autograd import Tensor, asarray, ones, zeros
+from autograd.errors import ShapeError
 from autograd.validation import number, whole
 from nn import functional as F
 from nn.modules.module import Module, Parameter, as_floating
@@ -97,6 +98,32 @@ class BatchNorm1d(Module):
         """The number of features, eps, momentum, and whether there are a weight and a bias."""
         given = {"num_features": self.num_features, "eps": self.eps, "momentum": self.momentum}
         return given | {"affine": self.weight is not None}
+
+
+class BatchNorm2d(BatchNorm1d):
+    """`BatchNorm1d` for images: normalise each channel over the batch and space.
+
+    Input and output ``(batch, num_features, height, width)``.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, num_features, height, width)`` to the same shape."""
+        return super().forward(_with_axes(self, x, 4, "(batch, num_features, height, width)"))
+
+
+class BatchNorm3d(BatchNorm1d):
+    """`BatchNorm1d` for volumes, ``(batch, num_features, depth, height, width)``."""
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, num_features, depth, height, width)`` to the same shape."""
+        return super().forward(_with_axes(self, x, 5, "(batch, num_features, depth, height, width)"))
+
+
+def _with_axes(module: Module, x: Any, axes: int, shape: str) -> Any:
+    x = asarray(x)
+    if x.ndim != axes:
+        raise ShapeError(f"{type(module).__name__} takes {shape}; it was given shape {x.shape}.")
+    return x
 
 
 def _weight_and_bias(

@@ -14,7 +14,7 @@ from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules.module import Module
 from nn.saving import npz
-from nn.saving.architecture import LAYERS, build, describe, weight_count
+from nn.saving.architecture import LAYERS, build, describe
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
 
@@ -112,15 +112,14 @@ def load_model(path: str | PathLike[str]) -> Module:
             "model.load_state_dict(nn.load(path))."
         )
     try:
-        tensors = [value for value in state.values() if isinstance(value, Tensor)]
-        if weight_count(architecture) != sum(t.size for t in tensors):  # before memory is taken for them
-            raise FileError("its weights do not fit its architecture")
-        if not all(is_inexact(t.dtype) for t in tensors):
-            raise FileError("its weights are integers")
         model = build(architecture)
+        wanted = {name: p.shape for name, p in model._named_state()}
+        if wanted != {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}:
+            raise FileError("its weights do not fit its architecture")
+        if not all(is_inexact(state[name].dtype) for name in wanted):
+            raise FileError("its weights are integers")
         for name, p in model._named_state():
-            p._set(p.detach().to(state[name].dtype).data)
-        model.load_state_dict(state)
+            p._set(state[name].data)
     except npz.INVALID as error:
         raise npz.damaged(path, error) from None
     return model

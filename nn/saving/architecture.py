@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Any
 
+from nn import models
 from nn.errors import FileError
-from nn.models.mlp import MLP
-from nn.modules import activation, containers, dropout, flatten, linear, normalization
+from nn.init import SHAPES_ONLY
+from nn.modules import activation, containers, convolution, dropout, flatten, linear, normalization, pooling
 from nn.modules.module import Module
 
 LAYERS: dict[str, type[Module]] = {
@@ -26,11 +26,48 @@ LAYERS: dict[str, type[Module]] = {
         dropout.Dropout,
         normalization.LayerNorm,
         normalization.BatchNorm1d,
+        normalization.BatchNorm2d,
+        normalization.BatchNorm3d,
+        convolution.Conv1d,
+        convolution.Conv2d,
+        convolution.Conv3d,
+        convolution.ConvTranspose1d,
+        convolution.ConvTranspose2d,
+        convolution.ConvTranspose3d,
+        pooling.AdaptiveAvgPool1d,
+        pooling.AdaptiveAvgPool2d,
+        pooling.AdaptiveAvgPool3d,
+        pooling.AdaptiveMaxPool1d,
+        pooling.AdaptiveMaxPool2d,
+        pooling.AdaptiveMaxPool3d,
+        pooling.AvgPool1d,
+        pooling.AvgPool2d,
+        pooling.AvgPool3d,
+        pooling.LocalResponseNorm,
+        pooling.MaxPool1d,
+        pooling.MaxPool2d,
+        pooling.MaxPool3d,
         containers.Sequential,
-        MLP,
+        containers.ModuleList,
+        containers.ModuleDict,
+        containers.Residual,
+        models.MLP,
+        models.LeNet5,
+        models.AlexNet,
+        models.VGG,
+        models.GoogLeNet,
+        models.ResNet,
     )
 }
 """The only classes that a file may name."""
+
+CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
+    containers.Sequential: containers.Sequential,
+    containers.ModuleList: lambda children: containers.ModuleList(children.values()),
+    containers.ModuleDict: containers.ModuleDict,
+    containers.Residual: lambda children: containers.Residual(**children),
+}
+"""How those that are made of other modules are made."""
 
 
 def describe(module: Module) -> dict[str, Any] | None:
@@ -47,7 +84,7 @@ def _describe(module: Module) -> dict[str, Any] | None:
     name = type(module).__name__
     if LAYERS.get(name) is not type(module):
         return None
-    if not isinstance(module, containers.Sequential):
+    if type(module) not in CONTAINERS:
         return {"class": name, "arguments": module.arguments()}
     children = {n: _describe(child) for n, child in module.named_children()}
     return None if None in children.values() else {"class": name, "children": children}
@@ -59,30 +96,20 @@ def _structure(module: Module) -> Any:
 
 
 def build(description: dict[str, Any]) -> Module:
-    """Build the module of a description, with weights of zero."""
-    cls = LAYERS[description["class"]]
-    if cls is containers.Sequential:
-        return cls({name: build(child) for name, child in description["children"].items()})
-    weights = {"init": "zeros"} if cls in (linear.Linear, MLP) else {}
-    return cls(**description["arguments"], **weights)
+    """Build the module of a description, its parameters without values: they take no memory, so a file may claim any
+    size.
+    """
+    token = SHAPES_ONLY.set(True)
+    try:
+        return _build(description)
+    finally:
+        SHAPES_ONLY.reset(token)
 
 
-def weight_count(description: dict[str, Any]) -> int:
-    """Number of weights and buffer values of the described module, without building it: a file may claim any size."""
-    kind, given = description["class"], description.get("arguments", {})
-    if kind not in LAYERS:
-        raise FileError(f"it names a layer {kind!r}, which nn does not have")
-    if kind == "Sequential":
-        return sum(map(weight_count, description["children"].values()))
-    if kind == "Linear":
-        return int(given["out_features"]) * (int(given["in_features"]) + bool(given["bias"]))
-    if kind == "LayerNorm":
-        per_feature = 1 + bool(given["bias"]) if given["elementwise_affine"] else 0
-        return math.prod(int(n) for n in given["normalized_shape"]) * per_feature
-    if kind == "BatchNorm1d":
-        return int(given["num_features"]) * (4 if given["affine"] else 2)
-    if kind == "MLP":
-        sizes = [int(n) for n in given["sizes"]]
-        per_neuron = {"layer": 2, "batch": 4}.get(given.get("norm"), 0)
-        return sum(b * (a + 1) for a, b in pairwise(sizes)) + per_neuron * sum(sizes[1:-1])
-    return 0
+def _build(description: dict[str, Any]) -> Module:
+    cls = LAYERS.get(description["class"])
+    if cls is None:
+        raise FileError(f"it names a layer {description['class']!r}, which nn does not have")
+    if cls in CONTAINERS:
+        return CONTAINERS[cls]({name: _build(child) for name, child in description["children"].items()})
+    return cls(**description["arguments"])

@@ -1,0 +1,147 @@
+"""ResNet: K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", 2016."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autograd.errors import DomainError
+from nn.init import generator
+from nn.modules.activation import ReLU
+from nn.modules.containers import Sequential
+from nn.modules.convolution import Conv2d
+from nn.modules.flatten import Flatten
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.normalization import BatchNorm2d
+from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
+
+
+class BasicBlock(Module):
+    """Two 3×3 convolutions beside a shortcut, whose output is added to theirs."""
+
+    expansion = 1
+
+    def __init__(self, inputs: int, width: int, stride: int, made: dict[str, Any]) -> None:
+        self.conv1 = Conv2d(inputs, width, 3, stride, 1, bias=False, **made)
+        self.bn1 = BatchNorm2d(width, dtype=made["dtype"])
+        self.relu = ReLU()
+        self.conv2 = Conv2d(width, width, 3, 1, 1, bias=False, **made)
+        self.bn2 = BatchNorm2d(width, dtype=made["dtype"])
+        self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, inputs, height, width)`` to as many channels as the block is wide."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+class Bottleneck(Module):
+    """A 1×1 convolution to fewer channels, a 3×3 one, a 1×1 one to four times as many, beside a shortcut."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int, made: dict[str, Any]) -> None:
+        self.conv1 = Conv2d(inputs, width, 1, bias=False, **made)
+        self.bn1 = BatchNorm2d(width, dtype=made["dtype"])
+        self.conv2 = Conv2d(width, width, 3, stride, 1, bias=False, **made)
+        self.bn2 = BatchNorm2d(width, dtype=made["dtype"])
+        self.conv3 = Conv2d(width, width * self.expansion, 1, bias=False, **made)
+        self.bn3 = BatchNorm2d(width * self.expansion, dtype=made["dtype"])
+        self.relu = ReLU()
+        self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, inputs, height, width)`` to four times as many channels as the block is wide."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+def _shortcut(inputs: int, outputs: int, stride: int, made: dict[str, Any]) -> Sequential | None:
+    """A 1×1 convolution where the block changes the shape, else ``None``: the input itself is added."""
+    if stride == 1 and inputs == outputs:
+        return None
+    return Sequential(Conv2d(inputs, outputs, 1, stride, bias=False, **made), BatchNorm2d(outputs, dtype=made["dtype"]))
+
+
+LAYERS: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
+"""The block and the number of blocks in each stage, by depth."""
+
+
+class ResNet(Module):
+    """A stem, four stages of residual blocks, and one linear layer on the mean over space.
+
+    ``depth``: 18, 34, 50, 101 or 152. ``small``: a 3×3 stem without pooling, for images from 16×16 on. Input ``(batch,
+    channels, height, width)``, output logits ``(batch, classes)``. The stride of a bottleneck is on its 3×3
+    convolution, and parameters are named as torchvision's.
+    """
+
+    def __init__(
+        self,
+        depth: int = 18,
+        classes: int = 1000,
+        channels: int = 3,
+        small: bool = False,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        if depth not in LAYERS:
+            raise DomainError(f"ResNet has no depth {depth!r}: choose {', '.join(map(str, LAYERS))}.")
+        made: dict[str, Any] = {"seed": generator(seed), "dtype": dtype}
+        block, counts = LAYERS[depth]
+        self.depth, self.classes, self.channels, self.small = depth, classes, channels, small
+        large = {"kernel_size": 7, "stride": 2, "padding": 3}
+        geometry: dict[str, Any] = {"kernel_size": 3, "padding": 1} if small else large
+        self.conv1 = Conv2d(channels, 64, bias=False, **geometry, **made)
+        self.bn1 = BatchNorm2d(64, dtype=dtype)
+        self.relu = ReLU()
+        self.maxpool = None if small else MaxPool2d(3, 2, 1)
+        inputs = 64
+        for stage, count in enumerate(counts):
+            width, blocks = 64 << stage, []
+            for i in range(count):
+                blocks.append(block(inputs, width, 2 if stage and not i else 1, made))
+                inputs = width * block.expansion
+            setattr(self, f"layer{stage + 1}", Sequential(*blocks))
+        self.avgpool = AdaptiveAvgPool2d(1)
+        self.flatten = Flatten()
+        self.fc = Linear(inputs, classes, **made)
+
+    def forward(self, x: Any) -> Any:
+        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = x if self.maxpool is None else self.maxpool(x)
+        for stage in range(1, 5):
+            x = getattr(self, f"layer{stage}")(x)
+        return self.fc(self.flatten(self.avgpool(x)))
+
+    def arguments(self) -> dict[str, Any]:
+        """The depth, the number of classes and channels, and the stem."""
+        return {name: getattr(self, name) for name in ("depth", "classes", "channels", "small")}
+
+
+def _of_depth(depth: int, parameters: str) -> Callable[..., ResNet]:
+    def build(classes: int = 1000, **options: Any) -> ResNet:
+        return ResNet(depth, classes, **options)
+
+    build.__name__ = build.__qualname__ = f"resnet{depth}"
+    build.__doc__ = (
+        f"`ResNet` with {depth} layers: {parameters} parameters for 1000 classes.\n\n    ``options``: ``channels``, "
+        "``small`` (a 3×3 stem, for images from 16×16 on), ``seed``, ``dtype``.\n    "
+    )
+    return build
+
+
+resnet18, resnet34 = _of_depth(18, "11,689,512"), _of_depth(34, "21,797,672")
+resnet50, resnet101 = _of_depth(50, "25,557,032"), _of_depth(101, "44,549,160")
+resnet152 = _of_depth(152, "60,192,808")

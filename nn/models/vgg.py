@@ -1,0 +1,96 @@
+"""VGG: K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition", 2015."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograd.errors import DomainError
+from nn.init import generator
+from nn.modules.activation import ReLU
+from nn.modules.containers import Sequential
+from nn.modules.convolution import Conv2d
+from nn.modules.dropout import Dropout
+from nn.modules.flatten import Flatten
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.normalization import BatchNorm2d
+from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
+
+CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""How many convolutions each of the five stages has, by the number of layers with weights."""
+
+WIDTHS = 64, 128, 256, 512, 512
+
+
+class VGG(Module):
+    """Stages of 3×3 convolutions, each ended by a max pooling, and three fully connected layers.
+
+    ``depth``: 11, 13, 16 or 19. ``batch_norm``: after every convolution. Input ``(batch, channels, 224, 224)``, or with
+    ``small`` any size; output logits ``(batch, classes)``. Parameters are named as torchvision's.
+    """
+
+    def __init__(
+        self,
+        depth: int = 16,
+        classes: int = 1000,
+        channels: int = 3,
+        batch_norm: bool = False,
+        small: bool = False,
+        dropout: float = 0.5,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        if depth not in CONVOLUTIONS:
+            raise DomainError(f"VGG has no depth {depth!r}: choose {', '.join(map(str, CONVOLUTIONS))}.")
+        draw = generator(seed)
+        made: dict[str, Any] = {"seed": draw, "dtype": dtype}
+        self.depth, self.classes, self.channels = depth, classes, channels
+        self.batch_norm, self.small, self.dropout = batch_norm, small, dropout
+
+        def features() -> Iterator[Module]:
+            before = channels
+            for width, count in zip(WIDTHS, CONVOLUTIONS[depth], strict=True):
+                for _ in range(count):
+                    yield Conv2d(before, width, 3, padding=1, **made)
+                    if batch_norm:
+                        yield BatchNorm2d(width, dtype=dtype)
+                    yield ReLU()
+                    before = width
+                yield MaxPool2d(2, 2, ceil_mode=small)
+
+        self.features = Sequential(*features())
+        side, hidden = (1, 512) if small else (7, 4096)
+        self.avgpool = AdaptiveAvgPool2d(side)
+        self.flatten = Flatten()
+        self.classifier = Sequential(
+            Linear(512 * side * side, hidden, **made), ReLU(), Dropout(dropout, seed=draw),
+            Linear(hidden, hidden, **made), ReLU(), Dropout(dropout, seed=draw),
+            Linear(hidden, classes, **made),
+        )  # fmt: skip
+
+    def forward(self, x: Any) -> Any:
+        """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
+        return self.classifier(self.flatten(self.avgpool(self.features(x))))
+
+    def arguments(self) -> dict[str, Any]:
+        """The depth, the number of classes and channels, and the options."""
+        names = ("depth", "classes", "channels", "batch_norm", "small", "dropout")
+        return {name: getattr(self, name) for name in names}
+
+
+def _of_depth(depth: int, parameters: str) -> Callable[..., VGG]:
+    def build(classes: int = 1000, **options: Any) -> VGG:
+        return VGG(depth, classes, **options)
+
+    build.__name__ = build.__qualname__ = f"vgg{depth}"
+    build.__doc__ = (
+        f"`VGG` with {depth} layers: {parameters} parameters for 1000 classes.\n\n    ``options``: ``channels``, "
+        "``batch_norm``, ``small`` (for images from 16×16 on), ``dropout``, ``seed``, ``dtype``.\n    "
+    )
+    return build
+
+
+vgg11, vgg13 = _of_depth(11, "132,863,336"), _of_depth(13, "133,047,848")
+vgg16, vgg19 = _of_depth(16, "138,357,544"), _of_depth(19, "143,667,240")

@@ -1,0 +1,467 @@
+"""Functions over images and other arrays with axes of space, under PyTorch's names: ``(batch, channels, *space)``.
+
+`nn.functional` offers all of them. Each family (``conv1d``, ``conv2d``, ``conv3d``) is one function for any number of
+axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from autograd import (
+    Tensor,
+    asarray,
+    at_max,
+    conv,
+    conv_input,
+    expand_dims,
+    max_pool,
+    reshape,
+    squeeze,
+    sum_pool,
+    take,
+)
+from autograd import (
+    fold as fold_columns,
+)
+from autograd import pad as pad_constant
+from autograd import (
+    unfold as unfold_columns,
+)
+from autograd.backends import NUMPY
+from autograd.errors import DomainError, ShapeError
+from autograd.ops.windows import pads_per_axis, per_axis
+from autograd.validation import number
+
+Many = int | Sequence[int]
+"""A number for all axes of space, or one for each."""
+
+
+def _family(function: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], ...]:
+    """``function(axes, x, ...)`` as three functions, for one, two and three axes of space."""
+
+    def for_axes(axes: int) -> Callable[..., Tensor]:
+        space = ", ".join(("depth", "height", "width")[3 - axes :] if axes > 1 else ("length",))
+        name = f"{function.__name__.lstrip('_')}{axes}d"
+
+        def of_axes(x: Any, *args: Any, **options: Any) -> Tensor:
+            x = asarray(x)
+            if x.ndim == axes + 1:  # without a batch, as PyTorch takes it, too
+                return squeeze(function(axes, expand_dims(x, axis=0), *args, **options), axis=0)
+            if x.ndim != axes + 2:
+                raise ShapeError(
+                    f"{name} takes x (batch, channels, {space}), or one sample (channels, {space}); it was given shape "
+                    f"{x.shape}."
+                )
+            return function(axes, x, *args, **options)
+
+        of_axes.__name__ = of_axes.__qualname__ = name
+        of_axes.__doc__ = (function.__doc__ or "").replace("*space", space)
+        of_axes.__wrapped__ = function  # type: ignore[attr-defined]
+        return of_axes
+
+    return tuple(map(for_axes, (1, 2, 3)))
+
+
+# ---------------------------------------------------------------------------------------------------------- convolution
+
+
+def plain(values: Any) -> Any:
+    """One number for a tuple of equal ones, also for pairs of them: what a picture does not have to name."""
+    if not isinstance(values, tuple) or len(set(values)) != 1:
+        return values
+    one = plain(values[0])
+    return values if isinstance(one, tuple) else one
+
+
+def pads_of(padding: Any, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
+    """PyTorch's padding, ``"same"`` and ``"valid"`` included, as a pair for each axis."""
+    if padding != "same":
+        return pads_per_axis(0 if padding == "valid" else padding, len(size))
+    if any(s != 1 for s in stride):
+        raise DomainError(f"padding='same' keeps the size only with stride 1; the stride is {tuple(stride)}.")
+    total = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
+    return tuple((n // 2, n - n // 2) for n in total)
+
+
+def _conv(
+    axes: int,
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Many = 1,
+    padding: Any = 0,
+    dilation: Many = 1,
+    groups: int = 1,
+) -> Tensor:
+    """The convolution of ``x`` with ``weight``, plus ``bias``.
+
+    ``x``: (batch, in, *space). ``weight``: (out, in / groups, *space). ``bias``: (out,) or ``None``. ``stride``,
+    ``dilation``: a number, or one for each axis. ``padding``: likewise, or a pair (before, after) for each axis, or
+    ``"same"`` or ``"valid"``. The result is (batch, out, *space). Raises `autograd.errors.ShapeError` and
+    `autograd.errors.DomainError` for what does not fit.
+    """
+    weight = asarray(weight)
+    if weight.ndim != axes + 2:
+        raise ShapeError(
+            f"conv{axes}d takes a weight (out, in / groups, *size) of {axes + 2} axes; it is {weight.shape}."
+        )
+    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
+    pads = pads_of(padding, weight.shape[2:], stride, dilation)
+    return conv(x, weight, bias, stride=plain(stride), padding=plain(pads), dilation=plain(dilation), groups=groups)
+
+
+def _conv_transpose(
+    axes: int,
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Many = 1,
+    padding: Many = 0,
+    output_padding: Many = 0,
+    groups: int = 1,
+    dilation: Many = 1,
+) -> Tensor:
+    """The transposed convolution: the gradient of a convolution with respect to its input, as an operation of its own.
+
+    ``x``: (batch, in, *space). ``weight``: (in, out / groups, *space). ``bias``: (out,) or ``None``.
+    ``output_padding``: added to the end of each axis of the result, to choose among the sizes that a convolution takes
+    to that of ``x``. The result is (batch, out, *space).
+    """
+    weight = asarray(weight)
+    if weight.ndim != axes + 2 or x.shape[1] != weight.shape[0]:
+        raise ShapeError(
+            f"conv_transpose{axes}d takes x (batch, in, *space) and a weight (in, out / groups, *size); it was given x "
+            f"{x.shape} and weight {weight.shape}."
+        )
+    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
+    pads, more = per_axis(padding, axes, "padding", 0), per_axis(output_padding, axes, "output_padding", 0)
+    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
+        raise DomainError(f"output_padding {more} must be smaller than the stride {stride} or the dilation {dilation}.")
+    space = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + m + 1
+        for n, s, p, d, k, m in zip(x.shape[2:], stride, pads, dilation, weight.shape[2:], more, strict=True)
+    )
+    if min(space) < 1:
+        raise ShapeError(
+            f"conv_transpose{axes}d: a padding of {pads} leaves nothing of x {x.shape}: the result is {space}."
+        )
+    geometry = {"stride": plain(stride), "padding": plain(pads), "dilation": plain(dilation)}
+    z = conv_input(x, weight, space=space, groups=groups, **geometry)
+    return z if bias is None else z + reshape(asarray(bias), shape=(-1, *(1,) * axes))
+
+
+# -------------------------------------------------------------------------------------------------------------- pooling
+
+
+def _windows(
+    name: str, x: Tensor, kernel_size: Many, stride: Any, padding: Many, dilation: Many, ceil_mode: bool
+) -> dict[str, Any]:
+    """The parameters of a pooling as its operation takes them."""
+    axes = x.ndim - 2
+    size, dilation = per_axis(kernel_size, axes, "kernel_size"), per_axis(dilation, axes, "dilation")
+    stride, pads = size if stride is None else per_axis(stride, axes, "stride"), per_axis(padding, axes, "padding", 0)
+    if any(2 * p > k for p, k in zip(pads, size, strict=True)):
+        raise DomainError(
+            f"{name}: the padding {pads} is more than half of kernel_size {size}: a window would see nothing."
+        )
+    both = tuple((p, p) for p in pads)
+    if ceil_mode:  # a last window may reach over the end, unless it begins in the padding there
+        more = []
+        for n, k, s, p, d in zip(x.shape[2:], size, stride, pads, dilation, strict=True):
+            span = d * (k - 1) + 1
+            count = -(-(n + 2 * p - span) // s) + 1
+            count -= (count - 1) * s >= n + p
+            more.append(max(0, (count - 1) * s + span - (n + 2 * p)))
+        both = tuple((p, p + m) for p, m in zip(pads, more, strict=True))
+    return {"size": size, "stride": stride, "padding": both, "dilation": dilation}
+
+
+def _short(windows: dict[str, Any]) -> dict[str, Any]:
+    """The parameters without what goes without saying."""
+    stride = {} if windows["stride"] == windows["size"] else {"stride": plain(windows["stride"])}
+    return {name: plain(value) for name, value in windows.items() if name != "stride"} | stride
+
+
+def _max_pool(
+    axes: int,
+    x: Tensor,
+    kernel_size: Many,
+    stride: Many | None = None,
+    padding: Many = 0,
+    dilation: Many = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of ``kernel_size``.
+
+    ``x``: (batch, channels, *space). ``stride``: ``kernel_size`` by default. ``ceil_mode``: a last window may reach
+    over the end. ``return_indices``: also give where in the flattened space of its channel each was. Of equal elements
+    the first gets the gradient, as in PyTorch.
+    """
+    windows = _windows(f"max_pool{axes}d", x, kernel_size, stride, padding, dilation, ceil_mode)
+    out = max_pool(x, **_short(windows))
+    if not return_indices:
+        return out
+    places = NUMPY.broadcast_to(NUMPY.arange(math.prod(x.shape[2:])).reshape(x.shape[2:]), x.shape)
+    return out, at_max(asarray(places, device=x.device), x.detach(), **_short(windows))
+
+
+def _avg_pool(
+    axes: int,
+    x: Tensor,
+    kernel_size: Many,
+    stride: Many | None = None,
+    padding: Many = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of ``kernel_size``.
+
+    ``x``: (batch, channels, *space). ``count_include_pad``: whether the zeros of the padding count.
+    ``divisor_override``: what the sum is divided by instead.
+    """
+    windows = _windows(f"avg_pool{axes}d", x, kernel_size, stride, padding, 1, ceil_mode)
+    total = sum_pool(x, **_short(windows))
+    if divisor_override is not None:
+        return total * (1 / number(divisor_override, "divisor_override"))
+    inside = tuple((p, p) if count_include_pad else (0, 0) for p, _ in windows["padding"])
+    framed = tuple(n + a + b for n, (a, b) in zip(x.shape[2:], inside, strict=True))
+    beyond = tuple((a - c, b - c) for (a, b), (c, _) in zip(windows["padding"], inside, strict=True))
+    if not any(map(any, beyond)):
+        mean: Tensor = total * (1 / math.prod(windows["size"]))
+        return mean
+    ones = asarray(NUMPY.ones((1, 1, *framed)), dtype=x.dtype, device=x.device)
+    return total / sum_pool(ones, **{**windows, "padding": beyond})
+
+
+def _adaptive(output_size: Any, space: Sequence[int]) -> list[list[tuple[int, int]]]:
+    """Where the windows of an adaptive pooling begin and end along each axis; ``None`` keeps an axis."""
+    axes = len(space)
+    sizes = (output_size,) * axes if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    if len(sizes) != axes or not all(s is None or (isinstance(s, int) and s > 0) for s in sizes):
+        raise DomainError(
+            f"output_size is one positive number, or one (or None) for each of {axes} axes: {output_size!r}."
+        )
+    return [
+        [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+        for n, m in zip(space, (n if s is None else s for n, s in zip(space, sizes, strict=True)), strict=True)
+    ]
+
+
+def _is_regular(spans: list[tuple[int, int]]) -> bool:
+    """Whether windows are of one size and follow each other at one distance."""
+    steps = {b[0] - a[0] for a, b in pairwise(spans)}
+    return len({b - a for a, b in spans}) == 1 and len(steps) <= 1 and 0 not in steps
+
+
+def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) -> tuple[Tensor, tuple[int, ...]]:
+    """``x`` with its windows, of different sizes, laid out one after the other, each as long as the longest; and these
+    lengths. What a window lacks is its last element again, or an element that is 0.
+    """
+    sizes = []
+    for axis, of_axis in enumerate(spans, 2):
+        length = max(b - a for a, b in of_axis)
+        index = [
+            min(a + i, b - 1) if repeat_last or a + i < b else x.shape[axis] for a, b in of_axis for i in range(length)
+        ]
+        if not repeat_last:
+            x = pad_constant(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
+        x = take(x, asarray(index, device=x.device), axis=axis)
+        sizes.append(length)
+    return x, tuple(sizes)
+
+
+def _adaptive_max_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
+    """The largest element of each of ``output_size`` windows that cover the space evenly.
+
+    ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
+    """
+    spans = _adaptive(output_size, x.shape[2:])
+    if all(map(_is_regular, spans)):
+        return max_pool(x, **_short(_regular(spans)))
+    x, sizes = _evened(x, spans, repeat_last=True)
+    return max_pool(x, size=sizes)
+
+
+def _adaptive_avg_pool(axes: int, x: Tensor, output_size: Any) -> Tensor:
+    """The mean of each of ``output_size`` windows that cover the space evenly.
+
+    ``x``: (batch, channels, *space). ``output_size``: a number, or one (or ``None``, to keep an axis) for each axis.
+    """
+    spans = _adaptive(output_size, x.shape[2:])
+    if all(len(of_axis) == 1 for of_axis in spans):
+        return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
+    if all(map(_is_regular, spans)):
+        windows = _regular(spans)
+        mean: Tensor = sum_pool(x, **_short(windows)) * (1 / math.prod(windows["size"]))
+        return mean
+    even, sizes = _evened(x, spans, repeat_last=False)
+    counts = NUMPY.ones(())
+    for of_axis in spans:
+        counts = counts[..., None] * NUMPY.asarray([b - a for a, b in of_axis])
+    return sum_pool(even, size=sizes) * asarray(1 / counts, dtype=x.dtype, device=x.device)
+
+
+def _regular(spans: list[list[tuple[int, int]]]) -> dict[str, Any]:
+    size = tuple(of_axis[0][1] - of_axis[0][0] for of_axis in spans)
+    steps = (of_axis[1][0] - of_axis[0][0] if len(of_axis) > 1 else k for of_axis, k in zip(spans, size, strict=True))
+    return {"size": size, "stride": tuple(steps)}
+
+
+conv1d, conv2d, conv3d = _family(_conv)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = _family(_conv_transpose)
+max_pool1d, max_pool2d, max_pool3d = _family(_max_pool)
+avg_pool1d, avg_pool2d, avg_pool3d = _family(_avg_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = _family(_adaptive_max_pool)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = _family(_adaptive_avg_pool)
+
+
+def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """``x / (k + alpha · mean(x²))^beta``, the mean over ``size`` neighbouring channels (zeros beyond the ends).
+
+    ``x``: (batch, channels, *space). A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep
+    convolutional neural networks", 2012, in PyTorch's form.
+
+    >>> local_response_norm([[[1.0], [1.0]]], 2, alpha=1.0, beta=1.0).tolist()
+    [[[0.6666666666666666], [0.5]]]
+    """
+    x = asarray(x)
+    if x.ndim < 3:
+        raise ShapeError(f"local_response_norm takes x (batch, channels, *space); it was given shape {x.shape}.")
+    (size,) = per_axis(size, 1, "size")
+    rows = reshape(x * x, shape=(x.shape[0], 1, x.shape[1], math.prod(x.shape[2:])))
+    total = sum_pool(rows, size=(size, 1), stride=1, padding=((size // 2, (size - 1) // 2), (0, 0)))
+    normalized: Tensor = x / (reshape(total, shape=x.shape) * (alpha / size) + k) ** beta
+    return normalized
+
+
+# ----------------------------------------------------------------------------------------- windows, padding, resampling
+
+
+def unfold(x: Any, kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1) -> Tensor:
+    """All windows as columns: (batch, channels, *space) to (batch, channels · taps, windows).
+
+    >>> unfold([[[[1.0, 2.0], [3.0, 4.0]]]], (2, 1)).tolist()
+    [[[1.0, 2.0], [3.0, 4.0]]]
+    """
+    return unfold_columns(asarray(x), size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+
+
+def fold(
+    x: Any, output_size: Sequence[int], kernel_size: Many, dilation: Many = 1, padding: Many = 0, stride: Many = 1
+) -> Tensor:
+    """Columns added where `unfold` took them from: (batch, channels · taps, windows) to (batch, channels,
+    *output_size).
+
+    >>> fold([[[1.0, 2.0], [3.0, 4.0]]], (2, 2), (2, 1)).tolist()
+    [[[[1.0, 2.0], [3.0, 4.0]]]]
+    """
+    space = tuple(output_size)
+    return fold_columns(asarray(x), space=space, size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+
+
+def _reflected(i: int, n: int) -> int:
+    i = abs(i) % (2 * (n - 1)) if n > 1 else 0
+    return min(i, 2 * (n - 1) - i)
+
+
+PADDED: dict[str, Callable[[int, int], int]] = {
+    "reflect": _reflected,
+    "replicate": lambda i, n: min(max(i, 0), n - 1),
+    "circular": lambda i, n: i % n,
+}
+"""For each mode of `pad` the element that stands at position ``i`` of an axis of ``n``."""
+
+
+def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Any:
+    """``x`` with more elements around it, as in PyTorch: ``pad`` has a pair (before, after) for the last axis, then the
+    one before it, and so on; negative numbers crop.
+
+    ``mode``: ``"constant"`` (of ``value``), ``"reflect"``, ``"replicate"`` or ``"circular"``.
+
+    >>> pad([1.0, 2.0, 3.0], (2, 1), "reflect")
+    Tensor([3.0, 2.0, 1.0, 2.0, 3.0, 2.0])
+    """
+    x, given = asarray(x), tuple(pad)
+    if len(given) % 2 or len(given) > 2 * x.ndim or not all(isinstance(n, int) for n in given):
+        raise DomainError(
+            f"pad takes a pair of integers for each of at most {x.ndim} axes, last axis first: {given!r}."
+        )
+    pairs = [(0, 0)] * (x.ndim - len(given) // 2) + [*zip(given[::2], given[1::2], strict=True)][::-1]
+    if any(n + a + b < 0 for n, (a, b) in zip(x.shape, pairs, strict=True)):
+        raise ShapeError(f"pad {given!r} takes more from x {x.shape} than there is.")
+    if mode == "constant":
+        kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pairs, strict=True))
+        return pad_constant(x[kept], pad_width=[(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
+    if mode not in PADDED:
+        raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
+    for axis, (a, b) in enumerate(pairs):
+        n = x.shape[axis]
+        if a or b:
+            widest = {"reflect": n - 1, "circular": n, "replicate": math.inf if n else 0}[mode]
+            if max(a, b) > widest:
+                raise ShapeError(
+                    f"pad: mode {mode!r} adds at most {widest} elements to axis {axis} of x {x.shape}: {given!r}."
+                )
+            index = [PADDED[mode](i, n) for i in range(-a, n + b)]
+            x = take(x, asarray(NUMPY.asarray(index, dtype="int64"), device=x.device), axis=axis)
+    return x
+
+
+def interpolate(
+    x: Any,
+    size: Many | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> Any:
+    """``x`` (batch, channels, *space) resampled to ``size``, or by ``scale_factor``.
+
+    ``mode``: ``"nearest"``, or ``"linear"`` (also called ``"bilinear"``, ``"trilinear"``): each new element from its
+    two neighbours along each axis. ``align_corners``: the first and the last elements stay where they are, as in
+    PyTorch.
+
+    >>> interpolate([[[1.0, 3.0]]], 4, mode="linear").tolist()
+    [[[1.0, 1.5, 2.5, 3.0]]]
+    """
+    x = asarray(x)
+    axes = x.ndim - 2
+    if axes < 1:
+        raise ShapeError(f"interpolate takes x (batch, channels, *space); it was given shape {x.shape}.")
+    if (size is None) == (scale_factor is None):
+        raise DomainError("interpolate takes either size or scale_factor.")
+    factors: tuple[float, ...] = (1.0,) * axes
+    if size is None:
+        factors = (
+            tuple(scale_factor)
+            if isinstance(scale_factor, Sequence)
+            else (number(scale_factor, "scale_factor"),) * axes
+        )
+        size = tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
+    sizes = per_axis(size, axes, "size")
+    if mode not in ("nearest", "linear", "bilinear", "trilinear"):
+        raise DomainError(f"interpolate has no mode {mode!r}: choose 'nearest' or 'linear'.")
+    for axis, (m, factor) in enumerate(zip(sizes, factors, strict=True), 2):
+        n = x.shape[axis]
+        step = (n / m) if size is not None and scale_factor is None else 1 / factor
+        new = NUMPY.arange(m, dtype="float64")
+        if mode == "nearest":
+            x = take(x, _index(NUMPY.minimum(NUMPY.floor(new * step), n - 1), x), axis=axis)
+            continue
+        places = (
+            new * ((n - 1) / (m - 1) if m > 1 else 0.0) if align_corners else NUMPY.maximum((new + 0.5) * step - 0.5, 0)
+        )
+        low = NUMPY.minimum(NUMPY.floor(places), n - 1)
+        share = asarray((places - low).reshape(m, *(1,) * (x.ndim - 1 - axis)), dtype=x.dtype, device=x.device)
+        left, right = (take(x, _index(i, x), axis=axis) for i in (low, NUMPY.minimum(low + 1, n - 1)))
+        x = left + (right - left) * share
+    return x
+
+
+def _index(places: Any, x: Tensor) -> Tensor:
+    return asarray(places.astype("int64"), device=x.device)
