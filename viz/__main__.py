@@ -38,7 +38,7 @@ examples:
 
 
 class Refused(Exception):
-    """A sentence about what cannot be done as asked."""
+    """A request that can't be met, in a sentence."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -147,7 +147,7 @@ def _listed(option: str, words: str | None, known: Sequence[str]) -> list[str]:
 
 
 class _Job:
-    """What is asked for, read and computed."""
+    """The request, parsed and computed."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -201,7 +201,7 @@ class _Job:
         )
 
     def save(self, path: Path) -> Path:
-        """Write what the suffix asks for; the path of the file written."""
+        """Write the format of the suffix; return the path of the file."""
         options = self.options
         shown: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets, "title": options.title}
         suffix = path.suffix.lower()
@@ -229,7 +229,7 @@ def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tenso
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse what does not go together, before anything is computed."""
+    """Refuse options that do not go together, before anything is computed."""
     suffix = options.out.suffix.lower() if options.out is not None else ".txt"
     if suffix not in PICTURES + DERIVATIONS + PAGES:
         raise Refused(

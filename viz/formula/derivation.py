@@ -1,8 +1,8 @@
 """The derivation of a gradient: the forward equations, then the chain rule from the result back to one Tensor.
 
-Every right-hand side is an operation in its own notation, or what its rule did when it was run on symbols; a line keeps
-the calls that were made (`Form`), so that the formulas can be computed as well as read (`Derivation.evaluate`). Names
-are those of the picture, numbers the engine's.
+Every right-hand side is an operation in its own notation, or its rule run on symbols. A line keeps the calls that were
+made (`Form`), so that formulas can be evaluated as well as read (`Derivation.evaluate`). Names are the picture's,
+numbers the engine's.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ GAP = "    "
 
 @dataclass(frozen=True)
 class Name:
-    """A value of the graph by its key in the picture, or with ``bar`` the gradient that arrives there."""
+    """A value of the graph by its key in the picture, or with ``bar`` its gradient."""
 
     key: str
     bar: bool = False
@@ -61,9 +61,10 @@ class Name:
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """A call that a rule or the forward made: a function by its name, and what it was given.
+    """A call made by a rule or a forward: the function's name and its arguments.
 
-    Arguments are `Name`, `Form`, or constants. Who does the calls decides what comes out: numbers, Tensors, notation.
+    Arguments are `Name`, `Form`, or constants. The namespace that runs the calls decides the
+    result: numbers, Tensors or notation.
     """
 
     name: str
@@ -246,7 +247,7 @@ class _Writer:
         return self.say.apply(card.node.op, self._operands(card), card.node.params, card.value)
 
     def sent(self, socket: Socket, g: Symbol) -> Traced:
-        """What the rule sends through a socket when ``g`` arrives."""
+        """The gradient that the rule computes from ``g`` for a socket."""
         head = socket.head
         assert head.node is not None
         self.say.for_parameter = socket.tail.role == PARAM
@@ -254,7 +255,7 @@ class _Writer:
         return made if isinstance(made, Traced) else Traced(made, form_of(made))
 
     def local(self, socket: Socket) -> Traced:
-        """The derivative of an operation on scalars by one operand: what its rule sends when 1 arrives."""
+        """The derivative of an operation on scalars with respect to one operand: its rule with upstream gradient 1."""
         if socket not in self._locals:
             self._locals[socket] = self._local(socket)
         return self._locals[socket]
@@ -272,7 +273,7 @@ class _Writer:
         ]
 
     def term(self, socket: Socket) -> Traced:
-        """One addend of a gradient: `upstream · local` among scalars, what the rule sends among Tensors."""
+        """One addend of a gradient: `upstream · local` for scalars, the rule's result for Tensors."""
         if not self.scene.scalar:
             return self.sent(socket, self.upstream(socket.head))
         return self.product(self.bar(socket.head), self.local(socket))
@@ -339,7 +340,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Way:
-    """One way, or many (``count``), on which ``wrt`` enters the result, and what comes through there."""
+    """One path, or several (``count``), from ``wrt`` to the result, and its contribution."""
 
     through: str
     formula: tuple[str, str]
@@ -351,9 +352,9 @@ class Way:
 class Check:
     """The gradient beside central differences of the forward, computed in float64.
 
-    ``numeric`` is the difference quotient (of the first entry, where there are several), ``error`` the largest
-    difference to the gradient as a share of the largest entry, ``noise`` what the quotient itself is uncertain by, as
-    the same share. ``where`` says what was moved.
+    ``numeric`` is the difference quotient (of the first entry, if there are several), ``error`` its largest difference
+    to the gradient relative to the largest entry, ``noise`` the uncertainty of the quotient, likewise relative.
+    ``where`` names the value that was moved.
     """
 
     numeric: float
@@ -363,7 +364,7 @@ class Check:
 
     @property
     def confirmed(self) -> bool:
-        """Whether both agree as closely as a difference can tell."""
+        """Whether both agree within the uncertainty of the difference."""
         return self.error <= TOLERANCE + self.noise
 
     def __str__(self) -> str:
@@ -404,7 +405,7 @@ class _Section:
 
 
 class Derivation:
-    """How the gradient of one Tensor comes about; made by `explain`.
+    """The derivation of one Tensor's gradient; made by `explain`.
 
     ``text``, ``markdown`` and ``latex`` are three writings of the same lines, `save` puts one into a file, and a
     notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
@@ -522,7 +523,7 @@ class Derivation:
     # ------------------------------------------------------------ paths
 
     def _ways(self) -> tuple[Way, ...]:
-        """The paths where all are few or all are scalars, else the uses of ``wrt``; the largest, and the rest."""
+        """The paths if they are few or all scalar, else the uses of ``wrt``: the largest, and the rest as one."""
         uses = [use for use in self._wrt.uses if use.passes and use.head in self._way]
         counts = _counted(self._scene, self._way)
         if self._scene.scalar and any(counts[use.head] > 1 for use in uses):
@@ -563,7 +564,7 @@ class Derivation:
     def _largest_paths(self) -> tuple[Way, ...]:
         """Of scalars: by dynamic programming, the largest products of local derivatives along a path.
 
-        What is largest on the way to a place is largest through it, because every path there meets the same factors.
+        The largest path through a node contains the largest path to it, since all share the remaining factors.
         """
         best: dict[Card, list[tuple[float, Any]]] = {self._write.end: [(self._seed(), None)]}
         keep = PATHS if self.paths <= PATHS else LARGEST
@@ -731,7 +732,7 @@ class Derivation:
     # ------------------------------------------------------------ folding
 
     def _signs(self, lines: Sequence[Line]) -> list[Any]:
-        """What makes two lines the same but for their numbers: the formula, and how far back its operands are."""
+        """The form of a line without its numbers: the formula and the distance to its operands."""
         write = _Writer(self._scene, general=True)
         at = {line.name: i for i, line in enumerate(lines)}
         self._general: dict[Name, tuple[str, str]] = {}
@@ -879,10 +880,10 @@ def explain(
 ) -> Derivation:
     """Derive ∂y/∂wrt on the graph that computed ``y``: the forward equations, then the chain rule back to ``wrt``.
 
-    ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: what to call Tensors;
-    ``names=locals()`` calls each as the variable that holds it. ``numbers``: True puts the present values in and checks
-    the gradient by a central difference, False writes formulas only, None does the first where every value has at most
-    16 entries. ``gradient``: what arrives at a ``y`` that is no scalar, of its shape.
+    ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: names for Tensors;
+    ``names=locals()`` names each after its variable. ``numbers``: True inserts the current values and checks the
+    gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16 entries.
+    ``gradient``: the upstream gradient of a ``y`` that is no scalar, of its shape.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where
     nothing was recorded and for a ``y`` that is no scalar without ``gradient``.
@@ -954,7 +955,7 @@ def _chain(scene: Scene, on_the_way: set[Card]) -> list[Card]:
 
 
 def _counted(scene: Scene, on_the_way: set[Card]) -> dict[Card, int]:
-    """For each card on the way the number of paths from the end to it."""
+    """The number of paths from the end to each card."""
     counts: dict[Card, int] = {}
     for card in _chain(scene, on_the_way):
         counts[card] = sum(counts[use.head] for use in card.uses if use.passes and use.head in on_the_way) or 1
@@ -1013,7 +1014,7 @@ def _checked(scene: Scene, wrt: Card, on_the_way: set[Card]) -> Check:
 
 
 def _moved(scene: Scene, wrt: Card, end: Card, on_the_way: set[Card], value: np.ndarray) -> np.ndarray:
-    """The result with another value at ``wrt``, in float64: what depends on it is computed again."""
+    """The result for another value of ``wrt``, recomputed in float64."""
     values: dict[Card, Any] = {wrt: value}
     with ag.no_grad():
         for card in scene.cards:

@@ -1,8 +1,8 @@
 """Expressions as text: Python's grammar gives the tree, and nothing of it is ever run as Python.
 
-The reader knows names, numbers, vectors and matrices, arithmetic, `.T`, indices and the operations of the registry by
-their names, and refuses everything else with its place in the text. What it has read is operations alone, each applied
-as if a program had called it.
+The reader knows names, numbers, vectors and matrices, arithmetic, `.T`, indices and registered operations by name. It
+refuses everything else, with the position in the text. The result is operations alone, applied as if a program had
+called them.
 
 >>> import autograd as ag
 >>> read = Expression("u = w*x + 1; L = u**2")
@@ -93,7 +93,7 @@ class Span:
 
 
 class ExpressionError(ValueError):
-    """What is wrong with a text, and where: ``message`` in a sentence, ``span`` in ``text``."""
+    """An error in a text: ``message`` in a sentence, and its position ``span`` in ``text``."""
 
     def __init__(self, message: str, text: str, span: Span) -> None:
         super().__init__(message)
@@ -143,7 +143,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Call:
-    """An operation and what it is applied to."""
+    """An operation and its arguments."""
 
     op: ag.Op
     operands: tuple[Part, ...]
@@ -156,7 +156,7 @@ Part = Name | Constant | Call
 
 @dataclass(frozen=True)
 class Statement:
-    """What is computed, and the name it is given."""
+    """An expression and the name of its value."""
 
     name: str | None
     part: Part
@@ -170,7 +170,7 @@ class Expression:
     difference, or a loss's second argument. ``fixed`` stand only where no gradient can flow, as indices do; ``whole``
     are these and labels.
 
-    Raises `ExpressionError` for whatever is no expression.
+    Raises `ExpressionError` for text that is no expression.
     """
 
     def __init__(self, text: str) -> None:
@@ -254,7 +254,7 @@ def normal(name: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Without what stands around its lines: how they are set in is no part of the language."""
+    """The text without indentation and surrounding blanks, which have no meaning here."""
     return "\n".join(line.strip() for line in text.strip().split("\n"))
 
 
@@ -575,7 +575,7 @@ class _Computing:
                 self.result.name = statement.name
 
     def of(self, part: Part) -> Any:
-        """What a part stands for: a Tensor, an array or a number."""
+        """The value of a part: a Tensor, an array or a number."""
         if isinstance(part, Name):
             return self.known[part.name]
         if isinstance(part, Constant):

@@ -1,4 +1,4 @@
-"""The step-through page: one HTML file that needs nothing else, in which one goes through forward and backward.
+"""The step-through page: one self-contained HTML file that walks through the forward and the backward pass.
 
 Everything shown is computed here; the page's own script (`page.js`) only reveals it. Up to `style.CARDS` cards the
 graph is drawn as `viz.graph.picture` does; above, it is a ladder of operations, folded by module and opened on demand.
@@ -32,12 +32,12 @@ FLAT = 200  # steps that have a button each in the bar; above, a section has
 ENTRIES = 16  # of an array, written out in the table of all values
 TITLE = 60  # characters of an expression that still makes a title
 
-# No picture, font, script or connection from elsewhere: the browser holds the page to it.
+# Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 class Page:
-    """An HTML page that shows itself in a notebook and saves itself: `html` is all of it, `title` its headline."""
+    """An HTML page that shows itself in a notebook and saves itself; `html` is its text, `title` its headline."""
 
     def __init__(self, title: str, html: str) -> None:
         self.title, self.html = title, check_instance(html, str, "html", "the text of a page")
@@ -54,7 +54,7 @@ class Page:
         return path
 
     def _repr_html_(self) -> str:
-        # In a frame of its own: neither the page's colours nor its keys reach the notebook.
+        # In a frame, so that the page's colours and keys do not reach the notebook.
         return (
             f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" title="{_text(self.title)}"'
             f' style="width:100%;height:{HEIGHT}px;border:1px solid {style.LIGHT.hair}"></iframe>'
@@ -77,13 +77,13 @@ def step_through(
 ) -> Page:
     """A page in which one steps through the forward and the backward pass of the graph that computed ``y``.
 
-    One step per operation forward, one per operand backward, and one wherever gradients are added up, in the order of
-    the engine's own walk. Each says in words and as a formula what happens, with the numbers, the line of code that
-    runs, and (``check``) how far its rule is from a central difference at the recorded inputs.
+    One step per operation forward, one per operand backward, and one for each sum of gradients, in the order of the
+    engine's backward pass. Each is explained in words and as a formula, with the numbers, the line of code that runs,
+    and (``check``) the distance of its rule from a central difference at the recorded inputs.
 
     ``path``: where to save it, an .html file. ``names``: what to call Tensors, for instance ``locals()``. ``inputs``,
-    ``targets``: leaves to be shown in that role. ``gradients``: for outputs that are no scalars what arrives there, a
-    Tensor of the output's shape (a list of them for several). ``title``: the headline. No ``.grad`` changes.
+    ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is no scalar,
+    a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
     Raises `DrawingError` where nothing was recorded, for an output that is no scalar without ``gradients``, and for a
     path with another suffix.
@@ -125,19 +125,19 @@ def _title(scene: Scene) -> str:
 
 
 def _text(words: object) -> str:
-    """Any text as content or attribute of HTML, without what cannot be written as UTF-8."""
+    """Any text as content or attribute of HTML, without characters that UTF-8 cannot encode."""
     return html.escape(str(words).encode("utf-8", "replace").decode().replace("\0", "\ufffd"))
 
 
 def _json(value: Any) -> str:
-    """JSON that nothing inside of can end the element that it stands in."""
+    """JSON in which no text can close the surrounding script element."""
     said = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     said = said.encode("utf-8", "replace").decode()
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", said)
 
 
 class _Document:
-    """One page being put together."""
+    """Builder of one page."""
 
     def __init__(self, scene: Scene, story: Story, title: str, picture: Picture | None) -> None:
         self.scene, self.story, self.title = scene, story, title
@@ -158,7 +158,7 @@ class _Document:
         )
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
-        data = _json(self._data())  # before anything is written: the arrays are collected here
+        data = _json(self._data())  # first, because it collects the arrays
         return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -320,7 +320,7 @@ class _Document:
 
 
 def _tag(name: str) -> str:
-    """A name on a button: of a long path its last part."""
+    """A name for a button: the last part of a long path."""
     return clipped(name if len(name) <= style.NAME_LENGTH_INSIDE else name.rpartition(".")[2], style.NAME_LENGTH_INSIDE)
 
 

@@ -1,8 +1,8 @@
-"""The lab report of a trained classifier of small pictures: one HTML file that needs nothing else.
+"""The lab report of a trained classifier of small pictures: one self-contained HTML file.
 
-Curves, confusion matrix, the mistakes it was surest of, what stands in its layers, one digit at a time neuron by
-neuron, a small batch step by step, and a pad to draw on. Everything but the pad is computed here; the pad's arithmetic
-is in `net.js`, and its tests hold it to the library's.
+It has learning curves, a confusion matrix, the most confident mistakes, the layers, single digits neuron by neuron, a
+small batch step by step, and a pad to draw on. Everything but the pad is computed here; the pad computes in `net.js`,
+which tests compare with the library.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Specimen:
 
 @dataclass(frozen=True)
 class Held:
-    """What was held out, and what the network says of it.
+    """The held-out data and the network's predictions.
 
     ``images`` is (n, height, width), ``labels`` (n,) integers, ``probabilities`` (n, classes); ``crop``: the pictures
     are 0 or 1 and were cropped to their ink, scaled and centred, so a drawing is treated in the same way.
@@ -85,12 +85,12 @@ class Held:
 
     @property
     def certainty(self) -> np.ndarray:
-        """The probability of what it says, (n,)."""
+        """The probability of each predicted class, (n,)."""
         return np.asarray(self.probabilities[np.arange(len(self.images)), self.predictions])
 
     @property
     def surest_mistakes(self) -> np.ndarray:
-        """Which ones it reads wrong, the one it is surest of first."""
+        """The indices of the wrong predictions, most confident first."""
         wrong = np.flatnonzero(self.predictions != self.labels)
         return wrong[np.argsort(-self.certainty[wrong], kind="stable")]
 
@@ -112,8 +112,8 @@ def lab_report(
     ``history`` as `viz.plot_history` takes it; ``held``: what was held out. ``layers``: weight (out, in), bias (out,)
     or None and the name of the activation of every layer in order, the last one making the probabilities; None for a
     network that is no such chain, which then has no pad. ``modules``, ``neurons``, ``steps``: the module view, the
-    digits to choose from, and the step-through of a small batch; what is not given is left out. ``facts``: what else is
-    worth knowing about the run, by name.
+    digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further facts
+    about the run, by name.
 
     Raises `DrawingError` for layers that do not fit together or to the pictures, and for a path with another suffix.
     """
@@ -151,7 +151,7 @@ def _chain(layers: Sequence[tuple[Any, Any, str]], held: Held) -> Chain:
 
 
 def _packed(array: np.ndarray) -> str:
-    """The numbers as float32, the least byte first, in base64."""
+    """The numbers as little-endian float32 in base64."""
     return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
 
 
@@ -160,7 +160,7 @@ def _percent(share: float) -> str:
 
 
 class _Report:
-    """One report being put together."""
+    """Builder of one report."""
 
     def __init__(
         self,
@@ -470,7 +470,7 @@ def _rgb(colour: str) -> np.ndarray:
 
 
 def _drawn(picture: Picture) -> str:
-    """A picture of Graphviz's in place, or the sentence that says why it could not be drawn."""
+    """A Graphviz picture for the page, or the error message if it could not be drawn."""
     try:
         svg = picture.svg()
     except RenderError as error:
@@ -495,7 +495,7 @@ def _least(svg: str) -> str:
 
 
 def _plotted(plot: Any) -> str:
-    """A plot in place: its colours are the page's, its ids its own, its words a description."""
+    """A plot for the page: with the page's colours, unique ids, and a description."""
     svg = plot._repr_svg_()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)

@@ -1,8 +1,8 @@
-"""Backpropagation as a list of steps: what a page shows at each of them, in words, formulas and numbers.
+"""Backpropagation as a list of steps, each in words, formulas and numbers.
 
-One step per operation going forward, one per operand coming back, and one wherever several gradients are added up. The
-order is that of the engine's own walk, formulas are its rules run on symbols, numbers are what it computed, and the
-code shown is the line that ran. Nothing is drawn here.
+One step per operation forward, one per operand backward, and one for each sum of gradients. The order is that of the
+engine's backward pass, formulas are its rules run on symbols, numbers are its results, and the code shown is the line
+that ran. Nothing is drawn here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PIECE = 40
 
 
 class Arrays:
-    """The arrays of a page, each stored once as it will be shown: its numbers, or a thumbnail of a large one."""
+    """The arrays of a page, each stored once: its numbers, or a thumbnail if it is large."""
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
@@ -96,7 +96,7 @@ def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str
 
 @lru_cache(maxsize=512)
 def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
-    """The lines of a function and where they stand, or None where no source is to be had.
+    """The source lines of a function and their position; None if there is no source.
 
     ``argument``: the name under which a lambda was given as a rule, to tell several on one line apart.
     """
@@ -139,7 +139,7 @@ def _parsed(file: str) -> ast.Module | None:
 
 
 def _found(tree: ast.Module, code: Any, argument: str) -> Any:
-    """The definition that this code came from."""
+    """The definition of this code object."""
     named = code.co_name != "<lambda>"
     for node in ast.walk(tree):
         if named and isinstance(node, ast.FunctionDef) and node.name == code.co_name:
@@ -163,7 +163,7 @@ def _without_docstring(node: Any) -> list[Any]:
 
 
 def _computing(body: list[Any]) -> list[Any]:
-    """The statements without those that only find words for a refusal: what is tried, not what is said if it fails."""
+    """The statements that compute, without those that only raise errors."""
     shown: list[Any] = []
     for statement in body:
         if isinstance(statement, ast.Try) and not statement.finalbody:
@@ -175,7 +175,7 @@ def _computing(body: list[Any]) -> list[Any]:
 
 @lru_cache(maxsize=4)
 def _walk_line(part: str) -> tuple[str, str] | None:
-    """The line of the engine's walk that has this in it."""
+    """The line of the engine's backward pass that contains this text."""
     try:
         lines, first = inspect.getsourcelines(ag.walk)
     except OSError:
@@ -255,7 +255,7 @@ class Section:
 
 
 class Story:
-    """The steps of a scene, in the order in which the engine takes them.
+    """The steps of a scene, in the engine's order.
 
     ``checks``: what `autograd.testing.check_nodes` found about its rules.
     """
@@ -310,7 +310,7 @@ class Story:
         )
 
     def _kept(self, card: Card) -> str:
-        """What the operation saved for the way back."""
+        """The values that the operation saved for its derivative."""
         node = card.node
         assert node is not None
         names = []
@@ -412,7 +412,7 @@ class Story:
                     yield self._sum(tail, arrived[tail])
 
     def _expected(self, card: Card) -> int:
-        """How many gradients will arrive there from its uses."""
+        """The number of its uses that send a gradient."""
         return sum(use.contribution is not None for use in card.addends)
 
     def _seed(self, card: Card) -> Step:
@@ -480,7 +480,7 @@ class Story:
         )
 
     def _sent(self, socket: Socket) -> tuple[str, list[dict[str, Any]], str, list[Any], str, str]:
-        """Formula, matrices, links, terms, words and one entry of what goes through a socket."""
+        """Formula, matrices, links, terms, words and one entry of the gradient sent through a socket."""
         head, tail, part, g = socket.head, socket.tail, socket.contribution, socket.head.gradient
         assert part is not None
         assert g is not None
@@ -670,7 +670,7 @@ def _pieces(cards: list[Card]) -> Iterator[list[Card]]:
 
 
 def headline(card: Card, named: bool = True) -> str:
-    """What an operation is called in a sentence: its module where that is all of it, else its own name.
+    """The name of an operation in a sentence: its module's if it is the whole module, else its own.
 
     ``named``: with the name of what it makes.
     """
@@ -722,7 +722,7 @@ def _holds_g(symbol: Symbol) -> bool:
 
 
 def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
-    """Where it is G times something that G has no part in: that something, and how it is written."""
+    """The other factor and its notation, if a formula is G times something that does not contain G."""
     if symbol.text == "G":
         return np.asarray(1.0), "1"
     if not _holds_g(symbol):  # at the end of the graph G is 1 and is not written

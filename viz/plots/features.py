@@ -1,4 +1,4 @@
-"""How a network bends space until its classes can be told apart: the examples before and after every layer.
+"""How a network transforms space until its classes can be separated: the examples before and after every layer.
 
 The network is run once and its chain of linear layers is read from what was recorded, as `viz.plots.network` does.
 A layer of two neurons is drawn as the plane it is and one of three as space; of a wider one the points are projected,
@@ -74,8 +74,8 @@ def feature_space(
     integers. ``classes`` gives the classes names. An output of several numbers says the class of the largest; a single
     one says class 1 above 0, or above 0.5 behind a sigmoid.
 
-    Each class has its own mark, a wrong answer is ringed. Planes carry the decision: a ground for each class, a line
-    where it changes; of three neurons the line is drawn slice by slice. With two inputs a grid over them is carried
+    Each class has its own mark, a wrong answer is ringed. Planes show the decision: a background for each class and the
+    boundary; of three neurons the line is drawn slice by slice. With two inputs a grid over them is carried
     through every layer. More than three numbers are projected onto the two directions in which the points vary most
     (principal components), and the share of the variance in them is written there.
 

@@ -416,7 +416,7 @@ class _Drawing:
         return all(_carries_numbers(after, before) for before, after in pairwise(self.seen.sizes))
 
     def _is_difference(self) -> bool:
-        """Whether what came back at the outputs is p - target, and nothing smaller is drawn."""
+        """Whether the gradient at the outputs is p - target."""
         seen = self.seen
         got = seen.layers[-1].gradient
         if self.small or seen.p is None or seen.target is None or got is None:
@@ -630,7 +630,7 @@ class _Drawing:
             self._line(self._neuron(place - 1, j), self._neuron(place, i), ends, w, largest, f"w[{i}, {j}] = {w!r}")
         if not (self.small and _carries_numbers(len(column.shown), len(before.shown))):
             return
-        # So far along a line that no two numbers share a place: n·i + j is another number for every pair.
+        # Positions along the lines differ for every pair, so that no two numbers overlap: n·i + j is unique.
         t = min(1 / 3, 1 / (len(column.shown) + 1))
         written = numbers.scalar if drawn.size <= 4 else numbers.short
         for a, i in enumerate(column.shown):
@@ -641,7 +641,7 @@ class _Drawing:
                 self._put(f"w{place}_{i}_{j}", patch, before.x + (column.x - before.x) * t, y)
 
     def _bands(self, layer: Layer, column: Column) -> None:
-        """Lines from the picture: each stands for what one horizontal band of it adds to z."""
+        """Lines from the picture: each stands for the contribution of one horizontal band to z."""
         assert self.picture is not None
         width, height = marks.image_size(self.picture, 130)
         n = min(BANDS, self.picture.shape[0])
@@ -691,7 +691,7 @@ class _Drawing:
     # ------------------------------------------------------------ the outputs
 
     def _probabilities(self) -> None:
-        """A bar for each class, its probability, what came back, and which one was wanted."""
+        """A bar for each class: its probability, its gradient, and the target."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         assert seen.p is not None
         x = column.x + column.radius + 10
@@ -742,7 +742,7 @@ class _Drawing:
         return 0.0 if not self.classes else 5.6 * max(map(len, self.classes))
 
     def _targets(self) -> None:
-        """Beside each output of a small network what it should be, tied to the loss."""
+        """The target beside each output of a small network, joined to the loss."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         if seen.target is None or seen.loss is None:
             return
@@ -770,7 +770,7 @@ class _Drawing:
         )
 
     def _results(self) -> None:
-        """Outputs of a large network that are no probabilities: value, target and what came back."""
+        """Outputs of a large network that are no probabilities: value, target and gradient."""
         seen, theme, column = self.seen, self.theme, self.columns[-1]
         x = column.x + column.radius + 10
         last = seen.layers[-1]

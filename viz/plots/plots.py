@@ -117,8 +117,8 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     """Learning curves: one panel per quantity, the training series with discs, that of validation with open squares.
 
     ``history`` maps names to one number per epoch (a mapping, or an object with such attributes, as `nn.fit` returns
-    it). A name's last words say the quantity (``loss``, ``accuracy``, ``lr``, ...), ``val``, ``validation`` or ``test``
-    in it that the data were held out. Missing numbers are nan or None; ``epoch``, if there, is the horizontal axis; a
+    it). The last words of a name give the quantity (``loss``, ``accuracy``, ``lr``, ...); ``val``, ``validation`` or
+    ``test`` in it marks held-out data. Missing numbers are nan or None; ``epoch``, if there, is the horizontal axis; a
     learning rate that never changes is left out. The best epoch by it is ringed and named.
 
     Raises `DrawingError` when there is nothing to plot, or a series has another length.
@@ -329,7 +329,7 @@ def plot_digits(
     title: str | None = None,
     theme: str | style.Theme = "light",
 ) -> Plot:
-    """A sheet of small images, each with what the network says; a mistake has a thick frame and says what it is.
+    """A sheet of small images, each with its prediction; a mistake has a thick frame and its true label.
 
     ``images`` is (n, height, width), or (n, side²) for flat squares; ``labels`` and ``predictions`` are (n,) integers;
     ``probabilities`` is (n,), of the predicted class, or (n, classes), from which ``predictions`` follow when they are
@@ -469,11 +469,11 @@ def plot_confusion(
     title: str | None = None,
     theme: str | style.Theme = "light",
 ) -> Plot:
-    """Which class is taken for which: a row for what it is, a column for what the network says.
+    """Confusion matrix: a row for each true class, a column for each predicted one.
 
-    ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, what is right, is boxed; the ground of the
-    other cells is darker the more mistakes they hold. On the right the share of each class that is found (recall),
-    below the share of each answer that is right (precision).
+    ``labels`` and ``predictions`` are (n,) integers from 0. The diagonal, the correct predictions, is boxed; other
+    cells are darker the more mistakes they have. The recall of each class is on the right, the precision of each
+    prediction below.
 
     Raises `DrawingError` for shapes that do not go together or integers outside of ``classes``.
 
