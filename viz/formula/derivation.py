@@ -882,8 +882,8 @@ def explain(
 
     ``wrt``: any Tensor of the graph that requires grad, a leaf or an intermediate one. ``names``: names for Tensors;
     ``names=locals()`` names each after its variable. ``numbers``: True inserts the current values and checks the
-    gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16 entries.
-    ``gradient``: the upstream gradient of a ``y`` that is no scalar, of its shape.
+    gradient by a central difference, False writes formulas only, None inserts them if every value has at most 16
+    entries. ``gradient``: the upstream gradient of a ``y`` that is no scalar, of its shape.
 
     Raises `GradientError` where ``wrt`` does not require grad or ``y`` does not depend on it, `ValueError` where
     nothing was recorded and for a ``y`` that is no scalar without ``gradient``.
