@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def _net(key: str) -> tuple[Step, Step]:
 
 
 def _handwritten(key: str) -> tuple[Step, Step]:
-    make = handwritten.WORKS[key]
-    return make(np.random.default_rng(0)), ag.compile(make(np.random.default_rng(0)))
+    (eager, batch), (compiled, _) = (handwritten.WORKS[key](np.random.default_rng(0)) for _ in range(2))
+    return partial(eager, *batch), partial(ag.compile(compiled), *batch)
 
 
 def _hessian() -> tuple[Step, Step]:

@@ -1,7 +1,7 @@
 """Works written by hand with `autograd`'s array functions, each in a way that users write it.
 
 No layer of `nn` is called: these are the programs that the compiled mode was not tuned on. A work is a function that
-makes a training step, ``step() -> loss``, from a generator of random numbers.
+makes a training step, ``step(*batch) -> loss``, and its batch from a generator of random numbers.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import autograd as ag
 import nn
 from nn import functional as F
 
-Step = Callable[[], ag.Tensor]
-WORKS: dict[str, Callable[[np.random.Generator], Step]] = {}
+Step = tuple[Callable[..., ag.Tensor], tuple[ag.Tensor, ...]]
+Make = Callable[[np.random.Generator], Step]
+WORKS: dict[str, Make] = {}
 """The works by name. A work's docstring, one line, says what it computes."""
 
 
-def work(make: Callable[[np.random.Generator], Step]) -> Callable[[np.random.Generator], Step]:
+def work(make: Make) -> Make:
     """Add a work under its function's name."""
     WORKS[make.__name__] = make
     return make
@@ -43,18 +44,20 @@ def labels(draw: np.random.Generator, batch: int, classes: int = 10) -> ag.Tenso
     return ag.Tensor(draw.integers(classes, size=batch))
 
 
-def trained(parameters: list[ag.Tensor], loss_of: Callable[[], ag.Tensor], rule: str = "SGD") -> Step:
-    """The training step for a loss."""
+def trained(
+    parameters: list[ag.Tensor], loss_of: Callable[..., ag.Tensor], *batch: ag.Tensor, rule: str = "SGD"
+) -> Step:
+    """The training step for a loss, and the batch."""
     optimizer = getattr(nn.optim, rule)(parameters, lr=0.01 if rule == "SGD" else 0.001)
 
-    def step() -> ag.Tensor:
+    def step(*batch: ag.Tensor) -> ag.Tensor:
         optimizer.zero_grad()
-        loss = loss_of()
+        loss = loss_of(*batch)
         loss.backward()
         optimizer.step()
         return loss
 
-    return step
+    return step, batch
 
 
 # --- windows --------------------------------------------------------------------------------------------------------
@@ -95,11 +98,11 @@ def conv_last(draw: np.random.Generator) -> Step:
     kernel, bias = parameter(draw, 9, 8, name="kernel"), parameter(draw, 8, name="bias")
     weight, shift = parameter(draw, 512, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h = max_pool_last(ag.relu(windows_last(x, 3) @ kernel + bias))
         return F.cross_entropy(ag.reshape(h, (32, 512)) @ weight + shift, y)
 
-    return trained([kernel, bias, weight, shift], loss)
+    return trained([kernel, bias, weight, shift], loss, x, y)
 
 
 @work
@@ -110,12 +113,12 @@ def conv_last_twice(draw: np.random.Generator) -> Step:
     b1, b2 = parameter(draw, 8, name="b1"), parameter(draw, 16, name="b2")
     weight, shift = parameter(draw, 144, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h = max_pool_last(ag.relu(windows_last(x, 3) @ first + b1))
         h = max_pool_last(ag.relu(windows_last(h, 3) @ second + b2))
         return F.cross_entropy(ag.reshape(h, (32, 144)) @ weight + shift, y)
 
-    return trained([first, b1, second, b2, weight, shift], loss)
+    return trained([first, b1, second, b2, weight, shift], loss, x, y)
 
 
 @work
@@ -125,13 +128,13 @@ def conv_first(draw: np.random.Generator) -> Step:
     kernel, bias = parameter(draw, 9, 8, name="kernel"), parameter(draw, 8, name="bias")
     weight, shift = parameter(draw, 512, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         z = windows_first(x, 3) @ kernel + bias
         z = ag.reshape(ag.permute_dims(z, (0, 2, 1)), (32, 8, 16, 16))
         h = max_pool_first(ag.relu(z))
         return F.cross_entropy(ag.reshape(h, (32, 512)) @ weight + shift, y)
 
-    return trained([kernel, bias, weight, shift], loss)
+    return trained([kernel, bias, weight, shift], loss, x, y)
 
 
 @work
@@ -147,12 +150,12 @@ def conv_first_twice(draw: np.random.Generator) -> Step:
         side = x.shape[2] - 2
         return ag.relu(ag.reshape(z, (32, kernel.shape[1], side, side)))
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h = max_pool_first(convolution(x, first, b1))
         h = max_pool_first(convolution(h, second, b2))
         return F.cross_entropy(ag.reshape(h, (32, 144)) @ weight + shift, y)
 
-    return trained([first, b1, second, b2, weight, shift], loss)
+    return trained([first, b1, second, b2, weight, shift], loss, x, y)
 
 
 @work
@@ -162,13 +165,13 @@ def conv_of_channels(draw: np.random.Generator) -> Step:
     kernel, bias = parameter(draw, 8, 27, name="kernel"), parameter(draw, 8, 1, name="bias")
     weight, shift = parameter(draw, 512, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         slices = [x[:, :, i : i + 16, j : j + 16] for i in range(3) for j in range(3)]
         columns = ag.reshape(ag.stack(slices, axis=2), (32, 27, 256))
         z = ag.reshape(ag.relu(kernel @ columns + bias), (32, 8, 16, 16))
         return F.cross_entropy(ag.reshape(max_pool_first(z), (32, 512)) @ weight + shift, y)
 
-    return trained([kernel, bias, weight, shift], loss)
+    return trained([kernel, bias, weight, shift], loss, x, y)
 
 
 @work
@@ -178,7 +181,7 @@ def conv_by_shifts(draw: np.random.Generator) -> Step:
     kernel, bias = parameter(draw, 3, 3, 4, 8, name="kernel"), parameter(draw, 8, name="bias")
     weight, shift = parameter(draw, 512, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         z = bias
         for i in range(3):
             for j in range(3):
@@ -186,7 +189,7 @@ def conv_by_shifts(draw: np.random.Generator) -> Step:
         h = ag.mean(ag.reshape(ag.relu(z), (32, 8, 2, 8, 2, 8)), axis=(2, 4))
         return F.cross_entropy(ag.reshape(h, (32, 512)) @ weight + shift, y)
 
-    return trained([kernel, bias, weight, shift], loss)
+    return trained([kernel, bias, weight, shift], loss, x, y)
 
 
 @work
@@ -199,12 +202,12 @@ def conv_by_indices(draw: np.random.Generator) -> Step:
     kernel, bias = parameter(draw, 9, 8, name="kernel"), parameter(draw, 8, name="bias")
     weight, shift = parameter(draw, 512, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         z = ag.relu(x[:, index] @ kernel + bias)
         h = ag.mean(ag.reshape(z, (32, 8, 2, 8, 2, 8)), axis=(2, 4))
         return F.cross_entropy(ag.reshape(h, (32, 512)) @ weight + shift, y)
 
-    return trained([kernel, bias, weight, shift], loss)
+    return trained([kernel, bias, weight, shift], loss, x, y)
 
 
 @work
@@ -214,12 +217,12 @@ def patches(draw: np.random.Generator) -> Step:
     kernel, bias = parameter(draw, 48, 32, name="kernel"), parameter(draw, 32, name="bias")
     weight, shift = parameter(draw, 32, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         cut = ag.permute_dims(ag.reshape(x, (32, 6, 4, 6, 4, 3)), (0, 1, 3, 2, 4, 5))
         h = ag.tanh(ag.reshape(cut, (32, 36, 48)) @ kernel + bias)
         return F.cross_entropy(ag.mean(h, axis=1) @ weight + shift, y)
 
-    return trained([kernel, bias, weight, shift], loss)
+    return trained([kernel, bias, weight, shift], loss, x, y)
 
 
 @work
@@ -246,13 +249,13 @@ def batch_norm(draw: np.random.Generator) -> Step:
     gain, shift = parameter(draw, 64, name="gain"), parameter(draw, 64, name="shift")
     w2, b2 = parameter(draw, 64, 10, name="w2"), parameter(draw, 10, name="b2")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         z = x @ w1 + b1
         centred = z - ag.mean(z, axis=0)
         z = gain * centred / ag.sqrt(ag.mean(centred**2, axis=0) + 1e-5) + shift
         return F.cross_entropy(ag.relu(z) @ w2 + b2, y)
 
-    return trained([w1, b1, gain, shift, w2, b2], loss)
+    return trained([w1, b1, gain, shift, w2, b2], loss, x, y)
 
 
 @work
@@ -261,13 +264,13 @@ def batch_norm_first(draw: np.random.Generator) -> Step:
     x, y = images(draw, 16, 8, 16, 16), labels(draw, 16, 8)
     gain, shift = parameter(draw, 1, 8, 1, 1, name="gain"), parameter(draw, 1, 8, 1, 1, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         centred = x - ag.mean(x, axis=(0, 2, 3), keepdims=True)
         variance = ag.mean(centred * centred, axis=(0, 2, 3), keepdims=True)
         z = ag.relu(centred / ag.sqrt(variance + 1e-5) * gain + shift)
         return F.cross_entropy(ag.mean(z, axis=(2, 3)), y)
 
-    return trained([gain, shift], loss)
+    return trained([gain, shift], loss, x, y)
 
 
 @work
@@ -277,13 +280,13 @@ def batch_norm_last(draw: np.random.Generator) -> Step:
     kernel = parameter(draw, 8, 8, name="kernel")
     gain, shift = parameter(draw, 8, name="gain"), parameter(draw, 8, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         z = x @ kernel
         mean, variance = ag.mean(z, axis=(0, 1, 2)), ag.var(z, axis=(0, 1, 2))
         z = ag.relu((z - mean) / ag.sqrt(variance + 1e-5) * gain + shift)
         return F.cross_entropy(ag.mean(z, axis=(1, 2)), y)
 
-    return trained([kernel, gain, shift], loss)
+    return trained([kernel, gain, shift], loss, x, y)
 
 
 @work
@@ -294,14 +297,14 @@ def layer_norm(draw: np.random.Generator) -> Step:
     gain, shift = parameter(draw, 64, name="gain"), parameter(draw, 64, name="shift")
     w2, b2 = parameter(draw, 64, 10, name="w2"), parameter(draw, 10, name="b2")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         centred = x - ag.mean(x, axis=-1, keepdims=True)
         normed = centred / ag.sqrt(ag.mean(centred**2, axis=-1, keepdims=True) + 1e-5) * gain + shift
         z = normed @ w1 + b1
         h = x + 0.5 * z * (1 + ag.tanh(0.79788456 * (z + 0.044715 * z**3)))
         return F.cross_entropy(h @ w2 + b2, y)
 
-    return trained([w1, b1, gain, shift, w2, b2], loss)
+    return trained([w1, b1, gain, shift, w2, b2], loss, x, y)
 
 
 # --- attention ------------------------------------------------------------------------------------------------------
@@ -316,7 +319,7 @@ def attention(draw: np.random.Generator) -> Step:
     def heads(z: Any) -> Any:
         return ag.permute_dims(ag.reshape(z, (8, 24, 4, 8)), (0, 2, 1, 3))
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         q, k, v = heads(x @ wq), heads(x @ wk), heads(x @ wv)
         scores = q @ ag.matrix_transpose(k) / 8**0.5
         scores = ag.exp(scores - ag.max(scores, axis=-1, keepdims=True))
@@ -324,7 +327,7 @@ def attention(draw: np.random.Generator) -> Step:
         mixed = ag.reshape(ag.permute_dims(weights @ v, (0, 2, 1, 3)), (8, 24, 32))
         return ag.mean((mixed @ wo - y) ** 2)
 
-    return trained([wq, wk, wv, wo], loss)
+    return trained([wq, wk, wv, wo], loss, x, y)
 
 
 @work
@@ -334,12 +337,12 @@ def attention_masked(draw: np.random.Generator) -> Step:
     w, wo = parameter(draw, 32, 96, name="w"), parameter(draw, 32, 32, name="wo")
     later = ag.Tensor(np.triu(np.ones((24, 24), bool), 1))
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         q, k, v = ag.split(x @ w, 3, axis=-1)
         scores = ag.where(later, -1e9, ag.einsum("btd,bsd->bts", q, k) / 32**0.5)
         return ag.mean((ag.einsum("bts,bsd->btd", ag.softmax(scores, axis=-1), v) @ wo - y) ** 2)
 
-    return trained([w, wo], loss, "Adam")
+    return trained([w, wo], loss, x, y, rule="Adam")
 
 
 # --- recurrence -----------------------------------------------------------------------------------------------------
@@ -352,13 +355,13 @@ def recurrent(draw: np.random.Generator) -> Step:
     w, u, b = parameter(draw, 8, 32, name="w"), parameter(draw, 32, 32, name="u"), parameter(draw, 32, name="b")
     weight, shift = parameter(draw, 32, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h = ag.zeros((16, 32), dtype="float32")
         for t in range(30):
             h = ag.tanh(x[t] @ w + h @ u + b)
         return F.cross_entropy(h @ weight + shift, y)
 
-    return trained([w, u, b, weight, shift], loss)
+    return trained([w, u, b, weight, shift], loss, x, y)
 
 
 @work
@@ -368,7 +371,7 @@ def recurrent_columns(draw: np.random.Generator) -> Step:
     w, u, b = parameter(draw, 32, 8, name="w"), parameter(draw, 32, 32, name="u"), parameter(draw, 32, name="b")
     weight, shift = parameter(draw, 4, 32, name="weight"), parameter(draw, 4, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h = ag.zeros((16, 32), dtype="float32")
         outputs = []
         for t in range(30):
@@ -376,7 +379,7 @@ def recurrent_columns(draw: np.random.Generator) -> Step:
             outputs.append(h @ weight.T + shift)
         return ag.mean((ag.stack(outputs, axis=1) - y) ** 2)
 
-    return trained([w, u, b, weight, shift], loss, "Adam")
+    return trained([w, u, b, weight, shift], loss, x, y, rule="Adam")
 
 
 @work
@@ -386,7 +389,7 @@ def gated(draw: np.random.Generator) -> Step:
     w, u, b = parameter(draw, 8, 128, name="w"), parameter(draw, 32, 128, name="u"), parameter(draw, 128, name="b")
     weight, shift = parameter(draw, 32, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h, c = ag.zeros((16, 32), dtype="float32"), ag.zeros((16, 32), dtype="float32")
         for t in range(10):
             gates = x[t] @ w + h @ u + b
@@ -395,7 +398,7 @@ def gated(draw: np.random.Generator) -> Step:
             h = o * ag.tanh(c)
         return F.cross_entropy(h @ weight + shift, y)
 
-    return trained([w, u, b, weight, shift], loss)
+    return trained([w, u, b, weight, shift], loss, x, y)
 
 
 # --- layers and optimizers ------------------------------------------------------------------------------------------
@@ -407,14 +410,14 @@ def _layers(draw: np.random.Generator, sizes: tuple[int, ...], batch: int, trans
     weights = [parameter(draw, *shape, name=f"w{i}") for i, shape in enumerate(shapes)]
     biases = [parameter(draw, out, name=f"b{i}") for i, out in enumerate(sizes[1:])]
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         h: Any = x
         for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
             h = h @ (w.T if transposed else w) + b
             h = ag.sigmoid(h) if i + 1 < len(weights) else h
         return F.cross_entropy(h, y)
 
-    return trained([*weights, *biases], loss, rule)
+    return trained([*weights, *biases], loss, x, y, rule=rule)
 
 
 @work
@@ -461,10 +464,10 @@ def dropout(draw: np.random.Generator) -> Step:
     w2, b2 = parameter(draw, 128, 10, name="w2"), parameter(draw, 10, name="b2")
     drop = nn.Dropout(0.5, seed=0)
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         return F.cross_entropy(drop(ag.tanh(x @ w1 + b1)) @ w2 + b2, y)
 
-    return trained([w1, b1, w2, b2], loss)
+    return trained([w1, b1, w2, b2], loss, x, y)
 
 
 @work
@@ -474,10 +477,10 @@ def embedding(draw: np.random.Generator) -> Step:
     table = parameter(draw, 500, 32, name="table")
     weight, shift = parameter(draw, 32, 10, name="weight"), parameter(draw, 10, name="shift")
 
-    def loss() -> ag.Tensor:
+    def loss(words: Any, y: Any) -> ag.Tensor:
         return F.cross_entropy(ag.mean(table[words], axis=1) @ weight + shift, y)
 
-    return trained([table, weight, shift], loss)
+    return trained([table, weight, shift], loss, words, y)
 
 
 @work
@@ -486,12 +489,12 @@ def distances(draw: np.random.Generator) -> Step:
     x, y = images(draw, 64, 8), images(draw, 48, 8)
     w = parameter(draw, 8, 8, name="w")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any, y: Any) -> ag.Tensor:
         difference = (x @ w)[:, None, :] - (y @ w)[None, :, :]
         square = ag.sum(difference**2, axis=-1)
         return ag.mean(ag.logsumexp(-square, axis=1)) + 1e-3 * ag.sum(ag.abs(w))
 
-    return trained([w], loss)
+    return trained([w], loss, x, y)
 
 
 @work
@@ -499,10 +502,10 @@ def mixture(draw: np.random.Generator) -> Step:
     """sixteen elementwise calls on one array, cumulative sums, clipping, a norm"""
     x, scale = images(draw, 64, 128), parameter(draw, 128, name="scale")
 
-    def loss() -> ag.Tensor:
+    def loss(x: Any) -> ag.Tensor:
         z = x * scale
         z = ag.sin(z) * ag.exp(-(z**2)) + ag.log1p(ag.abs(z)) - ag.sqrt(z * z + 1)
         z = ag.clip(z, -1.0, 1.0) + ag.maximum(z, 0.1 * z)
         return ag.linalg.vector_norm(ag.cumulative_sum(z, axis=1)) / 64
 
-    return trained([scale], loss)
+    return trained([scale], loss, x)

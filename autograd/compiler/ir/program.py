@@ -65,7 +65,8 @@ class Origin:
     order: int = 0
 
     def __str__(self) -> str:
-        return f"{'gradient of ' * min(self.order, 1)}{'the gradient of ' * (self.order - 1)}{self.text}, {self.line}"
+        before = f"{'gradient of ' * min(self.order, 1)}{'the gradient of ' * (self.order - 1)}"
+        return f"{before}{self.text.removeprefix('return ') if before else self.text}, {self.line}"
 
 
 @dataclass(eq=False, slots=True)

@@ -217,10 +217,11 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
     for start in MODIFIERS:
         if all(name.startswith(start) for name in names):
             inner = packed_name([name[len(start) :] for name in names], "parameters" if start == "d_" else otherwise)
-            return f"{start}{inner.removeprefix('all_') if start == 'all_' else inner}"
+            return inner if inner == "packed" else f"{start}{inner.removeprefix('all_') if start == 'all_' else inner}"
     if all("_d_" in name for name in names):
         heads, tails = zip(*(name.rsplit("_d_", 1) for name in names), strict=True)
-        return f"{heads[0]}_d_{packed_name(tails, 'parameters')}"
+        if len({re.sub(r"(_\d+)*_?(times|over|plus|minus)?$", "", head) for head in heads}) == 1:
+            return f"{heads[0]}_d_{packed_name(tails, 'parameters')}"
     if all(name.endswith(UPDATED) for name in names):
         return f"{packed_name([name.removesuffix(UPDATED) for name in names], otherwise)}{UPDATED}"
     if len({re.sub(r"_?\d+$", "", name) for name in names}) == 1:  # h, h_2, h_3

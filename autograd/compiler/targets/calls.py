@@ -1,0 +1,387 @@
+"""Which of NumPy's calls compute an instruction into its array: a writer for each kind, and what is fastest where."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy
+
+from autograd import shapes
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, is_view
+from autograd.compiler.ir.program import Instruction, Value
+from autograd.compiler.targets.writer import Writer, index_text, piece_text
+
+Kernel = Callable[[Writer, Instruction], None]
+
+# Times in nanoseconds, measured on one machine and rounded: what matters is which of two ways is faster.
+CALL = 500
+"""A call of NumPy's on small arrays."""
+LOOP = 4
+"""An inner loop of an elementwise call."""
+REDUCED_LOOP = {"max": 30, "min": 30, "sum": 9, "prod": 9, "any": 20, "all": 20}
+"""An inner loop of a reduction."""
+ENTRY = 0.4
+"""An entry that is not beside the one before."""
+SLICES = 32
+"""The most entries that are reduced slice by slice."""
+ADDENDS = 1 << 15
+"""As many are summed as a product at most: BLAS adds in long rows, and of more of them float32 loses digits."""
+SELECTED = 512
+"""Entries from which on ``where`` computes with bits: a copy by a mask waits for each entry that it did not foresee."""
+
+
+def kernel_of(instruction: Instruction) -> str | None:
+    """The kernel for an instruction, or ``None`` where it is computed by its definition."""
+    op, out = instruction.op, instruction.out
+    if op in ELEMENTWISE:
+        return None if op == "power" and out.dtype.kind in "iu" else "elementwise"  # it raises for negative exponents
+    if op in REDUCTIONS and (op not in ("sum", "prod") or out.dtype == instruction.args[0].dtype):
+        return "reduction"
+    if op == "matmul":
+        return "dot" if all(len(a.shape) <= 2 for a in instruction.args) else "matmul"
+    if op == "draw":
+        method, kind = instruction.params["method"], out.dtype.char
+        plain = method in ("random", "standard_normal", "standard_exponential") and not instruction.params["options"]
+        return "draw" if plain and kind in "fd" else None
+    if op in ("concat", "stack"):
+        return op if _joined(instruction) is not None else None
+    if op in ("setitem", "add_at"):
+        return op if len(instruction.args) == 2 and _is_basic(instruction.params["index"]) else None
+    return op if op in KERNELS else None
+
+
+def has_kernel(instruction: Instruction) -> bool:
+    """Whether an instruction can write its result where it is told to."""
+    return is_view(instruction) or kernel_of(instruction) is not None
+
+
+def _is_basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(p is None or p is ... or type(p) in (int, slice) for p in parts)
+
+
+def _joined(instruction: Instruction) -> int | None:
+    """The axis along which arrays of one dtype are joined, ``None`` for any other form of the call."""
+    args, options = instruction.params["call"]
+    count = len(instruction.args)
+    plain = args == (tuple(map(Slot, range(count))),) and list(options) == ["axis"] and type(options["axis"]) is int
+    alike = all(arg.dtype == instruction.out.dtype for arg in instruction.args)
+    return options["axis"] % len(instruction.out.shape) if plain and alike and instruction.out.shape else None
+
+
+# --------------------------------------------------------------------------------------------------------- elementwise
+
+
+def _elementwise(writer: Writer, instruction: Instruction) -> None:
+    name, out = instruction.op, instruction.out
+    function = writer.bind(name, getattr(numpy, name))
+    turned = writer.is_turned(out)
+    *args, target = [(writer.turned if turned else writer.of)(value) for value in (*instruction.args, out)]
+    last = f"out={target}" if name in ("maximum", "minimum") else target  # of these a third argument is deprecated
+    writer.line(f"{function}({', '.join([*args, last])})", out.shape[::-1] if turned else out.shape)
+
+
+def _astype(writer: Writer, instruction: Instruction) -> None:
+    copyto, out = writer.bind("copyto", numpy.copyto), instruction.out
+    writer.line(f"{copyto}({writer.of(out)}, {writer.of(instruction.args[0])}, 'unsafe')", out.shape)
+
+
+def _where(writer: Writer, instruction: Instruction) -> None:
+    """A choice between bits, multiplied by 0 and 1: so a NaN or infinity that is not chosen has no effect."""
+    (condition, x, y), out = instruction.args, instruction.out
+    names = [writer.of(value) for value in instruction.args]
+    name, arrays = writer.of(out), writer.plan.arrays
+    itemsize, count = out.dtype.itemsize, shapes.size(out.shape)
+    zero = y.kind == "constant" and not y.shape and not numpy.asarray(y.data).tobytes().strip(b"\0")
+    known = all(value in arrays for value in (condition, x, y)) and itemsize in (1, 2, 4, 8)
+    if not known or (x.dtype, y.dtype) != (out.dtype, out.dtype) or count < (2 if zero else SELECTED):
+        copyto = writer.bind("copyto", numpy.copyto)
+        writer.line(f"{copyto}({name}, {names[2]})", out.shape)
+        writer.line(f"{copyto}({name}, {names[1]}, where={names[0]})", out.shape)
+        return
+    x_, y_, out_ = (_bits(writer, value) for value in (x, y, out))
+    multiply = writer.bind("multiply", numpy.multiply)
+    if zero:
+        writer.line(f"{multiply}({x_}, {names[0]}, {out_})", out.shape, f"where({', '.join(names)})")
+        return
+    subtract, add = writer.bind("subtract", numpy.subtract), writer.bind("add", numpy.add)
+    writer.line(f"{subtract}({x_}, {y_}, {out_})", out.shape, f"where({', '.join(names)})")
+    writer.line(f"{multiply}({out_}, {names[0]}, {out_})", out.shape)
+    writer.line(f"{add}({out_}, {y_}, {out_})", out.shape)
+
+
+def _bits(writer: Writer, value: Value) -> str:
+    """An array's bits as integers."""
+    name, array = writer.of(value), writer.plan.arrays[value]
+    if value.dtype.kind in "iu":
+        return name
+    kind = f"i{value.dtype.itemsize}"
+    return writer.seen(f"{name}_bits", _viewed(writer, array, kind), name, f"{name}.view({kind!r})")
+
+
+def _viewed(writer: Writer, array: Any, kind: str) -> Any:
+    """The same object for the same array, so that NumPy sees what is in place."""
+    known = writer.views
+    if (id(array), kind) not in known:
+        known[id(array), kind] = array, array.view(kind)
+    return known[id(array), kind][1]
+
+
+# ---------------------------------------------------------------------------------------------------------- reductions
+
+
+def _reduction(writer: Writer, instruction: Instruction) -> None:
+    (x,), out, params = instruction.args, instruction.out, instruction.params
+    if slices := _slices(writer, instruction):
+        _reduce_slices(writer, instruction, slices)
+        return
+    if (matrix := _as_matrix(writer, instruction)) is not None:
+        kept, count, array, text = matrix
+        ones = writer.bind(f"ones_{count}", _ones(writer, count, x.dtype))
+        rows = writer.seen(f"{writer.of(x)}_rows", array, writer.of(x), text)
+        flat = writer.plan.arrays[out].reshape(kept)
+        target = writer.of(out)
+        if len(out.shape) != 1:
+            target = writer.seen(f"{target}_flat", flat, target, f"{target}.reshape({kept})")
+        writer.line(f"{rows}.dot({ones}, {target})", flat.shape, "a sum as a product")
+        return
+    ufunc = REDUCTIONS[instruction.op]
+    function = writer.bind(f"{ufunc}_reduce", getattr(numpy, ufunc).reduce)
+    name, axis = writer.of(x), params["axis"]
+    axis = axis[0] if axis is not None and len(axis) == 1 else axis
+    if writer.is_turned(x) and isinstance(axis, int) and not params["keepdims"]:
+        name, axis = writer.turned(x), 1 - axis
+    kept_axes = ", True" if params["keepdims"] else ""
+    writer.line(f"{function}({name}, {axis}, None, {writer.of(out)}{kept_axes})", out.shape)
+
+
+def _loops(shape: shapes.Shape, *strides: Sequence[int]) -> int:
+    """The inner loops in which NumPy goes through arrays of these strides: axes that lie behind each other are one."""
+    axes = sorted((a for a, n in enumerate(shape) if n > 1), key=lambda a: sum(abs(s[a]) for s in strides))
+    inner = 1
+    for i, axis in enumerate(axes):
+        if i and any(s[axis] != s[axes[i - 1]] * shape[axes[i - 1]] for s in strides):
+            break
+        inner *= shape[axis]
+    return shapes.size(shape) // inner
+
+
+def _slices(writer: Writer, instruction: Instruction) -> list[tuple[Any, ...]]:
+    """The indices of what is reduced entry by entry, where that is faster: few entries, each in a large array."""
+    (x,), op = instruction.args, instruction.op
+    array, out = writer.plan.arrays.get(x), writer.plan.arrays[instruction.out]
+    axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
+    count = shapes.size(x.shape, axes)
+    if array is None or instruction.params["keepdims"] or not 2 <= count <= SLICES or x.dtype.kind in "ec":
+        return []
+    if x.dtype.char == "e" or 0 in x.shape:  # a sum of half precision is computed in single precision
+        return []
+    rest = iter(out.strides)
+    spread = [0 if a in axes else next(rest) for a in range(len(x.shape))]
+    whole = 2 * CALL + _loops(x.shape, array.strides, spread) * REDUCED_LOOP[op] + array.size * ENTRY / 2
+    strides = [s for a, s in enumerate(array.strides) if a not in axes]
+    apart = (count - 1) * (CALL + _loops(out.shape, strides, out.strides) * LOOP + out.size * ENTRY)
+    if 1.3 * apart > whole:
+        return []
+    choices: Iterator[Sequence[Any]] = (range(n) if a in axes else (slice(None),) for a, n in enumerate(x.shape))
+    return [(*index, ...) for index in itertools.product(*choices)]
+
+
+def _reduce_slices(writer: Writer, instruction: Instruction, slices: Sequence[tuple[Any, ...]]) -> None:
+    (x,), out = instruction.args, instruction.out
+    array, name, target = writer.plan.arrays[x], writer.of(x), writer.of(out)
+    ufunc = REDUCTIONS[instruction.op]
+    function = writer.bind(ufunc, getattr(numpy, ufunc))
+    letters = iter("ijklmn")
+    axes = {a: next(letters) for a in shapes.normalize_axes(instruction.params["axis"], len(x.shape))}
+    index = ", ".join([*(axes.get(a, ":") for a in range(len(x.shape))), *["..."] * (not out.shape)])
+    turns = " ".join(f"for {letter} in range({x.shape[a]})" for a, letter in axes.items())
+    told = f"[{name}[{index}] {turns}]"
+    parts = writer.seen(f"{name}_slices", _Slices(array[index] for index in slices), name, told)
+    place = "out=" if ufunc in ("maximum", "minimum") else ""
+    writer.line(f"{function}({parts}[0], {parts}[1], {place}{target})", out.shape)
+    if len(slices) > 2:
+        writer.line(f"for part in {parts}[2:]: {function}({target}, part, {place}{target})", out.shape)
+
+
+class _Slices(list[Any]):
+    """Slices of an array; one list of them is as good as another of the same."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Slices) and len(self) == len(other) and all(map(_is_same, self, other))
+
+    __hash__ = None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    def told(x: Any) -> Any:
+        return x.ctypes.data, x.shape, x.strides, x.dtype
+
+    return bool(told(one) == told(other))
+
+
+def _as_matrix(writer: Writer, instruction: Instruction) -> tuple[shapes.Shape, int, Any, str] | None:
+    """A sum over leading or trailing axes as a product of a matrix with ones: the number of results, of addends, the
+    matrix, which is a view, and how it is seen."""
+    (x,), out = instruction.args, instruction.out
+    array = writer.plan.arrays.get(x)
+    if instruction.op != "sum" or x.dtype.char not in "fd" or array is None or instruction.params["keepdims"]:
+        return None
+    gone = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
+    kept = tuple(a for a in range(len(x.shape)) if a not in gone)
+    count = shapes.size(x.shape, gone)
+    if len(x.shape) < 3 or not kept or 0 in x.shape or not 1 < count <= ADDENDS:
+        return None
+    shape = (shapes.size(out.shape), count)
+    try:
+        matrix = array.transpose((*kept, *gone)).reshape(shape, copy=False)
+        writer.plan.arrays[out].reshape(shape[:1], copy=False)
+    except ValueError:
+        return None
+    if not matrix.flags.forc:
+        return None
+    return shape[:1], count, matrix, f"{writer.of(x)}.transpose({(*kept, *gone)}).reshape({shape})"
+
+
+def _ones(writer: Writer, count: int, dtype: Any) -> Any:
+    return writer.ones.setdefault((count, dtype), numpy.ones(count, dtype))
+
+
+# ------------------------------------------------------------------------------------------------------------ products
+
+
+def _dot(writer: Writer, instruction: Instruction) -> None:
+    out, (x, y) = instruction.out, instruction.args
+    if writer.is_turned(out):
+        first, second, target = writer.turned(y), writer.turned(x), writer.turned(out)
+    else:
+        first, second, target = writer.of(x), writer.of(y), writer.of(out)
+    writer.line(f"{first}.dot({second}, {target})", out.shape[::-1] if writer.is_turned(out) else out.shape)
+
+
+def _matmul(writer: Writer, instruction: Instruction) -> None:
+    """A stack of matrices by one matrix is one product where the stack lies row behind row."""
+    (x, y), out = instruction.args, instruction.out
+    arrays, names = writer.plan.arrays, [writer.of(value) for value in (x, y, out)]
+    if len(y.shape) == 2 and len(x.shape) > 2 and {x, y} <= arrays.keys() and arrays[y].flags.forc:
+        left, target = arrays[x], arrays[out]
+        if left.flags.c_contiguous and target.flags.c_contiguous and left.size and target.size:
+            rows = [
+                writer.seen(f"{name}_rows", array.reshape(-1, n), name, f"{name}.reshape(-1, {n})")
+                for name, array in ((names[0], left), (names[2], target))
+                for n in array.shape[-1:]
+            ]
+            writer.line(f"{rows[0]}.dot({names[1]}, {rows[1]})", (left.size // x.shape[-1], out.shape[-1]))
+            return
+    writer.line(f"{writer.bind('matmul', numpy.matmul)}({', '.join(names)})", out.shape)
+
+
+# -------------------------------------------------------------------------------------------- what is moved and picked
+
+
+def _copied(writer: Writer, instruction: Instruction) -> None:
+    """A view that memory does not allow: copied in the argument's own shape."""
+    (x,), out = instruction.args, instruction.out
+    assert instruction.op == "reshape", instruction
+    copyto, name = writer.bind("copyto", numpy.copyto), writer.of(out)
+    target = name
+    if x.shape != out.shape:
+        array = writer.plan.arrays[out].reshape(x.shape, copy=False)
+        target = writer.seen(f"{name}_as", array, name, f"{name}.reshape({x.shape})")
+    writer.line(f"{copyto}({target}, {writer.of(x)})", x.shape)
+
+
+def _pack(writer: Writer, instruction: Instruction) -> None:
+    """What was not written to its place in the buffer is copied there."""
+    name, start = writer.of(instruction.out), 0
+    whole = writer.plan.arrays[instruction.out]
+    for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
+        params = {"start": start, "shape": arg.shape, "flip": flip}
+        piece = compute("piece", params, (whole,))
+        start += piece.size
+        if arg not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[arg], piece):
+            target = writer.seen(f"{name}_{start}", piece, name, piece_text(name, params))
+            writer.line(f"{writer.bind('copyto', numpy.copyto)}({target}, {writer.of(arg)})", arg.shape)
+
+
+def _with_ones(writer: Writer, instruction: Instruction) -> None:
+    """What was not written beside the ones is copied there."""
+    (x,), name = instruction.args, writer.of(instruction.out)
+    part = writer.plan.arrays[instruction.out][:, :-1]
+    if x not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[x], part):
+        target = writer.seen(f"{name}_part", part, name, f"{name}[:, :-1]")
+        writer.line(f"{writer.bind('copyto', numpy.copyto)}({target}, {writer.of(x)})", x.shape)
+
+
+def _take(writer: Writer, instruction: Instruction) -> None:
+    (x, indices), out, axis = instruction.args, instruction.out, instruction.params["axis"]
+    name, places, target = writer.of(x), writer.of(indices), writer.of(out)
+    turned = writer.is_turned(out)
+    if turned:
+        name, target, axis = writer.turned(x), writer.turned(out), 1 - axis
+    writer.line(f"{name}.take({places}, {axis}, {target}, 'clip')", out.shape[::-1] if turned else out.shape)
+
+
+def _join(writer: Writer, instruction: Instruction) -> None:
+    """Each array into its part of the result."""
+    out, copyto = instruction.out, writer.bind("copyto", numpy.copyto)
+    name, array = writer.of(out), writer.plan.arrays[out]
+    for arg, index in zip(instruction.args, _parts_of(instruction), strict=True):
+        part = array[(*index, ...)]
+        if part.size:
+            suffix = "_".join(str(p if type(p) is int else p.start) for p in index if p != slice(None))
+            target = writer.seen(f"{name}_at_{suffix}", part, name, f"{name}[{index_text(index)}]")
+            writer.line(f"{copyto}({target}, {writer.of(arg)})", arg.shape)
+
+
+def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
+    axis = _joined(instruction)
+    assert axis is not None
+    before: tuple[Any, ...] = (slice(None),) * axis
+    start = 0
+    for i, arg in enumerate(instruction.args):
+        if instruction.op == "stack":
+            yield (*before, i)
+        else:
+            yield (*before, slice(start, start + arg.shape[axis]))
+            start += arg.shape[axis]
+
+
+def _setitem(writer: Writer, instruction: Instruction) -> None:
+    """A copy, and what is written or added to a part of it."""
+    (x, values), out = instruction.args, instruction.out
+    copyto, name, index = writer.bind("copyto", numpy.copyto), writer.of(out), instruction.params["index"]
+    target = f"{name}[{index_text(index)}]"
+    writer.line(f"{copyto}({name}, {writer.of(x)})", out.shape)
+    writer.line(f"{target} {'+=' if instruction.op == 'add_at' else '='} {writer.of(values)}", values.shape)
+
+
+def _draw(writer: Writer, instruction: Instruction) -> None:
+    params, out = instruction.params, instruction.out
+    name = writer.of(out)
+    function = writer.bind(f"{name}_draw", getattr(params["generator"], params["method"]))
+    dtype = writer.bind(f"{params['dtype']}", params["dtype"].type)
+    place = f"out={name}" if params["method"] == "standard_exponential" else name
+    writer.line(f"{function}(None, {dtype}, {place})", out.shape, "random numbers")
+
+
+KERNELS: dict[str, Kernel] = {
+    "add_at": _setitem,
+    "astype": _astype,
+    "concat": _join,
+    "copy": _astype,
+    "dot": _dot,
+    "draw": _draw,
+    "elementwise": _elementwise,
+    "matmul": _matmul,
+    "pack": _pack,
+    "reduction": _reduction,
+    "reshape": _copied,
+    "setitem": _setitem,
+    "stack": _join,
+    "take_sure": _take,
+    "where": _where,
+    "with_ones": _with_ones,
+}

@@ -1,0 +1,301 @@
+"""`Writer`: the lines of a function of NumPy's calls, the names in them, and what each name stands for.
+
+An array that shows the memory of another is an alias: the header says how it is seen, in an expression of Python's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from autograd import shapes
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, is_view
+from autograd.compiler.ir.program import Instruction, Origin, Value, identifier
+from autograd.compiler.targets.plan import Plan
+
+FUNCTIONS = frozenset(
+    (
+        *ELEMENTWISE, *(f"{ufunc}_reduce" for ufunc in REDUCTIONS.values()), "broadcast_to", "copyto", "float",
+        "float32", "float64", "part", "range",
+    )
+)  # fmt: skip
+"""What the source calls: no value has these names."""
+
+WIDTH = 110
+"""Characters of a line of the header, and the most that comments are moved to the right for."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of code, the shape that it writes, a remark, and the user's line that it is for."""
+
+    text: str
+    remark: str
+    origin: Origin | None
+
+
+def index_text(index: Any) -> str:
+    """A basic index as one writes it between brackets: ``0, 1:3, ...``."""
+
+    def part(entry: Any) -> str:
+        if isinstance(entry, slice):
+            bounds = (entry.start, entry.stop) if entry.step is None else (entry.start, entry.stop, entry.step)
+            return ":".join("" if bound is None else repr(bound) for bound in bounds)
+        return "..." if entry is ... else repr(entry)
+
+    parts = index if isinstance(index, tuple) else (index,)
+    return ", ".join(map(part, parts)) or "()"
+
+
+def piece_text(whole: str, params: dict[str, Any]) -> str:
+    """A part of a flat buffer, seen in its shape."""
+    start, shape = params["start"], tuple(params["shape"])
+    part = f"{whole}[{start}:{start + shapes.size(shape)}]"
+    if params.get("flip"):
+        return f"{part}.reshape({shape[::-1]}).T"
+    return part if len(shape) == 1 else f"{part}.reshape({shape})"
+
+
+def _number_name(value: Value) -> str:
+    """What a constant that is a number is called: ``c_0_5`` for 0.5."""
+    return f"c_{value.data!s}".replace("e-", "e_minus_").replace("-", "minus_")
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) and not hasattr(one, "dtype") and bool(one == other))
+
+
+class Writer:
+    """Lines and the names in them, for one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.program = plan, plan.program
+        self.scope: dict[str, Any] = {}
+        self.lines: list[Line] = []
+        self.opening = 0
+        """The lines at the beginning that are for no line of the user's."""
+        self.origin: Origin | None = None
+        self.names: dict[Value, str] = {}
+        self.aliases: dict[str, tuple[str, str]] = {}
+        """For an array that shows another's memory the name of that one, and the expression that it is."""
+        self.ones: dict[Any, Any] = {}
+        self.views: dict[Any, tuple[Any, Any]] = {}
+        self.numbers: dict[str, Any] = {}
+        self.constants: dict[str, Value] = {}
+        self.makers = self.program.producers()
+        self.written = {
+            v: s for s, v in self.program.updates.items() if v is not s and plan.arrays.get(v) is plan.homes[s]
+        }
+        self.taken = {identifier(self.program.name)}
+        for value in self.program.inputs:
+            self.of(value)
+
+    # ----------------------------------------------------------------------------------------------------------- names
+
+    def fresh(self, name: str) -> str:
+        """A name that nothing has in the source yet, ``name`` if it can be."""
+        name = identifier(name)
+        while name in self.taken or name in self.scope or name in FUNCTIONS:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def bind(self, name: str, thing: Any) -> str:
+        """Have ``name``, or one like it that is free, mean ``thing`` in the source; returns it."""
+        name = identifier(name)
+        while name in self.taken or not _same(self.scope.get(name, thing), thing):
+            name += "_"
+        self.scope[name] = thing
+        return name
+
+    def seen(self, name: str, array: Any, base: str, expression: str) -> str:
+        """`bind` for an array that shows the memory of ``base``: ``expression`` says how."""
+        name = self.bind(name, array)
+        self.aliases[name] = base, expression
+        return name
+
+    def of(self, value: Value) -> str:
+        """The name of a value's array."""
+        if value not in self.names:
+            if (source := self.transposed(value)) is not None:
+                self.names[value] = self.turned(source)
+            elif (state := self.written.get(value)) is not None:
+                self.names[value] = self.of(state)
+            else:
+                number = value.kind == "constant" and not value.shape
+                name = self.names[value] = self.fresh(_number_name(value) if number else value.name)
+                if value in self.plan.arrays:
+                    self.scope[name] = self.plan.arrays[value]
+                    self._tell(value, name)
+        return self.names[value]
+
+    def _tell(self, value: Value, name: str) -> None:
+        """Note for the header what an array is that no line makes."""
+        maker = self.makers.get(value)
+        if value.kind == "constant":
+            (self.constants if value.shape else self.numbers)[name] = value
+        elif value in self.plan.placed:
+            self.aliases[name] = self._place(value)
+        elif maker is not None and is_view(maker) and value in self.plan.roots:
+            base = self.of(maker.args[0])
+            self.aliases[name] = base, self.view_text(maker, base)
+
+    def _place(self, value: Value) -> tuple[str, str]:
+        """The buffer that a value is written into, and where."""
+        for instruction in self.plan.order:
+            if value in instruction.args and instruction.op in ("pack", "with_ones"):
+                base, start = self.of(instruction.out), 0
+                if instruction.op == "with_ones":
+                    return base, f"{base}[:, :-1]"
+                for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
+                    if arg is value:
+                        return base, piece_text(base, {"start": start, "shape": value.shape, "flip": flip})
+                    start += shapes.size(arg.shape)
+        raise LookupError(value.name)
+
+    def view_text(self, instruction: Instruction, x: str) -> str:
+        """A view as an expression of Python's."""
+        op, params = instruction.op, instruction.params
+        if op == "getitem":
+            index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
+            whole = (*index, ...) if not instruction.out.shape and ... not in index else params["index"]
+            return f"{x}[{index_text(whole)}]"
+        if op == "piece":
+            return piece_text(x, params)
+        if op == "permute_dims":
+            axes = tuple(params["axes"])
+            return f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"{x}.transpose({axes})"
+        if op == "broadcast_to":
+            return f"broadcast_to({x}, {tuple(params['shape'])})"
+        return f"{x}.reshape({tuple(instruction.out.shape)})"
+
+    def transposed(self, value: Value) -> Value | None:
+        """The matrix that ``value`` is the transpose of, where no line has to make it."""
+        maker = self.makers.get(value)
+        if maker is None or maker.op != "permute_dims" or tuple(maker.params["axes"]) != (1, 0):
+            return None
+        return maker.args[0]
+
+    def is_turned(self, value: Value) -> bool:
+        """Whether a matrix is kept transposed."""
+        return value in self.program.flipped and value in self.plan.arrays
+
+    def turned(self, value: Value) -> str:
+        """A value as it is beside a transposed matrix: a matrix transposed, a row upright."""
+        source = self.transposed(value)
+        if source is not None:
+            return self.of(source)
+        name = self.of(value)
+        if len(value.shape) == 2:
+            if value not in self.plan.arrays:
+                return f"{name}.T"
+            return self.seen(f"{name}_T", self.plan.turned(value), name, f"{name}.T")
+        if len(value.shape) == 1:
+            if value not in self.plan.arrays:
+                return f"{name}[:, None]"
+            return self.upright(value, name)
+        return name
+
+    def upright(self, value: Value, name: str) -> str:
+        """A row as a column."""
+        expression = f"{name}[:, None]"
+        found = next((n for n, (_, told) in self.aliases.items() if told == expression), None)
+        return found or self.seen(f"{name}_upright", self.plan.arrays[value][:, None], name, expression)
+
+    # ----------------------------------------------------------------------------------------------------------- lines
+
+    def line(self, text: str, shape: shapes.Shape | None = None, remark: str = "") -> None:
+        """One more line, which writes an array of ``shape``."""
+        told = " ".join(filter(None, ("" if shape is None else f"{tuple(shape)}", remark)))
+        self.lines.append(Line(text, told, self.origin))
+
+    def body(self) -> list[str]:
+        """The lines, each behind the user's line that it is for, where that is another than before."""
+        origins = [line.origin for line in self.lines]
+        for i in reversed(range(self.opening, len(origins) - 1)):  # what a pass made for several lines: with the next
+            origins[i] = origins[i] or origins[i + 1]
+        told: set[tuple[str, int]] = set()
+        now: tuple[str, int] | None = None
+        found: list[tuple[str, str]] = []
+        for line, origin in zip(self.lines, origins, strict=True):
+            remark = line.remark
+            key = now if origin is None else (f"{origin.text} {origin.line}", origin.order)
+            if origin is not None and key is not None and key != now:
+                if key in told:  # an update among gradients, a gradient among updates
+                    remark = f"{remark}, {'gradient of ' * bool(origin.order)}{origin.line}".lstrip(", ")
+                else:
+                    found += [("", ""), (f"# {_one_line(str(origin))}", "")]
+                    told.add(key)
+                now = key
+            found.append((line.text, remark))
+        width = max((len(text) for text, remark in found if remark and len(text) < WIDTH - 20), default=0)
+        return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
+
+    def header(self) -> list[str]:
+        """What the arrays are that no line makes: pieces of states, views, constants."""
+        used = set(re.findall(r"\w+", " ".join(line.text for line in self.lines)))
+        found: list[str] = []
+        for title, lines in (
+            ("States that lie one behind the other:", self._pieces()),
+            ("The same memory under other names, beside X_T = X.T:", self._views(used)),
+        ):
+            if lines:
+                found += [f"# {title}", *(f"#   {line}" for line in lines)]
+        ones = [self.names[i.out] for i in self.plan.order if i.op == "with_ones" and i.out in self.names]
+        constants = {name: value for name, value in self.constants.items() if name in used}
+        for title, told in (
+            ("Always 1", [f"{name}[:, -1]" for name in ones]),
+            ("Constants", [f"{name} {value.shape} {value.dtype}" for name, value in constants.items()]),
+            ("Numbers, as arrays", [name for name in self.numbers if name in used]),
+        ):
+            found += _filled(title, told)
+        return found
+
+    def _pieces(self) -> list[str]:
+        found = []
+        for whole, members in self.program.packed.items():
+            if whole in self.names:
+                for member, start in members:
+                    flip = member in self.program.flipped
+                    text = piece_text(self.names[whole], {"start": start, "shape": member.shape, "flip": flip})
+                    found.append(f"{identifier(member.name)} = {text}")
+        return found
+
+    def _views(self, used: set[str]) -> list[str]:
+        """The aliases that lines use, in an order in which each is said after its base, if its memory has two names."""
+        wanted: dict[str, None] = {}
+        roots: dict[str, set[str]] = {}
+        for name in [name for name in self.aliases if name in used]:
+            chain = [name]
+            while chain[-1] in self.aliases:
+                chain.append(self.aliases[chain[-1]][0])
+            roots.setdefault(chain[-1], set()).add(name)
+            wanted.update(dict.fromkeys(chain[-2::-1]))
+        pieces = {line.partition(" = ")[0] for line in self._pieces()}
+        found = []
+        for name in wanted:
+            root = name
+            while root in self.aliases:
+                root = self.aliases[root][0]
+            alone = len(roots[root]) == 1 and root not in used
+            base, expression = self.aliases[name]
+            if name not in pieces and not alone and (name, expression) != (f"{base}_T", f"{base}.T"):
+                found.append(f"{name} = {expression}")
+        return found
+
+
+def _one_line(text: str) -> str:
+    """``text`` without line breaks, which would end a comment."""
+    return " ".join(text.split())
+
+
+def _filled(title: str, parts: list[str]) -> list[str]:
+    """``parts`` one behind the other in comments of `WIDTH`."""
+    found: list[str] = []
+    for part in parts:
+        if found and len(found[-1]) + len(part) + 2 <= WIDTH:
+            found[-1] = f"{found[-1]}, {part}"
+        else:
+            found.append(f"#   {part}" if found else f"# {title}: {part}")
+    return found
