@@ -3,7 +3,9 @@
 A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN, what is
 so small that it has few digits and so large that twice as much is infinite. ``x - 0`` is ``x`` and ``x + 0`` is not,
 which makes 0 of -0; and neither is ``(x * a) * b`` the same as ``x * (a * b)``, of which one may be infinite where the
-other is not. Sums and products of matrices may round differently, as BLAS pleases.
+other is not. Sums and products of matrices may round differently, as BLAS pleases. A product with zeros, as that of a
+recurrent net's first state, is left out where the other matrix is multiplied elsewhere, too: there an infinity or NaN
+in it shows.
 """
 
 from __future__ import annotations
@@ -92,8 +94,30 @@ def picked_flat(program: Program) -> Program:
     return writer.finish()
 
 
+def _picked_axis(args: Sequence[Value], index: Any) -> int | None:
+    """The axis along which ``x[:, places]`` takes elements, where the places are known and there."""
+    x, places = args
+    parts = index if isinstance(index, tuple) else (index,)
+    axis = next((i for i, part in enumerate(parts) if part == Slot(1)), 0)
+    plain = all(part == (Slot(1) if i == axis else slice(None)) for i, part in enumerate(parts))
+    if not plain or places.kind != "constant" or places.dtype.kind not in "iu" or not shapes.size(places.shape):
+        return None
+    inside = -x.shape[axis] <= places.data.min() and places.data.max() < x.shape[axis]
+    return axis if inside else None
+
+
 class _Algebra(Rewriter):
     """Each rule ``_op(args, params, out)`` gives a value that is ``out`` with less work, or ``None``."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.factors: dict[Value, int] = {}  # in how many products each matrix, or its transpose, stands
+        turned = {i.out: i.args[0] for i in program.instructions if i.op == "permute_dims"}
+        for instruction in program.instructions:
+            if instruction.op == "matmul":
+                for arg in instruction.args:
+                    root = turned.get(arg, arg)
+                    self.factors[root] = self.factors.get(root, 0) + 1
 
     def made(self, value: Value, op: str) -> Instruction | None:
         """The instruction that made a value, if it is an ``op``."""
@@ -168,6 +192,9 @@ class _Algebra(Rewriter):
             parts = index if isinstance(index, tuple) else (index,)
             if all(part is None or part is ... or (isinstance(part, slice) and part == slice(None)) for part in parts):
                 return self.simplest("reshape", args, {"shape": out.shape}, out)
+        elif len(args) == 2 and (axis := _picked_axis(args, index)) is not None:
+            places = self.array(args[1].data.astype(numpy.int64) % x.shape[axis], args[1].name)
+            return self.emit("take_sure", (x, places), {"axis": axis}, out.name)
         elif picks_from_rows(args, index) and self.is_within(args[2], x.shape[1]):
             return taken_from_rows(self, x, args[2], out.name)
         return None
@@ -215,6 +242,14 @@ class _Algebra(Rewriter):
         return self.simplest("add", (x, self.scalar(0, x.dtype)), {}, out) if x.dtype.kind == "f" else x
 
     # ----------------------------------------------------------------------------------------------------- arithmetic
+
+    def _matmul(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
+        for zeros, other in (args, args[::-1]):
+            turned = self.made(other, "permute_dims")
+            shown = self.factors.get(turned.args[0] if turned is not None else other, 0) > 1
+            if shown and zeros.kind == "constant" and zeros.shape and out.dtype.kind == "f" and not zeros.data.any():
+                return self.emit("broadcast_to", (self.scalar(0, out.dtype),), {"shape": out.shape}, out.name)
+        return None
 
     def _multiply(self, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         for scale, x in (args, args[::-1]):

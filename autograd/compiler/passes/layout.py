@@ -340,7 +340,8 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
     makers, writer = together.producers(), Rewriter(together)
     wholes = {members[0][0]: whole for whole, members in together.packed.items()}
     sums = {layer[0]: layer for layer in layers}
-    gradients = {frozenset(layer[4:]): layer for layer in layers}
+    gradients = {leaf: layer for layer in layers for leaf in layer[4:]}
+    both_of: dict[Value, Value] = {}
     sources = {layer[1] for layer in layers}
     wide = {
         source: writer.emit("with_ones", (source,), {}, f"{source.name}_with_1")
@@ -349,7 +350,6 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
     }
     for instruction in writer:
         out = instruction.out
-        layer = gradients.get(frozenset(instruction.args)) if instruction.op == "pack" else None
         if out in sums:
             _, source, weight, *_ = sums[out]
             shape = weight.shape[0], weight.shape[1] + 1
@@ -357,14 +357,18 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
             both = writer.emit("piece", (wholes[weight],), piece, f"{weight.name}_with_bias")
             turned = writer.emit("permute_dims", (both,), {"axes": (1, 0)})
             writer.now[out] = writer.emit("matmul", (wide[source], turned), {}, out.name)
-        elif layer is not None:
-            _, source, weight, _, of_weight, of_bias = layer
-            turned = writer.of(makers[of_weight].args[0])
-            both = writer.emit("matmul", (turned, wide[source]), {}, f"{of_weight.name}_with_bias")
-            writer.now[out] = writer.emit("pack", (both,), {"flips": (True,)}, out.name)
-            columns = weight.shape[1]
-            for leaf, index in ((of_weight, slice(columns)), (of_bias, columns)):
-                writer.now[leaf] = writer.emit("getitem", (both,), {"index": (slice(None), index)}, leaf.name)
+        elif out in gradients:  # of the weight and of the bias, whichever comes first
+            _, source, weight, _, of_weight, of_bias = gradients[out]
+            if of_weight not in both_of:
+                turned = writer.emit("permute_dims", (writer.of(makers[of_bias].args[1]),), {"axes": (1, 0)})
+                name = f"{of_weight.name}_with_bias"
+                both = both_of[of_weight] = writer.emit("matmul", (turned, wide[source]), {}, name)
+                columns = weight.shape[1]
+                for leaf, index in ((of_weight, slice(columns)), (of_bias, columns)):
+                    writer.now[leaf] = writer.emit("getitem", (both,), {"index": (slice(None), index)}, leaf.name)
+        elif instruction.op == "pack" and instruction.args[0] in both_of and len(instruction.args) == 2:
+            whole = both_of[instruction.args[0]]
+            writer.now[out] = writer.emit("pack", (whole,), {"flips": (True,)}, out.name)
         else:
             writer.keep(instruction)
         if out in sources:

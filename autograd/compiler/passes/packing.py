@@ -224,6 +224,8 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
             return f"{heads[0]}_d_{packed_name(tails, 'parameters')}"
     if all(name.endswith(UPDATED) for name in names):
         return f"{packed_name([name.removesuffix(UPDATED) for name in names], otherwise)}{UPDATED}"
+    if any(re.fullmatch(r"(all_)?t\d+", name) for name in names):
+        return otherwise
     if len({re.sub(r"_?\d+$", "", name) for name in names}) == 1:  # h, h_2, h_3
         return f"all_{names[0]}"
     joined = "_".join(names)

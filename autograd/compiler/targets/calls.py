@@ -84,8 +84,8 @@ def _elementwise(writer: Writer, instruction: Instruction) -> None:
 
 
 def _astype(writer: Writer, instruction: Instruction) -> None:
-    copyto, out = writer.bind("copyto", numpy.copyto), instruction.out
-    writer.line(f"{copyto}({writer.of(out)}, {writer.of(instruction.args[0])}, 'unsafe')", out.shape)
+    out = instruction.out
+    writer.line(f"{writer.of(out)}[...] = {writer.of(instruction.args[0])}", out.shape)
 
 
 def _where(writer: Writer, instruction: Instruction) -> None:
@@ -97,9 +97,8 @@ def _where(writer: Writer, instruction: Instruction) -> None:
     zero = y.kind == "constant" and not y.shape and not numpy.asarray(y.data).tobytes().strip(b"\0")
     known = all(value in arrays for value in (condition, x, y)) and itemsize in (1, 2, 4, 8)
     if not known or (x.dtype, y.dtype) != (out.dtype, out.dtype) or count < (2 if zero else SELECTED):
-        copyto = writer.bind("copyto", numpy.copyto)
-        writer.line(f"{copyto}({name}, {names[2]})", out.shape)
-        writer.line(f"{copyto}({name}, {names[1]}, where={names[0]})", out.shape)
+        writer.line(f"{name}[...] = {names[2]}", out.shape)
+        writer.line(f"{writer.bind('copyto', numpy.copyto)}({name}, {names[1]}, where={names[0]})", out.shape)
         return
     x_, y_, out_ = (_bits(writer, value) for value in (x, y, out))
     multiply = writer.bind("multiply", numpy.multiply)
@@ -285,12 +284,11 @@ def _copied(writer: Writer, instruction: Instruction) -> None:
     """A view that memory does not allow: copied in the argument's own shape."""
     (x,), out = instruction.args, instruction.out
     assert instruction.op == "reshape", instruction
-    copyto, name = writer.bind("copyto", numpy.copyto), writer.of(out)
-    target = name
+    target = name = writer.of(out)
     if x.shape != out.shape:
         array = writer.plan.arrays[out].reshape(x.shape, copy=False)
         target = writer.seen(f"{name}_as", array, name, f"{name}.reshape({x.shape})")
-    writer.line(f"{copyto}({target}, {writer.of(x)})", x.shape)
+    writer.line(f"{target}[...] = {writer.of(x)}", x.shape)
 
 
 def _pack(writer: Writer, instruction: Instruction) -> None:
@@ -303,7 +301,7 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
         start += piece.size
         if arg not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[arg], piece):
             target = writer.seen(f"{name}_{start}", piece, name, piece_text(name, params))
-            writer.line(f"{writer.bind('copyto', numpy.copyto)}({target}, {writer.of(arg)})", arg.shape)
+            writer.line(f"{target}[...] = {writer.of(arg)}", arg.shape)
 
 
 def _with_ones(writer: Writer, instruction: Instruction) -> None:
@@ -312,7 +310,7 @@ def _with_ones(writer: Writer, instruction: Instruction) -> None:
     part = writer.plan.arrays[instruction.out][:, :-1]
     if x not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[x], part):
         target = writer.seen(f"{name}_part", part, name, f"{name}[:, :-1]")
-        writer.line(f"{writer.bind('copyto', numpy.copyto)}({target}, {writer.of(x)})", x.shape)
+        writer.line(f"{target}[...] = {writer.of(x)}", x.shape)
 
 
 def _take(writer: Writer, instruction: Instruction) -> None:
@@ -326,14 +324,10 @@ def _take(writer: Writer, instruction: Instruction) -> None:
 
 def _join(writer: Writer, instruction: Instruction) -> None:
     """Each array into its part of the result."""
-    out, copyto = instruction.out, writer.bind("copyto", numpy.copyto)
-    name, array = writer.of(out), writer.plan.arrays[out]
+    name = writer.of(instruction.out)
     for arg, index in zip(instruction.args, _parts_of(instruction), strict=True):
-        part = array[(*index, ...)]
-        if part.size:
-            suffix = "_".join(str(p if type(p) is int else p.start) for p in index if p != slice(None))
-            target = writer.seen(f"{name}_at_{suffix}", part, name, f"{name}[{index_text(index)}]")
-            writer.line(f"{copyto}({target}, {writer.of(arg)})", arg.shape)
+        if shapes.size(arg.shape):
+            writer.line(f"{name}[{index_text(index)}] = {writer.of(arg)}", arg.shape)
 
 
 def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
@@ -352,9 +346,9 @@ def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
 def _setitem(writer: Writer, instruction: Instruction) -> None:
     """A copy, and what is written or added to a part of it."""
     (x, values), out = instruction.args, instruction.out
-    copyto, name, index = writer.bind("copyto", numpy.copyto), writer.of(out), instruction.params["index"]
+    name, index = writer.of(out), instruction.params["index"]
     target = f"{name}[{index_text(index)}]"
-    writer.line(f"{copyto}({name}, {writer.of(x)})", out.shape)
+    writer.line(f"{name}[...] = {writer.of(x)}", out.shape)
     writer.line(f"{target} {'+=' if instruction.op == 'add_at' else '='} {writer.of(values)}", values.shape)
 
 

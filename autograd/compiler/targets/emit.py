@@ -74,7 +74,7 @@ class Emitter(Writer):
                 self.before[value] = name
         for state, value in copies:
             name = self.before.get(value) or self.of(value)
-            self.line(f"{self.bind('copyto', numpy.copyto)}({self.of(state)}, {name})", state.shape)
+            self.line(f"{self.of(state)}[...] = {name}", state.shape)
 
     def _exposed(self) -> list[Value]:
         """The inputs that are read after the first state is written to, whose memory theirs may be."""

@@ -79,6 +79,8 @@ class Writer:
         self.names: dict[Value, str] = {}
         self.aliases: dict[str, tuple[str, str]] = {}
         """For an array that shows another's memory the name of that one, and the expression that it is."""
+        self._places: dict[Value, tuple[Instruction, dict[str, Any]]] = {}
+        self._uprights: dict[str, str] = {}
         self.ones: dict[Any, Any] = {}
         self.views: dict[Any, tuple[Any, Any]] = {}
         self.numbers: dict[str, Any] = {}
@@ -143,16 +145,17 @@ class Writer:
 
     def _place(self, value: Value) -> tuple[str, str]:
         """The buffer that a value is written into, and where."""
-        for instruction in self.plan.order:
-            if value in instruction.args and instruction.op in ("pack", "with_ones"):
-                base, start = self.of(instruction.out), 0
-                if instruction.op == "with_ones":
-                    return base, f"{base}[:, :-1]"
-                for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
-                    if arg is value:
-                        return base, piece_text(base, {"start": start, "shape": value.shape, "flip": flip})
+        if not self._places:
+            for instruction in self.plan.order:
+                start = 0
+                for i, arg in enumerate(instruction.args if instruction.op in ("pack", "with_ones") else ()):
+                    flip = instruction.op == "pack" and instruction.params["flips"][i]
+                    place = {"start": start, "shape": arg.shape, "flip": flip}
+                    self._places.setdefault(arg, (instruction, place))
                     start += shapes.size(arg.shape)
-        raise LookupError(value.name)
+        whole, params = self._places[value]
+        base = self.of(whole.out)
+        return base, f"{base}[:, :-1]" if whole.op == "with_ones" else piece_text(base, params)
 
     def view_text(self, instruction: Instruction, x: str) -> str:
         """A view as an expression of Python's."""
@@ -199,9 +202,10 @@ class Writer:
 
     def upright(self, value: Value, name: str) -> str:
         """A row as a column."""
-        expression = f"{name}[:, None]"
-        found = next((n for n, (_, told) in self.aliases.items() if told == expression), None)
-        return found or self.seen(f"{name}_upright", self.plan.arrays[value][:, None], name, expression)
+        if name not in self._uprights:
+            array = self.plan.arrays[value][:, None]
+            self._uprights[name] = self.seen(f"{name}_upright", array, name, f"{name}[:, None]")
+        return self._uprights[name]
 
     # ----------------------------------------------------------------------------------------------------------- lines
 
@@ -236,9 +240,11 @@ class Writer:
         """What the arrays are that no line makes: pieces of states, views, constants."""
         used = set(re.findall(r"\w+", " ".join(line.text for line in self.lines)))
         found: list[str] = []
+        views = self._views(used)
+        used |= set(re.findall(r"\w+", " ".join(views)))
         for title, lines in (
             ("States that lie one behind the other:", self._pieces()),
-            ("The same memory under other names, beside X_T = X.T:", self._views(used)),
+            ("The same memory under other names, beside X_T = X.T:", views),
         ):
             if lines:
                 found += [f"# {title}", *(f"#   {line}" for line in lines)]
@@ -273,12 +279,13 @@ class Writer:
             roots.setdefault(chain[-1], set()).add(name)
             wanted.update(dict.fromkeys(chain[-2::-1]))
         pieces = {line.partition(" = ")[0] for line in self._pieces()}
+        buffers = {name for value, name in self.names.items() if value.kind == "temporary"}
         found = []
         for name in wanted:
             root = name
             while root in self.aliases:
                 root = self.aliases[root][0]
-            alone = len(roots[root]) == 1 and root not in used
+            alone = len(roots[root]) == 1 and root not in used and root in buffers
             base, expression = self.aliases[name]
             if name not in pieces and not alone and (name, expression) != (f"{base}_T", f"{base}.T"):
                 found.append(f"{name} = {expression}")

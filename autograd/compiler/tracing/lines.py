@@ -160,6 +160,18 @@ class Lines:
         if value is not None and of is not None and value is not of:
             self.gradients.setdefault(value, of)
 
+    def variable(self, thing: Any) -> str:
+        """What the user's code calls an object: a variable of the line that runs, an attribute of one, or nothing."""
+        frame = self._frame()
+        names = [*frame.f_locals.items(), *frame.f_globals.items()]
+        if found := next((name for name, held in names if held is thing), ""):
+            return found
+        for _, held in names[: len(frame.f_locals)]:
+            attributes = _attributes(held)
+            if found := next((name for name, part in attributes.items() if part is thing), ""):
+                return found
+        return ""
+
     def computed(self, value: Value) -> None:
         """An operation, an optimizer or the user's own code computed ``value`` from arrays."""
         frame: Any = sys._getframe(2)
@@ -245,3 +257,12 @@ def _value_of(thing: Any) -> Value | None:
     """The value of a traced array, or of the Tensor of one."""
     array = thing.data if isinstance(thing, Tensor) else thing
     return array.value if hasattr(type(array), "tracer") else None
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    """The attributes of an object, without asking it."""
+    try:
+        found = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}

@@ -111,8 +111,9 @@ class Tracer:
             key = (array.dtype, str(array))  # 0.0 and -0.0
         found = self.constants.get(key)
         if found is None:
+            name = identifier((self.lines.variable(array) if array.shape else "") or "c")
             data = array if array.shape else numpy.asarray(array)[()]
-            found = self.constants[key] = Value("constant", array.shape, array.dtype, self.unique("c"), data)
+            found = self.constants[key] = Value("constant", array.shape, array.dtype, self.unique(name), data)
         return found
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
@@ -336,7 +337,7 @@ class Tracer:
             return raw
         key = id(tensor)
         if key not in self.current:
-            name = self.unique(identifier(tensor.name or "state"))
+            name = self.unique(identifier(tensor.name or self.lines.variable(tensor) or "state"))
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])

@@ -1,0 +1,306 @@
+"""The emitted source as something that one reads: what it says of arrays is true, and no line reads what none wrote."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler.ir.program import Program
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.plan import Plan
+from nn import functional as F
+
+
+def a_step(model: nn.Module, rule: str, loss_of: Callable[..., Any], *batch: Any) -> Program:
+    optimizer = getattr(nn.optim, rule)(model.parameters(), lr=0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return ag.trace(step, *batch)
+
+
+def ones(*shape: int) -> Any:
+    return ag.ones(shape, dtype="float32")
+
+
+def mlp() -> Program:
+    return a_step(nn.MLP([2, 3, 1], seed=0), "Adam", F.mse_loss, ones(4, 2), ones(4, 1))
+
+
+def normed() -> Program:
+    model = nn.MLP([4, 6, 6, 3], "relu", norm="layer", dropout=0.5, seed=0)
+    return a_step(model, "SGD", F.cross_entropy, ones(4, 4), ag.asarray(np.array([0, 1, 2, 0])))
+
+
+def recurrent() -> Program:
+    draw = np.random.default_rng(0)
+    w, u, b = (
+        ag.Tensor(draw.standard_normal(shape).astype("f4"), requires_grad=True, name=name)
+        for name, shape in (("w", (3, 4)), ("u", (4, 4)), ("b", (4,)))
+    )
+    optimizer = nn.optim.SGD([w, u, b], lr=0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        h = ag.zeros((5, 4), dtype="float32")
+        for t in range(3):
+            h = ag.tanh(x[t] @ w + h @ u + b)
+        loss = F.mse_loss(h, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return ag.trace(step, ones(3, 5, 3), ones(5, 4))
+
+
+def product() -> Program:
+    points = ones(5, 3)
+
+    def loss(w: Any) -> Any:
+        h = ag.tanh(points @ w)
+        return (h * h).sum()
+
+    return ag.trace(lambda w, v: ag.hvp(loss, (w,), (v,)), ones(3, 2), ones(3, 2))
+
+
+def pooled() -> Program:
+    def f(x: Any, k: Any) -> Any:
+        windows = ag.stack([x[:, i : i + 16, j : j + 16] for i in range(3) for j in range(3)], axis=3)
+        z = ag.relu(ag.reshape(windows, (8, 16, 16, 9)) @ k)
+        first = ag.reshape(ag.permute_dims(z, (0, 3, 1, 2)), (8, 4, 8, 2, 8, 2))
+        return ag.sum(ag.max(first, axis=(3, 5))) + ag.sum(ag.mean(z, axis=(1, 2)) ** 2)
+
+    return ag.trace(ag.grad(f, (0, 1)), ones(8, 18, 18), ones(9, 4))
+
+
+PROGRAMS = {f.__name__: f for f in (mlp, normed, recurrent, product, pooled)}
+
+
+def emitted(program: Program) -> tuple[str, dict[str, Any], Plan]:
+    better = optimize(program)
+    plan = Plan(better, {state: np.array(state.origin.data) for state in better.states}, has_kernel)
+    emitter = Emitter(plan)
+    return emitter.source(), emitter.scope, plan
+
+
+def aliases(source: str) -> dict[str, str]:
+    """What the header says of arrays that no line makes."""
+    lines = re.findall(r"^    #   (\w+) = (.*)$", source, re.M)
+    return dict(lines)
+
+
+def memory(array: Any) -> Any:
+    if isinstance(array, list):
+        return [memory(part) for part in array]
+    steps = [step for step, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    return array.ctypes.data, array.shape, steps, array.dtype
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_header_is_true(name: str) -> None:
+    source, scope, _ = emitted(PROGRAMS[name]())
+    known = {"range": range, "broadcast_to": np.broadcast_to, **scope}
+    for alias, expression in aliases(source).items():
+        shown = eval(expression, known)  # the text is this package's own
+        if alias in scope:
+            assert memory(shown) == memory(scope[alias]), f"{alias} = {expression}"
+        known[alias] = shown
+
+
+def written_by(call: ast.Call) -> ast.expr:
+    """The argument that a call of the source writes to."""
+    if named := [k.value for k in call.keywords if k.arg == "out"]:
+        return named[0]
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id  # type: ignore[attr-defined]
+    place = {"dot": 1, "take": 2, "copyto": 0}.get(function, 3 if function.endswith("_reduce") else -1)
+    return call.args[place]
+
+
+def statements(source: str) -> list[tuple[ast.stmt, str]]:
+    """The statements of the function, each with its comment."""
+    lines = source.splitlines()
+    (function,) = ast.parse(source).body
+    assert isinstance(function, ast.FunctionDef)
+    return [(s, lines[s.end_lineno - 1].partition("  # ")[2]) for s in function.body]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_no_line_reads_an_array_that_nothing_visible_wrote(name: str) -> None:
+    program = PROGRAMS[name]()
+    source, scope, plan = emitted(program)
+    shown = aliases(source)
+
+    def root(array: str) -> str:
+        array = array[:-2] if array.endswith("_T") and array not in shown and f"{array[:-2]}" in known else array
+        if array not in shown:
+            return array
+        return root(next(n for n in re.findall(r"\w+", shown[array]) if n != "broadcast_to"))
+
+    known = {*scope, *re.findall(r"\w+", source)}
+    first = {name for name, thing in scope.items() if any(thing is home for home in plan.homes.values())}
+    first |= {name for name, thing in scope.items() if callable(thing) or not hasattr(thing, "dtype")}
+    (function,) = ast.parse(source).body
+    first |= {a.arg for a in function.args.args}  # type: ignore[attr-defined]
+    constants = re.findall(r"# (?:Constants|Numbers, as arrays): (.*(?:\n    #   [^=\n]*)*)", source)
+    first |= set(re.findall(r"\b[A-Za-z_]\w*\b", " ".join(constants)))
+    written = {root(name) for name in first}
+    for statement, _ in statements(source):
+        if isinstance(statement, ast.Assign):
+            read, target = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}, statement.targets[0]
+        elif isinstance(statement, ast.Expr):
+            call = statement.value
+            assert isinstance(call, ast.Call)
+            target = written_by(call)
+            read = {n.id for n in ast.walk(call) if isinstance(n, ast.Name)}
+            if len([n for n in ast.walk(call) if isinstance(n, ast.Name) and n.id == ast.unparse(target)]) == 1:
+                read -= {ast.unparse(target)}
+        else:
+            continue
+        missing = {name for name in read if root(name) not in written}
+        assert not missing, f"{ast.unparse(statement)} reads {missing}"
+        written |= {root(n.id) for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_shape_in_a_comment_is_the_shape_that_is_written(name: str) -> None:
+    source, scope, _ = emitted(PROGRAMS[name]())
+    seen = 0
+    for statement, comment in statements(source):
+        shape = re.match(r"\((\d+(, \d+)*,?)?\)", comment)
+        if shape and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            target = written_by(statement.value)
+            if isinstance(target, ast.Name):
+                assert scope[target.id].shape == ast.literal_eval(shape.group()), ast.unparse(statement)
+                seen += 1
+    assert seen > 4
+
+
+def test_each_block_says_the_users_line_once() -> None:
+    source, _, _ = emitted(recurrent())
+    heads = [line.strip() for line in source.splitlines() if re.match(r"    # .*, test_emit.py:\d+$", line)]
+    assert len(heads) == len(set(heads))
+    texts = [re.sub(r", test_emit.py:\d+$", "", head) for head in heads]
+    assert texts == [
+        "# h = ag.tanh(x[t] @ w + h @ u + b)",
+        "# loss = F.mse_loss(h, y)",
+        "# gradient of loss = F.mse_loss(h, y)",
+        "# gradient of h = ag.tanh(x[t] @ w + h @ u + b)",
+        "# optimizer.step()",
+    ]
+
+
+def test_a_gradient_of_a_gradient_is_told() -> None:
+    source, _, _ = emitted(product())
+    assert "# gradient of the gradient of h = ag.tanh(points @ w), test_emit.py" in source
+    assert "# gradient of (h * h).sum(), test_emit.py" in source
+
+
+def test_basic_indices_are_literal_and_no_product_is_with_zeros() -> None:
+    source, _, _ = emitted(recurrent())
+    assert re.search(r"x_1 = x\[1\] +# \(5, 3\)", source)
+    assert "_by(" not in source
+    assert source.count(".dot(") == 3 + 2 + 1 + 3 + 2 + 2 + 3  # x @ w, h @ u, the loss; of w, of u, of h; of b
+    program = ag.trace(lambda x: (x[1:3, ..., None, -1] + 1.0, x[::2], x[0, 0]), ones(4, 5, 6))
+    text = emitted(program)[0]
+    assert "x[1:3, ..., None, -1]" in text
+    assert "x[::2]" in text
+
+
+def test_packed_states_are_listed_with_their_places() -> None:
+    source, _, _ = emitted(mlp())
+    shown = aliases(source)
+    assert shown["layers_0_weight"] == "parameters[0:6].reshape((2, 3)).T"
+    assert shown["layers_2_bias"] == "parameters[12:13]"
+    assert shown["layers_2_bias_exp_avg"] == "all_exp_avg[12:13]"
+
+
+# ------------------------------------------------------------------------------------------ what is fastest where
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+def test_a_choice_by_bits_lets_nothing_through_that_is_not_chosen(dtype: str) -> None:
+    special = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-45, 3.0] if dtype[0] == "f" else [0, -1, 5]
+    draw = np.random.default_rng(0)
+    x, y = (ag.asarray(draw.choice(special, 2000).astype(dtype)) for _ in range(2))
+    mask = ag.asarray(draw.random(2000) < 0.5)
+
+    def f(mask: Any, x: Any, y: Any) -> Any:
+        x, y = ag.maximum(x, x), ag.maximum(y, y)  # the same bits, in buffers
+        return ag.where(mask & mask, x, y), ag.where(mask & mask, x, 0), ag.where(mask & mask, 0, y)
+
+    compiled = ag.compile(f)
+    for one, other in zip(f(mask, x, y), compiled(mask, x, y), strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+    assert "_bits" in compiled.source or dtype[0] == "i"
+    assert "where=" not in compiled.source
+
+
+@pytest.mark.parametrize("name", ["max", "min", "sum", "prod", "any", "all"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((64, 8, 2, 8, 2), (2, 4)), ((3000, 5), 1), ((40, 6, 30), (0, 2)), ((3,), 0)]
+)
+def test_short_reductions_go_slice_by_slice(name: str, shape: tuple[int, ...], axis: Any) -> None:
+    x = np.random.default_rng(0).standard_normal(shape)
+    x.flat[::7] = np.nan if name in ("max", "min") else 1.0
+    f = lambda x: getattr(ag, name)(x > 0.5 if name in ("any", "all") else x + 1.0, axis=axis)  # noqa: E731
+    compiled = ag.compile(f)
+    np.testing.assert_allclose(compiled(ag.Tensor(x)).numpy(), f(ag.Tensor(x)).numpy(), rtol=1e-12)
+    if shape[0] == 64:
+        assert "for part in" in compiled.source
+
+
+def test_sums_over_leading_and_trailing_axes_are_products() -> None:
+    x = np.random.default_rng(0).standard_normal((8, 16, 16, 5))
+
+    def f(x: Any) -> Any:
+        x = x * 2.0
+        return ag.sum(x, axis=(0, 1, 2)), ag.sum(x, axis=(2, 3)), ag.sum(ag.permute_dims(x, (0, 3, 1, 2)), axis=(2, 3))
+
+    compiled = ag.compile(f)
+    for one, other in zip(f(ag.Tensor(x)), compiled(ag.Tensor(x)), strict=True):
+        np.testing.assert_allclose(other.numpy(), one.numpy(), rtol=1e-12)
+    assert compiled.source.count("a sum as a product") == 2
+
+
+def test_arrays_are_joined_in_place() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return ag.concat([x, y + 1.0], axis=1), ag.stack([x, x, x * 2.0], axis=-1), ag.stack([x[0, 0], y[0, 0]])
+
+    compiled = ag.compile(f)
+    given = ones(3, 2), ones(3, 4)
+    for one, other in zip(f(*given), compiled(*given), strict=True):
+        np.testing.assert_array_equal(other.numpy(), one.numpy())
+    assert "concat_1[:, 2:6] = " in compiled.source
+    assert "_by(" not in compiled.source
+
+
+# ---------------------------------------------------------------------------------------- what a file or a user names
+
+
+def test_a_text_of_a_file_never_becomes_code() -> None:
+    """Names, lines and parameters come from files, too."""
+    program = ag.trace(lambda x: ag.tanh(x) + 1.0, ones(3))
+    text = program.to_json()
+    evil = "x\\n    raise SystemExit(1)\\n    # "
+    for old, new in (('"tanh_x"', f'"{evil}"'), ('"text": "', f'"text": "{evil}')):
+        content = text.replace(old, new)
+        source = Program.from_json(content).source
+        (function,) = ast.parse(source).body
+        assert not any(isinstance(node, ast.Raise) for node in ast.walk(function))
+    for i in program.instructions:
+        assert i.origin is not None
+        i.origin = type(i.origin)("a.py:1\nraise SystemExit", "y = 1\rraise SystemExit", "", 0)
+    assert not any(isinstance(node, ast.Raise) for node in ast.walk(ast.parse(program.source)))
