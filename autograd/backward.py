@@ -100,7 +100,7 @@ def walk(
                 if uneven and (part.shape != place.shape or part.dtype is not place.dtype):
                     part = _fitted(xp, part, place, node)
             else:
-                value = place.data  # a Tensor's own properties would cost as much as the rest of this edge
+                value = place._data  # a Tensor's own properties would cost as much as the rest of this edge
                 if uneven and (part.shape != value.shape or part.dtype is not value.dtype):
                     part = _fitted(xp, part, place, node)
                 if (part.ndim or kind is None) and (part is g or not backends.owns(part)) and not create_graph:
@@ -330,14 +330,14 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     with _accumulating:
         for place, g in arrived:
             if type(place) is not Node and not create_graph and place.grad is None:  # as at most steps of a training
-                if g.shape != place.data.shape:
+                if g.shape != place._data.shape:
                     raise _reshaped(place, g)
                 leaves.append(place)
                 grads.append(wrap(g))
                 continue
             for tensor in _keepers(place) if type(place) is Node else (place,):
                 before = tensor.grad
-                if g.shape != tensor.data.shape:
+                if g.shape != tensor._data.shape:
                     raise _reshaped(tensor, g)
                 if before is not None and not (isinstance(before, Tensor) and before.shape == g.shape):
                     raise ShapeError(

@@ -1,4 +1,4 @@
-"""The two functions written for each operation: ``apply`` computes and records, ``pull`` calls its rules.
+"""The functions written for each operation: ``apply`` computes and records, ``pull`` calls its rules.
 
 They are written as text, as `dataclasses` writes ``__init__``, because looping over arguments and looking names up at
 every call doubles the cost of a small operation. An operation's functions are written at their first call: all of them
@@ -43,7 +43,7 @@ def {name}({signature}):
     try: out_ = forward(xp_, {arrays}{keywords})
     except Exception as error_: out_ = fail(op, error_, {given}, {params})
     {checks}t_ = new(Tensor)
-    t_.data = out_
+    t_._data = out_
     t_.grad = t_.hooks = t_._name = None
     mode_ = mode_now()
     if mask_ and mode_.grad:
@@ -64,11 +64,11 @@ def {name}({signature}):
 
 ARGUMENT = """\
     if isinstance({a}, Tensor):
-        a_{a}, p_{a} = {a}.data, {a}.node or {a}
+        a_{a}, p_{a} = {a}._data, {a}.node or {a}
         if {a}.requires_grad: mask_ += {bit}
     elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}
-    {shortcut}else: a_{a} = p_{a} = {a} = admit({a}, op{others})
-"""
+    {shortcut}else: a_{a} = p_{a} = {a} = {admit}({a}, op{others})
+{unknown}"""
 """One argument: its array ``a_x``, its place in the graph ``p_x``, and its bit in the mask of what needs a gradient."""
 
 VARIADIC = """\
@@ -78,7 +78,7 @@ VARIADIC = """\
     values_, places_ = [], []
     for i_, x_ in enumerate({many}):
         if isinstance(x_, Tensor):
-            values_.append(x_.data)
+            values_.append(x_._data)
             places_.append(x_.node or x_)
             if x_.requires_grad: mask_ |= 1 << i_
         else:
@@ -97,21 +97,15 @@ def pull(g, xp, node, saved):
 # --------------------------------------------------------------------------------------------------------- the writing
 
 
-def lazy_function(op: Op) -> FunctionType:
-    """``op.apply``: a function that writes its own code at its first call. It stays the same object, also where the
-    operation's rules are declared anew, so that whoever holds it (a method of Tensor) always runs the present rules.
+def lazy_function(op: Op, operator: bool = False) -> FunctionType:
+    """``op.apply``, or ``op.operator``, which returns ``NotImplemented`` for a type that it does not know.
+
+    The function writes its own code at its first call. It stays the same object, also where the operation's rules are
+    declared anew, so that whoever holds it (a method of Tensor) always runs the present rules.
     """
-    function = FunctionType(_first_call.__code__, op.names, op.name)
+    function = FunctionType(UNWRITTEN[operator], op.names, op.name)
     function.__module__, function.__qualname__, function.__doc__ = op.__module__, op.name, op.__doc__
     return function
-
-
-def forget(op: Op) -> bool:
-    """Have ``op.apply`` written anew at its next call. Returns whether it had been written."""
-    written = op.apply.__code__ is not _first_call.__code__
-    op.apply.__code__ = _first_call.__code__
-    op.apply.__defaults__ = op.apply.__kwdefaults__ = None
-    return written
 
 
 def _first_call(*inputs: Any, **params: Any) -> Any:
@@ -119,12 +113,31 @@ def _first_call(*inputs: Any, **params: Any) -> Any:
     return op.apply(*inputs, **params)  # type: ignore[name-defined]  # noqa: F821
 
 
-def write(op: Op) -> None:
-    """Write the code of ``op.apply`` where that is still to be done."""
-    if op.apply.__code__ is _first_call.__code__:
-        made = _defined(op, op.name, apply_source(op), f"<operation {op.name}>")
-        op.apply.__defaults__, op.apply.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
-        op.apply.__code__ = made.__code__
+def _first_call_as_operator(*inputs: Any) -> Any:
+    write(op, operator=True)  # type: ignore[name-defined]  # noqa: F821
+    return op.operator(*inputs)  # type: ignore[name-defined]  # noqa: F821
+
+
+UNWRITTEN = _first_call.__code__, _first_call_as_operator.__code__
+
+
+def write(op: Op, operator: bool = False) -> None:
+    """Write the code of ``op.apply`` or ``op.operator`` where that is still to be done."""
+    function = op.operator if operator else op.apply
+    if function.__code__ is UNWRITTEN[operator]:
+        file = f"<operation {op.name}, as an operator>" if operator else f"<operation {op.name}>"
+        made = _defined(op, op.name, apply_source(op, operator), file)
+        function.__defaults__, function.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
+        function.__code__ = made.__code__
+
+
+def forget(op: Op) -> bool:
+    """Have the functions written anew at their next call. Returns whether one had been written."""
+    functions = op.apply, op.operator
+    written = any(function.__code__ not in UNWRITTEN for function in functions)
+    for function, code in zip(functions, UNWRITTEN, strict=True):
+        function.__code__, function.__defaults__, function.__kwdefaults__ = code, None, None
+    return written
 
 
 def pull_of(op: Op, mask: int) -> Callable[..., Any]:
@@ -142,8 +155,8 @@ def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
     return function
 
 
-def apply_source(op: Op) -> str:
-    """The text of ``op.apply``."""
+def apply_source(op: Op, operator: bool = False) -> str:
+    """The text of ``op.apply``, or of ``op.operator``."""
     keywords = "".join(f", {p}={p}" for p in op.params)
     # A list that its owner changes later must not change the parameter of a rule.
     kept = {p: f"{p} if type({p}) is not list else list({p})" for p, d in op.params.items() if d is REQUIRED}
@@ -167,7 +180,7 @@ def apply_source(op: Op) -> str:
     return APPLY.format(
         name=op.name,
         signature="".join(f"{a}=None, " if a in op.optional else f"{a}, " for a in op.args) + _parameters(op),
-        reading=_reading(op), params=params, keywords=keywords, checks=checks,
+        reading=_reading(op, operator), params=params, keywords=keywords, checks=checks,
         arrays=", ".join(_lent(op, f"a_{a}") for a in op.args), given=f"({', '.join(op.args)},)",
         places=f"({', '.join(f'p_{a}' for a in op.args)},)",
         saved="(" + "".join(f"{_saved(op, name)}, " for name in op.saves) + ")", uneven=_uneven(op),
@@ -186,7 +199,7 @@ def _parameters(op: Op) -> str:
     return ", ".join((placed | star | {"dtype": "dtype=None"} if op.casts else placed).values())
 
 
-def _reading(op: Op) -> str:
+def _reading(op: Op, operator: bool) -> str:
     """The arguments read one by one, and the namespace that their arrays share."""
     text = f"    if dtype is not None: {op.args[0]} = TENSORS.astype({op.args[0]}, dtype)\n" if op.casts else ""
     for i, a in enumerate(op.args):
@@ -200,7 +213,9 @@ def _reading(op: Op) -> str:
         if op.broadcasts and op.args[i + 1 :]:
             others += f", behind=({', '.join(op.args[i + 1 :])},)"
         bit = 1 << i if a in op.rules else 0
-        text += ARGUMENT.format(a=a, bit=bit, shortcut=shortcut, others=others)
+        admit = "operand" if operator else "admit"
+        unknown = f"    if {a} is NotImplemented: return {a}\n" if operator else ""
+        text += ARGUMENT.format(a=a, bit=bit, shortcut=shortcut, others=others, admit=admit, unknown=unknown)
     kind = f"type(a_{op.args[0]})"
     alike = "".join(f" and (type(a_{a}) is {kind} or type(a_{a}) in ANYWHERE)" for a in op.args[1:])
     arrays = ", ".join(f"a_{a}" for a in op.args)
@@ -283,6 +298,21 @@ def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
         raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
 
 
+def operand(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
+    """`admit` for an operator: ``NotImplemented`` for a type that it does not know, which may know Tensors itself.
+
+    ``==`` and ``!=`` know no way to be wrong: Python compares identities then.
+    """
+    if isinstance(x, str | bytes):
+        return NotImplemented
+    try:
+        return admit(x, op, *before, behind=behind)
+    except DTypeError:
+        if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
+            raise
+        return NotImplemented
+
+
 def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
     """The arrays, where the first of ``given`` is a list, and the parameters: behind a list of the arrays these may be
     given by position, as in ``concat([x, y], 0)``.
@@ -356,11 +386,13 @@ SHARED: dict[str, Any] = {
     "ANYWHERE": backends.ANYWHERE, "FLAT": backends.FLAT, "NONE": {}, "Node": Node, "PLAIN": backends.PLAIN,
     "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "Tensor": Tensor,
     "admit": admit, "fail": fail, "listed": listed, "mode_now": MODE.get, "namespace": backends.namespace, "new": new,
-    "returned": returned, "sealed": sealed, "sent": sent, "stamp": stamp, "unruled": unruled, "write": write,
+    "operand": operand, "returned": returned, "sealed": sealed, "sent": sent, "stamp": stamp, "unruled": unruled,
+    "write": write,
 }  # fmt: skip
 """The names that every written function may use."""
 
 RESERVED = frozenset(SHARED) | {
-    "Exception", "enumerate", "forward", "g", "isinstance", "len", "list", "op", "out", "tuple", "type", "xp",
+    "Exception", "NotImplemented", "enumerate", "forward", "g", "isinstance", "len", "list", "op", "out", "tuple",
+    "type", "xp",
 }  # fmt: skip
 """Names that no argument or parameter may have. Nor may one end in ``_``."""

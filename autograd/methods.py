@@ -17,19 +17,19 @@ from autograd.shapes import Axis
 from autograd.tensor import Hook, Tensor, wrap
 
 BINARY = {
-    "add": elementwise.add,
-    "sub": elementwise.subtract,
-    "mul": elementwise.multiply,
-    "truediv": elementwise.divide,
-    "floordiv": elementwise.floor_divide,
-    "mod": elementwise.remainder,
-    "pow": elementwise.power,
-    "matmul": linalg.matmul,
-    "and": elementwise.bitwise_and,
-    "or": elementwise.bitwise_or,
-    "xor": elementwise.bitwise_xor,
-    "lshift": elementwise.bitwise_left_shift,
-    "rshift": elementwise.bitwise_right_shift,
+    "add": ("+", elementwise.add),
+    "sub": ("-", elementwise.subtract),
+    "mul": ("*", elementwise.multiply),
+    "truediv": ("/", elementwise.divide),
+    "floordiv": ("//", elementwise.floor_divide),
+    "mod": ("%", elementwise.remainder),
+    "pow": ("**", elementwise.power),
+    "matmul": ("@", linalg.matmul),
+    "and": ("&", elementwise.bitwise_and),
+    "or": ("|", elementwise.bitwise_or),
+    "xor": ("^", elementwise.bitwise_xor),
+    "lshift": ("<<", elementwise.bitwise_left_shift),
+    "rshift": (">>", elementwise.bitwise_right_shift),
 }
 """Operators by the name within their dunder: ``__add__``, ``__radd__``, ``__iadd__``."""
 
@@ -42,6 +42,8 @@ OTHERS = {
     "__le__": elementwise.less_equal,
     "__gt__": elementwise.greater,
     "__ge__": elementwise.greater_equal,
+    "__eq__": elementwise.equal,
+    "__ne__": elementwise.not_equal,
 }
 """Operators with no reflected form."""
 
@@ -56,35 +58,74 @@ METHODS = (
 
 def reflected(operation: Op) -> Callable[[Tensor, Any], Tensor]:
     """``other + tensor``, where ``other`` does not know Tensors."""
-    apply = operation.apply
+    operator = operation.operator
 
     def method(self: Tensor, other: Any) -> Tensor:
-        return apply(other, self)  # type: ignore[no-any-return]
+        return operator(other, self)  # type: ignore[no-any-return]
 
     return method
 
 
-def updating(operation: Op) -> Callable[[Tensor, Any], Tensor]:
-    """An in-place operator: under ``no_grad`` it sets the value of a leaf that requires grad, as ``x[...] = v`` does.
-    Anywhere else the name on the left is bound to a new Tensor, as Python does with numbers.
+def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
+    """``tensor += other``: the Tensor stands for the new value from then on, as with ``tensor[...] = value``.
+
+    Raises `GradientError` on a leaf that requires grad, except under ``no_grad``; `ShapeError` where the shape would
+    change, and `DTypeError` where the kind of number would.
     """
 
-    def method(self: Tensor, other: Any) -> Any:
-        if not self.requires_grad or self.node is not None or MODE.get().grad:
-            return NotImplemented
-        result = operation.apply(self, other)
+    def method(self: Tensor, other: Any) -> Tensor:
+        _check_writable(self, f"write w = w {sign} ... for a new Tensor, or change it")
+        result = operation.operator(_before_writing(self), other)
+        if result is NotImplemented:
+            return result  # type: ignore[no-any-return]
         if result.shape != self.shape:
             raise ShapeError(
-                f"{self._called()} can't take the value of an {operation.name} with shape {result.shape}: an update in "
-                "place keeps the shape."
+                f"{self._called()} can't take a value of shape {result.shape} in place: write x = x {sign} ... for a "
+                "new Tensor."
             )
-        self._set(result.to(self.dtype).data)
+        if not backends.can_cast(result.dtype, self.dtype):
+            raise DTypeError(
+                f"{self._called()} can't take a value of dtype {result.dtype} in place: write x = x {sign} ... for a "
+                "new Tensor."
+            )
+        _become(self, result.to(self.dtype))
         return self
 
     return method
 
 
-class Methods:  # noqa: PLW1641  (Tensor has its own __hash__)
+def _check_writable(tensor: Tensor, way: str) -> None:
+    """Refuse to change a leaf that requires grad while operations are recorded."""
+    if tensor.node is None and tensor.requires_grad and MODE.get().grad:
+        raise GradientError(
+            f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
+            f"are recorded; {way} under autograd.no_grad()."
+        )
+
+
+def _before_writing(tensor: Tensor) -> Tensor:
+    """What an operation that updates ``tensor`` gets: a constant that becomes a recorded value would be its own input,
+    so it stays in the graph as another Tensor.
+    """
+    constant = tensor.node is None and not tensor.requires_grad
+    return wrap(tensor.data, name=tensor.name) if constant else tensor
+
+
+def _become(tensor: Tensor, value: Tensor) -> None:
+    """Let ``tensor`` stand for ``value``; a leaf that requires grad stays one."""
+    if tensor.node is None and tensor.requires_grad:
+        tensor.data = value
+        return
+    name = tensor.name
+    keeps = tensor.node is not None and not all(isinstance(hook, Hook) for hook in tensor.node.hooks or ())
+    tensor.data, tensor.node, tensor.requires_grad, tensor._name = value.data, value.node, value.requires_grad, name
+    if tensor.node is not None:
+        tensor.node.name = name
+        if keeps:  # its gradient: from now on that of the new value
+            tensor.retain_grad()
+
+
+class Methods:
     """The methods that are more than an operation. Their ``self`` is a `Tensor`."""
 
     @property
@@ -96,16 +137,6 @@ class Methods:  # noqa: PLW1641  (Tensor has its own __hash__)
     def mT(self: Any) -> Tensor:
         """The last two axes swapped."""
         return linalg.matrix_transpose.apply(self)  # type: ignore[no-any-return]
-
-    def __eq__(self: Any, other: object) -> Tensor:  # type: ignore[override]
-        if other is None:
-            return NotImplemented  # then Python says False: nothing is None but None
-        return elementwise.equal.apply(self, other)  # type: ignore[no-any-return]
-
-    def __ne__(self: Any, other: object) -> Tensor:  # type: ignore[override]
-        if other is None:
-            return NotImplemented
-        return elementwise.not_equal.apply(self, other)  # type: ignore[no-any-return]
 
     def backward(self: Any, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Add the gradient of this Tensor to ``.grad`` of every leaf that requires grad.
@@ -188,30 +219,13 @@ class Methods:  # noqa: PLW1641  (Tensor has its own __hash__)
 
         Raises `GradientError` on a leaf that requires grad, except under ``no_grad``, where it sets the leaf's value.
         """
-        leaf = self.node is None and self.requires_grad
-        if leaf and MODE.get().grad:
-            raise GradientError(
-                f"{self._called()} is a leaf that requires grad: its value can't be changed in place while operations "
-                "are recorded; do it under autograd.no_grad(), or on a copy made with .clone()."
-            )
+        _check_writable(self, "change it, or a copy made with .clone(),")
         if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
             raise DTypeError(
                 f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be cut to "
                 f"{self.dtype}, through which no gradient passes; make it a Tensor of floats, or write value.detach()."
             )
-        name = self.name
-        # A constant that becomes a recorded value stays in the graph as another Tensor: itself would be its own input.
-        before = wrap(self.data, name=name) if self.node is None and not leaf else self
-        result = indexing.setitem(before, value, index=_plain(index, self.data))
-        keeps = self.node is not None and not all(isinstance(hook, Hook) for hook in self.node.hooks or ())
-        if leaf:
-            self._set(result.data)
-            return
-        self.data, self.node, self.requires_grad, self._name = result.data, result.node, result.requires_grad, name
-        if self.node is not None:
-            self.node.name = name
-            if keeps:  # its gradient: from now on that of the new value
-                self.retain_grad()
+        _become(self, indexing.setitem(_before_writing(self), value, index=_plain(index, self.data)))
 
 
 def _unpacked(given: tuple[Any, ...]) -> Any:
@@ -232,11 +246,10 @@ def _plain(index: Any, data: Any) -> Any:
 def install(cls: type) -> None:
     """Give ``cls`` the operators and methods of this file."""
     found: dict[str, Any] = {k: v for k, v in vars(Methods).items() if isinstance(v, FunctionType | property)}
-    for name, operation in BINARY.items():
-        found[f"__{name}__"], found[f"__r{name}__"] = operation.apply, reflected(operation)
-    for name in ("add", "sub", "mul", "truediv"):
-        found[f"__i{name}__"] = updating(BINARY[name])
-    found |= {name: operation.apply for name, operation in OTHERS.items()}
+    for name, (sign, operation) in BINARY.items():
+        found[f"__{name}__"], found[f"__r{name}__"] = operation.operator, reflected(operation)
+        found[f"__i{name}__"] = in_place(sign, operation)
+    found |= {name: operation.operator for name, operation in OTHERS.items()}
     found |= {operation.name: operation.apply for operation in METHODS}
     found["dot"] = linalg.matmul.apply
     for name, value in found.items():

@@ -47,7 +47,8 @@ class Op:
     ``symbol`` is what a picture shows, ``text`` and ``tex`` are templates of its notation over the names of arguments
     and parameters, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
     calls). ``args`` and ``params`` name what it takes; ``rules`` maps an argument to its rule and the names that the
-    rule asks for; ``saves`` are those of them that the graph keeps. ``apply`` is the operation as a plain function.
+    rule asks for; ``saves`` are those of them that the graph keeps. ``apply`` is the operation as a plain function,
+    ``operator`` the same for the operators of `Tensor`.
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op is calling what is in its slot `__call__`
@@ -91,6 +92,7 @@ class Op:
         self.pulls = Pulls(self)
         self.redeclared = 0  # when its rules were declared anew, on the graph's clock: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)
+        self.operator: FunctionType = lazy_function(self, operator=True)
         self.__call__ = self.apply  # type: ignore[method-assign]
 
     def _check_names(self, defaults: tuple[Any, ...]) -> None:

@@ -60,9 +60,9 @@ class Tensor(TensorMethods):
     ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
     ``name``: what pictures, formulas and messages call it.
 
-    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``): what you write into it no graph can see,
-    as docs/conventions.md tells. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that
-    made it, ``None`` for a leaf.
+    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``): what is written into it element by element
+    no graph can see, as docs/conventions.md tells. ``.grad`` is the accumulated gradient, a Tensor or ``None``,
+    ``.node`` the `Node` that made it, ``None`` for a leaf.
 
     Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
 
@@ -74,9 +74,9 @@ class Tensor(TensorMethods):
     Tensor([[2.0, 4.0]])
     """
 
-    __slots__ = ("data", "node", "requires_grad", "grad", "hooks", "_name", "__weakref__")
+    __slots__ = ("_data", "node", "requires_grad", "grad", "hooks", "_name", "__weakref__")
 
-    data: Any
+    _data: Any
     node: Node | None
     requires_grad: bool
     grad: Tensor | None
@@ -100,7 +100,7 @@ class Tensor(TensorMethods):
         if isinstance(data, Tensor):
             data = data.data
         array = backends.asarray(data, dtype, copy=True)
-        self.data = array if device is None else backends.to_device(array, device)
+        self._data = array if device is None else backends.to_device(array, device)
         self.node, self.grad, self.hooks, self._name = None, None, None, name
         self.requires_grad = False
         if name is not None:
@@ -111,24 +111,41 @@ class Tensor(TensorMethods):
     # ---------------------------------------------------------------------------------------------------- what it is
 
     @property
+    def data(self) -> Any:
+        """The array itself, a NumPy scalar where the shape is ``()``. Give it another array, a Tensor or a number to
+        set the value of a leaf; a graph that has kept the present array is refused where that was written to.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if isinstance(value, Tensor):
+            value = value._data
+        elif type(value) not in backends.SPACES:
+            value = backends.asarray(value)
+        if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
+            written(value)
+        self._data = value
+
+    @property
     def shape(self) -> Shape:
         """The length of each axis."""
-        return self.data.shape  # type: ignore[no-any-return]
+        return self._data.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
         """The kind of number."""
-        return self.data.dtype
+        return self._data.dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.data.shape)
+        return len(self._data.shape)
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.data.size  # type: ignore[no-any-return]
+        return self._data.size  # type: ignore[no-any-return]
 
     @property
     def device(self) -> str:
@@ -282,14 +299,10 @@ class Tensor(TensorMethods):
         an optimizer's step does, changes the other, and a graph that has kept it is refused from then on; `clone` it
         first where that matters.
         """
-        return wrap(self.data, name=self.name)
+        return wrap(self._data, name=self.name)
 
     def _set(self, array: Any) -> None:
-        """Give a leaf another array, or say that the one it has was written to in place: `autograd.memory`."""
-        if array is self.data:
-            written(array)
-        else:
-            self.data = array
+        self.data = array
 
     def __getstate__(self) -> dict[str, Any]:
         if self.node is not None:
@@ -300,7 +313,7 @@ class Tensor(TensorMethods):
         return {"data": self.data, "requires_grad": self.requires_grad, "grad": self.grad, "name": self._name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
+        self._data, self.requires_grad, self.grad = state["data"], state["requires_grad"], state["grad"]
         self.node, self.hooks, self._name = None, None, state["name"]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -319,7 +332,7 @@ def item(value: Any) -> Any:
 def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tensor:
     """A Tensor around an array as it is, without a copy or a check."""
     t: Tensor = new(Tensor)  # no __init__: a leaf's gradient is wrapped for every parameter and step
-    t.data = array
+    t._data = array
     t.node = node
     t.requires_grad = node is not None
     t.grad = t.hooks = None

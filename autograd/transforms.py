@@ -29,7 +29,7 @@ class _Variable(Tensor):
 
 def _variable(array: Any, name: str | None = None) -> _Variable:
     made = new(_Variable)
-    made.data, made.node, made.grad, made.hooks, made._name = array, None, None, None, name
+    made._data, made.node, made.grad, made.hooks, made._name = array, None, None, None, name
     made.requires_grad, made.spent = False, False
     made.requires_grad_()
     return made

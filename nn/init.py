@@ -57,7 +57,7 @@ def _set(tensor: T, draw: Draw) -> T:
     if SHAPES_ONLY.get():
         return tensor
     values = draw(_leaf(tensor).shape)
-    tensor._set(asarray(values, dtype=tensor.dtype, device=tensor.device).data)
+    tensor.data = asarray(values, dtype=tensor.dtype, device=tensor.device).data
     return tensor
 
 

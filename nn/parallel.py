@@ -305,7 +305,7 @@ class Parallel:
         """Set ``buffers`` to rank 0's values."""
         if buffers := list(buffers):
             for buffer, values in zip(buffers, self.broadcast([to_numpy(b.data) for b in buffers]), strict=True):
-                buffer._set(asarray(values, device=buffer.device).data)
+                buffer.data = asarray(values, device=buffer.device)
 
     def sum(self, *numbers: float) -> list[float]:
         """Each number summed over all ranks, in float64."""

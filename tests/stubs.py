@@ -117,17 +117,19 @@ def tensor_methods():
     for name in methods.BINARY:
         lines.append(f"def __{name}__(self, other: ArrayLike) -> Tensor: ...")
         lines.append(f"def __r{name}__(self, other: ArrayLike) -> Tensor: ...")
-        if f"__i{name}__" in vars(autograd.Tensor):
-            lines.append(f"def __i{name}__(self, other: ArrayLike) -> Self: ...")
+        lines.append(f"def __i{name}__(self, other: ArrayLike) -> Self: ...")
     for name, op in methods.OTHERS.items():
-        lines.append(f"def {name}(self{', other: ArrayLike' if len(op.args) > 1 else ''}) -> Tensor: ...")
+        if name in ("__eq__", "__ne__"):
+            lines.append(f"def {name}(self, other: object) -> Tensor: ...  # type: ignore[override]")
+        else:
+            lines.append(f"def {name}(self{', other: ArrayLike' if len(op.args) > 1 else ''}) -> Tensor: ...")
     lines += [f"def {op.name}({parameters(op, of_method=True)}) -> Tensor: ..." for op in methods.METHODS]
     lines.append("def dot(self, other: ArrayLike) -> Tensor: ...")
     for name, value in [*vars(methods.Methods).items(), *vars(protocols.Protocols).items()]:
         if isinstance(value, property):
             lines += ["@property", as_written(value.fget)]
         elif inspect.isfunction(value) and name != "__getattr__":  # a checker is to see which names are missing
-            lines.append(as_written(value) + "  # type: ignore[override]" * (name in ("__eq__", "__ne__")))
+            lines.append(as_written(value))
     lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
     head = f"{HEAD}from autograd.tensor import Tensor\n\nclass TensorMethods:\n"
     return head + "".join(f"    {line}\n" for line in lines)

@@ -23,6 +23,7 @@ from autograd.backends.dtypes import (
     PYTHON_REALS,
     PYTHON_SCALARS,
     as_dtype,
+    can_cast,
     epsilon,
     is_complex,
     is_inexact,
@@ -44,7 +45,7 @@ from autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, r
 
 __all__ = [
     "ANYWHERE", "AxisError", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
-    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "all_reduce", "array_text", "as_dtype", "asarray", "assign",
+    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "all_reduce", "array_text", "as_dtype", "asarray", "assign", "can_cast",
     "check_mask", "device_of", "device_or_dtype", "devices", "epsilon", "from_dlpack", "generator_on", "is_complex",
     "is_host", "is_inexact", "is_integral", "is_real", "namespace", "owns", "quiet", "read_only", "register",
     "space_on", "to_device", "to_dlpack", "to_numpy",

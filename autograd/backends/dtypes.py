@@ -64,6 +64,15 @@ def is_integral(dtype: Any) -> bool:
     return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
 
 
+def can_cast(dtype: Any, to: Any) -> bool:
+    """Whether an array of ``dtype`` may be written into one of ``to``: the kind of number stays, or is a wider one.
+
+    >>> can_cast("float64", "float32"), can_cast("float64", "int64")
+    (True, False)
+    """
+    return dtype == to or numpy.can_cast(str(dtype).rpartition(".")[2], str(to).rpartition(".")[2], "same_kind")
+
+
 def epsilon(dtype: Any) -> float:
     """The distance from 1 to the next number of a floating-point ``dtype``.
 

@@ -266,7 +266,7 @@ class Module:
                 "module with the sizes it was saved with, or pass strict=False to ignore missing and unexpected names."
             )
         for name, value in given.items():
-            mine[name]._set(value.data)
+            mine[name].data = value.data
 
     # ------------------------------------------------------------------------------------------------------------ modes
 
@@ -317,7 +317,7 @@ class Module:
             raise DTypeError(f"a module can't be converted to {dtype}: give a floating-point dtype.")
         for _, tensor in self._named_state():
             if device or is_inexact(tensor.dtype):
-                tensor._set(tensor.detach().to(target).data)
+                tensor.data = tensor.detach().to(target).data
                 if tensor.grad is not None:
                     tensor.grad = tensor.grad.detach().to(target)
         Module.moves += 1

@@ -148,7 +148,7 @@ class TestReplay:
         u = x * c
         y = u.sum()
         graph = Graph(y)
-        x._set(np.array([10.0, 20.0]))
+        x.data = np.array([10.0, 20.0])
         values = graph.replay()
         assert values[y.node].item() == 110.0
         assert_array_equal(values[u.node].data, [30.0, 80.0])

@@ -589,11 +589,38 @@ class TestRefusals:
         with pytest.raises(
             DTypeError, match=r"multiply takes arrays, Tensors and numbers; it was given None \(NoneType\)"
         ):
-            leaf(1.0) * None
+            ag.multiply(leaf(1.0), None)
         with pytest.raises(DTypeError, match=r"add takes arrays, Tensors and numbers; it was given 'a' \(str\)"):
-            leaf(1.0) + "a"
+            ag.add(leaf(1.0), "a")
         with pytest.raises(DTypeError, match=r"add can't take this: object is no array of numbers"):
-            leaf(1.0) + object()
+            ag.add(leaf(1.0), object())
+        with pytest.raises(DTypeError, match=r"multiply was given a list of Tensors"):
+            leaf(1.0) * [leaf(1.0)]
+
+    @pytest.mark.parametrize("other", [None, "a", b"a", {}, object()], ids=lambda x: type(x).__name__)
+    def test_operators_leave_unknown_types_to_the_other_side(self, other):
+        x = leaf([1.0, 2.0])
+        for sign in ("+", "-", "*", "/", "//", "**", "@", "<", ">="):
+            with pytest.raises(TypeError, match=r"not supported|unsupported|no index"):
+                eval(f"x {sign} other", {"x": x, "other": other})
+            with pytest.raises(TypeError, match=r"not supported|unsupported|no index|concatenate"):
+                eval(f"other {sign} x", {"x": x, "other": other})
+        assert (x == other) is False
+        assert (x != other) is True
+        assert x not in (other,)
+
+    def test_the_other_side_may_know_tensors(self):
+        class Polynomial:
+            def __radd__(self, other):
+                return "radd"
+
+            def __eq__(self, other):
+                return "eq"
+
+            __hash__ = None
+
+        assert leaf([1.0, 2.0]) + Polynomial() == "radd"
+        assert (leaf([1.0, 2.0]) == Polynomial()) == "eq"
 
     def test_a_list_of_tensors(self):
         x = leaf(1.0)

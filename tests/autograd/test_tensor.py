@@ -306,13 +306,14 @@ class TestPython:
         assert_array_equal(x.grad.data, [4.0, 6.0])
         assert_array_equal(([[1.0, 2.0]] @ x).data, [5.0])
 
-    def test_in_place_operators_bind_a_new_value(self):
+    def test_in_place_operators_change_what_other_names_see_and_gradients_are_right(self):
         x = leaf(3.0)
-        y = x
+        y = z = x * 1.0
         y *= 2.0
-        y += 1.0
-        y.backward()
-        assert (x.item(), x.grad.item()) == (3.0, 2.0)
+        y += x
+        assert y is z
+        z.backward()
+        assert (x.item(), y.item(), x.grad.item()) == (3.0, 9.0, 3.0)
 
 
 class TestCopies:
@@ -507,8 +508,8 @@ class TestAssignment:
         with pytest.raises(
             GradientError,
             match=r"Tensor 'w' \(2,\) float64 is a leaf that requires grad: its value can't be "
-            r"changed in place while operations are recorded; do it under autograd\.no_grad\(\), or on a copy "
-            r"made with \.clone\(\)",
+            r"changed in place while operations are recorded; change it, or a copy made with \.clone\(\), "
+            r"under autograd\.no_grad\(\)",
         ):
             w[0] = 5.0
         assert_array_equal(w.data, [1.0, 2.0])
@@ -561,19 +562,75 @@ class TestUpdates:
             ag.no_grad(),
             pytest.raises(
                 ShapeError,
-                match=r"Tensor 'w' \(2,\) float64 can't take the value of an add with shape \(3, 2\): an update in "
-                r"place keeps the shape",
+                match=r"Tensor 'w' \(2,\) float64 can't take a value of shape \(3, 2\) in place: write x = x \+ \.\.\.",
             ),
         ):
             w += np.zeros((3, 2))
         assert w.tolist() == [1.0, 2.0]
 
-    def test_elsewhere_they_bind_a_new_value(self):
-        x = Tensor([1.0])
+    def test_every_operator_keeps_a_leaf_a_leaf(self):
+        w = leaf([[2.0, 1.0], [0.0, 2.0]])
         with ag.no_grad():
-            y = x
-            y += 1.0
-        assert (x.tolist(), y.tolist()) == ([1.0], [2.0])
+            for p in [w]:
+                p **= 2
+                p @= np.eye(2)
+                p //= 1.0
+                p %= 3.0
+        assert (w.tolist(), w.requires_grad, w.is_leaf) == ([[1.0, 1.0], [0.0, 1.0]], True, True)
+
+    def test_constants_in_a_list_are_changed(self):
+        p, averages = leaf([3.0]), [Tensor([1.0])]
+        with ag.no_grad():
+            for e in averages:
+                e *= 0.9
+                e += 0.1 * p
+        assert averages[0].tolist() == pytest.approx([1.2])
+        assert not averages[0].requires_grad
+
+    def test_a_leaf_that_requires_grad_is_refused_where_operations_are_recorded(self):
+        w = leaf([1.0], name="w")
+        with pytest.raises(
+            GradientError, match=r"'w' .* leaf that requires grad: .* write w = w - \.\.\. .*under autograd\.no_grad"
+        ):
+            w -= 0.1
+        assert w.tolist() == [1.0]
+
+    def test_integers_do_not_become_floats(self):
+        n = Tensor([1, 2])
+        with pytest.raises(DTypeError, match=r"int64 can't take a value of dtype float64 in place: write x = x / "):
+            n /= 2
+        n += 1
+        assert n.tolist() == [2, 3]
+
+    def test_a_detached_value_does_not_change(self):
+        x = Tensor([1.0])
+        before = x.detach()
+        x += 1.0
+        assert (before.tolist(), x.tolist()) == ([1.0], [2.0])
+
+
+class TestData:
+    @pytest.mark.parametrize("value", [2.0, [1.0, 2.0]], ids=["number", "array"])
+    def test_micrograds_step(self, value):
+        p = leaf(value)
+        (p * p).sum().backward()
+        p.data -= 0.25 * p.grad
+        assert p.tolist() == (0.5 * np.array(value)).tolist()
+        p.data = p.data - 0.25 * p.grad
+        assert (p.tolist(), p.requires_grad) == ([0.0, 0.0] if p.ndim else 0.0, True)
+        assert not isinstance(p.data, Tensor)
+
+    def test_a_graph_that_has_kept_the_array_is_refused(self):
+        p = leaf([1.0, 2.0])
+        y = (p * p).sum()
+        p.data -= 1.0
+        with pytest.raises(GradientError, match="was changed after multiply had used it"):
+            y.backward()
+
+    def test_a_list_becomes_an_array(self):
+        x = Tensor([1.0])
+        x.data = [3.0, 4.0]
+        assert x.shape == (2,)
 
 
 class TestNoGrad:

@@ -111,7 +111,7 @@ class Alone(nn.Module):
     def forward(self, x):
         mean = x.mean(axis=0)
         if self.training:
-            self.seen._set(mean.detach().data)
+            self.seen.data = mean.detach().data
             x = x + ag.random.normal(x.shape, generator=self.generator)
         return x - mean
 

@@ -269,7 +269,7 @@ class TestCompiled:
         class Absolute(nn.optim.SGD):
             def _update(self, group):
                 for p in group["params"]:
-                    p._set(p.data - abs(group["lr"]) * p.grad.data)
+                    p.data = p.data - abs(group["lr"]) * p.grad.data
 
         w = nn.Parameter([1.0, 2.0], device="cuda")
         optimizer = Absolute([w], lr=0.5)

@@ -13,7 +13,7 @@ from autograd.errors import GradientError, TraceError
 from autograd.modes import TRACER, WATCHED
 from autograd.tensor import Tensor
 
-DATA: Any = Tensor.__dict__["data"]
+DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
 _LOCK = threading.Lock()
@@ -149,7 +149,7 @@ def _watch(change: int) -> None:
     tensor: Any = Tensor
     _watchers += change
     if change == _watchers == 1:
-        tensor.data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
+        tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
         tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
         for kind in WATCHED:
             kind.__getattribute__ = _reader(kind)  # type: ignore[assignment]
@@ -157,7 +157,7 @@ def _watch(change: int) -> None:
                 _originals[kind, name] = vars(kind).get(name)
                 setattr(kind, name, _writer(getattr(kind, name)))
     elif not _watchers:
-        tensor.data, tensor.grad, tensor.requires_grad = DATA, GRAD, REQUIRES_GRAD
+        tensor._data, tensor.grad, tensor.requires_grad = DATA, GRAD, REQUIRES_GRAD
         for kind in WATCHED:
             del kind.__getattribute__
             for name in _WRITERS:

@@ -55,7 +55,7 @@ def test_results_are_copies() -> None:
     def f(x: ag.Tensor) -> Any:
         y = x * 2
         before = w.detach()
-        w._set(w.data + 1.0)
+        w.data = w.data + 1.0
         return [
             x, x.T, x[0], x[:, 1:], x.reshape((3, 2)), ag.broadcast_to(x, (2, 2, 3)), y, y, y.T, y[0, 0], before,
             before[1:],
@@ -65,7 +65,7 @@ def test_results_are_copies() -> None:
     x = ag.Tensor(np.arange(6.0).reshape(2, 3))
     start = w.data.copy()
     expected = [np.array(a) for a in flat(f(x))]
-    w._set(start.copy())
+    w.data = start.copy()
     compiled = ag.compile(f)
     first = compiled(x)
     agree(first, expected, "first call")
@@ -124,8 +124,8 @@ def test_states_swap() -> None:
 
     def swap() -> Any:
         one, other = a.data, b.data
-        a._set(other)
-        b._set(one)
+        a.data = other
+        b.data = one
         return a + 0.0, b + 0.0
 
     compiled = ag.compile(swap)
@@ -142,7 +142,7 @@ def test_states_in_a_ring() -> None:
     def turn() -> None:
         arrays = [s.data for s in states]
         for s, array in zip(states, [arrays[-1], *arrays], strict=False):
-            s._set(array)
+            s.data = array
 
     compiled = ag.compile(turn)
     for i in range(1, 7):
@@ -155,7 +155,7 @@ def test_a_state_takes_an_input_and_gives_its_value() -> None:
 
     def delay(x: ag.Tensor) -> ag.Tensor:
         before = memory + 0.0
-        memory._set(x.data)
+        memory.data = x.data
         return before
 
     compiled = ag.compile(delay)
@@ -170,9 +170,9 @@ def test_a_state_that_is_updated_twice() -> None:
     w = parameter([1.0])
 
     def f() -> ag.Tensor:
-        w._set(w.data * 2)
+        w.data = w.data * 2
         middle = w + 0.0
-        w._set(w.data + middle.data)
+        w.data = w.data + middle.data
         return middle
 
     compiled = ag.compile(f)
@@ -183,9 +183,9 @@ def test_a_state_that_is_updated_twice() -> None:
 def test_states_that_take_one_value() -> None:
     def step(w: ag.Tensor, copied: ag.Tensor, total: ag.Tensor, x: ag.Tensor) -> None:
         new = w.data - ((w @ x).data * 0.1)
-        w._set(new)
-        copied._set(new)
-        total._set(total.data + new)
+        w.data = new
+        copied.data = new
+        total.data = total.data + new
 
     states = [[parameter(np.eye(3) * k, f"w{k}") for k in range(3)] for _ in range(2)]
     compiled = ag.compile(lambda x: step(*states[0], x))
@@ -200,8 +200,8 @@ def test_a_state_of_shape_zero_and_an_empty_one() -> None:
     count, nothing = ag.Tensor(0, name="count"), ag.zeros((0, 3))
 
     def f(x: ag.Tensor) -> ag.Tensor:
-        count._set(count.data + 1)
-        nothing._set(nothing.data * 2)
+        count.data = count.data + 1
+        nothing.data = nothing.data * 2
         return x * count
 
     compiled = ag.compile(f)
@@ -219,7 +219,7 @@ def test_one_state_under_two_names() -> None:
     def f(x: ag.Tensor) -> Any:
         d = w.data
         d -= x.data
-        w._set(d)
+        w.data = d
         return w + 0.0
 
     compiled = ag.compile(f)
@@ -234,8 +234,8 @@ def test_an_argument_that_is_a_state() -> None:
 
     def f(x: ag.Tensor) -> Any:
         first = ag.sum(x)
-        w._set(w.data * 2.0)
-        v._set(v.data + 1.0)
+        w.data = w.data * 2.0
+        v.data = v.data + 1.0
         return first, x * w, ag.exp(x) * 0.0 + x
 
     compiled = ag.compile(f)
@@ -285,7 +285,7 @@ def test_a_new_value_is_taken_up_without_a_new_trace() -> None:
     (executable,) = step._executables.values()
     for i in range(5):
         for p in model.parameters():
-            p._set(p.data * 0.5 if i % 2 else np.asfortranarray(p.data))
+            p.data = p.data * 0.5 if i % 2 else np.asfortranarray(p.data)
         step(*batches(1)[0])
         model.load_state_dict(model.state_dict())
         step(*batches(1)[0])
@@ -315,7 +315,7 @@ def test_states_in_one_memory_are_told_of(when: str) -> None:
 
     def step() -> ag.Tensor:
         total = (both * both).sum() + v.sum()
-        w._set(w.data * 2.0)
+        w.data = w.data * 2.0
         return total
 
     compiled = ag.compile(step)
@@ -339,7 +339,7 @@ def test_states_side_by_side_in_one_memory() -> None:
 
     def step() -> None:
         for state in states:
-            state._set(state.data * 2.0)
+            state.data = state.data * 2.0
 
     expected = [state.data * 4.0 for state in states]
     compiled = ag.compile(step)
@@ -375,7 +375,7 @@ def test_graphs_notice_after_parameters_were_rebound() -> None:
     model, _, step = trained()
     x, y = batches(1)[0]
     for p in model.parameters():
-        p._set(p.data.copy())
+        p.data = p.data.copy()
     step(x, y)
     loss = nn.functional.cross_entropy(model(x), y)
     step(x, y)
@@ -425,10 +425,10 @@ def test_an_operation_that_raises_leaves_no_half_updated_state() -> None:
     matrix = ag.Tensor(np.eye(2))
 
     def f(x: ag.Tensor) -> Any:
-        a._set((a * 2.0).data)
+        a.data = (a * 2.0).data
         inverse = ag.linalg.inv(x)
-        b._set((b + inverse[0]).data)
-        a._set((a + 1.0).data)
+        b.data = (b + inverse[0]).data
+        a.data = (a + 1.0).data
         return ag.linalg.cholesky(x)
 
     compiled = ag.compile(f)
@@ -475,7 +475,7 @@ def test_what_numpy_raises_is_said_in_our_words(f: Any, arguments: Any, kind: An
     count = parameter([0.0, 0.0], "count")
 
     def step(x: Any, y: Any) -> Any:
-        count._set(count.data + 1.0)
+        count.data = count.data + 1.0
         return f(x, y)
 
     def call() -> None:
@@ -492,7 +492,7 @@ def test_an_operation_of_ones_own_that_branches_runs_as_a_whole() -> None:
 
         def step(x: ag.Tensor) -> ag.Tensor:
             (slope,) = ag.gradients([(checked_for_compile(x) * w).sum()], [w])
-            w._set((w - slope).data)
+            w.data = (w - slope).data
             return checked_for_compile(x)
 
         compiled = ag.compile(step)
@@ -646,8 +646,8 @@ def test_threads_that_call_one_function() -> None:
     w, v = ag.Tensor(np.zeros(2000), name="w"), ag.Tensor(np.zeros(2000), name="v")
 
     def f(x: ag.Tensor) -> Any:
-        w._set((w + x).data)
-        v._set((v - x).data)
+        w.data = (w + x).data
+        v.data = (v - x).data
         return (w + v).sum(), w[:2] + 0.0
 
     compiled, seen, errors = ag.compile(f), [], []
@@ -703,7 +703,7 @@ def test_threads_that_compile_and_threads_that_do_not() -> None:
     for t in threads:
         t.join()
     assert not errors
-    assert type(ag.Tensor.__dict__["data"]).__name__ == "member_descriptor"  # nobody watches any more
+    assert type(ag.Tensor.__dict__["_data"]).__name__ == "member_descriptor"  # nobody watches any more
 
 
 def test_functions_in_threads_of_their_own() -> None:

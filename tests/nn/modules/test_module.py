@@ -144,7 +144,7 @@ def test_state_is_a_snapshot_that_loads_back():
     ]
     before = {name: value.numpy().copy() for name, value in state.items()}
     for tensor in net.parameters():
-        tensor._set(tensor.data + 1)
+        tensor.data = tensor.data + 1
     assert all((state[name].numpy() == before[name]).all() for name in state)
     parameters = [*net.parameters()]
     net.load_state_dict(state)
@@ -247,7 +247,7 @@ def test_copies_are_independent_and_keep_names():
             assert theirs is not mine
             assert theirs.tolist() == mine.tolist()
             assert theirs.grad.tolist() == mine.grad.tolist()
-        twin[0].shift._set(twin[0].shift.data + 1)
+        twin[0].shift.data = twin[0].shift.data + 1
         assert net[0].shift.tolist() == [0.5, 0.5]
         assert twin(np.ones((1, 3), np.float32)).node.scope == (("", "Sequential"), ("0", "Net"))
 

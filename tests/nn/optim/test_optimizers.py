@@ -155,7 +155,7 @@ def test_an_option_switched_on_later(kind):
             each.step()
     again = kind(third, lr=0.1)
     for w, p in zip(third, late, strict=True):
-        w._set(p.detach().data)
+        w.data = p.detach().data
     again.load_state_dict(switched.state_dict())
     for weights, each in ((early, optimizer), (third, again)):
         set_grads(weights, 3)
