@@ -40,8 +40,7 @@ class Consumed(Tensor):
         )
 
     @property
-    def data(self) -> Any:
-        """Raises `GradientError`."""
+    def _data(self) -> Any:
         raise self.refusal()
 
     def __repr__(self) -> str:
