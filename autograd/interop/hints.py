@@ -23,7 +23,7 @@ FUNCTIONS = {
 NETWORKS = {
     "BCELoss": "BCEWithLogitsLoss, of what comes before the sigmoid",
     "DataLoader": "data.minibatches, or fit, which draws them",
-    "Embedding": "autograd.take of a Parameter", "ModuleList": "Sequential",
+    "Embedding": "autograd.take of a Parameter",
     "NLLLoss": "CrossEntropyLoss, of logits", "ParameterList": "attributes of their own",
     "Softmin": "Softmax", "utils": "optim.clip_grad_norm_, or save and load",
 }  # fmt: skip

@@ -20,7 +20,6 @@ from autograd.interop.hints import FUNCTIONS, NETWORKS, TENSOR
         ("_private", ag.Tensor([1.0]), "a Tensor has no attribute '_private'."),
         ("cat", ag, "autograd has no function 'cat': use concat."),
         ("blurb", ag, "autograd has no function 'blurb'."),
-        ("ModuleList", nn, "nn has no 'ModuleList': use Sequential."),
         ("Blurb", nn, "nn has no 'Blurb'."),
     ],
 )
