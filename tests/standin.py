@@ -407,7 +407,11 @@ def _function(name: str, text: str, function: Callable[..., Any] | None, kind: t
             raise NotImplementedError(f"the stand-in does not compute {name}")
         with np.errstate(all="ignore"):
             given = {key: _given(value, kind.machine) for key, value in bound.kwargs.items() if value is not None}
-            return _made(function(*(_given(a, kind.machine) for a in bound.args), **given), kind)
+            made = _made(function(*(_given(a, kind.machine) for a in bound.args), **given), kind)
+        for array in bound.args:  # what shows the memory of an argument says so, as CuPy's views do
+            if isinstance(array, Array) and isinstance(made, Array) and np.may_share_memory(array.held, made.held):
+                made.owner = array if array.owner is None else array.owner
+        return made
 
     call.__name__ = name
     return call

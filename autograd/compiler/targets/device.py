@@ -6,27 +6,28 @@ and gradients of states that lie in one buffer are computed into their places th
 
 from __future__ import annotations
 
+import math
 import weakref
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from autograd import backends, shapes
 from autograd.compiler.executable import Executable
-from autograd.compiler.ir.primitives import INFIX, compute, is_view, piece_of
+from autograd.compiler.ir.primitives import INFIX, is_view, piece_of
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
 from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
+from autograd.compiler.targets.plan import apart_from, by_definition, view_of
 
 
 class Source:
     """The source of a program on a GPU and what its names mean: ``homes`` are the arrays of the states."""
 
     def __init__(self, program: Program, homes: dict[Value, Any], space: Any) -> None:
-        self.program, self.space = program, space
+        self.program, self.homes, self.space = program, homes, space
         self.steps = fuse(program)
         self.numbers = knob_arithmetic(program.instructions)
-        self.roots = roots(step for step in self.steps if isinstance(step, Instruction))
+        self.roots: dict[Value, Value] = {}
         self.in_place = updated_in_place(program, self.steps)
         self.arrays = dict(homes)
         self.scope = {name: getattr(space.module, name) for name in ("broadcast_to", "empty", "matmul")}
@@ -38,9 +39,9 @@ class Source:
                 self.arrays[value] = space.asarray(value.data)
         self.pieces = self._pieces()
 
-    def _pieces(self) -> dict[Value, Any]:
-        """Where in its buffer each gradient is computed that is only needed there."""
-        found: dict[Value, Any] = {}
+    def _pieces(self) -> dict[Value, tuple[Value, int]]:
+        """For each gradient that is computed right where it is packed: in which buffer, and from where on."""
+        found: dict[Value, tuple[Value, int]] = {}
         made = {
             value
             for step in self.steps
@@ -53,7 +54,8 @@ class Source:
             self.arrays[step.out] = flat
             for arg, flip in zip(step.args, step.params["flips"], strict=True):
                 if arg in made and arg not in found and arg not in self.in_place and not flip:
-                    found[arg] = self.arrays[arg] = piece_of(flat, start, arg.shape)
+                    found[arg] = step.out, start
+                    self.arrays[arg] = piece_of(flat, start, arg.shape)
                 start += shapes.size(arg.shape)
         return found
 
@@ -77,7 +79,8 @@ class Source:
     def number(self, value: Value) -> str:
         """What is computed of knobs and constants, as an expression of Python's."""
         if value.kind == "constant":
-            return repr(value.data.item())
+            number = value.data.item()
+            return repr(number) if math.isfinite(number) else f"float('{number}')"
         if value.kind == "knob":
             mapping, key = value.origin
             if value not in self.names:
@@ -93,6 +96,7 @@ class Source:
         """The function, behind its kernels."""
         program = self.program
         arguments = ", ".join(map(self.of, program.inputs))
+        self._take_apart()
         kernels = []
         for step in self.steps:
             if isinstance(step, Kernel):
@@ -105,6 +109,21 @@ class Source:
         returned = ", ".join(map(self._returned, program.outputs))
         body = "\n".join(f"    {line}" for line in [*self.lines, f"return [{returned}]"])
         return "\n\n".join([*kernels, f"def {program.name}({arguments}):\n{body}\n"])
+
+    def _take_apart(self) -> None:
+        """Copy arguments that are read after the first write to a state, if their memory is that of a state."""
+        root_of = roots(self.program.instructions)
+        late = {*self.program.outputs, *self.program.updates.values()} if self.program.updates else set()
+        written = False
+        for step in self.steps:
+            if written:
+                late.update(step.inputs if isinstance(step, Kernel) else step.args)
+            written = written or (isinstance(step, Kernel) and any(v in self.in_place for v in step.outputs))
+        roots_of_late = {root_of.get(value, value) for value in late}
+        for value in self.program.inputs:
+            if value in roots_of_late:
+                apart = self.name("apart", apart_from(self.homes[s] for s in self.program.updates))
+                self.lines.append(f"{self.of(value)} = {apart}({self.of(value)})")
 
     def _kernel(self, kernel: Kernel) -> None:
         inputs = list(map(self.of, kernel.inputs))
@@ -131,9 +150,14 @@ class Source:
 
     def _call(self, instruction: Instruction) -> None:
         op, args, out, params = instruction.op, instruction.args, instruction.out, instruction.params
-        if is_view(instruction) and args[0] in self.arrays:
-            self.arrays[out] = compute(op, params, [self.arrays[args[0]]], self.space)
-            return
+        if is_view(instruction):
+            array = self.arrays.get(args[0])
+            seen = None if array is None else view_of(instruction, array, self.space)
+            if array is None or seen is not None:
+                self.roots[out] = self.roots.get(args[0], args[0])
+            if seen is not None:
+                self.arrays[out] = seen
+                return
         names = list(map(self.of, args))
         if op == "matmul" and out in self.pieces:
             self.lines.append(f"matmul({names[0]}, {names[1]}, out={self.of(out)})  # {out.shape}")
@@ -154,13 +178,13 @@ class Source:
         elif op == "pack":
             start = 0
             for arg, name, flip in zip(args, names, params["flips"], strict=True):
-                if arg not in self.pieces:
+                if self.pieces.get(arg) != (out, start):
                     shape = arg.shape[::-1] if flip else arg.shape
                     piece = self.name(f"{out.name}_{start}", piece_of(self.arrays[out], start, shape))
                     self.lines.append(f"{piece}[...] = {name}{'.T' if flip else ''}")
                 start += shapes.size(arg.shape)
         elif op != "check_range":
-            by = self.name(f"{out.name}_by", _by(self.space, instruction))
+            by = self.name(f"{out.name}_by", by_definition(instruction, self.program.name, self.space))
             self.lines.append(f"{self.of(out)} = {by}({', '.join(names)})  # {out.shape} {algebra(instruction)}")
 
     def _copies(self) -> None:
@@ -189,10 +213,6 @@ def _writes(instruction: Instruction) -> bool:
     """Whether an instruction is a call that writes where it is told to."""
     floats = instruction.out.dtype.kind == "f" and all(a.dtype == instruction.out.dtype for a in instruction.args)
     return instruction.op == "matmul" or (instruction.op in ("sum", "max", "min") and floats)
-
-
-def _by(space: Any, instruction: Instruction) -> Callable[..., Any]:
-    return lambda *arrays: compute(instruction.op, instruction.params, arrays, space)
 
 
 _FLATS: dict[int, tuple[Any, list[Any]]] = {}

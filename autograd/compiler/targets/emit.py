@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import INFIX, compute, function_of, is_view
+from autograd.compiler.ir.primitives import INFIX, function_of, is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, identifier
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.calls import KERNELS, has_kernel, kernel_of
-from autograd.compiler.targets.plan import Plan
+from autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from autograd.compiler.targets.writer import Writer
 from autograd.errors import DeclarationError
-from autograd.memory import owner
-from autograd.messages import in_words
 
 
 class Emitter(Writer):
@@ -29,7 +24,7 @@ class Emitter(Writer):
     def source(self) -> str:
         """The whole function as text."""
         plan, program = self.plan, self.program
-        apart = _apart([plan.homes[state] for state in program.updates])
+        apart = apart_from(plan.homes[state] for state in program.updates)
         for value in self._exposed():
             own = self.bind("apart", apart)
             self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="a copy, if it is memory of a state")
@@ -147,31 +142,8 @@ class Emitter(Writer):
     def _definition(self, instruction: Instruction) -> None:
         """A new array at each call, by the definition."""
         args, out = [self.of(arg) for arg in instruction.args], self.of(instruction.out)
-        name = self.bind(f"{out}_by", _anew(instruction, self.program.name))
+        name = self.bind(f"{out}_by", by_definition(instruction, self.program.name))
         self.line(f"{out} = {name}({', '.join(args)})", instruction.out.shape, algebra(instruction))
-
-
-def _anew(instruction: Instruction, name: str) -> Callable[..., Any]:
-    """An instruction by its definition, in memory of its own. What NumPy raises is said in this package's words."""
-    op, params = instruction.op, instruction.params
-
-    def anew(*arrays: Any) -> Any:
-        try:
-            out = compute(op, params, arrays)
-        except Exception as error:
-            given = ", ".join(map(repr, instruction.args))
-            said = f"the compiled {name} can't compute {instruction!r} from {given}"
-            raise in_words(said, error) from error
-        shared = out.base is not None or any(out is array for array in arrays)
-        return out.copy() if shared else out
-
-    return anew
-
-
-def _apart(homes: Sequence[Any]) -> Callable[[Any], Any]:
-    """What copies an array whose memory is that of a state."""
-    memories = frozenset(id(owner(home)) for home in homes)
-    return lambda array: array.copy() if id(owner(array)) in memories else array
 
 
 def source_of(program: Program) -> str:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 from autograd.compiler.ir.primitives import resolved
@@ -295,19 +296,28 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
         place[instruction] = key
         groups.setdefault(key, []).append(instruction)
     place |= inside | after
+    before, behind = _by_reduction(program, inside), _by_reduction(program, after)
     steps: list[Kernel | Instruction] = []
     for key in _sorted(groups, place, program):
         if isinstance(key, Instruction):
-            before = [i for i in program.instructions if inside.get(i) is key]
-            behind = [i for i in program.instructions if after.get(i) is key]
-            steps.append(_reduction(key, before, behind) if before or behind else key)
+            around = before.get(key, []), behind.get(key, [])
+            steps.append(_reduction(key, *around) if any(around) else key)
         else:
-            members = groups[key]
+            members = dict.fromkeys(groups[key])
             made = [i.out for i in members]
             read = {v for v in made if v in kept or any(u not in members for u in uses[v])}
-            steps.append(Kernel("", _inputs(members), [v for v in made if v in read], members))
+            steps.append(Kernel("", _inputs(groups[key]), [v for v in made if v in read], groups[key]))
     _name(program, steps)
     return steps
+
+
+def _by_reduction(program: Program, taken: dict[Instruction, Instruction]) -> dict[Instruction, list[Instruction]]:
+    """The instructions that each reduction takes in, in the program's order."""
+    found: dict[Instruction, list[Instruction]] = {}
+    for instruction in program.instructions:
+        if instruction in taken:
+            found.setdefault(taken[instruction], []).append(instruction)
+    return found
 
 
 def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
@@ -435,37 +445,46 @@ def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any],
     for instruction in program.instructions:
         key = place[instruction]
         needs[key] |= {makers[v] for v in instruction.args if v in makers and makers[v] != key}
-    order: dict[Any, None] = {}
-    waiting = sorted(groups, key=lambda key: not isinstance(key, Instruction) and key[0] == math.inf)
-    while waiting:
-        ready = next((key for key in waiting if all(need in order for need in needs[key])), None)
-        assert ready is not None, f"{program.name}: kernels wait for each other"
-        order[ready] = None
-        waiting.remove(ready)
-    return list(order)
+    keys = sorted(groups, key=lambda key: not isinstance(key, Instruction) and key[0] == math.inf)
+    rank = {key: i for i, key in enumerate(keys)}
+    needed_by: dict[Any, list[Any]] = {}
+    for key in keys:
+        for need in needs[key]:
+            needed_by.setdefault(need, []).append(key)
+    missing = {key: len(needs[key]) for key in keys}
+    ready = [rank[key] for key in keys if not missing[key]]  # a heap: the first of them is next
+    order = []
+    while ready:
+        key = keys[heappop(ready)]
+        order.append(key)
+        for other in needed_by.get(key, ()):
+            missing[other] -= 1
+            if not missing[other]:
+                heappush(ready, rank[other])
+    assert len(order) == len(keys), f"{program.name}: kernels wait for each other"
+    return order
 
 
 def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, Value]:
-    """The new values that may be written where the old ones lie, each with its state: nobody reads these later, and the
-    kernel itself reads them entry by entry."""
+    """The new values that may be written where the old ones lie, each with its state: nobody reads these, or views of
+    them, later or otherwise than entry by entry, and neither is one a result or the new value of a state."""
     root_of = roots(program.instructions)
-
-    def read_by(step: Kernel | Instruction) -> set[Value]:
-        values = step.inputs if isinstance(step, Kernel) else list(step.args)
-        return {root_of.get(v, v) for v in values}
-
+    made_at: dict[Value, int] = {}
+    read_at: dict[Value, int] = {root_of.get(v, v): len(steps) for v in (*program.outputs, *program.updates.values())}
+    for i, step in reversed([*enumerate(steps)]):
+        if isinstance(step, Kernel) and step.reduction is None:
+            made_at.update(dict.fromkeys(step.outputs, i))
+        for value in step.inputs if isinstance(step, Kernel) else step.args:
+            read_at.setdefault(root_of.get(value, value), i)
     found: dict[Value, Value] = {}
     for state, value in program.updates.items():
-        at = next((i for i, s in enumerate(steps) if isinstance(s, Kernel) and value in s.outputs), None)
-        if at is None or value in found or value in program.outputs:
+        at = made_at.get(value)
+        if at is None or value in found or value in program.outputs or value.shape != state.shape:
             continue
         step = steps[at]
         assert isinstance(step, Kernel)
-        later = any(state in read_by(s) for s in steps[at + 1 :]) or state in program.outputs
-        within = any(root_of.get(v) is state for v in step.inputs)
-        taken = any(v is state for v in program.updates.values())
-        alike = step.reduction is None and all(v.shape in ((), state.shape) or v is not state for v in step.inputs)
-        if not later and not within and not taken and alike and value.shape == state.shape:
+        seen = any(v is not state and root_of.get(v) is state for v in step.inputs)
+        if read_at.get(state, -1) <= at and not seen:
             found[value] = state
     return found
 

@@ -11,16 +11,20 @@ which memory each value gets. `Plan.validate` checks the outcome against the arr
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy
 from numpy.lib.array_utils import byte_bounds
+from numpy.lib.stride_tricks import as_strided
 
 from autograd import shapes
+from autograd.backends import NUMPY
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, compute, is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
 from autograd.errors import DeclarationError
+from autograd.memory import owner
+from autograd.messages import in_words
 
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
@@ -45,9 +49,9 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     states: dict[Instruction, Value] = {}  # the state that each update is for
     for state, value in program.updates.items():
         update = producers.get(value)
-        if update is not None and update not in first and update.op in ELEMENTWISE:
+        if update is not None and update not in first and update.op in ELEMENTWISE and has_kernel(update):
             states.setdefault(update, state)
-    waits_for = _waits_for(rest, states, producers, has_kernel)
+    waits_for = _waits_for(rest, states, producers, next((i for i in reversed(rest) if not has_kernel(i)), None))
     waiting = {update: len(waits_for[update]) for update in states}
     released: dict[Instruction, list[Instruction]] = {}
     for update, before in waits_for.items():
@@ -102,28 +106,26 @@ def _waits_for(
     rest: Sequence[Instruction],
     states: dict[Instruction, Value],
     producers: dict[Value, Instruction],
-    has_kernel: Callable[[Instruction], bool],
+    raising: Instruction | None,
 ) -> dict[Instruction, set[Instruction]]:
-    """What each update should come behind: the makers of its arguments, the readers of the old value, what may raise.
+    """What each update should come behind: the makers of its arguments, the readers of the old value, and the last
+    instruction that may raise.
 
     That it waits for the readers is only a wish: where another of them needs the new value, the update goes first, and
     the state is copied at the end.
     """
     readers: dict[Value, list[Instruction]] = {state: [] for state in states.values()}
     shown: dict[Value, Value] = {}
-    raising: set[Instruction] = set()
     for instruction in rest:
-        if not has_kernel(instruction):
-            raising.add(instruction)
         if is_view(instruction):
             arg = instruction.args[0]
             shown[instruction.out] = shown.get(arg, arg)
         for root in {shown.get(arg, arg) for arg in instruction.args}:
             if root in readers:
                 readers[root].append(instruction)
-    here = set(rest)
+    here, last = set(rest), [] if raising is None else [raising]
     return {
-        update: {*(m for a in update.args if (m := producers.get(a)) in here), *readers[state], *raising} - {update}
+        update: {*(m for a in update.args if (m := producers.get(a)) in here), *readers[state], *last} - {update}
         for update, state in states.items()
     }
 
@@ -131,22 +133,50 @@ def _waits_for(
 # ---------------------------------------------------------------------------------------------------------------- views
 
 
-def view_of(instruction: Instruction, array: Any) -> Any:
-    """The view of ``array``, an array also where the shape is (); ``None`` where memory does not allow one."""
+def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
+    """The view of ``array``, an array also where the shape is (); ``None`` where its strides do not allow one."""
     op, params = instruction.op, instruction.params
     if op == "getitem":
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
         return array[index if ... in index else (*index, ...)]
-    if op == "piece":
-        return compute(op, params, (array,))
-    if op == "broadcast_to":
-        return numpy.broadcast_to(array, params["shape"])
-    if op == "permute_dims":
-        return array.transpose(params["axes"])
-    try:
-        return array.reshape(params["shape"], copy=False)
-    except ValueError:
-        return None
+    if op == "reshape":
+        here = array
+        if not isinstance(array, numpy.ndarray):  # strides alone decide, in every library
+            nothing = numpy.empty((), numpy.dtype(array.dtype))
+            here = as_strided(nothing, array.shape, array.strides, writeable=False)
+        try:
+            here = here.reshape(params["shape"], copy=False)
+        except ValueError:
+            return None
+        return here if isinstance(array, numpy.ndarray) else array.reshape(params["shape"])
+    return compute(op, params, (array,), space)
+
+
+# ------------------------------------------------------------------------------------------------- made at each call
+
+
+def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Callable[..., Any]:
+    """What computes an instruction of the program ``name``: in memory of its own, unless it is known to be a view. What
+    the array library raises is said in this package's words."""
+    op, params, viewed = instruction.op, instruction.params, is_view(instruction)
+
+    def made_anew(*arrays: Any) -> Any:
+        try:
+            out = compute(op, params, arrays, space)
+        except Exception as error:
+            given = ", ".join(map(repr, instruction.args))
+            said = f"the compiled {name} can't compute {instruction!r} from {given}"
+            raise in_words(said, error) from error
+        shared = not viewed and (out.base is not None or any(out is array for array in arrays))
+        return out.copy() if shared else out
+
+    return made_anew
+
+
+def apart_from(homes: Iterable[Any]) -> Callable[[Any], Any]:
+    """What copies an array whose memory is that of a state, and returns any other as it is."""
+    memories = frozenset(id(owner(home)) for home in homes)
+    return lambda array: array.copy() if id(owner(array)) in memories else array
 
 
 # --------------------------------------------------------------------------------------------------------------- memory

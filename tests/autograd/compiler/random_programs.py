@@ -3,7 +3,7 @@ live, values packed together, results that are views.
 
 Their numbers are small dyadic fractions wherever that can be kept, so that whatever computes such a program must agree
 with `Program.run` to the last bit, in any order of summation. ``python -m tests.autograd.compiler.random_programs
-COUNT [FIRST_SEED]`` compares many.
+COUNT [FIRST_SEED [gpu]]`` compares many.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.primitives import Slot, compute, infer
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes import optimize
+from autograd.compiler.targets.device import DeviceExecutable
 from autograd.compiler.trace import Trace
 from autograd.tensor import wrap
+from tests import standin
 
 SIDES = (1, 2, 3, 4, 6)
 LARGEST = 1 << 11
@@ -36,7 +38,7 @@ def refuse_label(*_: Any) -> None:
 
 @dataclass
 class Case:
-    """A program with the arrays that its states begin from, and arguments for several calls."""
+    """A program with the arrays that its states begin from, and arguments for several calls: arrays, or states."""
 
     program: Program
     states: dict[Value, Any]
@@ -372,6 +374,11 @@ class Builder:
 
     # -------------------------------------------------------------------------------------------------------- the whole
 
+    def argument(self, shape: shapes.Shape) -> Any:
+        """Numbers of a later call, or a state, whose memory is given."""
+        fitting = [state for state in self.states if state.shape == shape]
+        return self.one(fitting) if fitting and self.chance(0.2) else self.in_some_order(self.numbers(shape))
+
     def build(self) -> Case:
         """The case."""
         for _ in range(int(self.rng.integers(1, 3))):
@@ -391,7 +398,7 @@ class Builder:
             outputs.append(self.one([*self.states, *self.inputs]))
         program = Program("f", self.inputs, self.instructions, outputs, dict(self.updates))
         calls = [[self.found[v] for v in self.inputs]]
-        calls += [[self.in_some_order(self.numbers(v.shape)) for v in self.inputs] for _ in range(2)]
+        calls += [[self.argument(v.shape) for v in self.inputs] for _ in range(2)]
         return Case(program, {s: np.array(a) for s, a in self.states.items()}, calls, generator=self.generator)
 
 
@@ -427,7 +434,8 @@ def case_of(seed: int) -> Case:
 def runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]]]:
     """What a program returns at each call, and the states after it, by the definition of its instructions."""
     found, states = [], {state: np.array(array) for state, array in case.states.items()}
-    for arrays in case.calls:
+    for arguments in case.calls:
+        arrays = [np.array(states[x]) if isinstance(x, Value) else x for x in arguments]
         read = dict(states)
         for whole, members in program.packed.items():
             parts = [states[m].T if m in program.flipped else states[m] for m, _ in members]
@@ -445,28 +453,43 @@ def runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]
     return found
 
 
-def bound(program: Program) -> Executable:
+def bound(program: Program, device: str = "cpu") -> Executable:
     """A program as it is carried out, after all passes and on the arrays of its states."""
-    executable = Executable(Trace.of(program))
+    trace = Trace.of(program)
+    trace.device = device
+    if device != "cpu":
+        return DeviceExecutable(trace)
+    executable = Executable(trace)
     executable.plan.validate()
     return executable
 
 
-def compiled_runs(case: Case, program: Program) -> list[tuple[list[Any], dict[Value, Any]]]:
-    """The same by planned and emitted code; results are looked at once all calls are over."""
+def compiled_runs(case: Case, program: Program, gpu: Any = None) -> list[tuple[list[Any], dict[Value, Any]]]:
+    """The same by planned and emitted code, on the CPU or on the stand-in ``gpu``; results are looked at once all calls
+    are over."""
+
+    def there(array: Any) -> Any:
+        return array if gpu is None else gpu.ndarray(array)  # in its own order of memory, as no copy would be
+
+    def here(array: Any) -> Any:
+        return array.held if isinstance(array, standin.Array) else array
+
     for state, array in case.states.items():
         state.origin.data[...] = array
-    executable = bound(program)
+        state.origin.data = there(state.origin.data)
+    executable = bound(program, "cpu" if gpu is None else "cuda:0")
     results, states = [], []
-    for arrays in case.calls:
+    for arguments in case.calls:
         if not executable.is_settled():
             raise AssertionError("states moved between two calls")
-        given = [np.array(array) for array in arrays]
+        arrays = [x.origin.data if isinstance(x, Value) else there(x) for x in arguments]
+        before = [np.array(here(x)) for x in arrays]
         results.append(executable.finish(executable.run(*arrays)))
-        states.append({state: np.array(state.origin.data) for state in case.states})
-        for array, before in zip(arrays, given, strict=True):
-            np.testing.assert_array_equal(array, before, err_msg="an argument was written to")
-    return list(zip(results, states, strict=True))
+        states.append({state: np.array(here(state.origin.data)) for state in case.states})
+        for given, array, kept in zip(arguments, arrays, before, strict=True):
+            if not isinstance(given, Value):
+                np.testing.assert_array_equal(here(array), kept, err_msg="an argument was written to")
+    return [([here(x) for x in found], after) for found, after in zip(results, states, strict=True)]
 
 
 def compare(found: Any, expected: Any, exact: int, smooth: bool, where: str) -> None:
@@ -491,10 +514,12 @@ JUMPING = frozenset(("floor", "remainder", "greater", "less_equal", "astype"))
 """What makes a large difference of a small one."""
 
 
-def check(seed: int) -> int:
-    """Compare a random program as written, after each pass and compiled with its definition. Returns how many of its
-    calls were compared to the last bit."""
+def check(seed: int, gpu: Any = None) -> int:
+    """Compare a random program as written, after each pass and compiled with its definition, on the CPU or on the
+    stand-in ``gpu``. Returns how many of its calls were compared to the last bit."""
     case = case_of(seed)
+    if gpu is not None and case.generator is not None:  # which draws other numbers
+        return 0
     begins = None if case.generator is None else case.generator.bit_generator.state
     smooth = not any(i.op in JUMPING for i in case.program.instructions)
 
@@ -509,12 +534,13 @@ def check(seed: int) -> int:
     exact = exact_calls(case)
     for state, array in case.states.items():
         state.origin.data[...] = array
-    for name, program in optimize.steps(case.program):
+    for name, program in optimize.steps(case.program, optimize.PASSES if gpu is None else optimize.GPU_PASSES):
         program.validate()
         restart()
         compare(runs(case, program), expected, exact, smooth, f"seed {seed}, after {name}:\n{program}\n{case.program}")
     restart()
-    compare(compiled_runs(case, case.program), expected, exact, smooth, f"seed {seed}, compiled\n{case.program}")
+    found = compiled_runs(case, case.program, gpu)
+    compare(found, expected, exact, smooth, f"seed {seed}, compiled\n{case.program}")
     return exact
 
 
@@ -527,13 +553,16 @@ def exact_calls(case: Case) -> int:
     return [*exact, False].index(False)
 
 
-def main(count: int, first: int = 0) -> None:
-    """Compare ``count`` programs, and say which differ."""
+def main(count: int, first: int = 0, device: str = "cpu") -> None:
+    """Compare ``count`` programs, and say which differ; on the stand-in for CuPy where ``device`` is no CPU."""
     wrong, exact = [], 0
+    gpu = None if device == "cpu" else standin.module(1)
+    if gpu is not None:
+        sys.modules["cupy"] = gpu
     for seed in range(first, first + count):
         try:
             with np.errstate(all="ignore"):
-                exact += check(seed) == 3
+                exact += check(seed, gpu) == 3
         except Exception as error:  # whatever it is, it is to be seen
             wrong.append(seed)
             print(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}", flush=True)
@@ -542,4 +571,4 @@ def main(count: int, first: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:4])

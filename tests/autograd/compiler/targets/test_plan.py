@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 
 import autograd as ag
 import nn
+from autograd import backends
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.emit import has_kernel
 from autograd.compiler.targets.plan import Plan, Pool, schedule
 from autograd.errors import DeclarationError
 from autograd.tensor import wrap
+from tests import standin
 from tests.autograd.compiler import random_programs
 
 FLOAT = np.dtype("float64")
@@ -64,6 +67,57 @@ def test_random_programs(seed: int) -> None:
     """As written, after each pass, and planned; `random_programs` compares many more by hand."""
     with np.errstate(all="ignore"):
         random_programs.check(seed)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The stand-in for CuPy."""
+    module = standin.module(1)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    yield module
+    for key in [key for key, space in backends.PLACES.items() if space.module is module]:
+        del backends.PLACES[key]
+
+
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_random_programs_on_a_gpu(seed: int, gpu: Any) -> None:
+    with np.errstate(all="ignore"):
+        random_programs.check(seed, gpu)
+
+
+HAZARDS: dict[str, tuple[str, str, str, str]] = {
+    "a copy of a state kept in columns": ("v = reshape p; n = add p x; a = tanh v", "p", "p<-n", "a"),
+    "a copy of a state, made before it is written to": (
+        "n = add p x; t = permute_dims p; m = matmul t x",
+        "p",
+        "p<-n",
+        "m",
+    ),
+    "a view of the old value returned": ("t = permute_dims p; n = add p x", "p", "p<-n", "t"),
+    "the old value for another state": ("t = permute_dims p; n = add p x", "p q", "p<-n q<-t", ""),
+    "an exchange": ("a = positive p; b = positive q", "p q", "p<-q q<-p", "a b"),
+    "a state read turned by its own update": ("t = permute_dims p; n = add p t", "p", "p<-n", "n"),
+    "a new value, and a view of it": ("n = add p x; t = permute_dims n; a = tanh t", "p", "p<-n", "t a n"),
+    "an argument read at the end": ("n = add p x; a = tanh n; b = add a x", "p", "p<-n", "b x"),
+    "two states of one value": ("n = add p x", "p q", "p<-n q<-n", "n"),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", HAZARDS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_hazard_is_met(name: str, order: Any, device: str, gpu: Any) -> None:
+    """Twice, the second time with the memory of a state as the argument."""
+    text, states, updates, outputs = HAZARDS[name]
+    program = program_of(text, states, updates, outputs, v=(16,), a=(16,) if "reshape" in text else (4, 4))
+    arrays = {}
+    for i, state in enumerate(program.states):
+        arrays[state] = np.arange(16.0).reshape(4, 4) * (i + 1)
+        state.origin.data = np.array(arrays[state], order=order)
+    calls: list[list[Any]] = [[np.eye(4)], [program.states[0]], [np.ones((4, 4))]]
+    case = random_programs.Case(program, arrays, calls)
+    found = random_programs.compiled_runs(case, program, gpu if device == "gpu" else None)
+    random_programs.compare(found, random_programs.runs(case, program), 3, True, name)
 
 
 def test_random_programs_meet_what_is_hard() -> None:
