@@ -26,7 +26,7 @@ from autograd import (
 from autograd.anomaly import detect_anomaly
 from autograd.backends import devices
 from autograd.backward import gradients, walk
-from autograd.functions import conversion, creation, products, shaping, sorting  # noqa: F401  (they add to TENSORS)
+from autograd.functions import conversion, creation, elementwise, products, shaping, sorting  # noqa: F401  (they add to TENSORS)
 from autograd.graph import Graph, Node
 from autograd.interop import hints as _hints
 from autograd.interop import protocols as _protocols
@@ -34,7 +34,7 @@ from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_f
 from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from autograd.namespace import TENSORS as _TENSORS
 from autograd.operation import OPS, Op, op
-from autograd.ops import nnet, windows  # noqa: F401  (they add to TENSORS)
+from autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
 from autograd.ops.elementwise import pow
 from autograd.tensor import Tensor
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

@@ -9,6 +9,7 @@ Each error is also the builtin that a reader of the traceback would expect::
     ├── DomainError       (ValueError)           a value outside of what is allowed: a label, an axis, an option
     ├── IndexingError     (IndexError)           an index that does not exist
     ├── SizeError         (MemoryError)          an array larger than the memory
+    ├── DependencyError   (ImportError)          an optional package that is not installed
     ├── WriteError        (OSError)              a file that can't be written
     ├── GradientError     (RuntimeError)         a gradient that can't be asked for, or is asked for twice
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
@@ -49,6 +50,10 @@ class IndexingError(AutogradError, IndexError):
 
 class SizeError(AutogradError, MemoryError):
     """An array larger than the memory."""
+
+
+class DependencyError(AutogradError, ImportError):
+    """An optional package that is not installed."""
 
 
 class WriteError(AutogradError, OSError):

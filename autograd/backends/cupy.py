@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from autograd.backends.spaces import PLACES, Namespace
@@ -84,6 +85,7 @@ def differences(cupy: Any) -> dict[str, Callable[..., Any]]:
         "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # always stable
         "sort": lambda x, axis=-1, stable=True: cupy.sort(x, axis=axis),
         "clip": lambda x, low, high: +x if low is high is None else cupy.clip(x, low, high),  # wants one bound
+        "special": lambda name, *arrays: getattr(import_module("cupyx.scipy.special"), name)(*arrays),
         "where": lambda c, x, y: cupy.where(c if hasattr(c, "astype") else cupy.asarray(c), x, y),  # wants an array
     }
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy
 
+from autograd.errors import DependencyError
+
 FORWARDS: dict[str, Callable[..., Any]] = {}
 """Every registered operation's forward by its name: the part of each namespace that its backend does not have."""
 
@@ -20,6 +22,17 @@ CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "
 
 LAST_TWO = frozenset(("diagonal",))
 """What NumPy's main namespace takes of the first two axes, and the array API's ``linalg`` of the last two."""
+
+
+def scipy_special() -> Any:
+    """The module ``scipy.special``. Raises `DependencyError` where SciPy is not installed."""
+    try:
+        from scipy import special
+    except ModuleNotFoundError:
+        raise DependencyError(
+            "this function is computed by SciPy, which is not installed: pip install 'glassgrad[special]'."
+        ) from None
+    return special
 
 
 class Namespace:
@@ -41,6 +54,15 @@ class Namespace:
 
     def opaque(self) -> None:
         """Called by a forward that a program keeps as one instruction. With arrays there is nothing to do."""
+
+    def special(self, name: str, *arrays: Any) -> Any:
+        """SciPy's special function ``name`` of arrays, in the dtype of the last one. Raises `DependencyError` without
+        SciPy.
+        """
+        host = None if self.place is None else self.module.__array_namespace_info__().default_device()
+        given = (x if host is None or isinstance(x, float) else x.to_device(host) for x in arrays)
+        found = getattr(scipy_special(), name)(*map(numpy.asarray, given))
+        return self.asarray(found, dtype=arrays[-1].dtype)
 
     def sliding_windows(self, x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
         """Windows of ``x`` (n, *space, channels) as (n, *counts, *size, channels); in NumPy a view."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from autograd.backends.spaces import scipy_special
 from autograd.errors import DeclarationError
 from autograd.operation import OPS, Op
 from autograd.testing import calls
@@ -418,6 +419,21 @@ TABLE: dict[str, Row] = {
     "erf": Row(
         _erf, {"x": Domain(-6.5, 6.5, avoid=(-4.0, -0.46875, 0.46875, 4.0), limits=(-math.inf, math.inf))}, torch="erf"
     ),
+    "sinc": Row(np.sinc, torch="sinc"),
+    "exp2": Row(np.exp2, torch="exp2"),
+    "xlogy": Row(lambda x, y: x * np.log(y), {"x": NONZERO, "y": POSITIVE}, torch="xlogy"),
+    "erfc": Row(np.vectorize(math.erfc, otypes=[np.float64]), torch="erfc"),
+    "erfinv": Row(lambda x: scipy_special().erfinv(x), {"x": INSIDE}, torch="erfinv"),
+    "lgamma": Row(np.vectorize(math.lgamma, otypes=[np.float64]), {"x": POSITIVE}, torch="lgamma"),
+    "polygamma": Row(
+        lambda x, order: scipy_special().polygamma(order, x),
+        {"x": POSITIVE, "order": st.sampled_from((0, 1, 2))},
+        edges=(Case((EMPTY,), {"order": 1}),),
+    ),
+    "bessel_i": Row(
+        lambda x, order=0: scipy_special().iv(order, x), {"x": Domain(-3.0, 3.0), "order": st.sampled_from((0, 1, 2))}
+    ),
+    "heaviside": Row(np.heaviside, {"x": NONZERO}),
     "equal": Row(np.equal, {"x": INTEGERS, "y": INTEGERS}, torch="eq"),
     "not_equal": Row(np.not_equal, {"x": INTEGERS, "y": INTEGERS}, torch="ne"),
     "less": Row(np.less, {"x": INTEGERS, "y": INTEGERS}, torch="lt"),

@@ -192,6 +192,10 @@ class _TraceNamespace(Namespace):
         """Have the operation whose forward calls this recorded as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
 
+    def special(self, *_: Any) -> Any:
+        """Have the operation recorded as one instruction: SciPy computes it."""
+        self.opaque()
+
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """As an instruction: the values come later."""
         _now().check_range(array, stop, refuse, **options)

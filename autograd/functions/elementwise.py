@@ -1,0 +1,164 @@
+"""Elementwise functions composed of operations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from autograd.namespace import array_function
+from autograd.ops import special
+from autograd.ops.elementwise import (
+    abs,
+    clip,
+    isnan,
+    less_equal,
+    maximum,
+    minimum,
+    negative,
+    reciprocal,
+    remainder,
+    sqrt,
+    where,
+)
+from autograd.tensor import Tensor, asarray
+
+
+@array_function
+def i0(x: Any) -> Tensor:
+    """Elementwise modified Bessel function of the first kind, of order 0. Needs SciPy.
+
+    >>> import autograd as ag
+    >>> ag.i0(ag.Tensor([1.0]))
+    Tensor([1.26607])
+    """
+    return special.bessel_i(x, order=0)
+
+
+@array_function
+def digamma(x: Any) -> Tensor:
+    """Elementwise derivative of `lgamma`. Needs SciPy.
+
+    >>> import autograd as ag
+    >>> ag.digamma(ag.Tensor([1.0]))
+    Tensor([-0.577216])
+    """
+    return special.polygamma(x, order=0)
+
+
+@array_function
+def ndtr(x: Any) -> Tensor:
+    """Elementwise distribution function of the standard normal distribution, exact in the lower tail. Needs SciPy.
+
+    >>> import autograd as ag
+    >>> ag.ndtr(ag.Tensor([0.0, -10.0]))
+    Tensor([0.5, 7.61985e-24])
+    """
+    half: Tensor = 0.5 * special.erfc(asarray(x) * -math.sqrt(0.5))
+    return half
+
+
+@array_function
+def rsqrt(x: Any) -> Tensor:
+    """Elementwise ``1 / sqrt(x)``.
+
+    >>> import autograd as ag
+    >>> ag.rsqrt(ag.Tensor([4.0]))
+    Tensor([0.5])
+    """
+    return reciprocal(sqrt(x))
+
+
+@array_function
+def fmod(x: Any, y: Any) -> Tensor:
+    """Elementwise remainder with the sign of ``x``, as C's.
+
+    >>> import autograd as ag
+    >>> ag.fmod(ag.Tensor([5.0, -5.0]), 3.0)
+    Tensor([2.0, -2.0])
+    """
+    x, size = asarray(x), abs(y)
+    return where(x < 0, negative(remainder(negative(x), size)), remainder(x, size))
+
+
+@array_function
+def fmax(x: Any, y: Any) -> Tensor:
+    """Elementwise maximum that ignores NaN where the other value is a number.
+
+    >>> import autograd as ag
+    >>> ag.fmax(ag.Tensor([1.0, ag.nan]), 0.0)
+    Tensor([1.0, 0.0])
+    """
+    return maximum(where(isnan(x), y, x), where(isnan(y), x, y))
+
+
+@array_function
+def fmin(x: Any, y: Any) -> Tensor:
+    """Elementwise minimum that ignores NaN where the other value is a number.
+
+    >>> import autograd as ag
+    >>> ag.fmin(ag.Tensor([1.0, ag.nan]), 2.0)
+    Tensor([1.0, 2.0])
+    """
+    return minimum(where(isnan(x), y, x), where(isnan(y), x, y))
+
+
+@array_function
+def deg2rad(x: Any) -> Tensor:
+    """Elementwise degrees as radians.
+
+    >>> import autograd as ag
+    >>> ag.deg2rad(ag.Tensor([180.0]))
+    Tensor([3.14159])
+    """
+    radians: Tensor = asarray(x) * (math.pi / 180)
+    return radians
+
+
+@array_function
+def rad2deg(x: Any) -> Tensor:
+    """Elementwise radians as degrees.
+
+    >>> import autograd as ag
+    >>> ag.rad2deg(ag.Tensor([ag.pi]))
+    Tensor([180.0])
+    """
+    degrees: Tensor = asarray(x) * (180 / math.pi)
+    return degrees
+
+
+@array_function
+def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Elementwise ``|x - y| <= atol + rtol * |y|``, true for equal infinities, and for two NaNs with ``equal_nan``.
+
+    >>> import autograd as ag
+    >>> ag.isclose(ag.Tensor([1.0, ag.nan]), ag.Tensor([1.0 + 1e-9, ag.nan])).tolist()
+    [True, False]
+    """
+    x, y = asarray(x).detach(), asarray(y).detach()
+    same = x == y
+    bound = where(same, 0.0, y)
+    close = same | (less_equal(abs(where(same, 0.0, x) - bound), atol + rtol * abs(bound)) & (abs(bound) < math.inf))
+    both: Tensor = close | (isnan(x) & isnan(y)) if equal_nan else close
+    return both
+
+
+@array_function
+def clamp(x: Any, min: Any = None, max: Any = None) -> Tensor:
+    """`clip` under PyTorch's name.
+
+    >>> import autograd as ag
+    >>> ag.clamp(ag.Tensor([-2.0, 5.0]), min=0.0, max=1.0)
+    Tensor([0.0, 1.0])
+    """
+    return clip(x, min=min, max=max)
+
+
+@array_function
+def stop_gradient(x: Any) -> Tensor:
+    """``x`` as a constant: ``x.detach()`` under JAX's name.
+
+    >>> import autograd as ag
+    >>> ag.grad(lambda x: x * ag.stop_gradient(x))(3.0)
+    Tensor(3.0)
+    """
+    return asarray(x).detach()
