@@ -13,6 +13,7 @@ import numpy
 from autograd import backends, shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, compute
 from autograd.compiler.ir.program import UPDATED, Instruction, Program, Value
+from autograd.compiler.ir.words import derived, form_of_name
 from autograd.compiler.passes.rewrite import Rewriter, stem
 from autograd.memory import owner
 
@@ -227,7 +228,7 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
     if any(re.fullmatch(r"(all_)?t\d+", name) for name in names):
         return otherwise
     if len({re.sub(r"_?\d+$", "", name) for name in names}) == 1:  # h, h_2, h_3
-        return f"all_{names[0]}"
+        return names[0] if "all_" in names[0] else f"all_{names[0]}"
     joined = "_".join(names)
     if len(joined) <= JOINED:
         return joined
@@ -238,6 +239,11 @@ def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
         return f"all_{'_'.join(parts[0][-back:])}"
     layer = front and parts[0][front - 1].isdigit()
     return "_".join([*parts[0][:front], otherwise]) if layer else otherwise
+
+
+def _operand(value: Value) -> tuple[str, str]:
+    name = stem(value.name).removesuffix(UPDATED)
+    return name, form_of_name(name)
 
 
 def _shared(lists: Sequence[Sequence[str]]) -> int:
@@ -322,6 +328,9 @@ class _Group:
             state = next((s for s in self.first.states if self.program.updates[s] is role), None)
             names = [match.pairs[role].name for _, match in self.members]
             name = packed_name(names) if state is None else f"{self.flat[state].name}{UPDATED}"
+            if not form_of_name(name):  # the members have nothing in common: by what it is made of
+                flat = Instruction(made.op, tuple(args), {}, made.out)
+                name = derived(flat, _operand)[0] or "packed"
             self.flat[role] = self.writer.emit(made.op, args, {}, name)
 
 

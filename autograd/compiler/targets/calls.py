@@ -103,10 +103,10 @@ def _where(writer: Writer, instruction: Instruction) -> None:
     x_, y_, out_ = (_bits(writer, value) for value in (x, y, out))
     multiply = writer.bind("multiply", numpy.multiply)
     if zero:
-        writer.line(f"{multiply}({x_}, {names[0]}, {out_})", out.shape, f"where({', '.join(names)})")
+        writer.line(f"{multiply}({x_}, {names[0]}, {out_})", out.shape, f"{names[1]} where {names[0]}, else 0")
         return
     subtract, add = writer.bind("subtract", numpy.subtract), writer.bind("add", numpy.add)
-    writer.line(f"{subtract}({x_}, {y_}, {out_})", out.shape, f"where({', '.join(names)})")
+    writer.line(f"{subtract}({x_}, {y_}, {out_})", out.shape, f"{names[1]} where {names[0]}, else {names[2]}")
     writer.line(f"{multiply}({out_}, {names[0]}, {out_})", out.shape)
     writer.line(f"{add}({out_}, {y_}, {out_})", out.shape)
 
@@ -355,7 +355,7 @@ def _setitem(writer: Writer, instruction: Instruction) -> None:
 def _draw(writer: Writer, instruction: Instruction) -> None:
     params, out = instruction.params, instruction.out
     name = writer.of(out)
-    function = writer.bind(f"{name}_draw", getattr(params["generator"], params["method"]))
+    function = writer.bind(params["method"], getattr(params["generator"], params["method"]))
     dtype = writer.bind(f"{params['dtype']}", params["dtype"].type)
     place = f"out={name}" if params["method"] == "standard_exponential" else name
     writer.line(f"{function}(None, {dtype}, {place})", out.shape, "random numbers")

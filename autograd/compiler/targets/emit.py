@@ -130,7 +130,7 @@ class Emitter(Writer):
         else:
             name = self.fresh(f"{x}_unsigned")
             self.line(f"{name} = {x}.view({unsigned!r})", value.shape)
-        self.line(f"if {name}.item({name}.argmax()) >= {params['stop']!r}:", remark="a label that is none")
+        self.line(f"if {name}.item({name}.argmax()) >= {params['stop']!r}:", remark="a label out of range")
         self.line(f"    {call}")
 
     def _is_seen(self, instruction: Instruction) -> bool:

@@ -6,7 +6,8 @@ An array that shows the memory of another is an alias: the header says how it is
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from autograd import shapes
@@ -126,7 +127,10 @@ class Writer:
                 self.names[value] = self.of(state)
             else:
                 number = value.kind == "constant" and not value.shape
-                name = self.names[value] = self.fresh(_number_name(value) if number else value.name)
+                name = _number_name(value) if number else value.name
+                if number and identifier(name) in self.taken:
+                    name = f"{name}_{value.dtype}"
+                name = self.names[value] = self.fresh(name)
                 if value in self.plan.arrays:
                     self.scope[name] = self.plan.arrays[value]
                     self._tell(value, name)
@@ -219,20 +223,24 @@ class Writer:
         origins = [line.origin for line in self.lines]
         for i in reversed(range(self.opening, len(origins) - 1)):  # what a pass made for several lines: with the next
             origins[i] = origins[i] or origins[i + 1]
-        told: set[tuple[str, int]] = set()
-        now: tuple[str, int] | None = None
+        keys = [None if origin is None else (f"{origin.text} {origin.line}", origin.order) for origin in origins]
+        runs = [(key, len([*run])) for key, run in groupby(keys)]
+        longest = {key: max(n for k, n in runs if k == key) for key, _ in runs}
         found: list[tuple[str, str]] = []
-        for line, origin in zip(self.lines, origins, strict=True):
-            remark = line.remark
-            key = now if origin is None else (f"{origin.text} {origin.line}", origin.order)
-            if origin is not None and key is not None and key != now:
-                if key in told:  # an update among gradients, a gradient among updates
-                    remark = f"{remark}, {'gradient of ' * bool(origin.order)}{origin.line}".lstrip(", ")
-                else:
-                    found += [("", ""), (f"# {_one_line(str(origin))}", "")]
-                    told.add(key)
-                now = key
-            found.append((line.text, remark))
+        place = 0
+        for key, count in runs:
+            lines, origin = self.lines[place : place + count], origins[place]
+            place += count
+            if origin is None:
+                found += [(line.text, line.remark) for line in lines]
+                continue
+            if longest.get(key) == count:  # the others are an update among gradients, a gradient among updates
+                del longest[key]
+                found += [("", ""), (f"# {_one_line(str(origin))}", "")]
+            else:
+                note = f"{'gradient of ' * bool(origin.order)}{origin.line}"
+                lines = [replace(line, remark=f"{line.remark}, {note}".lstrip(", ")) for line in lines]
+            found += [(line.text, line.remark) for line in lines]
         width = max((len(text) for text, remark in found if remark and len(text) < WIDTH - 20), default=0)
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 
