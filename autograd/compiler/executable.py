@@ -86,10 +86,14 @@ def check_apart(program: Program) -> None:
         reaching.append((end, state))
 
 
-def _with_gradients(run: Callable[..., list[Any]], tensors: list[Tensor]) -> Callable[..., list[Any]]:
-    """``run``, given the gradients of ``tensors`` behind its other arguments."""
+def _with(
+    run: Callable[..., list[Any]], tensors: list[Tensor], restarts: list[tuple[Any, Any]]
+) -> Callable[..., list[Any]]:
+    """``run`` with the gradients of ``tensors`` behind its other arguments, and generators at their start."""
 
     def run_with(*arrays: Any) -> list[Any]:
+        for generator, state in restarts:
+            generator.bit_generator.state = state
         return run(*arrays, *[tensor.grad.data for tensor in tensors])  # type: ignore[union-attr]
 
     return run_with
@@ -130,6 +134,28 @@ def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, A
     return f"{_named(trees.container_of(kind).unflatten, scope)}({_named(data, scope)}, [{', '.join(parts)}])"
 
 
+def _is_shared(tensor: Tensor) -> bool:
+    """Whether others hold the array of ``tensor``, too, or a view of it."""
+    array = tensor.data
+    if sys.getrefcount(array) > 3:  # the Tensor, this variable and the call
+        return True
+    memory = owner(array)
+    return memory is not array and id(memory) not in _HOMES and sys.getrefcount(memory) > 3
+
+
+def _views_in(names: dict[str, Any], home: Any) -> list[Any]:
+    """The names of ``home`` and of its views, and how each lies in it (``None``: it is the array itself)."""
+    found: list[Any] = []
+    start = home.__array_interface__["data"][0]
+    for name, array in names.items():
+        if array is home:
+            found.append((name, 0, home.shape, home.dtype, None))
+        elif isinstance(array, numpy.ndarray) and owner(array) is owner(home):
+            offset = array.__array_interface__["data"][0] - start
+            found.append((name, offset, array.shape, array.dtype, array.strides))
+    return found
+
+
 class Executable:
     """One program, bound to the arrays of its states. ``run`` takes the arrays of the arguments.
 
@@ -137,11 +163,15 @@ class Executable:
     """
 
     optimize = staticmethod(optimize)
+    counts_holders = True
+    """Whether the arrays of states that are rebound are written to in place as long as nobody else holds them."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace, self.program = trace, trace.program
         check_apart(self.program)
-        self.optimized = self.optimize(trace.program)
+        self.rebound = {s for s in self.program.updates if s.shape and id(s.origin) in trace.rebound}
+        held = {s for s in self.program.updates if s not in self.rebound and s.shape and _is_shared(s.origin)}
+        self.optimized = self.optimize(trace.program.changed(pinned=frozenset(self.rebound | held)))
         self.nodes = dead_ends(trace)
         self.bind()
 
@@ -151,17 +181,24 @@ class Executable:
         self.homes: dict[Value, Any] = {}
         self.places: list[tuple[Tensor, Any, bool]] = []
         self.made: set[int] = set()
+        self.bound: list[Value | None] = []  # for each place the state that is there by itself
+        self._views: dict[int, list[Any]] = {}
         for state in program.states:
             if state in program.packed:
                 self.homes[state] = self._packed_home(state)
+                self.bound += [None] * (len(self.places) - len(self.bound))
             else:
                 self.homes[state] = self._home(state)
                 self.places.append((state.origin, state.origin.data, state in program.updates))
+                self.bound.append(state)
         self._merge()
         self.plan = Plan(program, self.homes, has_kernel)
         emitter = Emitter(self.plan)
         self.source = emitter.source()
+        self._memories, self._names = emitter.memories, emitter.scope
         self._install(self.source, emitter.scope)
+        for i in self.counted:
+            self._count_holders(i)
         self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
 
     def _merge(self) -> None:
@@ -184,8 +221,8 @@ class Executable:
         self.run: Callable[..., list[Any]] = names.pop(self.optimized.name)
         self.is_settled: Callable[[], bool] = scope.pop("is_settled")
         self.finish: Callable[[list[Any]], Any] = scope.pop("finish")
-        if self.trace.given:
-            self.run = _with_gradients(self.run, self.trace.given)
+        if self.trace.given or self.trace.restarts:
+            self.run = _with(self.run, self.trace.given, self.trace.restarts)
 
     def _home(self, state: Value) -> Any:
         """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""
@@ -194,6 +231,10 @@ class Executable:
             return numpy.asarray(array)
         plain = isinstance(array, numpy.ndarray) and array.flags.writeable and array.flags.forc
         plain = plain and (bool(array.shape) or id(owner(array)) in _HOMES)  # as others may be in a pickled counter's
+        if state in self.rebound:
+            del array
+            plain = plain and not _is_shared(tensor)
+            array = tensor.data
         turned = state in self.optimized.flipped
         if not plain or turned != (not array.flags.c_contiguous) or self._has_other_twins(state, array):
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
@@ -229,14 +270,79 @@ class Executable:
         _HOMES[id(memory)] = memory
         return flat
 
+    def _count_holders(self, i: int) -> None:
+        """Note how many references there are to the array of a place, which nobody else may hold."""
+        scope = self.is_settled.__globals__
+        scope[f"count_{i}"] = sys.getrefcount(scope[f"home_{i}"])
+
+    def _take(self, i: int, array: Any) -> None:
+        """Take the values of ``array``, which the state at a place has been given, where others may hold it."""
+        scope = self.is_settled.__globals__
+        if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
+            scope[f"home_{i}"][...] = array
+            self.places[i][0].data = scope[f"home_{i}"]
+        else:
+            self._part(i, array)
+
+    def _part(self, i: int, array: Any = None) -> None:
+        """Give the state at a place a new array with the same values: somebody holds the one that it has, which would
+        not change eagerly.
+        """
+        home = self.places[i][1]
+        new = numpy.copy(home, order="A")
+        if array is not None:
+            new[...] = array
+        others = [k for k, (_, array, _) in enumerate(self.places) if array is home and k != i]
+        if not self._rehome(i, new):
+            raise AssertionError(f"the array of {self.places[i][0].name} can't be exchanged")
+        for k in (i, *others):
+            tensor, updated = self.places[k][::2]  # by no name that would be counted
+            self.places[k] = tensor, new, updated
+            self.is_settled.__globals__[f"home_{k}"] = tensor.data = new
+            if tensor in _TWINS:
+                _TWINS[tensor] = new
+        del home, new
+        self._count_holders(i)
+
+    def _rehome(self, i: int, array: Any) -> bool:
+        """Go on with another array at a place, and with its views in place of those of the one before. Returns whether
+        that is possible.
+        """
+        state, (tensor, _, updated) = self.bound[i], self.places[i]
+        if state is None:
+            return False
+        home, new = self.homes[state], numpy.asarray(array)
+        if i not in self._views:
+            self._views[i] = _views_in(self._names, home)
+        shares = any(owner(h) is owner(home) for s, h in self.homes.items() if s is not state)
+        if new.strides != home.strides or not new.flags.forc or shares:
+            return False
+        raw = (new if new.flags.c_contiguous else new.T).reshape(-1).view(numpy.uint8)
+        for name, offset, shape, dtype, strides in self._views[i]:
+            self._names[name] = numpy.ndarray(shape, dtype, raw, offset, strides) if strides is not None else new
+        self.homes[state] = new
+        self.places[i] = tensor, array, updated
+        self.is_settled.__globals__[f"home_{i}"] = array
+        if updated:
+            self._memories.discard(id(owner(home)))
+            self._memories.add(id(owner(new)))
+            _HOMES[id(owner(new))] = owner(new)
+        return True
+
     def _settling(self, scope: dict[str, Any]) -> str:
         """The source of what is asked before and said after each call."""
         trace = self.trace
         scope |= SCOPE
         terms = []
-        for i, (tensor, array, _) in enumerate(self.places):
+        self.counted: list[int] = []  # the places whose arrays nobody else may hold
+        rebound = {id(state.origin) for state in self.program.updates if id(state.origin) in trace.rebound}
+        for i, (tensor, array, updated) in enumerate(self.places):
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
             terms.append(f"tensor_{i}.data is home_{i}")
+            counts = self.counts_holders and updated and id(tensor) in rebound
+            if counts and not any(self.places[k][1] is array for k in self.counted):
+                self.counted.append(i)
+                terms.append(f"holders(home_{i}) <= count_{i}")
         for i, guard in enumerate(trace.guards):
             scope[f"holder_{i}"], scope[f"value_{i}"] = guard.holder, guard.value
             terms.append(guard.source(i))
@@ -246,10 +352,19 @@ class Executable:
         for i, tensor in enumerate(trace.given):
             scope[f"given_{i}"], scope[f"kind_{i}"] = tensor, _kind(tensor.grad)
             terms.append(f"kind(given_{i}.grad) == kind_{i}")
-        memories = {id(m): m for m in (owner(self.homes[state]) for state in self.optimized.updates)}
+        # Of states that are given another array nobody has what is written to.
+        written = [s for s in self.optimized.updates if not self.counts_holders or id(s.origin) not in rebound]
+        memories = {id(m): m for m in (owner(self.homes[state]) for state in written)}
         all_written(memories.values())
         self.used = scope["used"] = [0]
-        scope.update(WRITES=WRITES, stamp=stamp, memories=tuple(memories.values()), wrap=wrap, kind=_kind)
+        scope.update(
+            holders=sys.getrefcount,
+            WRITES=WRITES,
+            stamp=stamp,
+            memories=tuple(memories.values()),
+            wrap=wrap,
+            kind=_kind,
+        )
         marks = "".join(f"WRITES[{key}] = " for key in (*memories, LAST))
         for i, node in enumerate(self.nodes):
             scope[f"node_{i}"] = node
@@ -322,23 +437,34 @@ class Executable:
             check_apart(self.program)
         anew = False
         merged = {id(s.origin) for s in (*self.optimized.merged, *self.optimized.merged.values())}
-        for (tensor, home, updated), held in zip(self.places, self.held, strict=True):
+        scope = self.is_settled.__globals__
+        for i in range(len(self.places)):
+            tensor, home, updated = self.places[i]
             array = tensor.data
             if array is home:
+                del array, home
+                if i in self.counted and sys.getrefcount(scope[f"home_{i}"]) > scope[f"count_{i}"]:
+                    self._part(i)
                 continue
             if (
                 array.shape != home.shape
                 or array.dtype != home.dtype
                 or type(array) not in backends.FLAT | {numpy.ndarray}
                 or id(tensor) in merged
+                or (tensor.node is not None and tensor.requires_grad)
             ):
                 return False
+            if i in self.counted:
+                del home
+                self._take(i, array)
+                continue
             # The Tensor let go of the home; where nobody else holds it, it may take the new values.
+            held = self.held[i]
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
             if updated and alone and id(owner(array)) not in _HOMES:
                 home[...] = array
                 tensor.data = home
-            else:
+            elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:
             return False

@@ -123,7 +123,9 @@ class Trace:
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     leaves. ``given`` are Tensors whose gradient from before the call is an input, behind the arguments; ``delivered``
     those that get one, an output behind the results; ``cleared`` those that have none after the call, and ``consumed``
-    those whose gradient only the program has seen. ``changes`` are places in Python that the function changed.
+    those whose gradient only the program has seen. ``rebound`` are the ids of Tensors that are given another array, not
+    written to in place; ``restarts`` generators that begin anew at each call, with their states. ``changes`` are places
+    in Python that the function changed.
     """
 
     def __init__(
@@ -177,6 +179,8 @@ class Trace:
         self.guards = [*tracer.all_guards(), *(g for g in places if not isinstance(g.value, ModuleType))]
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
+        self.rebound = tracer.rebound
+        self.restarts = tracer.restarts()
 
     @classmethod
     def of(cls, program: Program) -> Trace:
@@ -186,6 +190,7 @@ class Trace:
         made.result = Result.of(program.outputs)
         made.paths = [value.name for value in program.inputs]
         made.changes, made.guards, made.settings = [], [], []
+        made.rebound, made.restarts = set(), []
         made.ungraded, made.given, made.delivered, made.cleared, made.consumed = [], [], [], [], []
         return made
 

@@ -108,6 +108,8 @@ class Program:
     """For a state that passes found to be equal to another at all times: that one."""
     flipped: frozenset[Value] = frozenset()
     """The matrices that are kept transposed in memory."""
+    pinned: frozenset[Value] = frozenset()
+    """The states that have to stay in the memory that they have."""
 
     def changed(self, **parts: Any) -> Program:
         """The program with other parts."""

@@ -104,7 +104,8 @@ class Orders:
             array = value.origin.data
             flags = getattr(array, "flags", None)
             transposed = flags is not None and flags.f_contiguous and not flags.c_contiguous
-            if value not in self.program.updates or transposed or id(owner(array)) in HOMES:
+            stays = value in self.program.pinned or value not in self.program.updates
+            if stays or transposed or id(owner(array)) in HOMES:
                 self.pin(value, transposed)
 
     def _pin_where_it_is_made(self, instruction: Instruction) -> None:
@@ -281,6 +282,8 @@ def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
         if turn is None or turn.op != "permute_dims" or turn.args[0] not in program.updates:
             continue
         weight, source = turn.args[0], producers.get(h)
+        if weight in program.pinned or bias in program.pinned:
+            continue
         plain = source is not None and source.op in ELEMENTWISE and h.shape == source.out.shape
         given = source is None and h.kind in ("input", "state") and h not in program.updates and _pays(h, added.out)
         if not (plain or given) or len(h.shape) != 2 or len(uses[product]) != 1:

@@ -93,7 +93,7 @@ class Match:
         self.pairs[a] = b
         updates = self.program.updates
         if a.kind == "state" and a in updates:
-            if b.kind != "state" or b not in updates or b in self.states.values():
+            if b.kind != "state" or b not in updates or b in self.states.values() or b in self.program.pinned:
                 return None
             self.states[a] = b
             return [(updates[a], updates[b])]
@@ -181,7 +181,7 @@ def pack(program: Program, small: int = SMALL) -> Program:
     producers = program.producers()
     free = [
         s for s in program.updates
-        if s.shape and s.dtype.kind == "f" and s.nbytes <= small
+        if s.shape and s.dtype.kind == "f" and s.nbytes <= small and s not in program.pinned
     ]  # fmt: skip
     for first in free:
         group: list[tuple[Value, Match]] = []

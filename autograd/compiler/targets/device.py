@@ -18,6 +18,7 @@ from autograd.compiler.ir.program import Instruction, Program, Value, algebra, k
 from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from autograd.compiler.targets.plan import apart_from, by_definition, view_of
+from autograd.memory import owner
 
 
 class Source:
@@ -122,7 +123,8 @@ class Source:
         roots_of_late = {root_of.get(value, value) for value in late}
         for value in self.program.inputs:
             if value in roots_of_late:
-                apart = self.name("apart", apart_from(self.homes[s] for s in self.program.updates))
+                memories = {id(owner(self.homes[s])) for s in self.program.updates}
+                apart = self.name("apart", apart_from(memories))
                 self.lines.append(f"{self.of(value)} = {apart}({self.of(value)})")
 
     def _kernel(self, kernel: Kernel) -> None:
@@ -223,6 +225,7 @@ class DeviceExecutable(Executable):
     """One program on a GPU, bound to the arrays of its states there."""
 
     optimize = staticmethod(partial(optimize, passes=GPU_PASSES))
+    counts_holders = False
 
     def bind(self) -> None:
         """Write the source for the arrays that the states have now."""

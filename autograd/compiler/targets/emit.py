@@ -12,6 +12,7 @@ from autograd.compiler.targets.calls import KERNELS, has_kernel, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from autograd.compiler.targets.writer import Writer
 from autograd.errors import DeclarationError
+from autograd.memory import owner
 
 
 class Emitter(Writer):
@@ -24,7 +25,8 @@ class Emitter(Writer):
     def source(self) -> str:
         """The whole function as text."""
         plan, program = self.plan, self.program
-        apart = apart_from(plan.homes[state] for state in program.updates)
+        self.memories = {id(owner(plan.homes[state])) for state in program.updates}
+        apart = apart_from(self.memories)
         for value in self._exposed():
             own = self.bind("apart", apart)
             self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="a copy, if it is memory of a state")

@@ -11,7 +11,7 @@ which memory each value gets. `Plan.validate` checks the outcome against the arr
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy
@@ -173,9 +173,8 @@ def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Ca
     return made_anew
 
 
-def apart_from(homes: Iterable[Any]) -> Callable[[Any], Any]:
-    """What copies an array whose memory is that of a state, and returns any other as it is."""
-    memories = frozenset(id(owner(home)) for home in homes)
+def apart_from(memories: set[int]) -> Callable[[Any], Any]:
+    """The function that copies an array whose memory, by its id, is one of these, and returns any other as it is."""
     return lambda array: array.copy() if id(owner(array)) in memories else array
 
 

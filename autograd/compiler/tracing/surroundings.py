@@ -19,6 +19,7 @@ import sysconfig
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -41,6 +42,7 @@ CONTENT = 1 << 20
 
 INSTALLED = ("/site-packages/", "\\site-packages\\")
 FOREIGN = (*INNER, INNER[0].removesuffix("autograd/") + "viz/", sysconfig.get_path("stdlib"), "<frozen")
+NOTHING: dict[str, Any] = {}
 MUTABLE = (list, dict, set, deque)
 FIXED = (tuple, frozenset, MappingProxyType)
 BY_NAME = frozenset(("getattr", "hasattr", "setattr", "delattr"))
@@ -63,6 +65,7 @@ class Surroundings:
         self._attributes: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
+        self._texts: set[str] = set()  # names of attributes that are asked for by text
         self._seen: dict[int, Any] = {}
         self._weakly = False
         for root, name in roots:
@@ -130,6 +133,8 @@ class Surroundings:
             return
         for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
+        self._texts |= _texts_in(function.__code__)
+        self._names |= dict.fromkeys(self._texts)
         for name in _names_in(function.__code__):
             self._names[name] = None
             if name in function.__globals__:
@@ -157,7 +162,7 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Go on to the attributes of an object, a class or a module that are named in the code."""
-        own = {} if isinstance(thing, type) else getattr(thing, "__dict__", {})
+        own = NOTHING if isinstance(thing, type) else getattr(thing, "__dict__", NOTHING)
         watched = isinstance(thing, tuple(WATCHED))
         if own and not watched and not isinstance(thing, ModuleType):
             self._attributes.append((own, tuple(own), name))
@@ -165,11 +170,18 @@ class Surroundings:
             if watched:
                 if isinstance(own[key], tuple(WATCHED)) or key in self._names:
                     self._visit(own[key], f"{name}.{key}")
-            elif key in own:
-                self._note(_attribute(thing, key, name) if self._weakly else Guard(own, key, MISSING, f"{name}.{key}"))
+            elif key in own or (own is not NOTHING and key in self._texts):
+                self._note(self._attribute(thing, own, key, name))
         for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
             if _is_users_class(cls) or cls in WATCHED:
                 self._look_into_class(cls, thing, own, name)
+
+    def _attribute(self, thing: Any, own: Any, key: str, name: str) -> Guard:
+        """The guard of an attribute; below the object of a method one that does not keep it alive."""
+        if self._weakly and not isinstance(thing, ModuleType):
+            with suppress(TypeError):
+                return Attribute(weakref.ref(thing), key, MISSING, f"{name}.{key}")
+        return Guard(own, key, MISSING, f"{name}.{key}")
 
     def _look_into_class(self, cls: type, thing: Any, own: Any, name: str) -> None:
         for key, value in [*vars(cls).items()]:
@@ -184,6 +196,8 @@ class Surroundings:
                     self._note(Guard(thing, key, MISSING, f"{name}.{key}"))
             elif key not in own and not key.startswith("__") and not hasattr(type(value), "__get__"):
                 self._note(Guard(cls, key, MISSING, f"{cls.__name__}.{key}"))
+                if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # where it may be overridden
+                    self._note(self._attribute(thing, own, key, name))
 
     # ------------------------------------------------------------------------------------------------------- the trace
 
@@ -205,14 +219,6 @@ class Surroundings:
                 )
 
 
-def _attribute(thing: Any, key: str, name: str) -> Guard:
-    """The guard of an attribute, which does not keep an object alive, where that is possible."""
-    try:
-        return Attribute(weakref.ref(thing), key, MISSING, f"{name}.{key}")
-    except TypeError:
-        return Guard(vars(thing), key, MISSING, f"{name}.{key}")
-
-
 INCIDENTAL = frozenset(
     ("__repr__", "__str__", "__del__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__dict__",
      "__weakref__", "__doc__", "__module__", "__slots__", "__annotations__", "__init_subclass__", "__copy__",
@@ -226,12 +232,21 @@ INCIDENTAL = frozenset(
 def _names_in(code: CodeType) -> tuple[str, ...]:
     """The globals and attributes that ``code`` names, functions within it included."""
     names = dict.fromkeys(code.co_names)
-    if not BY_NAME.isdisjoint(names):
-        names |= dict.fromkeys(part for part in code.co_consts if isinstance(part, str) and part.isidentifier())
     for part in code.co_consts:
         if isinstance(part, CodeType):
             names |= dict.fromkeys(_names_in(part))
     return tuple(names)
+
+
+@functools.lru_cache(maxsize=4096)
+def _texts_in(code: CodeType) -> frozenset[str]:
+    """The texts in ``code`` that may be names of attributes, where it asks for some by text."""
+    texts = {part for part in code.co_consts if isinstance(part, str) and part.isidentifier()}
+    found = set() if BY_NAME.isdisjoint(code.co_names) else texts
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            found |= _texts_in(part)
+    return frozenset(found)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -86,6 +86,8 @@ class Tracer:
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
+        self.rebound: set[int] = set()  # the ids of states that are given another array
+        self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
         self.made: list[Any] = []  # weak references to every `Traced`
 
@@ -322,8 +324,34 @@ class Tracer:
 
     def draw(self, method: str, generator: Any, shape: Shape, dtype: Any, **options: Any) -> Traced:
         """Random numbers, fresh ones at each call."""
+        self._note_generator(generator)
         params = {"generator": generator, "method": method, "shape": tuple(shape), "dtype": numpy.dtype(dtype)}
         return self.emit("draw", (), {**params, "options": options})
+
+    def _note_generator(self, generator: Any) -> None:
+        if not isinstance(generator, numpy.random.Generator):
+            return
+        state = generator.bit_generator.state
+        _, first, count = self.generators.get(id(generator), (generator, state, 0))
+        if repr(first) != repr(state):
+            raise TraceError(
+                f"{line_of_user()} draws from a generator that NumPy drew from meanwhile, and while the function is "
+                "traced the draws of autograd.random have not moved it on: use one generator for each."
+            )
+        self.generators[id(generator)] = generator, first, count + 1
+
+    def restarts(self) -> list[tuple[Any, Any]]:
+        """The generators that the function makes at each call from the same seed, with their states at the start. One
+        without a seed goes on: its numbers are fresh at each call.
+        """
+        found = []
+        for key in [*self.generators]:
+            generator, state, count = self.generators.pop(key)
+            seed = getattr(getattr(generator.bit_generator, "seed_seq", None), "entropy", 0)
+            # By the instructions, by this variable and for the call; by whoever else has it as well.
+            if sys.getrefcount(generator) <= count + 2 and not (isinstance(seed, int) and seed.bit_length() > 64):
+                found.append((generator, state))
+        return found
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """A look at values, which may raise, before anything is written."""
@@ -365,6 +393,7 @@ class Tracer:
                 self,
             )
         self.current[id(tensor)] = array
+        self.rebound.add(id(tensor))
         return None
 
     def _name(self, made: Traced) -> None:

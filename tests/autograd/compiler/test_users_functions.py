@@ -1,0 +1,1420 @@
+"""Functions as users write them, called several times: compiled they give what they give eagerly, or are refused.
+
+Each scenario is a function of ``wrap``, which is `ag.compile` or leaves a function as it is. It returns all that a user
+could see: results, Tensors, and what was changed in Python.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import dataclasses
+import enum
+import functools
+import itertools
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd import trees
+from autograd.errors import AutogradError
+from tests.autograd.compiler.oracle import agree
+
+Wrap = Callable[[Any], Any]
+Scenario = Callable[[Wrap], Any]
+
+FOLLOWED: dict[str, Scenario] = {}
+REFUSED: dict[str, tuple[Scenario, str]] = {}
+
+
+def followed(scenario: Scenario) -> Scenario:
+    """The scenario gives the same when it is compiled."""
+    FOLLOWED[scenario.__name__] = scenario
+    return scenario
+
+
+def refused(said: str) -> Callable[[Scenario], Scenario]:
+    """The scenario is refused by an error of this package that says ``said``, a regular expression."""
+
+    def register(scenario: Scenario) -> Scenario:
+        REFUSED[scenario.__name__] = scenario, said
+        return scenario
+
+    return register
+
+
+def xs(count: int = 3, shape: tuple[int, ...] = (3,), dtype: str = "float64") -> list[ag.Tensor]:
+    rng = np.random.default_rng(7)
+    return [ag.Tensor(rng.standard_normal(shape), dtype=dtype) for _ in range(count)]
+
+
+def parameter(values: Any = (1.0, 2.0, 3.0), name: str = "w") -> ag.Tensor:
+    return ag.Tensor(values, requires_grad=True, name=name)
+
+
+def plain(seen: Any) -> Any:
+    """What was seen, as arrays and Python's own."""
+    leaves, structure = trees.flatten(seen)
+    return structure, [np.array(leaf.data) if isinstance(leaf, ag.Tensor) else leaf for leaf in leaves]
+
+
+def same(found: Any, expected: Any) -> None:
+    (form, one), (wanted, other) = found, expected
+    assert trees.describe(form) == trees.describe(wanted)
+    assert form == wanted
+    for x, y in zip(one, other, strict=True):
+        assert type(x) is type(y) or isinstance(x, np.ndarray | np.generic)
+        if isinstance(y, np.ndarray | np.generic | float):
+            agree(x, y, "seen")
+        else:
+            assert x == y
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_followed(name: str) -> None:
+    expected = plain(FOLLOWED[name](lambda f: f))
+    same(plain(FOLLOWED[name](ag.compile)), expected)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    scenario, said = REFUSED[name]
+    scenario(lambda f: f)
+    with pytest.raises(AutogradError, match=said):
+        scenario(ag.compile)
+
+
+def test_there_are_many() -> None:
+    assert len(FOLLOWED) + len(REFUSED) > 100
+
+
+# ------------------------------------------------------------------------------------------ variables and their changes
+
+
+@followed
+def a_variable_that_changes_between_calls(wrap: Wrap) -> Any:
+    scale = 2.0
+    f = wrap(lambda x: x * scale)
+    seen = [f(x) for x in xs()]
+    scale = 3.0
+    return seen, [f(x) for x in xs()]
+
+
+@followed
+def a_variable_with_a_tensor_that_is_rebound(wrap: Wrap) -> Any:
+    w = ag.Tensor([1.0, 2.0, 3.0])
+    f = wrap(lambda x: x * w)
+    first = f(xs()[0])
+    w = ag.Tensor([4.0, 5.0, 6.0])
+    return first, f(xs()[0])
+
+
+@refused(r"changes the variable n at each call")
+def a_counter(wrap: Wrap) -> Any:
+    n = 0
+
+    @wrap
+    def f(x: Any) -> Any:
+        nonlocal n
+        n += 1
+        return x * n
+
+    return [f(x) for x in xs()], n
+
+
+@refused(r"changes the variable n at each call")
+def a_counter_that_nothing_reads(wrap: Wrap) -> Any:
+    n = 0
+
+    @wrap
+    def f(x: Any) -> Any:
+        nonlocal n
+        n += 1
+        return x + 1
+
+    return [f(x) for x in xs()], n
+
+
+@followed
+def a_variable_of_the_function_itself(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        total = 0.0
+
+        def add(y: Any) -> None:
+            nonlocal total
+            total = total + y
+
+        for i in range(3):
+            add(x * i)
+        return total
+
+    return [f(x) for x in xs()]
+
+
+TEMPERATURE = 1.0
+CALLS = 0
+HISTORY: list[Any] = []
+
+
+@followed
+def a_global_that_changes(wrap: Wrap) -> Any:
+    global TEMPERATURE  # noqa: PLW0603
+    TEMPERATURE = 1.0
+    f = wrap(lambda x: ag.softmax(x / TEMPERATURE))
+    seen = [f(x) for x in xs()]
+    TEMPERATURE = 0.5
+    return seen, [f(x) for x in xs()]
+
+
+@refused(r"changes the global CALLS at each call")
+def a_global_counter(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        global CALLS  # noqa: PLW0603
+        CALLS += 1
+        return x
+
+    return [f(x) for x in xs()], CALLS
+
+
+def helper(x: Any) -> Any:
+    return x * TEMPERATURE
+
+
+@followed
+def a_global_of_a_function_that_it_calls(wrap: Wrap) -> Any:
+    global TEMPERATURE  # noqa: PLW0603
+    TEMPERATURE = 1.0
+    f = wrap(lambda x: helper(x) + 1)
+    seen = [f(x) for x in xs()]
+    TEMPERATURE = 5.0
+    return seen, [f(x) for x in xs()]
+
+
+@followed
+def a_function_that_is_exchanged(wrap: Wrap) -> Any:
+    act: Any = ag.tanh
+    f = wrap(lambda x: act(x))  # noqa: PLW0108
+    first = f(xs()[0])
+    act = ag.exp
+    return first, f(xs()[0])
+
+
+@followed
+def a_default_that_is_a_list(wrap: Wrap) -> Any:
+    def f(x: Any, weights: Any = [1.0, 2.0]) -> Any:  # noqa: B006
+        return x * weights[0] + weights[1]
+
+    g = wrap(f)
+    first = g(xs()[0])
+    f.__defaults__[0][0] = 7.0  # type: ignore[index]
+    return first, g(xs()[0])
+
+
+# ------------------------------------------------------------------------------------------------- lists, dicts, caches
+
+
+@refused(r"which history keeps after the call")
+def a_list_that_is_appended_to(wrap: Wrap) -> Any:
+    history: list[Any] = []
+
+    @wrap
+    def f(x: Any) -> Any:
+        y = x * 2
+        history.append(y)
+        return y
+
+    return [f(x) for x in xs()], history
+
+
+@refused(r"changes shapes at each call")
+def a_list_of_plain_values_that_is_appended_to(wrap: Wrap) -> Any:
+    shapes: list[Any] = []
+
+    @wrap
+    def f(x: Any) -> Any:
+        shapes.append(x.shape)
+        return x
+
+    return [f(x) for x in xs()], shapes
+
+
+@refused(r"which state keeps after the call.*return it")
+def a_hidden_state_in_a_dict(wrap: Wrap) -> Any:
+    state = {"h": ag.zeros(3)}
+
+    @wrap
+    def f(x: Any) -> Any:
+        state["h"] = ag.tanh(state["h"] + x)
+        return state["h"]
+
+    return [f(x) for x in xs()], state["h"]
+
+
+@followed
+def a_hidden_state_in_a_tensor(wrap: Wrap) -> Any:
+    h = ag.zeros(3)
+
+    @wrap
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            h[...] = ag.tanh(h + x)
+        return h * 1.0
+
+    return [f(x) for x in xs()], h
+
+
+@followed
+def a_hidden_state_as_argument_and_result(wrap: Wrap) -> Any:
+    step = wrap(lambda x, h: (ag.tanh(h + x), h * x))
+    h, seen = ag.zeros(3), []
+    for x in xs():
+        h, y = step(x, h)
+        seen.append(y)
+    return seen, h
+
+
+@followed
+def a_cache_by_shape(wrap: Wrap) -> Any:
+    cache: dict[Any, Any] = {}
+
+    @wrap
+    def f(x: Any) -> Any:
+        if x.shape not in cache:
+            cache[x.shape] = np.arange(x.size, dtype="float64").reshape(x.shape)
+        return x * cache[x.shape]
+
+    return [f(x) for x in xs()], [f(x) for x in xs(shape=(2, 2))], [*cache]
+
+
+@refused(r"which cache keeps after the call")
+def a_cache_of_tensors(wrap: Wrap) -> Any:
+    cache: dict[Any, Any] = {}
+
+    @wrap
+    def f(x: Any) -> Any:
+        if "y" not in cache:
+            cache["y"] = x * 2
+        return x + cache["y"]
+
+    return [f(x) for x in xs()]
+
+
+@followed
+def a_configuration_that_changes(wrap: Wrap) -> Any:
+    config = {"scale": 2.0, "depth": 2, "name": "a"}
+
+    @wrap
+    def f(x: Any) -> Any:
+        for _ in range(config["depth"]):  # type: ignore[call-overload]
+            x = ag.tanh(x) * config["scale"]
+        return x
+
+    seen = [f(x) for x in xs()]
+    config["scale"] = 0.5
+    seen += [f(x) for x in xs()]
+    config["depth"] = 1
+    return seen, [f(x) for x in xs()]
+
+
+@followed
+def a_list_of_weights_of_which_one_is_exchanged(wrap: Wrap) -> Any:
+    weights = [ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), ag.Tensor([[0.5, 0.0], [0.0, 0.5]])]
+
+    @wrap
+    def f(x: Any) -> Any:
+        for w in weights:
+            x = ag.tanh(x @ w)
+        return x
+
+    first = f(xs(shape=(2, 2))[0])
+    weights[1] = ag.Tensor([[0.0, 1.0], [1.0, 0.0]])
+    weights.append(ag.Tensor([[2.0, 0.0], [0.0, 2.0]]))
+    return first, f(xs(shape=(2, 2))[0])
+
+
+@followed
+def a_nested_list_that_changes(wrap: Wrap) -> Any:
+    table = [[1.0, 2.0], {"a": [3.0]}]
+    f = wrap(lambda x: x * table[0][1] + table[1]["a"][0])  # type: ignore[call-overload, index]
+    first = f(xs()[0])
+    table[1]["a"][0] = 9.0  # type: ignore[call-overload]
+    return first, f(xs()[0])
+
+
+@followed
+def a_set_of_names(wrap: Wrap) -> Any:
+    frozen = {"a"}
+    f = wrap(lambda x: x * (0.0 if "a" in frozen else 1.0))
+    first = f(xs()[0])
+    frozen.discard("a")
+    return first, f(xs()[0])
+
+
+@followed
+def a_memoized_helper(wrap: Wrap) -> Any:
+    @functools.lru_cache
+    def positions(n: int) -> Any:
+        return np.sin(np.arange(n))
+
+    f = wrap(lambda x: x + positions(len(x)))
+    return [f(x) for x in xs()], [f(x) for x in xs(shape=(5,))]
+
+
+@refused(r"which .* keeps after the call")
+def a_memoized_helper_of_tensors(wrap: Wrap) -> Any:
+    @functools.lru_cache
+    def doubled(x: Any) -> Any:
+        return x * 2
+
+    f = wrap(lambda x: doubled(x))  # noqa: PLW0108
+    return [f(x) for x in xs()]
+
+
+@refused(r"batches is an iterator \(list_iterator\)")
+def an_iterator_of_batches(wrap: Wrap) -> Any:
+    batches = iter(xs())
+    f = wrap(lambda: next(batches) * 2)
+    return [f() for _ in range(3)]
+
+
+@refused(r"is an iterator \(count\)")
+def an_endless_counter(wrap: Wrap) -> Any:
+    numbers = itertools.count()
+    f = wrap(lambda x: x * next(numbers))
+    return [f(x) for x in xs()]
+
+
+@refused(r"batches is an iterator \(generator\)")
+def a_generator_of_numbers(wrap: Wrap) -> Any:
+    batches = (float(i) for i in range(5))
+    f = wrap(lambda x: x * next(batches))
+    return [f(x) for x in xs()]
+
+
+# -------------------------------------------------------------------------------------------------------- plain objects
+
+
+class Trainer:
+    def __init__(self, wrap: Wrap) -> None:
+        self.w, self.scale, self.calls, self.last = parameter(), 2.0, 0, None
+        self.options = {"shift": 1.0}
+        self.step = wrap(self._step)
+        self.count = wrap(self._count)
+        self.keep = wrap(self._keep)
+        self.note = wrap(self._note)
+
+    def _step(self, x: Any) -> Any:
+        return self.helped(x) + self.options["shift"]
+
+    def helped(self, x: Any) -> Any:
+        return x * self.w * self.scale
+
+    def _count(self, x: Any) -> Any:
+        self.calls += 1
+        return x * 1
+
+    def _keep(self, x: Any) -> Any:
+        self.last = x * 2
+        return self.last
+
+    def _note(self, x: Any) -> Any:
+        self.last = x.shape
+        return x * 1
+
+
+@followed
+def an_object_whose_attributes_change(wrap: Wrap) -> Any:
+    trainer = Trainer(wrap)
+    seen = [trainer.step(x) for x in xs()]
+    trainer.scale = -1.0
+    seen += [trainer.step(x) for x in xs()]
+    trainer.options["shift"] = 5.0
+    seen += [trainer.step(x) for x in xs()]
+    trainer.w = parameter((0.0, 0.0, 1.0))
+    return seen, [trainer.step(x) for x in xs()]
+
+
+@refused(r"changes \S*calls at each call")
+def an_object_that_counts(wrap: Wrap) -> Any:
+    trainer = Trainer(wrap)
+    return [trainer.count(x) for x in xs()], trainer.calls
+
+
+@refused(r"which \S*last keeps after the call")
+def an_object_that_keeps_a_tensor(wrap: Wrap) -> Any:
+    trainer = Trainer(wrap)
+    return [trainer.keep(x) for x in xs()]
+
+
+@followed
+def an_object_that_notes_a_shape(wrap: Wrap) -> Any:
+    trainer = Trainer(wrap)
+    seen = [trainer.note(x) for x in xs()], trainer.last
+    more = [trainer.note(x) for x in xs(shape=(2, 2))], trainer.last
+    trainer.last = None
+    return seen, more, trainer.note(xs()[0]), trainer.last
+
+
+class Slotted:
+    __slots__ = ("inner", "scale")
+
+    def __init__(self) -> None:
+        self.scale, self.inner = 2.0, SimpleNamespace(shift=1.0)
+
+    def __call__(self, x: Any) -> Any:
+        return x * self.scale + self.inner.shift
+
+
+@followed
+def an_object_of_slots_that_is_called(wrap: Wrap) -> Any:
+    layer = Slotted()
+    f = wrap(layer)
+    first = f(xs()[0])
+    layer.scale = 5.0
+    second = f(xs()[0])
+    layer.inner.shift = -1.0
+    return first, second, f(xs()[0])
+
+
+class Scaled:
+    factor = 2.0
+
+    @property
+    def doubled(self) -> float:
+        return 2 * self.factor
+
+    @classmethod
+    def of(cls, x: Any) -> Any:
+        return x * cls.factor
+
+    @staticmethod
+    def shifted(x: Any) -> Any:
+        return x + TEMPERATURE
+
+
+@followed
+def an_attribute_of_a_class(wrap: Wrap) -> Any:
+    Scaled.factor = 2.0
+    scaled = Scaled()
+    f = wrap(lambda x: Scaled.shifted(Scaled.of(x) * scaled.doubled))
+    first = f(xs()[0])
+    Scaled.factor = 3.0
+    second = f(xs()[0])
+    scaled.factor = 4.0
+    return first, second, f(xs()[0])
+
+
+@followed
+def an_object_of_a_list_of_layers(wrap: Wrap) -> Any:
+    net = SimpleNamespace(layers=[Slotted(), Slotted()])
+
+    @wrap
+    def f(x: Any) -> Any:
+        for layer in net.layers:
+            x = layer(x)
+        return x
+
+    first = f(xs()[0])
+    net.layers[1].scale = -2.0
+    second = f(xs()[0])
+    net.layers.append(Slotted())
+    return first, second, f(xs()[0])
+
+
+@followed
+def an_attribute_asked_for_by_name(wrap: Wrap) -> Any:
+    options = SimpleNamespace()
+    f = wrap(lambda x: x * getattr(options, "scale", 1.0))
+    first = f(xs()[0])
+    options.scale = 3.0
+    return first, f(xs()[0])
+
+
+@followed
+def what_is_made_at_first(wrap: Wrap) -> Any:
+    net = SimpleNamespace(weights=None)
+
+    @wrap
+    def f(x: Any) -> Any:
+        if net.weights is None:
+            net.weights = np.ones(x.shape[-1])
+        return x * net.weights
+
+    seen = [f(x) for x in xs()]
+    net.weights = np.arange(3.0)
+    return seen, [f(x) for x in xs()]
+
+
+@followed
+def a_flag_that_is_cleared_at_first(wrap: Wrap) -> Any:
+    w, state = ag.zeros(3), SimpleNamespace(first=True)
+
+    @wrap
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            if state.first:
+                state.first = False
+                w[...] = x
+            w[...] = w * 2
+        return w * 1
+
+    return [f(x) for x in xs()], state.first
+
+
+# -------------------------------------------------------------------------------------------------------------- modules
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        self.n = 0
+        self.layer = nn.Linear(3, 3, seed=0)
+
+    def forward(self, x: Any) -> Any:
+        self.n = self.n + 1
+        return self.layer(x) * self.n
+
+
+@refused(r"changes Counting.n at each call")
+def a_module_that_counts(wrap: Wrap) -> Any:
+    model = Counting()
+    f = wrap(model)
+    return [f(x) for x in xs(dtype="float32")], model.n
+
+
+class Listed(nn.Module):
+    def __init__(self) -> None:
+        self.scales = [1.0, 2.0]
+        self.cfg = SimpleNamespace(power=2)
+        self.table = np.arange(3.0, dtype="float32")
+
+    def forward(self, x: Any) -> Any:
+        return (x * self.scales[0] + self.table) ** self.cfg.power
+
+
+@followed
+def a_module_with_lists_objects_and_arrays(wrap: Wrap) -> Any:
+    model = Listed()
+    f = wrap(model)
+    x = xs(dtype="float32")[0]
+    seen = [f(x)]
+    model.scales[0] = 5.0
+    seen.append(f(x))
+    model.cfg.power = 3
+    seen.append(f(x))
+    model.table[1] = 100.0
+    seen.append(f(x))
+    return seen
+
+
+class Remembering(nn.Module):
+    def __init__(self) -> None:
+        self.h = ag.zeros(3, dtype="float32")
+        self.seen: Any = None
+
+    def forward(self, x: Any) -> Any:
+        self.seen = x * 2
+        return self.seen
+
+
+@refused(r"makes .seen of a Remembering another Tensor")
+def a_module_that_keeps_an_activation(wrap: Wrap) -> Any:
+    model = Remembering()
+    f = wrap(model)
+    return [f(x) for x in xs(dtype="float32")]
+
+
+@followed
+def layers_that_are_exchanged_added_and_frozen(wrap: Wrap) -> Any:
+    model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.ReLU(), nn.Linear(4, 2, seed=1))
+    f = wrap(model)
+    x = xs(shape=(5, 3), dtype="float32")[0]
+    seen = [f(x)]
+    model[1] = nn.Tanh()
+    seen.append(f(x))
+    model[2].weight.requires_grad_(False)
+    seen.append(f(x))
+    model.eval()
+    seen.append(f(x))
+    return [s.detach() for s in seen]
+
+
+@followed
+def a_copy_of_a_module(wrap: Wrap) -> Any:
+    model = nn.Linear(3, 2, seed=0)
+    f = wrap(lambda x: copy.deepcopy(model)(x) if x.ndim > 5 else model(x))
+    x = xs(shape=(5, 3), dtype="float32")[0]
+    first = f(x)
+    other = copy.deepcopy(model)
+    other.weight.data = other.weight.data * 2
+    return first.detach(), wrap(other)(x).detach()
+
+
+@followed
+def a_moving_average_of_weights(wrap: Wrap) -> Any:
+    model, average = nn.Linear(3, 1, seed=0), nn.Linear(3, 1, seed=1)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    @wrap
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        with ag.no_grad():
+            for a, p in zip(average.parameters(), model.parameters(), strict=True):
+                a[...] = 0.9 * a + 0.1 * p
+        return loss.detach()
+
+    return [step(x) for x in xs(shape=(4, 3), dtype="float32")], [p.detach() for p in average.parameters()]
+
+
+# ------------------------------------------------------------------------------------------------ arguments and results
+
+
+class Batch(NamedTuple):
+    x: Any
+    y: Any
+    name: str = "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    scale: float = 1.0
+    act: str = "tanh"
+
+
+@dataclasses.dataclass
+class State:
+    h: Any
+    count: int = 0
+    history: list[Any] = dataclasses.field(default_factory=list)
+
+
+@followed
+def a_named_tuple_in_and_out(wrap: Wrap) -> Any:
+    f = wrap(lambda batch: batch._replace(y=batch.x * batch.y))
+    return [f(Batch(x, x + 1, name)) for x, name in zip(xs(), "abc", strict=True)]
+
+
+@followed
+def a_frozen_dataclass_of_options(wrap: Wrap) -> Any:
+    f = wrap(lambda x, options: getattr(ag, options.act)(x) * options.scale)
+    return [f(x, Options(scale)) for x in xs() for scale in (1.0, 2.0)], f(xs()[0], Options(act="exp"))
+
+
+@followed
+def a_dataclass_of_tensors(wrap: Wrap) -> Any:
+    f = wrap(lambda state, x: State(ag.tanh(state.h + x), state.count + 1, [*state.history, x * 2]))
+    state = State(ag.zeros(3))
+    for x in xs(2):
+        state = f(state, x)
+    return state
+
+
+@refused(r"changes state.h, a part of its arguments")
+def a_dataclass_that_is_changed(wrap: Wrap) -> Any:
+    @wrap
+    def f(state: Any, x: Any) -> None:
+        state.h = state.h + x
+
+    state = State(ag.zeros(3))
+    for x in xs():
+        f(state, x)
+    return state
+
+
+@refused(r"changes d\['out'\], a part of its arguments")
+def a_dict_that_gets_a_result(wrap: Wrap) -> Any:
+    @wrap
+    def f(d: Any) -> None:
+        d["out"] = d["x"] * 2
+
+    given = [{"x": x} for x in xs()]
+    for d in given:
+        f(d)
+    return given
+
+
+@refused(r"changes items\[1\], a part of its arguments")
+def a_list_argument_that_is_appended_to(wrap: Wrap) -> Any:
+    @wrap
+    def f(items: Any) -> None:
+        items.append(items[0] * 2)
+
+    given = [[x] for x in xs()]
+    for items in given:
+        f(items)
+    return given
+
+
+@followed
+def ordered_and_default_dicts(wrap: Wrap) -> Any:
+    @wrap
+    def f(d: Any) -> Any:
+        counts: Any = collections.defaultdict(float)
+        for key, value in d.items():
+            counts[key[0]] = counts[key[0]] + value
+        return collections.OrderedDict(reversed(d.items())), counts, collections.deque([d["a1"]], maxlen=3)
+
+    return [f(collections.OrderedDict(a1=x, b=x * 2, a2=x * 3)) for x in xs()]
+
+
+@followed
+def a_set_as_result(wrap: Wrap) -> Any:
+    f = wrap(lambda x: ({"a", x.ndim}, frozenset((1, 2))))
+    return [f(x) for x in xs()]
+
+
+class Interval:
+    def __init__(self, low: Any, high: Any, label: str = "") -> None:
+        self.low, self.high, self.label = low, high, label
+
+
+trees.register(Interval, lambda i: ((i.low, i.high), i.label), lambda label, ends: Interval(*ends, label))
+
+
+@followed
+def a_registered_class(wrap: Wrap) -> Any:
+    f = wrap(lambda i, x: Interval(i.low - x, i.high + x, i.label + "!"))
+    interval = Interval(ag.zeros(3), ag.ones(3), "unit")
+    for x in xs():
+        interval = f(interval, x)
+    return interval
+
+
+class Pair:
+    def __init__(self, a: Any, b: Any) -> None:
+        self.a, self.b = a, b
+
+
+@refused(r"keeps after the call")
+def a_result_of_a_class_that_is_not_registered(wrap: Wrap) -> Any:
+    f = wrap(lambda x: Pair(x, x * 2))
+    return [f(x).b for x in xs()]
+
+
+@followed
+def an_argument_of_a_class_that_is_not_registered(wrap: Wrap) -> Any:
+    pair = Pair(ag.ones(3), 2.0)
+    f = wrap(lambda pair, x: pair.a * x * pair.b)
+    seen = [f(pair, x) for x in xs()]
+    pair.b = 5.0
+    seen += [f(pair, x) for x in xs()]
+    pair.a = ag.zeros(3)
+    return seen, [f(pair, x) for x in xs()]
+
+
+@refused(r"returns a generator, whose lines run after the call")
+def a_generator_as_result(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Iterator[Any]:
+        yield x
+
+    return [next(f(x)) for x in xs()]
+
+
+@refused(r"returns a map, whose lines run after the call")
+def a_map_as_result(wrap: Wrap) -> Any:
+    f = wrap(lambda x: map(ag.tanh, [x, x]))
+    return [list(f(x)) for x in xs()]
+
+
+@refused(r"keeps after the call")
+def a_function_as_result(wrap: Wrap) -> Any:
+    f = wrap(lambda x: lambda y: x * y)
+    return [f(x)(2.0) for x in xs()]
+
+
+@followed
+def keywords_defaults_and_stars(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any, /, *more: Any, scale: float = 1.0, flag: bool = False, **named: Any) -> Any:
+        total = x * scale
+        for y in (*more, *named.values()):
+            total = total + y
+        return -total if flag else total
+
+    a, b, c = xs()
+    return f(a), f(a, b), f(a, b, c, scale=2.0), f(a, flag=True), f(a, extra=b, other=c), f(a, other=c, extra=b)
+
+
+@followed
+def none_and_text(wrap: Wrap) -> Any:
+    f = wrap(lambda x, mask=None, mode="add": x if mask is None else x + mask if mode == "add" else x * mask)
+    a, b, _ = xs()
+    return f(a), f(a, b), f(a, b, "mul"), f(a, mode="mul"), f(a, mask=None)
+
+
+class Color(enum.IntEnum):
+    RED = 1
+    BLUE = 2
+
+
+class Shape(enum.IntEnum):
+    ROUND = 1
+
+
+@followed
+def enums_of_equal_value(wrap: Wrap) -> Any:
+    f = wrap(lambda x, kind: x * 2 if kind is Color.RED else -x if kind is Shape.ROUND else x)
+    x = xs()[0]
+    return [f(x, kind) for kind in (Color.RED, Shape.ROUND, 1, Color.BLUE, True, 1.0)]
+
+
+@followed
+def partials_and_methods(wrap: Wrap) -> Any:
+    def f(x: Any, scale: Any, shift: float = 0.0) -> Any:
+        return x * scale + shift
+
+    w = ag.Tensor([1.0, 2.0, 3.0])
+    g, h = wrap(functools.partial(f, scale=w, shift=1.0)), wrap(functools.partial(f, scale=2.0))
+    seen = [g(x) for x in xs()], [h(x, shift=3.0) for x in xs()]
+    w.data = w.data * 2.0
+    return seen, [g(x) for x in xs()]
+
+
+@followed
+def numbers_of_every_kind(wrap: Wrap) -> Any:
+    f = wrap(lambda x, n: x * n)
+    x = xs()[0]
+    return [f(x, n) for n in (2, 2.0, True, np.float64(2.0), np.int64(2), np.float32(2.0), -0.0, 0.0, 3)]
+
+
+@followed
+def empty_integer_and_boolean_arrays(wrap: Wrap) -> Any:
+    f = wrap(lambda x: (x + x, x.sum(), x * 2))
+    given = [ag.zeros((0, 3)), ag.Tensor([1, 2]), ag.Tensor([True, False]), ag.Tensor(3.0), ag.Tensor(2)]
+    return [f(x) for x in given]
+
+
+@followed
+def numpy_arrays_in_and_out(wrap: Wrap) -> Any:
+    f = wrap(lambda x, i: (x * 2, ag.asarray(x)[i], i + 1))
+    return [f(np.arange(4.0) * k, np.array([0, 2])) for k in range(3)]
+
+
+@followed
+def lists_of_numbers(wrap: Wrap) -> Any:
+    f = wrap(lambda x, sizes: [part * i for i, part in enumerate(ag.split(x, sizes))])
+    x = xs(shape=(6,))[0]
+    return f(x, [1, 3]), f(x, [2, 4]), f(x, [1, 3])
+
+
+@followed
+def shapes_as_arguments(wrap: Wrap) -> Any:
+    f = wrap(lambda x, shape: x.reshape(shape))
+    x = xs(shape=(6,))[0]
+    return [f(x, shape) for shape in ((2, 3), (3, 2), (-1, 1), 6)]
+
+
+@followed
+def the_same_tensor_twice(wrap: Wrap) -> Any:
+    f = wrap(lambda x, y: x * 2 + y)
+    return [f(x, x) for x in xs()]
+
+
+@followed
+def an_early_return(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any, depth: int) -> Any:
+        if depth == 0:
+            return x
+        if depth > 2:
+            return None
+        return f(ag.tanh(x), depth - 1)
+
+    return [f(x, depth) for x in xs() for depth in range(4)]
+
+
+# ------------------------------------------------------------------------------------------------ arrays that are found
+
+
+@followed
+def an_array_that_is_changed(wrap: Wrap) -> Any:
+    mean, std = np.zeros(3), np.ones(3)
+    f = wrap(lambda x: (x - mean) / std)
+    first = f(xs()[0])
+    mean += 1.0
+    second = f(xs()[0])
+    std *= 2.0
+    return first, second, f(xs()[0])
+
+
+@followed
+def an_array_that_numpy_computes_with(wrap: Wrap) -> Any:
+    table = np.arange(3.0)
+    f = wrap(lambda x: x * np.exp(table))
+    first = f(xs()[0])
+    table[:] = 0.0
+    return first, f(xs()[0])
+
+
+@followed
+def a_view_of_an_array(wrap: Wrap) -> Any:
+    data = np.arange(12.0).reshape(4, 3)
+    f = wrap(lambda x, i: x * data[i] + data.T[0, :3])
+    first = f(xs()[0], 1)
+    data[...] = -data
+    return first, f(xs()[0], 1), f(xs()[0], 2)
+
+
+@followed
+def a_mask_that_is_found(wrap: Wrap) -> Any:
+    mask = np.array([True, False, True])
+    f = wrap(lambda x: (x[mask], ag.where(mask, x, 0.0)))
+    first = f(xs()[0])
+    mask[1] = True
+    return first, f(xs()[0])
+
+
+@followed
+def numbers_of_an_array(wrap: Wrap) -> Any:
+    rates = np.array([0.1, 0.2])
+    f = wrap(lambda x: x * rates[0] + float(rates[1]))
+    first = f(xs()[0])
+    rates[:] = 5.0
+    return first, f(xs()[0])
+
+
+@followed
+def an_index_that_is_found(wrap: Wrap) -> Any:
+    index = np.array([0, 2])
+    f = wrap(lambda x: x[index] * 2)
+    first = f(xs()[0])
+    index[0] = 1
+    return first, f(xs()[0])
+
+
+@followed
+def a_rebound_array(wrap: Wrap) -> Any:
+    table = np.arange(3.0)
+    f = wrap(lambda x: x * table)
+    first = f(xs()[0])
+    table = np.ones(3)
+    return first, f(xs()[0])
+
+
+# --------------------------------------------------------------------------------------------------------------- random
+
+
+@followed
+def a_generator_that_is_found(wrap: Wrap) -> Any:
+    rng = np.random.default_rng(0)
+    f = wrap(lambda x: x + ag.random.normal((3,), generator=rng))
+    return [f(x) for x in xs()], rng.bit_generator.state["state"]["state"]
+
+
+@followed
+def a_generator_made_at_each_call(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        rng = np.random.default_rng(0)
+        return x + ag.random.normal((3,), generator=rng), ag.random.uniform((2,), generator=rng)
+
+    return [f(x) for x in xs()]
+
+
+@followed
+def a_generator_made_from_an_argument(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any, seed: int) -> Any:
+        return x + ag.random.normal((3,), generator=np.random.default_rng(seed))
+
+    return [f(x, seed) for x in xs() for seed in (1, 2)]
+
+
+@refused(r"draws numbers from rng while it is traced")
+def numbers_drawn_by_numpy(wrap: Wrap) -> Any:
+    rng = np.random.default_rng(0)
+    f = wrap(lambda x: x + rng.normal(size=3))
+    return [f(x) for x in xs()]
+
+
+@refused(r"draws numbers from NumPy's global generator")
+def numbers_drawn_by_numpys_global_generator(wrap: Wrap) -> Any:
+    f = wrap(lambda x: x + np.random.rand(3))
+    return [f(x) for x in xs()]
+
+
+@refused(r"draws numbers from the module random")
+def numbers_drawn_by_python(wrap: Wrap) -> Any:
+    f = wrap(lambda x: x + random.random())
+    return [f(x) for x in xs()]
+
+
+@followed
+def a_constant_drawn_by_numpy_from_a_seed(wrap: Wrap) -> Any:
+    f = wrap(lambda x: x + np.random.default_rng(3).normal(size=3))
+    return [f(x) for x in xs()]
+
+
+# ---------------------------------------------------------------------------------------- derivatives within and around
+
+
+@followed
+def gradients_around_a_compiled_function(wrap: Wrap) -> Any:
+    x = xs()[0]
+    seen: list[Any] = []
+
+    def inner(w: Any) -> Any:
+        return wrap(lambda x: (w * w * x).sum())(x)
+
+    w = ag.Tensor([1.0, 2.0, 3.0])
+    seen += [ag.grad(inner)(w), ag.value_and_grad(inner)(w), ag.hessian(inner)(w), ag.grad(lambda w: inner(w) ** 2)(w)]
+    seen += [ag.jacobian(lambda w: wrap(lambda: w * w * w)())(w), ag.vjp(inner, w)[1](2.0)]
+    seen += [ag.jvp(inner, [w], [x]), ag.hvp(inner, [w], [x])]
+    v = parameter()
+    y = v * 2
+    seen += [ag.gradients(wrap(lambda: (y * y).sum())(), v)]  # noqa: PLW0108
+    return seen
+
+
+@followed
+def one_compiled_function_in_many_derivatives(wrap: Wrap) -> Any:
+    holder = SimpleNamespace(w=ag.Tensor([1.0, 2.0, 3.0]))
+    f = wrap(lambda x: (holder.w * x).sum())
+    before = f(xs()[0])
+
+    def of(w: Any) -> Any:
+        holder.w = w
+        return f(xs()[0])
+
+    slopes = [ag.grad(of)(ag.Tensor([float(i)] * 3)) for i in range(3)]
+    holder.w = ag.Tensor([1.0, 2.0, 3.0])
+    return before, slopes, f(xs()[0])
+
+
+@followed
+def derivatives_of_a_compiled_function(wrap: Wrap) -> Any:
+    f = wrap(lambda x: (ag.tanh(x) ** 2).sum())
+    x = xs()[0]
+    return ag.grad(f)(x), ag.hessian(f)(x), ag.grad(lambda x: f(x) * f(2 * x))(x)
+
+
+@followed
+def derivatives_within(wrap: Wrap) -> Any:
+    def loss(w: Any, x: Any) -> Any:
+        return ((w * x) ** 2).sum()
+
+    f = wrap(lambda w, x: (ag.grad(loss)(w, x), ag.hvp(lambda w: loss(w, x), [w], [x])))
+    return [f(ag.ones(3), x) for x in xs()]
+
+
+@followed
+def a_penalty_on_the_gradient(wrap: Wrap) -> Any:
+    model = nn.MLP([3, 4, 1], seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    @wrap
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        x = x.detach().requires_grad_()
+        y = model(x).sum()
+        (slope,) = ag.gradients([y], [x], create_graph=True)
+        loss = (slope**2).sum() + y**2
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return [step(x) for x in xs(shape=(2, 3), dtype="float32")]
+
+
+@followed
+def a_compiled_function_within_another(wrap: Wrap) -> Any:
+    w = parameter()
+    inner = wrap(lambda x: w * x)
+    outer = wrap(lambda x: inner(x) + inner(2 * x))
+    return [(outer(x).detach(), inner(x).detach()) for x in xs()]
+
+
+@followed
+def backward_inside_and_the_update_outside(wrap: Wrap) -> Any:
+    model = nn.MLP([3, 4, 1], seed=0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+
+    @wrap
+    def backward(x: Any) -> Any:
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        return loss.detach()
+
+    seen = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        seen += [backward(x) for x in xs(2, shape=(2, 3), dtype="float32")]
+        nn.optim.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    return seen, [p.detach() for p in model.parameters()], [p.grad for p in model.parameters()]
+
+
+@followed
+def two_networks_against_each_other(wrap: Wrap) -> Any:
+    one, other = nn.Linear(3, 3, seed=0), nn.Linear(3, 1, seed=1)
+    optimizers = [nn.optim.SGD(m.parameters(), lr=0.1) for m in (one, other)]
+
+    def make(i: int) -> Any:
+        @wrap
+        def step(x: Any) -> Any:
+            optimizers[i].zero_grad()
+            loss = (other(one(x)) ** 2).mean() * (1 - 2 * i)
+            loss.backward()
+            optimizers[i].step()
+            return loss.detach()
+
+        return step
+
+    steps = make(0), make(1)
+    seen = [step(x) for x in xs(shape=(2, 3), dtype="float32") for step in steps]
+    return seen, [p.detach() for m in (one, other) for p in m.parameters()]
+
+
+@followed
+def hooks_within(wrap: Wrap) -> Any:
+    w = parameter()
+
+    @wrap
+    def f(x: Any) -> Any:
+        y = w * x
+        with y.register_hook(lambda g: g * 10) if y.requires_grad else y:
+            (slope,) = ag.gradients([(y * y).sum()], [w])
+        return slope
+
+    return [f(x) for x in xs()]
+
+
+@followed
+def recording_switched_off_within(wrap: Wrap) -> Any:
+    w = parameter()
+
+    @wrap
+    def f(x: Any) -> Any:
+        with ag.no_grad():
+            target = w * x
+        y = w * x - target.detach()
+        return y, y.requires_grad, target.requires_grad
+
+    return [tuple(part.detach() if isinstance(part, ag.Tensor) else part for part in f(x)) for x in xs()]
+
+
+@refused(r"switches recording on or off for good")
+def recording_switched_off_for_good(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        ag.set_grad_enabled(False)
+        return x * 2
+
+    try:
+        return [f(x) for x in xs()]
+    finally:
+        ag.set_grad_enabled(True)
+
+
+# ------------------------------------------------------------------------------------------------------- errors, prints
+
+
+@followed
+def an_error_of_ones_own(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any, n: int) -> Any:
+        if n < 0:
+            raise ValueError("n is negative")
+        return x * n
+
+    seen: list[Any] = []
+    for n in (1, -1, 2, -1):
+        try:
+            seen.append(f(xs()[0], n))
+        except ValueError as error:
+            seen.append(str(error))
+    return seen
+
+
+@followed
+def an_error_that_is_caught_within(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any, key: str) -> Any:
+        try:
+            return x * {"a": 2.0}[key]
+        except KeyError:
+            return x
+        finally:
+            x = x + 1
+
+    return [f(x, key) for x in xs() for key in "ab"]
+
+
+@refused(r"asks for a value")
+def a_value_that_is_asked_for_in_a_try(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        try:
+            return x if float(x[0]) > 0 else -x
+        except Exception:
+            return x * 0
+
+    return [f(x) for x in xs()]
+
+
+@followed
+def prints_and_asserts_on_shapes(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        assert x.ndim == 1
+        text = f"{x.shape} {x.dtype} {len(x)}"
+        return x * len(text)
+
+    return [f(x) for x in xs()]
+
+
+@refused(r"asks for a value")
+def a_loss_that_is_formatted(wrap: Wrap) -> Any:
+    f = wrap(lambda x: f"{x.sum():.2f}")
+    return [f(x) for x in xs()]
+
+
+@followed
+def in_place_writes_to_a_copy(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        y = x.clone()
+        y[0] = 5.0
+        y[1:] += x[0]
+        z = x.data * 1
+        z[...] = 2.0
+        return y, z
+
+    return [f(x) for x in xs()]
+
+
+@refused(r"writes to the argument x")
+def in_place_writes_to_an_argument(wrap: Wrap) -> Any:
+    @wrap
+    def f(x: Any) -> Any:
+        x[0] = 5.0
+        return x
+
+    given = xs()
+    return [f(x) for x in given], given
+
+
+@followed
+def a_recursion(wrap: Wrap) -> Any:
+    def power(x: Any, n: int) -> Any:
+        return x if n == 1 else x * power(x, n - 1)
+
+    f = wrap(power)
+    return [f(x, n) for x in xs() for n in (1, 2, 4)]
+
+
+@followed
+def loops_comprehensions_and_sorting_by_shape(wrap: Wrap) -> Any:
+    @wrap
+    def f(*parts: Any) -> Any:
+        ordered = sorted(parts, key=len)
+        return [p * i for i, p in enumerate(ordered) if p.ndim], {len(p): p.sum() for p in ordered}
+
+    return f(*xs(1), *xs(1, (2,)), *xs(1, (4,))), f(*xs(1, (4,)), *xs(1))
+
+
+@followed
+def a_pickled_function(wrap: Wrap) -> Any:
+    f = wrap(helper)
+    g = pickle.loads(pickle.dumps(f))
+    return [f(x) for x in xs()], [g(x) for x in xs()]
+
+
+class Method:
+    def __init__(self) -> None:
+        self.scale = 2.0
+
+    def plain(self, x: Any) -> Any:
+        return x * self.scale
+
+    compiled = ag.compile(plain)
+
+
+@followed
+def methods_of_several_objects(wrap: Wrap) -> Any:
+    name = "plain" if wrap is not ag.compile else "compiled"
+    one, other = Method(), Method()
+    other.scale = 5.0
+    seen = [getattr(m, name)(x) for x in xs() for m in (one, other)]
+    one.scale = -1.0
+    return seen, [getattr(m, name)(x) for x in xs() for m in (one, other)]
+
+
+@followed
+def threads_of_shapes(wrap: Wrap) -> Any:
+    f = wrap(lambda x: (x * 2).sum())
+    return [f(xs(1, shape)[0]) for shape in ((3,), (2, 3), (3,), (2, 3), (4, 1), (3,))]
+
+
+@followed
+def a_tensor_whose_data_is_exchanged(wrap: Wrap) -> Any:
+    t = ag.Tensor([1.0, 2.0, 3.0])
+    f = wrap(lambda x: x * t.T + t.reshape(3, 1)[0])
+    seen = []
+    for x in (*xs(), *xs()):
+        t.data = t.data * 2 + 1
+        seen.append(f(x))
+    return seen
+
+
+@followed
+def a_state_whose_data_is_exchanged(wrap: Wrap) -> Any:
+    t = ag.Tensor([1.0, 2.0, 3.0])
+    held = []
+
+    @wrap
+    def f(x: Any) -> Any:
+        t._set(t.data + x.data)
+        return t * 1
+
+    seen = []
+    for x in (*xs(), *xs()):
+        held.append(np.zeros(3))
+        t.data = held[-1]
+        seen.append(f(x))
+    return seen, held, t
+
+
+@followed
+def what_was_taken_of_a_state_stays(wrap: Wrap) -> Any:
+    count, h = ag.Tensor(0.0), ag.zeros(3)
+
+    @wrap
+    def f(x: Any) -> None:
+        count._set(count.data + 1)
+        h._set((h + x).data)
+
+    taken = []
+    for x in xs():
+        taken.append((h.detach(), h.data, count.data, count.detach()))
+        f(x)
+    return taken, h, count
+
+
+@followed
+def what_was_taken_of_a_parameter_follows(wrap: Wrap) -> Any:
+    model = nn.Sequential(nn.Linear(3, 4, seed=0), nn.Tanh(), nn.Linear(4, 2, seed=1))
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    taken = [p.detach() for p in model.parameters()], model[0].weight.data, model[0].weight.T
+
+    @wrap
+    def step(x: Any) -> None:
+        optimizer.zero_grad()
+        (model(x) ** 2).mean().backward()
+        optimizer.step()
+
+    for x in xs(shape=(2, 3), dtype="float32"):
+        step(x)
+    return [t.detach() for t in taken[0]], taken[1], taken[2].detach(), [p.detach() for p in model.parameters()]
