@@ -122,7 +122,7 @@ def same_counters(program: Program) -> Program:
     merged: dict[Value, Value] = {}
     for i, a in enumerate(counters):
         for b in counters[:i]:
-            equal = b not in merged and a.dtype == b.dtype and a.origin.data.item() == b.origin.data.item()
+            equal = b not in merged and a.dtype == b.dtype and _same_bits(a.origin.data, b.origin.data)
             if equal and _same_count(program.updates[a], program.updates[b], a, b, producers):
                 merged[a] = b
                 break
@@ -136,6 +136,12 @@ def same_counters(program: Program) -> Program:
     changed.updates = {s: v for s, v in changed.updates.items() if s not in merged}
     changed.merged = {**program.merged, **merged}
     return changed
+
+
+def _same_bits(x: Any, y: Any) -> bool:
+    """Whether two numbers are equal, and zeros of one sign."""
+    one, other = x.item(), y.item()
+    return bool(one == other) and str(one) == str(other)
 
 
 def _leaves(value: Value, producers: dict[Value, Instruction]) -> Iterable[Value]:

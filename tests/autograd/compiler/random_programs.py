@@ -49,14 +49,16 @@ class Case:
 class Builder:
     """Writes one random program, whose values it knows for the first call."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, states: dict[Value, Any] | None = None) -> None:
         self.rng = np.random.default_rng(seed)
         self.dtype = np.dtype(self.rng.choice(["float32", "float64"]))
+        if states:
+            self.dtype = next(iter(states)).dtype
         self.sides = tuple(int(n) for n in self.rng.choice(SIDES, 3))
         self.inputs: list[Value] = []
-        self.states: dict[Value, Any] = {}
+        self.states: dict[Value, Any] = dict(states or {})
         self.instructions: list[Instruction] = []
-        self.found: dict[Value, Any] = {}
+        self.found: dict[Value, Any] = dict(self.states)
         self.updates: dict[Value, Value] = {}
         self.generator: np.random.Generator | None = None
 
@@ -544,6 +546,39 @@ def check(seed: int, gpu: Any = None) -> int:
     return exact
 
 
+def check_turns(seed: int) -> None:
+    """Compare two programs that take turns on the same states, some of which are given other arrays in between."""
+    one = case_of(seed)
+    builder = Builder(seed + (1 << 40), one.states)
+    two = builder.build()
+    cases = [case for case in (one, two) if case.generator is None]
+    states = {**two.states, **one.states}
+    for state, array in states.items():
+        state.origin.data[...] = array
+    executables: list[Executable | None] = [None] * len(cases)
+    exact = True
+    for turn in range(3 * len(cases)):
+        which, call = turn % len(cases), turn // len(cases)
+        case, executable = cases[which], executables[which]
+        if builder.chance(0.3):
+            state = builder.one(list(states))
+            states[state] = builder.numbers(state.shape)
+            state.origin.data = builder.in_some_order(states[state])
+        now = Case(case.program, {s: states[s] for s in case.states}, [case.calls[call]])
+        exact = exact and exact_calls(now) == 1
+        ((wanted, after),) = runs(now, case.program)
+        if not exact:
+            return
+        arrays = [x.origin.data if isinstance(x, Value) else x for x in case.calls[call]]
+        if executable is None or not (executable.is_settled() or executable.resettle()):
+            executable = executables[which] = bound(case.program)
+        found = executable.finish(executable.run(*arrays))
+        states |= after
+        there = {state: np.array(state.origin.data) for state in states}
+        said = f"seed {seed}, turn {turn} of {which}:\n{case.program}"
+        compare([(found, there)], [(wanted, states)], 1, False, said)
+
+
 def exact_calls(case: Case) -> int:
     """How many calls there are before an instruction rounds."""
     program = case.program
@@ -563,6 +598,8 @@ def main(count: int, first: int = 0, device: str = "cpu") -> None:
         try:
             with np.errstate(all="ignore"):
                 exact += check(seed, gpu) == 3
+                if gpu is None:
+                    check_turns(seed)
         except Exception as error:  # whatever it is, it is to be seen
             wrong.append(seed)
             print(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}", flush=True)

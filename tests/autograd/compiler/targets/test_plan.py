@@ -283,3 +283,9 @@ def test_arithmetic_of_knobs_is_that_of_their_dtype() -> None:
         with np.errstate(over="ignore"):
             for found, expected in zip(executable.run(ones), program.run(ones)[0], strict=True):
                 np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_two_programs_take_turns_on_their_states(seed: int) -> None:
+    with np.errstate(all="ignore"):
+        random_programs.check_turns(seed)
