@@ -19,6 +19,7 @@ kept alive.
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import Formatter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,13 @@ class Op:
         self.optional = positional[len(positional) - len(forward.__defaults__ or ()) :]
         self._check_names(forward.__defaults__ or ())
         self.foreign = not self.__module__.startswith("autograd.")
-        self.text = text or f"{symbol}({', '.join(f'{{{a}}}' for a in self.args)})"
+        bare = symbol.replace("{", "{{").replace("}", "}}")
+        self.text = text or f"{bare}({', '.join(f'{{{a}}}' for a in self.args)})"
         self.tex = (
             tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
         )
+        self._check_template("text", self.text)
+        self._check_template("tex", self.tex)
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
@@ -112,6 +116,21 @@ class Op:
                     f"{self.name}: {name} = {default!r} stands among the arrays, which have no default but None: "
                     f"write parameters behind a star, (..., *, {name}={default!r})."
                 )
+
+    def _check_template(self, name: str, template: str) -> None:
+        """Raise `DeclarationError` for a template with a stray brace or a field that is no argument or parameter."""
+        try:
+            fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+        except ValueError as error:
+            raise DeclarationError(
+                f"{self.name}: {name} = {shown(template)} is no template ({error}): fields are names in braces, as in "
+                "'{x}', and a brace itself is written twice, '{{'."
+            ) from None
+        if unknown := sorted(fields - {*self.args, *self.params}):
+            raise DeclarationError(
+                f"{self.name}: {name} = {shown(template)} names {', '.join(map(repr, unknown))}; it may name "
+                f"{', '.join((*self.args, *self.params)) or 'nothing'}."
+            )
 
     def vjp(self, **rules: Callable[..., Any] | None) -> None:
         """Declare one rule per argument; None for an argument without a derivative, such as an index.

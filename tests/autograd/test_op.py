@@ -749,3 +749,28 @@ class TestCopies:
 
         net = Keeper()
         assert copy.deepcopy(net).activation is ag.tanh
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"text": "{x"}, "text = '{x' is no template"),
+        ({"tex": r"\sqrt{x}}"}, "is no template"),
+        ({"text": "{y}"}, "names 'y'; it may name x"),
+    ],
+)
+def test_a_template_with_a_stray_brace_or_an_unknown_name_is_refused_where_it_is_declared(options, words):
+    def stray(xp, x):
+        return x
+
+    with pytest.raises(DeclarationError) as raised:
+        ag.op("s", **options)(stray)
+    assert words in str(raised.value)
+
+
+def test_a_symbol_may_have_braces():
+    @ag.op("{}")
+    def braced(xp, x):
+        return x
+
+    assert braced.text.format(x="y") == "{}(y)"

@@ -155,6 +155,10 @@ class EngineWarning(UserWarning):
 _NOISE = "no value for width of non-ASCII character"  # the wheel says so of every σ and ∂, and draws them well
 
 
+TIME_LIMIT = 120
+"""Seconds that a layout may take."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A `dot` that can be run: its path and where it came from ("setting", "system" or "wheel")."""
@@ -170,7 +174,14 @@ class Engine:
         """Lay out and draw. Raises `RenderError` with the engine's own words."""
         command = [self.path, f"-K{layout}", f"-T{form}", *flags]
         try:
-            done = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
+            done = subprocess.run(
+                command, input=source.encode(), capture_output=True, check=False, timeout=TIME_LIMIT
+            )
+        except subprocess.TimeoutExpired:
+            raise RenderError(
+                f"the layout engine {self.path} took longer than {TIME_LIMIT} s: draw fewer operations, for example "
+                'with view="modules" or depth=1.'
+            ) from None
         except OSError as error:
             reason = error.strerror or error
             raise RenderError(f"the layout engine {self.path} could not be started: {reason}") from error

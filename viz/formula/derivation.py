@@ -199,13 +199,15 @@ class _Writer:
         self.end = next(card for card in scene.cards if card.place in scene.ends)
         self._values: dict[Card, Traced] = {}
         self._names: dict[Card, str] = {}
+        self._taken: set[str] = set()
         self._bars: dict[Card, Traced] = {}
         self._locals: dict[Socket, Traced] = {}
 
     def named(self, card: Card) -> str:
         if card not in self._names:
             short = clipped("".join(c if c.isprintable() else "\ufffd" for c in card.name))
-            self._names[card] = fresh(short, set(self._names.values()))  # two long names may be one when cut
+            self._names[card] = fresh(short, self._taken)  # two long names may be one when cut
+            self._taken.add(self._names[card])
         name = self._names[card]
         if self.general and (card.node is not None or len(card.uses) == 1) and card is not self.end:
             return re.sub(r"_?\d+$", "", name) or name

@@ -13,8 +13,11 @@ from typing import Any
 import autograd as ag
 from autograd.graph import Node, place_of
 from autograd.shapes import size as size_of
-from viz.drawing.render import identifier
+from viz.drawing.render import clipped, identifier
 from viz.recorded.validation import members, named
+
+LONGEST = 200
+"""Characters of a name; a longer one is shortened in the middle, so that no name makes a page large."""
 
 PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
@@ -74,7 +77,7 @@ class Names:
             if isinstance(value, ag.Tensor) or is_array(value):
                 said.setdefault(id(place_of(value)), word)
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
-        self._given = {place: wish for place, wish in wished.items() if wish}
+        self._given = {place: clipped(wish, LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
         self._taken = set(self._given.values())
         self._counts: dict[str, int] = {}  # the number that was last given behind a letter

@@ -301,3 +301,12 @@ def test_importing_viz_does_not_import_graphviz():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]
+
+
+def test_a_layout_that_takes_too_long_ends_in_a_sentence(monkeypatch, tmp_path):
+    slow = tmp_path / "dot"
+    slow.write_text("#!/bin/sh\nsleep 30\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(render, "TIME_LIMIT", 0.1)
+    with pytest.raises(render.RenderError, match="took longer than"):
+        render.Engine(str(slow), "setting").run("digraph {}", "svg")

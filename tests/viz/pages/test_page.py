@@ -181,3 +181,8 @@ def test_pages_of_nothing_and_of_numbers_that_arrive():
     assert step_through(ag.sum(w @ w.mT)).html
     x = ag.Tensor(2.0, requires_grad=True, name="x")
     assert step_through(x * x, gradients=3.0).html
+
+
+def test_a_very_long_name_does_not_make_a_large_page():
+    w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w" * 100_000)
+    assert len(step_through((w * w).sum()).html) < 200_000
