@@ -288,14 +288,15 @@ def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
 def compile(function: Callable[..., Any]) -> Compiled:
     """``function``, followed at its first call and run as a flat program on planned buffers from then on.
 
-    For whole training steps, backward and update included. Tensors and arrays among the arguments (also within tuples,
-    lists and dicts) may have other values at each call; for other shapes, dtypes, or other arguments of any other kind
-    it is traced anew. Tensors that the function finds by itself, parameters, what an optimizer accumulated, running
-    statistics, are read at each call and updated in place; NumPy arrays that it finds, and what it reads of Python's,
-    are what they were at the trace, except an optimizer's options and the numbers and texts that modules have as their
-    attributes.
-    After a call no Tensor has a gradient: return those that are wanted. Results are no part of a graph; where an
-    argument requires grad, and is to be recorded, the function itself is called.
+    For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
+    containers, may have other values at each call; for other shapes, dtypes, or other arguments of any other kind it is
+    traced anew. Tensors and NumPy arrays that the function finds by itself are read at each call, and Tensors updated;
+    when a variable, an attribute or an item of a container that it reads was changed, it is traced anew. What it would
+    change in Python at each call is refused.
+
+    Gradients are set on ``.grad`` as eagerly, except those of Tensors that the function updates itself: return them.
+    Results are no part of a graph. Where an argument, or a Tensor that the function finds, is being differentiated, the
+    function itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
     at each call, before anything is written, and what may raise is done first. Only a Ctrl-C in the middle of a call
