@@ -1,7 +1,10 @@
 """A function followed once and written down as a flat program: `trace` it, print it, `compile` it."""
 
 from autograd.compiler.compiled import Compiled, compile
+from autograd.compiler.ir.interpreter import interpret
 from autograd.compiler.ir.program import Program
+from autograd.compiler.ir.serialization import from_json
+from autograd.compiler.ir.validator import validate, validated
 from autograd.compiler.trace import trace
 
-__all__ = ["Compiled", "Program", "compile", "trace"]
+__all__ = ["Compiled", "Program", "compile", "from_json", "interpret", "trace", "validate", "validated"]

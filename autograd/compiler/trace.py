@@ -15,6 +15,7 @@ import numpy
 
 from autograd import backends, trees
 from autograd.compiler.ir.program import Program, Value, identifier
+from autograd.compiler.ir.validator import VALIDATES
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.guards import Guard
 from autograd.compiler.tracing.surroundings import Surroundings, contents

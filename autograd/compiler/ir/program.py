@@ -1,4 +1,4 @@
-"""`Program`: a flat list of array calls, one result each. It validates itself, prints as algebra, and can be run.
+"""`Program`: a flat list of array calls, one result each, which prints as algebra.
 
 Every value is assigned once. What outlives a call (parameters, what an optimizer accumulated) are states, and
 ``updates`` says which value each of them takes at the end.
@@ -6,20 +6,15 @@ Every value is assigned once. What outlives a call (parameters, what an optimize
 
 from __future__ import annotations
 
-import base64
-import json
-import keyword
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass, field, replace
-from typing import Any
-
-import numpy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import Slot, compute, infer, is_view, row_of, shown
-from autograd.errors import DeclarationError
+from autograd.compiler.ir.names import identifier
+from autograd.compiler.ir.primitives import is_view, row_of, shown
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 GRADIENT, UPDATED = "d_", "_new"
 """``d_h`` is the gradient of ``h``, and ``w_new`` what a state ``w`` becomes."""
@@ -142,50 +137,16 @@ class Program:
         return found
 
     def validate(self) -> None:
-        """Raise `DeclarationError` where a value is read before it is made, made twice, or not what its call gives."""
-        made: set[Value] = set()
-        for instruction in self.instructions:
-            for arg in instruction.args:
-                if arg.kind == "temporary" and arg not in made:
-                    raise DeclarationError(f"{self.name}: {instruction!r} reads {arg.name} before it is made.")
-            out = instruction.out
-            if out in made or out.kind != "temporary":
-                raise DeclarationError(f"{self.name}: {instruction!r} makes a value that exists already.")
-            shape, dtype = infer(instruction.op, instruction.params, instruction.args)
-            if (tuple(shape), dtype) != (tuple(out.shape), out.dtype):
-                raise DeclarationError(
-                    f"{self.name}: {instruction!r} gives {shape} {dtype}, and the program says {out.shape} {out.dtype}."
-                )
-            made.add(out)
-        for state, value in self.updates.items():
-            if state.kind != "state" or (state.shape, state.dtype) != (value.shape, value.dtype):
-                raise DeclarationError(f"{self.name}: the state {state!r} can't become {value!r}.")
-        for value in [*self.outputs, *self.updates.values()]:
-            if value.kind == "temporary" and value not in made:
-                raise DeclarationError(f"{self.name}: {value!r} is returned and never made.")
+        """Raise `DeclarationError` where the program is not well formed: see `autograd.compiler.ir.validator`."""
+        METHODS["validate"](self)
 
-    def run(self, *arrays: Any, states: Any = None) -> tuple[list[Any], dict[Value, Any]]:
-        """What it returns for these inputs, and the new value of each updated state; nothing is changed.
+    def run(self, *arrays: Any, states: Mapping[Value, Any] | None = None) -> tuple[list[Any], dict[Value, Any]]:
+        """The results for these inputs, and the new value of each updated state: plainly, instruction by instruction.
 
-        ``states`` maps a state to the array to read in place of its Tensor's.
+        Nothing is changed, and no result shares memory with an input or a state. ``states`` maps a state to the array
+        to read in place of its Tensor's.
         """
-        found: dict[Value, Any] = dict(zip(self.inputs, arrays, strict=True))
-        given = states or {}
-
-        def value_of(value: Value) -> Any:
-            if value in found:
-                return found[value]
-            if value.kind == "constant":
-                return value.data
-            if value.kind == "knob":
-                mapping, key = value.origin
-                return value.dtype.type(mapping[key])
-            return given.get(value, value.origin.data)
-
-        for instruction in self.instructions:
-            arrays_in = [value_of(arg) for arg in instruction.args]
-            found[instruction.out] = compute(instruction.op, instruction.params, arrays_in)
-        return [value_of(v) for v in self.outputs], {s: value_of(v) for s, v in self.updates.items()}
+        return METHODS["run"](self, *arrays, states=states)  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{v.name} {v.shape}" for v in self.inputs)
@@ -212,108 +173,45 @@ class Program:
 
     def optimized(self) -> Program:
         """The program after all passes: less work for the same values."""
-        from autograd.compiler.passes.optimize import optimize
-
-        return optimize(self)
+        return METHODS["optimized"](self)  # type: ignore[no-any-return]
 
     @property
     def source(self) -> str:
         """The code that computes it once it is optimized: NumPy's calls, one a line, on buffers made ahead."""
-        from autograd.compiler.targets.emit import source_of
-
-        return source_of(self)
+        return METHODS["source"](self)  # type: ignore[no-any-return]
 
     def explain(self) -> str:
-        """What each pass does to it, and what is left."""
-        from autograd.compiler.passes.optimize import explain
-
-        return explain(self)
+        """The changes that each pass makes, and how many instructions are left."""
+        return METHODS["explain"](self)  # type: ignore[no-any-return]
 
     def to_json(self) -> str:
-        """The program as JSON, constants, present states and the states of NumPy's random generators included.
+        """The program as JSON, with its constants, present states and the states of NumPy's random generators.
 
         Raises `DeclarationError` for what a file can't hold: a GPU's generator, a check of one's own.
         """
-        numbers = {value: i for i, value in enumerate(self.values())}
-        drawn_from = {id(i.params["generator"]): i.params["generator"] for i in self.instructions if i.op == "draw"}
+        return METHODS["to_json"](self)  # type: ignore[no-any-return]
 
-        def params(instruction: Instruction) -> dict[str, Any]:
-            if instruction.op != "draw":
-                return instruction.params
-            return {**instruction.params, "generator": [*drawn_from].index(id(instruction.params["generator"]))}
-
-        content = {
-            "name": self.name,
-            "values": [_value_to_json(value) for value in numbers],
-            "inputs": [numbers[v] for v in self.inputs],
-            "instructions": [
-                {
-                    "op": i.op,
-                    "args": [numbers[a] for a in i.args],
-                    "params": _to_json(params(i)),
-                    "out": numbers[i.out],
-                    "origin": None if i.origin is None else list(astuple(i.origin)),
-                }
-                for i in self.instructions
-            ],
-            "generators": [_generator_to_json(generator) for generator in drawn_from.values()],
-            "outputs": [numbers[v] for v in self.outputs],
-            "updates": [[numbers[s], numbers[v]] for s, v in self.updates.items()],
-        }
-        return json.dumps(content)
-
-    @classmethod
-    def from_json(cls, text: str) -> Program:
+    @staticmethod
+    def from_json(text: str) -> Program:
         """The program that `to_json` wrote. Its states, and its generators, start from where they were then.
 
-        Raises `DeclarationError` for a text that is none, or whose program is not valid.
+        Nothing in ``text`` is executed. Raises `DeclarationError` for a text that is no valid program.
         """
-        try:
-            program = cls._read(json.loads(text))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise DeclarationError(
-                f"this text is no program that to_json wrote ({type(error).__name__}: {error})."
-            ) from None
-        program.validate()
-        return program
+        return METHODS["from_json"](text)  # type: ignore[no-any-return]
 
-    @classmethod
-    def _read(cls, content: Any) -> Program:
-        from autograd.tensor import wrap
 
-        values = []
-        for entry in content["values"]:
-            data = _from_json(entry["data"])
-            value = Value(entry["kind"], tuple(entry["shape"]), numpy.dtype(entry["dtype"]), entry["name"])
-            if value.kind == "constant":
-                value.data = data
-            elif value.kind == "state":
-                value.origin = wrap(data, name=entry["name"])
-            elif value.kind == "knob":
-                value.origin = {value.name: data}, value.name
-            values.append(value)
-        generators = [_generator(_from_json(state)) for state in content["generators"]]
+METHODS: dict[str, Callable[..., Any]] = {}
+"""The functions behind methods of `Program`: the files that define them import this one, and register them here."""
 
-        def params(instruction: Any) -> dict[str, Any]:
-            found: dict[str, Any] = _from_json(instruction["params"])
-            if instruction["op"] == "draw":
-                if found["method"] not in DRAWS:
-                    raise LookupError(f"it draws by {found['method']!r}, and draws are by {', '.join(DRAWS)}")
-                found["generator"] = generators[found["generator"]]
-            return found
 
-        return cls(
-            content["name"],
-            [values[i] for i in content["inputs"]],
-            [
-                Instruction(
-                    i["op"], tuple(values[a] for a in i["args"]), params(i), values[i["out"]], _origin(i.get("origin"))
-                )
-                for i in content["instructions"]
-            ],
-            [values[i] for i in content["outputs"]],
-            {values[s]: values[v] for s, v in content["updates"]},
-        )
+def method(name: str) -> Callable[[F], F]:
+    """Have `Program`'s method ``name`` call the decorated function."""
+
+    def register(function: F) -> F:
+        METHODS[name] = function
+        return function
+
+    return register
 
 
 PYTHONS = frozenset(("add", "subtract", "multiply", "negative"))
@@ -347,12 +245,6 @@ def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:
 # --------------------------------------------------------------------------------------------------------------- text
 
 
-def identifier(text: str) -> str:
-    """``text`` as a name of Python's: ``layers.0.weight`` is ``layers_0_weight``."""
-    name = re.sub(r"\W+", "_", text).strip("_") or "value"
-    return f"_{name}" if name[0].isdigit() or keyword.iskeyword(name) else name
-
-
 def _text(value: Value, inlined: dict[Value, Instruction], level: int) -> str:
     if value in inlined:
         text, own = algebra(inlined[value], inlined), row_of(inlined[value].op).level
@@ -378,110 +270,4 @@ def algebra(instruction: Instruction, inlined: dict[Value, Instruction] | None =
     return f"{instruction.op}({', '.join([*texts, *options])})"
 
 
-# --------------------------------------------------------------------------------------------------------------- JSON
-
-
-def _origin(parts: Any) -> Origin | None:
-    if parts is None:
-        return None
-    line, text, scope, order = parts
-    if not (all(isinstance(part, str) for part in (line, text, scope)) and type(order) is int):
-        raise TypeError(f"{parts!r} is no line of a source")
-    return Origin(line, text, scope, order)
-
-
-def _value_to_json(value: Value) -> dict[str, Any]:
-    data = value.data
-    if value.kind == "state":
-        data = numpy.asarray(value.origin.data)
-    elif value.kind == "knob":
-        mapping, key = value.origin
-        data = mapping[key]
-    return {
-        "kind": value.kind,
-        "name": value.name,
-        "shape": list(value.shape),
-        "dtype": str(value.dtype),
-        "data": _to_json(data),
-    }
-
-
-def _to_json(part: Any) -> Any:
-    if part is None or type(part) in (str, bool, int, float):
-        return part
-    if type(part) is complex:
-        return {"kind": "complex", "of": [part.real, part.imag]}
-    if part is ...:
-        return {"kind": "..."}
-    if isinstance(part, Slot):
-        return {"kind": "slot", "of": part.index}
-    if isinstance(part, numpy.dtype) or (isinstance(part, type) and issubclass(part, numpy.generic)):
-        return {"kind": "dtype", "of": str(numpy.dtype(part))}
-    if isinstance(part, slice):
-        return {"kind": "slice", "of": [_to_json(p) for p in (part.start, part.stop, part.step)]}
-    if isinstance(part, tuple | list):
-        return {"kind": type(part).__name__, "of": [_to_json(p) for p in part]}
-    if isinstance(part, dict):
-        return {"kind": "dict", "of": {key: _to_json(p) for key, p in part.items()}}
-    if isinstance(part, numpy.ndarray | numpy.generic):
-        array = numpy.asarray(part)
-        bits = base64.b64encode(array.tobytes()).decode()
-        return {"kind": "array", "shape": list(array.shape), "dtype": str(array.dtype), "of": bits}
-    if _refusal(getattr(part, "__module__", ""), getattr(part, "__name__", "")) is part:
-        return {"kind": "refusal", "of": [part.__module__, part.__name__]}
-    raise DeclarationError(f"a file can't hold {part!r}: a program with it can't be written as JSON.")
-
-
-DRAWS = ("random", "standard_normal", "standard_exponential")
-BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-
-
-def _generator_to_json(generator: Any) -> Any:
-    bits: Any = getattr(generator, "bit_generator", None)
-    if type(bits).__name__ not in BITS:
-        raise DeclarationError(f"a file can't hold {generator!r}: a program with it can't be written as JSON.")
-    return _to_json(bits.state)
-
-
-def _generator(state: dict[str, Any]) -> numpy.random.Generator:
-    if state["bit_generator"] not in BITS:
-        raise LookupError(f"it names the generator {state['bit_generator']!r}, which is none of NumPy's")
-    bits = getattr(numpy.random, state["bit_generator"])()
-    bits.state = state
-    return numpy.random.Generator(bits)
-
-
-def _refusal(module: str, name: str) -> Any:
-    """The function of this package, or of one above, that says what is wrong with a value, or ``None``: a file may name
-    no other, and no module that is not there already."""
-    return getattr(sys.modules.get(module), name, None) if name.startswith("_refuse_") else None
-
-
-def _refusal_of(module: str, name: str) -> Any:
-    found = _refusal(module, name)
-    if found is None:
-        raise LookupError(f"it names what is no check of labels here, {module}.{name}")
-    return found
-
-
-_FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "...": lambda part: ...,
-    "complex": lambda part: complex(*part["of"]),
-    "slot": lambda part: Slot(part["of"]),
-    "dtype": lambda part: numpy.dtype(part["of"]),
-    "slice": lambda part: slice(*map(_from_json, part["of"])),
-    "tuple": lambda part: tuple(map(_from_json, part["of"])),
-    "refusal": lambda part: _refusal_of(*part["of"]),
-    "list": lambda part: list(map(_from_json, part["of"])),
-    "dict": lambda part: {key: _from_json(p) for key, p in part["of"].items()},
-    "array": lambda part: (
-        numpy.frombuffer(base64.b64decode(part["of"]), part["dtype"]).reshape(part["shape"]).copy()[()]
-    ),
-}
-
-
-def _from_json(part: Any) -> Any:
-    return _FROM_JSON[part["kind"]](part) if isinstance(part, dict) else part
-
-
-__all__ = ["Instruction", "Origin", "Program", "Value", "algebra", "identifier", "knob_arithmetic", "roots"]
+__all__ = ["Instruction", "Origin", "Program", "Value", "algebra", "identifier", "knob_arithmetic", "method", "roots"]

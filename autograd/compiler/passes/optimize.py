@@ -12,7 +12,8 @@ from typing import Any
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.ir.program import Program, Value, method
+from autograd.compiler.ir.validator import VALIDATES, validate_pass
 from autograd.compiler.passes.algebra import algebra, picked_flat
 from autograd.compiler.passes.layout import arrange
 from autograd.compiler.passes.packing import pack, same_counters
@@ -95,17 +96,21 @@ def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list
     """The program after each pass, with the pass's name."""
     found = []
     for name, change in passes:
-        program = change(program)
+        before, program = program, change(program)
+        if VALIDATES.get():
+            validate_pass(name, before, program)
         found.append((name, program))
     named_plainly(program)
     return found
 
 
+@method("optimized")
 def optimize(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> Program:
     """The program after all passes."""
     return steps(program, passes)[-1][1]
 
 
+@method("explain")
 def explain(program: Program) -> str:
     """A line for each pass: how many instructions are left, which calls it took out and which it wrote."""
     lines = [f"{program.name}: {len(program.instructions)} instructions as traced"]

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy
 
+from autograd.compiler.ir.names import PASS_MARK, unique
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, infer
 from autograd.compiler.ir.program import Instruction, Origin, Program, Value
-
-_MARK = "'"
-"""What stands before the number of a name that a pass made, and in no name of a trace."""
 
 
 def stem(name: str) -> str:
     """A name without the marks and the numbers of passes."""
-    return re.sub(rf"(?<=.){_MARK}\d+", "", name)
+    return re.sub(rf"(?<=.){PASS_MARK}\d+", "", name)
 
 
 def named_plainly(program: Program) -> Program:
@@ -25,13 +23,8 @@ def named_plainly(program: Program) -> Program:
     marked = [value for value in program.values() if stem(value.name) != value.name]
     taken = {*ELEMENTWISE, *(value.name for value in program.values())}
     for value in marked:
-        name = plain = stem(value.name)
-        count = 1
-        while name in taken:
-            count += 1
-            name = f"{plain}_{count}"
-        taken.add(name)
-        value.name = name
+        value.name = unique(stem(value.name), taken)
+        taken.add(value.name)
     return program
 
 
@@ -76,7 +69,7 @@ class Rewriter:
         name = base = stem(base)
         while name in self.taken:
             count = self.counts[base] = self.counts.get(base, 1) + 1
-            name = f"{base}{_MARK}{count}"
+            name = f"{base}{PASS_MARK}{count}"
         self.taken.add(name)
         return name
 

@@ -13,8 +13,9 @@ import numpy
 
 from autograd import backends, shapes
 from autograd.backends import PYTHON_SCALARS
+from autograd.compiler.ir.names import identifier
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
-from autograd.compiler.ir.program import Instruction, Value, identifier
+from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.passes.packing import HOMES
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option
 from autograd.compiler.tracing.lines import Lines, line_of_user

@@ -1,0 +1,83 @@
+"""The reference interpreter: a program computed instruction by instruction, each value an array of its own.
+
+There is no plan and no buffer here, and nothing is shared with what was given, so that this is the value of a program
+that every faster way is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from autograd import backends
+from autograd.compiler.ir.primitives import compute
+from autograd.compiler.ir.program import Instruction, Program, Value, method
+from autograd.errors import DeclarationError, DTypeError, ShapeError
+from autograd.messages import in_words
+
+
+@method("run")
+def interpret(
+    program: Program, *arrays: Any, states: Mapping[Value, Any] | None = None
+) -> tuple[list[Any], dict[Value, Any]]:
+    """The results of ``program`` for these inputs, and the new value of each updated state. Nothing is changed, but
+    that generators move on.
+
+    ``states`` maps a state to the array to read in place of its Tensor's. Raises `ShapeError` and `DTypeError` for
+    arrays that the program was not traced for, and what an instruction raises, as the eager function would.
+    """
+    if len(arrays) != len(program.inputs):
+        raise ShapeError(
+            f"{program.name} takes {len(program.inputs)} arrays ({', '.join(map(repr, program.inputs))}); it was given "
+            f"{len(arrays)}."
+        )
+    given = {**dict(zip(program.inputs, arrays, strict=True)), **(states or {})}
+    known: dict[Value, Any] = {}
+
+    def array_of(value: Value) -> Any:
+        if value not in known:
+            known[value] = _fitting(program, value, given[value] if value in given else _present(value))
+        return known[value]
+
+    for instruction in program.instructions:
+        known[instruction.out] = _computed(program, instruction, [array_of(arg) for arg in instruction.args])
+    results = [_fresh(array_of(value)) for value in program.outputs]
+    return results, {state: _fresh(array_of(value)) for state, value in program.updates.items()}
+
+
+def _fresh(array: Any) -> Any:
+    """A copy on the CPU; a NumPy scalar where the shape is ()."""
+    return numpy.array(backends.to_numpy(array))[()]
+
+
+def _present(value: Value) -> Any:
+    """The array that a value has before the program runs."""
+    if value.kind == "knob":
+        mapping, key = value.origin
+        return value.dtype.type(mapping[key])
+    return value.data if value.kind == "constant" else value.origin.data
+
+
+def _fitting(program: Program, value: Value, array: Any) -> Any:
+    found = _fresh(array)
+    for is_, should, kind in ((found.shape, value.shape, ShapeError), (found.dtype, value.dtype, DTypeError)):
+        if is_ != should:
+            raise kind(f"{program.name} was traced for {value!r}; it was given {is_}: cast it, or trace it anew.")
+    return found
+
+
+def _computed(program: Program, instruction: Instruction, arrays: list[Any]) -> Any:
+    out = instruction.out
+    try:
+        found = _fresh(compute(instruction.op, instruction.params, arrays))
+    except Exception as error:
+        given = ", ".join(map(repr, instruction.args))
+        raise in_words(f"{program.name} can't compute {instruction!r} from {given or 'nothing'}", error) from error
+    if (found.shape, found.dtype) != (out.shape, out.dtype):
+        raise DeclarationError(
+            f"{program.name}: {instruction!r} was computed as {found.shape} {found.dtype}, and the program says "
+            f"{out.shape} {out.dtype}."
+        )
+    return found

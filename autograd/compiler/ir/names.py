@@ -1,0 +1,62 @@
+"""Names that a target's language takes: every text becomes an identifier, and no two are the same there."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Container
+
+from autograd.backends import PLAIN
+from autograd.compiler.ir.primitives import PRIMITIVES
+
+RESERVED = frozenset(
+    (
+        *keyword.kwlist,
+        *PRIMITIVES,
+        *map(str, PLAIN),
+        "asarray",
+        "fft",
+        "generator",
+        "inf",
+        "linalg",
+        "nan",
+        "s_",
+        "take",
+    )
+)
+"""Words that no value is called: Python's own, and those that mean something else in a printed program."""
+
+PASS_MARK = "'"
+"""Separates the number that a pass gave to a name. No name of a trace has it, and none when all passes are done."""
+
+
+def identifier(text: str, reserved: Container[str] = RESERVED, *, ascii: bool = False, prefix: str = "_") -> str:
+    """``text`` as an identifier that is none of ``reserved``: what is not allowed becomes ``_``.
+
+    Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With
+    ``ascii``, for languages without other letters, these are spelled out. ``prefix`` goes before what begins with a
+    digit or is reserved.
+
+    >>> identifier("layers.0.weight"), identifier("x²"), identifier("lambda"), identifier("d_σ", ascii=True)
+    ('layers_0_weight', 'x2', '_lambda', 'd_sigma')
+    """
+    if ascii:
+        signs = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        text = "".join(c if c.isascii() else unicodedata.name(c, "x").split()[-1].lower() for c in signs)
+    letters = (c if f"x{c}".isidentifier() else "\0" for c in unicodedata.normalize("NFKC", text))
+    name = re.sub("\0+", "_", "".join(letters)).strip("_") or "value"
+    return name if name.isidentifier() and name not in reserved else f"{prefix}{name}"
+
+
+def unique(name: str, *taken: Container[str], separator: str = "_") -> str:
+    """``name``, or with the first number that makes it one that is in none of ``taken``.
+
+    >>> unique("x", {"x", "x_2"})
+    'x_3'
+    """
+    found, count = name, 1
+    while any(found in names for names in taken):
+        count += 1
+        found = f"{name}{separator}{count}"
+    return found

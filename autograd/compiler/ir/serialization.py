@@ -1,0 +1,321 @@
+"""Programs as JSON and back.
+
+A text may come from anywhere, so that nothing in it is executed or looked up by a path: operations come from the table
+of primitives, dtypes, generators and checks of labels from closed lists, and lengths, depths and numbers are bounded
+before anything is made of them. What was read is validated as every program is.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any
+
+import numpy
+
+from autograd.backends import PLAIN
+from autograd.compiler.ir.inference import sizes
+from autograd.compiler.ir.primitives import PRIMITIVES, Slot
+from autograd.compiler.ir.program import Instruction, Origin, Program, Value, method
+from autograd.compiler.ir.validator import validate
+from autograd.errors import DeclarationError
+from autograd.messages import shown
+from autograd.operation import OPS
+from autograd.shapes import size
+
+LARGEST = 1 << 30
+"""Elements of the largest array that a text may name."""
+INFERRED = 1 << 20
+"""Elements of the arguments from which an operation of the user's own is computed, to find the shape of its result."""
+DEEPEST = 30
+"""Levels of containers within each other in the parameters of an instruction."""
+
+DTYPES = {str(dtype): dtype for dtype in PLAIN}
+BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
+"""One more than the largest number that a generator's state may have there: NumPy does not look."""
+
+
+class Stored:
+    """The array of a state that was read from a text, in place of a Tensor."""
+
+    __slots__ = ("data", "__weakref__")
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+# ------------------------------------------------------------------------------------------------------------ writing
+
+
+@method("to_json")
+def to_json(program: Program) -> str:
+    """``program`` as JSON, with its constants, present states and the states of NumPy's random generators.
+
+    Raises `DeclarationError` for what a text can't hold: a GPU's generator, a check of one's own, a function of NumPy's
+    that is none of the primitives.
+    """
+    numbers = {value: i for i, value in enumerate(program.values())}
+    drawn_from = {id(i.params["generator"]): i.params["generator"] for i in program.instructions if i.op == "draw"}
+
+    def written(instruction: Instruction) -> dict[str, Any]:
+        params = instruction.params
+        if instruction.op not in PRIMITIVES:
+            raise DeclarationError(f"a file can't hold a call of NumPy's {instruction.op}, which is no primitive.")
+        if instruction.op == "draw":
+            params = {**params, "generator": [*drawn_from].index(id(params["generator"]))}
+        return {
+            "op": instruction.op,
+            "args": [numbers[arg] for arg in instruction.args],
+            "params": _to_json(params),
+            "out": numbers[instruction.out],
+            "origin": None if instruction.origin is None else list(astuple(instruction.origin)),
+        }
+
+    content = {
+        "name": program.name,
+        "values": [_value_to_json(value) for value in numbers],
+        "inputs": [numbers[value] for value in program.inputs],
+        "instructions": list(map(written, program.instructions)),
+        "generators": [_generator_to_json(generator) for generator in drawn_from.values()],
+        "outputs": [numbers[value] for value in program.outputs],
+        "updates": [[numbers[state], numbers[value]] for state, value in program.updates.items()],
+    }
+    return json.dumps(content)
+
+
+def _value_to_json(value: Value) -> dict[str, Any]:
+    data = value.data
+    if value.kind == "state":
+        data = numpy.asarray(value.origin.data)
+    elif value.kind == "knob":
+        mapping, key = value.origin
+        data = mapping[key]
+    shape, dtype = list(value.shape), str(value.dtype)
+    return {"kind": value.kind, "name": value.name, "shape": shape, "dtype": dtype, "data": _to_json(data)}
+
+
+def _to_json(part: Any) -> Any:
+    if part is None or type(part) in (str, bool, int, float):
+        return part
+    if type(part) is complex:
+        return {"kind": "complex", "of": [part.real, part.imag]}
+    if part is ...:
+        return {"kind": "..."}
+    if isinstance(part, Slot):
+        return {"kind": "slot", "of": part.index}
+    if isinstance(part, numpy.dtype) or (isinstance(part, type) and issubclass(part, numpy.generic)):
+        return {"kind": "dtype", "of": str(numpy.dtype(part))}
+    if isinstance(part, slice):
+        return {"kind": "slice", "of": [_to_json(p) for p in (part.start, part.stop, part.step)]}
+    if isinstance(part, tuple | list):
+        return {"kind": "list" if isinstance(part, list) else "tuple", "of": [_to_json(p) for p in part]}
+    if isinstance(part, dict):
+        return {"kind": "dict", "of": {key: _to_json(p) for key, p in part.items()}}
+    if isinstance(part, numpy.ndarray | numpy.generic):
+        array = numpy.asarray(part)
+        bits = base64.b64encode(array.tobytes()).decode()
+        return {"kind": "array", "shape": list(array.shape), "dtype": str(array.dtype), "of": bits}
+    name = [getattr(part, "__module__", ""), getattr(part, "__name__", "")]
+    if _refusal(*name) is part:
+        return {"kind": "refusal", "of": name}
+    raise DeclarationError(f"a file can't hold {shown(part)}: a program with it can't be written as JSON.")
+
+
+def _generator_to_json(generator: Any) -> Any:
+    bits: Any = getattr(generator, "bit_generator", None)
+    if type(bits).__name__ not in BITS:
+        raise DeclarationError(f"a file can't hold {generator!r}: a program with it can't be written as JSON.")
+    return _to_json(bits.state)
+
+
+def _refusal(module: Any, name: Any) -> Any:
+    """A function of this package that says what is wrong with labels, or ``None``; no module is loaded to find it."""
+    if not (isinstance(module, str) and isinstance(name, str) and name.startswith("_refuse_")):
+        return None
+    found = vars(sys.modules.get(module, sys)).get(name) if module.partition(".")[0] in ("autograd", "nn") else None
+    return found if inspect.isfunction(found) and found.__module__ == module else None
+
+
+# ------------------------------------------------------------------------------------------------------------ reading
+
+
+@method("from_json")
+def from_json(text: str) -> Program:
+    """The program that `to_json` wrote. Its states, and its generators, start from where they were then.
+
+    Raises `DeclarationError` for a text that is no valid program.
+    """
+    try:
+        program = _program(json.loads(text))
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        said = str(error).rstrip(".") if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise DeclarationError(f"this text is no program that to_json wrote: {said}.") from None
+    validate(program)
+    return program
+
+
+def _program(content: Any) -> Program:
+    values = [_value(entry) for entry in _field(content, "values", list)]
+    generators = [_generator(_from_json(state, largest=1 << 128)) for state in _field(content, "generators", list)]
+
+    def value_of(number: Any) -> Value:
+        if type(number) is not int or not 0 <= number < len(values):
+            raise ValueError(f"there is no value of number {shown(number)}")
+        return values[number]
+
+    def values_of(entry: Any, key: str) -> list[Value]:
+        return list(map(value_of, _field(entry, key, list)))
+
+    def instruction(entry: Any) -> Instruction:
+        op, args, out = _field(entry, "op", str), tuple(values_of(entry, "args")), value_of(entry.get("out"))
+        if op not in PRIMITIVES:
+            raise ValueError(f"{shown(op)} is no operation of a program")
+        params = _from_json(_field(entry, "params", dict))
+        return Instruction(op, args, _checked(op, params, args, generators), out, _origin(entry.get("origin")))
+
+    updates = {}
+    for state, value in _field(content, "updates", list):
+        updates[value_of(state)] = value_of(value)
+    return Program(
+        _field(content, "name", str),
+        values_of(content, "inputs"),
+        list(map(instruction, _field(content, "instructions", list))),
+        values_of(content, "outputs"),
+        updates,
+    )
+
+
+def _field(content: Any, key: str, kind: type) -> Any:
+    found = content.get(key) if isinstance(content, dict) else None
+    if type(found) is not kind:
+        raise ValueError(f"{key!r} is {shown(found)}, and not of type {kind.__name__}")
+    return found
+
+
+def _shape(entry: Any) -> tuple[int, ...]:
+    shape = sizes(_field(entry, "shape", list))
+    if size(shape) > LARGEST:
+        raise ValueError(f"an array of shape {shown(shape)} is larger than {LARGEST} elements")
+    return shape
+
+
+def _dtype(name: Any) -> Any:
+    if not isinstance(name, str) or name not in DTYPES:
+        raise ValueError(f"{shown(name)} is no dtype of numbers")
+    return DTYPES[name]
+
+
+def _value(entry: Any) -> Value:
+    kind, name = _field(entry, "kind", str), _field(entry, "name", str)
+    value = Value(kind, _shape(entry), _dtype(entry.get("dtype")), name)
+    data = _from_json(entry.get("data"))
+    if kind == "constant":
+        value.data = data
+    elif kind == "state":
+        value.origin = Stored(data)
+    elif kind == "knob":
+        if type(data) not in (int, float):
+            raise ValueError(f"the knob {name} is {shown(data)}, and no number")
+        value.origin = {name: data}, name
+    return value
+
+
+def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any]) -> dict[str, Any]:
+    """The parameters of an instruction, with what the others don't look at as one would call it."""
+    if not isinstance(params, dict):
+        raise ValueError(f"the parameters of {op} are {shown(params)}")
+    if op == "draw":
+        number = params.get("generator")
+        if type(number) is not int or not 0 <= number < len(generators):
+            raise ValueError(f"there is no generator of number {shown(number)}")
+        return {**params, "generator": generators[number]}
+    if op == "check_range":
+        inspect.signature(params["refuse"]).bind(0, 0, **params["options"])
+    if op == "op":
+        name = params.get("name")
+        if not isinstance(name, str) or name not in OPS or not OPS[name].foreign:
+            raise ValueError(f"{shown(name)} is no operation that was declared here and is computed as a whole")
+        if sum(size(arg.shape) for arg in args) > INFERRED:
+            raise ValueError(f"{name} has arguments of more than {INFERRED} elements, too many to find its shape by")
+    return params
+
+
+def _origin(parts: Any) -> Origin | None:
+    if parts is None:
+        return None
+    line, text, scope, order = parts
+    if not (all(isinstance(part, str) for part in (line, text, scope)) and type(order) is int):
+        raise ValueError(f"{shown(parts)} is no line of a source")
+    return Origin(line, text, scope, order)
+
+
+def _generator(state: Any) -> numpy.random.Generator:
+    name = _field(state, "bit_generator", str)
+    if name not in BITS:
+        raise ValueError(f"{shown(name)} is no generator of NumPy's")
+    bits = getattr(numpy.random, name)()
+    _check_state(state, bits.state, name)
+    bits.state = state
+    return numpy.random.Generator(bits)
+
+
+def _check_state(found: Any, like: Any, name: str) -> None:
+    """Raise where the state of a generator is not formed as one that NumPy made: it would be read as memory."""
+    fits = type(found) is type(like)
+    if isinstance(like, dict):
+        fits = fits and found.keys() == like.keys()
+        for key in like if fits else ():
+            _check_state(found[key], like[key], key)
+    elif isinstance(like, numpy.ndarray):
+        fits = fits and (found.shape, found.dtype) == (like.shape, like.dtype)
+    elif isinstance(like, int):
+        fits = fits and 0 <= found < RANGES.get(name, 1 << 128)
+    if not fits:
+        raise ValueError(f"{name!r} is {shown(found)}, and no part of a generator's state")
+
+
+def _array(part: Any) -> Any:
+    shape, dtype, bits = _shape(part), _dtype(part.get("dtype")), base64.b64decode(_field(part, "of", str))
+    if len(bits) != size(shape) * dtype.itemsize:
+        raise ValueError(f"{len(bits)} bytes are no array of shape {shape} and dtype {dtype}")
+    if dtype.kind == "b":
+        return (numpy.frombuffer(bits, numpy.uint8).reshape(shape) != 0)[()]
+    return numpy.frombuffer(bits, dtype).reshape(shape).copy()[()]
+
+
+_READERS: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
+    "...": lambda of, read: ...,
+    "complex": lambda of, read: complex(*map(float, of)),
+    "dtype": lambda of, read: _dtype(of),
+    "slice": lambda of, read: slice(*map(read, of)),
+    "tuple": lambda of, read: tuple(map(read, of)),
+    "list": lambda of, read: list(map(read, of)),
+    "dict": lambda of, read: {key: read(part) for key, part in of.items()},
+}
+"""For each kind of part the function of its content that reads it."""
+
+
+def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63) -> Any:
+    """A part of a parameter; numbers are below ``largest``."""
+    if depth > DEEPEST or (type(part) is int and abs(part) >= largest):
+        raise ValueError(f"{shown(part)} is nested too deeply or too large")
+    if not isinstance(part, dict | list):
+        return part
+    kind, of = _field(part, "kind", str), part.get("of")  # type: ignore[union-attr]
+    if kind == "array":
+        return _array(part)
+    if kind == "slot" and type(of) is int and of >= 0:
+        return Slot(of)
+    if kind == "refusal" and isinstance(of, list) and len(of) == len(("module", "name")):
+        found = _refusal(*of)
+        if found is None:
+            raise ValueError(f"it names what is no check of labels here, {'.'.join(map(str, of))}")
+        return found
+    if kind not in _READERS:
+        raise ValueError(f"{shown(part)} is no parameter")
+    return _READERS[kind](of, lambda inner: _from_json(inner, depth + 1, largest))

@@ -1,0 +1,224 @@
+"""What a well-formed program is, and what a pass must leave as it was.
+
+`validate` holds a program to these rules:
+
+1. Values: a kind, a shape and a dtype that arrays have, and a name of its own. The data of a constant, and the Tensor
+   of a state, have the shape and dtype that the value says; a knob is one number.
+2. Order: an instruction reads inputs of the program, states, knobs, constants, and temporaries that were made before;
+   it makes one temporary that nothing else makes.
+3. Meaning: the operation is a primitive; its arguments and parameters are those that it takes, and the shape and dtype
+   of the result are what follows from them.
+4. Ends: results exist; a state's new value has its shape and dtype.
+5. Aliases: a packed state is where its members lie, one behind the other and each once, and a piece of it has the order
+   in which that member is kept; members, and states that were merged into another, are no longer there by themselves;
+   only matrices are kept transposed.
+
+`validate_pass` holds a pass to these: inputs and results are as before; every state that was updated still is, by
+itself, as a member of a packed state or merged into another; checks and draws are the same, in the same order.
+
+Both run after the trace and after every pass where validation is on: within `validated()`, or everywhere with the
+environment variable ``GLASSGRAD_VALIDATE=1``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy
+
+from autograd.backends import PLAIN
+from autograd.compiler.ir.inference import sizes
+from autograd.compiler.ir.names import PASS_MARK, identifier
+from autograd.compiler.ir.primitives import EFFECTS, infer
+from autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
+from autograd.errors import DeclarationError
+from autograd.shapes import size
+
+VALIDATES: ContextVar[bool] = ContextVar(
+    "autograd_validates", default=os.environ.get("GLASSGRAD_VALIDATE", "0") not in ("", "0")
+)
+"""Whether programs are validated after the trace and after every pass."""
+
+
+@contextmanager
+def validated() -> Iterator[None]:
+    """A context in which every program is validated after its trace and after each pass.
+
+    >>> import autograd as ag
+    >>> from autograd.compiler import validated
+    >>> with validated():
+    ...     y = ag.compile(lambda x: ag.tanh(x + 1))(ag.ones(2))
+    """
+    token = VALIDATES.set(True)
+    try:
+        yield
+    finally:
+        VALIDATES.reset(token)
+
+
+def described(instruction: Instruction) -> str:
+    """The instruction as text, also where it is so wrong that it can't be written as algebra."""
+    try:
+        return repr(instruction)
+    except Exception:
+        return f"{instruction.out.name} = {instruction.op}(…)"
+
+
+@method("validate")
+def validate(program: Program) -> None:
+    """Raise `DeclarationError`, which names the value or instruction, where ``program`` is not well formed."""
+    try:
+        if not isinstance(program.name, str) or identifier(program.name) != program.name:
+            raise DeclarationError(f"{program.name!r} is no name of a function.")
+        names: dict[str, Value] = {}
+        for value in program.values():
+            _check_value(program, value)
+            if names.setdefault(value.name, value) is not value:
+                raise DeclarationError(f"two values are called {value.name}: {names[value.name]!r} and {value!r}.")
+        _check_instructions(program)
+        _check_ends(program)
+        _check_homes(program)
+    except DeclarationError as error:
+        raise DeclarationError(f"{program.name}: {error}") from error.__cause__
+
+
+def _check_value(program: Program, value: Value) -> None:
+    plain = identifier(value.name.replace(PASS_MARK, "_")) if isinstance(value.name, str) else None
+    if plain != value.name.replace(PASS_MARK, "_"):
+        raise DeclarationError(f"a value is called {value.name!r}, which is no name: call it {plain}.")
+    if value.kind not in KINDS or not isinstance(value.dtype, numpy.dtype) or value.dtype not in PLAIN:
+        raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {value.dtype}, which no value is.")
+    try:
+        fits = type(value.shape) is tuple and sizes(value.shape) == value.shape
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise DeclarationError(f"{value.name} has the shape {value.shape!r}, which no array has.")
+    if value.kind in ("constant", "state") and value not in program.packed:
+        held = value.data if value.kind == "constant" else value.origin.data
+        typed = hasattr(held, "dtype") and (tuple(held.shape), held.dtype)
+        if typed != (value.shape, value.dtype):
+            raise DeclarationError(f"the {value.kind} {value!r} holds {typed or held!r}.")
+    if value.kind == "knob" and (value.shape or value.dtype.kind != "f" or value.origin is None):
+        raise DeclarationError(f"the knob {value!r} is not one real number that is read somewhere.")
+    if value.kind == "input" and value not in program.inputs:
+        raise DeclarationError(f"{value!r} is read as an input, and the program has no such input.")
+
+
+def _check_instructions(program: Program) -> None:
+    made: set[Value] = set()
+    if len(set(program.inputs)) != len(program.inputs) or any(value.kind != "input" for value in program.inputs):
+        raise DeclarationError(f"the inputs are not inputs, each of them once: {program.inputs}.")
+    for instruction in program.instructions:
+        for arg in instruction.args:
+            if arg.kind == "temporary" and arg not in made:
+                raise DeclarationError(f"{described(instruction)} reads {arg.name} before it is made.")
+        out = instruction.out
+        if out in made or out.kind != "temporary":
+            raise DeclarationError(f"{described(instruction)} makes a value that exists already.")
+        made.add(out)
+        _check_meaning(instruction)
+    for value in [*program.outputs, *program.updates.values()]:
+        if value.kind == "temporary" and value not in made:
+            raise DeclarationError(f"{value!r} is returned and never made.")
+
+
+def _check_meaning(instruction: Instruction) -> None:
+    """The operation's own inference decides; what it raises for wrong arguments is said as one kind of error."""
+    op, params, out = instruction.op, instruction.params, instruction.out
+    try:
+        shape, dtype = infer(op, params, instruction.args)
+    except Exception as error:
+        given = ", ".join(map(repr, instruction.args)) or "nothing"
+        said = str(error).rstrip(".")
+        raise DeclarationError(f"{described(instruction)} can't be computed from {given}: {said}.") from error
+    if (tuple(shape), dtype) != (out.shape, out.dtype):
+        raise DeclarationError(
+            f"{described(instruction)} gives {shape} {dtype}, and the program says {out.shape} {out.dtype}."
+        )
+    if "shape" in params and params["shape"] != out.shape:
+        raise DeclarationError(f"{described(instruction)} has the shape {out.shape} written as {params['shape']}.")
+
+
+def _check_ends(program: Program) -> None:
+    for state, value in program.updates.items():
+        if state.kind != "state" or (state.shape, state.dtype) != (value.shape, value.dtype):
+            raise DeclarationError(f"the state {state!r} can't become {value!r}.")
+
+
+def _check_homes(program: Program) -> None:
+    present = set(program.values())
+    for value in program.flipped:
+        if len(value.shape) != 2:
+            raise DeclarationError(f"{value!r} is kept transposed and is no matrix.")
+    for whole, members in program.packed.items():
+        end = 0
+        for member, start in members:
+            if member.kind != "state" or member.dtype != whole.dtype or start != end or member in present:
+                raise DeclarationError(
+                    f"the packed state {whole!r} does not hold {member!r} at {start}, alone and next."
+                )
+            end += size(member.shape)
+        if whole.kind != "state" or whole.shape != (end,):
+            raise DeclarationError(f"the packed state {whole!r} is not as long as what lies in it, {end} elements.")
+        homes = {(start, member.shape): member in program.flipped for member, start in members}
+        for instruction in program.instructions:
+            if instruction.op == "piece" and instruction.args[0] is whole:
+                start, shape, flip = (instruction.params[name] for name in ("start", "shape", "flip"))
+                if len(shape) == 2 and flip != homes.get((start, shape), flip):
+                    raise DeclarationError(f"{described(instruction)} is not in the order in which that state is kept.")
+    for gone, kept in program.merged.items():
+        alike = (gone.kind, gone.shape, gone.dtype) == ("state", kept.shape, kept.dtype)
+        if not alike or gone in present or kept not in present or kept not in program.updates:
+            raise DeclarationError(f"the state {gone!r} is merged into {kept!r}, which does not stand for it.")
+
+
+# ------------------------------------------------------------------------------------------------------------- passes
+
+
+def _effects(program: Program) -> list[tuple[Any, ...]]:
+    """The checks and draws as something to compare: what each does, apart from the names of values."""
+    return [
+        (
+            i.op,
+            tuple(arg.shape for arg in i.args),
+            *((k, id(v) if k == "generator" else v) for k, v in i.params.items()),
+        )
+        for i in program.instructions
+        if i.op in EFFECTS
+    ]
+
+
+def _typed(values: list[Value]) -> list[tuple[Any, ...]]:
+    return [(value.shape, value.dtype) for value in values]
+
+
+def validate_pass(name: str, before: Program, after: Program) -> None:
+    """Raise `DeclarationError`, which names the pass, where ``after`` is not well formed or not what ``before`` was."""
+    try:
+        validate(after)
+        if before.inputs != after.inputs or _typed(before.outputs) != _typed(after.outputs):
+            raise DeclarationError(
+                f"{after.name}: it took {before.inputs} and gave {before.outputs}, and now takes {after.inputs} and "
+                f"gives {after.outputs}."
+            )
+        old, new = _effects(before), _effects(after)
+        if old != new:
+            place = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), len(new))
+            raise DeclarationError(
+                f"{after.name}: its {len(old)} checks and draws are now {len(new)} or in another order, from number "
+                f"{place + 1} on."
+            )
+        held = {member for members in after.packed.values() for member, _ in members}
+        lost = [
+            s for s, v in before.updates.items() if s is not v and not ({s} & {*after.updates, *after.merged, *held})
+        ]
+        added = [s for s in after.updates if s not in before.updates and s not in after.packed]
+        if lost or added:
+            raise DeclarationError(f"{after.name}: {(lost or added)[0]!r} is {'no longer' if lost else 'now'} updated.")
+    except DeclarationError as error:
+        raise DeclarationError(f"the pass {name!r} breaks {error}") from error.__cause__
