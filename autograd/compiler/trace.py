@@ -173,6 +173,8 @@ class Trace:
         inputs += [value for _, value in tracer.given.values()]
         outputs = [*self.result.values, *(value for _, value in wanted)]
         self.program = Program(identifier(self.name), inputs, tracer.instructions, outputs, updates)
+        if VALIDATES.get():
+            self.program.validate()
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()

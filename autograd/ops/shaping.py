@@ -202,8 +202,10 @@ def repeat(xp, x, *, repeats, axis=None):
     counts = as_python(repeats)
     if isinstance(counts, int) and counts < 0:
         raise ValueError("it needs a number from 0 on")
-    return xp.repeat(x, counts, axis=axis) if isinstance(counts, int) else xp.take(
-        x, _repeated(xp, counts, x.shape[axis]), axis=axis
+    return (
+        xp.repeat(x, counts, axis=axis)
+        if isinstance(counts, int)
+        else xp.take(x, _repeated(xp, counts, x.shape[axis]), axis=axis)
     )
 
 

@@ -54,11 +54,27 @@ def _dtype_of(name: str, *dtypes: Any) -> Any:
 def _whole(*numbers: Any) -> None:
     """Raise `TypeError` for what is no whole number."""
     for number in numbers:
+        if isinstance(number, bool):
+            raise TypeError(f"{number} is no whole number")
         operator.index(number)
+
+
+def _one_of(choices: Sequence[Any], *options: Any) -> None:
+    """Raise `ValueError` for an option that is none of the choices."""
+    for option in options:
+        if not any(option is choice or (isinstance(choice, str) and option == choice) for choice in choices):
+            raise ValueError(f"{option!r} is none of {', '.join(map(repr, choices))}")
+
+
+def _normal(axes: Any, ndim: int) -> None:
+    """Raise `ValueError` for axes that are not a tuple of numbers from 0 on: passes and targets count on it."""
+    if type(axes) is not tuple or axes != normalize_axes(axes, ndim):
+        raise ValueError(f"axes = {axes!r} are not numbers from 0 to {ndim - 1} in a tuple")
 
 
 def _with(shape: Shape, axis: int, *lengths: int) -> Shape:
     """``shape`` with other lengths in place of that of ``axis``."""
+    _whole(axis)
     axis = normalize_axis(axis, len(shape))
     return (*shape[:axis], *lengths, *shape[axis + 1 :])
 
@@ -85,6 +101,9 @@ def reduction(name: str) -> Callable[..., Typed]:
 
     def rule(x: Any, *, axis: Any, keepdims: bool) -> Typed:
         shape = _reduced(x, axis, keepdims)
+        _one_of((False, True), keepdims)
+        if axis is not None:
+            _normal(axis, len(x.shape))
         if name in ("max", "min") and 0 in x.shape and 0 not in shape:
             raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
         return shape, _dtype_of(name, x.dtype)
@@ -111,7 +130,9 @@ def where(condition: Any, x: Any, y: Any) -> Typed:
 
 def sizes(shape: Any) -> Shape:
     """``shape`` as a tuple. Raises `ValueError` for lengths that no array has."""
-    found = tuple(map(operator.index, (shape,) if isinstance(shape, int) else shape))
+    given = (shape,) if isinstance(shape, int) else tuple(shape)
+    _whole(*given)
+    found = tuple(map(operator.index, given))
     if len(found) > 64 or any(n < 0 for n in found):
         raise ValueError(f"no array has the shape {shape}")
     return found
@@ -123,9 +144,10 @@ def reshape(x: Any, *, shape: Any) -> Typed:
     if -1 in given:
         known = prod(n for n in given if n != -1)
         given = tuple((size(x.shape) // known if known else 0) if n == -1 else n for n in given)
-    if size(sizes(given)) != size(x.shape):
+    found = sizes(given)
+    if size(found) != size(x.shape):
         raise ValueError(f"cannot reshape an array of shape {x.shape} into {shape}")
-    return given, x.dtype
+    return found, x.dtype
 
 
 def broadcast_to(x: Any, *, shape: Any) -> Typed:
@@ -137,13 +159,16 @@ def broadcast_to(x: Any, *, shape: Any) -> Typed:
 
 def permute_dims(x: Any, *, axes: Any) -> Typed:
     """Every axis once."""
+    _normal(axes, len(x.shape))
     if len(axes) != len(x.shape):
         raise ValueError(f"axes = {axes} don't match an array of shape {x.shape}")
-    return tuple([x.shape[a] for a in normalize_axes(tuple(axes), len(axes))]), x.dtype
+    return tuple([x.shape[a] for a in axes]), x.dtype
 
 
 def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
     """Within a flat array."""
+    _whole(start)
+    _one_of((False, True), flip)
     if len(x.shape) != 1 or not 0 <= start <= start + size(sizes(shape)) <= x.shape[0] or (flip and len(shape) != 2):
         raise ValueError(f"an array of shape {x.shape} has no piece of shape {shape} at {start}")
     return tuple(shape), x.dtype
@@ -151,6 +176,7 @@ def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
 
 def pack(*parts: Any, flips: Sequence[bool]) -> Typed:
     """Of one dtype, flat."""
+    _one_of((False, True), *flips)
     if len(flips) != len(parts) or any(flip and len(x.shape) != 2 for x, flip in zip(parts, flips, strict=True)):
         raise ValueError(f"flips = {flips} does not fit {len(parts)} arrays: only matrices can be flipped")
     if len({x.dtype for x in parts}) != 1:
@@ -249,6 +275,7 @@ def _take(x: Any, indices: Any, axis: Any = None) -> Typed:
 
 def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
     """As ``take`` gives it."""
+    _normal((axis,), len(x.shape))
     return _take(x, indices, axis)
 
 
@@ -265,10 +292,8 @@ def _take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Typed:
 
 def draw(*, generator: Any, method: str, shape: Shape, dtype: Any, options: dict[str, Any]) -> Typed:
     """The shape and dtype that are asked for."""
-    if method not in DRAWS or not hasattr(generator, method) or options:
-        raise ValueError(
-            f"a {type(generator).__name__} does not draw by {method!r} {options or ''}: {', '.join(DRAWS)}"
-        )
+    if method not in DRAWS or not hasattr(generator, method) or options != {}:
+        raise ValueError(f"a {type(generator).__name__} does not draw by {method!r}, but by {', '.join(DRAWS)}")
     if dtype not in (numpy.float32, numpy.float64):
         raise TypeError(f"numbers are drawn in float32 or float64, not in {dtype}")
     return sizes(shape), dtype
@@ -288,6 +313,7 @@ def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict
 
 
 def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
+    _one_of((False, True), keepdims)
     shape = _reduced(x, axis if axis is None else normalize_axis(axis, len(x.shape)), keepdims)
     if 0 in x.shape and 0 not in shape:
         raise ValueError("attempt to get the place of an extreme of an empty sequence")
@@ -295,11 +321,13 @@ def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Typed:
 
 
 def _order(x: Any, axis: int = -1, *, stable: Any = None) -> Typed:
+    _whole(axis)
     normalize_axis(axis, len(x.shape))
+    _one_of((None, False, True), stable)
     return x.shape, INT
 
 
-def _clip(x: Any, min: Any = None, max: Any = None) -> Typed:
+def _clip(x: Any, min: Any, max: Any) -> Typed:
     shape, dtype = x.shape, x.dtype
     for bound in (min, max):
         if bound is not None:
@@ -334,6 +362,7 @@ def _cross(x: Any, y: Any, axis: int = -1) -> Typed:
 
 
 def _cumulative(x: Any, axis: Any = None, *, include_initial: bool = False) -> Typed:
+    _one_of((False, True), include_initial)
     if axis is None and len(x.shape) != 1:
         raise ValueError("for an array of several dimensions, axis must be given")
     axis = normalize_axis(axis or 0, len(x.shape))
@@ -373,8 +402,11 @@ def _tile(x: Any, repetitions: Any) -> Typed:
 
 
 def _searchsorted(x: Any, y: Any, side: str = "left", sorter: Any = None) -> Typed:
-    if len(x.shape) != 1 or side not in ("left", "right"):
-        raise ValueError(f"side = {side!r}: an array of one dimension is searched from the left or the right")
+    _one_of(("left", "right"), side)
+    if len(x.shape) != 1 or not isinstance(getattr(y, "shape", y), tuple | int | float):
+        raise ValueError("an array of one dimension is searched for numbers")
+    if sorter is not None and sorter.shape != x.shape:
+        raise ValueError("the order has another shape")
     return getattr(y, "shape", ()), INT
 
 
@@ -410,14 +442,14 @@ def _check_square(x: Any) -> None:
 
 def _qr(x: Any, mode: str = "reduced") -> Any:
     *stack, m, n = x.shape
-    if mode not in ("reduced", "complete"):
-        raise ValueError(f"mode = {mode!r}: choose 'reduced' or 'complete'")
+    _one_of(("reduced", "complete"), mode)
     k = m if mode == "complete" else min(m, n)
     return _results("linalg.qr", x, (*stack, m, k), (*stack, k, n))
 
 
 def _svd(x: Any, full_matrices: bool = True) -> Any:
     *stack, m, n = x.shape
+    _one_of((False, True), full_matrices)
     k = min(m, n)
     u, vh = (m, n) if full_matrices else (k, k)
     return _results("linalg.svd", x, (*stack, m, u), (*stack, k), (*stack, vh, n))
@@ -433,6 +465,7 @@ def _transform(name: str) -> Callable[..., Any]:
 
     def several(x: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Typed:
         places, shape = normalize_axes(axes, len(x.shape)), x.shape
+        _one_of((None, "forward", "backward", "ortho"), norm)
         if not places:
             raise ValueError("an array of shape () has no axis to transform")
         doubled = s is None and name in ("irfft", "hfft", "irfftn")

@@ -6,6 +6,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Container
+from typing import Any
 
 from autograd.backends import PLAIN
 from autograd.compiler.ir.primitives import PRIMITIVES
@@ -47,6 +48,16 @@ def identifier(text: str, reserved: Container[str] = RESERVED, *, ascii: bool = 
     letters = (c if f"x{c}".isidentifier() else "\0" for c in unicodedata.normalize("NFKC", text))
     name = re.sub("\0+", "_", "".join(letters)).strip("_") or "value"
     return name if name.isidentifier() and name not in reserved else f"{prefix}{name}"
+
+
+def is_identifier(name: Any) -> bool:
+    """Whether a value can have this name.
+
+    >>> is_identifier("x_2"), is_identifier("x²"), is_identifier("exp")
+    (True, False, False)
+    """
+    plain = isinstance(name, str) and name.isidentifier() and unicodedata.normalize("NFKC", name) == name
+    return plain and name not in RESERVED
 
 
 def unique(name: str, *taken: Container[str], separator: str = "_") -> str:

@@ -22,6 +22,9 @@ from autograd.errors import DeclarationError
 from autograd.operation import OPS
 from autograd.shapes import Shape, size
 
+POWERS, BEFORE_DOT = 3, 9
+"""Levels of binding: of the arguments of powers and signs, and of what stands before a dot or a bracket."""
+
 Notation = Callable[[Sequence[str], dict[str, Any]], str]
 
 
@@ -113,9 +116,8 @@ def _index(index: Any, texts: Sequence[str]) -> str:
 
 
 def _drawn_text(texts: Sequence[str], params: dict[str, Any]) -> str:
-    name = params["generator"] if isinstance(params["generator"], str) else "generator"
     options = {} if params["dtype"] == numpy.float64 else {"dtype": params["dtype"]}
-    return called(f"{name}.{params['method']}", [params["shape"]], options)
+    return called(f"{params['generator']}.{params['method']}", [params["shape"]], options)
 
 
 def _operation_text(texts: Sequence[str], params: dict[str, Any]) -> str:
@@ -157,7 +159,7 @@ def _function(name: str, rule: Callable[..., Any], known: Callable[[Any], Any] =
         found = results(*values, call=call)
         if item is None and not isinstance(found, list):
             return found  # type: ignore[no-any-return]
-        if item is None or not isinstance(found, list) or not 0 <= item < len(found):
+        if type(item) is not int or not isinstance(found, list) or not 0 <= item < len(found):
             raise IndexError(f"{name} has no result of number {item}")
         return found[item]  # type: ignore[no-any-return]
 
@@ -203,7 +205,7 @@ def _indexing(name: str, compute: Callable[..., Any]) -> Primitive:
         text = _index(params["index"], texts)
         return f"{texts[0]}[{text}]" if name == "getitem" else f"{name}({texts[0]}, {texts[1]}, index=s_[{text}])"
 
-    return Primitive(compute, infer, notation=notation, level=9 if name == "getitem" else 0)
+    return Primitive(compute, infer, notation=notation, level=BEFORE_DOT if name == "getitem" else 0)
 
 
 def _draw(xp: Any, *, generator: Any, method: str, shape: Shape, dtype: Any, options: dict[str, Any]) -> Any:
@@ -244,7 +246,7 @@ INFIX = {
 }  # fmt: skip
 """The signs of what is written between two arguments."""
 
-_LEVELS = {"multiply": 2, "divide": 2, "matmul": 2, "remainder": 2, "floor_divide": 2, "power": 3}
+_LEVELS = {"multiply": 2, "divide": 2, "matmul": 2, "remainder": 2, "floor_divide": 2, "power": POWERS}
 
 PRIMITIVES: dict[str, Primitive] = {
     **{name: _elementwise(name) for name in (
@@ -256,7 +258,7 @@ PRIMITIVES: dict[str, Primitive] = {
         "tan", "tanh", "trunc",
     )},
     **{name: _elementwise(name, f"{{0}} {sign} {{1}}", _LEVELS.get(name, 1)) for name, sign in INFIX.items()},
-    "negative": _elementwise("negative", "-{0}", 3),
+    "negative": _elementwise("negative", "-{0}", POWERS),
     **{name: _reduction(name, ufunc) for name, ufunc in {
         "sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "all": "logical_and", "any": "logical_or",
     }.items()},
@@ -266,7 +268,9 @@ PRIMITIVES: dict[str, Primitive] = {
     "copy": Primitive(lambda xp, x: x.copy(), lambda x: (x.shape, x.dtype)),
     "reshape": Primitive(lambda xp, x, shape: xp.reshape(x, shape), inference.reshape, "view"),
     "broadcast_to": Primitive(lambda xp, x, shape: xp.broadcast_to(x, shape), inference.broadcast_to, "view"),
-    "permute_dims": Primitive(lambda xp, x, axes: x.transpose(axes), inference.permute_dims, "view", _permuted_text, 9),
+    "permute_dims": Primitive(
+        lambda xp, x, axes: x.transpose(axes), inference.permute_dims, "view", _permuted_text, BEFORE_DOT
+    ),
     "piece": Primitive(lambda xp, x, **params: piece_of(x, **params), inference.piece, "view"),
     "pack": Primitive(_pack, inference.pack),
     "with_ones": Primitive(_with_ones, inference.with_ones),
@@ -341,6 +345,7 @@ def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
 
 
 __all__ = [
-    "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "PRIMITIVES", "REDUCTIONS", "VIEWS", "Primitive", "Slot", "compute",
-    "fill", "function_of", "infer", "is_view", "piece_of", "resolved", "results_of", "row_of", "stand_in",
+    "BEFORE_DOT", "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "POWERS", "PRIMITIVES", "REDUCTIONS", "VIEWS",
+    "Primitive", "Slot", "compute", "fill", "function_of", "infer", "is_view", "piece_of", "resolved", "results_of",
+    "row_of", "shown", "stand_in",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from autograd import shapes
 from autograd.compiler.ir.names import identifier
-from autograd.compiler.ir.primitives import is_view, row_of, shown
+from autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,8 +158,13 @@ class Program:
 
     def lines(self) -> Iterator[tuple[Value, str]]:
         """The values that have a line of their own in print, each with its right-hand side."""
-        inlined = self._inlined()
-        return ((i.out, algebra(i, inlined)) for i in self.instructions if i.out not in inlined)
+        inlined, generators = self._inlined(), self.generators()
+        return ((i.out, algebra(i, inlined, generators)) for i in self.instructions if i.out not in inlined)
+
+    def generators(self) -> dict[Any, str]:
+        """The random generators that are drawn from, and what each is called in print."""
+        found = dict.fromkeys(i.params["generator"] for i in self.instructions if i.op == "draw")
+        return {generator: f"generator_{i}" if i > 1 else "generator" for i, generator in enumerate(found, 1)}
 
     def _inlined(self) -> dict[Value, Instruction]:
         """What is written where it is read: transposes (not of transposes), and the product that a sum reads alone."""
@@ -245,23 +250,32 @@ def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:
 # --------------------------------------------------------------------------------------------------------------- text
 
 
-def _text(value: Value, inlined: dict[Value, Instruction], level: int) -> str:
+def _text(value: Value, inlined: Mapping[Value, Instruction], level: int) -> str:
     if value in inlined:
         text, own = algebra(inlined[value], inlined), row_of(inlined[value].op).level
         return f"({text})" if level > own else text
     if value.kind != "constant" or value.shape:
         return value.name
     text = str(value.data)
-    if level == 9:
+    if level == BEFORE_DOT:
         return f"asarray({text})"  # a number has neither axes nor elements
-    return f"({text})" if level > 2 and text.startswith("-") else text
+    return f"({text})" if level >= POWERS and text.startswith("-") else text
 
 
-def algebra(instruction: Instruction, inlined: dict[Value, Instruction] | None = None) -> str:
-    """An instruction's right-hand side, as one would write it."""
+def algebra(
+    instruction: Instruction,
+    inlined: Mapping[Value, Instruction] | None = None,
+    generators: Mapping[Any, str] | None = None,
+) -> str:
+    """An instruction's right-hand side as one would write it: an expression of Python's, with NumPy's names.
+
+    ``inlined``: the instructions that are written in place of their results; ``generators``: names of generators.
+    """
     row, params = row_of(instruction.op), instruction.params
-    infix = row.level < 9 and len(instruction.args) > 1
-    texts = [_text(arg, inlined or {}, row.level + (infix and i)) for i, arg in enumerate(instruction.args)]
+    between = row.level < BEFORE_DOT and len(instruction.args) > 1
+    texts = [_text(arg, inlined or {}, row.level + (between and i)) for i, arg in enumerate(instruction.args)]
+    if instruction.op == "draw":
+        params = {**params, "generator": (generators or {}).get(params["generator"], "generator")}
     if callable(row.notation):
         return row.notation(texts, params)
     if row.notation:

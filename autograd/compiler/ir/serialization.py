@@ -23,7 +23,7 @@ from autograd.compiler.ir.primitives import PRIMITIVES, Slot
 from autograd.compiler.ir.program import Instruction, Origin, Program, Value, method
 from autograd.compiler.ir.validator import validate
 from autograd.errors import DeclarationError
-from autograd.messages import shown
+from autograd.messages import shown as text_of
 from autograd.operation import OPS
 from autograd.shapes import size
 
@@ -142,6 +142,11 @@ def _refusal(module: Any, name: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------------------ reading
+
+
+def shown(part: Any) -> str:
+    """A part of a text for a message: on one line, and cut."""
+    return " ".join(text_of(part).split())
 
 
 @method("from_json")

@@ -32,7 +32,7 @@ import numpy
 
 from autograd.backends import PLAIN
 from autograd.compiler.ir.inference import sizes
-from autograd.compiler.ir.names import PASS_MARK, identifier
+from autograd.compiler.ir.names import PASS_MARK, is_identifier
 from autograd.compiler.ir.primitives import EFFECTS, infer
 from autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
 from autograd.errors import DeclarationError
@@ -42,6 +42,9 @@ VALIDATES: ContextVar[bool] = ContextVar(
     "autograd_validates", default=os.environ.get("GLASSGRAD_VALIDATE", "0") not in ("", "0")
 )
 """Whether programs are validated after the trace and after every pass."""
+
+LONGEST = 300
+"""Letters of an instruction in a message."""
 
 
 @contextmanager
@@ -60,10 +63,16 @@ def validated() -> Iterator[None]:
         VALIDATES.reset(token)
 
 
+def _cut(text: str) -> str:
+    """``text`` on one line, and cut where it is long."""
+    text = " ".join(text.split()).rstrip(".")
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
 def described(instruction: Instruction) -> str:
     """The instruction as text, also where it is so wrong that it can't be written as algebra."""
     try:
-        return repr(instruction)
+        return _cut(repr(instruction))
     except Exception:
         return f"{instruction.out.name} = {instruction.op}(…)"
 
@@ -72,8 +81,8 @@ def described(instruction: Instruction) -> str:
 def validate(program: Program) -> None:
     """Raise `DeclarationError`, which names the value or instruction, where ``program`` is not well formed."""
     try:
-        if not isinstance(program.name, str) or identifier(program.name) != program.name:
-            raise DeclarationError(f"{program.name!r} is no name of a function.")
+        if not is_identifier(program.name):
+            raise DeclarationError("a program is not called so: its name must be an identifier.")
         names: dict[str, Value] = {}
         for value in program.values():
             _check_value(program, value)
@@ -87,9 +96,8 @@ def validate(program: Program) -> None:
 
 
 def _check_value(program: Program, value: Value) -> None:
-    plain = identifier(value.name.replace(PASS_MARK, "_")) if isinstance(value.name, str) else None
-    if plain != value.name.replace(PASS_MARK, "_"):
-        raise DeclarationError(f"a value is called {value.name!r}, which is no name: call it {plain}.")
+    if not is_identifier(value.name.replace(PASS_MARK, "_") if isinstance(value.name, str) else None):
+        raise DeclarationError(f"no value can be called {value.name!r}: autograd.compiler.ir.names makes identifiers.")
     if value.kind not in KINDS or not isinstance(value.dtype, numpy.dtype) or value.dtype not in PLAIN:
         raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {value.dtype}, which no value is.")
     try:
@@ -102,7 +110,8 @@ def _check_value(program: Program, value: Value) -> None:
         held = value.data if value.kind == "constant" else value.origin.data
         typed = hasattr(held, "dtype") and (tuple(held.shape), held.dtype)
         if typed != (value.shape, value.dtype):
-            raise DeclarationError(f"the {value.kind} {value!r} holds {typed or held!r}.")
+            found = f"an array of {held.shape} {held.dtype}" if typed else repr(held)
+            raise DeclarationError(f"the {value.kind} {value!r} holds {found}.")
     if value.kind == "knob" and (value.shape or value.dtype.kind != "f" or value.origin is None):
         raise DeclarationError(f"the knob {value!r} is not one real number that is read somewhere.")
     if value.kind == "input" and value not in program.inputs:
@@ -133,9 +142,10 @@ def _check_meaning(instruction: Instruction) -> None:
     try:
         shape, dtype = infer(op, params, instruction.args)
     except Exception as error:
-        given = ", ".join(map(repr, instruction.args)) or "nothing"
-        said = str(error).rstrip(".")
-        raise DeclarationError(f"{described(instruction)} can't be computed from {given}: {said}.") from error
+        given = _cut(", ".join(map(repr, instruction.args))) or "nothing"
+        raise DeclarationError(
+            f"{described(instruction)} can't be computed from {given}: {_cut(str(error))}."
+        ) from error
     if (tuple(shape), dtype) != (out.shape, out.dtype):
         raise DeclarationError(
             f"{described(instruction)} gives {shape} {dtype}, and the program says {out.shape} {out.dtype}."
@@ -213,10 +223,9 @@ def validate_pass(name: str, before: Program, after: Program) -> None:
                 f"{after.name}: its {len(old)} checks and draws are now {len(new)} or in another order, from number "
                 f"{place + 1} on."
             )
-        held = {member for members in after.packed.values() for member, _ in members}
-        lost = [
-            s for s, v in before.updates.items() if s is not v and not ({s} & {*after.updates, *after.merged, *held})
-        ]
+        kept = {*after.updates, *after.merged, *(m for members in after.packed.values() for m, _ in members)}
+        moved = [s for s, value in before.updates.items() if s is not value and s not in after.updates]
+        lost = [m for s in moved for m, _ in before.packed.get(s, [(s, 0)]) if m not in kept]
         added = [s for s in after.updates if s not in before.updates and s not in after.packed]
         if lost or added:
             raise DeclarationError(f"{after.name}: {(lost or added)[0]!r} is {'no longer' if lost else 'now'} updated.")

@@ -19,7 +19,7 @@ import numpy
 from autograd import shapes
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, Slot, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
-from autograd.compiler.passes.rewrite import Rewriter, dead_code
+from autograd.compiler.passes.rewrite import Rewriter, without_unread
 
 FOLDED = 1 << 16
 """Elements of the largest constant that is computed ahead."""
@@ -37,7 +37,7 @@ def algebra(program: Program) -> Program:
             writer.keep(instruction)
         else:
             writer.now[instruction.out] = found
-    return dead_code(writer.finish())
+    return without_unread(writer.finish())
 
 
 def number_of(value: Value) -> Any:
@@ -140,8 +140,11 @@ class _Algebra(Rewriter):
                         return self.simplest(op, small, params, out)
         known = args and op not in EFFECTS and all(a.kind == "constant" for a in args)
         if known and op != "broadcast_to" and shapes.size(out.shape) <= FOLDED:
-            with numpy.errstate(all="ignore"):
-                data = compute(op, params, [a.data for a in args])
+            try:
+                with numpy.errstate(all="ignore"):
+                    data = compute(op, params, [a.data for a in args])
+            except Exception:  # it is raised at each call, in words
+                return None
             return self.array(numpy.asarray(data)) if out.shape else self.scalar(data, out.dtype)
         if op in REDUCTIONS:
             return self._reduction(op, args[0], params, out)

@@ -13,7 +13,7 @@ from autograd import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.packing import HOMES, Match, may_lie_together, packed
-from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code
+from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
 from autograd.memory import owner
 
 # Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: what matters
@@ -376,4 +376,4 @@ def _augmented(program: Program, layers: Sequence[tuple[Value, ...]]) -> Program
             writer.keep(instruction)
         if out in sources:
             wide[out] = writer.emit("with_ones", (writer.of(out),), {}, f"{out.name}_with_1")
-    return dead_code(common_subexpressions(writer.finish()))
+    return without_unread(common_subexpressions(writer.finish()))

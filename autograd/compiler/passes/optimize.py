@@ -68,6 +68,7 @@ PASSES: list[tuple[str, Pass]] = [
     ("algebra again", algebra),
     ("sums as products", sums_as_products),
     ("algebra of sums", algebra),
+    ("dead code again", dead_code),
     ("common subexpressions again", common_subexpressions),
     ("same counters", same_counters),
     ("common subexpressions of counters", common_subexpressions),
@@ -83,6 +84,7 @@ EVERY = 1 << 62
 
 GPU_PASSES: list[tuple[str, Pass]] = [  # sums stay sums, and memory is laid out as it was
     *PASSES[: [name for name, _ in PASSES].index("sums as products")],
+    ("dead code again", dead_code),
     ("common subexpressions again", common_subexpressions),
     ("elements by place", picked_flat),
     ("same counters", same_counters),

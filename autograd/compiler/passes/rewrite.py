@@ -111,16 +111,21 @@ class Rewriter:
 # ----------------------------------------------------------------------------------------------------- what is not read
 
 
-def dead_code(program: Program) -> Program:
-    """Leave out what nobody reads."""
+def without_unread(program: Program) -> Program:
+    """Leave out the instructions whose results nobody reads."""
     wanted = {*program.outputs, *program.updates.values()}
     kept = []
     for instruction in reversed(program.instructions):
         if instruction.out in wanted or instruction.op in EFFECTS:
             kept.append(instruction)
             wanted.update(instruction.args)
+    return program.changed(instructions=kept[::-1])
+
+
+def dead_code(program: Program) -> Program:
+    """Leave out the instructions whose results nobody reads, and the updates of states that keep their value."""
     updates = {state: value for state, value in program.updates.items() if state is not value}
-    return program.changed(instructions=kept[::-1], updates=updates)
+    return without_unread(program.changed(updates=updates))
 
 
 # ----------------------------------------------------------------------------------------------- what is computed twice

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
+from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.primitives import resolved
 from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
 
@@ -88,6 +88,7 @@ LIMITS = """
 
 WORDS = frozenset(
     (
+        *EXPRESSIONS,
         "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
         "char", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete", "do",
         "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
@@ -123,8 +124,7 @@ class Kernel:
         for value in [*self.inputs, *(i.out for i in (*self.instructions, *self.behind)), *self.outputs]:
             if value in self.names:
                 continue
-            name = in_ascii(value.name).strip("_") or "x"
-            name = f"x_{name}" if name[0].isdigit() or name in WORDS or name in EXPRESSIONS else name
+            name = identifier(value.name, WORDS, ascii=True, prefix="x_")
             while {name, f"{name}_out"} & taken:
                 name += "_"
             taken |= {name, f"{name}_out"}
@@ -216,17 +216,6 @@ class Kernel:
         """The kernel itself; CuPy compiles it when it is first called."""
         maker = cupy.ElementwiseKernel if self.reduction is None else cupy.ReductionKernel
         return maker(*self.arguments, preamble=self.preamble)
-
-
-def in_ascii(name: str) -> str:
-    """A name as CUDA's compiler and CuPy take it: ``sigma`` for σ.
-
-    >>> in_ascii("d_σ"), in_ascii("ŷ")
-    ('d_sigma', 'y')
-    """
-    signs = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    text = "".join(c if c.isascii() else unicodedata.name(c, "x").split()[-1].lower() for c in signs)
-    return re.sub(r"\W", "_", text, flags=re.ASCII)
 
 
 def _block(text: str) -> str:
@@ -329,11 +318,8 @@ def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
             updated = [states[v].name for v in step.outputs if v in states]
             made = next((v.name for v in step.outputs if not re.fullmatch(r"(all_)?t\d+", v.name)), "")
             does = "_".join(dict.fromkeys(i.op for i in step.instructions))
-            base = in_ascii(f"update_{updated[0]}" if updated else made or does[:40].strip("_"))
-            name, count = f"{base}_kernel", 1
-            while name in names:
-                count += 1
-                name = f"{base}_kernel_{count}"
+            base = f"update_{updated[0]}" if updated else made or does[:40].strip("_")
+            name = unique(identifier(f"{base}_kernel", WORDS, ascii=True, prefix="x_"), names)
             names.add(name)
             step.name = name
 

@@ -13,6 +13,7 @@ import autograd as ag
 from autograd.compiler import compiled
 from autograd.compiler.passes import optimize
 from autograd.compiler.trace import Trace
+from tests.autograd.compiler.ir.printed import check_printed
 
 Function = Callable[..., Any]
 TOLERANCE = {"float64": 1e-11, "float32": 2e-4}
@@ -102,9 +103,11 @@ def check(f: Function, *inputs: Any, name: str = "") -> None:
         program = Trace(entered, inputs, {}).program
         program.validate()
         agree(program.run(*arrays)[0], expected, f"{name} as traced:\n{program}")
+        check_printed(program, *arrays)
         for done, better in optimize.steps(program):
             better.validate()
             agree(better.run(*arrays)[0], expected, f"{name} after {done}:\n{better}")
+        check_printed(better, *arrays)
         function = ag.compile(entered)
         first = function(*inputs)
         kept = [np.array(array) for array in flat(first)]

@@ -1,99 +1,16 @@
-"""The program itself: what it checks, how it reads, how it runs and how it is written down."""
+"""How a program reads: its text, which is executed in `printed.evaluate`, and its values and uses."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 import autograd as ag
 import nn
-from autograd.compiler.ir.primitives import Slot
-from autograd.compiler.ir.program import Instruction, Program, Value, identifier
-from autograd.errors import DeclarationError, DomainError
-from autograd.testing.strategies import programs
-from tests.autograd.compiler.oracle import agree, orders
-
-F64 = np.dtype("float64")
-few = settings(max_examples=max(2, settings.default.max_examples // 5))  # type: ignore[union-attr]
-
-
-def value(kind: str, name: str, shape: Any = (2,), **more: Any) -> Value:
-    return Value(kind, shape, F64, name, **more)
-
-
-def doubled() -> tuple[Program, Value, Value, Instruction]:
-    """``y = x + x``, and its parts."""
-    x, y = value("input", "x"), value("temporary", "y")
-    add = Instruction("add", (x, x), {}, y)
-    return Program("double", [x], [add], [y]), x, y, add
-
-
-# ---------------------------------------------------------------------------------------------------------- validate
-
-
-def test_a_right_program_is_valid() -> None:
-    program, *_ = doubled()
-    program.validate()
-
-
-def test_a_value_read_before_it_is_made() -> None:
-    program, _, y, add = doubled()
-    z = value("temporary", "z")
-    program.instructions = [Instruction("exp", (y,), {}, z), add]
-    with pytest.raises(DeclarationError, match=r"double: z = exp\(y\) reads y before it is made"):
-        program.validate()
-
-
-def test_a_value_made_twice() -> None:
-    program, x, y, _ = doubled()
-    program.instructions.append(Instruction("exp", (x,), {}, y))
-    with pytest.raises(DeclarationError, match=r"double: y = exp\(x\) makes a value that exists already"):
-        program.validate()
-
-
-def test_an_input_that_is_made() -> None:
-    program, x, y, _ = doubled()
-    program.instructions.append(Instruction("exp", (y,), {}, x))
-    with pytest.raises(DeclarationError, match="makes a value that exists already"):
-        program.validate()
-
-
-@pytest.mark.parametrize(("shape", "dtype"), [((3,), "float64"), ((2,), "float32")])
-def test_a_value_of_another_shape_or_dtype(shape: Any, dtype: str) -> None:
-    program, x, _, _ = doubled()
-    wrong = Value("temporary", shape, np.dtype(dtype), "y")
-    program.instructions, program.outputs = [Instruction("add", (x, x), {}, wrong)], [wrong]
-    with pytest.raises(DeclarationError, match=r"double: y = x \+ x gives \(2,\) float64, and the program says"):
-        program.validate()
-
-
-def test_a_state_of_another_shape() -> None:
-    program, _, y, _ = doubled()
-    state = value("state", "w", (3,), origin=ag.zeros(3))
-    program.updates = {state: y}
-    with pytest.raises(DeclarationError, match=r"double: the state w \(3,\) float64 can't become y \(2,\) float64"):
-        program.validate()
-
-
-def test_what_is_no_state_can_not_be_updated() -> None:
-    program, x, y, _ = doubled()
-    program.updates = {x: y}
-    with pytest.raises(DeclarationError, match="can't become"):
-        program.validate()
-
-
-def test_an_output_that_is_never_made() -> None:
-    program, *_ = doubled()
-    program.outputs = [value("temporary", "z")]
-    with pytest.raises(DeclarationError, match=r"double: z \(2,\) float64 is returned and never made"):
-        program.validate()
-
-
-# --------------------------------------------------------------------------------------------------------------- text
+from autograd.compiler.ir.program import Instruction, Program, Value
+from tests.autograd.compiler.ir.printed import check_printed, evaluate
 
 
 def text_of(f: Any, *inputs: Any) -> list[str]:
@@ -149,22 +66,6 @@ def test_instructions_read_as_algebra(f: Any, line: str) -> None:
     assert line in text_of(f, ag.Tensor(np.ones((2, 3)), name="x"))
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("layers.0.weight", "layers_0_weight"),
-        ("0", "_0"),
-        ("lambda", "_lambda"),
-        ("", "value"),
-        ("a b-c", "a_b_c"),
-        ("ü", "ü"),
-    ],
-)
-def test_identifiers(text: str, name: str) -> None:
-    assert identifier(text) == name
-    assert name.isidentifier()
-
-
 def test_explain_tells_of_each_pass() -> None:
     text = ag.trace(lambda x: ((x.T.T + 0.0) * 2.0) * 3.0 + ag.exp(x) + ag.exp(x), ag.ones((2, 3))).explain()
     lines = text.splitlines()
@@ -179,35 +80,126 @@ def test_source_is_python() -> None:
     compile(program.source, "source", "exec")
 
 
-# ---------------------------------------------------------------------------------------------------------------- run
+F64 = np.dtype("float64")
 
 
-def test_run_changes_nothing() -> None:
-    w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
-    optimizer = nn.optim.SGD([w], lr=0.5)
+def program_of(*calls: Any) -> Program:
+    """A program of instructions ``(op, args, params, shape)`` on ``x`` (2, 3): integers among the arguments are values,
+    counted from ``x``, and other numbers constants."""
+    values: list[Value] = [Value("input", (2, 3), F64, "x")]
+    instructions = []
+    for op, args, params, shape in calls:
+        given = tuple(
+            values[a] if type(a) is int else Value("constant", (), F64, f"c{i}", np.float64(a))
+            for i, a in enumerate(args)
+        )
+        values.append(Value("temporary", shape, F64, f"y{len(values)}"))
+        instructions.append(Instruction(op, given, params, values[-1]))
+    program = Program("f", values[:1], instructions, values[-1:])
+    program.validate()
+    return program
 
-    def step(x: ag.Tensor) -> ag.Tensor:
-        loss = (x * w).sum()
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        (program_of(("permute_dims", (0,), {"axes": (0, 1)}, (2, 3))), "permute_dims(x, axes=(0, 1))"),
+        (program_of(("power", (-2.0, 0), {}, (2, 3))), "(-2.0) ** x"),
+        (program_of(("power", (0, -2.0), {}, (2, 3))), "x ** (-2.0)"),
+        (program_of(("subtract", (0, -2.0), {}, (2, 3))), "x - -2.0"),
+        (program_of(("negative", (-2.0,), {}, ())), "-(-2.0)"),
+        (program_of(("getitem", (-2.0,), {"index": (None,)}, (1,))), "asarray(-2.0)[None]"),
+        (program_of(("setitem", (0, 1.5), {"index": (0, slice(1, None))}, (2, 3))), "setitem(x, 1.5, index=s_[0, 1:])"),
+        (program_of(("add_at", (0, 1.5), {"index": ...}, (2, 3))), "add_at(x, 1.5, index=s_[...])"),
+        (
+            program_of(
+                ("reshape", (0,), {"shape": (6,)}, (6,)),
+                ("piece", (1,), {"start": 1, "shape": (2, 2), "flip": True}, (2, 2)),
+            ),
+            "piece(y1, start=1, shape=(2, 2), flip=True)",
+        ),
+        (program_of(("pack", (0, 0), {"flips": (True, False)}, (12,))), "pack(x, x, flips=(True, False))"),
+        (program_of(("with_ones", (0,), {}, (2, 4))), "with_ones(x)"),
+        (program_of(("copy", (0,), {}, (2, 3))), "copy(x)"),
+    ],
+)  # fmt: skip
+def test_text_that_could_be_misread(program: Program, line: str) -> None:
+    x = np.arange(6.0).reshape(2, 3) + 1
+    assert f" = {line}\n" in str(program)
+    check_printed(program, x)
+
+
+@pytest.mark.parametrize("subscripts", ["nk,kc->nc", "nk,kc->cn", "nk,nk->n", "nk->kn", "nk,kc->"])
+def test_einsum_reads_as_what_it_computes(subscripts: str) -> None:
+    arrays = [np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)]
+    if subscripts.count("nk") == 2:
+        arrays[1] = arrays[0] + 1
+    arrays = arrays[: subscripts.count(",") + 1]
+    check_printed(ag.trace(lambda *xs: ag.einsum(subscripts, *xs), *arrays), *arrays)
+
+
+def test_results_of_a_factorization_are_told_apart() -> None:
+    x = np.array([[2.0, 1.0], [0.5, 3.0], [1.0, 1.0]])
+    program = ag.trace(lambda x: ag.linalg.svd(x, full_matrices=False), x)
+    assert "linalg.svd(x, full_matrices=False)[1]" in str(program)
+    check_printed(program, x)
+
+
+def test_generators_are_told_apart() -> None:
+    one, other = np.random.default_rng(1), np.random.default_rng(2)
+    program = ag.trace(
+        lambda: (
+            ag.random.uniform(2, generator=one),
+            ag.random.normal(3, generator=other, dtype="float32"),
+            ag.random.uniform((), generator=one),
+        )
+    )
+    text = str(program)
+    assert "= generator.random((2,))" in text
+    assert "= generator_2.standard_normal((3,), dtype=float32)" in text
+    found, _ = evaluate(program)
+    for array, expected in zip(found, program.run()[0], strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_a_training_step_computes_what_it_says() -> None:
+    model = nn.MLP([4, 3, 2], seed=0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
+
+    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        loss = nn.functional.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
         return loss
 
-    program = ag.trace(step, ag.ones(2))
-    for _ in range(2):
-        outputs, updates = program.run(np.array([1.0, 3.0]))
-        assert outputs[0] == 7.0
-        assert {state.name: array.tolist() for state, array in updates.items()} == {"w": [0.5, 0.5]}
-        assert w.tolist() == [1.0, 2.0]
-    (state,) = updates
-    again, _ = program.run(np.array([1.0, 3.0]), states={state: np.zeros(2)})
-    assert again[0] == 0.0
-    optimizer.param_groups[0]["lr"] = 1.0
-    assert [array.tolist() for array in program.run(np.array([1.0, 3.0]))[1].values()] == [[0.0, -1.0]]
+    arrays = np.random.default_rng(0).standard_normal((5, 4)).astype("float32"), np.array([0, 1, 1, 0, 1])
+    program = ag.trace(step, *arrays)
+    check_printed(program, *arrays)
+    check_printed(program.optimized(), *arrays)
 
 
-def test_run_wants_as_many_arrays_as_there_are_inputs() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        doubled()[0].run()
+def test_an_operation_as_a_whole_reads_as_its_call() -> None:
+    @ag.op("looked at")
+    def looked_at_for_text(xp: Any, x: Any, *, scale: float, names: tuple[str, ...] = ("a",)) -> Any:
+        if float(xp.sum(x)) < 0:
+            return -x * scale
+        return x * scale
+
+    try:
+        program = ag.trace(lambda x: looked_at_for_text(x, scale=2.0), np.ones(3))
+        assert "looked_at_for_text(x, scale=2.0, names=('a',))" in str(program)
+        check_printed(program, np.ones(3))
+    finally:
+        del ag.OPS["looked_at_for_text"], ag.backends.FORWARDS["looked_at_for_text"]
+
+
+def test_a_long_chain_of_transposes_can_be_printed() -> None:
+    def turn(x: ag.Tensor) -> ag.Tensor:
+        for _ in range(3000):
+            x = x.T
+        return x
+
+    assert "x_3001 (2, 3) = x_2999.T.T" in str(ag.trace(turn, ag.ones((2, 3))))
 
 
 def test_values_states_uses_and_producers() -> None:
@@ -220,137 +212,3 @@ def test_values_states_uses_and_producers() -> None:
     assert [i.op for i in program.uses()[x]] == ["multiply", "multiply"]
     assert program.producers()[program.outputs[0]].op == "add"
     assert x.nbytes == 16
-
-
-# --------------------------------------------------------------------------------------------------------------- JSON
-
-
-@few
-@given(program=programs())
-def test_programs_survive_json(program: Any) -> None:
-    tensors = program.tensors()
-    for order, f in orders(program, 2):
-        with np.errstate(all="ignore"):
-            traced = ag.trace(f, *tensors)
-            read = Program.from_json(traced.to_json())
-            assert str(read) == str(traced), order
-            arrays = [x.data for x in tensors]
-            agree(read.run(*arrays)[0], traced.run(*arrays)[0], order)
-
-
-def test_a_long_chain_of_transposes_can_be_printed() -> None:
-    def turn(x: ag.Tensor) -> ag.Tensor:
-        for _ in range(3000):
-            x = x.T
-        return x
-
-    assert "x_3001 (2, 3) = x_2999.T.T" in str(ag.trace(turn, ag.ones((2, 3))))
-
-
-def test_a_training_step_survives_json() -> None:
-    model = nn.MLP([4, 3, 2], seed=0)
-    optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
-
-    def step(x: ag.Tensor) -> ag.Tensor:
-        loss = model(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    x = np.ones((5, 4), dtype="float32")
-    program = ag.trace(step, x)
-    read = Program.from_json(program.to_json())
-    one, other = program.run(x), read.run(x)
-    agree(other[0], one[0], "outputs")
-    agree(list(other[1].values()), list(one[1].values()), "updates")
-    assert not {id(s.origin) for s in read.updates} & {id(s.origin) for s in program.updates}
-    assert read.explain() == program.explain()
-
-
-@pytest.mark.parametrize("loss", ["labels", "one-hot"])
-def test_checks_of_labels_survive_json(loss: str) -> None:
-    def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
-        if loss == "one-hot":
-            return nn.functional.cross_entropy(x, nn.functional.one_hot(y, 3))  # type: ignore[no-any-return]
-        return nn.functional.cross_entropy(x, y)  # type: ignore[no-any-return]
-
-    x = np.ones((2, 3), dtype="float32")
-    program = ag.trace(step, x, np.array([0, 1]))
-    read = Program.from_json(program.to_json())
-    agree(read.run(x, np.array([2, 0]))[0], program.run(x, np.array([2, 0]))[0], "outputs")
-    for each in (program, read):
-        with pytest.raises(DomainError, match="label"):
-            each.run(x, np.array([0, 3]))
-    content = program.to_json().replace("_refuse_labels", "DomainError")
-    with pytest.raises(DeclarationError, match=r"names what is no check of labels here, .*DomainError"):
-        Program.from_json(content)
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        None, True, 3, 2.5, float("inf"), float("nan"), "text", ..., Slot(3), np.dtype("float32"), slice(1, None, 2),
-        (1, (2, [3, {"a": ...}])), {"kind": "slot", "of": 1}, np.arange(6.0).reshape(2, 3), np.float32(2.5),
-        np.array([True, False]), np.zeros((0, 3)), 1 + 2j,
-    ],
-    ids=repr,
-)  # fmt: skip
-def test_parameters_survive_json(part: Any) -> None:
-    x, y = value("input", "x"), value("temporary", "y")
-    program = Program("f", [x], [Instruction("positive", (x,), {"call": ((Slot(0), part), {})}, y)], [y])
-    text = program.to_json()
-    json.loads(text)
-    found = Program.from_json.__func__(_Unchecked, text).instructions[0].params["call"][0][1]  # type: ignore[attr-defined]
-    assert repr(found) == repr(part)
-
-
-class _Unchecked(Program):
-    def validate(self) -> None:
-        """What the call does with the part is no matter here."""
-
-
-@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
-def test_generators_go_on_from_where_they_were(bits: Any) -> None:
-    one, other = (np.random.Generator(bits(seed)) for seed in (1, 2))
-    one.random(3, "float32")
-
-    def draws() -> Any:
-        kept = ag.random.bernoulli(0.5, 8, generator=one)
-        return kept, ag.random.normal(3, generator=other), ag.random.exponential(2, generator=one)
-
-    text = ag.trace(draws).to_json()
-    program = Program.from_json(text)
-    for _ in range(2):
-        for found, expected in zip(program.run()[0], draws(), strict=True):
-            np.testing.assert_array_equal(found, expected.data)
-    assert program.to_json() != text, "they have moved on"
-
-
-@pytest.mark.parametrize(("before", "after"), [('"PCG64"', '"system"'), ('"method": "random"', '"method": "spawn"')])
-def test_a_file_names_generators_and_draws_that_there_are(before: str, after: str) -> None:
-    text = ag.trace(lambda: ag.random.uniform(2, generator=np.random.default_rng(0))).to_json()
-    assert before in text
-    with pytest.raises(DeclarationError, match="is no program that to_json wrote"):
-        Program.from_json(text.replace(before, after))
-
-
-def test_what_a_file_can_not_hold_is_told() -> None:
-    class Own(np.random.PCG64):
-        pass
-
-    program = ag.trace(lambda: ag.random.uniform(2, generator=np.random.Generator(Own(0))))
-    with pytest.raises(DeclarationError, match=r"a file can't hold Generator.*can't be written as JSON"):
-        program.to_json()
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": 1}', "3"])
-def test_a_file_that_is_no_program(text: str) -> None:
-    with pytest.raises(DeclarationError, match="is no program that to_json wrote"):
-        Program.from_json(text)
-
-
-def test_a_program_read_is_validated() -> None:
-    content = json.loads(ag.trace(ag.exp, ag.ones(2)).to_json())
-    content["values"][1]["shape"] = [5]
-    with pytest.raises(DeclarationError, match=r"exp\(x\) gives \(2,\) float64, and the program says \(5,\)"):
-        Program.from_json(json.dumps(content))

@@ -1,0 +1,115 @@
+"""The reference interpreter: the numbers, fresh arrays, and what it says where something does not fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler import interpret
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.errors import DeclarationError, DomainError, DTypeError, IndexingError, ShapeError
+
+F64 = np.dtype("float64")
+
+
+def test_run_changes_nothing() -> None:
+    w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = nn.optim.SGD([w], lr=0.5)
+
+    def step(x: ag.Tensor) -> ag.Tensor:
+        loss = (x * w).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    program = ag.trace(step, ag.ones(2))
+    for _ in range(2):
+        outputs, updates = program.run(np.array([1.0, 3.0]))
+        assert outputs[0] == 7.0
+        assert {state.name: array.tolist() for state, array in updates.items()} == {"w": [0.5, 0.5]}
+        assert w.tolist() == [1.0, 2.0]
+    (state,) = updates
+    again, _ = program.run(np.array([1.0, 3.0]), states={state: np.zeros(2)})
+    assert again[0] == 0.0
+    optimizer.param_groups[0]["lr"] = 1.0
+    assert [array.tolist() for array in program.run(np.array([1.0, 3.0]))[1].values()] == [[0.0, -1.0]]
+
+
+def all_views() -> tuple[Program, Any]:
+    """A program whose results are its input, a state, a constant and views of these, and its state's Tensor."""
+    w, constant = ag.Tensor(np.ones((2, 2)), name="w"), np.full((2, 2), 3.0)
+
+    def f(x: ag.Tensor) -> Any:
+        w._set(w.data.T)
+        return x, x.T, x[0], ag.reshape(x, (4,)), w, w.T, ag.asarray(constant), ag.broadcast_to(x[0], (3, 2)), x
+
+    return ag.trace(f, ag.ones((2, 2))), (w, constant)
+
+
+def test_results_share_no_memory_with_what_was_given_nor_with_each_other() -> None:
+    program, (w, constant) = all_views()
+    x = np.arange(4.0).reshape(2, 2)
+    results, updates = program.run(x)
+    made = [*results, *updates.values()]
+    for i, array in enumerate(made):
+        assert array.flags.writeable
+        for other in (x, w.data, constant, *made[:i]):
+            assert not np.shares_memory(array, other)
+    for array in made:
+        array[...] = -1.0
+    assert x.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    assert w.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    again, _ = program.run(x)
+    assert again[0].tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    assert again[6].tolist() == constant.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "error", "said"),
+    [
+        ((), ShapeError, r"f takes 1 arrays \(x \(2,\) float64\); it was given 0"),
+        ((np.ones(2), np.ones(2)), ShapeError, "it was given 2"),
+        ((np.ones(3),), ShapeError, r"f was traced for x \(2,\) float64; it was given \(3,\)"),
+        ((np.ones(2, "float32"),), DTypeError, r"f was traced for x \(2,\) float64; it was given float32"),
+    ],
+)
+def test_arrays_that_a_program_was_not_traced_for_are_refused(arrays: Any, error: Any, said: str) -> None:
+    def f(x: ag.Tensor) -> ag.Tensor:
+        return x + 1
+
+    with pytest.raises(error, match=said):
+        ag.trace(f, ag.Tensor([1.0, 2.0], name="x")).run(*arrays)
+
+
+def test_what_an_instruction_raises_is_said_in_words() -> None:
+    def f(x: ag.Tensor, i: ag.Tensor) -> ag.Tensor:
+        return x[i]
+
+    program = ag.trace(f, ag.Tensor([1.0, 2.0], name="x"), ag.Tensor([0], name="i"))
+    with pytest.raises(
+        IndexingError, match=r"f can't compute getitem_1 = x\[i\] from x \(2,\) float64, i \(1,\) int64"
+    ):
+        program.run(np.ones(2), np.array([5]))
+    labels = ag.trace(nn.functional.cross_entropy, ag.ones((1, 2)), np.array([0]))
+    with pytest.raises(DomainError, match="label"):
+        labels.run(np.ones((1, 2)), np.array([2]))
+
+
+def test_a_value_that_is_not_what_the_program_says_is_refused() -> None:
+    """As where an operation gives another shape than it gave for other values."""
+    x, y = Value("input", (2,), F64, "x"), Value("temporary", (3,), F64, "y")
+    program = Program("f", [x], [Instruction("exp", (x,), {}, y)], [y])
+    with pytest.raises(
+        DeclarationError, match=r"y = exp\(x\) was computed as \(2,\) float64, and the program says \(3,\)"
+    ):
+        interpret(program, np.ones(2))
+
+
+def test_a_parameter_in_fortran_order_keeps_its_numbers() -> None:
+    w = ag.Tensor(np.asfortranarray(np.arange(6.0).reshape(2, 3)), name="w")
+    (found,), _ = ag.trace(lambda x: (x @ w).reshape((-1,)), ag.ones((1, 2))).run(np.ones((1, 2)))
+    assert found.tolist() == [3.0, 5.0, 7.0]

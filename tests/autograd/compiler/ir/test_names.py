@@ -1,0 +1,103 @@
+"""Names: every text becomes an identifier, and no two values share one in any target."""
+
+from __future__ import annotations
+
+import itertools
+import keyword
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd as ag
+from autograd.compiler.ir.names import RESERVED, identifier, is_identifier, unique
+from autograd.compiler.ir.program import Value
+from autograd.compiler.targets.kernels import Kernel
+from tests.autograd.compiler.oracle import check
+
+F64 = np.dtype("float64")
+FOLDED = [
+    "\u00b5", "\u03bc", "x²", "x2", "W¹", "W1", "½", "ℝ", "R", "\u212b", "\u00c5", "A\u030a", "\u2126", "\u03a9", "ſ",
+    "s", "ﬁ", "fi", "𝐱", "x", "ª", "a", "①", "1", "ϵ", "ε", "\u00e9", "e\u0301", "ｆ", "f", "ℎ", "h", "ĳ", "ij",
+]  # fmt: skip
+"""Names of which Python takes several for the same, or for none."""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("layers.0.weight", "layers_0_weight"),
+        ("0", "_0"),
+        ("lambda", "_lambda"),
+        ("", "value"),
+        ("a b-c", "a_b_c"),
+        ("ü", "ü"),
+        ("x²", "x2"),
+        ("½", "_1_2"),
+        ("ℝ", "R"),
+        ("exp", "_exp"),
+        ("float32", "_float32"),
+        ("None", "_None"),
+    ],
+)
+def test_identifiers(text: str, name: str) -> None:
+    assert identifier(text) == name
+    assert is_identifier(name)
+
+
+@given(st.text())
+def test_any_text_becomes_a_name_that_python_keeps_as_it_is(text: str) -> None:
+    name = identifier(text)
+    assert is_identifier(name)
+    assert identifier(name) == name
+    scope: dict[str, int] = {}
+    exec(f"{name} = 1", scope)
+    assert name in scope
+    ascii = identifier(text, frozenset(("int", "float")), ascii=True)
+    assert ascii.isascii()
+    assert ascii.isidentifier()
+
+
+def test_every_single_letter_becomes_a_name() -> None:
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code)) not in ("Cn", "Co", "Cs", "Lo", "So"):
+            assert is_identifier(identifier(chr(code))), hex(code)
+
+
+def test_reserved_words_are_no_names() -> None:
+    assert {*keyword.kwlist, "exp", "sum", "matmul", "bool", "float32", "linalg", "nan"} <= RESERVED
+    assert not any(map(is_identifier, RESERVED))
+    assert all(is_identifier(identifier(word)) for word in RESERVED)
+
+
+def test_unique_names() -> None:
+    assert unique("x", {"y"}) == "x"
+    assert unique("x", {"x"}, {"x_2"}) == "x_3"
+
+
+def test_two_names_that_look_alike_are_two_values() -> None:
+    for pair in itertools.combinations(FOLDED, 2):
+        one, other = (ag.Tensor([10.0**i], name=name) for i, name in enumerate(pair))
+        compiled = ag.compile(lambda x, one=one, other=other: x + 2 * one.detach() + 3 * other.detach())
+        assert compiled(ag.Tensor([1.0], name=pair[0]), one, other).tolist() == [33.0], pair
+        closed = ag.compile(lambda one=one, other=other: 2 * one + 3 * other)
+        assert closed().tolist() == [32.0], pair
+
+
+def test_all_of_them_together() -> None:
+    states = [ag.Tensor([float(i)], name=name) for i, name in enumerate(FOLDED)]
+    for i, name in enumerate(FOLDED):
+        states[i].name = name
+    check(lambda x: sum((s * (i + 1) for i, s in enumerate(states)), x), ag.Tensor([1.0], name="μ"))
+
+
+def test_names_of_a_kernel_are_ascii_and_distinct() -> None:
+    names = [*FOLDED, "int", "σ", "sigma", "x", "X", "ŷ", "y", "x_out"]
+    values = [Value("input", (2,), F64, name) for name in names]
+    kernel = Kernel("k", values, [], [])
+    found = list(kernel.names.values())
+    assert all(name.isascii() and name.isidentifier() and name != "int" for name in found)
+    assert len({*found, *(f"{name}_out" for name in found)}) == 2 * len(names)

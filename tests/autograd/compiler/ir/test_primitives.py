@@ -1,0 +1,233 @@
+"""The table of primitives: what a row infers is what it computes, for every row."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from autograd.compiler.ir import inference
+from autograd.compiler.ir.inference import FUNCTIONS
+from autograd.compiler.ir.primitives import (
+    EFFECTS,
+    ELEMENTWISE,
+    PRIMITIVES,
+    REDUCTIONS,
+    VIEWS,
+    compute,
+    function_of,
+    infer,
+    is_view,
+    row_of,
+)
+from autograd.compiler.ir.program import Instruction, Value
+from autograd.errors import DeclarationError, TraceError
+
+DTYPES = ("bool", "uint8", "int8", "int64", "float16", "float32", "float64", "complex64", "complex128")
+KINDS = ("elementwise", "reduction", "view", "effect", "call")
+
+
+def like(array: Any) -> Any:
+    """What inference sees of an array: no numbers."""
+    return SimpleNamespace(shape=array.shape, dtype=array.dtype, kind="temporary")
+
+
+def test_every_row_is_of_one_kind() -> None:
+    assert {row.kind for row in PRIMITIVES.values()} == set(KINDS)
+    assert {"add", "exp", "equal", "negative", "bitwise_left_shift"} <= ELEMENTWISE
+    assert set(REDUCTIONS) == {"sum", "prod", "max", "min", "all", "any"}
+    assert set(VIEWS) == {"reshape", "permute_dims", "broadcast_to", "piece"}
+    assert set(EFFECTS) == {"draw", "check_range"}
+    assert all(row.ufunc in ELEMENTWISE for row in PRIMITIVES.values() if row.kind == "reduction")
+
+
+@pytest.mark.parametrize("name", sorted(ELEMENTWISE))
+def test_elementwise_rows(name: str) -> None:
+    """In every dtype, and refused exactly where NumPy refuses it."""
+    count = getattr(np, name).nin
+    for dtypes in itertools.product(DTYPES, repeat=count):
+        arrays = [np.ones((2, 1) if i else (3,), dtype) for i, dtype in enumerate(dtypes)]
+        try:
+            with np.errstate(all="ignore"):
+                expected = compute(name, {}, arrays)
+        except TypeError:
+            with pytest.raises(TypeError):
+                infer(name, {}, list(map(like, arrays)))
+        else:
+            assert infer(name, {}, list(map(like, arrays))) == (expected.shape, expected.dtype)
+
+
+@pytest.mark.parametrize("name", sorted(REDUCTIONS))
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_reductions(name: str, keepdims: bool) -> None:
+    for dtype, axis, shape in itertools.product(DTYPES, [None, (), (0,), (0, 1)], [(2, 3), (0, 3), (2, 0)]):
+        x, params = np.ones(shape, dtype), {"axis": axis, "keepdims": keepdims}
+        try:
+            expected = compute(name, params, [x])
+        except ValueError:
+            with pytest.raises(ValueError, match="zero-size"):
+                infer(name, params, [like(x)])
+        else:
+            assert infer(name, params, [like(x)]) == (expected.shape, expected.dtype)
+
+
+X, Y, V, S = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4), np.arange(3.0), np.eye(3) * 2
+K, J = np.array([[0, 1], [1, 0]]), np.array([2, 0])
+ROWS: list[tuple[str, list[Any], dict[str, Any]]] = [
+    ("matmul", [X, Y], {}), ("matmul", [V, Y], {}), ("matmul", [V, V], {}), ("matmul", [np.ones((5, 2, 3)), Y], {}),
+    ("where", [X > 1, X, V], {}), ("astype", [X], {"dtype": np.dtype("int8")}), ("copy", [X], {}),
+    ("reshape", [X], {"shape": (3, 2)}), ("broadcast_to", [V], {"shape": (4, 3)}),
+    ("permute_dims", [np.ones((2, 3, 4))], {"axes": (2, 0, 1)}), ("with_ones", [X], {}),
+    ("piece", [np.arange(9.0)], {"start": 2, "shape": (2, 3), "flip": True}),
+    ("piece", [np.arange(9.0)], {"start": 2, "shape": (2, 3), "flip": False}),
+    ("pack", [X, V], {"flips": (True, False)}), ("take_sure", [X, K], {"axis": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "arrays", "params"), ROWS)
+def test_rows_of_shapes(op: str, arrays: Any, params: Any) -> None:
+    found = compute(op, params, arrays)
+    assert infer(op, params, list(map(like, arrays))) == (found.shape, found.dtype)
+
+
+def test_a_piece_is_what_was_packed() -> None:
+    flat = compute("pack", {"flips": (False, True)}, [V, X])
+    np.testing.assert_array_equal(compute("piece", {"start": 0, "shape": (3,), "flip": False}, [flat]), V)
+    np.testing.assert_array_equal(compute("piece", {"start": 3, "shape": (2, 3), "flip": True}, [flat]), X)
+
+
+INDICES = [
+    0, -1, slice(None), slice(4, 0, -2), ..., None, True, False, (), (0, 1), (slice(1, None), None, 2), (..., 0), [], J,
+    (None, ..., None), [1, 0], (J, slice(None), J), (slice(None), J, 0), (0, slice(None), J), (J, None, 0), (True, J),
+    (slice(None), K, J), np.array([True, False]), (slice(None), np.array([True, False, True]), J), (J, ..., J),
+    np.ones((2, 3), bool),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", INDICES, ids=repr)
+def test_indexing(index: Any) -> None:
+    x = np.arange(24.0).reshape(2, 3, 4)
+    if isinstance(index, tuple) and any(part is J for part in index):
+        index = tuple(np.array([1, 0]) if part is J else part for part in index)
+    elif index is J:
+        index = np.array([1, 0])
+    assert inference.getitem(x, index=index) == (x[index].shape, x.dtype)
+    assert inference.written(x, x[index], index=index) == (x.shape, x.dtype)
+
+
+@pytest.mark.parametrize(
+    "index", [2, -3, (0, 0, 0, 0), (..., ...), 1.5, "a", np.ones(3, bool), (0, np.array([0.5]))], ids=repr
+)
+def test_indices_that_numpy_refuses(index: Any) -> None:
+    x = np.zeros((2, 3, 4))
+    with pytest.raises(IndexError):
+        x[index]
+    with pytest.raises(IndexError):
+        inference.getitem(x, index=index)
+
+
+def test_a_slice_with_computed_bounds_is_refused() -> None:
+    """Its length depends on values."""
+
+    def f(x: ag.Tensor, i: ag.Tensor) -> ag.Tensor:
+        return ag.Tensor(x.data[i.data : i.data + 2])
+
+    with pytest.raises(TraceError, match="a slice with computed bounds depends on values"):
+        ag.trace(f, ag.ones(5), ag.asarray(1))
+
+
+def calls() -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
+    """Calls of every function of NumPy's that a program knows."""
+    found: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+    for axis in (None, 0, -1):
+        found += [(n, (X,), {"axis": axis, "keepdims": k}) for n in ("argmax", "argmin") for k in (False, True)]
+        found += [("concat", ((X, X * 2, S[:2]),), {"axis": axis}), ("flip", (X,), {"axis": axis})]
+        found += [
+            ("roll", (X, 1), {"axis": axis}),
+            ("repeat", (X, 2), {"axis": axis}),
+            ("take", (X, K), {"axis": axis}),
+        ]
+    for axis in (0, -1):
+        found += [("argsort", (X,), {"axis": axis, "stable": True}), ("stack", ((X, X),), {"axis": axis})]
+        found += [(n, (X,), {"axis": axis, "include_initial": i}) for n in CUMULATIVE for i in (False, True)]
+        found += [("take_along_axis", (X, np.zeros((2, 3), int)), {"axis": axis}), ("cross", (S, S), {"axis": axis})]
+        found += [(f"fft.{n}", (X,), {"axis": axis, "n": m}) for n in ONE_AXIS for m in (None, 5)]
+    found += [(f"fft.{n}", (X,), {"axes": axes}) for n in ("fftn", "ifftn", "rfftn", "irfftn") for axes in (None, (0,))]
+    found += [("clip", (X, low, high), {}) for low, high in ((None, 1.0), (0, None), (V, V + 1), (0.5, V))]
+    found += [(n, (X.astype(d),), {}) for n in ("round", "real", "imag") for d in ("float32", "complex64", "int8")]
+    found += [("repeat", (X, (1, 2)), {"axis": 0}), ("roll", (X, (1, 2)), {"axis": (0, 1)})]
+    found += [("tile", (X, r), {}) for r in (2, (2,), (2, 1), (2, 1, 3))] + [
+        ("searchsorted", (V, X), {"side": "right"})
+    ]
+    found += [(n, (x,), {"k": k}) for n in ("tril", "triu") for x in (X, V, np.ones((2, 2, 3))) for k in (0, -1)]
+    found += [(f"linalg.{n}", (x,), {}) for n in SQUARE for x in (S, np.stack([S, S]), S.astype("float32"))]
+    found += [("linalg.qr", (x,), {"mode": m}) for x in (X, X.T, np.ones((2, 4, 3))) for m in ("reduced", "complete")]
+    found += [("linalg.svd", (x,), {"full_matrices": f}) for x in (X, X.T, np.ones((2, 4, 3))) for f in (False, True)]
+    found += [("linalg.solve", (S, y), {}) for y in (V, Y)]
+    return found
+
+
+CUMULATIVE, SQUARE = ("cumulative_sum", "cumulative_prod"), ("cholesky", "det", "eigh", "eigvalsh", "inv", "slogdet")
+ONE_AXIS = ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")
+
+
+def test_functions_of_numpys() -> None:
+    seen = set()
+    for name, args, options in calls():
+        seen.add(name)
+        given = [
+            like(a) if isinstance(a, np.ndarray) else tuple(map(like, a)) if name in ("concat", "stack") else a
+            for a in args
+        ]
+        expected = function_of(name)(*args, **options)
+        parts = expected if isinstance(expected, tuple) else [expected]
+        found = FUNCTIONS[name](*given, **options)
+        typed = [(part.shape, part.dtype) for part in parts]
+        assert (found if isinstance(found, list) else [found]) == typed, (name, args, options)
+    assert seen == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_no_function_takes_what_a_program_has_no_meaning_for(name: str) -> None:
+    with pytest.raises(TypeError):
+        FUNCTIONS[name](like(S), like(S), out=like(S))
+
+
+def test_what_is_no_primitive_has_no_row() -> None:
+    for name in ("f2py.os.system", "no_such_function", "ndarray", "pi", "linalg.linalg.svd", "add.at", "__doc__"):
+        with pytest.raises(DeclarationError, match=f"a program has no operation '{name}'"):
+            row_of(name)
+
+
+def test_a_function_without_a_rule_is_found_by_calling_it() -> None:
+    @ag.op("kronecker")
+    def kronecker_for_table(xp: Any, x: Any, y: Any) -> Any:
+        return xp.kron(x, y)
+
+    try:
+        program = ag.trace(kronecker_for_table, np.ones((2, 3)), np.ones((4, 1)))
+        assert [(i.op, i.out.shape) for i in program.instructions] == [("kron", (8, 3))]
+    finally:
+        del ag.OPS["kronecker_for_table"], ag.backends.FORWARDS["kronecker_for_table"]
+
+
+@pytest.mark.parametrize(
+    ("op", "params", "count", "expected"),
+    [
+        ("reshape", {"shape": (6,)}, 1, True),
+        ("piece", {}, 1, True),
+        ("getitem", {"index": (0, slice(None), None, ...)}, 1, True),
+        ("getitem", {"index": [0, 1]}, 1, False),
+        ("getitem", {"index": True}, 1, False),
+        ("getitem", {"index": 0}, 2, False),
+        ("add", {}, 2, False),
+        ("copy", {}, 1, False),
+    ],
+)
+def test_views(op: str, params: Any, count: int, expected: bool) -> None:
+    x = Value("input", (2, 3), np.dtype("float64"), "x")
+    assert is_view(Instruction(op, (x,) * count, params, x)) is expected

@@ -1,0 +1,363 @@
+"""The validator: each rule, broken by hand or by a pass that is wrong on purpose, is told by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler import Program, validate, validated
+from autograd.compiler.ir.program import Instruction, Value
+from autograd.compiler.ir.validator import VALIDATES
+from autograd.compiler.passes import optimize
+from autograd.errors import DeclarationError
+
+F64 = np.dtype("float64")
+Pass = Callable[[Program], Program]
+
+
+def value(kind: str, name: str, shape: Any = (2,), **more: Any) -> Value:
+    return Value(kind, shape, F64, name, **more)
+
+
+def doubled() -> tuple[Program, Value, Value]:
+    """``y = x + x``, and its values."""
+    x, y = value("input", "x"), value("temporary", "y")
+    return Program("double", [x], [Instruction("add", (x, x), {}, y)], [y]), x, y
+
+
+def test_a_well_formed_program_is_valid() -> None:
+    doubled()[0].validate()
+
+
+# -------------------------------------------------------------------------------------------------------- programs
+
+
+def reads_early(program: Program, x: Value, y: Value) -> None:
+    program.instructions.insert(0, Instruction("exp", (y,), {}, value("temporary", "z")))
+
+
+def makes_twice(program: Program, x: Value, y: Value) -> None:
+    program.instructions.append(Instruction("exp", (x,), {}, y))
+
+
+def makes_an_input(program: Program, x: Value, y: Value) -> None:
+    program.instructions.append(Instruction("exp", (y,), {}, x))
+
+
+def says(shape: Any, dtype: str) -> Callable[..., None]:
+    def other(program: Program, x: Value, y: Value) -> None:
+        y.shape, y.dtype = shape, np.dtype(dtype)
+
+    return other
+
+
+def has(**changes: Any) -> Callable[..., None]:
+    """Changes of the one instruction."""
+
+    def other(program: Program, x: Value, y: Value) -> None:
+        for name, change in changes.items():
+            setattr(program.instructions[0], name, change)
+
+    return other
+
+
+def returns_what_nobody_made(program: Program, x: Value, y: Value) -> None:
+    program.outputs.append(value("temporary", "z"))
+
+
+def reads(other: Value) -> Callable[..., None]:
+    def reading(program: Program, x: Value, y: Value) -> None:
+        program.instructions[0].args = (x, other)
+
+    return reading
+
+
+def updates(state: Value) -> Callable[..., None]:
+    def updating(program: Program, x: Value, y: Value) -> None:
+        program.updates = {state: y}
+
+    return updating
+
+
+def called(name: Any) -> Callable[..., None]:
+    def naming(program: Program, x: Value, y: Value) -> None:
+        y.name = name
+
+    return naming
+
+
+def kept(**fields: Any) -> Callable[..., None]:
+    def keeping(program: Program, x: Value, y: Value) -> None:
+        for name, content in fields.items():
+            setattr(program, name, content)
+
+    return keeping
+
+
+W = value("state", "w", origin=ag.zeros(2))
+V = value("state", "v", origin=ag.zeros(2))
+BOTH = value("state", "both", (4,))
+
+BROKEN: dict[str, tuple[Callable[..., None], str]] = {
+    "reads before it is made": (reads_early, r"z = exp\(y\) reads y before it is made"),
+    "makes a value twice": (makes_twice, r"y = exp\(x\) makes a value that exists already"),
+    "makes an input": (makes_an_input, r"x = exp\(y\) makes a value that exists already"),
+    "another shape": (says((3,), "float64"), r"y = x \+ x gives \(2,\) float64, and the program says \(3,\) float64"),
+    "another dtype": (says((2,), "float32"), r"gives \(2,\) float64, and the program says \(2,\) float32"),
+    "no shape": (says((-2,), "float64"), r"y has the shape \(-2,\), which no array has"),
+    "a shape of a list": (says([2], "float64"), r"y has the shape \[2\], which no array has"),
+    "no dtype of numbers": (says((2,), "U3"), "y is a 'temporary' of dtype <U3, which no value is"),
+    "no operation": (has(op="f2py.os.system"), r"y = f2py.os.system\(…\) can't be computed.*no operation 'f2py.os.sys"),
+    "too few arguments": (has(op="where"), r"y = where\(x, x\) can't be computed from x \(2,\).*missing 1 required"),
+    "too many arguments": (has(op="exp"), r"y = exp\(x, x\) can't be computed"),
+    "an unknown parameter": (has(params={"axis": 0}), r"can't be computed.*unexpected keyword argument 'axis'"),
+    "a missing parameter": (has(op="sum"), "can't be computed.*"),
+    "an axis that is not there": (
+        has(op="sum", args=(W,), params={"axis": (1,), "keepdims": False}),
+        "axis 1 is out of range",
+    ),
+    "an output that is never made": (returns_what_nobody_made, r"z \(2,\) float64 is returned and never made"),
+    "an input that is not there": (reads(value("input", "z")), "z .* is read as an input, and the program has no such"),
+    "a constant of another shape": (
+        reads(value("constant", "c", data=np.ones(3))),
+        r"the constant c \(2,\) float64 holds an array of \(3,\) float64",
+    ),
+    "a constant without data": (reads(value("constant", "c")), r"the constant c \(2,\) float64 holds None"),
+    "a state whose Tensor changed": (
+        reads(value("state", "w", origin=ag.zeros(3))),
+        r"the state w \(2,\) float64 holds an array of \(3,\)",
+    ),
+    "a knob of several numbers": (reads(value("knob", "lr", origin=({}, "lr"))), "the knob lr .* is not one real"),
+    "a kind that is none": (reads(value("register", "r")), "r is a 'register'"),
+    "a name twice": (called("x"), r"two values are called x: x \(2,\) float64 and x \(2,\) float64"),
+    "a name that Python folds": (called("x²"), "no value can be called 'x²'"),
+    "a name of a function": (called("exp"), "no value can be called 'exp'"),
+    "no name": (called(3), "no value can be called 3"),
+    "a state of another shape": (
+        updates(value("state", "w", (3,), origin=ag.zeros(3))),
+        r"the state w \(3,\) float64 can't become y \(2,\) float64",
+    ),
+    "an update of what is no state": (updates(value("knob", "lr", (), origin=({}, "lr"))), "the state lr .* can't"),
+    "an input twice": (lambda program, x, y: program.inputs.append(x), "the inputs are not inputs, each of them once"),
+    "no matrix transposed": (kept(flipped=frozenset((W,))), r"w \(2,\) float64 is kept transposed and is no matrix"),
+    "a packed state with a gap": (kept(packed={BOTH: [(W, 0), (V, 3)]}), r"does not hold v \(2,\) float64 at 3"),
+    "a packed state twice": (kept(packed={BOTH: [(W, 0), (V, 0)]}), r"does not hold v \(2,\) float64 at 0"),
+    "a packed state that is too long": (kept(packed={BOTH: [(W, 0)]}), "is not as long as what lies in it, 2 elements"),
+    "a packed state that is read": (
+        lambda program, x, y: (reads(W)(program, x, y), kept(packed={BOTH: [(W, 0), (V, 2)]})(program, x, y)),
+        r"does not hold w \(2,\) float64 at 0, alone",
+    ),
+    "a merged state that is read": (
+        lambda program, x, y: (reads(W)(program, x, y), kept(merged={W: V})(program, x, y)),
+        r"the state w \(2,\) float64 is merged into v \(2,\) float64, which does not stand for it",
+    ),
+    "merged into what is gone": (kept(merged={W: V}), "merged into v .*, which does not stand for it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_each_fault_of_a_program_is_told(fault: str) -> None:
+    program, x, y = doubled()
+    breaks, said = BROKEN[fault]
+    breaks(program, x, y)
+    with pytest.raises(DeclarationError, match=f"^double: .*{said}"):
+        validate(program)
+
+
+def test_a_piece_is_in_the_order_of_its_state() -> None:
+    def piece(flip: bool) -> Program:
+        w = value("state", "w", (2, 3), origin=ag.zeros((2, 3)))
+        whole, y = value("state", "packed_w", (6,)), value("temporary", "y", (2, 3))
+        take = Instruction("piece", (whole,), {"start": 0, "shape": (2, 3), "flip": flip}, y)
+        return Program("f", [], [take], [y], {}, packed={whole: [(w, 0)]}, flipped=frozenset((w,)))
+
+    piece(True).validate()
+    with pytest.raises(
+        DeclarationError, match=r"f: y = piece\(packed_w, .*\) is not in the order in which that state is"
+    ):
+        piece(False).validate()
+
+
+@pytest.mark.parametrize(
+    ("op", "params", "said"),
+    [
+        ("draw", {"method": "spawn"}, "a Generator does not draw by 'spawn'"),
+        ("draw", {"dtype": np.dtype("int64")}, "drawn in float32 or float64, not in int64"),
+        ("draw", {"shape": (3,)}, r"gives \(3,\) float64, and the program says \(2,\)"),
+        ("check_range", {"stop": 2.5}, "'float' object cannot be interpreted as an integer"),
+        ("check_range", {"refuse": 3}, "integers by a function"),
+    ],
+)
+def test_parameters_of_effects_are_checked(op: str, params: dict[str, Any], said: str) -> None:
+    def f(labels: ag.Tensor) -> Any:
+        return nn.functional.one_hot(labels, 3), ag.random.uniform((2,), generator=np.random.default_rng(0))
+
+    program = ag.trace(f, np.array([0, 1]))
+    (instruction,) = (i for i in program.instructions if i.op == op)
+    instruction.params = {**instruction.params, **params}
+    with pytest.raises(DeclarationError, match=said):
+        program.validate()
+
+
+# -------------------------------------------------------------------------------------------------------------- passes
+
+
+def step_program() -> Program:
+    """A training step with draws, checks, states, counters and small matrices."""
+    model = nn.Sequential(nn.Linear(4, 3, seed=0), nn.Tanh(), nn.Linear(3, 2, seed=1))
+    optimizer, one, other = (
+        nn.optim.Adam(model.parameters(), lr=0.1),
+        np.random.default_rng(0),
+        np.random.default_rng(1),
+    )
+
+    def step(x: ag.Tensor, labels: ag.Tensor) -> Any:
+        x = nn.functional.dropout(x, 0.5, generator=one) + ag.random.normal((5, 4), generator=other, dtype="float32")
+        loss = nn.functional.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss, x
+
+    return ag.trace(step, np.ones((5, 4), "float32"), np.array([0, 1, 1, 0, 1]))
+
+
+def without(op: str) -> Pass:
+    """Drop the first instruction of a kind, and read what it read in its place."""
+
+    def change(program: Program) -> Program:
+        at = next(i for i, instruction in enumerate(program.instructions) if instruction.op == op)
+        return program.changed(instructions=[*program.instructions[:at], *program.instructions[at + 1 :]])
+
+    return change
+
+
+def moved(program: Program, op: str) -> Program:
+    """The second instruction of a kind before the first."""
+    first, second, *_ = (i for i in program.instructions if i.op == op)
+    rest = [i for i in program.instructions if i is not second]
+    return program.changed(instructions=[*rest[: rest.index(first)], second, *rest[rest.index(first) :]])
+
+
+def drawn_twice(program: Program) -> Program:
+    draw = next(i for i in program.instructions if i.op == "draw")
+    again = Instruction(draw.op, (), draw.params, Value("temporary", draw.out.shape, draw.out.dtype, "again"))
+    return program.changed(instructions=[again, *program.instructions])
+
+
+def other_shape(program: Program) -> Program:
+    """A sum that keeps its axes, as a slip in a pass would write it."""
+    first = next(i for i in program.instructions if i.op in ("sum", "max") and not i.params["keepdims"])
+    wrong = Instruction(first.op, first.args, {**first.params, "keepdims": True}, first.out)
+    return program.changed(instructions=[wrong if i is first else i for i in program.instructions])
+
+
+def without_an_update(program: Program) -> Program:
+    return program.changed(updates=dict(list(program.updates.items())[1:]))
+
+
+def with_an_update(program: Program) -> Program:
+    state = Value("state", (), F64, "extra", origin=ag.asarray(0.0))
+    return program.changed(updates={**program.updates, state: Value("constant", (), F64, "zero", np.float64(0.0))})
+
+
+def swapped(program: Program) -> Program:
+    return program.changed(outputs=program.outputs[::-1])
+
+
+def inputs_swapped(program: Program) -> Program:
+    return program.changed(inputs=program.inputs[::-1])
+
+
+def reversed_order(program: Program) -> Program:
+    return program.changed(instructions=program.instructions[::-1])
+
+
+def one_array_for_two(program: Program) -> Program:
+    """Two states at one place of a packed one."""
+    first, second, *_ = (s for s in program.updates if s.shape)
+    whole = Value("state", (int(np.prod(first.shape)),), first.dtype, "whole")
+    return program.changed(packed={whole: [(first, 0), (second, 0)]})
+
+
+def as_one_counter(program: Program) -> Program:
+    """Counters merged without leaving the other out."""
+    first, second, *_ = (s for s in program.updates if not s.shape)
+    return program.changed(merged={second: first})
+
+
+def flipped_vector(program: Program) -> Program:
+    return program.changed(flipped=frozenset(s for s in program.updates if len(s.shape) == 1))
+
+
+WRONG: dict[str, tuple[Pass, str]] = {
+    "a value that is read and not made": (without("matmul"), "reads .* before it is made"),
+    "the order turned round": (reversed_order, "reads .* before it is made"),
+    "a check left out": (
+        without("check_range"),
+        r"its 3 checks and draws are now 2 or in another order, from number 3",
+    ),
+    "two draws exchanged": (
+        partial(moved, op="draw"),
+        "3 checks and draws are now 3 or in another order, from number 1",
+    ),
+    "a draw done twice": (drawn_twice, "its 3 checks and draws are now 4"),
+    "another shape": (other_shape, r"= (sum|max)\(.*keepdims=True\) gives .*, and the program says"),
+    "an update left out": (without_an_update, "is no longer updated"),
+    "an update too many": (with_an_update, "extra .* is now updated"),
+    "results exchanged": (swapped, "it took .* and gave .*, and now takes"),
+    "arguments exchanged": (inputs_swapped, "it took .*, and now takes"),
+    "two states in one place": (one_array_for_two, "the packed state whole .* does not hold"),
+    "a counter merged and left there": (as_one_counter, "is merged into .*, which does not stand for it"),
+    "a vector transposed": (flipped_vector, "is kept transposed and is no matrix"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_pass_that_breaks_a_program_is_named(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, said = WRONG[fault]
+    passes = [*optimize.PASSES[:1], (fault, change), *optimize.PASSES[1:]]
+    program = step_program()
+    with validated(), pytest.raises(DeclarationError, match=f"^the pass '{re.escape(fault)}' breaks step: .*{said}"):
+        optimize.optimize(program, passes)
+
+
+def test_right_passes_are_let_through() -> None:
+    program = step_program()
+    with validated():
+        for passes in (optimize.PASSES, optimize.GPU_PASSES):
+            optimize.optimize(program, passes)
+
+
+def test_the_switch_is_per_context_and_off_for_users() -> None:
+    before = VALIDATES.get()
+    with validated():
+        assert VALIDATES.get()
+    assert VALIDATES.get() is before
+    code = "from autograd.compiler.ir.validator import VALIDATES; print(VALIDATES.get())"
+    for setting, expected in (("", "False"), ("0", "False"), ("1", "True")):
+        environment = {**os.environ, "GLASSGRAD_VALIDATE": setting}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert run.stdout.strip() == expected
+
+
+def test_a_trace_is_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: ag.Tensor) -> ag.Tensor:
+        y = x + 1
+        y.data.value.shape = (3,)
+        return y
+
+    with (
+        validated(),
+        pytest.raises(DeclarationError, match=r"wrong: .* = x \+ 1.0 gives \(2,\) float64, and the program"),
+    ):
+        ag.compile(wrong)(ag.ones(2))
