@@ -45,6 +45,8 @@ class Stored:
 
     __slots__ = ("data", "__weakref__")
 
+    requires_grad = False
+
     def __init__(self, data: Any) -> None:
         self.data = data
 
