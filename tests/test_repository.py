@@ -113,18 +113,8 @@ def reachable(graph, start):
     return found
 
 
-# Edges that close a circle, known and to be removed: the aim is an empty set.
-KNOWN_CIRCLES = {
-    ("autograd.compiler.ir.program", "autograd.compiler.passes.optimize"),
-    ("autograd.compiler.ir.program", "autograd.compiler.targets.emit"),
-}
-
-
 def test_imports_make_no_circle():
     graph = edges()
-    for source, target in KNOWN_CIRCLES:
-        assert target in graph[source], f"{source} no longer imports {target}: take that edge out of KNOWN_CIRCLES"
-        del graph[source][target]
     circles = [
         f"{source} imports {', '.join(sorted(names))} from {target}, which imports {source}, directly or not"
         for source, targets in sorted(graph.items())

@@ -119,6 +119,9 @@ def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[An
 
 
 def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any) -> Any:
+    for length, taps, step, gap, count in zip(x.shape[1:-1], size, stride, dilation, counts, strict=True):
+        if count and (count - 1) * step + (taps - 1) * gap >= length:  # memory behind the array
+            raise ValueError(f"{count} windows of size {taps} reach beyond an axis of length {length}")
     n, *space, channels = x.strides
     steps = (*map(mul, space, stride), *map(mul, space, dilation))
     shape = (x.shape[0], *counts, *size, x.shape[-1])

@@ -52,8 +52,9 @@ class Namespace:
         if low < 0 or high >= stop:
             refuse(low, high, **options)
 
-    def opaque(self) -> None:
-        """Called by a forward that a program keeps as one instruction. With arrays there is nothing to do."""
+    def opaque(self, shape: tuple[int, ...], dtype: Any) -> None:
+        """Called by a forward that a program keeps as one instruction, with the shape and dtype of its result, before
+        it computes anything. With arrays there is nothing to do."""
 
     def special(self, name: str, *arrays: Any) -> Any:
         """SciPy's special function ``name`` of arrays, in the dtype of the last one. Raises `DependencyError` without

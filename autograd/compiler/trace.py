@@ -256,9 +256,9 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     >>> w = ag.Tensor([1.0, 2.0], name="w")
     >>> print(ag.trace(lambda x: (w * x).sum(), ag.ones(2)))
     _lambda(x (2,)):
-        multiply_1 (2,) = w * x
-        sum_1 () = sum(multiply_1)
-        return sum_1
+        w_times_x (2,) = w * x
+        sum_w_times_x () = sum(w_times_x)
+        return sum_w_times_x
     """
     check_function(function, "function", "what is to be traced, a function of Tensors")
     program = Trace(function, args, kwargs).program

@@ -182,14 +182,14 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     >>> ag.conv(x, ag.Tensor([[[1.0, -1.0]]]), padding=1)
     Tensor([[[-1.0, -1.0, -1.0, -1.0, 4.0]]])
     """
-    xp.opaque()
     _check_conv(x, weight, bias, groups)
     axes = len(weight.shape) - 2
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_per_axis(padding, axes)
-    fitting = output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
+    space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
+    xp.opaque((x.shape[0], weight.shape[0], *space), x.dtype)
     padded = _padded(xp, _channels_last(xp, x), pads)
-    out = _correlated(xp, padded, weight, stride, dilation, space or fitting, groups)
+    out = _correlated(xp, padded, weight, stride, dilation, space, groups)
     if bias is not None:
         out += bias
     return _channels_first(xp, out)
@@ -206,8 +206,8 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
     >>> ag.conv_input(ag.Tensor([[[1.0, 2.0]]]), ag.Tensor([[[1.0, 10.0]]]), space=(4,), stride=2)
     Tensor([[[ 1.0, 10.0,  2.0, 20.0]]])
     """
-    xp.opaque()
     out_channels, channels, *size = weight.shape
+    xp.opaque((y.shape[0], groups * channels, *space), y.dtype)
     axes = len(size)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_per_axis(padding, axes)
@@ -267,7 +267,7 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     >>> ag.conv_weight(ag.Tensor([[[1.0, 2.0, 3.0]]]), ag.Tensor([[[1.0, 10.0]]]), size=(2,))
     Tensor([[[21.0, 32.0]]])
     """
-    xp.opaque()
+    xp.opaque((y.shape[1], x.shape[1] // groups, *size), x.dtype)
     axes = len(size)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     x, g = _padded(xp, _channels_last(xp, x), pads_per_axis(padding, axes)), _channels_last(xp, y)
@@ -319,15 +319,14 @@ conv_weight.vjp(
 
 def _pooling(
     name: str, x: Any, size: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[Space, Space, Pads, Space]:
+) -> tuple[Space, Space, Pads, Space, Space]:
     """The parameters of a pooling of ``x`` as tuples, and how many windows fit."""
     axes = len(x.shape) - 2
     if axes < 1:
         raise ShapeError(f"{name} takes x (batch, channels, *space); it was given shape {x.shape}.")
     size, dilation = per_axis(size, axes, "size"), per_axis(dilation, axes, "dilation")
     stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
-    output_space(name, x.shape[2:], size, stride, pads, dilation)
-    return size, stride, pads, dilation
+    return size, stride, pads, dilation, output_space(name, x.shape[2:], size, stride, pads, dilation)
 
 
 def _taps(space: Space, size: Space, stride: Space, dilation: Space) -> Iterator[tuple[Any, ...]]:
@@ -393,8 +392,8 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[3.0, 2.0]]])
     """
-    xp.opaque()
-    size, stride, pads, dilation = _pooling("max_pool", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, windows = _pooling("max_pool", x, size, stride, padding, dilation)
+    xp.opaque((*x.shape[:2], *windows), x.dtype)
     framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
     return _largest(xp, framed, [*_taps(framed.shape[2:], size, stride, dilation)])
 
@@ -409,8 +408,8 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.max_unpool(ag.Tensor([[[5.0, 7.0]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
     Tensor([[[0.0, 5.0, 7.0, 0.0]]])
     """
-    xp.opaque()
-    size, stride, pads, dilation = _pooling("max_unpool", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
+    xp.opaque(x.shape, y.dtype)
     wide = (n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))
     out = _zeros(xp, (*x.shape[:2], *wide), y.dtype)
     apart = all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
@@ -430,8 +429,8 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.at_max(ag.Tensor([[[0, 1, 2, 3]]]), ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2).tolist()
     [[[1, 2]]]
     """
-    xp.opaque()
-    size, stride, pads, dilation = _pooling("at_max", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, windows = _pooling("at_max", x, size, stride, padding, dilation)
+    xp.opaque((*x.shape[:2], *windows), y.dtype)
     wanted, out = _framed(xp, y, pads, 0), None
     for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
         part = xp.masked(wanted[tap], here)
@@ -466,8 +465,8 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_pool(ag.Tensor([[[1.0, 3.0, 2.0, 0.0]]]), size=2, stride=1)
     Tensor([[[4.0, 5.0, 2.0]]])
     """
-    xp.opaque()
-    size, stride, pads, dilation = _pooling("sum_pool", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, windows = _pooling("sum_pool", x, size, stride, padding, dilation)
+    xp.opaque((*x.shape[:2], *windows), x.dtype)
     framed, out = _framed(xp, x, pads, 0), None
     for tap in _taps(framed.shape[2:], size, stride, dilation):
         out = +framed[tap] if out is None else out + framed[tap]
@@ -484,7 +483,7 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_unpool(ag.Tensor([[[5.0, 7.0]]]), space=(3,), size=2, stride=1)
     Tensor([[[ 5.0, 12.0,  7.0]]])
     """
-    xp.opaque()
+    xp.opaque((*y.shape[:2], *space), y.dtype)
     axes = len(space)
     size, dilation, pads = (
         per_axis(size, axes, "size"),
@@ -523,8 +522,8 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     Tensor([[[1.0, 2.0],
              [2.0, 3.0]]])
     """
-    xp.opaque()
-    size, stride, pads, dilation = _pooling("unfold", x, size, stride, padding, dilation)
+    size, stride, pads, dilation, windows = _pooling("unfold", x, size, stride, padding, dilation)
+    xp.opaque((x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)), x.dtype)
     framed = _framed(xp, x, pads, 0)
     columns = xp.stack([framed[tap] for tap in _taps(framed.shape[2:], size, stride, dilation)], axis=2)
     return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(columns.shape[3:])))
@@ -538,7 +537,6 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     >>> ag.fold(ag.Tensor([[[1.0, 2.0], [2.0, 3.0]]]), space=(3,), size=2)
     Tensor([[[1.0, 4.0, 3.0]]])
     """
-    xp.opaque()
     axes = len(space)
     size, dilation, pads = (
         per_axis(size, axes, "size"),
@@ -553,6 +551,7 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
             f"fold takes columns (batch, channels · {taps}, {math.prod(windows)}) for space {space} and size {size}; "
             f"it was given shape {y.shape}."
         )
+    xp.opaque((y.shape[0], y.shape[1] // taps, *space), y.dtype)
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows))
     out = xp.zeros((*columns.shape[:2], *wide), dtype=y.dtype)

@@ -223,9 +223,37 @@ def _operation(xp: Any, *arrays: Any, name: str, inputs: Any, options: Any, coun
     return OPS[name].forward(xp, *fill(inputs, arrays), **fill(options, arrays[count:]))
 
 
+class _Told(Exception):
+    """The shape and dtype of a result, where a forward says them."""
+
+
+class _Shapes:
+    """The namespace in which a forward only says the shape and dtype of its result, by ``xp.opaque``."""
+
+    def opaque(self, shape: Shape, dtype: Any) -> None:
+        raise _Told(inference.sizes(shape), dtype)
+
+
+def told_by(*values: Any, name: str, **params: Any) -> Typed | None:
+    """The shape and dtype that an operation says of its result before it computes anything; ``None`` where it does not,
+    so that only computing can tell."""
+    try:
+        _operation(_Shapes(), *values, name=name, **params)
+    except _Told as told:
+        shape, dtype = told.args
+        return shape, dtype
+    except Exception as error:
+        if not OPS[name].foreign and not isinstance(error, AttributeError):  # what it refuses, as it would an array
+            raise
+    return None
+
+
 def _operation_result(*values: Any, **params: Any) -> Typed:
-    found = _operation(NUMPY, *map(stand_in, values), **params)
-    return found.shape, found.dtype
+    found = told_by(*values, **params)
+    if found is None:
+        result = _operation(NUMPY, *map(stand_in, values), **params)
+        found = result.shape, result.dtype
+    return found
 
 
 def stand_in(value: Any) -> Any:
@@ -347,5 +375,5 @@ def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
 __all__ = [
     "BEFORE_DOT", "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "POWERS", "PRIMITIVES", "REDUCTIONS", "VIEWS",
     "Primitive", "Slot", "compute", "fill", "function_of", "infer", "is_view", "piece_of", "resolved", "results_of",
-    "row_of", "shown", "stand_in",
+    "row_of", "shown", "stand_in", "told_by",
 ]  # fmt: skip

@@ -87,9 +87,9 @@ class Program:
     >>> import autograd as ag
     >>> print(ag.trace(lambda x, y: ag.tanh(x @ y), ag.ones((2, 3)), ag.ones((3, 1))))
     _lambda(x (2, 3), y (3, 1)):
-        matmul_1 (2, 1) = x @ y
-        tanh_1 (2, 1) = tanh(matmul_1)
-        return tanh_1
+        x_at_y (2, 1) = x @ y
+        tanh_x_at_y (2, 1) = tanh(x_at_y)
+        return tanh_x_at_y
     """
 
     name: str

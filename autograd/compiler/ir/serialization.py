@@ -19,7 +19,7 @@ import numpy
 
 from autograd.backends import PLAIN
 from autograd.compiler.ir.inference import sizes
-from autograd.compiler.ir.primitives import PRIMITIVES, Slot
+from autograd.compiler.ir.primitives import PRIMITIVES, Slot, told_by
 from autograd.compiler.ir.program import Instruction, Origin, Program, Value, method
 from autograd.compiler.ir.validator import validate
 from autograd.errors import DeclarationError
@@ -245,11 +245,26 @@ def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any
         inspect.signature(params["refuse"]).bind(0, 0, **params["options"])
     if op == "op":
         name = params.get("name")
-        if not isinstance(name, str) or name not in OPS or not OPS[name].foreign:
-            raise ValueError(f"{shown(name)} is no operation that was declared here and is computed as a whole")
-        if sum(size(arg.shape) for arg in args) > INFERRED:
+        if not isinstance(name, str) or name not in OPS:
+            raise ValueError(f"{shown(name)} is no operation that was declared here")
+        if not OPS[name].foreign and (told_by(*args, **params) is None or _greatest(params["options"]) > INFERRED):
+            raise ValueError(f"{name} is no operation that is computed as a whole, with parameters up to {INFERRED}")
+        if OPS[name].foreign and sum(size(arg.shape) for arg in args) > INFERRED:
             raise ValueError(f"{name} has arguments of more than {INFERRED} elements, too many to find its shape by")
     return params
+
+
+def _greatest(part: Any) -> int:
+    """The greatest absolute value of an integer in parameters."""
+    if isinstance(part, dict):
+        part = list(part.values())
+    return (
+        max(map(_greatest, part), default=0)
+        if isinstance(part, list | tuple)
+        else abs(part)
+        if type(part) is int
+        else 0
+    )
 
 
 def _origin(parts: Any) -> Origin | None:

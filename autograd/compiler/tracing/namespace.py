@@ -188,7 +188,7 @@ class _TraceNamespace(Namespace):
 
     absorbs = True
 
-    def opaque(self) -> None:
+    def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
         """Have the operation whose forward calls this recorded as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from graphlib import TopologicalSorter
 from html import unescape
@@ -14,7 +13,7 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from autograd.compiler.ir import program as program_module
+from autograd.compiler.ir import interpreter
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import steps
 from tests.viz.graph.test_picture import edge, edges, node, words
@@ -311,18 +310,18 @@ class TestGiven:
         def refuse(*_: Any) -> None:
             raise AssertionError("run")
 
-        monkeypatch.setattr(program_module, "compute", refuse)
+        monkeypatch.setattr(interpreter, "compute", refuse)
         monkeypatch.setattr(Program, "run", refuse)
         assert viz.draw_graph(program).svg().count("<svg") == 1
         assert all((state.origin.data == array).all() for state, array in before.items())
 
     def test_names_are_escaped(self):
         names = {"x": "</TD>", "lr": "l<r", "layers_0": '<b>&"\\N{x}', "layers_0_weight": "W > \0"}
-        content = json.loads(mlp(2, 2, 1).to_json())
-        content["name"] = "<i>"
-        for value in content["values"]:
-            value["name"] = names.get(value["name"], value["name"])
-        svg = viz.draw_graph(Program.from_json(json.dumps(content))).svg()
+        program = mlp(2, 2, 1)
+        program.name = "<i>"
+        for value in program.values():
+            value.name = names.get(value.name, value.name)
+        svg = viz.draw_graph(program).svg()
         shown = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
         for name in ("</TD>", "l<r", '<b>&"\\N{x}', "W > \ufffd", "<i>: "):
             assert name in shown, name

@@ -21,11 +21,9 @@ class Scope(dict[str, Any]):
     """NumPy's names, the primitives that are none of them, and registered operations."""
 
     def __missing__(self, name: str) -> Any:
-        if name in ag.OPS and ag.OPS[name].foreign:
+        if name in ag.OPS and (ag.OPS[name].foreign or not (hasattr(np, name) or name in PRIMITIVES)):
             return partial(ag.OPS[name].forward, NUMPY)
-        if hasattr(np, name):
-            return getattr(np, name)
-        return partial(PRIMITIVES[name].compute, NUMPY)
+        return getattr(np, name) if hasattr(np, name) else partial(PRIMITIVES[name].compute, NUMPY)
 
 
 def evaluate(program: Program, *arrays: Any) -> tuple[list[Any], list[Any]]:

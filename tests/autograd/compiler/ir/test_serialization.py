@@ -182,12 +182,17 @@ def test_a_call_of_numpys_that_is_no_primitive_is_not_written() -> None:
         program.to_json()
 
 
-@pytest.mark.parametrize("name", ["multiply", "tile", "no_such_operation", None, 3])
+@pytest.mark.parametrize("name", ["exp", "relu", "no_such_operation", None, 3])
 def test_a_text_takes_no_operation_of_this_package_as_a_whole(name: Any) -> None:
     content = exponential()
-    params = {"name": name, "inputs": {"kind": "tuple", "of": []}, "options": {"kind": "dict", "of": {}}, "count": 0}
+    params = {
+        "name": name,
+        "inputs": {"kind": "tuple", "of": [{"kind": "slot", "of": 0}]},
+        "options": {"kind": "dict", "of": {}},
+        "count": 0,
+    }
     content["instructions"][0] |= {"op": "op", "params": {"kind": "dict", "of": params}}
-    refused(content, "is no operation that was declared here and is computed as a whole")
+    refused(content, "is no operation that (was declared here|is computed as a whole)")
 
 
 def test_an_operation_of_ones_own_survives_json() -> None:
