@@ -11,28 +11,18 @@ from typing import Any
 from autograd.backends import PLAIN
 from autograd.compiler.ir.primitives import PRIMITIVES
 
-RESERVED = frozenset(
-    (
-        *keyword.kwlist,
-        *PRIMITIVES,
-        *map(str, PLAIN),
-        "asarray",
-        "fft",
-        "generator",
-        "inf",
-        "linalg",
-        "nan",
-        "s_",
-        "take",
-    )
-)
+KEYWORDS = frozenset(keyword.kwlist)
+
+RESERVED = KEYWORDS | {
+    *PRIMITIVES, *map(str, PLAIN), "asarray", "fft", "generator", "inf", "linalg", "nan", "s_", "take",
+}  # fmt: skip
 """Words that no value is called: Python's own, and those that mean something else in a printed program."""
 
 PASS_MARK = "'"
 """Separates the number that a pass gave to a name. No name of a trace has it, and none when all passes are done."""
 
 
-def identifier(text: str, reserved: Container[str] = RESERVED, *, ascii: bool = False, prefix: str = "_") -> str:
+def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = False, prefix: str = "_") -> str:
     """``text`` as an identifier that is none of ``reserved``: what is not allowed becomes ``_``.
 
     Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With
@@ -50,14 +40,23 @@ def identifier(text: str, reserved: Container[str] = RESERVED, *, ascii: bool = 
     return name if name.isidentifier() and name not in reserved else f"{prefix}{name}"
 
 
-def is_identifier(name: Any) -> bool:
-    """Whether a value can have this name.
+def value_name(text: str) -> str:
+    """``text`` as what a value of a program is called: an identifier that is the name of no function there.
 
-    >>> is_identifier("x_2"), is_identifier("x²"), is_identifier("exp")
+    >>> value_name("layers.0.weight"), value_name("exp")
+    ('layers_0_weight', '_exp')
+    """
+    return identifier(text, RESERVED)
+
+
+def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
+    """Whether a name is one that `identifier` could have made.
+
+    >>> is_identifier("x_2"), is_identifier("x²"), is_identifier("lambda")
     (True, False, False)
     """
     plain = isinstance(name, str) and name.isidentifier() and unicodedata.normalize("NFKC", name) == name
-    return plain and name not in RESERVED
+    return plain and name not in reserved
 
 
 def unique(name: str, *taken: Container[str], separator: str = "_") -> str:

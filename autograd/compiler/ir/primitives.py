@@ -20,7 +20,7 @@ from autograd.compiler.ir import inference
 from autograd.compiler.ir.inference import FUNCTIONS, Typed, function_of, resolved
 from autograd.errors import DeclarationError
 from autograd.operation import OPS
-from autograd.shapes import Shape, size
+from autograd.shapes import Shape, broadcast_shapes, size
 
 POWERS, BEFORE_DOT = 3, 9
 """Levels of binding: of the arguments of powers and signs, and of what stands before a dot or a bracket."""
@@ -228,23 +228,26 @@ class _Told(Exception):
 
 
 class _Shapes:
-    """The namespace in which a forward only says the shape and dtype of its result, by ``xp.opaque``."""
+    """The namespace in which a forward of this package says the shape and dtype of its result, and computes nothing."""
 
     def opaque(self, shape: Shape, dtype: Any) -> None:
         raise _Told(inference.sizes(shape), dtype)
 
+    def special(self, name: str, *arrays: Any) -> None:
+        raise _Told(broadcast_shapes(*(getattr(x, "shape", ()) for x in arrays)), arrays[-1].dtype)
+
 
 def told_by(*values: Any, name: str, **params: Any) -> Typed | None:
-    """The shape and dtype that an operation says of its result before it computes anything; ``None`` where it does not,
-    so that only computing can tell."""
+    """The shape and dtype that an operation of this package says of its result before it computes anything; ``None``
+    where only computing can tell."""
     try:
-        _operation(_Shapes(), *values, name=name, **params)
+        if name not in OPS or not OPS[name].foreign:
+            _operation(_Shapes(), *values, name=name, **params)
     except _Told as told:
         shape, dtype = told.args
         return shape, dtype
-    except Exception as error:
-        if not OPS[name].foreign and not isinstance(error, AttributeError):  # what it refuses, as it would an array
-            raise
+    except AttributeError:  # it computes with the namespace first
+        pass
     return None
 
 

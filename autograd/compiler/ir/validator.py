@@ -32,7 +32,7 @@ import numpy
 
 from autograd.backends import PLAIN
 from autograd.compiler.ir.inference import sizes
-from autograd.compiler.ir.names import PASS_MARK, is_identifier
+from autograd.compiler.ir.names import PASS_MARK, RESERVED, is_identifier
 from autograd.compiler.ir.primitives import EFFECTS, infer
 from autograd.compiler.ir.program import KINDS, Instruction, Program, Value, method
 from autograd.errors import DeclarationError
@@ -96,7 +96,7 @@ def validate(program: Program) -> None:
 
 
 def _check_value(program: Program, value: Value) -> None:
-    if not is_identifier(value.name.replace(PASS_MARK, "_") if isinstance(value.name, str) else None):
+    if not is_identifier(value.name.replace(PASS_MARK, "_") if isinstance(value.name, str) else None, RESERVED):
         raise DeclarationError(f"no value can be called {value.name!r}: autograd.compiler.ir.names makes identifiers.")
     if value.kind not in KINDS or not isinstance(value.dtype, numpy.dtype) or value.dtype not in PLAIN:
         raise DeclarationError(f"{value.name} is a {value.kind!r} of dtype {value.dtype}, which no value is.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Value, identifier
+from autograd.compiler.ir.names import value_name
+from autograd.compiler.ir.program import GRADIENT, UPDATED, Instruction, Value
 from autograd.compiler.ir.words import BEFORE, BETWEEN, derived
 from autograd.compiler.tracing.lines import Lines
 
@@ -57,11 +58,11 @@ def name_values(
         if value in gradients:
             names.give(value, f"{GRADIENT}{gradients[value].name}")
         elif value in given:
-            names.give(value, identifier(given[value]))
+            names.give(value, value_name(given[value]))
         elif value in states:
             names.give(value, f"{states[value].name}{UPDATED}")
         elif value in local:
-            names.give(value, identifier(local[value]))
+            names.give(value, value_name(local[value]))
         else:
             operation = "" if value.name[1:].isdigit() else value.name.rstrip("_0123456789")
             text, form = derived(instruction, names.operand) if operation in PLAIN else ("", "")

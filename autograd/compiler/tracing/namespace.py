@@ -194,7 +194,7 @@ class _TraceNamespace(Namespace):
 
     def special(self, *_: Any) -> Any:
         """Have the operation recorded as one instruction: SciPy computes it."""
-        self.opaque()
+        self.opaque((), None)
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """As an instruction: the values come later."""

@@ -13,7 +13,7 @@ import numpy
 
 from autograd import backends, shapes
 from autograd.backends import PYTHON_SCALARS
-from autograd.compiler.ir.names import identifier
+from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.passes.packing import HOMES
@@ -101,7 +101,7 @@ class Tracer:
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
         """An argument of the call."""
-        value = Value("input", shape, dtype, self.unique(identifier(name)))
+        value = Value("input", shape, dtype, self.unique(value_name(name)))
         self.inputs.append(value)
         return Traced(self, value)
 
@@ -114,7 +114,7 @@ class Tracer:
             key = (array.dtype, str(array))  # 0.0 and -0.0
         found = self.constants.get(key)
         if found is None:
-            name = identifier((self.lines.variable(array) if array.shape else "") or "c")
+            name = value_name((self.lines.variable(array) if array.shape else "") or "c")
             data = array if array.shape else numpy.asarray(array)[()]
             found = self.constants[key] = Value("constant", array.shape, array.dtype, self.unique(name), data)
         return found
@@ -366,7 +366,7 @@ class Tracer:
             return raw
         key = id(tensor)
         if key not in self.current:
-            name = self.unique(identifier(tensor.name or self.lines.variable(tensor) or "state"))
+            name = self.unique(value_name(tensor.name or self.lines.variable(tensor) or "state"))
             self.meet(raw)
             self.states[key] = Value("state", raw.shape, raw.dtype, name, origin=tensor)
             self.current[key] = Traced(self, self.states[key])
@@ -459,7 +459,7 @@ class Tracer:
         """The number ``mapping[key]``, read at each call."""
         place = (id(mapping), key)
         if place not in self.knobs:
-            value = Value("knob", (), numpy.dtype("float64"), self.unique(identifier(name)), origin=(mapping, key))
+            value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
             self.knobs[place] = Traced(self, value, weak=True)
         return self.knobs[place]
 
