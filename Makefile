@@ -8,11 +8,12 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lowest lint bench clean
 
 help:
 	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
 	@echo 'make test    run all tests'
+	@echo 'make lowest  run tests with the lowest declared version of every dependency'
 	@echo 'make lint    check style and types'
 	@echo 'make bench   measure the speed beside other libraries'
 	@echo 'make clean   remove everything that make made'
@@ -24,6 +25,14 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
+# Constraints make pip choose the lowest versions.
+lowest: $(VENV)/.created
+	rm -rf $(VENV)-lowest && $(PYTHON) -m venv $(VENV)-lowest
+	$(BIN)/python .ci/lowest.py > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/$(notdir $(BIN))/python -m pip --disable-pip-version-check install --quiet \
+	    --constraint $(VENV)-lowest/constraints.txt --editable '.[test]'
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/$(notdir $(BIN))/python -m pytest -n auto $(ARGS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -32,7 +41,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) .bench $(DEMO) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograd import (
     Tensor,
@@ -32,6 +32,7 @@ from autograd import one_hot as one_hot_op
 from autograd import squared_error as squared_error_op
 from autograd.backends import as_dtype, is_host, is_inexact, namespace
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.interop.hints import NETWORK_FUNCTIONS, hint
 from autograd.validation import number, whole
 from nn.sharding import SHARD, Shard
 from nn.spatial import (
@@ -102,6 +103,12 @@ __all__ = [
     "tanh",
     "unfold",
 ]
+
+
+if not TYPE_CHECKING:  # so that type checkers report missing names
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(f"nn.functional has no {name!r}{hint(name, NETWORK_FUNCTIONS)}.")
 
 
 def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Tensor:

@@ -303,7 +303,10 @@ def _values(given: Any) -> Any:
 
 def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """NumPy's arguments as this package's function takes them: its first by position, parameters by its own names."""
-    theirs = inspect.signature(function)
+    try:
+        theirs = inspect.signature(function)
+    except ValueError:  # a function in C, such as np.where, has no signature before NumPy 2.4
+        return list(args), kwargs
     known = inspect.signature(ours).parameters
     named = (p for p in list(known)[1:] if known[p].kind is not inspect.Parameter.POSITIONAL_ONLY)
     parameters = set(ours.params if isinstance(ours, Op) else named)

@@ -31,6 +31,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import AutogradError
+from autograd.interop.hints import FUNCTIONS
 from autograd.operation import REQUIRED
 from viz.recorded.names import LOSSES
 
@@ -67,7 +68,6 @@ _INNER = (
 
 OPERATIONS = {name: operation for name, operation in ag.OPS.items() if name not in _INNER}
 """What may be called, by name."""
-ELSEWHERE = {"ln": "log", "tg": "tan", "sgn": "sign", "average": "mean", "norm": "vector_norm"}  # as others write them
 
 _CALLED: dict[type[ast.AST], str] = {
     ast.Await: "await", ast.BoolOp: "and/or", ast.Compare: "a comparison", ast.Dict: "a dictionary",
@@ -482,7 +482,8 @@ class _Reader:
             raise self.wrong("only operations are called, by their name: a product is written with *", node.func)
         name = node.func.id
         if name not in OPERATIONS:
-            near = [ELSEWHERE[name]] if name in ELSEWHERE else get_close_matches(name, OPERATIONS, 1)
+            known = FUNCTIONS.get(name, "").rpartition(".")[2]
+            near = [known] if known in OPERATIONS else get_close_matches(name, OPERATIONS, 1)
             hint = f"did you mean {near[0]}?" if near else "`python -m viz --help` lists all"
             raise self.wrong(f"there is no operation {name}: {hint}", node.func)
         op = OPERATIONS[name]

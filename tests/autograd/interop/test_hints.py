@@ -8,7 +8,7 @@ import pytest
 
 import autograd as ag
 import nn
-from autograd.interop.hints import FUNCTIONS, NETWORKS, TENSOR
+from autograd.interop.hints import FUNCTIONS, NETWORK_FUNCTIONS, NETWORKS, TENSOR
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,9 @@ from autograd.interop.hints import FUNCTIONS, NETWORKS, TENSOR
         ("_private", ag.Tensor([1.0]), "a Tensor has no attribute '_private'."),
         ("cat", ag, "autograd has no function 'cat': use concat."),
         ("blurb", ag, "autograd has no function 'blurb'."),
+        ("LSTM", nn, "nn has no 'LSTM': use a loop over time steps in the forward of a Module of your own."),
         ("Blurb", nn, "nn has no 'Blurb'."),
+        ("nll_loss", nn.functional, "nn.functional has no 'nll_loss': use cross_entropy, of logits."),
     ],
 )
 def test_the_message_names_what_it_is_called_here(name, home, says):
@@ -29,7 +31,9 @@ def test_the_message_names_what_it_is_called_here(name, home, says):
         getattr(home, name)
 
 
-@pytest.mark.parametrize(("table", "home"), [(TENSOR, ag.Tensor), (FUNCTIONS, ag), (NETWORKS, nn)])
+@pytest.mark.parametrize(
+    ("table", "home"), [(TENSOR, ag.Tensor), (FUNCTIONS, ag), (NETWORKS, nn), (NETWORK_FUNCTIONS, nn.functional)]
+)
 def test_what_is_named_exists_and_what_is_not_here_does_not(table, home):
     for elsewhere, here in table.items():
         assert not hasattr(home, elsewhere)
@@ -38,7 +42,9 @@ def test_what_is_named_exists_and_what_is_not_here_does_not(table, home):
             found = ag
             for name in names:
                 found = getattr(found, name)
-        if re.match(r"\w+(\.\w+)*(?=$|,|\()", here) and not here.startswith(("autograd", "numpy", "x[", "attributes")):
+        if re.match(r"\w+(\.\w+)*(?=$|,|\()", here) and not here.startswith(
+            ("autograd", "numpy", "x[", "attributes", "a loop")
+        ):
             found = home
             for name in re.match(r"\w+(\.\w+)*", here)[0].split("."):
                 found = getattr(found, name)

@@ -1,0 +1,14 @@
+"""Print the lowest declared version of every dependency, as constraints for pip."""
+
+import re
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+extras = project["optional-dependencies"]
+tested = ("completion", "demo", "mpi", "plots", "special", "test", "testing")
+for line in sorted({*chain(project["dependencies"], *(extras[name] for name in tested))}):
+    name, bounds, marker = re.fullmatch(r"([\w-]+)(?:\[\w+\])?([^;]*)(;.*)?", line).groups()
+    if lowest := re.search(r">=\s*([\d.]+)", bounds):
+        print(f"{name}=={lowest[1]}{marker or ''}")
