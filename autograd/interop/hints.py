@@ -33,7 +33,8 @@ NETWORKS = {
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
-    "embedding": "autograd.take", "l1_loss": "autograd.mean(autograd.abs(x - y))", "nll_loss": "cross_entropy, of logits",
+    "embedding": "autograd.take", "l1_loss": "autograd.mean(autograd.abs(x - y))",
+    "nll_loss": "cross_entropy, of logits",
 }  # fmt: skip
 
 
