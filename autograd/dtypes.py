@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd import backends
 from autograd.errors import DomainError, DTypeError
@@ -83,17 +83,30 @@ def isdtype(dtype: Any, kind: Any) -> builtins.bool:
     return False
 
 
-def finfo(type: Any, /) -> Any:
+class FloatInfo(NamedTuple):
+    """Limits of a floating-point dtype, as Python numbers."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: Any
+
+
+def finfo(type: Any, /) -> FloatInfo:
     """The limits of a floating-point dtype, or of an array's: ``bits``, ``eps``, ``max``, ``min``, ``smallest_normal``.
 
     >>> import autograd as ag
-    >>> ag.finfo(ag.float32).bits, float(ag.finfo(ag.Tensor([1.0])).eps)
+    >>> ag.finfo(ag.float32).bits, ag.finfo(ag.Tensor([1.0])).eps
     (32, 2.220446049250313e-16)
     """
     dtype = _dtype(type)
     if not backends.is_inexact(dtype):
         raise DTypeError(f"finfo tells the limits of floating-point dtypes; of {dtype} ask iinfo.")
-    return backends.NUMPY.finfo(dtype)
+    found = backends.NUMPY.finfo(dtype)
+    eps, most, least, normal = map(float, (found.eps, found.max, found.min, found.smallest_normal))
+    return FloatInfo(found.bits, eps, most, least, normal, found.dtype)
 
 
 def iinfo(type: Any, /) -> Any:

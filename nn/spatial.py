@@ -27,7 +27,7 @@ from autograd import (
 from autograd import (
     fold as fold_columns,
 )
-from autograd import pad as pad_constant
+from autograd import pad as pad_array
 from autograd import (
     unfold as unfold_columns,
 )
@@ -270,7 +270,7 @@ def _evened(x: Tensor, spans: list[list[tuple[int, int]]], repeat_last: bool) ->
             min(a + i, b - 1) if repeat_last or a + i < b else x.shape[axis] for a, b in of_axis for i in range(length)
         ]
         if not repeat_last:
-            x = pad_constant(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
+            x = pad_array(x, pad_width=[(0, 1 if i == axis else 0) for i in range(x.ndim)])
         x = take(x, asarray(index, device=x.device), axis=axis)
         sizes.append(length)
     return x, tuple(sizes)
@@ -365,17 +365,8 @@ def fold(
     return fold_columns(asarray(x), space=space, size=kernel_size, stride=stride, padding=padding, dilation=dilation)
 
 
-def _reflected(i: int, n: int) -> int:
-    i = abs(i) % (2 * (n - 1)) if n > 1 else 0
-    return min(i, 2 * (n - 1) - i)
-
-
-PADDED: dict[str, Callable[[int, int], int]] = {
-    "reflect": _reflected,
-    "replicate": lambda i, n: min(max(i, 0), n - 1),
-    "circular": lambda i, n: i % n,
-}
-"""For each mode of `pad` the element that stands at position ``i`` of an axis of ``n``."""
+PADDED = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+"""PyTorch's modes of padding, and NumPy's."""
 
 
 def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Any:
@@ -397,20 +388,20 @@ def pad(x: Any, pad: Sequence[int], mode: str = "constant", value: float = 0.0) 
         raise ShapeError(f"pad {given!r} takes more from x {x.shape} than there is.")
     if mode == "constant":
         kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, pairs, strict=True))
-        return pad_constant(x[kept], pad_width=[(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
+        return pad_array(x[kept], pad_width=[(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
     if mode not in PADDED:
         raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
     for axis, (a, b) in enumerate(pairs):
         n = x.shape[axis]
         if a or b:
             widest = {"reflect": n - 1, "circular": n, "replicate": math.inf if n else 0}[mode]
+            if min(a, b) < 0:
+                raise DomainError(f"pad crops, by negative numbers, only in mode 'constant': {given!r}.")
             if max(a, b) > widest:
                 raise ShapeError(
                     f"pad: mode {mode!r} adds at most {widest} elements to axis {axis} of x {x.shape}: {given!r}."
                 )
-            index = [PADDED[mode](i, n) for i in range(-a, n + b)]
-            x = take(x, asarray(NUMPY.asarray(index, dtype="int64"), device=x.device), axis=axis)
-    return x
+    return pad_array(x, pad_width=pairs, mode=PADDED[mode])
 
 
 def interpolate(

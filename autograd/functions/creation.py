@@ -228,7 +228,7 @@ def full_like(
 
 
 @array_function
-def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     """The coordinates of a grid from those of its axes (one-dimensional): a Tensor of the grid's shape for each.
 
     With ``indexing="xy"`` the first two axes of the grid are swapped, as for pictures; with ``"ij"`` they are not.
@@ -236,7 +236,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
 
     >>> import autograd as ag
     >>> ag.meshgrid(ag.Tensor([1.0, 2.0]), ag.Tensor([5.0]), indexing="ij")
-    (Tensor([[1.0], [2.0]]), Tensor([[5.0], [5.0]]))
+    [Tensor([[1.0], [2.0]]), Tensor([[5.0], [5.0]])]
     """
     tensors = [asarray(x) for x in arrays]
     if wrong := [x.shape for x in tensors if x.ndim != 1]:
@@ -255,6 +255,6 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
     for x, place in zip(tensors, places, strict=True):
         upright = reshape(x, shape=tuple(x.size if i == place else 1 for i in range(len(shape))))
         grids.append(broadcast_to(upright, shape=tuple(shape)))
-    return tuple(grids)
+    return grids
 
 

@@ -9,7 +9,7 @@ from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.functions.creation import ones_like
 from autograd.messages import describe
 from autograd.namespace import TENSORS
-from autograd.ops.elementwise import abs
+from autograd.ops.elementwise import abs, where
 from autograd.ops.factorizations import inv, svdvals, tolerance
 from autograd.ops.linalg import matmul
 from autograd.ops.matrices import vector_norm
@@ -60,8 +60,8 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
     x = asarray(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power takes square matrices, and was given {describe(x)}.")
-    if n == 0:
-        return triu(tril(ones_like(x)))
+    if n == 0:  # the identity, whose gradient is 0
+        return where(False, x, triu(tril(ones_like(x))))
     square, n = (x, n) if n > 0 else (inv(x), -n)
     power: Tensor | None = None
     while n:

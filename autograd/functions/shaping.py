@@ -13,16 +13,16 @@ from autograd.tensor import Tensor, asarray
 
 
 @array_function
-def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
+def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     """The arrays, each repeated to the shape that all of them broadcast to. Raises `ShapeError` where they don't.
 
     >>> import autograd as ag
     >>> ag.broadcast_arrays(ag.Tensor([1.0, 2.0]), 5.0)
-    (Tensor([1.0, 2.0]), Tensor([5.0, 5.0]))
+    [Tensor([1.0, 2.0]), Tensor([5.0, 5.0])]
     """
     tensors = [asarray(x) for x in arrays]
     shape = shapes.broadcast_shapes(*(x.shape for x in tensors))
-    return tuple(broadcast_to(x, shape=shape) for x in tensors)
+    return [broadcast_to(x, shape=shape) for x in tensors]
 
 
 @array_function
@@ -96,6 +96,9 @@ def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
         raise DTypeError(f"diff takes differences n = {n!r} times: give a whole number.")
     if n < 0:
         raise DomainError(f"diff takes differences n = {n} times: n must be 0 or more.")
+    if n == 0:  # as in NumPy, without what would be joined
+        unchanged: Tensor = asarray(x)
+        return unchanged
     whole: Tensor = concat(parts, axis=axis) if len(parts) > 1 else parts[0]
     place = shapes.normalize_axis(axis, whole.ndim)
     for _ in range(n):

@@ -43,6 +43,8 @@ def softmax(xp, x, *, axis=-1):
     >>> ag.softmax(ag.Tensor([1000.0, 1000.0]))
     Tensor([0.5, 0.5])
     """
+    if 0 in x.shape:
+        return +x
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
@@ -58,6 +60,8 @@ def log_softmax(xp, x, *, axis=-1):
     >>> ag.log_softmax(ag.Tensor([0.0, -1000.0]))
     Tensor([0.0, -1000.0])
     """
+    if 0 in x.shape:
+        return +x
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 

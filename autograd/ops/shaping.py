@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import builtins
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autograd import shapes
-from autograd.errors import DomainError, DTypeError
+from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.operation import op
 
 if TYPE_CHECKING:
@@ -283,14 +284,45 @@ def _inside(pad_width: Any, shape: shapes.Shape) -> tuple[slice, ...]:
     )
 
 
+def _reflected(xp: Any, i: Any, n: int) -> Any:
+    period = builtins.max(2 * (n - 1), 1)
+    i = xp.abs(i) % period
+    return xp.minimum(i, 2 * (n - 1) - i)
+
+
+PADDED: dict[str, Callable[[Any, Any, int], Any]] = {
+    "reflect": _reflected,
+    "edge": lambda xp, i, n: xp.clip(i, 0, n - 1),
+    "wrap": lambda xp, i, n: i % n,
+}
+"""By mode of `pad`, the indices of the elements at positions ``i`` of an axis of length ``n``."""
+
+
+def _positions(xp: Any, mode: str, pad_width: Any, shape: shapes.Shape) -> list[tuple[int, Any]]:
+    """For each axis that is padded, the indices of its elements after padding."""
+    if mode not in PADDED:
+        raise DomainError(f"pad has no mode {mode!r}: choose 'constant', {', '.join(map(repr, PADDED))}.")
+    around = _pad_width(pad_width, len(shape))
+    padded = [(axis, a, b, n) for axis, ((a, b), n) in enumerate(zip(around, shape, strict=True)) if a or b]
+    if any(n == 0 for _, _, _, n in padded):
+        raise ShapeError(f"pad: mode {mode!r} has no element to repeat along an empty axis of shape {shape}.")
+    return [(axis, PADDED[mode](xp, xp.arange(-a, n + b), n)) for axis, a, b, n in padded]
+
+
 @op("pad", tex=r"\operatorname{{pad}}({x})")
-def pad(xp, x, *, pad_width, constant_values=0):
-    """``x`` with ``constant_values`` around it. ``pad_width``: a number, a pair (before, after), or all pairs.
+def pad(xp, x, *, pad_width, constant_values=0, mode="constant"):
+    """``x`` with more elements around it. ``pad_width``: a number, a pair (before, after), or a pair for each axis.
+
+    ``mode``: ``"constant"`` (of ``constant_values``), ``"reflect"``, ``"edge"`` or ``"wrap"``, as in NumPy.
 
     >>> import autograd as ag
-    >>> ag.pad(ag.Tensor([1.0, 2.0]), pad_width=(1, 2))
-    Tensor([0.0, 1.0, 2.0, 0.0, 0.0])
+    >>> ag.pad(ag.Tensor([1.0, 2.0]), pad_width=(1, 2)), ag.pad(ag.Tensor([1.0, 2.0]), pad_width=1, mode="edge")
+    (Tensor([0.0, 1.0, 2.0, 0.0, 0.0]), Tensor([1.0, 1.0, 2.0, 2.0]))
     """
+    if mode != "constant":
+        for axis, indices in _positions(xp, mode, pad_width, x.shape):
+            x = xp.take(x, indices, axis=axis)
+        return x
     around = _pad_width(pad_width, len(x.shape))
     shape = tuple(before + n + after for (before, after), n in zip(around, x.shape, strict=True))
     if constant_values == 0:
@@ -298,7 +330,16 @@ def pad(xp, x, *, pad_width, constant_values=0):
     return xp.setitem(xp.full(shape, constant_values, dtype=x.dtype), x, index=_inside(pad_width, x.shape))
 
 
-pad.vjp(x=lambda g, x_shape, pad_width: g[_inside(pad_width, x_shape)])
+def _pad_by_x(xp: Any, g: Any, x_shape: shapes.Shape, pad_width: Any, mode: str) -> Any:
+    if mode == "constant":
+        return g[_inside(pad_width, x_shape)]
+    for axis, indices in reversed(_positions(xp, mode, pad_width, x_shape)):
+        shape = (*g.shape[:axis], x_shape[axis], *g.shape[axis + 1 :])
+        g = xp.scatter_take(g, indices, axis=axis, shape=shape)
+    return g
+
+
+pad.vjp(x=_pad_by_x)
 
 
 # ----------------------------------------------------------------------------------------------------- powers and ranks

@@ -89,6 +89,12 @@ def _strategy(make: Cases) -> st.SearchStrategy[Case]:
 # ----------------------------------------------------------------------------------------------------------- references
 
 
+def _pad(x: Any, pad_width: Any, constant_values: Any = 0, mode: str = "constant") -> Any:
+    if mode == "constant":
+        return np.pad(x, pad_width, constant_values=constant_values)
+    return np.pad(x, pad_width, mode=mode)  # type: ignore[call-overload]
+
+
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
@@ -693,8 +699,13 @@ TABLE: dict[str, Row] = {
         edges=(Case((SCALAR,), {"repetitions": (2,)}), Case((EMPTY,), {"repetitions": (2, 2)})),
     ),
     "pad": Row(
-        np.pad,
-        {"x": "... n", "pad_width": calls.widths, "constant_values": st.sampled_from((0, 1.5))},
+        _pad,
+        {
+            "x": "... n",
+            "pad_width": calls.widths,
+            "constant_values": st.sampled_from((0, 1.5)),
+            "mode": st.sampled_from(("constant", "reflect", "edge", "wrap")),
+        },
         edges=(Case((EMPTY,), {"pad_width": 1}),),
     ),
     "tril": Row(np.tril, MATRIX | {"k": st.integers(-2, 2)}, edges=(Case((EMPTY,)),)),

@@ -129,3 +129,33 @@ def test_repeats_may_be_an_array() -> None:
 def test_parameters_may_be_numpys(ours: Any, expected: Any) -> None:
     np.testing.assert_allclose(ours(X).data, expected)
     assert gradcheck(ours, X)
+
+
+def test_empty_arrays_have_a_softmax():
+    for function in (ag.softmax, ag.log_softmax):
+        x = ag.Tensor(np.ones((2, 0)), requires_grad=True)
+        function(x).sum().backward()
+        assert x.grad.shape == (2, 0)
+        assert function(np.ones((0, 3)), axis=0).shape == (0, 3)
+
+
+def test_no_difference_joins_nothing():
+    assert ag.diff(np.array([1.0, 3.0]), n=0, prepend=[0.0]).tolist() == [1.0, 3.0]
+
+
+def test_the_power_0_of_a_matrix_has_the_gradient_0():
+    m = ag.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    ag.linalg.matrix_power(m, 0).sum().backward()
+    assert m.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_what_the_standard_wants_as_lists_and_floats():
+    assert type(ag.meshgrid([1.0], [2.0])) is type(ag.broadcast_arrays([1.0], 2.0)) is list
+    assert all(type(getattr(ag.finfo(ag.float32), name)) is float for name in ("eps", "max", "min", "smallest_normal"))
+
+
+def test_padding_an_empty_axis_by_its_elements_is_refused():
+    with pytest.raises(ShapeError, match="no element to repeat"):
+        ag.pad(np.ones((0, 2)), pad_width=1, mode="edge")
+    with pytest.raises(DomainError, match="no mode 'mean'"):
+        ag.pad(np.ones(2), pad_width=1, mode="mean")
