@@ -15,6 +15,11 @@ def test_a_handwritten_work_has_the_same_losses_compiled(key):
     np.testing.assert_allclose([float(eager()) for _ in range(3)], [float(step()) for _ in range(3)], rtol=1e-4)
 
 
+@pytest.mark.parametrize("key", ["A", "C", "L", "H", "F", "G"])
+def test_a_work_of_the_race_has_the_same_losses_compiled(key):
+    assert compiled.agree(*compiled.WORKS[key][1]())
+
+
 def test_losses_that_differ_do_not_agree():
     losses = iter(range(6))
     assert not compiled.agree(lambda: handwritten.ag.Tensor(1.0), lambda: handwritten.ag.Tensor(float(next(losses))))

@@ -61,7 +61,8 @@ class Origin:
 
     def __str__(self) -> str:
         before = f"{'gradient of ' * min(self.order, 1)}{'the gradient of ' * (self.order - 1)}"
-        return f"{before}{self.text.removeprefix('return ') if before else self.text}, {self.line}"
+        text = self.text.removeprefix("return ") if before else self.text
+        return f"{before}{text}, {self.line}" if text else f"{before}{self.line}"
 
 
 @dataclass(eq=False, slots=True)

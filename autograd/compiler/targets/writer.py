@@ -225,7 +225,9 @@ class Writer:
             origins[i] = origins[i] or origins[i + 1]
         keys = [None if origin is None else (f"{origin.text} {origin.line}", origin.order) for origin in origins]
         runs = [(key, len([*run])) for key, run in groupby(keys)]
-        longest = {key: max(n for k, n in runs if k == key) for key, _ in runs}
+        longest: dict[Any, int] = {}
+        for key, count in runs:
+            longest[key] = max(count, longest.get(key, 0))
         found: list[tuple[str, str]] = []
         place = 0
         for key, count in runs:

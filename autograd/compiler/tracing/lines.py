@@ -24,7 +24,10 @@ _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
 _INNER = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
-_RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions", _NN)
+_RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
+
+USER, INNER, TRACING, RULES, MODULES = range(5)
+"""Whose code a file is: the user's; these packages', of them the tracer's, the operations' and optimizers', `nn`'s."""
 
 WIDTH, JOINED = 88, 8
 """Characters of a line's text, and the lines through which an open bracket is followed."""
@@ -32,14 +35,30 @@ WIDTH, JOINED = 88, 8
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST")
 _RETURN = "return"
 
-_targets: dict[CodeType, dict[int, str]] = {}
-_texts: dict[tuple[str, int], tuple[str, str]] = {}
+KEPT = 4096
+"""Functions whose names are remembered."""
+
+_targets: dict[int, tuple[CodeType, dict[int, str]]] = {}  # by identity: a code's hash takes as long as reading it
+
+
+class _Owners(dict[str, int]):
+    """Whose code a file is, by its name."""
+
+    def __missing__(self, filename: str) -> int:
+        kind = INNER if filename.startswith(_INNER) else USER
+        for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_NN, MODULES)):
+            kind = name if filename.startswith(prefixes) else kind
+        self[filename] = kind
+        return kind
+
+
+_owner = _Owners()
 
 
 def line_of_user() -> str:
     """``file:line`` of the innermost code that is neither this package's nor NumPy's."""
     frame: Any = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INNER):
+    while frame.f_back is not None and _owner[frame.f_code.co_filename] != USER:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
@@ -53,35 +72,38 @@ def targets(code: CodeType) -> dict[int, str]:
     >>> sorted(set(targets(f.__code__).values()))
     ['return', 'y']
     """
-    if code not in _targets:
-        found = _targets[code] = {}
-        start = 0
-        for instruction in dis.get_instructions(code):
-            if instruction.opname == "EXTENDED_ARG":
-                continue
-            name = _RETURN if instruction.opname == "RETURN_VALUE" else ""
-            if instruction.opname in _STORES:
-                name = instruction.argval[0] if isinstance(instruction.argval, tuple) else instruction.argval
-            if name:  # a call goes on to the end of the caches behind it
-                found.update(dict.fromkeys(range(start, instruction.offset, 2), name))
-            start = instruction.offset
-    return _targets[code]
+    known = _targets.get(id(code))
+    if known is not None:
+        return known[1]
+    if len(_targets) >= KEPT:
+        _targets.clear()
+    found: dict[int, str] = {}
+    _targets[id(code)] = code, found
+    start = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "EXTENDED_ARG":
+            continue
+        name = _RETURN if instruction.opname == "RETURN_VALUE" else ""
+        if instruction.opname in _STORES:
+            name = instruction.argval[0] if isinstance(instruction.argval, tuple) else instruction.argval
+        if name:  # a call goes on to the end of the caches behind it
+            found.update(dict.fromkeys(range(start, instruction.offset, 2), name))
+        start = instruction.offset
+    return found
 
 
 def text_of(filename: str, number: int) -> tuple[str, str]:
     """``train.py:12``, and the text of that line, joined with the next ones while a bracket is open."""
-    if (filename, number) not in _texts:
-        text = linecache.getline(filename, number).strip()
-        for more in range(1, JOINED):
-            if sum(map(text.count, "([{")) <= sum(map(text.count, ")]}")):
-                break
-            text = f"{text} {linecache.getline(filename, number + more).strip()}"
-        for opening, closing in ("()", "[]", "{}"):
-            text = text.replace(f"{opening} ", opening).replace(f", {closing}", closing)
-        text = text.rstrip(" ,") if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
-        name = filename if filename.startswith("<") else filename.replace("\\", "/").rpartition("/")[2]
-        _texts[filename, number] = f"{name}:{number}", text
-    return _texts[filename, number]
+    text = linecache.getline(filename, number).strip()
+    for more in range(1, JOINED):
+        if sum(map(text.count, "([{")) <= sum(map(text.count, ")]}")):
+            break
+        text = f"{text} {linecache.getline(filename, number + more).strip()}"
+    for opening, closing in ("()", "[]", "{}"):
+        text = text.replace(f"{opening} ", opening).replace(f", {closing}", closing)
+    text = text.rstrip(" ,") if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+    name = filename if filename.startswith("<") else filename.replace("\\", "/").rpartition("/")[2]
+    return f"{name}:{number}", text
 
 
 class Lines:
@@ -113,7 +135,7 @@ class Lines:
             return self._latest
         frame = self._frame()
         scope = MODE.get().scope
-        key = frame.f_code, frame.f_lineno, scope
+        key = id(frame.f_code), frame.f_lineno, scope
         if key not in self._origins:
             path = scope[-1][0] if scope else ""
             self._origins[key] = Origin(*text_of(frame.f_code.co_filename, frame.f_lineno), path)
@@ -123,7 +145,7 @@ class Lines:
     def _frame(self) -> FrameType:
         """The innermost frame of the user's; of the traced function, where that is part of these packages."""
         frame: Any = sys._getframe(2)
-        while frame.f_code.co_filename.startswith(_INNER):
+        while _owner[frame.f_code.co_filename] != USER:
             outer = frame.f_back
             if outer is None or outer.f_code is self.root:
                 break
@@ -176,17 +198,14 @@ class Lines:
         """An operation, an optimizer or the user's own code computed ``value`` from arrays."""
         frame: Any = sys._getframe(2)
         inner: Any = None
-        while frame is not None and frame.f_code.co_filename.startswith(_TRACING):
+        while frame is not None and _owner[frame.f_code.co_filename] == TRACING:
             inner, frame = frame, frame.f_back
-        while frame is not None and self._speaks(frame.f_code):
+        while frame is not None and _owner[frame.f_code.co_filename] in (USER, RULES, MODULES):
             name = targets(frame.f_code).get(frame.f_lasti, "")
             if name != _RETURN:
                 self._give_local(value, name, frame, inner)
                 return
             inner, frame = frame, frame.f_back
-
-    def _speaks(self, code: CodeType) -> bool:
-        return code.co_filename.startswith(_RULES) or not code.co_filename.startswith(_INNER)
 
     def made(self, value: Value) -> None:
         """A Tensor stands for ``value``. The node that is recorded for it, if one is, has the next index."""
@@ -203,14 +222,14 @@ class Lines:
         module: Any = None
         name, within = "", _RETURN
         while frame is not None and frame.f_code is not self.root:
-            code = frame.f_code
-            outer = frame.f_back
-            if code.co_filename.startswith(_INNER) and outer is not None and outer.f_code is not self.root:
-                if within == _RETURN and code.co_filename.startswith(_RULES):
+            code, outer = frame.f_code, frame.f_back
+            owner = _owner[code.co_filename]
+            if owner != USER and outer is not None and outer.f_code is not self.root:
+                if within == _RETURN and owner in (RULES, MODULES):
                     within = targets(code).get(frame.f_lasti, "")
                     if within != _RETURN:
                         self._give_local(value, within, frame, inner)
-                if module is None and code.co_name == "__call__" and code.co_filename.startswith(_NN):
+                if module is None and owner == MODULES and code.co_name == "__call__":
                     module = frame
             else:
                 name = targets(code).get(frame.f_lasti, "")

@@ -166,7 +166,7 @@ class Surroundings:
         watched = isinstance(thing, tuple(WATCHED))
         if own and not watched and not isinstance(thing, ModuleType):
             self._attributes.append((own, tuple(own), name))
-        for key in [*own] if watched else self._names:
+        for key in [*own] if watched else [*self._names]:
             if watched:
                 if isinstance(own[key], tuple(WATCHED)) or key in self._names:
                     self._visit(own[key], f"{name}.{key}")
