@@ -1,13 +1,20 @@
 """What holds for the repository as a whole: which file imports what, and what a wheel contains."""
 
 import ast
+import importlib
 import re
+import subprocess
+import sys
+import tarfile
 import tomllib
 import zipfile
 from itertools import chain
 from pathlib import Path
 
 import pytest
+
+import autograd
+from autograd.interop.foreign import warn_of_foreign_files
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("autograd", "nn", "viz")
@@ -149,6 +156,42 @@ def test_wheel_holds_the_three_packages_and_the_digits(tmp_path):
     assert {name for name in names if not name.endswith((".py", ".pyi", "py.typed"))} == DATA
     assert {Path(name).name for name in licences} >= {"LICENSE", "LICENSE-digits.md"}
     assert "Name: glassgrad\n" in metadata
+
+
+def test_the_sdist_passes_its_tests(tmp_path):
+    builder = pytest.importorskip("hatchling.builders.sdist").SdistBuilder(str(ROOT))
+    (sdist,) = builder.build(directory=str(tmp_path), versions=["standard"])
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_tiny.py",
+        "autograd/shapes.py",
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"README.md", "LICENSE", "conftest.py", "Makefile", "CONTRIBUTING.md"} <= {p.name for p in folder.iterdir()}
+
+
+def test_the_console_script_exists():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, function = project["scripts"]["glassgrad"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert re.fullmatch(r"\d+\.\d+\.\d+", autograd.__version__)
+
+
+def test_foreign_files_beside_the_package_cause_a_warning(tmp_path):
+    warn_of_foreign_files(str(tmp_path))
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy/numpy_vjps.py").touch()
+    with pytest.warns(UserWarning, match=r"also holds files of .*\(HIPS\).*Install glassgrad in a fresh environment"):
+        warn_of_foreign_files(str(tmp_path))
 
 
 def test_the_foreign_autograd_is_no_dependency():
