@@ -32,7 +32,7 @@ LARGEST = 1 << 30
 INFERRED = 1 << 20
 """Elements of the arguments from which an operation of the user's own is computed, to find the shape of its result."""
 DEEPEST = 30
-"""Levels of containers within each other in the parameters of an instruction."""
+"""Levels of containers within each other in the parameters of an instruction, and of gradients of gradients."""
 
 DTYPES = {str(dtype): dtype for dtype in PLAIN}
 BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
@@ -271,7 +271,7 @@ def _origin(parts: Any) -> Origin | None:
     if parts is None:
         return None
     line, text, scope, order = parts
-    if not (all(isinstance(part, str) for part in (line, text, scope)) and type(order) is int):
+    if not (all(isinstance(part, str) for part in (line, text, scope)) and type(order) is int and 0 <= order < DEEPEST):
         raise ValueError(f"{shown(parts)} is no line of a source")
     return Origin(line, text, scope, order)
 
