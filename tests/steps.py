@@ -59,6 +59,7 @@ NETWORKS = Vocabulary(
         ("nn.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)", "schedule.step()"),
     ),
     modes=(("{layer}.eval()", "{layer}.train()"),),
+    ties=("{layer}.weight = {other}.weight",),
 )
 """The layers, losses and optimizers of nn."""
 

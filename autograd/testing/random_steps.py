@@ -57,12 +57,14 @@ MOVED = (
     "ag.diff({a}, axis=0)", "ag.concat([{a}, {a}])", "ag.stack([{a}, {a} * {c}])", "ag.sort({a}, axis=-1)",
     "ag.concat([{a}, {joined}])", "ag.concat([{a}, {joined}], axis=-1)", "ag.concat([{a}, {joined}, {a}])",
     "ag.stack([{a}, {alike}])", "ag.stack([{a}, {alike}], axis=-1)", "ag.stack([{alike}, {a}], axis=1)",
+    "{a}[labels]", "{p}[labels]", "ag.take({p}, labels, axis=0)", "ag.einsum('i...->...i', {a})",
 )  # fmt: skip
 REDUCED = (
     "ag.sum({a})", "ag.sum({a}, axis=0)", "ag.sum({a}, axis=-1)", "ag.sum({a}, axis=-1, keepdims=True)", "ag.mean({a})",
     "ag.mean({a}, axis=0)", "ag.mean({a}, axis=0, keepdims=True)", "{a}.mean(axis=-1, keepdims=True)", "ag.min({a})",
     "ag.max({a}, axis=0)", "ag.max({a}, axis=-1, keepdims=True)", "ag.var({a}, axis=0)", "ag.logsumexp({a}, axis=-1)",
     "ag.std({a} + ag.sin({a}), axis=-1)", "ag.prod({a}, axis=-1)", "ag.sum({a}, axis=(0, 1))",
+    "ag.mean(ag.astype(ag.argmax({a}, axis=-1) == labels, {a}.dtype))",
 )  # fmt: skip
 ALONG = (
     "ag.softmax({a}, axis=-1)", "ag.softmax({a}, axis=0)", "ag.log_softmax({a}, axis=-1)", "{a} - {a}.mean(axis=0)",
@@ -90,6 +92,13 @@ WRITES = (
     "{t} = {a} * 1\n{t}[..., 0] = {c}", "{t} = {a} * {c}\n{t}[::2] = {a}[::2]", "{t} = {a} + {c}\n{t} += {a}",
     "{t} = ag.zeros_like({a})\n{t}[0] = {a}[0]", "{t} = {a} * {c}\n{t} *= {a}", "{t} = {a} + 0\n{t}[{i}] = {c}",
     "{t} = {a} + {c}\n{t}[-1] += {a}[0]", "with ag.no_grad():\n    {t} = {a} * {c}",
+    "{t} = {a}.detach().clone()\n{t}.data[1:] *= 2.0", "{t} = {a}.detach().clone()\nu = {t}.data[::2]\nu += 1.0",
+    "{t} = {a}.detach().clone()\nu = {t}.data.T\nu[0] = {c}",
+    "{t} = {a}.detach().clone()\nu = {t}[0]\n{t}[0] = {c}\n{t} = {t} + u",
+)  # fmt: skip
+SLOPES = (
+    "ag.gradients(({a} * {a}).sum(), [{p}], create_graph=True)[0]", "ag.grad(lambda w: ag.tanh(w * {b}).sum())({a})",
+    "ag.jvp(ag.tanh, [{a}], [{alike}])[1]", "ag.hvp(lambda w: (w ** 3).sum(), [{a}], [{alike}])[0]",
 )  # fmt: skip
 DRAWN = (
     "{a} + ag.random.normal({a}.shape, generator=generator, dtype={a}.dtype)",
@@ -111,7 +120,8 @@ KEPT = (
     "{s}.data = 0.9 * {s}.data + 0.1 * {v}.data", "{s}.data = {v}.data * 1.0", "{s}.data += {v}.data",
     "{s}.data = {s}.data + 1", "{s}.data = {v}.data", "with ag.no_grad():\n    {s} *= 0.9\n    {s} += 0.1 * {v}",
     "with ag.no_grad():\n    {s}[...] = {v}", "with ag.no_grad():\n    {s}[...] = 0.5 * {s} + {v}.detach()",
-    "with ag.no_grad():\n    {s}[0] = {v}[-1]",
+    "with ag.no_grad():\n    {s}[0] = {v}[-1]", "{s}.data[...] = {v}.data", "{s}.data[1:] += {v}.data[:-1]",
+    "{s}.data[0] = 0.5", "u = {s}.data[::2]\nu += 1.0", "u = {s}.data.T\nu *= 0.5\nu += {v}.data.T",
 )  # fmt: skip
 """How a state that is not trained takes something of a value: averages, counters, what was last."""
 
@@ -128,17 +138,17 @@ LAYOUTS = (
 )  # fmt: skip
 """How a parameter may lie in memory otherwise than by default."""
 
-BETWEEN = ("{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = np.array({p}.data)")
+BETWEEN = ("{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data.copy()")
 """What may happen to a parameter between two calls."""
 
 KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
     "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (5, REDUCED), "along": (4, ALONG), "writes": (5, WRITES),
-    "seen": (4, SEEN), "drawn": (3, DRAWN),
+    "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
 }  # fmt: skip
 """How often each kind of statement is tried, and its templates."""
 
-SIZES = (1, 2, 2, 3, 3, 4, 5, 7, 8, 16, 33)
+SIZES = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 7, 8, 8, 16, 16, 33, 33, 96)
 NUMBERS = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "-0.5", "1.5", "1e-3", "2", "1.0", "0.0")
 
 
@@ -153,7 +163,7 @@ class Vocabulary:
     ``{lr}``. ``clips``: statements between backward and the update. ``schedules``: pairs of a call that makes a
     schedule of ``optimizer`` and the statement between the calls that moves it on. ``modes``: pairs of statements
     between the calls, the second of which undoes the effect of the first on ``{layer}``. ``parameters``: an expression
-    of all that ``{layer}`` trains.
+    of all that ``{layer}`` trains. ``ties``: statements that have ``{layer}`` share a parameter with ``{other}``.
 
     >>> from random import Random
     >>> from autograd.testing.random_steps import Vocabulary, random_step
@@ -169,6 +179,7 @@ class Vocabulary:
     schedules: tuple[tuple[str, str], ...] = ()
     modes: tuple[tuple[str, str], ...] = ()
     parameters: str = "*{layer}.parameters()"
+    ties: tuple[str, ...] = ()
 
 
 class _Unfit(Exception):
@@ -192,6 +203,9 @@ class _Growing:
     scope: dict[str, Any] = field(default_factory=dict)
     count: int = 0
     batch: int = 1
+    after: list[str] = field(default_factory=list)  # statements after every call
+    unique: str = "[{}]"  # how a list of parameters is written, none of which may be there twice
+    flagged: bool = False  # whether the step is told if it is to train
 
     def __post_init__(self) -> None:
         r = self.random
@@ -357,6 +371,8 @@ class _Growing:
         )
         self.state(f"{name} = {made}")
         self.layers.append(name)
+        if r.random() < 0.08 and getattr(getattr(self.scope[name], "weight", None), "ndim", 0) == 2:
+            self.state(r.choice(LAYOUTS).format(p=f"{name}.weight"))
         return name
 
     # ------------------------------------------------------------ the parts of a step
@@ -418,8 +434,8 @@ class _Growing:
 
     def _update_by_optimizer(self, lr: str) -> list[str]:
         r, entries = self.random, self.trained()
-        params = f"[{', '.join(entries)}]"
-        if len(entries) > 1 and r.random() < 0.2:
+        params = self.unique.format(", ".join(entries))
+        if len(entries) > 1 and r.random() < 0.2 and self.unique == "[{}]":
             cut = r.randrange(1, len(entries))
             first, second = f"[{', '.join(entries[:cut])}]", f"[{', '.join(entries[cut:])}]"
             params = f"[{{'params': {first}, 'lr': 0.02}}, {{'params': {second}}}]"
@@ -427,21 +443,28 @@ class _Growing:
         clips = [r.choice(self.vocabulary.clips)] if self.vocabulary.clips and r.random() < 0.3 else []
         lines = [
             "loss.backward()",
-            *(clip.format(params=f"[{', '.join(entries)}]") for clip in clips),
+            *(clip.format(params=self.unique.format(", ".join(entries))) for clip in clips),
             "optimizer.step()",
         ]
-        return ["optimizer.zero_grad()", *lines] if r.random() < 0.8 else [*lines, "optimizer.zero_grad()"]
+        form = r.choices(("before", "after", "never", "outside"), (72, 14, 4, 10))[0]
+        if form == "outside":  # the update is done eagerly, between the calls
+            self.after = [lines.pop(), *(["optimizer.zero_grad()"] if r.random() < 0.7 else [])]
+        if form == "after":
+            return [*lines, "optimizer.zero_grad()"]
+        return (
+            ["optimizer.zero_grad()", *lines] if form == "before" or (form == "outside" and r.random() < 0.3) else lines
+        )
 
     def _update_by_hand(self, lr: str) -> list[str]:
         r = self.random
         entries = self.trained()
         rule = r.choice(RULES)
         if r.random() < 0.5:
-            self.state(f"params = [{', '.join(entries)}]")
+            self.state(f"params = {self.unique.format(', '.join(entries))}")
             lines = ["for p in params:\n    p.zero_grad()", "loss.backward()"]
             inner = rule.format(p="p", g="p.grad", lr=lr).replace("\n", "\n        ")
             lines.append(f"for p in params:\n    if p.grad is not None:\n        {inner}")
-            return lines if r.random() < 0.8 else [*lines[1:], lines[0]]
+            return r.choices((lines, [*lines[1:], lines[0]], lines[1:]), (78, 17, 5))[0]
         some = r.sample(self.params, r.randint(1, len(self.params))) if self.params else self.unfit()
         lines = [f"grads = ag.gradients(loss, [{', '.join(some)}])"]
         for i, p in enumerate(some):
@@ -490,18 +513,35 @@ class _Growing:
         returned = [v for v in self.unused() if r.random() < 0.5] + r.sample(self.values, r.choice((0, 0, 1)))
         self.prune(["loss", *returned])
         views = [view for _ in range(r.choice((0, 0, 0, 1, 2))) if (view := self.attempt(self.view))]
+        self.attempt(self.tie)
         keeping, update = self.keeping(), self.update()
         returned += [view.partition(" = ")[0] for view in views]
         if "loss.backward()" in update and self.params and r.random() < 0.15:
             update.insert(update.index("loss.backward()") + 1, f"g = {r.choice(self.params)}.grad")
             returned.append("g")
         update = [*keeping, *update] if r.random() < 0.4 else [*update, *keeping]
+        self.flagged = "g" not in returned and r.random() < 0.12
+        if self.flagged:
+            update = ["if train:\n    " + "\n".join(update).replace("\n", "\n    ")]
         end = [*views, *update] if r.random() < 0.8 else [*update, *views]
         if views and r.random() < 0.3:
             end.append(f"late = ag.Tensor({views[0].partition(' = ')[0]}) * 2.0")
             returned.append("late")
         results = r.sample(names := [*dict.fromkeys(["loss", *returned])], len(names))
+        if r.random() < 0.08:
+            return [*self.body, *end, f"return {{{', '.join(f'{name!r}: {name}' for name in results)}}}"], []
         return [*self.body, *end, f"return {', '.join(results)}"], results
+
+    def tie(self) -> None:
+        """Have two layers share a parameter, sometimes."""
+        if len(self.layers) < 2 or not self.vocabulary.ties or self.random.random() < 0.5:
+            raise _Unfit
+        layer, other = self.random.sample(self.layers, 2)
+        one, two = (getattr(getattr(self.scope[name], "weight", None), "shape", name) for name in (layer, other))
+        if one != two:
+            raise _Unfit
+        self.state(self.random.choice(self.vocabulary.ties).format(layer=layer, other=other))
+        self.unique = "[*dict.fromkeys([{}])]"
 
     def view(self) -> str:
         """A statement that looks at a parameter."""
@@ -512,15 +552,17 @@ class _Growing:
     def step(self, body: Sequence[str], results: Sequence[str]) -> TrainingStep:
         """The step with calls of it."""
         r = self.random
-        calls = [self.call(self.batch)]
+        calls = [self.call(self.batch), *self.after]
         for _ in range(r.choice((1, 2, 2, 3))):
             calls += self.between(results)
-            calls.append(self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch))
-        return TrainingStep(tuple(self.setup), "x, labels, mask", tuple(body), tuple(calls), self.imports)
+            calls += [self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
+        arguments = "x, labels, mask" + ", train=True" * self.flagged
+        return TrainingStep(tuple(self.setup), arguments, tuple(body), tuple(calls), self.imports)
 
     def call(self, n: int) -> str:
         """A call with a fresh batch."""
-        return f"results.append(step(*batch({n})))"
+        option = f", train={self.random.random() < 0.6}" if self.flagged else ""
+        return f"results.append(step(*batch({n}){option}))"
 
     def between(self, results: Sequence[str]) -> list[str]:
         """Statements between two calls; mostly none."""

@@ -15,8 +15,8 @@ apart as "ill-conditioned".
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -144,12 +144,17 @@ def held(scope: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 @dataclass
 class Seen:
-    """What can be seen after a line: its results and their form, the states, and where the random streams are."""
+    """What can be seen after a line.
 
-    results: list[Array]
+    ``values``: the arrays of its results by their number, of every state by the way to it, and of gradients as
+    ``way.grad``. ``form``: the structure of the results. ``streams``: where the random generators are. ``hidden``: the
+    gradients that a compiled function has used up, which raise when they are asked for.
+    """
+
+    values: dict[Any, Array]
     form: Any
-    states: dict[str, Array]
-    streams: list[str]
+    streams: list[Any]
+    hidden: set[str]
 
 
 class Run:
@@ -171,18 +176,23 @@ class Run:
         with np.errstate(all="ignore"):
             exec(self.lines[i], self.scope)
         leaves, form = trees.flatten(results[count:])
-        copies = [np.array(_array(leaf)) for leaf in leaves]
-        self.returned.append(([_array(leaf) for leaf in leaves], copies))
-        streams = [repr(g.bit_generator.state) for g in self.generators.values()]
-        return Seen(copies, form, self.states(), streams)
+        lives = [_array(leaf) for leaf in leaves]
+        self.returned.append((lives, [np.array(array) for array in lives]))
+        seen = self.look()
+        seen.values |= enumerate(self.returned[-1][1])
+        seen.form = form
+        return seen
 
-    def states(self) -> dict[str, Array]:
-        """A copy of every state."""
-        return {path: np.array(tensor.data) for path, tensor in self.tensors.items()}
-
-    def streams(self) -> list[Any]:
-        """Where every random stream is."""
-        return [g.bit_generator.state for g in self.generators.values()]
+    def look(self) -> Seen:
+        """All but results, as it is now."""
+        seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()], set())
+        for path, tensor in self.tensors.items():
+            seen.values[path] = np.array(tensor.data)
+            if isinstance(tensor.grad, Consumed):
+                seen.hidden.add(f"{path}.grad")
+            elif tensor.grad is not None:
+                seen.values[f"{path}.grad"] = np.array(tensor.grad.data)
+        return seen
 
     def rewind(self, streams: Sequence[Any]) -> None:
         """Set every random stream back."""
@@ -191,10 +201,13 @@ class Run:
 
     def follow(self, seen: Seen) -> None:
         """Take the states of another run, in place: rounding is not to add up over the calls."""
-        for path, array in seen.states.items():
-            mine = self.tensors[path].data
-            if array.dtype.kind == "f" and isinstance(mine, np.ndarray) and mine.flags.writeable:
-                mine[...] = array
+        for path, tensor in self.tensors.items():
+            kept = [(path, tensor)]
+            if tensor.grad is not None and not isinstance(tensor.grad, Consumed):
+                kept.append((f"{path}.grad", tensor.grad))
+            for key, mine in kept:
+                if isinstance(mine.data, np.ndarray) and mine.data.flags.writeable and mine.data.dtype.kind == "f":
+                    mine.data[...] = seen.values[key]
 
     def has_changed(self) -> bool:
         """Whether a result of an earlier line is not what it was."""
@@ -346,124 +359,109 @@ def _distance(one: Array, other: Array) -> Array:
 
 
 @dataclass
+class _Traced:
+    """A program that was traced: the trace and what every pass made of it, and what binds it."""
+
+    stages: list[tuple[str, Program]]
+    executable: Any = None
+
+
+class _Watched:
+    """A compiled function that keeps its programs, and the arrays that it was given last."""
+
+    def __init__(self, function: Any) -> None:
+        self.traced: list[_Traced] = []
+        self.given: list[Array] | None = None
+        self.compiled = Compiled(function)
+        traced = self.traced
+
+        class WatchedExecutable(Executable):
+            def __init__(self, trace: Any) -> None:
+                super().__init__(trace)
+                traced[-1].executable = self
+
+            @staticmethod
+            def optimize(program: Program) -> Program:
+                passes = stages_of(program)
+                traced.append(_Traced([("trace", program), *((f"pass {name!r}", after) for name, after in passes)]))
+                return passes[-1][1]
+
+        self.compiled.executable = WatchedExecutable
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.given = [np.array(_array(leaf)) for leaf in trees.leaves((args, kwargs)) if hasattr(leaf, "shape")]
+        return self.compiled(*args, **kwargs)
+
+    def latest(self) -> _Traced:
+        """The program that ran last, if none was traced since."""
+        return max(self.traced, key=lambda t: t.executable.used[0])
+
+
+@dataclass
 class _Call:
-    """A line of a script: what was there before it, and what the eager reading gave."""
+    """A call in a script: its program, what there was before it, and what can be seen after it eagerly."""
 
     run: Run
-    inputs: list[Array]
-    before: dict[str, Array]
-    gradients: dict[int, Array]
-    streams: list[Any]
+    traced: _Traced
+    before: Seen
     eager: Seen
 
-    def read(
-        self, program: Program, how: Callable[..., Reading] = interpret, **options: Any
-    ) -> tuple[list[Array], dict[str, Array]]:
-        """What a program gives here: results, and states by the way to them."""
+    def read(self, program: Program, how: Callable[..., Reading] = interpret, **options: Any) -> dict[Any, Array]:
+        """What a program gives here: results, gradients that it leaves, and the states that it changes."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
-        now = self.run.streams()
-        self.run.rewind(self.streams)
+        gradients = [self.before.values[f"{paths[id(v.origin)]}.grad"] for v in program.inputs if v.origin is not None]
+        now = self.run.look().streams
+        self.run.rewind(self.before.streams)
         try:
-            states = states_of(program, lambda tensor: self.before[paths[id(tensor)]])
-            gradients = [self.gradients[id(v.origin)] for v in program.inputs if v.origin is not None]
-            results, updates = how(program, [*self.inputs, *gradients], states, **options)
-            results = results[: len(self.eager.results)]  # behind them are gradients that a call leaves
+            states = states_of(program, lambda tensor: self.before.values[paths[id(tensor)]])
+            outputs, updates = how(program, [*self.run.step.given, *gradients], states, **options)
         finally:
             self.run.rewind(now)
-        return results, {**self.before, **{paths[key]: array for key, array in tensors_of(program, updates).items()}}
+        left = [f"{paths[id(tensor)]}.grad" for tensor in self.traced.executable.trace.delivered]
+        names = [*range(len(outputs) - len(left)), *left]
+        changed = {paths[key]: array for key, array in tensors_of(program, updates).items()}
+        return {**dict(zip(names, outputs, strict=True)), **changed}
 
-    def wrong(
-        self, results: Sequence[Array], states: Mapping[str, Array], spreads: Mapping[Any, float] | None = None
-    ) -> dict[Any, str]:
-        """What differs from the eager reading, by the number of the result or the way to the state."""
-        if len(results) != len(self.eager.results):
-            return {0: f"there are {len(results)} results for {len(self.eager.results)}"}
-        pairs: dict[Any, tuple[Array, Array]] = dict(enumerate(zip(results, self.eager.results, strict=True)))
-        pairs |= {path: (array, self.eager.states[path]) for path, array in states.items()}
-        allowed = spreads or {}
-        texts = {key: difference(*pair, allowed.get(key, 0.0)) for key, pair in pairs.items()}
-        return {k: f"{f'result {k}' if isinstance(k, int) else k}: {text}" for k, text in texts.items() if text}
+    def wrong(self, found: Mapping[Any, Array], spreads: Mapping[Any, float] | None = None) -> dict[Any, str]:
+        """How the arrays found differ from the eager ones."""
+        wrong = {}
+        for key, array in found.items():
+            what = f"result {key}" if isinstance(key, int) else key
+            if key not in self.eager.values:
+                wrong[key] = f"{what} is not there eagerly"
+            elif text := difference(array, self.eager.values[key], (spreads or {}).get(key, 0.0)):
+                wrong[key] = f"{what}: {text}"
+        return wrong
 
     def wrong_as(
         self, program: Program, spreads: Mapping[Any, float] | None = None, how: Callable[..., Reading] = interpret
     ) -> dict[Any, str]:
-        """What differs in a reading of ``program``."""
+        """How a reading of ``program`` differs."""
         try:
-            return self.wrong(*self.read(program, how), spreads)
+            return self.wrong(self.read(program, how), spreads)
         except Exception as error:
             return {"": f"{type(error).__name__}: {error}"}
 
-    def first_wrong(
-        self, stages: Sequence[tuple[str, Program]], spreads: Mapping[Any, float] | None = None
-    ) -> tuple[str, dict[Any, str]] | None:
+    def first_wrong(self, spreads: Mapping[Any, float] | None = None) -> tuple[str, dict[Any, str]] | None:
         """The name of the first of the stages that differs, and how."""
         last = None
-        for name, program in stages:
+        for name, program in self.traced.stages:
             if last is None or not _is_same(program, last):
                 if wrong := self.wrong_as(program, spreads):
                     return name, wrong
                 last = program
         return None
 
-    def spreads(self, program: Program) -> dict[Any, float]:
-        """How far noise moves each result and state."""
+    def spreads(self) -> dict[Any, float]:
+        """How far noise moves each array."""
+        program = self.traced.stages[0][1]
         found: dict[Any, float] = {}
-        base, states = self.read(program)
+        base = self.read(program)
         for seed in range(DRAWS):
-            noisy, moved = self.read(program, noise=np.random.default_rng(seed))
-            pairs: dict[Any, tuple[Array, Array]] = dict(enumerate(zip(noisy, base, strict=True)))
-            pairs |= {path: (moved[path], array) for path, array in states.items()}
-            for key, (one, other) in pairs.items():
-                if one.dtype.kind == "f" and one is not other:
-                    found[key] = max(found.get(key, 0.0), float(_distance(one, other).max(initial=0.0)))
+            for key, moved in self.read(program, noise=np.random.default_rng(seed)).items():
+                if moved.dtype.kind == "f":
+                    found[key] = max(found.get(key, 0.0), float(_distance(moved, base[key]).max(initial=0.0)))
         return found
-
-    def of(self, key: Any) -> Array:
-        """The eager reading's result or state."""
-        return self.eager.results[key] if isinstance(key, int) else self.eager.states[key]
-
-
-class _Watched:
-    """A compiled function that keeps the arrays it was given last."""
-
-    def __init__(self, compiled: Compiled) -> None:
-        self.compiled = compiled
-        self.given: list[Array] = []
-
-    def __call__(self, *args: Any) -> Any:
-        self.given = [np.array(_array(leaf)) for leaf in trees.leaves(args)]
-        return self.compiled(*args)
-
-
-@dataclass
-class _Traced:
-    """The stages of every program that is traced: the trace, and the program after each pass."""
-
-    stages: list[list[tuple[str, Program]]] = field(default_factory=list)
-
-    def compile(self, function: Any) -> _Watched:
-        """``function`` compiled, its programs noted here."""
-
-        def optimize(program: Program) -> Program:
-            passes = stages_of(program)
-            self.stages.append([("trace", program), *((f"pass {name!r}", after) for name, after in passes)])
-            return passes[-1][1]
-
-        compiled = Compiled(function)
-        compiled.executable = type("WatchedExecutable", (Executable,), {"optimize": staticmethod(optimize)})
-        return _Watched(compiled)
-
-    def of(self, inputs: Sequence[Array]) -> list[tuple[str, Program]]:
-        """The stages of the latest program for such inputs."""
-        form = [(a.shape, a.dtype) for a in inputs]
-        arguments = [(s, [(v.shape, v.dtype) for v in s[0][1].inputs if v.origin is None]) for s in self.stages[::-1]]
-        return next((s for s, found in arguments if found == form), [])
-
-
-def _gradients(tensors: Iterable[Tensor]) -> dict[int, Array]:
-    """The arrays of the gradients that there are, by the ids of their Tensors."""
-    grads = {id(tensor): tensor.grad for tensor in tensors}
-    return {key: np.array(g.data) for key, g in grads.items() if g is not None and not isinstance(g, Consumed)}
 
 
 def compare(step: TrainingStep) -> Verdict:
@@ -471,60 +469,68 @@ def compare(step: TrainingStep) -> Verdict:
 
     Raises what the step itself raises.
     """
-    traced, apart = _Traced(), Verdict("same")
-    eager, compiled = Run(step), Run(step, traced.compile)
+    apart, eager, compiled = Verdict("same"), Run(step), Run(step, _Watched)
+    watched: _Watched = compiled.step
     for i in range(len(step.calls)):
-        before, streams, count = compiled.states(), compiled.streams(), len(traced.stages)
-        gradients = _gradients(compiled.tensors.values())
+        before, count = compiled.look(), len(watched.traced)
+        watched.given = None
         expected = eager.line(i)
-        if any(array.shape != before[path].shape for path, array in expected.states.items()):
+        if any(expected.values[path].shape != before.values[path].shape for path in compiled.tensors):
             break  # a state that is given another shape, which compiled functions refuse
         try:
             found = compiled.line(i)
         except AutogradError as error:
-            return Verdict("refused", what=f"{type(error).__name__}: {error}", programs=len(traced.stages))
+            return Verdict("refused", what=f"{type(error).__name__}: {error}", programs=len(watched.traced))
         except Exception as error:
-            return Verdict("raised", _place(error), f"{type(error).__name__}: {error}", len(traced.stages))
-        call = _Call(compiled, compiled.step.given, before, gradients, streams, expected)
-        verdict = _of_line(call, found, traced, new=len(traced.stages) > count)
+            return Verdict("raised", _place(error), f"{type(error).__name__}: {error}", len(watched.traced))
+        new = len(watched.traced) > count
+        called = watched.given is not None and watched.traced
+        call = _Call(
+            compiled, (watched.traced[-1] if new else watched.latest()) if called else _Traced([]), before, expected
+        )
+        verdict = _of_line(call, found, new)
         if verdict.is_fault:
-            return Verdict(verdict.kind, verdict.culprit, verdict.what, len(traced.stages))
+            return Verdict(verdict.kind, verdict.culprit, verdict.what, len(watched.traced))
         apart = verdict if apart.kind == "same" else apart
         compiled.follow(expected)
-    return Verdict(apart.kind, apart.culprit, apart.what, len(traced.stages))
+    return Verdict(apart.kind, apart.culprit, apart.what, len(watched.traced))
 
 
-def _of_line(call: _Call, found: Seen, traced: _Traced, new: bool) -> Verdict:
+def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
     """The verdict on one line. ``new``: a program was traced in it, which is interpreted."""
-    wrong = call.wrong(found.results, found.states)
-    early = call.first_wrong(traced.stages[-1]) if new else None
+    eager = call.eager
+    wrong = call.wrong(found.values)
+    early = call.first_wrong() if new else None
     if wrong or early:
-        stages = traced.stages[-1] if new else traced.of(call.inputs)
-        verdict = _judged(call, found, stages, {**(early[1] if early else {}), **wrong})
+        verdict = _judged(call, found, {**(early[1] if early else {}), **wrong})
         if verdict.kind != "same":
             return verdict
-    if found.form != call.eager.form:
-        return Verdict("different", "trace", f"the form of the result is {found.form} for {call.eager.form}")
-    if found.streams != call.eager.streams:
+    if missing := eager.values.keys() - found.values.keys() - found.hidden:
+        return Verdict("different", "trace", f"{sorted(map(str, missing))[0]} is there eagerly, and not compiled")
+    if found.form != eager.form:
+        return Verdict("different", "trace", f"the structure of the result is {found.form} for {eager.form}")
+    if found.streams != eager.streams:
         return Verdict("different", "trace", "a random generator is not where it is eagerly")
     if call.run.has_changed():
-        return Verdict("different", "emitter", "the result of an earlier call has changed")
-    if not all(np.isfinite(x).all() for x in (*call.eager.results, *call.eager.states.values()) if x.dtype.kind == "f"):
+        return Verdict("different", "emitter or bindings", "the result of an earlier call has changed")
+    if not all(np.isfinite(x).all() for x in eager.values.values() if x.dtype.kind == "f"):
         return Verdict("not finite")
     return Verdict("same")
 
 
-def _judged(call: _Call, found: Seen, stages: Sequence[tuple[str, Program]], wrong: dict[Any, str]) -> Verdict:
+def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
     """The verdict where something differs at first sight: rounding may explain it."""
-    spreads = call.spreads(stages[0][1]) if stages else {}
-    again = call.wrong(found.results, found.states, spreads)
-    first = call.first_wrong(stages, spreads)
+    if not call.traced.stages:
+        return Verdict("different", "emitter or bindings", next(iter(wrong.values())))
+    spreads = call.spreads()
+    again = call.wrong(found.values, spreads)
+    first = call.first_wrong(spreads)
     if first is not None:
         return Verdict("different", first[0], next(iter((again or first[1]).values())))
     if again:
-        in_plan = stages and call.wrong_as(stages[-1][1], spreads, planned)
+        in_plan = call.wrong_as(call.traced.stages[-1][1], spreads, planned)
         return Verdict("different", "plan" if in_plan else "emitter or bindings", next(iter(again.values())))
-    far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > _rough(call.of(key))]
+    far = [text for key, text in wrong.items() if spreads.get(key, 0.0) > _rough(call.eager.values[key])]
     return Verdict("ill-conditioned", what=far[0]) if far else Verdict("same")
 
 
