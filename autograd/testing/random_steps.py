@@ -446,7 +446,7 @@ class _Growing:
             *(clip.format(params=self.unique.format(", ".join(entries))) for clip in clips),
             "optimizer.step()",
         ]
-        form = r.choices(("before", "after", "never", "outside"), (72, 14, 4, 10))[0]
+        form = r.choices(("before", "after", "never", "outside"), (75, 14, 1, 10))[0]
         if form == "outside":  # the update is done eagerly, between the calls
             self.after = [lines.pop(), *(["optimizer.zero_grad()"] if r.random() < 0.7 else [])]
         if form == "after":
@@ -464,7 +464,7 @@ class _Growing:
             lines = ["for p in params:\n    p.zero_grad()", "loss.backward()"]
             inner = rule.format(p="p", g="p.grad", lr=lr).replace("\n", "\n        ")
             lines.append(f"for p in params:\n    if p.grad is not None:\n        {inner}")
-            return r.choices((lines, [*lines[1:], lines[0]], lines[1:]), (78, 17, 5))[0]
+            return r.choices((lines, [*lines[1:], lines[0]], lines[1:]), (80, 19, 1))[0]
         some = r.sample(self.params, r.randint(1, len(self.params))) if self.params else self.unfit()
         lines = [f"grads = ag.gradients(loss, [{', '.join(some)}])"]
         for i, p in enumerate(some):
