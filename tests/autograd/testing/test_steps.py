@@ -138,10 +138,8 @@ def test_a_wrong_pass_is_named_with_a_small_step() -> None:
 def test_a_wrong_plan_is_told_from_a_wrong_emitter(monkeypatch: pytest.MonkeyPatch) -> None:
     right = emit.KERNELS["elementwise"]
 
-    def minus(emitter: Any, instruction: Any, out: str, comment: str) -> None:
-        right(emitter, instruction, out, comment)
-        emitter.lines[-1] = emitter.lines[-1][0].replace("add(", "subtract("), ""
-        emitter.bind("subtract", np.subtract)
+    def minus(emitter: Any, instruction: Any) -> None:
+        right(emitter, replace(instruction, op="subtract") if instruction.op == "add" else instruction)
 
     with monkeypatch.context() as patch:
         patch.setitem(emit.KERNELS, "elementwise", minus)
