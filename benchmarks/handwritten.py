@@ -1,7 +1,7 @@
 """Works written by hand with `autograd`'s array functions, each in a way that users write it.
 
-No layer of `nn` is called: these are the programs that the compiled mode was not tuned on. A work is a function that
-makes a training step, ``step(*batch) -> loss``, and its batch from a generator of random numbers.
+But for one, no layer of `nn` is called: these are the programs that the compiled mode was not tuned on. A work is a
+function that makes a training step, ``step(*batch) -> loss``, and its batch from a generator of random numbers.
 """
 
 from __future__ import annotations
@@ -236,6 +236,17 @@ def pooling(draw: np.random.Generator) -> Step:
         return ag.sum(ag.max(last, axis=(2, 4)) ** 2) + ag.sum(ag.max(first, axis=(3, 5)) * ag.mean(first, axis=(3, 5)))
 
     return trained([x], loss)
+
+
+@work
+def conv_layers(draw: np.random.Generator) -> Step:
+    """two layers Conv2d of nn, relu, MaxPool2d, a layer: what the works by hand are to be beside"""
+    x, y = images(draw, 32, 1, 18, 18), labels(draw, 32)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 8, 3, seed=0), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, seed=1), nn.ReLU()),
+        *(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(144, 10, seed=2)),
+    )
+    return trained(list(net.parameters()), lambda x, y: F.cross_entropy(net(x), y), x, y)
 
 
 # --- normalisation --------------------------------------------------------------------------------------------------
