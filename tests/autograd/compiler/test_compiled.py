@@ -7,6 +7,7 @@ import gc
 import pickle
 import threading
 import tracemalloc
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 import autograd as ag
 import nn
 from autograd.errors import DomainError, DTypeError, GradientError, IndexingError, ShapeError, TraceError
-from tests.autograd.compiler.oracle import agree, check, flat
+from tests.autograd.compiler.oracle import agree, check, flat, traces
 from tests.autograd.compiler.test_training import OPTIMIZERS, batches, kept, mlp, step_of
 
 
@@ -523,6 +524,45 @@ def test_arrays_that_are_neither_numpys_nor_cupys_are_refused() -> None:
     with pytest.raises(ag.errors.TraceError, match=r"given an array of array_api_strict.*call the function itself"):
         compiled(ag.asarray(strict.ones(3)))
     assert compiled.function(ag.asarray(strict.ones(3))).shape == (3,)
+
+
+def test_the_program_not_used_for_longest_goes_with_a_warning() -> None:
+    compiled = ag.compile(lambda x, epoch: x * epoch)
+    x = ag.ones(3)
+    for epoch in range(64):
+        compiled(x, epoch)
+    compiled(x, 0)  # so that the program of 1 is the oldest
+    with pytest.warns(
+        UserWarning, match=r"more than 64 forms of its arguments.*epoch had 64 values, among them 62, 63, 64"
+    ):
+        assert compiled(x, 64).tolist() == [64.0] * 3
+    assert len(compiled.programs) == 64
+    with warnings.catch_warnings(), traces() as count:
+        warnings.simplefilter("error")  # it is said once
+        assert [compiled(x, n).tolist()[0] for n in (0, 2, 64, 1, 100)] == [0.0, 2.0, 64.0, 1.0, 100.0]
+    assert count() == 2
+
+
+def test_sequences_of_many_lengths() -> None:
+    compiled = ag.compile(lambda x: x.sum())
+    with pytest.warns(UserWarning, match=r"x had 64 shapes, among them .*\(70,\)|x had 64 shapes"):
+        assert [compiled(ag.ones(n)).item() for n in range(1, 71)] == [float(n) for n in range(1, 71)]
+
+
+def test_a_tensor_whose_array_is_exchanged_needs_no_new_program() -> None:
+    t = parameter()
+    compiled = ag.compile(lambda x: (x * t).sum() + t[0] + t.reshape(3, 1)[1])
+    compiled(ag.ones(3))
+    (executable,) = compiled._executables.values()
+    with traces() as count:
+        for i in range(5):
+            t.data = np.arange(3.0) + i
+            expected = compiled.function(ag.ones(3))
+            np.testing.assert_allclose(compiled(ag.ones(3)).data, expected.data)
+            t.data += 1.0  # in place, which is seen
+            np.testing.assert_allclose(compiled(ag.ones(3)).data, compiled.function(ag.ones(3)).data)
+    assert count() == 0
+    assert [*compiled._executables.values()] == [executable]
 
 
 # ---------------------------------------------------------------------------------------------------- several functions
