@@ -281,14 +281,15 @@ def _matmul(writer: Writer, instruction: Instruction) -> None:
 
 
 def _copied(writer: Writer, instruction: Instruction) -> None:
-    """A view that memory does not allow: copied in the argument's own shape."""
+    """A view that memory does not allow: copied in the argument's own shape, where the result can be seen in it."""
     (x,), out = instruction.args, instruction.out
     assert instruction.op == "reshape", instruction
-    target = name = writer.of(out)
-    if x.shape != out.shape:
-        array = writer.plan.arrays[out].reshape(x.shape, copy=False)
-        target = writer.seen(f"{name}_as", array, name, f"{name}.reshape({x.shape})")
-    writer.line(f"{target}[...] = {writer.of(x)}", x.shape)
+    target, source, array = writer.of(out), writer.of(x), writer.plan.arrays[out]
+    if x.shape != out.shape and array.flags.c_contiguous:
+        target = writer.seen(f"{target}_as", array.reshape(x.shape), target, f"{target}.reshape({x.shape})")
+    elif x.shape != out.shape:
+        source = f"{source}.reshape({out.shape})"
+    writer.line(f"{target}[...] = {source}", x.shape if array.flags.c_contiguous else out.shape)
 
 
 def _pack(writer: Writer, instruction: Instruction) -> None:

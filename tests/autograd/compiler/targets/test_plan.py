@@ -99,6 +99,7 @@ HAZARDS: dict[str, tuple[str, str, str, str]] = {
     "a state read turned by its own update": ("t = permute_dims p; n = add p t", "p", "p<-n", "n"),
     "a new value, and a view of it": ("n = add p x; t = permute_dims n; a = tanh t", "p", "p<-n", "t a n"),
     "an argument read at the end": ("n = add p x; a = tanh n; b = add a x", "p", "p<-n", "b x"),
+    "a copy into a state kept in columns": ("t = permute_dims q; v = reshape t", "p q", "p<-v", "v"),
     "two states of one value": ("n = add p x", "p q", "p<-n q<-n", "n"),
 }
 
@@ -109,10 +110,12 @@ HAZARDS: dict[str, tuple[str, str, str, str]] = {
 def test_a_hazard_is_met(name: str, order: Any, device: str, gpu: Any) -> None:
     """Twice, the second time with the memory of a state as the argument."""
     text, states, updates, outputs = HAZARDS[name]
-    program = program_of(text, states, updates, outputs, v=(16,), a=(16,) if "reshape" in text else (4, 4))
+    flat = (16,) if "reshape p" in text else (4, 4)
+    other = {"q": (2, 8), "t": (8, 2)} if "reshape t" in text else {}
+    program = program_of(text, states, updates, outputs, v=flat, a=flat, **other)
     arrays = {}
     for i, state in enumerate(program.states):
-        arrays[state] = np.arange(16.0).reshape(4, 4) * (i + 1)
+        arrays[state] = np.arange(16.0).reshape(state.shape) * (i + 1)
         state.origin.data = np.array(arrays[state], order=order)
     calls: list[list[Any]] = [[np.eye(4)], [program.states[0]], [np.ones((4, 4))]]
     case = random_programs.Case(program, arrays, calls)
