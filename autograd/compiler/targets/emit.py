@@ -29,7 +29,7 @@ class Emitter(Writer):
         apart = apart_from(self.memories)
         for value in self._exposed():
             own = self.bind("apart", apart)
-            self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="a copy, if it is memory of a state")
+            self.line(f"{self.of(value)} = {own}({self.of(value)})", remark="copied if it shares memory with a state")
         read = {arg for i in plan.order if i.out not in plan.numbers for arg in i.args}
         for value in [v for v in program.values() if v.kind == "knob"] + [i.out for i in plan.order]:
             if (value.kind == "knob" or value in plan.numbers) and value in read:

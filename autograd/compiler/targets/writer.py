@@ -1,6 +1,6 @@
-"""`Writer`: the lines of a function of NumPy's calls, the names in them, and what each name stands for.
+"""`Writer`: the lines of the emitted function, the names in them, and the array that each name stands for.
 
-An array that shows the memory of another is an alias: the header says how it is seen, in an expression of Python's.
+A view of another array is an alias: the header lists it as a Python expression, `flat = miss.reshape((4,))`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ FUNCTIONS = frozenset(
 """What the source calls: no value has these names."""
 
 WIDTH = 110
-"""Characters of a line of the header, and the most that comments are moved to the right for."""
+"""Characters of a header line; longer lines of code do not move the comments to the right."""
 
 
 @dataclass(slots=True)
 class Line:
-    """A line of code, the shape that it writes, a remark, and the user's line that it is for."""
+    """A line of code, its comment, and the user's line that it computes."""
 
     text: str
     remark: str
@@ -50,7 +50,7 @@ def index_text(index: Any) -> str:
 
 
 def piece_text(whole: str, params: dict[str, Any]) -> str:
-    """A part of a flat buffer, seen in its shape."""
+    """The expression for one piece of a flat buffer, reshaped."""
     start, shape = params["start"], tuple(params["shape"])
     part = f"{whole}[{start}:{start + shapes.size(shape)}]"
     if params.get("flip"):
@@ -59,7 +59,7 @@ def piece_text(whole: str, params: dict[str, Any]) -> str:
 
 
 def _number_name(value: Value) -> str:
-    """What a constant that is a number is called: ``c_0_5`` for 0.5."""
+    """The name of a scalar constant: ``c_0_5`` for 0.5."""
     return f"c_{value.data!s}".replace("e-", "e_minus_").replace("-", "minus_")
 
 
@@ -68,18 +68,18 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class Writer:
-    """Lines and the names in them, for one plan."""
+    """Collects the lines and names of one plan's source."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.program = plan, plan.program
         self.scope: dict[str, Any] = {}
         self.lines: list[Line] = []
         self.opening = 0
-        """The lines at the beginning that are for no line of the user's."""
+        """How many lines come first that belong to no user line."""
         self.origin: Origin | None = None
         self.names: dict[Value, str] = {}
         self.aliases: dict[str, tuple[str, str]] = {}
-        """For an array that shows another's memory the name of that one, and the expression that it is."""
+        """For each view: the name of its base, and the expression that makes it."""
         self._places: dict[Value, tuple[Instruction, dict[str, Any]]] = {}
         self._uprights: dict[str, str] = {}
         self.ones: dict[Any, Any] = {}
@@ -97,7 +97,7 @@ class Writer:
     # ----------------------------------------------------------------------------------------------------------- names
 
     def fresh(self, name: str) -> str:
-        """A name that nothing has in the source yet, ``name`` if it can be."""
+        """A name not used in the source yet: ``name``, with underscores behind it where that is taken."""
         name = identifier(name)
         while name in self.taken or name in self.scope or name in FUNCTIONS:
             name += "_"
@@ -105,7 +105,7 @@ class Writer:
         return name
 
     def bind(self, name: str, thing: Any) -> str:
-        """Have ``name``, or one like it that is free, mean ``thing`` in the source; returns it."""
+        """Bind ``thing`` to ``name``, or to a free variant of it, in the source; returns the name."""
         name = identifier(name)
         while name in self.taken or not _same(self.scope.get(name, thing), thing):
             name += "_"
@@ -113,7 +113,7 @@ class Writer:
         return name
 
     def seen(self, name: str, array: Any, base: str, expression: str) -> str:
-        """`bind` for an array that shows the memory of ``base``: ``expression`` says how."""
+        """`bind` for a view of ``base``, made by ``expression``."""
         name = self.bind(name, array)
         self.aliases[name] = base, expression
         return name
@@ -137,7 +137,7 @@ class Writer:
         return self.names[value]
 
     def _tell(self, value: Value, name: str) -> None:
-        """Note for the header what an array is that no line makes."""
+        """Note constants and views for the header."""
         maker = self.makers.get(value)
         if value.kind == "constant":
             (self.constants if value.shape else self.numbers)[name] = value
@@ -148,7 +148,7 @@ class Writer:
             self.aliases[name] = base, self.view_text(maker, base)
 
     def _place(self, value: Value) -> tuple[str, str]:
-        """The buffer that a value is written into, and where."""
+        """The buffer that a value is written into, and the expression for its place."""
         if not self._places:
             for instruction in self.plan.order:
                 start = 0
@@ -162,7 +162,7 @@ class Writer:
         return base, f"{base}[:, :-1]" if whole.op == "with_ones" else piece_text(base, params)
 
     def view_text(self, instruction: Instruction, x: str) -> str:
-        """A view as an expression of Python's."""
+        """The Python expression for a view."""
         op, params = instruction.op, instruction.params
         if op == "getitem":
             index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
@@ -178,7 +178,7 @@ class Writer:
         return f"{x}.reshape({tuple(instruction.out.shape)})"
 
     def transposed(self, value: Value) -> Value | None:
-        """The matrix that ``value`` is the transpose of, where no line has to make it."""
+        """The matrix that ``value`` is the transpose of, or ``None``."""
         maker = self.makers.get(value)
         if maker is None or maker.op != "permute_dims" or tuple(maker.params["axes"]) != (1, 0):
             return None
@@ -189,7 +189,7 @@ class Writer:
         return value in self.program.flipped and value in self.plan.arrays
 
     def turned(self, value: Value) -> str:
-        """A value as it is beside a transposed matrix: a matrix transposed, a row upright."""
+        """The name of a value for a call on transposed matrices: a matrix transposed, a row as a column."""
         source = self.transposed(value)
         if source is not None:
             return self.of(source)
@@ -214,12 +214,12 @@ class Writer:
     # ----------------------------------------------------------------------------------------------------------- lines
 
     def line(self, text: str, shape: shapes.Shape | None = None, remark: str = "") -> None:
-        """One more line, which writes an array of ``shape``."""
+        """Add a line that writes an array of ``shape``."""
         told = " ".join(filter(None, ("" if shape is None else f"{tuple(shape)}", remark)))
         self.lines.append(Line(text, told, self.origin))
 
     def body(self) -> list[str]:
-        """The lines, each behind the user's line that it is for, where that is another than before."""
+        """The lines in blocks, each under a comment with the user's line that it computes."""
         origins = [line.origin for line in self.lines]
         for i in reversed(range(self.opening, len(origins) - 1)):  # what a pass made for several lines: with the next
             origins[i] = origins[i] or origins[i + 1]
@@ -247,21 +247,21 @@ class Writer:
         return [f"{text:{width}}  # {_one_line(remark)}" if remark else text for text, remark in found]
 
     def header(self) -> list[str]:
-        """What the arrays are that no line makes: pieces of states, views, constants."""
+        """Comments on the arrays that no line makes: packed states, views, constants."""
         used = set(re.findall(r"\w+", " ".join(line.text for line in self.lines)))
         found: list[str] = []
         views = self._views(used)
         used |= set(re.findall(r"\w+", " ".join(views)))
         for title, lines in (
-            ("States that lie one behind the other:", self._pieces()),
-            ("The same memory under other names, beside X_T = X.T:", views),
+            ("States packed into one buffer:", self._pieces()),
+            ("Views of the same memory (X_T is X.T):", views),
         ):
             if lines:
                 found += [f"# {title}", *(f"#   {line}" for line in lines)]
         ones = [self.names[i.out] for i in self.plan.order if i.op == "with_ones" and i.out in self.names]
         constants = {name: value for name, value in self.constants.items() if name in used}
         for title, told in (
-            ("Always 1", [f"{name}[:, -1]" for name in ones]),
+            ("Columns of ones", [f"{name}[:, -1]" for name in ones]),
             ("Constants", [f"{name} {value.shape} {value.dtype}" for name, value in constants.items()]),
             ("Numbers, as arrays", [name for name in self.numbers if name in used]),
         ):
@@ -279,7 +279,7 @@ class Writer:
         return found
 
     def _views(self, used: set[str]) -> list[str]:
-        """The aliases that lines use, in an order in which each is said after its base, if its memory has two names."""
+        """The views that lines use, each after its base; a buffer with one name only is left out."""
         wanted: dict[str, None] = {}
         roots: dict[str, set[str]] = {}
         for name in [name for name in self.aliases if name in used]:
@@ -303,12 +303,12 @@ class Writer:
 
 
 def _one_line(text: str) -> str:
-    """``text`` without line breaks, which would end a comment."""
+    """``text`` without line breaks, which would end the comment."""
     return " ".join(text.split())
 
 
 def _filled(title: str, parts: list[str]) -> list[str]:
-    """``parts`` one behind the other in comments of `WIDTH`."""
+    """``parts`` as a comma-separated comment, wrapped at `WIDTH`."""
     found: list[str] = []
     for part in parts:
         if found and len(found[-1]) + len(part) + 2 <= WIDTH:
