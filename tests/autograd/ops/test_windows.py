@@ -118,3 +118,16 @@ def test_what_does_not_fit_is_refused_in_a_sentence(call, error, words):
     with pytest.raises(error) as raised:
         call()
     assert words in str(raised.value)
+
+
+def test_more_windows_than_there_is_memory_for_are_refused():
+    """They would be read from behind the array."""
+    with pytest.raises(ShapeError, match="1000 windows of size 2 reach beyond an axis of length 4"):
+        ag.conv(ag.ones((1, 1, 4)), ag.ones((1, 1, 2)), space=(1000,))
+
+
+def test_a_trace_computes_no_convolution():
+    """Its shape is said before anything is computed, also for arrays that fill no memory."""
+    x = ag.asarray(np.broadcast_to(np.float64(1.0), (1 << 20, 64, 1 << 10, 1 << 10)))
+    program = ag.trace(lambda x: ag.max_pool(ag.conv(x, ag.ones((8, 64, 3, 3)), padding=1), size=2), x)
+    assert program.outputs[0].shape == (1 << 20, 8, 1 << 9, 1 << 9)

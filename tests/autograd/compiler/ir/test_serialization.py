@@ -266,6 +266,13 @@ def test_states_of_generators_are_checked(bits: Any, place: str, wrong: Any) -> 
     refused(content, f"'({place}|key|state)' is .* and no part of a generator's state")
 
 
+def test_a_line_of_a_source_is_a_line() -> None:
+    content = exponential()
+    for origin in (["a.py:1", "y = 1", "", 10**18], ["a.py:1", "y = 1", "", -1], ["a.py:1", 3, "", 0]):
+        content["instructions"][0]["origin"] = origin
+        refused(content, "is no line of a source")
+
+
 JUNK = [
     None, True, 0, -1, 2, 7, 10**9, 10**40, 2.5, float("nan"), "", "x", "µ", "exp", "lambda", "O", "f2py.os.system", [],
     [-1], [10**9, 10**9], {}, {"kind": "slot", "of": 0}, {"kind": "slot", "of": 99}, {"kind": "dict", "of": {"out": 1}},
