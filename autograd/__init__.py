@@ -25,12 +25,20 @@ from autograd import (
 )
 from autograd.anomaly import detect_anomaly
 from autograd.backends import devices
-from autograd.backward import gradients, walk
-from autograd.functions import conversion, creation, elementwise, products, shaping, sorting  # noqa: F401  (they add to TENSORS)
+from autograd.backward import backward_steps, gradients
+from autograd.functions import (  # noqa: F401  (they add to TENSORS)
+    conversion,
+    creation,
+    elementwise,
+    products,
+    shaping,
+    sorting,
+)
 from autograd.graph import Graph, Node
 from autograd.interop import hints as _hints
 from autograd.interop import protocols as _protocols
 from autograd.interop.foreign import warn_of_foreign_files as _warn_of_foreign_files
+from autograd.interop.renamed import renamed as _renamed
 from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_grad_enabled
 from autograd.namespace import TENSORS as _TENSORS
 from autograd.operation import OPS, Op, op
@@ -50,20 +58,22 @@ _ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value
 globals().update(vars(_TENSORS))
 
 __all__ = [  # noqa: PLE0604
-    "Graph", "Node", "OPS", "Op", "Tensor", "detect_anomaly", "devices", "e", "enable_grad", "errors", "fft",
-    "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacobian", "jvp", "linalg", "nan", "newaxis",
-    "no_grad", "op", "pi", "pow", "random", "scope", "set_grad_enabled", "testing", "trees", "value_and_grad", "vjp",
-    "walk",
+    "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",
+    "fft", "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacobian", "jvp", "linalg", "nan",
+    "newaxis", "no_grad", "op", "pi", "pow", "random", "scope", "set_grad_enabled", "testing", "trees",
+    "value_and_grad", "vjp",
     *_ARRAYS,
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
-    """``autograd.testing`` and ``autograd.compile``, imported when they are first asked for, and users' operations."""
+    """``autograd.testing`` and ``autograd.compile``, imported when first asked for, users' operations and old names."""
     if name == "testing":
         return _import_module("autograd.testing")
     if name in ("compile", "trace", "Program"):
         return getattr(_import_module("autograd.compiler"), name)
     if name in OPS:
         return OPS[name]
+    if (found := _renamed(name)) is not None:
+        return found
     raise AttributeError(f"autograd has no function {name!r}{_hints.hint(name, _hints.FUNCTIONS)}.")

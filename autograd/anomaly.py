@@ -87,7 +87,7 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
     within = line = None
     while frame is not None:
         name = frame.f_code.co_filename
-        if within is None and frame.f_code.co_name == "walk" and name == _WALK:
+        if within is None and frame.f_code.co_name == "backward_steps" and name == _WALK:
             within = frame.f_locals["node"]
         if not name.startswith(_OURS):
             line = frame

@@ -140,9 +140,10 @@ def forget(op: Op) -> bool:
     return written
 
 
-def pull_of(op: Op, mask: int) -> Callable[..., Any]:
+def pull_of(op: Op, mask: int, sparse: bool = False) -> Callable[..., Any]:
     """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``; ``None`` for the others."""
-    return _defined(op, "pull", pull_source(op, mask), f"<operation {op.name}, gradients {mask:b}>")
+    file = f"<operation {op.name}, {'sparse ' if sparse else ''}gradients {mask:b}>"
+    return _defined(op, "pull", pull_source(op, mask, sparse), file)
 
 
 def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
@@ -244,13 +245,15 @@ def _lent(op: Op, source: str) -> str:
     return f"sealed({source})" if op.foreign else source
 
 
-def pull_source(op: Op, mask: int) -> str:
+def pull_source(op: Op, mask: int, sparse: bool = False) -> str:
     """The text of the function that `pull_of` returns."""
     calls = []
     for i, arg in enumerate(op.args):
-        rule = op.rules.get(arg)
+        kind = "sparse_rule" if sparse and arg in op.sparse_rules else "rule"
+        rule = (op.sparse_rules if kind == "sparse_rule" else op.rules).get(arg)
         wanted = rule is not None and (op.variadic or mask >> i & 1)
-        calls.append(f"rule_{arg}({', '.join(_offered(op, name) for name in rule[1])})" if rule and wanted else "None")
+        names = ", ".join(_offered(op, name) for name in rule[1]) if rule else ""
+        calls.append(f"{kind}_{arg}({names})" if wanted else "None")
     result = f"({', '.join(calls)},)"
     if op.variadic:
         result = f"tuple([part if {mask} >> i & 1 else None for i, part in enumerate({calls[0]})])"

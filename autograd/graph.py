@@ -1,8 +1,9 @@
 """The graph: what was computed from what, without the numbers.
 
-A `Node` stands for one recorded operation and the value it made; it holds no data but what a rule asked to be saved.
-The graph's leaves are the Tensors themselves (parameters and inputs), and constants stand in it as they were given.
-Each node carries the number of its creation, so that sorting by it *is* the topological order.
+A `Node` is one recorded operation and the value it made; it holds no data but what the rules asked to be saved. A
+vertex of the graph is a node or a leaf, and a leaf is the Tensor itself (a parameter, an input, a constant). Arrays and
+numbers that were given as constants stay among the inputs as they are. Each node has the number of its creation, so
+that sorting by it *is* the topological order.
 """
 
 from __future__ import annotations
@@ -52,28 +53,33 @@ class Node:
 
 
 stamp: Callable[[], int] = itertools.count(1).__next__
-"""The clock of the graph: one tick per recorded operation and per change of a leaf's value, so that comparing two
-numbers tells whether a leaf was changed after an operation had read it."""
+"""The clock of the graph: one tick per recorded operation and per write in place, so that two numbers tell whether an
+array was written to after an operation had saved it."""
 
 
 _created = attrgetter("index")
 
 
-def reachable(places: Iterable[Any]) -> list[Node]:
-    """Every `Node` that the given places were computed from, themselves included, the last created first."""
-    found = [place for place in dict.fromkeys(places) if type(place) is Node]
+def reachable(vertices: Iterable[Any]) -> list[Node]:
+    """Every `Node` that the given vertices were computed from, themselves included, the last created first."""
+    found = [vertex for vertex in dict.fromkeys(vertices) if type(vertex) is Node]
     seen = set(found)
     for node in found:  # grows while it is read
-        for place in node.inputs:
-            if type(place) is Node and place not in seen:
-                seen.add(place)
-                found.append(place)
+        for vertex in node.inputs:
+            if type(vertex) is Node and vertex not in seen:
+                seen.add(vertex)
+                found.append(vertex)
     found.sort(key=_created, reverse=True)
     return found
 
 
-def places_of(outputs: Iterable[Any], who: str) -> list[Any]:
-    """The places of ``outputs``. Raises `DTypeError` for what is no Tensor and no node."""
+def vertex_of(value: Any) -> Any:
+    """The vertex of the graph that a Tensor is: its `Node`, or the Tensor itself where it is a leaf."""
+    return getattr(value, "node", None) or value
+
+
+def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
+    """The vertices of ``outputs``. Raises `DTypeError` for what is neither a Tensor nor a node."""
     try:
         given = list(outputs)
     except TypeError:
@@ -81,19 +87,14 @@ def places_of(outputs: Iterable[Any], who: str) -> list[Any]:
     for y in given:
         if type(y) is not Node and not hasattr(y, "node"):
             raise DTypeError(f"{who} takes Tensors, one by one or several, and was given a {type(y).__name__}.")
-    return [place_of(y) for y in given]
-
-
-def place_of(value: Any) -> Any:
-    """Where a Tensor stands in the graph: its `Node`, or the Tensor itself where it is a leaf. Constants stay."""
-    return getattr(value, "node", None) or value
+    return [vertex_of(y) for y in given]
 
 
 class Graph:
     """The graph that computed ``outputs``, to be read, drawn or run again.
 
     ``nodes`` lists every recorded operation (`Node`) and every leaf Tensor in topological order, inputs first; a leaf
-    has ``op`` None and ``inputs`` ``()``. ``outputs`` are the places of the given Tensors.
+    has ``op`` None and ``inputs`` ``()``. ``outputs`` are the vertices of the given Tensors.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
@@ -103,22 +104,22 @@ class Graph:
     """
 
     def __init__(self, *outputs: Any) -> None:
-        self.outputs: tuple[Any, ...] = tuple(places_of(outputs, "Graph"))
+        self.outputs: tuple[Any, ...] = tuple(vertices_of(outputs, "Graph"))
         nodes: dict[Any, None] = {}
         for node in reversed(reachable(self.outputs)):
-            for place in node.inputs:
-                if hasattr(place, "node"):
-                    nodes[place] = None
+            for vertex in node.inputs:
+                if hasattr(vertex, "node"):
+                    nodes[vertex] = None
             nodes[node] = None
-        for place in self.outputs:
-            nodes[place] = None
+        for vertex in self.outputs:
+            nodes[vertex] = None
         self.nodes: list[Any] = list(nodes)
 
     def replay(self) -> dict[Any, Any]:
         """The forward computed again from the leaves' present values and recorded afresh.
 
-        Returns the Tensor of every place, leaves standing for themselves. Training keeps no values for pictures and
-        checks: they come from here.
+        Returns the Tensor of every vertex; a leaf is its own. Training keeps no values for pictures and checks: they
+        come from here.
 
         >>> import autograd as ag
         >>> x = ag.Tensor(3.0, requires_grad=True)
@@ -129,14 +130,14 @@ class Graph:
         values: dict[Any, Any] = {}
         token = MODE.set(Mode(True, None, MODE.get().anomaly))
         try:
-            for place in self.nodes:
-                if place.op is None:
-                    values[place] = place
+            for vertex in self.nodes:
+                if vertex.op is None:
+                    values[vertex] = vertex
                     continue
-                inputs = [values[p] if hasattr(p, "requires_grad") else p for p in place.inputs]
-                value = values[place] = place.op.apply(*inputs, **place.params)
+                inputs = [values[v] if hasattr(v, "requires_grad") else v for v in vertex.inputs]
+                value = values[vertex] = vertex.op.apply(*inputs, **vertex.params)
                 if value.node is not None:
-                    value.node.name, value.node.scope = place.name, place.scope
+                    value.node.name, value.node.scope = vertex.name, vertex.scope
         finally:
             MODE.reset(token)
         return values

@@ -7,14 +7,15 @@ from types import FunctionType
 from typing import Any
 
 from autograd import backends
-from autograd.backward import backward, retain_grad
+from autograd.backward import backward
 from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import astype
+from autograd.hooks import Hook, register_hook, retain_grad
 from autograd.modes import MODE
 from autograd.operation import Op
 from autograd.ops import conversion, elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis
-from autograd.tensor import Hook, Tensor, wrap
+from autograd.tensor import Tensor, wrap
 
 BINARY = {
     "add": ("+", elementwise.add),
@@ -152,6 +153,23 @@ class Methods:
         """Keep the gradient of this intermediate Tensor in ``.grad`` at the next backward, as leaves do."""
         retain_grad(self)
 
+    def register_hook(self: Any, hook: Callable[[Tensor], Any]) -> Hook:
+        """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces
+        it, and so does what it writes there by ``gradient[...] = …``. The hooks of a Tensor are called in the order in
+        which they were registered.
+
+        Returns a `Hook`, whose ``remove()`` takes it off. Raises `GradientError` where no gradient will come.
+
+        >>> from autograd import Tensor
+        >>> x = Tensor(3.0, requires_grad=True)
+        >>> hook = x.register_hook(lambda g: 10 * g)
+        >>> (x * x).backward()
+        >>> hook.remove()
+        >>> x.grad
+        Tensor(60.0)
+        """
+        return register_hook(self, hook)
+
     def clone(self: Any) -> Tensor:
         """A copy, as a recorded operation."""
         if getattr(self.data.dtype, "kind", "") == "b":  # booleans have no sign
@@ -233,14 +251,21 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
 
 
 def _plain(index: Any, data: Any) -> Any:
-    """An index for ``data`` with arrays where it had Tensors. Arrays of another device are refused, not copied."""
-    if isinstance(index, tuple):
-        index = tuple(i.data if isinstance(i, Tensor) else list(i) if type(i) is list else i for i in index)
-    elif isinstance(index, Tensor):
-        index = index.data
+    """An index for ``data`` with arrays where it had Tensors. Arrays of another device are refused, not copied.
+
+    Arrays and lists are copied, so that one that its owner changes later does not change the gradient.
+    """
+    if type(index) is int or type(index) is slice:
+        return index
+    index = tuple(map(_kept, index)) if isinstance(index, tuple) else _kept(index)
     if type(data) not in backends.SPACES:
         backends.namespace(data, *(i for i in (index if isinstance(index, tuple) else (index,)) if hasattr(i, "shape")))
     return index
+
+
+def _kept(part: Any) -> Any:
+    part = part.data if isinstance(part, Tensor) else part
+    return list(part) if type(part) is list else backends.frozen(part)
 
 
 def install(cls: type) -> None:

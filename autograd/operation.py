@@ -93,7 +93,8 @@ class Op:
         self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
         self.names = {**SHARED, "op": self, "forward": forward}  # the globals of its written functions
         self.names |= {f"default_{p}": default for p, default in self.params.items()}
-        self.pulls = Pulls(self)
+        self.sparse_rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+        self.pulls = self.sparse_pulls = Pulls(self)
         self.redeclared = 0  # when its rules were declared anew, on the graph's clock: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)
         self.operator: FunctionType = lazy_function(self, operator=True)
@@ -137,28 +138,43 @@ class Op:
 
         Raises `DeclarationError` where a rule asks for a name that does not exist.
         """
-        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
         for arg, rule in rules.items():
-            if arg not in self.args:
-                raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
             self.ruleless -= {arg}
-            if rule is None:
+            if rule is None and arg in self.args:
                 self.rules.pop(arg, None)
                 self.ruleless |= {arg}
-                continue
-            wants = _names(rule, f"{self.name}: the rule for {arg!r}")[0]
-            if unknown := sorted(set(wants) - known):
-                raise DeclarationError(
-                    f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
-                    f"it may ask for {', '.join(sorted(known))}."
-                )
-            self.rules[arg] = (rule, wants)
-            self.names[f"rule_{arg}"] = rule
+            else:
+                self.rules[arg] = self._checked(arg, rule)
+                self.names[f"rule_{arg}"] = rule
+            self.sparse_rules.pop(arg, None)
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.pulls.clear()
+        self.sparse_pulls.clear()
         if forget(self):
             self.redeclared = WRITES[LAST] = stamp()
+
+    def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
+        """Declare a second form of rules, for a backward that only sums contributions: it may return
+        `autograd.scattered.Scattered`, of the same values.
+        """
+        for arg, rule in rules.items():
+            self.sparse_rules[arg] = self._checked(arg, rule)
+            self.names[f"sparse_rule_{arg}"] = rule
+        self.sparse_pulls = Pulls(self, sparse=True)
+
+    def _checked(self, arg: str, rule: Any) -> tuple[Callable[..., Any], tuple[str, ...]]:
+        """A rule, and the names that it asks for."""
+        if arg not in self.args:
+            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
+        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
+        wants = _names(rule, f"{self.name}: the rule for {arg!r}")[0]
+        if unknown := sorted(set(wants) - known):
+            raise DeclarationError(
+                f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
+                f"it may ask for {', '.join(sorted(known))}."
+            )
+        return rule, wants
 
     @property
     def __signature__(self) -> Signature:
@@ -177,12 +193,12 @@ class Op:
 class Pulls(dict[int, Callable[..., Any]]):
     """For each mask of inputs the function ``(g, xp, node, saved) -> contributions`` that calls their rules."""
 
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: Op, sparse: bool = False) -> None:
         super().__init__()
-        self._op = op
+        self._op, self._sparse = op, sparse
 
     def __missing__(self, mask: int) -> Callable[..., Any]:
-        pull = self[mask] = pull_of(self._op, mask)
+        pull = self[mask] = pull_of(self._op, mask, self._sparse)
         return pull
 
 

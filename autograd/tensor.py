@@ -24,33 +24,6 @@ R = TypeVar("R")
 new = object.__new__
 
 
-class Hook:
-    """A function on its way back: called with the gradient of a Tensor until it is removed.
-
-    `Tensor.register_hook` returns it. ``remove()`` may be called again, and ``with`` removes it at the end.
-    """
-
-    edits = 0  # hooks of leaves that came or went so far: by it a program sees that it is out of date
-
-    def __init__(self, call: Callable[[Tensor], Any], among: list[Hook], of_leaf: bool) -> None:
-        self.call, self._among = call, among  # the list, not the Tensor: a hook keeps no graph alive
-        self._of_leaf = of_leaf
-        among.append(self)
-        Hook.edits += of_leaf
-
-    def remove(self) -> None:
-        """Have it called no more."""
-        if self in self._among:
-            self._among.remove(self)
-            Hook.edits += self._of_leaf
-
-    def __enter__(self) -> Hook:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
-
-
 class Tensor(TensorMethods):
     """An array of numbers that records what is computed from it.
 
@@ -80,7 +53,7 @@ class Tensor(TensorMethods):
     node: Node | None
     requires_grad: bool
     grad: Tensor | None
-    hooks: list[Hook] | None
+    hooks: list[Any] | None
     _name: str | None
 
     # A leaf of the graph is the Tensor itself, and reads like a Node there.
@@ -119,12 +92,12 @@ class Tensor(TensorMethods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        if isinstance(value, Tensor):
+        if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
+            written(value)
+        elif isinstance(value, Tensor):
             value = value._data
         elif type(value) not in backends.SPACES:
             value = backends.asarray(value)
-        if value is self._data:  # written to in place, as by `p.data -= lr * p.grad`
-            written(value)
         self._data = value
 
     @property
@@ -270,29 +243,6 @@ class Tensor(TensorMethods):
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
         self.grad = None
-
-    def register_hook(self, hook: Callable[[Tensor], Any]) -> Hook:
-        """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces
-        it, and so does what it writes there by ``gradient[...] = …``. The hooks of a Tensor are called in the order in
-        which they were registered.
-
-        Returns a `Hook`, whose ``remove()`` takes it off. Raises `GradientError` where no gradient will come.
-
-        >>> from autograd import Tensor
-        >>> x = Tensor(3.0, requires_grad=True)
-        >>> hook = x.register_hook(lambda g: 10 * g)
-        >>> (x * x).backward()
-        >>> hook.remove()
-        >>> x.grad
-        Tensor(60.0)
-        """
-        if not self.requires_grad:
-            raise GradientError(f"{self._called()} does not require grad, so a hook on it would never be called.")
-        if not callable(hook):
-            raise DTypeError(f"a hook is a function of the gradient; {self._called()} was given {hook!r}.")
-        place: Any = self.node or self
-        place.hooks = place.hooks or []
-        return Hook(hook, place.hooks, of_leaf=self.node is None)
 
     def detach(self) -> Tensor:
         """The same values with no history, not requiring grad. The memory is shared: what changes the one in place, as

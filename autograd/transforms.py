@@ -9,7 +9,7 @@ from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.functions.creation import eye, zeros
-from autograd.graph import Node, place_of, reachable
+from autograd.graph import Node, reachable, vertex_of
 from autograd.messages import describe, shown
 from autograd.modes import MODE, enable_grad
 from autograd.ops.shaping import stack
@@ -103,8 +103,8 @@ def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
     """Whether ``y`` was computed from anything recorded besides ``xs``, as in a nested call: an argument's own history,
     or a Tensor that the function closes over. Then there are derivatives by that, too, of ``y`` and of its derivatives.
     """
-    known = {id(place_of(x)) for x in xs}
-    place = place_of(y)
+    known = {id(vertex_of(x)) for x in xs}
+    place = vertex_of(y)
     leaves = [place, *(p for node in reachable([place]) for p in node.inputs)]
     return any(
         type(p) is not Node

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import (
     Tensor,
-    across,
+    all_reduce,
     asarray,
     astype,
     binary_cross_entropy_with_logits,
@@ -279,9 +279,9 @@ def _standardize_across_ranks(
     x: Tensor, axes: tuple[int, ...], eps: float, count: int, shard: Shard
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Standardised ``x``, and mean and unbiased variance of the ``count`` values per channel on all ranks."""
-    mean = across(x.sum(axes, keepdims=True), add=shard.all_reduce) / count
+    mean = all_reduce(x.sum(axes, keepdims=True), add=shard.all_reduce) / count
     centred = x - mean
-    var = across((centred * centred).sum(axes, keepdims=True), add=shard.all_reduce) / count
+    var = all_reduce((centred * centred).sum(axes, keepdims=True), add=shard.all_reduce) / count
     flat, spread = mean.detach().reshape((-1,)), var.detach().reshape((-1,)) * (count / (count - 1))
     return centred / (var + eps).sqrt(), flat, spread
 

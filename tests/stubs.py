@@ -131,14 +131,14 @@ def tensor_methods():
         elif inspect.isfunction(value) and name != "__getattr__":  # a checker is to see which names are missing
             lines.append(as_written(value))
     lines.append("def __array_namespace__(self, *, api_version: str | None = None) -> Any: ...")
-    head = f"{HEAD}from autograd.tensor import Tensor\n\nclass TensorMethods:\n"
+    head = f"{HEAD}from autograd.hooks import Hook\nfrom autograd.tensor import Tensor\n\nclass TensorMethods:\n"
     return head + "".join(f"    {line}\n" for line in lines)
 
 
 HEAD = """\
 # Written by tests/stubs.py.
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from autograd.shapes import Axis

@@ -9,6 +9,8 @@ from autograd.backends.arrays import (
     check_mask,
     device_or_dtype,
     from_dlpack,
+    frozen,
+    own,
     owns,
     quiet,
     read_only,
@@ -46,7 +48,8 @@ from autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, r
 __all__ = [
     "ANYWHERE", "AxisError", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
     "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "all_reduce", "array_text", "as_dtype", "asarray", "assign", "can_cast",
-    "check_mask", "device_of", "device_or_dtype", "devices", "epsilon", "from_dlpack", "generator_on", "is_complex",
-    "is_host", "is_inexact", "is_integral", "is_real", "namespace", "owns", "quiet", "read_only", "register",
+    "check_mask", "device_of", "device_or_dtype", "devices", "epsilon", "from_dlpack", "frozen", "generator_on",
+    "is_complex", "is_host", "is_inexact", "is_integral", "is_real", "namespace", "own", "owns", "quiet", "read_only",
+    "register",
     "space_on", "to_device", "to_dlpack", "to_numpy",
 ]  # fmt: skip

@@ -147,6 +147,16 @@ def owns(array: Any) -> bool:
     return getattr(array, "base", array) is None
 
 
+def frozen(value: Any) -> Any:
+    """``value``, and of an array a copy."""
+    return value.copy() if isinstance(value, numpy.ndarray) or cupy.is_cupy(type(value)) else value
+
+
+def own(array: Any) -> Any:
+    """A copy; NumPy's scalars can't be changed, and stay."""
+    return array if type(array) in FLAT else namespace(array).asarray(array, copy=True)
+
+
 def array_text(array: Any, prefix: str = "") -> str:
     """The values as Python would write them, aligned, six digits; long arrays are shortened as NumPy does."""
     if namespace(array).absorbs:

@@ -15,6 +15,7 @@ from autograd.backends.dtypes import FLAT, PYTHON_SCALARS, REALS, is_complex
 from autograd.backends.spaces import SPACES, Namespace
 
 NUMPY = Namespace(numpy)
+NUMPY.in_place = True
 SPACES.update(dict.fromkeys((numpy.ndarray, *FLAT), NUMPY))
 
 
@@ -104,7 +105,7 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _strong(operation: Callable[[Any, Any], Any], harmless: int) -> Callable[[Any, Any], Any]:
-    """The operations `through` and `over`, which choose anew only where there is a 0 on the left."""
+    """``operation(x, y)``, 0 where x is 0: it replaces elements of y only where there is a 0 in x."""
 
     def strong(x: Any, y: Any) -> Any:
         kind = type(y)
@@ -140,6 +141,8 @@ def _masked(x: Any, mask: Any) -> Any:
     return (x.view(bits) & -mask.astype(bits)).view(x.dtype)
 
 
+_multiply_strong = _strong(operator.mul, 0)
+
 # Where NumPy's own function will not do: `astype` refuses its scalars, and the wrappers around reductions and
 # transposes cost more than a microsecond a call, as much as the work on a small layer.
 vars(NUMPY).update(
@@ -157,8 +160,8 @@ vars(NUMPY).update(
     matmul_into=_matmul_into,
     matrix_transpose=lambda x: x.mT,
     where=_where,
-    through=_strong(operator.mul, 0),
-    over=_strong(operator.truediv, 1),
+    multiply_no_nan=lambda x, y: _multiply_strong(y, x),
+    xdivy=_strong(operator.truediv, 1),
     reshape=_scalar(
         lambda x, shape, copy=None: x.reshape(shape) if copy is None else numpy.reshape(x, shape, copy=copy)
     ),

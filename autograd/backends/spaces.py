@@ -46,6 +46,9 @@ class Namespace:
     absorbs = False
     """Whether arrays of other namespaces may stand among its own, as constants."""
 
+    in_place = False
+    """Whether its arrays can be added to in place, also at an index."""
+
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Call ``refuse(low, high, **options)``, which raises, unless all elements are from 0 to ``stop - 1``."""
         low, high = int(self.min(array)), int(self.max(array))

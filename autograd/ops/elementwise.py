@@ -50,7 +50,7 @@ def divide(xp, x, y):
     return x / y
 
 
-divide.vjp(x=lambda xp, g, y: xp.over(g, y), y=lambda xp, g, out, y: -xp.over(xp.through(g, out), y))
+divide.vjp(x=lambda xp, g, y: xp.xdivy(g, y), y=lambda xp, g, out, y: -xp.xdivy(xp.multiply_no_nan(out, g), y))
 
 
 @op("−", text="-{x}", tex="-{x}", level=3)
@@ -77,7 +77,7 @@ def reciprocal(xp, x):
     return 1.0 / x
 
 
-reciprocal.vjp(x=lambda xp, g, out: -xp.through(xp.through(g, out), out))
+reciprocal.vjp(x=lambda xp, g, out: -xp.multiply_no_nan(out, xp.multiply_no_nan(out, g)))
 
 
 @op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
@@ -86,7 +86,7 @@ def remainder(xp, x, y):
     return xp.remainder(x, y)
 
 
-remainder.vjp(x=lambda g: g, y=lambda xp, g, x, y: -xp.through(g, x // y))
+remainder.vjp(x=lambda g: g, y=lambda xp, g, x, y: -xp.multiply_no_nan(x // y, g))
 
 
 @op("÷", text="{x} // {y}", tex=r"\left\lfloor \frac{{{x}}}{{{y}}} \right\rfloor", level=2, broadcasts=True)
@@ -98,37 +98,43 @@ def floor_divide(xp, x, y):
 floor_divide.vjp(x=lambda xp, g: xp.zeros_like(g), y=lambda xp, g: xp.zeros_like(g))
 
 
-# What the rules say where a slope may be infinite, or no number. 0 times infinity is NaN, and so the value that `where`
-# did not choose would spoil the gradient of the one that it did. A product in which the first factor's 0 always wins
-# (a strong zero) is linear in what arrives all the same, and so are its own derivatives, to any order.
+# For rules whose slope may be infinite or NaN. 0 times infinity is NaN, so the value that `where` did not choose would
+# spoil the gradient of the one that it did. A product in which a 0 of the upstream gradient always wins (a strong zero)
+# is linear in the upstream gradient all the same, and so are its own derivatives, to any order.
 
 
-@op("×", text="{x} × {slope}", tex=r"{x} \odot {slope}", level=2, broadcasts=True)
-def through(xp, x, slope):
-    """``x * slope``, and 0 where ``x`` is 0, whatever ``slope``: of nothing that arrives, nothing is sent on.
+@op("×", text="{x} × {y}", tex=r"{x} \odot {y}", level=2, broadcasts=True)
+def multiply_no_nan(xp, x, y):
+    """``x * y``, and 0 where ``y`` is 0, even if ``x`` is infinite or NaN. As in TensorFlow.
 
     >>> import autograd as ag
-    >>> ag.through(ag.Tensor([0.0, 2.0]), ag.Tensor([float("inf"), 3.0]))
+    >>> ag.multiply_no_nan(ag.Tensor([float("inf"), 3.0]), ag.Tensor([0.0, 2.0]))
     Tensor([0.0, 6.0])
     """
-    return x * slope if type(slope) in (int, float) else x * xp.where(x == 0, 0.0, slope)
+    return y * x if type(x) in (int, float) else y * xp.where(y == 0, 0.0, x)
 
 
-through.vjp(x=lambda xp, g, slope: xp.through(g, slope), slope=lambda xp, g, x: xp.through(x, g))
+multiply_no_nan.vjp(
+    x=lambda xp, g, y: xp.multiply_no_nan(g, y),
+    y=lambda xp, g, x: xp.multiply_no_nan(x, g),
+)
 
 
 @op("÷", text="{x} / {y}", tex=r"\frac{{{x}}}{{{y}}}", level=2, broadcasts=True)
-def over(xp, x, y):
-    """``x / y``, and 0 where ``x`` is 0, whatever ``y``: of nothing that arrives, nothing is sent on.
+def xdivy(xp, x, y):
+    """``x / y``, and 0 where ``x`` is 0, even if ``y`` is 0 or NaN. As in TensorFlow.
 
     >>> import autograd as ag
-    >>> ag.over(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 4.0]))
+    >>> ag.xdivy(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 4.0]))
     Tensor([0.0, 0.5])
     """
     return x / y if type(y) in (int, float) else x / xp.where(x == 0, 1.0, y)
 
 
-over.vjp(x=lambda xp, g, y: xp.over(g, y), y=lambda xp, g, x, y: -xp.over(xp.over(xp.through(x, g), y), y))
+xdivy.vjp(
+    x=lambda xp, g, y: xp.xdivy(g, y),
+    y=lambda xp, g, x, y: -xp.xdivy(xp.xdivy(xp.multiply_no_nan(g, x), y), y),
+)
 
 
 # ------------------------------------------------------------------------------------------------------- powers and
@@ -152,14 +158,16 @@ def power(xp, x, y):
 
 def _power_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
     if type(y) in (int, float):  # a constant exponent, known when the rule runs: no guard needed
-        return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g if y == 0 else xp.through(g, y * x ** (y - 1))
+        if y in (0, 1, 2):
+            return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g
+        return xp.multiply_no_nan(y * x ** (y - 1), g)
     origin = (x == 0) & (y == 0)
-    return xp.through(g, xp.through(y, xp.where(origin, 1.0, x) ** xp.where(origin, 1.0, y - 1)))
+    return xp.multiply_no_nan(xp.multiply_no_nan(xp.where(origin, 1.0, x) ** xp.where(origin, 1.0, y - 1), y), g)
 
 
 def _power_by_y(xp: Any, g: Any, x: Any, out: Any) -> Any:
     zero = x == 0
-    return xp.where(zero, 0.0, xp.through(xp.through(g, xp.log(xp.where(zero, 1.0, x))), out))
+    return xp.where(zero, 0.0, xp.multiply_no_nan(out, xp.multiply_no_nan(xp.log(xp.where(zero, 1.0, x)), g)))
 
 
 power.vjp(x=_power_by_x, y=_power_by_y)
@@ -183,7 +191,7 @@ def sqrt(xp, x):
     return xp.sqrt(x)
 
 
-sqrt.vjp(x=lambda xp, g, out: xp.over(g, 2 * out))
+sqrt.vjp(x=lambda xp, g, out: xp.xdivy(g, 2 * out))
 
 
 @op("hypot", broadcasts=True, tex=r"\sqrt{{{x}^2 + {y}^2}}")
@@ -210,7 +218,7 @@ def exp(xp, x):
     return xp.exp(x)
 
 
-exp.vjp(x=lambda xp, g, out: xp.through(g, out))
+exp.vjp(x=lambda xp, g, out: xp.multiply_no_nan(out, g))
 
 
 @op("expm1", tex=r"\left(e^{{{x}}} - 1\right)")
@@ -219,7 +227,7 @@ def expm1(xp, x):
     return xp.expm1(x)
 
 
-expm1.vjp(x=lambda xp, g, x: xp.through(g, xp.exp(x)))  # out + 1 loses all digits far to the left
+expm1.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.exp(x), g))  # out + 1 loses all digits far to the left
 
 
 @op("log", text="log({x})", tex=r"\ln {x}")
@@ -230,7 +238,7 @@ def log(xp, x):
     return xp.log(x)
 
 
-log.vjp(x=lambda xp, g, x: xp.over(g, x))
+log.vjp(x=lambda xp, g, x: xp.xdivy(g, x))
 
 
 @op("log1p", text="log(1 + {x})", tex=r"\ln(1 + {x})")
@@ -239,7 +247,7 @@ def log1p(xp, x):
     return xp.log1p(x)
 
 
-log1p.vjp(x=lambda xp, g, x: xp.over(g, 1 + x))
+log1p.vjp(x=lambda xp, g, x: xp.xdivy(g, 1 + x))
 
 
 @op("log₂", tex=r"\log_2 {x}")
@@ -248,7 +256,7 @@ def log2(xp, x):
     return xp.log2(x)
 
 
-log2.vjp(x=lambda xp, g, x: xp.over(g, math.log(2.0) * x))
+log2.vjp(x=lambda xp, g, x: xp.xdivy(g, math.log(2.0) * x))
 
 
 @op("log₁₀", tex=r"\log_{{10}} {x}")
@@ -257,7 +265,7 @@ def log10(xp, x):
     return xp.log10(x)
 
 
-log10.vjp(x=lambda xp, g, x: xp.over(g, math.log(10.0) * x))
+log10.vjp(x=lambda xp, g, x: xp.xdivy(g, math.log(10.0) * x))
 
 
 @op("logaddexp", text="log(exp({x}) + exp({y}))", tex=r"\ln(e^{{{x}}} + e^{{{y}}})", broadcasts=True)
@@ -311,7 +319,7 @@ def asin(xp, x):
     return xp.asin(x)
 
 
-asin.vjp(x=lambda xp, g, x: xp.over(g, xp.sqrt(1 - x * x)))
+asin.vjp(x=lambda xp, g, x: xp.xdivy(g, xp.sqrt(1 - x * x)))
 
 
 @op("acos", tex=r"\arccos {x}")
@@ -320,7 +328,7 @@ def acos(xp, x):
     return xp.acos(x)
 
 
-acos.vjp(x=lambda xp, g, x: -xp.over(g, xp.sqrt(1 - x * x)))
+acos.vjp(x=lambda xp, g, x: -xp.xdivy(g, xp.sqrt(1 - x * x)))
 
 
 @op("atan", tex=r"\arctan {x}")
@@ -357,7 +365,7 @@ def sinh(xp, x):
     return xp.sinh(x)
 
 
-sinh.vjp(x=lambda xp, g, x: xp.through(g, xp.cosh(x)))
+sinh.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.cosh(x), g))
 
 
 @op("cosh", tex=r"\cosh {x}")
@@ -366,7 +374,7 @@ def cosh(xp, x):
     return xp.cosh(x)
 
 
-cosh.vjp(x=lambda xp, g, x: xp.through(g, xp.sinh(x)))
+cosh.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.sinh(x), g))
 
 
 @op("tanh", tex=r"\tanh {x}")
@@ -393,7 +401,7 @@ def acosh(xp, x):
     return xp.acosh(x)
 
 
-acosh.vjp(x=lambda xp, g, x: xp.over(g, xp.sqrt(x * x - 1)))
+acosh.vjp(x=lambda xp, g, x: xp.xdivy(g, xp.sqrt(x * x - 1)))
 
 
 @op("atanh", tex=r"\operatorname{{artanh}} {x}")
@@ -402,7 +410,7 @@ def atanh(xp, x):
     return xp.atanh(x)
 
 
-atanh.vjp(x=lambda xp, g, x: xp.over(g, 1 - x * x))
+atanh.vjp(x=lambda xp, g, x: xp.xdivy(g, 1 - x * x))
 
 
 # ------------------------------------------------------------------------------------------------- kinks, bounds,

@@ -10,22 +10,10 @@ from typing import TYPE_CHECKING, Any
 from autograd import shapes
 from autograd.backends import assign, is_complex, is_inexact
 from autograd.operation import op
+from autograd.scattered import Scattered
 
 if TYPE_CHECKING:
     pass
-
-
-def _may_repeat(index: Any) -> bool:
-    """Whether an index may name an element twice: only arrays (or lists) of integers can."""
-    parts = index if isinstance(index, tuple) else (index,)
-    for part in parts:
-        if part is None or part is ... or isinstance(part, int | slice):
-            continue
-        if not getattr(part, "shape", ()) and hasattr(part, "__index__"):
-            continue
-        if "bool" not in str(getattr(part, "dtype", "")):
-            return True
-    return False
 
 
 def _positions(xp: Any, shape: shapes.Shape) -> Any:
@@ -63,6 +51,15 @@ def getitem(xp, x, *, index):
 getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape=x_shape))
 
 
+def _scattered(xp: Any, g: Any, x_shape: shapes.Shape, index: Any) -> Any:
+    if not xp.in_place or shapes.may_repeat(index):  # sums of repeated elements would be rounded in another order
+        return xp.scatter_add(g, index=index, shape=x_shape)
+    return Scattered(xp, g, index, x_shape)
+
+
+getitem.sparse_vjp(x=_scattered)
+
+
 @op("[ ]ᵀ", text="scatter({x}, {index})", tex=r"\operatorname{{scatter}}_{{[{index}]}}({x})")
 def scatter_add(xp, x, *, index, shape):
     """Zeros of ``shape`` with ``x`` added at ``index``, as often as that names an element: the adjoint of `getitem`.
@@ -71,7 +68,7 @@ def scatter_add(xp, x, *, index, shape):
     >>> ag.scatter_add(ag.Tensor([1.0, 2.0, 3.0]), index=[0, 2, 0], shape=(4,))
     Tensor([4.0, 0.0, 2.0, 0.0])
     """
-    if not _may_repeat(index):
+    if not shapes.may_repeat(index):
         out = xp.zeros(shape, dtype=x.dtype)
         out[index] = x
         return out
@@ -94,7 +91,7 @@ def setitem(xp, x, value, *, index):
     out = xp.asarray(x, copy=True)
     if is_complex(getattr(value, "dtype", None)) and not is_complex(out.dtype):
         raise TypeError("a complex value can't be put among real ones")
-    if _may_repeat(index):
+    if shapes.may_repeat(index):
         assign(out, index, value)
     else:
         out[index] = value
@@ -119,7 +116,7 @@ def last_written(xp, x, *, index):
     Tensor([0.0, 2.0, 1.0])
     """
     picked = x[index]
-    if not _may_repeat(index):
+    if not shapes.may_repeat(index):
         return picked
     order = _positions(xp, picked.shape)
     last = xp.setitem(_positions(xp, x.shape), order, index=index)

@@ -39,20 +39,20 @@ def sum(xp, x, *, axis=None, keepdims=False):
 sum.vjp(x=_spread)
 
 
-@op("Σ across")
-def across(xp, x, *, add):
-    """The sum of ``x`` over several that compute together, on each of them: ``add`` gives it for one's own array.
+@op("Σ ranks")
+def all_reduce(xp, x, *, add):
+    """The sum of ``x`` over processes that compute together, on each of them: ``add`` returns it for this one's array.
 
-    What is differentiated is the sum of all their results, and the adjoint is the operation itself.
+    The total of all results is differentiated, and so the operation is its own adjoint.
 
     >>> import autograd as ag
-    >>> ag.across(ag.Tensor([1.0, 2.0]), add=lambda mine: mine + mine)  # of two that have the same
+    >>> ag.all_reduce(ag.Tensor([1.0, 2.0]), add=lambda mine: mine + mine)  # of two processes with the same array
     Tensor([2.0, 4.0])
     """
     return add(x)
 
 
-across.vjp(x=lambda xp, g, add: xp.across(g, add=add))
+all_reduce.vjp(x=lambda xp, g, add: xp.all_reduce(g, add=add))
 
 
 @op("mean", tex=r"\operatorname{{mean}}({x})")
@@ -343,7 +343,7 @@ def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, incl
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
     # What no gradient comes back to has none, also where the products before it have overflowed.
-    return xp.through(_recurrence_back(xp, x, g, axis), _products_before(xp, x, axis))
+    return xp.multiply_no_nan(_products_before(xp, x, axis), _recurrence_back(xp, x, g, axis))
 
 
 cumulative_prod.vjp(x=_cumulative_prod_by_x)
@@ -367,7 +367,7 @@ def linear_recurrence(xp, a, b, *, axis=-1):
     while step < b.shape[axis]:
         head, tail, before = (shapes.along(axis, s) for s in (slice(step), slice(step, None), slice(-step)))
         # What is not there yet is 0, and stays it though the products overflow.
-        b = xp.concat([b[head], b[tail] + xp.through(b[before], a[tail])], axis=axis)
+        b = xp.concat([b[head], b[tail] + xp.multiply_no_nan(a[tail], b[before])], axis=axis)
         a = xp.concat([a[head], a[tail] * a[before]], axis=axis)
         step *= 2
     return b

@@ -338,8 +338,8 @@ TABLE: dict[str, Row] = {
     "subtract": Row(np.subtract, torch="subtract"),
     "multiply": Row(np.multiply, torch="multiply"),
     "divide": Row(np.divide, {"y": NONZERO}, torch="divide"),
-    "through": Row(np.multiply),
-    "over": Row(np.divide, {"y": NONZERO}),
+    "multiply_no_nan": Row(np.multiply),
+    "xdivy": Row(np.divide, {"y": NONZERO}),
     "negative": Row(np.negative, torch="negative"),
     "positive": Row(np.positive, torch="positive"),
     "reciprocal": Row(lambda x: 1 / x, {"x": NONZERO}, torch="reciprocal"),
@@ -469,7 +469,7 @@ TABLE: dict[str, Row] = {
     "mean": Row(np.mean, REDUCED, _reducing("mean"), REDUCED_EDGES),
     "var": Row(np.var, calls.spread, _reducing("var"), REDUCED_EDGES),
     "std": Row(np.std, calls.spread, _reducing("std"), REDUCED_EDGES),
-    "across": Row(
+    "all_reduce": Row(
         lambda x, *, add: add(x),
         {"add": twice},
         torch=lambda torch, x, *, add: add(x),

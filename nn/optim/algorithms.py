@@ -60,10 +60,10 @@ class SGD(Optimizer):
                 v = velocity.data
                 v *= momentum
                 v += g
-                velocity._set(v)
+                velocity.data = v
                 g = g + momentum * v if nesterov else v
             d -= lr * g
-            p._set(d)
+            p.data = d
 
 
 class Adam(Optimizer):
@@ -116,10 +116,10 @@ class Adam(Optimizer):
             size = (lr / (1 - beta1**t)).astype(d.dtype)
             scale = ((1 - beta2**t) ** -0.5).astype(d.dtype)
             d -= size * m / (scale * v**0.5 + eps)
-            step._set(t)
-            mean._set(m)
-            square._set(v)
-            p._set(d)
+            step.data = t
+            mean.data = m
+            square.data = v
+            p.data = d
 
 
 class AdamW(Adam):
@@ -191,19 +191,19 @@ class RMSprop(Optimizer):
             v = state["square_avg"].data
             v *= alpha
             v += (1 - alpha) * (g * g)
-            state["square_avg"]._set(v)
+            state["square_avg"].data = v
             if group["centered"]:
                 m = state["grad_avg"].data
                 m *= alpha
                 m += (1 - alpha) * g
-                state["grad_avg"]._set(m)
+                state["grad_avg"].data = m
                 v = abs(v - m * m)  # negative only by rounding
             g = g / (v**0.5 + eps)
             if momentum:
                 b = state["momentum_buffer"].data
                 b *= momentum
                 b += g
-                state["momentum_buffer"]._set(b)
+                state["momentum_buffer"].data = b
                 g = b
             d -= lr * g
-            p._set(d)
+            p.data = d

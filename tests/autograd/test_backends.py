@@ -232,7 +232,7 @@ def test_a_read_only_view_shares_the_memory():
     assert backends.read_only(np.float64(2.0)) == 2.0
 
 
-@pytest.mark.parametrize("name", ["through", "over"])
+@pytest.mark.parametrize("name", ["multiply_no_nan", "xdivy"])
 def test_strong_products_are_those_of_the_operation(name):
     generic, numbers = ag.OPS[name].forward, (0.0, -0.0, 2.0, -3.0, np.inf, np.nan)
     some, others = np.array(numbers), np.array(numbers[::-1], np.float32)

@@ -228,8 +228,8 @@ def test_a_second_backward_says_what_to_do():
     y.backward()
     with pytest.raises(
         GradientError,
-        match=r"sum .* was walked backward before, and what it had saved is released: pass "
-        r"retain_graph=True to the first backward, or compute the forward again\.",
+        match=r"the arrays that sum .* had saved were released by an earlier backward: pass "
+        r"retain_graph=True to that, or compute the forward again\.",
     ):
         y.backward()
     assert_allclose(x.grad.data, np.exp([1.0, 2.0]))  # the failed one added nothing
@@ -240,7 +240,7 @@ def test_a_graph_that_shares_a_released_part_is_refused_and_changes_no_grad():
     u = ag.exp(x)
     u.sum().backward()
     before = x.grad.data.copy()
-    with pytest.raises(GradientError, match=r"exp \(2,\) float64 was walked backward before"):
+    with pytest.raises(GradientError, match=r"the arrays that exp \(2,\) float64 had saved were released"):
         (u * w).sum().backward()
     assert w.grad is None
     assert_array_equal(x.grad.data, before)
@@ -509,8 +509,8 @@ def test_create_graph_records_within_no_grad():
         y.backward(create_graph=True)
         y.backward(create_graph=True)
         assert not ag.is_grad_enabled()
-        with pytest.raises(GradientError, match=r"create_graph=True within no_grad would record nothing: walk within"):
-            next(ag.walk([y], [Tensor(1.0)], create_graph=True))
+        with pytest.raises(GradientError, match=r"create_graph=True within no_grad would record nothing: do it within"):
+            next(ag.backward_steps([y], [Tensor(1.0)], create_graph=True))
     assert ag.gradients(slope, x).item() == 12.0
     assert ag.gradients(x.grad, x).item() == 24.0
 
@@ -610,7 +610,7 @@ def test_the_walk_tells_what_it_did():
     y = x * w + x
     steps = [
         (n.name or n.op.name, float(g), [None if p is None else float(p) for p in parts])
-        for n, g, parts in ag.walk([y], [10.0])
+        for n, g, parts in ag.backward_steps([y], [10.0])
     ]
     assert steps == [
         ("add", 10.0, [10.0, 10.0]),
@@ -623,10 +623,10 @@ def test_the_walk_tells_what_it_did():
 def test_the_walk_keeps_the_graph_unless_told_otherwise():
     x = leaf(3.0)
     y = x * x
-    list(ag.walk([y], [1.0]))
-    list(ag.walk([y], [1.0], retain=False))
+    list(ag.backward_steps([y], [1.0]))
+    list(ag.backward_steps([y], [1.0], retain_graph=False))
     with pytest.raises(GradientError, match="released"):
-        list(ag.walk([y], [1.0]))
+        list(ag.backward_steps([y], [1.0]))
 
 
 # ---------------------------------------------------------------------------------------------------------------- hooks
@@ -977,14 +977,14 @@ def test_a_non_scalar_needs_a_seed():
     y = leaf([[1.0, 2.0]]) * 2
     with pytest.raises(
         GradientError,
-        match=r"backward on a Tensor of shape \(1, 2\) needs to know what arrives there: reduce "
+        match=r"backward on a Tensor of shape \(1, 2\) needs its upstream gradient: reduce "
         r"it to a scalar, for instance with \.sum\(\), or pass a gradient of shape \(1, 2\)",
     ):
         y.backward()
 
 
 def test_an_empty_result_needs_a_seed():
-    with pytest.raises(GradientError, match=r"shape \(0,\) needs to know what arrives"):
+    with pytest.raises(GradientError, match=r"shape \(0,\) needs its upstream gradient"):
         (leaf(np.ones(0)) * 2).backward()
 
 
@@ -998,7 +998,7 @@ def test_what_records_nothing_has_no_backward():
     with pytest.raises(
         GradientError,
         match=r"Tensor 'c' \(\) float64 does not depend on anything that requires grad: create "
-        r"the Tensors to differentiate by with requires_grad=True, and compute outside of no_grad",
+        r"the inputs with requires_grad=True, and compute outside of no_grad",
     ):
         Tensor(1.0, name="c").backward()
 

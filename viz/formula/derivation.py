@@ -22,7 +22,7 @@ import numpy as np
 import autograd as ag
 from autograd.errors import DTypeError, GradientError
 from autograd.files import write_file
-from autograd.graph import place_of
+from autograd.graph import vertex_of
 from autograd.messages import describe
 from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
@@ -633,7 +633,7 @@ class Derivation:
         (7.0, 11.0)
         """
         check_instance(values or {}, Mapping, "values", "a dict from Tensors to values")  # type: ignore[type-abstract]
-        other = {place_of(tensor): value for tensor, value in (values or {}).items()}
+        other = {vertex_of(tensor): value for tensor, value in (values or {}).items()}
         known: dict[Name, Any] = {}
         for card in self._scene.cards:
             if card.node is None:
@@ -919,7 +919,7 @@ def explain(
             " what arrives there, gradient= of that shape"
         )
     scene = Scene(y, names=names, gradients=True if gradient is None else [ag.asarray(gradient)])
-    found = scene.card(place_of(wrt))
+    found = scene.card(vertex_of(wrt))
     on_the_way = _between(scene, found) if found is not None else set()
     if found is None or not on_the_way:
         raise GradientError(

@@ -62,8 +62,8 @@ WORDS = ("mean", "sum", "none")  # that a parameter may have as its value
 
 # Operations that only derivatives are made of, or that say what a value is stored as, are not for writing.
 _INNER = (
-    "astype", "contract", "getitem", "last_written", "over", "scatter_add", "scatter_along_axis", "scatter_take",
-    "setitem", "through", "to_device",
+    "astype", "contract", "getitem", "last_written", "multiply_no_nan", "scatter_add", "scatter_along_axis",
+    "scatter_take", "setitem", "to_device", "xdivy",
 )  # fmt: skip
 
 OPERATIONS = {name: operation for name, operation in ag.OPS.items() if name not in _INNER}

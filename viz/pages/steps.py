@@ -177,12 +177,12 @@ def _computing(body: list[Any]) -> list[Any]:
 def _walk_line(part: str) -> tuple[str, str] | None:
     """The line of the engine's backward pass that contains this text."""
     try:
-        lines, first = inspect.getsourcelines(ag.walk)
+        lines, first = inspect.getsourcelines(ag.backward_steps)
     except OSError:
         return None
     for i, line in enumerate(lines):
         if part in line:
-            return line.strip(), f"{ag.walk.__module__}, line {first + i}"
+            return line.strip(), f"{ag.backward_steps.__module__}, line {first + i}"
     return None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.errors import AutogradError
-from autograd.graph import Node, place_of
+from autograd.graph import Node, vertex_of
 from viz.drawing import numbers, style
 from viz.drawing.render import clipped
 from viz.plots.network import KEEPS_ORDER, recorded
@@ -114,7 +114,7 @@ def feature_space(
     true = _labels(labels, n, names, k)
     seen = evaluate(output, gradients=False)
     last = chain[-1][1]
-    said = _scores(seen.value(place_of(output)).reshape(n + len(grid), -1), last)[:n].argmax(-1)
+    said = _scores(seen.value(vertex_of(output)).reshape(n + len(grid), -1), last)[:n].argmax(-1)
 
     places = [(entered, "", sizes[0]), *((end, words, int(node.shape[-1])) for node, words, end in chain[:-1])]
     wide = sum(size > 3 for _, _, size in places[1:])
@@ -156,7 +156,7 @@ def feature_space(
             left = (i % columns) * (GAP + SIDE) + GAP
             bottom = height - head - SIDE - (i // columns) * (SIDE + BETWEEN)
             box = (left / width, bottom / height, SIDE / width, SIDE / height)
-            decide = None if panel.end is None else _Decision(seen, place_of(output), panel.end, last)
+            decide = None if panel.end is None else _Decision(seen, vertex_of(output), panel.end, last)
             draw = _draw_space if panel.points.shape[1] == 3 else _draw_plane
             draw(figure, box, panel, true, said, chosen, names, decide, colours)
     return Plot(figure, summary)

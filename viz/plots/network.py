@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.graph import Node, place_of
+from autograd.graph import Node, vertex_of
 from autograd.validation import check_function, refused
 from viz.drawing import marks, numbers, style
 from viz.drawing.render import Picture, cell, row, table, text
@@ -168,7 +168,7 @@ def _run(
         layers=layers,
         p=p,
         target=truth,
-        loss=None if total is None else float(seen.value(place_of(total)).reshape(())),
+        loss=None if total is None else float(seen.value(vertex_of(total)).reshape(())),
         loss_words=words,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.backends import to_numpy
-from autograd.graph import place_of
+from autograd.graph import vertex_of
 from autograd.shapes import broadcast_axes
 
 
@@ -78,8 +78,8 @@ def evaluate(
             seeds = [ag.ones_like(end.detach()) for end in ends]
         wanted = [(end, ag.asarray(seed).data) for end, seed in zip(ends, seeds, strict=True) if end.requires_grad]
         if gradients and wanted:
-            known = {place_of(tensor): place for place, tensor in fresh.items()}
-            for node, total, passed in ag.walk(*zip(*wanted, strict=True)):
+            known = {vertex_of(tensor): place for place, tensor in fresh.items()}
+            for node, total, passed in ag.backward_steps(*zip(*wanted, strict=True)):
                 place = known[node]
                 totals[place] = host(total)
                 parts[place] = tuple(_in_shape(part, source) for part, source in zip(passed, node.inputs, strict=False))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd as ag
-from autograd.graph import Node, place_of
+from autograd.graph import Node, vertex_of
 from autograd.shapes import size as size_of
 from viz.drawing.render import clipped, identifier
 from viz.recorded.validation import members, named
@@ -75,7 +75,7 @@ class Names:
         said: dict[int, str] = {}
         for word, value in named(names).items():
             if isinstance(value, ag.Tensor) or is_array(value):
-                said.setdefault(id(place_of(value)), word)
+                said.setdefault(id(vertex_of(value)), word)
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(wish, LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
@@ -232,7 +232,7 @@ def is_array(given: Any) -> bool:
 
 def _identities(tensors: Iterable[Any]) -> set[int]:
     given = list(tensors)
-    return {id(t) for t in given} | {id(place_of(t)) for t in given}
+    return {id(t) for t in given} | {id(vertex_of(t)) for t in given}
 
 
 def _identity(place: Any) -> int:

@@ -218,6 +218,8 @@ class Notation:
     def call(self, name: str, *args: Any, **params: Any) -> Any:
         """The function ``name`` of these arguments: its value, and its notation."""
         value = _value(name, args, params)
+        if name == "multiply_no_nan":
+            args = args[::-1]  # the upstream gradient first, as in other products
         name = PLAINLY.get(name, name)
         if isinstance(value, tuple | list):
             return tuple(self._written(name, args, params, part, i) for i, part in enumerate(value))
@@ -609,7 +611,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 
 # Changes of shape and dtype are not written; the symbol's value has them.
-PLAINLY = {"through": "multiply", "over": "divide"}  # that 0 wins in them matters to numbers, not to readers
+PLAINLY = {"multiply_no_nan": "multiply", "xdivy": "divide"}  # that 0 wins in them matters to numbers, not to readers
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
 REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean", r"\operatorname{mean}")}
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")

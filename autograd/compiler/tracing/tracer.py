@@ -23,10 +23,11 @@ from autograd.compiler.tracing.names import name_values
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value
 from autograd.errors import DeviceError, TraceError
+from autograd.hooks import Hook
 from autograd.memory import owner
 from autograd.modes import TRACER, WATCHED
 from autograd.shapes import Shape
-from autograd.tensor import Hook, Tensor, wrap
+from autograd.tensor import Tensor, wrap
 
 
 def _alive(made: Sequence[Any]) -> list[Traced]:

@@ -69,9 +69,11 @@ def test_forward_mode_sees_the_slopes_though_0_arrives_on_its_way(name):
     assert ag.jvp(f, (at,), ([1.0, 1.0],))[1].tolist() == pytest.approx(slopes)
 
 
-@pytest.mark.parametrize("name", ["through", "over"])
-def test_zero_wins_on_the_left_alone(name):
-    op, other = ag.OPS[name], {"through": INF, "over": 0.0}[name]
+@pytest.mark.parametrize(("name", "other"), [("multiply_no_nan", INF), ("xdivy", 0.0)])
+def test_a_zero_of_the_gradient_wins(name, other):
+    def op(g, slope):
+        return ag.OPS[name](slope, g) if name == "multiply_no_nan" else ag.OPS[name](g, slope)
+
     assert op(Tensor([0.0, 0.0]), Tensor([other, float("nan")])).tolist() == [0.0, 0.0]
     with np.errstate(all="ignore"):
         assert op(Tensor([2.0, -2.0]), Tensor([other, other])).tolist() == [INF, -INF]

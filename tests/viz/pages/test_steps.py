@@ -90,7 +90,7 @@ def test_the_order_is_the_order_of_the_walk():
     y = x * x + x
     told = story(y)
     walked = []
-    for node, _, parts in ag.walk([y], [np.float64(1.0)]):
+    for node, _, parts in ag.backward_steps([y], [np.float64(1.0)]):
         for place, part in zip(node.inputs, parts, strict=False):
             if part is not None:
                 walked.append((node, place, float(part)))

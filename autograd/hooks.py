@@ -1,0 +1,104 @@
+"""Functions that see a gradient on its way: hooks, and the Tensors that retain theirs."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd import backends
+from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.messages import describe
+from autograd.tensor import Tensor, wrap
+
+
+class Hook:
+    """Handle of a gradient hook. `Tensor.register_hook` returns it.
+
+    ``remove()`` takes the hook off and may be called again; ``with`` removes it at the end.
+    """
+
+    edits = 0  # how many hooks of leaves were added or removed: by it a program sees that it is out of date
+
+    def __init__(self, call: Callable[[Tensor], Any], among: list[Any], of_leaf: bool) -> None:
+        self.call, self._among = call, among  # the list, not the Tensor: a hook keeps no graph alive
+        self._of_leaf = of_leaf
+        among.append(self)
+        Hook.edits += of_leaf
+
+    def remove(self) -> None:
+        """Have the hook called no more."""
+        if self in self._among:
+            self._among.remove(self)
+            Hook.edits += self._of_leaf
+
+    def __enter__(self) -> Hook:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class Retained:
+    """Among the hooks of a node: a Tensor whose ``.grad`` gets the node's gradient, as long as the Tensor lives."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = weakref.ref(tensor)
+
+
+def register_hook(tensor: Tensor, hook: Callable[[Tensor], Any]) -> Hook:
+    """`Tensor.register_hook`."""
+    if not tensor.requires_grad:
+        raise GradientError(f"{tensor._called()} does not require grad, so a hook on it would never be called.")
+    if not callable(hook):
+        raise DTypeError(f"a hook is a function of the gradient; {tensor._called()} was given {hook!r}.")
+    vertex: Any = tensor.node or tensor
+    vertex.hooks = vertex.hooks or []
+    return Hook(hook, vertex.hooks, of_leaf=tensor.node is None)
+
+
+def retain_grad(tensor: Tensor) -> None:
+    """`Tensor.retain_grad`."""
+    if not tensor.requires_grad:
+        raise GradientError(f"Tensor {describe(tensor)} does not require grad, so there is no gradient to retain.")
+    if tensor.node is not None:
+        hooks = tensor.node.hooks = tensor.node.hooks or []
+        if not any(isinstance(hook, Retained) and hook.tensor() is tensor for hook in hooks):
+            hooks.append(Retained(tensor))
+
+
+def retainers(vertex: Any) -> list[Tensor]:
+    """The Tensors that retain the gradient of a node."""
+    kept = [hook.tensor() for hook in vertex.hooks or () if isinstance(hook, Retained)]
+    return [tensor for tensor in kept if tensor is not None and tensor.node is vertex]
+
+
+def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
+    """The gradient ``g`` after the hooks, which see a Tensor, and return another or write into it."""
+    for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
+        # Read-only, and a Tensor of its own: other nodes may get the same array.
+        seen = g
+        if not isinstance(g, Tensor):
+            seen = wrap(backends.read_only(g))
+        elif g.node is not None or not g.requires_grad:
+            seen = wrap(backends.read_only(g.data), g.node)
+        array = seen.data
+        answer = hook.call(seen)
+        if answer is None and seen.data is not array:
+            answer = seen
+        if answer is None:
+            continue
+        value = answer if isinstance(answer, Tensor) else wrap(backends.asarray(answer))
+        if value.shape != g.shape:
+            raise ShapeError(
+                f"a hook got a gradient of shape {g.shape} and returned one of {value.shape}: keep the shape."
+            )
+        if value.dtype != g.dtype:
+            if not backends.is_real(value.dtype) and backends.is_inexact(value.dtype):
+                raise GradientError(
+                    f"a hook got a gradient of dtype {g.dtype} and returned one of {value.dtype}: derivatives "
+                    "through complex numbers are not defined here; return a real one."
+                )
+            value = value.astype(g.dtype)
+        g = value if isinstance(g, Tensor) else backends.own(value.data)
+    return g

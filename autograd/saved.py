@@ -1,0 +1,75 @@
+"""What a node has saved for its rules: checked before use, and tied to the graph where the rules are recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd.errors import GradientError
+from autograd.graph import Node, reachable
+from autograd.memory import owner, written_at
+from autograd.messages import describe
+from autograd.tensor import Tensor, wrap
+
+
+def check_saved(node: Node, mask: int) -> None:
+    """Raise `GradientError` where an array that the rules of the inputs in ``mask`` need was written to since the node
+    saved it, or where the rules were declared anew since.
+    """
+    op = node.op
+    if node.index < op.redeclared:
+        raise GradientError(
+            f"the rules of {op.name} were declared anew after {describe(node)} was computed: compute the forward again."
+        )
+    wanted = {
+        name
+        for i, arg in enumerate(op.args)
+        if arg in op.rules and (op.variadic or mask >> i & 1)
+        for name in op.rules[arg][1]
+    }
+    kept = {**node.params, **dict(zip(op.saves, node.saved or (), strict=True))}
+    for value in (kept[name] for name in kept if name in wanted):
+        for array in value if isinstance(value, tuple) else (value,):
+            if hasattr(array, "shape") and written_at(array) > node.index:
+                raise stale(node, _leaf_of(node, array))
+
+
+def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The saved arrays as Tensors of the graph, so that rules running on them record their use of these."""
+
+    def tied(value: Any, vertex: Any) -> Any:
+        if type(vertex) is Node:
+            return wrap(value, vertex)
+        if isinstance(vertex, Tensor):
+            if vertex.data is not value:  # the rules would compute with its present value
+                raise stale(node, vertex)
+            return vertex
+        return value
+
+    op = node.op
+    if op.variadic:
+        return tuple(
+            wrap(value, node) if name == "out" else tuple(map(tied, value, node.inputs))
+            for name, value in zip(op.saves, saved, strict=True)
+        )
+    return tuple(
+        None if value is None else wrap(value, node) if name == "out" else tied(value, node.inputs[op.args.index(name)])
+        for name, value in zip(op.saves, saved, strict=True)
+    )
+
+
+def stale(node: Node, what: Any) -> GradientError:
+    """The error for an array that was changed after ``node`` had saved it."""
+    return GradientError(
+        f"{'Tensor' if isinstance(what, Tensor) else 'the array'} {describe(what)} was changed after {node.op.name} "
+        "had used it, so this graph's gradients would be wrong: compute the forward again, or give it a copy made with "
+        ".clone()."
+    )
+
+
+def _leaf_of(node: Node, array: Any) -> Any:
+    """The leaf whose memory ``array`` shows, where it is behind ``node``; else the array itself."""
+    memory = owner(array)
+    for vertex in (vertex for behind in reachable([node]) for vertex in behind.inputs):
+        if isinstance(vertex, Tensor) and owner(vertex.data) is memory:
+            return vertex
+    return array

@@ -1,0 +1,60 @@
+"""A gradient that is zero but for the elements at an index, as that of an array of which one element was read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd.shapes import Shape
+
+
+class Scattered:
+    """``values`` at ``index``, which names no element twice, in zeros of ``shape`` that are made when they are needed.
+
+    Another gradient is added in place, to an array that nobody else holds. So the gradient of an array that is read
+    piece by piece, as by ``for row in x``, costs as much as its pieces, and not its size for each of them.
+    """
+
+    __slots__ = ("xp", "values", "index", "shape", "dtype", "_total")
+
+    base = None  # as an array that is no view
+    __array_ufunc__ = None  # NumPy's arrays leave `array + scattered` to `__radd__`
+
+    def __init__(self, xp: Any, values: Any, index: Any, shape: Shape) -> None:
+        self.xp, self.values, self.index, self.shape, self.dtype = xp, values, index, shape, values.dtype
+        self._total: Any = None
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def array(self) -> Any:
+        """The gradient as an array."""
+        if self._total is None:
+            self._total = self.xp.scatter_add(self.values, index=self.index, shape=self.shape)
+        return self._total
+
+    def __add__(self, other: Any) -> Scattered:
+        total = self.array()
+        if type(other) is not Scattered:
+            total += other
+        else:
+            other._add_to(total)
+        return self
+
+    def __radd__(self, other: Any) -> Scattered:
+        total = self.xp.asarray(other, copy=True)
+        self._add_to(total)
+        self._total = total
+        return self
+
+    def _add_to(self, total: Any) -> None:
+        if self._total is not None:
+            total += self._total
+        else:
+            total[self.index] += self.values
+
+
+def dense(gradient: Any) -> Any:
+    """A gradient as an array or a Tensor."""
+    return gradient.array() if type(gradient) is Scattered else gradient
