@@ -1,16 +1,4 @@
-"""Errors of networks, training and data; the base class and the other errors are in `autograd.errors`.
-
-::
-
-    AutogradError
-    ├── StateError      (ValueError)         a state dict that does not fit the module or optimizer
-    ├── FileError       (ValueError)         a file that nn.save did not write, or that is damaged
-    ├── TrainingError   (ArithmeticError)    the loss or the weights became NaN or infinite
-    ├── ParallelError   (RuntimeError)       a rank failed or was lost, or MPI is missing
-    ├── DataError       (ValueError)         a data file has unexpected content or is damaged
-    ├── DownloadError   (OSError)            no source gave the file
-    └── CacheError      (OSError)            the folder for downloaded files can't be used
-"""
+"""Errors of networks, training and data; the base class and the other errors are in `autograd.errors`."""
 
 from __future__ import annotations
 

@@ -18,16 +18,6 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 """Data sets by the names that ``--data`` takes, and the functions that load them."""
 
 __all__ = [
-    "DATASETS",
-    "CacheError",
-    "DataError",
-    "Dataset",
-    "DownloadError",
-    "cache_folder",
-    "digits",
-    "hold_out",
-    "minibatches",
-    "mnist",
-    "semeion",
-    "usps",
-]
+    "DATASETS", "CacheError", "DataError", "Dataset", "DownloadError", "cache_folder", "digits", "hold_out",
+    "minibatches", "mnist", "semeion", "usps",
+]  # fmt: skip

@@ -384,7 +384,7 @@ class PlainModule(Module):
 def as_floating(x: Any, like: Tensor | None) -> Any:
     """``x``, cast to the dtype of ``like`` if it holds integers or booleans: as they are, they would give float64."""
     dtype = getattr(x, "dtype", None)
-    if like is None or dtype is None or is_inexact(dtype):
+    if dtype is None or like is None or getattr(dtype, "kind", "") in ("f", "c") or is_inexact(dtype):
         return x
     return asarray(x).astype(like.dtype)
 

@@ -69,7 +69,8 @@ class Batches:
 
     def _cast(self, values: Tensor) -> Tensor:
         """Floating values in the model's dtype. Integers stay: they may be labels, or indices into an embedding."""
-        return values if self.dtype is None or not is_inexact(values.dtype) else values.to(self.dtype)
+        unchanged = self.dtype is None or values.dtype == self.dtype or not is_inexact(values.dtype)
+        return values if unchanged else values.to(self.dtype)
 
     def _gather(self, x: Tensor, y: Tensor, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of `minibatches`, gathered on the device of x and y."""
