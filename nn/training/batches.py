@@ -65,12 +65,12 @@ class Batches:
                     "tuple (x, y), or an iterable of such batches."
                 )
             x, y = batch if self.parallel is None else self.parallel.shard(*batch)
-            yield self._cast(asarray(x, device=self.device)), self._cast(asarray(y, device=self.device))
+            x, y = asarray(x, device=self.device), asarray(y, device=self.device)
+            yield (x, y) if self.pair is not None else (self._cast(x), self._cast(y))
 
     def _cast(self, values: Tensor) -> Tensor:
         """Floating values in the model's dtype. Integers stay: they may be labels, or indices into an embedding."""
-        unchanged = self.dtype is None or values.dtype == self.dtype or not is_inexact(values.dtype)
-        return values if unchanged else values.to(self.dtype)
+        return values if self.dtype is None or not is_inexact(values.dtype) else values.to(self.dtype)
 
     def _gather(self, x: Tensor, y: Tensor, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of `minibatches`, gathered on the device of x and y."""
