@@ -143,8 +143,9 @@ def _is_shared(tensor: Tensor) -> bool:
     return memory is not array and id(memory) not in _HOMES and sys.getrefcount(memory) > 3
 
 
-def _views_in(names: dict[str, Any], home: Any) -> list[Any]:
-    """The names of ``home`` and of its views, and how each lies in it (``None``: it is the array itself)."""
+def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
+    """The names of ``home`` and of its views, and how each lies in it (``None``: it is the array itself). ``None``
+    where a name stands for several views at once."""
     found: list[Any] = []
     start = home.__array_interface__["data"][0]
     for name, array in names.items():
@@ -153,6 +154,8 @@ def _views_in(names: dict[str, Any], home: Any) -> list[Any]:
         elif isinstance(array, numpy.ndarray) and owner(array) is owner(home):
             offset = array.__array_interface__["data"][0] - start
             found.append((name, offset, array.shape, array.dtype, array.strides))
+        elif isinstance(array, list | tuple) and any(owner(part) is owner(home) for part in array):
+            return None
     return found
 
 
@@ -182,7 +185,7 @@ class Executable:
         self.places: list[tuple[Tensor, Any, bool]] = []
         self.made: set[int] = set()
         self.bound: list[Value | None] = []  # for each place the state that is there by itself
-        self._views: dict[int, list[Any]] = {}
+        self._views: dict[int, list[Any] | None] = {}
         for state in program.states:
             if state in program.packed:
                 self.homes[state] = self._packed_home(state)
@@ -315,10 +318,11 @@ class Executable:
         if i not in self._views:
             self._views[i] = _views_in(self._names, home)
         shares = any(owner(h) is owner(home) for s, h in self.homes.items() if s is not state)
-        if new.strides != home.strides or not new.flags.forc or shares:
+        views = self._views[i]
+        if views is None or new.strides != home.strides or not new.flags.forc or shares:
             return False
         raw = (new if new.flags.c_contiguous else new.T).reshape(-1).view(numpy.uint8)
-        for name, offset, shape, dtype, strides in self._views[i]:
+        for name, offset, shape, dtype, strides in views:
             self._names[name] = numpy.ndarray(shape, dtype, raw, offset, strides) if strides is not None else new
         self.homes[state] = new
         self.places[i] = tensor, array, updated
