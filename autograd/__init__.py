@@ -56,6 +56,7 @@ _protocols.install(Tensor, _sys.modules[__name__])
 _LINALG = "autograd.ops.factorizations", "autograd.ops.matrices"
 _ARRAYS = sorted(name for name, value in vars(_TENSORS).items() if getattr(value, "__module__", "") not in _LINALG)
 globals().update(vars(_TENSORS))
+del tensor  # noqa: F821  (the module, which import made an attribute: `autograd.tensor(...)` gets a hint instead)
 
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",

@@ -146,6 +146,9 @@ class Methods:
         arrays are released unless ``retain_graph``; with ``create_graph`` the gradients are recorded themselves. Raises
         `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
         backward through a released graph; then no ``.grad`` has changed.
+
+        With ``create_graph`` a leaf holds its gradient and the gradient's graph the leaf, a reference cycle, as in
+        PyTorch: set ``.grad`` to None afterwards, or use `autograd.gradients`, which leaves none.
         """
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
@@ -215,6 +218,11 @@ class Methods:
 
     def transpose(self: Any, *axes: Any) -> Tensor:
         """NumPy's transpose: the axes in the order given, or reversed."""
+        if len(axes) == 2 != self.ndim and all(isinstance(axis, int) for axis in axes):
+            raise ShapeError(
+                f"transpose takes all {self.ndim} axes in their new order, as NumPy's does, and was given {axes}: to "
+                "swap two axes name all, or use numpy.swapaxes or .mT."
+            )
         return self.permute_dims(*(axes or (tuple(reversed(range(self.ndim))),)))  # type: ignore[no-any-return]
 
     def flatten(self: Any) -> Tensor:

@@ -73,6 +73,11 @@ class Op:
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         positional, keywords, many = _names(forward, f"the forward of {self.name}")
+        if positional[:1] != ("xp",):
+            raise DeclarationError(
+                f"{self.name}: the first argument of a forward is the namespace it computes with: write "
+                f"def {self.name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
+            )
         self.variadic = bool(many)
         self.args = (*positional[1:], *many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}

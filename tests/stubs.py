@@ -90,6 +90,8 @@ def package():
     imports = list(public_imports())
     functions = []
     for name, value in sorted(vars(TENSORS).items()):
+        if isinstance(value, Op) and value.foreign:  # of a test
+            continue
         if isinstance(value, Op):
             functions.append(f"def {name}({parameters(value)}) -> Tensor: ...")
         else:

@@ -14,6 +14,7 @@ TENSOR = {
     "zero_": "x[...] = 0, or grad = None",
 }  # fmt: skip
 FUNCTIONS = {
+    "tensor": "Tensor",
     "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean", "bmm": "matmul",
     "cat": "concat",
     "from_numpy": "asarray", "ln": "log", "manual_seed": "numpy.random.default_rng(seed), given as generator=",

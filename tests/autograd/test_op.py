@@ -774,3 +774,31 @@ def test_a_symbol_may_have_braces():
         return x
 
     assert braced.text.format(x="y") == "{}(y)"
+
+
+def test_a_forward_without_xp_is_refused():
+    with pytest.raises(DeclarationError, match=r"f: the first argument of a forward is .* write def f\(xp, x\)"):
+
+        @ag.op("f")
+        def f(x):
+            return x
+
+
+def test_a_module_is_no_function_of_the_package():
+    with pytest.raises(AttributeError, match="autograd has no function 'tensor': use Tensor"):
+        ag.tensor([1.0])
+    import autograd.operation as module
+    import autograd.tensor as other
+
+    assert (module.__name__, other.__name__) == ("autograd.operation", "autograd.tensor")
+
+
+def test_transpose_of_two_axes_says_what_it_takes():
+    with pytest.raises(ShapeError, match="takes all 3 axes in their new order"):
+        ag.ones((2, 3, 4)).transpose(0, 1)
+
+
+@pytest.mark.parametrize("name", ["walk", "over", "through", "across"])
+def test_earlier_names_warn(name):
+    with pytest.warns(DeprecationWarning, match=f"autograd.{name} is autograd."):
+        assert callable(getattr(ag, name))
