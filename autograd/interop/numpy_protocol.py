@@ -38,9 +38,9 @@ HINTS = {
     "array_split": "split", "average": "mean", "bincount": "scatter_add", "block": "concat",
     "cbrt": "power", "choose": "where", "column_stack": "stack", "compress": "getitem", "convolve": "matmul",
     "corrcoef": "linalg.vecdot", "cov": "linalg.matmul", "delete": "concat", "divmod": "floor_divide and remainder",
-    "dsplit": "split", "dstack": "stack", "ediff1d": "diff", "exp2": "exp", "extract": "getitem", "fix": "trunc",
-    "fliplr": "flip", "flipud": "flip", "fmax": "maximum", "fmin": "minimum", "fmod": "remainder",
-    "gradient": "diff", "heaviside": "where", "histogram": "searchsorted", "hsplit": "split", "insert": "concat",
+    "dsplit": "split", "dstack": "stack", "ediff1d": "diff", "extract": "getitem", "fix": "trunc",
+    "fliplr": "flip", "flipud": "flip",     "gradient": "diff", "histogram": "searchsorted", "hsplit": "split",
+    "insert": "concat",
     "interp": "searchsorted and take", "kron": "linalg.outer and reshape",
     "ldexp": "multiply", "linalg.cond": "linalg.svdvals", "linalg.eig": "linalg.eigh", "linalg.eigvals":
     "linalg.eigvalsh", "linalg.lstsq": "linalg.pinv", "linalg.multi_dot": "linalg.matmul", "linalg.tensorinv":
@@ -51,7 +51,7 @@ HINTS = {
     "nanstd": "where and std", "nansum": "where and sum", "nanvar": "where and var", "partition": "sort",
     "percentile": "sort", "piecewise": "where", "polyfit": "linalg.pinv", "polyval": "power and sum",
     "ptp": "max and min", "put": "setitem", "putmask": "where", "quantile": "sort", "rot90": "permute_dims and flip",
-    "select": "where", "sinc": "sin", "trapezoid": "sum", "unique": "unique_values", "vander": "power",
+    "select": "where", "trapezoid": "sum", "unique": "unique_values", "vander": "power",
     "vdot": "linalg.vecdot", "vsplit": "split",
 }  # fmt: skip
 """What does here what a function of NumPy's does that is not here."""
