@@ -20,6 +20,7 @@ from autograd.errors import ReadingError
 from autograd.testing import TrainingStep, Vocabulary, check_readings, compare, random_step
 from autograd.testing.readings import Run, difference
 from autograd.testing.strategies import steps
+from tests.faults import seen_after
 from tests.steps import NETWORKS, search, step_of
 
 FEATURES = (
@@ -202,3 +203,19 @@ def test_integers_and_dtypes_must_be_the_same() -> None:
 def test_compiled_functions_are_left_as_they_were() -> None:
     compare(SCALED)
     assert ag.compile(lambda x: x * 2)(3.0) == 6.0
+
+
+@pytest.mark.parametrize(
+    ("name", "culprit"),
+    [
+        ("pass: packed pieces lie in another order", "pass 'pack'"),
+        ("plan: results need not live to the end", "plan"),
+        ("plan: states are written while they are read", "plan"),
+        ("emitter: results are not copied", "emitter or bindings"),
+    ],
+)
+def test_planted_faults_are_seen(name: str, culprit: str) -> None:
+    """Some of docs/faults.md."""
+    count, named = seen_after(name, 5)
+    assert count
+    assert named == culprit
