@@ -137,10 +137,9 @@ def test_nothing_is_run(monkeypatch: pytest.MonkeyPatch):
     assert all((state.origin.data == array).all() for state, array in before.items())
 
 
-def test_names_are_escaped():
+def test_labels_are_escaped():
     program = mlp(2, 1)
-    program.inputs[0].name = "</TD>&"
-    svg = viz.diff(program, mlp(2, 1)).svg()
+    svg = viz.diff(program, program, labels=("</TD>&", "after")).svg()
     assert "</TD>&" in "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
 
 
