@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
-from autograd import backends
+from autograd import backends, trees
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
 from autograd.functions.creation import eye, zeros
@@ -53,6 +54,17 @@ def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
         # An argument that is being recorded stays tied to its history, so that transforms nest.
         found[i] = x.clone() if x.requires_grad else _variable(x.data, x.name)
     return found
+
+
+def _is_tree(x: Any) -> bool:
+    """Whether an argument is a container of arrays: a dict, or one with Tensors or arrays in it. Numbers in a list are
+    an array.
+    """
+    if not trees.is_container(x):
+        return False
+    return not isinstance(x, list | tuple) or any(
+        isinstance(leaf, Tensor) or getattr(leaf, "shape", ()) != () for leaf in trees.leaves(x)
+    )
 
 
 def _argument_numbers(argnums: Any) -> list[int]:
@@ -115,11 +127,15 @@ def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
     )
 
 
-def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Tensor, Any]]:
+def value_and_grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """The function that returns ``f``'s scalar value and its gradient by the arguments that ``argnums`` names.
 
-    The gradient is a Tensor for one number, a tuple for several. It is recorded where an argument, or what ``f`` closes
-    over, is being recorded, so that calls nest to any order.
+    The gradient is a Tensor for one number, a tuple for several. An argument may be a dict, or a list or tuple with
+    Tensors or arrays in it, nested as it may be; its gradient has the same structure. With ``has_aux`` ``f`` returns
+    ``(value, aux)``, and the first result is that pair. The gradient is recorded where an argument, or what ``f``
+    closes over, is being recorded, so that calls nest to any order.
 
     >>> from autograd import value_and_grad
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
@@ -128,19 +144,31 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..
     _check(f, "grad")
     numbers = _argument_numbers(argnums)
 
-    def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+    def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         recorded = MODE.get().grad
         with enable_grad():
-            variables = _variables(args, numbers)
-            xs = [variables[i] for i in numbers]
+            given, structures, flat = list(args), [], []
+            for i in numbers:
+                if not -len(args) <= i < len(args):
+                    _variables(args, numbers)  # which says so
+                leaves, structure = trees.flatten(args[i]) if _is_tree(args[i]) else ([args[i]], trees.LEAF)
+                made = _variables(leaves, range(len(leaves)))
+                given[i] = trees.unflatten(structure, made)
+                structures.append((structure, len(made)))
+                flat += made
+            xs = flat
             try:
-                y = _scalar(f(*variables, **kwargs), f)
+                result = f(*given, **kwargs)
+                if has_aux and not (isinstance(result, tuple) and len(result) == 2):
+                    raise DTypeError(f"{_called(f)} returned no pair (value, aux), which has_aux=True asks for.")
+                y = _scalar(result[0] if has_aux else result, f)
                 nested = recorded and _depends_on_more(y, xs)
-                slopes = _slopes(y, xs, None, nested)
+                slopes = iter(_slopes(y, xs, None, nested))
             finally:
                 _spend(xs)
         value = y if nested else y.detach()
-        return value, slopes[0] if isinstance(argnums, int) else tuple(slopes)
+        found = [trees.unflatten(structure, islice(slopes, count)) for structure, count in structures]
+        return ((value, result[1]) if has_aux else value), found[0] if isinstance(argnums, int) else tuple(found)
 
     return value_and_grad_of
 
@@ -153,17 +181,20 @@ def _slopes(y: Tensor, xs: Sequence[Tensor], seed: Any, create_graph: bool) -> t
     return found
 
 
-def grad(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The gradient function of a scalar ``f``, by the arguments that ``argnums`` names.
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient function of a scalar ``f``, with respect to the arguments that ``argnums`` names.
+
+    Nested arguments as in `value_and_grad`. With ``has_aux`` it returns ``(gradient, aux)``.
 
     >>> from autograd import grad
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (Tensor(12.0), Tensor(12.0))
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, has_aux)
 
     def grad_of(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        value, slope = both(*args, **kwargs)
+        return (slope, value[1]) if has_aux else slope
 
     return grad_of
 

@@ -417,3 +417,32 @@ def test_a_gradient_by_a_tangent_is_recorded_for_nobody(inner: str) -> None:
     hessian = ag.hessian(INNER[inner])([1.0, 2.0]).data
     linear = {"jvp": np.cos([0.3, 1.2]), "vjp": np.cos([0.3, 1.2]), "hvp": 6 * np.array([0.3, 1.2])}[inner]
     np.testing.assert_allclose(hessian, np.diag(2 * linear**2), atol=1e-12)
+
+
+class TestTrees:
+    def test_the_gradient_has_the_structure_of_the_argument(self):
+        params = {"w": ag.Tensor([1.0, 2.0]), "layers": [(ag.Tensor(3.0), np.array([4.0, 5.0]))]}
+
+        def loss(p):
+            ((a, b),) = p["layers"]
+            return (p["w"] * p["w"]).sum() * a + (b * b).sum()
+
+        value, slope = ag.value_and_grad(loss)(params)
+        assert (value.item(), slope["w"].tolist()) == (56.0, [6.0, 12.0])
+        assert [part.tolist() for part in slope["layers"][0]] == [5.0, [8.0, 10.0]]
+        assert isinstance(slope["layers"][0], tuple)
+
+    def test_arrays_of_one_shape_are_not_stacked(self):
+        slopes = ag.grad(lambda pair: (pair[0] * pair[1]).sum())([np.array([1.0, 2.0]), np.array([3.0, 4.0])])
+        assert [slope.tolist() for slope in slopes] == [[3.0, 4.0], [1.0, 2.0]]
+
+    def test_a_list_of_numbers_is_an_array(self):
+        assert ag.grad(lambda x: (x * x).sum())([1.0, 2.0]).tolist() == [2.0, 4.0]
+
+    def test_has_aux(self):
+        slope, aux = ag.grad(lambda x: (x * x, "seen"), has_aux=True)(3.0)
+        assert (slope.item(), aux) == (6.0, "seen")
+        (value, aux), slope = ag.value_and_grad(lambda x: (x * x, "seen"), has_aux=True)(3.0)
+        assert (value.item(), slope.item(), aux) == (9.0, 6.0, "seen")
+        with pytest.raises(ag.errors.DTypeError, match="returned no pair"):
+            ag.grad(lambda x: x * x, has_aux=True)(3.0)
