@@ -33,3 +33,13 @@ def test_what_it_points_to_is_there(page):
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))]
     missing = [link for link in links if link and "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def test_the_lines_that_the_engine_page_quotes_are_in_the_source():
+    page = (Path(__file__).parents[1] / "docs/engine.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    quoted = [line.strip() for block in blocks for line in block.splitlines()]
+    sources = Path(__file__).parents[1].joinpath("autograd").rglob("*.py")
+    written = {line.strip() for path in sources for line in path.read_text(encoding="utf-8").splitlines()}
+    assert len(quoted) > 5
+    assert [line for line in quoted if line not in written] == []
