@@ -278,18 +278,20 @@ class Executable:
         scope = self.is_settled.__globals__
         scope[f"count_{i}"] = sys.getrefcount(scope[f"home_{i}"])
 
-    def _take(self, i: int, array: Any) -> None:
-        """Take the values of ``array``, which the state at a place has been given, where others may hold it."""
+    def _take(self, i: int, array: Any) -> bool:
+        """Take the values of ``array``, which the state at a place has been given, where others may hold it. Returns
+        whether the program can go on.
+        """
         scope = self.is_settled.__globals__
         if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
             scope[f"home_{i}"][...] = array
             self.places[i][0].data = scope[f"home_{i}"]
-        else:
-            self._part(i, array)
+            return True
+        return self._part(i, array)
 
-    def _part(self, i: int, array: Any = None) -> None:
+    def _part(self, i: int, array: Any = None) -> bool:
         """Give the state at a place a new array with the same values: somebody holds the one that it has, which would
-        not change eagerly.
+        not change eagerly. Returns whether the program can go on; else it has to be bound anew.
         """
         home = self.places[i][1]
         new = numpy.copy(home, order="A")
@@ -297,7 +299,9 @@ class Executable:
             new[...] = array
         others = [k for k, (_, array, _) in enumerate(self.places) if array is home and k != i]
         if not self._rehome(i, new):
-            raise AssertionError(f"the array of {self.places[i][0].name} can't be exchanged")
+            for k in (i, *others):
+                self.places[k][0].data = new
+            return False
         for k in (i, *others):
             tensor, updated = self.places[k][::2]  # by no name that would be counted
             self.places[k] = tensor, new, updated
@@ -306,6 +310,7 @@ class Executable:
                 _TWINS[tensor] = new
         del home, new
         self._count_holders(i)
+        return True
 
     def _rehome(self, i: int, array: Any) -> bool:
         """Go on with another array at a place, and with its views in place of those of the one before. Returns whether
@@ -448,7 +453,7 @@ class Executable:
             if array is home:
                 del array, home
                 if i in self.counted and sys.getrefcount(scope[f"home_{i}"]) > scope[f"count_{i}"]:
-                    self._part(i)
+                    anew |= not self._part(i)
                 continue
             if (
                 array.shape != home.shape
@@ -460,7 +465,7 @@ class Executable:
                 return False
             if i in self.counted:
                 del home
-                self._take(i, array)
+                anew |= not self._take(i, array)
                 continue
             # The Tensor let go of the home; where nobody else holds it, it may take the new values.
             held = self.held[i]

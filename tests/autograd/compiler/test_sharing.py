@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import autograd as ag
 import nn
@@ -45,3 +46,33 @@ def test_three_programs_take_turns() -> None:
     for p, q in zip(models[0].parameters(), models[1].parameters(), strict=True):
         np.testing.assert_allclose(q.data, p.data, rtol=1e-12)
     assert known[1] == known[2] == known[-1]  # none was traced anew because another one had moved a parameter
+
+
+def test_programs_that_take_turns_on_states_in_memory_of_others_bind_anew():
+    """Two batch sizes and two modes alternate; the weight is a view into a longer array."""
+    w = ag.Tensor(np.linspace(-1.0, 1.0, 64).reshape(16, 4), requires_grad=True, name="w")
+    w.data = np.concatenate([w.data.reshape(-1)] * 2)[1 : 1 + w.size].reshape(w.shape)
+    layer = nn.Sequential(nn.Linear(16, 16, seed=1, dtype="float64"), nn.Tanh())
+    parameters = [w, *layer.parameters()]
+
+    def step(x):
+        t = x @ w.T
+        loss = (ag.min(t) ** 2).sum() + 0.0 * layer(t).sum()
+        for p in parameters:
+            p.zero_grad()
+        loss.backward()
+        for p in parameters:
+            p.data = p.data - 0.5 * p.grad.data
+        return loss
+
+    def run(function):
+        rng, start = np.random.default_rng(0), [p.data.copy() for p in parameters]
+        found = []
+        for n, train in ((4, True), (96, True), (4, False), (4, True), (4, True)):
+            layer.train(train)
+            found.append(function(rng.standard_normal((n, 4))).item())
+        for p, data in zip(parameters, start, strict=True):
+            p.data = data
+        return found
+
+    assert run(ag.compile(step)) == pytest.approx(run(step), rel=1e-12)
