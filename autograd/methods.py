@@ -11,7 +11,7 @@ from autograd.backward import backward
 from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import astype
 from autograd.hooks import Hook, register_hook, retain_grad
-from autograd.modes import MODE
+from autograd.modes import MODE, TRACER
 from autograd.operation import Op
 from autograd.ops import conversion, elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis
@@ -273,7 +273,9 @@ def _plain(index: Any, data: Any) -> Any:
 
 def _kept(part: Any) -> Any:
     part = part.data if isinstance(part, Tensor) else part
-    return list(part) if type(part) is list else backends.frozen(part)
+    if type(part) is list:
+        return list(part)
+    return part if TRACER.get() is not None else backends.frozen(part)  # a program watches the array itself
 
 
 def install(cls: type) -> None:

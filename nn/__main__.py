@@ -158,6 +158,7 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     root = parser()
     options, unknown = root.parse_known_args(arguments)
     given = vars(options)
+    given.pop("print_completion", None)  # added by shtab, which has printed and left where it was asked for
     command, status = f"{root.prog} {given['command']}", 0
     if unknown:
         Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")

@@ -128,7 +128,7 @@ def _correlated(xp: Any, x: Any, weight: Any, stride: Space, dilation: Space, sp
     n, c, size, out_channels = x.shape[0], x.shape[-1], weight.shape[2:], weight.shape[0]
     w = _as_columns(xp, weight, groups)
     windows = xp.sliding_windows(x, size, stride, dilation, space)
-    out = xp.empty((n, *space, out_channels), dtype=x.dtype)
+    out = xp.empty((n, *space, out_channels), dtype=xp.result_type(x.dtype, weight.dtype))
     for tile in _tiles(n, space, math.prod(space[1:]) * math.prod(size) * c):
         columns = _columns(xp, windows[tile], len(size), groups)
         if groups == 1:
@@ -274,7 +274,7 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
     taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
     windows = xp.sliding_windows(x, size, stride, dilation, space)
-    total = xp.zeros((groups, outside, taps * inside), dtype=x.dtype)
+    total = xp.zeros((groups, outside, taps * inside), dtype=xp.result_type(x.dtype, y.dtype))
     for tile in _tiles(n, space, math.prod(space[1:]) * taps * channels):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
         total += xp.matmul(rows, _columns(xp, windows[tile], axes, groups))

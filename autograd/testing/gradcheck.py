@@ -88,12 +88,12 @@ def gradcheck(
         complex step        8
         forward mode        4
         difference          4, more than the tolerance ...
-    Jacobian of output 0 (rows) with respect to input 0 ('x') (columns):
+    Jacobian, outputs down and input 0 ('x') across:
              analytic                numeric                 difference
              [0]        [1]          [0]        [1]          [0]        [1]
         [0]  3          0            6          0            -3         0
         [1]  0          4            0          8            0          -4
-    8 of 16 comparisons fail. What may be wrong:
+    14 of 16 comparisons fail. What may be wrong:
       - the rules give 1/2 times the difference: a factor is missing or too much in a rule.
     Recorded operations: squared.
     """

@@ -15,11 +15,13 @@ TREE = {
     "IndexingError": IndexError,
     "SizeError": MemoryError,
     "WriteError": OSError,
+    "DependencyError": ImportError,
     "GradientError": RuntimeError,
     "DeclarationError": TypeError,
     "TraceError": TypeError,
     "AnomalyError": FloatingPointError,
     "GradcheckError": AssertionError,
+    "ReadingError": AssertionError,
 }
 
 

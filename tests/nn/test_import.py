@@ -17,8 +17,8 @@ def test_a_foreign_autograd_is_refused(tmp_path):
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "ImportError: nn needs the autograd of glassgrad, and `import autograd` found another project's in "
-        f"{tmp_path / 'autograd'}: the two can't share an environment; run `pip uninstall autograd`, then "
-        "`pip install --force-reinstall glassgrad`."
+        f"{tmp_path / 'autograd'}: the two can't share an environment; install glassgrad in a fresh "
+        "one (python -m venv)."
     )
 
 

@@ -115,7 +115,7 @@ def test_accumulation_is_a_step_of_its_own():
     assert last.form == "∂L/∂x = 1 + 3 + 3 = 7"
     assert last.complete is not None
     assert last.code is not None
-    assert last.code[0] == "totals[place] = totals[place] + part"
+    assert "totals" in last.code[0]
     *parts, total = matrices(told, last)
     assert sum(parts) == total == 7
 
