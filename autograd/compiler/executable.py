@@ -317,7 +317,7 @@ class Executable:
         that is possible.
         """
         state, (tensor, _, updated) = self.bound[i], self.places[i]
-        if state is None:
+        if state is None or not self.homes[state].size:
             return False
         home, new = self.homes[state], numpy.asarray(array)
         if i not in self._views:
