@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 REQUIRED = object()
 """The default of a parameter that has none."""
 
+ALIASES = {"axis": "dim", "keepdims": "keepdim"}
+"""Parameters that may be given by PyTorch's names, too."""
+
+AXES = frozenset({int, tuple, type(None)})
+
 # ------------------------------------------------------------------------------------------------------- the templates
 
 APPLY = """\
@@ -75,7 +80,7 @@ VARIADIC = """\
     if {many} and isinstance({many}[0], (list, tuple)):
         if len({many}) == 1: {many} = {many}[0]
         else: {many}{targets} = listed(op, {many}{keywords})
-    values_, places_ = [], []
+{aliases}    values_, places_ = [], []
     for i_, x_ in enumerate({many}):
         if isinstance(x_, Tensor):
             values_.append(x_._data)
@@ -173,7 +178,7 @@ def apply_source(op: Op, operator: bool = False) -> str:
         targets = "".join(f", {p}" for p in op.params)
         return APPLY.format(
             name=op.name, signature=f"*{many}, {_parameters(op)}", params=params, keywords=keywords, checks=checks,
-            reading=VARIADIC.format(many=many, targets=targets, keywords=keywords).rstrip("\n"),
+            reading=VARIADIC.format(many=many, targets=targets, keywords=keywords, aliases=_aliases(op)).rstrip("\n"),
             arrays=f"*{_lent(op, 'tuple(values_)' if op.foreign else 'values_')}", given=many, places="tuple(places_)",
             saved="(" + "".join({many: "tuple(values_), ", "out": "out_, "}[name] for name in op.saves) + ")",
             uneven=op.uneven,
@@ -181,7 +186,7 @@ def apply_source(op: Op, operator: bool = False) -> str:
     return APPLY.format(
         name=op.name,
         signature="".join(f"{a}=None, " if a in op.optional else f"{a}, " for a in op.args) + _parameters(op),
-        reading=_reading(op, operator), params=params, keywords=keywords, checks=checks,
+        reading=_aliases(op) + _reading(op, operator), params=params, keywords=keywords, checks=checks,
         arrays=", ".join(_lent(op, f"a_{a}") for a in op.args), given=f"({', '.join(op.args)},)",
         places=f"({', '.join(f'p_{a}' for a in op.args)},)",
         saved="(" + "".join(f"{_saved(op, name)}, " for name in op.saves) + ")", uneven=_uneven(op),
@@ -192,12 +197,23 @@ def _parameters(op: Op) -> str:
     """The parameters of the signature: those that may be given by position, and behind a star the others."""
     placed: dict[str, str] = {}
     star, default_before = {} if op.variadic else {"*": "*"}, bool(op.optional)
+    behind = {ours: f"{theirs}=None" for ours, theirs in ALIASES.items() if ours in op.params and not op.foreign}
+    if op.casts:
+        behind["dtype"] = "dtype=None"
     for p, default in op.params.items():
-        if default is REQUIRED and default_before:  # as Python's grammar wants it
+        bare = default is REQUIRED and p not in behind
+        if bare and default_before:  # as Python's grammar wants it
             placed |= star
-        default_before |= default is not REQUIRED
-        placed[p] = p if default is REQUIRED else f"{p}=default_{p}"
-    return ", ".join((placed | star | {"dtype": "dtype=None"} if op.casts else placed).values())
+        default_before |= not bare
+        placed[p] = p if bare else f"{p}=default_{p}"
+    return ", ".join([*placed.values(), *(star if behind and "*" not in placed else ()), *behind.values()])
+
+
+def _aliases(op: Op) -> str:
+    """PyTorch's names ``dim`` and ``keepdim``, and a check of the axis."""
+    text = "    if type(axis) not in AXES or dim is not None: axis = axis_given(op, axis, dim)\n"
+    text = text if "axis" in op.params and not op.foreign else ""
+    return text + "    if keepdim is not None: keepdims = keepdim\n" * ("keepdims" in op.params and not op.foreign)
 
 
 def _reading(op: Op, operator: bool) -> str:
@@ -331,6 +347,25 @@ def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
     return arrays, *rest, *list(params.values())[len(rest) :]
 
 
+def axis_given(op: Op, axis: Any, dim: Any) -> Any:
+    """The axis, given as ``axis`` or as ``dim``. Raises `DTypeError` for both, for none, and for what is no axis."""
+    if dim is not None:
+        if axis is not op.params["axis"]:
+            raise DTypeError(f"{op.name} was given axis = {shown(axis)} and dim = {shown(dim)}: give only axis.")
+        axis = dim
+    if axis is REQUIRED:
+        raise DTypeError(f"{op.name} needs axis: give the number of an axis.")
+    if type(axis) in AXES:
+        return axis
+    if type(axis) is list:
+        return tuple(axis)
+    if not isinstance(axis, bool) and hasattr(axis, "__index__") and getattr(axis, "shape", ()) == ():
+        return axis
+    other = {"max": "; the larger of two values is maximum(x, y)", "min": "; the smaller of two is minimum(x, y)"}
+    kind, way = type(axis).__name__, other.get(op.name, "")
+    raise DTypeError(f"{op.name}: axis = {describe(axis)} is a {kind}: give the number of an axis{way}.")
+
+
 def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Raise what a forward raised as this package's error, with the names and shapes of its arguments.
 
@@ -386,11 +421,11 @@ def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 SHARED: dict[str, Any] = {
-    "ANYWHERE": backends.ANYWHERE, "FLAT": backends.FLAT, "NONE": {}, "Node": Node, "PLAIN": backends.PLAIN,
-    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "Tensor": Tensor,
-    "admit": admit, "fail": fail, "listed": listed, "mode_now": MODE.get, "namespace": backends.namespace, "new": new,
-    "operand": operand, "returned": returned, "sealed": sealed, "sent": sent, "stamp": stamp, "unruled": unruled,
-    "write": write,
+    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "NONE": {}, "Node": Node,
+    "PLAIN": backends.PLAIN, "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS,
+    "Tensor": Tensor, "admit": admit, "axis_given": axis_given, "fail": fail, "listed": listed, "mode_now": MODE.get,
+    "namespace": backends.namespace, "new": new, "operand": operand, "returned": returned, "sealed": sealed,
+    "sent": sent, "stamp": stamp, "unruled": unruled, "write": write,
 }  # fmt: skip
 """The names that every written function may use."""
 

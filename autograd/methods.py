@@ -14,7 +14,7 @@ from autograd.hooks import Hook, register_hook, retain_grad
 from autograd.modes import MODE, TRACER
 from autograd.operation import Op
 from autograd.ops import conversion, elementwise, indexing, linalg, reductions, shaping
-from autograd.shapes import Axis
+from autograd.shapes import Axis, normalize_axes
 from autograd.tensor import Tensor, wrap
 
 BINARY = {
@@ -219,9 +219,11 @@ class Methods:
     def transpose(self: Any, *axes: Any) -> Tensor:
         """NumPy's transpose: the axes in the order given, or reversed."""
         if len(axes) == 2 != self.ndim and all(isinstance(axis, int) for axis in axes):
+            i, j = normalize_axes(axes, self.ndim)
+            order = [{i: j, j: i}.get(axis, axis) for axis in range(self.ndim)]
             raise ShapeError(
-                f"transpose takes all {self.ndim} axes in their new order, as NumPy's does, and was given {axes}: to "
-                "swap two axes name all, or use numpy.swapaxes or .mT."
+                f"transpose takes all {self.ndim} axes in their new order, as NumPy's does; it was given {axes}: to "
+                f"swap these two write .transpose({', '.join(map(str, order))})."
             )
         return self.permute_dims(*(axes or (tuple(reversed(range(self.ndim))),)))  # type: ignore[no-any-return]
 
@@ -229,8 +231,9 @@ class Methods:
         """All elements in one axis."""
         return self.reshape(-1)  # type: ignore[no-any-return]
 
-    def squeeze(self: Any, axis: Axis = None) -> Tensor:
-        """Without the axes of length 1 that ``axis`` names, all by default."""
+    def squeeze(self: Any, axis: Axis = None, *, dim: Axis = None) -> Tensor:
+        """Without the axes of length 1 that ``axis`` (or ``dim``) names, all by default."""
+        axis = dim if axis is None else axis
         axis = tuple(i for i, n in enumerate(self.shape) if n == 1) if axis is None else axis
         return shaping.squeeze(self, axis=axis)
 

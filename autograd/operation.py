@@ -186,7 +186,9 @@ class Op:
         import inspect
 
         write(self)
-        return inspect.signature(self.apply)
+        found = inspect.signature(self.apply)
+        given = [p.replace(default=p.empty) if p.default is REQUIRED else p for p in found.parameters.values()]
+        return found.replace(parameters=given)
 
     def __reduce__(self) -> str:
         return self.name  # pickled, copied and deep-copied by its name in its module, as functions are

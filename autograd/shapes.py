@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -25,10 +24,8 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
         return tuple(range(ndim))
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     for a in given:
-        try:
-            operator.index(a)
-        except TypeError:
-            raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.") from None
+        if isinstance(a, bool) or not hasattr(a, "__index__") or getattr(a, "shape", ()) != ():
+            raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.")
         if not -ndim <= a < ndim:
             if not ndim:
                 raise DomainError(f"axis {a} names a dimension of an array of shape (), which has none.")

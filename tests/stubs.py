@@ -23,10 +23,12 @@ TYPES = {
     "classes": "int",
     "correction": "float",
     "descending": "builtins.bool",
+    "dim": "Axis",
     "device": "str",
     "eps": "float",
     "include_initial": "builtins.bool",
     "k": "int",
+    "keepdim": "builtins.bool",
     "keepdims": "builtins.bool",
     "offset": "int",
     "reduction": "str",
@@ -44,7 +46,7 @@ ONE_AXIS = {"argmax", "argmin", "argsort", "concat", "cumulative_prod", "cumulat
 
 def parameter(op, name, default):
     """A parameter of an operation with its type and default."""
-    kind = "int | None" if name == "axis" and op.name in ONE_AXIS else TYPES.get(name, "Any")
+    kind = "int | None" if name in ("axis", "dim") and op.name in ONE_AXIS else TYPES.get(name, "Any")
     if default is REQUIRED:
         return f"{name}: {kind}"
     if default is None and kind not in ("Any", "Axis") and "None" not in kind:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from autograd.operation import OPS
+from autograd import linalg
+from autograd.namespace import TENSORS
 
 TENSOR = {
-    "add_": "+= under autograd.no_grad()", "copy_": "x[...] = value under autograd.no_grad()", "cuda": 'to("cuda")',
+    "add_": "+= under autograd.no_grad()", "contiguous": "the Tensor itself: memory has no order here",
+    "copy_": "x[...] = value under autograd.no_grad()", "cuda": 'to("cuda")',
     "double": 'to("float64")', "expand": "autograd.broadcast_to(x, shape=…)", "fill_": "x[...] = value",
     "float": 'to("float32")', "half": 'to("float16")', "long": 'to("int64")', "masked_fill": "autograd.where",
     "mm": "@", "mul_": "*= under autograd.no_grad()", "norm": "autograd.linalg.vector_norm(x)", "numel": "size",
     "permute": "autograd.permute_dims(x, axes=…)", "pow": "**", "sub_": "-= under autograd.no_grad()", "t": "T",
     "type": "to(dtype)", "unsqueeze": "autograd.expand_dims(x, axis=…)", "view": "reshape",
-    "zero_": "x[...] = 0, or grad = None",
+    "zero_": "x[...] = 0, or grad = None", "cumsum": "autograd.cumulative_sum(x, axis=…)",
+    "cumprod": "autograd.cumulative_prod(x, axis=…)", "diag": "autograd.linalg.diagonal(x), or autograd.eye(n) * x",
+    "gather": "autograd.take_along_axis(x, indices, axis=…)", "inverse": "autograd.linalg.inv(x)",
+    "repeat": "autograd.tile(x, …) for copies of the whole, as in PyTorch; autograd.repeat(x, …) for each element",
+    "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)",
 }  # fmt: skip
 FUNCTIONS = {
     "tensor": "Tensor",
@@ -21,7 +27,11 @@ FUNCTIONS = {
     "mm": "matmul", "mul": "multiply", "norm": "linalg.vector_norm", "permute": "permute_dims",
     "rand": "random.uniform(shape, generator=…)", "randn": "random.normal(shape, generator=…)",
     "sgn": "sign", "sub": "subtract", "tg": "tan", "unsqueeze": "expand_dims", "view": "reshape",
-    "vmap": "operations on arrays with one more axis",
+    "vmap": "operations on arrays with one more axis", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
+    "diag": "linalg.diagonal(x), or eye(n) * x", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
+    "gather": "take_along_axis", "inverse": "linalg.inv", "chunk": "split", "unbind": "unstack",
+    "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
+    "hstack": "concat(…, axis=1)",
 }  # fmt: skip
 _RECURRENCE = "a loop over time steps in the forward of a Module of your own"
 NETWORKS = {
@@ -30,7 +40,7 @@ NETWORKS = {
     "Embedding": "autograd.take of a Parameter", "GRU": _RECURRENCE, "L1Loss": "autograd.mean(autograd.abs(x - y))",
     "LSTM": _RECURRENCE, "NLLLoss": "CrossEntropyLoss, of logits",
     "ParameterList": "attributes of their own", "RNN": _RECURRENCE,
-    "Softmin": "Softmax", "utils": "optim.clip_grad_norm_, or save and load",
+    "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits", "utils": "optim.clip_grad_norm_, or save and load",
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
@@ -40,7 +50,11 @@ NETWORK_FUNCTIONS = {
 
 
 def hint(name: str, table: dict[str, str]) -> str:
-    """Return ``: use …`` for a name of another library, or of an operation here; else an empty string."""
-    here = f"autograd.{name}(x)" if table is TENSOR and name in OPS else ""
+    """Return ``: use …`` for a name of another library, or of a function here; else an empty string."""
+    here = ""
+    if table is TENSOR and hasattr(TENSORS, name):
+        here = f"autograd.{name}(x)"
+    elif table in (TENSOR, FUNCTIONS) and name in linalg.__all__:
+        here = f"autograd.linalg.{name}(x)" if table is TENSOR else f"linalg.{name}"
     known = table.get(name, here)
     return f": use {known}" if known else ""
