@@ -40,7 +40,8 @@ NETWORKS = {
     "Embedding": "autograd.take of a Parameter", "GRU": _RECURRENCE, "L1Loss": "autograd.mean(autograd.abs(x - y))",
     "LSTM": _RECURRENCE, "NLLLoss": "CrossEntropyLoss, of logits",
     "ParameterList": "attributes of their own", "RNN": _RECURRENCE,
-    "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits", "utils": "optim.clip_grad_norm_, or save and load",
+    "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
+    "utils": "optim.clip_grad_norm_, or save and load",
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
