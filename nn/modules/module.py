@@ -242,7 +242,11 @@ class Module:
                 f"{self._described()} can't load a {type(state).__name__} as its state: give a dict of names and "
                 "arrays, as from state_dict() or nn.load(path). Nothing was loaded."
             )
+        if hasattr(state, "for_module"):  # weights in another library's layout
+            state = state.for_module(self)
         mine = dict(self._named_state())
+        # PyTorch's batch norms count their batches.
+        state = {name: value for name, value in state.items() if not str(name).endswith("num_batches_tracked")}
         wrong: list[str] = []
         if strict:
             wrong += [f"{name!r} is missing" for name in mine if name not in state]

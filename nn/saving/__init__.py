@@ -2,36 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+import zipfile
+from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from autograd import Tensor
 from autograd.backends import is_inexact
 from autograd.errors import AutogradError, DomainError, DTypeError
-from autograd.files import write_file
+from autograd.files import open_file, write_file
 from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules.module import Module
-from nn.saving import npz
+from nn.saving import keras, npz, pytorch, safetensors
 from nn.saving.architecture import LAYERS, build, describe
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
 
-SUFFIXES = (".npz", "")
+Read = Callable[[IO[bytes]], tuple[dict[str, Any], dict[str, Any]]]
+
+WRITERS = {".npz": npz.write, "": npz.write, ".safetensors": safetensors.write}
+"""How a file is written, by its ending."""
+
+
+class Format(NamedTuple):
+    """A kind of file: its name, a pattern of its first and last bytes, and a reader, or advice."""
+
+    name: str
+    pattern: bytes
+    read: Read | None = None
+    advice: str = ""
+
+
+FORMATS = (
+    Format("a file of nn.save", rb"PK\x03\x04.*__glassgrad__", npz.read),
+    Format("a model of Keras", rb"PK\x03\x04.*model\.weights\.h5", keras.read),
+    Format("a checkpoint of PyTorch", rb"PK\x03\x04.*/data\.pkl", pytorch.read),
+    Format("a checkpoint of PyTorch", re.escape(pytorch.LEGACY), pytorch.read),
+    Format("an HDF5 file", rb"\x89HDF\r\n\x1a\n", keras.read),
+    Format("a safetensors file", rb'.{8}\{\s*["}]', safetensors.read),
+    Format("an ONNX model", rb"\x08[\x01-\x20]\x12", advice="open it with nn.load_onnx"),
+    Format("a single NumPy array", rb"\x93NUMPY", advice="read it with numpy.load"),
+    Format("a pickle, which can run any code", rb"\x80[\x02-\x05]", advice="write its arrays with numpy.savez"),
+    Format("an archive of arrays", rb"", npz.read),
+)
+"""The first whose pattern matches reads the file. Endings do not matter."""
+
+
+def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and content of a file of any known format."""
+    with open_file(path) as file:
+        start = file.read(4096)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 2**16))  # where a zip archive lists its members
+        content = start + file.read()
+        file.seek(0)
+        kind = next(f for f in FORMATS if re.match(f.pattern, content, re.DOTALL))
+        if kind.read is None:
+            raise FileError(f"{path} is {kind.name}, which nn.load does not read: {kind.advice}.")
+        try:
+            return kind.read(file)
+        except npz.INVALID as error:
+            raise _damaged(path, kind.name, error) from None
+
+
+def _damaged(path: str | PathLike[str], kind: str, error: Exception) -> FileError:
+    """The error for a file whose content caused ``error``."""
+    why = str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, KeyError):
+        why = f"it has no entry {error}"
+    elif isinstance(error, TypeError | AttributeError | IndexError) and not isinstance(error, AutogradError):
+        why = "its header has an unexpected structure"
+    elif isinstance(error, zipfile.BadZipFile) and "not a zip" in why:
+        why = "it is not a zip archive"
+    return FileError(f"{path} can't be read as {kind}: {why}.")
 
 
 def save(
     content: Module | Mapping[str, Any], path: str | PathLike[str], *, metadata: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a module, or a dict such as a checkpoint, to an ``.npz`` file, whole or not at all.
+    """Write a module, or a dict such as a checkpoint, to a file, whole or not at all.
+
+    The file's ending chooses the format: ``.npz``, which NumPy alone can read, or ``.safetensors``, which PyTorch, JAX
+    and others read (``pip install safetensors``). Both give back all that was saved.
 
     Args:
         content: a `Module`, saved with its state and, if it consists of layers of ``nn``, its architecture; or a dict
             of Tensors, arrays, numbers, strings, booleans, ``None``, and lists and dicts of these, for instance
             ``{"model": model.state_dict(), "optimizer": optimizer.state_dict()}``.
-        path: the file; an existing one is replaced.
-        metadata: any JSON content, returned by `load_metadata`.
+        path: the file, ``.npz`` or ``.safetensors``; an existing one is replaced.
+        metadata: any JSON content, returned by `load_metadata`. Its strings are metadata of a ``.safetensors``, too.
 
     Raises:
         autograd.errors.DomainError: ``path`` ends as another format's files do.
@@ -47,9 +108,11 @@ def save(
       layers.0  Linear(4, 3)  15
     """
     path = as_path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    write = WRITERS.get(path.suffix.lower())
+    if write is None:
         raise DomainError(
-            f"nn.save writes .npz files, and {path.name!r} ends in {path.suffix!r}: give a name with .npz."
+            f"nn.save writes .npz and .safetensors files, and {path.name!r} ends in {path.suffix!r}: give a name with "
+            "one of these (PyTorch reads .safetensors, too)."
         )
     arrays: dict[str, Any] = {}
     check_instance(metadata or {}, Mapping, "metadata", "a dict")  # type: ignore[type-abstract]
@@ -72,22 +135,26 @@ def save(
         raise DTypeError(
             f"this can't be saved: {error}. Metadata is numbers, strings, booleans, None, lists and dicts."
         ) from None
-    write_file(path, lambda file: npz.write(file, text, arrays))
+    write_file(path, lambda file: write(file, text, arrays))
 
 
 def load(path: str | PathLike[str]) -> dict[str, Any]:
-    """Return what `save` wrote: a module's ``state_dict``, or the dict, with Tensors for Tensors and arrays.
+    """Return the content of a file: a module's ``state_dict``, or a checkpoint, with a Tensor for each tensor.
 
-    Raises `nn.errors.FileError` for a file that `save` did not write or that is damaged, and `OSError` for one that
-    can't be read.
+    Reads files of `save`; state dicts and checkpoints of PyTorch (``.pt``, ``.pth``), without running their pickle;
+    ``.safetensors``; weights of Keras (``.keras``, ``.weights.h5``, ``.h5``; needs ``h5py``); archives of NumPy. The
+    content decides, not the ending. bfloat16 becomes float32. ``model.load_state_dict(nn.load(path))`` fits the weights
+    into a module; those of Keras are converted to its layout.
+
+    Raises `nn.errors.FileError` for another or a damaged file, and for content other than tensors, numbers, strings,
+    lists and dicts; `OSError` for a file that can't be read.
     """
-    content: dict[str, Any] = npz.read(path)[1]
-    return content
+    return _read(path)[1]
 
 
 def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     """Return the ``metadata`` given to `save`. Raises as `load` does."""
-    metadata = npz.read(path)[0].get("metadata")
+    metadata = _read(path)[0].get("metadata")
     return metadata if isinstance(metadata, dict) else {}
 
 
@@ -101,9 +168,9 @@ def load_model(path: str | PathLike[str]) -> Module:
     >>> nn.load_model("README.md")
     Traceback (most recent call last):
         ...
-    nn.errors.FileError: README.md was not written by nn.save, or is damaged: it is not a zip archive.
+    nn.errors.FileError: README.md can't be read as an archive of arrays: it is not a zip archive.
     """
-    header, state = npz.read(path)
+    header, state = _read(path)
     architecture = header.get("architecture")
     if architecture is None:
         kind = header.get("class", "a dict")
@@ -121,5 +188,5 @@ def load_model(path: str | PathLike[str]) -> Module:
         for name, p in model._named_state():
             p._set(state[name].data)
     except npz.INVALID as error:
-        raise npz.damaged(path, error) from None
+        raise _damaged(path, "a model", error) from None
     return model

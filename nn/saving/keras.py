@@ -1,0 +1,280 @@
+"""Read weights of Keras: ``.keras``, ``.weights.h5`` and the older ``.h5``; fit them into modules of ``nn``.
+
+Keras keeps kernels as (in, out), images as (height, width, channels), and the gates of a GRU in another order than
+PyTorch, whose layout ``nn`` uses. `KerasWeights` holds the arrays as they are in the file;
+`nn.Module.load_state_dict` converts them, layer by layer, in the order of each kind of layer.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd import Tensor
+from nn.errors import FileError, StateError
+from nn.modules import convolution, linear, normalization
+from nn.modules.module import Module
+
+if TYPE_CHECKING:
+    import h5py
+
+CONFIG_LIMIT = 2**26  # bytes of JSON
+SIZE_FACTOR = 64  # compressed arrays take at most this many times the file's size
+
+
+class KerasWeights(dict[str, Tensor]):
+    """Weights by their names in a file of Keras. ``config``: the model's, if the file has it.
+
+    ``model.load_state_dict(weights)`` fits them into a module of ``nn`` that was built with the same layers.
+    """
+
+    config: dict[str, Any] | None = None
+
+    def for_module(self, module: Module) -> dict[str, Any]:
+        """The state dict for ``module``: its names and layouts.
+
+        Its layers must be those of the Keras model, in the same order within each kind. Raises `nn.errors.StateError`
+        that names the layers left over or missing.
+        """
+        return fit(self, module)
+
+
+def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a header and the weights of a file of Keras, `KerasWeights`.
+
+    Needs the package ``h5py``. Raises `nn.errors.FileError` where it is missing, and one of
+    `nn.saving.npz.INVALID` for a damaged file.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise FileError("reading it takes h5py: pip install h5py") from None
+    weights = KerasWeights()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    content: IO[bytes] = file
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            member, config = archive.getinfo("model.weights.h5"), archive.getinfo("config.json")
+            if member.file_size > SIZE_FACTOR * size or config.file_size > CONFIG_LIMIT:
+                raise ValueError("its members are larger than the file can hold")
+            weights.config = json.loads(archive.read(config))
+            content = io.BytesIO(archive.read(member))
+    content.seek(0)
+    left = SIZE_FACTOR * size
+    with h5py.File(content, "r") as root:
+        if weights.config is None and isinstance(text := root.attrs.get("model_config"), str):
+            weights.config = json.loads(text)
+        for name, dataset in _datasets(root):
+            left -= dataset.nbytes
+            if left < 0 or dataset.is_virtual or dataset.external:
+                raise ValueError(f"its array {name!r} is not within the file, or larger than it can hold")
+            if dataset.dtype.kind not in "fiub":
+                raise ValueError(f"its array {name!r} has dtype {dataset.dtype}")
+            weights[name] = Tensor(dataset[()])
+    return {"class": "a model of Keras"}, weights
+
+
+def _datasets(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
+    """The arrays of the model with their names, without the optimizer's. Links are refused: they may leave the file."""
+    import h5py
+
+    if path.count("/") > 64:
+        raise ValueError("its groups are nested too deeply")
+    for name in sorted(group, key=_natural):
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{path}{name} is a link")
+        inside = group[name]
+        if isinstance(inside, h5py.Dataset):
+            yield f"{path}{name}", inside
+        elif path or name not in ("optimizer", "optimizer_weights"):
+            yield from _datasets(inside, f"{path}{name}/")
+
+
+# ------------------------------------------------------------------------------------------------------ into a module
+
+Arrays = dict[str, Any]
+
+ROLES = {
+    "dense": ("kernel", "bias"),
+    "conv": ("kernel", "bias"),
+    "depthwise": ("kernel", "bias"),
+    "convtranspose": ("kernel", "bias"),
+    "batchnormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "layernormalization": ("gamma", "beta"),
+    "embedding": ("embeddings",),
+}
+"""Arrays of a layer in the order of a ``.weights.h5``, which numbers them."""
+
+
+def _kernel(w: Any) -> Any:
+    """(*size, in, out) to (out, in, *size)."""
+    return np.moveaxis(w, (-1, -2), (0, 1))
+
+
+def _depthwise(w: Any) -> Any:
+    """(*size, channels, multiplier) to (channels · multiplier, 1, *size)."""
+    w = np.moveaxis(w, (-2, -1), (0, 1))
+    return w.reshape(-1, 1, *w.shape[2:])
+
+
+def _dense(arrays: Arrays, module: Any) -> Arrays:
+    return {"weight": arrays["kernel"].T, "bias": arrays.get("bias")}
+
+
+def _convolution(arrays: Arrays, module: Any) -> Arrays:
+    return {"weight": _kernel(arrays["kernel"]), "bias": arrays.get("bias")}
+
+
+def _depthwise_convolution(arrays: Arrays, module: Any) -> Arrays:
+    return {"weight": _depthwise(arrays["kernel"]), "bias": arrays.get("bias")}
+
+
+def _normalization(arrays: Arrays, module: Any) -> Arrays:
+    return {
+        "weight": arrays.get("gamma"),
+        "bias": arrays.get("beta"),
+        "running_mean": arrays.get("moving_mean"),
+        "running_var": arrays.get("moving_variance"),
+    }
+
+
+CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
+    "dense": _dense,
+    "conv": _convolution,
+    "depthwise": _depthwise_convolution,
+    "convtranspose": _convolution,  # (*size, out, in) to (in, out, *size)
+    "batchnormalization": _normalization,
+    "layernormalization": _normalization,
+    "embedding": lambda arrays, module: {"weight": arrays["embeddings"]},
+}
+"""A layer's arrays in Keras as those of the module, by kind of layer."""
+
+
+def _kind(module: Module) -> str | None:
+    """The kind of Keras layer that a module is; ``None`` for one without state of its own."""
+    if isinstance(module, linear.Linear):
+        return "dense"
+    if isinstance(module, (convolution.Conv1d, convolution.Conv2d, convolution.Conv3d)):
+        return "depthwise" if module.groups == module.in_channels > 1 else "conv"
+    if isinstance(module, (convolution.ConvTranspose1d, convolution.ConvTranspose2d, convolution.ConvTranspose3d)):
+        return "convtranspose"
+    if isinstance(module, normalization.BatchNorm1d):
+        return "batchnormalization"
+    if isinstance(module, normalization.LayerNorm):
+        return "layernormalization"
+    return None
+
+
+def _kind_in_keras(name: str) -> str:
+    """``dense`` for ``dense_12``; ``conv`` for ``conv2d_1`` and ``Conv2D``; ``depthwise`` for ``DepthwiseConv2D``."""
+    name = re.sub(r"_\d+$", "", name).replace("_", "").lower()
+    name = re.sub(r"[123]d", "", name)
+    return "depthwise" if name == "depthwiseconv" else name
+
+
+def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
+    """The layers with weights: kind, name and arrays by role, in the order of each kind."""
+    found: dict[str, Arrays] = {}
+    kinds: dict[str, str] = {}
+    classes = {name: kind for name, kind, _ in _configured(weights.config)}
+    for name, tensor in weights.items():
+        parts = name.split("/")
+        if "vars" in parts:  # layers/dense_1/vars/0
+            at = parts.index("vars")
+            layer, role = "/".join(parts[:at]), parts[at + 1]
+            kinds[layer] = _kind_in_keras(parts[at - 1])
+        else:  # model_weights/name/…/kernel:0
+            parts = parts[1:] if parts[0] == "model_weights" else parts
+            layer, role = parts[0], parts[-1].split(":")[0]
+            kinds[layer] = _kind_in_keras(classes.get(layer, layer))
+        found.setdefault(layer, {})[role] = np.asarray(tensor.data)
+    order = {name: i for i, name in enumerate(classes)}
+    names = sorted(found, key=lambda layer: (order.get(layer, -1), _natural(layer)))
+    return [(kinds[layer], layer, _by_role(kinds[layer], layer, found[layer])) for layer in names]
+
+
+def _natural(name: str) -> list[Any]:
+    """A key that sorts ``dense_10`` after ``dense_2``, and ``dense`` first."""
+    return [(int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _by_role(kind: str, layer: str, arrays: Arrays) -> Arrays:
+    if not all(role.isdigit() for role in arrays):
+        return arrays
+    roles = ROLES.get(kind)
+    if roles is None:
+        raise StateError(
+            f"{layer}, a layer of Keras, has no counterpart here: nn reads weights of {', '.join(sorted(ROLES))}."
+        )
+    if kind == "batchnormalization" and len(arrays) == 2:
+        roles = roles[2:]
+    elif kind == "batchnormalization" and len(arrays) == 3:
+        raise StateError(f"{layer} has a scale or a center, but not both; BatchNorm has both (affine=True) or none.")
+    return dict(zip(roles, (arrays[key] for key in sorted(arrays, key=int)), strict=False))
+
+
+def _configured(config: dict[str, Any] | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Name, class and settings of each layer of a model's configuration, nested ones too."""
+    inside = (config or {}).get("config")
+    for layer in inside.get("layers", []) if isinstance(inside, dict) else []:
+        settings = layer.get("config", {})
+        if isinstance(settings.get("layers"), list):
+            yield from _configured(layer)
+        yield str(settings.get("name")), str(layer.get("class_name")), settings
+
+
+def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
+    """The state dict of ``module`` made of ``weights``; see `KerasWeights.for_module`."""
+    theirs: dict[str, list[tuple[str, Arrays]]] = {}
+    for theirs_kind, name, arrays in layers(weights):
+        theirs.setdefault(theirs_kind, []).append((name, arrays))
+    configured = [(name, settings) for _, name, settings in _configured(weights.config)]
+    channels_first = any(given.get("data_format") == "channels_first" for _, given in configured)
+    epsilons: dict[str, list[Any]] = {}
+    for name, given in configured:
+        epsilons.setdefault(_kind_in_keras(name), []).append(given.get("epsilon"))
+    state: dict[str, Any] = {}
+    wrong: list[str] = []
+    channels = 0
+    for path, inner in module.named_modules():
+        if (kind := _kind(inner)) is None:
+            continue
+        if kind == "depthwise" and not theirs.get(kind):
+            kind = "conv"
+        if not theirs.get(kind):
+            wrong.append(f"the file has no further {kind!r} layer for {path or 'the module'}, {inner._described()}")
+            continue
+        name, arrays = theirs[kind].pop(0)
+        epsilon = epsilons[kind].pop(0) if epsilons.get(kind) else None
+        if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
+            wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
+        converted = CONVERTED[kind](arrays, inner)
+        if kind == "dense":
+            if channels and not channels_first and inner.in_features != channels:  # type: ignore[attr-defined]
+                converted["weight"] = _from_channels_last(converted["weight"], channels)
+            channels = 0
+        elif kind in ("conv", "depthwise", "convtranspose"):
+            channels = inner.out_channels  # type: ignore[attr-defined]
+        state |= {f"{path}.{n}" if path else n: array for n, array in converted.items() if array is not None}
+    wrong += [f"{name} has no counterpart here" for left in theirs.values() for name, _ in left]
+    if wrong:
+        raise StateError(
+            f"{module._described()} can't load these weights of Keras: {'; '.join(wrong)}. Nothing was loaded. Layers "
+            "are matched by kind, in order: build the module with the same layers."
+        )
+    return state
+
+
+def _from_channels_last(weight: Any, channels: int) -> Any:
+    """Reorder the inputs of a layer after ``Flatten``: Keras flattens (space, channels), ``nn`` (channels, space)."""
+    out, inputs = weight.shape
+    if inputs % channels:
+        return weight
+    return weight.reshape(out, inputs // channels, channels).swapaxes(1, 2).reshape(out, inputs)

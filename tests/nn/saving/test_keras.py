@@ -1,0 +1,146 @@
+"""Weights of Keras: read from its files, converted to the layout of ``nn``."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import nn
+from nn.errors import FileError, StateError
+from nn.saving.keras import KerasWeights
+
+h5py = pytest.importorskip("h5py")
+DRAW = np.random.default_rng(0)
+
+
+def arrays(*shapes):
+    return [DRAW.normal(size=shape).astype("float32") for shape in shapes]
+
+
+KERNEL, BIAS = arrays((3, 3, 1, 2), (2,))
+NORM = [*arrays((2,), (2,), (2,)), np.ones(2, "float32")]
+DENSE = arrays((2 * 2 * 2, 3), (3,))
+LAYERS = {"conv2d": [KERNEL, BIAS], "batch_normalization": NORM, "flatten": [], "dense": DENSE}
+CONFIG = {
+    "config": {
+        "layers": [
+            {"class_name": "Conv2D", "config": {"name": "first", "data_format": "channels_last"}},
+            {"class_name": "BatchNormalization", "config": {"name": "norm", "epsilon": 0.001}},
+            {"class_name": "Flatten", "config": {"name": "flat"}},
+            {"class_name": "Dense", "config": {"name": "last"}},
+        ]
+    }
+}
+
+
+def weights_h5(path, layers=LAYERS):
+    with h5py.File(path, "w") as file:
+        for name, values in layers.items():
+            group = file.create_group(f"layers/{name}/vars")
+            for i, value in enumerate(values):
+                group[str(i)] = value
+        file["optimizer/vars/0"] = np.ones(3)
+    return path
+
+
+def keras_zip(path, layers=LAYERS, config=CONFIG):
+    content = io.BytesIO()
+    weights_h5(content, layers)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", json.dumps(config))
+        file.writestr("model.weights.h5", content.getvalue())
+    return path
+
+
+def older_h5(path):
+    roles = {"conv2d": ("kernel", "bias"), "dense": ("kernel", "bias")}
+    roles["batch_normalization"] = ("gamma", "beta", "moving_mean", "moving_variance")
+    names = dict(zip(LAYERS, ("first", "norm", "flat", "last"), strict=True))
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(CONFIG)
+        for kind, name in names.items():
+            for role, value in zip(roles.get(kind, ()), LAYERS[kind], strict=False):
+                file[f"model_weights/{name}/{name}/{role}:0"] = value
+    return path
+
+
+def model(eps=1e-3):
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, eps=eps), nn.Flatten(), nn.Linear(8, 3)).eval()
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(keras_zip, "m.keras"), (weights_h5, "m.weights.h5"), (older_h5, "m.h5")],
+    ids=lambda a: str(a)[:12],
+)
+def test_a_convolutional_net_computes_as_in_keras(write, name, tmp_path):
+    net = model()
+    net.load_state_dict(nn.load(write(tmp_path / name)))
+    x = DRAW.normal(size=(2, 4, 4, 1)).astype("float32")  # as in Keras
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))  # (batch, 2, 2, 1, 3, 3)
+    y = np.einsum("nhwcij,ijco->nhwo", windows, KERNEL) + BIAS
+    gamma, beta, mean, variance = NORM
+    y = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+    expected = y.reshape(2, -1) @ DENSE[0] + DENSE[1]
+    np.testing.assert_allclose(net(np.moveaxis(x, -1, 1)).data, expected, atol=1e-5)
+
+
+def test_depthwise_and_transposed_kernels(tmp_path):
+    depthwise, transposed = arrays((3, 3, 2, 2), (2, 2, 5, 4))
+    net = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2, bias=False), nn.ConvTranspose2d(4, 5, 2, bias=False))
+    layers = {"depthwise_conv2d": [depthwise], "conv2d_transpose": [transposed]}
+    net.load_state_dict(nn.load(weights_h5(tmp_path / "m.h5", layers)))
+    for channel in range(2):
+        for i in range(2):
+            np.testing.assert_array_equal(net[0].weight.data[2 * channel + i, 0], depthwise[:, :, channel, i])
+    np.testing.assert_array_equal(net[1].weight.data, transposed.transpose(3, 2, 0, 1))
+
+
+def test_layers_of_one_kind_are_matched_in_their_order(tmp_path):
+    layers = {f"dense_{i}" if i else "dense": [np.full((1, 1), i, "float32")] for i in range(12)}
+    net = nn.Sequential(*(nn.Linear(1, 1, bias=False) for _ in range(12)))
+    net.load_state_dict(nn.load(weights_h5(tmp_path / "m.h5", layers)))
+    assert [layer.weight.item() for layer in net] == [*range(12)]
+
+
+def test_layers_that_do_not_fit_are_named(tmp_path):
+    weights = nn.load(keras_zip(tmp_path / "m.keras"))
+    assert isinstance(weights, KerasWeights)
+    for net, why in [
+        (model(1e-5), r"layers/batch_normalization has epsilon 0.001 and 1 has eps=1e-05: build it with eps=0.001"),
+        (nn.Sequential(*model(), nn.Linear(3, 1)), r"the file has no further 'dense' layer for 4, Linear\(3, 1\)"),
+        (model()[:-1], "layers/dense has no counterpart here"),
+    ]:
+        before = {name: value.tolist() for name, value in net.state_dict().items()}
+        with pytest.raises(StateError, match=why):
+            net.load_state_dict(weights)
+        assert {name: value.tolist() for name, value in net.state_dict().items()} == before
+    with pytest.raises(StateError, match="separable_conv2d, a layer of Keras, has no counterpart here"):
+        model().load_state_dict(nn.load(weights_h5(tmp_path / "m.h5", {"separable_conv2d": arrays((3, 3, 1, 1))})))
+
+
+def test_links_and_claims_of_size_are_refused(tmp_path):
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = h5py.ExternalLink("other.h5", "/b")
+    with pytest.raises(FileError, match="a is a link"):
+        nn.load(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", shape=(10**6, 10**6), chunks=(10, 10), dtype="f4")
+    with pytest.raises(FileError, match="larger than it can hold"):
+        nn.load(path)
+    with h5py.File(path, "w") as file:
+        file["a"] = np.array([b"text"])
+    with pytest.raises(FileError, match="its array 'a' has dtype"):
+        nn.load(path)
+
+
+def test_cut_files_are_refused(tmp_path):
+    for path in (keras_zip(tmp_path / "m.keras"), weights_h5(tmp_path / "m.h5")):
+        whole = path.read_bytes()
+        for length in range(0, len(whole), 997):
+            path.write_bytes(whole[:length])
+            with pytest.raises(FileError):
+                nn.load(path)
