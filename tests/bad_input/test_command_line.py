@@ -91,7 +91,7 @@ nn digits --settings empty                          ⇒ empty cannot be read: is
 nn digits surplus                                   ⇒ unknown arguments: surplus
 nn predict                                          ⇒ the following arguments are required: MODEL, IMAGE
 nn predict nowhere.npz text.png                     ⇒ nowhere.npz cannot be read: no such file or directory
-nn predict text.npz text.png                        ⇒ text.npz was not written by nn.save, or is damaged
+nn predict text.npz text.png                        ⇒ text.npz can't be read as an archive of arrays
 nn predict other.npz text.png                       ⇒ other.npz does not come from `python -m nn digits`
 nn predict dict.npz text.png                        ⇒ dict.npz holds 'a dict', which nn can't build
 nn predict digits.npz text.png                      ⇒ text.png is not a picture

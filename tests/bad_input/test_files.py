@@ -155,7 +155,7 @@ def overlapping() -> bytes:
 
 
 ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a pickle": (lambda: pickle.dumps(Bomb()), " is a pickle, which can run any code when opened; "),
+    "a pickle": (lambda: pickle.dumps(Bomb()), " is a pickle, which can run any code"),
     "a pickle as the description": (
         lambda: archive([("__glassgrad__.npy", npy(objects(), allow_pickle=True))]),
         "its array '__glassgrad__' has dtype object",
@@ -200,7 +200,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "compressed without end": (
         lambda: archive([("a.npy", npy(np.zeros(10**6)))], zipfile.ZIP_DEFLATED),
-        " is a NumPy archive; ",
+        " can't be read as an archive of arrays: its arrays take more than",
     ),
     "contents that overlap": (overlapping, "its members overlap"),
     "a size that is a lie": (lying_about_sizes, "its members overlap"),
@@ -208,7 +208,6 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a path out of here": (lambda: archive([("../../exploded.npy", b"")]), "EOF: reading magic string"),
     "a path from the root": (lambda: archive([("/tmp/exploded", b"")]), "is not an array, or occurs twice"),
     "a folder": (lambda: archive([("exploded/", b"")]), "is not an array, or occurs twice"),
-    "no description": (lambda: archive([("a.npy", npy(np.zeros(1)))]), " is a NumPy archive; "),
     "a description of another form": (lambda: described("[" * 10**5), "recursion"),
     "a description of numbers": (lambda: archive([("__glassgrad__.npy", npy(np.zeros(3)))]), "has dtype float64"),
     "a number without end": (lambda: described("9" * 10_000), "Exceeds the limit"),
@@ -256,7 +255,7 @@ def test_an_archive_is_believed_in_nothing(attack, file):
             read(file)
         said = str(refusal.value)
         assert said.startswith(
-            f"{file}{why}" if why.startswith(" ") else f"{file} was not written by nn.save, or is damaged: "
+            f"{file}{why}" if why.startswith(" ") else f"{file} can't be read as "
         )
         assert why in said
     assert [path.name for path in file.parent.iterdir()] == ["file"]
@@ -298,7 +297,7 @@ def test_descriptions_that_are_nearly_right(data, tmp_path_factory):
             try:
                 read(path)
             except FileError as refusal:
-                assert "is damaged: " in str(refusal) or "which nn can't build" in str(refusal)  # noqa: PT017
+                assert "can't be read as " in str(refusal) or "which nn can't build" in str(refusal)  # noqa: PT017
 
 
 def mutated(content: bytes) -> st.SearchStrategy[bytes]:
