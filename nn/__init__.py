@@ -20,14 +20,26 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
 from nn import data, functional, init, models, optim, parallel
 from nn.models import MLP
 from nn.modules.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from nn.modules.attention import MultiheadAttention, TransformerEncoderLayer
 from nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
 from nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from nn.modules.dropout import Dropout
+from nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
+from nn.modules.embedding import Embedding, PositionalEncoding
 from nn.modules.flatten import Flatten
 from nn.modules.linear import Linear
 from nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from nn.modules.module import Module, Parameter
-from nn.modules.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from nn.modules.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+)
 from nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -58,8 +70,10 @@ __all__ = [
     "GELU", "MLP", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCEWithLogitsLoss", "BatchNorm1d",
     "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-    "CrossEntropyLoss", "Dropout", "Flatten", "History", "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm",
-    "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList", "Parameter", "ReLU",
-    "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "data", "evaluate", "fit", "functional", "init",
-    "load", "load_metadata", "load_model", "models", "optim", "parallel", "save",
+    "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Embedding", "Flatten", "GroupNorm",
+    "History", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LeakyReLU", "Linear",
+    "LocalResponseNorm", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList",
+    "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "ReLU", "Residual", "Sequential", "Sigmoid",
+    "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "data", "evaluate", "fit", "functional", "init", "load",
+    "load_metadata", "load_model", "models", "optim", "parallel", "save",
 ]  # fmt: skip

@@ -37,7 +37,7 @@ _RECURRENCE = "a loop over time steps in the forward of a Module of your own"
 NETWORKS = {
     "BCELoss": "BCEWithLogitsLoss, of the values before the sigmoid",
     "DataLoader": "data.minibatches, or fit, which draws them",
-    "Embedding": "autograd.take of a Parameter", "GRU": _RECURRENCE, "L1Loss": "autograd.mean(autograd.abs(x - y))",
+    "GRU": _RECURRENCE, "L1Loss": "autograd.mean(autograd.abs(x - y))",
     "LSTM": _RECURRENCE, "NLLLoss": "CrossEntropyLoss, of logits",
     "ParameterList": "attributes of their own", "RNN": _RECURRENCE,
     "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
@@ -45,7 +45,7 @@ NETWORKS = {
 }  # fmt: skip
 NETWORK_FUNCTIONS = {
     "binary_cross_entropy": "binary_cross_entropy_with_logits, of the values before the sigmoid",
-    "embedding": "autograd.take", "l1_loss": "autograd.mean(autograd.abs(x - y))",
+    "l1_loss": "autograd.mean(autograd.abs(x - y))",
     "nll_loss": "cross_entropy, of logits",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Dropout of elements and of channels."""
 
 from __future__ import annotations
 
@@ -26,10 +26,35 @@ class Dropout(Module):
         self.p = number(p, "p", 0, 1)
         self.generator = generator(seed)
 
+    drop = staticmethod(F.dropout)
+
     def forward(self, x: Any) -> Any:
         """Any shape to the same shape."""
-        return F.dropout(x, self.p, self.training, generator=self.generator)
+        return self.drop(x, self.p, self.training, generator=self.generator)
 
     def arguments(self) -> dict[str, Any]:
         """The probability."""
         return {"p": self.p}
+
+
+class Dropout1d(Dropout):
+    """`Dropout` of whole channels of sequences, ``(batch, channels, length)``."""
+
+    drop = staticmethod(F.dropout1d)
+
+
+class Dropout2d(Dropout):
+    """`Dropout` of whole channels of images, ``(batch, channels, height, width)``.
+
+    >>> import nn
+    >>> nn.Dropout2d(0.5, seed=0)([[[[1.0, 2.0]], [[3.0, 4.0]]]]).tolist()
+    [[[[0.0, 0.0]], [[6.0, 8.0]]]]
+    """
+
+    drop = staticmethod(F.dropout2d)
+
+
+class Dropout3d(Dropout):
+    """`Dropout` of whole channels of volumes, ``(batch, channels, depth, height, width)``."""
+
+    drop = staticmethod(F.dropout3d)

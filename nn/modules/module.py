@@ -80,6 +80,7 @@ class Module:
     _training = True
     _path = ""
     _buffers: tuple[str, ...] = ()
+    _ignored_state: tuple[str, ...] = ()  # what a state dict of PyTorch has besides
     _mode: tuple[Mode | None, Any] = (None, None)
     _listed = False  # a compiled program iterated over the attributes, so adding one must invalidate it
 
@@ -95,8 +96,17 @@ class Module:
         token = MODE.set(inside)
         try:
             return self.forward(*args, **kwargs)
+        except AutogradError as error:
+            self._locate(error)
+            raise
         finally:
             MODE.reset(token)
+
+    def _locate(self, error: AutogradError) -> None:
+        """Add the path of this module to the message of an error, unless a module inside it has done so."""
+        if self._path and len(error.args) == 1 and not hasattr(error, "module"):
+            error.module = self._path  # type: ignore[attr-defined]
+            error.args = (f"{str(error.args[0]).rstrip('.')} (in {self._path}, {type(self).__name__}).",)
 
     def _scoped(self, mode: Mode) -> Mode:
         """``mode`` with this module as the innermost scope; cached for the next call."""
@@ -250,7 +260,8 @@ class Module:
         wrong: list[str] = []
         if strict:
             wrong += [f"{name!r} is missing" for name in mine if name not in state]
-            wrong += [f"{name!r} is unexpected" for name in state if name not in mine]
+            ignored = {_join(path, name) for path, module in self.named_modules() for name in module._ignored_state}
+            wrong += [f"{name!r} is unexpected" for name in state if name not in mine and name not in ignored]
         given: dict[str, Tensor] = {}
         for name, tensor in mine.items():
             if name in state:

@@ -1,12 +1,12 @@
-"""Layer and batch normalisation."""
+"""Normalisation over the last axes, over groups of channels, over samples and over the batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, ones, zeros
-from autograd.errors import ShapeError
+from autograd.errors import DomainError, ShapeError
 from autograd.validation import number, whole
 from nn import functional as F
 from nn.modules.module import Module, Parameter, as_floating
@@ -35,8 +35,7 @@ class LayerNorm(Module):
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
-        self.normalized_shape = tuple(whole(n, f"normalized_shape[{i}]") for i, n in enumerate(given))
+        self.normalized_shape = _lengths(normalized_shape)
         self.eps = number(eps, "eps", 0)
         affine = elementwise_affine, elementwise_affine and bias
         self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, dtype, device)
@@ -55,21 +54,154 @@ class LayerNorm(Module):
         }
 
 
-class BatchNorm1d(Module):
+class RMSNorm(Module):
+    """Divide each sample by the root of its mean square over its last axes, then scale by ``weight``.
+
+    ``normalized_shape``: the lengths of these axes, an integer for one axis; input and output ``(…,
+    *normalized_shape)``. ``weight`` starts at 1; it is ``None`` without ``elementwise_affine``. ``eps`` is added to the
+    mean square. See `nn.functional.rms_norm`.
+
+    >>> import nn
+    >>> nn.RMSNorm(2, eps=0.0)([[3.0, 4.0]])
+    Tensor([[0.848528, 1.13137]])
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.normalized_shape = _lengths(normalized_shape)
+        self.eps = None if eps is None else number(eps, "eps", 0)
+        self.weight, _ = _weight_and_bias(self.normalized_shape, elementwise_affine, False, dtype, device)
+
+    def forward(self, x: Any) -> Any:
+        """``(…, *normalized_shape)`` to the same shape."""
+        return F.rms_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.eps)
+
+    def arguments(self) -> dict[str, Any]:
+        """The shape, eps, and whether there is a weight."""
+        given = {"normalized_shape": self.normalized_shape, "eps": self.eps}
+        return given | {"elementwise_affine": self.weight is not None}
+
+
+class GroupNorm(Module):
+    """Normalise each group of channels of each sample to mean 0 and variance 1, then scale and shift each channel.
+
+    ``num_groups`` divides ``num_channels``, and neighbours make a group. Input and output ``(batch, num_channels, …)``.
+    ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without ``affine``. ``eps`` is added to the variance.
+    See `nn.functional.group_norm`. Raises `autograd.errors.DomainError` for groups that do not divide the channels.
+
+    >>> import nn
+    >>> nn.GroupNorm(2, 4)([[1.0, 3.0, 10.0, 30.0]]).data.round(2).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.num_groups = whole(num_groups, "num_groups")
+        self.num_channels = whole(num_channels, "num_channels")
+        if self.num_channels % self.num_groups:
+            raise DomainError(f"GroupNorm: num_groups = {num_groups} does not divide num_channels = {num_channels}.")
+        self.eps = number(eps, "eps", 0)
+        self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, dtype, device)
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, num_channels, …)`` to the same shape."""
+        x = asarray(x)
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
+            raise ShapeError(
+                f"{self._described()} takes (batch, {self.num_channels}, …); it was given shape {x.shape}."
+            )
+        return F.group_norm(as_floating(x, self.weight), self.num_groups, self.weight, self.bias, self.eps)
+
+    def arguments(self) -> dict[str, Any]:
+        """The numbers of groups and channels, eps, and whether there are a weight and a bias."""
+        return {
+            "num_groups": self.num_groups,
+            "num_channels": self.num_channels,
+            "eps": self.eps,
+            "affine": self.weight is not None,
+        }
+
+
+class _OverChannels(Module):
+    """What batch and instance normalisation share: parameters and running statistics of each channel."""
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    _ignored_state = ("num_batches_tracked",)  # PyTorch's count of batches, which this momentum does not need
+    spaces: ClassVar[tuple[tuple[str, ...], ...]]
+
+    def _make(
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float,
+        affine: bool,
+        track_running_stats: bool,
+        dtype: Any,
+        device: str | None,
+    ) -> None:
+        self.num_features = whole(num_features, "num_features")
+        self.eps, self.momentum = number(eps, "eps", 0), number(momentum, "momentum", 0, 1)
+        self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, dtype, device)
+        if track_running_stats:
+            self.register_buffer("running_mean", zeros(self.num_features, dtype=dtype, device=device))
+            self.register_buffer("running_var", ones(self.num_features, dtype=dtype, device=device))
+        else:
+            self.running_mean = self.running_var = None
+
+    def _admitted(self, x: Any) -> Any:
+        """``x``, floating, of as many axes as the layer takes."""
+        x = asarray(as_floating(x, self.weight if self.running_mean is None else self.running_mean))
+        if x.ndim not in (2 + len(space) for space in self.spaces):
+            taken = " or ".join(f"({', '.join(('batch', 'num_features', *space))})" for space in self.spaces)
+            raise ShapeError(f"{type(self).__name__} takes {taken}; it was given shape {x.shape}.")
+        if x.shape[1] != self.num_features:
+            raise ShapeError(
+                f"{self._described()} takes {self.num_features} channels, axis 1 of x; it was given shape {x.shape}."
+            )
+        return x
+
+    def arguments(self) -> dict[str, Any]:
+        """The number of features, eps, momentum, and whether there are a weight, a bias and running statistics."""
+        return {
+            "num_features": self.num_features,
+            "eps": self.eps,
+            "momentum": self.momentum,
+            "affine": self.weight is not None,
+            "track_running_stats": self.running_mean is not None,
+        }
+
+
+class BatchNorm1d(_OverChannels):
     """Normalise each feature over the batch to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
 
     Input and output ``(batch, num_features)`` or ``(batch, num_features, length)``. Evaluation uses the buffers
     ``running_mean`` (initially 0) and ``running_var`` (initially 1), exponential moving averages that training updates
-    with weight ``momentum`` for the new batch. ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without
-    ``affine``. ``eps`` is added to the variance. See `nn.functional.batch_norm`.
+    with weight ``momentum`` for the new batch; without ``track_running_stats`` there are none, and evaluation uses the
+    batch. ``weight`` starts at 1 and ``bias`` at 0; they are ``None`` without ``affine``. ``eps`` is added to the
+    variance. See `nn.functional.batch_norm`.
 
     >>> import nn
     >>> [name for name, _ in nn.BatchNorm1d(3).named_buffers()]
     ['running_mean', 'running_var']
     """
 
-    running_mean: Tensor
-    running_var: Tensor
+    spaces: ClassVar[tuple[tuple[str, ...], ...]] = ((), ("length",))
 
     def __init__(
         self,
@@ -77,27 +209,18 @@ class BatchNorm1d(Module):
         eps: float = 1e-5,
         momentum: float = 0.1,
         affine: bool = True,
+        track_running_stats: bool = True,
         *,
         dtype: Any = "float32",
         device: str | None = None,
     ) -> None:
-        self.num_features = whole(num_features, "num_features")
-        self.eps, self.momentum = number(eps, "eps", 0), number(momentum, "momentum", 0, 1)
-        self.weight, self.bias = _weight_and_bias((self.num_features,), affine, affine, dtype, device)
-        self.register_buffer("running_mean", zeros(self.num_features, dtype=dtype, device=device))
-        self.register_buffer("running_var", ones(self.num_features, dtype=dtype, device=device))
+        self._make(num_features, eps, momentum, affine, track_running_stats, dtype, device)
 
     def forward(self, x: Any) -> Any:
         """``(batch, num_features, …)`` to the same shape."""
-        running = self.running_mean, self.running_var
-        return F.batch_norm(
-            as_floating(x, self.running_mean), *running, self.weight, self.bias, self.training, self.momentum, self.eps
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        """The number of features, eps, momentum, and whether there are a weight and a bias."""
-        given = {"num_features": self.num_features, "eps": self.eps, "momentum": self.momentum}
-        return given | {"affine": self.weight is not None}
+        mean, var = self.running_mean, self.running_var
+        training = self.training or mean is None
+        return F.batch_norm(self._admitted(x), mean, var, self.weight, self.bias, training, self.momentum, self.eps)
 
 
 class BatchNorm2d(BatchNorm1d):
@@ -106,24 +229,64 @@ class BatchNorm2d(BatchNorm1d):
     Input and output ``(batch, num_features, height, width)``.
     """
 
-    def forward(self, x: Any) -> Any:
-        """``(batch, num_features, height, width)`` to the same shape."""
-        return super().forward(_with_axes(self, x, 4, "(batch, num_features, height, width)"))
+    spaces = (("height", "width"),)
 
 
 class BatchNorm3d(BatchNorm1d):
     """`BatchNorm1d` for volumes, ``(batch, num_features, depth, height, width)``."""
 
+    spaces = (("depth", "height", "width"),)
+
+
+class InstanceNorm1d(_OverChannels):
+    """Normalise each channel of each sample to mean 0 and variance 1, then scale by ``weight`` and add ``bias``.
+
+    Input and output ``(batch, num_features, length)``. With ``track_running_stats`` there are the buffers
+    ``running_mean`` and ``running_var`` as in `BatchNorm1d`, and evaluation uses them. ``weight`` and ``bias`` are
+    ``None`` without ``affine``, as by default. ``eps`` is added to the variance. See `nn.functional.instance_norm`.
+
+    >>> import nn
+    >>> nn.InstanceNorm1d(2)([[[1.0, 3.0], [10.0, 30.0]]]).data.round(2).tolist()
+    [[[-1.0, 1.0], [-1.0, 1.0]]]
+    """
+
+    spaces: ClassVar[tuple[tuple[str, ...], ...]] = (("length",),)
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self._make(num_features, eps, momentum, affine, track_running_stats, dtype, device)
+
     def forward(self, x: Any) -> Any:
-        """``(batch, num_features, depth, height, width)`` to the same shape."""
-        return super().forward(_with_axes(self, x, 5, "(batch, num_features, depth, height, width)"))
+        """``(batch, num_features, …)`` to the same shape."""
+        mean, var = self.running_mean, self.running_var
+        own = self.training or mean is None
+        return F.instance_norm(self._admitted(x), mean, var, self.weight, self.bias, own, self.momentum, self.eps)
 
 
-def _with_axes(module: Module, x: Any, axes: int, shape: str) -> Any:
-    x = asarray(x)
-    if x.ndim != axes:
-        raise ShapeError(f"{type(module).__name__} takes {shape}; it was given shape {x.shape}.")
-    return x
+class InstanceNorm2d(InstanceNorm1d):
+    """`InstanceNorm1d` for images, ``(batch, num_features, height, width)``."""
+
+    spaces = (("height", "width"),)
+
+
+class InstanceNorm3d(InstanceNorm1d):
+    """`InstanceNorm1d` for volumes, ``(batch, num_features, depth, height, width)``."""
+
+    spaces = (("depth", "height", "width"),)
+
+
+def _lengths(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    return tuple(whole(n, f"normalized_shape[{i}]") for i, n in enumerate(given))
 
 
 def _weight_and_bias(

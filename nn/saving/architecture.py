@@ -8,7 +8,18 @@ from typing import Any
 from nn import models
 from nn.errors import FileError
 from nn.init import SHAPES_ONLY
-from nn.modules import activation, containers, convolution, dropout, flatten, linear, normalization, pooling
+from nn.modules import (
+    activation,
+    attention,
+    containers,
+    convolution,
+    dropout,
+    embedding,
+    flatten,
+    linear,
+    normalization,
+    pooling,
+)
 from nn.modules.module import Module
 
 LAYERS: dict[str, type[Module]] = {
@@ -24,10 +35,22 @@ LAYERS: dict[str, type[Module]] = {
         activation.Softmax,
         flatten.Flatten,
         dropout.Dropout,
+        dropout.Dropout1d,
+        dropout.Dropout2d,
+        dropout.Dropout3d,
+        embedding.Embedding,
+        embedding.PositionalEncoding,
+        attention.MultiheadAttention,
+        attention.TransformerEncoderLayer,
         normalization.LayerNorm,
         normalization.BatchNorm1d,
         normalization.BatchNorm2d,
         normalization.BatchNorm3d,
+        normalization.GroupNorm,
+        normalization.InstanceNorm1d,
+        normalization.InstanceNorm2d,
+        normalization.InstanceNorm3d,
+        normalization.RMSNorm,
         convolution.Conv1d,
         convolution.Conv2d,
         convolution.Conv3d,

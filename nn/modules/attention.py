@@ -1,0 +1,292 @@
+"""Attention with several heads, and the Transformer's encoder layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from autograd import Tensor, asarray, expand_dims, logical_not, ones, permute_dims, reshape, squeeze, tril, where, zeros
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.validation import number, whole
+from nn import functional as F
+from nn import init as initialisers
+from nn.attention import attention_weights
+from nn.modules.activation import ACTIVATIONS
+from nn.modules.dropout import Dropout
+from nn.modules.linear import Linear
+from nn.modules.module import Module, Parameter, as_floating
+from nn.modules.normalization import LayerNorm
+
+
+class MultiheadAttention(Module):
+    """Attention by ``num_heads`` heads, each of which sees its own ``embed_dim / num_heads`` features.
+
+    Parameters have PyTorch's names: ``in_proj_weight`` (3·embed_dim, embed_dim) projects query, key and value, or
+    ``q_proj_weight``, ``k_proj_weight`` and ``v_proj_weight`` where ``kdim`` or ``vdim``, the features of key and
+    value, differ; ``in_proj_bias`` (3·embed_dim,); ``out_proj``. ``dropout``: the probability with which, in training,
+    each weight of the attention is set to 0. ``batch_first``: whether sequences are ``(batch, length, features)``,
+    instead of ``(length, batch, features)``. A. Vaswani et al., "Attention is all you need", NeurIPS 2017.
+
+    Raises `autograd.errors.DomainError` if the heads do not divide ``embed_dim``.
+
+    >>> import numpy as np
+    >>> import nn
+    >>> attention = nn.MultiheadAttention(8, 2, batch_first=True, seed=0)
+    >>> x = np.ones((1, 5, 8), dtype="float32")
+    >>> out, weights = attention(x, x, x, is_causal=True)
+    >>> out.shape, weights[0, 1].tolist()
+    ((1, 5, 8), [0.5, 0.5, 0.0, 0.0, 0.0])
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.embed_dim, self.num_heads = whole(embed_dim, "embed_dim"), whole(num_heads, "num_heads")
+        if self.embed_dim % self.num_heads:
+            raise DomainError(f"MultiheadAttention: num_heads = {num_heads} does not divide embed_dim = {embed_dim}.")
+        self.kdim = self.embed_dim if kdim is None else whole(kdim, "kdim")
+        self.vdim = self.embed_dim if vdim is None else whole(vdim, "vdim")
+        self.dropout, self.batch_first = number(dropout, "dropout", 0, 1), bool(batch_first)
+        self.generator = draw = initialisers.generator(seed)
+
+        def weight(rows: int, columns: int) -> Parameter:
+            drawn = Parameter(zeros((rows, columns), dtype=dtype), dtype=dtype, device=device)
+            return initialisers.xavier_uniform_(drawn, seed=draw)
+
+        e = self.embed_dim
+        if self.kdim == self.vdim == e:
+            self.in_proj_weight = weight(3 * e, e)
+        else:
+            self.q_proj_weight, self.k_proj_weight = weight(e, e), weight(e, self.kdim)
+            self.v_proj_weight = weight(e, self.vdim)
+        self.in_proj_bias = Parameter(zeros(3 * e, dtype=dtype), dtype=dtype, device=device) if bias else None
+        self.out_proj = Linear(e, e, bias, seed=draw, dtype=dtype, device=device)
+
+    def forward(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        key_padding_mask: Any = None,
+        need_weights: bool = True,
+        attn_mask: Any = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The attended values, in the query's shape, and the weights of the attention.
+
+        ``query``: ``(length, batch, embed_dim)``, ``key`` and ``value``: ``(keys, batch, kdim)`` and ``(keys, batch,
+        vdim)``; with ``batch_first`` the batch comes first, and all may be without it. Masks are as in PyTorch: true
+        where a query may *not* look, or numbers to add. ``key_padding_mask``: ``(batch, keys)``. ``attn_mask``:
+        ``(length, keys)`` or ``(batch · num_heads, length, keys)``. ``is_causal``: query i looks at the keys 0 to i.
+        The weights are ``(batch, length, keys)``, the mean over the heads, or with ``average_attn_weights=False``
+        ``(batch, num_heads, length, keys)``; ``None`` unless ``need_weights``. Dropout applies to them.
+        """
+        same = query is key is value
+        query = asarray(as_floating(query, self.out_proj.weight))
+        key, value = (query, query) if same else (asarray(as_floating(x, query)) for x in (key, value))
+        single = query.ndim == 2
+        for name, x, features in (
+            ("query", query, self.embed_dim),
+            ("key", key, self.kdim),
+            ("value", value, self.vdim),
+        ):
+            self._check(name, x, query.ndim, features)
+        if single:
+            query, key, value = (expand_dims(x, axis=0) for x in (query, key, value))
+        elif not self.batch_first:
+            query, key, value = (permute_dims(x, axes=(1, 0, 2)) for x in (query, key, value))
+        if not (query.shape[0] == key.shape[0] == value.shape[0] and key.shape[1] == value.shape[1]):
+            raise ShapeError(
+                f"MultiheadAttention was given the query {query.shape}, the key {key.shape} and the value "
+                f"{value.shape}, (batch, length, features): batches must be equal, and so must the lengths of key and "
+                "value."
+            )
+        n, length, keys = query.shape[0], query.shape[1], key.shape[1]
+        q, k, v = self._together(query) if same else self._apart(query, key, value)
+        mask = self._mask(key_padding_mask, attn_mask, is_causal, (n, length, keys), single)
+        weights = attention_weights(q, k, mask)
+        if self.training and self.dropout:
+            weights = F.dropout(weights, self.dropout, generator=self.generator)
+        heads = permute_dims(weights @ v, axes=(0, 2, 1, 3))
+        out = self.out_proj(reshape(heads, shape=(n, length, self.embed_dim)))
+        if single:
+            out = squeeze(out, axis=0)
+        elif not self.batch_first:
+            out = permute_dims(out, axes=(1, 0, 2))
+        if not need_weights:
+            return out, None
+        weights = weights.mean(1) if average_attn_weights else weights
+        return out, squeeze(weights, axis=0) if single else weights
+
+    def _check(self, name: str, x: Tensor, ndim: int, features: int) -> None:
+        if x.ndim != ndim or ndim not in (2, 3) or x.shape[-1] != features or 0 in x.shape:
+            order = "batch, length" if self.batch_first else "length, batch"
+            raise ShapeError(
+                f"MultiheadAttention takes a {name} ({order}, {features}), or (length, {features}) without a batch; it "
+                f"was given shape {x.shape}."
+            )
+
+    def _together(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of one sequence, by one product: each (batch, heads, length, features)."""
+        if self.kdim != self.embed_dim or self.vdim != self.embed_dim:
+            return self._apart(x, x, x)
+        n, length, e = x.shape
+        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        parts = reshape(projected, shape=(n, length, 3, self.num_heads, e // self.num_heads))
+        parts = permute_dims(parts, axes=(2, 0, 3, 1, 4))
+        return parts[0], parts[1], parts[2]
+
+    def _apart(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of different sequences."""
+        e = self.embed_dim
+        rows = [slice(i * e, (i + 1) * e) for i in range(3)]
+        if self.kdim == self.vdim == e:
+            weights = [self.in_proj_weight[part] for part in rows]
+        else:
+            weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
+        biases = [None if self.in_proj_bias is None else self.in_proj_bias[part] for part in rows]
+        q, k, v = (self._heads(F.linear(x, w, b)) for x, w, b in zip((query, key, value), weights, biases, strict=True))
+        return q, k, v
+
+    def _heads(self, x: Tensor) -> Tensor:
+        n, length, e = x.shape
+        return permute_dims(reshape(x, shape=(n, length, self.num_heads, e // self.num_heads)), axes=(0, 2, 1, 3))
+
+    def _mask(
+        self, padding: Any, attn_mask: Any, is_causal: bool, sizes: tuple[int, int, int], single: bool
+    ) -> Tensor | None:
+        """One mask of PyTorch's two and the causal one, as `nn.functional.scaled_dot_product_attention` takes it."""
+        n, length, keys = sizes
+        parts: list[Tensor] = []
+        if padding is not None:
+            wanted = (keys,) if single else (n, keys)
+            parts.append(reshape(_mask("key_padding_mask", padding, [wanted]), shape=(n, 1, 1, keys)))
+        if attn_mask is not None:
+            shapes = [(length, keys), (n * self.num_heads, length, keys)]
+            mask = _mask("attn_mask", attn_mask, shapes)
+            parts.append(mask if mask.ndim == 2 else reshape(mask, shape=(n, self.num_heads, length, keys)))
+        if is_causal:
+            parts.append(~tril(ones((length, keys), dtype=bool)))
+        if not parts:
+            return None
+        if all(part.dtype == bool for part in parts):
+            hidden = parts[0]
+            for part in parts[1:]:
+                hidden = hidden | part
+            allowed: Tensor = logical_not(hidden)
+            return allowed
+        total: Tensor = zeros(())
+        for part in parts:
+            total = total + (where(part, -math.inf, 0.0) if part.dtype == bool else part)
+        return total
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes, the probability of dropout, whether there are biases, and whether the batch comes first."""
+        given = {"embed_dim": self.embed_dim, "num_heads": self.num_heads, "dropout": self.dropout}
+        given |= {"bias": self.in_proj_bias is not None}
+        given |= {name: d for name in ("kdim", "vdim") if (d := getattr(self, name)) != self.embed_dim}
+        return given | {"batch_first": self.batch_first}
+
+
+def _mask(name: str, mask: Any, shapes: list[tuple[int, ...]]) -> Any:
+    mask = asarray(mask)
+    if mask.shape not in shapes:
+        raise ShapeError(f"{name} is {mask.shape}: give {' or '.join(map(str, shapes))}.")
+    if mask.dtype != bool and mask.dtype.kind != "f":
+        raise DTypeError(f"{name} is {mask.dtype}: give booleans, true where a query may not look, or numbers to add.")
+    return mask
+
+
+class TransformerEncoderLayer(Module):
+    """Self-attention and two fully connected layers, each added to its input, with normalisation and dropout.
+
+    ``d_model``: features of each place of a sequence. ``nhead``: number of heads. ``dim_feedforward``: neurons of the
+    hidden layer. ``activation``: a name as `nn.MLP` takes it. ``norm_first``: normalise before each of the two parts,
+    instead of after the sum. ``batch_first``: whether sequences are ``(batch, length, d_model)``, instead of ``(length,
+    batch, d_model)``. Parameters have PyTorch's names. A. Vaswani et al., "Attention is all you need", NeurIPS 2017;
+    R. Xiong et al., "On layer normalization in the Transformer architecture", ICML 2020.
+
+    >>> import numpy as np
+    >>> import nn
+    >>> layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, seed=0)
+    >>> layer(np.ones((1, 5, 8), dtype="float32")).shape
+    (1, 5, 8)
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
+            raise DomainError(f"activation {activation!r} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
+        draw = initialisers.generator(seed)
+        made: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.d_model, self.nhead, self.activation = whole(d_model, "d_model"), whole(nhead, "nhead"), activation
+        self.norm_first = bool(norm_first)
+        if self.d_model % self.nhead:
+            raise DomainError(f"TransformerEncoderLayer: nhead = {nhead} does not divide d_model = {d_model}.")
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, seed=draw, **made)
+        self.linear1 = Linear(d_model, dim_feedforward, bias, seed=draw, **made)
+        self.act = ACTIVATIONS[activation]()
+        self.dropout = Dropout(dropout, seed=draw)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, seed=draw, **made)
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
+        self.dropout1, self.dropout2 = Dropout(dropout, seed=draw), Dropout(dropout, seed=draw)
+
+    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
+        """``(length, batch, d_model)``, or as ``batch_first`` has it, to the same shape; masks as in
+        `MultiheadAttention`.
+        """
+        x = asarray(as_floating(src, self.linear1.weight))
+
+        def attend(x: Tensor) -> Any:
+            out, _ = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)
+            return self.dropout1(out)
+
+        def feed(x: Tensor) -> Any:
+            return self.dropout2(self.linear2(self.dropout(self.act(self.linear1(x)))))
+
+        if self.norm_first:
+            x = x + attend(self.norm1(x))
+            return x + feed(self.norm2(x))
+        x = self.norm1(x + attend(x))
+        return self.norm2(x + feed(x))
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes and options."""
+        return {
+            "d_model": self.d_model,
+            "nhead": self.nhead,
+            "dim_feedforward": self.linear1.out_features,
+            "dropout": self.dropout.p,
+            "activation": self.activation,
+            "layer_norm_eps": self.norm1.eps,
+            "batch_first": self.self_attn.batch_first,
+            "norm_first": self.norm_first,
+            "bias": self.linear1.bias is not None,
+        }

@@ -1,0 +1,102 @@
+"""Vectors for integers, and for positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autograd import Tensor, asarray, zeros
+from autograd.backends import NUMPY
+from autograd.errors import DomainError, ShapeError
+from autograd.validation import whole
+from nn import functional as F
+from nn import init as initialisers
+from nn.attention import checked_row
+from nn.modules.module import Module, Parameter, as_floating
+
+
+class Embedding(Module):
+    """A row of ``weight`` for each integer: ``(…)`` from 0 to num_embeddings - 1 become ``(…, embedding_dim)``.
+
+    ``weight``: ``(num_embeddings, embedding_dim)``, drawn by ``init``, by default from the normal distribution. The row
+    ``padding_idx`` starts at 0 and gets no gradient. ``seed``: an integer, a NumPy Generator, or ``None`` for fresh
+    entropy. See `nn.functional.embedding`.
+
+    >>> import nn
+    >>> layer = nn.Embedding(10, 3, padding_idx=0, seed=0)
+    >>> layer([[4, 1], [0, 0]]).shape, layer.weight[0].tolist()
+    ((2, 2, 3), [0.0, 0.0, 0.0])
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        seed: Any = None,
+        init: str | Callable[..., Any] = "normal",
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.num_embeddings = whole(num_embeddings, "num_embeddings")
+        self.embedding_dim = whole(embedding_dim, "embedding_dim")
+        self.padding_idx = None if padding_idx is None else checked_row(padding_idx, self.num_embeddings)
+        shape = self.num_embeddings, self.embedding_dim
+        self.weight = Parameter(zeros(shape, dtype=dtype), dtype=dtype, device=device)
+        initialisers.named(init)(self.weight, seed=seed)
+        if self.padding_idx is not None and not initialisers.SHAPES_ONLY.get():
+            rows = self.weight.detach()
+            rows[self.padding_idx] = 0.0
+            self.weight.data = rows.data
+
+    def forward(self, indices: Any) -> Any:
+        """Integers ``(…)`` to ``(…, embedding_dim)``."""
+        return F.embedding(indices, self.weight, self.padding_idx)
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes, and the row of the padding."""
+        names = "num_embeddings", "embedding_dim", "padding_idx"
+        return {name: getattr(self, name) for name in names}
+
+
+class PositionalEncoding(Module):
+    """Add sines and cosines of the position: ``(…, length, d_model)`` to the same shape.
+
+    Position p gets ``sin(p / 10000^(2i / d_model))`` and the cosine of that at its features 2i and 2i + 1, so that
+    attention, which does not see order, can tell places apart. They are the buffer ``pe``, ``(max_len, d_model)``. A.
+    Vaswani et al., "Attention is all you need", NeurIPS 2017, section 3.5. Raises `autograd.errors.ShapeError` for
+    sequences longer than ``max_len``.
+
+    >>> import nn
+    >>> nn.PositionalEncoding(2, max_len=3)([[0.0, 0.0], [0.0, 0.0]])
+    Tensor([[     0.0,      1.0],
+            [0.841471, 0.540302]])
+    """
+
+    pe: Tensor
+
+    def __init__(self, d_model: int, max_len: int = 1024, *, dtype: Any = "float32", device: str | None = None) -> None:
+        self.d_model, self.max_len = whole(d_model, "d_model"), whole(max_len, "max_len")
+        if self.d_model % 2:
+            raise DomainError(
+                f"PositionalEncoding: d_model = {d_model} is odd: features come in pairs, sine and cosine."
+            )
+        speed = 10000.0 ** (-NUMPY.arange(0, self.d_model, 2) / self.d_model)
+        angle = NUMPY.arange(self.max_len)[:, None] * speed
+        table = NUMPY.stack([NUMPY.sin(angle), NUMPY.cos(angle)], axis=-1).reshape(self.max_len, self.d_model)
+        self.register_buffer("pe", Tensor(table, dtype=dtype, device=device))
+
+    def forward(self, x: Any) -> Any:
+        """``(…, length, d_model)`` to the same shape."""
+        x = asarray(as_floating(x, self.pe))
+        if x.ndim < 2 or x.shape[-1] != self.d_model or x.shape[-2] > self.max_len:
+            raise ShapeError(
+                f"{self._described()} takes (…, length, {self.d_model}) of a length up to {self.max_len}; it was given "
+                f"shape {x.shape}."
+            )
+        return x + self.pe[: x.shape[-2]]
+
+    def arguments(self) -> dict[str, Any]:
+        """The number of features, and of positions."""
+        return {"d_model": self.d_model, "max_len": self.max_len}

@@ -1,0 +1,174 @@
+"""Multi-head attention, the Transformer's layer and embeddings as layers."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, ShapeError
+
+RNG = np.random.default_rng(0)
+
+
+def filled(torch, theirs, ours):
+    """Both with the same random parameters; names and shapes must be PyTorch's."""
+    with torch.no_grad():
+        for p in theirs.parameters():
+            p.copy_(torch.tensor(RNG.normal(size=p.shape)))
+    state = {name: value.numpy() for name, value in theirs.state_dict().items()}
+    assert list(ours.state_dict()) == list(state)
+    ours.load_state_dict(state)
+
+
+def assert_gradients(theirs, ours, x, y):
+    np.testing.assert_allclose(y.grad.data, x.grad.numpy(), rtol=1e-8, atol=1e-10)
+    for (name, p), (_, q) in zip(theirs.named_parameters(), ours.named_parameters(), strict=True):
+        np.testing.assert_allclose(q.grad.data, p.grad.numpy(), rtol=1e-8, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("kind", ["self", "cross", "dims", "single"])
+def test_multihead_attention_is_pytorchs(kind, batch_first):
+    torch = pytest.importorskip("torch")
+    options = {"kdim": 5, "vdim": 3} if kind == "dims" else {}
+    options["batch_first"] = batch_first
+    theirs = torch.nn.MultiheadAttention(6, 2, **options).double()
+    ours = nn.MultiheadAttention(6, 2, dtype="float64", **options)
+    filled(torch, theirs, ours)
+    n, length, keys = 3, 4, 4 if kind == "self" else 5
+
+    def sequence(length, features):
+        shape = (length,) if kind == "single" else (n, length) if batch_first else (length, n)
+        return RNG.normal(size=(*shape, features))
+
+    q = sequence(length, 6)
+    k, v = sequence(keys, options.get("kdim", 6)), sequence(keys, options.get("vdim", 6))
+    hidden, padding = np.triu(np.ones((length, keys), bool), 1), np.zeros((n, keys), bool)
+    padding[1, 3:] = True
+    masks = {"attn_mask": hidden, "key_padding_mask": padding[1] if kind == "single" else padding}
+    a, b = ag.Tensor(q, requires_grad=True), torch.tensor(q, requires_grad=True)
+    mine = ours(*((a, a, a) if kind == "self" else (a, k, v)), **masks, average_attn_weights=False)
+    tensors = {name: torch.tensor(mask) for name, mask in masks.items()}
+    given = (b, b, b) if kind == "self" else (b, torch.tensor(k), torch.tensor(v))
+    others = theirs(*given, **tensors, average_attn_weights=False)
+    for x, y in zip(mine, others, strict=True):
+        np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-9, atol=1e-11)
+    (mine[0] * mine[0]).sum().backward()
+    others[0].square().sum().backward()
+    assert_gradients(theirs, ours, b, a)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_the_encoder_layer_is_pytorchs(activation, norm_first):
+    torch = pytest.importorskip("torch")
+    options = {"activation": activation, "norm_first": norm_first, "batch_first": True}
+    theirs = torch.nn.TransformerEncoderLayer(6, 2, 7, 0.0, **options).double()
+    ours = nn.TransformerEncoderLayer(6, 2, 7, 0.0, **options, dtype="float64")
+    filled(torch, theirs, ours)
+    x = RNG.normal(size=(2, 4, 6))
+    a, b = ag.Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    mine = ours(a, is_causal=True)
+    other = theirs(b, torch.nn.Transformer.generate_square_subsequent_mask(4).double(), is_causal=True)
+    np.testing.assert_allclose(mine.data, other.detach().numpy(), rtol=1e-9, atol=1e-11)
+    (mine * mine).sum().backward()
+    other.square().sum().backward()
+    assert_gradients(theirs, ours, b, a)
+
+
+def test_the_position_tells_equal_vectors_apart():
+    layer = nn.PositionalEncoding(6, max_len=50)
+    out = layer(np.zeros((2, 50, 6)))
+    assert len(np.unique(out.data[0].round(4), axis=0)) == 50
+    np.testing.assert_allclose(
+        out.data[1, 3, 2:4], [np.sin(3 / 10000 ** (2 / 6)), np.cos(3 / 10000 ** (2 / 6))], rtol=1e-6
+    )
+
+
+class Reader(nn.Module):
+    """A network of the layers tested here."""
+
+    def __init__(self, dropout=0.2):
+        draw = np.random.default_rng(0)
+        self.embedding = nn.Embedding(7, 8, padding_idx=0, seed=draw)
+        self.position = nn.PositionalEncoding(8, 6)
+        self.encoder = nn.TransformerEncoderLayer(8, 2, 16, dropout, batch_first=True, seed=draw)
+        self.head = nn.Linear(8, 3, seed=draw)
+
+    def forward(self, tokens):
+        return self.head(self.encoder(self.position(self.embedding(tokens)), is_causal=True).mean(1))
+
+
+def test_a_compiled_training_is_the_eager_one():
+    tokens, labels = RNG.integers(0, 7, (12, 6)), RNG.integers(0, 3, 12)
+    trained = []
+    for compile in (False, True):
+        model = Reader()  # not Adam: the gradient of the keys' bias is 0, and Adam would enlarge what rounding leaves
+        nn.fit(
+            model, nn.functional.cross_entropy, nn.optim.SGD(model.parameters(), lr=0.1), (tokens, labels), epochs=3,
+            batch_size=4, progress=False, compile=compile,
+        )  # fmt: skip
+        trained.append(model.state_dict())
+    for name, value in trained[0].items():
+        np.testing.assert_allclose(value.data, trained[1][name].data, rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_array_equal(trained[0]["embedding.weight"].data[0], 0.0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Embedding(5, 4, padding_idx=-1, seed=0),
+        nn.MultiheadAttention(4, 2, 0.1, bias=False, seed=0),
+        nn.MultiheadAttention(4, 2, kdim=3, batch_first=True, seed=0),
+        nn.TransformerEncoderLayer(4, 2, 3, activation="gelu", norm_first=True, seed=0),
+        nn.PositionalEncoding(4, 9),
+    ],
+)
+def test_layers_are_saved_and_come_back(layer, tmp_path):
+    nn.save(layer, tmp_path / "layer.npz")
+    back = nn.load_model(tmp_path / "layer.npz")
+    assert back.arguments() == layer.arguments()
+    for name, value in layer.state_dict().items():
+        np.testing.assert_array_equal(value.data, back.state_dict()[name].data)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (
+            lambda: nn.MultiheadAttention(6, 4),
+            DomainError,
+            "MultiheadAttention: num_heads = 4 does not divide embed_dim = 6.",
+        ),
+        (lambda: nn.TransformerEncoderLayer(6, 4), DomainError, "nhead = 4 does not divide d_model = 6."),
+        (lambda: nn.TransformerEncoderLayer(6, 2, activation="x"), DomainError, "activation 'x' is unknown"),
+        (lambda: nn.PositionalEncoding(3), DomainError, "d_model = 3 is odd"),
+        (lambda: nn.Embedding(3, 2, padding_idx=3), DomainError, "padding_idx = 3: give an index of the 3 rows"),
+        (
+            lambda: nn.PositionalEncoding(4, 2)(np.ones((3, 4))),
+            ShapeError,
+            "PositionalEncoding(4, max_len=2) takes (…, length, 4) of a length up to 2; it was given shape (3, 4).",
+        ),
+        (
+            lambda: nn.MultiheadAttention(4, 2)(*[np.ones((3, 1, 5))] * 3),
+            ShapeError,
+            "takes a query (length, batch, 4), or (length, 4) without a batch; it was given shape (3, 1, 5).",
+        ),
+        (
+            lambda: nn.MultiheadAttention(4, 2)(np.ones((3, 1, 4)), *[np.ones((3, 2, 4))] * 2),
+            ShapeError,
+            "batches must be equal, and so must the lengths of key and value.",
+        ),
+        (
+            lambda: nn.MultiheadAttention(4, 2)(*[np.ones((3, 1, 4))] * 3, attn_mask=np.ones((2, 3), bool)),
+            ShapeError,
+            "attn_mask is (2, 3): give (3, 3) or (2, 3, 3).",
+        ),
+        (lambda: Reader()([[1, 2, 9]]), DomainError, "rows are 0 to 6 (in embedding, Embedding)."),
+        (lambda: Reader()(np.ones((0, 6), int)), ShapeError, "it was given shape (0, 6, 8) (in encoder.self_attn, "),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, error, sentence):
+    with pytest.raises(error) as raised:
+        call()
+    assert sentence in str(raised.value)
