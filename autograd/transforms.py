@@ -1,10 +1,14 @@
-"""Derivatives of functions, of any order. All of them are the one walk of `autograd.backward`, asked differently."""
+"""Derivatives of functions, of any order, by reverse mode.
+
+Arguments and results may be trees: dicts, lists, tuples, dataclasses and the like, nested, with arrays as leaves. The
+derivatives have the same structure. A list or tuple of numbers alone is an array.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd import backends, trees
 from autograd.backward import gradients
@@ -21,7 +25,7 @@ Function = Callable[..., Any]
 
 
 class _Variable(Tensor):
-    """What a transform differentiates by. ``spent``: it is done, and nobody asks for derivatives by this any more."""
+    """A Tensor that a transform differentiates with respect to. ``spent``: the transform has returned."""
 
     __slots__ = ("spent",)
 
@@ -36,35 +40,100 @@ def _variable(array: Any, name: str | None = None) -> _Variable:
     return made
 
 
-def _spend(variables: Iterable[Any]) -> None:
-    for x in variables:
-        if isinstance(x, _Variable):
-            x.spent = True
+class _Call(NamedTuple):
+    """A recorded call of a function: its results, and the Tensors that it is differentiated with respect to."""
+
+    ys: list[Tensor]
+    results_form: trees.Structure
+    aux: Any
+    xs: list[Tensor]
+    forms: list[trees.Structure]
+    """The structures of the arguments that ``xs`` are the leaves of."""
+    nested: bool
+    """Whether derivatives of the derivatives may be asked for."""
+
+    def like_results(self, values: Iterable[Any]) -> Any:
+        """``values``, one for each result, in the structure of the results."""
+        return trees.unflatten(self.results_form, values)
+
+    def like_arguments(self, values: Iterable[Any]) -> tuple[Any, ...]:
+        """``values``, one for each of ``xs``, in the structures of the arguments."""
+        left = iter(values)
+        return tuple([trees.unflatten(form, islice(left, trees.count(form))) for form in self.forms])
+
+    def returned(self, *derivatives: Any) -> Any:
+        """The results before ``derivatives``; constants, unless calls are nested."""
+        return self.like_results(self.ys if self.nested else [y.detach() for y in self.ys]), *derivatives
+
+    def with_aux(self, has_aux: bool, *found: Any) -> Any:
+        """``found``, and ``aux`` behind it where there is one."""
+        found = (*found, self.aux if self.nested else _detached(self.aux)) if has_aux else found
+        return found if len(found) > 1 else found[0]
 
 
-def _variables(args: Sequence[Any], numbers: Sequence[int]) -> list[Any]:
-    """The arguments, those to differentiate by as Tensors of their own place in the graph."""
-    found = list(args)
-    for i in numbers:
-        if not -len(args) <= i < len(args):
-            raise GradientError(f"argnums names argument {i}, but the function was given {len(args)} argument(s).")
-        x = asarray(args[i])
-        if not backends.is_inexact(x.dtype):
-            raise DTypeError(f"argument {i} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
-        # An argument that is being recorded stays tied to its history, so that transforms nest.
-        found[i] = x.clone() if x.requires_grad else _variable(x.data, x.name)
-    return found
+def _call(
+    f: Function, args: Sequence[Any], numbers: Iterable[int], kwargs: dict[str, Any], has_aux: bool, tangents: Any = ()
+) -> _Call:
+    """Call ``f``, and record what it computes from the arguments of these numbers."""
+    recorded = MODE.get().grad
+    given, forms, xs = list(args), [], []
+    with enable_grad():
+        for i in numbers:
+            if not -len(args) <= i < len(args):
+                raise GradientError(f"argnums names argument {i}, but the function was given {len(args)} argument(s).")
+            leaves, form = trees.flatten(args[i]) if _is_tree(args[i]) else ([args[i]], trees.LEAF)
+            made = [_recorded(leaf, form, i, place) for place, leaf in enumerate(leaves)]
+            given[i] = trees.unflatten(form, made)
+            forms.append(form)
+            xs += made
+        try:
+            result, aux = f(*given, **kwargs), None
+            if has_aux:
+                if not (isinstance(result, tuple) and len(result) == 2):
+                    raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
+                result, aux = result
+            ys, results_form = trees.flatten(result)
+            for y in ys or [result]:
+                if not isinstance(y, Tensor):
+                    raise DTypeError(
+                        f"{_name(f)} returned {type(y).__name__}: it must compute Tensors from its arguments."
+                    )
+            nested = recorded and (_depends_on_more(ys, xs) or any(_requires_grad(v) for v in trees.leaves(tangents)))
+        finally:
+            for x in xs:
+                if isinstance(x, _Variable):
+                    x.spent = True
+    return _Call(ys, results_form, aux, xs, forms, nested)
+
+
+def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tensor:
+    """A leaf of an argument as a Tensor that requires grad."""
+    x = asarray(leaf)
+    if not backends.is_inexact(x.dtype):
+        name = trees.paths(form, f"argument {number}")[place]
+        raise DTypeError(f"{name} is {describe(x)}: derivatives need floating-point values; write 3.0 for 3.")
+    # An argument that is being recorded keeps its history, so that transforms nest.
+    return x.clone() if x.requires_grad else _variable(x.data, x.name)
 
 
 def _is_tree(x: Any) -> bool:
-    """Whether an argument is a container of arrays: a dict, or one with Tensors or arrays in it. Numbers in a list are
-    an array.
-    """
-    if not trees.is_container(x):
-        return False
-    return not isinstance(x, list | tuple) or any(
-        isinstance(leaf, Tensor) or getattr(leaf, "shape", ()) != () for leaf in trees.leaves(x)
-    )
+    """Whether an argument is a container of arrays. A list or tuple of numbers is an array."""
+    if type(x) not in (list, tuple):
+        return trees.is_container(x)
+    return any(isinstance(item, Tensor) or getattr(item, "shape", ()) != () or _is_tree(item) for item in x)
+
+
+def _requires_grad(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def _detached(aux: Any) -> Any:
+    """``aux`` with its Tensors detached, also in lists, tuples and dicts."""
+    if isinstance(aux, Tensor):
+        return aux.detach()
+    if type(aux) in (list, tuple):
+        return type(aux)(map(_detached, aux))
+    return {key: _detached(value) for key, value in aux.items()} if type(aux) is dict else aux
 
 
 def _argument_numbers(argnums: Any) -> list[int]:
@@ -82,42 +151,48 @@ def _check(f: Any, who: str) -> None:
         raise DTypeError(f"{who} takes a function of Tensors, and then its arguments; it was given {shown(f)}.")
 
 
-def _paired(primals: Any, tangents: Any) -> list[Tensor]:
-    """The tangents as Tensors, one for each primal."""
+def _check_pairs(primals: Any, tangents: Any) -> None:
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, list | tuple):
             raise DTypeError(f"{name} are a tuple, one for each argument, as in (x,); they are {describe(given)}.")
     if len(primals) != len(tangents):
         raise ShapeError(f"{len(primals)} primals and {len(tangents)} tangents: give one tangent for each.")
-    return [asarray(t) for t in tangents]
 
 
-def _called(f: Function) -> str:
+def _directions(forms: Sequence[trees.Structure], xs: Sequence[Any], tangents: Sequence[Any]) -> list[Tensor]:
+    """The leaves of ``tangents``, one for each of ``xs``."""
+    found = [asarray(v) for form, t in zip(forms, tangents, strict=True) for v in trees.flatten_up_to(form, t)]
+    for i, (x, v) in enumerate(zip(xs, found, strict=True)):
+        if x.shape != v.shape:
+            raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
+    return found
+
+
+def _name(f: Function) -> str:
     return getattr(f, "__name__", "the function")
 
 
-def _tensor(y: Any, f: Function) -> Tensor:
-    if not isinstance(y, Tensor):
-        raise DTypeError(f"{_called(f)} returned {type(y).__name__}: it must compute one Tensor from its arguments.")
+def _scalar(call: _Call, f: Function) -> Tensor:
+    if call.results_form is not trees.LEAF:
+        raise DTypeError(
+            f"{_name(f)} returned {trees.describe(call.results_form)}: grad needs one scalar Tensor; with has_aux=True "
+            "a function may return (value, aux)."
+        )
+    (y,) = call.ys
+    if y.size != 1:
+        raise GradientError(
+            f"{_name(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use jacobian or vjp."
+        )
     return y
 
 
-def _scalar(y: Any, f: Function) -> Tensor:
-    if _tensor(y, f).size != 1:
-        raise GradientError(
-            f"{_called(f)} returned a Tensor of shape {y.shape}: grad needs a scalar; reduce it, or use "
-            "jacobian or vjp."
-        )
-    return y  # type: ignore[no-any-return]
-
-
-def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
-    """Whether ``y`` was computed from anything recorded besides ``xs``, as in a nested call: an argument's own history,
-    or a Tensor that the function closes over. Then there are derivatives by that, too, of ``y`` and of its derivatives.
+def _depends_on_more(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> bool:
+    """Whether ``ys`` depend on a recorded Tensor besides ``xs``: on an argument's own history, or on a Tensor that the
+    function closes over, as in a nested call. Then the derivatives of ``ys`` depend on it, too.
     """
     known = {id(vertex_of(x)) for x in xs}
-    place = vertex_of(y)
-    leaves = [place, *(p for node in reachable([place]) for p in node.inputs)]
+    ends = [vertex_of(y) for y in ys]
+    leaves = [*ends, *(vertex for node in reachable(ends) for vertex in node.inputs)]
     return any(
         type(p) is not Node
         and getattr(p, "requires_grad", False)
@@ -127,15 +202,30 @@ def _depends_on_more(y: Tensor, xs: Sequence[Tensor]) -> bool:
     )
 
 
+def _gradients(
+    ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
+) -> Sequence[Tensor]:
+    """Gradients with respect to ``xs``; zeros where no result depends on anything recorded."""
+    pairs = [(y, seed) for y, seed in zip(ys, seeds, strict=True) if y.requires_grad]
+    if not pairs:
+        return [_zeros(x) for x in xs]
+    found: Sequence[Tensor] = gradients([y for y, _ in pairs], xs, [s for _, s in pairs], create_graph=create_graph)
+    return found
+
+
+def _zeros(x: Tensor) -> Tensor:
+    return wrap(backends.namespace(x.data).zeros_like(x.data))
+
+
 def value_and_grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
-    """The function that returns ``f``'s scalar value and its gradient by the arguments that ``argnums`` names.
+    """The function that returns ``f``'s scalar value and its gradient with respect to the arguments in ``argnums``.
 
-    The gradient is a Tensor for one number, a tuple for several. An argument may be a dict, or a list or tuple with
-    Tensors or arrays in it, nested as it may be; its gradient has the same structure. With ``has_aux`` ``f`` returns
-    ``(value, aux)``, and the first result is that pair. The gradient is recorded where an argument, or what ``f``
-    closes over, is being recorded, so that calls nest to any order.
+    The gradient has the structure of the argument: a Tensor for an array, a dict of Tensors for a dict of arrays. It is
+    a tuple of gradients for several ``argnums``. With ``has_aux`` ``f`` returns ``(value, aux)``, and the first result
+    is that pair. The gradient is recorded where an argument or a Tensor that ``f`` closes over is being recorded, so
+    that calls nest to any order.
 
     >>> from autograd import value_and_grad
     >>> value_and_grad(lambda x, y: x * x * y, argnums=(0, 1))(3.0, 2.0)
@@ -145,50 +235,25 @@ def value_and_grad(
     numbers = _argument_numbers(argnums)
 
     def value_and_grad_of(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        recorded = MODE.get().grad
-        with enable_grad():
-            given, structures, flat = list(args), [], []
-            for i in numbers:
-                if not -len(args) <= i < len(args):
-                    _variables(args, numbers)  # which says so
-                leaves, structure = trees.flatten(args[i]) if _is_tree(args[i]) else ([args[i]], trees.LEAF)
-                made = _variables(leaves, range(len(leaves)))
-                given[i] = trees.unflatten(structure, made)
-                structures.append((structure, len(made)))
-                flat += made
-            xs = flat
-            try:
-                result = f(*given, **kwargs)
-                if has_aux and not (isinstance(result, tuple) and len(result) == 2):
-                    raise DTypeError(f"{_called(f)} returned no pair (value, aux), which has_aux=True asks for.")
-                y = _scalar(result[0] if has_aux else result, f)
-                nested = recorded and _depends_on_more(y, xs)
-                slopes = iter(_slopes(y, xs, None, nested))
-            finally:
-                _spend(xs)
-        value = y if nested else y.detach()
-        found = [trees.unflatten(structure, islice(slopes, count)) for structure, count in structures]
-        return ((value, result[1]) if has_aux else value), found[0] if isinstance(argnums, int) else tuple(found)
+        call = _call(f, args, numbers, kwargs, has_aux)
+        y = _scalar(call, f)
+        slopes = call.like_arguments(_gradients([y], call.xs, [None], call.nested))
+        (value,) = call.returned()
+        return call.with_aux(has_aux, value), slopes[0] if isinstance(argnums, int) else slopes
 
     return value_and_grad_of
 
 
-def _slopes(y: Tensor, xs: Sequence[Tensor], seed: Any, create_graph: bool) -> tuple[Tensor, ...]:
-    """Gradients of ``y`` by ``xs``; zeros where ``y`` does not depend on anything recorded."""
-    if not y.requires_grad:
-        return tuple(wrap(backends.namespace(x.data).zeros_like(x.data)) for x in xs)
-    found: tuple[Tensor, ...] = gradients([y], xs, None if seed is None else [seed], create_graph=create_graph)
-    return found
-
-
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The gradient function of a scalar ``f``, with respect to the arguments that ``argnums`` names.
+    """The gradient function of a scalar ``f``, with respect to the arguments in ``argnums``.
 
     Nested arguments as in `value_and_grad`. With ``has_aux`` it returns ``(gradient, aux)``.
 
     >>> from autograd import grad
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (Tensor(12.0), Tensor(12.0))
+    >>> grad(lambda p: p["a"] * p["b"])({"a": 2.0, "b": 3.0})
+    {'a': Tensor(3.0), 'b': Tensor(2.0)}
     """
     both = value_and_grad(f, argnums, has_aux)
 
@@ -199,8 +264,11 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     return grad_of
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tensor, ...]]]:
-    """``f``'s value, and the function that takes a cotangent of its shape to one for each argument: ``v ↦ vᵀJ``.
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """``f``'s value, and the function that maps a cotangent to one for each argument: ``v ↦ vᵀJ``.
+
+    The cotangent has the structure of the value, and each result that of its argument. With ``has_aux`` ``f`` returns
+    ``(value, aux)``, and ``aux`` is a third result.
 
     >>> from autograd import vjp
     >>> y, pull = vjp(lambda x: x * x, [1.0, 2.0])
@@ -208,57 +276,46 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Callable[[Any], tuple[Tenso
     (Tensor([2.0, 4.0]),)
     """
     _check(f, "vjp")
-    recorded = MODE.get().grad
-    with enable_grad():
-        xs = _variables(primals, range(len(primals)))
-        try:
-            y = _tensor(f(*xs), f)
-            nested = recorded and _depends_on_more(y, xs)
-        finally:
-            _spend(xs)
+    call = _call(f, primals, range(len(primals)), {}, has_aux)
 
-    def pull(cotangent: Any) -> tuple[Tensor, ...]:
-        wanted = nested or (isinstance(cotangent, Tensor) and cotangent.requires_grad)
-        return _slopes(y, xs, cotangent, wanted and MODE.get().grad)
+    def pull(cotangent: Any) -> tuple[Any, ...]:
+        seeds = trees.flatten_up_to(call.results_form, cotangent)
+        wanted = call.nested or any(map(_requires_grad, seeds))
+        return call.like_arguments(_gradients(call.ys, call.xs, seeds, wanted and MODE.get().grad))
 
-    return (y if nested else y.detach()), pull
+    return call.with_aux(has_aux, *call.returned(pull))
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
-    """``f``'s value and its derivative along ``tangents``: ``J v``, by two reverse passes (``v ↦ vᵀJ`` is linear, so
-    its own transpose is ``J``; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
+    """``f``'s value and its derivative along ``tangents``, ``J v``, both in the structure of the value.
+
+    ``tangents`` have the structures of ``primals``, the arguments. With ``has_aux`` ``f`` returns ``(value, aux)``, and
+    ``aux`` is a third result. Computed by two reverse passes: ``v ↦ vᵀJ`` is linear, so its own transpose is ``J``
+    (J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
 
     >>> from autograd import jvp
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 10.0))
     (Tensor(12.0), Tensor(34.0))
     """
     _check(f, "jvp")
-    vs = _paired(primals, tangents)
-    recorded = MODE.get().grad
+    _check_pairs(primals, tangents)
+    call = _call(f, primals, range(len(primals)), {}, has_aux, tangents)
+    vs = _directions(call.forms, call.xs, tangents)
     with enable_grad():
-        xs = _variables(primals, range(len(primals)))
-        for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
-            if x.shape != v.shape:
-                raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {x.shape}: they must be equal.")
-        try:
-            y = _tensor(f(*xs), f)
-            nested = recorded and (_depends_on_more(y, xs) or any(v.requires_grad for v in vs))
-        finally:
-            _spend(xs)
-        if not y.requires_grad:
-            return y, wrap(backends.namespace(y.data).zeros_like(y.data))
-        dummy = _variable(backends.namespace(y.data).zeros_like(y.data))
-        _spend([dummy])
-        pulled = gradients([y], xs, [dummy], create_graph=True)
+        dummies = [_variable(_zeros(y).data) for y in call.ys]
+        for dummy in dummies:
+            dummy.spent = True
+        pulled = _gradients(call.ys, call.xs, dummies, create_graph=True)
         carried = [(p, v) for p, v in zip(pulled, vs, strict=True) if p.requires_grad]
-        (tangent,) = gradients([p for p, _ in carried], [dummy], [v for _, v in carried], create_graph=nested)
-    return (y if nested else y.detach()), tangent
+        along = _gradients([p for p, _ in carried], dummies, [v for _, v in carried], create_graph=call.nested)
+    return call.with_aux(has_aux, *call.returned(call.like_results(along)))  # type: ignore[no-any-return]
 
 
-def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The function that returns all derivatives of ``f``'s outputs: shape ``output.shape + argument.shape``.
+def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that returns the derivatives of all elements of ``f``'s value: ``value.shape + argument.shape``.
 
-    One walk per output element.
+    For trees it has the structure of the value, and in place of each leaf that of the argument. With ``has_aux`` ``f``
+    returns ``(value, aux)``, and the result is ``(jacobian, aux)``. One backward pass for each element of the value.
 
     >>> from autograd import jacobian
     >>> jacobian(lambda x: x * x)([1.0, 2.0])
@@ -269,56 +326,66 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., Any
     numbers = _argument_numbers(argnums)
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        recorded = MODE.get().grad
+        call = _call(f, args, numbers, kwargs, has_aux)
         with enable_grad():
-            variables = _variables(args, numbers)
-            xs = [variables[i] for i in numbers]
-            try:
-                y = _tensor(f(*variables, **kwargs), f)
-                nested = recorded and _depends_on_more(y, xs)
-            finally:
-                _spend(xs)
-            count = size(y.shape)
-            units = eye(count, dtype=y.dtype, device=y.device)
-            rows = [_slopes(y, xs, units[i].reshape(y.shape), nested) for i in range(count)]
-            blocks = [
-                stack([row[j] for row in rows]).reshape((*y.shape, *x.shape))
-                if rows
-                else zeros((*y.shape, *x.shape), dtype=x.dtype)
-                for j, x in enumerate(xs)
-            ]
-        return blocks[0] if isinstance(argnums, int) else tuple(blocks)
+            found = [call.like_arguments(_blocks(y, call)) for y in call.ys]
+        blocks = call.like_results([b[0] if isinstance(argnums, int) else b for b in found])
+        return call.with_aux(has_aux, blocks)
 
     return jacobian_of
 
 
-def hessian(f: Function, argnums: int = 0) -> Callable[..., Tensor]:
-    """The second derivatives of a scalar ``f`` by one argument: shape ``argument.shape + argument.shape``.
+def _blocks(y: Tensor, call: _Call) -> list[Tensor]:
+    """The Jacobian of one result with respect to each variable of a call."""
+    count = size(y.shape)
+    units = eye(count, dtype=y.dtype, device=y.device)
+    rows = [_gradients([y], call.xs, [units[i].reshape(y.shape)], call.nested) for i in range(count)]
+    return [
+        stack([row[j] for row in rows]).reshape((*y.shape, *x.shape))
+        if rows
+        else zeros((*y.shape, *x.shape), dtype=x.dtype)
+        for j, x in enumerate(call.xs)
+    ]
+
+
+def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that returns the second derivatives of a scalar ``f``: shape ``argument.shape + argument.shape``.
+
+    For trees it has the structure of the argument, and in place of each leaf that structure again. ``has_aux`` as in
+    `jacobian`.
 
     >>> from autograd import hessian
     >>> hessian(lambda x: (x**3).sum())([1.0, 2.0])
     Tensor([[ 6.0, 0.0],
             [ 0.0, 12.0]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
 
 
-def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994): one Tensor per primal.
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994).
+
+    A tuple with a result for each of ``primals``, the arguments, in its structure; ``tangents`` have these structures,
+    too. With ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(products, aux)``.
 
     >>> from autograd import hvp
     >>> hvp(lambda x: (x**3).sum(), ([1.0, 2.0],), ([1.0, 1.0],))
     (Tensor([6.0, 12.0]),)
     """
-    vs = _paired(primals, tangents)
-    slopes_of = grad(f, tuple(range(len(primals))))
+    _check_pairs(primals, tangents)
+    everything = tuple(range(len(primals)))
+    slopes_of = grad(f, everything, has_aux)
 
-    def along(*xs: Any) -> Tensor:
+    def along(*xs: Any) -> Any:
+        slopes, aux = slopes_of(*xs) if has_aux else (slopes_of(*xs), None)
+        leaves, forms = [], []
+        for tree in slopes:
+            found, form = trees.flatten(tree)
+            leaves += found
+            forms.append(form)
         total: Any = 0.0
-        for i, (slope, v) in enumerate(zip(slopes_of(*xs), vs, strict=True)):
-            if slope.shape != v.shape:
-                raise ShapeError(f"tangent {i} has shape {v.shape}, its primal {slope.shape}: they must be equal.")
+        for slope, v in zip(leaves, _directions(forms, leaves, tangents), strict=True):
             total = total + (slope * v).sum()
-        return total  # type: ignore[no-any-return]
+        return (total, aux) if has_aux else total
 
-    return grad(along, tuple(range(len(primals))))(*primals)
+    return grad(along, everything, has_aux)(*primals)

@@ -83,6 +83,26 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     return _unflatten(structure, iter(given))
 
 
+def flatten_up_to(structure: Structure, tree: Any) -> list[Any]:
+    """The subtrees of ``tree`` at the leaves of ``structure``, in order. Raises `ShapeError` where containers differ.
+
+    >>> from autograd import trees
+    >>> trees.flatten_up_to(trees.flatten({"w": 1, "b": 2})[1], {"w": [1.0, 2.0], "b": 3.0})
+    [[1.0, 2.0], 3.0]
+    """
+    if structure is LEAF:
+        return [tree]
+    kind, data, parts = structure
+    if kind is dict and isinstance(tree, dict) and tree.keys() == set(_names(data)):
+        tree = {key: tree[key] for key in _names(data)}  # the order of the keys is no difference
+    children, theirs = container_of(kind).flatten(tree) if type(tree) is kind else ((), None)
+    children = list(children)
+    if type(tree) is not kind or theirs != data or len(children) != len(parts):
+        found = describe(flatten(tree)[1]) if is_container(tree) else type(tree).__name__
+        raise ShapeError(f"a tree of the structure {describe(structure)} is needed; {found} was given.")
+    return [leaf for part, child in zip(parts, children, strict=True) for leaf in flatten_up_to(part, child)]
+
+
 def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """``tree`` with each leaf replaced by ``function(leaf)``, or by ``function(leaf, other, …)`` with the leaves of
     trees of the same structure. Raises `ShapeError` where a structure differs.
@@ -284,6 +304,6 @@ def _subclass_of(base: type, kind: Any) -> Container:
 
 
 __all__ = [
-    "LEAF", "Structure", "count", "describe", "flatten", "is_container", "leaves", "map", "paths", "register",
-    "unflatten",
+    "LEAF", "Structure", "count", "describe", "flatten", "flatten_up_to", "is_container", "leaves", "map", "paths",
+    "register", "unflatten",
 ]  # fmt: skip

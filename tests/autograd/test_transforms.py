@@ -380,11 +380,18 @@ class TestRefusals:
         ],
     )
     def test_a_function_that_returns_no_tensor(self, call):
+        def number(x):
+            return 3.0
+
+        with pytest.raises(DTypeError, match=r"number returned float: it must compute Tensors from its arguments"):
+            call(number)
+
+    def test_a_gradient_of_several_results(self):
         def pair(x):
             return x.sum(), x
 
-        with pytest.raises(DTypeError, match=r"pair returned tuple: it must compute one Tensor from its arguments"):
-            call(pair)
+        with pytest.raises(DTypeError, match=r"pair returned tuple\(\*, \*\): grad needs one scalar Tensor"):
+            ag.grad(pair)(X)
 
     def test_a_cotangent_of_another_shape(self):
         with pytest.raises(ShapeError, match=r"the gradient has shape \(3,\), the Tensor \(2,\): they must be equal"):
