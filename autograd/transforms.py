@@ -119,7 +119,7 @@ def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tens
 def _is_tree(x: Any) -> bool:
     """Whether an argument is a container of arrays. A list or tuple of numbers is an array."""
     if type(x) not in (list, tuple):
-        return trees.is_container(x)
+        return x is not None and trees.is_container(x)
     return any(isinstance(item, Tensor) or getattr(item, "shape", ()) != () or _is_tree(item) for item in x)
 
 
