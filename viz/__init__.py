@@ -23,6 +23,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
 
 if TYPE_CHECKING:
     from viz.difference import diff, snapshot
+    from viz.drawing.errors import DrawingError
     from viz.drawing.render import EngineWarning, Picture, RenderError, use_engine
     from viz.formula.derivation import Derivation, explain
     from viz.graph.check import check_graph
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from viz.plots.features import feature_space
     from viz.plots.network import draw_network
     from viz.plots.plots import plot_confusion, plot_digits, plot_history
-    from viz.recorded.validation import DrawingError
 
 _HOMES = {
     "Page": "pages.page",
@@ -51,7 +51,7 @@ _HOMES = {
     "plot_confusion": "plots.plots",
     "plot_digits": "plots.plots",
     "plot_history": "plots.plots",
-    "DrawingError": "recorded.validation",
+    "DrawingError": "drawing.errors",
     "EngineWarning": "drawing.render",
     "Picture": "drawing.render",
     "RenderError": "drawing.render",

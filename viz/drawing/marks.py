@@ -37,8 +37,10 @@ def strip(array: np.ndarray, theme: Theme, *, width: int = 5, height: int = 18) 
 
 def thumbnail(array: np.ndarray, theme: Theme, *, width: int = 104, height: int = 42) -> str:
     """Block means of the absolute values, darker is larger, at most `width` × `height` points; `bad` where not finite.
+
+    The rows of a weight of a convolution are its filters.
     """
-    means = numbers.blocks(array)
+    means = numbers.blocks(array.reshape(len(array), -1) if array.ndim > 2 else array)
     finite = means[np.isfinite(means)]
     most = float(finite.max(initial=0.0)) or 1.0
     colours = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ELLIPSIS = "..."
+CHUNK = 1 << 13  # entries that are converted at a time
 
 
 def scalar(x: Any) -> str:
@@ -158,11 +160,18 @@ def _entry(x: float, exponent: int, decimals: int) -> str:
 
 def root_mean_square(array: Any) -> float:
     """The size of a gradient whatever its shape; 0 for an empty one."""
-    values = np.asarray(array, dtype=np.float64)
-    top = float(np.max(np.abs(values), initial=0.0))
+    values = np.asarray(array)
+    values = np.ravel(values if values.dtype.kind == "f" else values.astype(np.float64))
+    top = float(max(np.max(values, initial=0.0), -np.min(values, initial=0.0)))
     if top == 0 or not math.isfinite(top):
-        return top
-    return top * math.sqrt(float(np.mean(np.square(values / top))))
+        return abs(top)
+    # Piece by piece, so that a large array of single precision is not copied.
+    piece, total = np.empty(min(CHUNK, values.size)), 0.0
+    for i in range(0, values.size, CHUNK):
+        part = values[i : i + CHUNK]
+        scaled = np.divide(part, top, out=piece[: part.size])
+        total += float(scaled @ scaled)
+    return top * math.sqrt(total / values.size)
 
 
 def rms(x: Any) -> str:
@@ -217,12 +226,22 @@ def summary(array: Any) -> str:
     >>> summary([0.0, 1.0])
     '0 to 1, mean 0.5, sd 0.5'
     """
-    values = np.asarray(array, dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    lost = values.size - finite.size
-    if finite.size == 0:
+    values = np.ravel(array)
+    n, total, squares, low, high, middle = 0, 0.0, 0.0, math.inf, -math.inf, math.nan
+    for i in range(0, values.size, CHUNK):
+        part = values[i : i + CHUNK].astype(np.float64)
+        finite = part if np.isfinite(part).all() else part[np.isfinite(part)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            middle = float(finite[0]) if math.isnan(middle) else middle
+            finite = finite - middle  # so that the variance is no difference of large squares
+            n, total, squares = n + finite.size, total + float(finite.sum()), squares + float(finite @ finite)
+    if n == 0:
         return "no entries" if values.size == 0 else f"none of {count(values.size)} finite"
-    text = f"{short(finite.min())} to {short(finite.max())}, mean {short(finite.mean())}, sd {short(finite.std())}"
+    mean = total / n
+    deviation = math.sqrt(max(squares / n - mean * mean, 0.0))
+    text = f"{short(low)} to {short(high)}, mean {short(middle + mean)}, sd {short(deviation)}"
+    lost = values.size - n
     return text + (f", {count(lost)} not finite" if lost else "")
 
 
@@ -250,17 +269,29 @@ def blocks(array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_
     >>> blocks([[1.0, -3.0, 0.0, 0.0]], columns=2)
     array([[2., 0.]])
     """
-    values = np.abs(np.asarray(array, dtype=np.float64))
-    if not values.size:
+    given = np.asarray(array)
+    if not given.size:
         return np.zeros((1, 1))
+    values = given if given.dtype.kind == "f" else given.astype(np.float64)
     values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
-    for axis, limit in enumerate((rows, columns)):
-        length = values.shape[axis]
-        if length > limit:
-            cuts = np.linspace(0, length, limit + 1).round().astype(int)
-            sizes = np.diff(cuts).reshape((-1, 1) if axis == 0 else (1, -1))
-            values = np.add.reduceat(values, cuts[:-1], axis=axis) / sizes
-    return values
+    down, across = (_cuts(length, limit) for length, limit in zip(values.shape, (rows, columns), strict=True))
+    sums = np.array([_column_sums(values[a:b]) for a, b in pairwise(down)])
+    means: np.ndarray = np.add.reduceat(sums, across[:-1], axis=1) / np.outer(np.diff(down), np.diff(across))
+    return means
+
+
+def _cuts(length: int, limit: int) -> np.ndarray:
+    """Where an axis is cut into at most ``limit`` parts, both ends included."""
+    return np.linspace(0, length, min(length, limit) + 1).round().astype(int)
+
+
+def _column_sums(matrix: np.ndarray) -> np.ndarray:
+    """The sums of absolute values down each column, a few rows at a time: a large matrix is not copied."""
+    few = max(CHUNK // matrix.shape[1], 1)
+    return sum(
+        (np.abs(matrix[i : i + few]).sum(axis=0, dtype=np.float64) for i in range(0, len(matrix), few)),
+        start=np.zeros(matrix.shape[1]),
+    )
 
 
 def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:

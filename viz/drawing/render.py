@@ -24,7 +24,7 @@ from autograd.errors import AutogradError
 from autograd.files import write_file
 from autograd.validation import as_path, check_instance, refused
 from viz.drawing import style
-from viz.recorded.validation import DrawingError
+from viz.drawing.errors import DrawingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

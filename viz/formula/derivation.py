@@ -28,11 +28,12 @@ from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from autograd.validation import as_path, check_instance
 from viz.drawing import numbers as digits
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
 from viz.recorded.names import PARAM, fresh
 from viz.recorded.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.recorded.scene import Card, Scene, Socket
-from viz.recorded.validation import DrawingError, recorded
+from viz.recorded.validation import recorded
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 LARGEST = 3

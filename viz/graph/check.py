@@ -10,12 +10,13 @@ from autograd.errors import GradcheckError
 from autograd.testing import NodeCheck, NodeReport, check_nodes
 from autograd.validation import number, whole
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, text
 from viz.drawing.style import Theme
 from viz.graph.modules import draw_modules
 from viz.graph.picture import Drawing
 from viz.recorded.scene import Card, Scene
-from viz.recorded.validation import DrawingError, named, recorded
+from viz.recorded.validation import named, recorded
 
 
 class CheckPicture(Picture):

@@ -16,7 +16,8 @@ from viz.drawing import numbers
 from viz.recorded.evaluate import Evaluation
 from viz.recorded.rows import Caution, Link, Row
 
-BLOCKS = 3  # so many equal ones in a row are folded
+BLOCKS = 3  # so many equal ones in a row are folded, and where there is no room
+FEWEST = 2
 LONGEST = 64  # rows of a block
 
 
@@ -36,8 +37,17 @@ class Repeat:
     @property
     def parts(self) -> list[str]:
         """The parts of one block, a linear layer with its sizes; empty if the title says it."""
-        parts = [_part(row) for row in self.blocks[0]]
+        block = self.blocks[0]
+        parts = (len(block) == 1 and block[0].contents) or [_part(row) for row in block]
         return parts if parts != [self.title] else []
+
+    @property
+    def path(self) -> str | None:
+        """The paths of the first and the last block, where each is the whole of a module."""
+        if _module(self.blocks) is None:
+            return None
+        first, last = (next(reversed(_shared(block)))[0] for block in (self.blocks[0], self.blocks[-1]))
+        return f"{first} to {last}" if first != last else first
 
     @property
     def shares(self) -> bool:
@@ -89,8 +99,7 @@ def _size(block: Sequence[Row], seen: Evaluation, added: bool) -> float | None:
         sent = (zip(node.inputs, seen.contributions.get(node, ()), strict=False) for node in nodes)
         parts = [part for pairs in sent for given, part in pairs if given is place and part is not None]
         return numbers.root_mean_square(sum(parts[1:], start=parts[0])) if parts else None
-    array = seen.gradient(place)
-    return None if array is None else numbers.root_mean_square(array)
+    return seen.size(place)
 
 
 def _part(row: Row) -> str:
@@ -103,24 +112,26 @@ def _part(row: Row) -> str:
 # ---------------------------------------------------------------- where a table repeats itself
 
 
-def folded(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -> list[Row | Repeat]:
-    """The rows, with 3 or more equal blocks in a row as one `Repeat`.
+def folded(
+    rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fewest: int = BLOCKS
+) -> list[Row | Repeat]:
+    """The rows, with ``fewest`` or more equal blocks in a row as one `Repeat`.
 
     Blocks are equal that have the same modules and operations with the same shapes, joined in the same way; their
     numbers differ. Inputs and outputs of the graph are never folded.
     """
     looks = _looks(rows, links, outputs)
-    runs = _runs(looks, min(LONGEST, len(rows) // BLOCKS))
+    runs = _runs(looks, min(LONGEST, len(rows) // fewest), fewest)
     keys = {row.key for row in rows}
     drawn: list[Row | Repeat] = []
     at = 0
     while at < len(rows):
         start, period, times = max(
-            (_best(rows, looks, at, period, run[at]) for period, run in runs.items() if run[at]),
+            (_best(rows, looks, at, period, run[at], fewest) for period, run in runs.items() if run[at]),
             key=lambda found: (found[1] * found[2], -found[1]),
             default=(at, 1, 0),
         )
-        if times < BLOCKS:
+        if times < fewest:
             drawn.append(rows[at])
             at += 1
             continue
@@ -183,7 +194,7 @@ def _alike(one: _Look | None, other: _Look | None) -> bool:
     return all(step == other.steps[i] or one.sources[i] == other.sources[i] for i, step in enumerate(one.steps))
 
 
-def _runs(looks: Sequence[_Look | None], longest: int) -> dict[int, list[int]]:
+def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
     """For each length of a block: from each row on, how many rows are followed by their equal that far behind."""
     runs: dict[int, list[int]] = {}
     for period in range(1, longest + 1):
@@ -191,12 +202,14 @@ def _runs(looks: Sequence[_Look | None], longest: int) -> dict[int, list[int]]:
         for i in range(len(looks) - period - 1, -1, -1):
             if _alike(looks[i], looks[i + period]):
                 run[i] = run[i + 1] + 1
-        if max(run) >= (BLOCKS - 1) * period:
+        if max(run) >= (fewest - 1) * period:
             runs[period] = run
     return runs
 
 
-def _best(rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, run: int) -> tuple[int, int, int]:
+def _best(
+    rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: int, run: int, fewest: int
+) -> tuple[int, int, int]:
     """Where the blocks in a run of equals begin: at a module of their own, else at a parameter; and how many.
 
     Each must read from the one before: equal blocks side by side are not in a row.
@@ -207,7 +220,7 @@ def _best(rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: i
         whole = _module(tuple(tuple(rows[i : i + period]) for i in (start, start + period))) is not None
         return (run + period - (start - at)) // period, whole, bool(block[0].parameters), -start
 
-    last = at + min(period, run + period - BLOCKS * period + 1)
+    last = at + min(period, run + period - fewest * period + 1)
     if last <= at:
         return at, period, 0
     start = max(range(at, last), key=worth)
@@ -222,13 +235,16 @@ def _best(rows: Sequence[Row], looks: Sequence[_Look | None], at: int, period: i
 
 def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
     """The label of the module that each block is the whole of; None where blocks are parts of one module."""
-    shared: list[tuple[tuple[str, str], ...]] = []
-    for block in blocks:
-        levels = zip(*(row.scope for row in block), strict=False)
-        shared.append(tuple(level[0] for level in levels if len(set(level)) == 1))
+    shared = [_shared(block) for block in blocks]
     if len(set(shared)) < len(shared) or not all(shared) or len({len(scope) for scope in shared}) > 1:
         return None
     return shared[0][-1][1]
+
+
+def _shared(block: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    """The modules that all rows of a block are in."""
+    levels = zip(*(row.scope for row in block), strict=False)
+    return tuple(level[0] for level in levels if len(set(level)) == 1)
 
 
 def _title(blocks: Sequence[Sequence[Row]]) -> str:

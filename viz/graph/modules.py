@@ -18,14 +18,15 @@ import numpy as np
 import autograd as ag
 from autograd.validation import refused, whole
 from viz.drawing import marks, numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.folding import Repeat, folded
+from viz.graph.folding import BLOCKS, FEWEST, Repeat, folded
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import ACTIVATIONS, LOSSES
 from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
-from viz.recorded.validation import DrawingError, recorded
+from viz.recorded.validation import recorded
 
 ROWS = 40  # more are folded:
 ROWS_KEPT = 15  # so many are drawn at either end
@@ -54,10 +55,11 @@ def draw_modules(
     it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and
     ``targets`` are called so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares
     of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
-    ``depth``: how deep modules are opened: None opens all of them, 1 draws one row
-    for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. ``fold``: 3 or more
-    equal blocks in a row become one card that says how many they are and shows the gradient of each as a staircase.
-    Over 40 rows the first and the last 15 are drawn.
+    ``depth``: how deep modules are opened: 1 draws one row
+    for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. None opens as many
+    levels as fit into 40 rows. ``fold``: 3 or more
+    equal blocks in a row (2, if there is no room) become one card that says how many they are and shows the gradient of
+    each as a staircase. Where even that leaves over 40 rows, the first and the last 15 are drawn.
 
     Raises `DrawingError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is
     below zero.
@@ -72,7 +74,7 @@ def draw_modules(
         raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
     check_depth(depth)
     seen = evaluate(ys, gradients)
-    rows, links = rows_of(seen.graph, names, depth, inputs, targets)
+    rows, links, units = readable(seen.graph, ROWS, depth, fold, names=names, inputs=inputs, targets=targets)
     warn(rows, seen)
     batch = next((seen.value(row.place).shape for row in rows if not row.nodes), ())
     if len(batch) > 1 and not 0 <= whole(example, "example", 0) < batch[0]:
@@ -83,7 +85,27 @@ def draw_modules(
             f"no input can be drawn as a picture (their shapes: {shapes}): pass image=(height, width) of one row, or"
             " image=None"
         )
-    return _Table(rows, links, seen, style.theme_named(theme), image, example, fold).draw(title)
+    return _Table(rows, links, units, seen, style.theme_named(theme), image, example).draw(title)
+
+
+def readable(
+    graph: ag.Graph, limit: int, depth: int | None = None, fold: bool = True, **called: Any
+) -> tuple[list[Row], list[Link], list[Row | Repeat]]:
+    """The rows of a graph, the links between them, and the rows with equal blocks folded.
+
+    ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows. ``called``:
+    the names and roles that `rows_of` takes.
+    """
+    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
+    found: list[tuple[list[Row], list[Link], list[Row | Repeat]]] = []
+    for level in [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]:
+        rows, links = rows_of(graph, depth=level, **called)
+        for fewest in (BLOCKS, FEWEST) if fold else (0,):
+            units = folded(rows, links, graph.outputs, fewest) if fold else list[Row | Repeat](rows)
+            if len(units) <= limit:
+                return rows, links, units
+            found.append((rows, links, units))
+    return min(found, key=lambda parts: len(parts[2]))
 
 
 def check_depth(depth: int | None) -> None:
@@ -113,15 +135,14 @@ class _Table:
         self,
         rows: list[Row],
         links: list[Link],
+        units: list[Row | Repeat],
         seen: Evaluation,
         theme: Theme,
         image: bool | tuple[int, int] | None,
         example: int,
-        fold: bool,
     ) -> None:
-        self.rows, self.links, self.seen, self.theme = rows, links, seen, theme
+        self.rows, self.links, self.units, self.seen, self.theme = rows, links, units, seen, theme
         self.image, self.example = image, example
-        self.units = folded(rows, links, seen.graph.outputs) if fold else list[Row | Repeat](rows)
         self.output = next(row for row in rows if any(row.place is output for output in seen.graph.outputs))
         self.end = self.output.letter
         self.losses = [node for row in rows for node in row.nodes if node.op.name in LOSSES]
@@ -176,9 +197,15 @@ class _Table:
         linear = [tuple(weight.shape) for weight in weights]
         chain = all(a[0] == b[1] for a, b in pairwise(linear))
         batch = f", batch of {numbers.count(self.batch[0])}" if len(self.batch) > 1 else ""
-        if linear and chain and len(linear) <= 8:
+        trained = {id(p.tensor) for row in self.rows for p in row.parameters}
+        users = [node for row in self.rows for node in row.nodes if trained.intersection(map(id, node.inputs))]
+        plain = all(node.op.name == "linear" for node in users)
+        if linear and chain and plain and len(linear) <= 8:
             return "-".join(str(n) for n in (linear[0][1], *(shape[0] for shape in linear))) + f" network{batch}"
         titles = [row.title for row in self.rows if row.nodes]
+        model = next((row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == ""), None)
+        if model and len(titles) > 4:
+            return f"{model}, {self._parameters()}{batch}"
         return (", ".join(titles) if len(titles) <= 4 else f"{len(titles)} modules, {self._parameters()}") + batch
 
     def _parameters(self, rows: Iterable[Row] | None = None) -> str:
@@ -198,8 +225,7 @@ class _Table:
 
     def _size(self, row: Row) -> float | None:
         """Rms of a row's gradient: of its weight, or of its output if it has none."""
-        array = self.seen.gradient(row.weight.tensor if row.weight else row.place) if row.nodes else None
-        return None if array is None else numbers.root_mean_square(array)
+        return self.seen.size(row.weight.tensor if row.weight else row.place) if row.nodes else None
 
     def _caption(self, words: object, colour: str | None = None) -> str:
         return text(words, style.CAPTION, colour or self.theme.muted)
@@ -225,7 +251,8 @@ class _Table:
         name, *others = columns
         cells = [cell(name, port="v", width=COLUMNS[0], align="LEFT")]
         ids = ("val", "grad", "size")
-        tips = (numbers.full(self.seen.value(row.place)), self._tip(row), self._tip(row))
+        tip = self._tip(row)
+        tips = (numbers.full(self.seen.value(row.place)), tip, tip)
         for i, content in enumerate(others):
             cells.append(
                 cell(
@@ -274,17 +301,21 @@ class _Table:
             size = f"{numbers.count(into)} → {numbers.count(out)}    {size}"
         shared = [p.name for p in row.parameters if p.shared]
         captions = [f"shares {' and '.join(shared[:2])}" if shared else size]
-        if len(row.nodes) > 1:
+        if row.call > 1:
+            captions = [f"the same {row.label}, call {row.call}"]
+        if contents := row.contents:
+            captions += _wrapped(contents)
+        elif len(row.nodes) > 1:
             captions.append(f"{len(row.nodes)} ops")
         name = self._head(row, theme.ink, theme.muted, *captions)
         values = self._values(row.letter, seen.value(row.place))
         weight = row.weight
         if weight:
             gradient = self._weight(weight)
-            measured = self._measured(weight.name, seen.gradient(weight.tensor), frozen=not weight.tensor.requires_grad)
+            measured = self._measured(weight.name, seen.size(weight.tensor), frozen=not weight.tensor.requires_grad)
         else:
             gradient = self._slope(row)
-            measured = self._measured(row.letter, seen.gradient(row.place))
+            measured = self._measured(row.letter, seen.size(row.place))
         return name, values, gradient, measured
 
     def _values(self, letter: str, array: np.ndarray) -> str:
@@ -345,12 +376,11 @@ class _Table:
             self._caption(f"largest possible {numbers.short(steepest)}"),
         )
 
-    def _measured(self, name: str, array: np.ndarray | None, *, frozen: bool = False) -> str:
+    def _measured(self, name: str, size: float | None, *, frozen: bool = False) -> str:
         if frozen:
             return _lines(self._caption("no grad needed"))
-        if array is None:
+        if size is None:
             return _lines(self._caption("not computed"))
-        size = numbers.root_mean_square(array)
         return self._stacked(marks.gauge(size, self.theme), self._gradient(f"rms {self._by(name)} {numbers.rms(size)}"))
 
     def _boxes(self, warnings: Iterable[Caution], dark: bool = False) -> str:
@@ -386,12 +416,11 @@ class _Table:
             words.append(f"values {numbers.short(array.min())} to {numbers.short(array.max())}")
         name = text(f"{clipped(row.letter, 14)}  input", style.NAME, theme.ink, bold=True)
         needed = getattr(row.place, "requires_grad", False)
-        gradient = self.seen.gradient(row.place)
         return (
             _lines(name, self._caption(caption)),
             values,
             _lines(*map(self._caption, words)) if words else self._caption(" "),
-            self._measured(row.letter, gradient, frozen=not needed),
+            self._measured(row.letter, self.seen.size(row.place), frozen=not needed),
         )
 
     def _target(self, many: int) -> list[str]:
@@ -482,6 +511,7 @@ class _Table:
             ink, ground = theme.bad, theme.bad_bg
         ops = numbers.count(sum(len(row.nodes) for row in rows))
         words = [
+            *([repeat.path] if repeat.path else []),
             *_wrapped(repeat.parts),
             self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
             f"{ops} ops not drawn",

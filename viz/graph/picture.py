@@ -13,6 +13,7 @@ from typing import Any
 import autograd as ag
 from autograd.compiler import Program
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.drawing.style import Theme
 from viz.graph.cards import Cards, addends
@@ -22,7 +23,7 @@ from viz.program.picture import draw_program, programs
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.recorded.rows import opened
 from viz.recorded.scene import Card, Scene, Socket, computes_gradients
-from viz.recorded.validation import DrawingError, recorded
+from viz.recorded.validation import recorded
 
 TITLE = 60  # characters of an expression that still makes a title
 VIEWS = ("auto", "ops", "modules")

@@ -18,13 +18,14 @@ import autograd as ag
 from autograd.files import write_file
 from autograd.validation import as_path, check_instance
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.picture import draw_graph
 from viz.pages.steps import Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
 from viz.recorded.scene import Card, Scene
-from viz.recorded.validation import DrawingError, members, named
+from viz.recorded.validation import members, named
 
 HEIGHT = 720  # of the frame in a notebook, in pixels
 LEAST = 0.75  # of its size: a wider drawing is scrolled, not made smaller

@@ -21,11 +21,12 @@ import numpy as np
 
 from autograd.validation import check_instance, refused
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
 from viz.pages.page import Page, _json, _text, _variables
 from viz.plots.plots import plot_history
 from viz.recorded.evaluate import host
-from viz.recorded.validation import DrawingError, numbers_of
+from viz.recorded.validation import numbers_of
 
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "softplus", "softmax")  # that `net.js` computes
 WEIGHTS = 600_000  # that a page carries; with more it would be too large to be opened at once

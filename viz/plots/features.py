@@ -17,11 +17,12 @@ import autograd as ag
 from autograd.errors import AutogradError
 from autograd.graph import Node, vertex_of
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
 from viz.plots.network import KEEPS_ORDER, recorded
 from viz.plots.plots import Plot, _classes_of, _figure, _heading, _plain, _settings
 from viz.recorded.evaluate import Evaluation, evaluate, host
-from viz.recorded.validation import DrawingError, class_names, numbers_of
+from viz.recorded.validation import class_names, numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

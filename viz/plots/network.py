@@ -19,10 +19,11 @@ import autograd as ag
 from autograd.graph import Node, vertex_of
 from autograd.validation import check_function, refused
 from viz.drawing import marks, numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, row, table, text
 from viz.drawing.style import Theme
 from viz.recorded.evaluate import evaluate, host
-from viz.recorded.validation import DrawingError, class_names, numbers_of
+from viz.recorded.validation import class_names, numbers_of
 
 EVERY = 8  # neurons of a layer that are all drawn; of a larger one:
 FIRST, LAST = 4, 2

@@ -18,8 +18,9 @@ import numpy as np
 from autograd.files import write_file
 from autograd.validation import as_path, refused
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import host
-from viz.recorded.validation import DrawingError, class_names, numbers_of
+from viz.recorded.validation import class_names, numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ from autograd import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
 from autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
 from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
-from viz.recorded.validation import DrawingError
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 WIDTH, ROWS = 200, 3  # points of a line on a card, and the rows that it may take; the whole of it is in the tooltip

@@ -7,7 +7,7 @@ the engine's own backward pass over it, so a picture can only show what the engi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import autograd as ag
 from autograd.backends import to_numpy
 from autograd.graph import vertex_of
 from autograd.shapes import broadcast_axes
+from viz.drawing import numbers
 
 
 def host(value: Any) -> np.ndarray:
@@ -39,6 +40,7 @@ class Evaluation:
     values: dict[Any, np.ndarray]
     gradients: dict[Any, np.ndarray]
     contributions: dict[Any, tuple[np.ndarray | None, ...]]
+    sizes: dict[Any, float] = field(default_factory=dict)
 
     def value(self, place: Any) -> np.ndarray:
         """The value of a node or leaf, or of a constant among a node's inputs."""
@@ -47,6 +49,15 @@ class Evaluation:
     def gradient(self, place: Any) -> np.ndarray | None:
         """The gradient of a node or leaf; None for a constant and where there is none."""
         return self.gradients.get(place) if hasattr(place, "requires_grad") else None
+
+    def size(self, place: Any) -> float | None:
+        """The root mean square of the gradient of a node or leaf, computed once; None where there is none."""
+        array = self.gradient(place)
+        if array is None:
+            return None
+        if place not in self.sizes:
+            self.sizes[place] = numbers.root_mean_square(array)
+        return self.sizes[place]
 
     def __repr__(self) -> str:
         return f"Evaluation({self.graph!r}, {'with' if self.gradients else 'without'} gradients)"

@@ -21,6 +21,7 @@ LONGEST = 200
 
 PARAM, INPUT, TARGET, OP, LOSS = "param", "input", "target", "op", "loss"
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "softplus")
+LAYERS = ("linear", "conv")  # of an input, a weight and a bias
 LOSSES = {
     "cross_entropy": "softmax + log loss",
     "binary_cross_entropy_with_logits": "sigmoid + log loss",
@@ -139,7 +140,7 @@ class Names:
         """The nodes that end a layer's sum of products, numbered: the product, or the sum with its bias."""
         layers: dict[Node, int] = {}
         for node in self.places:
-            if node.op is not None and node.op.name in ("linear", "matmul"):
+            if node.op is not None and node.op.name in (*LAYERS, "matmul"):
                 end = self._with_bias(node) if node.op.name == "matmul" else node
                 layers[end] = len(layers) + 1
         return layers
@@ -166,7 +167,7 @@ class Names:
         path = node.scope[-1][0] if node is not None and node.scope else ""
         if node is None or "." not in name or name.rpartition(".")[0] != path:
             return None
-        letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name == "linear" else None
+        letter = {"weight": "W", "bias": "b"}.get(node.op.args[i]) if node.op.name in LAYERS else None
         return f"{letter}{self._layers[node]}" if letter else str(name.rpartition(".")[2])
 
     def _name(self, place: Any, used: set[str], keys: set[str]) -> Name:
@@ -193,7 +194,7 @@ class Names:
             return self._counted(word, first=word)
         if role == PARAM:
             node, i = self._users.get(place, [(None, 0)])[0]
-            if node is not None and node.op.name == "linear" and i:
+            if node is not None and node.op.name in LAYERS and i:
                 return f"{'Wb'[i - 1]}{self._layers[node]}"
             if node is not None and node.op.name == "matmul" and len(place.shape) > 1:
                 return f"W{self._layers[self._with_bias(node)]}"

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ class Row:
     place: Any  # of its output: node, leaf Tensor or constant array
     nodes: tuple[Node, ...] = ()
     path: str | None = None  # of the module, None outside of one
+    call: int = 1  # which call of a module with parameters this is
     label: str = ""  # the title without its number
     scope: tuple[tuple[str, str], ...] = ()  # the modules it was recorded in, outermost first
     parameters: tuple[Parameter, ...] = ()
@@ -84,6 +86,17 @@ class Row:
     def op(self) -> str:
         """The operation that makes its output; empty for an input."""
         return str(self.nodes[-1].op.name) if self.nodes else ""
+
+    @property
+    def contents(self) -> list[str]:
+        """The parts of a module that is not opened, as `3 Conv2d`; empty where it has none."""
+        counts = Counter[str]()
+        for scope, nodes in groupby(self.nodes, key=lambda node: node.scope or ()):
+            inside = len(scope) > len(self.scope) and scope
+            counts.update([inside[-1][1]] if inside else map(_op_title, nodes))
+        if all((node.scope or ()) == self.scope for node in self.nodes):
+            return []
+        return [f"{n} {label}" if n > 1 else label for label, n in counts.items()]
 
     @property
     def weight(self) -> Parameter | None:
@@ -141,8 +154,10 @@ def rows_of(
     def row(title: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
 
+    calls = Counter[tuple[tuple[str, str], ...]]()
+    own = _own(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
-        uses = [use for node in nodes for use in _uses(node)]
+        uses = [(place, role) for node in nodes for place, role in _uses(node) if id(place) not in own]
         for place, role in uses:
             if role == "input" and id(place) not in home:
                 home[id(place)] = row(called[place].shown, place)
@@ -152,11 +167,14 @@ def rows_of(
         trained = {id(place): place for place, role in uses if role == "parameter"}
         parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
         shown |= trained.keys()
+        if module:
+            calls[module] += 1
         here = row(
             numbered,
             _output(nodes, graph, users),
             nodes=tuple(nodes),
             path=module[-1][0] if module else None,
+            call=calls[module] if module and parameters else 1,
             label=title,
             scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
@@ -182,8 +200,56 @@ def _groups(
             continue
         call.append(node)
         if i + 1 == len(ordered) or scopes[i + 1] != scope:
-            yield scope, call
+            for nodes in _calls(call, len(scope)):
+                yield scope, nodes
             call = []
+
+
+def _calls(nodes: list[Node], depth: int) -> list[list[Node]]:
+    """The nodes of a module, one list for each of its calls where it was called several times in a row.
+
+    A call starts where the same operations begin anew with the same parameters. Where they all belong to one part of
+    the module, it is that part which was called several times.
+    """
+    own = [(node.op, node.scope, tuple(map(id, _trained(node)))) for node in nodes]
+    n = len(nodes)
+    period = next((p for p in range(1, n) if n % p == 0 and own == own[:p] * (n // p)), n)
+    inner = {(scope or ())[depth : depth + 1] for _, scope, _ in own[:period]}
+    if (len(inner) == 1 and inner != {()}) or not any(trained for _, _, trained in own[:period]):
+        return [nodes]
+    return [nodes[i : i + period] for i in range(0, n, period)]
+
+
+def _trained(node: Node) -> list[Any]:
+    return [place for place in node.inputs if isinstance(place, ag.Tensor) and place.requires_grad]
+
+
+def _own(graph: ag.Graph) -> set[int]:
+    """The ids of what innermost modules bring with them besides parameters, which is no input: buffers, masks.
+
+    A buffer is named after its module, and a Tensor without a name beside it was computed from it; dropout draws a
+    mask. An array that is no Tensor is the module's own unless it is the first value that comes into a call.
+    """
+    nodes = sorted((node for node in graph.nodes if node.op is not None and node.scope), key=lambda node: node.index)
+    containers = {node.scope[:depth] for node in nodes for depth in range(len(node.scope))}
+    found: set[int] = set()
+    for scope, call in groupby(nodes, key=lambda node: node.scope):
+        if scope in containers:
+            continue
+        given = (place for node in call for place in node.inputs)
+        places = [place for place in given if isinstance(place, Node) or getattr(place, "size", 1) > 1]
+        leaves = [place for place in places if isinstance(place, ag.Tensor) and not place.requires_grad]
+        buffers = [leaf for leaf in leaves if leaf.name and _within(leaf.name, scope[-1][0])]
+        arrays = [place for place in places[1:] if not isinstance(place, Node | ag.Tensor)]
+        found |= {id(place) for place in buffers + arrays}
+        if buffers or scope[-1][1].startswith("Drop"):
+            found |= {id(leaf) for leaf in leaves if leaf.name in (None, "mask") and leaf is not places[0]}
+    return found
+
+
+def _within(name: str, path: str) -> bool:
+    """Whether this is the name of a part of the module at ``path``."""
+    return path != "" and name.rpartition(".")[0] == path
 
 
 def _uses(node: Node) -> list[tuple[Any, str]]:
@@ -245,9 +311,9 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
     """Add to each row the warnings that its numbers trigger."""
     rows = list(rows)
     sizes = {
-        row.key: numbers.root_mean_square(seen.gradients[row.weight.tensor])
+        row.key: size
         for row in rows
-        if row.weight and not row.weight.shared and row.weight.tensor in seen.gradients
+        if row.weight and not row.weight.shared and (size := seen.size(row.weight.tensor)) is not None
     }
     end = next((row.letter for row in rows if any(row.place is output for output in seen.graph.outputs)), "L")
     finite = [size for size in sizes.values() if math.isfinite(size)]
@@ -261,7 +327,7 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
                 ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
                 words = (f"weight gradient is {ratio}", "of the largest layer's")
                 row.warnings.append(Caution("VANISHING", words, size / largest))
-            if size > EXPLODING * median > 0:
+            elif size > EXPLODING * median > 0:
                 words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
                 row.warnings.append(Caution("EXPLODING", words, size / median))
             elif size > EXPLODING_RMS:

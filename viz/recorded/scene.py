@@ -16,10 +16,11 @@ import numpy as np
 import autograd as ag
 from autograd.graph import Node
 from viz.drawing import numbers
+from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import PARAM, Constant, Names
 from viz.recorded.notation import Notation, Symbol
-from viz.recorded.validation import DrawingError, numbers_of, recorded
+from viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:
     from autograd.testing import NodeCheck

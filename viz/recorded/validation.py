@@ -11,11 +11,8 @@ import autograd as ag
 from autograd.compiler import Compiled
 from autograd.errors import AutogradError
 from autograd.validation import check_instance, refused
+from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import host
-
-
-class DrawingError(AutogradError, ValueError):
-    """A picture that can't be drawn as requested; the message says what to give instead."""
 
 
 def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from viz.recorded.evaluate import evaluate
 from viz.recorded.rows import rows_of, score, slopes, warn
 from viz.recorded.scene import Scene
@@ -258,3 +259,72 @@ def test_slopes_come_from_the_rule():
     y = ag.sigmoid(parameter([0.0, 100.0]))
     mean, steepest = slopes(y.node, evaluate(ag.sum(y)))
     assert (mean, steepest) == (pytest.approx(0.125), pytest.approx(0.25))
+
+
+class Cell(nn.Module):
+    """One linear layer and its tanh."""
+
+    def __init__(self):
+        self.linear = nn.Linear(4, 4, seed=0)
+
+    def forward(self, h):
+        return ag.tanh(self.linear(h))
+
+
+class Loop(nn.Module):
+    """A plain Python loop over one cell."""
+
+    def __init__(self, times):
+        self.cell, self.times = Cell(), times
+
+    def forward(self, h):
+        for _ in range(self.times):
+            h = self.cell(h)
+        return h
+
+
+class TestCalls:
+    """One module that is called several times in a row."""
+
+    @pytest.mark.parametrize(("depth", "titles"), [(1, ["Cell 1", "Cell 2", "Cell 3"]), (0, ["Loop"])])
+    def test_each_call_has_a_row(self, depth, titles):
+        y = Loop(3)(ag.Tensor(np.ones((2, 4), np.float32)))
+        rows, _ = rows_of(ag.Graph(y), depth=depth)
+        assert [row.title for row in rows if row.nodes] == titles
+        assert [row.call for row in rows if row.nodes] == list(range(1, len(titles) + 1))
+
+    def test_calls_back_to_back_of_a_layer_alone(self):
+        layer = nn.Linear(4, 4, seed=0)
+        y = layer(layer(ag.Tensor(np.ones((2, 4), np.float32))))
+        rows, _ = rows_of(ag.Graph(y))
+        assert [(row.title, row.call) for row in rows if row.nodes] == [("Linear 1", 1), ("Linear 2", 2)]
+
+    def test_other_modules_of_the_class_are_first_calls(self):
+        y = nn.Sequential(nn.Linear(4, 4, seed=0), nn.Linear(4, 4, seed=1))(ag.Tensor(np.ones((2, 4), np.float32)))
+        rows, _ = rows_of(ag.Graph(y))
+        assert [row.call for row in rows if row.nodes] == [1, 1]
+
+
+class TestInputs:
+    """Leaves that stand in the table as inputs, and those that modules bring with them."""
+
+    def test_buffers_and_masks_are_no_inputs(self):
+        layers = nn.Linear(4, 4, seed=0), nn.BatchNorm1d(4), nn.Dropout(0.5, seed=0), nn.Linear(4, 1, seed=1)
+        model = nn.Sequential(*layers)
+        x = ag.Tensor(np.ones((3, 4), np.float32), name="x")
+        for training in (True, False):
+            y = model.train(training)(x)
+            rows, _ = rows_of(ag.Graph(y))
+            assert [row.title for row in rows if not row.nodes] == ["x"]
+
+    def test_second_inputs_are_shown(self):
+        class Joined(nn.Module):
+            def __init__(self):
+                self.linear = nn.Linear(4, 4, seed=0)
+
+            def forward(self, x, c):
+                return self.linear(x) * c
+
+        y = Joined()(ag.Tensor(np.ones((3, 4), np.float32)), np.ones((3, 4), np.float32))
+        rows, _ = rows_of(ag.Graph(y))
+        assert [row.letter for row in rows if not row.nodes] == ["x", "x2"]
