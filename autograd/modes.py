@@ -39,6 +39,9 @@ WATCHED: list[type] = []
 """Classes whose objects have options: attributes whose change makes a program be traced anew. Such a class counts in
 ``edits`` the Tensors and other watched objects that were replaced in its objects, or added once ``_listed``."""
 
+OPTIONS: list[type] = []
+"""Classes of dicts whose items are options, as an optimizer's groups: a trace sees each as it is read."""
+
 
 @contextmanager
 def scope(path: str, label: str) -> Iterator[None]:

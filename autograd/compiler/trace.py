@@ -143,7 +143,7 @@ class Trace:
         self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
         if self.is_differentiated and unless_differentiated:
             return
-        tracer = Tracer(Trace._followed.__code__)
+        tracer = Tracer(Trace._followed.__code__, surroundings)
         try:
             with watched(tracer):
                 try:
@@ -178,7 +178,7 @@ class Trace:
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
-        places = [*surroundings.guards.values(), *contents(surroundings.arrays, live)]
+        places = [*surroundings.watched(), *contents(surroundings.arrays, live)]
         self.guards = [*tracer.all_guards(), *(g for g in places if not isinstance(g.value, ModuleType))]
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())

@@ -16,7 +16,7 @@ from autograd.backends import is_host, namespace
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from autograd.memory import all_written
 from autograd.messages import describe, shown
-from autograd.modes import TRACER
+from autograd.modes import OPTIONS, TRACER
 from nn.errors import StateError
 from nn.modules.module import Module
 
@@ -166,11 +166,12 @@ class Optimizer:
 
     def _traced(self, tracer: Any, group: dict[str, Any]) -> dict[str, Any]:
         """``group`` for a trace: the learning rate becomes an input of the program, other options become guards."""
-        for name, value in group.items():
+        options = dict(dict.items(group))
+        for name, value in options.items():
             if name not in ("params", "lr", "initial_lr"):
                 tracer.guard(group, name, value)
         tracer.guard(self, "edits", self.edits)
-        return {**group, "lr": tracer.knob(group, "lr", "lr")}
+        return {**options, "lr": tracer.knob(group, "lr", "lr")}
 
     def zero_grad(self) -> None:
         """Set the ``.grad`` of all parameters to ``None``."""
@@ -277,6 +278,9 @@ class _Group(dict[str, Any]):
         self.check({**self, **new})
         Module.moves += not {*new} <= {"lr", "initial_lr", "params"}  # they may need more state
         super().update(new)
+
+
+OPTIONS.append(_Group)
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from operator import is_
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy
@@ -18,7 +19,13 @@ MISSING = object()
 UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 """What a module keeps for itself."""
 
+DICTS = (dict, MappingProxyType)
+
 PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
+
+
+_ALWAYS = ("requires_grad", "_training", "edits", "__class__", "__code__", "__defaults__", "__kwdefaults__")
+"""Attributes that are always there."""
 
 
 class Guard(NamedTuple):
@@ -34,7 +41,7 @@ class Guard(NamedTuple):
 
     def now(self) -> Any:
         """The value that is there now."""
-        if isinstance(self.holder, dict):
+        if isinstance(self.holder, DICTS):
             return self.holder.get(self.key, MISSING)
         return getattr(self.holder, self.key, MISSING)
 
@@ -51,9 +58,9 @@ class Guard(NamedTuple):
         `KeyError` where an entry of a dict was removed.
         """
         holder, value = f"holder_{number}", f"value_{number}"
-        if self.key in ("requires_grad", "_training", "edits"):  # which are always there
+        if self.key in _ALWAYS:
             return f"{holder}.{self.key} is {value}"
-        if isinstance(self.holder, dict):
+        if isinstance(self.holder, DICTS):
             missing = f"{self.key!r} not in {holder}"
             return missing if self.value is MISSING else f"{holder}[{self.key!r}] is {value}"
         return f"getattr({holder}, {self.key!r}, MISSING) is {value}"
@@ -126,6 +133,23 @@ class Variable(Guard):
             self.holder.cell_contents = self.value
 
 
+class ContextValue(Guard):
+    """The value of a context variable."""
+
+    def now(self) -> Any:
+        """The value that is there now."""
+        return self.holder.get(MISSING)
+
+    def source(self, number: int) -> str:
+        """An expression that is true while nothing was exchanged."""
+        return f"holder_{number}.get(MISSING) is value_{number}"
+
+    def restore(self) -> None:
+        """Put the value back."""
+        if self.now() is not self.value and self.value is not MISSING:
+            self.holder.set(self.value)
+
+
 class Items(Guard):
     """The items of a list, dict, set or deque: its keys, if it has any, and its values."""
 
@@ -151,14 +175,14 @@ class Items(Guard):
         if isinstance(self.holder, set):
             return f"{holder} == {value}"
         length = len(self.holder)
-        if not isinstance(self.holder, dict):
+        if not isinstance(self.holder, DICTS):
             return f"len({holder}) == {length} and all(map(is_, {holder}, {value}))"
         keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
         return f"len({holder}) == {length} and all({keys}) and all({values})"
 
     def restore(self) -> None:
         """Put the items back."""
-        if self.holds():
+        if self.holds() or not hasattr(self.holder, "clear"):
             return
         self.holder.clear()
         if isinstance(self.holder, dict):
@@ -176,11 +200,11 @@ class Content(Guard):
     @classmethod
     def of(cls, array: Any, name: str) -> Content:
         """The guard of what ``array`` holds now."""
-        return cls(array, None, array.tobytes(), name)
+        return cls(array, None, memoryview(array).tobytes(), name)
 
     def now(self) -> Any:
         """The bytes that are there now."""
-        return self.holder.tobytes()
+        return memoryview(self.holder).tobytes()
 
     def holds(self) -> bool:
         """Whether they are those of the trace."""
@@ -188,11 +212,11 @@ class Content(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while the numbers are the same."""
-        return f"holder_{number}.tobytes() == value_{number}"
+        return f"memoryview(holder_{number}).tobytes() == value_{number}"
 
     def restore(self) -> None:
         """Put the numbers back."""
-        if not self.holds() and self.holder.flags.writeable:
+        if not self.holds() and getattr(getattr(self.holder, "flags", None), "writeable", False):
             self.holder[...] = numpy.frombuffer(self.value, self.holder.dtype).reshape(self.holder.shape)
 
 
@@ -201,7 +225,7 @@ SCOPE = {"MISSING": MISSING, "is_": is_}
 
 
 def _items_of(container: Any) -> Any:
-    if isinstance(container, dict):
+    if isinstance(container, DICTS):
         return *container, *container.values()
     return frozenset(container) if isinstance(container, set) else tuple(container)
 

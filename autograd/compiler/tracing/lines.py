@@ -63,6 +63,11 @@ def line_of_user() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs the user's code."""
+    return _owner[frame.f_code.co_filename] == USER
+
+
 def targets(code: CodeType) -> dict[int, str]:
     """The name that the result is assigned to, or ``return``, for each position in ``code`` of which one is known.
 

@@ -4,49 +4,69 @@ A program depends on what these were when the function was traced. So they are c
 see what the function changes, and at each call, to see what was changed since.
 
 The search begins at the function and follows the names in its code: from its variables and globals to the functions,
-objects, classes, modules, lists and dicts found there, and on by the names in their code. It stays within the user's
-code: the standard library, installed packages and this one are not searched. The attributes of the classes in
-`autograd.modes.WATCHED` are left to the tracer, which sees each as it is read.
+objects, classes, modules, lists and dicts found there, and on by the names in their code. Only the user's code is
+followed, not that of the standard library, of installed packages and of this one. Which attributes of an object are
+read is not guessed from names: the tracer sees each as it is read, of objects of any class, and their values are
+searched then.
 """
 
 from __future__ import annotations
 
+import dis
+import enum
 import functools
 import io
 import random
+import re
 import sys
 import sysconfig
+import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
-from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
+from contextvars import ContextVar
+from types import (
+    BuiltinMethodType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 import numpy
 
-from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, Guard, Items, Variable
+from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, ContextValue, Guard, Items, Variable
 from autograd.compiler.tracing.lines import _INNER as INNER
 from autograd.errors import TraceError
-from autograd.modes import WATCHED
+from autograd.memory import owner
+from autograd.modes import OPTIONS, WATCHED
 from autograd.tensor import Tensor
-
-LARGEST = 1000
-"""The number of items up to which a container is searched and watched."""
 
 MOST = 20_000
 """The number of objects that are searched at most."""
 
-CONTENT = 1 << 20
-"""The number of bytes up to which an array is compared with what it was."""
-
 INSTALLED = ("/site-packages/", "\\site-packages\\")
 FOREIGN = (*INNER, INNER[0].removesuffix("autograd/") + "viz/", sysconfig.get_path("stdlib"), "<frozen")
 NOTHING: dict[str, Any] = {}
-MUTABLE = (list, dict, set, deque)
-FIXED = (tuple, frozenset, MappingProxyType)
-BY_NAME = frozenset(("getattr", "hasattr", "setattr", "delattr"))
-"""Functions that take the name of an attribute as text."""
+MUTABLE = (list, dict, set, deque, MappingProxyType)
+FIXED = (tuple, frozenset)
+BY_NAME = frozenset(
+    ("getattr", "hasattr", "setattr", "delattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "attrgetter")
+)
+"""Functions that take the name of a variable or an attribute as text."""
+
+_WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
+"""Attributes that stand for all others."""
+
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of classes: made by a class statement, and closed to changes
+_UNREAD = ("autograd", "numpy", "cupy")
+"""Packages whose objects are not watched as they are read: `nn` has options, and these keep their own accounts."""
 
 
 class Surroundings:
@@ -61,22 +81,33 @@ class Surroundings:
         self.tensors: list[Tensor] = []
         self.arrays: list[tuple[Any, str]] = []
         self.generators: list[tuple[Any, str, Any]] = [(None, "NumPy's global generator", _drawn(None))]
-        self.generators.append((random, "the module random", random.getstate()))
+        self.generators.append((random, "the module random", _drawn(random)))
         self._attributes: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []
         self._texts: set[str] = set()  # names of attributes that are asked for by text
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, tuple[Any, str]] = {}
         self._weakly = False
+        self._looked = 0, 0  # how many names and objects were searched for each other
+        self._seldom: set[Any] = set()  # the guards of attributes that count only if they are read
+        self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
         for root, name in roots:
-            self._visit(root, name)
-        looked = 0
-        while looked < len(self._names) * len(self._objects):  # each finding may add names and objects
-            looked = len(self._names) * len(self._objects)
-            for thing, name in [*self._objects]:
-                self._look_into(thing, name)
+            self.visit(root, name)
 
     # ------------------------------------------------------------------------------------------------------- the search
+
+    def visit(self, value: Any, name: str) -> None:
+        """Search ``value``, which the function found, and all that is found in it."""
+        self._visit(value, name)
+        while self._looked != (now := (len(self._names), len(self._objects))):  # each finding may add to both
+            again = self._looked[0] != now[0]
+            things, self._looked = self._objects[0 if again else self._looked[1] :], now
+            for thing, called in things:
+                self._look_into(thing, called)
+
+    def name_of(self, holder: Any) -> str | None:
+        """What an object is called that was there before the trace, ``None`` for others."""
+        return self._seen.get(id(holder), (None, None))[1]
 
     def _visit(self, value: Any, name: str) -> None:
         kind = type(value)
@@ -84,14 +115,22 @@ class Surroundings:
             self.tensors.append(value)
             return
         known = value is None or value is MISSING or kind in PLAIN
-        if known or id(value) in self._seen or len(self._seen) > MOST:
+        if known or id(value) in self._seen:
             return
-        self._seen[id(value)] = value
+        if len(self._seen) > MOST:
+            raise TraceError(
+                f"the function finds more than {MOST} objects in Python, the last of them {name}, too many to "
+                "be compared at each call: give what it reads of them as an argument."
+            )
+        self._seen[id(value)] = value, name
         if kind is FunctionType:
             self._follow(value)
         elif kind is MethodType:
             self._visit(value.__func__, name)
             self._visit(value.__self__, name)
+        elif kind in (BuiltinMethodType, MethodWrapperType):  # as d.get
+            if not isinstance(value.__self__, ModuleType):
+                self._visit(value.__self__, name.rpartition(".")[0] or name)
         elif isinstance(value, functools.partial):
             for i, part in enumerate((value.func, value.args, value.keywords)):
                 self._visit(part, f"argument {i} of {name}")
@@ -102,27 +141,48 @@ class Surroundings:
             self._visit(value(), name)
         elif kind is property:
             self._visit(value.fget, name)
+        elif isinstance(value, ContextVar):
+            self._note(ContextValue(value, None, MISSING, name))
         elif isinstance(value, numpy.ndarray):
             self.arrays.append((value, name))
-        elif hasattr(value, "bit_generator"):
+        elif isinstance(value, numpy.random.Generator | numpy.random.RandomState | random.Random):
             self.generators.append((value, name, _drawn(value)))
         elif isinstance(value, MUTABLE + FIXED):
             self._open(value, name)
+            self._read_from(value)
         elif isinstance(value, Iterator) and not isinstance(value, io.IOBase):
             raise TraceError(
                 f"{name} is an iterator ({kind.__name__}), which the function would advance at the trace only: give "
                 "the next item as an argument."
             )
         elif isinstance(value, ModuleType):
-            if _is_users(getattr(value, "__file__", None) or "<none>"):
-                self._objects.append((value, name))
+            self._objects.append((value, name))
         elif isinstance(value, type):
             if _is_users_class(value):
                 self._objects.append((value, name))
-        elif _is_users_class(kind) or isinstance(value, (SimpleNamespace, *WATCHED)):
+                self._visit(type(value), name)
+                if isinstance(value, enum.EnumType):
+                    self._visit(tuple(value.__members__.values()), name)
+        elif isinstance(value, SimpleNamespace | threading.local):
+            self._visit(vars(value), name)
+        elif _is_users_class(kind) or isinstance(value, tuple(WATCHED)):
             self._objects.append((value, name))
-        elif hasattr(value, "__wrapped__"):
-            self._visit(value.__wrapped__, name)
+            self._read_from(value)
+        elif isinstance(wrapped := _own(value).get("__wrapped__"), FunctionType):
+            self._visit(wrapped, name)
+        else:
+            self._read_from(value)
+            with suppress(TypeError, BufferError):  # bytearray, array.array, a number of ctypes
+                if not memoryview(value).readonly:
+                    self.arrays.append((value, name))
+
+    def _read_from(self, value: Any) -> None:
+        """Have the tracer watch what is read of an object, where its class can be changed."""
+        kind = type(value)
+        package = kind.__module__.partition(".")[0]
+        can = kind.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and package not in _UNREAD
+        if can and not isinstance(value, tuple(WATCHED)):
+            self.kinds[kind] = None
 
     def _follow(self, function: FunctionType) -> None:
         """Go on to the variables, globals and defaults of a function."""
@@ -131,16 +191,23 @@ class Surroundings:
             for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
             return
-        for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
+        code, variables = function.__code__, function.__globals__
+        for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
-        self._texts |= _texts_in(function.__code__)
-        self._names |= dict.fromkeys(self._texts)
-        for name in _names_in(function.__code__):
-            self._names[name] = None
-            if name in function.__globals__:
-                self._note(Guard(function.__globals__, name, MISSING, f"the global {name}"))
-        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self._visit(default, f"a default of {function.__name__}")
+        texts = _texts_in(code)
+        self._texts |= texts
+        self._names |= dict.fromkeys((*_names_in(code), *texts))
+        for name in (*_names_in(code), *texts):
+            if name in variables:
+                self._note(Guard(variables, name, MISSING, f"the global {name}"))
+        for name in _imports_in(code):
+            self._visit(sys.modules.get(name), name)
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+            if getattr(function, name) is not None:
+                self._note(Guard(function, name, MISSING, f"{function.__name__}.{name}"))
+        for name in function.__dict__:
+            if name in self._names:
+                self._note(Guard(function.__dict__, name, MISSING, f"{function.__name__}.{name}"))
 
     def _note(self, guard: Guard) -> None:
         """Watch a place, and visit what is there."""
@@ -152,9 +219,9 @@ class Surroundings:
 
     def _open(self, container: Any, name: str) -> None:
         """Go on to the items of a container."""
+        if type(container) in OPTIONS:  # each is watched as it is read
+            return
         if isinstance(container, MUTABLE):
-            if len(container) > LARGEST:
-                return
             self.guards[Items, id(container), None] = Items.of(container, name)
         pairs = container.items() if hasattr(container, "items") else enumerate(container)
         for key, item in pairs:
@@ -162,7 +229,12 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Go on to the attributes of an object, a class or a module that are named in the code."""
-        own = NOTHING if isinstance(thing, type) else getattr(thing, "__dict__", NOTHING)
+        if isinstance(thing, ModuleType) and not _is_users(getattr(thing, "__file__", None) or "<none>"):
+            if thing.__name__.partition(".")[0] not in _UNREAD:
+                for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
+                    self._visit(vars(thing)[key], f"{name}.{key}")
+            return
+        own = NOTHING if isinstance(thing, type) else _own(thing)
         watched = isinstance(thing, tuple(WATCHED))
         if own and not watched and not isinstance(thing, ModuleType):
             self._attributes.append((own, tuple(own), name))
@@ -171,10 +243,38 @@ class Surroundings:
                 if isinstance(own[key], tuple(WATCHED)) or key in self._names:
                     self._visit(own[key], f"{name}.{key}")
             elif key in own or (own is not NOTHING and key in self._texts):
-                self._note(self._attribute(thing, own, key, name))
+                self._note(guard := self._attribute(thing, own, key, name))
+                if type(thing) in self.kinds:
+                    self._seldom.add(_key(guard))
         for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
             if _is_users_class(cls) or cls in WATCHED:
                 self._look_into_class(cls, thing, own, name)
+
+    def read(self, holder: Any, key: str) -> None:
+        """Watch an attribute that is read of an object that was there before the trace, and search its value."""
+        own, name = _own(holder), self._seen[id(holder)][1]
+        found: list[Guard] = []
+        if key in _WHOLE:
+            if own is not NOTHING:
+                self.guards[Items, id(own), None] = Items.of(own, name)
+                for part, value in [*own.items()]:
+                    self.visit(value, f"{name}.{part}")
+            return
+        if own is not NOTHING:
+            found.append(self._attribute(holder, own, key, name))
+        home = next((cls for cls in type(holder).__mro__ if key in vars(cls)), None)
+        value = MISSING if home is None else vars(home)[key]
+        if key not in own and home is not None:
+            if hasattr(type(value), "__set__"):  # a slot, or a property, which reads others
+                found = [Guard(holder, key, MISSING, f"{name}.{key}")] if type(value) is MemberDescriptorType else []
+            elif _is_users_class(type(holder)) and (type(value) is FunctionType or not hasattr(type(value), "__get__")):
+                found.append(Guard(type(holder), key, MISSING, f"{type(holder).__name__}.{key}"))
+                found += [] if self._weakly else [Guard(holder, "__class__", MISSING, f"the class of {name}")]
+        for guard in found:
+            self._seldom.discard(_key(guard))
+            if _key(guard) not in self.guards:
+                self._note(guard)
+        self.visit(MISSING, name)
 
     def _attribute(self, thing: Any, own: Any, key: str, name: str) -> Guard:
         """The guard of an attribute; below the object of a method one that does not keep it alive."""
@@ -184,6 +284,7 @@ class Surroundings:
         return Guard(own, key, MISSING, f"{name}.{key}")
 
     def _look_into_class(self, cls: type, thing: Any, own: Any, name: str) -> None:
+        kind = thing if isinstance(thing, type) else type(thing)
         for key, value in [*vars(cls).items()]:
             if key not in self._names and not (key.startswith("__") and key not in INCIDENTAL):
                 continue
@@ -191,13 +292,21 @@ class Surroundings:
                 continue
             if isinstance(value, FunctionType | staticmethod | classmethod | property):
                 self._visit(value, f"{name}.{key}")
-            elif hasattr(type(value), "__set__"):  # a slot
+                if isinstance(value, FunctionType) and not key.startswith("__") and _is_users_class(cls):
+                    self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
+            elif isinstance(wrapped := _own(value).get("__wrapped__"), FunctionType):
+                self._visit(wrapped, f"{name}.{key}")
+            elif type(value) is MemberDescriptorType:
                 if not isinstance(thing, type):
                     self._note(Guard(thing, key, MISSING, f"{name}.{key}"))
-            elif key not in own and not key.startswith("__") and not hasattr(type(value), "__get__"):
-                self._note(Guard(cls, key, MISSING, f"{cls.__name__}.{key}"))
-                if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # where it may be overridden
-                    self._note(self._attribute(thing, own, key, name))
+            elif key not in own and not key.startswith("__"):
+                if not hasattr(type(value), "__get__"):
+                    self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
+                    if own is not NOTHING and not isinstance(thing, tuple(WATCHED)):  # where it may be overridden
+                        self._note(self._attribute(thing, own, key, name))
+                elif _is_users_class(type(value)):
+                    self._visit(value, f"{name}.{key}")
+                    self._visit(type(value).__get__, f"{name}.{key}")
 
     # ------------------------------------------------------------------------------------------------------- the trace
 
@@ -208,10 +317,14 @@ class Surroundings:
             changed += [Guard(own, key, MISSING, f"{name}.{key}") for key in own if key not in names]
         return changed
 
+    def watched(self) -> list[Guard]:
+        """The guards of all that was found, of attributes only where they were read."""
+        return [guard for key, guard in self.guards.items() if key not in self._seldom]
+
     def check_draws(self) -> None:
         """Raise where random numbers were drawn by another way than `autograd.random`."""
         for generator, name, before in self.generators:
-            now = random.getstate() if generator is random else _drawn(generator)
+            now = _drawn(generator)
             if now != before:
                 raise TraceError(
                     f"the function draws numbers from {name} while it is traced, and every call would get the same: "
@@ -240,13 +353,24 @@ def _names_in(code: CodeType) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def _texts_in(code: CodeType) -> frozenset[str]:
-    """The texts in ``code`` that may be names of attributes, where it asks for some by text."""
-    texts = {part for part in code.co_consts if isinstance(part, str) and part.isidentifier()}
-    found = set() if BY_NAME.isdisjoint(code.co_names) else texts
+    """The identifiers in the texts in ``code``, where it asks for something by text."""
+    found: set[str] = set()
+    if not BY_NAME.isdisjoint(code.co_names):
+        for part in code.co_consts:
+            found.update(_WORD.findall(part) if isinstance(part, str) else ())
     for part in code.co_consts:
         if isinstance(part, CodeType):
             found |= _texts_in(part)
     return frozenset(found)
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+@functools.lru_cache(maxsize=4096)
+def _imports_in(code: CodeType) -> tuple[str, ...]:
+    """The modules that ``code`` imports itself."""
+    return tuple(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -265,7 +389,12 @@ def _is_users_class(cls: type) -> bool:
 
 def _drawn(generator: Any) -> Any:
     """The state of a random generator, of NumPy's global one for None, as what can be compared."""
-    state: Any = numpy.random.get_state(legacy=False) if generator is None else generator.bit_generator.state
+    if generator is random or isinstance(generator, random.Random):
+        return generator.getstate()
+    if generator is None or isinstance(generator, numpy.random.RandomState):
+        state: Any = (generator or numpy.random).get_state(legacy=False)
+    else:
+        state = generator.bit_generator.state
     return repr(state) if not isinstance(state, dict) else _frozen(state)
 
 
@@ -276,8 +405,27 @@ def _frozen(part: Any) -> Any:
 
 
 def contents(arrays: Iterable[tuple[Any, str]], read: Any) -> list[Content]:
-    """The guards of the numbers in ``arrays`` that the program does not ``read`` itself, up to `CONTENT` bytes."""
-    return [Content.of(array, name) for array, name in arrays if array.nbytes <= CONTENT and id(array) not in read]
+    """The guards of the numbers in ``arrays`` that the program does not ``read`` itself and that may be written to."""
+    return [Content.of(array, name) for array, name in arrays if id(array) not in read and _is_writable(array)]
+
+
+def _is_writable(array: Any) -> bool:
+    """Whether the numbers of an array may change, through itself or what it is a view of."""
+    each = (array, owner(array)) if isinstance(array, numpy.ndarray) else ()
+    return not each or any(not isinstance(memory, numpy.ndarray) or memory.flags.writeable for memory in each)
+
+
+def _own(thing: Any) -> dict[str, Any]:
+    """The attributes that an object has itself, without asking it."""
+    try:
+        found = object.__getattribute__(thing, "__dict__")
+    except (AttributeError, TypeError):
+        return NOTHING
+    return found if isinstance(found, dict) else NOTHING
+
+
+def _key(guard: Guard) -> Any:
+    return type(guard), id(guard.holder), guard.key
 
 
 __all__ = ["Surroundings", "contents"]

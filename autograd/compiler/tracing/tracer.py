@@ -18,10 +18,11 @@ from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, 
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.passes.packing import HOMES
 from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option
-from autograd.compiler.tracing.lines import Lines, line_of_user
+from autograd.compiler.tracing.lines import Lines, is_users, line_of_user
 from autograd.compiler.tracing.names import name_values
+from autograd.compiler.tracing.surroundings import Surroundings
 from autograd.compiler.tracing.traced import Traced, View
-from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value
+from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from autograd.errors import DeviceError, TraceError
 from autograd.hooks import Hook
 from autograd.memory import owner
@@ -68,8 +69,11 @@ def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
 class Tracer:
     """What a trace has found so far."""
 
-    def __init__(self, root: CodeType | None = None) -> None:
+    def __init__(self, root: CodeType | None = None, surroundings: Any = None) -> None:
         self.lines = Lines(root)
+        self.surroundings = Surroundings(()) if surroundings is None else surroundings
+        self.kinds: set[type] = set()  # the classes that are watched for this trace
+        self.seen_reads: set[tuple[int, str]] = set()
         self.inputs: list[Value] = []
         self.instructions: list[Instruction] = []
         self.constants: dict[Any, Value] = {}
@@ -491,16 +495,56 @@ class Tracer:
         """Note that an attribute of ``holder``, of the watched class ``kind``, is read: unless the function has set it
         before, it has to be at each call what it is now.
         """
-        self.editable.add(kind)
         key = id(holder), name
+        if kind not in WATCHED:
+            self._plain_read(holder, name, key)
+            return
+        self.editable.add(kind)
         if name == "__dict__":
-            object.__getattribute__(holder, "__dict__")["_listed"] = True
+            own = object.__getattribute__(holder, "__dict__")
+            own["_listed"] = True
+            if is_users(sys._getframe(2)):
+                for each in [each for each in own if not isinstance(own[each], (Tensor, *WATCHED))]:
+                    self.attribute_read(kind, holder, each)
         elif not (key in self.options or key in self.attributes or name.startswith("__") or name in UNWATCHED):
-            self.options[key] = of_option(holder, name)
+            self.options[key] = found = of_option(holder, name)
+            if found and not isinstance(found[-1].value, (Tensor, *WATCHED)):
+                self._found(found[-1].value, f"{type(holder).__name__}.{name}")
+
+    def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
+        """Note that an attribute is read of an object of any other class."""
+        surroundings = self.surroundings
+        if key in self.attributes or key in self.seen_reads or surroundings.name_of(holder) is None:
+            return
+        if hasattr(type(holder), "edits") and not is_users(sys._getframe(3)):  # an optimizer, at work
+            return
+        self.seen_reads.add(key)
+        token = TRACER.set(None)
+        try:
+            surroundings.read(holder, name)
+        finally:
+            TRACER.reset(token)
+        watch(self, surroundings.kinds)
+
+    def _found(self, value: Any, name: str) -> None:
+        """Search what the function has come across."""
+        token = TRACER.set(None)
+        try:
+            self.surroundings.visit(value, name)
+        finally:
+            TRACER.reset(token)
+        watch(self, self.surroundings.kinds)
+
+    def option(self, mapping: Any, key: Any) -> Any:
+        """An item of a dict of options, which is read."""
+        value = dict.get(mapping, key, MISSING)
+        self.guard(mapping, key, value)
+        self._found(value, f"[{key!r}]")
+        return value
 
     def attribute_written(self, holder: Any, name: str) -> None:
         """Note that an attribute of ``holder`` is about to be set or deleted."""
-        if name not in UNWATCHED:
+        if name not in UNWATCHED and (isinstance(holder, tuple(WATCHED)) or self.surroundings.name_of(holder)):
             own = object.__getattribute__(holder, "__dict__")
             self.attributes.setdefault((id(holder), name), (holder, name, own.get(name, MISSING)))
 

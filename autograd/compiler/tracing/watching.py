@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from autograd.compiler.tracing.guards import MISSING
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.compiler.tracing.traced import Traced
 from autograd.errors import GradientError, TraceError
-from autograd.modes import TRACER, WATCHED
+from autograd.modes import OPTIONS, TRACER, WATCHED
 from autograd.tensor import Tensor
 
 DATA: Any = Tensor.__dict__["_data"]
@@ -100,14 +101,40 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
 
 
 def _reader(kind: Any) -> Callable[[Any, str], Any]:
-    """The ``__getattribute__`` that ``kind``, `Module` and the like, has while something is traced."""
+    """The ``__getattribute__`` that a class has while something is traced."""
+    own = vars(kind).get("__getattribute__")
 
     def read(self: Any, name: str) -> Any:
         if (tracer := TRACER.get()) is not None:
             tracer.attribute_read(kind, self, name)
-        return super(kind, self).__getattribute__(name)
+        return super(kind, self).__getattribute__(name) if own is None else own(self, name)
 
     return read
+
+
+def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
+    """The methods of ``kind``, a dict of options, while something is traced."""
+
+    def item(self: Any, key: Any) -> Any:
+        tracer = TRACER.get()
+        return dict.__getitem__(self, key) if tracer is None or key not in dict.keys(self) else tracer.option(self, key)
+
+    def get(self: Any, key: Any, default: Any = None) -> Any:
+        tracer = TRACER.get()
+        found = MISSING if tracer is None else tracer.option(self, key)
+        return dict.get(self, key, default) if found is MISSING else found
+
+    return {
+        "__getitem__": item,
+        "get": get,
+        "__iter__": lambda self: iter([*dict.keys(self)]),  # without which dict(self) would not ask for the items
+        "items": lambda self: {key: item(self, key) for key in dict.keys(self)}.items(),
+        "values": lambda self: {key: item(self, key) for key in dict.keys(self)}.values(),
+        "copy": lambda self: {key: item(self, key) for key in dict.keys(self)},
+        "__or__": lambda self, other: {key: item(self, key) for key in dict.keys(self)} | other,
+        "__ror__": lambda self, other: other | {key: item(self, key) for key in dict.keys(self)},
+        "__eq__": lambda self, other: {key: item(self, key) for key in dict.keys(self)} == other,
+    }
 
 
 def _writer(write: Callable[..., None]) -> Callable[..., None]:
@@ -122,27 +149,65 @@ def _writer(write: Callable[..., None]) -> Callable[..., None]:
 
 
 _WRITERS = ("__setattr__", "__delattr__")
-_originals: dict[tuple[type, str], Any] = {}
+_originals: dict[type, dict[str, Any]] = {}
+_counts: dict[type, int] = {}
 
 
 @contextmanager
 def watched(tracer: Any) -> Iterator[None]:
-    """Within it, what is read of a Tensor's array, gradient and ``requires_grad`` and of a module's attributes, and
-    written there, goes through the tracer, in this thread and task. The slots themselves are exchanged, so that nothing
-    is asked of them while nobody traces.
+    """Within it, what is read of a Tensor's array, gradient and ``requires_grad``, of modules and of the
+    objects that the function finds, and written there, goes through the tracer, in this thread and task. The slots
+    themselves are exchanged, so that nothing is asked of them while nobody traces.
     """
     with _LOCK:
-        _watch(1)
+        _watch_tensors(1)
+    watch(tracer, (*WATCHED, *OPTIONS, *tracer.surroundings.kinds))
     token = TRACER.set(tracer)
     try:
         yield
     finally:
         TRACER.reset(token)
         with _LOCK:
-            _watch(-1)
+            _watch_tensors(-1)
+            for kind in tracer.kinds:
+                _counts[kind] -= 1
+                if not _counts[kind]:
+                    _put_back(kind)
+        tracer.kinds.clear()
 
 
-def _watch(change: int) -> None:
+def watch(tracer: Any, kinds: Iterable[type]) -> None:
+    """Have the tracer see what is read of the objects of ``kinds``, until it is done."""
+    for kind in kinds:
+        if kind not in tracer.kinds:
+            with _LOCK:
+                tracer.kinds.add(kind)
+                _counts[kind] = _counts.get(kind, 0) + 1
+                if _counts[kind] == 1:
+                    _exchange(kind)
+
+
+def _exchange(kind: type) -> None:
+    methods: dict[str, Any]
+    if kind in OPTIONS:
+        methods = _item_reader(kind)
+    else:
+        methods = {"__getattribute__": _reader(kind)}
+        methods |= {name: _writer(getattr(kind, name)) for name in _WRITERS}
+    _originals[kind] = {name: vars(kind).get(name) for name in methods}
+    for name, method in methods.items():
+        type.__setattr__(kind, name, method)
+
+
+def _put_back(kind: type) -> None:
+    for name, original in _originals.pop(kind).items():
+        if original is None:
+            type.__delattr__(kind, name)
+        else:
+            type.__setattr__(kind, name, original)
+
+
+def _watch_tensors(change: int) -> None:
     """Count who watches; the first exchanges the slots, the last puts them back."""
     global _watchers  # noqa: PLW0603
     tensor: Any = Tensor
@@ -150,17 +215,5 @@ def _watch(change: int) -> None:
     if change == _watchers == 1:
         tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
         tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
-        for kind in WATCHED:
-            kind.__getattribute__ = _reader(kind)  # type: ignore[assignment]
-            for name in _WRITERS:
-                _originals[kind, name] = vars(kind).get(name)
-                setattr(kind, name, _writer(getattr(kind, name)))
     elif not _watchers:
         tensor._data, tensor.grad, tensor.requires_grad = DATA, GRAD, REQUIRES_GRAD
-        for kind in WATCHED:
-            del kind.__getattribute__
-            for name in _WRITERS:
-                if (original := _originals.pop((kind, name))) is None:
-                    delattr(kind, name)
-                else:
-                    setattr(kind, name, original)

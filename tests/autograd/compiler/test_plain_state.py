@@ -1,0 +1,233 @@
+"""What a function finds in Python and somebody changes between two calls is followed, however it is reached."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+
+BEGIN = """
+import argparse, array, collections, configparser, contextvars, copy, ctypes, dataclasses, enum, functools, gc
+import operator, os, queue, sys, threading, types, weakref
+import numpy as np
+import autograd as ag, nn
+
+class Plain:
+    def __init__(self, **options): self.__dict__.update(options)
+def optimizer(**options):
+    return nn.optim.SGD([ag.Tensor([1.0], requires_grad=True)], lr=0.1, momentum=0.9)
+def cell():
+    s = 2.0
+    def read(): return s
+    def write(value):
+        nonlocal s
+        s = value
+    return read, write
+"""
+
+CASES = """
+# optimizers and schedules
+opt = optimizer() | x * opt.param_groups[0]["lr"] | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * opt.param_groups[0]["momentum"] | opt.param_groups[0]["momentum"] = 0.5
+g = optimizer().param_groups[0] | x * g["lr"] | g["lr"] = 0.5
+opt = optimizer() | x * opt.param_groups[0].get("lr") | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * sum(g["lr"] for g in opt.param_groups) | opt.param_groups.append({"lr": 0.3})
+opt = optimizer() | x * dict(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * {**opt.param_groups[0]}["lr"] | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * sum(v for k, v in opt.param_groups[0].items() if k == "lr") | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * copy.copy(opt.param_groups[0])["lr"] | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x * opt.state_dict()["param_groups"][0]["lr"] | opt.param_groups[0]["lr"] = 0.5
+opt = optimizer() | x + [*opt.state.values()][0]["momentum_buffer"] | [*opt.state.values()][0]["momentum_buffer"] = x
+s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.epoch | s.step()
+s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.lr_at(1, 1.0) | s.gamma = 0.3
+s = nn.optim.lr_scheduler.StepLR(optimizer(), 1, 0.5) | x * s.optimizer.param_groups[0]["lr"] | s.step()
+# modules
+m = nn.Dropout(0.5) | x * m.p | m.p = 0.25
+m = nn.Sequential(nn.Dropout(0.5)) | x * m[0].p | m[0].p = 0.25
+m = nn.BatchNorm1d(2).eval() | m(x[None]).detach() | m.eps = 0.7
+m = nn.Linear(2, 2) | x * (1.0 if m.training else 2.0) | m.eval()
+class M(nn.Module): forward = lambda self, x: x * self.scale; scale = 2.0
+m = M() | m(x) | m.scale = 3.0
+class M(nn.Module): forward = lambda self, x: x * self.scale; scale = 2.0
+m = M() | m(x) | M.scale = 3.0
+class M(nn.Module): forward = lambda self, x: x * self.options["scale"]
+m = M(); m.options = {"scale": 2.0} | m(x) | m.options["scale"] = 3.0
+class M(nn.Module): forward = lambda self, x: x * self.options["b"][1]
+m = M(); m.options = {"b": [1.0, 2.0]} | m(x) | m.options["b"][1] = 3.0
+class M(nn.Module): forward = lambda self, x: x * self.options.scale
+m = M(); m.options = Plain(scale=2.0) | m(x) | m.options.scale = 3.0
+class M(nn.Module): forward = ag.compile(lambda self, x: x * self.options["scale"])
+m = M(); m.options = {"scale": 2.0} | m(x) | m.options["scale"] = 3.0
+class M(nn.Module): forward = lambda self, x: x * vars(self)["scale"]
+m = M(); m.scale = 2.0 | m(x) | m.scale = 3.0
+class M(nn.Module): forward = lambda self, x: x * 2.0
+m = M() | m(x) | M.forward = lambda self, x: x * 3.0
+# variables, defaults and other parts of functions
+s = 2.0 | x * s | s = 3.0
+s = 2.0 | x * globals()["s"] | s = 3.0
+s = Plain(v=2.0) | x * eval("s.v", {"s": s}) | s.v = 3.0
+s = 2.0 | x * sys.modules[__name__].s | s = 3.0
+s = np.float32(2.0) | x * s | s = np.float32(3.0)
+read, write = cell() | x * read() | write(3.0)
+h = lambda s=2.0: s | x * h() | h.__defaults__ = (3.0,)
+h = lambda s=[2.0]: s[0] | x * h() | h.__defaults__[0][0] = 3.0
+h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__ = {"s": 3.0}
+h = lambda *, s=2.0: s | x * h() | h.__kwdefaults__["s"] = 3.0
+h = lambda: 2.0 | x * h() | h.__code__ = (lambda: 3.0).__code__
+h = lambda: h.s; h.s = 2.0 | x * h() | h.s = 3.0
+h = functools.partial(lambda x, s: x * s, s=2.0) | h(x) | h.keywords["s"] = 3.0
+h = functools.partial(lambda s, x: x * s.v, Plain(v=2.0)) | h(x) | h.args[0].v = 3.0
+k = [2.0]; h = functools.lru_cache(lambda: k[0]) | x * h() | k[0] = 3.0; h.cache_clear()
+k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
+k = [2.0]; h = functools.wraps(len)(lambda: k[0]) | x * h() | k[0] = 3.0
+k = [2.0]; h = {"f": lambda: k[0]} | x * h["f"]() | k[0] = 3.0
+s = contextvars.ContextVar("s", default=2.0) | x * s.get() | s.set(3.0)
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/home/me/s.py"; s.v = 2.0
+import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
+def h():
+    from settings_of_mine import v
+    return v
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/home/me/s.py"; s.v = 2.0
+pass | x * h() | s.v = 3.0
+os.environ["SCALE_OF_MINE"] = "2.0" | x * float(os.environ["SCALE_OF_MINE"]) | os.environ["SCALE_OF_MINE"] = "3.0"
+# containers
+d = {"s": 2.0} | x * d["s"] | d["s"] = 3.0
+d = {"a": {"b": [{"s": 2.0}]}} | x * d["a"]["b"][0]["s"] | d["a"]["b"][0]["s"] = 3.0
+d = [1.0, 2.0] | x * sum(v for v in d) | d[1] = 3.0
+d = [1.0] * 5000 | x * d[4000] | d[4000] = 3.0
+d = {i: 1.0 for i in range(5000)} | x * d[4000] | d[4000] = 3.0
+d = ([1.0], [2.0]) | x * d[1][0] | d[1][0] = 3.0
+d = collections.namedtuple("d", "o")([2.0]) | x * d.o[0] | d.o[0] = 3.0
+d = [2.0]; h = d.__getitem__ | x * h(0) | d[0] = 3.0
+d = {"s": 2.0}; h = d.get | x * h("s") | d["s"] = 3.0
+d = {"s": 2.0}; h = operator.itemgetter("s") | x * h(d) | d["s"] = 3.0
+d = collections.UserDict(s=2.0) | x * d["s"] | d["s"] = 3.0
+d = collections.ChainMap({}, {"s": 2.0}) | x * d["s"] | d.maps[1]["s"] = 3.0
+d = collections.ChainMap({}, {"s": 2.0}) | x * d["s"] | d["s"] = 3.0
+b = {"s": 2.0}; d = types.MappingProxyType(b) | x * d["s"] | b["s"] = 3.0
+d = collections.defaultdict(float, s=2.0) | x * d["s"] | d["s"] = 3.0
+d = collections.deque([2.0], maxlen=3) | x * d[0] | d[0] = 3.0
+d = queue.Queue(); d.put(1) | x * d.qsize() | d.put(1)
+d = configparser.ConfigParser(); d["a"] = {"s": "2.0"} | x * d.getfloat("a", "s") | d["a"]["s"] = "3.0"
+class D(dict): __getattr__ = dict.__getitem__
+d = D(s=2.0) | x * d.s | d["s"] = 3.0
+class D(dict): pass
+d = D(); d.s = 2.0 | x * d.s | d.s = 3.0
+class D(list): pass
+d = D(); d.s = 2.0 | x * d.s | d.s = 3.0
+d = array.array("d", [2.0]) | x * d[0] | d[0] = 3.0
+d = bytearray([2]) | x * d[0] | d[0] = 3
+d = ctypes.c_double(2.0) | x * d.value | d.value = 3.0
+a = np.array([2.0]); d = memoryview(a) | x * d[0] | a[0] = 3.0
+a = np.array([2.0]) | x * float(a[0]) | a[0] = 3.0
+a = np.ones(1_000_000) | x * float(a[0]) | a[0] = 3.0
+a = np.array(2.0) | x * float(a) | a[...] = 3.0
+a = np.array([2.0, None], dtype=object) | x * a[0] | a[0] = 3.0
+# objects
+c = Plain(s=2.0) | x * c.s | c.s = 3.0
+c = Plain(s=2.0); k = 1 | x * getattr(c, f"{'s' * k}") | c.s = 3.0
+c = Plain(s=2.0); h = operator.attrgetter("s") | x * h(c) | c.s = 3.0
+c = Plain(s=2.0) | x * vars(c)["s"] | c.s = 3.0
+c = Plain(s=2.0) | x * sum(vars(c).values()) | c.t = 3.0
+c = Plain(s=2.0) | x * sum(not name.startswith("_") for name in dir(c)) | c.t = 3.0
+c = Plain(s=2.0) | x * (2.0 if hasattr(c, "t") else 1.0) | c.t = 5.0
+c = Plain(s=2.0) | x * float("{0.s}".format(c)) | c.s = 3.0
+c = Plain(s=2.0) | x * copy.deepcopy(c).s | c.s = 3.0
+c = Plain(s=2.0); r = weakref.ref(c) | x * r().s | c.s = 3.0
+c = Plain(s=2.0); d = weakref.WeakValueDictionary(c=c) | x * d["c"].s | c.s = 3.0
+c = Plain(s=2.0); d = {c} | x * sum(each.s for each in d) | c.s = 3.0
+c = types.SimpleNamespace(s=2.0) | x * c.s | c.s = 3.0
+c = types.SimpleNamespace(s=2.0) | x * getattr(c, "s" + "") | c.s = 3.0
+c = types.SimpleNamespace(s=2.0); h = operator.attrgetter("s") | x * sum(map(h, [c])) | c.s = 3.0
+c = argparse.Namespace(s=2.0) | x * c.s | c.s = 3.0
+c = threading.local(); c.s = 2.0 | x * c.s | c.s = 3.0
+c = dataclasses.make_dataclass("C", [("s", float)])(2.0) | x * c.s | c.s = 3.0
+c = dataclasses.make_dataclass("C", [("s", float)], slots=True)(2.0) | x * c.s | c.s = 3.0
+c = dataclasses.make_dataclass("C", [("s", float)])(2.0) | x * dataclasses.astuple(c)[0] | c.s = 3.0
+C = dataclasses.make_dataclass("C", [("s", float)]); c = C(2.0) | x * (c == C(2.0)) | c.s = 3.0
+c = dataclasses.make_dataclass("C", [("s", float)])(2.0) | x * len(repr(c)) | c.s = 3.125
+C = dataclasses.make_dataclass("C", [("s", float)], frozen=True); c = C(2.0) | x * c.s | object.__setattr__(c, "s", 3.0)
+class C: s = 2.0
+pass | x * C.s | C.s = 3.0
+class C: s = 2.0
+c = C() | x * c.s | C.s = 3.0
+class B: s = 2.0
+class C(B): pass
+c = C() | x * c.s | C.s = 3.0
+class C: get = lambda self: 2.0
+c = C() | x * c.get() | c.get = lambda: 3.0
+class C: get = lambda self: 2.0
+c = C() | x * c.get() | C.get = lambda self: 3.0
+class C: get = lambda self: 2.0
+class D: get = lambda self: 3.0
+c = C() | x * c.get() | c.__class__ = D
+class C: get = lambda self: self.s
+c = C(); c.s = 2.0; h = c.get | x * h() | c.s = 3.0
+class B: get = lambda self: self.s
+class C(B): get = lambda self: super(C, self).get()
+c = C(); c.s = 2.0 | x * c.get() | c.s = 3.0
+class C: s = property(lambda self: self._s)
+c = C(); c._s = 2.0 | x * c.s | c._s = 3.0
+class D: __get__ = lambda self, thing, kind=None: thing._s
+class C: s = D()
+c = C(); c._s = 2.0 | x * c.s | c._s = 3.0
+class C: __getattr__ = lambda self, name: self.__dict__["d"][name]
+c = C(); c.d = {"s": 2.0} | x * c.s | c.d["s"] = 3.0
+class C: __slots__ = ("s",)
+c = C(); c.s = 2.0 | x * c.s | c.s = 3.0
+class C: __call__ = lambda self: self.s
+c = C(); c.s = 2.0 | x * c() | c.s = 3.0
+class C: __float__ = lambda self: self.s
+c = C(); c.s = 2.0 | x * float(c) | c.s = 3.0
+class C: __bool__ = lambda self: self.s
+c = C(); c.s = True | x * (2.0 if c else 3.0) | c.s = False
+class C: __iter__ = lambda self: iter(self.s)
+c = C(); c.s = [2.0] | x * sum(c) | c.s.append(3.0)
+class T(type): s = property(lambda cls: cls._s)
+class C(metaclass=T): _s = 2.0
+pass | x * C.s | C._s = 3.0
+class T(type): s = 2.0
+class C(metaclass=T): pass
+pass | x * C.s | T.s = 3.0
+class E(enum.Enum): A = [2.0]
+pass | x * E.A.value[0] | E.A.value[0] = 3.0
+"""
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """What is there, the expression that reads it, and the statement that changes it."""
+    found, begun = [], ""
+    for line in CASES.strip().splitlines():
+        if " | " not in line:
+            begun += f"{line}\n" if not line.startswith("#") else ""
+            continue
+        last, expression, change = line.split(" | ")
+        found.append((f"{begun}{last}", expression, change))
+        begun = ""
+    return found
+
+
+def numbers(setup: str, expression: str, change: str, wrap: Callable[[Any], Any]) -> list[Any]:
+    module = sys.modules["plain_state_of_a_user"] = types.ModuleType("plain_state_of_a_user")
+    module.__file__ = "/home/me/plain_state.py"
+    names = vars(module)
+    names["x"] = x = ag.Tensor([1.0, 2.0])
+    exec(compile(f"{BEGIN}\n{setup}\ndef f(x): return {expression}", module.__file__, "exec"), names)
+    function = wrap(names["f"])
+    before = [function(x), function(x)]
+    exec(change, names)
+    return [y.numpy() for y in (*before, function(x))]
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[1])
+def test_plain_state_that_changes_between_calls(row: tuple[str, str, str]) -> None:
+    expected = numbers(*row, lambda function: function)
+    np.testing.assert_array_equal(numbers(*row, ag.compile), expected)
+    assert not np.array_equal(expected[0], expected[2])  # or the row would show nothing
