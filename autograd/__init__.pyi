@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from autograd.shapes import Axis
 from autograd.types import ArrayLike
+from typing import Concatenate, Literal, ParamSpec, TypeVar, overload
+from autograd.types import Array
 from autograd import errors as errors
 from autograd import fft as fft
 from autograd import linalg as linalg
@@ -86,13 +88,6 @@ from autograd.operation import Op as Op
 from autograd.operation import op as op
 from autograd.tensor import Tensor as Tensor
 from autograd.tensor import asarray as asarray
-from autograd.transforms import grad as grad
-from autograd.transforms import hessian as hessian
-from autograd.transforms import hvp as hvp
-from autograd.transforms import jacobian as jacobian
-from autograd.transforms import jvp as jvp
-from autograd.transforms import value_and_grad as value_and_grad
-from autograd.transforms import vjp as vjp
 from math import e as e
 from math import inf as inf
 from math import nan as nan
@@ -103,6 +98,74 @@ from autograd.compiler import Program as Program, compile as compile, trace as t
 __all__: list[str]
 __version__: str
 newaxis: None
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+Tree = TypeVar("Tree", bound=Tensor | dict[Any, Any] | list[Any] | tuple[Any, ...])
+@overload
+def grad(
+    f: Callable[Concatenate[Tree, P], Tensor], argnums: Literal[0] = 0, has_aux: Literal[False] = False
+) -> Callable[..., Tree]: ...
+@overload
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+@overload
+def value_and_grad(
+    f: Callable[Concatenate[Tree, P], T], argnums: Literal[0] = 0, has_aux: Literal[False] = False
+) -> Callable[..., tuple[T, Tree]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def jacobian(
+    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
+) -> Callable[..., T]: ...
+@overload
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+@overload
+def hessian(
+    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
+) -> Callable[..., T]: ...
+@overload
+def hessian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+@overload
+def vjp(
+    f: Callable[..., R], *primals: Tensor | Array | complex, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Tensor, ...]]]: ...
+@overload
+def vjp(
+    f: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
+@overload
+def vjp(
+    f: Callable[..., tuple[R, T]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[[Any], tuple[Any, ...]], T]: ...
+@overload
+def jvp(
+    f: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[False] = False
+) -> tuple[R, R]: ...
+@overload
+def jvp(
+    f: Callable[..., tuple[R, T]], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[True]
+) -> tuple[R, R, T]: ...
+@overload
+def hvp(
+    f: Callable[..., Tensor],
+    primals: tuple[Tensor | Array | complex, ...],
+    tangents: Sequence[Any],
+    has_aux: Literal[False] = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def hvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: builtins.bool = False
+) -> Any: ...
+
 def abs(x: ArrayLike) -> Tensor: ...
 def acos(x: ArrayLike) -> Tensor: ...
 def acosh(x: ArrayLike) -> Tensor: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, overload
 
 from autograd import backends
 from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
@@ -254,6 +254,16 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
         # changed no gradient.
         list(map(_set_grad, tensors, grads))
     return None
+
+
+@overload
+def gradients(outputs: Any, inputs: Tensor, seeds: Any = None, *, create_graph: bool = False) -> Tensor: ...
+
+
+@overload
+def gradients(
+    outputs: Any, inputs: Sequence[Tensor], seeds: Any = None, *, create_graph: bool = False
+) -> tuple[Tensor, ...]: ...
 
 
 def gradients(

@@ -83,7 +83,8 @@ def public_imports():
     """The names that the package imports as they are, as import statements."""
     for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            if alias.name in autograd.__all__ and alias.name not in (*vars(TENSORS), "pow"):
+            typed = node.module == "autograd.transforms"
+            if not typed and alias.name in autograd.__all__ and alias.name not in (*vars(TENSORS), "pow"):
                 yield f"from {node.module} import {alias.name} as {alias.name}"
 
 
@@ -101,6 +102,8 @@ def package():
             imports.append(f"from {module} import {name} as {name}")
     return HEAD + "\n".join(
         [
+            "from typing import Concatenate, Literal, ParamSpec, TypeVar, overload",
+            "from autograd.types import Array",
             *sorted(imports),
             "from autograd import testing as testing",
             "from autograd.compiler import Program as Program, compile as compile, trace as trace",
@@ -108,6 +111,11 @@ def package():
             "__all__: list[str]",
             "__version__: str",
             "newaxis: None",
+            'P = ParamSpec("P")',
+            'R = TypeVar("R")',
+            'T = TypeVar("T")',
+            'Tree = TypeVar("Tree", bound=Tensor | dict[Any, Any] | list[Any] | tuple[Any, ...])',
+            TRANSFORMS,
             *functions,
             "pow = power",
             "",
@@ -148,6 +156,73 @@ from typing import Any, Self
 from autograd.shapes import Axis
 from autograd.types import ArrayLike
 """
+TRANSFORMS = """\
+@overload
+def grad(
+    f: Callable[Concatenate[Tree, P], Tensor], argnums: Literal[0] = 0, has_aux: Literal[False] = False
+) -> Callable[..., Tree]: ...
+@overload
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+@overload
+def value_and_grad(
+    f: Callable[Concatenate[Tree, P], T], argnums: Literal[0] = 0, has_aux: Literal[False] = False
+) -> Callable[..., tuple[T, Tree]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def jacobian(
+    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
+) -> Callable[..., T]: ...
+@overload
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+@overload
+def hessian(
+    f: Callable[Concatenate[Tensor, P], T], argnums: int = 0, has_aux: Literal[False] = False
+) -> Callable[..., T]: ...
+@overload
+def hessian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: builtins.bool = False
+) -> Callable[..., Any]: ...
+@overload
+def vjp(
+    f: Callable[..., R], *primals: Tensor | Array | complex, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Tensor, ...]]]: ...
+@overload
+def vjp(
+    f: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
+@overload
+def vjp(
+    f: Callable[..., tuple[R, T]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[[Any], tuple[Any, ...]], T]: ...
+@overload
+def jvp(
+    f: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[False] = False
+) -> tuple[R, R]: ...
+@overload
+def jvp(
+    f: Callable[..., tuple[R, T]], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[True]
+) -> tuple[R, R, T]: ...
+@overload
+def hvp(
+    f: Callable[..., Tensor],
+    primals: tuple[Tensor | Array | complex, ...],
+    tangents: Sequence[Any],
+    has_aux: Literal[False] = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def hvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: builtins.bool = False
+) -> Any: ...
+"""
+"""The transforms, with the types of their results for functions of Tensors. A lambda makes `Any`."""
+
 STUBS = {"__init__.pyi": package, "_methods.pyi": tensor_methods}
 
 

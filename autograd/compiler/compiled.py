@@ -10,7 +10,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from autograd import backends, trees
 from autograd.compiler.executable import Executable
@@ -20,6 +20,10 @@ from autograd.errors import DTypeError, TraceError
 from autograd.modes import MODE, TRACER
 from autograd.tensor import Tensor
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+
 FORMS = 64
 """How many programs one function keeps; then the one that was not used for longest goes."""
 
@@ -27,7 +31,7 @@ VARIANTS = 8
 """How many of these may be for one form of arguments, as in training and in evaluation."""
 
 
-class Compiled:
+class Compiled(Generic[P, R]):
     """A function that runs as a program; `compile` makes it.
 
     ``function`` is the function itself, ``programs`` the `Program` of each form of arguments met so far, as it was
@@ -37,18 +41,18 @@ class Compiled:
     executable: type[Executable] = Executable
     """What binds and runs a program on the CPU: a check may put one of its own here, which records more."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[P, R]) -> None:
         self.function = function
         self._executables: dict[Any, Executable] = {}
         self._others: dict[Any, list[Executable]] = {}
         self._turns = 0
         self._warned = False
         self._lock = threading.RLock()
-        self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled]] = {}
+        self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function would return; its states are updated."""
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function's result; its states are updated."""
         if TRACER.get() is not None:
             return self.function(*args, **kwargs)
         mode = MODE.get()
@@ -85,7 +89,7 @@ class Compiled:
                 executable = self._found(key, executable) or self._traced(key, arrays, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
-            return executable.finish(executable.run(*arrays))
+            return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
     def _found(self, key: Any, latest: Executable | None) -> Executable | None:
         """A program of before that holds again, as after a switch between training and evaluation, or that holds with
@@ -212,6 +216,12 @@ class Compiled:
             raise TraceError(f"{self._called()} has no source yet: call it once, or trace it.")
         return list(self._executables.values())[-1].source
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+
+    @overload
+    def __get__(self: Compiled[Concatenate[Any, Q], R], instance: object, owner: Any = None) -> Callable[Q, R]: ...
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
@@ -228,7 +238,7 @@ class Compiled:
     def __reduce__(self) -> Any:
         return Compiled, (self.function,)
 
-    def __deepcopy__(self, memo: Any) -> Compiled:
+    def __deepcopy__(self, memo: Any) -> Compiled[P, R]:
         return Compiled(copy.deepcopy(self.function, memo))  # a module's copy, or its method, goes with the copy
 
     def __repr__(self) -> str:
@@ -241,7 +251,7 @@ class Method:
 
     __slots__ = ("__self__", "__weakref__", "compiled")
 
-    def __init__(self, compiled: Compiled, instance: Any) -> None:
+    def __init__(self, compiled: Compiled[..., Any], instance: Any) -> None:
         self.compiled, self.__self__ = compiled, instance
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -285,7 +295,7 @@ def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
         del found[key]
 
 
-def compile(function: Callable[..., Any]) -> Compiled:
+def compile(function: Callable[P, R]) -> Compiled[P, R]:
     """``function``, followed at its first call and run as a flat program on planned buffers from then on.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd import Tensor
 from nn.init import generator
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
@@ -51,7 +52,7 @@ class AlexNet(Module):
             Linear(4096, classes, **made),
         )  # fmt: skip
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from autograd import concat
+from autograd import Tensor, concat
 from nn.init import generator
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
@@ -33,7 +33,7 @@ class BasicConv2d(Module):
         self.bn = BatchNorm2d(outputs, eps=0.001, dtype=made["dtype"])
         self.relu = ReLU()
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to ``(batch, outputs, height, width)``."""
         return self.relu(self.bn(self.conv(x)))
 
@@ -57,7 +57,7 @@ class Inception(Module):
         )
         self.branch4 = Sequential(MaxPool2d(3, 1, 1, ceil_mode=True), BasicConv2d(inputs, pool, made, kernel_size=1))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to the sum of the branches' channels."""
         return concat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], axis=1)
 
@@ -74,7 +74,7 @@ class InceptionAux(Module):
         self.dropout = Dropout(dropout, seed=made["seed"])
         self.fc2 = Linear(1024, classes, **made)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to logits ``(batch, classes)``."""
         return self.fc2(self.dropout(self.relu(self.fc1(self.flatten(self.conv(self.pool(x)))))))
 
@@ -132,7 +132,7 @@ class GoogLeNet(Module):
         self.dropout = Dropout(dropout, seed=draw)
         self.fc = Linear(1024, classes, **made)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor | Heads:
         """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``, or while training to `Heads`."""
         x = self.conv1(x)
         x = x if self.maxpool1 is None else self.maxpool1(x)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd import Tensor
 from autograd.errors import DomainError
 from nn.init import generator
 from nn.modules.activation import ACTIVATIONS
@@ -51,7 +52,7 @@ class LeNet5(Module):
             Linear(16 * side * side, 120, **made), act(), Linear(120, 84, **made), act(), Linear(84, classes, **made)
         )
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Images ``(batch, channels, size, size)`` to logits ``(batch, classes)``."""
         return self.classifier(self.flatten(self.features(x)))
 

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, overload
 
+from autograd import Tensor
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.validation import whole
 from nn import init as initialisers
@@ -83,7 +84,7 @@ class MLP(Module):
         layers[-len(hidden) :] = [ACTIVATIONS[output]()] if output else []
         self.layers = Sequential(*layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(…, sizes[0])`` to ``(…, sizes[-1])``."""
         return self.layers.forward(x)
 

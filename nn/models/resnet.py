@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from autograd import Tensor
 from autograd.errors import DomainError
 from nn.init import generator
 from nn.modules.activation import ReLU
@@ -30,7 +31,7 @@ class BasicBlock(Module):
         self.bn2 = BatchNorm2d(width, dtype=made["dtype"])
         self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to as many channels as the block is wide."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
@@ -52,7 +53,7 @@ class Bottleneck(Module):
         self.relu = ReLU()
         self.downsample = _shortcut(inputs, width * self.expansion, stride, made)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, inputs, height, width)`` to four times as many channels as the block is wide."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
@@ -117,7 +118,7 @@ class ResNet(Module):
         self.flatten = Flatten()
         self.fc = Linear(inputs, classes, **made)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = x if self.maxpool is None else self.maxpool(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from autograd import Tensor
 from autograd.errors import DomainError
 from nn.init import generator
 from nn.modules.activation import ReLU
@@ -70,7 +71,7 @@ class VGG(Module):
             Linear(hidden, classes, **made),
         )  # fmt: skip
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Images ``(batch, channels, height, width)`` to logits ``(batch, classes)``."""
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 

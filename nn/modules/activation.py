@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from autograd import Tensor
 from nn import functional as F
 from nn.modules.module import Module, PlainModule
 
@@ -45,7 +46,7 @@ class LeakyReLU(PlainModule):
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = slope
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
         return F.leaky_relu(x, slope=self.slope)
 
@@ -56,7 +57,7 @@ class Softmax(PlainModule):
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
         return F.softmax(x, axis=self.axis)
 

@@ -258,17 +258,19 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, **made)
         self.dropout1, self.dropout2 = Dropout(dropout, seed=draw), Dropout(dropout, seed=draw)
 
-    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
+    def forward(
+        self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
+    ) -> Tensor:
         """``(length, batch, d_model)``, or as ``batch_first`` has it, to the same shape; masks as in
         `MultiheadAttention`.
         """
         x = asarray(as_floating(src, self.linear1.weight))
 
-        def attend(x: Tensor) -> Any:
+        def attend(x: Tensor) -> Tensor:
             out, _ = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)
             return self.dropout1(out)
 
-        def feed(x: Tensor) -> Any:
+        def feed(x: Tensor) -> Tensor:
             return self.dropout2(self.linear2(self.dropout(self.act(self.linear1(x)))))
 
         if self.norm_first:

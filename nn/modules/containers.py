@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
-from autograd import asarray
+from autograd import Tensor, asarray
 from autograd.errors import DomainError, DTypeError, IndexingError, ShapeError
 from nn.modules.module import Module
 
@@ -47,12 +47,12 @@ class Sequential(Module):
             raise DomainError(f"a module can't be named {name!r}: choose a name without dots that is not taken.")
         setattr(self, name, module)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Apply every module in order."""
         for layer in vars(self).values():
             if isinstance(layer, Module):  # `children()` would search for hidden modules at every call
                 x = layer(x)
-        return x
+        return x  # type: ignore[no-any-return]
 
     def append(self, module: Module) -> Sequential:
         """Add a module at the end; return the sequence."""
@@ -103,7 +103,7 @@ class ModuleList(Sequential):
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__(*modules)
 
-    def forward(self, *_: Any) -> Any:
+    def forward(self, *_: Any) -> Tensor:
         """Refused: a list has no order of computation."""
         raise NotImplementedError("a ModuleList is not called: call its modules, or use nn.Sequential.")
 
@@ -120,7 +120,7 @@ class ModuleDict(Sequential):
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__(modules or {})
 
-    def forward(self, *_: Any) -> Any:
+    def forward(self, *_: Any) -> Tensor:
         """Refused: a dict has no order of computation."""
         raise NotImplementedError("a ModuleDict is not called: call its modules, or use nn.Sequential.")
 
@@ -156,13 +156,13 @@ class Residual(Module):
     def __init__(self, body: Module, shortcut: Module | None = None) -> None:
         self.body, self.shortcut = body, shortcut
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """The sum of both paths, of the body's shape."""
         x = asarray(x)
         beside = x if self.shortcut is None else self.shortcut(x)
-        out = self.body(x)
+        out: Tensor = self.body(x)
         if out.shape != beside.shape:
             raise ShapeError(
                 f"Residual adds {beside.shape} to its body's output {out.shape}: give a shortcut that makes that shape."
             )
-        return out + beside
+        return out + beside  # type: ignore[no-any-return]

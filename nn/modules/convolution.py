@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from autograd import zeros
+from autograd import Tensor, zeros
 from autograd.errors import DomainError
 from autograd.ops.windows import per_axis
 from autograd.validation import whole
@@ -89,7 +89,7 @@ class _Conv(_Convolution):
         self.padding = spatial.pads_of(padding, self.kernel_size, self.stride, self.dilation)
         self.padding_mode = padding_mode
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
         padding: Any = self.padding
         if self.padding_mode != "zeros":
@@ -166,7 +166,7 @@ class _ConvTranspose(_Convolution):
         self.padding = per_axis(padding, self.axes, "padding", 0)
         self.output_padding = per_axis(output_padding, self.axes, "output_padding", 0)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, in_channels, *space)`` to ``(batch, out_channels, *space)``."""
         options = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
         return _CONV_TRANSPOSE[self.axes](as_floating(x, self.weight), self.weight, self.bias, *options)

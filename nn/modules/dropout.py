@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd import Tensor
 from autograd.validation import number
 from nn import functional as F
 from nn.init import generator
@@ -28,7 +29,7 @@ class Dropout(Module):
 
     drop = staticmethod(F.dropout)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Any shape to the same shape."""
         return self.drop(x, self.p, self.training, generator=self.generator)
 

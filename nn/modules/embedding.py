@@ -50,7 +50,7 @@ class Embedding(Module):
             rows[self.padding_idx] = 0.0
             self.weight.data = rows.data
 
-    def forward(self, indices: Any) -> Any:
+    def forward(self, indices: Any) -> Tensor:
         """Integers ``(…)`` to ``(…, embedding_dim)``."""
         return F.embedding(indices, self.weight, self.padding_idx)
 
@@ -87,7 +87,7 @@ class PositionalEncoding(Module):
         table = NUMPY.stack([NUMPY.sin(angle), NUMPY.cos(angle)], axis=-1).reshape(self.max_len, self.d_model)
         self.register_buffer("pe", Tensor(table, dtype=dtype, device=device))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(…, length, d_model)`` to the same shape."""
         x = asarray(as_floating(x, self.pe))
         if x.ndim < 2 or x.shape[-1] != self.d_model or x.shape[-2] > self.max_len:
@@ -95,7 +95,7 @@ class PositionalEncoding(Module):
                 f"{self._described()} takes (…, length, {self.d_model}) of a length up to {self.max_len}; it was given "
                 f"shape {x.shape}."
             )
-        return x + self.pe[: x.shape[-2]]
+        return x + self.pe[: x.shape[-2]]  # type: ignore[no-any-return]
 
     def arguments(self) -> dict[str, Any]:
         """The number of features, and of positions."""

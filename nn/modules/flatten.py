@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd import asarray, reshape
+from autograd import Tensor, asarray, reshape
 from autograd.errors import ShapeError
 from nn.modules.module import PlainModule
 
@@ -13,7 +13,7 @@ from nn.modules.module import PlainModule
 class Flatten(PlainModule):
     """Flatten each sample of a batch to one row, as a `Linear` takes images."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, …)`` to ``(batch, product of the other lengths)``."""
         x = asarray(x)
         if not x.shape:

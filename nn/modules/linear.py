@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd import zeros
+from autograd import Tensor, zeros
 from autograd.validation import whole
 from nn import functional as F
 from nn import init as initialisers
@@ -43,7 +43,7 @@ class Linear(Module):
         initialisers.named(init)(self.weight, seed=seed)
         self.bias = Parameter(zeros(self.out_features, dtype=dtype), dtype=dtype, device=device) if bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(…, in_features)`` to ``(…, out_features)``."""
         return F.linear(as_floating(x, self.weight), self.weight, self.bias)
 

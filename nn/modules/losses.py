@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd import Tensor
 from nn import functional as F
 from nn.modules.module import PlainModule
 
@@ -14,14 +15,14 @@ class _Loss(PlainModule):
     def __init__(self, reduction: str = "mean") -> None:
         self.reduction = reduction
 
-    def __call__(self, prediction: Any, target: Any) -> Any:
-        return self.forward(prediction, target)
+    def __call__(self, prediction: Any, target: Any) -> Tensor:
+        return self.forward(prediction, target)  # type: ignore[no-any-return]
 
 
 class CrossEntropyLoss(_Loss):
     """`nn.functional.cross_entropy` as a module."""
 
-    def forward(self, logits: Any, labels: Any) -> Any:
+    def forward(self, logits: Any, labels: Any) -> Tensor:
         """Logits ``(…, classes)`` and integer labels ``(…)`` or probabilities ``(…, classes)`` to a scalar."""
         return F.cross_entropy(logits, labels, reduction=self.reduction)
 
@@ -29,7 +30,7 @@ class CrossEntropyLoss(_Loss):
 class MSELoss(_Loss):
     """`nn.functional.mse_loss` as a module."""
 
-    def forward(self, prediction: Any, target: Any) -> Any:
+    def forward(self, prediction: Any, target: Any) -> Tensor:
         """Predictions and targets of one shape to a scalar."""
         return F.mse_loss(prediction, target, reduction=self.reduction)
 
@@ -37,6 +38,6 @@ class MSELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """`nn.functional.binary_cross_entropy_with_logits` as a module."""
 
-    def forward(self, logits: Any, target: Any) -> Any:
+    def forward(self, logits: Any, target: Any) -> Tensor:
         """Logits and targets in [0, 1] of one shape to a scalar."""
         return F.binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
@@ -13,6 +13,16 @@ from autograd.modes import MODE, TRACER, WATCHED, Mode
 from autograd.validation import check_function, check_instance
 from nn.errors import StateError
 from nn.init import SHAPES_ONLY
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class HasForward(Protocol[P, R_co]):
+    """For type checkers: calling a module takes and returns what its ``forward`` does."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Compute the output."""
 
 
 class Parameter(Tensor):
@@ -86,18 +96,19 @@ class Module:
 
     forward: Callable[..., Any] = _unimplemented
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: HasForward[P, R_co], *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run ``forward`` and record its operations in this module's scope."""
         # `autograd.scope` inlined and cached: a context manager would cost as much as a small operation.
+        module: Any = self
         mode = MODE.get()
-        outside, inside = self._mode
+        outside, inside = module._mode
         if outside is not mode:
-            inside = self._scoped(mode)
+            inside = module._scoped(mode)
         token = MODE.set(inside)
         try:
             return self.forward(*args, **kwargs)
         except AutogradError as error:
-            self._locate(error)
+            module._locate(error)
             raise
         finally:
             MODE.reset(token)

@@ -40,7 +40,7 @@ class LayerNorm(Module):
         affine = elementwise_affine, elementwise_affine and bias
         self.weight, self.bias = _weight_and_bias(self.normalized_shape, *affine, dtype, device)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(…, *normalized_shape)`` to the same shape."""
         return F.layer_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -79,7 +79,7 @@ class RMSNorm(Module):
         self.eps = None if eps is None else number(eps, "eps", 0)
         self.weight, _ = _weight_and_bias(self.normalized_shape, elementwise_affine, False, dtype, device)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(…, *normalized_shape)`` to the same shape."""
         return F.rms_norm(as_floating(x, self.weight), self.normalized_shape, self.weight, self.eps)
 
@@ -118,7 +118,7 @@ class GroupNorm(Module):
         self.eps = number(eps, "eps", 0)
         self.weight, self.bias = _weight_and_bias((self.num_channels,), affine, affine, dtype, device)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, num_channels, …)`` to the same shape."""
         x = asarray(x)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
@@ -216,7 +216,7 @@ class BatchNorm1d(_OverChannels):
     ) -> None:
         self._make(num_features, eps, momentum, affine, track_running_stats, dtype, device)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, num_features, …)`` to the same shape."""
         mean, var = self.running_mean, self.running_var
         training = self.training or mean is None
@@ -265,7 +265,7 @@ class InstanceNorm1d(_OverChannels):
     ) -> None:
         self._make(num_features, eps, momentum, affine, track_running_stats, dtype, device)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, num_features, …)`` to the same shape."""
         mean, var = self.running_mean, self.running_var
         own = self.training or mean is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autograd import Tensor
 from nn import spatial
 from nn.modules.module import PlainModule
 
@@ -31,9 +32,9 @@ class _MaxPool(PlainModule):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, channels, *space)`` to the same with less space."""
-        return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)  # type: ignore[no-any-return]
 
 
 class MaxPool1d(_MaxPool):
@@ -74,9 +75,9 @@ class _AvgPool(PlainModule):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, channels, *space)`` to the same with less space."""
-        return self.pool(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+        return self.pool(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)  # type: ignore[no-any-return]
 
 
 class AvgPool1d(_AvgPool):
@@ -106,9 +107,9 @@ class _Adaptive(PlainModule):
     def __init__(self, output_size: Any) -> None:
         self.output_size = output_size
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, channels, *space)`` to ``(batch, channels, *output_size)``."""
-        return self.pool(x, self.output_size)
+        return self.pool(x, self.output_size)  # type: ignore[no-any-return]
 
 
 class AdaptiveAvgPool1d(_Adaptive):
@@ -155,6 +156,6 @@ class LocalResponseNorm(PlainModule):
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """``(batch, channels, *space)`` to the same."""
         return spatial.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
