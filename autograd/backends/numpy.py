@@ -90,8 +90,46 @@ def _scalar(function: Callable[..., Any]) -> Callable[..., Any]:
     return scalar
 
 
+MANY = 4096
+"""From so many elements on, a choice by bits is faster than one by `numpy.where`, which branches at each element."""
+
+
+def _bits(mask: Any, dtype: Any) -> Any:
+    """All bits of a number of ``dtype`` where ``mask`` is true, none elsewhere."""
+    bits = mask.astype(f"i{dtype.itemsize}")
+    return numpy.negative(bits, bits)
+
+
+def _masked(x: Any, mask: Any) -> Any:
+    if x.dtype.char not in "efd" or not x.shape:
+        return numpy.where(mask, x, x.dtype.type(0))
+    bits = _bits(mask, x.dtype)
+    return (bits & x.view(bits.dtype)).view(x.dtype)
+
+
+def _chosen(condition: Any, x: Any, y: Any) -> Any:
+    """`numpy.where` of many floating numbers by bits, in the same order in memory; ``None`` of other operands."""
+    if type(x) is not numpy.ndarray or x.dtype.char not in "efd":
+        return _chosen(~condition, y, x) if type(x) is float and type(y) is numpy.ndarray else None
+    if type(y) is float:
+        return _masked(x, condition) if y == 0 and not numpy.signbit(y) else None
+    if type(y) is not numpy.ndarray or x.dtype != y.dtype or not condition.shape == x.shape == y.shape:
+        return None
+    bits = _bits(condition, x.dtype)
+    chosen = x.view(bits.dtype) ^ y.view(bits.dtype)
+    chosen &= bits
+    chosen ^= y.view(bits.dtype)
+    return chosen.view(x.dtype)
+
+
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    """Of scalars by Python's own choice, in the dtype that NumPy's has: a fifth of the time."""
+    """Of scalars by Python's own choice, in the dtype that NumPy's has: a fifth of the time; of many elements by bits:
+    a twentieth.
+    """
+    if type(condition) is numpy.ndarray and condition.size >= MANY and condition.dtype.char == "?":
+        chosen = _chosen(condition, x, y)
+        if chosen is not None:
+            return chosen
     if type(condition) is numpy.bool_:
         kind, other = type(x), type(y)
         if kind is other and kind in FLAT:
@@ -131,14 +169,6 @@ def _strided_windows(x: Any, size: Any, stride: Any, dilation: Any, counts: Any)
 
 def _matmul_into(x: Any, y: Any, out: Any) -> None:
     numpy.matmul(x, y, out=out.reshape(-1, y.shape[-1]))
-
-
-def _masked(x: Any, mask: Any) -> Any:
-    """By bits: `numpy.where` branches at each element, which takes twenty times as long."""
-    if x.dtype.kind == "c" or not x.shape:
-        return numpy.where(mask, x, x.dtype.type(0))
-    bits = numpy.dtype(f"i{x.dtype.itemsize}")
-    return (x.view(bits) & -mask.astype(bits)).view(x.dtype)
 
 
 _multiply_strong = _strong(operator.mul, 0)

@@ -245,3 +245,19 @@ def test_strong_products_are_those_of_the_operation(name):
             assert (type(found), found.dtype, found.shape) == (type(wanted), wanted.dtype, wanted.shape)
             assert_array_equal(found, wanted)
             assert_array_equal(np.signbit(found), np.signbit(wanted))
+
+
+def test_where_by_bits_chooses_as_numpy_does():
+    rng = np.random.default_rng(0)
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.0])
+    space = NUMPY
+    for dtype in ("float16", "float32", "float64", "int32", "complex64"):
+        x, y = (rng.choice(special[:1] if dtype == "int32" else special, size=(70, 80)).astype(dtype) for _ in "xy")
+        for condition in (rng.random((70, 80)) < 0.5, np.asfortranarray(rng.random((70, 80)) < 0.5)):
+            for a, b in ((x, y), (x, 0.0), (0.0, x), (x, -0.0), (x, 1.5), (x.T.copy().T, y), (x[0], y), (x[0], 0.0)):
+                with np.errstate(invalid="ignore"):
+                    expected, found = np.where(condition, a, b), space.where(condition, a, b)
+                assert found.dtype == expected.dtype
+                assert found.tobytes() == expected.tobytes()
+    last = np.moveaxis(np.ones((5, 30, 40)), 0, 2)
+    assert space.where(last > 0, last, 0.0).strides == last.strides
