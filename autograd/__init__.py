@@ -43,6 +43,7 @@ from autograd.modes import enable_grad, is_grad_enabled, no_grad, scope, set_gra
 from autograd.namespace import TENSORS as _TENSORS
 from autograd.operation import OPS, Op, op
 from autograd.ops import nnet, special, windows  # noqa: F401  (they add to TENSORS)
+from autograd.ops import scan as _scan  # noqa: F401
 from autograd.ops.elementwise import pow
 from autograd.tensor import Tensor
 from autograd.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -71,7 +72,7 @@ def __getattr__(name: str) -> _Any:
     """``autograd.testing`` and ``autograd.compile``, imported when first asked for, users' operations and old names."""
     if name == "testing":
         return _import_module("autograd.testing")
-    if name in ("compile", "trace", "Program"):
+    if name in ("compile", "trace", "Program", "scan"):
         return getattr(_import_module("autograd.compiler"), name)
     if name in OPS:
         return OPS[name]

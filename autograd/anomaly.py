@@ -66,7 +66,7 @@ def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
     return values[index], index
 
 
-def check_forward(op: Any, result: Any) -> None:
+def check_forward(op: Any, result: Any, *_: Any) -> None:
     """Note where ``result`` was made, and raise where it is not finite."""
     origin, within = _called_from(sys._getframe(1))
     node = result.node

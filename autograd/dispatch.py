@@ -63,7 +63,7 @@ def {name}({signature}):
     else:
         t_.requires_grad = False
         t_.node = None
-    if mode_.anomaly: mode_.anomaly.check_forward(op, t_)
+    if mode_.anomaly: mode_.anomaly.check_forward(op, t_, ({arrays},), {params}, mask_)
     return t_
 """
 

@@ -106,7 +106,7 @@ def package():
             "from autograd.types import Array",
             *sorted(imports),
             "from autograd import testing as testing",
-            "from autograd.compiler import Program as Program, compile as compile, trace as trace",
+            "from autograd.compiler import Program as Program, compile as compile, scan as scan, trace as trace",
             "",
             "__all__: list[str]",
             "__version__: str",

@@ -5,6 +5,7 @@ from autograd.compiler.ir.interpreter import interpret
 from autograd.compiler.ir.program import Program
 from autograd.compiler.ir.serialization import from_json
 from autograd.compiler.ir.validator import validate, validated
+from autograd.compiler.scan import scan
 from autograd.compiler.trace import trace
 
-__all__ = ["Compiled", "Program", "compile", "from_json", "interpret", "trace", "validate", "validated"]
+__all__ = ["Compiled", "Program", "compile", "from_json", "interpret", "scan", "trace", "validate", "validated"]

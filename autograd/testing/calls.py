@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from autograd.compiler.scan import body_of
+from autograd.dtypes import float64
+from autograd.ops.elementwise import tanh
+from autograd.ops.scan import Body, Loop
 from autograd.ops.windows import output_space
 from autograd.shapes import Shape
 from autograd.testing.domains import POSITIVE, Domain
@@ -390,3 +394,22 @@ def poolings(source: Source, given: str) -> Case:
         shapes["c"] = (n, channels * math.prod(size), math.prod(counts))
     arrays = tuple(source.array(shapes[name], unique=name == "X") for name in given)
     return Case(arrays, params | ({"space": space} if given in ("y", "c") else {}))
+
+
+def scans(source: Source) -> Case:
+    """A carry, the inputs of up to three steps and a weight, and a loop over them."""
+    steps = source.draw(st.integers(1, 3))
+    small = Domain(-1.0, 1.0)
+    arrays = tuple(source.array(shape, small) for shape in ((2,), (steps, 2), (2,)))
+    reverse, recompute = source.draw(st.booleans()), source.draw(st.integers(0, 2))
+    return Case(arrays, {"loop": Loop(_body_of_scans(), steps, float64, reverse, recompute=recompute)})
+
+
+@cache
+def _body_of_scans() -> Body:
+    def step(given: list[Any], mark: Any) -> list[Any]:
+        carry, x, weight = given
+        carry = tanh(carry * weight + x)
+        return [carry, carry * x]
+
+    return body_of(step, [((2,), float64)] * 3, "step", ["carry", "x", "weight"], (1, 1))[0]

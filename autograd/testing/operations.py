@@ -89,6 +89,14 @@ def _strategy(make: Cases) -> st.SearchStrategy[Case]:
 # ----------------------------------------------------------------------------------------------------------- references
 
 
+def _scan(carry: Any, xs: Any, weight: Any, loop: Any) -> Any:
+    ys = np.empty_like(xs)
+    for t in reversed(range(len(xs))) if loop.reverse else range(len(xs)):
+        carry = np.tanh(carry * weight + xs[t])
+        ys[t] = carry * xs[t]
+    return np.concat([carry, ys.reshape(-1)])
+
+
 def _pad(x: Any, pad_width: Any, constant_values: Any = 0, mode: str = "constant") -> Any:
     if mode == "constant":
         return np.pad(x, pad_width, constant_values=constant_values)
@@ -647,6 +655,8 @@ TABLE: dict[str, Row] = {
         torch=_norm,
         edges=(Case((np.float64(-2.0),)), Case((EMPTY,)), Case((np.zeros(3),)), Case((EMPTY,), {"axis": 1, "ord": 1})),
     ),
+    # loops
+    "scan_packed": Row(_scan, calls.scans, edges=(), keeps_dtype=False),
     # shaping
     "reshape": Row(
         np.reshape,

@@ -13,6 +13,7 @@ import autograd as ag
 from autograd.backends import NUMPY
 from autograd.compiler import Program
 from autograd.compiler.ir.primitives import PRIMITIVES
+from autograd.ops.scan import Loop
 
 LINE = re.compile(r"    (?P<name>\S+) (?P<shape>\(.*?\)) (?P<sign>=|<-) (?P<text>.+)")
 
@@ -38,6 +39,9 @@ def evaluate(program: Program, *arrays: Any) -> tuple[list[Any], list[Any]]:
             scope[value.name] = value.origin.data
         elif value.kind == "knob":
             scope[value.name] = value.origin[0][value.origin[1]]
+    for instruction in program.instructions:
+        if isinstance(loop := instruction.params.get("options", {}).get("loop"), Loop):
+            assert scope.setdefault(repr(loop), loop) == loop
     scope.update({value.name: array for value, array in zip(program.inputs, arrays, strict=True)})
     _, *lines, last = str(program).splitlines()
     updates = []

@@ -1,0 +1,168 @@
+"""`scan`: a loop over time as one operation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd import backends, trees
+from autograd.compiler.ir.names import identifier
+from autograd.compiler.tracing.bodies import recorded
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.messages import shown
+from autograd.namespace import TENSORS
+from autograd.ops.scan import Body, Typed, looped
+from autograd.tensor import Tensor, asarray
+from autograd.validation import check_function
+
+Pair = tuple[Any, Any]
+
+
+def scan(
+    f: Callable[[Any, Any], Pair],
+    carry: Any,
+    xs: Any = None,
+    *,
+    length: int | None = None,
+    reverse: bool = False,
+    recompute: bool | int = False,
+) -> Pair:
+    """The loop ``for x in xs: carry, y = f(carry, x)`` as one operation: ``(carry, ys)``, the ys stacked.
+
+    ``carry``: what a step hands on to the next, a Tensor or any container of Tensors; ``f`` returns it with the same
+    structure, shapes and dtypes. ``xs``: Tensors whose first axis is the steps, in a container if there are several;
+    ``None`` where there are none, with ``length`` saying how many steps there are. ``y`` may be a container, or
+    ``None``. With ``reverse`` the last step comes first; ``xs[t]`` still belongs to ``ys[t]``.
+
+    ``f`` is followed once, without values, as by `autograd.compile`, and what it does is repeated. So it must not
+    choose by values, change anything, or draw random numbers: choose with `autograd.where`, and draw before. Tensors
+    that it finds by itself, as weights, get their gradients like arguments. Derivatives of any order are loops, too:
+    time and memory grow linearly with the number of steps.
+
+    ``recompute``: a number of steps that are computed again for the gradients, from the carry before them, so that
+    only these carries are kept and not what each step's gradients need. ``True`` is about the square root of the number
+    of steps, by which memory is least (A. Griewank, "Achieving logarithmic growth of temporal and spatial complexity in
+    reverse automatic differentiation", 1992; T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
+
+    Raises `ShapeError` for xs of different lengths and for a carry that changes its shape or structure, `DTypeError`
+    for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be followed.
+
+    >>> import autograd as ag
+    >>> total, sums = ag.scan(lambda total, x: (total + x, total + x), ag.Tensor(0.0), ag.Tensor([1.0, 2.0, 3.0]))
+    >>> total, sums
+    (Tensor(6.0), Tensor([1.0, 3.0, 6.0]))
+    >>> w = ag.Tensor(2.0, requires_grad=True)
+    >>> power, _ = ag.scan(lambda p, _: (w * p, None), ag.Tensor(1.0), length=3)
+    >>> power.backward()
+    >>> power, w.grad
+    (Tensor(8.0, requires_grad=True), Tensor(12.0))
+    """
+    check_function(f, "f", "the function of a scan, f(carry, x) -> (carry, y)")
+    carries, carry_structure, carry_paths = _taken_apart(carry, "carry")
+    columns, xs_structure, xs_paths = _taken_apart(xs, "xs")
+    steps = _length(columns, xs_paths, length)
+    name = identifier(getattr(f, "__name__", type(f).__name__).replace("<lambda>", "step"))
+    structure: Any = None
+
+    def step(given: list[Tensor], mark: Any) -> list[Any]:
+        nonlocal structure
+        before = trees.unflatten(carry_structure, given[: len(carries)])
+        result = f(before, trees.unflatten(xs_structure, given[len(carries) :]))
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise DTypeError(
+                f"{name} returned {_kind(result)}: the function of a scan returns the pair (carry, y), where y may be "
+                "None."
+            )
+        after, structure_after, _ = _taken_apart(result[0], "carry")
+        _check_carry(name, carry_paths, given, after, carry_structure, structure_after)
+        ys, structure, _ = _taken_apart(result[1], "y")
+        return [*after, *ys]
+
+    types = [(x.shape, x.dtype) for x in carries] + [(x.shape[1:], x.dtype) for x in columns]
+    types = [(shape, backends.as_dtype(str(dtype).rpartition(".")[2])) for shape, dtype in types]
+    body, captured = body_of(step, types, name, [*carry_paths, *xs_paths], (len(carries), len(columns)))
+    given = [*carries, *columns, *captured]
+    results = looped(TENSORS, given, body, steps, bool(reverse), _pieces(recompute, steps))
+    ends = results[: len(carries)] if steps else carries
+    return trees.unflatten(carry_structure, ends), trees.unflatten(structure, results[len(carries) :])
+
+
+def body_of(
+    step: Callable[..., Any], types: Sequence[Typed], name: str, names: Sequence[str], counts: tuple[int, int]
+) -> tuple[Body, list[Any]]:
+    """The body that ``step(inputs, mark)`` is, for inputs of these types: carries and xs, so many of each, and consts;
+    and the Tensors and arrays that it found by itself, which are consts behind them.
+    """
+    found = recorded(step, types, name, names)
+    consts = len(types) - sum(counts) + len(found.captured)
+    body = Body(
+        name, [found.names[i] for i in range(sum(counts) + consts)], (*counts, consts), found.types, found.constants,
+        found.steps, [out for out in found.outputs if out is not None], recorded,
+    )  # fmt: skip
+    return body, found.captured
+
+
+def _taken_apart(tree: Any, name: str) -> tuple[list[Tensor], Any, list[str]]:
+    """The leaves as Tensors, the structure, and what each leaf is called."""
+    leaves, structure = trees.flatten(tree)
+    return [asarray(leaf) for leaf in leaves], structure, trees.paths(structure, name)
+
+
+def _kind(result: Any) -> str:
+    return f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
+
+
+def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:
+    """The number of steps."""
+    if length is not None and (type(length) is not int or length < 0):
+        raise DomainError(f"length = {shown(length)}: give the number of steps, a whole number from 0 on.")
+    for x, path in zip(columns, paths, strict=True):
+        if not x.shape:
+            raise ShapeError(f"scan: {path} is a single number; the first axis of xs is that of the steps.")
+    lengths = {x.shape[0] for x in columns} | (set() if length is None else {length})
+    if len(lengths) > 1:
+        said = ", ".join(f"{path} {x.shape}" for x, path in zip(columns, paths, strict=True))
+        told = "" if length is None else f", length = {length}"
+        raise ShapeError(f"scan: xs have different lengths along their first axis, that of the steps: {said}{told}.")
+    if not lengths:
+        raise DomainError("scan: there are no xs to say how many steps there are: give length.")
+    return int(lengths.pop())
+
+
+def _check_carry(
+    name: str, paths: list[str], before: list[Tensor], after: list[Tensor], structure: Any, structure_after: Any
+) -> None:
+    if structure != structure_after:
+        raise ShapeError(
+            f"{name} was given the carry {trees.describe(structure)} and returned {trees.describe(structure_after)}: "
+            "what it returns is the carry of the next step, and must have the same structure."
+        )
+    for path, x, y in zip(paths, before, after, strict=False):
+        if x.shape != y.shape:
+            raise ShapeError(
+                f"{name} was given {path} of shape {x.shape} and returned it with shape {y.shape}: it is the carry of "
+                "the next step, and must keep its shape."
+            )
+        if x.dtype != y.dtype:
+            raise DTypeError(
+                f"{name} was given {path} of dtype {x.dtype} and returned it with dtype {y.dtype}: it is the carry of "
+                f"the next step, and must keep its dtype; begin with one of {y.dtype}."
+            )
+
+
+def _pieces(recompute: Any, steps: int) -> int:
+    """How many steps are recomputed at once."""
+    if recompute is True:
+        return max(1, math.isqrt(steps))
+    if recompute is False:
+        return 0
+    if type(recompute) is not int or recompute < 1:
+        raise DomainError(
+            f"recompute = {shown(recompute)}: give True, False, or a number of steps from 1 on, so many of which are "
+            "computed again at once."
+        )
+    return recompute
+
+
+__all__ = ["body_of", "scan"]

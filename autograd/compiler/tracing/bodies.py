@@ -1,0 +1,267 @@
+"""`recorded`: a function followed once, without values, as the list of operations that a loop runs at each step."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy
+
+from autograd import backends
+from autograd.compiler.ir.primitives import compute
+from autograd.compiler.ir.program import Value
+from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
+from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.tracer import Tracer
+from autograd.compiler.tracing.watching import watched
+from autograd.errors import TraceError
+from autograd.modes import MODE, TRACER, Mode
+from autograd.ops.scan import Step, Typed
+from autograd.tensor import Tensor, wrap
+
+
+class Recording(NamedTuple):
+    """The operations that a function called. Values have numbers: inputs, then ``captured``, then all others.
+
+    ``captured``: the Tensors and arrays that the function found by itself. ``outputs``: the numbers of its results,
+    ``None`` for a result ``None``. ``mark``: how many operations there were when the function called its ``mark()``.
+    """
+
+    name: str
+    names: dict[int, str]
+    types: dict[int, Typed]
+    constants: dict[int, Any]
+    steps: list[Step]
+    outputs: list[int | None]
+    captured: list[Any]
+    mark: int
+    record: Callable[..., Any]
+
+
+class BodyTracer(Tracer):
+    """The tracer of a loop's body. Whatever comes from outside of the body is captured: an input like the others."""
+
+    def __init__(self, outer: Tracer | None) -> None:
+        super().__init__(recorded.__code__)
+        self.outer = outer
+        self.found: dict[int, tuple[Any, Traced]] = {}
+        self.known: set[int] = set()
+
+    def _captured(self, thing: Any, array: Any) -> Traced:
+        key = id(thing)
+        if key not in self.found:
+            name = getattr(thing, "name", None) or self.lines.variable(thing) or "state"
+            self.found[key] = thing, self.input(array.shape, numpy.dtype(array.dtype), name)
+        return self.found[key][1]
+
+    def read(self, tensor: Tensor, raw: Any) -> Any:
+        """The array of ``tensor``: an input, unless the body made it."""
+        return raw if type(raw) is Traced and raw.tracer is self else self._captured(tensor, raw)
+
+    def lift(self, x: Any, dtype: Any = None) -> Value:
+        """``x`` as a value; an array from outside becomes an input."""
+        if (type(x) is Traced and x.tracer is not self) or (type(x) is not Traced and getattr(x, "shape", None)):
+            return self._captured(x, x).value
+        return super().lift(x, dtype)
+
+    def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
+        """What to keep in a Tensor that the body made."""
+        if raw is not None and (type(raw) is not Traced or raw.tracer is not self):
+            raise TraceError(
+                f"{line_of_user()} changes Tensor {tensor.name or tensor.shape} within the function of a scan: hand it "
+                "from step to step as a part of the carry."
+            )
+        return super().write(tensor, None, array)
+
+    def refuse_writing(self, place: Any) -> None:
+        """Raise where a value of the body is written to in place: each of its values is computed once."""
+        memory = place.memory if type(place) is Traced else place
+        if id(memory) in self.known:
+            raise TraceError(
+                f"{line_of_user()} writes into an array within the function of a scan: compute a new one, as with "
+                "autograd.where, or by x[index] = value on a Tensor."
+            )
+
+    def gradient(self, tensor: Tensor, raw: Any) -> Any:
+        """Refused: the gradients of a loop are those of all steps."""
+        raise TraceError(
+            f"{line_of_user()} uses the .grad of Tensor {tensor.name or tensor.shape} within the function of a scan: "
+            "use autograd.grad there, or backward after the scan."
+        )
+
+    def guard(self, holder: Any, name: str, value: Any) -> None:
+        """For the trace around this one, if there is one."""
+        if self.outer is not None:
+            self.outer.guard(holder, name, value)
+
+    def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
+        """Likewise."""
+        if self.outer is not None:
+            self.outer.attribute_read(kind, holder, name)
+
+    def attribute_written(self, holder: Any, name: str) -> None:
+        """Refused: it would be written once, and not at each step."""
+        raise TraceError(
+            f"{line_of_user()} sets {type(holder).__name__}.{name} within the function of a scan, which is followed "
+            "once for all steps: return the new value as a part of the carry."
+        )
+
+    def setting(self, holder: Any, name: str, value: Any) -> None:
+        """Likewise."""
+        self.attribute_written(holder, name)
+
+    def knob(self, mapping: Any, key: Any, name: str) -> Any:
+        """A number that the trace around this one reads at each call."""
+        return mapping[key] if self.outer is None else self.outer.knob(mapping, key, name)
+
+    def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
+        """Refused: the numbers would be the same at all steps."""
+        raise TraceError(
+            f"{line_of_user()} draws random numbers within the function of a scan, which is followed once for all "
+            "steps: draw them for all steps before, and give them as a part of xs."
+        )
+
+    def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
+        """Nothing: the operation checks when it runs."""
+
+    def check_all_gone(self, name: str) -> None:
+        """Raise where an array of the body is still there: something keeps it."""
+        kept = [traced for reference in self.made if (traced := reference()) is not None]
+        if kept:
+            gc.collect()  # it may be part of a cycle that is left over
+            kept = [traced for reference in self.made if (traced := reference()) is not None]
+        if kept:
+            raise TraceError(
+                f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is followed once for "
+                "all steps. Return it as y, and find the values of all steps in ys."
+            )
+
+    def folded(self, value: Value) -> Any:
+        """What ``value`` is, computed now, where it depends on constants alone. Raises `TraceError` else."""
+        if value.kind == "constant":
+            return value.data
+        maker = next((i for i in reversed(self.instructions) if i.out is value), None)
+        if maker is None:
+            raise TraceError(
+                f"{line_of_user()}: the function of a scan computes with the .data of a Tensor, which is not recorded: "
+                "compute with the Tensor itself, by functions of autograd."
+            )
+        return compute(maker.op, maker.params, [self.folded(arg) for arg in maker.args])
+
+
+class Recorder:
+    """Notes every operation that is called. It stands where `detect_anomaly` would, so that recording costs nothing
+    where nobody records."""
+
+    def __init__(self, tracer: BodyTracer) -> None:
+        self.tracer = tracer
+        self.numbers: dict[Any, int] = {}
+        self.types: dict[int, Typed] = {}
+        self.constants: dict[int, Any] = {}
+        self.steps: list[Step] = []
+        self.held: list[Any] = []  # so that no id is used twice
+        self.mark = 0
+        self.late: dict[int, int] = {}  # the captured inputs, by what numbers they have had
+
+    def _new(self, array: Any, shape: Any, dtype: Any) -> int:
+        number = self.numbers[id(array)] = len(self.types)
+        self.held.append(array)
+        self.types[number] = tuple(shape), dtype
+        if type(array) is Traced:
+            self.tracer.known.add(id(array.memory))
+        return number
+
+    def input(self, shape: Any, dtype: Any, name: str) -> Tensor:
+        """A Tensor for an argument of the function."""
+        traced = self.tracer.input(shape, numpy.dtype(dtype), name)
+        self._new(traced, shape, numpy.dtype(dtype))
+        tensor = wrap(traced, name=name)
+        tensor.requires_grad = bool(backends.is_real(dtype))
+        return tensor
+
+    def number_of(self, x: Any) -> int:
+        """The number of an array, a Python number or ``None``."""
+        if id(x) in self.numbers:
+            return self.numbers[id(x)]
+        if type(x) is Traced and x.tracer is self.tracer:
+            found = next((t for _, t in self.tracer.found.values() if t.value is x.value), None)
+            if found is None:
+                return self._constant(x, self.tracer.folded(x.value))
+            if id(found) not in self.numbers:
+                self._new(found, found.shape, found.dtype)
+            return self.numbers[id(found)]
+        if getattr(x, "shape", ()):
+            return self.number_of(self.tracer._captured(x, x))
+        return self._constant(x, x)
+
+    def _constant(self, key: Any, value: Any) -> int:
+        number = self._new(key, getattr(value, "shape", ()), getattr(value, "dtype", None))
+        self.constants[number] = value
+        return number
+
+    def check_forward(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
+        """Note one operation."""
+        args = tuple(map(self.number_of, arrays))
+        array = result.data
+        out = self._new(array, array.shape, array.dtype)
+        self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
+
+    def check_arrival(self, *_: Any) -> None:
+        """Nothing."""
+
+    check_backward = check_total = check_arrival
+
+
+def recorded(
+    function: Callable[..., Sequence[Any]], types: Sequence[Typed], name: str, names: Sequence[str]
+) -> Recording:
+    """Follow ``function(inputs, mark)`` on Tensors of these types, which require grad where they are real.
+
+    It returns a list of Tensors, arrays, numbers or ``None``. Raises `TraceError` where it asks for a value, or keeps a
+    Tensor that will have none.
+    """
+    tracer = BodyTracer(TRACER.get())
+    recorder = Recorder(tracer)
+    mode = MODE.get()
+    token = MODE.set(Mode(True, mode.scope, recorder))
+    try:
+        with watched(tracer):
+            inputs = [recorder.input(*kind, called) for kind, called in zip(types, names, strict=True)]
+
+            def mark() -> None:
+                recorder.mark = len(recorder.steps)
+
+            results = function(inputs, mark)
+            if tracer.refused is not None:
+                raise tracer.refused
+            arrays = [None if r is None else r.data if isinstance(r, Tensor) else r for r in results]
+            outputs = [None if a is None else recorder.number_of(a) for a in arrays]
+    finally:
+        MODE.reset(token)
+        tracer.lines.close()
+    captured = [(thing, recorder.numbers.get(id(traced))) for thing, traced in tracer.found.values()]
+    del inputs, results, arrays
+    recorder.held.clear()
+    tracer.found.clear()
+    tracer.check_all_gone(name)
+    return _numbered(name, recorder, len(types), captured, outputs, names)
+
+
+def _numbered(
+    name: str, recorder: Recorder, count: int, captured: list[Any], outputs: list[int | None], names: Sequence[str]
+) -> Recording:
+    """The recording with the captured inputs right behind the others."""
+    found = [(thing, number) for thing, number in captured if number is not None]
+    order = [*range(count), *(number for _, number in found)]
+    order += [number for number in recorder.types if number not in set(order)]
+    new = {old: i for i, old in enumerate(order)}
+    steps = [s._replace(args=tuple(new[a] for a in s.args), out=new[s.out]) for s in recorder.steps]
+    called = dict(enumerate(names))
+    called |= {count + i: getattr(thing, "name", None) or f"c{i}" for i, (thing, _) in enumerate(found)}
+    return Recording(
+        name, called, {new[old]: kind for old, kind in recorder.types.items()},
+        {new[old]: value for old, value in recorder.constants.items()}, steps,
+        [None if out is None else new[out] for out in outputs], [thing for thing, _ in found], recorder.mark, recorded,
+    )  # fmt: skip

@@ -1,0 +1,326 @@
+"""`autograd.scan`: values and derivatives of any order are those of the loop that it stands for."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import AutogradError, DTypeError, ShapeError, TraceError
+
+STEPS, BATCH, WIDTH, HIDDEN = 5, 3, 2, 4
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(STEPS, BATCH, WIDTH))
+H0 = RNG.normal(size=(BATCH, HIDDEN))
+W = RNG.normal(size=(WIDTH, HIDDEN))
+U = RNG.normal(size=(HIDDEN, HIDDEN)) / 2
+WEIGHTS = RNG.normal(size=(STEPS, BATCH, HIDDEN))
+ARGUMENTS = X, H0, W, U
+
+
+def loop(f, carry, xs, length=None, reverse=False, recompute=False):
+    """What `ag.scan` computes, step by step."""
+    leaves = ag.trees.leaves(xs)
+    steps = leaves[0].shape[0] if leaves else length
+    ys = [None] * steps
+    for t in reversed(range(steps)) if reverse else range(steps):
+        carry, ys[t] = f(carry, ag.trees.map(lambda x, t=t: x[t], xs))
+    return carry, ag.trees.map(lambda *column: ag.stack(column), *ys)
+
+
+def recurrent(scan, **options):
+    """The loss of a recurrent network whose weights the step finds by itself."""
+
+    def loss(x, h, w, u):
+        def step(h, x):
+            h = ag.tanh(x @ w + h @ u)
+            return h, h * h
+
+        h, ys = scan(step, h, x, **options)
+        return (h**3).sum() + (ys * WEIGHTS).sum()
+
+    return loss
+
+
+def assert_same(found, expected):
+    for a, b in zip(ag.trees.leaves(found), ag.trees.leaves(expected), strict=True):
+        a, b = np.asarray(ag.asarray(a).detach().data), np.asarray(ag.asarray(b).detach().data)
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12 * max(1.0, np.abs(b).max(initial=0.0)))
+
+
+def gradients_of(f, count=4):
+    return ag.grad(f, argnums=tuple(range(count)))
+
+
+def summed(f):
+    """A scalar function of the gradients of ``f``."""
+    return lambda *args: sum((g**3).sum() for g in gradients_of(f, len(args))(*args))
+
+
+OPTIONS = [{}, {"reverse": True}, {"recompute": 2}, {"recompute": True, "reverse": True}, {"recompute": 99}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_derivatives_of_any_order_are_those_of_the_loop(options, order):
+    ours, theirs = recurrent(ag.scan, **options), recurrent(loop, **options)
+    for _ in range(order):
+        ours, theirs = summed(ours), summed(theirs)
+    assert_same(ag.value_and_grad(ours, (0, 1, 2, 3))(*ARGUMENTS), ag.value_and_grad(theirs, (0, 1, 2, 3))(*ARGUMENTS))
+
+
+def test_values_and_gradients_of_containers_are_those_of_jax():
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+
+    def loss(np_, scan):
+        def f(x, h, w, u):
+            def step(carry, xs):
+                h = np_.tanh(xs["x"] @ w + carry[0] @ u) * xs["scale"]
+                return (h, carry[1] + h.sum()), {"h": h, "square": h * h}
+
+            (h, total), ys = scan(step, (h, 0.0 * h.sum()), {"x": x, "scale": x[:, :1, :1]})
+            return (h * total).sum() + (ys["h"] * ys["square"] * WEIGHTS).sum()
+
+        return f
+
+    ours = loss(ag, ag.scan)
+    theirs = loss(jax.numpy, jax.lax.scan)
+    for _ in range(2):
+        numbers = jax.value_and_grad(theirs, argnums=(0, 1, 2, 3))(*map(jax.numpy.asarray, ARGUMENTS))
+        assert_same(ag.value_and_grad(ours, (0, 1, 2, 3))(*ARGUMENTS), jax.tree.map(np.asarray, numbers))
+        before, outer = theirs, ours
+        theirs = lambda *a, f=before: sum((g**2).sum() for g in jax.grad(f, argnums=(0, 1, 2, 3))(*a))  # noqa: E731
+        ours = lambda *a, f=outer: sum((g**2).sum() for g in gradients_of(f)(*a))  # noqa: E731
+
+
+def test_one_node_stands_for_all_steps_and_has_the_body():
+    w = ag.Tensor(0.5, requires_grad=True)
+    total, _ = ag.scan(lambda c, x: (ag.sin(c * w) + x, None), ag.Tensor(1.0), ag.ones(30))
+    (node,) = [n for n in ag.Graph(total).nodes if n.op is ag.OPS["scan_packed"]]
+    assert node.params["loop"].length == 30
+    assert [step.op.name for step in node.params["loop"].body.steps] == ["multiply", "sin", "add"]
+    assert len(ag.Graph(total).nodes) < 8
+
+
+def test_a_step_uses_what_was_computed_before():
+    def loss(scan):
+        def f(x, w, u):
+            v, z = u * 2.0, x @ w
+            h, hs = scan(lambda h, z: (ag.tanh(z + h @ v),) * 2, ag.zeros((BATCH, HIDDEN)), z)
+            return (hs**3).sum() + h.sum()
+
+        return f
+
+    assert_same(gradients_of(loss(ag.scan), 3)(X, W, U), gradients_of(loss(loop), 3)(X, W, U))
+
+
+def test_integers_and_masks_go_along():
+    def step(carry, x):
+        i, h = carry
+        h = ag.where(h > 0, h * x, x)
+        return (i + 1, h), (i, h > 0, h)
+
+    def loss(scan):
+        def f(h, x):
+            (i, h), (numbers, positive, hs) = scan(step, (ag.Tensor(0), h), x)
+            assert i.item() == STEPS
+            assert numbers.tolist() == list(range(STEPS))
+            assert positive.dtype == ag.bool
+            return (hs**2).sum() + (h * positive[-1]).sum()
+
+        return f
+
+    assert_same(gradients_of(loss(ag.scan), 2)(H0, WEIGHTS), gradients_of(loss(loop), 2)(H0, WEIGHTS))
+
+
+def test_scans_within_scans():
+    def loss(scan):
+        def f(x, c, w):
+            def inner(c, x):
+                c = ag.sin(c * w + x)
+                return c, c
+
+            def outer(c, row):
+                c, ys = scan(inner, c, row)
+                return c, ys.sum()
+
+            c, ys = scan(outer, c, x)
+            return (c**2).sum() + (ys**2).sum()
+
+        return f
+
+    args = X, X[0, 0], np.array(0.7)
+    assert_same(gradients_of(loss(ag.scan), 3)(*args), gradients_of(loss(loop), 3)(*args))
+    assert_same(gradients_of(summed(loss(ag.scan)), 3)(*args), gradients_of(summed(loss(loop)), 3)(*args))
+
+
+def test_detach_and_no_grad_within_a_step():
+    def step(h, x):
+        with ag.no_grad():
+            k = h * 2.0
+        return h.detach() * x * 0.5 + k * h + x, None
+
+    def loss(scan):
+        return lambda h, x: (scan(step, h, x)[0] ** 2).sum()
+
+    x, h = X[:, 0] / 4, H0[0, :WIDTH] / 4
+    assert_same(gradients_of(loss(ag.scan), 2)(h, x), gradients_of(loss(loop), 2)(h, x))
+
+
+def test_what_needs_no_gradient_gets_none():
+    x, h = ag.Tensor(X), ag.Tensor(H0, requires_grad=True)
+    frozen = ag.Tensor(U)
+    last, _ = ag.scan(lambda h, x: (h @ frozen + x.sum(), None), h, x)
+    last.sum().backward()
+    assert x.grad is None
+    assert frozen.grad is None
+    assert h.grad is not None
+
+
+def test_backward_twice_and_after_a_replay():
+    def tensors():
+        return [ag.Tensor(a, requires_grad=True) for a in ARGUMENTS]
+
+    first, second = tensors(), tensors()
+    loss = recurrent(ag.scan)(*first)
+    loss.backward(retain_graph=True)
+    ag.Graph(loss).replay()
+    loss.backward()
+    for _ in range(2):
+        recurrent(loop)(*second).backward()
+    assert_same([t.grad for t in first], [t.grad for t in second])
+
+
+def test_a_state_changed_after_the_scan_is_refused():
+    w = ag.Tensor([2.0], requires_grad=True)
+    y, _ = ag.scan(lambda c, _: (c * w, None), ag.Tensor([1.0], requires_grad=True), length=3)
+    w.grad = ag.ones(1)
+    nn.optim.SGD([w], lr=0.1).step()
+    with pytest.raises(AutogradError, match="was changed after scan_packed had used it"):
+        y.backward()
+
+
+def test_no_steps():
+    carry, ys = ag.scan(lambda c, x: (c + x.sum(), x * c), ag.Tensor(1.0), np.zeros((0, 3)))
+    assert carry.item() == 1.0
+    assert ys.shape == (0, 3)
+
+
+def test_the_graph_goes_when_the_loss_goes():
+    u = ag.Tensor(U, requires_grad=True)
+    gc.collect()
+    gc.disable()
+    try:
+        ys = ag.scan(lambda h, x: (ag.tanh(h @ u + x),) * 2, ag.zeros((BATCH, HIDDEN)), ag.Tensor(WEIGHTS))[1]
+        node = ys.node
+        while node.op is not ag.OPS["scan_packed"]:
+            node = node.inputs[0]
+        kept = weakref.ref(node.params["loop"].kept[1][ag.float64])
+        del ys, node
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_compiled_is_eager(options):
+    loss = recurrent(ag.scan, **options)
+
+    @ag.compile
+    def compiled(x, h, w, u):
+        value, slopes = ag.value_and_grad(loss, (0, 1, 2, 3))(x, h, w, u)
+        return value, slopes, gradients_of(summed(loss))(x, h, w, u)
+
+    expected = ag.value_and_grad(recurrent(loop, **options), (0, 1, 2, 3))(*ARGUMENTS)
+    second = gradients_of(summed(recurrent(loop, **options)))(*ARGUMENTS)
+    for _ in range(2):
+        assert_same(compiled(*map(ag.Tensor, ARGUMENTS)), (*expected, second))
+
+
+def test_a_compiled_training_step_finds_the_weights():
+    def trained(wrap, scan):
+        w, u = (ag.Tensor(a, requires_grad=True) for a in (W, U))
+
+        @wrap
+        def step(x, h):
+            def cell(h, x):
+                h = ag.tanh(x @ w + h @ u)
+                return h, h
+
+            loss = (scan(cell, h, x)[1] * WEIGHTS).sum()
+            loss.backward()
+            with ag.no_grad():
+                for weight in (w, u):
+                    weight -= 0.01 * weight.grad
+                    weight.zero_grad()
+            return loss
+
+        losses = [step(ag.Tensor(X), ag.Tensor(H0)).item() for _ in range(3)]
+        return losses, w, u
+
+    expected = trained(lambda f: f, loop)
+    assert_same(trained(lambda f: f, ag.scan), expected)
+    assert_same(trained(ag.compile, ag.scan), expected)
+
+
+def test_a_compiled_loop_is_one_instruction_for_any_number_of_steps():
+    counts = {
+        len(ag.trace(lambda x: ag.scan(lambda c, x: (ag.tanh(c + x), c), x[0], x), ag.ones((t, 3))).instructions)
+        for t in (2, 50)
+    }
+    assert len(counts) == 1
+
+
+def test_a_program_with_a_loop_is_not_written_as_json():
+    program = ag.trace(lambda x: ag.scan(lambda c, x: (c + x, None), x[0], x), ag.ones((4, 3)))
+    with pytest.raises(AutogradError, match="a program with it can't be written as JSON"):
+        program.to_json()
+
+
+LEAK: list[ag.Tensor] = []
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: ag.scan(lambda c, _: (c if c.sum() > 0 else -c, None), ag.ones(3), length=2), TraceError, "a value"),
+        (lambda: ag.scan(lambda c, _: (ag.Tensor(c.data + 1), None), ag.ones(3), length=2), TraceError, "the .data"),
+        (lambda: ag.scan(lambda c, _: (c, LEAK.append(c)), ag.ones(3), length=2), TraceError, "keeps carry"),
+        (lambda: ag.scan(lambda c, _: ((c, c), None), ag.ones(3), length=2), ShapeError, r"returned tuple\(\*, \*\)"),
+        (
+            lambda: ag.scan(lambda c, _: (c * ag.ones(3), None), ag.ones(3, dtype="float32"), length=2),
+            DTypeError,
+            "step was given carry of dtype float32 and returned it with dtype float64",
+        ),
+        (
+            lambda: ag.scan(
+                lambda c, _: (c + ag.random.normal((3,), generator=np.random.default_rng(0)), None),
+                ag.ones(3),
+                length=2,
+            ),
+            TraceError,
+            "draws random numbers within the function of a scan",
+        ),
+    ],
+)
+def test_a_step_that_can_not_be_repeated_is_refused(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+    LEAK.clear()
+
+
+def test_changes_of_state_within_a_step_are_refused():
+    state = ag.Tensor([1.0, 2.0])
+
+    def step(c, _):
+        with ag.no_grad():
+            state[0] = 3.0
+        return c, None
+
+    with pytest.raises(TraceError, match=r"changes Tensor .* within the function of a scan"):
+        ag.scan(step, ag.Tensor(1.0), length=2)
+    assert state.tolist() == [1.0, 2.0]
