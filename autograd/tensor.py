@@ -24,6 +24,9 @@ R = TypeVar("R")
 new = object.__new__
 
 
+_NDARRAY: Any = backends.NUMPY.ndarray
+
+
 class Tensor(TensorMethods):
     """An array of numbers that records what is computed from it.
 
@@ -98,6 +101,8 @@ class Tensor(TensorMethods):
             value = value._data
         elif type(value) not in backends.SPACES:
             value = backends.asarray(value)
+        elif type(value) is _NDARRAY and not value.shape:
+            value = value[()]  # a number, which no view shares
         self._data = value
 
     @property

@@ -549,6 +549,7 @@ class Array:
     itemsize = property(lambda self: self.held.itemsize)
     strides = property(lambda self: self.held.strides)
     flags = property(lambda self: self.held.flags)
+    __cuda_array_interface__ = property(lambda self: {**self.held.__array_interface__, "strides": self.held.strides})
     base = property(lambda self: self.owner)
     T = property(lambda self: self._view(self.held.T))
     mT = property(lambda self: self._view(self.held.mT))

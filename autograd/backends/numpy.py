@@ -50,7 +50,7 @@ def _ones(count: int, dtype: Any) -> Any:
 def _check_range(array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
     """One look instead of two: without its sign, a negative number is larger than any other."""
     unsigned = array.view(f"u{array.dtype.itemsize}")
-    if numpy.maximum.reduce(unsigned, None) >= stop:
+    if numpy.maximum.reduce(unsigned, None, initial=0) >= stop:
         refuse(int(array.min()), int(array.max()), **options)
 
 

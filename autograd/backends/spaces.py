@@ -51,6 +51,8 @@ class Namespace:
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
         """Call ``refuse(low, high, **options)``, which raises, unless all elements are from 0 to ``stop - 1``."""
+        if not array.size:
+            return
         low, high = int(self.min(array)), int(self.max(array))
         if low < 0 or high >= stop:
             refuse(low, high, **options)

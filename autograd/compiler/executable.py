@@ -23,7 +23,7 @@ from autograd.compiler.targets.emit import Emitter, has_kernel
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.trace import ARRAY, Trace
 from autograd.compiler.tracing.guards import SCOPE, Guard
-from autograd.compiler.tracing.watching import Consumed
+from autograd.compiler.tracing.watching import DATA, Consumed
 from autograd.errors import GradientError, TraceError
 from autograd.graph import Node, stamp
 from autograd.memory import LAST, WRITES, all_written, owner
@@ -63,27 +63,38 @@ def _holders(array: Any) -> tuple[int, int]:
     return sys.getrefcount(array), sys.getrefcount(owner(array))
 
 
+class _Address:
+    """The memory of an array on a GPU as NumPy takes it: nothing may be read there."""
+
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = {key: interface[key] for key in ("shape", "typestr", "data", "strides", "version")}
+
+
+def _addressed(array: Any) -> Any:
+    """An array of NumPy's in the memory of ``array``, to compare addresses; ``None`` for a number."""
+    interface = getattr(array, "__cuda_array_interface__", None)
+    found = array if interface is None else numpy.asarray(_Address(interface))
+    return found if isinstance(found, numpy.ndarray) and found.size else None
+
+
 def check_apart(program: Program) -> None:
     """Raise where two states lie in one memory and one of them is updated: eagerly the other would change with it, and
     a program takes them for two. Counters may, which programs and pickles of what they left put together."""
-    spans = []
-    for state in program.states:
-        array = state.origin.data
-        if isinstance(array, numpy.ndarray) and array.size:
-            spans.append((*byte_bounds(array), state))
+    found = [(_addressed(state.origin.data), state) for state in program.states]
+    spans = [(*byte_bounds(array), array, state) for array, state in found if array is not None]
     spans.sort(key=lambda span: span[:2])
-    reaching: list[tuple[int, Value]] = []
-    for start, end, state in spans:
-        reaching = [(stop, other) for stop, other in reaching if stop > start]
-        for _, other in reaching:
+    reaching: list[tuple[int, Any, Value]] = []
+    for start, end, array, state in spans:
+        reaching = [entry for entry in reaching if entry[0] > start]
+        for _, beside, other in reaching:
             updated = [s for s in (other, state) if s in program.updates and (other.shape or state.shape)]
-            if updated and numpy.shares_memory(other.origin.data, state.origin.data):
+            if updated and numpy.shares_memory(beside, array):
                 raise TraceError(
                     f"{other.name} {other.shape} and {state.name} {state.shape} lie in the same memory, and the "
                     f"compiled {program.name} updates {updated[0].name}: it can't tell whether the other is to change "
                     "too. Use one Tensor for both, or give each memory of its own, with clone()."
                 )
-        reaching.append((end, state))
+        reaching.append((end, array, state))
 
 
 def _with(
@@ -207,7 +218,7 @@ class Executable:
     def _merge(self) -> None:
         """Have Tensors whose values are always equal share one array."""
         for state, kept in self.optimized.merged.items():
-            state.origin.data = kept.origin.data
+            DATA.__set__(state.origin, kept.origin.data)
             _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
             self.places.append((state.origin, kept.origin.data, True))
 
@@ -243,7 +254,7 @@ class Executable:
             home = aligned(max(state.nbytes, 1))[: state.nbytes].view(state.dtype)
             home = home.reshape(state.shape[::-1]).T if turned else home.reshape(state.shape)
             home[...] = array
-            tensor.data = array = home
+            DATA.__set__(tensor, array := home)
             self.made.add(id(owner(home)))
         memory = owner(array)
         _HOMES[id(memory)] = memory
@@ -268,7 +279,7 @@ class Executable:
             view, tensor = compute("piece", piece, (flat,)), member.origin
             if owner(tensor.data) is not memory:
                 view[...] = tensor.data
-                tensor.data = view
+                DATA.__set__(tensor, view)
             self.places.append((tensor, tensor.data, True))
         _HOMES[id(memory)] = memory
         return flat
@@ -285,7 +296,7 @@ class Executable:
         scope = self.is_settled.__globals__
         if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
             scope[f"home_{i}"][...] = array
-            self.places[i][0].data = scope[f"home_{i}"]
+            DATA.__set__(self.places[i][0], scope[f"home_{i}"])
             return True
         return self._part(i, array)
 
@@ -300,12 +311,13 @@ class Executable:
         others = [k for k, (_, array, _) in enumerate(self.places) if array is home and k != i]
         if not self._rehome(i, new):
             for k in (i, *others):
-                self.places[k][0].data = new
+                DATA.__set__(self.places[k][0], new)
             return False
         for k in (i, *others):
             tensor, updated = self.places[k][::2]  # by no name that would be counted
             self.places[k] = tensor, new, updated
-            self.is_settled.__globals__[f"home_{k}"] = tensor.data = new
+            self.is_settled.__globals__[f"home_{k}"] = new
+            DATA.__set__(tensor, new)
             if tensor in _TWINS:
                 _TWINS[tensor] = new
         del home, new
@@ -472,7 +484,7 @@ class Executable:
             alone = held is not None and _holders(home) == (held[0] - 1, held[1])
             if updated and alone and id(owner(array)) not in _HOMES:
                 home[...] = array
-                tensor.data = home
+                DATA.__set__(tensor, home)
             elif updated or not self._rehome(i, array):
                 anew = True
         if anew and self.optimized.packed:

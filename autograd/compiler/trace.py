@@ -148,6 +148,7 @@ class Trace:
             with watched(tracer):
                 try:
                     inputs, self.result = self._followed(tracer, function, arguments)
+                    tracer.check_apart()
                 finally:
                     grads = tracer.take_gradients()
                     latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
@@ -193,7 +194,7 @@ class Trace:
         made.result = Result.of(program.outputs)
         made.paths = [value.name for value in program.inputs]
         made.changes, made.guards, made.settings = [], [], []
-        made.rebound, made.restarts = set(), []
+        made.rebound, made.restarts = {}, []
         made.ungraded, made.given, made.delivered, made.cleared, made.consumed = [], [], [], [], []
         return made
 

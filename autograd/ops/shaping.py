@@ -71,7 +71,7 @@ def squeeze(xp, x, *, axis):
     >>> ag.squeeze(ag.Tensor([[1.0], [2.0]]), axis=1)
     Tensor([1.0, 2.0])
     """
-    return xp.squeeze(x, axis=axis)
+    return xp.squeeze(x, axis=shapes.normalize_axes(axis, x.ndim))
 
 
 squeeze.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))

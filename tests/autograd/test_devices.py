@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autograd as ag
 from autograd import Tensor, backends
-from autograd.errors import DeviceError
+from autograd.errors import DeviceError, TraceError
 from autograd.testing.operations import TABLE
 from tests import standin
 from tests.autograd.ops.test_table import OPS, backward, tensors
@@ -143,6 +143,30 @@ def masks(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
     arrays = [part for part in parts if isinstance(part, list | np.ndarray | np.bool_ | bool)]
     return any(np.asarray(part).dtype == bool for part in arrays)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_states_in_one_memory_there_are_refused(gpu, later):
+    memory = on(gpu, 1)(np.arange(6.0))
+    w, s, apart = (Tensor(np.zeros(3), name=name).to("cuda:1") for name in ("w", "s", "apart"))
+    w.data, apart.data = memory[:3], memory[3:]
+
+    @ag.compile
+    def step():
+        with ag.no_grad():
+            w[...] = w * 2.0
+        return s + apart
+
+    if later:
+        step()
+    s.data = memory[1:4]
+    with pytest.raises(TraceError, match="lie in the same memory"):
+        step()
+
+
+def test_an_array_without_elements_is_in_range(gpu):
+    for array in (np.zeros((0, 2), int), on(gpu, 0)(np.zeros((0, 2), int))):
+        backends.namespace(array).check_range(array, 3, lambda low, high: pytest.fail("it was refused"))
 
 
 class TestWhere:

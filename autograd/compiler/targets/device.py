@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from autograd import backends, shapes
-from autograd.compiler.executable import Executable
+from autograd.compiler.executable import Executable, check_apart
 from autograd.compiler.ir.primitives import INFIX, is_view, piece_of
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
 from autograd.compiler.passes.optimize import GPU_PASSES, optimize
@@ -271,6 +271,8 @@ class DeviceExecutable(Executable):
         """Take up other values of the states. Returns whether the program still holds."""
         if not self.holds():
             return False
+        if any(tensor.data is not home for tensor, home, _ in self.places):
+            check_apart(self.program)
         for tensor, home, updated in self.places:
             array = tensor.data
             if array is home:

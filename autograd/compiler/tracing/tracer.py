@@ -92,7 +92,7 @@ class Tracer:
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
-        self.rebound: set[int] = set()  # the ids of states that are given another array
+        self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
         self.made: list[Any] = []  # weak references to every `Traced`
@@ -399,7 +399,7 @@ class Tracer:
                 self,
             )
         self.current[id(tensor)] = array
-        self.rebound.add(id(tensor))
+        self.rebound[id(tensor)] = line_of_user()
         return None
 
     def _name(self, made: Traced) -> None:
@@ -593,6 +593,19 @@ class Tracer:
                 live |= {id(value.data), id(owner(value.data))}
                 value.kind, value.origin, value.data = "state", wrap(value.data, name=value.name), None
         return live
+
+    def check_apart(self) -> None:
+        """Raise where a state was given the array of another one: eagerly both would lie in one memory from then on."""
+        memories = {id(traced.memory): key for key, traced in self.current.items() if key not in self.rebound}
+        for key, line in self.rebound.items():
+            other = memories.setdefault(id(self.current[key].memory), key)
+            if other != key and self.states[key].shape:  # a number is no memory
+                name, of = self.states[key].name, self.states[other].name
+                raise TraceError(
+                    f"{line} gives {name} the array of {of} while the function is traced: eagerly both lie in one "
+                    f"memory from then on, and a program keeps them apart. Copy the values, as in {name}[...] = {of} "
+                    "within no_grad()."
+                )
 
     def all_guards(self) -> list[Guard]:
         """Those of the whole trace, which is over."""

@@ -185,7 +185,7 @@ def test_states_that_take_one_value() -> None:
     def step(w: ag.Tensor, copied: ag.Tensor, total: ag.Tensor, x: ag.Tensor) -> None:
         new = w.data - ((w @ x).data * 0.1)
         w.data = new
-        copied.data = new
+        copied.data = new * 1.0
         total.data = total.data + new
 
     states = [[parameter(np.eye(3) * k, f"w{k}") for k in range(3)] for _ in range(2)]
@@ -195,6 +195,58 @@ def test_states_that_take_one_value() -> None:
         compiled(x)
         step(*states[1], x)
         agree(states[0], states[1], f"call {k}")
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        lambda w, s: setattr(s, "data", w.data),
+        lambda w, s: setattr(s, "data", w.data[::-1]),
+        lambda w, s: s._set(w.data),
+        lambda w, s: [setattr(t, "data", new) for new in [w.data * 2] for t in (w, s)],
+    ],
+)
+def test_states_that_would_share_memory_after_the_call_are_refused(share: Any) -> None:
+    w, s = ag.Tensor([1.0, 2.0], name="w"), ag.Tensor([0.0, 0.0], name="s")
+    with pytest.raises(TraceError, match=r"gives s the array of w .* Copy the values, as in s\[\.\.\.\] = w"):
+        ag.compile(lambda: (share(w, s), None)[1])()
+
+
+def test_states_that_swap_their_arrays_share_none() -> None:
+    def swapped(wrap: Any) -> list[Any]:
+        w, s = ag.Tensor([1.0, 2.0], name="w"), ag.Tensor([5.0, 6.0], name="s")
+
+        def swap() -> None:
+            w.data, s.data = s.data, w.data
+
+        kept = w.data
+        wrap(swap)()
+        w.data *= 0.5
+        return [w.tolist(), s.tolist(), kept.tolist()]
+
+    assert swapped(ag.compile) == swapped(lambda f: f)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_number_given_as_an_array_is_a_number(again: bool) -> None:
+    def stepped(wrap: Any) -> list[float]:
+        w = ag.Tensor(2.0, requires_grad=True)
+        optimizer = nn.optim.SGD([w], lr=0.1)
+
+        def step(x: Any) -> None:
+            optimizer.zero_grad()
+            (w * x).backward()
+            optimizer.step()
+
+        step = wrap(step)
+        if again:
+            step(ag.Tensor(1.0))
+        w.data = np.array(w.data)
+        view = w.detach()
+        step(ag.Tensor(1.0))
+        return [w.item(), view.item()]
+
+    assert stepped(ag.compile) == stepped(lambda f: f)
 
 
 def test_a_state_of_shape_zero_and_an_empty_one() -> None:

@@ -71,6 +71,12 @@ def test_reshape_refuses_another_number_of_elements() -> None:
         ag.reshape(X, shape=(5, 5))
 
 
+@pytest.mark.parametrize("wrap", [ag.compile, lambda f: f])
+def test_squeeze_refuses_an_axis_that_is_not_there(wrap: Any) -> None:
+    with pytest.raises(DomainError, match=r"axis 0 names a dimension of an array of shape \(\)"):
+        wrap(lambda x: ag.squeeze(x[1, 0], axis=0))(ag.ones((3, 2)))
+
+
 def test_squeeze_refuses_a_longer_axis() -> None:
     with pytest.raises(ShapeError, match="squeeze can't take"):
         ag.squeeze(X, axis=0)
