@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from viz.drawing.errors import DrawingError
     from viz.drawing.render import EngineWarning, Picture, RenderError, use_engine
     from viz.formula.derivation import Derivation, explain
+    from viz.graph.blocks import draw_model
     from viz.graph.check import check_graph
     from viz.graph.modules import draw_modules
     from viz.graph.picture import draw_graph
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from viz.plots.features import feature_space
     from viz.plots.network import draw_network
     from viz.plots.plots import plot_confusion, plot_digits, plot_history
+    from viz.recorded.summary import summary
 
 _HOMES = {
     "Page": "pages.page",
@@ -44,6 +46,7 @@ _HOMES = {
     "diff": "difference",
     "snapshot": "difference",
     "draw_graph": "graph.picture",
+    "draw_model": "graph.blocks",
     "draw_modules": "graph.modules",
     "draw_network": "plots.network",
     "lab_report": "pages.report",
@@ -55,6 +58,7 @@ _HOMES = {
     "EngineWarning": "drawing.render",
     "Picture": "drawing.render",
     "RenderError": "drawing.render",
+    "summary": "recorded.summary",
     "use_engine": "drawing.render",
 }
 
@@ -70,6 +74,7 @@ __all__ = [
     "RenderError",
     "diff",
     "draw_graph",
+    "draw_model",
     "draw_modules",
     "draw_network",
     "lab_report",
@@ -78,6 +83,7 @@ __all__ = [
     "plot_digits",
     "plot_history",
     "snapshot",
+    "summary",
     "use_engine",
 ]
 

@@ -19,10 +19,11 @@ from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.modules import ROWS, ROWS_KEPT, check_depth, frame_of, gradient_edge
+from viz.graph.modules import ROWS, ROWS_KEPT, frame_of, gradient_edge
 from viz.program.passes import draw_passes
 from viz.program.picture import programs
 from viz.recorded.evaluate import Evaluation, evaluate
+from viz.recorded.folding import check_depth
 from viz.recorded.rows import Caution, Link, Row, passed, rows_of, warn
 from viz.recorded.validation import recorded
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 import autograd as ag
-from autograd.validation import refused, whole
+from autograd.validation import whole
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, table, text
 from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
-from viz.graph.folding import BLOCKS, FEWEST, Repeat, folded
 from viz.recorded.evaluate import Evaluation, evaluate
+from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.names import ACTIVATIONS, LOSSES
-from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, rows_of, score, slopes, warn
+from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, score, slopes, warn
 from viz.recorded.validation import recorded
 
 ROWS = 40  # more are folded:
@@ -86,36 +86,6 @@ def draw_modules(
             " image=None"
         )
     return _Table(rows, links, units, seen, style.theme_named(theme), image, example).draw(title)
-
-
-def readable(
-    graph: ag.Graph, limit: int, depth: int | None = None, fold: bool = True, **called: Any
-) -> tuple[list[Row], list[Link], list[Row | Repeat]]:
-    """The rows of a graph, the links between them, and the rows with equal blocks folded.
-
-    ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows. ``called``:
-    the names and roles that `rows_of` takes.
-    """
-    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
-    found: list[tuple[list[Row], list[Link], list[Row | Repeat]]] = []
-    for level in [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]:
-        rows, links = rows_of(graph, depth=level, **called)
-        for fewest in (BLOCKS, FEWEST) if fold else (0,):
-            units = folded(rows, links, graph.outputs, fewest) if fold else list[Row | Repeat](rows)
-            if len(units) <= limit:
-                return rows, links, units
-            found.append((rows, links, units))
-    return min(found, key=lambda parts: len(parts[2]))
-
-
-def check_depth(depth: int | None) -> None:
-    """Raise `DrawingError` where modules cannot be opened so deep."""
-    if depth is None:
-        return
-    if not hasattr(depth, "__index__"):
-        raise refused(depth, "depth", "a whole number, or None")
-    if depth < 0:
-        raise DrawingError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")
 
 
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:

@@ -16,17 +16,19 @@ from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text
 from viz.drawing.style import Theme
+from viz.graph.blocks import draw_blocks
 from viz.graph.cards import Cards, addends
-from viz.graph.modules import check_depth, draw_modules
+from viz.graph.modules import draw_modules
 from viz.graph.tape import draw_tape
 from viz.program.picture import draw_program, programs
+from viz.recorded.folding import check_depth
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.recorded.rows import opened
 from viz.recorded.scene import Card, Scene, Socket, computes_gradients
 from viz.recorded.validation import recorded
 
 TITLE = 60  # characters of an expression that still makes a title
-VIEWS = ("auto", "ops", "modules")
+VIEWS = ("auto", "ops", "modules", "blocks")
 
 
 def draw_graph(
@@ -54,7 +56,8 @@ def draw_graph(
     ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
     computes them, None does so once ``backward()`` has been called; for outputs that are no scalars give what arrives
     there, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light" or
-    "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "auto" for whichever is
+    "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "blocks"
+    for the architecture without numbers (see `draw_model`), "auto" for whichever is
     readable (the second above 250 operations, and for networks with a parameter of more than 64 entries).
     ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its derivative, and
     between them what was kept for it; gradients are computed then. Of more than 60 operations the first and the last 15
@@ -81,13 +84,17 @@ def draw_graph(
     if more:
         ys += recorded(more)
     if backward:
-        if view == "modules" or gradients is False or depth is not None:
-            other = (
-                'view="modules"' if view == "modules" else "gradients=False" if gradients is False else f"depth={depth}"
-            )
+        other = f'view="{view}"' if view in ("modules", "blocks") else "gradients=False" if gradients is False else None
+        if other or depth is not None:
+            other = other or f"depth={depth}"
             raise DrawingError(f"backward=True draws the derivative of every operation and goes not with {other}")
         gradients = True if gradients is None else gradients
         return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
+    if view == "blocks":
+        graph = ag.Graph(*ys)
+        return draw_blocks(
+            graph, names=names, inputs=inputs, targets=targets, depth=depth, title=title, theme=colours
+        )
     if view == "modules" or (view == "auto" and _is_large(ys)):
         if len(ys) != 1:
             raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")

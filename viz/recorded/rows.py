@@ -93,7 +93,7 @@ class Row:
         counts = Counter[str]()
         for scope, nodes in groupby(self.nodes, key=lambda node: node.scope or ()):
             inside = len(scope) > len(self.scope) and scope
-            counts.update([inside[-1][1]] if inside else map(_op_title, nodes))
+            counts.update([inside[-1][1]] if inside else map(op_title, nodes))
         if all((node.scope or ()) == self.scope for node in self.nodes):
             return []
         return [f"{n} {label}" if n > 1 else label for label, n in counts.items()]
@@ -142,7 +142,7 @@ def rows_of(
     """
     called = Names(graph, names, inputs, targets)
     groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
-    titles = [module[-1][1] if module else _op_title(nodes[-1]) for module, nodes in groups]
+    titles = [module[-1][1] if module else op_title(nodes[-1]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
     keys: set[str] = set()
     rows: list[Row] = []
@@ -154,7 +154,7 @@ def rows_of(
     def row(title: str, place: Any, **known: Any) -> Row:
         return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
 
-    calls = Counter[tuple[tuple[str, str], ...]]()
+    times = Counter[tuple[tuple[str, str], ...]]()
     own = _own(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
         uses = [(place, role) for node in nodes for place, role in _uses(node) if id(place) not in own]
@@ -168,13 +168,13 @@ def rows_of(
         parameters = [Parameter(tensor, called[tensor].shown, key in shown) for key, tensor in trained.items()]
         shown |= trained.keys()
         if module:
-            calls[module] += 1
+            times[module] += 1
         here = row(
             numbered,
             _output(nodes, graph, users),
             nodes=tuple(nodes),
             path=module[-1][0] if module else None,
-            call=calls[module] if module and parameters else 1,
+            call=times[module] if module and parameters else 1,
             label=title,
             scope=opened(nodes[0].scope or (), depth),
             parameters=tuple(parameters),
@@ -200,12 +200,12 @@ def _groups(
             continue
         call.append(node)
         if i + 1 == len(ordered) or scopes[i + 1] != scope:
-            for nodes in _calls(call, len(scope)):
+            for nodes in calls(call, len(scope)):
                 yield scope, nodes
             call = []
 
 
-def _calls(nodes: list[Node], depth: int) -> list[list[Node]]:
+def calls(nodes: list[Node], depth: int) -> list[list[Node]]:
     """The nodes of a module, one list for each of its calls where it was called several times in a row.
 
     A call starts where the same operations begin anew with the same parameters. Where they all belong to one part of
@@ -289,7 +289,8 @@ def _output(nodes: list[Node], graph: ag.Graph, users: Mapping[Node, list[Node]]
     return nodes[-1]
 
 
-def _op_title(node: Node) -> str:
+def op_title(node: Node) -> str:
+    """The name of an operation as a headline."""
     return TITLES.get(node.op.name) or str(node.op.name).replace("_", " ").capitalize()
 
 

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+import autograd as ag
+from autograd.validation import refused
 from viz.drawing import numbers
+from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation
-from viz.recorded.rows import Caution, Link, Row
+from viz.recorded.rows import Caution, Link, Row, rows_of
 
 BLOCKS = 3  # so many equal ones in a row are folded, and where there is no room
 FEWEST = 2
@@ -252,3 +255,33 @@ def _title(blocks: Sequence[Sequence[Row]]) -> str:
     if label := _module(blocks):
         return label
     return ", ".join(labels) if len(labels) <= 2 else f"{labels[0]}, ..."
+
+
+def readable(
+    graph: ag.Graph, limit: int, depth: int | None = None, fold: bool = True, **called: Any
+) -> tuple[list[Row], list[Link], list[Row | Repeat]]:
+    """The rows of a graph, the links between them, and the rows with equal blocks folded.
+
+    ``depth``: how deep modules are opened; None opens as many levels as leave no more than ``limit`` rows. ``called``:
+    the names and roles that `rows_of` takes.
+    """
+    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
+    found: list[tuple[list[Row], list[Link], list[Row | Repeat]]] = []
+    for level in [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]:
+        rows, links = rows_of(graph, depth=level, **called)
+        for fewest in (BLOCKS, FEWEST) if fold else (0,):
+            units = folded(rows, links, graph.outputs, fewest) if fold else list[Row | Repeat](rows)
+            if len(units) <= limit:
+                return rows, links, units
+            found.append((rows, links, units))
+    return min(found, key=lambda parts: len(parts[2]))
+
+
+def check_depth(depth: int | None) -> None:
+    """Raise `DrawingError` where modules cannot be opened so deep."""
+    if depth is None:
+        return
+    if not hasattr(depth, "__index__"):
+        raise refused(depth, "depth", "a whole number, or None")
+    if depth < 0:
+        raise DrawingError(f"depth={depth} opens no module: give 0 for the model as one row, 1 for its parts, or None")

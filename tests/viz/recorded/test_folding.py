@@ -11,10 +11,10 @@ import pytest
 import autograd as ag
 import nn
 from viz.drawing import marks, numbers, style
-from viz.graph.folding import Repeat, folded
 from viz.graph.modules import draw_modules
 from viz.graph.picture import draw_graph
 from viz.recorded.evaluate import evaluate
+from viz.recorded.folding import Repeat, folded
 from viz.recorded.rows import opened, rows_of, warn
 
 

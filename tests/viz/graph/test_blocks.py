@@ -1,0 +1,154 @@
+"""The picture of an architecture: its cards, its branches, and what is said of equal blocks."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from nn.init import SHAPES_ONLY
+from viz.graph.blocks import draw_model
+
+
+@pytest.fixture(autouse=True)
+def shapes_only():
+    """Models without numbers: their pictures need none."""
+    token = SHAPES_ONLY.set(True)
+    yield
+    SHAPES_ONLY.reset(token)
+
+
+def cards(picture):
+    """The cards by their key, each as its words."""
+    found = re.findall(r"^\t+(\w+) \[label=<(.*?)> class=block", picture.source, flags=re.MULTILINE)
+    return {key: re.sub(r"\s+", " ", unescape(re.sub("<[^<>]*>", " ", label))).strip() for key, label in found}
+
+
+def edges(picture):
+    return re.findall(r'id="?f_(\w+)', picture.source)
+
+
+PUBLISHED = {
+    "alexnet": (61_100_840, 15),
+    "vgg16": (138_357_544, 23),
+    "googlenet": (6_624_904, 62),
+    "resnet18": (11_689_512, 40),
+    "resnet152": (60_192_808, 40),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_networks_fit_on_a_page(name):
+    parameters, most = PUBLISHED[name]
+    model = getattr(nn.models, name)(**({"aux": False} if name == "googlenet" else {})).eval()
+    picture = draw_model(model, (1, 3, 224, 224))
+    assert picture.title == f"{type(model).__name__}: {parameters:,} parameters"
+    assert len(cards(picture)) <= most
+    assert "not drawn" not in picture.source
+
+
+def test_equal_blocks_share_a_card_and_the_first_that_differs_stands_apart():
+    picture = draw_model(nn.models.resnet152().eval(), (1, 3, 224, 224))
+    words = " ".join(cards(picture).values())
+    assert "35 × layer3.1 to layer3.35 Bottleneck Conv2d 1×1, 256 BN, ReLU Conv2d 3×3, 256 BN, ReLU" in words
+    assert "layer3.0 Bottleneck" in words
+    assert "beside: Conv2d 1×1, 1024, stride 2 BN" in words
+    assert "+ input ReLU" in words
+    assert "1024×14×14 39,101,440" in words
+
+
+def test_branches_start_from_one_card_and_are_joined_in_one():
+    picture = draw_model(nn.models.googlenet(aux=False).eval(), (1, 3, 224, 224))
+    found = cards(picture)
+    branches = [key for key, words in found.items() if words.startswith("inception3a.branch")]
+    assert len(branches) == 4
+    lines = edges(picture)
+    (join,) = (key for key in found if all(f"{branch}_{key}" in lines for branch in branches))
+    assert found[join] == "Concat 256×28×28"
+    (source,) = (key for key in found if all(f"{key}_{branch}" in lines for branch in branches))
+    assert found[source].startswith("maxpool2")
+
+
+def test_activations_stand_behind_the_layer_they_follow():
+    picture = draw_model(nn.models.vgg11(batch_norm=True).eval(), (1, 3, 224, 224))
+    words = [*cards(picture).values()]
+    assert "features.0 Conv2d 3×3, 64 BN, ReLU 64×224×224 1,920" in words
+    assert not any(said.startswith("ReLU") for said in words)
+
+
+class Twice(nn.Module):
+    """One linear layer called twice, with another one between."""
+
+    def __init__(self):
+        self.inner, self.other = nn.Linear(4, 4, seed=0), nn.Linear(4, 4, seed=1)
+
+    def forward(self, x):
+        return self.inner(self.other(self.inner(x)))
+
+
+def test_a_module_called_twice_says_so():
+    words = [*cards(draw_model(Twice(), (2, 4))).values()]
+    assert "inner: the same Linear, call 2 Linear 4 4 shared" in words
+    assert draw_model(Twice(), (2, 4)).title == "Twice: 40 parameters"
+
+
+def test_a_frozen_part_is_drawn_and_stays_frozen():
+    model = nn.Sequential(nn.Linear(4, 3, seed=0), nn.ReLU(), nn.Linear(3, 2, seed=1))
+    for p in model[0].parameters():
+        p.requires_grad = False
+    picture = draw_model(model, (2, 4))
+    assert any(words.startswith("0 Linear 3 ReLU") for words in cards(picture).values())
+    assert [p.requires_grad for p in model.parameters()] == [False, False, True, True]
+
+
+def test_nothing_of_the_model_changes():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), nn.BatchNorm2d(2), nn.ReLU())
+    before = {name: np.array(array.data) for name, array in model.named_buffers()}
+    draw_model(model, (2, 1, 8, 8))
+    after = dict(model.named_buffers())
+    assert all(np.array_equal(before[name], after[name].data) for name in before)
+
+
+def test_the_depth_opens_modules():
+    model = nn.models.resnet18().eval()
+    assert any("layer2.0.conv1" in words for words in cards(draw_model(model, (1, 3, 64, 64), depth=3)).values())
+    closed = cards(draw_model(model, (1, 3, 64, 64), depth=1))
+    assert any(words.startswith("layer4 Conv2d 3×3") for words in closed.values())
+
+
+def test_a_recorded_graph_is_drawn_in_blocks():
+    model = nn.MLP([4, 3, 2], seed=0)
+    loss = ag.cross_entropy(model(ag.Tensor(np.ones((5, 4), np.float32), name="x")), np.zeros(5, int))
+    picture = viz.draw_graph(loss, view="blocks")
+    assert [*cards(picture).values()][-1].startswith("Cross-entropy")
+
+
+class Branching(nn.Module):
+    """It looks at its values."""
+
+    def __init__(self):
+        self.linear = nn.Linear(2, 2, seed=0)
+
+    def forward(self, x):
+        return self.linear(x) if float(ag.sum(x)) > 0 else x
+
+
+@pytest.mark.parametrize(
+    ("model", "examples", "says"),
+    [
+        (3, ((1, 2),), "a int is no model: give a module"),
+        (nn.ReLU(), (), "ReLU needs an example of its input"),
+        (nn.ReLU(), ((1, 2),), "ReLU has no parameters"),
+        (nn.Linear(2, 2), ((0, 2),), "is not the shape of an input"),
+        (nn.Linear(2, 2), ("x",), "an example = 'x' is a str"),
+        (Branching(), ((1, 2),), "can't be followed without values"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence(model, examples, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        draw_model(model, *examples)

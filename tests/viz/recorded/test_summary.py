@@ -1,0 +1,60 @@
+"""The summary of a model: rows, parameters and products against published numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+import nn
+import viz
+from nn.init import SHAPES_ONLY
+
+
+@pytest.fixture
+def shapes_only():
+    token = SHAPES_ONLY.set(True)
+    yield
+    SHAPES_ONLY.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "products"),
+    [  # multiply-adds as published with torchvision's weights, in thousand millions
+        ("alexnet", 61_100_840, 0.71),
+        ("vgg16", 138_357_544, 15.47),
+        ("googlenet", 6_624_904, 1.50),
+        ("resnet50", 25_557_032, 4.09),
+        ("resnet152", 60_192_808, 11.51),
+    ],
+)
+def test_parameters_and_products_of_published_networks(shapes_only, name, parameters, products):
+    model = getattr(nn.models, name)(**({"aux": False} if name == "googlenet" else {})).eval()
+    found = viz.summary(model, (1, 3, 224, 224))
+    assert found.parameters == found.trained == parameters == sum(layer.parameters for layer in found.layers)
+    assert round(found.products / 1e9, 2) == products
+    assert found.products == sum(layer.products for layer in found.layers)
+    assert len(found.layers) <= 40
+
+
+def test_equal_blocks_share_a_row(shapes_only):
+    found = viz.summary(nn.models.resnet152().eval(), (2, 3, 224, 224))
+    rows = {layer.path: layer for layer in found.layers}
+    assert rows["layer3.1 to layer3.35"].layer == "35 × Bottleneck"
+    assert rows["layer3.1 to layer3.35"].shape == (2, 1024, 14, 14)
+    assert rows["layer3.0"].layer == "Bottleneck"
+    assert rows["conv1"].layer == "Conv2d 7×7, 64, stride 2"
+
+
+def test_frozen_parameters_are_counted_apart():
+    model = nn.Sequential(nn.Linear(4, 3, seed=0), nn.Linear(3, 2, seed=1))
+    model[0].weight.requires_grad = False
+    found = viz.summary(model, (1, 4))
+    assert (found.parameters, found.trained) == (23, 11)
+    assert found.total == "23 parameters, 12 of them frozen; 18 multiply-adds"
+
+
+def test_it_is_saved_as_text_and_as_a_page(tmp_path):
+    found = viz.summary(nn.MLP([4, 3, 2], seed=0), (8, 4))
+    assert found.save(tmp_path / "net.txt").read_text() == f"{found}\n"
+    assert "<td style=\"text-align:right\">15</td>" in found.save(tmp_path / "net.html").read_text()
+    with pytest.raises(ValueError, match=r"saves as \.txt or \.html, not as 'net\.png'"):
+        found.save(tmp_path / "net.png")

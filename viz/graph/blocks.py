@@ -1,0 +1,321 @@
+"""The picture of an architecture: a card per block with its layers, branches side by side, equal blocks once.
+
+A card shows the layers in it, the shape that comes out and the number of parameters. No value is needed for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any
+
+import autograd as ag
+from viz.drawing import numbers, style
+from viz.drawing.render import Picture, cell, clipped, row, table, text
+from viz.drawing.style import Theme
+from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
+from viz.recorded.follow import follow
+from viz.recorded.layers import is_heavy, lines
+from viz.recorded.rows import Link, Row, rows_of
+
+CARDS = 64  # of a page, which is so many times as high as wide at most
+PAGE = 1.85
+LINE, CAPTION, GAP = 11, 16, 13  # of a card, in points: what its height is estimated from,
+ACROSS, NARROW = 165, 450  # and its width; the least width of a page
+JOIN = 90  # width for each value that a card joins
+LINES = 12  # of a card; more are counted
+
+
+def draw_model(
+    model: Any,
+    *examples: Any,
+    depth: int | None = None,
+    fold: bool = True,
+    title: str | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The architecture of a model: a card per block with its layers, the shape of its output and its parameters.
+
+    Nothing is computed: the model is followed with shapes alone, in the mode it is in (training or not). ``examples``:
+    its inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for
+    the direct parts of the model; None opens as many levels as fit on a page. ``fold``: equal blocks in a row become
+    one card that says how many they are. ``title``: the headline. ``theme``: "light" or "dark".
+
+    Branches are drawn side by side. What has no weights, such as an activation, stands behind the layer it follows.
+
+    Raises `DrawingError` for what is no model or no input, and for a model that depends on values.
+
+    >>> import nn
+    >>> picture = draw_model(nn.models.lenet5(seed=0), (1, 1, 28, 28))
+    >>> picture.title
+    'LeNet5: 61,706 parameters'
+    """
+    check_depth(depth)
+    colours = style.theme_named(theme)
+
+    def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Picture:
+        return draw_blocks(graph, inputs=inputs, depth=depth, fold=fold, title=title, theme=colours)
+
+    return follow(model, examples, read)
+
+
+def draw_blocks(
+    graph: ag.Graph,
+    *,
+    names: Mapping[str, Any] | None = None,
+    inputs: Iterable[Any] = (),
+    targets: Iterable[Any] = (),
+    depth: int | None = None,
+    fold: bool = True,
+    title: str | None = None,
+    theme: Theme = style.LIGHT,
+) -> Picture:
+    """The architecture of a recorded graph; see `draw_model`."""
+    deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
+    tried = [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
+    best: _Blocks | None = None
+    for level in tried:
+        rows, links = rows_of(graph, names, level, inputs, targets)
+        drawn = _Blocks(rows, links, graph.outputs, fold, theme)
+        if best is None or drawn.size < best.size:
+            best = drawn
+        if len(drawn.cards) <= CARDS and drawn.height <= PAGE * drawn.width:
+            best = drawn
+            break
+    assert best is not None
+    return best.draw(title)
+
+
+@dataclass(eq=False)
+class _Card:
+    """Rows that are drawn as one card, in the order of execution."""
+
+    key: str
+    units: list[Row | Repeat]
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows of it, of equal blocks all."""
+        return [row for unit in self.units for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
+
+    @property
+    def first(self) -> Row:
+        """The row that says where the card stands."""
+        unit = self.units[0]
+        return unit.blocks[0][0] if isinstance(unit, Repeat) else unit
+
+    @property
+    def home(self) -> tuple[tuple[str, str], ...]:
+        """The modules around it: without the model, and without the one that it is the whole of."""
+        unit = self.units[0]
+        levels = [row.scope for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
+        shared = [level[0] for level in zip(*levels, strict=False) if len(set(level)) == 1]
+        own = not isinstance(unit, Repeat) and unit.path is not None
+        return tuple(level for level in (shared[:-1] if own else shared) if level[0])
+
+
+class _Blocks:
+    """One drawing: the cards, and what goes from one to another."""
+
+    def __init__(
+        self, rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any], fold: bool, theme: Theme
+    ) -> None:
+        self.theme = theme
+        self.outputs = {id(output) for output in outputs}
+        units = folded(rows, links, outputs, FEWEST) if fold else list[Row | Repeat](rows)
+        at = {row.key: i for i, unit in enumerate(units) for row in (unit.rows if isinstance(unit, Repeat) else [unit])}
+        edges = dict.fromkeys((at[link.tail], at[link.head]) for link in links if at[link.tail] != at[link.head])
+        into, out = Counter(head for _, head in edges), Counter(tail for tail, _ in edges)
+        above = {head: tail for tail, head in edges if into[head] == 1 and out[tail] == 1}
+        self.cards: list[_Card] = []
+        card_of: dict[int, _Card] = {}
+        for i, unit in enumerate(units):
+            card = card_of.get(above.get(i, -1))
+            if card is None or not self._follows(unit, card):
+                card = _Card(unit.key, [])
+                self.cards.append(card)
+            card.units.append(unit)
+            card_of[i] = card
+        ends = ((card_of[tail], card_of[head]) for tail, head in edges)
+        self.edges = [pair for pair in dict.fromkeys(ends) if pair[0] is not pair[1]]
+        self.width, self.height = self._size()
+
+    def _follows(self, unit: Row | Repeat, card: _Card) -> bool:
+        """Whether a row has no line of its own: it stands behind the layer that it alone reads."""
+        if isinstance(unit, Repeat) or isinstance(card.units[0], Repeat) or not card.first.nodes:
+            return False
+        light = bool(unit.nodes) and not is_heavy(unit.nodes) and not unit.contents
+        return light and not card.first.contents and card.home == _Card("", [unit]).home and not self._ends(unit)
+
+    def _ends(self, unit: Row) -> bool:
+        return id(unit.place) in self.outputs
+
+    def _size(self) -> tuple[int, int]:
+        """Width and height of the picture, estimated."""
+        bottom, rank = dict.fromkeys(self.cards, 0), dict.fromkeys(self.cards, 0)
+        above: dict[_Card, list[_Card]] = {}
+        for tail, head in self.edges:
+            above.setdefault(head, []).append(tail)
+        for card in self.cards:
+            tails = above.get(card, ())
+            bottom[card] = max((bottom[tail] for tail in tails), default=0) + LINE * len(_lines(card)) + CAPTION + GAP
+            rank[card] = max((rank[tail] for tail in tails), default=0) + 1
+        widest = max(Counter(rank.values()).values(), default=0)
+        return max(ACROSS * widest, NARROW), max(bottom.values(), default=0)
+
+    def _fan(self, card: _Card) -> tuple[_Card, list[_Card]] | None:
+        """The card whose value comes back together here, and the branches between, where they are several."""
+        branches = [tail for tail, head in self.edges if head is card]
+        sources = [tail for tail, head in self.edges if head in branches]
+        alike = len(branches) > 1 and len(sources) == len(branches) and len({*sources}) == 1
+        return (sources[0], branches) if alike else None
+
+    @property
+    def size(self) -> int:
+        """What is to be small where nothing fits."""
+        return self.height * len(self.cards)
+
+    # ------------------------------------------------------------ drawing
+
+    def draw(self, title: str | None) -> Picture:
+        theme = self.theme
+        rows = [row for card in self.cards for row in card.rows]
+        own = {id(p.tensor): p.tensor for row in rows for p in row.parameters}
+        model = next((row.scope[0][1] for row in rows if row.scope and row.scope[0][0] == ""), None)
+        count = _count(own.values())
+        title = title if title is not None else f"{model or 'Network'}: {count}"
+        reading = [text("layers and what follows them   ", style.CAPTION, theme.ink)]
+        reading.append(text("right: shape of the output, parameters", style.CAPTION, theme.muted))
+        if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
+            reading.append(text("   n × = equal blocks one after another", style.CAPTION, theme.muted))
+        picture = Picture(
+            "blocks", title=title, reading=[reading], theme=theme, nodesep=0.14, ranksep=0.17, alt=self._alt(title)
+        )
+        self.held = list[tuple[str, str]]()
+        self._place(picture, self.cards, 0)
+        for ends in self.held:  # not within a box, or both ends would stand in it
+            picture.edge(*ends, style="invis", weight=style.WEIGHT_SPINE_TENSOR)
+        for tail, head in self.edges:
+            picture.edge(tail.key, head.key, cls="fwd", id=f"f_{tail.key}_{head.key}")
+        for card in self.cards:
+            for unit in card.units:
+                if isinstance(unit, Repeat) and unit.shares:
+                    words = text(f" × {len(unit.blocks)}", style.GRAD_LABEL, theme.fwd, bold=True)
+                    picture.edge(f"{card.key}:e", f"{card.key}:e", label=words, cls="fwd loop", id=f"l_{card.key}")
+        return picture
+
+    def _alt(self, title: str) -> str:
+        said = [f"{card.first.path or card.first.title}: {'; '.join(words)}" for card, words in self._said()]
+        return f"{title}. {'. '.join(said)}."
+
+    def _said(self) -> list[tuple[_Card, list[str]]]:
+        return [(card, [" ".join(part for part in pair if part) for pair in _lines(card)]) for card in self.cards]
+
+    def _place(self, picture: Picture, cards: Sequence[_Card], depth: int) -> None:
+        """Draw the cards, those of a module in a box of their own."""
+        for home, run in groupby(cards, key=lambda card: card.home[: depth + 1]):
+            inside = list(run)
+            if len(home) <= depth:
+                for card in inside:
+                    self._card(picture, card)
+            elif len(inside) > 1:
+                path, label = home[-1]
+                parameters = {id(p.tensor): p.tensor for card in inside for row in card.rows for p in row.parameters}
+                label = "" if label == "Sequential" else f"  {label}"
+                total = numbers.count(sum(int(tensor.size) for tensor in parameters.values())) if parameters else ""
+                words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
+                words += text(f"   {total}", style.CAPTION, self.theme.muted)
+                # Below, where one line leaves: above, lines to the branches would cross it.
+                with picture.cluster(f"{inside[0].key}_{depth}", words, margin=6, labelloc="b"):
+                    self._place(picture, inside, depth + 1)
+            else:
+                self._place(picture, inside, depth + 1)
+
+    def _card(self, picture: Picture, card: _Card) -> None:
+        theme, first, unit = self.theme, card.first, card.units[0]
+        own = {id(p.tensor): p.tensor for row in card.rows for p in row.parameters if not p.shared}
+        last = card.units[-1]
+        end = last.blocks[-1][-1] if isinstance(last, Repeat) else last
+        is_end = id(end.place) in self.outputs and not end.parameters and len(card.units) == 1
+        ink, muted = theme.ink, theme.muted
+        if not first.nodes:
+            frame: dict[str, Any] = {"border": style.BORDER, "color": theme.data, "bgcolor": theme.data_bg}
+        elif own:
+            frame = {"border": style.PARAMETER_BORDER / 2, "color": theme.knob, "bgcolor": theme.knob_bg}
+        else:
+            frame = {"border": style.BORDER, "color": theme.fwd, "bgcolor": theme.fwd_bg, "style": "ROUNDED"}
+        said = []
+        if not first.nodes:
+            said.append(text(f"{first.letter}  input", style.CELL, ink, bold=True))
+        for head, tail in _lines(card):
+            words = text(head, style.CAPTION, ink, bold=bool(first.nodes) and len(card.rows) == 1 and is_end)
+            said.append(words + (text(f"  {tail}", style.CAPTION, muted) if tail else ""))
+        inner = "".join(f'{line}<BR ALIGN="LEFT"/>' for line in said)
+        caption = self._caption(card)
+        above = f'{text(caption, style.TAG, muted)}<BR ALIGN="LEFT"/>' if caption else ""
+        shape = "×".join(map(str, end.place.shape[1:])) or numbers.shape(tuple(end.place.shape))
+        right = [text(shape, style.SMALL, muted)]
+        if own:
+            right.append(text(numbers.count(sum(int(t.size) for t in own.values())), style.SMALL, muted))
+        elif first.call > 1:
+            right.append(text("shared", style.SMALL, muted))
+        beside = "".join(f'{line}<BR ALIGN="RIGHT"/>' for line in right)
+        joined = sum(head is card for _, head in self.edges)
+        bar = JOIN * joined if joined > 2 and not own else None  # as wide as the branches, for straight lines
+        cells = [cell(above + inner, align="LEFT", balign="LEFT", width=bar)]
+        if isinstance(unit, Repeat):
+            times = text(f"{len(unit.blocks)} ×", style.COUNT - 4, theme.knob if own else theme.fwd, bold=True)
+            cells.insert(0, cell(times, align="LEFT"))
+        self._centred(picture, card)
+        cells.append(cell(beside, align="RIGHT", balign="RIGHT", valign="BOTTOM"))
+        label = table(row(*cells), cellpadding=2, **frame)
+        if isinstance(unit, Repeat):
+            outer = {key: value for key, value in frame.items() if key != "style"} | {"border": 1}
+            label = table(row(cell(label)), **(outer | {"bgcolor": theme.paper}), cellspacing=2)
+        told = f"{first.path or first.title}: {numbers.shape(end.place.shape)}"
+        picture.node(card.key, label, cls="block", tooltip=told)
+
+    def _centred(self, picture: Picture, card: _Card) -> None:
+        """Hold a join below the value that its branches start from: without that, each stands further to one side."""
+        if (fan := self._fan(card)) is None:
+            return
+        source, branches = fan
+        half = len(branches) // 2
+        middle = branches[half].key
+        if len(branches) % 2 == 0:
+            middle = f"{card.key}_middle"
+            picture.node(middle, " ", shape="point", style="invis", width=0.01, height=0.01, id=None)
+            beside = [branches[half - 1].key, middle, branches[half].key]
+            picture.same_rank(beside)
+            for left, right in pairwise(beside):
+                picture.edge(left, right, style="invis")
+        self.held += [(source.key, middle), (middle, card.key)]
+
+    def _caption(self, card: _Card) -> str:
+        """Where the block is in the model, and which call of it this is."""
+        unit, first = card.units[0], card.first
+        if isinstance(unit, Repeat):
+            ends = [row.path for row in (unit.rows[0], unit.rows[-1])]
+            if unit.path:
+                return f"{clipped(unit.path, 30)}  {unit.title}"
+            return clipped(" to ".join(map(str, ends)) if all(ends) else unit.title, 30)
+        if first.path is None:
+            return ""
+        said = clipped(first.path or first.label, 30)
+        if first.call > 1:
+            return f"{said}: the same {first.label}, call {first.call}"
+        return f"{said}  {first.label}" if first.contents and first.label != "Sequential" else said
+
+
+def _lines(card: _Card) -> list[tuple[str, str]]:
+    """The layers of a card, of equal blocks those of one."""
+    rows = [row for unit in card.units for row in (unit.blocks[0] if isinstance(unit, Repeat) else [unit])]
+    said = lines(rows)
+    return said if len(said) <= LINES else [*said[: LINES - 1], (f"... {len(said) - LINES + 1} more", "")]
+
+
+def _count(tensors: Iterable[Any]) -> str:
+    total = sum(int(tensor.size) for tensor in tensors)
+    return f"{numbers.count(total)} parameter{'s' if total != 1 else ''}"

@@ -1,0 +1,76 @@
+"""A model followed once without computing anything: the graph of its shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+import autograd as ag
+from autograd import trees
+from autograd.errors import TraceError
+from autograd.validation import refused
+from viz.drawing.errors import DrawingError
+
+Read = TypeVar("Read")
+
+
+def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list[ag.Tensor]], Read]) -> Read:
+    """What ``read`` makes of the graph of ``model(*examples)``, whose values have a shape and a dtype and no numbers.
+
+    ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. ``read`` is
+    given the graph and the Tensors that stand for the inputs; what it returns must not keep them. Frozen parameters are
+    recorded like others. No parameter and no buffer of the model changes.
+
+    Raises `DrawingError` for what is no model and no example, and where the model depends on values.
+    """
+    if not callable(model) or not callable(getattr(model, "parameters", None)):
+        raise DrawingError(
+            f"a {type(model).__name__} is no model: give a module, and an example or the shape of its input; what was"
+            " computed is drawn by draw_graph"
+        )
+    if not examples:
+        raise DrawingError(
+            f"{type(model).__name__} needs an example of its input: give an array, or a shape such as (1, 3, 224, 224)"
+        )
+    parameters = list(model.parameters())
+    dtype = next((p.dtype for p in parameters), np.dtype("float32"))
+    inputs = [_example(given, dtype) for given in examples]
+    frozen = [p for p in parameters if not p.requires_grad]
+    found: list[Read] = []
+
+    def run(*tensors: ag.Tensor) -> Any:
+        result = model(*tensors)
+        ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
+        if not ends:
+            raise DrawingError(f"{type(model).__name__} has no parameters: there is nothing to draw")
+        found.append(read(ag.Graph(*ends), list(tensors)))
+        return result
+
+    for p in frozen:
+        p.requires_grad = True
+    try:
+        ag.trace(run, *inputs)
+    except TraceError as error:
+        raise DrawingError(
+            f"{type(model).__name__} can't be followed without values ({error}): compute y = model(x), and give y to"
+            ' draw_graph(y, view="blocks")'
+        ) from None
+    finally:
+        for p in frozen:
+            p.requires_grad = False
+    return found[0]
+
+
+def _example(given: Any, dtype: Any) -> ag.Tensor:
+    """An input of the model, with a name."""
+    if isinstance(given, tuple | list) and given and all(type(n) is int for n in given):
+        if min(given) < 1:
+            raise DrawingError(f"{tuple(given)} is not the shape of an input: its sides must be at least 1")
+        return ag.Tensor(np.broadcast_to(np.zeros((), dtype), given), name="x")
+    if not isinstance(given, ag.Tensor) and not hasattr(given, "__array__"):
+        raise refused(given, "an example", "an array or a Tensor, or a shape such as (1, 3, 224, 224)")
+    tensor = given.detach() if isinstance(given, ag.Tensor) else ag.Tensor(given)
+    tensor.name = tensor.name or "x"
+    return tensor

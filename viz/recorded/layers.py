@@ -1,0 +1,136 @@
+"""Layers in words: the geometry of an operation, the lines that describe a block, and the products that it computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import autograd as ag
+from autograd.graph import Node
+from viz.recorded.names import LOSSES
+from viz.recorded.rows import Row, calls, op_title
+
+POOLS = ("max_pool", "sum_pool")
+ABBREVIATIONS = {"BatchNorm": "BN", "LayerNorm": "LN", "GroupNorm": "GN", "InstanceNorm": "IN"}
+
+
+def geometry(node: Node) -> list[str]:
+    """The window of a convolution or a pooling, its channels, and its settings where they are not the usual ones.
+
+    >>> x = ag.Tensor([[[1.0, 2.0, 3.0, 4.0]]])
+    >>> w = ag.Tensor([[[1.0, -1.0]]], requires_grad=True)
+    >>> geometry(ag.conv(x, w, stride=2).node)
+    ['2', '1', 'stride 2']
+    """
+    name, params = node.op.name, node.params
+    if name == "linear":
+        return [str(node.shape[-1])]
+    if name in POOLS:
+        size = params["size"]
+        stride = params.get("stride")
+        return [_window(size, len(node.shape) - 2), *([f"stride {_sides(stride)}"] if stride not in (None, 1) else [])]
+    if name not in ("conv", "conv_input"):
+        return []
+    weight = node.inputs[1]
+    said = [_window(tuple(weight.shape[2:]), len(weight.shape) - 2), str(node.shape[1])]
+    for key, usual in (("stride", 1), ("dilation", 1)):
+        if _sides(params[key]) != str(usual):
+            said.append(f"{key} {_sides(params[key])}")
+    groups = params["groups"]
+    if groups > 1:
+        said.append("depthwise" if groups == weight.shape[0] and weight.shape[1] == 1 else f"{groups} groups")
+    return said
+
+
+def _window(size: Any, axes: int) -> str:
+    sides = (size,) * axes if isinstance(size, int) else size
+    return "×".join(map(str, sides))
+
+
+def _sides(value: Any) -> str:
+    sides = (value,) if isinstance(value, int) else tuple(value)
+    return str(sides[0]) if len(set(sides)) == 1 else "×".join(map(str, sides))
+
+
+def products(nodes: Iterable[Node]) -> int:
+    """How many multiplications, each with an addition, the convolutions and matrix products take.
+
+    >>> x, w = ag.Tensor([[1.0, 2.0]]), ag.Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
+    >>> products([ag.linear(x, w).node])
+    6
+    """
+    return sum(_products(node) for node in nodes if node.op is not None)
+
+
+def _products(node: Node) -> int:
+    name = node.op.name
+    if name not in ("conv", "conv_input", "linear", "matmul"):
+        return 0
+    x, weight = node.inputs[:2]
+    if name == "conv":
+        return math.prod(node.shape) * math.prod(map(int, weight.shape[1:]))
+    if name == "conv_input":
+        return math.prod(map(int, x.shape)) * math.prod(map(int, weight.shape[1:]))
+    return math.prod(node.shape) * int(x.shape[-1])
+
+
+def is_heavy(nodes: Sequence[Node]) -> bool:
+    """Whether a call has a line of its own: it has a weight, or a window that slides, or joins several values."""
+    return any(
+        node.op.name in (*POOLS, *LOSSES)
+        or any(isinstance(p, ag.Tensor) and p.requires_grad and len(p.shape) > 1 for p in node.inputs)
+        for node in nodes
+    ) or joins(nodes)
+
+
+def joins(nodes: Sequence[Node]) -> bool:
+    """Whether several values from outside come together in these operations."""
+    inside = set(nodes)
+    return len({given for node in nodes for given in node.inputs if isinstance(given, Node)} - inside) > 1
+
+
+def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """A block in words, one line for each layer with a weight, pooling or join: the layer, and what follows it.
+
+    A layer that does not read the line above it is said to be ``beside`` it.
+    """
+    said: list[tuple[str, str]] = []
+    last: set[Node] = set()
+    rows = list(rows)
+    inside = {node for row in rows for node in row.nodes}
+    for label, part in (layer for row in rows for layer in _layers(row)):
+        given = {x for node in part for x in node.inputs if isinstance(x, Node) and x not in part}
+        if said and not is_heavy(part) and given <= last:
+            head, tail = said[-1]
+            said[-1] = head, f"{tail}, {_short(label)}" if tail else _short(label)
+        else:
+            beside = "beside: " if last and not given & last else ""
+            joined = _joined(part, given, inside) if len(given) > 1 and len(part) == 1 else ""
+            described = ", ".join(next((words for node in part if (words := geometry(node))), []))
+            said.append((joined or f"{beside}{label} {described}".strip(), ""))
+            last = set()
+        last |= set(part)
+    return said
+
+
+def _layers(row: Row) -> Iterator[tuple[str, list[Node]]]:
+    """The calls of innermost modules in a row, and its operations outside of them, each with its label."""
+    containers = {(node.scope or ())[:depth] for node in row.nodes for depth in range(len(node.scope or ()))}
+    for scope, run in groupby(row.nodes, key=lambda node: node.scope or ()):
+        nodes = list(run)
+        if row.path is None or scope in containers:
+            yield from ((op_title(node), [node]) for node in nodes)
+        else:
+            yield from ((row.label if not scope else scope[-1][1], part) for part in calls(nodes, len(scope)))
+
+
+def _joined(part: Sequence[Node], given: set[Node], inside: set[Node]) -> str:
+    """A sum or product of a block with its input, as `+ input`."""
+    symbol = {"add": "+", "multiply": "×"}.get(part[0].op.name, "")
+    return f"{symbol} input" if symbol and given & inside and given - inside else ""
+
+
+def _short(label: str) -> str:
+    return next((short for long, short in ABBREVIATIONS.items() if label.startswith(long)), label)

@@ -1,0 +1,161 @@
+"""The summary of a model: a table of its blocks with shapes, parameters and products."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import autograd as ag
+from autograd.files import write_file
+from autograd.validation import as_path
+from viz.drawing import numbers
+from viz.drawing.errors import DrawingError
+from viz.recorded.folding import Repeat, check_depth, readable
+from viz.recorded.follow import follow
+from viz.recorded.layers import geometry, products
+from viz.recorded.rows import Row
+
+ROWS = 40
+
+
+class Layer(NamedTuple):
+    """A row of the summary: a layer or a block, or equal blocks one after another."""
+
+    path: str
+    layer: str
+    shape: tuple[int, ...]
+    parameters: int
+    products: int
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """A model in a table; printed it is text, in a notebook a table.
+
+    ``layers``: its rows. ``parameters``, ``trained``: the entries of all parameters, and of those that are not frozen.
+    ``products``: the multiplications, each with an addition, that convolutions and matrix products take in one forward
+    pass.
+    """
+
+    title: str
+    layers: tuple[Layer, ...]
+    parameters: int
+    trained: int
+    products: int
+
+    @property
+    def total(self) -> str:
+        """The line below the table."""
+        frozen = self.parameters - self.trained
+        return (
+            f"{numbers.count(self.parameters)} parameters"
+            + (f", {numbers.count(frozen)} of them frozen" if frozen else "")
+            + f"; {_large(self.products)} multiply-adds"
+        )
+
+    def __str__(self) -> str:
+        rows = [HEAD, *map(_cells, self.layers)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+        pads = (str.ljust, str.ljust, str.ljust, str.rjust, str.rjust)
+        lines = ["  ".join(pad(x, w) for pad, x, w in zip(pads, row, widths, strict=True)) for row in rows]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([self.title, *(line.rstrip() for line in (lines[0], rule, *lines[1:], rule)), self.total])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        def line(cells: Sequence[str], tag: str) -> str:
+            sides = ("left", "left", "left", "right", "right")
+            written = zip(map(escape, cells), sides, strict=True)
+            return "".join(f'<{tag} style="text-align:{side}">{words}</{tag}>' for words, side in written)
+
+        body = "".join(f"<tr>{line(_cells(layer), 'td')}</tr>" for layer in self.layers)
+        caption = f"<caption>{escape(self.title)}. {escape(self.total)}</caption>"
+        return f"<table>{caption}<thead><tr>{line(HEAD, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table as text (.txt) or HTML (.html). Returns the path of the file.
+
+        Raises `DrawingError` for another suffix, `WriteError` for a folder that cannot be written.
+        """
+        path = as_path(path)
+        if path.suffix.lower() not in (".txt", ".html"):
+            raise DrawingError(f"a summary saves as .txt or .html, not as {path.name!r}")
+        html = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self.title)}</title>'
+        written = f"{html}{self._repr_html_()}</html>\n" if path.suffix.lower() == ".html" else f"{self}\n"
+        write_file(path, written.encode())
+        return path
+
+
+HEAD = ("module", "layer", "output", "parameters", "multiply-adds")
+
+
+def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
+    """A table of a model's blocks: the shape of each output, its parameters, and its multiplications.
+
+    Nothing is computed: the model is followed with shapes alone, in the mode it is in (training or not). ``examples``:
+    its inputs, each an array, a Tensor, or a shape with the batch first. ``depth``: how deep modules are opened, 1 for
+    the direct parts of the model; None opens as many levels as leave 40 rows. Equal blocks in a row share one row.
+
+    Raises `DrawingError` for what is no model or no input, and for a model that depends on values.
+
+    >>> import nn
+    >>> print(summary(nn.MLP([4, 3, 2], seed=0), (8, 4)))
+    MLP, input (8, 4)
+    module    layer     output  parameters  multiply-adds
+    -----------------------------------------------------
+    layers.0  Linear 3  (8, 3)          15             96
+    layers.1  Sigmoid   (8, 3)           0              0
+    layers.2  Linear 2  (8, 2)           8             48
+    -----------------------------------------------------
+    23 parameters; 144 multiply-adds
+    """
+    check_depth(depth)
+    trained = {id(p) for p in getattr(model, "parameters", list)() if p.requires_grad}
+
+    def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Summary:
+        rows, _, units = readable(graph, ROWS, depth, inputs=inputs)
+        own = {id(p.tensor): int(p.tensor.size) for row in rows for p in row.parameters}
+        layers = tuple(_layer(unit) for unit in units if isinstance(unit, Repeat) or unit.nodes)
+        shapes = ", ".join(numbers.shape(tuple(tensor.shape)) for tensor in inputs)
+        total = sum(own.values())
+        fixed = sum(size for key, size in own.items() if key not in trained)
+        title = f"{type(model).__name__}, input{'s' * (len(inputs) > 1)} {shapes}"
+        return Summary(title, layers, total, total - fixed, products(graph.nodes))
+
+    return follow(model, examples, read)
+
+
+def _layer(unit: Row | Repeat) -> Layer:
+    rows = unit.rows if isinstance(unit, Repeat) else [unit]
+    last = rows[-1]
+    size = sum(int(p.tensor.size) for row in rows for p in row.parameters if not p.shared)
+    taken = products(node for row in rows for node in row.nodes)
+    shape = tuple(int(n) for n in last.place.shape)
+    if isinstance(unit, Repeat):
+        path = unit.path or " to ".join(dict.fromkeys(row.path or row.title for row in (rows[0], last)))
+        return Layer(path, f"{len(unit.blocks)} × {unit.title}", shape, size, taken)
+    described = ", ".join(next((words for node in unit.nodes if (words := geometry(node))), []))
+    name = f"{unit.label} {described}".strip() if not unit.contents else unit.label
+    return Layer(unit.path or "", name + (f" (call {unit.call})" if unit.call > 1 else ""), shape, size, taken)
+
+
+def _cells(layer: Layer) -> tuple[str, ...]:
+    counts = (numbers.count(layer.parameters), _large(layer.products))
+    return layer.path, layer.layer, numbers.shape(layer.shape), *counts
+
+
+def _large(n: int) -> str:
+    """A count in millions or thousand millions where it is one.
+
+    >>> _large(96), _large(11_513_626_624)
+    ('96', '11.51 G')
+    """
+    for unit, size in (("G", 10**9), ("M", 10**6)):
+        if n >= size:
+            return f"{n / size:.{2 if n < 100 * size else 0}f} {unit}"
+    return numbers.count(n)
