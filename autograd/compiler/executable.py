@@ -359,7 +359,7 @@ class Executable:
         rebound = {id(state.origin) for state in self.program.updates if id(state.origin) in trace.rebound}
         for i, (tensor, array, updated) in enumerate(self.places):
             scope[f"tensor_{i}"], scope[f"home_{i}"] = tensor, array
-            terms.append(f"tensor_{i}.data is home_{i}")
+            terms.append(f"tensor_{i}._data is home_{i}")  # the slot, which costs less than the property
             counts = self.counts_holders and updated and id(tensor) in rebound
             if counts and not any(self.places[k][1] is array for k in self.counted):
                 self.counted.append(i)
@@ -392,7 +392,7 @@ class Executable:
         return (
             # Told before the states are written, so that whatever breaks a run off, older graphs know.
             f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
-            "            return False\n    except KeyError:\n        return False\n"
+            "            return False\n    except (AttributeError, KeyError):\n        return False\n"
             f"    {marks}used[0] = stamp()\n    return True\n"
             f"def finish(outputs):\n{self._left(scope)}    return {self._result(scope)}\n"
         )

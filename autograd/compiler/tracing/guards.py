@@ -7,6 +7,7 @@ of others, and no equality (``1 == 1.0 == True``, NaN, an array) decides about a
 from __future__ import annotations
 
 import weakref
+from keyword import iskeyword
 from operator import is_
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,10 +23,6 @@ UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 DICTS = (dict, MappingProxyType)
 
 PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
-
-
-_ALWAYS = ("requires_grad", "_training", "edits", "__class__", "__code__", "__defaults__", "__kwdefaults__")
-"""Attributes that are always there."""
 
 
 class Guard(NamedTuple):
@@ -55,15 +52,16 @@ class Guard(NamedTuple):
 
     def source(self, number: int) -> str:
         """An expression that is true while nothing was exchanged, of ``holder_…``, ``value_…`` and `SCOPE`. Raises
-        `KeyError` where an entry of a dict was removed.
+        `KeyError` or `AttributeError` where what was there is gone.
         """
-        holder, value = f"holder_{number}", f"value_{number}"
-        if self.key in _ALWAYS:
-            return f"{holder}.{self.key} is {value}"
+        holder = f"holder_{number}"
+        value = f"{self.value}" if isinstance(self.value, bool) else f"value_{number}"
         if isinstance(self.holder, DICTS):
             missing = f"{self.key!r} not in {holder}"
             return missing if self.value is MISSING else f"{holder}[{self.key!r}] is {value}"
-        return f"getattr({holder}, {self.key!r}, MISSING) is {value}"
+        if self.value is MISSING or not self.key.isidentifier() or iskeyword(self.key):
+            return f"getattr({holder}, {self.key!r}, MISSING) is {value}"
+        return f"{holder}.{self.key} is {value}"
 
     def restore(self) -> None:
         """Put the value back where another is now."""

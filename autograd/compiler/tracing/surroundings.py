@@ -260,10 +260,11 @@ class Surroundings:
                 for part, value in [*own.items()]:
                     self.visit(value, f"{name}.{part}")
             return
-        if own is not NOTHING:
-            found.append(self._attribute(holder, own, key, name))
         home = next((cls for cls in type(holder).__mro__ if key in vars(cls)), None)
         value = MISSING if home is None else vars(home)[key]
+        of_package = isinstance(value, FunctionType) and home is not None and not _is_users_class(home)
+        if own is not NOTHING and not of_package:
+            found.append(self._attribute(holder, own, key, name))
         if key not in own and home is not None:
             if hasattr(type(value), "__set__"):  # a slot, or a property, which reads others
                 found = [Guard(holder, key, MISSING, f"{name}.{key}")] if type(value) is MemberDescriptorType else []

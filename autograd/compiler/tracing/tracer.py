@@ -538,6 +538,8 @@ class Tracer:
     def option(self, mapping: Any, key: Any) -> Any:
         """An item of a dict of options, which is read."""
         value = dict.get(mapping, key, MISSING)
+        if isinstance(value, list) and not is_users(sys._getframe(2)):
+            return value  # the parameters, which an optimizer goes through
         self.guard(mapping, key, value)
         self._found(value, f"[{key!r}]")
         return value
