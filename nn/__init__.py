@@ -55,6 +55,7 @@ from nn.modules.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
 
@@ -67,13 +68,14 @@ if not _TYPE_CHECKING:  # so that type checkers report missing names
 
 
 __all__ = [
-    "GELU", "MLP", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
-    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCEWithLogitsLoss", "BatchNorm1d",
-    "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-    "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Embedding", "Flatten", "GroupNorm",
-    "History", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LeakyReLU", "Linear",
-    "LocalResponseNorm", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList",
-    "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "ReLU", "Residual", "Sequential", "Sigmoid",
-    "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer", "data", "evaluate", "fit", "functional", "init", "load",
-    "load_metadata", "load_model", "models", "optim", "parallel", "save",
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d",
+    "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+    "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Embedding", "Flatten", "GELU", "GRU",
+    "GRUCell", "GroupNorm", "History", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LSTM", "LSTMCell",
+    "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "MLP", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
+    "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
+    "data", "evaluate", "fit", "functional", "init", "load", "load_metadata", "load_model", "models", "optim",
+    "parallel", "save",
 ]  # fmt: skip

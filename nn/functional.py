@@ -31,6 +31,7 @@ from autograd.validation import whole
 from nn.attention import embedding, scaled_dot_product_attention
 from nn.dropout import dropout, dropout1d, dropout2d, dropout3d
 from nn.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from nn.recurrence import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 from nn.spatial import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -62,9 +63,10 @@ __all__ = [
     "adaptive_max_pool2d", "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm",
     "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
     "conv_transpose3d", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "embedding", "fold", "gelu",
-    "group_norm", "instance_norm", "interpolate", "layer_norm", "leaky_relu", "linear", "local_response_norm",
-    "log_softmax", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss", "one_hot", "pad", "relu", "rms_norm",
-    "scaled_dot_product_attention", "sigmoid", "softmax", "softplus", "tanh", "unfold",
+    "group_norm", "gru", "gru_cell", "instance_norm", "interpolate", "layer_norm", "leaky_relu", "linear",
+    "local_response_norm", "log_softmax", "lstm", "lstm_cell", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss",
+    "one_hot", "pad", "relu", "rms_norm", "rnn", "rnn_cell", "scaled_dot_product_attention", "sigmoid", "softmax",
+    "softplus", "tanh", "unfold",
 ]  # fmt: skip
 
 

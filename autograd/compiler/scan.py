@@ -88,6 +88,50 @@ def scan(
     return trees.unflatten(carry_structure, ends), trees.unflatten(structure, results[len(carries) :])
 
 
+def repeated(
+    step: Callable[..., tuple[list[Any], list[Any]]],
+    carries: Sequence[Any],
+    xs: Sequence[Any],
+    consts: Sequence[Any] = (),
+    *,
+    reverse: bool = False,
+    recompute: bool | int = False,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """`scan` of ``step(carries, xs, consts) -> (carries, ys)``, lists of Tensors, which depends on nothing else.
+
+    So it is followed once for each form of its arguments, and not at each call. ``step`` must be a function that stays
+    the same, one of a module.
+    """
+    given = [asarray(x) for x in (*carries, *xs, *consts)]
+    first, second = len(carries), len(carries) + len(xs)
+    types = tuple(
+        (x.shape if i < first or i >= second else x.shape[1:], backends.as_dtype(str(x.dtype).rpartition(".")[2]))
+        for i, x in enumerate(given)
+    )
+    key = step, types, first, second
+    body = _bodies.get(key)
+    if body is None:
+        parts = {"carry": carries, "x": xs, "weight": consts}
+        names = [f"{kind}_{i}" for kind, part in parts.items() for i in range(len(part))]
+
+        def listed(given: list[Tensor], mark: Any) -> list[Any]:
+            after, ys = step(given[:first], given[first:second], given[second:])
+            return [*after, *ys]
+
+        if len(_bodies) >= BODIES:
+            _bodies.clear()
+        body = _bodies[key] = body_of(listed, types, step.__name__, names, (first, len(xs)))[0]
+    steps = _length(given[first:second], [f"xs[{i}]" for i in range(len(xs))], None)
+    results = looped(TENSORS, given, body, steps, reverse, _pieces(recompute, steps))
+    return results[:first], results[first:]
+
+
+BODIES = 256
+"""How many bodies are remembered."""
+
+_bodies: dict[Any, Body] = {}
+
+
 def body_of(
     step: Callable[..., Any], types: Sequence[Typed], name: str, names: Sequence[str], counts: tuple[int, int]
 ) -> tuple[Body, list[Any]]:
@@ -165,4 +209,4 @@ def _pieces(recompute: Any, steps: int) -> int:
     return recompute
 
 
-__all__ = ["body_of", "scan"]
+__all__ = ["body_of", "repeated", "scan"]

@@ -33,13 +33,12 @@ FUNCTIONS = {
     "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
     "hstack": "concat(…, axis=1)",
 }  # fmt: skip
-_RECURRENCE = "a loop over time steps in the forward of a Module of your own"
 NETWORKS = {
     "BCELoss": "BCEWithLogitsLoss, of the values before the sigmoid",
     "DataLoader": "data.minibatches, or fit, which draws them",
-    "GRU": _RECURRENCE, "L1Loss": "autograd.mean(autograd.abs(x - y))",
-    "LSTM": _RECURRENCE, "NLLLoss": "CrossEntropyLoss, of logits",
-    "ParameterList": "attributes of their own", "RNN": _RECURRENCE,
+    "L1Loss": "autograd.mean(autograd.abs(x - y))",
+    "NLLLoss": "CrossEntropyLoss, of logits",
+    "ParameterList": "attributes of their own",
     "Softmin": "Softmax", "nll_loss": "functional.cross_entropy, of logits",
     "utils": "optim.clip_grad_norm_, or save and load",
 }  # fmt: skip

@@ -82,6 +82,32 @@ def one_hot(xp, labels, *, classes, dtype="float64"):
     return xp.astype(labels[..., None] == xp.arange(classes), dtype)
 
 
+def _refuse_lengths(low: int, high: int, length: int) -> None:
+    wrong = low + 1 if low < 0 else high + 1
+    raise DomainError(f"sequence_mask was given the length {wrong}: lengths of sequences go from 1 to {length} here.")
+
+
+@op("mask", text="mask({lengths})", tex=r"\operatorname{{mask}}({lengths})")
+def sequence_mask(xp, lengths, *, length):
+    """Which steps of sequences of different lengths there are: True at ``[t, …]`` where ``t < lengths[…]``.
+
+    ``lengths``: integers from 1 to ``length``, of any shape (...); the result is (``length``, ...). No gradient. Raises
+    `DomainError` for other lengths (on a GPU they are not looked at), `DTypeError` for what are no integers.
+
+    >>> import autograd as ag
+    >>> ag.sequence_mask([2, 1], length=3).tolist()
+    [[True, True], [True, False], [False, False]]
+    """
+    if not backends.is_integral(lengths.dtype):
+        raise DTypeError(f"sequence_mask was given lengths of dtype {lengths.dtype}: give integers.")
+    if lengths.shape and 0 in lengths.shape:
+        return xp.zeros((length, *lengths.shape), dtype=xp.bool)
+    if backends.is_host(lengths):
+        xp.check_range(lengths - 1, length, _refuse_lengths, length=length)
+    steps = xp.reshape(xp.arange(length), (length,) + (1,) * len(lengths.shape))
+    return steps < lengths
+
+
 # ------------------------------------------------------------------------------------------------------ cross-entropies
 
 

@@ -784,6 +784,12 @@ TABLE: dict[str, Row] = {
         edges=(Case((np.int64(1),), {"classes": 2}),),
         keeps_dtype=False,
     ),
+    "sequence_mask": Row(
+        lambda lengths, length: np.arange(length).reshape(-1, *(1,) * lengths.ndim) < lengths,
+        {"lengths": integers(low=1, below=4), "length": st.integers(3, 4)},
+        edges=(Case((np.int64(1),), {"length": 2}),),
+        keeps_dtype=False,
+    ),
     "cross_entropy": Row(
         _cross_entropy, calls.classifications, edges=(Case((np.ones(3), np.int64(2)), {"reduction": "mean"}),)
     ),

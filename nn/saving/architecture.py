@@ -19,6 +19,7 @@ from nn.modules import (
     linear,
     normalization,
     pooling,
+    recurrent,
 )
 from nn.modules.module import Module
 
@@ -70,6 +71,12 @@ LAYERS: dict[str, type[Module]] = {
         pooling.MaxPool1d,
         pooling.MaxPool2d,
         pooling.MaxPool3d,
+        recurrent.RNN,
+        recurrent.LSTM,
+        recurrent.GRU,
+        recurrent.RNNCell,
+        recurrent.LSTMCell,
+        recurrent.GRUCell,
         containers.Sequential,
         containers.ModuleList,
         containers.ModuleDict,

@@ -1,0 +1,343 @@
+"""Recurrent layers: networks that read a sequence step by step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from autograd import Tensor, asarray, concat, permute_dims, squeeze, stack, zeros
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.messages import shown
+from autograd.validation import number, whole
+from nn import recurrence
+from nn.dropout import dropout as dropped
+from nn.init import generator, uniform_
+from nn.modules.module import Module, Parameter, as_floating
+
+State = Tensor | tuple[Tensor, Tensor]
+
+
+def _weights(
+    module: Module, ending: str, gates: int, inputs: int, hidden: int, bias: bool, draw: Any, made: dict[str, Any]
+) -> None:
+    """Give ``module`` the parameters of one direction of one layer, uniform on ±1/√hidden, as in PyTorch."""
+    rows = gates * hidden
+    shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs), "weight_hh": (rows, hidden)}
+    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
+    bound = 1 / math.sqrt(hidden)
+    for name, shape in shapes.items():
+        parameter = Parameter(zeros(shape, dtype=made["dtype"]), **made)
+        setattr(module, f"{name}{ending}", uniform_(parameter, -bound, bound, seed=draw))
+
+
+def _weights_of(module: Module, ending: str) -> list[Any]:
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [getattr(module, f"{name}{ending}", None) for name in names]
+
+
+class _Recurrent(Module):
+    """What `RNN`, `LSTM` and `GRU` share."""
+
+    kind: ClassVar[str]
+    """One of `nn.recurrence.KINDS`; a simple network is of the kind of its nonlinearity."""
+
+    def _make(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        seed: Any,
+        dtype: Any,
+        device: str | None,
+    ) -> None:
+        self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
+        self.num_layers = whole(num_layers, "num_layers")
+        self.bias, self.batch_first = bool(bias), bool(batch_first)
+        self.dropout, self.bidirectional = number(dropout, "dropout", 0, 1), bool(bidirectional)
+        self.generator = generator(seed)
+        gates = recurrence.GATES[self._kind]
+        for layer in range(self.num_layers):
+            inputs = self.hidden_size * self.directions if layer else self.input_size
+            for ending in self._endings(layer):
+                made = {"dtype": dtype, "device": device}
+                _weights(self, ending, gates, inputs, self.hidden_size, self.bias, self.generator, made)
+
+    @property
+    def _kind(self) -> str:
+        return self.kind
+
+    @property
+    def directions(self) -> int:
+        """How many directions a layer reads in."""
+        return 1 + self.bidirectional
+
+    def _endings(self, layer: int) -> list[str]:
+        """What the names of the parameters of a layer end in, for each direction."""
+        return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]
+
+    def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
+        """The outputs of the last layer, (steps, batch, directions · hidden), and the last state of every layer.
+
+        ``x``: (steps, batch, input), with ``batch_first`` (batch, steps, input), or one sequence (steps, input); the
+        outputs likewise. ``state``: h, (layers · directions, batch, hidden), of an LSTM the pair (h, c); zeros by
+        default. ``lengths``: for each sequence of the batch how many steps it has, in any order: behind them the
+        outputs are 0, and the last state is that at its own end.
+
+        To cut off backpropagation through time, detach the state that is handed on to the next piece.
+        """
+        name = type(self).__name__
+        x = asarray(as_floating(x, self.weight_ih_l0))  # type: ignore[attr-defined]
+        form = "(batch, steps, {})" if self.batch_first else "(steps, batch, {})"
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{name} takes x {form.format(self.input_size)}, or one sequence (steps, {self.input_size}); it was "
+                f"given shape {x.shape}."
+            )
+        alone = x.ndim == 2
+        if alone and lengths is not None:
+            raise DomainError(f"{name}: lengths are for batches; x is one sequence, of shape {x.shape}.")
+        if alone:
+            x = x[:, None, :]
+        elif self.batch_first:
+            x = permute_dims(x, axes=(1, 0, 2))
+        states = self._states_of(state, x.shape[1], alone)
+        mask = None if lengths is None else recurrence.mask_of(name, lengths, x)
+        last: list[list[Any]] = []
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction, ending in enumerate(self._endings(layer)):
+                before: Any = None if states is None else [h[len(last)] for h in states]
+                before = before[0] if before is not None and len(before) == 1 else before
+                ys, after = recurrence.sequence(
+                    self._kind, name, x, before, _weights_of(self, ending), mask, bool(direction)
+                )
+                outputs.append(ys)
+                last.append(after)
+            x = outputs[0] if len(outputs) == 1 else concat(outputs, axis=-1)
+            if self.dropout and self.training and layer < self.num_layers - 1:
+                x = dropped(x, self.dropout, generator=self.generator)
+        ends = [stack(column) for column in zip(*last, strict=True)]
+        if alone:
+            x, ends = squeeze(x, axis=1), [squeeze(h, axis=1) for h in ends]
+        elif self.batch_first:
+            x = permute_dims(x, axes=(1, 0, 2))
+        return x, (ends[0] if len(ends) == 1 else tuple(ends))
+
+    def _states_of(self, state: Any, batch: int, alone: bool) -> list[Tensor] | None:
+        """The initial states of all layers, each (layers · directions, batch, hidden); ``None`` for zeros."""
+        if state is None:
+            return None
+        names = ("h", "c")[: recurrence.STATES[self._kind]]
+        parts = state if isinstance(state, tuple | list) and len(names) > 1 else (state,)
+        if len(parts) != len(names):
+            raise DTypeError(
+                f"{type(self).__name__} takes the pair (h, c) as its state; it was given {shown(state)}."
+            )
+        wanted: tuple[int, ...] = (self.num_layers * self.directions, batch, self.hidden_size)
+        wanted = (wanted[0], wanted[2]) if alone else wanted
+        found = []
+        for part, given in zip(names, parts, strict=True):
+            h = asarray(given)
+            if h.shape != wanted:
+                raise ShapeError(
+                    f"{type(self).__name__} takes a state {part} of shape (layers · directions, "
+                    f"{'' if alone else 'batch, '}hidden) = {wanted}; it was given shape {h.shape}."
+                )
+            found.append(h[:, None, :] if alone else h)
+        return found
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes and options."""
+        names = ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional"]
+        return {name: getattr(self, name) for name in names}
+
+
+class RNN(_Recurrent):
+    """A simple recurrent network: ``h = tanh(x · weight_ihᵀ + bias_ih + h · weight_hhᵀ + bias_hh)`` at each step.
+
+    Arguments, parameters and their names are PyTorch's: ``weight_ih_l0`` (hidden, input), ``weight_hh_l0`` (hidden,
+    hidden), ``bias_ih_l0`` and ``bias_hh_l0`` (hidden,), in the next layer ``_l1``, in the other direction
+    ``_l0_reverse``; all start uniform on ±1/√hidden. ``nonlinearity``: ``"tanh"`` or ``"relu"``. ``batch_first``: x and
+    the outputs are (batch, steps, features). ``dropout``: the probability of `Dropout` between layers.
+    ``bidirectional``: each layer reads in both directions, and its outputs stand side by side.
+
+    Raises `autograd.errors.DomainError` for sizes below 1.
+
+    >>> import autograd as ag, nn
+    >>> layer = nn.RNN(3, 5, num_layers=2, seed=0)
+    >>> outputs, h = layer(ag.ones((7, 4, 3), dtype="float32"))
+    >>> outputs.shape, h.shape
+    ((7, 4, 5), (2, 4, 5))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.nonlinearity = recurrence._nonlinearity(nonlinearity)
+        sizes = input_size, hidden_size, num_layers
+        self._make(*sizes, bias, batch_first, dropout, bidirectional, seed, dtype, device)
+
+    @property
+    def _kind(self) -> str:
+        return self.nonlinearity
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes and options."""
+        return super().arguments() | {"nonlinearity": self.nonlinearity}
+
+
+class _Gated(_Recurrent):
+    """A recurrent network without a choice of nonlinearity."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        sizes = input_size, hidden_size, num_layers
+        self._make(*sizes, bias, batch_first, dropout, bidirectional, seed, dtype, device)
+
+
+class LSTM(_Gated):
+    """A long short-term memory: a recurrent network whose gates decide what its cell keeps, adds and shows.
+
+    The state is the pair (h, c). The weights are in the order of the gates i, f, g, o; all else is as in `RNN`. See
+    `nn.functional.lstm_cell`.
+
+    >>> import autograd as ag, nn
+    >>> layer = nn.LSTM(3, 5, batch_first=True, bidirectional=True, seed=0)
+    >>> outputs, (h, c) = layer(ag.ones((4, 7, 3), dtype="float32"), lengths=[7, 2, 5, 1])
+    >>> outputs.shape, h.shape, c.shape
+    ((4, 7, 10), (2, 4, 5), (2, 4, 5))
+    """
+
+    kind = "lstm"
+
+
+class GRU(_Gated):
+    """A network of gated recurrent units. The weights are in the order of the gates r, z, n; all else is as in `RNN`.
+
+    See `nn.functional.gru_cell`.
+
+    >>> import autograd as ag, nn
+    >>> outputs, h = nn.GRU(3, 5, seed=0)(ag.ones((7, 3), dtype="float32"))
+    >>> outputs.shape, h.shape
+    ((7, 5), (1, 5))
+    """
+
+    kind = "gru"
+
+
+class _Cell(Module):
+    """What `RNNCell`, `LSTMCell` and `GRUCell` share."""
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.input_size, self.hidden_size = whole(input_size, "input_size"), whole(hidden_size, "hidden_size")
+        self.bias = bool(bias)
+        made = {"dtype": dtype, "device": device}
+        gates = recurrence.GATES[self._kind]
+        _weights(self, "", gates, self.input_size, self.hidden_size, self.bias, generator(seed), made)
+
+    @property
+    def _kind(self) -> str:
+        return self.kind
+
+    def forward(self, x: Any, state: Any = None) -> Any:
+        """One step: the new state for ``x`` (batch, input) or (input,) and the state before, zeros by default."""
+        x = as_floating(x, self.weight_ih)  # type: ignore[attr-defined]
+        found = recurrence.cell(self._kind, type(self).__name__, x, state, _weights_of(self, ""))
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes, and whether there are biases."""
+        return {name: getattr(self, name) for name in ("input_size", "hidden_size", "bias")}
+
+
+class RNNCell(_Cell):
+    """One step of an `RNN`: ``h = cell(x, h)``, with parameters ``weight_ih``, ``weight_hh``, ``bias_ih``, ``bias_hh``.
+
+    >>> import nn
+    >>> nn.RNNCell(3, 5, seed=0)([1.0, 2.0, 3.0]).shape
+    (5,)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+        device: str | None = None,
+    ) -> None:
+        self.nonlinearity = recurrence._nonlinearity(nonlinearity)
+        super().__init__(input_size, hidden_size, bias, seed=seed, dtype=dtype, device=device)
+
+    @property
+    def _kind(self) -> str:
+        return self.nonlinearity
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes, whether there are biases, and the nonlinearity."""
+        return super().arguments() | {"nonlinearity": self.nonlinearity}
+
+
+class LSTMCell(_Cell):
+    """One step of an `LSTM`: ``h, c = cell(x, (h, c))``.
+
+    >>> import nn
+    >>> h, c = nn.LSTMCell(3, 5, seed=0)([[1.0, 2.0, 3.0]])
+    >>> h.shape, c.shape
+    ((1, 5), (1, 5))
+    """
+
+    kind = "lstm"
+
+
+class GRUCell(_Cell):
+    """One step of a `GRU`: ``h = cell(x, h)``.
+
+    >>> import nn
+    >>> nn.GRUCell(3, 5, seed=0)([[1.0, 2.0, 3.0]]).shape
+    (1, 5)
+    """
+
+    kind = "gru"

@@ -1,0 +1,282 @@
+"""Recurrent networks as functions, with PyTorch's gates: one step (``lstm_cell``) and whole sequences (``lstm``).
+
+`nn.functional` offers all of it. A whole sequence is one `autograd.scan`; the product of all steps' inputs with
+``weight_ih`` is taken before it, at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd import Tensor, asarray, expand_dims, linear, relu, sequence_mask, sigmoid, tanh, where, zeros
+from autograd.compiler.scan import repeated
+from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.messages import shown
+
+Pair = tuple[Any, Any]
+List = list[Any]
+
+# ----------------------------------------------------------------------------------------------------------- one step
+
+# Each takes what comes of the input, (batch, gates · hidden), the state, and the weights of the hidden state.
+
+
+def _rnn(activation: Callable[[Any], Tensor]) -> Callable[..., List]:
+    def rnn(z: Any, state: List, weight: Any, bias: Any = None) -> List:
+        (h,) = state
+        return [activation(z + linear(h, weight, bias))]
+
+    return rnn
+
+
+def _lstm(z: Any, state: List, weight: Any, bias: Any = None) -> List:
+    h, c = state
+    n = h.shape[-1]
+    gates = z + linear(h, weight, bias)
+    keep = sigmoid(gates[..., n : 2 * n])
+    c = keep * c + sigmoid(gates[..., :n]) * tanh(gates[..., 2 * n : 3 * n])
+    return [sigmoid(gates[..., 3 * n :]) * tanh(c), c]
+
+
+def _gru(z: Any, state: List, weight: Any, bias: Any = None) -> List:
+    (h,) = state
+    n = h.shape[-1]
+    hidden = linear(h, weight, bias)
+    reset = sigmoid(z[..., :n] + hidden[..., :n])
+    update = sigmoid(z[..., n : 2 * n] + hidden[..., n : 2 * n])
+    new = tanh(z[..., 2 * n :] + reset * hidden[..., 2 * n :])
+    return [new + update * (h - new)]
+
+
+KINDS: dict[str, Callable[..., List]] = {"tanh": _rnn(tanh), "relu": _rnn(relu), "lstm": _lstm, "gru": _gru}
+"""The kinds of cells; a simple one is called by its activation."""
+
+GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
+STATES = {"tanh": 1, "relu": 1, "lstm": 2, "gru": 1}
+"""Of how many parts ``weight_ih`` and ``weight_hh`` are, and the state."""
+
+
+def _step_of(kind: str) -> Callable[[List, List, List], tuple[List, List]]:
+    """The step of a scan. Where a mask says that a sequence is over, its state stays, and its output is 0."""
+    cell = KINDS[kind]
+
+    def step(carries: List, xs: List, consts: List) -> tuple[List, List]:
+        z, *masks = xs
+        state = cell(z, carries, *consts)
+        if not masks:
+            return state, [state[0]]
+        (mask,) = masks
+        return [where(mask, new, old) for new, old in zip(state, carries, strict=True)], [where(mask, state[0], 0.0)]
+
+    step.__name__ = kind if kind in ("lstm", "gru") else f"rnn_{kind}"
+    return step
+
+
+STEPS = {kind: _step_of(kind) for kind in KINDS}
+
+# ----------------------------------------------------------------------------------------------------------- the checks
+
+
+def _hidden(name: str, kind: str, weights: List) -> int:
+    """The number of hidden units. Raises `ShapeError` for weights that do not fit each other."""
+    weight_ih, weight_hh, *biases = weights
+    gates = GATES[kind]
+    hidden = int(weight_hh.shape[-1]) if weight_hh.ndim else 0
+    if weight_ih.ndim != 2 or weight_hh.ndim != 2 or not weight_ih.shape[0] == weight_hh.shape[0] == gates * hidden:
+        raise ShapeError(
+            f"{name} takes weight_ih ({gates}·hidden, input) and weight_hh ({gates}·hidden, hidden); it was given "
+            f"{weight_ih.shape} and {weight_hh.shape}."
+        )
+    for bias in biases:
+        if bias is not None and bias.shape != (gates * hidden,):
+            raise ShapeError(
+                f"{name} takes biases of shape ({gates}·hidden,) = ({gates * hidden},); one has shape {bias.shape}."
+            )
+    return hidden
+
+
+def _check(name: str, x: Any, inputs: int, steps: bool) -> None:
+    """Refuse inputs of another form than (steps, batch, input), or (batch, input) and (input,) for one step."""
+    if x.ndim not in ((3,) if steps else (1, 2)) or x.shape[-1] != inputs:
+        form = f"(steps, batch, {inputs})" if steps else f"(batch, {inputs}) or ({inputs},)"
+        raise ShapeError(f"{name} takes x {form} for this weight_ih; it was given shape {x.shape}.")
+    if steps and 0 in x.shape[:2]:
+        what = "sequences without steps" if not x.shape[0] else "a batch of no sequences"
+        raise ShapeError(f"{name} was given {what}: x (steps, batch, {inputs}) has shape {x.shape}.")
+
+
+def _tensors(*given: Any) -> List:
+    return [None if x is None else asarray(x) for x in given]
+
+
+def _state_of(name: str, kind: str, state: Any, shape: tuple[int, ...], like: Tensor) -> List:
+    """The parts of a state, each of ``shape`` and of the dtype of ``like``; ``None`` stands for zeros."""
+    count = STATES[kind]
+    if state is None:
+        return [zeros(shape, dtype=like.dtype, device=like.device) for _ in range(count)]
+    if count > 1 and not (isinstance(state, tuple | list) and len(state) == count):
+        raise DTypeError(f"{name} takes a pair (h, c) as its state; it was given {shown(state)}.")
+    found = _tensors(*state) if count > 1 else _tensors(state)
+    for part, h in zip(("h", "c"), found, strict=False):
+        if h.shape != shape:
+            raise ShapeError(f"{name} takes a state {part} of shape {shape}; it was given shape {h.shape}.")
+    return [h if h.dtype == like.dtype else h.astype(like.dtype) for h in found]
+
+
+# ---------------------------------------------------------------------------------------------------------- the calls
+
+
+def cell(kind: str, name: str, x: Any, state: Any, weights: Sequence[Any]) -> List:
+    """The state after one step of the ``kind``; ``x`` is (batch, input) or (input,)."""
+    x, weight_ih, weight_hh, bias_ih, bias_hh = given = _tensors(x, *weights)
+    hidden = _hidden(name, kind, given[1:])
+    _check(name, x, weight_ih.shape[1], steps=False)
+    z = linear(x, weight_ih, bias_ih)
+    return KINDS[kind](z, _state_of(name, kind, state, (*x.shape[:-1], hidden), z), weight_hh, bias_hh)
+
+
+def sequence(
+    kind: str,
+    name: str,
+    x: Any,
+    state: Any,
+    weights: Sequence[Any],
+    mask: Any = None,
+    reverse: bool = False,
+    recompute: bool | int = False,
+) -> tuple[Tensor, List]:
+    """The outputs of all steps, (steps, batch, hidden), and the last state. ``mask`` as `autograd.sequence_mask`."""
+    x, weight_ih, weight_hh, bias_ih, bias_hh = given = _tensors(x, *weights)
+    hidden = _hidden(name, kind, given[1:])
+    _check(name, x, weight_ih.shape[1], steps=True)
+    consts = [weight_hh]
+    if bias_hh is not None and kind == "gru":  # it stands within the product with the reset gate
+        consts.append(bias_hh)
+    elif bias_hh is not None:
+        bias_ih = bias_hh if bias_ih is None else bias_ih + bias_hh
+    z = linear(x, weight_ih, bias_ih)
+    xs = [z] if mask is None else [z, expand_dims(mask, axis=-1)]
+    parts = _state_of(name, kind, state, (x.shape[1], hidden), z)
+    state, ys = repeated(STEPS[kind], parts, xs, consts, reverse=reverse, recompute=recompute)
+    return ys[0], state
+
+
+def mask_of(name: str, lengths: Any, x: Tensor) -> Tensor:
+    """Which steps of ``x`` (steps, batch, …) there are, for one length for each sequence."""
+    lengths = asarray(lengths)
+    if lengths.shape != x.shape[1:2]:
+        raise ShapeError(
+            f"{name} takes one length for each of the {x.shape[1]} sequences, of shape {x.shape[1:2]}; lengths has "
+            f"shape {lengths.shape}."
+        )
+    try:
+        return sequence_mask(lengths, length=x.shape[0])
+    except (DomainError, DTypeError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _masked(name: str, lengths: Any, x: Any) -> Any:
+    return None if lengths is None else mask_of(name, lengths, asarray(x))
+
+
+def rnn_cell(
+    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, *,
+    nonlinearity: str = "tanh",
+) -> Tensor:  # fmt: skip
+    """``tanh(x · weight_ihᵀ + bias_ih + h · weight_hhᵀ + bias_hh)``: one step of a simple recurrent network.
+
+    ``x``: (batch, input) or (input,). ``h``: (batch, hidden) or (hidden,), or ``None`` for zeros. ``nonlinearity``:
+    ``"tanh"`` or ``"relu"``. J. Elman, "Finding structure in time", 1990.
+
+    >>> rnn_cell([1.0], [0.5], [[2.0]], [[-4.0]])
+    Tensor([0.0])
+    """
+    (h,) = cell(_nonlinearity(nonlinearity), "rnn_cell", x, h, (weight_ih, weight_hh, bias_ih, bias_hh))
+    return h  # type: ignore[no-any-return]
+
+
+def lstm_cell(
+    x: Any, state: Pair | None, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None
+) -> tuple[Tensor, Tensor]:
+    """One step of a long short-term memory: the new ``(h, c)``.
+
+    With the gates i, f, o (sigmoid) and g (tanh) of ``x · weight_ihᵀ + bias_ih + h · weight_hhᵀ + bias_hh``, in the
+    order i, f, g, o: ``c = f·c + i·g`` and ``h = o·tanh(c)``. ``x``: (batch, input) or (input,). ``state``: a pair of
+    (batch, hidden) or (hidden,), or ``None`` for zeros. S. Hochreiter and J. Schmidhuber, "Long short-term memory",
+    1997; F. Gers et al., "Learning to forget", 2000.
+
+    >>> h, c = lstm_cell([0.0], ([0.0], [1.0]), [[0.0]] * 4, [[0.0]] * 4)
+    >>> h, c
+    (Tensor([0.231059]), Tensor([0.5]))
+    """
+    h, c = cell("lstm", "lstm_cell", x, state, (weight_ih, weight_hh, bias_ih, bias_hh))
+    return h, c
+
+
+def gru_cell(x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None) -> Tensor:
+    """One step of a gated recurrent unit: the new ``h``.
+
+    With the gates r and z (sigmoid): ``n = tanh(W_in x + b_in + r·(W_hn h + b_hn))``, ``h = (1 - z)·n + z·h``. The
+    weights are in the order r, z, n. ``x``: (batch, input) or (input,). ``h``: (batch, hidden) or (hidden,), or
+    ``None`` for zeros. K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
+
+    >>> gru_cell([0.0], [1.0], [[0.0]] * 3, [[0.0]] * 3)
+    Tensor([0.5])
+    """
+    (h,) = cell("gru", "gru_cell", x, h, (weight_ih, weight_hh, bias_ih, bias_hh))
+    return h  # type: ignore[no-any-return]
+
+
+def rnn(
+    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, *,
+    nonlinearity: str = "tanh", lengths: Any = None, reverse: bool = False, recompute: bool | int = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`rnn_cell` at all steps of ``x`` (steps, batch, input): the outputs (steps, batch, hidden), and the last h.
+
+    ``h``: (batch, hidden), or ``None`` for zeros. ``lengths``: for each sequence how many of its steps there are; then
+    the outputs are 0 and the state stays. ``reverse``: from the last step to the first. ``recompute`` as in
+    `autograd.scan`.
+
+    >>> rnn([[[1.0]], [[0.0]]], None, [[0.5]], [[2.0]])[1]
+    Tensor([[0.727894]])
+    """
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    mask = _masked("rnn", lengths, x)
+    ys, (h,) = sequence(_nonlinearity(nonlinearity), "rnn", x, h, weights, mask, reverse, recompute)
+    return ys, h
+
+
+def lstm(
+    x: Any, state: Pair | None, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, *,
+    lengths: Any = None, reverse: bool = False, recompute: bool | int = False,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
+    """`lstm_cell` at all steps of ``x`` (steps, batch, input): the outputs, and the last ``(h, c)``; see `rnn`.
+
+    >>> ys, (h, c) = lstm([[[1.0]], [[0.0]]], None, [[0.5]] * 4, [[2.0]] * 4)
+    >>> ys.shape, h.shape, c.shape
+    ((2, 1, 1), (1, 1), (1, 1))
+    """
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    ys, (h, c) = sequence("lstm", "lstm", x, state, weights, _masked("lstm", lengths, x), reverse, recompute)
+    return ys, (h, c)
+
+
+def gru(
+    x: Any, h: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any = None, bias_hh: Any = None, *,
+    lengths: Any = None, reverse: bool = False, recompute: bool | int = False,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`gru_cell` at all steps of ``x`` (steps, batch, input): the outputs, and the last h; others as in `rnn`.
+
+    >>> gru([[[1.0]], [[0.0]]], None, [[0.5]] * 3, [[2.0]] * 3)[0].shape
+    (2, 1, 1)
+    """
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    ys, (h,) = sequence("gru", "gru", x, h, weights, _masked("gru", lengths, x), reverse, recompute)
+    return ys, h
+
+
+def _nonlinearity(name: Any) -> str:
+    if name not in ("tanh", "relu"):
+        raise DomainError(f"nonlinearity = {shown(name)}: choose 'tanh' or 'relu'.")
+    return str(name)

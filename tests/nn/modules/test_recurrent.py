@@ -1,0 +1,256 @@
+"""Recurrent layers: values and gradients are PyTorch's, compiled is eager, and what they refuse."""
+
+import random
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, DTypeError, ShapeError
+
+CONFIGURATIONS = 12
+"""How many random ones are compared with PyTorch here; hundreds were, when these layers were written."""
+
+
+def configuration(seed):
+    """A random layer's name and options, and the sizes (steps, batch, input, hidden) of what it is given."""
+    draw = random.Random(seed)
+    name = draw.choice(["RNN", "LSTM", "GRU"])
+    options = {key: draw.random() < 0.5 for key in ("bias", "batch_first", "bidirectional")}
+    options["num_layers"] = draw.randint(1, 3)
+    if name == "RNN":
+        options["nonlinearity"] = draw.choice(["tanh", "relu"])
+    return name, options, [draw.randint(1, 6) for _ in range(4)], draw
+
+
+def assert_close(ours, theirs):
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("seed", range(CONFIGURATIONS))
+def test_values_and_gradients_are_pytorchs(seed):
+    torch = pytest.importorskip("torch")
+    name, options, (steps, batch, inputs, hidden), draw = configuration(seed)
+    rng = np.random.default_rng(seed)
+    theirs = getattr(torch.nn, name)(inputs, hidden, dtype=torch.float64, **options)
+    ours = getattr(nn, name)(inputs, hidden, dtype="float64", **options)
+    assert [n for n, _ in ours.named_parameters()] == [*theirs.state_dict()]
+    ours.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
+    alone = draw.random() < 0.2
+    rows = options["num_layers"] * (1 + options["bidirectional"])
+    shape = (steps, inputs) if alone else (steps, batch, inputs)
+    shape = (batch, steps, inputs) if options["batch_first"] and not alone else shape
+    arrays = [rng.normal(size=shape)]
+    if draw.random() < 0.6:
+        sizes = (rows, hidden) if alone else (rows, batch, hidden)
+        arrays += [rng.normal(size=sizes) for _ in range(2 if name == "LSTM" else 1)]
+    x, *state = (ag.Tensor(a, requires_grad=True) for a in arrays)
+    tx, *theirs_state = (torch.tensor(a, requires_grad=True) for a in arrays)
+
+    def pair(parts):
+        return None if not parts else tuple(parts) if name == "LSTM" else parts[0]
+
+    if alone or draw.random() < 0.5:
+        found, after = ours(x, pair(state))
+        wanted, ends = theirs(tx, pair(theirs_state))
+    else:
+        lengths = [steps, *(draw.randint(1, steps) for _ in range(batch - 1))]
+        draw.shuffle(lengths)
+        found, after = ours(x, pair(state), lengths=lengths)
+        packed = torch.nn.utils.rnn.pack_padded_sequence(
+            tx, torch.tensor(lengths), batch_first=options["batch_first"], enforce_sorted=False
+        )
+        wanted, ends = theirs(packed, pair(theirs_state))
+        wanted, _ = torch.nn.utils.rnn.pad_packed_sequence(wanted, batch_first=options["batch_first"])
+    results = [found, *(after if name == "LSTM" else [after])]
+    expected = [wanted, *(ends if name == "LSTM" else [ends])]
+    weights = [rng.normal(size=y.shape) for y in results]
+    for y, z in zip(results, expected, strict=True):
+        assert y.shape == tuple(z.shape)
+        assert_close(y, z)
+    sum((y * w).sum() for y, w in zip(results, weights, strict=True)).backward()
+    sum((z * torch.tensor(w)).sum() for z, w in zip(expected, weights, strict=True)).backward()
+    pairs = zip([x, *state, *ours.parameters()], [tx, *theirs_state, *theirs.parameters()], strict=True)
+    for a, b in pairs:
+        assert_close(a.grad, b.grad)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_a_cell_called_step_by_step_is_the_layer(name):
+    layer, cell = getattr(nn, name)(3, 4, seed=0), getattr(nn, f"{name}Cell")(3, 4)
+    cell.load_state_dict({key.removesuffix("_l0"): value for key, value in layer.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=(5, 2, 3)).astype("float32")
+    outputs, _ = layer(x)
+    state = None
+    for t in range(5):
+        state = cell(x[t], state)
+        h = state[0] if name == "LSTM" else state
+        np.testing.assert_allclose(h.data, outputs[t].data, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_cells_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = getattr(nn, f"{name}Cell")(3, 4, dtype="float64"), getattr(torch.nn, f"{name}Cell")(3, 4).double()
+    ours.load_state_dict({key: value.numpy() for key, value in theirs.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    for given in (x, x[0]):
+        found, wanted = ours(given), theirs(torch.tensor(given))
+        for y, z in zip(*((r if name == "LSTM" else [r]) for r in (found, wanted)), strict=True):
+            assert_close(y, z)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_a_compiled_training_step_is_the_eager_one(name):
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(6, 4, 3)), rng.normal(size=(6, 4, 10))
+    lengths = ag.Tensor([6, 2, 5, 1])
+
+    def trained(wrap):
+        layer = getattr(nn, name)(3, 5, 2, bidirectional=True, seed=0, dtype="float64")
+        optimizer = nn.optim.Adam(layer.parameters(), lr=0.01)
+
+        @wrap
+        def step(x, target, lengths):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(layer(x, lengths=lengths)[0], target)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        losses = [step(ag.Tensor(x), ag.Tensor(target), lengths).item() for _ in range(4)]
+        return losses, [p.numpy() for p in layer.requires_grad_(False).parameters()]
+
+    losses, parameters = trained(lambda f: f)
+    assert losses[-1] < losses[0]
+    compiled_losses, compiled = trained(ag.compile)
+    np.testing.assert_allclose(compiled_losses, losses, rtol=1e-10)
+    for a, b in zip(compiled, parameters, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_second_derivatives_are_those_of_a_loop_over_cells():
+    F = nn.functional
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 2, 3))
+    weights = [rng.normal(size=s) / 2 for s in ((20, 3), (20, 5), (20,), (20,))]
+
+    def by_scan(x, *weights):
+        return (F.lstm(x, None, *weights)[0] ** 2).sum()
+
+    def by_loop(x, *weights):
+        state, total = None, 0.0
+        for t in range(4):
+            state = F.lstm_cell(x[t], state, *weights)
+            total = total + (state[0] ** 2).sum()
+        return total
+
+    def of_gradients(f):
+        return lambda *args: sum((g**2).sum() for g in ag.grad(f, argnums=(0, 1, 2, 3, 4))(*args))
+
+    for f, g in ((by_scan, by_loop), (of_gradients(by_scan), of_gradients(by_loop))):
+        found, wanted = (ag.grad(h, argnums=(0, 1, 2, 3, 4))(x, *weights) for h in (f, g))
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a.data, b.data, rtol=1e-9, atol=1e-10)
+
+
+def test_the_gradient_stops_at_a_detached_state():
+    layer = nn.GRU(2, 3, seed=0)
+    x = ag.ones((8, 1, 2), dtype="float32", requires_grad=True)
+    _, h = layer(x[:4])
+    outputs, _ = layer(x[4:], h.detach())
+    outputs.sum().backward()
+    assert not x.grad.data[:4].any()
+    assert x.grad.data[4:].all()
+
+
+def test_what_lies_behind_the_end_of_a_sequence_does_not_count():
+    layer = nn.LSTM(2, 3, bidirectional=True, seed=0)
+    x = np.random.default_rng(0).normal(size=(5, 2, 2)).astype("float32")
+    other = x.copy()
+    other[3:, 1] = np.nan
+    first, second = layer(x, lengths=[5, 3]), layer(other, lengths=[5, 3])
+    np.testing.assert_array_equal(first[0].data, second[0].data)
+    np.testing.assert_array_equal(first[1][0].data, second[1][0].data)
+    assert not first[0].data[3:, 1].any()
+
+
+def test_dropout_between_layers_in_training_only():
+    layer = nn.LSTM(2, 4, 2, dropout=0.5, seed=0)
+    x = ag.ones((3, 2, 2), dtype="float32")
+    assert not np.array_equal(layer(x)[0].data, layer(x)[0].data)
+    layer.eval()
+    np.testing.assert_array_equal(layer(x)[0].data, layer(x)[0].data)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.RNN(2, 3, nonlinearity="relu", bias=False, seed=0),
+        nn.LSTM(2, 3, 2, batch_first=True, dropout=0.25, bidirectional=True, seed=0),
+        nn.GRU(2, 3, seed=0),
+        nn.RNNCell(2, 3, nonlinearity="relu", seed=0),
+        nn.LSTMCell(2, 3, bias=False, seed=0),
+        nn.GRUCell(2, 3, seed=0),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_saved_and_loaded(layer, tmp_path):
+    nn.save(layer, tmp_path / "layer.npz")
+    again = nn.load_model(tmp_path / "layer.npz")
+    assert again.arguments() == layer.arguments()
+    x = ag.ones((1, 2), dtype="float32")
+    found, wanted = (ag.trees.leaves(m.eval()(x)) for m in (again, layer))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def network(layer):
+    """A network in which ``layer`` is called ``reader``."""
+
+    class Network(nn.Module):
+        def __init__(self):
+            self.reader = layer
+
+        def forward(self, *args, **options):
+            return self.reader(*args, **options)
+
+    return Network()
+
+
+X = np.ones((5, 2, 3), "float32")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda m: m(X[..., :2]), ShapeError, r"takes x \(steps, batch, 3\), or one sequence \(steps, 3\); it was"),
+        (lambda m: m(X[None]), ShapeError, r"it was given shape \(1, 5, 2, 3\)"),
+        (lambda m: m(X[:0]), ShapeError, r"was given sequences without steps: x \(steps, batch, 3\) has shape \(0,"),
+        (lambda m: m(X[:, :0]), ShapeError, "was given a batch of no sequences"),
+        (lambda m: m(X, X), DTypeError, r"takes the pair \(h, c\) as its state"),
+        (
+            lambda m: m(X, (X[:1, :, :], X[:1, :, :])),
+            ShapeError,
+            r"state h of shape \(layers · directions, batch, hidden\) = \(1, 2, 4\); it was given shape \(1, 2, 3\)",
+        ),
+        (lambda m: m(X, lengths=[5]), ShapeError, r"one length for each of the 2 sequences, of shape \(2,\)"),
+        (lambda m: m(X, lengths=[5, 6]), DomainError, "the length 6: lengths of sequences go from 1 to 5 here"),
+        (lambda m: m(X, lengths=[5, 0]), DomainError, "the length 0: lengths"),
+        (lambda m: m(X, lengths=[5.0, 2.0]), DTypeError, "lengths of dtype float64: give integers"),
+        (lambda m: m(X[:, 0], lengths=[5]), DomainError, "lengths are for batches; x is one sequence"),
+    ],
+)
+def test_bad_input_is_refused_with_the_path_of_the_layer(call, error, said):
+    with pytest.raises(error, match=said) as refusal:
+        call(network(nn.LSTM(3, 4, seed=0)))
+    assert "(in reader, LSTM)" in str(refusal.value)
+
+
+def test_lengths_are_checked_at_each_call_of_a_compiled_function():
+    layer = nn.GRU(3, 4, seed=0)
+    f = ag.compile(lambda x, lengths: layer(x, lengths=lengths)[0])
+    f(ag.Tensor(X), ag.Tensor([5, 2]))
+    with pytest.raises(DomainError, match="the length 6: lengths of sequences go from 1 to 5"):
+        f(ag.Tensor(X), ag.Tensor([6, 2]))
