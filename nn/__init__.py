@@ -56,6 +56,7 @@ from nn.modules.pooling import (
     MaxPool3d,
 )
 from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from nn.pytorch import from_torch
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
 
@@ -76,6 +77,6 @@ __all__ = [
     "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "MLP", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
     "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
     "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
-    "data", "evaluate", "fit", "functional", "init", "load", "load_metadata", "load_model", "models", "optim",
-    "parallel", "save",
+    "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model", "models",
+    "optim", "parallel", "save",
 ]  # fmt: skip

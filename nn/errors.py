@@ -12,7 +12,11 @@ class StateError(AutogradError, ValueError):
 
 
 class FileError(AutogradError, ValueError):
-    """A file was not written by `nn.save`, or is damaged."""
+    """A file has another format than those that `nn.load` reads, is damaged, or holds more than data."""
+
+
+class ConversionError(AutogradError, ValueError):
+    """A network of another library can't be converted: it has no graph, or operations without a counterpart."""
 
 
 class TrainingError(AutogradError, ArithmeticError):

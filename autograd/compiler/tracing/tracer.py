@@ -570,10 +570,10 @@ class Tracer:
 
     def check_kept(self, changes: Sequence[Guard]) -> None:
         """Raise where an array of the trace is still there: something keeps it that outlives the call."""
+        if not _alive(self.made):
+            return
+        gc.collect()  # it may be part of a cycle that is left over
         kept = _alive(self.made)
-        if kept:
-            gc.collect()  # it may be part of a cycle that is left over
-            kept = _alive(self.made)
         if not kept:
             return
         value = kept[0]._value

@@ -369,6 +369,17 @@ def a_memoized_helper(wrap: Wrap) -> Any:
     return [f(x) for x in xs()], [f(x) for x in xs(shape=(5,))]
 
 
+@followed
+def an_object_that_refers_to_itself(wrap: Wrap) -> Any:
+    def doubled(x: Any) -> Any:
+        circle: list[Any] = [x]
+        circle.append(circle)
+        return circle[0] * 2
+
+    f = wrap(doubled)
+    return [f(x) for x in xs()]
+
+
 @refused(r"which .* keeps after the call")
 def a_memoized_helper_of_tensors(wrap: Wrap) -> Any:
     @functools.lru_cache
@@ -1376,7 +1387,7 @@ def a_state_whose_data_is_exchanged(wrap: Wrap) -> Any:
 
     @wrap
     def f(x: Any) -> Any:
-        t.data = t.data + x.data
+        t._set(t.data + x.data)
         return t * 1
 
     seen = []
@@ -1393,8 +1404,8 @@ def what_was_taken_of_a_state_stays(wrap: Wrap) -> Any:
 
     @wrap
     def f(x: Any) -> None:
-        count.data = count.data + 1
-        h.data = (h + x).data
+        count._set(count.data + 1)
+        h._set((h + x).data)
 
     taken = []
     for x in xs():

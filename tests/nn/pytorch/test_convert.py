@@ -1,0 +1,207 @@
+"""Modules of PyTorch, converted: values, gradients, names, modes, and inputs that do not fit."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DTypeError, ShapeError
+from nn.errors import ConversionError
+
+torch = pytest.importorskip("torch")
+DRAW = np.random.default_rng(0)
+
+
+def compared(module, *arrays, tolerance=1e-5):
+    """Convert a module; compare values and the gradients of all parameters for the inputs. Return the converted one."""
+    theirs = [torch.tensor(a) for a in arrays]
+    net = nn.from_torch(module, *theirs)
+    expected, found = module(*theirs), net(*arrays)
+    np.testing.assert_allclose(found.data, expected.detach().numpy(), atol=tolerance, rtol=tolerance)
+    weight = DRAW.normal(size=expected.shape).astype("float32")
+    (expected * torch.tensor(weight)).sum().backward()
+    (found * weight).sum().backward()
+    mine = dict(net.named_parameters())
+    assert [*mine] == [name for name, _ in module.named_parameters()]
+    for name, p in module.named_parameters():
+        scale = 1 + float(p.grad.abs().max())
+        np.testing.assert_allclose(mine[name].grad.data, p.grad.numpy(), atol=tolerance * scale, err_msg=name)
+    return net
+
+
+def normal(*shape):
+    return DRAW.normal(size=shape).astype("float32")
+
+
+class Block(torch.nn.Module):
+    """A residual block with an activation in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(2, 2, 3, padding=1)
+        self.norm = torch.nn.BatchNorm2d(2)
+        self.act = torch.nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        y += x
+        return self.act(y)
+
+
+def cnn():
+    layers = [Block(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(18, 3)]
+    return torch.nn.Sequential(*layers).eval()
+
+
+def test_a_multilayer_perceptron():
+    net = compared(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.GELU(), torch.nn.Linear(4, 2)), normal(5, 3))
+    assert repr(net).splitlines()[1].split() == ["0", "Linear", "16"]
+
+
+def test_a_convolutional_network():
+    compared(cnn(), normal(2, 2, 6, 6))
+
+
+def test_a_transformer():
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+    compared(torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval(), normal(3, 5, 8))
+
+
+def test_a_residual_network():
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    compared(torchvision.models.resnet18(num_classes=4).eval(), normal(2, 3, 32, 32), tolerance=2e-4)
+
+
+def test_the_batch_may_have_another_size():
+    net = nn.from_torch(cnn(), normal(2, 2, 6, 6))
+    assert net(normal(7, 2, 6, 6)).shape == (7, 3)
+
+
+def test_training_mode_drops_and_takes_the_statistics_of_the_batch():
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).train()
+    net = nn.from_torch(theirs, normal(5, 3))
+    assert net.training
+    x = normal(6, 3)
+    np.testing.assert_allclose(net(x).data, theirs(torch.tensor(x)).detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(net.eval()(x).data, theirs.eval()(torch.tensor(x)).detach().numpy(), atol=1e-5)
+    dropout = nn.from_torch(torch.nn.Dropout(0.5), normal(5, 3))
+    assert (dropout(np.ones((50, 3), "float32")).data == 0).any()
+    assert (dropout.eval()(np.ones((50, 3), "float32")).data == 1).all()
+
+
+def test_pictures_and_programs_have_pytorchs_modules():
+    net = nn.from_torch(cnn(), normal(2, 2, 6, 6)).eval()
+    x = normal(2, 2, 6, 6)
+    scopes = {node.scope[-1] for node in ag.Graph(net(x).sum()).nodes if node.scope}
+    assert ("0.conv", "Conv2d") in scopes
+    assert ("4", "Linear") in scopes
+    np.testing.assert_allclose(ag.compile(net)(x).data, net(x).data, atol=1e-6)
+
+
+def test_a_converted_network_is_saved_and_loaded(tmp_path):
+    net = nn.from_torch(cnn(), normal(2, 2, 6, 6))
+    nn.save(net, tmp_path / "m.npz")
+    other = nn.from_torch(cnn(), normal(2, 2, 6, 6))
+    other.load_state_dict(nn.load(tmp_path / "m.npz"))
+    x = normal(2, 2, 6, 6)
+    np.testing.assert_array_equal(other(x).data, net(x).data)
+
+
+def test_shared_parameters_stay_shared():
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(5, 3)
+            self.out = torch.nn.Linear(3, 5, bias=False)
+            self.out.weight = self.embed.weight
+
+        def forward(self, x):
+            return self.out(self.embed(x))
+
+    net = compared(Tied(), np.array([[0, 2], [4, 2]]))
+    assert net.out.weight is net.embed.weight
+
+
+def test_constants_and_buffers_that_are_not_saved():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 3)
+            self.register_buffer("scale", torch.tensor([1.0, 2.0, 3.0]), persistent=False)
+            self.register_buffer("shift", torch.ones(3))
+
+        def forward(self, x):
+            return self.linear(x) * self.scale + self.shift + torch.tensor([0.5, 0.0, 0.0])
+
+    net = compared(Net(), normal(2, 3))
+    assert [*dict(net.named_buffers())] == ["shift"]
+
+
+def test_a_value_changed_in_place_through_a_view():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, 4)
+
+        def forward(self, x):
+            y = self.linear(x)
+            y[:, 0] += 1
+            y.view(-1)[:2].mul_(3)
+            return y * y
+
+    compared(Net(), normal(2, 3))
+
+
+def test_several_inputs_and_outputs():
+    class Net(torch.nn.Module):
+        def forward(self, x, y):
+            return x + y, {"product": (x * y).sum()}
+
+    x, y = normal(2, 3), normal(2, 3)
+    out = nn.from_torch(Net(), x, y)(x, y)
+    np.testing.assert_allclose(out[0].data, x + y)
+    np.testing.assert_allclose(out[1].data, (x * y).sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "sentence"),
+    [
+        (
+            (normal(2, 3, 6, 6),),
+            ShapeError,
+            r"Sequential takes input of shape \(any, 2, .*; it was given \(2, 3, 6, 6\)",
+        ),
+        ((normal(2, 2, 6),), ShapeError, r"it was given \(2, 2, 6\)"),
+        ((), ShapeError, r"Sequential takes 1 inputs \(input\); it was given 0"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs, error, sentence):
+    with pytest.raises(error, match=sentence):
+        nn.from_torch(cnn(), normal(2, 2, 6, 6))(*inputs)
+
+
+def test_an_index_must_be_an_integer():
+    net = nn.from_torch(torch.nn.Embedding(5, 3), np.array([[0, 1], [2, 3]]))
+    with pytest.raises(DTypeError, match="Embedding takes input of dtype int64; it was given float32"):
+        net(normal(2, 2))
+
+
+def test_modules_that_cannot_be_exported():
+    class Branch(torch.nn.Module):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(ConversionError, match=r"PyTorch can't export Branch: .*may not depend on values"):
+        nn.from_torch(Branch(), normal(2, 3))
+    with pytest.raises(DTypeError, match=r"from_torch takes a torch\.nn\.Module; it was given a Linear"):
+        nn.from_torch(nn.Linear(2, 3), normal(2, 2))
+
+
+def test_the_module_is_left_as_it_was():
+    theirs = cnn()
+    theirs[0].train()
+    nn.from_torch(theirs, normal(2, 2, 6, 6))
+    assert theirs[0].training
+    assert not theirs[4].training
