@@ -16,14 +16,13 @@ Variables of written functions end in ``_``; all other names are arguments, para
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from autograd import backends
-from autograd.errors import AutogradError, DeclarationError, DTypeError
+from autograd import arguments, backends
+from autograd.arguments import REQUIRED
 from autograd.graph import Node, stamp
-from autograd.messages import OURS, describe, in_words, shown
 from autograd.modes import MODE
 from autograd.namespace import TENSORS
 from autograd.tensor import Tensor, new
@@ -31,13 +30,8 @@ from autograd.tensor import Tensor, new
 if TYPE_CHECKING:
     from autograd.operation import Op
 
-REQUIRED = object()
-"""The default of a parameter that has none."""
-
 ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 """Parameters that may be given by PyTorch's names, too."""
-
-AXES = frozenset({int, tuple, type(None)})
 
 # ------------------------------------------------------------------------------------------------------- the templates
 
@@ -289,143 +283,11 @@ def _offered(op: Op, name: str) -> str:
     return f"getattr(node.inputs[{op.args.index(name.removesuffix('_shape'))}], 'shape', ())"
 
 
-# ------------------------------------------------------------------------------------- what the written functions call
-
-
-def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """An argument that is neither a Tensor nor an array of numbers, made an array. Raises `DTypeError`.
-
-    Numbers stay numbers where they are broadcast, because an array of their own dtype would promote the others, unless
-    there are only numbers ``before`` and nothing ``behind``.
-    """
-    scalars = backends.PYTHON_SCALARS
-    if type(x) in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
-        # A complex number of Python's takes NumPy's float64 for a float, and gives another of its own.
-        alone = type(x) is complex and any(isinstance(y.data if isinstance(y, Tensor) else y, float) for y in behind)
-        return backends.asarray(x) if alone else x
-    if type(x) in backends.SPACES and backends.SPACES[type(x)] is not backends.NUMPY:
-        return x
-    if x is None or isinstance(x, str | bytes | dict | set):
-        raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({type(x).__name__}).")
-    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
-        raise DTypeError(
-            f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack."
-        )
-    try:
-        return backends.asarray(x)
-    except AutogradError as error:
-        raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
-
-
-def operand(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """`admit` for an operator: ``NotImplemented`` for a type that it does not know, which may know Tensors itself.
-
-    ``==`` and ``!=`` know no way to be wrong: Python compares identities then.
-    """
-    if isinstance(x, str | bytes):
-        return NotImplemented
-    try:
-        return admit(x, op, *before, behind=behind)
-    except DTypeError:
-        if op.name not in ("equal", "not_equal") and (isinstance(x, list | tuple) or hasattr(x, "dtype")):
-            raise
-        return NotImplemented
-
-
-def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
-    """The arrays, where the first of ``given`` is a list, and the parameters: behind a list of the arrays these may be
-    given by position, as in ``concat([x, y], 0)``.
-    """
-    arrays, *rest = given
-    if not all(isinstance(value, int | str | None) for value in rest):
-        return given, *params.values()  # lists that stand for arrays, one by one
-    if len(rest) > len(params):
-        raise DTypeError(
-            f"{op.name} takes {len(params)} parameter(s) behind its arrays ({', '.join(params) or 'none'}); it was "
-            f"given {len(rest)}: {', '.join(map(repr, rest))}."
-        )
-    return arrays, *rest, *list(params.values())[len(rest) :]
-
-
-def axis_given(op: Op, axis: Any, dim: Any) -> Any:
-    """The axis, given as ``axis`` or as ``dim``. Raises `DTypeError` for both, for none, and for what is no axis."""
-    if dim is not None:
-        if axis is not op.params["axis"]:
-            raise DTypeError(f"{op.name} was given axis = {shown(axis)} and dim = {shown(dim)}: give only axis.")
-        axis = dim
-    if axis is REQUIRED:
-        raise DTypeError(f"{op.name} needs axis: give the number of an axis.")
-    if type(axis) in AXES:
-        return axis
-    if type(axis) is list:
-        return tuple(axis)
-    if not isinstance(axis, bool) and hasattr(axis, "__index__") and getattr(axis, "shape", ()) == ():
-        return axis
-    other = {"max": "; the larger of two values is maximum(x, y)", "min": "; the smaller of two is minimum(x, y)"}
-    kind, way = type(axis).__name__, other.get(op.name, "")
-    raise DTypeError(f"{op.name}: axis = {describe(axis)} is a {kind}: give the number of an axis{way}.")
-
-
-def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """Raise what a forward raised as this package's error, with the names and shapes of its arguments.
-
-    Where a tracer could not follow the forward, return its stand-in for the whole operation.
-    """
-    if (tracer := getattr(error, "tracer", None)) is not None:
-        return tracer.opaque(op, inputs, params)
-    if isinstance(error, AutogradError):
-        raise error
-    names = (f"{op.args[0]}[{i}]" for i in range(len(inputs))) if op.variadic else iter(op.args)
-    given = ", ".join(f"{n} = {describe(x)}" for n, x in zip(names, inputs, strict=True) if x is not None)
-    options = "".join(f", {k}={shown(v, 200)}" for k, v in params.items() if v is not op.params.get(k))
-    kinds = OURS if op.foreign else {**OURS, AttributeError: DTypeError}  # in a user's own forward that is a slip
-    raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
-
-
-def returned(op: Op, out: Any) -> Any:
-    """The result of a user's own forward, as an array. Raises `DTypeError` where it is none."""
-    if type(out) in backends.SPACES:
-        return out
-    if out is None or isinstance(out, list | tuple):
-        raise DTypeError(
-            f"the forward of {op.name} returned {type(out).__name__}: an operation has one result, an array."
-        )
-    return backends.asarray(out)
-
-
-def unruled(op: Op, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
-    """Raise `DeclarationError` where an argument that requires grad has no rule."""
-    for arg, values in given.items():
-        asked = any(isinstance(x, Tensor) and x.requires_grad for x in values)
-        if asked and backends.is_inexact(out.dtype):
-            raise DeclarationError(
-                f"{op.name} has no rule for {arg}, which requires grad: declare one with {op.name}.vjp({arg}=...), or "
-                f"{op.name}.vjp({arg}=None) where it has no derivative."
-            )
-
-
-def sealed(value: Any) -> Any:
-    """Arrays for a user's own forward or rule: read-only, because others use them as well."""
-    return tuple(map(sealed, value)) if isinstance(value, tuple) else backends.read_only(value)
-
-
-def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The results of a user's own rules. Raises `DTypeError` for one that is no array."""
-    for i, part in enumerate(parts):
-        if part is not None and not hasattr(part, "shape"):
-            raise DTypeError(
-                f"{op.name}: the rule for {op.args[0 if op.variadic else i]!r} returned {part!r}: it must return an "
-                "array of that argument's shape, or None where no gradient flows."
-            )
-    return parts
-
-
 SHARED: dict[str, Any] = {
-    "ANYWHERE": backends.ANYWHERE, "AXES": AXES, "FLAT": backends.FLAT, "NONE": {}, "Node": Node,
-    "PLAIN": backends.PLAIN, "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS,
-    "Tensor": Tensor, "admit": admit, "axis_given": axis_given, "fail": fail, "listed": listed, "mode_now": MODE.get,
-    "namespace": backends.namespace, "new": new, "operand": operand, "returned": returned, "sealed": sealed,
-    "sent": sent, "stamp": stamp, "unruled": unruled, "write": write,
+    "ANYWHERE": backends.ANYWHERE, "FLAT": backends.FLAT, "NONE": {}, "Node": Node, "PLAIN": backends.PLAIN,
+    "PYTHON_REALS": backends.PYTHON_REALS, "SPACES": backends.SPACES, "TENSORS": TENSORS, "Tensor": Tensor,
+    "mode_now": MODE.get, "namespace": backends.namespace, "new": new, "stamp": stamp, "write": write,
+    **{name: getattr(arguments, name) for name in arguments.__all__},
 }  # fmt: skip
 """The names that every written function may use."""
 

@@ -19,12 +19,13 @@ kept alive.
 from __future__ import annotations
 
 from collections.abc import Callable
-from string import Formatter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.dispatch import REQUIRED, RESERVED, SHARED, forget, lazy_function, pull_of, write
+from autograd.arguments import REQUIRED
+from autograd.declaration import check_names, check_template, checked_rule, names_of
+from autograd.dispatch import RESERVED, SHARED, forget, lazy_function, pull_of, write
 from autograd.errors import DeclarationError
 from autograd.graph import stamp
 from autograd.memory import LAST, WRITES
@@ -72,7 +73,7 @@ class Op:
         self.forward, self.symbol, self.level, self.broadcasts, self.casts = forward, symbol, level, broadcasts, casts
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
-        positional, keywords, many = _names(forward, f"the forward of {self.name}")
+        positional, keywords, many = names_of(forward, f"the forward of {self.name}")
         if positional[:1] != ("xp",):
             raise DeclarationError(
                 f"{self.name}: the first argument of a forward is the namespace it computes with: write "
@@ -82,15 +83,15 @@ class Op:
         self.args = (*positional[1:], *many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
         self.optional = positional[len(positional) - len(forward.__defaults__ or ()) :]
-        self._check_names(forward.__defaults__ or ())
+        check_names(self, forward.__defaults__ or (), RESERVED)
         self.foreign = not self.__module__.startswith("autograd.")
         bare = symbol.replace("{", "{{").replace("}", "}}")
         self.text = text or f"{bare}({', '.join(f'{{{a}}}' for a in self.args)})"
         self.tex = (
             tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
         )
-        self._check_template("text", self.text)
-        self._check_template("tex", self.tex)
+        check_template(self, "text", self.text)
+        check_template(self, "tex", self.tex)
         self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
         self.saves: tuple[str, ...] = ()
@@ -105,39 +106,6 @@ class Op:
         self.operator: FunctionType = lazy_function(self, operator=True)
         self.__call__ = self.apply  # type: ignore[method-assign]
 
-    def _check_names(self, defaults: tuple[Any, ...]) -> None:
-        if taken := sorted(n for n in (*self.args, *self.params) if n in RESERVED or n.endswith("_")):
-            raise DeclarationError(
-                f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
-                "own here: choose another name."
-            )
-        if self.casts and (self.variadic or "dtype" in self.params):
-            raise DeclarationError(
-                f"{self.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and "
-                "no parameter of that name."
-            )
-        for name, default in zip(self.optional, defaults, strict=True):
-            if default is not None:
-                raise DeclarationError(
-                    f"{self.name}: {name} = {default!r} stands among the arrays, which have no default but None: "
-                    f"write parameters behind a star, (..., *, {name}={default!r})."
-                )
-
-    def _check_template(self, name: str, template: str) -> None:
-        """Raise `DeclarationError` for a template with a stray brace or a field that is no argument or parameter."""
-        try:
-            fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
-        except ValueError as error:
-            raise DeclarationError(
-                f"{self.name}: {name} = {shown(template)} is no template ({error}): fields are names in braces, as in "
-                "'{x}', and a brace itself is written twice, '{{'."
-            ) from None
-        if unknown := sorted(fields - {*self.args, *self.params}):
-            raise DeclarationError(
-                f"{self.name}: {name} = {shown(template)} names {', '.join(map(repr, unknown))}; it may name "
-                f"{', '.join((*self.args, *self.params)) or 'nothing'}."
-            )
-
     def vjp(self, **rules: Callable[..., Any] | None) -> None:
         """Declare one rule per argument; None for an argument without a derivative, such as an index.
 
@@ -149,7 +117,7 @@ class Op:
                 self.rules.pop(arg, None)
                 self.ruleless |= {arg}
             else:
-                self.rules[arg] = self._checked(arg, rule)
+                self.rules[arg] = checked_rule(self, arg, rule)
                 self.names[f"rule_{arg}"] = rule
             self.sparse_rules.pop(arg, None)
         wanted = {w for _, wants in self.rules.values() for w in wants}
@@ -164,22 +132,9 @@ class Op:
         `autograd.scattered.Scattered`, of the same values.
         """
         for arg, rule in rules.items():
-            self.sparse_rules[arg] = self._checked(arg, rule)
+            self.sparse_rules[arg] = checked_rule(self, arg, rule)
             self.names[f"sparse_rule_{arg}"] = rule
         self.sparse_pulls = Pulls(self, sparse=True)
-
-    def _checked(self, arg: str, rule: Any) -> tuple[Callable[..., Any], tuple[str, ...]]:
-        """A rule, and the names that it asks for."""
-        if arg not in self.args:
-            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
-        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
-        wants = _names(rule, f"{self.name}: the rule for {arg!r}")[0]
-        if unknown := sorted(set(wants) - known):
-            raise DeclarationError(
-                f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
-                f"it may ask for {', '.join(sorted(known))}."
-            )
-        return rule, wants
 
     @property
     def __signature__(self) -> Signature:
@@ -207,21 +162,6 @@ class Pulls(dict[int, Callable[..., Any]]):
     def __missing__(self, mask: int) -> Callable[..., Any]:
         pull = self[mask] = pull_of(self._op, mask, self._sparse)
         return pull
-
-
-def _names(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The names of a function's positional arguments, keyword-only ones and ``*many``. `inspect.signature` would tell,
-    too, but asking it of some hundred functions takes a tenth of the time that importing NumPy does.
-    """
-    code = getattr(function, "__code__", None)
-    if code is None:
-        raise DeclarationError(
-            f"{role} is {function!r}: it must be a Python function, whose arguments say by their names what it takes; "
-            "write a lambda around it."
-        )
-    named = code.co_argcount + code.co_kwonlyargcount
-    many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
-    return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
 
 
 def op(

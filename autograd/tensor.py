@@ -256,9 +256,6 @@ class Tensor(TensorMethods):
         """
         return wrap(self._data, name=self.name)
 
-    def _set(self, array: Any) -> None:
-        self.data = array
-
     def __getstate__(self) -> dict[str, Any]:
         if self.node is not None:
             raise GradientError(

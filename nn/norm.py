@@ -216,4 +216,4 @@ def _move_average(running: Tensor | None, new: Any, momentum: float) -> None:
     """Update a moving average, if there is one, not in place: a recorded graph may hold the old array."""
     if running is not None:
         with no_grad():
-            running._set((1 - momentum) * running.data + momentum * new.to(running.dtype).data)
+            running.data = (1 - momentum) * running.data + momentum * new.to(running.dtype).data

@@ -115,7 +115,8 @@ def test_memory_is_shared_as_the_table_says(row):
     found = eval(code, {**names, "grad_of": grad_of, "gradients_of": gradients_of})
     array = found.data if isinstance(found, Tensor) else found
     shared = np.shares_memory(a, array)
-    assert told == ("no" if not shared else "yes" if array.flags.writeable else "yes, read-only")
+    old = "from_dlpack" in code and np.lib.NumpyVersion(np.__version__) < "2.2.0"  # it made arrays read-only
+    assert told == ("no" if not shared else "yes" if array.flags.writeable or old else "yes, read-only")
     before = array.copy()
     a[...] += 10.0
     assert (array == before).all() != shared

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
-from autograd.errors import AutogradError, DomainError, DTypeError
+from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
 from autograd.modes import MODE, TRACER, WATCHED, Mode
 from autograd.validation import check_function, check_instance
 from nn.errors import StateError
@@ -51,7 +51,7 @@ class Parameter(Tensor):
         given = NUMPY.zeros(()) if SHAPES_ONLY.get() else data
         super().__init__(given, requires_grad, dtype=dtype, device=device, name=name)
         if given is not data:
-            self._set(NUMPY.broadcast_to(self.data, data.shape))
+            self.data = NUMPY.broadcast_to(self.data, data.shape)
 
 
 def _unimplemented(self: Module, *args: Any, **kwargs: Any) -> Any:
@@ -114,8 +114,9 @@ class Module:
             MODE.reset(token)
 
     def _locate(self, error: AutogradError) -> None:
-        """Add the path of this module to the message of an error, unless a module inside it has done so."""
-        if self._path and len(error.args) == 1 and not hasattr(error, "module"):
+        """Add the path of this module to the message of an error, unless the message names a module already."""
+        named = isinstance(error, AnomalyError) or hasattr(error, "module")
+        if self._path and len(error.args) == 1 and not named:
             error.module = self._path  # type: ignore[attr-defined]
             error.args = (f"{str(error.args[0]).rstrip('.')} (in {self._path}, {type(self).__name__}).",)
 

@@ -1,6 +1,6 @@
 """`Optimizer`, the base of all optimizers: parameters, options, state.
 
-Updates are written with operators of the arrays, ``d = p.data; d -= lr * g; p._set(d)``: NumPy arrays change in place,
+Updates are written with operators of the arrays, ``d = p.data; d -= lr * g; p.data = d``: NumPy arrays change in place,
 traced arrays are replaced, so the same code runs eagerly and compiled. All state is Tensors, created with the
 optimizer.
 """
@@ -148,7 +148,7 @@ class Optimizer:
                 self._add_state(p, begun)
                 for name, kept in self.state[p].items():
                     like = begun.get(name, p)
-                    kept._set(kept.to(like.dtype).to(like.device).data)
+                    kept.data = kept.to(like.dtype).to(like.device).data
         self._settle()
 
     def _settle(self) -> None:
@@ -212,7 +212,7 @@ class Optimizer:
                     del now[name]
             self._add_state(p, then)
             for name, tensor in now.items():
-                tensor._set(then[name].to(tensor.dtype).to(tensor.device).data)
+                tensor.data = then[name].to(tensor.dtype).to(tensor.device).data
 
     def _read(self, state: Any) -> tuple[list[dict[str, Any]], list[tuple[Tensor, dict[str, Tensor]]]]:
         """Options of every group and state of every parameter, checked."""

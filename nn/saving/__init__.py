@@ -186,7 +186,7 @@ def load_model(path: str | PathLike[str]) -> Module:
         if not all(is_inexact(state[name].dtype) for name in wanted):
             raise FileError("its weights are integers")
         for name, p in model._named_state():
-            p._set(state[name].data)
+            p.data = state[name].data
     except npz.INVALID as error:
         raise _damaged(path, "a model", error) from None
     return model

@@ -194,4 +194,4 @@ class _Snapshot:
         if weights:
             self.model.load_state_dict(self.weights)
         for tensor, before in self.state if state else ():
-            tensor._set(before.data)
+            tensor.data = before.data

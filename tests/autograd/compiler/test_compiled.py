@@ -348,7 +348,7 @@ def test_a_new_value_is_taken_up_without_a_new_trace() -> None:
 def test_weights_that_are_tied_and_parted() -> None:
     """A target that was given the array of another Tensor follows it no more once that has an array of its own."""
     w, target = parameter(), parameter([0.0, 0.0, 0.0], "target")
-    step = ag.compile(lambda: w._set(w.data + 1.0))
+    step = ag.compile(lambda: setattr(w, "data", w.data + 1.0))
     step()
     target.data = w.data
     w.data = w.data.copy()
@@ -803,7 +803,7 @@ def test_functions_in_threads_of_their_own() -> None:
     states = [ag.Tensor(np.zeros(1000), name=f"s{i}") for i in range(4)]
 
     def counting(state: ag.Tensor, by: float) -> Callable[[], Any]:
-        return ag.compile(lambda x: state._set(((state + x) * 2.0 - state - x + by - x).data))
+        return ag.compile(lambda x: setattr(state, "data", ((state + x) * 2.0 - state - x + by - x).data))
 
     def work(function: Any) -> None:
         for _ in range(100):

@@ -123,7 +123,7 @@ def mode(side: Side, i: int) -> None:
 
 def clip(side: Side, i: int) -> None:
     for p in side.parameters:
-        p._set(np.clip(p.data, -0.5, 0.5))
+        p.data = np.clip(p.data, -0.5, 0.5)
 
 
 def cast(side: Side, i: int) -> None:
@@ -203,7 +203,7 @@ def test_random_programs_that_update_what_they_read(program: Any, data: st.DataO
                 value = (slopes[name] if source == "slope" else found[source]).detach()
                 new[name] = ag.tanh(value) if bounded else value
             for name, value in new.items():
-                states[name]._set(value.data)
+                states[name].data = value.data
             return [*before, *(found[name].detach() for name in shown if name not in states), total.detach()]
 
         return states, step

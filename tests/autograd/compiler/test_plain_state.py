@@ -89,12 +89,12 @@ k = [2.0]; h = functools.singledispatch(lambda x: x * k[0]) | h(x) | k[0] = 3.0
 k = [2.0]; h = functools.wraps(len)(lambda: k[0]) | x * h() | k[0] = 3.0
 k = [2.0]; h = {"f": lambda: k[0]} | x * h["f"]() | k[0] = 3.0
 s = contextvars.ContextVar("s", default=2.0) | x * s.get() | s.set(3.0)
-sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/there/me/s.py"; s.v = 2.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 import settings_of_mine | x * settings_of_mine.v | settings_of_mine.v = 3.0
 def h():
     from settings_of_mine import v
     return v
-sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/there/me/s.py"; s.v = 2.0
+sys.modules["settings_of_mine"] = s = types.ModuleType("settings_of_mine"); s.__file__ = "/mine/s.py"; s.v = 2.0
 pass | x * h() | s.v = 3.0
 os.environ["SCALE_OF_MINE"] = "2.0" | x * float(os.environ["SCALE_OF_MINE"]) | os.environ["SCALE_OF_MINE"] = "3.0"
 # containers
@@ -216,7 +216,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 def numbers(setup: str, expression: str, change: str, wrap: Callable[[Any], Any]) -> list[Any]:
     module = sys.modules["plain_state_of_a_user"] = types.ModuleType("plain_state_of_a_user")
-    module.__file__ = "/there/me/plain_state.py"
+    module.__file__ = "/mine/plain_state.py"
     names = vars(module)
     names["x"] = x = ag.Tensor([1.0, 2.0])
     exec(compile(f"{BEGIN}\n{setup}\ndef f(x): return {expression}", module.__file__, "exec"), names)

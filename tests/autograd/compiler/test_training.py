@@ -438,7 +438,7 @@ def test_loaded_and_rebound_parameters() -> None:
         if i == 3:
             model.load_state_dict(values)
         elif i == 6:
-            first._set(np.ones(first.shape))
+            first.data = np.ones(first.shape)
         elif i == 9:
             first.data = np.full(first.shape, 0.5)
         elif i == 12:
@@ -528,15 +528,15 @@ def test_averaged_weights() -> None:
     def step(x: ag.Tensor) -> ag.Tensor:
         (slope,) = ag.gradients([((w - x) ** 2).sum()], [w])
         with ag.no_grad():
-            w._set((w - 0.1 * slope).data)
-            average._set((0.9 * average + 0.1 * w).data)
+            w.data = (w - 0.1 * slope).data
+            average.data = (0.9 * average + 0.1 * w).data
         return average + 0.0
 
     x = ag.Tensor([1.0, 2.0, 3.0])
     start = w.data.copy()
     expected = [np.array(step(x).data) for _ in range(5)]
-    w._set(start)
-    average._set(np.zeros(3))
+    w.data = start
+    average.data = np.zeros(3)
     compiled = ag.compile(step)
     for found in expected:
         np.testing.assert_allclose(compiled(x).data, found, rtol=1e-12)

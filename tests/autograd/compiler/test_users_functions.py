@@ -1387,7 +1387,7 @@ def a_state_whose_data_is_exchanged(wrap: Wrap) -> Any:
 
     @wrap
     def f(x: Any) -> Any:
-        t._set(t.data + x.data)
+        t.data = t.data + x.data
         return t * 1
 
     seen = []
@@ -1404,8 +1404,8 @@ def what_was_taken_of_a_state_stays(wrap: Wrap) -> Any:
 
     @wrap
     def f(x: Any) -> None:
-        count._set(count.data + 1)
-        h._set((h + x).data)
+        count.data = count.data + 1
+        h.data = (h + x).data
 
     taken = []
     for x in xs():

@@ -117,7 +117,7 @@ def test_a_model_of_nan_is_refused(data, tmp_path, capsys):
     Image.fromarray(grey(data, 0)).save(tmp_path / "x.png")
     model = nn.MLP([256, 10], seed=0)
     nn.init.constant_(model[0].weight, 1.0)
-    model[0].weight._set(model[0].weight.data * np.float32("nan"))
+    model[0].weight.data = model[0].weight.data * np.float32("nan")
     nn.save(model, tmp_path / "m.npz", metadata=facts())
     assert "m.npz gives numbers that are not finite" in refused(
         capsys, "predict", tmp_path / "m.npz", tmp_path / "x.png"

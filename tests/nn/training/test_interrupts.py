@@ -62,7 +62,7 @@ class HalfWay(nn.optim.SGD):
         self.left -= 1
         if not self.left:
             p = self.param_groups[0]["params"][0]
-            p._set(p.data + 100)
+            p.data = p.data + 100
             raise self.error
         super().step()
 
@@ -120,7 +120,7 @@ def test_a_second_signal_does_not_wait():
     class Hanging(nn.optim.SGD):
         def step(self):
             real_ctrl_c()
-            self.param_groups[0]["params"][0]._set(self.param_groups[0]["params"][0].data + 100)
+            self.param_groups[0]["params"][0].data = self.param_groups[0]["params"][0].data + 100
             real_ctrl_c()
             raise AssertionError("the second Ctrl-C was swallowed")
 

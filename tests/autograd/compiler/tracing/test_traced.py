@@ -69,7 +69,7 @@ def _row(w: ag.Tensor, scale: ag.Tensor) -> None:
 
 
 def _new(w: ag.Tensor, scale: ag.Tensor) -> None:
-    w._set(w.data * 2.0)
+    w.data = w.data * 2.0
 
 
 def _data(w: ag.Tensor, scale: ag.Tensor) -> None:
