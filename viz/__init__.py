@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from viz.plots.features import feature_space
     from viz.plots.network import draw_network
     from viz.plots.plots import plot_confusion, plot_digits, plot_history
+    from viz.plots.saliency import adversarial, saliency
     from viz.recorded.summary import summary
 
 _HOMES = {
@@ -54,6 +55,8 @@ _HOMES = {
     "plot_confusion": "plots.plots",
     "plot_digits": "plots.plots",
     "plot_history": "plots.plots",
+    "adversarial": "plots.saliency",
+    "saliency": "plots.saliency",
     "DrawingError": "drawing.errors",
     "EngineWarning": "drawing.render",
     "Picture": "drawing.render",
@@ -82,6 +85,8 @@ __all__ = [
     "plot_confusion",
     "plot_digits",
     "plot_history",
+    "adversarial",
+    "saliency",
     "snapshot",
     "summary",
     "use_engine",

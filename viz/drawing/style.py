@@ -147,6 +147,16 @@ GRAD_RAMP = ramp("#fbeee7", "#7a2300")
 GRAD_EDGE = ("#e0a488", "#8f2a00")  # tiny to large
 
 
+SIGNED_VALUE = ("#fff4e0", "#a9bacb", "#0f2f50")  # most negative, zero, most positive: lighter to darker, so that
+SIGNED_GRAD = ("#eef6fb", "#dcae98", "#5e1b00")  # the sign survives grey
+
+
+def signed_ramp(gradient: bool = False, steps: int = 65) -> tuple[str, ...]:
+    """Colours from the most negative to the most positive; zero is the middle one."""
+    low, zero, high = SIGNED_GRAD if gradient else SIGNED_VALUE
+    return (*ramp(low, zero, steps // 2 + 1)[:-1], *ramp(zero, high, steps // 2 + 1))
+
+
 def on_ramp(share: float, colours: tuple[str, ...] = VALUE_RAMP) -> str:
     """The ramp's colour for a share of the largest size, in 0 to 1 (clipped).
 

@@ -1,0 +1,174 @@
+"""Saliency maps and adversarial examples against gradients computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+
+RNG = np.random.default_rng(0)
+W = RNG.normal(size=(3, 4))
+X = RNG.normal(size=(2, 4))
+
+
+def linear(x):
+    return x @ ag.Tensor(W.T)
+
+
+def squares(x):
+    """Scores whose gradient 2·w·x depends on the input."""
+    return (x * x) @ ag.Tensor(W.T)
+
+
+class Net(nn.Module):
+    """A convolution of 1 × 1, a ReLU, the mean over space, and a linear layer."""
+
+    def __init__(self):
+        self.conv, self.relu = nn.Conv2d(2, 3, 1, seed=0, dtype="float64"), nn.ReLU()
+        self.pool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        self.dropout, self.fc = nn.Dropout(0.5, seed=0), nn.Linear(3, 4, seed=1, dtype="float64")
+
+    def forward(self, x):
+        return self.fc(self.dropout(self.flatten(self.pool(self.relu(self.conv(x))))))
+
+
+class TestGradient:
+    def test_of_a_linear_model_it_is_the_weights(self):
+        found = viz.saliency(linear, X, target=1)
+        assert np.allclose(found.gradient, [W[1], W[1]], atol=1e-12)
+        assert np.allclose(found.map, np.abs(found.gradient))
+        assert np.allclose(found.scores, X @ W.T)
+
+    def test_the_target_is_the_largest_score_or_one_for_each(self):
+        best = (X @ W.T).argmax(axis=1)
+        assert np.array_equal(viz.saliency(linear, X).target, best)
+        found = viz.saliency(linear, X, target=[2, 0])
+        assert np.allclose(found.gradient, W[[2, 0]])
+
+    def test_of_a_network_it_agrees_with_differences(self):
+        model = Net()
+        x = RNG.normal(size=(1, 2, 3, 4))
+        found = viz.saliency(model, x, target=2)
+        expected = np.zeros_like(x)
+        model.eval()
+        for index in np.ndindex(x.shape):
+            step = np.zeros_like(x)
+            step[index] = 1e-6
+            up, down = (float(model(ag.Tensor(x + s)).data[0, 2]) for s in (step, -step))
+            expected[index] = (up - down) / 2e-6
+        assert np.allclose(found.gradient, expected, atol=1e-8)
+        assert np.allclose(found.map, np.abs(expected).max(axis=1), atol=1e-8)
+
+    def test_the_mode_of_every_part_and_the_parameters_stay(self):
+        model = Net()
+        model.relu.eval()
+        before = [part.training for part in model.modules()]
+        viz.saliency(model, RNG.normal(size=(1, 2, 3, 4)))
+        assert [part.training for part in model.modules()] == before
+        assert all(p.grad is None for p in model.parameters())
+
+
+class TestSmoothGrad:
+    def test_it_is_the_mean_of_the_gradients_at_noisy_inputs(self):
+        found = viz.saliency(squares, X, target=0, samples=5, noise=0.3, seed=7)
+        rng = np.random.default_rng(7)
+        spread = 0.3 * (X.max(axis=1, keepdims=True) - X.min(axis=1, keepdims=True))
+        points = [X + spread * rng.standard_normal(X.shape) for _ in range(5)]
+        assert np.allclose(found.gradient, np.mean([2 * W[0] * point for point in points], axis=0))
+        assert found.method == "SmoothGrad"
+
+    def test_without_noise_it_is_the_gradient(self):
+        assert np.allclose(viz.saliency(squares, X, samples=3, noise=0).gradient, viz.saliency(squares, X).gradient)
+
+
+class TestGradCam:
+    @pytest.mark.parametrize("by", ["path", "module"])
+    def test_it_is_the_sum_of_maps_weighted_by_their_mean_gradient(self, by):
+        model = Net()
+        x = RNG.normal(size=(2, 2, 3, 4))
+        found = viz.saliency(model, x, target=[1, 3], layer="relu" if by == "path" else model.relu)
+        conv, fc = model.conv.weight.data[:, :, 0, 0], model.fc.weight.data
+        maps = np.maximum(np.einsum("kc,ncij->nkij", conv, x) + model.conv.bias.data[:, None, None], 0)
+        alpha = fc[[1, 3]] / (3 * 4)  # ∂score/∂A is the same at each place: the pool takes a mean
+        assert np.allclose(found.map, np.maximum(np.einsum("nk,nkij->nij", alpha, maps), 0))
+        assert found.gradient is None
+
+    def test_a_smaller_map_is_interpolated_to_the_size_of_the_input(self):
+        pool = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False, seed=0, dtype="float64"), nn.AvgPool2d(2), nn.Flatten())
+        pool[0].weight.data[...] = 1.0
+        x = np.zeros((1, 1, 4, 4))
+        x[0, 0, :2, 2:] = 4.0
+        found = viz.saliency(pool, x, target=1, layer="1")
+        # Pooled it is [[0, 4], [0, 0]], and α is the mean of one 1 among 4.
+        expected = np.outer([1, 0.75, 0.25, 0], [0, 0.25, 0.75, 1])
+        assert np.allclose(found.map[0], expected)
+
+
+class TestAdversarial:
+    def test_every_entry_moves_along_the_sign_of_the_gradient_of_the_loss(self):
+        labels = np.array([0, 2])
+        scores = X @ W.T
+        chance = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        gradient = (chance - np.eye(3)[labels]) @ W
+        found = viz.adversarial(linear, X, labels, epsilon=0.25)
+        assert np.allclose(found.gradient, gradient)
+        assert np.allclose(found.changed, X + 0.25 * np.sign(gradient))
+        assert np.array_equal(found.before, scores.argmax(axis=1))
+        assert np.array_equal(found.after, (found.changed @ W.T).argmax(axis=1))
+
+    def test_limits_are_kept(self):
+        found = viz.adversarial(linear, X, [0, 2], epsilon=5.0, limits=(-1, 1))
+        assert found.changed.min() >= -1
+        assert found.changed.max() <= 1
+
+
+class TestPicture:
+    def test_it_is_saved(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        x = RNG.normal(size=(2, 1, 8, 8))
+        model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3, seed=1))
+        for found in (viz.saliency(model, x), viz.saliency(model, x, layer="1"), viz.adversarial(model, x, [0, 1])):
+            assert found.save(tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+        assert "score" in viz.saliency(model, x).save(tmp_path / "map.svg").read_text()
+
+    def test_what_is_no_image_has_numbers_and_no_picture(self):
+        found = viz.saliency(linear, X)
+        with pytest.raises(ValueError, match=r"an input of shape \(4,\) is no image: give image=\(height, width\)"):
+            found.plot()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"target": 3}, "target 3 is out of range: the model has 3 classes, 0 to 2"),
+        ({"target": [0, -1]}, "target -1 is out of range"),
+        ({"target": [0, 1, 2]}, r"target of shape \(3,\) and dtype int64 does not go with 2 inputs"),
+        ({"target": 0.5}, r"target of shape \(\) and dtype float64"),
+        ({"layer": "conv"}, "there is no layer 'conv' in function: its modules are none"),
+        ({"layer": "conv", "samples": 3}, "samples= is for gradients"),
+        ({"classes": ["a"]}, "1 class names were given for 3 classes"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(options, says):
+    with pytest.raises(ValueError, match=says):
+        viz.saliency(linear, X, **options)
+
+
+def test_bad_models_and_inputs_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="x has dtype int64, and a gradient with respect to it needs"):
+        viz.saliency(linear, [[1, 2, 3, 4]])
+    with pytest.raises(ValueError, match=r"x of shape \(4,\) is no batch"):
+        viz.saliency(linear, X[0])
+    with pytest.raises(ValueError, match=r"the model gives \(2,\) for x of shape \(2, 4\)"):
+        viz.saliency(lambda x: x @ ag.Tensor(W[0]), X)
+    with pytest.raises(ValueError, match="there is no layer 'conv9' in Net: its modules are 'conv', 'relu'"):
+        viz.saliency(Net(), RNG.normal(size=(1, 2, 3, 4)), layer="conv9")
+    with pytest.raises(ValueError, match=r"the layer 'fc' gives \(1, 4\), which has no space"):
+        viz.saliency(Net(), RNG.normal(size=(1, 2, 3, 4)), layer="fc")
+    with pytest.raises(ValueError, match="is no part of the model"):
+        viz.saliency(Net(), RNG.normal(size=(1, 2, 3, 4)), layer=nn.ReLU())
+    with pytest.raises(ValueError, match="do not depend on x"):
+        viz.saliency(lambda x: ag.Tensor(np.zeros((2, 3))), X)

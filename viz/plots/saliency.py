@@ -1,0 +1,422 @@
+"""Which pixels a decision depends on: gradients with respect to the input, and a small change that turns the decision.
+
+All of it is the engine's own backward pass, asked for the input instead of the weights.
+
+- Gradient: K. Simonyan, A. Vedaldi and A. Zisserman, "Deep inside convolutional networks", 2013.
+- SmoothGrad: D. Smilkov and others, "SmoothGrad: removing noise by adding noise", 2017.
+- Grad-CAM: R. Selvaraju and others, "Grad-CAM: visual explanations from deep networks", 2017.
+- Sign of the gradient: I. Goodfellow, J. Shlens and C. Szegedy, "Explaining and harnessing adversarial examples", 2014.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.graph import Node
+from autograd.validation import as_path, check_function, number, refused, whole
+from viz.drawing import marks, numbers, style
+from viz.drawing.errors import DrawingError
+from viz.plots.plots import Plot
+from viz.plots.tiles import Tile, sheet
+from viz.recorded.evaluate import host
+from viz.recorded.validation import class_names, numbers_of
+
+SHOWN = 8  # examples of a picture
+
+
+@dataclass(frozen=True, repr=False)
+class _Shown:
+    """What shows itself as a picture: in a notebook, and saved as .svg, .png or .pdf."""
+
+    def plot(self) -> Plot:
+        """The picture. Raises `DrawingError` where the input is no image."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture as .svg, .png or .pdf; returns the path."""
+        return self.plot().save(as_path(path))
+
+    def _repr_png_(self) -> bytes:
+        return self.plot()._repr_png_()
+
+
+@dataclass(frozen=True, repr=False)
+class Saliency(_Shown):
+    """How much each entry of the input matters for a score.
+
+    ``gradient``: ∂(score of the target)/∂x, of the shape of ``x``; for Grad-CAM None. ``map``: (n, height, width) for
+    images, the largest absolute gradient over the channels, or the map of Grad-CAM; the shape of ``x`` otherwise.
+    ``target``: (n,), ``scores``: (n, classes), as the model gives them.
+    """
+
+    method: str
+    x: np.ndarray
+    target: np.ndarray
+    scores: np.ndarray
+    map: np.ndarray
+    gradient: np.ndarray | None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def plot(self) -> Plot:
+        """The input, the map, and for one channel the gradient with its sign, below each other."""
+        o = self.options
+        images = [_image(x, o["image"]) for x in self.x[:SHOWN]]
+        maps = [_image(m, o["image"]) for m in self.map[:SHOWN]]
+        cam = self.gradient is None
+        said = [_word(k, o["classes"]) for k in self.target[:SHOWN]]
+        scores = [numbers.short(row[k]) for row, k in zip(self.scores, self.target, strict=True)]
+        rows = [
+            [
+                Tile(image, f"for {word}", f"score {score}", "picture", outline=m if cam else None)
+                for image, m, word, score in zip(images, maps, said, scores, strict=False)
+            ],
+            [Tile(m, kind="size") for m in maps],
+        ]
+        names = ["input", "map" if cam else "|∂score/∂x|"]
+        if self.gradient is not None and all(image.ndim == 2 for image in images):
+            rows.append([Tile(_image(g, o["image"]), kind="gradient") for g in self.gradient[:SHOWN]])
+            names.append("∂score/∂x")
+        title = o["title"] or f"{self.method}: where the score of a class comes from"
+        line = "line = half of the largest value; darker = more" if cam else "darker = the score depends on it more"
+        left = len(self.x) - SHOWN
+        line += f"; {left} more not drawn" if left > 0 else ""
+        return sheet(rows, title, line, repr(self), o["theme"], names=names)
+
+    def __repr__(self) -> str:
+        word = ", ".join(_word(k, self.options["classes"]) for k in self.target[:SHOWN])
+        return f"Saliency({self.method} of {len(self.x)} inputs, for {word})"
+
+
+@dataclass(frozen=True, repr=False)
+class Adversarial(_Shown):
+    """Inputs changed by ``epsilon`` along the sign of the gradient of the loss.
+
+    ``x``: the inputs, ``changed``: after the change, ``gradient``: ∂L/∂x. ``labels``, ``before``, ``after``: the true
+    classes and those read from either, (n,); ``sure_before``, ``sure_after``: their probabilities.
+    """
+
+    epsilon: float
+    x: np.ndarray
+    changed: np.ndarray
+    gradient: np.ndarray
+    labels: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    sure_before: np.ndarray
+    sure_after: np.ndarray
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def plot(self) -> Plot:
+        """The input, the change and the changed input, with what the model reads."""
+        o = self.options
+
+        def row(arrays: np.ndarray, kind: str, read: np.ndarray | None, sure: np.ndarray) -> list[Tile]:
+            tiles = []
+            for i, array in enumerate(arrays[:SHOWN]):
+                words = ("", "") if read is None else (_word(read[i], o["classes"]), f"{100 * sure[i]:.0f} %")
+                wrong = read is not None and read[i] != self.labels[i]
+                tiles.append(Tile(_image(array, o["image"]), *words, kind, frame=bool(wrong)))
+            return tiles
+
+        rows = [
+            row(self.x, "picture", self.before, self.sure_before),
+            row(self.changed - self.x, "gradient", None, self.sure_after),
+            row(self.changed, "picture", self.after, self.sure_after),
+        ]
+        names = ["input", "change", "changed"]
+        title = o["title"] or f"A change of {numbers.short(self.epsilon)} along the sign of ∂L/∂x"
+        turned = int(np.sum((self.before == self.labels) & (self.after != self.labels)))
+        line = f"read wrongly now: {turned} of {len(self.x)}; thick frame = mistake"
+        return sheet(rows, title, line, repr(self), o["theme"], names=names)
+
+    def __repr__(self) -> str:
+        turned, size = int(np.sum(self.before != self.after)), numbers.short(self.epsilon)
+        return f"Adversarial(epsilon={size}: {turned} of {len(self.x)} are read as another class)"
+
+
+def saliency(
+    model: Any,
+    x: Any,
+    target: Any = None,
+    *,
+    samples: int = 1,
+    noise: float = 0.15,
+    seed: Any = 0,
+    layer: Any = None,
+    image: tuple[int, int] | None = None,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Saliency:
+    """How much each entry of the input matters for a score: the gradient of the score with respect to the input.
+
+    ``model``: a module or function from a batch to scores (n, classes); a module is run as in evaluation, and its mode
+    is restored. ``x``: floating, the batch first. ``target``: the class whose score is differentiated, one for all or
+    (n,); None for the class with the largest score of each.
+
+    ``samples`` above 1 gives SmoothGrad: the mean of the gradients at so many inputs with normal noise, whose standard
+    deviation is ``noise`` times the range of each input; ``seed`` is an integer or a NumPy Generator.
+
+    ``layer`` gives Grad-CAM instead: the path of a module such as ``"features.3"``, or the module, whose output A is
+    (n, channels, *space). The map is relu(Σ_k α_k A_k) with α_k the mean of ∂score/∂A_k over space, interpolated
+    linearly to the size of the input. Of a module that is called several times the last output is taken.
+
+    ``image``: (height, width) of the picture where ``x`` does not show it. ``classes``: their names. Returns a
+    `Saliency`, which shows itself in a notebook and has ``.save(path)``.
+
+    Raises `DrawingError` for scores that are not (n, classes), a target out of range, an unknown layer, a layer without
+    space, or integer inputs.
+
+    >>> w = ag.Tensor([[1.0, -2.0], [0.5, 0.0]], requires_grad=True)
+    >>> found = saliency(lambda x: x @ w.mT, [[3.0, 1.0]], target=0)
+    >>> found.gradient, found.map
+    (array([[ 1., -2.]]), array([[1., 2.]]))
+    """
+    colours = style.theme_named(theme)
+    array = _floating(x)
+    samples, noise = whole(samples, "samples", 1), number(noise, "noise", 0)
+    if layer is not None and samples > 1:
+        raise DrawingError("samples= is for gradients and goes not with layer=, which asks for Grad-CAM")
+    with _evaluating(model):
+        recorded, scores = _scores(model, array)
+        wanted = _targets(target, host(scores))
+        chosen = {"image": image, "classes": classes, "title": title, "theme": colours}
+        _check_classes(classes, host(scores))
+        if layer is not None:
+            cam = _grad_cam(model, layer, scores, wanted, array)
+            return Saliency("Grad-CAM", array, wanted, host(scores), cam, None, chosen)
+        gradient = host(ag.gradients(_picked(scores, wanted), recorded)).astype(float)
+        if samples > 1:
+            rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+            axes = tuple(range(1, array.ndim))
+            spread = noise * (array.max(axis=axes, keepdims=True) - array.min(axis=axes, keepdims=True))
+            gradient = np.zeros_like(gradient)
+            for _ in range(samples):
+                draw = (array + spread * rng.standard_normal(array.shape)).astype(array.dtype)
+                recorded, noisy = _scores(model, draw)
+                gradient += host(ag.gradients(_picked(noisy, wanted), recorded))
+            gradient /= samples
+    method = "SmoothGrad" if samples > 1 else "Gradient"
+    return Saliency(method, array, wanted, host(scores), _size(gradient), gradient, chosen)
+
+
+def adversarial(
+    model: Any,
+    x: Any,
+    labels: Any,
+    *,
+    epsilon: float = 0.1,
+    limits: tuple[float, float] | None = None,
+    image: tuple[int, int] | None = None,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Adversarial:
+    """Inputs that the model may read as another class: x + ε · sign(∂L/∂x), with L the cross-entropy.
+
+    ``model``: a module or function from a batch to logits (n, classes); a module is run as in evaluation. ``labels``:
+    the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the largest value
+    that an entry may have, such as (0, 1) for pixels. Returns an `Adversarial`, which shows itself in a notebook and
+    has ``.save(path)``.
+
+    Raises `DrawingError` as `saliency` does.
+
+    >>> w = ag.Tensor([[1.0, -2.0], [0.5, 0.0]], requires_grad=True)
+    >>> found = adversarial(lambda x: x @ w.mT, [[3.0, 1.0]], [0], epsilon=0.5)
+    >>> found.changed
+    array([[2.5, 1.5]])
+    """
+    colours = style.theme_named(theme)
+    array, epsilon = _floating(x), number(epsilon, "epsilon", 0)
+    bounds = None if limits is None else _bounds(limits)
+    with _evaluating(model):
+        recorded, scores = _scores(model, array)
+        wanted = _targets(labels, host(scores), "labels")
+        _check_classes(classes, host(scores))
+        loss = ag.cross_entropy(scores, wanted, reduction="sum")
+        gradient = host(ag.gradients(loss, recorded))
+        changed = (array + epsilon * np.sign(gradient)).astype(array.dtype)
+        if bounds is not None:
+            changed = np.clip(changed, *bounds).astype(array.dtype)
+        with ag.no_grad():
+            chances = [host(ag.softmax(y.detach(), axis=1)) for y in (scores, _scores(model, changed)[1])]
+    before, after = (chance.argmax(axis=1) for chance in chances)
+    sure, surer = (chance.max(axis=1) for chance in chances)
+    chosen = {"image": image, "classes": classes, "title": title, "theme": colours}
+    return Adversarial(epsilon, array, changed, gradient, wanted, before, after, sure, surer, chosen)
+
+
+# ---------------------------------------------------------------- what is given
+
+
+def _floating(x: Any) -> np.ndarray:
+    array = numbers_of(x, "x")
+    if array.dtype.kind != "f":
+        raise DrawingError(
+            f"x has dtype {array.dtype}, and a gradient with respect to it needs floating numbers: give x as the model"
+            " was trained with it, such as pixels / 255"
+        )
+    if array.ndim < 2 or not len(array):
+        raise DrawingError(
+            f"x of shape {numbers.shape(array.shape)} is no batch: give (n, ...), which for one example is x[None]"
+        )
+    return array
+
+
+def _bounds(limits: Any) -> tuple[float, float]:
+    if not isinstance(limits, Sequence) or len(limits) != 2:
+        raise refused(limits, "limits", "the smallest and the largest value that an entry may have, such as (0, 1)")
+    low, high = number(limits[0], "limits[0]"), number(limits[1], "limits[1]")
+    if low > high:
+        raise DrawingError(f"limits={limits} has its smallest value last: give {high, low}")
+    return low, high
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """A context in which a module is in evaluation; every part gets its mode back."""
+    parts = list(model.modules()) if callable(getattr(model, "modules", None)) else []
+    before = [part.training for part in parts]
+    for part in parts:
+        if part.training:
+            part.training = False
+    try:
+        yield
+    finally:
+        for part, mode in zip(parts, before, strict=True):
+            if mode:
+                part.training = mode
+
+
+def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:
+    """The input as a Tensor that is differentiated, and the model's scores of it."""
+    check_function(model, "model", "a module or a function from a batch to scores")
+    with ag.enable_grad():
+        home = next(iter(model.parameters()), None) if callable(getattr(model, "parameters", None)) else None
+        x = ag.Tensor(array, requires_grad=True, name="x", device=getattr(home, "device", None))
+        scores = model(x)
+    if not isinstance(scores, ag.Tensor) or scores.ndim != 2 or len(scores) != len(array) or not scores.shape[1]:
+        found = numbers.shape(scores.shape) if isinstance(scores, ag.Tensor) else f"a {type(scores).__name__}"
+        raise DrawingError(
+            f"the model gives {found} for x of shape {numbers.shape(array.shape)}, and what is needed is scores (n,"
+            " classes), a row for each input"
+        )
+    if scores.node is None:
+        raise DrawingError("the model's scores do not depend on x: compute them from x with functions of autograd")
+    return x, scores
+
+
+def _targets(target: Any, scores: np.ndarray, name: str = "target") -> np.ndarray:
+    n, count = scores.shape
+    if target is None:
+        return np.asarray(scores.argmax(axis=1))
+    found = numbers_of(target, name)
+    if found.dtype.kind not in "iu" or found.shape not in ((), (n,)):
+        raise DrawingError(
+            f"{name} of shape {numbers.shape(found.shape)} and dtype {found.dtype} does not go with {n} inputs: give a"
+            " class, or an integer class for each"
+        )
+    if found.size and not (found.min() >= 0 and found.max() < count):
+        wrong = int(found.ravel()[np.argmax((found.ravel() < 0) | (found.ravel() >= count))])
+        raise DrawingError(f"{name} {wrong} is out of range: the model has {count} classes, 0 to {count - 1}")
+    return np.broadcast_to(found, (n,)).astype(int)
+
+
+def _check_classes(classes: Sequence[str] | None, scores: np.ndarray) -> None:
+    if classes is not None:
+        class_names(classes, scores.shape[1])
+
+
+def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
+    """The sum of one score of each example; no example depends on another."""
+    return ag.sum(ag.take_along_axis(scores, target[:, None], axis=1))
+
+
+# ---------------------------------------------------------------- maps
+
+
+def _size(gradient: np.ndarray) -> np.ndarray:
+    """The absolute gradient; of images the largest over the channels."""
+    sizes: np.ndarray = np.abs(gradient)
+    return np.asarray(sizes.max(axis=1)) if gradient.ndim == 4 else sizes
+
+
+def _grad_cam(model: Any, layer: Any, scores: ag.Tensor, target: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """relu(Σ_k α_k A_k), with α_k the mean over space of ∂score/∂A_k, in the size of the input."""
+    path = _path(model, layer)
+    graph = ag.Graph(scores)
+    inside = [node for node in graph.nodes if node.op is not None and _is_within(node, path)]
+    if not inside:
+        raise DrawingError(f"the score does not depend on the layer {path!r}: give one that was called")
+    again = graph.replay()
+    total = _picked(again[graph.outputs[0]], target)
+    output = again[inside[-1]]
+    if output.ndim < 3:
+        raise DrawingError(
+            f"the layer {path!r} gives {numbers.shape(output.shape)}, which has no space: Grad-CAM needs (n, channels,"
+            " height, width), such as the last convolution's output"
+        )
+    values, slopes = host(output).astype(float), host(ag.gradients(total, output)).astype(float)
+    weights = slopes.mean(axis=tuple(range(2, slopes.ndim)), keepdims=True)
+    cam: np.ndarray = np.maximum((weights * values).sum(axis=1), 0.0)
+    space = array.shape[2:] if array.ndim == values.ndim else ()
+    for axis, n in enumerate(space, 1):
+        cam = _stretched(cam, axis, n)
+    return cam
+
+
+def _path(model: Any, layer: Any) -> str:
+    modules = dict(model.named_modules()) if callable(getattr(model, "named_modules", None)) else {}
+    if isinstance(layer, str):
+        if layer in modules:
+            return str(layer)
+        known = [path for path in modules if path]
+        listed = ", ".join(map(repr, known[:12])) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+        raise DrawingError(f"there is no layer {layer!r} in {type(model).__name__}: its modules are {listed or 'none'}")
+    for path, module in modules.items():
+        if module is layer:
+            return str(path)
+    raise DrawingError(f"the {type(layer).__name__} given as layer= is no part of the model: give its path, or a part")
+
+
+def _is_within(node: Node, path: str) -> bool:
+    return any(own == path for own, _ in node.scope or ())
+
+
+def _stretched(array: np.ndarray, axis: int, n: int) -> np.ndarray:
+    """The array interpolated linearly to ``n`` entries along an axis; the outer half cells are constant."""
+    m = array.shape[axis]
+    at = np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1)
+    low = np.floor(at).astype(int)
+    share = (at - low).reshape((-1,) + (1,) * (array.ndim - axis - 1))
+    high = np.minimum(low + 1, m - 1)
+    mixed: np.ndarray = np.take(array, low, axis) * (1 - share) + np.take(array, high, axis) * share
+    return mixed
+
+
+def _image(array: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
+    """One example as (height, width), or (height, width, 3) for red, green and blue."""
+    if array.ndim == 3 and len(array) == 3:
+        return np.moveaxis(array, 0, -1)
+    one = array.mean(axis=0) if array.ndim == 3 else array
+    if one.ndim == 2 and shape is None:
+        return one
+    picture = marks.picture_of(one.reshape(1, -1), 0, shape)
+    if picture is None:
+        raise DrawingError(
+            f"an input of shape {numbers.shape(array.shape)} is no image: give image=(height, width), or read .map and"
+            " .gradient"
+        )
+    return picture
+
+
+def _word(k: int, classes: Sequence[str] | None) -> str:
+    return str(int(k)) if classes is None else str(classes[int(k)])

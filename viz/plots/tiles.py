@@ -1,0 +1,178 @@
+"""Tiles: small arrays as pictures, with their sign, in rows and columns.
+
+Sign needs no hue. In a small tile a negative entry is a smaller square. In a larger one the lightness goes one way,
+from the most negative (lightest) to the most positive (darkest), and the key shows zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viz.drawing import numbers, style
+from viz.plots.plots import Plot, _figure, _heading, _settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
+FRAMED = 8  # the same, with a line around each
+NEGATIVE = 0.55  # the side of the square of a negative entry
+LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
+LETTER = 0.075  # inches: a letter of a caption, at most on average
+KEY = 0.3  # inches for the key
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An array to be drawn, and the words below it.
+
+    ``kind``: "picture" (dark is large; three channels are red, green and blue), "value" and "gradient" (signed), or
+    "size" (absolute values of a gradient). ``most``: the largest absolute value of the scale, None for the tile's own.
+    ``outline``: an array whose half maximum is drawn as a line on it. ``frame``: thick for what is to be noticed.
+    """
+
+    array: np.ndarray
+    caption: str = ""
+    note: str = ""
+    kind: str = "value"
+    most: float | None = None
+    outline: np.ndarray | None = None
+    frame: bool = False
+
+
+def sheet(
+    rows: Sequence[Sequence[Tile]],
+    title: str,
+    line: str,
+    alt: str,
+    theme: style.Theme,
+    *,
+    names: Sequence[str] = (),
+    side: float = 0.86,
+) -> Plot:
+    """Tiles in rows, each row with a name at its left; ``side``: of a tile, in inches."""
+    margin = LEFT + (max(map(len, names)) * LETTER + 0.08 if names else 0)
+    columns = max(map(len, rows))
+    heights = [side + 0.17 * any(t.caption for t in row) + 0.15 * any(t.note for t in row) + GAP for row in rows]
+    signed = any(_is_signed(tile) for row in rows for tile in row)
+    width = max(margin + columns * (side + GAP) + LEFT, 2 * LEFT + LETTER * max(len(line), 1.6 * len(title)))
+    height = TOP + sum(heights) + BOTTOM + KEY * signed
+    with _settings():
+        figure = _figure(width, height, theme)
+        _heading(figure, title, line, theme)
+        top = height - TOP
+        for i, (row, tall) in enumerate(zip(rows, heights, strict=True)):
+            if names:
+                at = LEFT / width, (top - side / 2) / height
+                figure.text(*at, names[i], fontsize=style.CAPTION, color=theme.ink, va="center")
+            for j, tile in enumerate(row):
+                left = margin + j * (side + GAP)
+                axes = figure.add_axes((left / width, (top - side) / height, side / width, side / height))
+                _draw(axes, tile, theme)
+                axes.set_gid(f"tile_{i}_{j}")
+                for k, (words, size, ink) in enumerate(
+                    ((tile.caption, style.CAPTION, theme.ink), (tile.note, style.SMALL, theme.muted))
+                ):
+                    at = (left + side / 2) / width, (top - side - 0.03 - 0.15 * k) / height
+                    figure.text(*at, words, fontsize=size, color=ink, va="top", ha="center")
+            top -= tall
+        if signed:
+            _key(figure, rows, theme)
+    return Plot(figure, alt)
+
+
+def _is_signed(tile: Tile) -> bool:
+    return tile.kind in ("value", "gradient") and bool(np.nanmin(tile.array, initial=0.0) < 0)
+
+
+def _is_small(tile: Tile) -> bool:
+    return max(tile.array.shape[:2]) <= SQUARES and tile.kind in ("value", "gradient")
+
+
+def _draw(axes: Axes, tile: Tile, theme: style.Theme) -> None:
+    array = np.asarray(tile.array, dtype=float)
+    down, across = array.shape[:2]
+    axes.set_facecolor(theme.paper)
+    if _is_small(tile):
+        _squares(axes, array, _most(tile), tile.kind, theme)
+    elif tile.kind == "picture" and array.ndim == 3:
+        low, high = float(np.nanmin(array)), float(np.nanmax(array))
+        axes.imshow(np.clip((array - low) / (high - low or 1.0), 0, 1), interpolation="nearest")
+    else:
+        ramp, low, high = _scale(tile)
+        axes.imshow(array, cmap=ramp, vmin=low, vmax=high, interpolation="nearest")
+    if tile.outline is not None and np.nanmax(tile.outline) > 0:
+        axes.contour(tile.outline, [float(np.nanmax(tile.outline)) / 2], colors=[theme.grad], linewidths=1.4)
+    axes.set_xlim(-0.5, across - 0.5)
+    axes.set_ylim(down - 0.5, -0.5)
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color(theme.bad if tile.frame else theme.hair)
+        spine.set_linewidth(2.2 if tile.frame else 0.8)
+
+
+def _most(tile: Tile) -> float:
+    return (float(np.nanmax(np.abs(tile.array), initial=0.0)) if tile.most is None else tile.most) or 1.0
+
+
+def _scale(tile: Tile) -> tuple[ListedColormap, float, float]:
+    from matplotlib.colors import ListedColormap
+
+    if _is_signed(tile):
+        return ListedColormap(list(style.signed_ramp(tile.kind == "gradient"))), -_most(tile), _most(tile)
+    ends = style.VALUE_RAMP if tile.kind in ("picture", "value") else style.GRAD_RAMP
+    ramp = ListedColormap(list(style.ramp(ends[0], ends[-1], 64)))
+    if tile.kind == "picture" and tile.most is None:
+        low, high = float(np.nanmin(tile.array)), float(np.nanmax(tile.array))
+        return ramp, low, high if high > low else low + 1.0
+    return ramp, 0.0, _most(tile)
+
+
+def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style.Theme) -> None:
+    from matplotlib.collections import PolyCollection
+
+    ramp = style.VALUE_RAMP if kind == "value" else style.GRAD_RAMP
+    corners, colours = [], []
+    for (i, j), x in np.ndenumerate(array):
+        half = 0.5 if x >= 0 or not np.isfinite(x) else NEGATIVE / 2
+        corners.append([(j - half, i - half), (j + half, i - half), (j + half, i + half), (j - half, i + half)])
+        # Zero is paper; the ramp begins with the smallest that is not.
+        colour = theme.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
+        colours.append(theme.paper if x == 0 else colour)
+    lines = {"edgecolors": theme.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}
+    axes.add_collection(PolyCollection(corners, facecolors=colours, **lines))
+
+
+def _key(figure: Figure, rows: Sequence[Sequence[Tile]], theme: style.Theme) -> None:
+    """How sign is drawn: a small and a large square, or the ramp with zero."""
+    width, height = figure.get_size_inches()
+    tiles = [tile for row in rows for tile in row if _is_signed(tile)]
+    y = 0.16
+    axes = figure.add_axes((LEFT / width, y / height, 1.1 / width, 0.12 / height))
+    axes.set_axis_off()
+    gradient = tiles[-1].kind == "gradient"
+    if all(map(_is_small, tiles)):
+        _squares(axes, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), 1.0, tiles[-1].kind, theme)
+        axes.set_xlim(-0.5, 4.5)
+        axes.set_ylim(0.5, -0.5)
+        axes.set_aspect("equal", anchor="W")
+        words = "small square = negative; darker = larger"
+    else:
+        from matplotlib.colors import ListedColormap
+
+        ramp = ListedColormap(list(style.signed_ramp(gradient)))
+        axes.imshow(np.linspace(-1, 1, 64)[None], cmap=ramp, aspect="auto")
+        words = "lightest = most negative, middle = 0, darkest = most positive"
+    most = {tile.most for tile in tiles}
+    scale = f", up to {numbers.short(float(most.pop() or 0))}" if len(most) == 1 and None not in most else ""
+    figure.text(
+        (LEFT + 1.2) / width, (y + 0.06) / height, words + scale, fontsize=style.CAPTION, color=theme.muted, va="center"
+    )
