@@ -25,7 +25,7 @@ from nn.modules.containers import ModuleDict, ModuleList, Residual, Sequential
 from nn.modules.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from nn.modules.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from nn.modules.embedding import Embedding, PositionalEncoding
-from nn.modules.flatten import Flatten
+from nn.modules.flatten import Flatten, Unflatten
 from nn.modules.linear import Linear
 from nn.modules.losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from nn.modules.module import Module, Parameter
@@ -77,6 +77,6 @@ __all__ = [
     "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "MLP", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
     "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
     "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
-    "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model", "models",
-    "optim", "parallel", "save",
+    "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model",
+    "models", "optim", "parallel", "save",
 ]  # fmt: skip

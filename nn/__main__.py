@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from autograd import __version__
 from nn.commands.digits import train
 from nn.commands.images import FORMATS
+from nn.commands.networks import NETWORKS
 from nn.commands.predict import predict
 from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
 from nn.commands.terminal import PROGRAM, Refused, printable, reason
@@ -55,15 +56,15 @@ def _digits(commands: Any) -> None:
     default = Settings()
     p = commands.add_parser(
         "digits",
-        help="train a fully connected sigmoid network and draw the results",
+        help="train a network on handwritten digits and draw the results",
         description=(
-            "Train a fully connected sigmoid network on handwritten digits of 16 x 16 black or white pixels,\n"
-            "and report its accuracy on the held-out ones. Weights, history, settings and pictures are\n"
-            "written to a folder."
+            "Train a network on handwritten digits of 16 x 16 black or white pixels, and report its accuracy\n"
+            "on the held-out ones. Weights, history, settings and pictures are written to a folder."
         ),
         epilog=(
             "examples:\n"
             f"  {PROGRAM} digits\n"
+            f"  {PROGRAM} digits --model cnn\n"
             f"  {PROGRAM} digits --hidden 500 500 --epochs 20 --out runs/large\n"
             f"  {PROGRAM} digits --loss mse --optimizer sgd\n"
             f"  {PROGRAM} digits --settings runs/large/settings.json\n"
@@ -71,22 +72,26 @@ def _digits(commands: Any) -> None:
         ),
     )
     net = p.add_argument_group("the network")
+    net.add_argument("--model", choices=NETWORKS, help=f"kind of network (default: {default.model})")
     net.add_argument(
         "--hidden",
         type=int,
         nargs="*",
         metavar="N",
-        help="neurons of each hidden layer (default: 100; --hidden alone: no hidden layer)",
+        help="neurons of each hidden layer (default for mlp: 100; --hidden alone: no hidden layer)",
     )
     net.add_argument("--loss", choices=LOSSES, help=f"loss to minimise (default: {default.loss})")
     learning = p.add_argument_group("learning")
     learning.add_argument(
         "--optimizer", choices=OPTIMIZERS, help=f"optimization algorithm (default: {default.optimizer})"
     )
-    learning.add_argument("--epochs", type=int, metavar="N", help=f"passes over the data (default: {default.epochs})")
+    learning.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: 12 for mlp)")
     learning.add_argument("--batch", type=int, metavar="N", help=f"digits per step (default: {default.batch})")
     learning.add_argument(
-        "--lr", type=float, metavar="X", help="learning rate (default: depends on optimizer and loss)"
+        "--lr", type=float, metavar="X", help="learning rate (default: depends on model, optimizer and loss)"
+    )
+    learning.add_argument(
+        "--shift", type=int, metavar="N", help="move digits at random by up to N pixels (default: 0 for mlp, else 1)"
     )
     learning.add_argument("--seed", type=int, metavar="N", help=f"seed of all random numbers (default: {default.seed})")
     learning.add_argument("--device", metavar="NAME", help=f"cpu or cuda (default: {default.device})")

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from autograd.backends import space_on
 from autograd.errors import AutogradError, DeviceError, WriteError
 from autograd.files import write_file
 from nn import optim
-from nn.commands.results import Run, save_weights, training_set, validation_size
+from nn.commands.networks import NETWORKS
+from nn.commands.results import Run, name_of, save_weights, training_set, validation_size
 from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
 from nn.commands.terminal import PROGRAM, Refused, printable, reason
-from nn.data import DATASETS, Dataset, hold_out
+from nn.data import DATASETS, Batches, Dataset, hold_out, shift
 from nn.errors import ParallelError, TrainingError
 from nn.models import MLP
+from nn.modules.activation import Sigmoid
+from nn.modules.containers import Sequential
+from nn.modules.module import Module
 from nn.parallel import Parallel
 from nn.training import History, fit
 
@@ -34,6 +39,7 @@ def train(
     ``overwrite`` is true and an earlier run made it; then that run's files are replaced. ``parallel``: the processes
     that train together; rank 0 alone prints and writes.
     """
+    settings = settings.completed()
     if util.find_spec("matplotlib") is None:
         raise Refused("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
     try:
@@ -45,12 +51,9 @@ def train(
         raise Refused(f"batch is {settings.batch}, and there are {digits:,} digits to learn from")
     settings.check_memory(data.x_train.shape[1], len(data.classes))
     try:
-        model = MLP(
-            settings.sizes(data.x_train.shape[1], len(data.classes)),
-            output="sigmoid" if settings.loss == "mse" else None,
-            seed=settings.seed,
-            device=settings.device if parallel is None else parallel.device(settings.device),
-        )
+        device = settings.device if parallel is None else parallel.device(settings.device)
+        space_on(device)  # raises where there is none
+        model = built(settings, data).to(device)
     except DeviceError as error:
         raise Refused(str(error).rstrip(".")) from None
     first = parallel is None or parallel.rank == 0
@@ -73,6 +76,16 @@ def train(
         except WriteError as error:
             raise Refused(f"{folder.path} cannot be written to any more: {error.reason.lower()}") from None
     return history
+
+
+def built(settings: Settings, data: Dataset) -> Module:
+    """The untrained network; for the mean squared error its outputs are those of a sigmoid."""
+    classes = len(data.classes)
+    if settings.model == "mlp":
+        output = "sigmoid" if settings.loss == "mse" else None
+        return MLP(settings.sizes(data.x_train.shape[1], classes), output=output, seed=settings.seed)
+    model = NETWORKS[settings.model].build(data.image_shape, classes, settings.hidden, settings.seed)
+    return Sequential(model, Sigmoid()) if settings.loss == "mse" else model
 
 
 class RunFolder:
@@ -131,7 +144,7 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _train(
-    model: MLP, settings: Settings, data: Dataset, folder: RunFolder | None, parallel: Parallel | None
+    model: Module, settings: Settings, data: Dataset, folder: RunFolder | None, parallel: Parallel | None
 ) -> History:
     """The history of the training. Raises `Refused` if it fails, `KeyboardInterrupt` without a complete epoch."""
     backup = _Backup(model, settings, data, folder, parallel) if parallel and folder else None
@@ -151,15 +164,16 @@ def _train(
 
 
 def _fit(
-    model: MLP, settings: Settings, data: Dataset, callback: _Backup | None = None, parallel: Parallel | None = None
+    model: Module, settings: Settings, data: Dataset, callback: _Backup | None = None, parallel: Parallel | None = None
 ) -> History:
     x, y, x_validation, y_validation = hold_out(data.x_train, data.y_train, validation_size(data), settings.seed)
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.rate)
+    moved = [shift(settings.shift, data.image_shape)]
     return fit(
         model,
         LOSSES[settings.loss],
         optimizer,
-        (x, y),
+        Batches(x, y, settings.batch, settings.seed, augment=moved) if settings.shift else (x, y),
         epochs=settings.epochs,
         batch_size=settings.batch,
         seed=settings.seed,
@@ -177,7 +191,7 @@ class _Backup:
     A fresh folder has them from the start; an earlier run stays as it is until an epoch is complete.
     """
 
-    def __init__(self, model: MLP, settings: Settings, data: Dataset, folder: RunFolder, parallel: Parallel) -> None:
+    def __init__(self, model: Module, settings: Settings, data: Dataset, folder: RunFolder, parallel: Parallel) -> None:
         self.model, self.settings, self.data, self.folder, self.parallel = model, settings, data, folder, parallel
         if folder.fresh:
             self._write("from before the training")
@@ -199,16 +213,16 @@ class _Backup:
         self.parallel.exit_message = f"{PROGRAM} digits: {lost}; {words}"
 
 
-def _opening(settings: Settings, data: Dataset, model: MLP, parallel: Parallel | None) -> str:
+def _opening(settings: Settings, data: Dataset, model: Module, parallel: Parallel | None) -> str:
     """What will be done, in three lines."""
     device = settings.device
     if parallel is not None:
         device += f" by {parallel.size} process{'es' if parallel.size > 1 else ''}"
     height, width = data.image_shape
-    net = "-".join(map(str, model.sizes))
     parameters = sum(p.size for p in model.parameters())
+    moved = f", moved by up to {settings.shift} pixel{'s' * (settings.shift > 1)}" if settings.shift else ""
     return (
-        f"{data.name}: {training_set(data)}, {len(data.x_test):,} held out, {height}×{width}\n"
-        f"{net} sigmoid network, {parameters:,} parameters, on {device}, from seed {settings.seed}\n"
+        f"{data.name}: {training_set(data)}, {len(data.x_test):,} held out, {height}×{width}{moved}\n"
+        f"{name_of(model, settings)}, {parameters:,} parameters, on {device}, from seed {settings.seed}\n"
         f"{settings.loss}, {settings.optimizer}, batches of {settings.batch}, learning rate from {settings.rate:g} to 0"
     )

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 import autograd as ag
 from autograd.backends import to_numpy
 from autograd.files import write_file
+from nn.commands.networks import NETWORKS
 from nn.commands.settings import LOSSES, Settings
 from nn.commands.terminal import PROGRAM
 from nn.data import Dataset
 from nn.models import MLP
 from nn.modules.linear import Linear
+from nn.modules.module import Module
 from nn.saving import save
 from nn.training import History
 
@@ -41,7 +43,13 @@ def training_set(data: Dataset) -> str:
     return f"{len(data.x_train) - held:,} digits to learn from, {held:,} to choose the weights by"
 
 
-def save_weights(model: MLP, settings: Settings, data: Dataset, folder: Path) -> Path:
+def name_of(model: Module, settings: Settings) -> str:
+    """What the network is called: ``256-100-10 sigmoid network``."""
+    words = NETWORKS[settings.model].words
+    return f"{'-'.join(map(str, model.sizes))} {words}" if isinstance(model, MLP) else words
+
+
+def save_weights(model: Module, settings: Settings, data: Dataset, folder: Path) -> Path:
     """Write ``model.npz`` with what ``predict`` has to know; return its path."""
     path = folder / "model.npz"
     save(model, path, metadata={"data": data.name, "classes": list(data.classes), "loss": settings.loss})
@@ -51,8 +59,8 @@ def save_weights(model: MLP, settings: Settings, data: Dataset, folder: Path) ->
 class Run:
     """A finished training and its results on the held-out digits."""
 
-    def __init__(self, model: MLP, settings: Settings, data: Dataset, history: History, folder: Path) -> None:
-        self.model, self.settings, self.data, self.history, self.folder = model, settings, data, history, folder
+    def __init__(self, model: Module, settings: Settings, data: Dataset, history: History, folder: Path) -> None:
+        self.model, self.settings, self.data, self.history, self.folder = model.eval(), settings, data, history, folder
 
     @cached_property
     def probabilities(self) -> NDArray[Any]:
@@ -112,9 +120,10 @@ class Run:
         correct = predictions == data.y_test
         hesitant = np.flatnonzero(correct & (certainty < HESITANT))
         one = int(hesitant[0]) if len(hesitant) else 0
-        neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=shape)
         yield from self._drawn(graph, "graph", f"values and gradients of {len(x[0])} digits in the network")
-        yield from self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
+        if isinstance(self.model, MLP):
+            neurons = viz.draw_network(self.model, data.x_test[one], int(data.y_test[one]), image=shape)
+            yield from self._drawn(neurons, "neurons", f"a held-out {data.classes[data.y_test[one]]}, neuron by neuron")
         curves = viz.plot_history(self.history).save(self.folder / "curves.png")
         yield curves, "loss and accuracy, epoch by epoch"
         wrong = np.flatnonzero(~correct)
@@ -131,7 +140,8 @@ class Run:
                 )
                 yield sheet.save(self.folder / f"{name}.png"), words
         page = self._report(graph)
-        yield page.save(self.folder / "report.html"), "all of it on one page, with a pad to draw digits on"
+        pad = ", with a pad to draw digits on" if isinstance(self.model, MLP) else ""
+        yield page.save(self.folder / "report.html"), f"all of it on one page{pad}"
 
     def _loss(self, count: int) -> tuple[list[ag.Tensor], Any]:
         """Inputs and labels of the first training digits, and the recorded loss."""
@@ -168,13 +178,13 @@ class Run:
         images = data.x_test.reshape(-1, *data.image_shape)
         held = Held(images, data.y_test, self.probabilities, data.classes, crop=settings.data == "digits")
         neurons = []
-        for i in self._specimens(held):
+        for i in self._specimens(held) if isinstance(self.model, MLP) else ():
             true, said = (data.classes[k] for k in (held.labels[i], held.predictions[i]))
             picture = viz.draw_network(self.model, data.x_test[i], int(data.y_test[i]), image=data.image_shape)
             neurons.append(Specimen(images[i], true if true == said else f"{true} read as {said}", picture))
         x, loss = self._loss(2)
         return lab_report(
-            title=f"Handwritten digits, read by a {'-'.join(map(str, self.model.sizes))} network",
+            title=f"Handwritten digits, read by a {name_of(self.model, settings)}",
             history=history,
             held=held,
             layers=self._layers(),
@@ -199,8 +209,10 @@ class Run:
             yield from (*doubtful[:1], *correct[:1])[:1]
             yield from held.surest_mistakes[held.labels[held.surest_mistakes] == k][:1]
 
-    def _layers(self) -> list[tuple[Any, Any, str]]:
-        """Weight, bias and activation of every layer."""
+    def _layers(self) -> list[tuple[Any, Any, str]] | None:
+        """Weight, bias and activation of every layer; ``None`` of a network that is no chain of them."""
+        if not isinstance(self.model, MLP):
+            return None
         layers: list[tuple[Any, Any, str]] = []
         for module in self.model.layers:
             if isinstance(module, Linear):

@@ -19,6 +19,7 @@ import numpy as np
 import autograd as ag
 from autograd.files import read_file
 from nn import optim
+from nn.commands.networks import NETWORKS
 from nn.commands.terminal import Refused, reason
 from nn.data import DATASETS
 from nn.functional import cross_entropy, mse_loss, one_hot
@@ -46,32 +47,42 @@ RATES = {"sgd": {"cross-entropy": 0.5, "mse": 0.2}, "adam": 0.005, "adamw": 0.01
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run. Raises `Refused` for invalid values.
+    """The settings of a run; ``None`` stands for the network's own. Raises `Refused` for invalid values.
 
     >>> Settings().with_options({"hidden": [500, 500]}).sizes(256, 10)
     (256, 500, 500, 10)
+    >>> Settings(model="cnn").completed().hidden
+    (128,)
     """
 
-    hidden: tuple[int, ...] = (100,)
+    model: str = "mlp"
+    hidden: Any = None
     loss: str = "cross-entropy"
     optimizer: str = "adamw"
-    epochs: int = 12
+    epochs: Any = None
     batch: int = 100
     lr: float | None = None
+    shift: Any = None
     seed: int = 0
     device: str = "cpu"
     data: str = "digits"
 
     def __post_init__(self) -> None:
-        for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS), ("data", DATASETS)):
+        choices = ("model", NETWORKS), ("loss", LOSSES), ("optimizer", OPTIMIZERS), ("data", DATASETS)
+        for name, known in choices:
             value = getattr(self, name)
             if not isinstance(value, str) or value not in known:
                 raise Refused(f"{name} is {value!r}: give {' or '.join(known)}")
-        if not isinstance(self.hidden, list | tuple):
+        if not isinstance(self.hidden, list | tuple | None):
             raise Refused(f"hidden is {self.hidden!r}: give a list with the number of neurons of each hidden layer")
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        counts = [("hidden", n, 1) for n in self.hidden]
-        for name, n, least in [*counts, ("epochs", self.epochs, 1), ("batch", self.batch, 1), ("seed", self.seed, 0)]:
+        if self.hidden is not None:
+            object.__setattr__(self, "hidden", tuple(self.hidden))
+            if self.hidden and NETWORKS[self.model].hidden is None:
+                raise Refused(f"hidden is {list(self.hidden)}, but the layers of {self.model} are fixed")
+        counts = [("hidden", n, 1) for n in self.hidden or ()]
+        counts += [(name, n, 1) for name in ("epochs", "batch") if (n := getattr(self, name)) is not None]
+        counts += [(name, n, 0) for name in ("shift", "seed") if (n := getattr(self, name)) is not None]
+        for name, n, least in counts:
             if type(n) is not int or n < least:
                 raise Refused(f"{name} is {n!r}: give a whole number from {least} on")
         if self.lr is not None and not (type(self.lr) in (int, float) and 0 < self.lr < math.inf):
@@ -79,15 +90,21 @@ class Settings:
         if not isinstance(self.device, str):
             raise Refused(f"device is {self.device!r}: give cpu or cuda")
 
+    def completed(self) -> Settings:
+        """These settings, with the network's own where none were given."""
+        network = NETWORKS[self.model]
+        own = {"hidden": network.hidden or (), "epochs": network.epochs, "shift": network.shift, "lr": self.rate}
+        return self.with_options({name: value for name, value in own.items() if getattr(self, name) is None})
+
     @property
     def rate(self) -> float:
-        """The learning rate: ``lr``, or the default of the optimizer and the loss."""
-        default: Any = RATES[self.optimizer]
+        """The learning rate: ``lr``, or the default of the network, the optimizer and the loss."""
+        default: Any = (NETWORKS[self.model].rates or RATES)[self.optimizer]
         return self.lr or float(default[self.loss] if isinstance(default, dict) else default)
 
     def sizes(self, inputs: int, classes: int) -> tuple[int, ...]:
-        """The sizes of all layers."""
-        return (inputs, *self.hidden, classes)
+        """The sizes of all layers of an MLP."""
+        return (inputs, *self.completed().hidden, classes)
 
     def with_options(self, options: Mapping[str, Any]) -> Settings:
         """These settings, changed by the ``options`` that are not None."""
@@ -96,7 +113,7 @@ class Settings:
     def json(self) -> bytes:
         """The settings as JSON, with the versions in use."""
         versions = {"glassgrad": ag.__version__, "python": platform.python_version(), "numpy": np.__version__}
-        return (json.dumps({**asdict(self), "lr": self.rate, "versions": versions}, indent=2) + "\n").encode()
+        return (json.dumps({**asdict(self.completed()), "versions": versions}, indent=2) + "\n").encode()
 
     @classmethod
     def load(cls, path: Path) -> Settings:
@@ -114,7 +131,9 @@ class Settings:
         return cls(**content)
 
     def check_memory(self, inputs: int, classes: int) -> None:
-        """Raise `Refused` if the training would need more memory than there is."""
+        """Raise `Refused` if the training would need more memory than there is; the other networks are small."""
+        if self.model != "mlp":
+            return
         sizes = self.sizes(inputs, classes)
         parameters = sum(b * (a + 1) for a, b in pairwise(sizes))
         # Values before and after each activation with their gradients; in evaluation those of two layers of 1000 rows.
@@ -122,7 +141,7 @@ class Settings:
         needed, available = 4 * (COPIES * parameters + activations) / 1e9, memory_limit() / 1e9
         if needed > available:
             raise Refused(
-                f"a network with hidden layers of {', '.join(map(str, self.hidden))} neurons has {parameters:,} "
+                f"a network with hidden layers of {', '.join(map(str, sizes[1:-1]))} neurons has {parameters:,} "
                 f"parameters; training it with batches of {self.batch} needs about {needed:,.0f} GB of memory, and "
                 f"{available:,.0f} GB are available"
             )

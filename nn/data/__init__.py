@@ -1,4 +1,4 @@
-"""Data: labelled images, minibatches, and four data sets of handwritten digits.
+"""Data: labelled images, minibatches, changes of images at random, and four data sets of handwritten digits.
 
 `digits` is in the package; `mnist`, `semeion` and `usps` are downloaded from their public homes at their first use.
 """
@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from nn.data.augment import Batches, crop, flip, noise, shift
 from nn.data.dataset import Dataset, hold_out, minibatches
 from nn.data.download import cache_folder
 from nn.data.embedded import digits
@@ -18,6 +19,6 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 """Data sets by the names that ``--data`` takes, and the functions that load them."""
 
 __all__ = [
-    "DATASETS", "CacheError", "DataError", "Dataset", "DownloadError", "cache_folder", "digits", "hold_out",
-    "minibatches", "mnist", "semeion", "usps",
+    "DATASETS", "Batches", "CacheError", "DataError", "Dataset", "DownloadError", "cache_folder", "crop", "digits",
+    "flip", "hold_out", "minibatches", "mnist", "noise", "semeion", "shift", "usps",
 ]  # fmt: skip

@@ -35,6 +35,7 @@ LAYERS: dict[str, type[Module]] = {
         activation.Softplus,
         activation.Softmax,
         flatten.Flatten,
+        flatten.Unflatten,
         dropout.Dropout,
         dropout.Dropout1d,
         dropout.Dropout2d,
@@ -87,6 +88,8 @@ LAYERS: dict[str, type[Module]] = {
         models.VGG,
         models.GoogLeNet,
         models.ResNet,
+        models.CharTransformer,
+        models.RowTransformer,
     )
 }
 """The only classes that a file may name."""

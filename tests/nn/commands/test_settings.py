@@ -15,9 +15,9 @@ def test_options_override_the_settings_file(tmp_path):
     (tmp_path / "settings.json").write_bytes(Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3).json())
     options = vars(parser().parse_args(["digits", "--seed", "4", "--hidden"]))
     loaded = Settings.load(tmp_path / "settings.json")
-    assert loaded == Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3)
+    assert loaded == Settings(hidden=(7, 5), loss="mse", lr=0.25, seed=3).completed()
     changed = loaded.with_options({name: options[name] for name in ("seed", "hidden", "lr", "loss")})
-    assert changed == Settings(hidden=(), loss="mse", lr=0.25, seed=4)
+    assert changed == Settings(hidden=(), loss="mse", lr=0.25, seed=4).completed()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""The networks that ``digits`` trains, by the names that ``--model`` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from nn.init import generator
+from nn.models import MLP, LeNet5, RowTransformer
+from nn.modules.activation import ReLU
+from nn.modules.containers import Residual, Sequential
+from nn.modules.convolution import Conv2d
+from nn.modules.dropout import Dropout
+from nn.modules.flatten import Flatten, Unflatten
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.normalization import BatchNorm2d
+from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
+
+Shape = tuple[int, int]
+
+
+class Network(NamedTuple):
+    """How a network is built, and the settings that it is trained with unless others are given.
+
+    ``build(shape, classes, hidden, seed)`` makes it for pictures of ``shape``, given as rows of pixels. ``words``: what
+    it is called. ``hidden``: neurons of its hidden layers, ``None`` if they are fixed. ``shift``: by how many pixels
+    the training pictures are moved at random. ``rate``: learning rate by optimizer; ``None`` for those of the settings.
+    """
+
+    build: Callable[[Shape, int, tuple[int, ...], Any], Module]
+    words: str
+    hidden: tuple[int, ...] | None = None
+    epochs: int = 12
+    shift: int = 0
+    rates: Mapping[str, float] | None = None
+
+
+def _mlp(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
+    return MLP((shape[0] * shape[1], *hidden, classes), seed=seed)
+
+
+def _lenet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
+    return Sequential(_pictures(shape), LeNet5(classes, 1, shape[0], "relu", seed=seed))
+
+
+def _cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
+    draw = generator(seed)
+    sizes = 32 * (shape[0] // 4) * (shape[1] // 4), *hidden, classes
+    return Sequential(
+        _pictures(shape),
+        Conv2d(1, 16, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2),
+        Conv2d(16, 32, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2),
+        Flatten(), Dropout(0.1, seed=draw), MLP(sizes, "relu", seed=draw),
+    )  # fmt: skip
+
+
+def _resnet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
+    """Three stages of residual blocks, as K. He et al. have them for small images, 2016, section 4.2."""
+    draw = generator(seed)
+
+    def stages() -> Iterator[Module]:
+        inputs = 16
+        for outputs in (16, 32, 64):
+            yield from (_block(inputs, outputs, draw), ReLU())
+            inputs = outputs
+
+    return Sequential(
+        _pictures(shape),
+        Conv2d(1, 16, 3, padding=1, bias=False, seed=draw), BatchNorm2d(16), ReLU(),
+        *stages(),
+        AdaptiveAvgPool2d(1), Flatten(), Linear(64, classes, seed=draw),
+    )  # fmt: skip
+
+
+def _block(inputs: int, outputs: int, draw: Any) -> Module:
+    stride = outputs // inputs
+    body = Sequential(
+        Conv2d(inputs, outputs, 3, stride, 1, bias=False, seed=draw), BatchNorm2d(outputs), ReLU(),
+        Conv2d(outputs, outputs, 3, 1, 1, bias=False, seed=draw), BatchNorm2d(outputs),
+    )  # fmt: skip
+    if stride == 1:
+        return Residual(body)
+    shortcut = Conv2d(inputs, outputs, 1, stride, bias=False, seed=draw)
+    return Residual(body, Sequential(shortcut, BatchNorm2d(outputs)))
+
+
+def _transformer(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
+    return RowTransformer(shape, classes, seed=seed)
+
+
+def _pictures(shape: Shape) -> Module:
+    """Rows of pixels as pictures of one channel."""
+    return Unflatten(1, (1, *shape))
+
+
+ADAM = {"adam": 0.002, "adamw": 0.002, "rmsprop": 0.001}
+
+NETWORKS: Mapping[str, Network] = MappingProxyType(
+    {
+        "mlp": Network(_mlp, "sigmoid network", (100,)),
+        "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
+        "cnn": Network(_cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
+        "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
+        "transformer": Network(_transformer, "Transformer", None, 12, 1, ADAM | {"sgd": 0.05}),
+    }
+)
+"""Networks by the names that ``--model`` takes."""

@@ -1,0 +1,197 @@
+"""Batches of images that are changed at random, so that a network sees none of them twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from autograd.errors import DomainError, ShapeError
+from autograd.validation import check_function, number, whole
+from nn.data.dataset import _same_length, minibatches
+from nn.init import generator
+
+Change = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+"""``change(images, generator)``: as many changed images, a new array."""
+
+
+class Batches:
+    """Batches of ``x`` and ``y`` in random order, their images changed at random; give it to `nn.fit` as the data.
+
+    Each iteration is one epoch, with new random numbers. The same seed gives the same epochs in the same order; nothing
+    is drawn anywhere else.
+
+    Args:
+        x: images (n, ...), floating.
+        y: (n, ...), any dtype: labels or targets. They are not changed.
+        batch_size: rows per batch; the last batch may be smaller.
+        seed: an int, a `numpy.random.Generator`, or None for fresh entropy.
+        augment: changes to apply to each batch in order, such as ``shift(1)``: functions ``(images, generator)``.
+        shuffle: draw the order of the rows; otherwise keep it.
+        drop_last: leave out the last batch if it is smaller than ``batch_size``.
+
+    Raises:
+        ShapeError: different lengths, or no rows.
+        DomainError: a batch size below 1 or, with ``drop_last``, above n.
+
+    >>> import numpy as np
+    >>> from nn.data import Batches, shift
+    >>> batches = Batches(np.eye(4).reshape(4, 2, 2), np.arange(4), 3, seed=0, augment=[shift(1)])
+    >>> [y.tolist() for x, y in batches], [y.tolist() for x, y in batches]
+    ([[2, 0, 1], [3]], [[0, 2, 1], [3]])
+    """
+
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        batch_size: int,
+        seed: int | np.random.Generator | None = 0,
+        *,
+        augment: Sequence[Change] = (),
+        shuffle: bool = True,
+        drop_last: bool = False,
+    ) -> None:
+        self.x, self.y = _same_length(x, y)
+        self.batch_size, self.shuffle, self.drop_last = whole(batch_size, "batch_size"), shuffle, drop_last
+        self.augment = tuple(check_function(change, "augment", "functions such as shift(1)") for change in augment)
+        self.generator = generator(seed)
+        next(minibatches(self.x, self.y, batch_size, None, shuffle=False, drop_last=drop_last))  # refuses what is wrong
+        for change in self.augment:  # likewise, and draws nothing from the seed
+            change(self.x[:1], np.random.default_rng(0))
+
+    def __len__(self) -> int:
+        """The number of batches."""
+        return len(self.x) // self.batch_size if self.drop_last else -(-len(self.x) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Iterate over one epoch."""
+        order = self.generator if self.shuffle else None
+        pairs = minibatches(self.x, self.y, self.batch_size, order, shuffle=self.shuffle, drop_last=self.drop_last)
+        for x, y in pairs:
+            for change in self.augment:
+                x = change(x, self.generator)
+            yield x, y
+
+
+def _as_images(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]:
+    """The batch as (n, channels, height, width): from (n, height, width), (n, channels, height, width), or rows."""
+    if shape is not None and x.ndim == 2 and x.shape[1] == shape[0] * shape[1]:
+        return x.reshape(len(x), 1, *shape)
+    if shape is not None or x.ndim not in (3, 4):
+        taken = "(n, height, width) or (n, channels, height, width)" if shape is None else f"(n, {shape[0] * shape[1]})"
+        raise ShapeError(
+            f"a change of images takes {taken} with image_shape={shape}; it was given shape {x.shape}: give "
+            "image_shape=(height, width) for images that are rows of pixels."
+        )
+    return x if x.ndim == 4 else x[:, None]
+
+
+def _shape(image_shape: tuple[int, int] | None) -> tuple[int, int] | None:
+    if image_shape is None:
+        return None
+    height, width = image_shape
+    return whole(height, "image_shape[0]"), whole(width, "image_shape[1]")
+
+
+def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, int] | None = None) -> Change:
+    """A change for `Batches`: a window of ``size`` at a random place of each image.
+
+    ``size``: height and width of the window, an int for both. ``padding``: pixels of 0 put around each image before.
+    ``image_shape``: (height, width) where images are rows of pixels. Raises `ShapeError` for a window larger than the
+    images with their padding.
+
+    >>> import numpy as np
+    >>> crop(2)(np.arange(9.0).reshape(1, 3, 3), np.random.default_rng(0))
+    array([[[4., 5.],
+            [7., 8.]]])
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    window = whole(height, "size"), whole(width, "size")
+    padding, image_shape = whole(padding, "padding", 0), _shape(image_shape)
+
+    def cropped(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
+        return _cropped(x, window, padding, image_shape, generator)
+
+    return cropped
+
+
+def shift(pixels: int, image_shape: tuple[int, int] | None = None) -> Change:
+    """A change for `Batches`: each image moved by up to ``pixels`` in both directions; 0 where nothing comes in.
+
+    ``image_shape``: (height, width) where images are rows of pixels.
+
+    >>> import numpy as np
+    >>> shift(1)(np.ones((1, 2, 2)), np.random.default_rng(3))
+    array([[[0., 1.],
+            [0., 0.]]])
+    """
+    pixels, image_shape = whole(pixels, "pixels", 0), _shape(image_shape)
+
+    def moved(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
+        return _cropped(x, None, pixels, image_shape, generator)
+
+    return moved
+
+
+def _cropped(
+    x: NDArray[Any],
+    window: tuple[int, int] | None,
+    padding: int,
+    image_shape: tuple[int, int] | None,
+    generator: np.random.Generator,
+) -> NDArray[Any]:
+    """A window of each padded image, as large as the image if ``window`` is ``None``."""
+    images = _as_images(x, image_shape)
+    height, width = window or images.shape[2:]
+    around = (padding, padding)
+    padded = np.pad(images, ((0, 0), (0, 0), around, around)) if padding else images
+    if padded.shape[2] < height or padded.shape[3] < width:
+        raise ShapeError(
+            f"a crop of {height}×{width} is larger than the images, {padded.shape[2]}×{padded.shape[3]} with their "
+            f"padding of {padding}: give a smaller size."
+        )
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (2, 3))
+    down, right = (generator.integers(n, size=len(x)) for n in windows.shape[2:4])
+    cut = windows[np.arange(len(x)), :, down, right]
+    return cut.reshape(*x.shape[:-2], height, width) if x.ndim > 2 else cut.reshape(len(x), height * width)
+
+
+def flip(p: float = 0.5, image_shape: tuple[int, int] | None = None) -> Change:
+    """A change for `Batches`: each image mirrored left to right with probability ``p``.
+
+    ``image_shape``: (height, width) where images are rows of pixels. Not for digits and letters.
+
+    >>> import numpy as np
+    >>> flip(1.0)(np.arange(4.0).reshape(1, 2, 2), np.random.default_rng(0))
+    array([[[1., 0.],
+            [3., 2.]]])
+    """
+    p, image_shape = number(p, "p", 0, 1), _shape(image_shape)
+
+    def mirrored(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
+        images = _as_images(x, image_shape)
+        turned = generator.random(len(x)) < p
+        return np.where(turned[:, None, None, None], images[..., ::-1], images).reshape(x.shape)
+
+    return mirrored
+
+
+def noise(std: float) -> Change:
+    """A change for `Batches`: normal noise of standard deviation ``std`` added to every number.
+
+    >>> import numpy as np
+    >>> noise(0.1)(np.zeros((1, 2), dtype=np.float32), np.random.default_rng(0)).dtype
+    dtype('float32')
+    """
+    std = number(std, "std", 0)
+
+    def noisy(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
+        if not np.issubdtype(x.dtype, np.floating):
+            raise DomainError(f"noise is added to floating images; these are {x.dtype}.")
+        dtype: Any = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
+        return (x + std * generator.standard_normal(x.shape, dtype)).astype(x.dtype)
+
+    return noisy

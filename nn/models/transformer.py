@@ -1,0 +1,157 @@
+"""Transformers for text and for pictures read row by row: A. Vaswani et al., "Attention is all you need", 2017."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autograd import asarray, reshape
+from autograd.errors import ShapeError
+from autograd.validation import whole
+from nn.init import generator
+from nn.modules.attention import TransformerEncoderLayer
+from nn.modules.containers import ModuleList
+from nn.modules.embedding import Embedding, PositionalEncoding
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.normalization import LayerNorm
+
+
+class _Transformer(Module):
+    """What both have: layers that normalise first, and a linear head behind one more normalisation."""
+
+    def _make(
+        self,
+        outputs: int,
+        d_model: int,
+        nhead: int,
+        num_layers: int,
+        dim_feedforward: int,
+        max_len: int,
+        dropout: float,
+        draw: Any,
+        dtype: Any,
+    ) -> None:
+        self.position = PositionalEncoding(d_model, max_len, dtype=dtype)
+        self.layers = ModuleList(
+            TransformerEncoderLayer(
+                d_model,
+                nhead,
+                dim_feedforward,
+                dropout,
+                "gelu",
+                batch_first=True,
+                norm_first=True,
+                seed=draw,
+                dtype=dtype,
+            )
+            for _ in range(whole(num_layers, "num_layers"))
+        )
+        self.norm = LayerNorm(d_model, dtype=dtype)
+        self.head = Linear(d_model, outputs, seed=draw, dtype=dtype)
+        self.d_model, self.nhead, self.num_layers = d_model, nhead, num_layers
+        self.dim_feedforward, self.dropout = dim_feedforward, dropout
+
+    def _encoded(self, x: Any, is_causal: bool) -> Any:
+        x = self.position(x)
+        for layer in self.layers:
+            x = layer(x, is_causal=is_causal)
+        return self.norm(x)
+
+    def arguments(self) -> dict[str, Any]:
+        """The sizes, and the probability of dropout."""
+        names = "d_model", "nhead", "num_layers", "dim_feedforward", "dropout"
+        return {name: getattr(self, name) for name in names}
+
+
+class CharTransformer(_Transformer):
+    """A language model: at each place of a text the logits of the symbol that comes next.
+
+    Input: integers (batch, length) from 0 to symbols - 1, of a length up to ``max_len``. Output: (batch, length,
+    symbols). A place sees itself and those before it. ``d_model``: features of each place, ``nhead`` heads,
+    ``num_layers`` layers with ``dim_feedforward`` hidden neurons.
+
+    >>> import nn
+    >>> model = nn.models.char_transformer(27, d_model=16, nhead=2, num_layers=1, seed=0)
+    >>> model([[0, 5, 3]]).shape
+    (1, 3, 27)
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        d_model: int = 64,
+        nhead: int = 4,
+        num_layers: int = 2,
+        dim_feedforward: int = 256,
+        max_len: int = 256,
+        dropout: float = 0.1,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        draw = generator(seed)
+        self.symbols, self.max_len = whole(symbols, "symbols"), whole(max_len, "max_len")
+        self.embedding = Embedding(symbols, d_model, seed=draw, dtype=dtype)
+        self._make(symbols, d_model, nhead, num_layers, dim_feedforward, max_len, dropout, draw, dtype)
+
+    def forward(self, tokens: Any) -> Any:
+        """Integers (batch, length) to logits (batch, length, symbols)."""
+        return self.head(self._encoded(self.embedding(tokens), is_causal=True))
+
+    def arguments(self) -> dict[str, Any]:
+        """The number of symbols, the sizes, and the probability of dropout."""
+        return {"symbols": self.symbols, "max_len": self.max_len} | super().arguments()
+
+
+class RowTransformer(_Transformer):
+    """A classifier that reads a picture as a sequence of its rows.
+
+    ``size``: (height, width). Input: pictures (batch, height · width), or with axes of length 1 and space, such as
+    (batch, 1, height, width). Output: logits (batch, classes), from the mean over the rows.
+
+    >>> import numpy as np
+    >>> import nn
+    >>> nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0)(np.ones((5, 12))).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        size: Sequence[int],
+        classes: int = 10,
+        d_model: int = 64,
+        nhead: int = 4,
+        num_layers: int = 2,
+        dim_feedforward: int = 128,
+        dropout: float = 0.1,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        draw, (height, width) = generator(seed), size
+        self.size, self.classes = (whole(height, "size[0]"), whole(width, "size[1]")), whole(classes, "classes")
+        self.rows = Linear(width, d_model, seed=draw, dtype=dtype)
+        self._make(classes, d_model, nhead, num_layers, dim_feedforward, height, dropout, draw, dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Pictures to logits (batch, classes)."""
+        x = asarray(x)
+        height, width = self.size
+        if x.ndim < 2 or x.size != x.shape[0] * height * width:
+            raise ShapeError(f"RowTransformer takes (batch, {height * width}); it was given shape {x.shape}.")
+        rows = self.rows(reshape(x, shape=(x.shape[0], height, width)))
+        return self.head(self._encoded(rows, is_causal=False).mean(1))
+
+    def arguments(self) -> dict[str, Any]:
+        """The size of the pictures, the number of classes, the other sizes, and the probability of dropout."""
+        return {"size": self.size, "classes": self.classes} | super().arguments()
+
+
+def char_transformer(symbols: int, **options: Any) -> CharTransformer:
+    """`CharTransformer`: a language model over so many symbols.
+
+    ``options``: ``d_model``, ``nhead``, ``num_layers``, ``dim_feedforward``, ``max_len``, ``dropout``, ``seed``,
+    ``dtype``.
+    """
+    return CharTransformer(symbols, **options)

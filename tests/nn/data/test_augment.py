@@ -1,0 +1,103 @@
+"""Batches of images that are changed at random."""
+
+import numpy as np
+import pytest
+
+import nn
+from autograd.errors import DomainError, DTypeError, ShapeError
+from nn.data import Batches, crop, flip, noise, shift
+
+X = np.random.default_rng(0).random((10, 1, 6, 5)).astype("float32")
+Y = np.arange(10)
+
+
+def epochs(seed, count=2, **options):
+    batches = Batches(X, Y, 4, seed, **options)
+    return [[(x.copy(), y.copy()) for x, y in batches] for _ in range(count)]
+
+
+def test_the_same_seed_gives_the_same_epochs_and_each_epoch_other_images():
+    options = {"augment": [shift(1), flip(), noise(0.1)]}
+    first, again, other = epochs(3, **options), epochs(3, **options), epochs(4, **options)
+    for one, two in zip(first, again, strict=True):
+        for (x, y), (v, w) in zip(one, two, strict=True):
+            np.testing.assert_array_equal(x, v)
+            np.testing.assert_array_equal(y, w)
+            assert x.dtype == np.float32
+    assert sorted(np.concatenate([y for _, y in first[0]])) == list(range(10))
+    assert any((x != v).any() for (x, _), (v, _) in zip(first[0], first[1], strict=False) if x.shape == v.shape)
+    assert any((x != v).any() for (x, _), (v, _) in zip(first[0], other[0], strict=False) if x.shape == v.shape)
+
+
+def test_nothing_is_changed_without_augment_and_without_shuffling():
+    (batches,) = epochs(0, 1, shuffle=False)
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), X)
+    assert len(Batches(X, Y, 4, drop_last=True)) == 2
+    assert [len(y) for _, y in Batches(X, Y, 4, drop_last=True)] == [4, 4]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_shift_moves_each_image_by_itself_and_lets_zeros_in(flat):
+    x = np.repeat(X[:1], 300, axis=0)
+    given = (x.reshape(300, 30), shift(1, (6, 5))) if flat else (x, shift(1))
+    moved = given[1](given[0], np.random.default_rng(0)).reshape(300, 6, 5)
+    padded = np.pad(X[0, 0], 1)
+    possible = [padded[i : i + 6, j : j + 5] for i in range(3) for j in range(3)]
+    kinds = [next(k for k, p in enumerate(possible) if (p == m).all()) for m in moved]
+    assert set(kinds) == set(range(9))
+
+
+def test_crop_takes_windows_and_flip_mirrors():
+    cut = crop((4, 3))(X, np.random.default_rng(0))
+    assert cut.shape == (10, 1, 4, 3)
+    assert all(
+        any((X[n, 0, i : i + 4, j : j + 3] == cut[n, 0]).all() for i in range(3) for j in range(3)) for n in range(10)
+    )
+    np.testing.assert_array_equal(flip(1.0)(X, np.random.default_rng(0)), X[..., ::-1])
+    some = flip(0.5)(X, np.random.default_rng(0))
+    assert 0 < sum((a != b).any() for a, b in zip(some, X, strict=True)) < 10
+
+
+def test_noise_has_the_standard_deviation_asked_for():
+    noisy = noise(0.3)(np.zeros((100, 100)), np.random.default_rng(0))
+    assert 0.29 < noisy.std() < 0.31
+
+
+def test_fit_trains_on_them_and_can_be_repeated():
+    weights = []
+    for _ in range(2):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(30, 10, seed=0))
+        batches = Batches(X, Y, 4, seed=1, augment=[shift(1)])
+        optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+        history = nn.fit(model, nn.functional.cross_entropy, optimizer, batches, epochs=3, progress=False)
+        assert history.epochs == 3
+        weights.append(model.state_dict()["1.weight"].data)
+    np.testing.assert_array_equal(*weights)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: Batches(X, Y[:3], 4), ShapeError, "give both the same number of rows"),
+        (lambda: Batches(X, Y, 0), DomainError, "batch_size = 0"),
+        (lambda: Batches(X, Y, 4, augment=["shift"]), DTypeError, "augment"),
+        (
+            lambda: Batches(X.reshape(10, 30), Y, 4, augment=[shift(1)]),
+            ShapeError,
+            "it was given shape (1, 30): give image_shape=(height, width) for images that are rows of pixels.",
+        ),
+        (
+            lambda: Batches(X, Y, 4, augment=[crop(7)]),
+            ShapeError,
+            "a crop of 7×7 is larger than the images, 6×5 with their padding of 0: give a smaller size.",
+        ),
+        (lambda: shift(-1), DomainError, "pixels = -1: give a number from 0 on."),
+        (lambda: flip(2.0), DomainError, "p = 2.0 is out of range"),
+        (lambda: noise(-0.1), DomainError, "std = -0.1 is out of range"),
+        (lambda: noise(0.1)(Y, np.random.default_rng(0)), DomainError, "noise is added to floating images"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, error, sentence):
+    with pytest.raises(error) as raised:
+        call()
+    assert sentence in str(raised.value)

@@ -1,0 +1,67 @@
+"""Transformers: what they see, and that they are saved, compiled and learn."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, ShapeError
+
+TEXT = np.random.default_rng(0).integers(0, 5, (6, 8))
+
+
+def tiny(**options):
+    return nn.models.char_transformer(
+        5, d_model=8, nhead=2, num_layers=2, dim_feedforward=16, max_len=8, seed=0, **options
+    )
+
+
+def test_a_place_sees_those_before_it_only():
+    model = tiny().eval()
+    before = model(TEXT).data
+    changed = TEXT.copy()
+    changed[:, 5] = (changed[:, 5] + 1) % 5
+    after = model(changed).data
+    np.testing.assert_array_equal(before[:, :5], after[:, :5])
+    assert (before[:, 5:] != after[:, 5:]).any(axis=(0, 2)).all()
+
+
+def test_it_learns_an_alternating_text_eagerly_and_compiled():
+    text = np.tile([0, 3, 1, 4], 3)
+    x, y = np.stack([text[i : i + 6] for i in range(6)]), np.stack([text[i + 1 : i + 7] for i in range(6)])
+    losses = []
+    for compile in (False, True):
+        model = tiny(dropout=0.0)
+        optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+        history = nn.fit(
+            model, nn.functional.cross_entropy, optimizer, (x, y), epochs=30, batch_size=6, progress=False,
+            compile=compile,
+        )  # fmt: skip
+        losses.append(history.loss[-1])
+    assert losses[0] < 0.3
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+@pytest.mark.parametrize("model", [tiny(), nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0)])
+def test_they_are_saved_and_come_back(model, tmp_path):
+    model.eval()
+    nn.save(model, tmp_path / "model.npz")
+    back = nn.load_model(tmp_path / "model.npz").eval()
+    x = TEXT if isinstance(model, nn.models.CharTransformer) else np.ones((2, 1, 4, 3), "float32")
+    np.testing.assert_array_equal(model(x).data, back(x).data)
+
+
+def test_rows_in_another_order_are_another_picture():
+    model = nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0).eval()
+    x = np.random.default_rng(0).random((1, 12)).astype("float32")
+    turned = x.reshape(1, 4, 3)[:, ::-1].reshape(1, 12)
+    assert bool(ag.any(ag.abs(model(x) - model(turned)) > 1e-4))
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(DomainError, match=r"rows are 0 to 4 \(in embedding, Embedding\)"):
+        tiny()([[5]])
+    with pytest.raises(ShapeError, match="of a length up to 8"):
+        tiny()(np.zeros((1, 9), int))
+    with pytest.raises(ShapeError, match=r"RowTransformer takes \(batch, 12\); it was given shape \(2, 13\)"):
+        nn.models.RowTransformer((4, 3))(np.ones((2, 13)))
