@@ -56,6 +56,7 @@ from nn.modules.pooling import (
     MaxPool3d,
 )
 from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from nn.onnx import load_onnx
 from nn.pytorch import from_torch
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
@@ -78,5 +79,5 @@ __all__ = [
     "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
     "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
     "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model",
-    "models", "optim", "parallel", "save",
+    "load_onnx", "models", "optim", "parallel", "save",
 ]  # fmt: skip

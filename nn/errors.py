@@ -12,7 +12,7 @@ class StateError(AutogradError, ValueError):
 
 
 class FileError(AutogradError, ValueError):
-    """A file has another format than those that `nn.load` reads, is damaged, or holds more than data."""
+    """A file has another format than those that are read, is damaged, or asks for what is not supported."""
 
 
 class ConversionError(AutogradError, ValueError):

@@ -1,0 +1,29 @@
+"""The functions of the operators, by kind. Importing this package fills the table."""
+
+from nn.onnx.operators import (
+    attention,
+    control,
+    elementwise,
+    indexing,
+    losses,
+    normalization,
+    recurrent,
+    reductions,
+    shaping,
+    signal,
+    windows,
+)
+
+__all__ = [
+    "attention",
+    "control",
+    "elementwise",
+    "indexing",
+    "losses",
+    "normalization",
+    "recurrent",
+    "reductions",
+    "shaping",
+    "signal",
+    "windows",
+]

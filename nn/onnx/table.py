@@ -1,0 +1,167 @@
+"""The table of ONNX operators: for each one function per range of opsets, written with the operations of `autograd`.
+
+A function's signature says what the operator takes: inputs are positional, attributes keyword-only. An attribute of an
+old opset that later became an input (``axes`` of ReduceSum) has the input's name, so one function serves both.
+
+What is known without the data, such as a shape or a constant, is a NumPy array, and so is what is computed from known
+values alone. Everything else is a `Tensor`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy
+
+import autograd as ag
+from autograd import Tensor
+from autograd.errors import DomainError, SizeError, TraceError
+from autograd.modes import TRACER
+
+LIMIT = 2**30
+"""How many bytes a value may have whose size a file chooses, such as the result of ConstantOfShape."""
+
+STEPS = 100_000
+"""How often the body of a Loop may run."""
+
+
+class Row(NamedTuple):
+    """One operator from the opset ``since`` on.
+
+    ``inputs`` and ``attributes`` name what its function takes, ``required`` the inputs and attributes that must be
+    given. ``known`` are the inputs whose values must be known; ``many`` says that the last input repeats.
+    ``counts_outputs``: the function also takes ``outputs``, how many results are wanted.
+    """
+
+    name: str
+    since: int
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    attributes: tuple[str, ...]
+    required: frozenset[str]
+    known: frozenset[str]
+    many: bool
+    counts_outputs: bool
+
+
+TABLE: dict[str, list[Row]] = {}
+"""The rows of each operator, the oldest opset first. Operators of another domain than ONNX's are ``domain::name``."""
+
+
+def operator(*names: str, since: int = 1, known: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the function of an operator from an opset on: a decorator.
+
+    ``known``: names of inputs, whose values the function gets as NumPy arrays, because the shape of its result depends
+    on them.
+    """
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        inputs, attributes, required, many = [], [], [], False
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                attributes.append(name)
+            else:
+                inputs.append(name)
+                many |= parameter.kind is parameter.VAR_POSITIONAL
+            if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL:
+                required.append(name)
+        counts = "outputs" in attributes
+        for name in names:
+            rows = TABLE.setdefault(name, [])
+            rows.append(
+                Row(
+                    name, since, function, tuple(inputs), tuple(a for a in attributes if a != "outputs"),
+                    frozenset(required) - {"outputs"}, frozenset(known.split()), many, counts,
+                )
+            )  # fmt: skip
+            rows.sort(key=lambda row: row.since)
+        return function
+
+    return declare
+
+
+def row_of(name: str, version: int) -> Row | None:
+    """The row of an operator in an opset, ``None`` where there is none."""
+    return next((row for row in reversed(TABLE.get(name, ())) if row.since <= version), None)
+
+
+# -------------------------------------------------------------------------------------------------- for the functions
+
+
+def is_known(*values: Any) -> bool:
+    """Whether all values are NumPy arrays, or missing."""
+    return not any(isinstance(value, Tensor) for value in values)
+
+
+def concrete(value: Any) -> Any:
+    """The value as a NumPy array. Raises `TraceError` for a Tensor while a function is traced."""
+    if not isinstance(value, Tensor):
+        return value
+    if TRACER.get() is not None:
+        raise TraceError(
+            "it needs a value that is not known before the program runs: a shape, a condition or an index that depends "
+            "on the data. Give that input as a Python number, or call the network without compiling it"
+        )
+    return numpy.asarray(value.data)
+
+
+def ints(value: Any) -> list[int]:
+    """A known value as a list of Python's integers."""
+    return [int(i) for i in numpy.asarray(concrete(value)).reshape(-1)]
+
+
+def number(value: Any) -> Any:
+    """A known single value as a Python number, which promotes no other dtype."""
+    return numpy.asarray(concrete(value)).reshape(()).item()
+
+
+def scalar(value: Any) -> Any:
+    """A known single value as a Python number; anything else as it is."""
+    return value.item() if isinstance(value, numpy.ndarray | numpy.generic) and value.ndim == 0 else value
+
+
+def rank(x: Any) -> int:
+    """The number of axes."""
+    return len(x.shape)
+
+
+def is_float(x: Any) -> bool:
+    """Whether the dtype is floating point."""
+    return x.dtype.kind in "fc"
+
+
+def axis_in(axis: int, axes: int) -> int:
+    """``axis``, which may count from the end, as a number from 0. Raises `DomainError` for one that is not there."""
+    axis = int(axis)
+    if not -axes <= axis < axes:
+        raise DomainError(f"axis {axis} is not there: the value has {axes} axes")
+    return axis % axes
+
+
+def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:
+    """``shape``, unless a value of it would be larger than `LIMIT` or an axis is negative."""
+    shape = tuple(int(n) for n in shape)
+    if min(shape, default=0) < 0:
+        raise DomainError(f"the shape {shape} has a negative axis")
+    size = math.prod(shape) * numpy.dtype(dtype).itemsize
+    if size > LIMIT:
+        raise SizeError(
+            f"its result would have the shape {shape} and {size / 2**30:,.1f} GiB; the limit for a size that a file "
+            f"chooses is {LIMIT / 2**30:g} GiB"
+        )
+    return shape
+
+
+def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape of what is broadcast together, at most `LIMIT`."""
+    return bounded(numpy.broadcast_shapes(*map(tuple, shapes)))
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """``x`` in another dtype."""
+    if x.dtype == dtype:
+        return x
+    return ag.astype(x, dtype) if isinstance(x, Tensor) else numpy.asarray(x).astype(dtype)

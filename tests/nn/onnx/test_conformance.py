@@ -1,0 +1,60 @@
+"""The test cases of the package ``onnx``: how many pass must not fall."""
+
+import re
+
+import pytest
+
+onnx = pytest.importorskip("onnx")
+from tests import onnx_conformance as conformance  # noqa: E402
+
+LEAST = 1174
+"""How many of the cases of single operators pass, of 1404 in onnx 1.23."""
+
+COMPLETE = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "MaxUnpool", "RNN", "LSTM", "GRU", "Attention",
+    "BatchNormalization", "LayerNormalization", "Softmax", "Gemm", "MatMul", "Einsum", "Gather", "GatherElements",
+    "GatherND", "ScatterElements", "ScatterND", "Slice", "Pad", "Split", "Reshape", "Loop", "If", "Scan", "GridSample",
+)  # fmt: skip
+"""Operators of which every case passes."""
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return conformance.run_all()
+
+
+def test_as_many_cases_pass_as_before(outcomes):
+    nodes = [o for o in outcomes if not o.name.startswith(("test_operator_",)) and not _is_converted(o)]
+    passed = sum(o.status == "passes" for o in nodes)
+    assert passed >= LEAST, f"{passed} of {len(nodes)}"
+
+
+def _is_converted(outcome):
+    return outcome.name in {path.name for path in conformance.converted_cases()}
+
+
+def test_all_networks_converted_from_pytorch_pass(outcomes):
+    converted = [o for o in outcomes if _is_converted(o)]
+    assert len(converted) >= 117
+    assert not [o for o in converted if o.status != "passes"]
+
+
+@pytest.mark.parametrize("operator", COMPLETE)
+def test_operators_pass_all_their_cases(outcomes, operator):
+    found = [o for o in outcomes if operator in o.operators and "bf16" not in o.name and "bfloat16" not in o.name]
+    assert found
+    assert not [o for o in found if o.status != "passes"]
+
+
+def test_what_does_not_pass_is_refused_in_a_sentence_or_known(outcomes):
+    failing = {o.name for o in outcomes if o.status == "fails"}
+    assert failing <= conformance.KNOWN.keys(), failing - conformance.KNOWN.keys()
+    for each in outcomes:
+        if each.status == "refused":
+            assert re.match(r"^the file |^the network's input |^\w+ \(node \d+\), given ", each.message), each
+
+
+def test_the_page_has_the_present_table(outcomes):
+    text = conformance.PAGE.read_text()
+    if f"onnx {onnx.__version__}" not in text:
+        pytest.skip(f"the table of docs/onnx.md is of another version than onnx {onnx.__version__}")
+    assert conformance.page_table(outcomes) in text, "run python -m tests.onnx_conformance"
