@@ -22,11 +22,11 @@ SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROO
 
 NUMPY = (
     *("autograd/backends/", "autograd/compiler/", "autograd/testing/"),
-    *("nn/data/", "nn/saving/", "nn/commands/", "viz/"),
+    *("nn/data/", "nn/saving/", "nn/commands/", "nn/onnx/", "viz/"),
 )
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
-COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
+COMMAND_LINE = ("nn/__main__.py", "nn/commands/", "nn/onnx/")
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md"),
     *("viz/pages/net.js", "viz/pages/page.css", "viz/pages/page.js", "viz/pages/report.css", "viz/pages/report.js"),
