@@ -26,7 +26,7 @@ NUMPY = (
 )
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
-COMMAND_LINE = ("nn/__main__.py", "nn/commands/", "nn/onnx/")
+COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md"),
     *("viz/pages/net.js", "viz/pages/page.css", "viz/pages/page.js", "viz/pages/report.css", "viz/pages/report.js"),
