@@ -12,7 +12,7 @@ import autograd as ag
 from autograd import Tensor, asarray
 from autograd.errors import DomainError
 from nn import functional as F
-from nn import spatial
+from nn import recurrence, spatial
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments that say where and how, not what."""
@@ -561,15 +561,21 @@ ROWS: dict[str, Row] = {
 }
 """``(inputs and parameters as in ATen) → result``, by the name of the operation without its overload."""
 
+
+def _named(row: Row, name: str, module: Any, *args: Any) -> Any:
+    return row(module, name, *args)
+
+
 STATEFUL: dict[str, Row] = {}
 """Rows that are also given the module: ``(module, *arguments)``."""
 
 
 def stateful(*names: str) -> Callable[[Row], Row]:
-    """Register a row that depends on the module: its mode and its random numbers."""
+    """Register a row that depends on the module: on its mode and generator. One for several names is given the name."""
 
     def register(row: Row) -> Row:
-        STATEFUL.update(dict.fromkeys(names, row))
+        for name in names:
+            STATEFUL[name] = row if len(names) == 1 else partial(_named, row, name)
         return row
 
     return register
@@ -611,10 +617,56 @@ def instance_norm(
     return F.batch_norm(x, mean, var, weight, bias, False, momentum, eps)
 
 
-@stateful("dropout", "native_dropout")
+@stateful("dropout")
 def dropout(module: Any, x: Any, p: float, train: bool) -> Any:
     """Dropout, in the module's training mode."""
     return F.dropout(x, p, module.training, generator=module.generator)
+
+
+@stateful("lstm", "gru", "rnn_tanh", "rnn_relu")
+def recurrent(
+    module: Any,
+    kind: str,
+    x: Tensor,
+    state: Any,
+    weights: Any,
+    biases: bool,
+    layers: int,
+    p: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Any:
+    """Outputs and last states of recurrent layers; dropout between them in the module's training mode."""
+    if not isinstance(layers, int):
+        raise DomainError(f"{kind} of packed sequences is not converted: give padded ones.")
+    directions, size = 1 + bidirectional, 4 if biases else 2
+    if len(weights) != layers * directions * size:
+        raise DomainError(f"{kind} with projections is not converted.")
+    states = [state] if isinstance(state, Tensor) else state
+    x = transpose(x, 0, 1) if batch_first else x
+    last: list[Any] = []
+    for layer in range(layers):
+        outputs = []
+        for direction in range(directions):
+            at = len(last)
+            given = [*weights[at * size : (at + 1) * size], None, None][:4]
+            before = [h[at] for h in states]
+            ys, after = recurrence.sequence(
+                kind.removeprefix("rnn_"),
+                kind,
+                x,
+                before[0] if len(before) == 1 else before,
+                given,
+                None,
+                bool(direction),
+            )
+            outputs.append(ys)
+            last.append(after)
+        x = ag.concat(outputs, axis=-1)
+        if layer < layers - 1:
+            x = F.dropout(x, p, module.training, generator=module.generator)
+    return (transpose(x, 0, 1) if batch_first else x, *(ag.stack(column) for column in zip(*last, strict=True)))
 
 
 @stateful("feature_dropout")

@@ -11,14 +11,14 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd import Tensor
 from nn.errors import FileError, StateError
-from nn.modules import convolution, linear, normalization
+from nn.modules import convolution, embedding, linear, normalization, recurrent
 from nn.modules.module import Module
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ ROLES = {
     "batchnormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "layernormalization": ("gamma", "beta"),
     "embedding": ("embeddings",),
+    **dict.fromkeys(("lstm", "gru", "simplernn"), ("kernel", "recurrent_kernel", "bias")),
 }
 """Arrays of a layer in the order of a ``.weights.h5``, which numbers them."""
 
@@ -145,6 +146,29 @@ def _normalization(arrays: Arrays, module: Any) -> Arrays:
     }
 
 
+def _recurrent(gates: Sequence[int], split: bool = False) -> Callable[[Arrays, Any], Arrays]:
+    """A layer whose ``gates`` Keras has in another order; ``split``: with a bias for the hidden state of its own."""
+
+    def convert(arrays: Arrays, module: Any) -> Arrays:
+        def ordered(a: Any) -> Any:
+            parts = np.split(a, len(gates), axis=-1)
+            return np.concatenate([parts[i] for i in gates], axis=-1)
+
+        converted: Arrays = {}
+        for ending, way in (("", "forward"), ("_reverse", "backward"))[: module.directions]:
+            one = arrays[way] if module.bidirectional else arrays
+            converted[f"weight_ih_l0{ending}"] = ordered(one["kernel"]).T
+            converted[f"weight_hh_l0{ending}"] = ordered(one["recurrent_kernel"]).T
+            if (bias := one.get("bias")) is not None:
+                if split != (bias.ndim == 2):
+                    raise StateError("a GRU of Keras with reset_after=False has no counterpart here.")
+                pair = bias if split else (bias, np.zeros_like(bias))
+                converted[f"bias_ih_l0{ending}"], converted[f"bias_hh_l0{ending}"] = map(ordered, pair)
+        return converted
+
+    return convert
+
+
 CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
     "dense": _dense,
     "conv": _convolution,
@@ -153,6 +177,9 @@ CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
     "batchnormalization": _normalization,
     "layernormalization": _normalization,
     "embedding": lambda arrays, module: {"weight": arrays["embeddings"]},
+    "lstm": _recurrent((0, 1, 2, 3)),
+    "gru": _recurrent((1, 0, 2), split=True),  # Keras: update, reset, new; here: reset, update, new
+    "simplernn": _recurrent((0,)),
 }
 """A layer's arrays in Keras as those of the module, by kind of layer."""
 
@@ -169,6 +196,11 @@ def _kind(module: Module) -> str | None:
         return "batchnormalization"
     if isinstance(module, normalization.LayerNorm):
         return "layernormalization"
+    if isinstance(module, embedding.Embedding):
+        return "embedding"
+    if isinstance(module, recurrent.LSTM | recurrent.GRU | recurrent.RNN):
+        kind = "simplernn" if isinstance(module, recurrent.RNN) else type(module).__name__.lower()
+        return f"bidirectional {kind}" if module.bidirectional else kind
     return None
 
 
@@ -180,24 +212,38 @@ def _kind_in_keras(name: str) -> str:
 
 
 def layers(weights: KerasWeights) -> list[tuple[str, str, Arrays]]:
-    """The layers with weights: kind, name and arrays by role, in the order of each kind."""
-    found: dict[str, Arrays] = {}
+    """The layers with weights: kind, name and arrays by role, in the order of each kind.
+
+    A bidirectional layer has two dicts of arrays, ``forward`` and ``backward``; its kind is that of the layer in it.
+    """
+    found: dict[str, dict[str, Arrays]] = {}
     kinds: dict[str, str] = {}
     classes = {name: kind for name, kind, _ in _configured(weights.config)}
     for name, tensor in weights.items():
         parts = name.split("/")
-        if "vars" in parts:  # layers/dense_1/vars/0
+        way = next((match[1] for part in parts if (match := re.match("(forward|backward)_", part))), "")
+        if "vars" in parts:  # layers/dense_1/vars/0, layers/gru/cell/vars/0, layers/bidirectional/forward_layer/cell/…
             at = parts.index("vars")
-            layer, role = "/".join(parts[:at]), parts[at + 1]
-            kinds[layer] = _kind_in_keras(parts[at - 1])
+            inner = [part for part in parts[:at] if part != "cell" and not re.match("(forward|backward)_", part)]
+            layer, role = "/".join(inner), parts[at + 1]
+            kinds[layer] = _kind_in_keras(inner[-1])
         else:  # model_weights/name/…/kernel:0
             parts = parts[1:] if parts[0] == "model_weights" else parts
             layer, role = parts[0], parts[-1].split(":")[0]
             kinds[layer] = _kind_in_keras(classes.get(layer, layer))
-        found.setdefault(layer, {})[role] = np.asarray(tensor.data)
+        found.setdefault(layer, {}).setdefault(way, {})[role] = np.asarray(tensor.data)
     order = {name: i for i, name in enumerate(classes)}
-    names = sorted(found, key=lambda layer: (order.get(layer, -1), _natural(layer)))
-    return [(kinds[layer], layer, _by_role(kinds[layer], layer, found[layer])) for layer in names]
+    listed = []
+    for layer in sorted(found, key=lambda layer: (order.get(layer, -1), _natural(layer))):
+        kind, ways = kinds[layer], found[layer]
+        if kind == "bidirectional":
+            arrays: Arrays = {way: _by_role("lstm", layer, one) for way, one in ways.items()}
+            units, columns = arrays["forward"]["recurrent_kernel"].shape
+            kind += {4: " lstm", 3: " gru", 1: " simplernn"}[columns // units]
+        else:
+            arrays = _by_role(kind, layer, ways[""])
+        listed.append((kind, layer, arrays))
+    return listed
 
 
 def _natural(name: str) -> list[Any]:
@@ -255,7 +301,7 @@ def fit(weights: KerasWeights, module: Module) -> dict[str, Any]:
         epsilon = epsilons[kind].pop(0) if epsilons.get(kind) else None
         if epsilon is not None and epsilon != inner.eps:  # type: ignore[attr-defined]
             wrong.append(f"{name} has epsilon {epsilon} and {path} has eps={inner.eps}: build it with eps={epsilon}")  # type: ignore[attr-defined]
-        converted = CONVERTED[kind](arrays, inner)
+        converted = CONVERTED[kind.removeprefix("bidirectional ")](arrays, inner)
         if kind == "dense":
             if channels and not channels_first and inner.in_features != channels:  # type: ignore[attr-defined]
                 converted["weight"] = _from_channels_last(converted["weight"], channels)

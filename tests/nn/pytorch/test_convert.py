@@ -74,6 +74,28 @@ def test_a_residual_network():
     compared(torchvision.models.resnet18(num_classes=4).eval(), normal(2, 3, 32, 32), tolerance=2e-4)
 
 
+class Recurrent(torch.nn.Module):
+    def __init__(self, kind, **options):
+        super().__init__()
+        self.net = getattr(torch.nn, kind)(3, 4, **options)
+        self.out = torch.nn.Linear(4 * (1 + options.get("bidirectional", False)), 2)
+
+    def forward(self, x):
+        y, state = self.net(x)
+        return self.out(y[:, -1]) + (state[0] if isinstance(state, tuple) else state).sum()
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_recurrent_networks(kind):
+    torch.manual_seed(0)
+    compared(Recurrent(kind), normal(5, 2, 3))
+    net = compared(
+        Recurrent(kind, num_layers=2, bidirectional=True, batch_first=True, dropout=0.5).eval(), normal(3, 5, 3)
+    )
+    assert net.net.weight_ih_l1_reverse.shape[1] == 8
+    compared(Recurrent(kind, bias=False), normal(5, 2, 3))
+
+
 def test_the_batch_may_have_another_size():
     net = nn.from_torch(cnn(), normal(2, 2, 6, 6))
     assert net(normal(7, 2, 6, 6)).shape == (7, 3)

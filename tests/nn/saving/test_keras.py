@@ -105,6 +105,51 @@ def test_layers_of_one_kind_are_matched_in_their_order(tmp_path):
     assert [layer.weight.item() for layer in net] == [*range(12)]
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def keras_gru(x, kernel, recurrent, bias):
+    """As Keras writes it, with reset_after=True: the gates are update, reset, new."""
+    h = np.zeros((x.shape[1], recurrent.shape[0]))
+    for step in x:
+        z, r, n = np.split(step @ kernel + bias[0], 3, axis=-1)
+        hz, hr, hn = np.split(h @ recurrent + bias[1], 3, axis=-1)
+        update = sigmoid(z + hz)
+        h = update * h + (1 - update) * np.tanh(n + sigmoid(r + hr) * hn)
+    return h
+
+
+def keras_lstm(x, kernel, recurrent, bias):
+    """The gates are input, forget, cell, output."""
+    h = c = np.zeros((x.shape[1], recurrent.shape[0]))
+    for step in x:
+        i, f, g, o = np.split(step @ kernel + h @ recurrent + bias, 4, axis=-1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    return h
+
+
+def test_recurrent_layers_compute_as_in_keras(tmp_path):
+    x = DRAW.normal(size=(4, 2, 3)).astype("float32")
+    gru, forward, backward = arrays((3, 6), (2, 6), (2, 6)), arrays((3, 8), (2, 8), (8,)), arrays((3, 8), (2, 8), (8,))
+    with h5py.File(tmp_path / "m.weights.h5", "w") as file:
+        for path, values in {
+            "layers/gru/cell/vars": gru,
+            "layers/bidirectional/forward_layer/cell/vars": forward,
+            "layers/bidirectional/backward_layer/cell/vars": backward,
+            "layers/embedding/vars": arrays((7, 3)),
+        }.items():
+            for i, value in enumerate(values):
+                file[f"{path}/{i}"] = value
+    net = nn.ModuleDict({"e": nn.Embedding(7, 3), "g": nn.GRU(3, 2), "l": nn.LSTM(3, 2, bidirectional=True)})
+    net.load_state_dict(nn.load(tmp_path / "m.weights.h5"))
+    np.testing.assert_allclose(net["g"](x)[1].data[0], keras_gru(x, *gru), atol=1e-5)
+    ends = net["l"](x)[1][0].data
+    np.testing.assert_allclose(ends[0], keras_lstm(x, *forward), atol=1e-5)
+    np.testing.assert_allclose(ends[1], keras_lstm(x[::-1], *backward), atol=1e-5)
+
+
 def test_layers_that_do_not_fit_are_named(tmp_path):
     weights = nn.load(keras_zip(tmp_path / "m.keras"))
     assert isinstance(weights, KerasWeights)
