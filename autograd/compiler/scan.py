@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autograd import backends, trees
+from autograd.bodies import Body, Typed
 from autograd.compiler.ir.names import identifier
 from autograd.compiler.tracing.bodies import recorded
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.messages import shown
 from autograd.namespace import TENSORS
-from autograd.ops.scan import Body, Typed, looped
+from autograd.ops.scan import looped
 from autograd.tensor import Tensor, asarray
 from autograd.validation import check_function
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd import backends
+from autograd.bodies import Step, Typed
 from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
@@ -18,7 +19,6 @@ from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import watched
 from autograd.errors import TraceError
 from autograd.modes import MODE, TRACER, Mode
-from autograd.ops.scan import Step, Typed
 from autograd.tensor import Tensor, wrap
 
 
