@@ -29,6 +29,7 @@ ROWS = 1000  # digits that are classified at once
 BAR = 20  # characters of the longest bar
 MISTAKES = 50  # at most so many on their sheet
 SHEET = 100  # digits on the other one
+SPECIMENS, SAMPLES, EPSILON = 8, 25, 0.1  # digits of the saliency maps, gradients averaged, change of a pixel
 HESITANT = 0.9  # the neuron view shows the first digit that is read correctly with less certainty: there is more to see
 
 
@@ -139,9 +140,27 @@ class Run:
                     images, labels, predictions[rows], certainty[rows], classes=data.classes, title=title
                 )
                 yield sheet.save(self.folder / f"{name}.png"), words
-        page = self._report(graph)
+        looks = self._looks()
+        for name, (words, plot) in zip(("saliency", "attack"), looks.items(), strict=True):
+            yield plot.save(self.folder / f"{name}.png"), words
+        page = self._report(graph, looks)
         pad = ", with a pad to draw digits on" if isinstance(self.model, MLP) else ""
         yield page.save(self.folder / "report.html"), f"all of it on one page{pad}"
+
+    def _looks(self) -> dict[str, Any]:
+        """Plots of what the decisions on the first held-out digits depend on, by what they show."""
+        import viz
+
+        data, settings = self.data, self.settings
+        x, labels = data.x_test[:SPECIMENS], data.y_test[:SPECIMENS]
+        given: dict[str, Any] = {"image": data.image_shape, "classes": data.classes}
+        loss = None if settings.loss != "mse" else LOSSES["mse"]
+        seen = viz.saliency(self.model, x, samples=SAMPLES, **given)
+        turned = viz.adversarial(self.model, x, labels, epsilon=EPSILON, loss=loss, **given)
+        return {
+            "which pixels its decisions depend on": seen.plot(),
+            "a small change of every pixel that turns its decisions": turned.plot(),
+        }
 
     def _loss(self, count: int) -> tuple[list[ag.Tensor], Any]:
         """Inputs and labels of the first training digits, and the recorded loss."""
@@ -168,7 +187,7 @@ class Run:
         yield saved, words
         yield picture.save(path.with_suffix(".png")), "the same"
 
-    def _report(self, graph: Any) -> Any:
+    def _report(self, graph: Any, looks: dict[str, Any]) -> Any:
         """The page with everything: the pictures, a few digits neuron by neuron, and two step by step."""
         import viz
         from viz.pages.page import step_through
@@ -190,6 +209,7 @@ class Run:
             layers=self._layers(),
             modules=graph,
             neurons=neurons,
+            looks=looks,
             steps=step_through(loss, inputs=x[:1], targets=x[1:], title="Two digits"),
             facts={
                 data.name: training_set(data),

@@ -24,7 +24,7 @@ from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
 from viz.pages.page import Page, _json, _text, _variables
-from viz.plots.plots import plot_history
+from viz.plots.plots import Plot, plot_history
 from viz.recorded.evaluate import host
 from viz.recorded.validation import numbers_of
 
@@ -33,12 +33,13 @@ WEIGHTS = 600_000  # that a page carries; with more it would be too large to be 
 MISTAKES = 40  # that are shown
 POINT = "Point at a neuron for its numbers."
 LEAST = 0.7  # of its size: smaller a picture does not get on a narrow screen, it scrolls
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 GROUNDS = tuple(c for c in style.VALUE_RAMP[1:] if style.contrast(c, style.text_on(c)) >= 4.5)  # numbers stand on them
 PARTS = {
     "draw": "Draw",
     "learning": "Learning curves",
     "mistakes": "Mistakes",
+    "looks": "What it looks at",
     "modules": "Modules",
     "neurons": "Neurons",
     "steps": "Step by step",
@@ -107,6 +108,7 @@ def lab_report(
     neurons: Sequence[Specimen] = (),
     steps: Page | None = None,
     facts: Mapping[str, str] | None = None,
+    looks: Mapping[str, Plot] | None = None,
 ) -> Page:
     """The report as one page; it is saved to ``path``, an .html file, where that is given.
 
@@ -114,7 +116,7 @@ def lab_report(
     or None and the name of the activation of every layer in order, the last one making the probabilities; None for a
     network that is no such chain, which then has no pad. ``modules``, ``neurons``, ``steps``: the module view, the
     digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further facts
-    about the run, by name.
+    about the run, by name. ``looks``: plots of what the decisions depend on, each under a few words about it.
 
     Raises `DrawingError` for layers that do not fit together or to the pictures, and for a path with another suffix.
     """
@@ -123,7 +125,7 @@ def lab_report(
     if not listed or not all(isinstance(layer, tuple | list) and len(layer) == 3 for layer in layers or ()):
         raise refused(layers, "layers", "(weight, bias, activation) for each layer, or None")
     chain = None if layers is None else _chain(layers, held)
-    page = Page(title, _Report(title, history, held, chain, modules, neurons, steps, facts or {}).html())
+    page = Page(title, _Report(title, history, held, chain, modules, neurons, steps, facts or {}, looks or {}).html())
     if path is not None:
         page.save(path)
     return page
@@ -173,8 +175,9 @@ class _Report:
         neurons: Sequence[Specimen],
         steps: Page | None,
         facts: Mapping[str, str],
+        looks: Mapping[str, Plot],
     ) -> None:
-        self.title, self.history, self.held, self.chain = title, history, held, chain
+        self.title, self.history, self.held, self.chain, self.looks = title, history, held, chain, looks
         self.modules, self.neurons, self.steps, self.facts = modules, neurons, steps, facts
         self.low, self.high = float(held.images.min()), float(held.images.max())
         if self.high <= self.low:
@@ -201,6 +204,7 @@ class _Report:
             "draw": self._pad(),
             "learning": self._curves(),
             "mistakes": self._mistakes(),
+            "looks": self._looks(),
             "modules": self._modules(),
             "neurons": self._neurons(),
             "steps": self._steps(),
@@ -391,6 +395,16 @@ class _Report:
             f'<tbody>{rows}<tr><th scope="row" class="share">right</th>{right}<td class="share"></td></tr></tbody>'
             "</table></div>"
         )
+
+    # ------------------------------------------------------------ saliency
+
+    def _looks(self) -> str:
+        frame = '<div class="scroll" tabindex="0" role="group"'
+        figures = "".join(
+            f'<p>{_text(words[:1].upper() + words[1:])}.</p>{frame} aria-label="{_text(words)}">{_plotted(plot)}</div>'
+            for words, plot in self.looks.items()
+        )
+        return f'<h2 id="looks-h">What it looks at</h2>{figures}' if figures else ""
 
     # ------------------------------------------------------------ modules, neurons, steps
 

@@ -11,7 +11,7 @@ All of it is the engine's own backward pass, asked for the input instead of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,17 +215,19 @@ def adversarial(
     *,
     epsilon: float = 0.1,
     limits: tuple[float, float] | None = None,
+    loss: Callable[[Any, Any], Any] | None = None,
     image: tuple[int, int] | None = None,
     classes: Sequence[str] | None = None,
     title: str | None = None,
     theme: str | style.Theme = "light",
 ) -> Adversarial:
-    """Inputs that the model may read as another class: x + ε · sign(∂L/∂x), with L the cross-entropy.
+    """Inputs that the model may read as another class: x + ε · sign(∂L/∂x).
 
     ``model``: a module or function from a batch to logits (n, classes); a module is run as in evaluation. ``labels``:
     the true classes, (n,). ``epsilon``: how far each entry is moved. ``limits``: the smallest and the largest value
-    that an entry may have, such as (0, 1) for pixels. Returns an `Adversarial`, which shows itself in a notebook and
-    has ``.save(path)``.
+    that an entry may have, such as (0, 1) for pixels. ``loss``: a function of the scores and the labels, by
+    default the cross-entropy; with it the scores may be probabilities. Returns an `Adversarial`, which shows itself in
+    a notebook and has ``.save(path)``.
 
     Raises `DrawingError` as `saliency` does.
 
@@ -241,13 +243,14 @@ def adversarial(
         recorded, scores = _scores(model, array)
         wanted = _targets(labels, host(scores), "labels")
         _check_classes(classes, host(scores))
-        loss = ag.cross_entropy(scores, wanted, reduction="sum")
-        gradient = host(ag.gradients(loss, recorded))
+        error = ag.cross_entropy(scores, wanted, reduction="sum") if loss is None else loss(scores, ag.Tensor(wanted))
+        gradient = host(ag.gradients(error, recorded))
         changed = (array + epsilon * np.sign(gradient)).astype(array.dtype)
         if bounds is not None:
             changed = np.clip(changed, *bounds).astype(array.dtype)
         with ag.no_grad():
-            chances = [host(ag.softmax(y.detach(), axis=1)) for y in (scores, _scores(model, changed)[1])]
+            ends = [y.detach() for y in (scores, _scores(model, changed)[1])]
+            chances = [host(ag.softmax(y, axis=1) if loss is None else y) for y in ends]
     before, after = (chance.argmax(axis=1) for chance in chances)
     sure, surer = (chance.max(axis=1) for chance in chances)
     chosen = {"image": image, "classes": classes, "title": title, "theme": colours}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
+VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
 FRAMED = 8  # the same, with a line around each
 NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
@@ -148,7 +149,9 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
         colour = theme.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
         colours.append(theme.paper if x == 0 else colour)
     lines = {"edgecolors": theme.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}
-    axes.add_collection(PolyCollection(corners, facecolors=colours, **lines))
+    squares = PolyCollection(corners, facecolors=colours, **lines)
+    squares.set_rasterized(array.size > VECTORS)
+    axes.add_collection(squares)
 
 
 def _key(figure: Figure, rows: Sequence[Sequence[Tile]], theme: style.Theme) -> None:

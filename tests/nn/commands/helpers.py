@@ -13,7 +13,7 @@ SMALL = ["--hidden", "20", "--epochs", "1"]
 
 LEFT = {
     "model.npz", "history.json", "settings.json", "graph.svg", "graph.png", "neurons.svg", "neurons.png", "curves.png",
-    "digits.png", "mistakes.png", "report.html",
+    "digits.png", "mistakes.png", "saliency.png", "attack.png", "report.html",
 }  # fmt: skip
 
 

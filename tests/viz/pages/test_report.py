@@ -61,6 +61,7 @@ def parts():
         neurons=specimens,
         steps=step_through(loss, title="Two"),
         facts={"seed": "1"},
+        looks={"which pixels matter": viz.saliency(model, x, image=(16, 16)).plot()},
     )
     return model, held, page
 
@@ -95,7 +96,7 @@ def test_page_has_every_part_once(parts):
     _, held, page = parts
     outline = Outline(page.html)
     sections = [a["id"] for tag, a in outline.tags if tag == "section"]
-    assert sections == ["draw", "learning", "mistakes", "modules", "neurons", "steps"]
+    assert sections == ["draw", "learning", "mistakes", "looks", "modules", "neurons", "steps"]
     assert [a["href"] for tag, a in outline.tags if tag == "a" and "href" in a] == [f"#{s}" for s in sections]
     assert len(outline.ids) == len(set(outline.ids)), "an id is given once"
     named = [a["aria-labelledby"] for tag, a in outline.tags if tag == "section"]
