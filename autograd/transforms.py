@@ -59,7 +59,12 @@ class _Call(NamedTuple):
     def like_arguments(self, values: Iterable[Any]) -> tuple[Any, ...]:
         """``values``, one for each of ``xs``, in the structures of the arguments."""
         left = iter(values)
-        return tuple([trees.unflatten(form, islice(left, trees.count(form))) for form in self.forms])
+        return tuple(
+            [
+                next(left) if form is trees.LEAF else trees.unflatten(form, islice(left, trees.count(form)))
+                for form in self.forms
+            ]
+        )
 
     def returned(self, *derivatives: Any) -> Any:
         """The results before ``derivatives``; constants, unless calls are nested."""

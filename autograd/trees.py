@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -58,6 +59,7 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
     if cls in _KINDS:
         raise DeclarationError(f"{cls.__name__} is registered as a container already.")
     _KINDS[cls] = Container(flatten, unflatten)
+    container_of.cache_clear()
 
 
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
@@ -179,7 +181,7 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     return (_KINDS.get(kind) or container_of(kind)).unflatten(data, made)
 
 
-def container_of(kind: Any) -> Any:
+def _container_of(kind: Any) -> Any:
     """How instances of ``kind`` are taken apart, or ``None`` where they are leaves."""
     found = _KINDS.get(kind)
     if found is not None:
@@ -188,6 +190,9 @@ def container_of(kind: Any) -> Any:
         return None if issubclass(kind, tuple(WATCHED)) else _attributes_of(kind)
     base = next((cls for cls in kind.__mro__ if cls in _BASES), None)
     return None if base is None else _subclass_of(base, kind)
+
+
+container_of: Any = lru_cache(maxsize=1024)(_container_of)
 
 
 def _keys(keys: Iterable[Any]) -> Any:

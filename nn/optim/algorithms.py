@@ -52,7 +52,7 @@ class SGD(Optimizer):
         for p in group["params"]:
             if p.grad is None:
                 continue
-            g, d = p.grad.data, p.data
+            g, d = p.grad._data, p._data
             if decay:
                 g = g + decay * d
             if momentum:

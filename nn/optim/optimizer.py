@@ -300,7 +300,7 @@ def check_gradients(parameters: Iterable[Tensor]) -> None:
     """Raise `ShapeError` for a ``.grad`` set by hand that is not a Tensor of the parameter's shape."""
     for p in parameters:
         g: Any = p.grad
-        if g is not None and (not isinstance(g, Tensor) or g.data.shape != p.data.shape):
+        if g is not None and (not isinstance(g, Tensor) or g._data.shape != p._data.shape):
             raise ShapeError(
                 f"the .grad of parameter {describe(p)} is {type(g).__name__} {describe(g)}: it must be a Tensor of the "
                 "parameter's shape, or None. Nothing was changed."
