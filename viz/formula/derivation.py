@@ -30,6 +30,7 @@ from autograd.validation import as_path, check_instance
 from viz.drawing import numbers as digits
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
+from viz.recorded import windows
 from viz.recorded.names import PARAM, fresh
 from viz.recorded.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.recorded.scene import Card, Scene, Socket
@@ -37,6 +38,7 @@ from viz.recorded.validation import recorded
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 LARGEST = 3
+INDEXED = 12  # formulas with indices; the others have the same form
 PATHS = 4  # paths that are all listed; above, the same
 STEPS = 4  # places of a path that are all named
 FOLDED = 16  # lines of a section; above, repeated blocks are folded
@@ -682,9 +684,53 @@ class Derivation:
             heads = ("upstream × local", "= contribution") if self._scene.scalar and self.with_numbers else ()
             gaps = (GAP, "  ") if self._scene.scalar else (GAP, GAP)
             sections.append(_Section(target, self._rows(self.backward), heads, gaps))
+        if rows := self._index_rows():
+            sections.append(_Section("entry by entry", rows))
         if len(self.backward) > 1:
             sections.append(_Section("in one line", [self._one_line_row()]))
         return sections
+
+    def _index_rows(self) -> list[_Row]:
+        """The operations over windows with their indices, and what the letters stand for."""
+        written = map(self._indexed, (*self.forward, *self.backward))
+        found = [said for said in written if said is not None]
+        if not found:
+            return []
+        rows = [_Row((text,), (tex,)) for text, tex, _ in found]
+        if len(rows) > INDEXED:
+            hidden = f"... {len(rows) - INDEXED} more of the same form"
+            rows[INDEXED:] = [_Row((hidden,), (_text(hidden),))]
+        axes = max(place.axes for _, _, place in found)
+        letters = [",".join(some[:axes]) for some in (windows.PLACES, windows.TAPS, windows.POINTS)]
+        said = f"n: example; o, c: channels; {letters[0]}: window; {letters[1]}: place in it"
+        if any(f"{letters[2]}]" in text for text, _, _ in found):
+            said += f"; {letters[2]}: place in its input"
+        notes = [said]
+        if any(any(pad) for _, _, place in found for pad in place.pads):
+            notes.append("outside of an input are zeros, and no maximum")
+        return [*rows, *(_Row((note,), (_text(note),)) for note in notes)]
+
+    def _indexed(self, line: Line) -> tuple[str, str, windows.Geometry] | None:
+        """A line as an index formula, in text and in LaTeX, where it is an operation over windows of named values."""
+        form = line.right.form
+        if not isinstance(form, Form) or form.name not in windows.WINDOWED:
+            return None
+        op = ag.OPS[form.name]
+        given = {arg: x for arg, x in zip(op.args, form.args, strict=False) if x is not None}
+        if not all(isinstance(x, Name) for x in given.values()):
+            return None
+        symbols = {arg: self._symbol(name) for arg, name in given.items()}
+        shapes = {arg: symbol.shape for arg, symbol in symbols.items()}
+        params = {name: form.params.get(name, usual) for name, usual in op.params.items()}
+        found = windows.formula(form.name, shapes, params)
+        assert found is not None
+        text = found.text(line.left.text, {arg: symbol.text for arg, symbol in symbols.items()})
+        tex = found.tex(line.left.tex, {arg: symbol.tex for arg, symbol in symbols.items()})
+        return text, tex, windows.geometry(form.name, shapes, params)
+
+    def _symbol(self, name: Name) -> Symbol:
+        card = self._by_key[name.key]
+        return self._write.bar(card) if name.bar else self._write.value(card)
 
     def _one_line_row(self) -> _Row:
         left = self._write.bar(self._wrt)

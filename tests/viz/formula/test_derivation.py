@@ -657,6 +657,34 @@ def written():
     yield explain(ag.sum(ag.softmax(x, axis=-1)[0, 1:] ** 2), wrt=x)
     yield explain(ag.cross_entropy(x, np.array([1])), wrt=x)
     yield explain(ag.sum(ag.where(x > 0.5, x, ag.abs(x) ** 1.5)), wrt=x)
+    loss, w = convolutional()
+    yield explain(loss, wrt=w)
+
+
+def convolutional():
+    """The loss of a small convolutional network, and its first weight."""
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(2, 1, 6, 6)), name="x")
+    w = ag.Tensor(np.random.default_rng(1).normal(size=(2, 1, 3, 3)), requires_grad=True, name="w")
+    v = ag.Tensor(np.random.default_rng(2).normal(size=(2, 1, 2, 2)), requires_grad=True, name="v")
+    a = ag.tanh(ag.conv(x, w, stride=2, padding=1))
+    return ag.sum(ag.tanh(ag.OPS["max_pool"](ag.conv(a, v, groups=2), size=2))), w
+
+
+def test_windows_are_written_entry_by_entry():
+    loss, w = convolutional()
+    told = explain(loss, wrt=w)
+    text = told.text[told.text.index("entry by entry") :]
+    for line in (
+        "w̄[o,c,i,j] = Σ_{n,p,q} z̄1[n,o,p,q] · x[n,c,2p+i-1,2q+j-1]",
+        "ā1[n,m,u,v] = Σ_{o,i,j,p,q: o=m, p+i=u, q+j=v} z̄2[n,o,p,q] · v[o,0,i,j]",
+        "t1[n,c,p,q] = max_{i,j} z2[n,c,2p+i,2q+j]",
+        "z̄2[n,c,u,v] = Σ_{p,q: window p,q of z2 is largest at u,v} t̄1[n,c,p,q]",
+        "u,v: place in its input",
+        "outside of an input are zeros",
+    ):
+        assert unicodedata.normalize("NFC", line) in text
+    assert r"\bar{w}[o,c,i,j] = \sum_{n,p,q} \bar{z}_{1}[n,o,p,q] \, x[n,c,2p+i-1,2q+j-1]" in told.latex
+    assert "$" not in told.latex
 
 
 def test_the_latex_parses():

@@ -1,0 +1,337 @@
+"""Operations over windows, entry by entry: index formulas, and which entries a window and an entry touch.
+
+A formula is one object that is written, as text and as LaTeX, and computed. So a test compares the written formula with
+the engine's result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from autograd.ops.windows import output_space, pads_per_axis, per_axis
+
+PLACES, TAPS, POINTS = "pqr", "ijk", "uvt"  # of the output, in the window, of the input: one letter for each axis
+WINDOWED = ("conv", "conv_input", "conv_weight", "max_pool", "max_unpool", "at_max", "sum_pool", "sum_unpool")
+
+# ---------------------------------------------------------------- geometry
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the windows of an operation lie: one entry for each axis of space.
+
+    ``space``: of the input, ``out``: how many windows, ``pads``: (before, after).
+    """
+
+    space: tuple[int, ...]
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def axes(self) -> int:
+        """How many axes space has."""
+        return len(self.space)
+
+    def window(self, place: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:
+        """The taps of the window at a place of the output, where each lies in the input, and whether that is inside."""
+        for tap in product(*map(range, self.size)):
+            at = tuple(
+                s * p + d * i - before
+                for s, p, d, i, (before, _) in zip(self.stride, place, self.dilation, tap, self.pads, strict=True)
+            )
+            yield tap, at, all(0 <= n < m for n, m in zip(at, self.space, strict=True))
+
+    def reached(self, point: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """The places of the output whose window has a point of the input, each with the tap that meets it."""
+        for tap in product(*map(range, self.size)):
+            steps = [
+                divmod(u + before - d * i, s)
+                for u, (before, _), d, i, s in zip(point, self.pads, self.dilation, tap, self.stride, strict=True)
+            ]
+            if all(rest == 0 and 0 <= p < n for (p, rest), n in zip(steps, self.out, strict=True)):
+                yield tuple(p for p, _ in steps), tap
+
+
+def geometry(name: str, shapes: Mapping[str, Sequence[int]], params: Mapping[str, Any]) -> Geometry:
+    """The geometry of an operation over windows, from the shapes of its arguments and its parameters.
+
+    >>> geometry("max_pool", {"x": (1, 1, 5)}, {"size": 2}).out
+    (2,)
+    """
+    weight = shapes.get("weight")
+    size = params["size"] if weight is None else tuple(weight[2:])
+    space = tuple(params.get("space") or ()) if name in ("conv_input", "sum_unpool") else tuple(shapes["x"][2:])
+    axes = len(space)
+    size, dilation = per_axis(size, axes, "size"), per_axis(params.get("dilation", 1), axes, "dilation")
+    usual = 1 if name.startswith("conv") else size
+    stride = per_axis(params.get("stride") or usual, axes, "stride")
+    pads = pads_per_axis(params.get("padding", 0), axes)
+    if "y" in shapes and name != "at_max":
+        out = tuple(shapes["y"][2:])
+    else:
+        out = tuple(params.get("space") or output_space(name, space, size, stride, pads, dilation))
+    return Geometry(space, size, stride, pads, dilation, out)
+
+
+# ---------------------------------------------------------------- formulas
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index: a sum of multiples of variables and a number. A variable may be ``o//3``.
+
+    >>> str(Index(((2, "p"), (1, "i")), -1))
+    '2p+i-1'
+    """
+
+    terms: tuple[tuple[int, str], ...]
+    number: int = 0
+
+    def __str__(self) -> str:
+        return self._written(lambda var: f"({var})" if "//" in var else var, "·")
+
+    @property
+    def tex(self) -> str:
+        """The index in LaTeX."""
+        return self._written(_tex_variable, r" \, ")
+
+    def _written(self, write: Any, times: str) -> str:
+        said = ""
+        for factor, var in self.terms:
+            sign = "-" if factor < 0 else "+" if said else ""
+            size = "" if abs(factor) == 1 else f"{abs(factor)}{times if '//' in var else ''}"
+            said += f"{sign}{size}{write(var)}"
+        if self.number or not said:
+            said += f"{self.number:+d}" if said else str(self.number)
+        return said
+
+    def value(self, env: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The index where its variables have these values."""
+        total: np.ndarray = np.asarray(self.number)
+        for factor, var in self.terms:
+            name, _, by = var.partition("//")
+            total = total + factor * (env[name] // int(by) if by else env[name])
+        return total
+
+
+def _tex_variable(var: str) -> str:
+    name, _, by = var.partition("//")
+    return rf"\lfloor {name}/{by} \rfloor" if by else var
+
+
+def _plain(var: str) -> Index:
+    return Index(((1, var),))
+
+
+@dataclass(frozen=True)
+class IndexFormula:
+    """``result[...] = Σ factor[...] · factor[...]``: an operation, entry by entry.
+
+    ``factors``: an argument of the operation and its indices, each. ``over``: the variables of the sum. ``given``: the
+    indices that must be equal to a variable of the result. ``sizes``: how many values each variable has. ``kind``:
+    "sum", "max", or "place" where the largest of a window says where to.
+    """
+
+    kind: str
+    result: tuple[str, ...]
+    factors: tuple[tuple[str, tuple[Index, ...]], ...]
+    over: tuple[str, ...]
+    sizes: Mapping[str, int]
+    shape: tuple[int, ...]
+    given: tuple[tuple[Index, str], ...] = ()
+    bias: bool = False
+    place: Geometry | None = field(default=None, repr=False)
+    picks: bool = False  # whether the largest is read from there (at_max), not written to (max_unpool)
+
+    def text(self, left: str, names: Mapping[str, str]) -> str:
+        """The formula, with names for the result and for the arguments."""
+        return f"{left}[{self._result(str)}] = {self._right(names, str, '·')}"
+
+    def tex(self, left: str, names: Mapping[str, str]) -> str:
+        """The formula in LaTeX."""
+        return f"{left}[{self._result(lambda i: i.tex)}] = {self._right(names, lambda i: i.tex, None)}"
+
+    def _result(self, say: Any) -> str:
+        return ",".join(say(_plain(var)) if var != "0" else "0" for var in self.result)
+
+    def _right(self, names: Mapping[str, str], say: Any, times: str | None) -> str:
+        tex = times is None
+
+        def entry(arg: str, indices: Sequence[Index]) -> str:
+            return f"{names[arg]}[{','.join(map(say, indices))}]"
+
+        product_of = (r" \, " if tex else " · ").join(entry(*factor) for factor in self.factors)
+        if self.kind == "place":
+            return self._by_place(product_of, names, tex)
+        conditions = ", ".join(f"{say(index)}={var}" for index, var in self.given)
+        below = ",".join(self.over) + (f": {conditions}" if conditions else "")
+        signs = (r"\sum", r"\max") if tex else ("Σ", "max")
+        total = f"{signs[self.kind == 'max']}_{{{below}}} {product_of}"
+        return f"{entry('bias', (_plain('o'),))} + {total}" if self.bias else total
+
+    def _by_place(self, entry: str, names: Mapping[str, str], tex: bool) -> str:
+        assert self.place is not None
+        letters, points = (",".join(some[: self.place.axes]) for some in (PLACES, POINTS))
+        words = ("window ", letters, " of ", names["x"], " is largest at ", points)
+        said = "".join(words)
+        if tex:
+            said = "".join(word if k % 2 else rf"\text{{{word}}}" for k, word in enumerate(words))
+        if self.picks:
+            return rf"{entry} \;\text{{where}}\; {said}" if tex else f"{entry} where {said}"
+        return rf"\sum_{{{letters}:\; {said}}} {entry}" if tex else f"Σ_{{{letters}: {said}}} {entry}"
+
+    # ------------------------------------------------------------ computing
+
+    def value(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The formula computed as it is written, entry by entry."""
+        if self.kind == "place":
+            return self._placed(arrays)
+        fixed = {var for _, var in self.given}
+        loops = [var for var in dict.fromkeys((*self.result, *self.over)) if var not in fixed and var != "0"]
+        grid = np.indices([self.sizes[var] for var in loops]).reshape(len(loops), -1)
+        env = dict(zip(loops, grid, strict=True)) | {"0": np.zeros(grid.shape[1], int)}
+        env |= {var: index.value(env) for index, var in self.given}
+        inside = np.ones(grid.shape[1], bool)
+        where = []
+        for arg, indices in (*self.factors, ("", tuple(map(_plain, self.result)))):
+            shape = arrays[arg].shape if arg else self.shape
+            at = [np.broadcast_to(index.value(env), inside.shape) for index in indices]
+            for one, n in zip(at, shape, strict=True):
+                inside &= (one >= 0) & (one < n)
+            where.append((arg, at))
+        terms: np.ndarray = np.ones(int(inside.sum()))
+        for arg, at in where[:-1]:
+            terms = terms * arrays[arg][tuple(one[inside] for one in at)]
+        target = tuple(one[inside] for one in where[-1][1])
+        out: np.ndarray = np.full(self.shape, -math.inf if self.kind == "max" else 0.0)
+        (np.maximum if self.kind == "max" else np.add).at(out, target, terms)
+        if self.bias:
+            out = out + arrays["bias"].reshape((1, -1) + (1,) * (out.ndim - 2))
+        return out
+
+    def _placed(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        geometry = self.place
+        assert geometry is not None
+        out: np.ndarray = np.zeros(self.shape)
+        x, y = arrays["x"], arrays["y"]
+        for n, c, *place in np.ndindex(*x.shape[:2], *geometry.out):
+            inside = [at for _, at, is_inside in geometry.window(place) if is_inside]
+            best = max(inside, key=lambda at: float(x[(n, c, *at)]))  # the first of equal ones, as max gives it
+            if self.picks:
+                out[(n, c, *place)] = y[(n, c, *best)]
+            else:
+                out[(n, c, *best)] += y[(n, c, *place)]
+        return out
+
+
+def formula(name: str, shapes: Mapping[str, Sequence[int]], params: Mapping[str, Any]) -> IndexFormula | None:
+    """The index formula of an operation over windows, None for another operation.
+
+    ``shapes``: of its arguments by name, ``bias`` only where there is one.
+
+    >>> shapes = {"x": (2, 3, 8, 8), "weight": (4, 3, 3, 3)}
+    >>> found = formula("conv", shapes, {"stride": 2, "padding": 1, "dilation": 1, "groups": 1})
+    >>> found.text("z", {"x": "x", "weight": "W"})
+    'z[n,o,p,q] = Σ_{c,i,j} W[o,c,i,j] · x[n,c,2p+i-1,2q+j-1]'
+    """
+    if name not in WINDOWED:
+        return None
+    g = geometry(name, shapes, params)
+    places, taps, points = PLACES[: g.axes], TAPS[: g.axes], POINTS[: g.axes]
+    sizes = dict(zip(places, g.out, strict=True)) | dict(zip(taps, g.size, strict=True))
+    sizes |= dict(zip(points, g.space, strict=True))
+    met = tuple(
+        Index(((s, p), (d, i)), -before)
+        for s, p, d, i, (before, _) in zip(g.stride, places, g.dilation, taps, g.pads, strict=True)
+    )
+    at = tuple(map(_plain, places))
+    if not name.startswith("conv"):
+        return _pooling(name, shapes, g, sizes, met, at)
+    return _convolution(name, shapes, params, g, sizes, met, at)
+
+
+def _pooling(
+    name: str,
+    shapes: Mapping[str, Sequence[int]],
+    g: Geometry,
+    sizes: dict[str, int],
+    met: tuple[Index, ...],
+    at: tuple[Index, ...],
+) -> IndexFormula:
+    places, taps, points = PLACES[: g.axes], TAPS[: g.axes], POINTS[: g.axes]
+    n, c = shapes["x" if "x" in shapes else "y"][:2]
+    sizes = sizes | {"n": int(n), "c": int(c)}
+    lead, rows = (_plain("n"), _plain("c")), ("n", "c")
+    out, space = (n, c, *g.out), (n, c, *g.space)
+    if name in ("max_pool", "sum_pool"):
+        return IndexFormula(name[:3], (*rows, *places), (("x", (*lead, *met)),), tuple(taps), sizes, out)
+    if name == "sum_unpool":
+        given = tuple(zip(met, points, strict=True))
+        return IndexFormula(
+            "sum", (*rows, *points), (("y", (*lead, *at)),), (*places, *taps), sizes, space, given
+        )
+    picks = name == "at_max"
+    indices = tuple(map(_plain, points)) if picks else at
+    ends = (*rows, *(places if picks else points))
+    factors = (("y", (*lead, *indices)),)
+    return IndexFormula("place", ends, factors, (), sizes, out if picks else space, place=g, picks=picks)
+
+
+def _convolution(
+    name: str,
+    shapes: Mapping[str, Sequence[int]],
+    params: Mapping[str, Any],
+    g: Geometry,
+    sizes: dict[str, int],
+    met: tuple[Index, ...],
+    at: tuple[Index, ...],
+) -> IndexFormula:
+    places, taps, points = tuple(PLACES[: g.axes]), tuple(TAPS[: g.axes]), tuple(POINTS[: g.axes])
+    groups = params.get("groups", 1)
+    n = shapes["x" if "x" in shapes else "y"][0]
+    if name == "conv_weight":
+        many, inside = shapes["y"][1], shapes["x"][1] // groups
+    else:
+        many, inside = shapes["weight"][:2]
+    each = many // groups  # output channels of a group
+    sizes = sizes | {"n": int(n), "o": int(many), "c": int(inside), "m": int(inside * groups)}
+    alone = groups > 1 and inside == 1  # a group with one input channel
+    c = "0" if alone else "c"
+    start = "o" if each == 1 else f"o//{each}"
+    own = () if alone else ((1, "c"),)
+    channel = _plain("c") if groups == 1 else Index(((int(inside), start), *own))
+    weight = (_plain("o"), Index((), 0) if alone else _plain("c"), *map(_plain, taps))
+    x, y = ("x", (_plain("n"), channel, *met)), ("y", (_plain("n"), _plain("o"), *at))
+    loop = () if alone else ("c",)
+    if name == "conv":
+        ends = ("n", "o", *places)
+        shape = (n, many, *g.out)
+        return IndexFormula(
+            "sum", ends, (("weight", weight), x), (*loop, *taps), sizes, shape, bias="bias" in shapes
+        )
+    if name == "conv_weight":
+        return IndexFormula("sum", ("o", c, *taps), (y, x), ("n", *places), sizes, (many, inside, *g.size))
+    # The transposed convolution: with a stride of 1 each index of y follows from the others.
+    shape = (n, inside * groups, *g.space)
+    if groups == 1 and set(g.stride) == {1}:
+        solved = tuple(
+            Index(((1, u), (-d, i)), before)
+            for u, d, i, (before, _) in zip(points, g.dilation, taps, g.pads, strict=True)
+        )
+        y = ("y", (_plain("n"), _plain("o"), *solved))
+        return IndexFormula("sum", ("n", "c", *points), (y, ("weight", weight)), ("o", *taps), sizes, shape)
+    given = tuple(zip(met, points, strict=True))
+    if groups > 1:
+        given = ((channel, "m"), *given)
+    ends = ("n", "m" if groups > 1 else "c", *points)
+    over = ("o", *(loop if groups > 1 else ()), *taps, *places)
+    return IndexFormula("sum", ends, (y, ("weight", weight)), over, sizes, shape, given)
