@@ -101,6 +101,8 @@ class Op:
         self.names |= {f"default_{p}": default for p, default in self.params.items()}
         self.sparse_rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
         self.pulls = self.sparse_pulls = Pulls(self)
+        self.into: Callable[..., None] | None = None  # the kernel, and how its result lies in memory
+        self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
         self.redeclared = 0  # when its rules were declared anew, on the graph's clock: older nodes saved other values
         self.apply: FunctionType = lazy_function(self)
         self.operator: FunctionType = lazy_function(self, operator=True)
@@ -135,6 +137,19 @@ class Op:
             self.sparse_rules[arg] = checked_rule(self, arg, rule)
             self.names[f"sparse_rule_{arg}"] = rule
         self.sparse_pulls = Pulls(self, sparse=True)
+
+    def kernel(self, order: Callable[[int], tuple[int, ...]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Declare the function ``(xp, out, *arrays, **parameters)`` that writes the result into ``out``: a decorator.
+
+        A compiled program calls it with an array that is reused. It computes what the forward does. ``order`` gives the
+        axes of a result of so many axes in the order in which they lie in memory.
+        """
+
+        def declare(function: Callable[..., None]) -> Callable[..., None]:
+            self.into, self.order = function, order
+            return function
+
+        return declare
 
     @property
     def __signature__(self) -> Signature:

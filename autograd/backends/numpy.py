@@ -107,6 +107,15 @@ def _masked(x: Any, mask: Any) -> Any:
     return (bits & x.view(bits.dtype)).view(x.dtype)
 
 
+def _masked_into(x: Any, mask: Any, out: Any) -> None:
+    """A product of the bits, as integers, with 0 or 1."""
+    if x.dtype.char in "efd" and x.dtype == out.dtype:
+        bits = f"i{x.dtype.itemsize}"
+        numpy.multiply(x.view(bits), mask, out=out.view(bits))
+    else:
+        out[...] = numpy.where(mask, x, x.dtype.type(0))
+
+
 def _chosen(condition: Any, x: Any, y: Any) -> Any:
     """`numpy.where` of many floating numbers by bits, in the same order in memory; ``None`` of other operands."""
     if type(x) is not numpy.ndarray or x.dtype.char not in "efd":
@@ -187,6 +196,7 @@ vars(NUMPY).update(
     check_range=_check_range,
     sliding_windows=_strided_windows,
     masked=_masked,
+    masked_into=_masked_into,
     matmul_into=_matmul_into,
     matrix_transpose=lambda x: x.mT,
     where=_where,

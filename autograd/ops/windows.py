@@ -76,6 +76,24 @@ def _channels_first(xp: Any, x: Any) -> Any:
     return xp.permute_dims(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
 
 
+def _contiguous(xp: Any, x: Any) -> Any:
+    """``x``, channels-last, row by row in memory."""
+    return xp.reshape(xp.reshape(x, (-1,)), x.shape)
+
+
+def _result(xp: Any, shape: Sequence[int], *inputs: Any) -> Any:
+    """An array (n, channels, *space) for the result of an operation on ``inputs``, channels-last in memory."""
+    dtype = inputs[0].dtype if len(inputs) == 1 else xp.result_type(*(x.dtype for x in inputs))
+    xp.opaque(tuple(shape), dtype)
+    n, channels, *space = shape
+    return _channels_first(xp, xp.empty((n, *space, channels), dtype=dtype))
+
+
+def _order(ndim: int) -> tuple[int, ...]:
+    """The axes of a result in the order in which they lie in memory."""
+    return 0, *range(2, ndim), 1
+
+
 def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     """``x``, channels-last, framed by ``value`` where a pad is positive, cropped where it is negative; contiguous."""
     space = x.shape[1:-1]
@@ -83,7 +101,7 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     inside = x[(slice(None), *kept, ...)]
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     if inside.shape[1:-1] == wide:
-        return xp.reshape(xp.reshape(inside, (-1,)), inside.shape)
+        return _contiguous(xp, inside)
     out = xp.full((x.shape[0], *wide, x.shape[-1]), value, dtype=x.dtype)
     starts = [max(a, 0) for a, _ in pads]
     out[(slice(None), *(slice(a, a + n) for a, n in zip(starts, inside.shape[1:-1], strict=True)), ...)] = inside
@@ -123,19 +141,17 @@ def _as_columns(xp: Any, weight: Any, groups: int) -> Any:
     return xp.reshape(w, (groups, math.prod(size) * channels, out // groups))
 
 
-def _correlated(xp: Any, x: Any, weight: Any, stride: Space, dilation: Space, space: Space, groups: int) -> Any:
-    """``x``, channels-last and padded, with ``weight``: ``(n, *space, out)``, a tile at a time."""
-    n, c, size, out_channels = x.shape[0], x.shape[-1], weight.shape[2:], weight.shape[0]
+def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
+    """Write ``x``, channels-last and padded, with ``weight`` into ``out`` (n, *space, out), a tile at a time."""
+    n, c, size, space = x.shape[0], x.shape[-1], weight.shape[2:], out.shape[1:-1]
     w = _as_columns(xp, weight, groups)
     windows = xp.sliding_windows(x, size, stride, dilation, space)
-    out = xp.empty((n, *space, out_channels), dtype=xp.result_type(x.dtype, weight.dtype))
     for tile in _tiles(n, space, math.prod(space[1:]) * math.prod(size) * c):
         columns = _columns(xp, windows[tile], len(size), groups)
         if groups == 1:
             xp.matmul_into(columns[0, ...], w[0, ...], out[tile])
         else:
             out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
-    return out
 
 
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
@@ -187,12 +203,19 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_per_axis(padding, axes)
     space = space or output_space("conv", x.shape[2:], weight.shape[2:], stride, pads, dilation)
-    xp.opaque((x.shape[0], weight.shape[0], *space), x.dtype)
-    padded = _padded(xp, _channels_last(xp, x), pads)
-    out = _correlated(xp, padded, weight, stride, dilation, space, groups)
+    out = _result(xp, (x.shape[0], weight.shape[0], *space), x, weight)
+    _conv_into(xp, out, x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return out
+
+
+@conv.kernel(_order)
+def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, space=None):
+    axes = len(weight.shape) - 2
+    stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
+    padded, last = _padded(xp, _channels_last(xp, x), pads_per_axis(padding, axes)), _channels_last(xp, out)
+    _correlate(xp, last, padded, weight, stride, dilation, groups)
     if bias is not None:
-        out += bias
-    return _channels_first(xp, out)
+        last += bias
 
 
 @op("∗ᵀ", text="{y} ∗ᵀ {weight}", tex=r"{y} \ast^{{T}} {weight}", level=2)
@@ -206,28 +229,32 @@ def conv_input(xp, y, weight, *, space, stride=1, padding=0, dilation=1, groups=
     >>> ag.conv_input(ag.Tensor([[[1.0, 2.0]]]), ag.Tensor([[[1.0, 10.0]]]), space=(4,), stride=2)
     Tensor([[[ 1.0, 10.0,  2.0, 20.0]]])
     """
+    out = _result(xp, (y.shape[0], groups * weight.shape[1], *space), y, weight)
+    _conv_input_into(xp, out, y, weight, space=space, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return out
+
+
+@conv_input.kernel(_order)
+def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation=1, groups=1):
     out_channels, channels, *size = weight.shape
-    xp.opaque((y.shape[0], groups * channels, *space), y.dtype)
     axes = len(size)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_per_axis(padding, axes)
-    g = _channels_last(xp, y)
+    g, last = _channels_last(xp, y), _channels_last(xp, out)
     swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
     swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
     swapped = xp.reshape(swapped, (groups * channels, out_channels // groups, *size))
-    out = None
-    for phase in product(*map(_phases, space, y.shape[2:], size, stride, pads, dilation)):
+    phases = [*product(*map(_phases, space, y.shape[2:], size, stride, pads, dilation))]
+    if len(phases) < math.prod(map(min, space, stride)):  # some positions meet no tap
+        last[...] = 0
+    for phase in phases:
         positions, taps, around, steps, counts = zip(*phase, strict=True)
         part = swapped[(slice(None), slice(None), *taps)]
-        part = _correlated(xp, _padded(xp, g, around), part, (1,) * axes, steps, counts, groups)
-        if max(stride) == 1:
-            return _channels_first(xp, part)
-        if out is None:
-            out = xp.zeros((y.shape[0], *space, groups * channels), dtype=part.dtype)
-        out[(slice(None), *positions, ...)] = part
-    if out is None:
-        out = xp.zeros((y.shape[0], *space, groups * channels), dtype=y.dtype)
-    return _channels_first(xp, out)
+        whole = max(stride) == 1
+        target = last if whole else xp.empty((y.shape[0], *counts, groups * channels), dtype=out.dtype)
+        _correlate(xp, target, _padded(xp, g, around), part, (1,) * axes, steps, groups)
+        if not whole:
+            last[(slice(None), *positions, ...)] = target
 
 
 def _phases(
@@ -267,19 +294,25 @@ def conv_weight(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     >>> ag.conv_weight(ag.Tensor([[[1.0, 2.0, 3.0]]]), ag.Tensor([[[1.0, 10.0]]]), size=(2,))
     Tensor([[[21.0, 32.0]]])
     """
-    xp.opaque((y.shape[1], x.shape[1] // groups, *size), x.dtype)
+    out = _result(xp, (y.shape[1], x.shape[1] // groups, *size), x, y)
+    _conv_weight_into(xp, out, x, y, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return out
+
+
+@conv_weight.kernel(_order)
+def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
     axes = len(size)
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     x, g = _padded(xp, _channels_last(xp, x), pads_per_axis(padding, axes)), _channels_last(xp, y)
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
     taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
     windows = xp.sliding_windows(x, size, stride, dilation, space)
-    total = xp.zeros((groups, outside, taps * inside), dtype=xp.result_type(x.dtype, y.dtype))
+    total = xp.zeros((groups, outside, taps * inside), dtype=out.dtype)
     for tile in _tiles(n, space, math.prod(space[1:]) * taps * channels):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
         total += xp.matmul(rows, _columns(xp, windows[tile], axes, groups))
-    total = xp.reshape(total, (out_channels, *size, inside))
-    return xp.permute_dims(total, axes=(0, axes + 1, *range(1, axes + 1)))
+    last = _channels_last(xp, out)
+    last[...] = xp.reshape(total, (out_channels, *size, inside))
 
 
 def _conv_by_bias(xp: Any, g: Any) -> Any:
@@ -349,29 +382,35 @@ def _unframed(x: Any, pads: Pads, space: Space) -> Any:
     return x[(slice(None), slice(None), *(slice(a, a + n) for (a, _), n in zip(pads, space, strict=True)))]
 
 
-def _zeros(xp: Any, shape: Sequence[int], dtype: Any) -> Any:
-    """Zeros (n, channels, *space) that are channels-last in memory."""
-    n, channels, *space = shape
-    return _channels_first(xp, xp.zeros((n, *space, channels), dtype=dtype))
+def _widened(xp: Any, x: Any, pads: Pads) -> Any:
+    """An array like ``x`` (n, channels, *space) with room for the padding, channels-last in memory."""
+    n, channels, *space = x.shape
+    wide = (length + a + b for length, (a, b) in zip(space, pads, strict=True))
+    return _channels_first(xp, xp.empty((n, *wide, channels), dtype=x.dtype))
 
 
 def _lowest(xp: Any, dtype: Any) -> Any:
     return -math.inf if xp.isdtype(dtype, "real floating") else xp.iinfo(dtype).min
 
 
-def _largest(xp: Any, framed: Any, taps: Sequence[Any]) -> Any:
-    out = +framed[taps[0]]
-    for tap in taps[1:]:
-        out = xp.maximum(out, framed[tap])
-    return out
+def _largest(xp: Any, framed: Any, size: Space, stride: Space, dilation: Space) -> Any:
+    """The largest element of each window, one axis of space after the other: the later ones have fewer elements."""
+    for axis, (k, s, d) in enumerate(zip(size, stride, dilation, strict=True), start=2):
+        count = (framed.shape[axis] - d * (k - 1) - 1) // s + 1
+        taps = [
+            framed[(*(slice(None),) * axis, slice(i * d, i * d + s * (count - 1) + 1, s), ...)] for i in range(k)
+        ]
+        framed = taps[0] if k == 1 else xp.maximum(taps[0], taps[1])
+        for tap in taps[2:]:
+            framed = xp.maximum(framed, tap)
+    return framed
 
 
 def _first_largest(xp: Any, x: Any, size: Any, stride: Any, pads: Any, dilation: Any) -> Iterator[tuple[Any, Any]]:
     """For each tap its index in the framed ``x``, and the mask of the windows whose (first) maximum is there."""
     framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
-    taps = [*_taps(framed.shape[2:], size, stride, dilation)]
-    high, found = _largest(xp, framed, taps), None
-    for tap in taps:
+    high, found = _largest(xp, framed, size, stride, dilation), None
+    for tap in _taps(framed.shape[2:], size, stride, dilation):
         here = framed[tap] == high
         if found is not None:
             here, found = here & ~found, here | found
@@ -393,9 +432,15 @@ def max_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     Tensor([[[3.0, 2.0]]])
     """
     size, stride, pads, dilation, windows = _pooling("max_pool", x, size, stride, padding, dilation)
-    xp.opaque((*x.shape[:2], *windows), x.dtype)
-    framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
-    return _largest(xp, framed, [*_taps(framed.shape[2:], size, stride, dilation)])
+    out = _result(xp, (*x.shape[:2], *windows), x)
+    _max_pool_into(xp, out, x, size=size, stride=stride, padding=pads, dilation=dilation)
+    return out
+
+
+@max_pool.kernel(_order)
+def _max_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
+    size, stride, pads, dilation, _ = _pooling("max_pool", x, size, stride, padding, dilation)
+    out[...] = _largest(xp, _framed(xp, x, pads, _lowest(xp, x.dtype)), size, stride, dilation)
 
 
 @op("max unpool", text="max_unpool({y}, {x})", tex=r"\operatorname{{unpool}}({y}, {x})")
@@ -409,14 +454,26 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     Tensor([[[0.0, 5.0, 7.0, 0.0]]])
     """
     size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
-    xp.opaque(x.shape, y.dtype)
-    wide = (n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))
-    out = _zeros(xp, (*x.shape[:2], *wide), y.dtype)
+    out = _result(xp, x.shape, y)
+    _max_unpool_into(xp, out, y, x, size=size, stride=stride, padding=pads, dilation=dilation)
+    return out
+
+
+@max_unpool.kernel(_order)
+def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
+    size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
+    framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
     apart = all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
+    if not (apart and math.prod(framed.shape[2:]) == math.prod(y.shape[2:]) * math.prod(size)):
+        framed[...] = 0
+    y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
     for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
-        part = xp.masked(y, here)
-        out[tap] = part if apart else out[tap] + part
-    return _unframed(out, pads, x.shape[2:])
+        if apart:
+            xp.masked_into(y, here, framed[tap])
+        else:
+            framed[tap] += xp.masked(y, here)
+    if framed is not out:
+        out[...] = _unframed(framed, pads, x.shape[2:])
 
 
 @op("at max", text="at_max({y}, {x})", tex=r"\operatorname{{atmax}}({y}, {x})")
@@ -430,12 +487,18 @@ def at_max(xp, y, x, *, size, stride=None, padding=0, dilation=1):
     [[[1, 2]]]
     """
     size, stride, pads, dilation, windows = _pooling("at_max", x, size, stride, padding, dilation)
-    xp.opaque((*x.shape[:2], *windows), y.dtype)
-    wanted, out = _framed(xp, y, pads, 0), None
-    for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
-        part = xp.masked(wanted[tap], here)
-        out = part if out is None else out + part
+    out = _result(xp, (*x.shape[:2], *windows), y)
+    _at_max_into(xp, out, y, x, size=size, stride=stride, padding=pads, dilation=dilation)
     return out
+
+
+@at_max.kernel(_order)
+def _at_max_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
+    size, stride, pads, dilation, _ = _pooling("at_max", x, size, stride, padding, dilation)
+    wanted = _framed(xp, y, pads, 0)
+    out[...] = 0
+    for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
+        out += xp.masked(wanted[tap], here)
 
 
 max_pool.vjp(
@@ -466,11 +529,19 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
     Tensor([[[4.0, 5.0, 2.0]]])
     """
     size, stride, pads, dilation, windows = _pooling("sum_pool", x, size, stride, padding, dilation)
-    xp.opaque((*x.shape[:2], *windows), x.dtype)
-    framed, out = _framed(xp, x, pads, 0), None
-    for tap in _taps(framed.shape[2:], size, stride, dilation):
-        out = +framed[tap] if out is None else out + framed[tap]
+    out = _result(xp, (*x.shape[:2], *windows), x)
+    _sum_pool_into(xp, out, x, size=size, stride=stride, padding=pads, dilation=dilation)
     return out
+
+
+@sum_pool.kernel(_order)
+def _sum_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
+    size, stride, pads, dilation, _ = _pooling("sum_pool", x, size, stride, padding, dilation)
+    framed = _framed(xp, x, pads, 0)
+    first, *others = _taps(framed.shape[2:], size, stride, dilation)
+    out[...] = framed[first]
+    for tap in others:
+        out += framed[tap]
 
 
 @op("Σ unpool", text="sum_unpool({y})", tex=r"\operatorname{{spread}}({y})")
@@ -483,19 +554,23 @@ def sum_unpool(xp, y, *, space, size, stride=None, padding=0, dilation=1):
     >>> ag.sum_unpool(ag.Tensor([[[5.0, 7.0]]]), space=(3,), size=2, stride=1)
     Tensor([[[ 5.0, 12.0,  7.0]]])
     """
-    xp.opaque((*y.shape[:2], *space), y.dtype)
+    out = _result(xp, (*y.shape[:2], *space), y)
+    _sum_unpool_into(xp, out, y, space=space, size=size, stride=stride, padding=padding, dilation=dilation)
+    return out
+
+
+@sum_unpool.kernel(_order)
+def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilation=1):
     axes = len(space)
-    size, dilation, pads = (
-        per_axis(size, axes, "size"),
-        per_axis(dilation, axes, "dilation"),
-        pads_per_axis(padding, axes),
-    )
-    stride = size if stride is None else per_axis(stride, axes, "stride")
-    wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
-    out = _zeros(xp, (*y.shape[:2], *wide), y.dtype)
-    for tap in _taps(wide, size, stride, dilation):
-        out[tap] += y
-    return _unframed(out, pads, space)
+    size, dilation = per_axis(size, axes, "size"), per_axis(dilation, axes, "dilation")
+    stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
+    framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
+    framed[...] = 0
+    y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
+    for tap in _taps(framed.shape[2:], size, stride, dilation):
+        framed[tap] += y
+    if framed is not out:
+        out[...] = _unframed(framed, pads, space)
 
 
 sum_pool.vjp(

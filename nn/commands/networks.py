@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nn.init import generator
-from nn.models import MLP, LeNet5, RowTransformer
+from nn.models import MLP, LeNet5, RowRecurrent, RowTransformer
 from nn.modules.activation import ReLU
 from nn.modules.containers import Residual, Sequential
 from nn.modules.convolution import Conv2d
@@ -86,6 +86,13 @@ def _block(inputs: int, outputs: int, draw: Any) -> Module:
     return Residual(body, Sequential(shortcut, BatchNorm2d(outputs)))
 
 
+def _recurrent(kind: str) -> Callable[[Shape, int, tuple[int, ...], Any], Module]:
+    def build(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
+        return RowRecurrent(shape, classes, kind, seed=seed)
+
+    return build
+
+
 def _transformer(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
     return RowTransformer(shape, classes, seed=seed)
 
@@ -103,6 +110,9 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
         "cnn": Network(_cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
         "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
+        "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 12, 1, ADAM | {"sgd": 0.01}),
+        "lstm": Network(_recurrent("lstm"), "LSTM", None, 12, 1, ADAM | {"sgd": 0.1}),
+        "gru": Network(_recurrent("gru"), "GRU", None, 12, 1, ADAM | {"sgd": 0.1}),
         "transformer": Network(_transformer, "Transformer", None, 12, 1, ADAM | {"sgd": 0.05}),
     }
 )

@@ -89,6 +89,7 @@ LAYERS: dict[str, type[Module]] = {
         models.GoogLeNet,
         models.ResNet,
         models.CharTransformer,
+        models.RowRecurrent,
         models.RowTransformer,
     )
 }

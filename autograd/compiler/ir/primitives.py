@@ -223,12 +223,30 @@ def _operation(xp: Any, *arrays: Any, name: str, inputs: Any, options: Any, coun
     return OPS[name].forward(xp, *fill(inputs, arrays), **fill(options, arrays[count:]))
 
 
+def into(instruction: Any) -> Callable[..., None] | None:
+    """The function ``(out, *arrays)`` that writes the result of a whole operation into ``out``; ``None`` where it has
+    no kernel.
+    """
+    params = instruction.params
+    operation = OPS.get(params["name"]) if instruction.op == "op" else None
+    if operation is None or operation.into is None:
+        return None
+    kernel, inputs, options, count = operation.into, params["inputs"], params["options"], params["count"]
+
+    def write(out: Any, *arrays: Any) -> None:
+        kernel(NUMPY, out, *fill(inputs, arrays), **fill(options, arrays[count:]))
+
+    return write
+
+
 class _Told(Exception):
     """The shape and dtype of a result, where a forward says them."""
 
 
 class _Shapes:
     """The namespace in which a forward of this package says the shape and dtype of its result, and computes nothing."""
+
+    result_type = staticmethod(numpy.result_type)
 
     def opaque(self, shape: Shape, dtype: Any) -> None:
         raise _Told(inference.sizes(shape), dtype)
@@ -377,6 +395,6 @@ def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
 
 __all__ = [
     "BEFORE_DOT", "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "POWERS", "PRIMITIVES", "REDUCTIONS", "VIEWS",
-    "Primitive", "Slot", "compute", "fill", "function_of", "infer", "is_view", "piece_of", "resolved", "results_of",
-    "row_of", "shown", "stand_in", "told_by",
+    "Primitive", "Slot", "compute", "fill", "function_of", "infer", "into", "is_view", "piece_of", "resolved",
+    "results_of", "row_of", "shown", "stand_in", "told_by",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, is_view
-from autograd.compiler.ir.program import Instruction, Value
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, into, is_view
+from autograd.compiler.ir.program import Instruction, Value, algebra
 from autograd.compiler.targets.writer import Writer, index_text, piece_text
 
 Kernel = Callable[[Writer, Instruction], None]
@@ -49,6 +49,8 @@ def kernel_of(instruction: Instruction) -> str | None:
         return op if _joined(instruction) is not None else None
     if op in ("setitem", "add_at"):
         return op if len(instruction.args) == 2 and _is_basic(instruction.params["index"]) else None
+    if op == "op":
+        return None if into(instruction) is None else op
     return op if op in KERNELS else None
 
 
@@ -362,12 +364,20 @@ def _draw(writer: Writer, instruction: Instruction) -> None:
     writer.line(f"{function}(None, {dtype}, {place})", out.shape, "random numbers")
 
 
+def _whole(writer: Writer, instruction: Instruction) -> None:
+    """An operation that has a kernel of its own."""
+    out, args = writer.of(instruction.out), [writer.of(arg) for arg in instruction.args]
+    name = writer.bind(f"{instruction.params['name']}_into_{out}", into(instruction))
+    writer.line(f"{name}({', '.join([out, *args])})", instruction.out.shape, algebra(instruction))
+
+
 KERNELS: dict[str, Kernel] = {
     "add_at": _setitem,
     "astype": _astype,
     "concat": _join,
     "copy": _astype,
     "dot": _dot,
+    "op": _whole,
     "draw": _draw,
     "elementwise": _elementwise,
     "matmul": _matmul,

@@ -25,6 +25,7 @@ from autograd.compiler.ir.program import Instruction, Program, Value, knob_arith
 from autograd.errors import DeclarationError
 from autograd.memory import owner
 from autograd.messages import in_words
+from autograd.operation import OPS
 
 ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
@@ -283,7 +284,7 @@ class Plan:
                 and value not in found
                 and value not in kept
                 and not is_view(maker)
-                and maker.op not in ("pack", "with_ones")
+                and maker.op not in ("pack", "with_ones", "op")
                 and (turned == (value in self.program.flipped) or min(value.shape, default=1) < 2)
             )
 
@@ -335,6 +336,10 @@ class Plan:
         out, axes = instruction.out, tuple(range(len(instruction.out.shape)))
         if len(axes) < 3 or out not in self._planned or out in self._within:
             return None
+        if instruction.op == "op":
+            long = [a for a in axes if out.shape[a] > 1]
+            order = [a for a in OPS[instruction.params["name"]].order(len(axes)) if out.shape[a] > 1]
+            return None if order == long else (*order, *(a for a in axes if out.shape[a] <= 1))
         if instruction.op in REDUCTIONS:
             (arg,) = instruction.args
             gone = shapes.normalize_axes(instruction.params["axis"], len(arg.shape))

@@ -1,0 +1,62 @@
+"""Recurrent networks that read a picture row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autograd import asarray, reshape
+from autograd.errors import DomainError, ShapeError
+from autograd.validation import whole
+from nn.init import generator
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.recurrent import GRU, LSTM, RNN
+
+KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+"""Recurrent layers by the names that `RowRecurrent` takes."""
+
+
+class RowRecurrent(Module):
+    """A classifier that reads a picture row by row, and tells its class from what it has kept at the end.
+
+    ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the length of the state. Input:
+    pictures (batch, height · width), or with axes of length 1 and space, such as (batch, 1, height, width). Output:
+    logits (batch, classes).
+
+    >>> import numpy as np
+    >>> import nn
+    >>> nn.models.RowRecurrent((4, 3), 2, "gru", hidden=8, seed=0)(np.ones((5, 12))).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        size: Sequence[int],
+        classes: int = 10,
+        kind: str = "lstm",
+        hidden: int = 128,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        if kind not in KINDS:
+            raise DomainError(f"RowRecurrent has no kind {kind!r}: choose {', '.join(KINDS)}.")
+        draw, (height, width) = generator(seed), size
+        self.size, self.classes = (whole(height, "size[0]"), whole(width, "size[1]")), whole(classes, "classes")
+        self.kind, self.hidden = kind, whole(hidden, "hidden")
+        self.rows = KINDS[kind](width, hidden, batch_first=True, seed=draw, dtype=dtype)
+        self.head = Linear(hidden, classes, seed=draw, dtype=dtype)
+
+    def forward(self, x: Any) -> Any:
+        """Pictures to logits (batch, classes)."""
+        x = asarray(x)
+        height, width = self.size
+        if x.ndim < 2 or x.size != x.shape[0] * height * width:
+            raise ShapeError(f"RowRecurrent takes (batch, {height * width}); it was given shape {x.shape}.")
+        states, _ = self.rows(reshape(x, shape=(x.shape[0], height, width)))
+        return self.head(states[:, -1])
+
+    def arguments(self) -> dict[str, Any]:
+        """The size of the pictures, the number of classes, the kind, and the length of the state."""
+        return {name: getattr(self, name) for name in ("size", "classes", "kind", "hidden")}
