@@ -52,7 +52,7 @@ class Scattered:
         if self._total is not None:
             total += self._total
         else:
-            total[self.index] += self.values
+            self.xp.add_to_part(total, self.index, self.values)
 
 
 def dense(gradient: Any) -> Any:

@@ -84,6 +84,10 @@ class Namespace:
         """Write the matrix ``x @ y`` into ``out``, contiguous and of any shape."""
         out[...] = self.reshape(self.matmul(x, y), out.shape)
 
+    def add_to_part(self, x: Any, index: Any, values: Any) -> None:
+        """Add ``values`` to ``x[index]`` in place; the index names no element twice."""
+        x[index] += values
+
     def masked(self, x: Any, mask: Any) -> Any:
         """``x`` where ``mask`` is true, 0 elsewhere, also where ``x`` is infinite or NaN."""
         return self.where(mask, x, self.zeros_like(x))

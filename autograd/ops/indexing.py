@@ -52,7 +52,7 @@ getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape
 
 
 def _scattered(xp: Any, g: Any, x_shape: shapes.Shape, index: Any) -> Any:
-    if not xp.in_place or shapes.may_repeat(index):  # sums of repeated elements would be rounded in another order
+    if not (xp.in_place and x_shape) or shapes.may_repeat(index):  # sums of repeated elements: in another order
         return xp.scatter_add(g, index=index, shape=x_shape)
     return Scattered(xp, g, index, x_shape)
 

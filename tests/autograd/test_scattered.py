@@ -74,3 +74,25 @@ def test_second_order_is_recorded():
     x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     (slope,) = ag.gradients([x[0] * x[1] + x[1] * x[2]], [x], create_graph=True)
     assert ag.gradients(slope[1], x).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_a_compiled_loop_over_rows_writes_into_one_total():
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(6, 2, 3)))
+    w = ag.Tensor(np.random.default_rng(1).normal(size=(3, 3)), requires_grad=True)
+
+    def step(x):
+        z, h = x @ w, ag.zeros((2, 3))
+        for t in range(6):
+            h = ag.tanh(z[t] + h + z[t, 1:] * z[t][0])
+        w.zero_grad()
+        loss = (h * h).sum()
+        loss.backward()
+        return loss
+
+    compiled, found = ag.compile(step), []
+    for function in (step, compiled):
+        function(x)
+        found.append(w.grad.numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+    whole = [line for line in compiled.source.splitlines() if line.endswith("# (6, 2, 3)")]
+    assert len(whole) == 2, "the product, and zeros for the total of the gradient"

@@ -347,11 +347,12 @@ def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
 
 
 def _setitem(writer: Writer, instruction: Instruction) -> None:
-    """A copy, and what is written or added to a part of it."""
+    """What is written or added to a part of an array: of a copy, unless the array is not read any more."""
     (x, values), out = instruction.args, instruction.out
     name, index = writer.of(out), instruction.params["index"]
     target = f"{name}[{index_text(index)}]"
-    writer.line(f"{name}[...] = {writer.of(x)}", out.shape)
+    if writer.plan.arrays.get(x) is not writer.plan.arrays[out]:
+        writer.line(f"{name}[...] = {writer.of(x)}", out.shape)
     writer.line(f"{target} {'+=' if instruction.op == 'add_at' else '='} {writer.of(values)}", values.shape)
 
 

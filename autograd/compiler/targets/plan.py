@@ -31,6 +31,10 @@ ALIGNED = 64
 """Buffers begin at multiples of this many bytes: a line of the cache."""
 
 
+PARTIAL = ("setitem", "add_at")
+"""What writes to a part of its first argument, and leaves the rest as it is."""
+
+
 def aligned(nbytes: int) -> Any:
     """Bytes of memory that begin at a line of the cache."""
     raw = numpy.empty(nbytes + ALIGNED, numpy.uint8)
@@ -469,9 +473,9 @@ class Plan:
     ) -> Value | None:
         """The argument whose place the result may take."""
         out, flipped = instruction.out, self.program.flipped
-        if instruction.op not in ELEMENTWISE or shapes.size(out.shape) <= 1:
+        if instruction.op not in (*ELEMENTWISE, *PARTIAL) or shapes.size(out.shape) <= 1:
             return None
-        for arg in instruction.args:
+        for arg in instruction.args[:1] if instruction.op in PARTIAL else instruction.args:
             if arg in blocks and last[arg] <= i and arg.shape == out.shape and arg.dtype == out.dtype:
                 others = [a for a in instruction.args if a is not arg and self.roots.get(a, a) is arg]
                 alike = (arg in flipped) == (out in flipped) and self.orders.get(arg) == self.orders.get(out)
@@ -493,7 +497,12 @@ class Plan:
         alive = {value for value in last if value.kind != "temporary"}
         for i, instruction in enumerate(self.order):
             entry_by_entry = instruction.op in ELEMENTWISE  # NumPy minds what overlaps there
-            alive = {value for value in alive if last[value] > i or (last[value] == i and not entry_by_entry)}
+            rewritten = instruction.args[0] if instruction.op in PARTIAL else None
+            alive = {
+                value
+                for value in alive
+                if last[value] > i or (last[value] == i and not entry_by_entry and value is not rewritten)
+            }
             for array in self.written_by(instruction):
                 low, high = byte_bounds(array)
                 for value in alive:

@@ -187,10 +187,15 @@ class _TraceNamespace(Namespace):
     """The tracing namespace: it takes NumPy's arrays as constants, and what it can't follow as a whole."""
 
     absorbs = True
+    in_place = True
 
     def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
         """Have the operation whose forward calls this recorded as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
+
+    def add_to_part(self, x: Any, index: Any, values: Any) -> None:
+        """Written once: ``x[index] += values`` would write to the view, and then the view to ``x``."""
+        x[index] = x[index] + values
 
     def special(self, *_: Any) -> Any:
         """Have the operation recorded as one instruction: SciPy computes it."""

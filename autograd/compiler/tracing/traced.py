@@ -191,6 +191,8 @@ class Traced:
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
     def method(self: Traced, other: Any) -> Any:
+        if getattr(other, "__array_ufunc__", self) is None:  # it knows better, as NumPy's arrays are told
+            return NotImplemented
         pair = (other, self) if swapped else (self, other)
         return self.tracer.matmul(*pair) if name == "matmul" else self.tracer.elementwise(name, pair)
 
