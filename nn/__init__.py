@@ -17,7 +17,7 @@ if not (hasattr(autograd, "OPS") and hasattr(autograd, "Graph")):
         sys.exit(2)
     raise ImportError(sentence)
 
-from nn import data, functional, init, models, optim, parallel
+from nn import data, functional, init, models, optim, parallel, tuning
 from nn.models import MLP
 from nn.modules.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
 from nn.modules.attention import MultiheadAttention, TransformerEncoderLayer
@@ -60,6 +60,7 @@ from nn.onnx import load_onnx
 from nn.pytorch import from_torch
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
+from nn.tuning import search
 
 if not _TYPE_CHECKING:  # so that type checkers report missing names
 
@@ -79,5 +80,5 @@ __all__ = [
     "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
     "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
     "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model",
-    "load_onnx", "models", "optim", "parallel", "save",
+    "load_onnx", "models", "optim", "parallel", "save", "search", "tuning",
 ]  # fmt: skip

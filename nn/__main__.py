@@ -15,6 +15,7 @@ from nn.commands.digits import train
 from nn.commands.images import FORMATS
 from nn.commands.networks import NETWORKS
 from nn.commands.predict import predict
+from nn.commands.search import find, kinds, seconds, two
 from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
 from nn.commands.terminal import PROGRAM, Refused, printable, reason
 from nn.data import DATASETS
@@ -48,6 +49,7 @@ def parser() -> Parser:
         shtab.add_argument_to(root, "--print-completion", help="print a completion script for this shell")
     commands = root.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     _digits(commands)
+    _search(commands)
     _predict(commands)
     return root
 
@@ -109,6 +111,34 @@ def _digits(commands: Any) -> None:
     files.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in DIR")
 
 
+def _search(commands: Any) -> None:
+    p = commands.add_parser(
+        "search",
+        help="find how many layers and how many neurons a network should have",
+        description=(
+            "Try networks of different kinds, depths and widths on handwritten digits, stop the bad ones early, train\n"
+            "the best three again with three seeds, and report. The same command goes on with the same study, on any\n"
+            "number of processes or machines that name the same storage."
+        ),
+        epilog=(
+            "examples:\n"
+            f"  {PROGRAM} search digits --trials 30 --layers 1:4 --width 16:512 --budget 120s --jobs 2\n"
+            f"  {PROGRAM} search digits --models mlp,cnn,lstm --storage runs/shared.journal"
+        ),
+    )
+    p.add_argument("data", choices=tuple(DATASETS), metavar="DATA", help=f"data set: {', '.join(DATASETS)}")
+    p.add_argument("--models", type=kinds, default=("mlp",), metavar="LIST", help="kinds, as mlp,cnn,lstm,gru (mlp)")
+    p.add_argument("--trials", type=int, default=30, metavar="N", help="networks to try, earlier ones included (30)")
+    p.add_argument("--layers", type=two, default=(1, 3), metavar="A:B", help="hidden layers of an mlp (1:3)")
+    p.add_argument("--width", type=two, default=(16, 256), metavar="A:B", help="neurons of each hidden layer (16:256)")
+    p.add_argument("--epochs", type=int, default=5, metavar="N", help="passes over the data in each trial (5)")
+    p.add_argument("--budget", type=seconds, metavar="TIME", help="no trial goes on after it, as 120s, 2m or 1h")
+    p.add_argument("--storage", metavar="FILE_OR_URL", help="where the study is kept (search.journal in DIR)")
+    p.add_argument("--jobs", type=int, default=1, metavar="N", help="processes on this machine (1)")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers (0)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (runs/search)")
+
+
 def _predict(commands: Any) -> None:
     p = commands.add_parser(
         "predict",
@@ -168,8 +198,11 @@ def _run(arguments: Sequence[str] | None, parallel: Parallel | None) -> int:
     if unknown:
         Parser(prog=command).error(f"unknown arguments: {' '.join(unknown)}")
     try:
-        if given.pop("command") == "predict":
+        name = given.pop("command")
+        if name == "predict":
             predict(**given)
+        elif name == "search":
+            status = 130 if find(**given).interrupted else 0
         else:
             out, overwrite, settings = given.pop("out"), given.pop("overwrite"), given.pop("settings")
             del given["parallel"]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from viz.plots.network import draw_network
     from viz.plots.plots import plot_confusion, plot_digits, plot_history
     from viz.plots.saliency import adversarial, saliency
+    from viz.plots.search import plot_search, search_report
     from viz.recorded.summary import summary
 
 _HOMES = {
@@ -55,6 +56,8 @@ _HOMES = {
     "plot_confusion": "plots.plots",
     "plot_digits": "plots.plots",
     "plot_history": "plots.plots",
+    "plot_search": "plots.search",
+    "search_report": "plots.search",
     "adversarial": "plots.saliency",
     "saliency": "plots.saliency",
     "DrawingError": "drawing.errors",
@@ -85,6 +88,8 @@ __all__ = [
     "plot_confusion",
     "plot_digits",
     "plot_history",
+    "plot_search",
+    "search_report",
     "adversarial",
     "saliency",
     "snapshot",

@@ -89,6 +89,9 @@ nn digits --settings deep.json                      ⇒ deep.json is not a setti
 nn digits --settings bytes.json                     ⇒ bytes.json is not a settings file
 nn digits --settings empty                          ⇒ empty cannot be read: is a directory
 nn digits surplus                                   ⇒ unknown arguments: surplus
+nn search                                           ⇒ the following arguments are required: DATA
+nn search nowhere                                   ⇒ argument DATA: invalid choice: 'nowhere'
+nn search digits --layers 3:1                       ⇒ argument --layers: '3:1' is no range: give one as 1:4, or a number
 nn predict                                          ⇒ the following arguments are required: MODEL, IMAGE
 nn predict nowhere.npz text.png                     ⇒ nowhere.npz cannot be read: no such file or directory
 nn predict text.npz text.png                        ⇒ text.npz can't be read as an archive of arrays

@@ -1,0 +1,249 @@
+"""``search``: let the machine find how many layers and how many neurons a network for the digits should have."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from autograd.errors import AutogradError, WriteError
+from autograd.files import write_file
+from nn import optim
+from nn.commands.terminal import PROGRAM, Refused, printable, reason
+from nn.data import DATASETS, Dataset
+from nn.init import generator
+from nn.models import MLP
+from nn.modules.activation import ReLU
+from nn.modules.containers import Sequential
+from nn.modules.convolution import Conv2d
+from nn.modules.flatten import Flatten, Unflatten
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+from nn.modules.pooling import MaxPool2d
+from nn.modules.recurrent import GRU, LSTM
+from nn.parallel import launched
+from nn.saving import save
+from nn.tuning import SearchResult, Trial, Widths, search, suggest
+
+DEFAULT = Path("runs/search")
+Range = tuple[int, int]
+
+
+class RowReader(Module):
+    """A recurrent network that reads a picture row by row; the last state decides.
+
+    ``shape``: height and width. Input ``(batch, height · width)``, output ``(batch, classes)``.
+    """
+
+    def __init__(self, kind: str, shape: Range, hidden: int, layers: int, classes: int, *, seed: Any) -> None:
+        draw = generator(seed)
+        self.shape = shape
+        self.net = {"lstm": LSTM, "gru": GRU}[kind](shape[1], hidden, layers, batch_first=True, seed=draw)
+        self.out = Linear(hidden, classes, seed=draw)
+
+    def forward(self, x: Any) -> Any:
+        """``(batch, height · width)`` to ``(batch, classes)``."""
+        outputs, _ = self.net(x.reshape((x.shape[0], *self.shape)))
+        return self.out(outputs[:, -1])
+
+
+def build(model: str, shape: Range, classes: int, *, seed: int, **choice: Any) -> Module:
+    """The network of a choice from `space`."""
+    if model == "mlp":
+        return MLP([shape[0] * shape[1], *choice["hidden"], classes], choice["activation"], seed=seed)
+    if model in ("lstm", "gru"):
+        return RowReader(model, shape, choice["hidden"], choice["layers"], classes, seed=seed)
+    draw, inputs, parts = generator(seed), 1, []
+    for channels in choice["channels"]:
+        parts += [Conv2d(inputs, channels, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2)]
+        inputs = channels
+    side = 2 ** len(choice["channels"])
+    features = inputs * (shape[0] // side) * (shape[1] // side)
+    head = MLP([features, *choice["hidden"], classes], "relu", seed=draw)
+    return Sequential(Unflatten(1, (1, *shape)), *parts, Flatten(), head)
+
+
+MODELS = ("mlp", "cnn", "lstm", "gru")
+
+
+def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, trial: Any) -> dict[str, Any]:
+    """What a trial chooses: the kind of network, its depth and widths, and the learning rate."""
+    model = suggest(trial, "model", [*models]) if len(models) > 1 else models[0]
+    choice: dict[str, Any] = {"model": model, "lr": suggest(trial, f"{model}_lr", (3e-4, 3e-2))}
+    if model == "mlp":
+        choice["hidden"] = suggest(trial, "mlp", Widths(layers, width))
+        choice["activation"] = suggest(trial, "activation", ["sigmoid", "tanh", "relu"])
+    elif model == "cnn":
+        halvings = min(3, shape[0].bit_length() - 1)
+        choice["channels"] = suggest(trial, "cnn_channels", Widths((1, halvings), (4, 32)))
+        choice["hidden"] = suggest(trial, "cnn", Widths((0, 1), width))
+    else:
+        choice["hidden"] = suggest(trial, f"{model}_hidden", width)
+        choice["layers"] = suggest(trial, f"{model}_layers", (1, 2))
+    return choice
+
+
+def find(
+    data: str,
+    models: tuple[str, ...],
+    trials: int,
+    layers: Range,
+    width: Range,
+    epochs: int,
+    budget: float | None,
+    storage: str | None,
+    jobs: int,
+    seed: int,
+    out: Path | None,
+) -> SearchResult:
+    """Search, print what comes of it, and write the best network, the trials and a report to the folder ``out``."""
+    for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
+        if util.find_spec(package) is None:
+            raise Refused(f"the search needs {package}: pip install 'glassgrad[{extra}]'")
+    try:
+        digits = DATASETS[data]()
+    except (AutogradError, OSError) as error:
+        raise Refused(str(error).rstrip(".")) from None
+    folder = out or DEFAULT
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"{folder} cannot be written to: {reason(error)}") from None
+    storage = storage or str(folder / "search.journal")
+    first = launched("RANK") == 0  # of processes that mpirun started; they share the trials
+    shape, classes = digits.image_shape, len(digits.classes)
+    print(
+        f"{trials} trials on {digits.name}: {', '.join(models)}; the study is kept in {printable(storage)}\n",
+        flush=True,
+    )
+    try:
+        found = search(
+            partial(build, shape=shape, classes=classes),
+            digits,
+            partial(space, models, layers, width, shape),
+            trials=trials,
+            budget=budget,
+            epochs=epochs,
+            optimizer=optim.Adam,
+            storage=storage,
+            jobs=jobs,
+            seed=seed,
+            finalists=3 if first else 0,
+            callback=lambda trial: print(line(trial), flush=True),
+        )
+    except AutogradError as error:
+        raise Refused(str(error).rstrip(".")) from None
+    except OSError as error:
+        raise Refused(f"{storage} cannot be used: {reason(error)}") from None
+    if not first:
+        return found
+    print(f"\n{summary(found)}\n\nin {printable(folder)}:", flush=True)
+    try:
+        for path, words in _files(found, digits, folder):
+            print(f"  {path.name:14}  {printable(words)}", flush=True)
+    except WriteError as error:
+        raise Refused(f"{folder} cannot be written to any more: {error.reason.lower()}") from None
+    return found
+
+
+def line(trial: Trial) -> str:
+    """A trial in a line."""
+    share = f"{100 * trial.accuracy:5.2f} %" if trial.accuracy is not None else "      -"
+    cut = {"pruned": f", stopped after {len(trial.curve)}", "failed": ", diverged", "running": ", unfinished"}
+    words = f"{described(trial):34} {trial.parameters:9,} parameters"
+    return f"trial {trial.number:3}  {share}  {words}  {trial.seconds:5.1f} s{cut.get(trial.state, '')}"
+
+
+def described(trial: Trial) -> str:
+    """The choice of a trial in a few words: ``mlp 219-105 tanh, lr .0031``."""
+    choice = dict(trial.choice)
+    rate = choice.pop("lr", None)
+    words = ["-".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in choice.values() if v != ()]
+    return " ".join(words) + ("" if rate is None else f", lr {rate:.2g}")
+
+
+def summary(found: SearchResult) -> str:
+    """The finalists with their spread, and what to doubt about them."""
+    counts = {state: sum(t.state == state for t in found.trials) for state in ("complete", "pruned", "failed")}
+    lines = [f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} diverged"]
+    if found.interrupted:
+        lines.append("interrupted: the study is kept, and the same command goes on")
+    if found.finalists:
+        seeds = len(found.finalists[0].test)
+        lines.append(f"\nthe best, trained anew with {seeds} seeds:  held out         test")
+        for finalist in found.finalists:
+            held, test = (_spread(values) for values in (finalist.validation, finalist.test))
+            lines.append(f"  {described(finalist.trial):36}  {held:15}  {test}")
+        lines += [
+            "",
+            "The held-out rows chose the best of many trials, so they flatter it; the test rows were looked at once.",
+            "Differences within the spread over seeds mean nothing.",
+        ]
+    return "\n".join(lines)
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    mean = sum(values) / len(values)
+    return f"{100 * mean:.2f} ± {100 * max(abs(v - mean) for v in values):.2f} %"
+
+
+def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Write what remains; yield each path with its content in words."""
+    import viz
+
+    if found.model is not None:
+        path = folder / "model.npz"
+        metadata = {"data": digits.name, "classes": list(digits.classes), "loss": "cross-entropy"}
+        save(found.model, path, metadata=metadata)
+        ask = f"{PROGRAM} predict {path} PICTURE" if isinstance(found.model, MLP | Sequential) else "weights only"
+        yield path, f"the best network ({ask})"
+    path = folder / "trials.json"
+    write_file(path, (json.dumps([asdict(trial) for trial in found.trials], indent=1) + "\n").encode())
+    yield path, "every trial: choice, curve, parameters, seconds, seed"
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(("number", "choice", "state", "accuracy", "parameters", "seconds", "seed"))
+    writer.writerows(
+        (t.number, described(t), t.state, t.accuracy, t.parameters, round(t.seconds, 3), t.seed) for t in found.trials
+    )
+    path = folder / "trials.csv"
+    write_file(path, table.getvalue().encode())
+    yield path, "the same as a table"
+    if found.trials:
+        plot = viz.plot_search(found)
+        yield plot.save(folder / "search.svg"), "networks, learning curves, what mattered, size against accuracy"
+        yield viz.search_report(found, summary(found)).save(folder / "report.html"), "all of it on one page"
+
+
+def two(text: str) -> Range:
+    """``1:4`` as (1, 4), ``3`` as (3, 3)."""
+    match = re.fullmatch(r"(\d{1,6})(?::(\d{1,6}))?", text)
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if low > high:
+        raise ArgumentTypeError(f"{text!r} is no range: give one as 1:4, or a number")
+    return low, high
+
+
+def seconds(text: str) -> float:
+    """``120``, ``120s``, ``2m`` or ``1h`` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
+        raise ArgumentTypeError(f"{text!r} is no time: give one as 120s, 2m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    """``mlp,cnn`` as a tuple."""
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in MODELS:
+            raise ArgumentTypeError(f"{name!r} is no kind of network: give some of {', '.join(MODELS)}")
+    return names

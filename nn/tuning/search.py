@@ -1,0 +1,457 @@
+"""`search`: find the depth, the widths and other settings of a network, on Optuna.
+
+Each trial builds a network, trains it, and is stopped early if it learns worse than the others did. The trials are in
+a storage that several processes or machines can share: they need nothing else to work together.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import pickle
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograd.backends import NUMPY
+from autograd.errors import DomainError, DTypeError
+from autograd.validation import check_function, number, whole
+from nn import functional as F
+from nn import optim
+from nn.data import hold_out
+from nn.errors import TrainingError
+from nn.modules.module import Module
+from nn.saving import load, save
+from nn.training import History, evaluate, fit
+from nn.tuning.spaces import check_space, chosen
+
+POLL = 0.2  # seconds between two looks at the storage while workers run
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network that a search tried.
+
+    Attributes:
+        number: in the order of their start.
+        choice: the values from the space.
+        state: ``"complete"``, ``"pruned"`` (stopped early), ``"failed"`` (diverged), or ``"running"``.
+        accuracy: best share of the held-out rows that were right; ``None`` before the first epoch.
+        curve: that share after each epoch.
+        parameters: how many the network has.
+        layers: the number of rows of each weight, from input to output: a sketch of the network.
+        seconds: of training.
+        seed: of the network and of the order of the samples.
+    """
+
+    number: int
+    choice: dict[str, Any]
+    state: str
+    accuracy: float | None
+    curve: tuple[float, ...]
+    parameters: int
+    layers: tuple[int, ...]
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """One of the best choices, trained anew with several seeds.
+
+    Attributes:
+        trial: the trial that made the choice.
+        validation: the share of held-out rows that were right, for each seed.
+        test: the share of test rows that were right, for each seed.
+    """
+
+    trial: Trial
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        trials: all trials of the study, other processes' included.
+        finalists: the best choices with the spread over seeds, best first; empty after Ctrl-C.
+        model: the trained network of the best choice; ``None`` if no trial was completed by this process.
+        interrupted: whether Ctrl-C ended the search.
+        study: Optuna's study, with its own pictures and queries.
+    """
+
+    trials: list[Trial]
+    finalists: list[Finalist]
+    model: Module | None
+    interrupted: bool
+    study: Any = field(repr=False)
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the best validation accuracy."""
+        return max(_ranked(self.trials), key=lambda trial: trial.accuracy or 0.0, default=None)
+
+    def pareto(self) -> list[Trial]:
+        """The trials that no smaller network equals in accuracy, by number of parameters."""
+        front: list[Trial] = []
+        for trial in sorted(_ranked(self.trials), key=lambda t: (t.parameters, -(t.accuracy or 0.0))):
+            if not front or (trial.accuracy or 0.0) > (front[-1].accuracy or 0.0):
+                front.append(trial)
+        return front
+
+
+def _ranked(trials: list[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.state == "complete" and trial.accuracy is not None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker needs to run trials."""
+
+    build: Callable[..., Module]
+    data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out
+    space: Any
+    trials: int
+    ends: float | None  # time.time() after which no trial starts or goes on
+    epochs: int
+    batch_size: int
+    optimizer: Callable[..., optim.Optimizer]
+    loss: Callable[[Any, Any], Any]
+    seed: int
+    compile: bool
+    storage: str
+    name: str
+    folder: str  # of the best model of each worker
+
+
+def search(
+    build: Callable[..., Module],
+    data: Any,
+    space: Any,
+    *,
+    trials: int = 30,
+    budget: float | None = None,
+    epochs: int = 5,
+    batch_size: int = 100,
+    optimizer: Callable[..., optim.Optimizer] = optim.Adam,
+    loss: Callable[[Any, Any], Any] = F.cross_entropy,
+    held_out: float = 1 / 6,
+    finalists: int = 3,
+    seeds: int = 3,
+    jobs: int = 1,
+    storage: str | Path | None = None,
+    name: str = "search",
+    seed: int = 0,
+    compile: bool = True,
+    callback: Callable[[Trial], Any] | None = None,
+) -> SearchResult:
+    """Try networks, and return the best one with all that was tried.
+
+    A part of the training rows is held out, once, and judges every trial. The test rows are looked at a single time,
+    at the end, by the finalists: the best choices, trained anew on the same rows with several seeds.
+
+    Args:
+        build: ``build(seed=seed, **choice)`` returns a classifier; ``lr`` and ``batch_size`` of the choice go to the
+            training, not to it. With ``jobs`` above 1 it must be defined in a module.
+        data: a `nn.data.Dataset`, or ``(x_train, y_train, x_test, y_test)`` with integer labels.
+        space: a dict of names and ranges: a pair of integers or floats, a list to choose from, or `Widths`. A range
+            whose end is at least 10 times its start is drawn from on a logarithmic scale. Or a function that returns
+            the choice for a trial of Optuna, whose ``suggest_…`` methods may be called conditionally.
+        trials: how many; those already in the storage count.
+        budget: seconds after which no trial starts, and the running ones end. The finalists take their own time.
+        epochs: of each trial.
+        optimizer: ``optimizer(parameters, lr=lr)``; ``lr`` is .001 unless the space has one.
+        held_out: the share of training rows that is held out.
+        finalists, seeds: how many choices are trained anew, and how often each; 0 finalists leave the test rows alone.
+        jobs: processes on this machine.
+        storage: a file, or the URL of a database, that keeps the study. Processes on any machines that name the same
+            one share the work, and a killed one loses its trial only. Without, the study ends with the call.
+        name: of the study in the storage.
+        seed: of the held-out rows, the choices and the networks.
+        compile: run the training steps as programs of `autograd.compile`.
+        callback: called with each `Trial` that has ended.
+
+    T. Akiba et al., "Optuna: a next-generation hyperparameter optimization framework", KDD 2019. Choices by J.
+    Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011 (TPE); trials below the median of the
+    others at the same epoch are stopped. Ctrl-C ends the search and keeps the study and the best model.
+
+    Raises:
+        ImportError: without Optuna (``pip install 'glassgrad[search]'``).
+        autograd.errors.DomainError: an empty range, or a count below 1.
+        autograd.errors.DTypeError: data or a space of another form.
+
+    >>> import nn, numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(300, 2)).astype("float32")
+    >>> y = (x[:, 0] * x[:, 1] > 0).astype("int64")
+    >>> def build(hidden, seed):
+    ...     return nn.MLP([2, *hidden, 2], "tanh", seed=seed)
+    >>> space = {"hidden": nn.tuning.Widths(layers=(1, 2), width=(4, 16)), "lr": (0.001, 0.1)}
+    >>> found = nn.search(build, (x[:200], y[:200], x[200:], y[200:]), space, trials=3, seeds=2)
+    >>> len(found.trials), len(found.finalists[0].test)
+    (3, 2)
+    """
+    check_function(build, "build", "a function that returns a module")
+    check_space(space)
+    for value, called in ((trials, "trials"), (epochs, "epochs"), (batch_size, "batch_size"), (jobs, "jobs")):
+        whole(value, called)
+    whole(finalists, "finalists", 0)
+    whole(seeds, "seeds")
+    ends = None if budget is None else time.time() + number(budget, "budget", 0)
+    x, y, *test = _four(data)
+    optuna = _optuna()
+    parts = hold_out(x, y, max(1, round(number(held_out, "held_out", 0, 1) * len(x))), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        where = str(storage) if storage is not None else str(Path(folder, "study.journal"))
+        job = _Job(
+            build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
+        )
+        study = _study(optuna, job, 0)
+        interrupted = False
+        try:
+            if jobs == 1:
+                _work(job, 0, callback)
+            else:
+                _work_together(job, jobs, study, callback)
+        except KeyboardInterrupt:
+            interrupted = True
+        tried = [_trial(t) for t in study.trials]
+        best = sorted(_ranked(tried), key=lambda trial: -(trial.accuracy or 0.0))
+        last: list[Finalist] = []
+        model = None
+        if not interrupted:
+            try:
+                last, model = _finals(job, best[:finalists], seeds, test)
+            except KeyboardInterrupt:
+                interrupted = True
+        if model is None and best:
+            model = _kept(job, best[0])
+    return SearchResult(tried, last, model, interrupted, study)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise ImportError("nn.search needs Optuna: pip install 'glassgrad[search]'") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _four(data: Any) -> tuple[Any, Any, Any, Any]:
+    if hasattr(data, "x_train"):
+        data = data.x_train, data.y_train, data.x_test, data.y_test
+    if not isinstance(data, tuple | list) or len(data) != 4:
+        raise DTypeError("search takes data as a Dataset, or as (x_train, y_train, x_test, y_test).")
+    x, y, x_test, y_test = map(NUMPY.asarray, data)
+    if y.dtype.kind not in "iu" or y.ndim != 1:
+        raise DTypeError(f"search takes integer labels, one for each row; y has shape {y.shape} and dtype {y.dtype}.")
+    return x, y, x_test, y_test
+
+
+# ---------------------------------------------------------------------------------------------------------- the trials
+
+
+def _study(optuna: Any, job: _Job, worker: int) -> Any:
+    """The study in the storage, made if it is not there."""
+    storage: Any = job.storage
+    if "://" not in job.storage:
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        Path(job.storage).parent.mkdir(parents=True, exist_ok=True)
+        storage = JournalStorage(JournalFileBackend(job.storage))
+    return optuna.create_study(
+        storage=storage,
+        study_name=job.name,
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=job.seed + worker, constant_liar=True),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+    )
+
+
+def _work(job: _Job, worker: int, callback: Callable[[Trial], Any] | None = None) -> None:
+    """Run trials until there are enough of them in the storage, or the time is over."""
+    optuna = _optuna()
+    study = _study(optuna, job, worker)
+    over = optuna.study.MaxTrialsCallback(job.trials, states=None)
+    callbacks = [over]
+    if callback is not None:
+        callbacks.append(lambda study, trial: callback(_trial(trial)))
+    left = None if job.ends is None else max(0.0, job.ends - time.time())
+    if len(study.get_trials(deepcopy=False)) < job.trials:
+        study.optimize(
+            lambda trial: _objective(job, optuna, study, trial),
+            timeout=left,
+            callbacks=callbacks,
+            catch=(TrainingError,),
+        )
+
+
+def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
+    """Train the network that ``trial`` chooses; return its best held-out accuracy."""
+    choice = chosen(trial, job.space)
+    seed = job.seed + trial.number
+    trial.set_user_attr("choice", json.dumps(choice, default=list))
+    trial.set_user_attr("seed", seed)
+    stopped: list[str] = []
+
+    def after(history: History) -> bool:
+        accuracy = history.validation_accuracy[-1] or 0.0
+        trial.report(accuracy, history.epochs)
+        trial.set_user_attr("seconds", sum(history.seconds))
+        if job.ends is not None and time.time() > job.ends and history.epochs < job.epochs:
+            stopped.append("the time was over")
+        elif history.epochs < job.epochs and trial.should_prune():
+            stopped.append("it learned worse than the others")
+        return bool(stopped)
+
+    model = _built(job, choice, seed)
+    weights = [p for _, p in model.named_parameters() if p.ndim > 1]
+    trial.set_user_attr("parameters", sum(p.size for p in model.parameters()))
+    trial.set_user_attr("layers", [int(p.shape[0]) for p in weights])
+    history = _train(job, model, choice, seed, after)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    best = max((a for a in history.validation_accuracy if a is not None), default=0.0)
+    if stopped:
+        raise optuna.TrialPruned(stopped[0])
+    with suppress(ValueError):  # no trial is complete yet
+        if best <= study.best_value:
+            return best
+    save(model.state_dict(), Path(job.folder, f"{trial.number}.npz"))
+    return best
+
+
+def _built(job: _Job, choice: dict[str, Any], seed: int) -> Module:
+    model = job.build(seed=seed, **{k: v for k, v in choice.items() if k not in ("lr", "batch_size")})
+    if not isinstance(model, Module):
+        raise DTypeError(f"build returned a {type(model).__name__}: it is to return an nn.Module.")
+    return model
+
+
+def _train(job: _Job, model: Module, choice: dict[str, Any], seed: int, after: Any = None) -> History:
+    x, y, x_held, y_held = job.data
+    return fit(
+        model,
+        job.loss,
+        job.optimizer(model.parameters(), lr=choice.get("lr", 0.001)),
+        (x, y),
+        epochs=job.epochs,
+        batch_size=choice.get("batch_size", job.batch_size),
+        seed=seed,
+        validation=(x_held, y_held),
+        callback=after,
+        progress=False,
+        compile=job.compile,
+    )
+
+
+def _trial(frozen: Any) -> Trial:
+    """A trial of Optuna's as one of ours."""
+    attributes, curve = frozen.user_attrs, frozen.intermediate_values
+    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    choice = json.loads(attributes.get("choice", "{}"))
+    return Trial(
+        frozen.number,
+        {name: tuple(value) if isinstance(value, list) else value for name, value in choice.items()},
+        states.get(frozen.state.name, "running"),
+        max(curve.values(), default=None),
+        tuple(curve[epoch] for epoch in sorted(curve)),
+        attributes.get("parameters", 0),
+        tuple(attributes.get("layers", ())),
+        attributes.get("seconds", 0.0),
+        attributes.get("seed", 0),
+    )
+
+
+# --------------------------------------------------------------------------------------------------- several processes
+
+
+def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial], Any] | None) -> None:
+    """Run trials in ``jobs`` processes; tell the callback of each that ends."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        pickle.dumps(job)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise DTypeError(
+            f"with jobs={jobs}, build, space and loss go to other processes, and one of them can't be pickled "
+            f"({error}): define them with def in a module, or give jobs=1."
+        ) from None
+    before = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
+    processes = [context.Process(target=_worker, args=(job, k), daemon=True) for k in range(jobs)]
+    with _ended(processes):
+        for process in processes:
+            process.start()
+        running = True
+        while running:
+            time.sleep(POLL)
+            running = any(process.is_alive() for process in processes)
+            for t in study.get_trials(deepcopy=False):
+                if t.state.is_finished() and t.number not in before:
+                    before.add(t.number)
+                    if callback is not None:
+                        callback(_trial(t))
+    if all(process.exitcode for process in processes):
+        raise DomainError(f"all {jobs} processes of the search failed: run it with jobs=1 to see why.")
+
+
+def _worker(job: _Job, worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one handles it
+    _work(job, worker)
+
+
+@contextmanager
+def _ended(processes: list[Any]) -> Iterator[None]:
+    """Ends the processes, also after an error."""
+    try:
+        yield
+    finally:
+        for process in processes:
+            if process.pid is not None:
+                process.terminate()
+                process.join()
+
+
+# ----------------------------------------------------------------------------------------------------------- the finals
+
+
+def _finals(job: _Job, best: list[Trial], seeds: int, test: list[Any]) -> tuple[list[Finalist], Module | None]:
+    """Train the best choices with several seeds; return them, best first, and the best network of the best."""
+    found: list[tuple[float, Finalist, Module]] = []
+    for trial in best:
+        validation, scores, models = [], [], []
+        for k in range(seeds):
+            seed = job.seed + 1000 + k
+            model = _built(job, trial.choice, seed)
+            history = _train(job, model, trial.choice, seed)
+            if history.interrupted:
+                raise KeyboardInterrupt
+            validation.append(max(a for a in history.validation_accuracy if a is not None))
+            scores.append(float(evaluate(model, job.loss, tuple(test)).accuracy or 0.0))
+            models.append(model)
+        mean = sum(validation) / seeds
+        found.append((mean, Finalist(trial, tuple(validation), tuple(scores)), models[_largest(validation)]))
+    found.sort(key=lambda item: -item[0])
+    return [finalist for _, finalist, _ in found], (found[0][2] if found else None)
+
+
+def _largest(values: list[float]) -> int:
+    return max(range(len(values)), key=values.__getitem__)
+
+
+def _kept(job: _Job, trial: Trial) -> Module | None:
+    """The trained network of a trial, if a process of this machine has kept it."""
+    path = Path(job.folder, f"{trial.number}.npz")
+    if not path.is_file():
+        return None
+    model = _built(job, trial.choice, trial.seed)
+    model.load_state_dict(load(path))
+    return model

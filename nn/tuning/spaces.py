@@ -1,0 +1,81 @@
+"""What a search may choose: ranges, lists, and the depth of a network with the widths of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autograd.errors import DomainError, DTypeError
+from autograd.validation import whole
+
+LOGARITHMIC = 10
+"""A range whose end is at least so many times its start is drawn from on a logarithmic scale."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """A tuple of sizes of hidden layers, whose number is chosen, too.
+
+    ``layers``: the least and the largest number. ``width``: the least and the largest size of each. Each layer has a
+    size of its own, chosen once the number is known.
+
+    >>> Widths(layers=(1, 4), width=(16, 512))
+    Widths(layers=(1, 4), width=(16, 512))
+    """
+
+    layers: tuple[int, int]
+    width: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for name, least in (("layers", 0), ("width", 1)):
+            given = getattr(self, name)
+            if not isinstance(given, tuple) or len(given) != 2:
+                raise DTypeError(f"{name} = {given!r}: give a pair (least, most).")
+            low, high = (whole(n, f"{name}[{i}]", least) for i, n in enumerate(given))
+            if low > high:
+                raise DomainError(f"{name} = {given!r} is empty: its first number is the larger.")
+
+
+def suggest(trial: Any, name: str, given: Any) -> Any:
+    """Ask ``trial``, one of Optuna's, for a value within ``given``; anything but a range is returned as it is.
+
+    A pair of integers or of floats is a range with both ends, a list its items to choose from, `Widths` a tuple of
+    sizes, a function is called with the trial.
+    """
+    if isinstance(given, Widths):
+        count = trial.suggest_int(f"{name}_layers", *given.layers)
+        return tuple(suggest(trial, f"{name}_{i + 1}", given.width) for i in range(count))
+    if isinstance(given, list):
+        return trial.suggest_categorical(name, given)
+    if callable(given):
+        return given(trial)
+    if not isinstance(given, tuple):
+        return given
+    low, high = given
+    scale = bool(low > 0 and high >= LOGARITHMIC * low)
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, log=scale)
+    return trial.suggest_float(name, low, high, log=scale)
+
+
+def check_space(space: Any) -> None:
+    """Raise for a space that `suggest` can't draw from."""
+    if not isinstance(space, Mapping):
+        if not callable(space):
+            raise DTypeError(f"space is a {type(space).__name__}: give a dict of ranges, or a function of a trial.")
+        return
+    for name, given in space.items():
+        if isinstance(given, tuple):
+            numbers = len(given) == 2 and all(isinstance(n, int | float) and not isinstance(n, bool) for n in given)
+            if not numbers or given[0] > given[1]:
+                raise DomainError(f"space[{name!r}] = {given!r}: give a range (least, most), or a list to choose from.")
+        elif isinstance(given, list) and not given:
+            raise DomainError(f"space[{name!r}] is an empty list: there is nothing to choose from.")
+
+
+def chosen(trial: Any, space: Any) -> dict[str, Any]:
+    """The values that ``trial`` chooses from ``space``."""
+    if callable(space):
+        return dict(space(trial))
+    return {name: suggest(trial, name, given) for name, given in space.items()}

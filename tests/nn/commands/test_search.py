@@ -1,0 +1,90 @@
+"""``python -m nn search``: what it prints, writes and refuses."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import nn
+from nn.__main__ import main
+from nn.commands import search as command
+from nn.data import Dataset
+
+pytest.importorskip("optuna")
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def small_data(monkeypatch):
+    whole = nn.data.digits()
+    small = Dataset(
+        "digits", whole.x_train[:400], whole.y_train[:400], whole.x_test[:100], whole.y_test[:100], whole.image_shape,
+        whole.classes,
+    )  # fmt: skip
+    monkeypatch.setattr(command, "DATASETS", {"digits": lambda: small})
+
+
+def run(tmp_path, *options):
+    words = ["search", "digits", "--trials", "2", "--epochs", "1", "--width", "4:8", "--out", str(tmp_path / "out")]
+    return main([*words, *options])
+
+
+def test_a_search_leaves_the_best_network_the_trials_and_a_report(tmp_path, capsys):
+    assert run(tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "2 trials on digits: mlp; the study is kept in" in printed
+    assert printed.count("\ntrial ") == 2
+    assert "the best, trained anew with 3 seeds:" in printed
+    folder = tmp_path / "out"
+    assert {p.name for p in folder.iterdir()} >= {"model.npz", "trials.json", "trials.csv", "search.svg", "report.html"}
+    trials = json.loads((folder / "trials.json").read_text())
+    assert [trial["number"] for trial in trials] == [0, 1]
+    with (folder / "trials.csv").open(newline="") as file:
+        assert len([*csv.reader(file)]) == 3
+    assert nn.load_metadata(folder / "model.npz")["classes"] == list("0123456789")
+    assert nn.load_model(folder / "model.npz")(np.zeros((1, 256), "float32")).shape == (1, 10)
+
+
+def test_the_same_command_goes_on_with_the_study(tmp_path, capsys):
+    run(tmp_path)
+    assert run(tmp_path, "--trials", "3") == 0
+    assert capsys.readouterr().out.count("\ntrial ") == 3
+
+
+@pytest.mark.parametrize("kind", command.MODELS)
+def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
+    assert run(tmp_path, "--models", kind, "--trials", "1", "--width", "4") == 0
+    assert f"{kind} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--layers", "4:1"], "'4:1' is no range: give one as 1:4, or a number"),
+        (["--width", "many"], "'many' is no range"),
+        (["--budget", "soon"], "'soon' is no time: give one as 120s, 2m or 1h"),
+        (["--models", "mlp,brain"], "'brain' is no kind of network: give some of mlp, cnn, lstm, gru"),
+        (["--trials", "0"], "trials"),
+        (["--jobs", "0"], "jobs"),
+    ],
+)
+def test_options_that_do_not_fit(options, sentence, tmp_path, capsys):
+    try:
+        status = run(tmp_path, *options)
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_times_have_units():
+    assert [command.seconds(text) for text in ("120", "90s", "1.5m", "2h")] == [120, 90, 90, 7200]
+
+
+def test_processes_that_mpirun_started_leave_the_finals_to_the_first(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
+    monkeypatch.setenv("PMI_RANK", "1")
+    assert run(tmp_path) == 0
+    assert "trained anew" not in capsys.readouterr().out
+    assert not (tmp_path / "out" / "report.html").exists()

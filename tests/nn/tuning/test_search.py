@@ -1,0 +1,201 @@
+"""`nn.search`: what is tried, kept, stopped and reported; shared storages; inputs that do not fit."""
+
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import nn
+from autograd.errors import DomainError, DTypeError
+from nn.tuning import Widths
+
+optuna = pytest.importorskip("optuna")
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(240, 2)).astype("float32")
+Y = (X[:, 0] * X[:, 1] > 0).astype("int64")
+DATA = X[:180], Y[:180], X[180:], Y[180:]
+SPACE = {"hidden": Widths((1, 2), (4, 16)), "lr": (0.001, 0.1)}
+
+
+def build(hidden, seed):
+    return nn.MLP([2, *hidden, 2], "tanh", seed=seed)
+
+
+def found(trials=3, **options):
+    return nn.search(build, DATA, SPACE, trials=trials, **{"epochs": 2, "seeds": 2, "finalists": 1, **options})
+
+
+def test_a_search_finds_a_trained_network():
+    result = found()
+    assert [trial.number for trial in result.trials] == [0, 1, 2]
+    best = result.best
+    assert best.accuracy == max(t.accuracy for t in result.trials if t.state == "complete")
+    assert best.layers == (*best.choice["hidden"], 2)
+    assert best.parameters == sum(p.size for p in build(best.choice["hidden"], 0).parameters())
+    assert len(best.curve) == 2
+    assert best.seconds > 0
+    (finalist,) = result.finalists
+    assert finalist.trial == best
+    assert len(finalist.validation) == len(finalist.test) == 2
+    assert [p.shape for p in result.model.parameters()] == [
+        p.shape for p in build(best.choice["hidden"], 0).parameters()
+    ]
+
+
+def test_the_same_seed_finds_the_same():
+    one, other = found(seed=3), found(seed=3)
+    assert [(t.choice, t.curve, t.seed) for t in one.trials] == [(t.choice, t.curve, t.seed) for t in other.trials]
+    assert one.finalists[0].test == other.finalists[0].test
+
+
+def test_the_test_rows_are_looked_at_by_the_finalists_alone():
+    nowhere = (*DATA[:2], np.full_like(DATA[2], np.nan), DATA[3])
+    result = nn.search(build, nowhere, SPACE, trials=2, epochs=1, finalists=0)
+    assert result.finalists == []
+    assert result.model is not None
+
+
+def test_a_storage_keeps_the_study(tmp_path):
+    storage = tmp_path / "study.journal"
+    first = found(trials=2, storage=storage, finalists=0)
+    seen = []
+    second = found(trials=3, storage=storage, finalists=0, callback=seen.append)
+    assert second.trials[:2] == first.trials
+    assert [trial.number for trial in seen] == [2]
+    assert found(trials=3, storage=f"sqlite:///{tmp_path}/study.db", finalists=0).best is not None
+
+
+def test_several_processes_share_the_work(tmp_path):
+    seen = []
+    result = found(trials=4, jobs=2, storage=tmp_path / "s.journal", finalists=0, callback=seen.append)
+    assert sorted(trial.number for trial in seen) == sorted(trial.number for trial in result.trials)
+    assert len(result.trials) >= 4
+    assert result.model is not None
+    assert not multiprocessing.active_children()
+
+
+def test_a_killed_process_loses_its_trial_only(tmp_path):
+    storage = tmp_path / "s.journal"
+    code = (
+        "import nn, numpy as np, sys\n"
+        "x = np.random.default_rng(0).normal(size=(4000, 20)).astype('float32'); y = (x[:, 0] > 0).astype('int64')\n"
+        "build = lambda width, seed: nn.MLP([20, width, 2], seed=seed)\n"
+        "nn.search(build, (x, y, x, y), {'width': (400, 500)}, trials=50, epochs=200, batch_size=10,"
+        " storage=sys.argv[1], compile=False)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(storage)])
+    try:
+        deadline = time.time() + 60
+        while time.time() < deadline and not (storage.exists() and b"intermediate" in storage.read_bytes()):
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    result = nn.search(
+        lambda width, seed: nn.MLP([2, width, 2], seed=seed), DATA, {"width": (4, 8)}, trials=3, epochs=1, finalists=0,
+        storage=storage,
+    )  # fmt: skip
+    assert result.trials[0].state == "running"
+    assert [t.state for t in result.trials[1:]] == ["complete"] * 2
+
+
+def test_the_time_limit_ends_running_trials():
+    start = time.time()
+    result = nn.search(build, DATA, SPACE, trials=10_000, epochs=50, budget=1.5, finalists=0)
+    assert time.time() - start < 30
+    assert 0 < len(result.trials) < 10_000
+
+
+def test_hopeless_trials_are_stopped_early():
+    result = nn.search(
+        lambda seed: nn.MLP([2, 8, 2], "tanh", seed=seed), DATA,
+        {"lr": lambda trial: 0.05 if trial.number < 6 else trial.suggest_float("lr", 1e-9, 1e-8)},
+        trials=9, epochs=8, finalists=0,
+    )  # fmt: skip
+    assert "pruned" in {trial.state for trial in result.trials[6:]}
+    assert all(len(t.curve) < 8 for t in result.trials if t.state == "pruned")
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_trial_that_diverges_does_not_end_the_search():
+    data = (*(np.concatenate([x[:-1], x[-1:] * 1e30]) if x.dtype.kind == "f" else x for x in DATA),)
+    result = nn.search(
+        lambda seed: nn.MLP([2, 8, 2], "relu", seed=seed), data, {"lr": [1e30]}, trials=2, epochs=3, finalists=1
+    )
+    assert {trial.state for trial in result.trials} == {"failed"}
+    assert result.best is None
+    assert result.model is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_ctrl_c_keeps_the_study_and_the_best_model(tmp_path):
+    ends = []
+
+    def after(trial):
+        ends.append(trial)
+        if len(ends) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = found(trials=50, callback=after, storage=tmp_path / "s.journal")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.interrupted
+    assert result.finalists == []
+    assert len(result.trials) == 2
+    assert result.model is not None
+
+
+def test_a_space_may_be_a_function_of_a_trial():
+    def space(trial):
+        depth = trial.suggest_int("depth", 1, 2)
+        return {"hidden": tuple(trial.suggest_int(f"n{i}", 2, 4) for i in range(depth))}
+
+    result = nn.search(build, DATA, space, trials=2, epochs=1, finalists=0)
+    assert all(1 <= len(trial.choice["hidden"]) <= 2 for trial in result.trials)
+
+
+def test_no_smaller_network_is_as_accurate_as_one_on_the_front():
+    result = found(trials=6, finalists=0)
+    front = result.pareto()
+    sizes = [trial.parameters for trial in front]
+    assert sizes == sorted(sizes)
+    for trial in front:
+        others = [t for t in result.trials if t.state == "complete" and t.parameters < trial.parameters]
+        assert all(t.accuracy < trial.accuracy for t in others)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"space": {"hidden": (5, 2)}}, DomainError, r"space\['hidden'\] = \(5, 2\): give a range \(least, most\)"),
+        ({"space": {"hidden": []}}, DomainError, r"space\['hidden'\] is an empty list"),
+        ({"space": 3}, DTypeError, "space is a int: give a dict of ranges"),
+        ({"data": (X, Y)}, DTypeError, r"search takes data as a Dataset, or as \(x_train"),
+        ({"data": (X, X[:, 0], X, Y)}, DTypeError, "search takes integer labels"),
+        ({"trials": 0}, DomainError, "trials"),
+        ({"jobs": 2, "build": lambda hidden, seed: None}, DTypeError, "with jobs=2, build, space and loss go to other"),
+        ({"build": lambda hidden, seed: None}, DTypeError, "build returned a NoneType: it is to return an nn.Module"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments, error, sentence):
+    given = {"build": build, "data": DATA, "space": {"hidden": Widths((1, 1), (2, 3))}} | arguments
+    with pytest.raises(error, match=sentence):
+        nn.search(given.pop("build"), given.pop("data"), given.pop("space"), **{"trials": 1, **given})
+
+
+@pytest.mark.parametrize("given", [{"layers": (2, 1)}, {"width": (0, 3)}, {"layers": 3}, {"width": (1.5, 2)}])
+def test_widths_that_are_none(given):
+    with pytest.raises((DomainError, DTypeError)):
+        Widths(**{"layers": (1, 2), "width": (1, 2), **given})
+
+
+def test_choices_are_numbers_that_json_keeps(tmp_path):
+    result = found(trials=2, finalists=0, storage=tmp_path / "s.journal")
+    assert json.loads(result.study.trials[0].user_attrs["choice"]).keys() == {"hidden", "lr"}

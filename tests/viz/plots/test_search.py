@@ -1,0 +1,62 @@
+"""Pictures of a search."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import viz
+from autograd.errors import DTypeError
+from viz.drawing.errors import DrawingError
+from viz.plots.search import _rank_correlation
+
+
+def trial(number, accuracy, state="complete", layers=(8, 10), **choice):
+    curve = () if accuracy is None else (accuracy - 0.1, accuracy)
+    return SimpleNamespace(
+        number=number, accuracy=accuracy, state=state, layers=layers, curve=curve, parameters=10 * sum(layers),
+        seconds=1.5, seed=number, choice={"model": "mlp", "lr": 0.01, **choice},
+    )  # fmt: skip
+
+
+TRIALS = [
+    trial(0, 0.9), trial(1, 0.95, layers=(64, 32, 10), hidden=(64, 32)), trial(2, 0.5, "pruned"),
+    trial(3, None, "failed"), trial(4, 0.7, layers=(10,), note="<script>"),
+]  # fmt: skip
+
+
+def result(trials):
+    front = sorted((t for t in trials if t.state == "complete"), key=lambda t: t.parameters)
+    return SimpleNamespace(trials=trials, pareto=lambda: front)
+
+
+def test_the_picture_names_the_best_network_and_shows_every_trial():
+    plot = viz.plot_search(result(TRIALS))
+    assert plot.description == "Search for a network: 5 trials, best 95.00 % with mlp 64-32-10"
+    sketches, curves, front, *slices = plot.figure.axes
+    assert len(sketches.patches) == sum(len(t.layers) for t in TRIALS if t.accuracy is not None)
+    assert sum(len(line.get_xdata()) == 2 for line in curves.lines) == 4
+    assert len(slices) == 3
+    assert [line.get_xdata()[0] for line in front.lines[:4]] == [180, 1060, 180, 100]
+
+
+def test_one_trial_is_enough_and_none_is_refused():
+    viz.plot_search(result([trial(0, 0.9)]))
+    with pytest.raises(DrawingError, match="no trial of this search has an accuracy"):
+        viz.plot_search(result([trial(0, None, "failed")]))
+    with pytest.raises(DTypeError, match="result"):
+        viz.plot_search(3)
+
+
+def test_the_report_escapes_what_was_chosen(tmp_path):
+    page = viz.search_report(result(TRIALS), "the best <b>")
+    text = page.save(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "the best &lt;b&gt;" in text
+    assert text.count("<tr>") == 6
+
+
+def test_the_rank_correlation_is_spearmans():
+    assert _rank_correlation([1, 2, 3], [10, 100, 1000]) == pytest.approx(1)
+    assert _rank_correlation([1, 2, 2, 3], [4, 3, 1, 0]) == pytest.approx(-0.9486833)
+    assert _rank_correlation([1, 1], [1, 2]) is None

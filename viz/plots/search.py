@@ -1,0 +1,279 @@
+"""Pictures of a search for a network: sketches of the networks, learning curves, what mattered, size and accuracy."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd.validation import refused
+from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
+from viz.pages.page import Page
+from viz.plots.plots import Plot, _figure, _heading, _plain, _settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 10.0, 9.4  # inches
+SKETCHES = 14  # networks that are sketched, the best first
+
+
+def plot_search(result: Any, *, title: str = "Search for a network", theme: str | style.Theme = "light") -> Plot:
+    """What `nn.search` tried: sketches of the best networks, learning curves, accuracy against size, and what mattered.
+
+    ``result``: what `nn.search` returned, or anything with its ``trials`` and ``pareto()``. A sketch has a bar for each
+    layer, as high as the logarithm of its width, dark if the network is accurate. Learning curves of trials that were
+    stopped end in a cross. The line in the third panel joins the networks that no smaller one equals.
+
+    Raises `DrawingError` if no trial has an accuracy.
+    """
+    colours = style.theme_named(theme)
+    if not hasattr(result, "trials") or not hasattr(result, "pareto"):
+        raise refused(result, "result", "what nn.search returned")
+    known = [trial for trial in result.trials if trial.accuracy is not None]
+    if not known:
+        raise DrawingError("no trial of this search has an accuracy: there is nothing to plot")
+    ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
+    low, high = min(t.accuracy for t in known), max(t.accuracy for t in known)
+    with _settings():
+        figure = _figure(WIDTH, HEIGHT, colours)
+        done = sum(trial.state == "complete" for trial in result.trials)
+        _heading(figure, title, f"{len(result.trials)} trials, {done} of them complete; dark = accurate", colours)
+        _sketches(_axes(figure, 0.35, 6.55, 9.3, 1.75, colours, bare=True), ranked[:SKETCHES], (low, high), colours)
+        _curves(_axes(figure, 0.75, 3.55, 4.0, 2.3, colours), known, ranked[0], (low, high), colours)
+        _front(_axes(figure, 5.7, 3.55, 3.95, 2.3, colours), known, result.pareto(), (low, high), colours)
+        for i, (name, values) in enumerate(_choices(known).items()):
+            axes = _axes(figure, 0.75 + 3.15 * i, 0.55, 2.55, 1.95, colours)
+            _slice(axes, name, values, known, (low, high), colours)
+    best = ranked[0]
+    return Plot(figure, f"{title}: {len(result.trials)} trials, best {_percent(best.accuracy)} with {_named(best)}")
+
+
+def _axes(
+    figure: Figure, left: float, bottom: float, width: float, height: float, theme: style.Theme, bare: bool = False
+) -> Axes:
+    axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
+    if bare:
+        axes.set_axis_off()
+    else:
+        _plain(axes, theme)
+    return axes
+
+
+def _named(trial: Any) -> str:
+    kind = trial.choice.get("model")
+    sizes = "-".join(map(str, trial.layers))
+    return f"{kind} {sizes}" if kind else sizes or "no layers"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _colour(trial: Any, limits: tuple[float, float]) -> str:
+    low, high = limits
+    return style.on_ramp(0.2 + 0.8 * (trial.accuracy - low) / (high - low) if high > low else 1.0)
+
+
+def _title(axes: Axes, words: str, theme: style.Theme) -> None:
+    axes.set_title(words, fontsize=style.NAME, fontweight="bold", color=theme.ink, loc="left")
+
+
+def _sketches(axes: Axes, trials: Sequence[Any], limits: tuple[float, float], theme: style.Theme) -> None:
+    """Each network as bars, one for each layer."""
+    from matplotlib.patches import Rectangle
+
+    tallest = max((math.log2(1 + n) for trial in trials for n in trial.layers), default=1.0)
+    axes.set_xlim(0, SKETCHES)
+    axes.set_ylim(-0.75, 1.05)
+    for place, trial in enumerate(trials):
+        shown = trial.layers[:12]
+        step = 0.78 / max(4, len(shown))
+        left = place + 0.5 - step * len(shown) / 2
+        for i, n in enumerate(shown):
+            height = math.log2(1 + n) / tallest
+            bar = Rectangle(
+                (left + i * step, 0.5 - height / 2), 0.72 * step, height,
+                facecolor=_colour(trial, limits), edgecolor=theme.ink, linewidth=0.7,
+            )  # fmt: skip
+            axes.add_patch(bar)
+        stopped = "" if trial.state == "complete" else " ×"
+        middle: dict[str, Any] = {"ha": "center", "va": "top"}
+        axes.text(
+            place + 0.5,
+            -0.08,
+            f"{100 * trial.accuracy:.1f} %{stopped}",
+            fontsize=style.CAPTION,
+            color=theme.ink,
+            **middle,
+        )
+        sizes = "-".join(map(str, trial.layers[:4])) + ("…" if len(trial.layers) > 4 else "")
+        axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=theme.muted, **middle)
+        kind = trial.choice.get("model") or trial.choice.get("activation") or ""
+        axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=theme.muted, **middle)
+    _title(axes, "The best networks, layer by layer", theme)
+
+
+def _share(axes: Axes, theme: style.Theme) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
+
+
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic horizontal axis with few, plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: numbers.short(x)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _curves(axes: Axes, trials: Sequence[Any], best: Any, limits: tuple[float, float], theme: style.Theme) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for trial in trials:
+        epochs = range(1, len(trial.curve) + 1)
+        first = trial is best
+        axes.plot(
+            epochs, trial.curve, color=theme.ink if first else _colour(trial, limits), linewidth=2.2 if first else 1.1,
+            zorder=3 if first else 2, clip_on=False,
+        )  # fmt: skip
+        if trial.state == "pruned":
+            axes.plot(len(trial.curve), trial.curve[-1], "x", color=theme.muted, markersize=5, zorder=4, clip_on=False)
+    starts = sorted(accuracy for trial in trials for accuracy in trial.curve)
+    axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch   (black: the best;  ×: stopped early)", fontsize=style.CAPTION, color=theme.muted)
+    _share(axes, theme)
+    _title(axes, "Held-out accuracy while learning", theme)
+
+
+def _points(
+    axes: Axes, xs: Sequence[float], trials: Sequence[Any], limits: tuple[float, float], theme: style.Theme
+) -> None:
+    """Discs of complete trials, crosses of those that were stopped."""
+    for x, trial in zip(xs, trials, strict=True):
+        stopped = trial.state != "complete"
+        axes.plot(
+            x, trial.accuracy, "x" if stopped else "o", markersize=5 if stopped else 6.5,
+            markerfacecolor=_colour(trial, limits), markeredgecolor=theme.muted if stopped else theme.ink,
+            markeredgewidth=0.9, clip_on=False, zorder=3,
+        )  # fmt: skip
+    _share(axes, theme)
+
+
+def _front(
+    axes: Axes, trials: Sequence[Any], front: Sequence[Any], limits: tuple[float, float], theme: style.Theme
+) -> None:
+    _points(axes, [max(1, t.parameters) for t in trials], trials, limits, theme)
+    _logarithmic(axes)
+    if front:
+        xs, ys = [max(1, t.parameters) for t in front], [t.accuracy for t in front]
+        axes.step(xs, ys, where="post", color=theme.fwd, linewidth=1.2, zorder=2)
+    for trial in {id(trial): trial for trial in (*front[:1], *front[-1:])}.values():
+        last = trial is front[-1]
+        axes.annotate(
+            _named(trial), (max(1, trial.parameters), trial.accuracy), xytext=(-7 if last else 7, 4 if last else -9),
+            textcoords="offset points", ha="right" if last else "left", fontsize=style.TAG, color=theme.muted,
+        )  # fmt: skip
+    axes.set_xlabel("parameters   (line: no smaller network is as accurate)", fontsize=style.CAPTION, color=theme.muted)
+    _title(axes, "Accuracy against size", theme)
+
+
+def _choices(trials: Sequence[Any]) -> dict[str, list[float | None]]:
+    """Depth, width and learning rate of each trial."""
+    hidden = [trial.layers[:-1] for trial in trials]
+    return {
+        "hidden layers": [float(len(h)) for h in hidden],
+        "mean width": [float(np.exp(np.mean(np.log(h)))) if h else None for h in hidden],
+        "learning rate": [trial.choice.get("lr") for trial in trials],
+    }
+
+
+def _slice(
+    axes: Axes,
+    name: str,
+    values: Sequence[float | None],
+    trials: Sequence[Any],
+    limits: tuple[float, float],
+    theme: style.Theme,
+) -> None:
+    """Accuracy against one choice, with their rank correlation."""
+    from matplotlib.ticker import MaxNLocator
+
+    pairs = [(x, trial) for x, trial in zip(values, trials, strict=True) if x is not None]
+    if pairs:
+        _points(axes, [x for x, _ in pairs], [t for _, t in pairs], limits, theme)
+        if name != "hidden layers" and min(x for x, _ in pairs) > 0:
+            _logarithmic(axes)
+    correlation = _rank_correlation([x for x, _ in pairs], [t.accuracy for _, t in pairs])
+    says = "" if correlation is None else f"   (rank correlation {correlation:+.2f})"
+    axes.set_xlabel(f"{name}{says}", fontsize=style.CAPTION, color=theme.muted)
+    axes.tick_params(labelsize=style.SMALL)
+    if name == "hidden layers":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        _title(axes, "What mattered", theme)
+
+
+def _rank_correlation(xs: Sequence[float], ys: Sequence[float]) -> float | None:
+    """Spearman's: the correlation of the ranks, equal values sharing theirs."""
+    if len(set(xs)) < 2 or len(set(ys)) < 2:
+        return None
+    return float(np.corrcoef(_ranks(xs), _ranks(ys))[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    _, inverse, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])
+
+
+def search_report(result: Any, summary: str, *, title: str = "Search for a network") -> Page:
+    """One page with `plot_search`, ``summary`` in words, and a table of all trials, the best first."""
+    picture = plot_search(result, title=title)._repr_svg_()
+    picture = picture[picture.index("<svg") :]
+    rows = "".join(
+        f"<tr><td>{trial.number}</td><td>{html.escape(_settings_of(trial))}</td>"
+        f"<td>{'' if trial.accuracy is None else _percent(trial.accuracy)}</td><td>{trial.parameters:,}</td>"
+        f"<td>{trial.seconds:.1f}</td><td>{trial.seed}</td><td>{trial.state}</td></tr>"
+        for trial in sorted(result.trials, key=lambda trial: -(trial.accuracy or 0.0))
+    )
+    heads = "".join(f"<th>{h}</th>" for h in ("trial", "network", "held out", "parameters", "seconds", "seed", "state"))
+    return Page(
+        title,
+        f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+body {{ font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1c2733; background: white }}
+body {{ margin: 2rem auto; max-width: 62rem; padding: 0 1rem }}
+svg {{ width: 100%; height: auto }} pre {{ white-space: pre-wrap; background: #f3f6f9; padding: 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dde5 }}
+td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) {{ text-align: right }}
+</style></head>
+<body>{picture}<pre>{html.escape(summary)}</pre><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
+</body></html>
+""",
+    )
+
+
+def _settings_of(trial: Any) -> str:
+    words = []
+    for name, value in trial.choice.items():
+        text = (
+            "-".join(map(str, value))
+            if isinstance(value, tuple)
+            else f"{value:.3g}"
+            if isinstance(value, float)
+            else value
+        )
+        words.append(f"{name} {text}")
+    return ", ".join(words)
