@@ -24,6 +24,7 @@ from autograd.backends.dtypes import (
     PLAIN,
     PYTHON_REALS,
     PYTHON_SCALARS,
+    add_scalar,
     as_dtype,
     can_cast,
     epsilon,
@@ -47,9 +48,8 @@ from autograd.backends.spaces import FORWARDS, OWN, PLACES, SPACES, Namespace, r
 
 __all__ = [
     "ANYWHERE", "AxisError", "FLAT", "FORWARDS", "LinAlgError", "NUMPY", "Namespace", "OWN", "PLACES", "PLAIN",
-    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "all_reduce", "array_text", "as_dtype", "asarray", "assign", "can_cast",
-    "check_mask", "device_of", "device_or_dtype", "devices", "epsilon", "from_dlpack", "frozen", "generator_on",
-    "is_complex", "is_host", "is_inexact", "is_integral", "is_real", "namespace", "own", "owns", "quiet", "read_only",
-    "register",
-    "space_on", "to_device", "to_dlpack", "to_numpy",
+    "PYTHON_REALS", "PYTHON_SCALARS", "SPACES", "add_scalar", "all_reduce", "array_text", "as_dtype", "asarray",
+    "assign", "can_cast", "check_mask", "device_of", "device_or_dtype", "devices", "epsilon", "from_dlpack", "frozen",
+    "generator_on", "is_complex", "is_host", "is_inexact", "is_integral", "is_real", "namespace", "own", "owns",
+    "quiet", "read_only", "register", "space_on", "to_device", "to_dlpack", "to_numpy",
 ]  # fmt: skip

@@ -17,12 +17,19 @@ REALS = frozenset(t for t in FLAT if issubclass(t, numpy.floating))
 PLAIN = frozenset(numpy.dtype(t) for t in FLAT)
 """The dtypes that are computed with: numbers and booleans in this machine's byte order."""
 
-PYTHON_SCALARS = frozenset((float, int, bool, complex))
+PYTHON_SCALARS: set[type] = {float, int, bool, complex}
+"""The types of Python's numbers, and of the stand-ins for these that a tracer adds with `add_scalar`."""
 
 PYTHON_REALS = PYTHON_SCALARS - {complex}
 
 ANYWHERE = PYTHON_SCALARS | {type(None)}
 """The types of what belongs to any namespace."""
+
+
+def add_scalar(kind: type) -> None:
+    """Have objects of a class count as Python's real numbers, which take the dtype of the arrays that they meet."""
+    for kinds in (PYTHON_SCALARS, PYTHON_REALS, ANYWHERE):
+        kinds.add(kind)
 
 
 def as_dtype(dtype: Any) -> Any:

@@ -16,6 +16,9 @@ from autograd import backends, trees
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
 from autograd.compiler.trace import Trace, is_array
+from autograd.compiler.tracing.guards import Guard
+from autograd.compiler.tracing.numbers import KINDS
+from autograd.compiler.tracing.surroundings import place_of
 from autograd.errors import DTypeError, TraceError
 from autograd.modes import MODE, TRACER
 from autograd.tensor import Tensor
@@ -46,6 +49,9 @@ class Compiled(Generic[P, R]):
         self._executables: dict[Any, Executable] = {}
         self._others: dict[Any, list[Executable]] = {}
         self._turns = 0
+        self._free: set[int] = set()  # the numbers among the arguments that are read at each call
+        self._places: dict[Any, Guard] = {}  # those that the function finds
+        self._fixed: set[Any] = set()  # the numbers whose values are asked for, and make programs of their own
         self._warned = False
         self._lock = threading.RLock()
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
@@ -60,6 +66,7 @@ class Compiled(Generic[P, R]):
             return self.function(*args, **kwargs)
         key: Any = mode.grad
         arrays = []
+        plain, numbers = 0, []
         leaves: Any = args
         if kwargs or not all([isinstance(x, Tensor) for x in args]):  # noqa: C419  (a generator takes longer)
             leaves, structure = trees.flatten((args, kwargs))
@@ -71,8 +78,13 @@ class Compiled(Generic[P, R]):
                 array = leaf.data
             elif is_array(leaf):
                 array = leaf
-            else:  # 1, 1.0, True and members of an IntEnum are equal, and so are 0.0 and -0.0
-                key = key, type(leaf), repr(leaf) if isinstance(leaf, float | complex) else leaf
+            else:
+                kind, plain = type(leaf), plain + 1
+                if plain - 1 in self._free and kind in KINDS:
+                    numbers.append((plain - 1, leaf))
+                    key = key, kind
+                else:  # 1, 1.0, True and members of an IntEnum are equal, and so are 0.0 and -0.0
+                    key = key, kind, repr(leaf) if isinstance(leaf, float | complex) else leaf
                 continue
             key = key, array.shape, array.dtype, array.device
             arrays.append(array)
@@ -85,11 +97,31 @@ class Compiled(Generic[P, R]):
                     "numbers, texts and containers of these, and register a container of your own with "
                     "autograd.trees.register."
                 ) from None
+            if executable is None and self._vary(key):
+                return self(*args, **kwargs)
             if executable is None or not executable.is_settled():
                 executable = self._found(key, executable) or self._traced(key, arrays, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
+            if numbers:
+                executable.trace.numbers.update(numbers)
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
+
+    def _vary(self, key: Any) -> bool:
+        """Whether a key is one of before but for numbers, which are read at each call from now on."""
+        parts = _leaves_of(key)
+        plain = [i for i, part in enumerate(parts) if len(part) < 3]
+        for form in map(_leaves_of, self._executables):
+            if len(form) != len(parts):
+                continue
+            differ = [i for i, (part, other) in enumerate(zip(parts, form, strict=True)) if part != other]
+            free = {plain.index(i) for i in differ if i in plain} - self._fixed
+            if len(free) == len(differ) and all(
+                len(parts[i]) == len(form[i]) == 2 and parts[i][0] is form[i][0] in KINDS for i in differ
+            ):
+                self._free |= free
+                return bool(free)
+        return False
 
     def _found(self, key: Any, latest: Executable | None) -> Executable | None:
         """A program of before that holds again, as after a switch between training and evaluation, or that holds with
@@ -106,6 +138,8 @@ class Compiled(Generic[P, R]):
                 others.insert(0, latest)
                 self._executables[key] = found
             return found
+        for guard in latest.broken_guards():
+            self._places |= {k: g for g in guard.numbers() if (k := place_of(g)) not in self._fixed}
         self._turns += 1
         if self._turns == FORMS:
             broken = latest.broken_guards()
@@ -126,7 +160,7 @@ class Compiled(Generic[P, R]):
                     f"{self._called()} was given an array of {type(array).__module__} on {device}: programs run on "
                     "NumPy's arrays and on CuPy's; call the function itself, which is the compiled one's .function."
                 )
-        trace = Trace(self.function, args, kwargs, unless_differentiated=True)
+        trace = self._trace(args, kwargs)
         if trace.is_differentiated:
             for guard in trace.changes:
                 guard.restore()
@@ -136,6 +170,8 @@ class Compiled(Generic[P, R]):
             from autograd.compiler.targets.device import DeviceExecutable
 
             kind = DeviceExecutable
+        if trace.asked and any(type(place) is int for place in trace.asked):
+            return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
         if trace.changes:
             self._check_settles(trace, args, kwargs)
             return kind(trace)  # for this call: at the next the function finds what it has left
@@ -146,6 +182,22 @@ class Compiled(Generic[P, R]):
         self._executables[key] = made
         self._make_room()
         return made
+
+    def _trace(self, args: Any, kwargs: Any) -> Trace:
+        """A trace in which numbers vary, or where it fails with these, have the values that they have now."""
+        free, places = frozenset(self._free), dict(self._places)
+        if not free and not places:
+            return Trace(self.function, args, kwargs, unless_differentiated=True)
+        try:
+            trace = Trace(self.function, args, kwargs, True, free, places)
+        except Exception:
+            trace = Trace(self.function, args, kwargs, unless_differentiated=True)
+            trace.asked = {*free, *places}
+        if not trace.is_differentiated:
+            self._fixed |= trace.asked
+            self._free -= self._fixed
+            self._places = {place: guard for place, guard in self._places.items() if place not in self._fixed}
+        return trace
 
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
         """Raise where the function changes something in Python at every call, as a counter, and not only at first."""
@@ -299,10 +351,10 @@ def compile(function: Callable[P, R]) -> Compiled[P, R]:
     """``function``, followed at its first call and run as a flat program on planned buffers from then on.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
-    containers, may have other values at each call; for other shapes, dtypes, or other arguments of any other kind it is
-    traced anew. Tensors and NumPy arrays that the function finds by itself are read at each call, and Tensors updated;
-    when a variable, an attribute or an item of a container that it reads was changed, it is traced anew. What it would
-    change in Python at each call is refused.
+    containers, may have other values at each call, and so may numbers that only arithmetic is done with; for other
+    shapes, dtypes, or other arguments of any other kind it is traced anew. Tensors and NumPy arrays that the function
+    finds by itself are read at each call, and Tensors updated; when a variable, an attribute or an item of a container
+    that it reads was changed, it is traced anew. What it would change in Python at each call is refused.
 
     Gradients are set on ``.grad`` as eagerly, except those of Tensors that the function updates itself: return them.
     Results are no part of a graph. Where an argument, or a Tensor that the function finds, is being differentiated, the

@@ -22,7 +22,7 @@ from autograd.compiler.passes.packing import lying_together
 from autograd.compiler.targets.emit import Emitter, has_kernel
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.trace import ARRAY, Trace
-from autograd.compiler.tracing.guards import SCOPE, Guard
+from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
 from autograd.compiler.tracing.watching import DATA, Consumed
 from autograd.errors import GradientError, TraceError
 from autograd.graph import Node, stamp
@@ -430,6 +430,8 @@ class Executable:
         broken = []
         for i, guard in enumerate(self.trace.guards):
             if guard.holds():
+                if type(guard.value) is Varies or (type(guard.value) is tuple and Varies in map(type, guard.value)):
+                    continue
                 now = guard.now()
                 self.trace.guards[i] = renewed = guard.with_value(now)
                 self.is_settled.__globals__[f"value_{i}"] = renewed.value

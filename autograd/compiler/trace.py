@@ -6,8 +6,10 @@ program.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+import itertools
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +20,8 @@ from autograd.compiler.ir.program import Program, Value, identifier
 from autograd.compiler.ir.validator import VALIDATES
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.guards import Guard
-from autograd.compiler.tracing.surroundings import Surroundings, contents
+from autograd.compiler.tracing.numbers import KINDS, Number
+from autograd.compiler.tracing.surroundings import NOTHING, Surroundings, contents, place_of
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
 from autograd.errors import DTypeError, TraceError
@@ -46,6 +49,7 @@ class Arguments:
         paths = [p for name, part in self._named(args, kwargs) for p in trees.paths(trees.flatten(part)[1], name)]
         pairs = [*zip(self.leaves, paths, strict=True)]
         self.paths = paths
+        self.numbers: dict[int, Any] = {}  # what stands for leaves that may vary, by their place among those
         self.arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.names = [getattr(leaf, "name", None) or _name_of(path) for leaf, path in pairs if is_array(leaf)]
         self.fixed = [(leaf, path) for leaf, path in pairs if not is_array(leaf)]
@@ -67,8 +71,9 @@ class Arguments:
 
     def filled(self, arrays: list[Any]) -> Any:
         """``args, kwargs`` with other arrays."""
-        given = iter(arrays)
-        return trees.unflatten(self.structure, [next(given) if is_array(leaf) else leaf for leaf in self.leaves])
+        given, plain = iter(arrays), itertools.count()
+        leaves = [next(given) if is_array(leaf) else self.numbers.get(next(plain), leaf) for leaf in self.leaves]
+        return trees.unflatten(self.structure, leaves)
 
     def check_unchanged(self, filled: Any, arrays: list[Any]) -> None:
         """Raise where the function changed a container in ``filled``, which is a copy of the caller's."""
@@ -103,6 +108,7 @@ class Result:
                     f"{name} returns a {type(leaf).__name__}, whose lines run "
                     "after the call: compile a function that computes at once."
                 )
+        self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
         arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.is_tensor = [isinstance(t, Tensor) for t in arrays]
         self.recorded = [isinstance(t, Tensor) and t.requires_grad for t in arrays]
@@ -127,10 +133,20 @@ class Trace:
     those whose gradient only the program has seen. ``rebound`` are the ids of Tensors that are given another array, not
     written to in place; ``restarts`` generators that begin anew at each call, with their states. ``changes`` are places
     in Python that the function changed.
+
+    ``free`` are the numbers among the arguments that may vary, by their place among what is no array, and ``places``
+    those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is where the
+    program reads those of the arguments.
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: Any, kwargs: Any, unless_differentiated: bool = False
+        self,
+        function: Callable[..., Any],
+        args: Any,
+        kwargs: Any,
+        unless_differentiated: bool = False,
+        free: Collection[int] = (),
+        places: Mapping[Any, Guard] = NOTHING,
     ) -> None:
         self.name = _called(function)
         arguments = Arguments(function, args, kwargs)
@@ -138,18 +154,32 @@ class Trace:
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
                 raise DTypeError(f"{path} is a {type(leaf).__name__}, which can be read once only: give a list.")
-        surroundings = Surroundings([(function, self.name), *arguments.fixed])
+        tracer = Tracer(Trace._followed.__code__)
+        self.numbers: dict[int, Any] = {}
+        for i in free:
+            if i < len(arguments.fixed) and type(arguments.fixed[i][0]) in KINDS:
+                self.numbers[i], path = arguments.fixed[i]
+                now = functools.partial(self.numbers.__getitem__, i)
+                arguments.numbers[i] = Number(tracer, self.numbers[i], path, now, frozenset((i,)))
+        back = tracer.substituted(places)
+        try:
+            surroundings = tracer.surroundings = Surroundings([(function, self.name), *arguments.fixed])
+        except BaseException:
+            tracer.settle_numbers(back)
+            raise
         self.changes: list[Guard] = []
         self.is_differentiated = MODE.get().grad and any(map(_is_differentiated, surroundings.tensors))
         if self.is_differentiated and unless_differentiated:
+            tracer.settle_numbers(back)
             return
-        tracer = Tracer(Trace._followed.__code__, surroundings)
         try:
             with watched(tracer):
                 try:
                     inputs, self.result = self._followed(tracer, function, arguments)
                     tracer.check_apart()
                 finally:
+                    tracer.settle_numbers(back)
+                    arguments.numbers.clear()
                     grads = tracer.take_gradients()
                     latest = {tracer.states[key]: traced.value for key, traced in tracer.current.items()}
                     tracer.name_values(latest)
@@ -157,9 +187,13 @@ class Trace:
                     tracer.current.clear()  # these refer to the tracer, and it to them
                     tracer.knobs.clear()
             surroundings.check_draws()
+            if (self.numbers or back) and surroundings.asks_for_types():
+                raise TraceError("type() tells a stand-in from a number.")
             self.changes = [*surroundings.changes(), *tracer.changes()]
             tracer.check_kept(self.changes)
-        except TraceError:
+        except Exception as error:
+            if not isinstance(error, TraceError) and not self.numbers and not back:
+                raise  # what the function has changed is there, as eagerly
             for guard in (*surroundings.changes(), *tracer.changes()):
                 guard.restore()
             raise
@@ -179,8 +213,13 @@ class Trace:
         self.is_differentiated |= MODE.get().grad and any(_is_differentiated(s.origin) for s in self.program.states)
         self.device = tracer.device or "cpu"
         live = tracer.live_arrays()
-        places = [*surroundings.watched(), *contents(surroundings.arrays, live)]
-        self.guards = [*tracer.all_guards(), *(g for g in places if not isinstance(g.value, ModuleType))]
+        found = [*surroundings.watched(), *contents(surroundings.arrays, live)]
+        guards = [*tracer.all_guards(), *(g for g in found if not isinstance(g.value, ModuleType))]
+        self.guards = [
+            guard.with_value(tracer.freed[key]) if (key := place_of(guard)) in tracer.freed else guard
+            for guard in guards
+        ]
+        self.asked = tracer.asked
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
         self.rebound = tracer.rebound
@@ -195,6 +234,7 @@ class Trace:
         made.paths = [value.name for value in program.inputs]
         made.changes, made.guards, made.settings = [], [], []
         made.rebound, made.restarts = {}, []
+        made.numbers, made.asked = {}, set()
         made.ungraded, made.given, made.delivered, made.cleared, made.consumed = [], [], [], [], []
         return made
 

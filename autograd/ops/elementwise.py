@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.backends import PYTHON_REALS
 from autograd.errors import DTypeError
 from autograd.operation import op
 
@@ -111,7 +112,7 @@ def multiply_no_nan(xp, x, y):
     >>> ag.multiply_no_nan(ag.Tensor([float("inf"), 3.0]), ag.Tensor([0.0, 2.0]))
     Tensor([0.0, 6.0])
     """
-    return y * x if type(x) in (int, float) else y * xp.where(y == 0, 0.0, x)
+    return y * x if type(x) in PYTHON_REALS else y * xp.where(y == 0, 0.0, x)
 
 
 multiply_no_nan.vjp(
@@ -128,7 +129,7 @@ def xdivy(xp, x, y):
     >>> ag.xdivy(ag.Tensor([0.0, 2.0]), ag.Tensor([0.0, 4.0]))
     Tensor([0.0, 0.5])
     """
-    return x / y if type(y) in (int, float) else x / xp.where(x == 0, 1.0, y)
+    return x / y if type(y) in PYTHON_REALS else x / xp.where(x == 0, 1.0, y)
 
 
 xdivy.vjp(
@@ -157,7 +158,7 @@ def power(xp, x, y):
 
 
 def _power_by_x(xp: Any, g: Any, x: Any, y: Any) -> Any:
-    if type(y) in (int, float):  # a constant exponent, known when the rule runs: no guard needed
+    if type(y) in PYTHON_REALS:  # a constant exponent, known when the rule runs: no guard needed
         if y in (0, 1, 2):
             return g * 2 * x if y == 2 else g * y if y == 1 else 0.0 * g
         return xp.multiply_no_nan(y * x ** (y - 1), g)

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from autograd.compiler.tracing.numbers import KINDS, Number
+from autograd.modes import OPTIONS
+
 MISSING = object()
 """The value of an attribute that is not there."""
 
@@ -21,6 +24,12 @@ UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 """What a module keeps for itself."""
 
 DICTS = (dict, MappingProxyType)
+
+class Varies(NamedTuple):
+    """In a guard in place of a number: any other of this type may be there."""
+
+    kind: type
+
 
 PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
 
@@ -50,11 +59,20 @@ class Guard(NamedTuple):
         """Whether it is the value of the trace, or a plain one that is equal to the last bit."""
         return alike(self.now(), self.value)
 
+    def numbers(self) -> list[Guard]:
+        """The places where another number of the same type is now."""
+        value, now = self.value, self.now()
+        varies = type(value) in KINDS and type(now) is type(value) and not alike(now, value)
+        return [self] if varies and type(self.holder) not in OPTIONS else []
+
     def source(self, number: int) -> str:
         """An expression that is true while nothing was exchanged, of ``holder_…``, ``value_…`` and `SCOPE`. Raises
         `KeyError` or `AttributeError` where what was there is gone.
         """
         holder = f"holder_{number}"
+        if type(self.value) is Varies:
+            place = f"{holder}[{self.key!r}]" if isinstance(self.holder, DICTS) else f"getattr({holder}, {self.key!r})"
+            return f"type({place}) is value_{number}.kind"
         value = f"{self.value}" if isinstance(self.value, bool) else f"value_{number}"
         if isinstance(self.holder, DICTS):
             missing = f"{self.key!r} not in {holder}"
@@ -88,7 +106,7 @@ class Attribute(Guard):
     def with_value(self, value: Any) -> Guard:
         """The guard of another value."""
         try:
-            weak = MISSING if value is MISSING else weakref.ref(value)
+            weak = value if value is MISSING or type(value) is Number else weakref.ref(value)
         except TypeError:
             weak = value
         return self._replace(value=weak)
@@ -100,6 +118,8 @@ class Attribute(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while nothing was exchanged."""
+        if type(self.value) is Varies:
+            return f"type(holder_{number}().__dict__[{self.key!r}]) is value_{number}.kind"
         call = "()" if isinstance(self.value, weakref.ref) else ""
         return f"holder_{number}().__dict__.get({self.key!r}, MISSING) is value_{number}{call}"
 
@@ -123,6 +143,8 @@ class Variable(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while nothing was exchanged."""
+        if type(self.value) is Varies:
+            return f"type(holder_{number}.cell_contents) is value_{number}.kind"
         return f"holder_{number}.cell_contents is value_{number}"
 
     def restore(self) -> None:
@@ -173,10 +195,26 @@ class Items(Guard):
         if isinstance(self.holder, set):
             return f"{holder} == {value}"
         length = len(self.holder)
+        if any(type(part) is Varies for part in self.value):
+            items = f"(*{holder}, *{holder}.values())" if isinstance(self.holder, DICTS) else holder
+            return f"len({holder}) == {length} and all(map(alike, {items}, {value}))"
         if not isinstance(self.holder, DICTS):
             return f"len({holder}) == {length} and all(map(is_, {holder}, {value}))"
         keys, values = f"map(is_, {holder}, {value})", f"map(is_, {holder}.values(), {value}[{length}:])"
         return f"len({holder}) == {length} and all({keys}) and all({values})"
+
+    def numbers(self) -> list[Guard]:
+        """The places where another number of the same type is now."""
+        now, name = self.now(), self.name
+        if isinstance(now, frozenset) or len(now) != len(self.value) or not isinstance(self.holder, dict | list):
+            return []
+        if isinstance(self.holder, list):
+            pairs: list[Guard] = [Entry(self.holder, i, value, f"{name}[{i}]") for i, value in enumerate(self.value)]
+        else:
+            half = len(now) // 2
+            items = zip(self.value[:half], self.value[half:], strict=True)
+            pairs = [Guard(self.holder, key, value, f"{name}[{key!r}]") for key, value in items]
+        return [guard for pair in pairs for guard in pair.numbers()]
 
     def restore(self) -> None:
         """Put the items back."""
@@ -190,6 +228,18 @@ class Items(Guard):
             self.holder.update(self.value)
         else:
             self.holder.extend(self.value)
+
+
+class Entry(Guard):
+    """An entry of a list, by its index."""
+
+    def now(self) -> Any:
+        """The value that is there now."""
+        return self.holder[self.key] if self.key < len(self.holder) else MISSING
+
+    def restore(self) -> None:
+        """Put the value back."""
+        self.holder[self.key] = self.value
 
 
 class Content(Guard):
@@ -218,10 +268,6 @@ class Content(Guard):
             self.holder[...] = numpy.frombuffer(self.value, self.holder.dtype).reshape(self.holder.shape)
 
 
-SCOPE = {"MISSING": MISSING, "is_": is_}
-"""What the expressions of guards name besides their holders and values."""
-
-
 def _items_of(container: Any) -> Any:
     if isinstance(container, DICTS):
         return *container, *container.values()
@@ -232,11 +278,17 @@ def alike(x: Any, y: Any) -> bool:
     """Whether two objects are one plain value, to the sign of a zero: another object of it changes nothing."""
     if x is y:
         return True
+    if type(y) is Varies:
+        return type(x) is y.kind
     if type(x) is not type(y):
         return False
     if isinstance(x, tuple):
         return len(x) == len(y) and all(map(alike, x, y))
     return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
+
+
+SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike}
+"""What the expressions of guards name besides their holders and values."""
 
 
 def of_option(holder: Any, name: str) -> list[Guard]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy
 
 from autograd import backends, shapes
-from autograd.backends import FORWARDS, OWN, Namespace
+from autograd.backends import FORWARDS, OWN, PYTHON_SCALARS, Namespace
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, function_of, infer
+from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.tracer import Tracer, kind_of
 from autograd.errors import TraceError
@@ -28,7 +29,11 @@ class _Elementwise:
 
     def __call__(self, *args: Any) -> Any:
         tracer = _tracer_of(args)
-        return function_of(self.name)(*args) if tracer is None else tracer.elementwise(self.name, args)
+        if tracer is None:
+            return function_of(self.name)(*args)
+        if all(type(x) in PYTHON_SCALARS for x in args):  # of these alone a function makes an array
+            args = tuple(Traced(tracer, tracer.lift(x)) if type(x) is Number else x for x in args)
+        return tracer.elementwise(self.name, args)
 
     def at(self, x: Traced, index: Any, values: Any) -> None:
         """``x[index] += values``, as often as the index names an element."""
@@ -39,10 +44,7 @@ class _Elementwise:
 
 
 def _tracer_of(args: Any) -> Tracer | None:
-    for x in args:
-        if type(x) is Traced:
-            return x.tracer
-    return None
+    return next((x.tracer for x in args if type(x) in (Traced, Number)), None)
 
 
 def _now() -> Tracer:

@@ -43,6 +43,7 @@ import numpy
 
 from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, ContextValue, Guard, Items, Variable
 from autograd.compiler.tracing.lines import _INNER as INNER
+from autograd.compiler.tracing.numbers import Number
 from autograd.errors import TraceError
 from autograd.memory import owner
 from autograd.modes import OPTIONS, WATCHED
@@ -114,7 +115,7 @@ class Surroundings:
         if isinstance(value, Tensor):
             self.tensors.append(value)
             return
-        known = value is None or value is MISSING or kind in PLAIN
+        known = value is None or value is MISSING or kind in PLAIN or kind is Number
         if known or id(value) in self._seen:
             return
         if len(self._seen) > MOST:
@@ -211,7 +212,7 @@ class Surroundings:
 
     def _note(self, guard: Guard) -> None:
         """Watch a place, and visit what is there."""
-        key = type(guard), id(guard.holder), guard.key
+        key = place_of(guard)
         if key not in self.guards:
             value = guard.now()
             self.guards[key] = guard.with_value(value)
@@ -245,7 +246,7 @@ class Surroundings:
             elif key in own or (own is not NOTHING and key in self._texts):
                 self._note(guard := self._attribute(thing, own, key, name))
                 if type(thing) in self.kinds:
-                    self._seldom.add(_key(guard))
+                    self._seldom.add(place_of(guard))
         for cls in (thing if isinstance(thing, type) else type(thing)).__mro__:
             if _is_users_class(cls) or cls in WATCHED:
                 self._look_into_class(cls, thing, own, name)
@@ -272,8 +273,8 @@ class Surroundings:
                 found.append(Guard(type(holder), key, MISSING, f"{type(holder).__name__}.{key}"))
                 found += [] if self._weakly else [Guard(holder, "__class__", MISSING, f"the class of {name}")]
         for guard in found:
-            self._seldom.discard(_key(guard))
-            if _key(guard) not in self.guards:
+            self._seldom.discard(place_of(guard))
+            if place_of(guard) not in self.guards:
                 self._note(guard)
         self.visit(MISSING, name)
 
@@ -321,6 +322,10 @@ class Surroundings:
     def watched(self) -> list[Guard]:
         """The guards of all that was found, of attributes only where they were read."""
         return [guard for key, guard in self.guards.items() if key not in self._seldom]
+
+    def asks_for_types(self) -> bool:
+        """Whether the code of the function, or what it calls, names ``type``."""
+        return "type" in self._names
 
     def check_draws(self) -> None:
         """Raise where random numbers were drawn by another way than `autograd.random`."""
@@ -425,8 +430,9 @@ def _own(thing: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else NOTHING
 
 
-def _key(guard: Guard) -> Any:
+def place_of(guard: Guard) -> Any:
+    """What tells a place from all others."""
     return type(guard), id(guard.holder), guard.key
 
 
-__all__ = ["Surroundings", "contents"]
+__all__ = ["Surroundings", "contents", "place_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CellType, CodeType, FrameType
 from typing import Any
 
@@ -17,10 +17,11 @@ from autograd.compiler.ir.names import value_name
 from autograd.compiler.ir.primitives import FUNCTIONS, Slot, fill, function_of, infer, resolved, results_of
 from autograd.compiler.ir.program import Instruction, Value
 from autograd.compiler.passes.packing import HOMES
-from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, of_option
+from autograd.compiler.tracing.guards import MISSING, UNWATCHED, Guard, Varies, of_option
 from autograd.compiler.tracing.lines import Lines, is_users, line_of_user
 from autograd.compiler.tracing.names import name_values
-from autograd.compiler.tracing.surroundings import Surroundings
+from autograd.compiler.tracing.numbers import KINDS, Number, Place
+from autograd.compiler.tracing.surroundings import Surroundings, place_of
 from autograd.compiler.tracing.traced import Traced, View
 from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value, watch
 from autograd.errors import DeviceError, TraceError
@@ -31,7 +32,7 @@ from autograd.shapes import Shape
 from autograd.tensor import Tensor, wrap
 
 
-def _alive(made: Sequence[Any]) -> list[Traced]:
+def _alive(made: Sequence[Any]) -> list[Any]:
     return [traced for reference in made if (traced := reference()) is not None]
 
 
@@ -69,9 +70,12 @@ def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
 class Tracer:
     """What a trace has found so far."""
 
-    def __init__(self, root: CodeType | None = None, surroundings: Any = None) -> None:
+    def __init__(self, root: CodeType | None = None) -> None:
         self.lines = Lines(root)
-        self.surroundings = Surroundings(()) if surroundings is None else surroundings
+        self.surroundings = Surroundings(())
+        self.asked: set[Any] = set()  # the places of numbers whose values the function has asked for
+        self.freed: dict[Any, Any] = {}  # what the guards of numbers that may vary are to hold
+        self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()
         self.inputs: list[Value] = []
@@ -95,7 +99,7 @@ class Tracer:
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
-        self.made: list[Any] = []  # weak references to every `Traced`
+        self.made: list[Any] = []  # weak references to every `Traced` and `Number`
 
     # ----------------------------------------------------------------------------------------------------- the values
 
@@ -126,6 +130,8 @@ class Tracer:
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
         """``x`` as a value of the program; Python's numbers, and weak ones, in ``dtype``."""
+        if type(x) is Number:
+            return self._lifted_number(x, dtype)
         if type(x) is Traced:
             if x.tracer is not self:
                 x.tracer.check_running(x.value)
@@ -142,6 +148,19 @@ class Tracer:
         finally:
             TRACER.reset(token)
         return self.read(tensor, x).value  # type: ignore[no-any-return]
+
+    def _lifted_number(self, x: Number, dtype: Any) -> Value:
+        """A number that is read at each call, as a knob; where an integer meets integers, the value of the trace."""
+        if type(x.value) is int and (dtype is None or numpy.dtype(dtype).kind not in "fc"):
+            return self.lift(x.ask(), dtype)
+        if x.text not in self.knobs:
+            name = x.text
+            if name not in self.names:  # none of a place, which has its name already
+                name = self.lines.variable(x) or (name if name.isidentifier() else "number")
+                name = self.unique(value_name(name))
+            value = Value("knob", (), numpy.dtype("float64"), name, origin=(Place(x.now), x.text))
+            self.knobs[x.text] = Traced(self, value, weak=True)
+        return self.lift(self.knobs[x.text], dtype)
 
     def meet(self, array: Any) -> None:
         """Note where the arrays of the program are, which is one place."""
@@ -196,6 +215,8 @@ class Tracer:
         return self._split(tree, found), found
 
     def _split(self, entry: Any, found: list[Value]) -> Any:
+        if type(entry) is Number:
+            return entry.ask()
         if isinstance(entry, Tensor):
             entry = entry.data
         if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
@@ -383,7 +404,7 @@ class Tracer:
         """What to keep in a Tensor that the trace made, or ``None`` where a state takes the value."""
         if raw is None or type(raw) is Traced:
             self.refuse_writing(tensor)
-            made = array if type(array) is Traced else Traced(self, self.lift(array))
+            made = array if type(array) is Traced and not array.weak else Traced(self, self.lift(array))
             self._name(made)
             self.lines.made(made.value)
             return made
@@ -538,8 +559,12 @@ class Tracer:
     def option(self, mapping: Any, key: Any) -> Any:
         """An item of a dict of options, which is read."""
         value = dict.get(mapping, key, MISSING)
-        if isinstance(value, list) and not is_users(sys._getframe(2)):
-            return value  # the parameters, which an optimizer goes through
+        if type(value) is Number or (isinstance(value, list) and not is_users(sys._getframe(2))):
+            return value  # of a copy, and the parameters, which an optimizer goes through
+        if key == "lr" and type(value) in KINDS:
+            place = "rate", id(mapping)
+            self.rates[place] = Guard(mapping, key, value, "lr")
+            return Number(self, value, self.unique("lr"), lambda: dict.__getitem__(mapping, key), frozenset((place,)))
         self.guard(mapping, key, value)
         self._found(value, f"[{key!r}]")
         return value
@@ -576,6 +601,8 @@ class Tracer:
         kept = _alive(self.made)
         if not kept:
             return
+        if any(type(each) is Number for each in kept):
+            raise TraceError("the function keeps a number that is read at each call.")
         value = kept[0]._value
         made = next((i.origin for i in self.instructions if i.out is value), None)
         line = f"{made.line} makes {value!r}" if made is not None else f"{value!r}"
@@ -609,6 +636,50 @@ class Tracer:
                     "within no_grad()."
                 )
 
+    def substituted(self, places: Mapping[Any, Guard]) -> list[Guard]:
+        """Put numbers that are read at each call where `Guard.numbers` found that they vary. Returns the guards that
+        put the values back.
+        """
+        back = []
+        for place, guard in places.items():
+            value = guard.now()
+            if type(value) in KINDS:
+                text = self.unique(value_name(str(guard.name).rpartition(".")[2].rpartition(" ")[2]))
+                number = Number(self, value, text, guard.now, frozenset((place,)))
+                guard.with_value(number).restore()
+                back.append((guard, number, value))
+        return [guard.with_value(value) for guard, number, value in back]
+
+    def settle_numbers(self, back: Sequence[Guard]) -> None:
+        """Put the values of numbers back, into the guards, too, and note which of them may vary."""
+        token = TRACER.set(None)
+        try:
+            for guard in back:
+                if type(guard.now()) is Number:
+                    guard.restore()
+        finally:
+            TRACER.reset(token)
+        for guards in (self.surroundings.guards, self.guards):
+            guards.update({key: self._settled(guard) for key, guard in guards.items()})
+        self.options = {key: [*map(self._settled, found)] for key, found in self.options.items()}
+        self.knobs = {key: knob for key, knob in self.knobs.items() if not isinstance(key, str)}
+
+    def _settled(self, guard: Guard) -> Guard:
+        value = guard.value
+        numbers = [part for part in (value if type(value) is tuple else (value,)) if type(part) is Number]
+        if not numbers:
+            return guard
+
+        def freed(part: Any) -> Any:
+            return Varies(type(part.value)) if type(part) is Number and not part.places & self.asked else fixed(part)
+
+        def fixed(part: Any) -> Any:
+            return part.value if type(part) is Number else part
+
+        whole = type(value) is tuple
+        self.freed[place_of(guard)] = tuple(map(freed, value)) if whole else freed(value)
+        return guard.with_value(tuple(map(fixed, value)) if whole else fixed(value))
+
     def all_guards(self) -> list[Guard]:
         """Those of the whole trace, which is over."""
         guards = [
@@ -616,6 +687,7 @@ class Tracer:
             *(Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in self.editable),
         ]
         guards.append(Guard(Hook, "edits", Hook.edits, "a hook of a Tensor"))
+        guards += [guard for place, guard in self.rates.items() if place in self.asked]
         guards += [guard for found in self.options.values() for guard in found]
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits
 
@@ -637,7 +709,7 @@ class Tracer:
 def kind_of(x: Any) -> Any:
     """The dtype of ``x`` as an argument of a ufunc: Python's type where it takes that of the arrays beside it."""
     if type(x) in PYTHON_SCALARS:
-        return type(x)
+        return type(x.value) if type(x) is Number else type(x)
     if type(x) is Traced and x.weak:
         return {"f": float, "i": int, "b": bool}[x.dtype.kind]
     return x.dtype

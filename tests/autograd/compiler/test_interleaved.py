@@ -201,7 +201,7 @@ def test_random_programs_that_update_what_they_read(program: Any, data: st.DataO
             new = {}
             for name, (source, bounded) in targets.items():
                 value = (slopes[name] if source == "slope" else found[source]).detach()
-                new[name] = ag.tanh(value) if bounded else value
+                new[name] = ag.tanh(value) if bounded else value * 1.0  # an array of its own
             for name, value in new.items():
                 states[name].data = value.data
             return [*before, *(found[name].detach() for name in shown if name not in states), total.detach()]

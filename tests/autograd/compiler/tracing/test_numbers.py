@@ -1,0 +1,204 @@
+"""Numbers of Python's that vary from call to call: one program where only arithmetic is done with them, eager's values
+and dtypes always."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from tests.autograd.compiler.oracle import traces
+
+FLOATS = (1.5, 2.5, 0.1, -3.0, 7.0)
+WHOLE = (1, 2, 3, 4, 5)
+
+ARITHMETIC: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
+    "x * s": (lambda x, s: x * s, FLOATS, "float32"),
+    "s - x": (lambda x, s: s - x, FLOATS, "float16"),
+    "x / s": (lambda x, s: x / s, (1.0, 0.0, -0.0, math.inf, math.nan), "float64"),
+    "integers": (lambda x, s: x * s, FLOATS, "int64"),
+    "arithmetic": (lambda x, s: x * (1 - s * 2 + s / 3) ** 2, FLOATS, "float32"),
+    "1 / s": (lambda x, s: x * (1 / s), FLOATS, "float32"),
+    "power": (lambda x, s: x**s, FLOATS, "float32"),
+    "where": (lambda x, s: ag.where(x > s, x, s), FLOATS, "float32"),
+    "of an array": (lambda x, s: x * (np.ones(3, "float32") * s), FLOATS, "float32"),
+    "of a NumPy number": (lambda x, s: x * (np.float32(2) * s), FLOATS, "float32"),
+    "a comparison of an array": (lambda x, s: x > s, FLOATS, "float32"),
+    "isinstance": (lambda x, s: x * s if isinstance(s, float) else x, FLOATS, "float32"),
+    "slope": (lambda x, s: nn.functional.leaky_relu(-x, s), FLOATS, "float32"),
+    "an epoch": (lambda x, n: x * 0.95**n, WHOLE, "float32"),
+    "a share": (lambda x, n: x * (n / 5), WHOLE, "float32"),
+    "a large one": (lambda x, n: x * n, (1, 2, 2**24 + 1, 10**17 + 1), "float32"),
+}
+"""What makes one program, after the first, of a number that varies."""
+
+ASKED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], str]] = {
+    "if": (lambda x, s: x * 2 if s > 1 else x * s, FLOATS, "float32"),
+    "float()": (lambda x, s: x * float(s), FLOATS, "float32"),
+    "math": (lambda x, s: x * math.exp(s), FLOATS, "float32"),
+    "format": (lambda x, s: x * len(f"{s:.3g}"), FLOATS, "float32"),
+    "a key": (lambda x, s: x * {2.5: 2.0}.get(s, 1.0), FLOATS, "float32"),
+    "returned": (lambda x, s: s * 2, FLOATS, "float32"),
+    "type": (lambda x, s: x * s if type(s) is float else x, FLOATS, "float32"),
+    "a Tensor": (lambda x, s: x * ag.Tensor(s), FLOATS, "float32"),
+    "a list": (lambda x, s: x * ag.Tensor([s, 1.0, s]), FLOATS, "float32"),
+    "an array": (lambda x, s: x * np.array([s, 1.0, s]), FLOATS, "float32"),
+    "full": (lambda x, s: x * ag.full((3,), s), FLOATS, "float32"),
+    "a bound": (lambda x, s: ag.clip(x, 0.0, abs(s)), FLOATS, "float32"),
+    "a whole power": (lambda x, n: x * 2**n, (1, 2, -3, 4, 5), "float32"),
+    "integers": (lambda x, n: x * n, WHOLE, "int64"),
+    "bytes": (lambda x, n: x * n, WHOLE, "uint8"),
+    "range": (lambda x, n: sum([x] * n), WHOLE, "float32"),
+    "an index": (lambda x, n: x[n - 1], (1, 2, 3, 2, 1), "float32"),
+    "types": (lambda x, s: x * s, (1.5, 2, True, np.float64(2), np.float32(3), 3j, 4.0, 5, 2.5), "float32"),
+}
+"""What asks for the value, and makes a program of each."""
+
+
+def calls(function: Callable[..., Any], values: Any, dtype: str) -> list[Any]:
+    x = ag.asarray(np.array([1, 2, 3], dtype))
+    with np.errstate(all="ignore"):
+        results = [function(x, value) for value in values]
+    return [(type(y), np.asarray(getattr(y, "data", y))) for y in results]
+
+
+def agree(found: list[Any], expected: list[Any]) -> None:
+    for (kind, y), (other, z) in zip(found, expected, strict=True):
+        assert (kind, y.dtype) == (other, z.dtype)
+        np.testing.assert_array_equal(y, z)
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_a_number_that_only_arithmetic_is_done_with_makes_one_program(name: str) -> None:
+    function, values, dtype = ARITHMETIC[name]
+    with traces() as count:
+        agree(calls(ag.compile(function), values, dtype), calls(function, values, dtype))
+    assert count() == 2  # that of the first value, and that of all others
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_number_whose_value_is_asked_for_makes_a_program_of_each(name: str) -> None:
+    function, values, dtype = ASKED[name]
+    agree(calls(ag.compile(function), values, dtype), calls(function, values, dtype))
+
+
+def test_division_by_zero_is_an_error_as_eagerly() -> None:
+    compiled, x = ag.compile(lambda x, s: x * (1 / s)), ag.ones(3)
+    assert [compiled(x, s)[0].item() for s in (1.0, 2.0, 4.0)] == [1.0, 0.5, 0.25]
+    with pytest.raises(ZeroDivisionError):
+        compiled(x, 0.0)
+    assert compiled(x, 8.0)[0].item() == 0.125
+
+
+class Options:
+    scale = 1.0
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+        self.items, self.pairs = [1.0, 2.0], {"a": 1.0, "b": 2.0}
+
+
+class Slotted:
+    __slots__ = ("scale",)
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        self.scale = 1.0
+
+
+def found(way: str) -> tuple[Callable[..., Any], Callable[[float], Any]]:
+    """A function that finds a number, and what changes it."""
+    options, slotted, module, number = Options(), Slotted(), Scaled(), 1.0
+    optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1.0)
+
+    def renew(value: float) -> None:
+        nonlocal number
+        number = value
+
+    return {
+        "a variable": (lambda x: x * number, renew),
+        "an attribute": (lambda x: x * options.scale, lambda value: setattr(options, "scale", value)),
+        "a slot": (lambda x: x * slotted.scale, lambda value: setattr(slotted, "scale", value)),
+        "a module's": (lambda x: x * module.scale, lambda value: setattr(module, "scale", value)),
+        "a class's": (lambda x: x * Options.scale, lambda value: setattr(Options, "scale", value)),
+        "an item of a list": (lambda x: x * sum(options.items), lambda value: options.items.__setitem__(1, value)),
+        "an item of a dict": (lambda x: x * options.pairs["a"], lambda value: options.pairs.update(a=value, b=-value)),
+        "a learning rate": (
+            lambda x: x * optimizer.param_groups[0]["lr"],
+            lambda value: optimizer.param_groups[0].update(lr=abs(value)),
+        ),
+    }[way]
+
+
+WAYS = (
+    "a variable", "an attribute", "a slot", "a module's", "a class's", "an item of a list", "an item of a dict",
+    "a learning rate",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_number_that_the_function_finds_makes_one_program(way: str) -> None:
+    function, change = found(way)
+    compiled, x = ag.compile(function), ag.ones(3, dtype="float32")
+    with traces() as count:
+        for value in (*FLOATS, 2, 3, 4.5):
+            change(value)
+            expected = function(x)
+            got = compiled(x)
+            np.testing.assert_array_equal(got.data, expected.data)
+            assert got.dtype == expected.dtype
+    assert count() <= 5  # of the first value, of floats, of integers
+
+
+def test_what_is_kept_of_a_number_is_a_number() -> None:
+    kept = Options()
+
+    @ag.compile
+    def step(x: Any, s: float) -> Any:
+        if kept.scale == 1.0:
+            kept.scale = s
+        return x * s
+
+    for s in FLOATS:
+        step(ag.ones(3), s)
+    assert type(kept.scale) is float
+    assert kept.scale == FLOATS[0]
+
+
+def test_a_training_step_with_a_factor() -> None:
+    def losses(wrap: Callable[[Any], Any]) -> list[float]:
+        model = nn.MLP([2, 4, 1], seed=0, dtype="float64")
+        optimizer = nn.optim.Adam(model.parameters())
+
+        def step(x: Any, y: Any, epoch: int, factor: float) -> Any:
+            optimizer.zero_grad()
+            penalty = sum((p * p).sum() for p in model.parameters())
+            loss = nn.functional.mse_loss(model(x), y) * (1 - factor) + factor / (1 + epoch) * penalty
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = wrap(step)
+        x, y = ag.ones((4, 2)), ag.zeros((4, 1))
+        return [step(x, y, epoch, 0.9**epoch / 2).item() for epoch in range(1, 6)]
+
+    with traces() as count:
+        assert losses(ag.compile) == pytest.approx(losses(lambda f: f), rel=1e-10)
+    assert count() == 2
+
+
+def test_the_source_says_what_is_read_at_each_call() -> None:
+    compiled = ag.compile(lambda x, scale: x * (scale * 2 + 1))
+    for s in (1.0, 2.0):
+        compiled(ag.ones(3), s)
+    assert "number_of['((scale * 2) + 1)']" in compiled.source
+    assert "read at each call" in compiled.source
