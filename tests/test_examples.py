@@ -85,3 +85,20 @@ def test_compiled(tmp_path):
     assert "def step(x, y):" in said
     assert "1 program; at lr = 0 the weights stand still: True" in said
     assert re.search(r"loss 1\.\d+ -> 0\.00\d+,", said)
+
+
+def test_residual(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    said = output("residual.py", tmp_path)
+    first = [float(g) for g in re.findall(r"of layer 1 is ([\de.+-]+),", said)]
+    right = [float(share) for share in re.findall(r"([\d.]+) % of the held-out", said)]
+    assert first[0] < 1e-9 < 1e-3 < first[1]
+    assert right[0] < 20 < 75 < right[1]
+    assert (tmp_path / "residual.png").is_file()
+
+
+def test_lenet(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    said = output("lenet.py", tmp_path)
+    assert float(re.search(r"([\d.]+) % of 2,000", said)[1]) > 93
+    assert {path.name for path in tmp_path.iterdir()} == {"lenet.svg", "saliency.png"}
