@@ -79,6 +79,22 @@ def test_cross_entropy(tmp_path):
     assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_char_rnn(tmp_path):
+    said = output("char_rnn.py", tmp_path)
+    entropy, best = (float(re.search(pattern, said)[1]) for pattern in (r"is: ([\d.]+) nats", r"best: ([\d.]+) nats"))
+    assert best < entropy - 0.5
+    assert said.count(",") > 5
+    assert (tmp_path / "char_rnn.npz").is_file()
+
+
+def test_gradients_over_time(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    said = output("gradients_over_time.py", tmp_path / "new.png", tmp_path)
+    simple, _, kept = (float(share) for share in re.findall(r"at the first step ([\d.e+-]+) of the last", said))
+    assert simple < 1e-8 < 1e-2 < kept
+    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_compiled(tmp_path):
     said = output("compiled.py", tmp_path)
     assert "step(x (4, 2), y (4,)):" in said

@@ -28,7 +28,7 @@ GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 DATA = {
-    *("nn/data/digits.npz", "nn/data/LICENSE-digits.md"),
+    *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     *("viz/pages/net.js", "viz/pages/page.css", "viz/pages/page.js", "viz/pages/report.css", "viz/pages/report.js"),
 }
 

@@ -1,6 +1,7 @@
 """Data: labelled images, minibatches, changes of images at random, and four data sets of handwritten digits.
 
 `digits` is in the package; `mnist`, `semeion` and `usps` are downloaded from their public homes at their first use.
+Text becomes sequences of integers, and `first_names` are some to learn from.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from nn.data.dataset import Dataset, hold_out, minibatches
 from nn.data.download import cache_folder
 from nn.data.embedded import digits
 from nn.data.loaders import mnist, semeion, usps
+from nn.data.text import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
 from nn.errors import CacheError, DataError, DownloadError
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
@@ -19,6 +21,7 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 """Data sets by the names that ``--data`` takes, and the functions that load them."""
 
 __all__ = [
-    "DATASETS", "Batches", "CacheError", "DataError", "Dataset", "DownloadError", "cache_folder", "crop", "digits",
-    "flip", "hold_out", "minibatches", "mnist", "noise", "semeion", "shift", "usps",
+    "DATASETS", "Batches", "CacheError", "CharVocabulary", "DataError", "Dataset", "DownloadError", "cache_folder",
+    "crop", "digits", "first_names", "flip", "hold_out", "minibatches", "mnist", "noise", "row_sequences", "semeion",
+    "shift", "text_sequences", "text_windows", "usps",
 ]  # fmt: skip

@@ -83,6 +83,7 @@ LAYERS: dict[str, type[Module]] = {
         containers.ModuleDict,
         containers.Residual,
         models.MLP,
+        models.CharRNN,
         models.LeNet5,
         models.AlexNet,
         models.VGG,

@@ -1,0 +1,109 @@
+"""A recurrent network that reads and writes text character by character."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd import Tensor, no_grad, softmax
+from autograd.backends import NUMPY, to_numpy
+from autograd.errors import DomainError
+from autograd.validation import number, whole
+from nn.init import generator
+from nn.models.recurrent import KINDS
+from nn.modules.embedding import Embedding
+from nn.modules.linear import Linear
+from nn.modules.module import Module
+
+
+class CharRNN(Module):
+    """A language model: at each place of a text the logits of the symbol that comes next.
+
+    Input: integers (batch, length) from 0 to symbols - 1. Output: logits (batch, length, symbols), and the state behind
+    the last place, from which the next piece of text can go on. ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``, with
+    ``num_layers`` layers of ``hidden`` units behind an embedding of ``embedding_dim``.
+
+    >>> import nn
+    >>> model = nn.models.char_rnn(27, hidden=16, seed=0)
+    >>> logits, (h, c) = model([[0, 5, 3]])
+    >>> logits.shape, h.shape
+    ((1, 3, 27), (1, 1, 16))
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        kind: str = "lstm",
+        embedding_dim: int = 32,
+        hidden: int = 128,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        *,
+        seed: Any = None,
+        dtype: Any = "float32",
+    ) -> None:
+        if kind not in KINDS:
+            raise DomainError(f"CharRNN has no kind {kind!r}: choose {', '.join(KINDS)}.")
+        draw = generator(seed)
+        self.symbols, self.embedding_dim = whole(symbols, "symbols"), whole(embedding_dim, "embedding_dim")
+        self.kind, self.hidden, self.num_layers = kind, whole(hidden, "hidden"), whole(num_layers, "num_layers")
+        self.dropout = number(dropout, "dropout", 0, 1)
+        self.embedding = Embedding(symbols, embedding_dim, seed=draw, dtype=dtype)
+        layers = {"num_layers": num_layers, "dropout": dropout, "batch_first": True}
+        self.reader = KINDS[kind](embedding_dim, hidden, **layers, seed=draw, dtype=dtype)
+        self.head = Linear(hidden, symbols, seed=draw, dtype=dtype)
+
+    def forward(self, tokens: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
+        """Integers (batch, length) to logits (batch, length, symbols) and the state; ``lengths`` as in `nn.RNN`."""
+        outputs, state = self.reader(self.embedding(tokens), state, lengths=lengths)
+        return self.head(outputs), state
+
+    def sample(
+        self, count: int = 1, *, start: Any = (0,), length: int = 100, temperature: float = 1.0, seed: Any = None
+    ) -> list[list[int]]:
+        """``count`` texts that the model writes behind ``start``, as lists of symbols, drawn one after the other.
+
+        A text ends at the symbol 0, which is left out, or after ``length`` symbols. ``temperature``: by what the logits
+        are divided: below 1 likely symbols become likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
+
+        >>> import nn
+        >>> nn.models.char_rnn(3, hidden=4, seed=0).sample(2, length=5, seed=0)
+        [[1], []]
+        """
+        count, length = whole(count, "count"), whole(length, "length")
+        temperature, draw = number(temperature, "temperature", 1e-6), generator(seed)
+        begun = [whole(symbol, "start[i]", 0) for symbol in start]
+        if not begun or max(begun) >= self.symbols:
+            raise DomainError(f"start = {start!r}: give at least one symbol, from 0 to {self.symbols - 1}.")
+        texts: list[list[int]] = [[] for _ in range(count)]
+        going, state, tokens = [True] * count, None, [begun] * count
+        was_training = self.training
+        self.eval()
+        try:
+            with no_grad():
+                for _ in range(length):
+                    logits, state = self(tokens, state)
+                    chances = to_numpy(softmax(logits[:, -1] / temperature).data)
+                    bounds = NUMPY.cumulative_sum(NUMPY.asarray(chances, dtype="float64"), axis=1)
+                    drawn = (bounds < draw.random((count, 1)) * bounds[:, -1:]).sum(1)
+                    for i, symbol in enumerate(drawn.tolist()):
+                        going[i] = going[i] and symbol != 0
+                        texts[i] += [symbol] * going[i]
+                    if not any(going):
+                        break
+                    tokens = drawn[:, None]
+        finally:
+            self.train(was_training)
+        return texts
+
+    def arguments(self) -> dict[str, Any]:
+        """The number of symbols, the kind, the sizes, and the probability of dropout."""
+        names = "symbols", "kind", "embedding_dim", "hidden", "num_layers", "dropout"
+        return {name: getattr(self, name) for name in names}
+
+
+def char_rnn(symbols: int, kind: str = "lstm", **options: Any) -> CharRNN:
+    """`CharRNN`: a recurrent language model over so many symbols.
+
+    ``options``: ``embedding_dim``, ``hidden``, ``num_layers``, ``dropout``, ``seed``, ``dtype``.
+    """
+    return CharRNN(symbols, kind, **options)

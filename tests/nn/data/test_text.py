@@ -1,0 +1,53 @@
+"""Text as integers, and back."""
+
+import numpy as np
+import pytest
+
+import nn
+from autograd.errors import DomainError
+from nn.data import CharVocabulary, first_names, row_sequences, text_sequences, text_windows
+
+
+def test_texts_come_back():
+    names = first_names()
+    vocabulary = CharVocabulary.of(names)
+    assert len(vocabulary) == 27
+    assert [vocabulary.decode(vocabulary.encode(name)) for name in names] == names
+
+
+def test_names_are_there_once_and_in_order():
+    names = first_names()
+    assert names == sorted(set(names))
+    assert all(name.isalpha() and name.islower() and name.isascii() for name in names)
+
+
+def test_targets_are_the_inputs_one_step_later():
+    vocabulary = CharVocabulary("abc")
+    inputs, targets, lengths = text_sequences(["abca", "c", ""], vocabulary)
+    assert inputs.dtype == targets.dtype == lengths.dtype == np.int64
+    for text, x, y, n in zip(["abca", "c", ""], inputs, targets, lengths, strict=True):
+        assert n == len(text) + 1
+        assert vocabulary.decode(y) == text
+        assert x[0] == 0
+        np.testing.assert_array_equal(x[1:n], y[: n - 1])
+        assert not x[n:].any()
+        assert not y[n - 1 :].any()
+
+
+def test_windows_cover_a_text():
+    inputs, targets = text_windows("abcabcab", CharVocabulary("abc"), 3)
+    assert inputs.tolist() == [[1, 2, 3], [1, 2, 3]]
+    assert targets.tolist() == [[2, 3, 1], [2, 3, 1]]
+
+
+def test_a_letter_outside_of_the_vocabulary_is_named():
+    with pytest.raises(DomainError, match="has the character 'é'"):
+        CharVocabulary.of(["rene"]).encode("rené")
+
+
+def test_images_are_read_row_by_row():
+    data = nn.data.digits()
+    rows = row_sequences(data.x_test[:5], data.image_shape)
+    assert rows.shape == (5, 16, 16)
+    assert rows.base is not None
+    np.testing.assert_array_equal(rows[2, 7], data.x_test[2, 7 * 16 : 8 * 16])

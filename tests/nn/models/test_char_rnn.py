@@ -1,0 +1,55 @@
+"""The character model: its state goes on, it is saved, it writes."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_pieces_with_their_state_are_the_whole(kind):
+    model = nn.models.char_rnn(7, kind, hidden=5, num_layers=2, seed=0)
+    tokens = np.random.default_rng(0).integers(0, 7, (3, 8))
+    whole, _ = model(tokens)
+    first, state = model(tokens[:, :3])
+    second, _ = model(tokens[:, 3:], state)
+    np.testing.assert_allclose(np.concat([first.data, second.data], axis=1), whole.data, rtol=1e-5, atol=1e-6)
+
+
+def test_saved_and_loaded(tmp_path):
+    model = nn.models.char_rnn(7, "gru", hidden=5, dropout=0.5, num_layers=2, seed=0)
+    nn.save(model, tmp_path / "model.npz")
+    again = nn.load_model(tmp_path / "model.npz")
+    assert again.arguments() == model.arguments()
+    np.testing.assert_array_equal(again.eval()([[1, 2]])[0].data, model.eval()([[1, 2]])[0].data)
+
+
+def test_it_learns_a_word_and_writes_it():
+    vocabulary = nn.data.CharVocabulary("abn")
+    inputs, targets, lengths = nn.data.text_sequences(["banana"], vocabulary)
+    model = nn.models.char_rnn(len(vocabulary), hidden=16, seed=0)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.02)
+
+    @ag.compile
+    def step():
+        optimizer.zero_grad()
+        logits, _ = model(inputs, lengths=lengths)
+        loss = nn.functional.cross_entropy(logits, targets)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(120):
+        loss = step()
+    assert loss.item() < 0.05
+    assert {vocabulary.decode(text) for text in model.sample(5, temperature=0.1, seed=0)} == {"banana"}
+    assert vocabulary.decode(model.sample(start=[0, *vocabulary.encode("ban")], temperature=0.1, seed=0)[0]) == "ana"
+
+
+def test_sampling_leaves_the_mode_as_it_was():
+    model = nn.models.char_rnn(4, hidden=3, seed=0)
+    model.sample(length=2, seed=0)
+    assert model.training
+    model.eval().sample(length=2, seed=0)
+    assert not model.training
