@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from viz.pages.page import Page, step_through
     from viz.pages.report import lab_report
     from viz.plots.features import feature_space
+    from viz.plots.maps import plot_feature_maps, plot_filters
     from viz.plots.network import draw_network
     from viz.plots.plots import plot_confusion, plot_digits, plot_history
     from viz.plots.saliency import adversarial, saliency
     from viz.plots.search import plot_search, search_report
+    from viz.plots.window import plot_window
     from viz.recorded.summary import summary
 
 _HOMES = {
@@ -59,6 +61,9 @@ _HOMES = {
     "plot_search": "plots.search",
     "search_report": "plots.search",
     "adversarial": "plots.saliency",
+    "plot_feature_maps": "plots.maps",
+    "plot_filters": "plots.maps",
+    "plot_window": "plots.window",
     "saliency": "plots.saliency",
     "DrawingError": "drawing.errors",
     "EngineWarning": "drawing.render",
@@ -87,9 +92,12 @@ __all__ = [
     "feature_space",
     "plot_confusion",
     "plot_digits",
+    "plot_feature_maps",
+    "plot_filters",
     "plot_history",
     "plot_search",
     "search_report",
+    "plot_window",
     "adversarial",
     "saliency",
     "snapshot",

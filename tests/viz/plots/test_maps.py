@@ -1,0 +1,89 @@
+"""Filters and feature maps as tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from viz.drawing import style
+
+pytest.importorskip("matplotlib")
+
+
+def tiles(plot):
+    return [axes for axes in plot.figure.axes if (axes.get_gid() or "").startswith("tile_")]
+
+
+def texts(plot):
+    return [text.get_text() for text in plot.figure.texts]
+
+
+def test_a_tile_per_filter_on_one_scale_with_smaller_squares_for_negative_entries():
+    weight = np.zeros((3, 1, 2, 2))
+    weight[0, 0], weight[1, 0, 0, 0] = [[1.0, -1.0], [0.0, 0.5]], -0.25
+    plot = viz.plot_filters(weight)
+    assert len(tiles(plot)) == 3
+    (squares,) = tiles(plot)[0].collections
+    sides = [np.ptp(path.vertices[:, 0]) for path in squares.get_paths()]
+    assert sides == pytest.approx([1, 0.55, 1, 1])
+    colours = squares.get_facecolor()
+    assert np.allclose(colours[0], colours[1])  # the same size: the sign is in the square
+    assert np.allclose(colours[2][:3], 1)  # zero is paper
+    assert "small square = negative; darker = larger, up to 1" in texts(plot)
+
+
+def test_several_channels_make_a_row_of_tiles_each():
+    plot = viz.plot_filters(nn.Conv2d(3, 10, 5, seed=0))
+    assert len(tiles(plot)) == 8 * 3
+    assert "darker = larger; 2 more filters not drawn" in texts(plot)
+    assert plot.description == "10 filters of 5 × 5 for 3 channels"
+
+
+def test_rows_of_a_matrix_are_images():
+    assert len(tiles(viz.plot_filters(nn.Linear(64, 5, seed=0)))) == 5
+    assert len(tiles(viz.plot_filters(nn.Linear(6, 5, seed=0), image=(2, 3)))) == 5
+    with pytest.raises(ValueError, match=r"rows of a weight \(5, 6\) are no images: give image=\(height, width\)"):
+        viz.plot_filters(nn.Linear(6, 5, seed=0))
+    with pytest.raises(ValueError, match=r"a weight of shape \(1, 2, 3, 4, 5\) has no filters to draw"):
+        viz.plot_filters(np.zeros((1, 2, 3, 4, 5)))
+
+
+def test_signed_colours_keep_the_sign_in_grey():
+    for gradient in (False, True):
+        light = [style.luminance(colour) for colour in style.signed_ramp(gradient)]
+        assert light == sorted(light, reverse=True)
+
+
+class TestFeatureMaps:
+    def model(self):
+        layers = nn.Conv2d(1, 10, 3, seed=0), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(90, 2, seed=1)
+        return nn.Sequential(*layers)
+
+    def test_a_row_per_layer_with_space(self, tmp_path):
+        x = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
+        plot = viz.plot_feature_maps(self.model(), x, example=1)
+        assert len(tiles(plot)) == 1 + 3 * 8
+        assert {"0  Conv2d", "1  ReLU", "2  MaxPool2d"} <= set(texts(plot))
+        assert plot.save(tmp_path / "maps.png").stat().st_size > 1000
+
+    def test_one_layer_has_all_its_channels(self):
+        x = ag.Tensor(np.ones((1, 1, 8, 8), np.float32), name="x")
+        assert len(tiles(viz.plot_feature_maps(self.model(), x, layer="0"))) == 10
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ({"layer": "4"}, "there is no layer '4' with space: those are '0', '1', '2'"),
+            ({"example": 3}, "example 3 is not in a batch of 2: give 0 to 1"),
+        ],
+    )
+    def test_bad_input_is_refused_in_a_sentence(self, options, says):
+        with pytest.raises(ValueError, match=says):
+            viz.plot_feature_maps(self.model(), np.ones((2, 1, 8, 8), np.float32), **options)
+
+    def test_a_network_without_space(self):
+        with pytest.raises(ValueError, match="there are no feature maps"):
+            viz.plot_feature_maps(nn.MLP([4, 2], seed=0), np.ones((1, 4), np.float32))

@@ -1,0 +1,118 @@
+"""The picture of one window: what it says is what the engine computes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import viz
+
+pytest.importorskip("matplotlib")
+RNG = np.random.default_rng(0)
+
+
+def convolution(shape=(2, 2, 6, 6), weight=(3, 2, 3, 3), **params):
+    x = ag.Tensor(RNG.normal(size=shape), requires_grad=True, name="x")
+    w = ag.Tensor(RNG.normal(size=weight), requires_grad=True, name="w")
+    b = ag.Tensor(RNG.normal(size=weight[:1]), requires_grad=True, name="b")
+    return x, w, ag.conv(x, w, b, **params)
+
+
+def texts(plot):
+    return [text.get_text() for text in plot.figure.texts]
+
+
+def last_number(said):
+    return float(re.findall(r"-?\d[\d.]*(?:e-?\d+)?", said)[-1])
+
+
+@pytest.mark.parametrize("params", [{}, {"stride": 2, "padding": 1}, {"dilation": 2}, {"padding": ((0, 2), (1, 0))}])
+def test_the_sum_is_the_output(params):
+    _, _, y = convolution(**params)
+    for at in ((0, 0, 0, 0), (1, 2, 1, 1)):
+        plot = viz.plot_window(y, at=at)
+        assert last_number(texts(plot)[-1]) == pytest.approx(float(y.data[at]), rel=1e-3)
+        assert f"The window of z1[{','.join(map(str, at))}]" in texts(plot)
+
+
+@pytest.mark.parametrize("params", [{}, {"stride": 2, "padding": 1}, {"dilation": 2}])
+def test_the_sum_over_the_outputs_reached_is_the_gradient(params):
+    x, _, y = convolution(**params)
+    loss = ag.sum(ag.tanh(y))
+    gradient = ag.gradients(loss, x).data
+    for point in ((0, 0, 0, 0), (1, 1, 3, 4)):
+        plot = viz.plot_window(y, point=point, loss=loss)
+        assert last_number(texts(plot)[-1]) == pytest.approx(float(gradient[point]), rel=1e-3)
+    assert "∂L/∂z1[0,0]" in texts(viz.plot_window(y, point=(0, 0, 0, 0), loss=loss))
+
+
+def test_groups_read_their_own_channels():
+    x, _, y = convolution((1, 4, 5, 5), (6, 2, 2, 2), groups=2)
+    plot = viz.plot_window(y, at=(0, 4, 0, 0))
+    assert {"x[0,2]", "x[0,3]", "w[4,0]", "w[4,1]"} <= set(texts(plot))
+    loss = ag.sum(y * y)
+    plot = viz.plot_window(y, point=(0, 3, 2, 2), loss=loss)
+    assert last_number(texts(plot)[-1]) == pytest.approx(float(ag.gradients(loss, x).data[0, 3, 2, 2]), rel=1e-3)
+
+
+def test_many_channels_are_summed():
+    _, _, y = convolution((1, 6, 4, 4), (1, 6, 2, 2))
+    said = texts(viz.plot_window(y, at=(0, 0, 1, 1)))
+    assert "from 3 more channels" in said[-1]
+    assert "x[0,3]" not in said
+
+
+@pytest.mark.parametrize("name", ["max_pool", "sum_pool"])
+def test_pooling(name):
+    x = ag.Tensor(RNG.normal(size=(1, 2, 6, 6)), requires_grad=True, name="x")
+    y = ag.OPS[name](x, size=3, stride=1)
+    loss = ag.sum(y * y)
+    gradient = ag.gradients(loss, x).data
+    said = texts(viz.plot_window(y, at=(0, 1, 2, 3)))[-1]
+    assert last_number(said) == pytest.approx(float(y.data[0, 1, 2, 3]), rel=1e-3)
+    most = np.unravel_index(int(np.argmax(np.abs(gradient))), gradient.shape)
+    for point in [tuple(map(int, most)), (0, 0, 0, 0), (0, 1, 3, 2)]:
+        said = texts(viz.plot_window(y, point=point, loss=loss))[-1]
+        assert last_number(said) == pytest.approx(float(gradient[point]), rel=1e-3, abs=1e-12)
+
+
+def test_one_axis_of_space(tmp_path):
+    x = ag.Tensor(RNG.normal(size=(1, 1, 8)), requires_grad=True, name="x")
+    w = ag.Tensor(RNG.normal(size=(2, 1, 3)), requires_grad=True, name="w")
+    y = ag.conv(x, w, stride=2)
+    loss = ag.sum(ag.sin(y))
+    plot = viz.plot_window(y, point=(0, 0, 4), loss=loss)
+    assert last_number(texts(plot)[-1]) == pytest.approx(float(ag.gradients(loss, x).data[0, 0, 4]), rel=1e-3)
+    assert viz.plot_window(y, at=(0, 1, 2)).save(tmp_path / "w.png").stat().st_size > 1000
+
+
+def test_an_entry_in_no_window():
+    _, _, y = convolution((1, 1, 5, 5), (1, 1, 2, 2), stride=2)
+    assert "is in no window" in texts(viz.plot_window(y, point=(0, 0, 4, 4), loss=ag.sum(y)))[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "give at=, an output, or point="),
+        ({"at": (0, 0, 0, 9)}, r"at=\(0, 0, 0, 9\) is no place in an array of shape \(2, 3, 4, 4\)"),
+        ({"at": (0, 0)}, r"at=\(0, 0\) is no place"),
+        ({"point": (0, 0, 6, 0)}, r"point=\(0, 0, 6, 0\) is no place in an array of shape \(2, 2, 6, 6\)"),
+    ],
+)
+def test_bad_places_are_refused_in_a_sentence(options, says):
+    with pytest.raises(ValueError, match=says):
+        viz.plot_window(convolution()[2], **options)
+
+
+def test_other_operations_are_refused_in_a_sentence():
+    x, _, y = convolution()
+    with pytest.raises(ValueError, match="y was made by tanh: give the result of a convolution or a pooling"):
+        viz.plot_window(ag.tanh(y), at=(0, 0, 0, 0))
+    with pytest.raises(ValueError, match="loss was not computed from y"):
+        viz.plot_window(y, point=(0, 0, 0, 0), loss=ag.sum(x))
+    with pytest.raises(ValueError, match="a window of 13 × 13 is too large to be written out"):
+        viz.plot_window(convolution((1, 1, 20, 20), (1, 1, 12, 12))[2], at=(0, 0, 0, 0))

@@ -1,0 +1,140 @@
+"""Filters and feature maps as tiles, with their sign."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.validation import check_instance, whole
+from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
+from viz.drawing.render import clipped
+from viz.plots.plots import Plot
+from viz.plots.tiles import Tile, sheet
+from viz.recorded.evaluate import evaluate
+from viz.recorded.rows import Row, rows_of
+from viz.recorded.validation import numbers_of
+
+ACROSS, DOWN = 8, 8  # tiles of a sheet; of more, the first
+LAYERS = 12
+
+
+def plot_filters(
+    weight: Any,
+    *,
+    image: tuple[int, int] | None = None,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Plot:
+    """The filters of a convolution as tiles on one scale; a small square is a negative entry.
+
+    ``weight``: (out, in, height, width), (out, in, width), or a layer that has such a ``weight``. A matrix (out, in),
+    as of a linear layer, is drawn where a row is a square, or has the shape ``image``. With one input channel each tile
+    is a filter; with several a row is a filter, and its tiles are the channels. Of more than 8 × 8 the first are drawn.
+
+    Raises `DrawingError` for other shapes.
+
+    >>> import nn
+    >>> plot_filters(nn.Conv2d(1, 6, 5, seed=0))
+    Plot('6 filters of 5 × 5')
+    """
+    colours = style.theme_named(theme)
+    array = numbers_of(getattr(weight, "weight", weight), "weight").astype(float)
+    if array.ndim == 2:
+        side = math.isqrt(array.shape[1])
+        shape = image or (side, side)
+        if math.prod(shape) != array.shape[1]:
+            raise DrawingError(
+                f"rows of a weight {numbers.shape(array.shape)} are no images: give image=(height, width)"
+            )
+        array = array.reshape(len(array), 1, *shape)
+    if array.ndim == 3:
+        array = array[:, :, None]
+    if array.ndim != 4 or not array.size:
+        raise DrawingError(
+            f"a weight of shape {numbers.shape(array.shape)} has no filters to draw: give (out, in, height, width), of"
+            " three axes of space one slice"
+        )
+    many, channels, *size = array.shape
+    most = float(np.nanmax(np.abs(array)))
+    if channels == 1:
+        shown = array[: ACROSS * DOWN, 0]
+        tiles = [Tile(one, most=most) for one in shown]
+        rows, names = [tiles[i : i + ACROSS] for i in range(0, len(tiles), ACROSS)], list[str]()
+        left = many - len(shown)
+        hidden = f"{left} more filters not drawn" if left > 0 else ""
+    else:
+        rows = [[Tile(one, most=most) for one in filters[:ACROSS]] for filters in array[:DOWN]]
+        names = [f"filter {o}" for o in range(len(rows))]
+        parts = [f"{n} more {word}" for n, word in ((many - DOWN, "filters"), (channels - ACROSS, "channels")) if n > 0]
+        hidden = f"{' and '.join(parts)} not drawn" if parts else ""
+    said = f"{numbers.count(many)} filter{'s' * (many != 1)} of {' × '.join(map(str, size))}"
+    said += f" for {channels} channels" if channels > 1 else ""
+    line = "darker = larger" + (f"; {hidden}" if hidden else "")
+    return sheet(rows, title or said, line, said, colours, names=names, side=0.62)
+
+
+def plot_feature_maps(
+    model: Any,
+    x: Any,
+    *,
+    layer: str | None = None,
+    example: int = 0,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Plot:
+    """What each layer makes of an image: a row of tiles for each layer, one tile for each channel.
+
+    ``model``: a module or function; ``x``: its input, the batch first. ``layer``: the path of one module, whose
+    channels are drawn in several rows; None draws the first 8 channels of every layer that has space. ``example``:
+    which of the batch. Each tile has its own scale. Nothing of the model changes but what its forward changes.
+
+    Raises `DrawingError` for an unknown layer, a model without space, and an example that is not in the batch.
+
+    >>> import nn
+    >>> model = nn.Sequential(nn.Conv2d(1, 3, 3, seed=0), nn.ReLU())
+    >>> plot_feature_maps(model, np.ones((1, 1, 8, 8), np.float32))
+    Plot('Feature maps of Sequential: Conv2d (3, 6, 6), ReLU (3, 6, 6)')
+    """
+    colours = style.theme_named(theme)
+    with ag.enable_grad():
+        result = model(ag.asarray(x) if not isinstance(x, ag.Tensor) else x)
+    check_instance(result, ag.Tensor, "what the model gives", "a Tensor")
+    if result.node is None:
+        raise DrawingError("no operation was recorded: the model has no parameters that require grad")
+    seen = evaluate(result, gradients=False)
+    rows = [row for row in rows_of(seen.graph)[0] if len(row.place.shape) == 4]
+    if layer is not None:
+        known = [row.path for row in rows if row.path]
+        rows = [row for row in rows if row.path == layer]
+        if not rows:
+            listed = ", ".join(map(repr, known)) or "none"
+            raise DrawingError(f"there is no layer {layer!r} with space: those are {listed}")
+    if not rows:
+        raise DrawingError("no layer gives (batch, channels, height, width): there are no feature maps")
+    batch = int(rows[0].place.shape[0])
+    if not 0 <= whole(example, "example", 0) < batch:
+        raise DrawingError(f"example {example} is not in a batch of {batch}: give 0 to {batch - 1}")
+    drawn: list[list[Tile]] = []
+    names: list[str] = []
+    for row in rows[:LAYERS]:
+        maps = np.asarray(seen.value(row.place))[example].astype(float)
+        kind = "picture" if not row.nodes else "value"
+        shown = maps if layer is not None else maps[:ACROSS]
+        tiles = [Tile(one, kind=kind) for one in shown[: ACROSS * DOWN]]
+        for i in range(0, len(tiles), ACROSS):
+            drawn.append(tiles[i : i + ACROSS])
+            names.append(clipped(_named(row), 20) if i == 0 else "")
+    hidden = f"; {len(rows) - LAYERS} more layers not drawn" if len(rows) > LAYERS else ""
+    label = type(model).__name__
+    said = [f"{row.label} {numbers.shape(row.place.shape[1:])}" for row in rows[:LAYERS] if row.nodes]
+    line = f"{'all' if layer else 'the first'} channels, in order; each tile has its own scale{hidden}"
+    alt = f"Feature maps of {label}: {', '.join(said)}"
+    return sheet(drawn, title or f"Feature maps of {label}", line, alt, colours, names=names, side=0.7)
+
+
+def _named(row: Row) -> str:
+    return f"{row.path}  {row.label}" if row.path else row.label or row.letter

@@ -1,0 +1,406 @@
+"""One window of a convolution or a pooling: which entries made one output, and which outputs one entry reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import autograd as ag
+from viz.drawing import numbers, style
+from viz.drawing.errors import DrawingError
+from viz.plots.plots import Plot, _figure, _heading, _settings
+from viz.recorded.evaluate import Evaluation, evaluate
+from viz.recorded.names import Names
+from viz.recorded.validation import recorded
+from viz.recorded.windows import formula, geometry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = ("conv", "max_pool", "sum_pool")
+CHANNELS = 3  # drawn; the others as one sum
+AROUND = 1  # entries around a window
+WIDEST = 11  # entries of a grid along an axis; a wider one is refused
+CELL_WIDTH, CELL_HEIGHT, SIGN = 0.42, 0.24, 0.3  # inches
+TOP, LEFT, HEAD, GAP = 0.78, 0.15, 0.24, 0.22
+LETTER = 0.083  # inches: a letter of a bold caption, at most on average
+
+
+@dataclass
+class _Grid:
+    """Numbers in rows and columns: ``start`` is the index of the first, a NaN is beside the array."""
+
+    title: str
+    values: np.ndarray
+    start: tuple[int, int] | None = None
+    framed: set[tuple[int, int]] = field(default_factory=set)  # by index
+    strong: set[tuple[int, int]] = field(default_factory=set)
+    kind: str = "value"
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in inches, with the title and the numbers of rows and columns."""
+        rows, columns = self.values.shape
+        labels = 0.2 if self.start is not None else 0.0
+        return max(columns * CELL_WIDTH + labels, LETTER * len(self.title)), rows * CELL_HEIGHT + HEAD + labels
+
+
+def plot_window(
+    y: ag.Tensor,
+    *,
+    at: Sequence[int] | None = None,
+    point: Sequence[int] | None = None,
+    loss: ag.Tensor | None = None,
+    title: str | None = None,
+    theme: str | style.Theme = "light",
+) -> Plot:
+    """The window that made one output, or the outputs that one entry of the input reached, with all numbers.
+
+    ``y``: the recorded result of a convolution or a pooling over one or two axes of space. ``at``: an output (example,
+    channel, *place): its window in the input is framed, and the sum or the maximum is written out. ``point``: an entry
+    (example, channel, *place) of the input instead: the outputs that read it are framed, with the weight that each
+    reads it by; with ``loss``, a scalar computed from ``y``, also the gradient that comes back from each, and the sum.
+
+    Raises `DrawingError` for another operation, an index out of range, and a window too large to be written out.
+
+    >>> x = ag.Tensor([[[1.0, 2.0, 3.0, 4.0]]], name="x")
+    >>> y = ag.conv(x, ag.Tensor([[[1.0, -1.0]]], requires_grad=True, name="w"), padding=1)
+    >>> plot_window(y, at=(0, 0, 1))
+    Plot('z1[0,0,1] = Σ of 2 products = -1')
+    """
+    colours = style.theme_named(theme)
+    recorded(y)
+    node = y.node
+    if node is None or node.op.name not in SHOWN:
+        made = "none" if node is None else node.op.name
+        raise DrawingError(f"y was made by {made}: give the result of a convolution or a pooling")
+    if (at is None) == (point is None):
+        raise DrawingError("give at=, an output, or point=, an entry of the input: one of them")
+    if len(node.shape) not in (3, 4):
+        raise DrawingError(f"y of shape {numbers.shape(node.shape)} has 3 axes of space: one or two can be drawn")
+    ends = [y] if loss is None else [*recorded(loss)]
+    if loss is not None and (len(ends) != 1 or ends[0].size != 1):
+        raise DrawingError("loss is one number: give the Tensor that backward() is called on")
+    seen = evaluate(ends, gradients=loss is not None)
+    if loss is not None and node not in seen.values:
+        raise DrawingError("loss was not computed from y")
+    view = _View(y, seen, names_of(seen, y))
+    index = tuple(at if at is not None else point or ())
+    shape = node.shape if at is not None else view.x.shape
+    if len(index) != len(shape) or not all(type(i) is int and 0 <= i < n for i, n in zip(index, shape, strict=False)):
+        which = "at" if at is not None else "point"
+        raise DrawingError(f"{which}={index} is no place in an array of shape {numbers.shape(shape)}")
+    rows, said, alt = view.forward(index) if at is not None else view.backward(index)
+    title = title or view.headline(index, at is not None)
+    return _drawn(rows, title, view.line(at is not None), said, alt, colours, 0 if at is not None else 2)
+
+
+def names_of(seen: Evaluation, y: ag.Tensor) -> dict[str, str]:
+    """What the operation's arguments and its result are called."""
+    called = Names(seen.graph)
+    node = y.node
+    assert node is not None
+    named = {"y": called[node].shown}
+    for arg, given in zip(node.op.args, node.inputs, strict=False):
+        if given is not None:
+            named[arg] = called[given].shown
+    return named
+
+
+class _View:
+    """An operation over windows, as if over two axes: its arrays, names and geometry."""
+
+    def __init__(self, y: ag.Tensor, seen: Evaluation, names: dict[str, str]) -> None:
+        node = y.node
+        assert node is not None
+        self.name, self.names = node.op.name, names
+        pairs = zip(node.op.args, node.inputs, strict=False)
+        arrays = {arg: seen.value(given) for arg, given in pairs if given is not None}
+        shapes = {arg: array.shape for arg, array in arrays.items()}
+        self.place = geometry(self.name, shapes, node.params)
+        self.groups = node.params.get("groups", 1)
+        written = formula(self.name, shapes, node.params)
+        assert written is not None
+        self.formula = written.text(names["y"], names)
+        self.x, self.w, self.b = arrays["x"], arrays.get("weight"), arrays.get("bias")
+        self.y, self.g = seen.value(node), seen.gradient(node)
+
+    def headline(self, index: Sequence[int], forward: bool) -> str:
+        where = ",".join(map(str, index))
+        return f"The window of {self.names['y']}[{where}]" if forward else f"Where {self.names['x']}[{where}] goes"
+
+    def line(self, forward: bool) -> str:
+        """How to read the picture."""
+        thick = "; thick = the largest of it" if self.name == "max_pool" else ""
+        if not forward:
+            by = ", and the weights by which they do" if self.w is not None else ""
+            return f"framed = the outputs that read the entry{by}{thick.replace('of it', 'is there')}"
+        beside = "; hatched = beside the input" if any(map(any, self.place.pads)) else ""
+        return f"framed = the window{beside}{thick}"
+
+    # ------------------------------------------------------------ forward
+
+    def forward(self, index: tuple[int, ...]) -> tuple[list[list[_Grid | str]], list[str], str]:
+        n, o, *place = index
+        taps = [(tap, at, inside) for tap, at, inside in self.place.window(place)]
+        framed = {_two(at) for _, at, _ in taps}
+        name = f"{self.names['y']}[{','.join(map(str, index))}]"
+        result = _grid(self.y[n, o], [_two(place)], f"{self.names['y']}[{n},{o}]", framed={_two(place)})
+        rows: list[list[_Grid | str]] = []
+        if self.w is None:
+            values = {at: float(self.x[(n, o, *at)]) for _, at, inside in taps if inside}
+            largest = max(values, key=lambda at: values[at])
+            strong = {_two(largest)} if self.name == "max_pool" else set()
+            grid = _grid(self.x[n, o], framed, f"{self.names['x']}[{n},{o}]", framed=framed, strong=strong)
+            rows.append([grid, "max →" if strong else "Σ →", result])
+            result_of = numbers.scalar(self.y[index])
+            how = f"the largest of {len(values)}" if strong else f"Σ of {len(values)} numbers"
+            said = f"{name} = {how} = {result_of}"
+            return rows, [self.formula, said], said
+        inside = self.w.shape[1]
+        first = o // (self.w.shape[0] // self.groups) * inside
+        sums = []
+        for c in range(inside):
+            products = {
+                tap: float(self.w[(o, c, *tap)]) * (float(self.x[(n, first + c, *at)]) if is_in else 0.0)
+                for tap, at, is_in in taps
+            }
+            sums.append(sum(products.values()))
+            if c >= CHANNELS:
+                continue
+            product = np.array([products[tap] for tap in np.ndindex(*self.place.size)]).reshape(_flat(self.place.size))
+            weight = self.w[o, c].reshape(_flat(self.place.size))
+            label = f"{self.names['x']}[{n},{first + c}]"
+            row: list[_Grid | str] = [_grid(self.x[n, first + c], framed, label, framed=framed), "×"]
+            row += [_Grid(f"{self.names['weight']}[{o},{c}]", weight, kind="knob"), "="]
+            row += [_Grid(f"products, Σ = {numbers.scalar(sums[c])}", product)]
+            row += ["Σ →", result] if c == 0 else []
+            rows.append(row)
+        parts = [numbers.scalar(float(part)) for part in sums[:CHANNELS]]
+        if inside > CHANNELS:
+            parts.append(f"{numbers.scalar(sum(sums[CHANNELS:]))} from {inside - CHANNELS} more channels")
+        if self.b is not None:
+            parts.append(f"bias {numbers.scalar(float(self.b[o]))}")
+        whole = numbers.scalar(float(self.y[index]))
+        said = f"{name} = {_sum(parts)} = {whole}" if len(parts) > 1 else f"{name} = {parts[0]}"
+        count = inside * len(taps)
+        return rows, [self.formula, said], f"{name} = Σ of {count} products{' + bias' * (self.b is not None)} = {whole}"
+
+    # ------------------------------------------------------------ backward
+
+    def backward(self, index: tuple[int, ...]) -> tuple[list[list[_Grid | str]], list[str], str]:
+        n, c, *point = index
+        reached = list(self.place.reached(point))
+        places = {_two(place) for place, _ in reached}
+        by = f"∂L/∂{self.names['x']}[{','.join(map(str, index))}]"
+        start = _grid(self.x[n, c], [_two(point)], f"{self.names['x']}[{n},{c}]", framed={_two(point)})
+        rows: list[list[_Grid | str]] = []
+        sums: list[float] = []
+        if not reached:
+            said = f"{self.names['x']}[{','.join(map(str, index))}] is in no window: its gradient is 0"
+            return [[start]], [said], said
+        if self.w is None:
+            strong = {_two(place) for place, _ in reached if self._is_largest(n, c, place, tuple(point))}
+            counted = strong if self.name == "max_pool" else places
+            marks = {"framed": places, "strong": strong if self.name == "max_pool" else set()}
+            grid = _grid(self.y[n, c], places, f"{self.names['y']}[{n},{c}]", **marks)
+            row: list[_Grid | str] = [start, "→", grid]
+            said = f"read by {len(places)} windows"
+            said += f", the largest in {len(strong)} of them" if self.name == "max_pool" else ""
+            if self.g is not None:
+                back = _grid(self.g[n, c], places, f"∂L/∂{self.names['y']}[{n},{c}]", kind="gradient", **marks)
+                total = sum(float(self.g[n, c].reshape(_flat(self.g[n, c].shape))[place]) for place in counted)
+                row += ["→", back]
+                said += f": {by} = {numbers.scalar(total)}"
+            return [row], [said], said
+        out, inside = self.w.shape[:2]
+        each = out // self.groups
+        group = c // inside
+        channels = range(group * each, (group + 1) * each)
+        for k, o in enumerate(channels):
+            taps = dict(reached)
+            weights = {place: float(self.w[(o, c % inside, *tap)]) for place, tap in taps.items()}
+            if self.g is not None:
+                sums.append(sum(float(self.g[(n, o, *place)]) * weight for place, weight in weights.items()))
+            if k >= CHANNELS:
+                continue
+            weight = _Grid(
+                f"{self.names['weight']}[{o},{c % inside}]", self.w[o, c % inside].reshape(_flat(self.place.size)),
+                (0, 0), {_two(tap) for tap in taps.values()}, kind="knob",
+            )  # fmt: skip
+            parted: list[_Grid | str] = [start, "→"] if k == 0 else []
+            if self.g is None:
+                grid = _grid(self.y[n, o], places, f"{self.names['y']}[{n},{o}]", framed=places)
+                slopes = _scattered(weights, f"∂{self.names['y']}[{n},{o}]/∂{self.names['x']}")
+                parted += [grid, "read by", weight, ":", slopes]
+            else:
+                grid = _grid(self.g[n, o], places, f"∂L/∂{self.names['y']}[{n},{o}]", framed=places, kind="gradient")
+                parts = {place: weights[place] * float(self.g[(n, o, *place)]) for place in weights}
+                product = _scattered(parts, f"products, Σ = {numbers.scalar(sums[k])}")
+                parted += [grid, "×", weight, "=", product]
+            rows.append(parted)
+        if self.g is None:
+            said = f"read by {len(reached)} outputs of each of {len(channels)} channels"
+            return rows, [said], said
+        written = [numbers.scalar(part) for part in sums[:CHANNELS]]
+        if len(sums) > CHANNELS:
+            written.append(f"{numbers.scalar(sum(sums[CHANNELS:]))} from {len(sums) - CHANNELS} more channels")
+        whole = numbers.scalar(sum(sums))
+        said = f"{by} = {_sum(written)} = {whole}" if len(written) > 1 else f"{by} = {whole}"
+        return rows, [said], said
+
+    def _is_largest(self, n: int, c: int, place: tuple[int, ...], point: tuple[int, ...]) -> bool:
+        inside = [at for _, at, is_in in self.place.window(place) if is_in]
+        return max(inside, key=lambda at: float(self.x[(n, c, *at)])) == point
+
+
+def _entry(x: float) -> str:
+    """A number in at most 7 characters."""
+    said = numbers.short(x + 0.0)  # no negative zero
+    return said if len(said) <= 6 else f"{x:.4f}" if 5e-5 <= abs(x) < 10 else numbers.exponential(x, 0)
+
+
+def _sum(parts: Sequence[str]) -> str:
+    return " + ".join(parts).replace("+ -", "- ")
+
+
+def _two(index: Sequence[int]) -> tuple[int, int]:
+    """An index over one or two axes, as over two."""
+    return (int(index[0]), int(index[1])) if len(index) == 2 else (0, int(index[0]))
+
+
+def _flat(shape: Sequence[int]) -> tuple[int, int]:
+    """A size over one or two axes, as over two."""
+    return (int(shape[0]), int(shape[1])) if len(shape) == 2 else (1, int(shape[0]))
+
+
+def _grid(array: np.ndarray, around: Iterable[tuple[int, int]], title: str, **options: Any) -> _Grid:
+    """The part of an array around these places; NaN beside the array."""
+    table = array.reshape(_flat(array.shape)).astype(float)
+    places = list(around)
+    low = [min(place[k] for place in places) for k in (0, 1)]
+    high = [max(place[k] for place in places) for k in (0, 1)]
+    spare = [AROUND if table.shape[k] > 1 else 0 for k in (0, 1)]
+    first = [min(max(low[k] - spare[k], 0), low[k]) for k in (0, 1)]
+    last = [max(min(high[k] + spare[k], table.shape[k] - 1), high[k]) for k in (0, 1)]
+    rows, columns = (last[k] - first[k] + 1 for k in (0, 1))
+    if max(rows, columns) > WIDEST:
+        raise DrawingError(f"a window of {rows} × {columns} is too large to be written out: up to {WIDEST} × {WIDEST}")
+    values = np.full((rows, columns), np.nan)
+    for i in range(rows):
+        for j in range(columns):
+            at = first[0] + i, first[1] + j
+            if all(0 <= at[k] < table.shape[k] for k in (0, 1)):
+                values[i, j] = table[at]
+    return _Grid(title, values, (first[0], first[1]), **options)
+
+
+def _scattered(parts: dict[tuple[int, ...], float], title: str) -> _Grid:
+    """Numbers at places; NaN between them."""
+    places = [_two(place) for place in parts]
+    first = [min(place[k] for place in places) for k in (0, 1)]
+    values = np.full([max(place[k] for place in places) - first[k] + 1 for k in (0, 1)], np.nan)
+    for (i, j), part in zip(places, parts.values(), strict=True):
+        values[i - first[0], j - first[1]] = part
+    return _Grid(title, values, kind="products")
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def _drawn(
+    rows: list[list[_Grid | str]],
+    title: str,
+    line: str,
+    said: Sequence[str],
+    alt: str,
+    theme: style.Theme,
+    begin: int,
+) -> Plot:
+    """The rows below each other; those below the first begin where its part number ``begin`` does."""
+    lead = sum(map(_width, rows[0][:begin]))
+    widths = [lead * (k > 0) + sum(map(_width, row)) for k, row in enumerate(rows)]
+    heights = [max(part.size[1] for part in row if isinstance(part, _Grid)) + GAP for row in rows]
+    width = max(*widths, 0.075 * max(map(len, said)), 0.072 * len(line)) + 2 * LEFT
+    height = TOP + sum(heights) + 0.22 * len(said) + 0.1
+    with _settings():
+        figure = _figure(width, height, theme)
+        _heading(figure, title, line, theme)
+        top = height - TOP
+        for k, (row, tall) in enumerate(zip(rows, heights, strict=True)):
+            x = LEFT + (lead if k else 0.0)
+            for part in row:
+                if isinstance(part, str):
+                    at = (x + _width(part) / 2) / width, (top - (tall - GAP + HEAD) / 2) / height
+                    figure.text(*at, part, fontsize=style.VALUE, color=theme.muted, ha="center", va="center")
+                    x += _width(part)
+                else:
+                    drop = (tall - GAP - part.size[1]) / 2
+                    _table(figure, part, x, top - drop, theme)
+                    x += part.size[0]
+            top -= tall
+        for k, words in enumerate(said):
+            at = LEFT / width, (top - 0.22 * k) / height
+            figure.text(*at, words, fontsize=style.CELL, color=theme.ink, va="top")
+    return Plot(figure, alt)
+
+
+def _width(part: _Grid | str) -> float:
+    return part.size[0] if isinstance(part, _Grid) else SIGN + 0.07 * (len(part) - 1)
+
+
+def _table(figure: Figure, grid: _Grid, x: float, top: float, theme: style.Theme) -> None:
+    """Draw a grid with its top left corner here, in inches."""
+    from matplotlib.patches import Rectangle
+
+    width, height = figure.get_size_inches()
+    rows, columns = grid.values.shape
+    labels = 0.2 if grid.start is not None else 0.0
+    ink = {"gradient": theme.grad, "products": theme.grad}.get(grid.kind, theme.ink)
+    ground = {"gradient": theme.grad_bg, "products": theme.grad_bg, "knob": theme.knob_bg}.get(grid.kind, theme.fwd_bg)
+    if grid.kind == "products" and grid.title.startswith("∂"):
+        ink, ground = theme.ink, theme.knob_bg
+    figure.text(x / width, top / height, grid.title, fontsize=style.CAPTION, color=ink, va="top", fontweight="bold")
+    axes = figure.add_axes(
+        (
+            (x + labels) / width,
+            (top - HEAD - labels - rows * CELL_HEIGHT) / height,
+            columns * CELL_WIDTH / width,
+            rows * CELL_HEIGHT / height,
+        )
+    )
+    axes.set_xlim(0, columns)
+    axes.set_ylim(rows, 0)
+    axes.set_axis_off()
+    for i in range(rows):
+        for j in range(columns):
+            at = (i + (grid.start or (0, 0))[0], j + (grid.start or (0, 0))[1])
+            missing = bool(np.isnan(grid.values[i, j]))
+            framed, strong = at in grid.framed, at in grid.strong
+            if missing and grid.kind == "products":
+                continue
+            face = ground if framed or grid.start is None or grid.kind == "products" else theme.paper
+            axes.add_patch(
+                Rectangle((j, i), 1, 1, facecolor=theme.panel if missing else face, edgecolor=theme.hair, linewidth=0.6,
+                          hatch="////" if missing else None)
+            )  # fmt: skip
+            said = "0" if missing and grid.kind != "gradient" else "" if missing else _entry(float(grid.values[i, j]))
+            colour = theme.muted if missing or not (framed or grid.start is None or grid.kind == "products") else ink
+            axes.text(
+                j + 0.5, i + 0.54, said, fontsize=style.SMALL, color=colour, ha="center", va="center",
+                fontweight="bold" if strong else "normal", style="italic" if ink == theme.grad else "normal",
+            )  # fmt: skip
+    for places, line in ((grid.framed, 1.6), (grid.strong, 3.0)):
+        for i, j in places:
+            corner = j - (grid.start or (0, 0))[1], i - (grid.start or (0, 0))[0]
+            edge = theme.grad if grid.kind == "gradient" else theme.knob if grid.kind == "knob" else theme.fwd
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=edge, linewidth=line, clip_on=False))
+    if grid.start is not None:
+        small: dict[str, Any] = {"fontsize": style.TAG, "color": theme.muted}
+        for j in range(columns):
+            axes.text(j + 0.5, -0.12, str(grid.start[1] + j), ha="center", va="bottom", **small)
+        for i in range(rows):
+            axes.text(-0.08, i + 0.54, str(grid.start[0] + i), ha="right", va="center", **small)
