@@ -141,10 +141,32 @@ LAYOUTS = (
 BETWEEN = ("{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data.copy()")
 """What may happen to a parameter between two calls."""
 
+PLAIN = (
+    "{a} * {o}", "{o} * {a}", "{a} + {o}", "{o} - {a}", "{a} / (1.5 + {o} ** 2)", "{a} * (2 * {o} - 1)",
+    "{a} * (1 / (1 + {o} * {o}))", "({a} if {o} > 0.3 else -{a}) * {c}", "ag.where({a} > {o}, {a}, {o})",
+    "{a} * 0.9 ** abs({o})", "ag.clip({a}, min=-1.0, max=abs({o}) + 1.0)", "{a} * float({o})", "{a} * {o} * {o}",
+)  # fmt: skip
+"""What is done with a number of Python's ``{o}``."""
+
+PLACES = (
+    ("{n} = {c}", "{n}", "{n} = {c}"),
+    ("{n} = {{'a': {c}, 'b': [1.0, {c}]}}", "{n}['a']", "{n}['a'] = {c}"),
+    ("{n} = {{'a': {c}, 'b': [1.0, {c}]}}", "{n}['b'][1]", "{n}['b'][1] = {c}"),
+    ("{n} = types.SimpleNamespace(scale={c})", "{n}.scale", "{n}.scale = {c}"),
+    ("{n} = type('Options', (), {{}})()\n{n}.scale = {c}", "{n}.scale", "{n}.scale = {c}"),
+    ("{n} = type('Options', (), {{'scale': {c}}})", "{n}.scale", "{n}.scale = {c}"),
+    ("{n} = lambda scale={c}: scale", "{n}()", "{n}.__defaults__ = ({c},)"),
+    ("{n} = np.array([{c}, 1.0])", "float({n}[0])", "{n}[0] = {c}"),
+)
+"""Where such a number may be: how it is made, read, and changed between two calls."""
+
+STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "1")
+
 KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
     "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (5, REDUCED), "along": (4, ALONG), "writes": (5, WRITES),
     "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
+    "plain": (4, PLAIN),
 }  # fmt: skip
 """How often each kind of statement is tried, and its templates."""
 
@@ -206,6 +228,8 @@ class _Growing:
     after: list[str] = field(default_factory=list)  # statements after every call
     unique: str = "[{}]"  # how a list of parameters is written, none of which may be there twice
     flagged: bool = False  # whether the step is told if it is to train
+    plain: dict[str, tuple[str, str]] = field(default_factory=dict)  # how numbers of Python's are read and changed
+    factored: bool = False  # whether the step is given a number
 
     def __post_init__(self) -> None:
         r = self.random
@@ -216,7 +240,7 @@ class _Growing:
         self.limit = 1e37 if self.extreme else LARGEST
         self.rounded = r.random() < 0.1  # zeros of both signs, ties
         self.sizes = [r.choice(SIZES) for _ in range(3)]
-        self.imports = (*IMPORTS, *self.vocabulary.imports)
+        self.imports = ("import types", *IMPORTS, *self.vocabulary.imports)
         self.kinds = dict(KINDS)
         if self.vocabulary.layers:
             self.kinds["layers"] = (16, ("{layer}({a})",))
@@ -288,6 +312,7 @@ class _Growing:
             "c": lambda: self.random.choice(self.numbers),
             "i": lambda: self.random.choice((0, -1, 1)),
             "k": self.size,
+            "o": self.number,
             "p": lambda: self.random.choice(self.params) if self.params else self.unfit(),
         }
         if hole in simple:
@@ -316,6 +341,25 @@ class _Growing:
         return self.another(
             lambda s: all(x == y or 1 in (x, y) for x, y in zip(a[::-1], s[::-1], strict=False)), a, 0.85
         )
+
+    def number(self) -> str:
+        """How a number of Python's is read that may change between the calls: a new one, or one that is there."""
+        r = self.random
+        if self.plain and r.random() < 0.4:
+            return r.choice([*self.plain.values()])[0]
+        if self.factored or r.random() < 0.2:
+            self.factored = True
+            self.run(f"factor = {r.choice(STEADY)}")
+            return "factor"
+        if self.layers and r.random() < 0.2:
+            name = r.choice(self.layers)
+            made, read, changed = "{n}.scale = {c}", "{n}.scale", "{n}.scale = {c}"
+        else:
+            name, (made, read, changed) = self.fresh("o"), r.choice(PLACES)
+        if name not in self.plain:
+            self.state(made.format(n=name, c=r.choice(STEADY)))
+            self.plain[name] = read.format(n=name), changed.format(n=name, c="{c}")
+        return self.plain[name][0]
 
     def unfit(self) -> Any:
         """Raise `_Unfit`."""
@@ -414,6 +458,7 @@ class _Growing:
                 kept.append(line)
         self.body = kept[::-1]
         self.values = [v for v in self.values if v in needed]
+        self.plain = {name: ways for name, ways in self.plain.items() if name in needed}
         gone = {name for name in (*self.params, *self.layers) if name not in needed and self.random.random() < 0.9}
         self.setup = [line for line in self.setup if not gone & set(re.findall(r"\w+", line))]
         self.params = [name for name in self.params if name not in gone]
@@ -519,6 +564,9 @@ class _Growing:
         if "loss.backward()" in update and self.params and r.random() < 0.15:
             update.insert(update.index("loss.backward()") + 1, f"g = {r.choice(self.params)}.grad")
             returned.append("g")
+        if "optimizer.step()" in update and r.random() < 0.1:
+            update.append("rate = x * optimizer.param_groups[0]['lr']")
+            returned.append("rate")
         update = [*keeping, *update] if r.random() < 0.4 else [*update, *keeping]
         self.flagged = "g" not in returned and r.random() < 0.12
         if self.flagged:
@@ -552,21 +600,25 @@ class _Growing:
     def step(self, body: Sequence[str], results: Sequence[str]) -> TrainingStep:
         """The step with calls of it."""
         r = self.random
+        self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
         calls = [self.call(self.batch), *self.after]
         for _ in range(r.choice((1, 2, 2, 3))):
             calls += self.between(results)
             calls += [self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
-        arguments = "x, labels, mask" + ", train=True" * self.flagged
+        arguments = "x, labels, mask" + ", train=True" * self.flagged + ", factor=1.0" * self.factored
         return TrainingStep(tuple(self.setup), arguments, tuple(body), tuple(calls), self.imports)
 
     def call(self, n: int) -> str:
         """A call with a fresh batch."""
         option = f", train={self.random.random() < 0.6}" if self.flagged else ""
+        option += f", factor={self.random.choice(STEADY)}" if self.factored else ""
         return f"results.append(step(*batch({n}){option}))"
 
     def between(self, results: Sequence[str]) -> list[str]:
         """Statements between two calls; mostly none."""
         r, vocabulary = self.random, self.vocabulary
+        if self.plain and r.random() < 0.7:
+            return [r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
         kind = r.choices(("nothing", "parameter", "mode", "rate", "result"), (60, 10, 10, 10, 10))[0]
         if kind == "parameter" and self.params:
             return [self.filled(r.choice(BETWEEN))]
@@ -592,8 +644,8 @@ def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_val
 
     It has parameters in several orders of memory, shared and transposed ones, slices of values that are reshaped and
     transposed, values and states written in place, views of states that are returned after the update, random draws,
-    and several calls with fresh inputs, some of other batch sizes. Layers, losses and optimizers are those of
-    ``vocabulary``. See also `strategies.steps`.
+    numbers of Python's that change between the calls, and several calls with fresh inputs, some of other batch sizes.
+    Layers, losses and optimizers are those of ``vocabulary``. See also `strategies.steps`.
 
     >>> from random import Random
     >>> from autograd.testing import random_step

@@ -180,7 +180,7 @@ class Surroundings:
     def _read_from(self, value: Any) -> None:
         """Have the tracer watch what is read of an object, where its class can be changed."""
         kind = type(value)
-        package = kind.__module__.partition(".")[0]
+        package = getattr(kind, "__module__", "").partition(".")[0]
         can = kind.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and package not in _UNREAD
         if can and not isinstance(value, tuple(WATCHED)):
             self.kinds[kind] = None
@@ -386,11 +386,9 @@ def _is_users(file: str) -> bool:
 
 
 def _is_users_class(cls: type) -> bool:
-    module: Any = sys.modules.get(cls.__module__)
-    if module is None or cls.__module__ == "builtins":
-        return False
-    file = getattr(module, "__file__", None)
-    return cls.__module__ == "__main__" if file is None else _is_users(file)
+    name = getattr(cls, "__module__", "__main__")  # which a class that `exec` made has not
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return name == "__main__" if file is None else _is_users(file)
 
 
 def _drawn(generator: Any) -> Any:

@@ -75,6 +75,12 @@ def test_steps_without_a_vocabulary_need_this_package_alone() -> None:
         assert not compare(step).is_fault or compare(step).culprit in KNOWN
 
 
+def test_numbers_of_python_change_between_the_calls() -> None:
+    sources = [random_step(Random(seed)).source for seed in range(60)]
+    for change in (r"^o\d+(\.scale|\['a'\]| =)", r"step\(\*batch\(\d+\).*factor=", r"__defaults__ = "):
+        assert any(re.search(change, source.partition("results = []")[2], re.MULTILINE) for source in sources), change
+
+
 def test_a_vocabulary_is_used() -> None:
     words = Vocabulary(functions=("ag.erf({a})",))
     assert any("ag.erf(" in random_step(Random(seed), words).source for seed in range(20))
