@@ -5,10 +5,10 @@
 True
 
 `gradcheck` and `gradgradcheck` check a function at some inputs, `check_nodes` each operation of a recorded graph,
-`assert_rule` one operation at many inputs, which are drawn as `declare` says. `properties` are what must hold of every
-function, one call each; `strategies` draw the functions: single operations, whole programs and training steps (with
-Hypothesis, which only these need). `check_readings` compares the eager and the compiled reading of a training step,
-such as `random_step` draws.
+`assert_rule` one operation at many inputs, which are drawn as `declare` says, and `assert_detects_wrong_gradient` shows
+that it can fail on that operation. `properties` are what must hold of every function, one call each; `strategies` draw
+the functions: single operations, whole programs and training steps (with Hypothesis, which only these need).
+`check_readings` compares the eager and the compiled reading of a training step, such as `random_step` draws.
 """
 
 from importlib import import_module as _import_module
@@ -22,13 +22,13 @@ from autograd.testing.nodes import NodeCheck, NodeReport, check_nodes
 from autograd.testing.programs import Program
 from autograd.testing.random_steps import Vocabulary, random_step
 from autograd.testing.readings import Verdict, check_readings, compare
-from autograd.testing.rules import assert_rule
+from autograd.testing.rules import assert_detects_wrong_gradient, assert_rule
 from autograd.testing.steps import TrainingStep
 
 __all__ = [
-    "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array", "assert_rule",
-    "axes", "axis", "booleans", "check_nodes", "check_readings", "compare", "declare", "gradcheck", "gradgradcheck",
-    "integers", "properties", "random_step", "strategies",
+    "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array",
+    "assert_detects_wrong_gradient", "assert_rule", "axes", "axis", "booleans", "check_nodes", "check_readings",
+    "compare", "declare", "gradcheck", "gradgradcheck", "integers", "properties", "random_step", "strategies",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 from autograd.errors import DeclarationError
@@ -220,6 +221,11 @@ class Declaration:
     params: Mapping[str, Any] = field(default_factory=dict)
     cases: Cases | None = None
     given: frozenset[str] = frozenset()
+
+    @property
+    def takes_empty(self) -> bool:
+        """Whether arguments may be empty arrays: not where something is chosen from what is in them."""
+        return self.cases is None and not any(map(isfunction, self.params.values()))
 
     @property
     def fixed(self) -> list[str]:

@@ -76,6 +76,8 @@ class Differences:
         self.seen = np.isfinite(y)
         self.limit = 10 * epsilon ** (1 / 3) / 4
         """How closely two steps must agree, relatively."""
+        self.noise = np.zeros(y.shape)
+        """What rounding does to the values, as far as it was measured."""
 
     def unit(self, v: Vector) -> float:
         """What a slope along ``v`` is divided by: of a single element it is the derivative by it."""
@@ -90,18 +92,43 @@ class Differences:
         if size.size > 1:  # in a factorization the elements share the rounding of all
             finite = size[np.isfinite(size)]
             size = np.maximum(size, 5 * np.median(finite)) if finite.size else size
-        noise = 10 * self.epsilon * size
+        noise = np.maximum(10 * self.epsilon * size, self.noise)
         slopes = np.stack([(after - before) / 2, y - before, after - y, noise]) / width
         middle, lower, upper, noise = np.where(self.seen, slopes, 0.0)
         return Slopes(middle, lower, upper, noise, np.full(y.shape, float(np.abs(step).max())))
 
+    def measure_noise(self, v: Vector) -> None:
+        """Measure what rounding does to the values near ``x`` along ``v``: by cancellation, more than their size tells.
+
+        The standard deviation is estimated from third differences over a few units in the last place, further apart
+        where the values don't move, on the smoother side (J. J. Moré and S. M. Wild, SIAM J. Sci. Comput. 33, 2011,
+        1292-1314). Where they move only as the points come further apart, the first move is a unit of rounding.
+        """
+        noise, wanted, apart = np.zeros(self.y.shape), self.seen, 32 * self.epsilon
+        still: Truths = np.zeros(self.y.shape, bool)
+        while wanted.any() and apart < 100 * self.eps:
+            deviations, moves, uneven = [], [], []
+            for way in (1.0, -1.0):
+                values = np.stack([self.f(self.x + way * k * apart * self.scale * v) for k in range(7)])
+                steps = np.diff(values, axis=0)
+                moves.append(np.abs(steps).max(axis=0))
+                uneven.append(np.count_nonzero(np.diff(steps, axis=0), axis=0) > 1)
+                deviations.append(np.sqrt(0.05 * np.square(np.diff(steps, 2, axis=0)).mean(axis=0)))
+            found = np.maximum(10 * np.minimum(*deviations), np.where(still, np.minimum(*moves), 0.0))
+            np.copyto(noise, np.maximum(noise, found), where=wanted)
+            still, wanted = np.minimum(*moves) == 0, wanted & ~np.logical_and(*uneven)
+            apart *= 64
+        self.noise = np.maximum(self.noise, np.where(np.isfinite(noise), noise, 0.0))
+
     def settled(self, v: Vector) -> tuple[Slopes, Truths]:
-        """For each output the slopes by the first pair of steps that agree, and which outputs have such a pair.
+        """For each output the slopes by the first pair of steps that agree, and which outputs have such a pair: one in
+        which rounding is small, if there is one.
 
         ``noise`` then is what the two steps differ by, too.
         """
         tried: dict[float, Slopes] = {}
         kept, clear = self.along(v), ~self.seen
+        precise = clear.copy()
         for pair in PAIRS:
             for part in pair:
                 if part not in tried:
@@ -112,14 +139,17 @@ class Differences:
             agree = differ <= self.limit * np.maximum(np.abs(one.middle), np.abs(other.middle)) + rounding
             wide = np.abs(other.upper - other.lower) > 0.5 * np.abs(one.upper - one.lower)
             kinked = one.gap(100 * self.limit) & other.gap(100 * self.limit) & wide
-            # Below the first step rounding grows: where it is all there is, two steps agree on nothing.
-            sound = rounding <= 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower)) if pair[0] < 1 else True
             flat = (one.upper == 0) & (one.lower == 0)
-            new = ~clear & agree & ~kinked & (sound | flat) & np.isfinite(rounding)
+            # Below the first step rounding grows: where it is all there is, two steps agree on nothing.
+            doubt = rounding if pair[0] < 1 else one.noise
+            sound = (doubt <= 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))) | flat
+            agree &= ~kinked & np.isfinite(rounding) & (sound if pair[0] < 1 else True)
+            new = agree & np.where(sound & (pair[0] >= 1), ~precise, ~clear)
             if new.any():
-                kept.replace(Slopes(one.middle, one.lower, one.upper, one.noise + differ, one.step), new)
+                kept.replace(Slopes(one.middle, one.lower, one.upper, one.noise + 2 * differ, one.step), new)
                 clear |= new
-            if clear.all():
+                precise |= new & sound
+            if precise.all():
                 break
         return kept, clear
 

@@ -14,8 +14,8 @@ from autograd.validation import number
 COUNT = 64
 """How many evenly spaced numbers a domain offers: enough for two arrays of 27 elements that are all different."""
 
-SPECIAL = (0.0, 1.0, -1.0, 100.0, -100.0, 1e-5, -1e-5, 3.0, -3.0, 30.0, -30.0)
-"""Numbers at which rules go wrong: 0 and close to it, ±1, and far out, where exponentials over- and underflow."""
+SPECIAL = tuple(s * x for x in (0.0, 1.0, 100.0, 10.0, 1000.0, 1e-5, 5.0, 30.0, 2.0, 300.0) for s in (1.0, -1.0))
+"""Numbers at which rules go wrong: ±0 and close to it, ±1, ±2, and far out, where exponentials over- and underflow."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Domain:
     >>> positive.holds([0.3, 100.0]), positive.holds([0.1])
     (True, False)
     >>> positive.special
-    [1.0, 100.0, 3.0, 30.0]
+    [1.0, 100.0, 10.0, 1000.0, 5.0, 30.0, 2.0, 300.0]
     """
 
     low: float = -3.0
@@ -54,6 +54,14 @@ class Domain:
     def special(self) -> list[float]:
         """Those of `SPECIAL` that lie in the domain."""
         return [x for x in SPECIAL if self.holds(x)]
+
+    @cached_property
+    def separate(self) -> list[float]:
+        """`numbers`, and those special ones that are no nearer than ``gap`` to one of them, or to another."""
+        found = list(self.numbers)
+        for x in self.special:
+            found += [x] if all(abs(x - y) > self.gap for y in found) else []
+        return found
 
     def share(self, i: int, count: int) -> Domain:
         """Every ``count``-th number, from the ``i``-th on: no number of one share is near one of another."""

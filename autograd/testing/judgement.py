@@ -14,7 +14,7 @@ A `Judge` compares ``uᵀ J v`` by the rules (one reverse pass for ``u``) with d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -97,10 +97,13 @@ class Comparisons:
 
     @property
     def shown(self) -> Truths:
-        """Which would have shown a wrong rule: not those where both sides are within the tolerance."""
+        """Which would have shown a wrong rule: not those where both sides are within the tolerance.
+
+        A zero shows something where all are: that an element does not move other outputs says nothing of its own.
+        """
         size = np.maximum(np.abs(self.rules), np.abs(self.numeric))
         rounding = 4 * np.finfo(np.float64).eps * self.scales
-        zero = (np.abs(self.rules) <= rounding) & (self.tolerances <= 1e-4 * self.scales)
+        zero = (np.abs(self.rules) <= rounding).all() & (self.tolerances <= 1e-4 * self.scales)
         return np.asarray((size > 2 * self.tolerances) | zero)
 
     @property
@@ -263,15 +266,27 @@ class Judge:
         slopes = self.differences.along(v)
         quick = self.by_differences(self.us, v, slopes)
         bent = slopes.gap(1e-3) & self.differences.seen
-        if self.differences.chosen or (not bent.any() and (quick.excess <= 1).all()):
+        agrees = not bent.any() and (quick.excess <= 1).all() and quick.shown.any()
+        if self.differences.chosen or agrees:
             found.add(quick)
             return
+        before = replace(found, kinks=[*found.kinks])
+        self._compare_settled(found, v)
+        if found.wrong > before.wrong:  # or only rounding?
+            self.differences.measure_noise(v)
+            vars(found).update(vars(before))
+            self._compare_settled(found, v)
+
+    def _compare_settled(self, found: Judgement, v: Vector) -> None:
+        """Compare with slopes of which two steps agree, and with those nearby where none do."""
         slopes, clear = self.differences.settled(v)
         rough = ~clear & self.differences.seen
         if rough.any():
             self._compare_nearby(found, v, np.flatnonzero(rough))
         us = self.us * clear
-        found.add(self.by_differences(us[us.any(axis=1)], v, slopes))
+        compared = self.by_differences(us[us.any(axis=1)], v, slopes)
+        # That an element at a kink does not move the other outputs shows nothing about its own derivative.
+        found.add(compared, shows=bool(not rough.any() or compared.numeric.any()))
 
     def _compare_nearby(self, found: Judgement, v: Vector, outputs: Iterable[int]) -> None:
         """At a kink a rule may give any slope between those of points nearby."""

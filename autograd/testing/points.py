@@ -190,8 +190,9 @@ def by_oracle(
     if told is None or not np.isfinite(told[judge.differences.seen]).all():
         return None
     slopes = told / judge.differences.unit(v)
-    half = point.epsilon ** (1 / 2)
-    return judge.compared(us, v, slopes, np.zeros_like(slopes), rtol, half / 10 if atol is None else atol, oracle)
+    if atol is None:
+        atol = 0.1 * point.epsilon ** (1 / 2) * min(1.0, float(np.abs(slopes).max(initial=0.0)))
+    return judge.compared(us, v, slopes, np.zeros_like(slopes), rtol, atol, oracle)
 
 
 # ------------------------------------------------------------------------------------------------------------- in words

@@ -39,6 +39,17 @@ class Step:
         """The names that it takes values from."""
         return [arg for arg in self.args if isinstance(arg, Ref)]
 
+    @property
+    def follows(self) -> list[str]:
+        """The names that its derivative is taken with respect to."""
+        return [arg for arg, name in self.named_args if isinstance(arg, Ref) and name in self.op.rules]
+
+    @property
+    def named_args(self) -> list[tuple[Any, str]]:
+        """Each of ``args`` with the name of the argument that it is given for."""
+        names = self.op.args * len(self.args) if self.op.variadic else self.op.args
+        return list(zip(self.args, names, strict=False))
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Program:
@@ -151,10 +162,17 @@ class Program:
             outputs = tuple(name for name in self.outputs if name != step.name)
             yield Program({**self.inputs, step.name: value}, rest, outputs).needed()
 
+    def halves(self) -> Iterator[Program]:
+        """Programs of half of the elements of each input, if all are vectors of one length."""
+        sizes = {np.shape(x) for x in self.inputs.values()}
+        half = max(map(np.size, self.inputs.values())) // 2 if {len(shape) for shape in sizes} == {1} else 0
+        for part in (slice(half), slice(half, None)) if half and len(sizes) == 1 else ():
+            yield replace(self, inputs={name: x[part] for name, x in self.inputs.items()})
+
     def simplified(self, fails: Callable[[Program], bool]) -> Program:
         """The smallest part found that ``fails``, if this does."""
         for part in self.simpler():
-            if part.inputs and fails(part):
+            if depending(part.inputs, part.steps).intersection(part.outputs) and fails(part):
                 return part.simplified(fails)
         return self
 
@@ -185,6 +203,12 @@ class Program:
             tuple(replace(step, args=tuple(map(cast, step.args))) for step in self.steps),
             self.outputs,
         )
+
+    def shared(self, one: str, other: str) -> Program:
+        """The same steps with input ``one`` in place of ``other``, too, as in ``op(x, x)``."""
+        names = {name: name for name in (*self.inputs, *(step.name for step in self.steps))}
+        inputs = {name: x for name, x in self.inputs.items() if name != other}
+        return replace(self._called({**names, other: one}), inputs=inputs)
 
     # ------------------------------------------------------------ as text
 
@@ -263,9 +287,9 @@ def names_used(steps: Iterable[Step]) -> set[str]:
 
 
 def depending(inputs: Iterable[str], steps: Sequence[Step]) -> set[str]:
-    """The names that depend on the inputs, themselves included."""
+    """The names that have a derivative with respect to the inputs, themselves included."""
     found = set(inputs)
     for step in steps:
-        if found.intersection(step.needs):
+        if found.intersection(step.follows):
             found.add(step.name)
     return found

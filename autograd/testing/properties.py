@@ -49,7 +49,7 @@ def _property(check: Callable[[Function, Sequence[Tensor], int], bool]) -> Prope
         answer = _run(check, f, seed)
         if isinstance(answer, bool):
             return answer
-        smallest = f.simplified(lambda part: not isinstance(_run(check, part, seed), bool))
+        smallest = f.simplified(lambda part: type(_run(check, part, seed)) is type(answer))
         error = _run(check, smallest, seed)
         error = answer if isinstance(error, bool) else error
         what = "" if isinstance(error, GradcheckError) else f"{type(error).__name__}: "

@@ -1,24 +1,36 @@
-"""`assert_rule`: everything that can be tested about one operation."""
+"""`assert_rule` tests all that can be tested of one operation; `assert_detects_wrong_gradient` that it can fail."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from autograd.errors import GradcheckError
+import numpy as np
+
+from autograd import backends
+from autograd.errors import DeclarationError, GradcheckError
 from autograd.operation import Op
+from autograd.tensor import Tensor
 from autograd.testing import properties
-from autograd.testing.programs import Program
-from autograd.validation import check_instance
+from autograd.testing.declarations import DECLARED, Declaration, declaration, declaration_of
+from autograd.testing.programs import Program, Ref
+from autograd.testing.properties import PROPERTIES
+from autograd.validation import check_instance, whole
 
 
 def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any) -> None:
     """Test the rules of an operation with every property of `autograd.testing.properties`, also in second order.
 
-    With ``arrays`` (and ``params``) at these; without, at examples that Hypothesis draws: as many as its settings say,
-    or ``max_examples``. What the operation may be given is said by `autograd.testing.strategies.declare`. ``seed``
-    draws directions and weights.
+    With ``arrays`` (and ``params``) at these; without, at calls that Hypothesis draws: as many as its settings say, or
+    ``max_examples``. Half of them are ordinary; the other half are those where rules go wrong: exactly 0, ±1, up to
+    ±1000 as far as the domain goes, ties, empty arrays, one Tensor for two arguments. What the operation takes is said
+    by ``params`` or, once, by `autograd.testing.declare`. ``seed`` draws directions and weights.
 
-    Raises `GradcheckError` with the simplest call that fails, as Python that can be run.
+    Raises `GradcheckError` with the simplest call that fails, as Python that can be run; for an argument that has
+    neither a rule nor ``None`` in its place; and for one of which no call showed anything ("unchecked"), since its
+    derivative was within the tolerance, or at a kink, in each. Raises `DeclarationError` for a parameter of which
+    nothing but the default would be tried.
 
     >>> import autograd as ag
     >>> from autograd.testing import assert_rule
@@ -39,17 +51,199 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
                 f"none of the arrays given to {op.name} is real floating point and has a rule: its rules are for "
                 f"{', '.join(op.rules)}; write 3.0 for 3."
             )
+        _check_complete(call)
         properties.check(call, seed=seed)
+        _check_all_shown(op, set(_arguments(call).values()) - _shown(call, seed), "this call")
         return
-    from autograd.testing import strategies
+    _check_drawn(op, params, seed, max_examples)
 
-    from hypothesis import Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
 
-    count = settings().max_examples if max_examples is None else max_examples
+def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
+    """Test an operation with calls that Hypothesis draws."""
+    from autograd.testing.strategies import calls_of, kinds_of
 
-    @settings(deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink))
-    @given(strategies.operations(op))
-    def holds(call: Program) -> None:
-        properties.check(call, seed=seed)
+    from hypothesis import HealthCheck, Phase, errors, given, settings  # isort: skip  (after the sentence on its absence)
 
-    holds()
+    declared = _declared(op, takes)
+    if fixed := declared.fixed:
+        raise DeclarationError(
+            f"{op.name} has the parameter {fixed[0]} = {op.params[fixed[0]]!r}, and nothing says which other values it "
+            f"takes: declare them with autograd.testing.declare({op.name}, {fixed[0]}=<a Hypothesis strategy>), or the "
+            f"one value to test, {fixed[0]}={op.params[fixed[0]]!r}."
+        )
+    count = settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
+    waiting, failed = set(op.rules), list[properties.Property]()
+    for kind in ("", *kinds_of(declared)):
+
+        @settings(
+            deadline=None, database=None, max_examples=max(1, count // SHARES[kind]), report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink), suppress_health_check=[HealthCheck.filter_too_much] * bool(kind),
+        )  # fmt: skip
+        @given(calls_of(declared, kind))
+        def all_hold(call: Program) -> None:
+            _check_complete(call)
+            for holds in failed or PROPERTIES.values():  # what is made simpler fails the same property
+                try:
+                    holds(call, seed=seed)
+                except GradcheckError as error:
+                    failed[:] = [holds]
+                    raise _narrowed(call, holds, seed, error) from None
+            if waiting:
+                waiting.difference_update(_shown(call, seed))
+
+        if count < SHARES[kind] and kind:
+            continue
+        try:
+            all_hold()
+        except errors.Unsatisfiable:
+            if not kind:  # there may be no call of another kind
+                raise
+    _check_all_shown(op, waiting, "all calls that were drawn")
+
+
+SHARES = {"": 2, "small": 4, "wide": 8, "same": 8, "empty": 8}
+"""Of how many drawn calls one is of each kind."""
+
+
+def _declared(op: Op, takes: dict[str, Any]) -> Declaration:
+    """What an operation takes: as ``takes`` says, else as was declared, else as is assumed."""
+    if not takes:
+        return declaration_of(op)
+    known = DECLARED.get(op.name)
+    before: dict[str, Any] = {**known.arrays, **known.params} if known is not None and known.op is op else {}
+    return declaration(op, None, before | takes)
+
+
+def _narrowed(call: Program, holds: properties.Property, seed: int, error: GradcheckError) -> GradcheckError:
+    """The error of the smallest part of vectors that fails, where there is one that does."""
+    for half in call.halves():
+        try:
+            holds(half, seed=seed)
+        except GradcheckError as smaller:
+            return _narrowed(half, holds, seed, smaller)
+        except Exception:
+            continue
+    return error
+
+
+def _arguments(call: Program) -> dict[str, str]:
+    """For each input of a call of one operation the argument that it is given for; not for one given for several."""
+    (step,) = call.steps
+    return {arg: name for arg, name in step.named_args if isinstance(arg, Ref) and step.needs.count(arg) == 1}
+
+
+def _check_complete(call: Program) -> None:
+    """Raise `GradcheckError` for an argument that takes real numbers and has neither a rule nor ``None`` for one."""
+    (step,) = call.steps
+    op = step.op
+    for arg, name in step.named_args:
+        forgotten = name not in op.rules and name not in op.ruleless
+        if forgotten and hasattr(arg, "dtype") and backends.is_real(arg.dtype):
+            raise GradcheckError(
+                f"{op.name} has no rule for {name}: declare one with {op.name}.vjp({name}=...), or "
+                f"{op.name}.vjp({name}=None) where it has no derivative."
+            )
+
+
+def _shown(call: Program, seed: int) -> set[str]:
+    """The arguments whose derivatives a call showed to be right."""
+    if not all(np.size(y.data) for y in call()):
+        return set()
+    with np.errstate(all="ignore"):
+        found = properties.shown_inputs(call, *call.tensors(), seed=seed)
+    names = [(_arguments(call).get(name), x) for name, x in call.inputs.items()]
+    return {name for i, (name, x) in enumerate(names) if name and i in found and np.size(x)}
+
+
+def _check_all_shown(op: Op, unchecked: set[str], where: str) -> None:
+    if unchecked:
+        names = ", ".join(arg for arg in op.args if arg in unchecked)
+        raise GradcheckError(
+            f"unchecked: nothing was shown about the derivative of {op.name} with respect to {names}. In {where} it "
+            "was too small beside the rounding of the values, or at kinks, where any slope between both sides is "
+            f"right. Declare inputs at which the values move: autograd.testing.declare({op.name}, ...)."
+        )
+
+
+# --------------------------------------------------------------------------------------------- whether a check can fail
+
+FAULTS: dict[str, Callable[[Any], Any]] = {
+    "the wrong sign": lambda g: -g,
+    "1 % too large": lambda g: 1.01 * g,
+    "zero": lambda g: 0.0 * g,
+    "a constant added": lambda g: g + 0.01,
+    "a constant in second order": lambda g: g.detach() if isinstance(g, Tensor) else g,
+}
+"""What `assert_detects_wrong_gradient` does to the gradient that a rule returns."""
+
+
+def assert_detects_wrong_gradient(
+    op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any
+) -> None:
+    """Show that `assert_rule` can fail on this operation: plant faults in each of its rules, and see that it fails.
+
+    The arguments are those of `assert_rule`. The gradient of one argument at a time gets the wrong sign, is 1 % too
+    large, zero, a constant more, or a constant in second order. A fault that changes nothing, such as the sign of a
+    zero, is left out. Graphs that were recorded before stay as they are.
+
+    Raises `GradcheckError` for a fault that is not found, with what to do.
+
+    >>> import autograd as ag
+    >>> from autograd.testing import assert_detects_wrong_gradient
+    >>> assert_detects_wrong_gradient(ag.multiply, [0.5, -2.0], 3.0)
+    >>> assert_detects_wrong_gradient(ag.relu, [0.0])
+    Traceback (most recent call last):
+        ...
+    autograd.errors.GradcheckError: unchecked: nothing was shown about the derivative of relu with respect to x. ...
+    """
+    assert_rule(op, *arrays, seed=seed, max_examples=max_examples, **params)
+    missed = []
+    for arg in op.rules:
+        for name, fault in FAULTS.items():
+            with planted(op, arg, fault) as changed:
+                try:
+                    assert_rule(op, *arrays, seed=seed, max_examples=max_examples, **params)
+                except GradcheckError:
+                    continue
+            if changed():
+                missed.append(f"  - its rule for {arg} is {name}")
+    if missed:
+        raise GradcheckError(
+            "\n".join([f"assert_rule can't see these faults in {op.name} here:", *missed])
+            + f"\nCheck it at other inputs, or declare what it takes: autograd.testing.declare({op.name}, ...)."
+        )
+
+
+@contextmanager
+def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[[], bool]]:
+    """Within it the rule for ``arg`` returns what ``fault`` makes of its gradient; tells whether that ever differed."""
+    right, wants = op.rules[arg]
+    differed = False
+
+    def wrong(*given: Any) -> Any:
+        nonlocal differed
+        found = right(*given)
+        many = isinstance(found, tuple | list)
+        changed = tuple(map(fault, found)) if many else fault(found)
+        for one, other in zip(found, changed, strict=True) if many else [(found, changed)]:
+            with suppress(Exception):  # of traced arrays nothing can be told
+                differed |= not np.array_equal(_values(one), _values(other))
+            differed |= getattr(one, "requires_grad", False) != getattr(other, "requires_grad", False)
+        return changed
+
+    sparse = op.sparse_rules.pop(arg, None)
+    op.rules[arg], op.names[f"rule_{arg}"] = (wrong, wants), wrong
+    op.pulls.clear()
+    op.sparse_pulls.clear()
+    try:
+        yield lambda: differed
+    finally:
+        op.rules[arg], op.names[f"rule_{arg}"] = (right, wants), right
+        if sparse is not None:
+            op.sparse_rules[arg] = sparse
+        op.pulls.clear()
+        op.sparse_pulls.clear()
+
+
+def _values(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x

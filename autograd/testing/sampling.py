@@ -7,9 +7,9 @@ computed before, so that the same declaration continues the program.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import isfunction, signature
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,10 @@ def axes_of(ndim: int) -> Strategy:
 
 # -------------------------------------------------------------------------------------------------------------- sources
 
+KINDS = ("small", "wide", "same", "empty")
+"""Kinds of calls in which rules go wrong: special numbers and ties in small arrays; all special numbers in a vector;
+one array for two arguments; empty arrays."""
+
 
 class Source:
     """Draws what a call is made of, everything afresh."""
@@ -156,6 +160,49 @@ class Source:
         """A call out of a strategy of pairs (arrays, parameters)."""
         arrays, params = self.draw(cases)
         return Case(tuple(arrays), dict(params))
+
+
+class Corners(Source):
+    """Draws what rules go wrong at: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
+
+    WIDE = 30
+
+    def __init__(self, draw: st.DrawFn, kind: str) -> None:
+        super().__init__(draw)
+        self.kind, self.least = kind, int(kind != "empty")
+        self.only_side = draw(st.integers(1, 3)) if kind == "same" else None
+
+    def side(self) -> int:
+        """The length of an axis: 0 in some calls, the same for all in others."""
+        return self.only_side or self.draw(st.integers(self.least, 3))
+
+    def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
+        """A shape: wide, or with empty axes in some calls."""
+        if self.kind == "wide" and min_dims <= 1 <= max_dims:
+            return (self.WIDE,)
+        return super().shape(min_dims, max_dims, min(min_side, self.least))
+
+    def broadcastable(self, count: int) -> tuple[Shape, ...]:
+        """Shapes that broadcast against each other: wide, or with empty axes in some calls."""
+        if self.kind in ("wide", "same"):
+            return (self.shape(),) * count
+        return self.draw(broadcastable(count, min_side=self.least))
+
+    def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
+        """A float64 array of special and some ordinary numbers: all of them in turn, if it is wide."""
+        if unique:
+            return self.apart([shape], domain)[0]
+        numbers = [*domain.special, *domain.numbers[:: max(1, len(domain.numbers) // 10)]]
+        if self.kind == "wide" and shape == (self.WIDE,):
+            first = self.draw(st.integers(0, len(numbers) - 1))
+            return np.asarray(numbers)[(first + np.arange(self.WIDE)) % len(numbers)]
+        return self.draw(filled(shape, replace(domain, only=tuple(numbers))))
+
+    def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
+        """Arrays in which all elements differ, some of them special numbers."""
+        count, numbers = len(shapes), domain.separate
+        shares = [replace(domain, only=tuple(numbers[i::count])) for i in range(count)]
+        return [self.draw(filled(shape, share, unique=True)) for shape, share in zip(shapes, shares, strict=True)]
 
 
 def case_of(declaration: Declaration, source: Source) -> Case:
@@ -265,8 +312,8 @@ def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any
         if not ndim:
             return None if takes.none else reject()
         return source.draw(axes | st.none() if takes.none else axes)
-    if inspect.isfunction(takes):
-        return source.draw(takes(*(given[name] for name in inspect.signature(takes).parameters)))
+    if isfunction(takes):
+        return source.draw(takes(*(given[name] for name in signature(takes).parameters)))
     return takes
 
 

@@ -15,6 +15,7 @@ of all properties of one operation there is `autograd.testing.assert_rule`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,13 @@ from autograd.operation import OPS, Op
 from autograd.shapes import Shape, broadcast_shapes, size
 from autograd.tensor import Tensor
 from autograd.testing import operations as table  # noqa: F401  (declares what this package's operations take)
-from autograd.testing.declarations import declaration_of, declare, operation
+from autograd.testing.declarations import Declaration, declaration_of, declare, operation
 from autograd.testing.domains import COUNT, INSIDE, INTEGERS, NONZERO, POSITIVE, REAL, STEPS, UNIT, Domain, distinct
 from autograd.testing.programs import Program, Ref, Step, depending, names_used
 from autograd.testing.random_steps import Vocabulary, random_step
 from autograd.testing.sampling import (
+    KINDS,
+    Corners,
     Source,
     broadcastable,
     broadcasts,
@@ -101,11 +104,12 @@ def tensors(
 
 
 @st.composite
-def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
+def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Program:
     """One operation with arrays and parameters that it takes, as a `Program` of one step.
 
-    ``ops``: the operations to draw from, or their names; all that have a derivative by default. Raises
-    `DeclarationError` for one that is not registered, or has no rule.
+    ``ops``: the operations to draw from, or their names; all that have a derivative by default. ``corners``: at the
+    inputs where rules go wrong: ±0, ±1, up to ±1000 as far as the domain goes, ties, empty arrays, and one Tensor for
+    two arguments. Raises `DeclarationError` for an operation that is not registered, or has no rule.
 
     >>> import autograd as ag
     >>> from hypothesis import find
@@ -117,12 +121,57 @@ def operations(draw: st.DrawFn, *ops: Op | str) -> Program:
     v0 = ag.log(x0)  # (2,)
     outputs = (v0,)
     """
-    chosen = draw(st.sampled_from(_chosen(ops)))
-    case = case_of(declaration_of(chosen), Source(draw))
-    program = Program.of(chosen, *case.arrays, **case.params)
-    if not program.inputs:
+    declared = declaration_of(draw(st.sampled_from(_chosen(ops))))
+    return draw(calls_of(declared, draw(st.sampled_from(kinds_of(declared))) if corners else ""))
+
+
+def kinds_of(declared: Declaration) -> list[str]:
+    """The kinds of calls in which the rules of an operation may go wrong."""
+    without = {"empty"} if not declared.takes_empty else set()
+    ruled = [name for name, taken in declared.arrays.items() if name in declared.op.rules and not taken.distinct]
+    without |= {"same"} if len(ruled) < 2 else set()
+    return [kind for kind in KINDS if kind not in without]
+
+
+@st.composite
+def calls_of(draw: st.DrawFn, declared: Declaration, kind: str = "") -> Program:
+    """Calls of an operation that takes what was declared: ordinary ones, or one of the ``KINDS``."""
+    case = case_of(declared, Corners(draw, kind) if kind else Source(draw))
+    program = Program.of(declared.op, *case.arrays, **case.params)
+    pairs = _interchangeable(declared, program) if kind == "same" else []
+    if not program.inputs or (kind == "empty" and not _takes_empty(program)) or (kind == "same" and not pairs):
         reject()
-    return program
+    return program.shared(*pairs[0]) if pairs else program
+
+
+def _takes_empty(program: Program) -> bool:
+    """Whether an input is empty, and the operation takes it all the same: a maximum of nothing is an error."""
+    if all(np.size(x) for x in program.inputs.values()):
+        return False
+    try:
+        with no_grad(), np.errstate(all="ignore"):
+            program()
+    except Exception:
+        return False
+    return True
+
+
+def _interchangeable(declared: Declaration, program: Program) -> list[tuple[str, str]]:
+    """Pairs of inputs, of which the first may be given for the second, too."""
+    if declared.cases is not None or declared.op.variadic:
+        return []
+    takes = {
+        str(arg): taken
+        for arg, taken in zip(program.steps[0].args, declared.arrays.values(), strict=False)
+        if isinstance(arg, Ref)
+    }
+    return [
+        (one, other)
+        for one, other in combinations(program.inputs, 2)
+        if np.shape(program.inputs[one]) == np.shape(program.inputs[other])
+        and not takes[other].distinct
+        and takes[other].domain.holds(program.inputs[one])
+    ]
 
 
 def _chosen(ops: Sequence[Op | str]) -> list[Op]:

@@ -37,7 +37,7 @@ def test_special_numbers_are_those_within_the_limits():
     assert {100.0, -100.0} <= set(REAL.special)
     assert min(POSITIVE.special) == 1.0
     assert 0.0 not in NONZERO.special
-    assert INSIDE.special == [0.0, 1e-5, -1e-5]
+    assert INSIDE.special == [0.0, -0.0, 1e-5, -1e-5]
 
 
 def test_only_these_numbers():

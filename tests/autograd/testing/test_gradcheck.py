@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 from autograd import Tensor
 from autograd.errors import AutogradError, DomainError, DTypeError, GradcheckError
-from autograd.testing import gradcheck, gradgradcheck
+from autograd.testing import assert_rule, gradcheck, gradgradcheck
 
 
 def declared(forward, *, name="mine", **rules):
@@ -447,6 +447,26 @@ class TestGradgradcheck:
         loses = squared(lambda xp, g, x: getattr(g, "data", g) * (x + x))
         said = message(loses, [1.0, 2.0], check=gradgradcheck)
         assert "with respect to input 1 ('gradient at output 0')" in said
+
+    def test_a_rule_that_cancels_at_0(self):
+        """sin(πx) / (πx): its second derivative at 0 is -π²/3, which a guard by `where` loses, and small steps, too."""
+
+        def guarded(xp, g, x):
+            safe = xp.where(x == 0, 1.0, x)
+            slope = (xp.cos(np.pi * safe) - xp.sin(np.pi * safe) / (np.pi * safe)) / safe
+            return g * xp.where(x == 0, 0.0, slope)
+
+        def forward(xp, x):
+            safe = np.pi * xp.where(x == 0, 1.0, x)
+            return xp.where(x == 0, 1.0, xp.sin(safe) / safe)
+
+        mine = declared(forward, name="mine", x=guarded)
+        assert gradcheck(mine, [0.0, 1.0])
+        said = message(lambda x: mine(x).sum(), 0.0, check=gradgradcheck)
+        assert re.search(r"analytic \(rules\)    0\n    finite differences  -?0\.\d+", said)
+        assert gradgradcheck(ag.sinc, 0.0)
+        with pytest.raises(GradcheckError, match="second_order_matches_finite_differences does not hold"):
+            assert_rule(mine, max_examples=30)
 
     def test_nan_in_second_order_only(self):
         declared(lambda xp, x: 1.0 * x, name="pole", x=lambda g, x: g * (x / x))

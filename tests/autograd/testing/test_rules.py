@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import autograd as ag
 from autograd.errors import DeclarationError, GradcheckError
-from autograd.testing import assert_rule, strategies
+from autograd.testing import Domain, array, assert_detects_wrong_gradient, assert_rule, strategies
+from autograd.testing.rules import planted
 
 
 def softsign(rule=lambda xp, g, x: g / (1 + xp.abs(x)) ** 2):
@@ -67,7 +68,158 @@ def test_how_often():
     assert len(calls) - few > 5 * few
 
 
+class TestCorners:
+    """What is wrong only where no ordinary number is."""
+
+    @pytest.mark.parametrize(
+        ("rule", "where"),
+        [
+            (lambda xp, g, x: xp.where(x == 0, 0.5 * g, g / (1 + xp.abs(x)) ** 2), r"ag\.Tensor\(\[?-?0\.0"),
+            (lambda xp, g, x: xp.where(x > 3.5, 2.0 * g, g) / (1 + xp.abs(x)) ** 2, r"ag\.Tensor\(\[?\d+\.0"),
+            (lambda xp, g, x: xp.where(x < -500, 0.0, g) / (1 + xp.abs(x)) ** 2, r"ag\.Tensor\(\[?-1000\.0"),
+            (lambda xp, g, x: g * xp.exp(-x) / xp.exp(-x) / (1 + xp.abs(x)) ** 2, r"ag\.Tensor\(\[?-?\d00+\.0"),
+        ],
+        ids=["at 0", "beyond 3.5", "at -1000", "overflow"],
+    )
+    def test_of_numbers(self, rule, where):
+        with pytest.raises(GradcheckError, match=where):
+            assert_rule(softsign(rule), max_examples=30)
+
+    def test_of_one_tensor_for_two_arguments(self):
+        @ag.op("larger", broadcasts=True)
+        def larger(xp, x, y):
+            return xp.maximum(x, y)
+
+        larger.vjp(x=lambda xp, g, x, y: xp.where(x > y, g, 0.0), y=lambda xp, g, x, y: xp.where(x < y, g, 0.0))
+        assert_rule(larger, [1.0, 2.0], [1.0, 3.0])
+        with pytest.raises(GradcheckError, match=r"ag\.larger\(x0, x0\)"):
+            assert_rule(larger, max_examples=8)
+        assert_rule(larger, x=array(distinct=True), y=array(distinct=True))
+
+    def test_of_empty_arrays(self):
+        @ag.op("double")
+        def double(xp, x):
+            return 2 * x
+
+        double.vjp(x=lambda g, x_shape: 2 * g if 0 not in x_shape else g[0])
+        with pytest.raises(GradcheckError, match=r"\[\]|reshape"):
+            assert_rule(double, max_examples=30)
+
+    def test_an_operation_that_takes_no_empty_array_is_not_given_one(self):
+        @ag.op("first")
+        def first(xp, x):
+            return x[0]
+
+        first.vjp(x=lambda xp, g, x_shape: xp.scatter_add(g, index=0, shape=x_shape))
+        assert_rule(first, x="n")
+
+
+class TestUnchecked:
+    """A check that shows nothing does not pass."""
+
+    @pytest.mark.parametrize("x", [0.0, [0.0], [0.0, 0.0]])
+    def test_at_kinks(self, x):
+        with pytest.raises(GradcheckError, match="unchecked: nothing was shown about the derivative of relu with resp"):
+            assert_rule(ag.relu, x)
+
+    def test_in_every_call(self):
+        @ag.op("flat")
+        def flat(xp, x, y):
+            return x + 1e12 + 0.01 * np.cbrt(y)
+
+        flat.vjp(x=lambda g: g, y=lambda g: 0.01 * g)
+        with pytest.raises(GradcheckError, match=r"with respect to y\. In all calls that were drawn it was too small"):
+            assert_rule(flat, y=Domain(1.0, 2.0))
+
+
+class TestWhatItTakes:
+    def test_is_said_for_one_test(self):
+        @ag.op("mm")
+        def mm(xp, x, y):
+            return xp.matmul(x, y)
+
+        mm.vjp(x=lambda g, y: g @ y.mT, y=lambda g, x: x.mT @ g)
+        assert_rule(mm, x="n k", y="k m")
+
+    def test_may_change_one_part_of_what_was_declared(self):
+        seen = set()
+
+        @ag.op("scaled")
+        def scaled(xp, x, *, by, twice=False):
+            seen.add((x.ndim, by))
+            return x * by * (2 if twice else 1)
+
+        scaled.vjp(x=lambda g, by, twice: g * by * (2 if twice else 1))
+        strategies.declare(scaled, x="n", by=st.sampled_from((2.0, 3.0)))
+        assert_rule(scaled, by=5.0)
+        assert seen == {(1, 5.0)}
+
+
+class TestCanFail:
+    def test_on_operations_of_every_kind(self):
+        for op in (softsign(), ag.multiply, ag.floor, ag.concat):
+            assert_detects_wrong_gradient(op, max_examples=4)
+
+    def test_leaves_the_rules_as_they_are(self):
+        mine = softsign()
+        before = dict(mine.rules)
+        y = mine(ag.Tensor(3.0, requires_grad=True))
+        assert_detects_wrong_gradient(mine, 1.0)
+        assert mine.rules == before
+        y.backward()
+        with planted(mine, "x", lambda g: 2 * g) as changed:
+            assert ag.grad(mine)(1.0).item() == 0.5
+        assert changed()
+        assert ag.grad(mine)(1.0).item() == 0.25
+
+    def test_a_fault_that_can_not_be_seen(self):
+        @ag.op("steady")
+        def steady(xp, x):
+            return 1e6 + 3e-5 * np.cbrt(x)
+
+        steady.vjp(x=lambda g: g * 1e-5)
+        with pytest.raises(GradcheckError) as caught:
+            assert_detects_wrong_gradient(steady, 1.0)
+        assert str(caught.value) == (
+            "assert_rule can't see these faults in steady here:\n"
+            "  - its rule for x is 1 % too large\n"
+            "  - its rule for x is zero\n"
+            "Check it at other inputs, or declare what it takes: autograd.testing.declare(steady, ...)."
+        )
+
+
 class TestRefusals:
+    def test_an_argument_that_was_forgotten(self):
+        @ag.op("times")
+        def times(xp, x, y):
+            return x * y
+
+        times.vjp(x=lambda g, y: g * y)
+        for arrays in ((), (2.0, 3.0)):
+            with pytest.raises(
+                GradcheckError,
+                match=r"times has no rule for y: declare one with times\.vjp\(y=\.\.\.\), or times\.vjp\(y=None\)",
+            ):
+                assert_rule(times, *arrays)
+        times.vjp(y=None)
+        assert_rule(times)
+
+    def test_an_index_needs_no_rule(self):
+        assert_rule(ag.take, [1.0, 2.0], np.array([1, 1]), axis=0)
+
+    def test_a_parameter_of_which_only_the_default_would_be_tried(self):
+        @ag.op("loss")
+        def loss(xp, x, *, reduction="none"):
+            return x
+
+        loss.vjp(x=lambda g: g)
+        with pytest.raises(
+            DeclarationError,
+            match=r"loss has the parameter reduction = 'none', and nothing says which other values it takes: declare ",
+        ):
+            assert_rule(loss)
+        assert_rule(loss, reduction="none")
+
     def test_no_rule(self):
         with pytest.raises(
             GradcheckError, match=r"argmax has no rule to test: declare one with argmax\.vjp\(x=\.\.\.\)\."
