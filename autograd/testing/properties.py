@@ -304,8 +304,8 @@ LARGEST = 1e37
 
 
 def _fine(program: Program) -> bool:
-    """Whether no step asks for a dtype of its own."""
-    return not any("dtype" in step.params for step in program.steps)
+    """Whether no step asks for a dtype of its own, as a loop does that was recorded in one."""
+    return not any({"dtype", "loop"} & step.params.keys() for step in program.steps)
 
 
 @_property
