@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 10.0, 9.4  # inches
-SKETCHES = 14  # networks that are sketched, the best first
+SKETCHES = 10  # networks that are sketched, the best first
 
 
 def plot_search(result: Any, *, title: str = "Search for a network", theme: str | style.Theme = "light") -> Plot:
@@ -39,7 +39,8 @@ def plot_search(result: Any, *, title: str = "Search for a network", theme: str 
     if not known:
         raise DrawingError("no trial of this search has an accuracy: there is nothing to plot")
     ranked = sorted(known, key=lambda trial: (trial.state != "complete", -trial.accuracy))
-    low, high = min(t.accuracy for t in known), max(t.accuracy for t in known)
+    ordered = sorted(trial.accuracy for trial in known)
+    low, high = ordered[len(ordered) // 5], ordered[-1]  # a few hopeless networks take no colours from the others
     with _settings():
         figure = _figure(WIDTH, HEIGHT, colours)
         done = sum(trial.state == "complete" for trial in result.trials)
@@ -77,7 +78,7 @@ def _percent(share: float) -> str:
 
 def _colour(trial: Any, limits: tuple[float, float]) -> str:
     low, high = limits
-    return style.on_ramp(0.2 + 0.8 * (trial.accuracy - low) / (high - low) if high > low else 1.0)
+    return style.on_ramp(0.2 + 0.8 * max(0.0, trial.accuracy - low) / (high - low) if high > low else 1.0)
 
 
 def _title(axes: Axes, words: str, theme: style.Theme) -> None:
@@ -112,7 +113,7 @@ def _sketches(axes: Axes, trials: Sequence[Any], limits: tuple[float, float], th
             color=theme.ink,
             **middle,
         )
-        sizes = "-".join(map(str, trial.layers[:4])) + ("…" if len(trial.layers) > 4 else "")
+        sizes = "-".join(map(str, trial.layers[:3])) + ("…" if len(trial.layers) > 3 else "")
         axes.text(place + 0.5, -0.27, sizes, fontsize=style.TAG, color=theme.muted, **middle)
         kind = trial.choice.get("model") or trial.choice.get("activation") or ""
         axes.text(place + 0.5, -0.43, str(kind)[:10], fontsize=style.TAG, color=theme.muted, **middle)
@@ -143,10 +144,10 @@ def _curves(axes: Axes, trials: Sequence[Any], best: Any, limits: tuple[float, f
         first = trial is best
         axes.plot(
             epochs, trial.curve, color=theme.ink if first else _colour(trial, limits), linewidth=2.2 if first else 1.1,
-            zorder=3 if first else 2, clip_on=False,
+            zorder=3 if first else 2,
         )  # fmt: skip
         if trial.state == "pruned":
-            axes.plot(len(trial.curve), trial.curve[-1], "x", color=theme.muted, markersize=5, zorder=4, clip_on=False)
+            axes.plot(len(trial.curve), trial.curve[-1], "x", color=theme.muted, markersize=5, zorder=4)
     starts = sorted(accuracy for trial in trials for accuracy in trial.curve)
     axes.set_ylim(bottom=starts[len(starts) // 20] - 0.01)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
