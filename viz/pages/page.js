@@ -46,7 +46,7 @@ function thumbnail(a) {
 }
 function figure(p, n) {
   const a = D.arrays[p.m], lost = /^-?(nan|inf)$/;
-  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => '<tr>' +
+  const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => `<tr${a.b && i && i % a.b === 0 ? ' class="cut"' : ''}>` +
     r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
       .join('') + '</tr>').join('') + '</table></div>' : '';
   const foot = [a.k, a.n === '()' ? '' : a.n, a.c].filter(Boolean).join('&nbsp; ');
@@ -89,6 +89,13 @@ function wire(s) {
     } else if (s.link === 'el') {
       for (let m = 0; m < R; m++) hot(m, i, j);
       out.textContent = s.terms[flat];
+    } else if (s.link === 'win' || s.link === 'max') {  // the factors of each term, by their places in the arrays
+      const terms = s.terms[flat].map(parts => parts.map(([m, k], nth) => {
+        const wide = ms[m].t[0].length, p = Math.floor(k / wide), q = k % wide;
+        hot(m, p, q);
+        return nth ? factor(full(ms[m], p, q)) : fmt(full(ms[m], p, q));
+      }).join(' × '));
+      out.textContent = s.link === 'win' ? written(terms, i, j) : `largest of ${terms.join(', ')} = ${fmt(full(result, i, j))}`;
     } else if (s.link === 'sum') {
       const terms = [];
       for (let m = 0; m < R; m++) { hot(m, i, j); terms.push(m ? factor(at(m, i, j)) : fmt(at(m, i, j))); }

@@ -22,7 +22,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.picture import draw_graph
-from viz.pages.steps import Section, Step, Story
+from viz.pages.steps import TIGHT, Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
 from viz.recorded.scene import Card, Scene
 from viz.recorded.validation import members, named
@@ -271,12 +271,12 @@ class _Document:
             record: dict[str, Any] = {
                 "name": clipped(card.name),
                 "role": kind,
-                "v": self.story.arrays.add(card.value, tight=True),
+                "v": self.story.arrays.add(card.value, room=TIGHT),
                 "from": [s.tail.key for s in card.sockets],
                 "own": list(dict.fromkeys(s.tail.key for s in card.sockets if own.get(s.tail) is card)),
             }
             if card.gradient is not None:
-                record["g"] = self.story.arrays.add(card.gradient, True, tight=True)
+                record["g"] = self.story.arrays.add(card.gradient, True, TIGHT)
             if card.node is not None:
                 symbol = card.node.op.symbol
                 record["badge"] = card.node.op.name.replace("_", " ") if symbol == "·" else symbol

@@ -23,6 +23,7 @@ import autograd as ag
 from autograd.testing import NodeCheck
 from viz.drawing import numbers, style
 from viz.graph.cards import addends
+from viz.recorded import windows
 from viz.recorded.names import OP
 from viz.recorded.notation import Symbol
 from viz.recorded.rows import TITLES
@@ -30,11 +31,26 @@ from viz.recorded.scene import Card, Scene, Socket
 
 ROOM = style.SMALL_ROWS, style.SMALL_COLUMNS  # rows and columns; a larger array is shown as a thumbnail
 TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
+WINDOWED = 24, 10  # the same for the arrays of an operation over windows, whose channels stand below each other
+PRODUCTS = 6000  # of all the entries of such a result, which are there to be hovered over
 TERMS = 6  # of a sum that are written out for an array too large to be hovered over
 CODE_LINES = 12
 SECTIONS = 60  # more of them are taken together
 SECTION = 60  # operations; a longer one is cut into
 PIECE = 40
+
+# what a rule over windows does, in words
+BACK = {
+    "conv": "Each output of the convolution is read back through its window.",
+    "conv_weight": "An entry of the weight multiplied one entry of every window: its gradient is the sum over them.",
+    "conv_input": "An entry of the input was read by several windows: from each comes its gradient times the weight by"
+    " which it was read.",
+    "max_unpool": "The gradient goes to the entry that was the largest of its window, and the others get 0.",
+    "at_max": "From each window comes the entry where the largest one was.",
+    "sum_unpool": "Every entry of a window gets the gradient of its sum.",
+    "sum_pool": "The gradients of a window are added up.",
+    "max_pool": "The largest of each window is taken.",
+}
 
 # ---------------------------------------------------------------- arrays
 
@@ -44,19 +60,19 @@ class Arrays:
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
-        self._known: dict[tuple[int, bool, bool], int] = {}
+        self._known: dict[tuple[int, bool, tuple[int, int]], int] = {}
         self._kept: list[Any] = []  # an id stands for an array only as long as the array lives
 
-    def add(self, value: Any, gradient: bool = False, tight: bool = False) -> int:
+    def add(self, value: Any, gradient: bool = False, room: tuple[int, int] = ROOM) -> int:
         """The number of this array; gradients have the other ramp and another caption.
 
-        ``tight``: there is little room, so that a thumbnail stands for what is larger than 4 × 4.
+        ``room``: the rows and columns up to which it is shown in numbers; a thumbnail stands for a larger one.
         """
-        known = (id(value), gradient, tight)
+        known = (id(value), gradient, room)
         if known not in self._known:
             self._kept.append(value)
             self._known[known] = len(self.shown)
-            self.shown.append(_shown(np.asarray(value), gradient, TIGHT if tight else ROOM))
+            self.shown.append(_shown(np.asarray(value), gradient, room))
         return self._known[known]
 
 
@@ -77,6 +93,8 @@ def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str
     if is_small(array, room) or array.dtype.kind not in "fiub":
         table = numbers.table(array, *room)
         record |= {"t": table.rows} | ({"k": table.factor} if table.factor else {})
+        if array.ndim > 2 and is_small(array, room):
+            record["b"] = array.shape[-2]
         if is_small(array, room):
             record["r"] = [[str(x) for x in line] for line in array.reshape(-1, array.shape[-1]).tolist()]
         return record
@@ -224,7 +242,8 @@ def _error(error: float) -> str:
 class Step:
     """One step. ``eq`` has the matrices and the operators between them, ``link`` says how entries belong together.
 
-    ``link``: "mm" a product of matrices, "el" entry by entry, "lin" by the terms given, "sum" added up.
+    ``link``: "mm" a product of matrices, "el" entry by entry, "lin" by the terms given, "sum" added up, "win" and
+    "max" by the terms of a window: for each entry products of places in the arrays.
     """
 
     phase: str  # "f" or "b"
@@ -349,6 +368,8 @@ class Story:
             eq = [self._of(tails[0]), _sign("·"), self._of(tails[1]), _sign("="), result]
             small = all(is_small(t.value) and t.value.ndim == 2 for t in (*tails, card))
             return eq, "mm" if small else "", []
+        if name in windows.WINDOWED and (found := self._windowed(card)) is not None:
+            return found
         eq = []
         signs = {"add": "+", "subtract": "-", "multiply": "×", "divide": "/"}
         binary = name in signs and len(tails) == 2
@@ -362,6 +383,42 @@ class Story:
             return [*eq, _sign("="), result], "", []
         terms = self._entries(card)
         return [*eq, _sign("="), result], "el" if terms else "", terms
+
+    def _windowed(self, card: Card) -> tuple[list[dict[str, Any]], str, list[Any]] | None:
+        """An operation over windows whose arrays are small: its operands, and the terms of each entry."""
+        node = card.node
+        assert node is not None
+        tails = {node.op.args[socket.index]: socket.tail for socket in card.sockets}
+        if len(tails) < sum(given is not None for given in node.inputs):
+            return None
+        linked = self._linked(node.op, {arg: tail.value for arg, tail in tails.items()}, node.params, card.value)
+        if linked is None:
+            return None
+        link, terms = linked
+        eq: list[dict[str, Any]] = []
+        for arg, tail in tails.items():
+            if eq:
+                eq.append(_sign("+" if arg == "bias" else node.op.symbol))
+            eq.append(self._matrix(tail.value, tail.name, _kind(tail), WINDOWED))
+        if len(tails) == 1:
+            eq.insert(0, _sign(node.op.symbol))
+        return [*eq, _sign("="), self._matrix(card.value, card.name, "act", WINDOWED)], link, terms
+
+    def _linked(
+        self, op: Any, arrays: dict[str, np.ndarray], params: Any, result: np.ndarray
+    ) -> tuple[str, list[Any]] | None:
+        """How the entries of an operation over windows belong together; None where its arrays are not all small."""
+        if not all(is_small(array, WINDOWED) for array in (*arrays.values(), result)):
+            return None
+        found = windows.formula(op.name, {arg: array.shape for arg, array in arrays.items()}, params)
+        assert found is not None
+        at = {arg: i for i, arg in enumerate(arrays)}
+        terms = [
+            [[[at[arg], where] for arg, where in term] for term in entry] for entry in found.terms(arrays)
+        ]
+        if sum(map(len, terms)) > PRODUCTS:
+            return None
+        return "max" if found.kind == "max" else "win", terms
 
     def _entries(self, card: Card) -> list[str]:
         """Each entry of an entry-by-entry operation written out with its numbers."""
@@ -521,6 +578,10 @@ class Story:
             words += " Hover a number in the result to see its factors." if small else ""
             entry = "" if small or summed or part.ndim != 2 else _product_entry(a, b, part)
             return sent.text, [*lead, *eq, _sign("="), result], "mm" if small else "", [], words + why, entry
+        if body.head in windows.WINDOWED and not summed and (found := self._sent_back(socket, body)) is not None:
+            eq, link, terms, words = found
+            eq += [_sign("="), self._matrix(part, result["l"], "grad", WINDOWED)]
+            return sent.text, eq, link, terms, words, ""
         terms = self._jacobian(socket)
         factors = _factors(body)
         if factors is not None:
@@ -542,6 +603,33 @@ class Story:
         eq = [self._matrix(g, "upstream G", "grad"), _sign("→"), result]
         words = f"The rule of {head.node.op.name.replace('_', ' ')} takes G and gives {body.text}.{ratio}"
         return sent.text, [*lead, *eq], "lin" if terms else "", terms, words + why, ""
+
+    def _sent_back(self, socket: Socket, sent: Symbol) -> tuple[list[dict[str, Any]], str, list[Any], str] | None:
+        """A gradient that is an operation over windows: its operands, the terms of each entry, and words."""
+        head, part = socket.head, socket.contribution
+        assert head.node is not None
+        assert part is not None
+        op = ag.OPS[sent.head]
+        operands = [symbol for symbol in sent.inner if getattr(symbol.value, "shape", ())]
+        symbols = dict(zip(op.args, operands, strict=False))
+        arrays = {arg: np.asarray(symbol.value) for arg, symbol in symbols.items()}
+        shape = tuple(part.shape[2:])
+        params = {**op.params, **{name: head.node.params[name] for name in op.params if name in head.node.params}}
+        params |= {"size": shape} if sent.head == "conv_weight" else {"space": shape} if "space" in params else {}
+        linked = self._linked(op, arrays, params, part)
+        written = windows.formula(sent.head, {arg: array.shape for arg, array in arrays.items()}, params)
+        assert written is not None
+        formula = written.text(self.by(socket.tail), {arg: symbol.text for arg, symbol in symbols.items()})
+        words = f"{BACK[sent.head]} Entry by entry: {formula}."
+        if linked is None:
+            return None
+        eq: list[dict[str, Any]] = []
+        for symbol in symbols.values():
+            eq += [_sign(op.symbol)] if eq else []
+            eq.append(self._factor(symbol, WINDOWED))
+        if len(eq) == 1:
+            eq.insert(0, _sign(op.symbol))
+        return eq, *linked, words
 
     def _jacobian(self, socket: Socket) -> list[Any]:
         """For small arrays, the entries of G that each result is made of, with the factors that the rule gives them."""
@@ -600,16 +688,16 @@ class Story:
 
     # ------------------------------------------------------------ matrices
 
-    def _matrix(self, value: Any, label: str, kind: str) -> dict[str, Any]:
-        return {"m": self.arrays.add(value, kind == "grad"), "l": label, "k": kind}
+    def _matrix(self, value: Any, label: str, kind: str, room: tuple[int, int] = ROOM) -> dict[str, Any]:
+        return {"m": self.arrays.add(value, kind == "grad", room), "l": label, "k": kind}
 
     def _of(self, card: Card) -> dict[str, Any]:
         return self._matrix(card.value, card.name, _kind(card))
 
-    def _factor(self, symbol: Symbol) -> dict[str, Any]:
+    def _factor(self, symbol: Symbol, room: tuple[int, int] = ROOM) -> dict[str, Any]:
         if _holds_g(symbol):
-            return self._matrix(symbol.value, f"upstream {symbol.text}", "grad")
-        return self._matrix(symbol.value, f"local {symbol.text}", "local")
+            return self._matrix(symbol.value, f"upstream {symbol.text}", "grad", room)
+        return self._matrix(symbol.value, f"local {symbol.text}", "local", room)
 
 
 # ---------------------------------------------------------------- sections

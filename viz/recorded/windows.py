@@ -193,6 +193,30 @@ class IndexFormula:
 
     def value(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """The formula computed as it is written, entry by entry."""
+        target, factors = self._entries(arrays)
+        products: np.ndarray = np.ones(len(target))
+        for arg, at in factors:
+            products = products * arrays[arg].ravel()[at]
+        out: np.ndarray = np.full(math.prod(self.shape), -math.inf if self.kind == "max" else 0.0)
+        (np.maximum if self.kind == "max" else np.add).at(out, target, products)
+        out = out.reshape(self.shape)
+        return out + arrays["bias"].reshape((1, -1) + (1,) * (out.ndim - 2)) if self.bias else out
+
+    def terms(self, arrays: Mapping[str, np.ndarray]) -> list[list[list[tuple[str, int]]]]:
+        """For each entry of the result its terms, each as factors: an argument and a position in it, flattened."""
+        target, factors = self._entries(arrays)
+        found: list[list[list[tuple[str, int]]]] = [[] for _ in range(math.prod(self.shape))]
+        places = [at.tolist() for _, at in factors]
+        for k, where in enumerate(target.tolist()):
+            found[where].append([(arg, at[k]) for (arg, _), at in zip(factors, places, strict=True)])
+        if self.bias:
+            each = math.prod(self.shape[2:])
+            for where, terms in enumerate(found):
+                terms.append([("bias", where // each % self.shape[1])])
+        return found
+
+    def _entries(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+        """For each term the flattened position in the result, and in each factor."""
         if self.kind == "place":
             return self._placed(arrays)
         fixed = {var for _, var in self.given}
@@ -207,30 +231,24 @@ class IndexFormula:
             at = [np.broadcast_to(index.value(env), inside.shape) for index in indices]
             for one, n in zip(at, shape, strict=True):
                 inside &= (one >= 0) & (one < n)
-            where.append((arg, at))
-        terms: np.ndarray = np.ones(int(inside.sum()))
-        for arg, at in where[:-1]:
-            terms = terms * arrays[arg][tuple(one[inside] for one in at)]
-        target = tuple(one[inside] for one in where[-1][1])
-        out: np.ndarray = np.full(self.shape, -math.inf if self.kind == "max" else 0.0)
-        (np.maximum if self.kind == "max" else np.add).at(out, target, terms)
-        if self.bias:
-            out = out + arrays["bias"].reshape((1, -1) + (1,) * (out.ndim - 2))
-        return out
+            where.append((arg, shape, at))
+        flat = [(arg, np.ravel_multi_index([one[inside] for one in at], shape)) for arg, shape, at in where]
+        return flat[-1][1], flat[:-1]
 
-    def _placed(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        geometry = self.place
+    def _placed(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+        geometry, x = self.place, arrays["x"]
         assert geometry is not None
-        out: np.ndarray = np.zeros(self.shape)
-        x, y = arrays["x"], arrays["y"]
-        for n, c, *place in np.ndindex(*x.shape[:2], *geometry.out):
+        windows = [(n, c, *place) for n, c, *place in np.ndindex(*x.shape[:2], *geometry.out)]
+        largest = []
+        for n, c, *place in windows:
             inside = [at for _, at, is_inside in geometry.window(place) if is_inside]
-            best = max(inside, key=lambda at: float(x[(n, c, *at)]))  # the first of equal ones, as max gives it
-            if self.picks:
-                out[(n, c, *place)] = y[(n, c, *best)]
-            else:
-                out[(n, c, *best)] += y[(n, c, *place)]
-        return out
+            largest.append((n, c, *max(inside, key=lambda at: float(x[(n, c, *at)]))))  # of equal ones the first
+        ends, starts = (windows, largest) if self.picks else (largest, windows)
+        target, source = (
+            np.ravel_multi_index([np.array(axis) for axis in zip(*places, strict=True)], shape)
+            for places, shape in ((ends, self.shape), (starts, arrays["y"].shape))
+        )
+        return target, [("y", source)]
 
 
 def formula(name: str, shapes: Mapping[str, Sequence[int]], params: Mapping[str, Any]) -> IndexFormula | None:

@@ -239,3 +239,40 @@ def test_sections_follow_modules_and_none_is_too_long():
     assert len(cards) == len(set(cards)) == 30 * 6 + 500 + 1
     assert max(len(section.cards) for section in made) <= 60
     assert any(section.title.startswith("Step, 1") and len(section.cards) == PIECE for section in made)
+
+
+class TestWindows:
+    """Convolution and pooling: the terms of every entry, forward and backward."""
+
+    def told(self):
+        rng = np.random.default_rng(0)
+        x = ag.Tensor(rng.normal(size=(1, 2, 5, 5)), requires_grad=True, name="x")
+        w = ag.Tensor(rng.normal(size=(2, 2, 3, 3)), requires_grad=True, name="w")
+        b = ag.Tensor(rng.normal(size=2), requires_grad=True, name="b")
+        y = ag.OPS["max_pool"](ag.conv(x, w, b, padding=1), size=2, stride=1)
+        return story(ag.sum(y * y), inputs=[x])
+
+    def test_the_terms_add_up_to_every_entry(self):
+        told = self.told()
+        steps = [step for step in (*told.forward, *told.backward) if step.link in ("win", "max")]
+        assert [(step.phase, step.tag, step.link) for step in steps] == [
+            ("f", "z1", "win"), ("f", "t1", "max"), ("b", "z1", "win"), ("b", "x", "win"), ("b", "w", "win"),
+        ]  # fmt: skip
+        for step in steps:
+            *arrays, result = (matrix.ravel() for matrix in matrices(told, step))
+            for terms, entry in zip(step.terms, result, strict=True):
+                products = [np.prod([arrays[m][k] for m, k in factors]) for factors in terms]
+                assert (max(products) if step.link == "max" else sum(products)) == pytest.approx(entry)
+
+    def test_words_say_the_formula(self):
+        told = self.told()
+        (step,) = (step for step in told.backward if step.tag == "w")
+        assert "∂L/∂w[o,c,i,j] = Σ_{n,p,q} G[n,o,p,q] · x[n,c,p+i-1,q+j-1]" in step.words
+        (step,) = (step for step in told.backward if step.tag == "z1")
+        assert "the largest of its window" in step.words
+
+    def test_large_arrays_have_no_terms(self):
+        x = ag.Tensor(np.ones((1, 1, 30, 30)), name="x")
+        y = ag.conv(x, ag.Tensor(np.ones((1, 1, 3, 3)), requires_grad=True, name="w"))
+        told = story(ag.sum(y))
+        assert not any(step.link == "win" for step in (*told.forward, *told.backward))
