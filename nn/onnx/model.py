@@ -106,6 +106,7 @@ class ONNXModel(Module):
                 raise DomainError(f"{step.title} needs {error}, which was not computed.") from None
             results = apply(step, args, functools.partial(self._body, env))
             env |= {name: value for name, value in zip(step.outputs, results, strict=False) if name}
+            _name(results, args)
             for name in step.frees:
                 env.pop(name, None)
         try:
@@ -120,6 +121,14 @@ class ONNXModel(Module):
         env = {name: around[name] for name in graph.captured}
         env |= {i.name: value for i, value in zip(graph.inputs, values, strict=True)}
         return self._run(graph, env)
+
+
+def _name(results: Sequence[Any], args: Sequence[Any]) -> None:
+    """Name what was computed from one input alone, and so was not recorded, after that input."""
+    names = {x.name for x in args if isinstance(x, Tensor)}
+    for value in results:
+        if len(names) == 1 and isinstance(value, Tensor) and value.node is None and value.name is None:
+            value.name = next(iter(names))
 
 
 def _taken(declared: Input, value: Any, sizes: dict[str, tuple[int, str]]) -> Any:

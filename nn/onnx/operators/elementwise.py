@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 
 import autograd as ag
+from autograd import Tensor
 from autograd.errors import DomainError, DTypeError
 from nn.onnx.table import axis_in, bounded, broadcast, cast, concrete, is_float, number, operator, rank, scalar
 
@@ -27,9 +28,15 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def apply(x: Any, y: Any, *, axis: Any = None, broadcast: Any = 0, consumed_inputs: Any = None) -> Any:
         y = _aligned(x, y, axis)
         _broadcast_shape(x, y)
-        return function(x, y)
+        return function(_as_number(x, y), _as_number(y, x))
 
     return apply
+
+
+def _as_number(x: Any, other: Any) -> Any:
+    """A known single value as a Python number, so that a picture shows it, where the result stays the same."""
+    alike = isinstance(other, Tensor) and other.dtype == x.dtype and x.dtype.kind == "f" and rank(other) >= rank(x)
+    return x.item() if alike and isinstance(x, numpy.ndarray) and x.size == 1 else x
 
 
 def _broadcast_shape(*values: Any) -> Any:
@@ -53,7 +60,7 @@ def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 def _divide(x: Any, y: Any) -> Any:
     """The quotient; of integers rounded toward 0."""
-    if is_float(x):
+    if isinstance(x, float) or is_float(x):
         return ag.divide(x, y)
     down = ag.floor_divide(x, y)
     if x.dtype.kind == "u":
@@ -65,12 +72,13 @@ def _divide(x: Any, y: Any) -> Any:
 
 def _power(x: Any, y: Any) -> Any:
     """``x`` to ``y`` in the dtype of ``x``."""
-    exponent = scalar(y)
-    if exponent is y and y.dtype != x.dtype:
-        return cast(ag.power(x, cast(y, x.dtype)) if is_float(x) else ag.power(cast(x, "float64"), y), x.dtype)
-    if exponent is not y and not is_float(x) and y.dtype.kind == "f":
-        return cast(ag.power(cast(x, "float64"), exponent), x.dtype)
-    return ag.power(x, float(exponent) if is_float(x) and exponent is not y else exponent)
+    if isinstance(x, float) or isinstance(y, float):
+        return ag.power(x, y)
+    if rank(y) == 0 and isinstance(y, numpy.ndarray) and is_float(x):
+        return ag.power(x, float(y))
+    if x.dtype == y.dtype:
+        return ag.power(x, y)
+    return cast(ag.power(x, cast(y, x.dtype)) if is_float(x) else ag.power(cast(x, "float64"), y), x.dtype)
 
 
 BINARY: dict[str, Callable[..., Any]] = {
