@@ -56,7 +56,7 @@ from nn.modules.pooling import (
     MaxPool3d,
 )
 from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from nn.onnx import load_onnx
+from nn.onnx import load_onnx, save_onnx
 from nn.pytorch import from_torch
 from nn.saving import load, load_metadata, load_model, save
 from nn.training import History, evaluate, fit
@@ -80,5 +80,5 @@ __all__ = [
     "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
     "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
     "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model",
-    "load_onnx", "models", "optim", "parallel", "save", "search", "tuning",
+    "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
 ]  # fmt: skip

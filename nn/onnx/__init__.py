@@ -1,17 +1,18 @@
-"""Networks in the ONNX format: `load_onnx` reads one.
+"""Networks in the ONNX format: `load_onnx` reads one, `save_onnx` writes one.
 
 The rest is imported when it is first used, because the table of operators is long.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nn.onnx.model import ONNXModel
 
-__all__ = ["load_onnx"]
+__all__ = ["load_onnx", "save_onnx"]
 
 
 def load_onnx(path: str | PathLike[str]) -> ONNXModel:
@@ -33,3 +34,35 @@ def load_onnx(path: str | PathLike[str]) -> ONNXModel:
     from nn.onnx.model import load
 
     return load(path)
+
+
+def save_onnx(
+    model: Callable[..., Any],
+    path: str | PathLike[str],
+    *examples: Any,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+) -> None:
+    """Write a module or a function of Tensors as an ONNX file, whole or not at all.
+
+    The model is followed once on the ``examples``, arrays or Tensors of the shapes and dtypes of its inputs. A layer is
+    one node where ONNX has one: a Linear is a Gemm, a Conv2d a Conv, an LSTM a Scan. Parameters keep their names. A
+    training step is written, too: the gradients, and what the step changes (parameters, averages of the optimizer), are
+    outputs, called ``weight_new`` for ``weight``, which is then also an input with its present value as the default.
+
+    ``input_names``: by default those of the function's arguments. ``output_names``: by default ``output``, or
+    ``output_0``, ``output_1``, ... Opset 21, which onnxruntime runs from 1.18 on.
+
+    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and
+    `autograd.errors.DependencyError` without the package ``onnx``.
+
+    >>> import nn, tempfile, os, autograd as ag
+    >>> model = nn.MLP([4, 3, 2], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save_onnx(model, os.path.join(folder, "model.onnx"), ag.ones((1, 4), dtype="float32"))
+    ...     nn.load_onnx(os.path.join(folder, "model.onnx"))
+    ONNXModel
+    """
+    from nn.onnx.save import save
+
+    save(model, path, examples, input_names, output_names)

@@ -1,0 +1,60 @@
+"""Operations that a trace keeps as one instruction each, for a target that has a name for them, as ONNX has."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from autograd.backends import FORWARDS
+from autograd.compiler.tracing.namespace import TRACE
+from autograd.operation import OPS
+
+WHOLE: ContextVar[frozenset[str]] = ContextVar("autograd_whole", default=frozenset())
+"""The operations that traces of this thread and task keep whole."""
+
+_LOCK = threading.Lock()
+_users: Counter[str] = Counter()
+
+
+@contextmanager
+def whole(names: Iterable[str]) -> Iterator[None]:
+    """Within it, what is traced records each operation of these names as one instruction, and does not look into it.
+
+    >>> import autograd as ag
+    >>> with whole(["softmax"]):
+    ...     print(ag.trace(ag.softmax, ag.ones(3)))
+    softmax(x (3,)):
+        softmax_1 (3,) = softmax(x, axis=-1)
+        return softmax_1
+    """
+    kept = frozenset(names)
+    with _LOCK:
+        for name in kept:
+            _users[name] += 1
+            if _users[name] == 1:
+                OPS[name].names["forward"] = FORWARDS[name] = _opaque_in_traces(name, OPS[name].forward)
+    token = WHOLE.set(kept)
+    try:
+        yield
+    finally:
+        WHOLE.reset(token)
+        with _LOCK:
+            for name in kept:
+                _users[name] -= 1
+                if not _users[name]:
+                    OPS[name].names["forward"] = FORWARDS[name] = OPS[name].forward
+
+
+def _opaque_in_traces(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """``forward``, which a trace does not look into where its operation is to be kept whole."""
+
+    def kept(xp: Any, *arrays: Any, **params: Any) -> Any:
+        if xp is TRACE and name in WHOLE.get():
+            xp.opaque((), None)
+        return forward(xp, *arrays, **params)
+
+    return kept

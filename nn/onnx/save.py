@@ -1,0 +1,125 @@
+"""A module or a function as an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
+from autograd import asarray
+from autograd.compiler.ir.program import Value
+from autograd.compiler.trace import Trace
+from autograd.compiler.tracing.whole import whole
+from autograd.errors import DomainError, DTypeError
+from autograd.files import write_file
+from autograd.validation import as_path
+from nn.errors import ConversionError
+from nn.modules.module import Module
+from nn.onnx.read import onnx_package
+from nn.onnx.rows import WHOLE, write
+from nn.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
+
+
+def save(
+    model: Callable[..., Any],
+    path: str | PathLike[str],
+    examples: Sequence[Any],
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+) -> None:
+    """Write a file; see `nn.save_onnx`."""
+    onnx = onnx_package()
+    path = as_path(path)
+    if not callable(model):
+        raise DTypeError(f"model is a {type(model).__name__}: give a module or a function of Tensors.")
+    if not examples:
+        raise DomainError("save_onnx follows the model once: give an example of each of its inputs.")
+    examples = [x if hasattr(x, "shape") else asarray(x) for x in examples]
+    kept = WHOLE
+    while True:
+        with whole(kept):
+            trace = Trace(model, examples, {})
+        try:
+            proto = _model(onnx, model, trace, input_names, output_names)
+            break
+        except NotWritten as error:
+            if error.operation not in kept:
+                raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
+            kept -= {error.operation}  # into its parts
+    onnx.checker.check_model(proto, full_check=True)
+    write_file(path, proto.SerializeToString())
+
+
+def _described(model: Any) -> str:
+    return model._described() if isinstance(model, Module) else getattr(model, "__name__", type(model).__name__)
+
+
+def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: Any) -> Any:
+    """The model as onnx has it."""
+    program = trace.program
+    if trace.given:
+        raise NotWritten(
+            f"it adds to the gradient of {trace.given[0].name or 'a Tensor'} from before: call zero_grad() before "
+            "backward."
+        )
+    if program.updates and isinstance(model, Module):
+        raise NotWritten("it changes its buffers, as batch normalization does in training: call model.eval() first.")
+    inputs = _checked(input_names, [value.name for value in program.inputs], "input_names")
+    results = len(trace.result.values)
+    usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
+    outputs = _checked(output_names, usual, "output_names")
+    outputs += [f"{t.name or f'parameter_{i}'}.grad" for i, t in enumerate(trace.delivered)]
+    states = {value: _state_name(value) for value in program.values() if value.kind in ("state", "knob")}
+    outputs += [f"{states[value]}_new" for value in program.updates]
+    results_of = [*program.outputs, *program.updates.values()]
+    names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
+    for value, name in states.items():
+        count = sum(other == name for other in names.values())
+        names[value] = f"{name}_{count}" if count else name
+    wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # of two names the first
+    temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
+    writer = Writer(names | temporaries)
+    writer.taken |= set(outputs)
+    for value in states:
+        data = value.origin.data if value.kind == "state" else value.origin[0][value.origin[1]]
+        writer.initializers.append(onnx.numpy_helper.from_array(_array(data, value.dtype), names[value]))
+    write(writer, program)
+    for value, name in zip(results_of, outputs, strict=True):
+        if temporaries.get(value) != name:
+            writer.node("Identity", writer.name(value), out=name)
+    changing = [value for value in states if value in program.updates or value.kind == "knob"]
+    nodes = without_dead(writer.nodes, outputs)
+    used = {*outputs, *(names[value] for value in changing), *used_by(nodes)}
+    graph = onnx.helper.make_graph(
+        nodes,
+        _described(model),
+        [value_info(onnx, names[value], value) for value in (*program.inputs, *changing)],
+        [value_info(onnx, name, value) for name, value in zip(outputs, results_of, strict=True)],
+        [t for t in writer.initializers if t.name in used],
+    )
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="glassgrad"
+    )
+
+
+def _array(data: Any, dtype: Any) -> Any:
+    from numpy import ascontiguousarray
+
+    return ascontiguousarray(asarray(data).to("cpu").data, dtype=dtype).reshape(asarray(data).shape)
+
+
+def _state_name(value: Value) -> str:
+    """The name of a parameter, a buffer or an optimizer's average: that of its Tensor; of a number its own."""
+    return value.name if value.kind == "knob" else value.origin.name or value.name
+
+
+def _checked(names: Any, usual: list[str], what: str) -> list[str]:
+    """Names of inputs or outputs, as many as there are and all different."""
+    if names is None:
+        return (
+            list(dict.fromkeys(usual)) if len(set(usual)) == len(usual) else [f"{n}_{i}" for i, n in enumerate(usual)]
+        )
+    found = [names] if isinstance(names, str) else list(names)
+    if len(found) != len(usual) or len(set(found)) != len(found) or not all(isinstance(n, str) and n for n in found):
+        raise DomainError(f"{what} = {names!r}: give {len(usual)} different names, one for each.")
+    return found
