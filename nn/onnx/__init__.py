@@ -42,6 +42,7 @@ def save_onnx(
     *examples: Any,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    dynamic_batch: bool = False,
 ) -> None:
     """Write a module or a function of Tensors as an ONNX file, whole or not at all.
 
@@ -51,7 +52,8 @@ def save_onnx(
     outputs, called ``weight_new`` for ``weight``, which is then also an input with its present value as the default.
 
     ``input_names``: by default those of the function's arguments. ``output_names``: by default ``output``, or
-    ``output_0``, ``output_1``, ... Opset 21, which onnxruntime runs from 1.18 on.
+    ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the
+    file takes any. Opset 21, which onnxruntime runs from 1.18 on.
 
     Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and
     `autograd.errors.DependencyError` without the package ``onnx``.
@@ -65,4 +67,4 @@ def save_onnx(
     """
     from nn.onnx.save import save
 
-    save(model, path, examples, input_names, output_names)
+    save(model, path, examples, input_names, output_names, dynamic_batch)

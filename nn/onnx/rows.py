@@ -730,8 +730,8 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
     w.taken |= inner.taken
     graph = onnx.helper.make_graph(
         without_dead(inner.nodes, results), body.name,
-        [value_info(onnx, names[value], value) for value in program.inputs[:steps]],
-        [value_info(onnx, name, value) for name, value in zip(results, program.outputs, strict=True)],
+        [value_info(onnx, names[value], value, False) for value in program.inputs[:steps]],
+        [value_info(onnx, name, value, False) for name, value in zip(results, program.outputs, strict=True)],
         inner.initializers,
     )  # fmt: skip
     given = [w.cast(w.name(a), a.dtype, p.dtype) for a, p in zip(arrays[:steps], program.inputs, strict=False)]

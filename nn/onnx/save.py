@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
-from autograd import asarray
+from autograd import asarray, zeros
 from autograd.compiler.ir.program import Value
 from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.whole import whole
-from autograd.errors import DomainError, DTypeError
+from autograd.errors import AutogradError, DomainError, DTypeError
 from autograd.files import write_file
+from autograd.messages import shown
 from autograd.validation import as_path
 from nn.errors import ConversionError
 from nn.modules.module import Module
+from nn.onnx.batch import SIZES, for_any_batch
+from nn.onnx.fuse import fused
 from nn.onnx.read import onnx_package
 from nn.onnx.rows import WHOLE, write
 from nn.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
@@ -26,28 +29,57 @@ def save(
     examples: Sequence[Any],
     input_names: Sequence[str] | None,
     output_names: Sequence[str] | None,
+    dynamic_batch: bool,
 ) -> None:
     """Write a file; see `nn.save_onnx`."""
     onnx = onnx_package()
     path = as_path(path)
     if not callable(model):
-        raise DTypeError(f"model is a {type(model).__name__}: give a module or a function of Tensors.")
+        raise DTypeError(f"model is {shown(model)}: give a module or a function of Tensors.")
     if not examples:
         raise DomainError("save_onnx follows the model once: give an example of each of its inputs.")
-    examples = [x if hasattr(x, "shape") else asarray(x) for x in examples]
-    kept = WHOLE
-    while True:
-        with whole(kept):
-            trace = Trace(model, examples, {})
-        try:
-            proto = _model(onnx, model, trace, input_names, output_names)
-            break
-        except NotWritten as error:
-            if error.operation not in kept:
-                raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
-            kept -= {error.operation}  # into its parts
+    examples = [x if hasattr(x, "shape") and hasattr(x, "dtype") else asarray(x) for x in examples]
+    try:
+        if dynamic_batch:
+            proto, other = (_followed(onnx, model, _of_size(examples, n), input_names, output_names) for n in SIZES)
+            proto = for_any_batch(onnx, proto, other, [i.name for i in proto.graph.input])
+        else:
+            proto = _followed(onnx, model, examples, input_names, output_names)
+    except NotWritten as error:
+        raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
     onnx.checker.check_model(proto, full_check=True)
     write_file(path, proto.SerializeToString())
+
+
+def _of_size(examples: Sequence[Any], size: int) -> list[Any]:
+    """Examples of the same shapes with ``size`` along their first axis, where they have one."""
+    lengths = {x.shape[0] for x in examples if x.shape}
+    if len(lengths) != 1:
+        raise DomainError(
+            f"dynamic_batch: the first axis of all inputs is the number of examples; the examples given have shapes "
+            f"{', '.join(str(tuple(x.shape)) for x in examples)}."
+        )
+    return [zeros((size, *x.shape[1:]), dtype=x.dtype) if x.shape else x for x in examples]
+
+
+def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, output_names: Any) -> Any:
+    """The model as onnx has it, with as many operations kept whole as can be."""
+    kept = WHOLE
+    while True:
+        try:
+            with whole(kept):
+                trace = Trace(model, examples, {})
+        except AutogradError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            Trace(model, examples, {})  # says in a sentence what does not fit
+            raise
+        try:
+            return _model(onnx, model, trace, input_names, output_names)
+        except NotWritten as error:
+            if error.operation not in kept:
+                raise
+            kept -= {error.operation}  # followed into its parts
 
 
 def _described(model: Any) -> str:
@@ -88,7 +120,9 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
         if temporaries.get(value) != name:
             writer.node("Identity", writer.name(value), out=name)
     changing = [value for value in states if value in program.updates or value.kind == "knob"]
-    nodes = without_dead(writer.nodes, outputs)
+    changeable = {names[value] for value in changing}
+    fixed = {t.name: onnx.numpy_helper.to_array(t) for t in writer.initializers if t.name not in changeable}
+    nodes = without_dead(fused(onnx, without_dead(writer.nodes, outputs), outputs, fixed), outputs)
     used = {*outputs, *(names[value] for value in changing), *used_by(nodes)}
     graph = onnx.helper.make_graph(
         nodes,

@@ -13,6 +13,9 @@ from autograd.errors import DeclarationError
 from nn.onnx.read import onnx_package
 
 OPSET = 21
+UNIFORM = 16
+"""A constant of more elements than this that are all equal is written as one of them, expanded."""
+
 IR_VERSION = 10
 """What onnxruntime has read since 1.18."""
 
@@ -59,7 +62,11 @@ class Writer:
         if value not in self.names:
             if value.kind != "constant":
                 raise NotWritten(f"{value.name} is not computed before it is used.")
-            self.names[value] = self.constant(value.data, value.name)
+            data = numpy.asarray(value.data)
+            if data.size > UNIFORM and (data == data.flat[0]).all():
+                self.names[value] = self.node("Expand", self.number(data.flat[0], data), self.ints(*data.shape))
+            else:
+                self.names[value] = self.constant(data, value.name)
         return self.names[value]
 
     def constant(self, array: Any, base: str = "constant") -> str:
@@ -114,10 +121,10 @@ class Writer:
         return wanted
 
 
-def value_info(onnx: Any, name: str, value: Value, batch: str | None = None) -> Any:
+def value_info(onnx: Any, name: str, value: Value, has_shape: bool = True) -> Any:
     """How a graph declares an input or an output."""
-    shape = [batch, *value.shape[1:]] if batch and value.shape else value.shape
-    return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), shape)
+    dtype = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+    return onnx.helper.make_tensor_value_info(name, dtype, value.shape if has_shape else None)
 
 
 def used_by(nodes: Sequence[Any]) -> set[str]:
