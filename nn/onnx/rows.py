@@ -22,7 +22,7 @@ SAME = {
     "abs": "Abs", "acos": "Acos", "acosh": "Acosh", "add": "Add", "asin": "Asin", "asinh": "Asinh", "atan": "Atan",
     "atanh": "Atanh", "bitwise_and": "BitwiseAnd", "bitwise_invert": "BitwiseNot", "bitwise_or": "BitwiseOr",
     "bitwise_xor": "BitwiseXor", "ceil": "Ceil", "cos": "Cos", "cosh": "Cosh", "divide": "Div", "exp": "Exp",
-    "floor": "Floor", "isnan": "IsNaN", "log": "Log", "matmul": "MatMul", "maximum": "Max", "minimum": "Min",
+    "floor": "Floor", "log": "Log", "matmul": "MatMul", "maximum": "Max", "minimum": "Min",
     "multiply": "Mul", "negative": "Neg", "power": "Pow", "reciprocal": "Reciprocal", "rint": "Round", "sign": "Sign",
     "sin": "Sin", "sinh": "Sinh", "sqrt": "Sqrt", "subtract": "Sub", "tan": "Tan", "tanh": "Tanh",
 }  # fmt: skip
@@ -33,6 +33,9 @@ TESTS = {
     "less_equal": "LessOrEqual", "logical_and": "And", "logical_not": "Not", "logical_or": "Or", "logical_xor": "Xor",
 }  # fmt: skip
 """Instructions that are one node, with a result of booleans."""
+
+LOGICAL = {"bitwise_and": "And", "bitwise_invert": "Not", "bitwise_or": "Or", "bitwise_xor": "Xor"}
+"""What operations on bits are of booleans."""
 
 REDUCTIONS = {"sum": "ReduceSum", "prod": "ReduceProd", "max": "ReduceMax", "min": "ReduceMin"}
 
@@ -95,6 +98,8 @@ def instruction_written(w: Writer, i: Instruction) -> str:
         given = fill(i.params["inputs"], [*i.args])
         options = fill(i.params["options"], [*i.args[i.params["count"] :]])
         return OPERATIONS[name](w, i, *given, **options)
+    if i.out.dtype.kind == "b" and i.op in LOGICAL:
+        return w.node(LOGICAL[i.op], *args)
     if i.op in SAME:
         return w.node(SAME[i.op], *(w.cast(n, a.dtype, i.out.dtype) for n, a in zip(args, i.args, strict=True)))
     if i.op in TESTS:
@@ -168,13 +173,15 @@ def _not_equal(w: Writer, i: Instruction, x: str, y: str) -> str:
     return w.node("Not", w.node("Equal", w.cast(x, i.args[0].dtype, dtype), w.cast(y, i.args[1].dtype, dtype)))
 
 
-@primitive("isinf")
-def _isinf(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("IsInf", x)
+@primitive("isinf", "isnan")
+def _is_special(w: Writer, i: Instruction, x: str) -> str:
+    x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
+    return w.node("IsInf" if i.op == "isinf" else "IsNaN", x)
 
 
 @primitive("isfinite")
 def _isfinite(w: Writer, i: Instruction, x: str) -> str:
+    x = x if i.args[0].dtype.kind == "f" else w.cast(x, i.args[0].dtype, "float32")
     return w.node("Not", w.node("Or", w.node("IsInf", x), w.node("IsNaN", x)))
 
 
@@ -232,7 +239,7 @@ def _broadcast_to(w: Writer, i: Instruction, x: str) -> str:
 
 @primitive("permute_dims")
 def _permute_dims(w: Writer, i: Instruction, x: str) -> str:
-    return w.node("Transpose", x, perm=list(i.params["axes"]))
+    return w.node("Transpose", x, perm=list(i.params["axes"])) if i.params["axes"] else x
 
 
 def _expanded_index(index: Any, axes: int) -> list[Any]:
@@ -439,6 +446,8 @@ def _flip(w: Writer, i: Instruction, *_: str) -> str:
     (x, *more), options = _call(i)
     axis = more[0] if more else options.get("axis")
     axes = tuple(range(len(x.shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    if not axes:
+        return w.name(x)
     ends = [-1] * len(axes), [-(2**31)] * len(axes)
     return w.node("Slice", w.name(x), w.ints(*ends[0]), w.ints(*ends[1]), w.ints(*axes), w.ints(*ends[0]))
 
@@ -489,6 +498,14 @@ def _triangle(w: Writer, i: Instruction, *_: str) -> str:
     (x, *more), options = _call(i)
     k = more[0] if more else options.get("k", 0)
     return w.node("Trilu", w.name(x), w.constant(numpy.asarray(k, "int64"), "diagonal"), upper=int(i.op == "triu"))
+
+
+@primitive("pow")
+def _pow(w: Writer, i: Instruction, *_: str) -> str:
+    names = [
+        w.cast(w.name(x), x.dtype, i.out.dtype) if isinstance(x, Value) else w.number(x, i.out) for x in _call(i)[0]
+    ]
+    return w.node("Pow", *names)
 
 
 @primitive("round")
@@ -549,7 +566,8 @@ def _logsumexp(w: Writer, i: Instruction, x: Value, axis: Any = None, keepdims: 
 
 @operation("standardize")
 def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float = 1e-5) -> str:
-    axes = sorted(a % len(x.shape) for a in ((axis,) if isinstance(axis, int) else axis))
+    along = range(len(x.shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = sorted(a % len(x.shape) for a in along)
     if axes == list(range(axes[0], len(x.shape))):
         ones = w.constant(numpy.ones(x.shape[axes[0] :], x.dtype), "ones")
         return w.node("LayerNormalization", w.name(x), ones, axis=axes[0] - len(x.shape), epsilon=float(eps))
@@ -560,9 +578,11 @@ def _standardize(w: Writer, i: Instruction, x: Value, axis: Any = -1, eps: float
 
 @operation("one_hot")
 def _one_hot(w: Writer, i: Instruction, labels: Value, classes: int, dtype: Any = None) -> str:
-    return w.node(
-        "OneHot", w.name(labels), w.ints(classes), w.constant(numpy.asarray([0, 1], i.out.dtype), "off_on"), axis=-1
-    )
+    places = w.cast(w.name(labels), labels.dtype, "int64")
+    places = places if labels.shape else w.reshape(places, (1,))
+    rows = w.node("OneHot", places, w.ints(classes), w.constant(numpy.asarray([0, 1], "float32"), "off_on"), axis=-1)
+    rows = w.cast(rows, "float32", i.out.dtype)
+    return rows if labels.shape else w.reshape(rows, i.out.shape)
 
 
 @operation("cross_entropy")
@@ -723,7 +743,10 @@ def _scan(w: Writer, i: Instruction, *arrays: Value, loop: Any) -> str:
         program = trace(lambda *given: body.run(*map(Tensor, given)), *examples)
     steps, names = body.carries + body.xs, {}
     for n, (value, array) in enumerate(zip(program.inputs, arrays, strict=True)):
-        names[value] = w.fresh(f"{body.name}_{body.names[n]}") if n < steps else w.name(array)
+        inside = n < steps
+        names[value] = (
+            w.fresh(f"{body.name}_{body.names[n]}") if inside else w.cast(w.name(array), array.dtype, value.dtype)
+        )
     inner = Writer(names, around=w)
     write(inner, program)
     results = [inner.node("Identity", inner.name(value)) for value in program.outputs]

@@ -13,9 +13,6 @@ from autograd.errors import DeclarationError
 from nn.onnx.read import onnx_package
 
 OPSET = 21
-UNIFORM = 16
-"""A constant of more elements than this that are all equal is written as one of them, expanded."""
-
 IR_VERSION = 10
 """What onnxruntime has read since 1.18."""
 
@@ -63,7 +60,7 @@ class Writer:
             if value.kind != "constant":
                 raise NotWritten(f"{value.name} is not computed before it is used.")
             data = numpy.asarray(value.data)
-            if data.size > UNIFORM and (data == data.flat[0]).all():
+            if data.size > 1 and (data == data.flat[0]).all():  # not to be taken for a parameter
                 self.names[value] = self.node("Expand", self.number(data.flat[0], data), self.ints(*data.shape))
             else:
                 self.names[value] = self.constant(data, value.name)

@@ -1,0 +1,254 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+import autograd as ag
+import nn
+from autograd.errors import DomainError, DTypeError, ShapeError, TraceError
+from autograd.testing.operations import TABLE
+from nn.errors import ConversionError
+from nn.saving.architecture import LAYERS
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from tests import onnx_export as export  # noqa: E402
+
+F = nn.functional
+X = export.noise(2, 4)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "model.onnx")
+
+
+# ---------------------------------------------------------------------------------------------- layers and operations
+
+
+@pytest.mark.parametrize("name", export.LAYERS)
+def test_layers_compute_the_same_in_onnxruntime(name, path):
+    make, *inputs = export.LAYERS[name]
+    export.check_forward(make().eval(), inputs, path)
+
+
+def test_every_layer_is_tested_or_made_of_others():
+    assert {*export.LAYERS, *export.CONTAINERS, *export.LARGE} == {*LAYERS}
+
+
+@pytest.mark.parametrize("name", export.LOSSES)
+def test_losses_compute_the_same_in_onnxruntime(name, path):
+    make, *inputs = export.LOSSES[name]
+    export.check_forward(make(), inputs, path)
+
+
+def as_float32(x):
+    x = np.asarray(x)
+    return x.astype("float32") if x.dtype.kind == "f" else x
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_every_operation_is_written_or_refused_in_a_sentence(name, path):
+    operation, written = ag.OPS[name], []
+
+    @settings(
+        max_examples=3,
+        database=None,
+        derandomize=True,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=[*HealthCheck],
+    )
+    @given(TABLE[name].cases)
+    def check(case):
+        drawn, params = case
+        arrays = [None if x is None else as_float32(x) for x in drawn]
+        given = [x for x in arrays if x is not None]
+
+        def function(*values):
+            left = iter(values)
+            return operation(*(None if x is None else next(left) for x in arrays), **params)
+
+        if any(0 in x.shape for x in given):
+            return
+        want = np.asarray(function(*given).data)
+        try:
+            nn.save_onnx(function, path, *given)
+        except (ConversionError, TraceError):
+            written.append(False)
+            return
+        (got,) = export.run(path, *given).values()
+        assert got.shape == want.shape
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+        written.append(True)
+
+    check()
+    assert not any(written) if name in export.REFUSED else any(written) or not written
+
+
+# -------------------------------------------------------------------------------------------------------- whole steps
+
+
+@pytest.mark.parametrize("name", export.OPTIMIZERS)
+def test_a_training_step_leaves_the_same_weights_in_onnxruntime(name, path):
+    make, x = export.NETWORKS["MLP"]
+    export.check_step(make(), export.OPTIMIZERS[name], F.cross_entropy, (x, export.LABELS), path)
+
+
+@pytest.mark.parametrize("name", export.NETWORKS)
+def test_networks_are_trained_by_onnxruntime_as_by_ours(name, path):
+    make, x = export.NETWORKS[name]
+    export.check_step(make(), export.OPTIMIZERS["SGD"], F.cross_entropy, (x, export.LABELS), path)
+
+
+def test_the_learning_rate_is_an_input_with_a_default(path):
+    model = nn.MLP([4, 3], seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.5)
+
+    def step(x, labels):
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    nn.save_onnx(step, path, X, export.LABELS)
+    before = export.run(path, X, export.LABELS, state={"lr": np.asarray(0.0)})
+    np.testing.assert_array_equal(before["layers.0.weight_new"], model.layers[0].weight.data)
+    after = export.run(path, X, export.LABELS)
+    step(X, export.LABELS)
+    np.testing.assert_allclose(after["layers.0.weight_new"], model.layers[0].weight.data, atol=1e-6)
+
+
+def test_gradients_alone_are_outputs(path):
+    model = nn.Linear(4, 3, seed=0)
+
+    def gradients(x):
+        model.zero_grad()
+        loss = (model(x) ** 2).sum()
+        loss.backward()
+        return loss
+
+    nn.save_onnx(gradients, path, X)
+    found = export.run(path, X)
+    gradients(X)
+    assert [*found] == ["output", "weight.grad", "bias.grad"]
+    np.testing.assert_allclose(found["weight.grad"], model.weight.grad.data, rtol=1e-5)
+
+
+# --------------------------------------------------------------------------------------------------- names and shapes
+
+
+def test_parameters_inputs_and_nodes_have_their_names(path):
+    model = nn.Sequential(nn.Linear(4, 3, seed=0), nn.Tanh())
+    nn.save_onnx(model, path, X, input_names=["features"], output_names=["scores"])
+    graph = onnx.load(path).graph
+    assert [i.name for i in graph.input] == ["features"]
+    assert [o.name for o in graph.output] == ["scores"]
+    assert [t.name for t in graph.initializer] == ["0.weight", "0.bias"]
+    assert [(n.op_type, n.name) for n in graph.node] == [("Gemm", "/0/Gemm"), ("Tanh", "/1/Tanh")]
+
+
+def test_the_file_is_of_an_opset_that_onnxruntime_runs(path):
+    nn.save_onnx(nn.Linear(4, 3, seed=0), path, X)
+    model = onnx.load(path)
+    assert (model.ir_version, model.opset_import[0].version, model.producer_name) == (10, 21, "glassgrad")
+
+
+@pytest.mark.parametrize("name", ["MLP", "LeNet5", "LSTM", "TransformerEncoderLayer", "BatchNorm2d"])
+def test_what_was_saved_is_loaded_with_the_same_names_values_and_gradients(name, path):
+    make, *inputs = export.LAYERS[name]
+    model = make().eval()
+    nn.save_onnx(model, path, *inputs)
+    loaded = nn.load_onnx(path)
+    shapes = {n: p.shape for n, p in model.named_parameters()}
+    assert {n: p.shape for n, p in loaded.named_parameters()} == shapes
+    found, wanted = (export.flat(m(*inputs)) for m in (loaded, model))
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(got.data, want.data, atol=1e-6)
+    for outputs in (found, wanted):
+        sum((y * y).sum() for y in outputs).backward()
+    gradients = {n: p.grad for n, p in loaded.named_parameters()}
+    for n, p in model.named_parameters():
+        np.testing.assert_allclose(gradients[n].data, p.grad.data, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["MLP", "TransformerEncoderLayer", "GRU", "Conv2d", "BatchNorm2d", "Embedding", "Flatten"]
+)
+def test_any_number_of_examples(name, path):
+    make, example = export.LAYERS[name]
+    model = make().eval()
+    nn.save_onnx(model, path, example, dynamic_batch=True)
+    assert onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    for n in (1, 5):
+        x = np.concatenate([example[:1]] * n)
+        for got, want in zip(export.run(path, x).values(), export.flat(model(x)), strict=False):
+            assert got.shape == want.shape
+            np.testing.assert_allclose(got, want.data, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------------------ refused
+
+
+def drops(x):
+    return F.dropout(x, 0.5, generator=np.random.default_rng(0))
+
+
+def accumulates(path):
+    model = nn.Linear(4, 3, seed=0)
+    model(X).sum().backward()
+
+    def step(x):
+        loss = model(x).sum()
+        loss.backward()
+        return loss
+
+    nn.save_onnx(step, path, X)
+
+
+@pytest.mark.parametrize(
+    ("save", "error", "sentence"),
+    [
+        (
+            lambda p: nn.save_onnx(drops, p, X),
+            ConversionError,
+            r"drops can't be written as ONNX: it draws random numbers",
+        ),
+        (lambda p: nn.save_onnx(nn.Dropout(0.5, seed=0), p, X), ConversionError, r"call model\.eval\(\) first"),
+        (
+            lambda p: nn.save_onnx(nn.BatchNorm1d(4), p, X),
+            ConversionError,
+            r"BatchNorm1d\(4\) can't be written as ONNX: it changes its buffers",
+        ),
+        (accumulates, ConversionError, r"it adds to the gradient of weight from before: call zero_grad\(\)"),
+        (lambda p: nn.save_onnx(ag.lgamma, p, X), ConversionError, "the operation 'lgamma' has no counterpart in ONNX"),
+        (lambda p: nn.save_onnx(nn.Linear(3, 2, seed=0), p, X), ShapeError, r"linear can't take x = .*\(2, 4\)"),
+        (lambda p: nn.save_onnx(3, p, X), DTypeError, "model is 3: give a module or a function"),
+        (lambda p: nn.save_onnx(ag.exp, p), DomainError, "give an example of each of its inputs"),
+        (lambda p: nn.save_onnx(ag.exp, p, X, input_names=["a", "b"]), DomainError, "give 1 different names"),
+        (
+            lambda p: nn.save_onnx(lambda x: x.sum() / x.shape[0], p, X, dynamic_batch=True),
+            ConversionError,
+            "depends on the number of examples: write it without dynamic_batch",
+        ),
+        (lambda p: nn.save_onnx(ag.exp, p, ag.Tensor(1.0), dynamic_batch=True), DomainError, "the number of examples"),
+    ],
+)
+def test_what_can_not_be_written_is_refused_in_a_sentence_and_no_file_is_left(path, tmp_path, save, error, sentence):
+    with pytest.raises(error, match=sentence):
+        save(path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_operations_are_whole_only_while_a_file_is_written(path):
+    nn.save_onnx(ag.softmax, path, X)
+    assert "softmax(" not in str(ag.trace(ag.softmax, X)).split("\n", 1)[1]
+
+
+def test_the_page_has_the_present_tables(tmp_path):
+    text = export.PAGE.read_text()
+    assert re.search(r"onnx \d", text)
+    assert export.tables(tmp_path) in text, "run python -m tests.onnx_export"

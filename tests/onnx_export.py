@@ -1,0 +1,289 @@
+"""What `nn.save_onnx` writes: layers, losses, optimizers and operations, each run by onnxruntime beside ours.
+
+``python -m tests.onnx_export`` rewrites the tables of docs/onnx.md.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+import nn
+from autograd.errors import AutogradError
+
+PAGE = Path(__file__).parents[1] / "docs/onnx.md"
+F = nn.functional
+
+
+def noise(*shape):
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype("float32")
+
+
+LABELS, IDS = np.asarray([0, 2]), np.asarray([[1, 2, 3], [4, 5, 6]])
+
+
+def space(axes, n=7):
+    return noise(2, 4, *(n,) * axes)
+
+
+def normalized(axes):
+    """A batch norm with statistics that are not 0 and 1."""
+    layer = getattr(nn, f"BatchNorm{axes}d")(4)
+    layer(space(axes) * 2 + 1)
+    return layer
+
+
+LAYERS = {
+    "Linear": (lambda: nn.Linear(4, 3, seed=0), noise(2, 4)),
+    "Sigmoid": (nn.Sigmoid, noise(2, 4)),
+    "Tanh": (nn.Tanh, noise(2, 4)),
+    "ReLU": (nn.ReLU, noise(2, 4)),
+    "LeakyReLU": (lambda: nn.LeakyReLU(0.2), noise(2, 4)),
+    "GELU": (nn.GELU, noise(2, 4)),
+    "Softplus": (nn.Softplus, noise(2, 4)),
+    "Softmax": (nn.Softmax, noise(2, 4)),
+    "Flatten": (nn.Flatten, noise(2, 3, 4)),
+    "Unflatten": (lambda: nn.Unflatten(1, (2, 3)), noise(2, 6)),
+    "Dropout": (nn.Dropout, noise(2, 4)),
+    "Dropout1d": (nn.Dropout1d, space(1)),
+    "Dropout2d": (nn.Dropout2d, space(2)),
+    "Dropout3d": (nn.Dropout3d, space(3)),
+    "Embedding": (lambda: nn.Embedding(7, 3, seed=0), IDS),
+    "PositionalEncoding": (lambda: nn.PositionalEncoding(8), noise(2, 5, 8)),
+    "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2, batch_first=True, seed=0), *[noise(2, 5, 8)] * 3),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(8, 2, seed=0), noise(2, 5, 8)),
+    "LayerNorm": (lambda: nn.LayerNorm(4), noise(2, 4)),
+    "BatchNorm1d": (lambda: normalized(1), space(1)),
+    "BatchNorm2d": (lambda: normalized(2), space(2)),
+    "BatchNorm3d": (lambda: normalized(3), space(3)),
+    "GroupNorm": (lambda: nn.GroupNorm(2, 4), space(2)),
+    "InstanceNorm1d": (lambda: nn.InstanceNorm1d(4, affine=True), space(1)),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(4, affine=True), space(2)),
+    "InstanceNorm3d": (lambda: nn.InstanceNorm3d(4), space(3)),
+    "RMSNorm": (lambda: nn.RMSNorm(4), noise(2, 4)),
+    **{
+        f"Conv{d}d": (lambda d=d: getattr(nn, f"Conv{d}d")(4, 6, 3, padding=1, stride=2, seed=0), space(d))
+        for d in (1, 2, 3)
+    },
+    **{
+        f"ConvTranspose{d}d": (
+            lambda d=d: getattr(nn, f"ConvTranspose{d}d")(4, 6, 3, padding=1, stride=2, seed=0),
+            space(d),
+        )
+        for d in (1, 2, 3)
+    },
+    **{f"MaxPool{d}d": (lambda d=d: getattr(nn, f"MaxPool{d}d")(3, stride=2, padding=1), space(d)) for d in (1, 2, 3)},
+    **{f"AvgPool{d}d": (lambda d=d: getattr(nn, f"AvgPool{d}d")(3, stride=2, padding=1), space(d)) for d in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{d}d": (lambda d=d: getattr(nn, f"AdaptiveAvgPool{d}d")(3), space(d)) for d in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{d}d": (lambda d=d: getattr(nn, f"AdaptiveMaxPool{d}d")(3), space(d)) for d in (1, 2, 3)},
+    "LocalResponseNorm": (lambda: nn.LocalResponseNorm(3), space(2)),
+    "RNN": (lambda: nn.RNN(4, 3, seed=0), noise(5, 2, 4)),
+    "LSTM": (lambda: nn.LSTM(4, 3, num_layers=2, bidirectional=True, seed=0), noise(5, 2, 4)),
+    "GRU": (lambda: nn.GRU(4, 3, batch_first=True, seed=0), noise(2, 5, 4)),
+    "RNNCell": (lambda: nn.RNNCell(4, 3, seed=0), noise(2, 4)),
+    "LSTMCell": (lambda: nn.LSTMCell(4, 3, seed=0), noise(2, 4)),
+    "GRUCell": (lambda: nn.GRUCell(4, 3, seed=0), noise(2, 4)),
+    "Sequential": (lambda: nn.Sequential(nn.Linear(4, 3, seed=0), nn.Tanh()), noise(2, 4)),
+    "Residual": (lambda: nn.Residual(nn.Linear(4, 4, seed=0)), noise(2, 4)),
+    "MLP": (lambda: nn.MLP([4, 5, 3], seed=0), noise(2, 4)),
+    "LeNet5": (lambda: nn.models.LeNet5(seed=0), noise(2, 1, 28, 28)),
+    "ResNet": (lambda: nn.models.ResNet(18, seed=0), noise(1, 3, 64, 64)),
+}
+"""How an example of each layer is made, and inputs for it."""
+
+CONTAINERS = ("ModuleList", "ModuleDict")
+"""Those that compute nothing themselves."""
+
+LARGE = ("AlexNet", "VGG", "GoogLeNet", "CharTransformer", "RowTransformer")
+"""Models that consist of layers above, too large for a test."""
+
+LOSSES = {
+    "CrossEntropyLoss": (nn.CrossEntropyLoss, noise(2, 3), LABELS),
+    "CrossEntropyLoss with probabilities": (nn.CrossEntropyLoss, noise(2, 3), np.full((2, 3), 1 / 3, "float32")),
+    "MSELoss": (nn.MSELoss, noise(2, 3), noise(3, 2).T.copy()),
+    "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, noise(2, 3), (noise(2, 3) > 0).astype("float32")),
+}
+
+OPTIMIZERS = {
+    "SGD": lambda p: nn.optim.SGD(p, lr=0.1),
+    "SGD with momentum": lambda p: nn.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "RMSprop": lambda p: nn.optim.RMSprop(p, lr=0.01),
+    "Adam": lambda p: nn.optim.Adam(p, lr=0.01),
+    "AdamW": lambda p: nn.optim.AdamW(p, lr=0.01),
+}
+
+
+class Counted(nn.Module):
+    """The last state of a recurrent network, as logits."""
+
+    def __init__(self, kind):
+        self.cell, self.out = kind(4, 3, seed=0), nn.Linear(3, 3, seed=1)
+
+    def forward(self, x):
+        return self.out(self.cell(x)[0][-1])
+
+
+class Read(nn.Module):
+    """A sequence of numbers read by attention."""
+
+    def __init__(self):
+        self.embed = nn.Embedding(7, 8, seed=0)
+        self.layer, self.out = nn.TransformerEncoderLayer(8, 2, seed=0, dropout=0.0), nn.Linear(8, 3, seed=1)
+
+    def forward(self, x):
+        return self.out(self.layer(self.embed(x)).mean(axis=1))
+
+
+def convolutional():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, seed=0),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, 3, stride=2, groups=2, seed=1),
+        nn.BatchNorm2d(6),
+        nn.GELU(),
+        nn.AvgPool2d(2, stride=1),
+        nn.Flatten(),
+        nn.Linear(24, 3, seed=2),
+    )
+
+
+NETWORKS = {
+    "MLP": (lambda: nn.MLP([4, 5, 3], seed=0), noise(2, 4)),
+    "CNN with batch norm": (convolutional, noise(2, 1, 16, 16)),
+    "LSTM": (lambda: Counted(nn.LSTM), noise(5, 2, 4)),
+    "GRU": (lambda: Counted(nn.GRU), noise(5, 2, 4)),
+    "Transformer": (Read, IDS),
+}
+"""Networks that are trained by an exported step."""
+
+REFUSED = {
+    **dict.fromkeys(
+        ("cholesky", "eigvalsh", "eigenvectors", "inv", "pinv", "solve", "qr_factors", "svdvals"), "a decomposition"
+    ),
+    **dict.fromkeys(
+        ("singular_vectors", "cofactors", "log_abs_det", "sign_det", "orthogonal_complement"), "a decomposition"
+    ),
+    **dict.fromkeys(("bessel_i", "erfc", "erfinv", "lgamma", "polygamma"), "a special function"),
+    **dict.fromkeys(("nonzero_indices", "unique_parts"), "a shape that depends on values"),
+    **dict.fromkeys(
+        ("copysign", "signbit", "nextafter", "atan2", "bitwise_left_shift", "bitwise_right_shift"), "no operator"
+    ),
+    **dict.fromkeys(("cumulative_prod", "searchsorted", "fold", "unfold"), "no operator"),
+}
+"""The operations that are refused, and why."""
+
+
+def run(path, *inputs, state=None):
+    """The outputs of a file by onnxruntime, by name."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    session = onnxruntime.InferenceSession(path, options)
+    names = [i.name for i in session.get_inputs()]
+    feed = dict(zip(names, (np.asarray(getattr(x, "data", x)) for x in inputs), strict=True))
+    return dict(zip([o.name for o in session.get_outputs()], session.run(None, feed | (state or {})), strict=True))
+
+
+def flat(values):
+    """The Tensors of a result, one after the other."""
+    if isinstance(values, tuple | list):
+        return [t for value in values for t in flat(value)]
+    return [] if values is None else [values]
+
+
+def nodes(path):
+    """How many nodes of each operator a file has."""
+    import onnx
+
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+def check_forward(model, inputs, path, tolerance=1e-6):
+    """Write a model and compare; the operators that it became."""
+    nn.save_onnx(model, path, *inputs)
+    found, wanted = run(path, *inputs).values(), flat(model(*inputs))
+    for got, want in zip(found, wanted, strict=True):
+        assert got.shape == want.shape
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want.data, rtol=0, atol=tolerance * max(1, np.abs(want.data).max(initial=0)))
+    return nodes(path)
+
+
+def check_step(model, optimizer, loss, inputs, path, steps=3, tolerance=1e-6):
+    """Write a training step, and compare the weights after some of them."""
+    optimizer = optimizer(model.parameters())
+
+    def step(*args):
+        value = loss(model(args[0]), *args[1:])
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        return value
+
+    nn.save_onnx(step, path, *inputs, output_names=["loss"])
+    state = {}
+    for _ in range(steps):
+        found = run(path, *inputs, state=state)
+        want = step(*inputs)
+        state = {name.removesuffix("_new"): x for name, x in found.items() if name.endswith("_new")}
+        np.testing.assert_allclose(found["loss"], want.data, rtol=0, atol=tolerance)
+    for name, p in (*model.named_parameters(), *model.named_buffers()):
+        np.testing.assert_allclose(state[name], p.data, rtol=0, atol=tolerance * max(1, np.abs(p.data).max()))
+    return nodes(path)
+
+
+def operators(counted):
+    """``Gemm, 2 Relu``."""
+    return ", ".join(f"{n} {name}" if n > 1 else name for name, n in counted.items()) or "nothing"
+
+
+def tables(folder):
+    """The tables of the page."""
+    path = str(Path(folder) / "model.onnx")
+
+    def attempt(function, *args):
+        try:
+            return operators(function(*args, path))
+        except AutogradError as error:
+            return f"refused: {error}"
+
+    parts = ["| layer, in evaluation | nodes |", "|---|---|"]
+    for name, (make, *inputs) in LAYERS.items():
+        parts.append(f"| {name} | {attempt(check_forward, make().eval(), inputs)} |")
+    parts += ["", "| loss | nodes |", "|---|---|"]
+    for name, (make, *inputs) in LOSSES.items():
+        parts.append(f"| {name} | {attempt(check_forward, make(), inputs)} |")
+    parts += ["", "| training step: loss, gradients, update | nodes |", "|---|---:|"]
+    mlp, x = NETWORKS["MLP"]
+    for name, optimizer in OPTIMIZERS.items():
+        counted = check_step(mlp(), optimizer, F.cross_entropy, (x, LABELS), path)
+        parts.append(f"| MLP (4, 5, 3), {name} | {sum(counted.values())} |")
+    for name, (make, x) in NETWORKS.items():
+        counted = check_step(make(), OPTIMIZERS["SGD"], F.cross_entropy, (x, LABELS), path)
+        parts.append(f"| {name}, SGD | {sum(counted.values())} |")
+    parts += ["", "| refused operations | why |", "|---|---|"]
+    for reason in dict.fromkeys(REFUSED.values()):
+        names = ", ".join(f"`{n}`" for n, why in REFUSED.items() if why == reason)
+        parts.append(f"| {names} | {reason} |")
+    return "\n".join(parts)
+
+
+BEGIN, END = "<!-- export: begin -->", "<!-- export: end -->"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        text = tables(folder)
+    page = PAGE.read_text()
+    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.S))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
