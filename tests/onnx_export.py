@@ -99,9 +99,6 @@ LAYERS = {
 CONTAINERS = ("ModuleList", "ModuleDict")
 """Those that compute nothing themselves."""
 
-LARGE = ("AlexNet", "VGG", "GoogLeNet", "CharTransformer", "RowTransformer")
-"""Models that consist of layers above, too large for a test."""
-
 LOSSES = {
     "CrossEntropyLoss": (nn.CrossEntropyLoss, noise(2, 3), LABELS),
     "CrossEntropyLoss with probabilities": (nn.CrossEntropyLoss, noise(2, 3), np.full((2, 3), 1 / 3, "float32")),
