@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -252,7 +250,12 @@ def test_operations_are_whole_only_while_a_file_is_written(path):
     assert "softmax(" not in str(ag.trace(ag.softmax, X)).split("\n", 1)[1]
 
 
-def test_the_page_has_the_present_tables(tmp_path):
-    text = export.PAGE.read_text()
-    assert re.search(r"onnx \d", text)
-    assert export.tables(tmp_path) in text, "run python -m tests.onnx_export"
+def rows_of(text):
+    """The rows of tables, without the nodes, which change with how a layer is computed."""
+    rows = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|"))
+    return [(name, rest[0] if rest and rest[0].startswith("refused") else "") for name, *rest in rows]
+
+
+def test_the_page_lists_what_is_written_and_what_is_refused(tmp_path):
+    page = export.PAGE.read_text().partition(export.BEGIN)[2].partition(export.END)[0]
+    assert rows_of(export.tables(tmp_path)) == rows_of(page), "run python -m tests.onnx_export"
