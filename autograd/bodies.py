@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -66,6 +67,11 @@ class Body:
         self.carries, self.xs, self.consts = counts
         self.outputs, self.record = tuple(outputs), record
         self.steps = needed(steps, self.outputs)
+        self.core: Body | None = None
+        """The body that this one is, with further ys, where it is the forward of a derivative."""
+        self.runs = 0
+        """How many steps have been run, in NumPy, one by one: of a body that is run often the code is compiled."""
+        self.kernel: Any = None
         self._derivatives: dict[Any, Derivative] = {}
         self._functions: dict[Any, Functions] = {}
 
@@ -78,6 +84,12 @@ class Body:
     def dtypes(self) -> list[Any]:
         """The dtypes of the outputs, each once."""
         return list(dict.fromkeys(self.types[out][1] for out in self.outputs))
+
+    @property
+    def may_raise(self) -> bool:
+        """Whether a step may look at values, as at the range of indices, and refuse them."""
+        kinds = (self.types[a][1] for step in self.steps for a in step.args)
+        return any(kind is not None and backends.is_integral(kind) for kind in kinds)
 
     def parts(self, length: int, dtype: Any) -> list[tuple[int, slice, Shape]]:
         """Where the outputs of ``dtype`` lie in the packed result: the number of the output, its place, its shape. The
@@ -113,7 +125,7 @@ class Body:
         """As Python code, a line for each operation."""
         names: dict[str, Any] = {"rows": _on_rows, "by_columns": _by_columns, "apart": _apart}
         for number, value in self.constants.items():
-            elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY
+            elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY and not xp.absorbs
             names[f"v{number}"] = xp.asarray(value) if elsewhere else value
         first = self.carries + self.xs
         same = invariant(self.steps, {*self.inputs[first:], *self.constants})
@@ -121,6 +133,8 @@ class Body:
         for i, step in enumerate(self.steps):
             names[f"f{i}"] = _returned(step.op) if step.op.foreign else step.op.forward
             names[f"p{i}"] = step.params
+            if xp.absorbs:  # traced: an operation may ask to be taken as a whole
+                names[f"f{i}"] = partial(_traced, step.op.name)
             given = ", ".join(["xp", *(f"v{a}" for a in step.args), *([f"**p{i}"] if step.params else [])])
             call = f"f{i}({given})"
             place = "before" if step.out in same else "step"
@@ -185,6 +199,10 @@ def _returned(operation: Op) -> Callable[..., Any]:
         return backends.asarray(operation.forward(xp, *arrays, **params))
 
     return forward
+
+
+def _traced(name: str, xp: Any, *arrays: Any, **params: Any) -> Any:
+    return xp.followed(name, arrays, params)
 
 
 def _on_rows(forward: Callable[..., Any], xp: Any, x: Any, *others: Any, **params: Any) -> Any:
@@ -351,6 +369,7 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
         f"forward_of_{body.name}{suffix}", body.names, (body.carries, body.xs, body.consts), types,
         constants, ours, [*joint.outputs[: len(body.outputs)], *kept], body.record,
     )  # fmt: skip
+    forward.core = body
     inputs = [*carried, *range(count + len(through), count + len(seeds)), *kept, *xs, *consts]
     counts = len(carried), len(inputs) - len(carried) - len(consts), len(consts)
     backward = _renumbered(f"gradient_of_{body.name}{suffix}", inputs, counts, joint, theirs, outputs)

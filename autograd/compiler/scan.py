@@ -9,11 +9,12 @@ from typing import Any
 from autograd import backends, trees
 from autograd.bodies import Body, Typed
 from autograd.compiler.ir.names import identifier
+from autograd.compiler.targets.loops import StepKernel, stepped
 from autograd.compiler.tracing.bodies import recorded
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.messages import shown
 from autograd.namespace import TENSORS
-from autograd.ops.scan import looped
+from autograd.ops.scan import KERNELS, looped
 from autograd.tensor import Tensor, asarray
 from autograd.validation import check_function
 
@@ -209,5 +210,7 @@ def _pieces(recompute: Any, steps: int) -> int:
         )
     return recompute
 
+
+KERNELS[:] = StepKernel, stepped
 
 __all__ = ["body_of", "repeated", "scan"]

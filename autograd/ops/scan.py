@@ -38,6 +38,9 @@ class Loop:
     """What the forward computed and the rule needs: the arrays that it was computed from, and packed results by dtype.
     The rule computes it again where it is not there; ``None`` where nothing is to be kept, as within a program."""
 
+    def __hash__(self) -> int:
+        return hash((id(self.body), self.length, str(self.dtype), self.reverse))
+
     @property
     def derivative(self) -> Derivative:
         """That of the body, for the gradients that are wanted."""
@@ -93,8 +96,13 @@ def _check(arrays: Sequence[Any], loop: Loop) -> None:
             raise DTypeError(f"scan_packed: {body.name} was recorded for {body.types[i][1]}, and is given {x.dtype}.")
 
 
-def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop) -> dict[Any, Any]:
-    """The packed outputs of each dtype."""
+def scan_into(out: Any, *arrays: Any, loop: Loop) -> None:
+    """`scan_packed` of NumPy's arrays, written into ``out``."""
+    _run(backends.NUMPY, arrays, loop.body, loop, out)
+
+
+def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None) -> dict[Any, Any]:
+    """The packed outputs of each dtype; that of the loop's own dtype in ``out``, where that is given."""
     before, ahead, step = body.functions(xp)
     first, length = body.carries + body.xs, loop.length
     carries, xs, consts = arrays[: body.carries], list(arrays[body.carries : first]), list(arrays[first:])
@@ -105,11 +113,15 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop) -> dict[Any, An
     if xp.in_place:
         for dtype in flat:
             parts = body.parts(length, dtype)
-            flat[dtype] = xp.empty(parts[-1][1].stop, dtype=dtype)
+            own = out is not None and dtype == loop.dtype
+            flat[dtype] = out if own else xp.empty(parts[-1][1].stop, dtype=dtype)
             for i, place, shape in parts:
                 if i >= body.carries:
                     stacks[i - body.carries] = flat[dtype][place].reshape(shape)
-    for t in reversed(range(length)) if loop.reverse else range(length):
+    order = range(length)[::-1] if loop.reverse else range(length)
+    found = _by_kernel(xp, body, carries, [*xs, *early], same, stacks, order)
+    carries = carries if found is None else found
+    for t in order if found is None else ():
         if xp.in_place:
             rows, more = [x[t] for x in xs], [x[t] for x in early]
         else:
@@ -129,6 +141,34 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop) -> dict[Any, An
             if i < body.carries:
                 buffer[place] = results[i].reshape(-1)
     return flat
+
+
+KERNELS: list[Any] = []
+"""The functions that make a kernel of a body, and run it: the compiler's, once that is imported."""
+
+HOT = 64
+"""Steps that are run before a kernel is made, which takes about as long as 200."""
+
+
+def _by_kernel(
+    xp: Any, body: Body, carries: Sequence[Any], rows: list[Any], same: list[Any], stacks: list[Any], order: range
+) -> list[Any] | None:
+    """The last carries, computed by the body's kernel; ``None`` where there is none for these arrays."""
+    if xp is not backends.NUMPY or not KERNELS or body.kernel is False:
+        return None
+    body.runs += len(order)
+    if body.kernel is None:
+        if body.runs < HOT or TRACER.get() is not None:
+            return None
+        body.kernel = KERNELS[0](body)
+    kernel = body.kernel
+    given = [x.dtype for x in (*carries, *rows[: body.xs], *same[: body.consts])]
+    if given != [body.types[i][1] for i in body.inputs] or not kernel.lock.acquire(blocking=False):
+        return None
+    try:
+        return KERNELS[1](kernel, carries, rows, same, stacks, order)  # type: ignore[no-any-return]
+    finally:
+        kernel.lock.release()
 
 
 def _stacked(xp: Any, rows: list[Any], shape: Shape, dtype: Any) -> Any:

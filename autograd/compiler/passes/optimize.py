@@ -16,6 +16,7 @@ from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.ir.validator import VALIDATES, validate_pass
 from autograd.compiler.passes.algebra import algebra, picked_flat
 from autograd.compiler.passes.layout import arrange
+from autograd.compiler.passes.loops import joined_loops
 from autograd.compiler.passes.packing import pack, same_counters
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
 
@@ -62,6 +63,7 @@ def sums_as_products(program: Program) -> Program:
 Pass = Callable[[Program], Program]
 
 PASSES: list[tuple[str, Pass]] = [
+    ("loops", joined_loops),
     ("dead code", dead_code),
     ("algebra", algebra),
     ("common subexpressions", common_subexpressions),

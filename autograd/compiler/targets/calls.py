@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
@@ -12,6 +13,7 @@ from autograd import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, into, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra
 from autograd.compiler.targets.writer import Writer, index_text, piece_text
+from autograd.ops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
 
@@ -47,6 +49,9 @@ def kernel_of(instruction: Instruction) -> str | None:
         return "draw" if plain and kind in "fd" else None
     if op in ("concat", "stack"):
         return op if _joined(instruction) is not None else None
+    if op == "op":
+        loop = instruction.params["options"].get("loop")
+        return "loop" if isinstance(loop, Loop) and not loop.body.may_raise else None
     if op in ("setitem", "add_at"):
         return op if len(instruction.args) == 2 and _is_basic(instruction.params["index"]) else None
     if op == "op":
@@ -372,6 +377,15 @@ def _whole(writer: Writer, instruction: Instruction) -> None:
     writer.line(f"{name}({', '.join([out, *args])})", instruction.out.shape, algebra(instruction))
 
 
+def _loop(writer: Writer, instruction: Instruction) -> None:
+    """A function that runs a loop, with the results of all steps in the array that it is given."""
+    loop, name = instruction.params["options"]["loop"], writer.of(instruction.out)
+    function = writer.bind(repr(loop), partial(scan_into, loop=loop))
+    args = [writer.of(arg) for arg in instruction.args]
+    told = f"{loop.length} steps of {loop.body.name}"
+    writer.line(f"{function}({', '.join([name, *args])})", instruction.out.shape, told)
+
+
 KERNELS: dict[str, Kernel] = {
     "add_at": _setitem,
     "astype": _astype,
@@ -381,6 +395,7 @@ KERNELS: dict[str, Kernel] = {
     "op": _whole,
     "draw": _draw,
     "elementwise": _elementwise,
+    "loop": _loop,
     "matmul": _matmul,
     "pack": _pack,
     "reduction": _reduction,

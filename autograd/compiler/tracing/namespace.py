@@ -210,10 +210,11 @@ class _TraceNamespace(Namespace):
     def __getattr__(self, name: str) -> Any:
         known = name in REDUCTIONS or name in dir(_Module) or hasattr(numpy, name)
         if name in FORWARDS and (name in OWN or not known):
-            return lambda *args, **params: self._followed(name, args, params)
+            return lambda *args, **params: self.followed(name, args, params)
         return super().__getattr__(name)
 
-    def _followed(self, name: str, args: Any, params: Any) -> Any:
+    def followed(self, name: str, args: Any, params: Any) -> Any:
+        """What an operation's forward computes, or the operation as one instruction where that can't be followed."""
         try:
             return FORWARDS[name](self, *args, **params)
         except TraceError as error:

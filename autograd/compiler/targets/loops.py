@@ -1,0 +1,144 @@
+"""`StepKernel`: one step of a loop as emitted code on buffers made ahead, for NumPy's arrays."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import linecache
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from autograd.backends import SPACES
+from autograd.bodies import Body
+from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.passes.algebra import algebra
+from autograd.compiler.passes.rewrite import common_subexpressions, dead_code, named_plainly
+from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.plan import Plan, aligned
+from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
+from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.tracer import Tracer
+from autograd.modes import TRACER
+
+_numbers = itertools.count(1)
+
+
+class _Home:
+    """The array of a carry or a result, in place of a Tensor."""
+
+    requires_grad = False
+
+    def __init__(self, value: Any) -> None:
+        self.data = value
+
+
+class _StepEmitter(Emitter):
+    """What a step is given never lies in the memory that it writes to."""
+
+    def _exposed(self) -> list[Value]:
+        return []
+
+
+class StepKernel:
+    """One step of ``body`` as a function that reads the carries where they lie, and leaves the new ones there.
+
+    ``run(*rows, *same)``: ``rows`` are the xs of the step and what was computed ahead of it, ``same`` are the consts
+    and what was computed before the loop. ``carries`` are the arrays of the carries; ``ys`` says for each result the
+    array in which it is, and whether it is there before the step. ``program`` is what is computed, ``source`` the code.
+    Whoever runs it holds the ``lock``, as all use the same arrays.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self.lock = threading.Lock()
+        self.program, self.carries, self.ys = _program(body)
+        homes = {state: state.origin.data for state in self.program.states}
+        emitter = _StepEmitter(Plan(self.program, homes, has_kernel))
+        self.source = emitter.source()
+        file = f"<step of {body.name} {next(_numbers)}>"
+        exec(builtins.compile(self.source, file, "exec"), emitter.scope)
+        linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
+        weakref.finalize(self, linecache.cache.pop, file, None)
+        self.run = emitter.scope.pop(self.program.name)
+
+
+def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
+    """The step as a program whose states are the carries and the ys, the arrays of the carries, and those of the ys,
+    each with whether it is that of a carry before the step."""
+    tracer = Tracer()
+    space = SPACES[Traced]
+    functions = body.functions(space)
+    token = TRACER.set(tracer)
+    try:
+        inputs = [tracer.input(*body.types[i], body.names[i]) for i in body.inputs]
+        first = body.carries + body.xs
+        rows, consts = inputs[body.carries : first], inputs[first:]
+        stacked = [tracer.input((1, *x.shape), x.dtype, "x") for x in rows]
+        before = functions.before(space, *consts)
+        early = functions.ahead(space, *stacked, *consts, *before)
+        more = [tracer.input(x.shape, x.dtype, f"same_{i}") for i, x in enumerate(before)]
+        more += [tracer.input(x.shape[1:], x.dtype, f"ahead_{i}") for i, x in enumerate(early)]
+        count = len(tracer.instructions)
+        outputs = functions.step(space, *inputs, *more)
+        instructions = tracer.instructions[count:]
+        results = [tracer.lift(out) for out in outputs]
+    finally:
+        TRACER.reset(token)
+    for instruction in instructions:
+        instruction.origin = None
+    carries = [_state(x.value) for x in inputs[: body.carries]]
+    now = dict(zip((x.value for x in inputs[: body.carries]), carries, strict=True))
+    for instruction in instructions:
+        instruction.args = tuple(now.get(arg, arg) for arg in instruction.args)
+    results = [now.get(value, value) for value in results]
+    updates = {s: v for s, v in zip(carries, results, strict=False) if s is not v}
+    ys: list[tuple[Any, bool]] = []
+    for i, value in enumerate(results[body.carries :]):
+        if value in carries or value in updates.values():
+            state = value if value in carries else _key(updates, value)
+        else:
+            state = _state(value, f"y_{i}")
+            updates[state] = value
+        ys.append((state.origin.data, value in carries))
+    given = [*rows, *more[len(before) :], *consts, *more[: len(before)]]
+    program = Program(f"step_of_{body.name}", [x.value for x in given], instructions, [], updates)
+    for change in (dead_code, algebra, common_subexpressions, dead_code):
+        program = change(program)
+    return named_plainly(program), [s.origin.data for s in carries], ys
+
+
+def _key(updates: dict[Value, Value], value: Value) -> Value:
+    return next(state for state, new in updates.items() if new is value)
+
+
+def _state(value: Value, name: str = "") -> Value:
+    home = aligned(max(value.nbytes, 1))[: value.nbytes].view(value.dtype).reshape(value.shape)
+    home[...] = 0
+    return Value("state", value.shape, numpy.dtype(value.dtype), name or value.name, origin=_Home(home))
+
+
+def stepped(
+    kernel: StepKernel,
+    carries: Sequence[Any],
+    rows: Sequence[Any],
+    same: Sequence[Any],
+    stacks: Sequence[Any],
+    order: Sequence[int],
+) -> list[Any]:
+    """The last carries of a loop; the ys of step t are put into ``stack[t]``. ``rows``: stacked; ``same``: at all
+    steps."""
+    for home, carry in zip(kernel.carries, carries, strict=True):
+        home[...] = carry
+    run = kernel.run
+    early = [(stack, home) for stack, (home, before) in zip(stacks, kernel.ys, strict=True) if before]
+    late = [(stack, home) for stack, (home, before) in zip(stacks, kernel.ys, strict=True) if not before]
+    for t in order:
+        for stack, home in early:
+            stack[t] = home
+        run(*[x[t] for x in rows], *same)
+        for stack, home in late:
+            stack[t] = home
+    return [home.copy() for home in kernel.carries]
