@@ -102,9 +102,12 @@ def _padded(xp: Any, x: Any, pads: Sequence[tuple[int, int]], value: float = 0.0
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     if inside.shape[1:-1] == wide:
         return _contiguous(xp, inside)
-    out = xp.full((x.shape[0], *wide, x.shape[-1]), value, dtype=x.dtype)
-    starts = [max(a, 0) for a, _ in pads]
-    out[(slice(None), *(slice(a, a + n) for a, n in zip(starts, inside.shape[1:-1], strict=True)), ...)] = inside
+    out = xp.empty((x.shape[0], *wide, x.shape[-1]), dtype=x.dtype)
+    middle = [slice(max(a, 0), length - max(b, 0)) for length, (a, b) in zip(wide, pads, strict=True)]
+    for axis, (part, length) in enumerate(zip(middle, wide, strict=True), start=1):  # the frame alone, not all of it
+        for edge in (slice(0, part.start), slice(part.stop, length)):
+            out[(*(slice(None),) * axis, edge, ...)] = value
+    out[(slice(None), *middle, ...)] = inside
     return out
 
 
@@ -144,6 +147,9 @@ def _as_columns(xp: Any, weight: Any, groups: int) -> Any:
 def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
     """Write ``x``, channels-last and padded, with ``weight`` into ``out`` (n, *space, out), a tile at a time."""
     n, c, size, space = x.shape[0], x.shape[-1], weight.shape[2:], out.shape[1:-1]
+    if groups == c == weight.shape[0] > 1:
+        _correlate_each(xp, out, x, weight, stride, dilation)
+        return
     w = _as_columns(xp, weight, groups)
     windows = xp.sliding_windows(x, size, stride, dilation, space)
     for tile in _tiles(n, space, math.prod(space[1:]) * math.prod(size) * c):
@@ -152,6 +158,17 @@ def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: 
             xp.matmul_into(columns[0, ...], w[0, ...], out[tile])
         else:
             out[tile] = xp.reshape(xp.permute_dims(xp.matmul(columns, w), axes=(1, 0, 2)), out[tile].shape)
+
+
+def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space) -> None:
+    """`_correlate` of each channel by itself, one tap after the other: there is no matrix product in it."""
+    size = weight.shape[2:]
+    windows = xp.sliding_windows(x, size, stride, dilation, out.shape[1:-1])
+    for tile in _tiles(x.shape[0], out.shape[1:-1], 4 * math.prod(out.shape[2:])):
+        part, seen = out[tile], windows[tile]
+        part[...] = 0
+        for tap in product(*map(range, size)):
+            part += seen[(..., *tap, slice(None))] * weight[(slice(None), 0, *tap)]
 
 
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
@@ -307,11 +324,18 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
     n, space, out_channels, channels = g.shape[0], g.shape[1:-1], g.shape[-1], x.shape[-1]
     taps, inside, outside = math.prod(size), channels // groups, out_channels // groups
     windows = xp.sliding_windows(x, size, stride, dilation, space)
+    last = _channels_last(xp, out)
+    if inside == outside == 1 < groups:
+        last[...] = 0
+        for tile in _tiles(n, space, 4 * math.prod(space[1:]) * channels):
+            for tap in product(*map(range, size)):
+                products = windows[tile][(..., *tap, slice(None))] * g[tile]
+                last[(slice(None), *tap, 0)] += xp.sum(xp.reshape(products, (-1, channels)), axis=0)
+        return
     total = xp.zeros((groups, outside, taps * inside), dtype=out.dtype)
     for tile in _tiles(n, space, math.prod(space[1:]) * taps * channels):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
         total += xp.matmul(rows, _columns(xp, windows[tile], axes, groups))
-    last = _channels_last(xp, out)
     last[...] = xp.reshape(total, (out_channels, *size, inside))
 
 
@@ -389,6 +413,17 @@ def _widened(xp: Any, x: Any, pads: Pads) -> Any:
     return _channels_first(xp, xp.empty((n, *wide, channels), dtype=x.dtype))
 
 
+def _apart(size: Space, stride: Space, dilation: Space) -> bool:
+    """Whether no element is in two windows."""
+    return all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
+
+
+def _covers(framed: Any, y: Any, size: Space, stride: Space, dilation: Space) -> bool:
+    """Whether each element of ``framed`` is in exactly one window, of which there is one for each element of ``y``."""
+    every = math.prod(framed.shape[2:]) == math.prod(y.shape[2:]) * math.prod(size)
+    return every and _apart(size, stride, dilation)
+
+
 def _lowest(xp: Any, dtype: Any) -> Any:
     return -math.inf if xp.isdtype(dtype, "real floating") else xp.iinfo(dtype).min
 
@@ -463,8 +498,8 @@ def max_unpool(xp, y, x, *, size, stride=None, padding=0, dilation=1):
 def _max_unpool_into(xp, out, y, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("max_unpool", x, size, stride, padding, dilation)
     framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
-    apart = all(s > d * (k - 1) for s, k, d in zip(stride, size, dilation, strict=True))
-    if not (apart and math.prod(framed.shape[2:]) == math.prod(y.shape[2:]) * math.prod(size)):
+    apart = _apart(size, stride, dilation)
+    if not _covers(framed, y, size, stride, dilation):
         framed[...] = 0
     y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
     for tap, here in _first_largest(xp, x, size, stride, pads, dilation):
@@ -565,10 +600,14 @@ def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilatio
     size, dilation = per_axis(size, axes, "size"), per_axis(dilation, axes, "dilation")
     stride, pads = size if stride is None else per_axis(stride, axes, "stride"), pads_per_axis(padding, axes)
     framed = out if not any(map(any, pads)) else _widened(xp, out, pads)
-    framed[...] = 0
     y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
+    if not (apart := _covers(framed, y, size, stride, dilation)):
+        framed[...] = 0
     for tap in _taps(framed.shape[2:], size, stride, dilation):
-        framed[tap] += y
+        if apart:
+            framed[tap] = y
+        else:
+            framed[tap] += y
     if framed is not out:
         out[...] = _unframed(framed, pads, space)
 
