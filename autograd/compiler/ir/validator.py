@@ -9,7 +9,9 @@
 3. Meaning: the operation is a primitive; its arguments and parameters are those that it takes, and the shape and dtype
    of the result are what follows from them.
 4. Ends: results exist; a state's new value has its shape and dtype.
-5. Aliases: a packed state is where its members lie, one behind the other and each once, and a piece of it has the order
+5. Places: an index that is not checked when it is used (``take_sure``) is one that the program knows to be there: from
+   constants, from a check before it, and from arithmetic that keeps it within bounds.
+6. Aliases: a packed state is where its members lie, one behind the other and each once, and a piece of it has the order
    in which that member is kept; members, and states that were merged into another, are no longer there by themselves;
    only matrices are kept transposed.
 
@@ -131,6 +133,7 @@ def _check_instructions(program: Program) -> None:
             raise DeclarationError(f"{described(instruction)} makes a value that exists already.")
         made.add(out)
         _check_meaning(instruction)
+    _check_places(program)
     for value in [*program.outputs, *program.updates.values()]:
         if value.kind == "temporary" and value not in made:
             raise DeclarationError(f"{value!r} is returned and never made.")
@@ -152,6 +155,51 @@ def _check_meaning(instruction: Instruction) -> None:
         )
     if "shape" in params and params["shape"] != out.shape:
         raise DeclarationError(f"{described(instruction)} has the shape {out.shape} written as {params['shape']}.")
+
+
+_SAME = frozenset(("reshape", "permute_dims", "broadcast_to", "copy", "astype", "getitem"))
+"""Operations whose result has elements of their first argument, and no others."""
+
+
+def _check_places(program: Program) -> None:
+    """Follow the bounds of indices, as far as the checks before each ``take_sure`` and the arithmetic tell."""
+    makers: dict[Value, Instruction] = {}
+    checked: dict[Value, int] = {}
+
+    def source(value: Value) -> Value:
+        while (maker := makers.get(value)) is not None and maker.op == "reshape":
+            value = maker.args[0]
+        return value
+
+    def bounds(value: Value) -> tuple[float, float]:
+        """The smallest and the largest that an element may be."""
+        maker, stop = makers.get(value), checked.get(source(value))
+        if stop is not None:
+            return 0, stop - 1
+        if value.kind == "constant" and value.dtype.kind in "iu" and size(value.shape):
+            return int(numpy.min(value.data)), int(numpy.max(value.data))
+        if maker is not None and value.dtype.kind in "iu" and all(arg.dtype.kind in "iu" for arg in maker.args):
+            found = [bounds(arg) for arg in maker.args]
+            if maker.op in _SAME:
+                return found[0]
+            if maker.op == "add":
+                return found[0][0] + found[1][0], found[0][1] + found[1][1]
+            if maker.op == "remainder" and found[1][0] > 0:
+                return 0, found[1][1] - 1
+        return -numpy.inf, numpy.inf
+
+    for instruction in program.instructions:
+        makers[instruction.out] = instruction
+        if instruction.op == "check_range":
+            checked[source(instruction.args[0])] = instruction.params["stop"]
+        elif instruction.op == "take_sure" and size(instruction.args[1].shape):
+            x, places = instruction.args
+            low, high = bounds(places)
+            if not 0 <= low <= high < x.shape[instruction.params["axis"]]:
+                raise DeclarationError(
+                    f"{described(instruction)} reads {places.name} unchecked, which nothing before it keeps from 0 to "
+                    f"{x.shape[instruction.params['axis']] - 1}."
+                )
 
 
 def _check_ends(program: Program) -> None:

@@ -79,17 +79,15 @@ def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Va
 
 
 def picked_flat(program: Program) -> Program:
-    """Pick one element of each row by its place in the flat array, also where the columns may count from the end: one
-    kernel of a GPU computes the place."""
+    """Pick one element of each row by its place in the flat array, which one kernel of a GPU computes. Columns that are
+    not there wrap, as they do on a GPU eagerly."""
     writer = Rewriter(program)
     for instruction in writer:
         if instruction.op != "getitem" or not picks_from_rows(instruction.args, instruction.params["index"]):
             writer.keep(instruction)
             continue
         x, _, columns = map(writer.of, instruction.args)
-        below = writer.emit("less", (columns, writer.scalar(0, columns.dtype)))
-        from_end = writer.emit("add", (columns, writer.scalar(x.shape[1], numpy.int64)))
-        column = writer.emit("where", (below, from_end, columns))
+        column = writer.emit("remainder", (columns, writer.scalar(x.shape[1], numpy.int64)))
         writer.now[instruction.out] = taken_from_rows(writer, x, column, instruction.out.name)
     return writer.finish()
 

@@ -18,7 +18,7 @@ from autograd.compiler.passes.algebra import algebra, picked_flat
 from autograd.compiler.passes.layout import arrange
 from autograd.compiler.passes.loops import joined_loops
 from autograd.compiler.passes.packing import pack, same_counters
-from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, named_plainly
+from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, dead_code, name_plainly
 
 # ----------------------------------------------------------------------------------------------------- sums as products
 
@@ -104,7 +104,7 @@ def steps(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> list
         if VALIDATES.get():
             validate_pass(name, before, program)
         found.append((name, program))
-    named_plainly(program)
+    name_plainly([each for _, each in found] or [program])
     return found
 
 

@@ -18,14 +18,16 @@ def stem(name: str) -> str:
     return re.sub(rf"(?<=.){PASS_MARK}\d+", "", name)
 
 
-def named_plainly(program: Program) -> Program:
-    """Call what passes made as what it stands for: mostly that is no longer there."""
-    marked = [value for value in program.values() if stem(value.name) != value.name]
-    taken = {*ELEMENTWISE, *(value.name for value in program.values())}
-    for value in marked:
-        value.name = unique(stem(value.name), taken)
-        taken.add(value.name)
-    return program
+def name_plainly(programs: Sequence[Program]) -> None:
+    """Call what passes made in the last of ``programs``, each of which was made of the one before, as what it stands
+    for: mostly that is no longer there. A value keeps apart from all that is beside it in any of them.
+    """
+    names = [{value.name for value in program.values()} for program in programs]
+    for value in [value for value in programs[-1].values() if stem(value.name) != value.name]:
+        beside = [taken for taken in names if value.name in taken]
+        value.name = unique(stem(value.name), ELEMENTWISE, *beside)
+        for taken in beside:
+            taken.add(value.name)
 
 
 class Rewriter:
@@ -65,7 +67,7 @@ class Rewriter:
         return indices in self.stops and self.stops[indices] <= stop
 
     def name(self, base: str) -> str:
-        """A name that is not taken, ``base`` with a mark and a number where need be: see `named_plainly`."""
+        """A name that is not taken, ``base`` with a mark and a number where need be: see `name_plainly`."""
         name = base = stem(base)
         while name in self.taken:
             count = self.counts[base] = self.counts.get(base, 1) + 1

@@ -66,6 +66,9 @@ EXPRESSIONS: dict[str, str] = {
 }
 """Instructions in C++: of their arguments, and of the result's type ``T``."""
 
+REMAINDER = "({1} == 0) ? 0 : ((({0} % {1}) + {1}) % {1})"
+"""``remainder`` of integers, with the sign of the divisor."""
+
 OF_FLOATS = frozenset((*_ALIKE, *_BOTH, "abs", "reciprocal", "sign", "logaddexp", "remainder", "divide"))
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
@@ -158,7 +161,7 @@ class Kernel:
             out = instruction.out
             kind = C_TYPES[str(out.dtype)]
             terms = [self._term(a, d) for a, d in zip(instruction.args, computed_in(instruction), strict=True)]
-            lines.append(f"const {kind} {self.names[out]} = {EXPRESSIONS[instruction.op].format(*terms, T=kind)};")
+            lines.append(f"const {kind} {self.names[out]} = {_expression(instruction).format(*terms, T=kind)};")
         return lines
 
     @property
@@ -197,7 +200,7 @@ class Kernel:
             pairs = zip(instruction.args, computed_in(instruction), strict=True)
             terms = [f"({result})" if arg is value else self._term(arg, dtype) for arg, dtype in pairs]
             value = instruction.out
-            result = EXPRESSIONS[instruction.op].format(*terms, T=C_TYPES[str(value.dtype)])
+            result = _expression(instruction).format(*terms, T=C_TYPES[str(value.dtype)])
         last = f"{self._result(self.outputs[0])} = {result}"
         return self.in_params, self.out_params, entry, combine, last, start, self.name
 
@@ -237,6 +240,11 @@ def literal(number: Any, dtype: Any) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
+def _expression(instruction: Instruction) -> str:
+    whole = instruction.op == "remainder" and instruction.out.dtype.kind == "i"
+    return REMAINDER if whole else EXPRESSIONS[instruction.op]
+
+
 def computed_in(instruction: Instruction) -> tuple[Any, ...]:
     """The dtypes in which an instruction takes its arguments."""
     op, args = instruction.op, instruction.args
@@ -254,7 +262,7 @@ def fusable(instruction: Instruction) -> bool:
         return False
     kinds = {dtype.kind for dtype in computed_in(instruction)}
     if op in OF_FLOATS:
-        return kinds == {"f"}
+        return kinds == {"f"} or (op == "remainder" and kinds == {"i"})
     return "b" not in kinds if op in OF_NUMBERS else op not in OF_TRUTHS or kinds == {"b"}
 
 

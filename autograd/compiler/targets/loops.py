@@ -16,7 +16,7 @@ from autograd.backends import SPACES
 from autograd.bodies import Body
 from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.algebra import algebra
-from autograd.compiler.passes.rewrite import common_subexpressions, dead_code, named_plainly
+from autograd.compiler.passes.rewrite import common_subexpressions, dead_code, name_plainly
 from autograd.compiler.targets.emit import Emitter, has_kernel
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
@@ -107,7 +107,8 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
     program = Program(f"step_of_{body.name}", [x.value for x in given], instructions, [], updates)
     for change in (dead_code, algebra, common_subexpressions, dead_code):
         program = change(program)
-    return named_plainly(program), [s.origin.data for s in carries], ys
+    name_plainly([program])
+    return program, [s.origin.data for s in carries], ys
 
 
 def _key(updates: dict[Value, Value], value: Value) -> Value:

@@ -486,10 +486,12 @@ class Plan:
     # ---------------------------------------------------------------------------------------------------- is it right?
 
     def validate(self) -> None:
-        """Raise `DeclarationError` where an instruction writes to memory that shows a value which is still to be read.
+        """Raise `DeclarationError` where an instruction writes to memory that shows a value which is still to be read,
+        or where the program is not well formed in this order.
 
         Looks at the arrays alone, not at how they were chosen.
         """
+        self.program.changed(instructions=self.order).validate()
         last: dict[Value, int] = {}
         for i, instruction in enumerate(self.order):
             last.update(dict.fromkeys(instruction.args, i))

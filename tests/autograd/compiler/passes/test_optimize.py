@@ -225,6 +225,15 @@ def test_nets_of_every_form(depth: int, bias: bool, batch: int) -> None:
     agree([p.data for p in model.parameters()], [p.data for p in other.parameters()], "parameters")
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_no_two_values_have_one_name_after_any_pass(name: str) -> None:
+    model = mlp()
+    step = step_of(model, OPTIMIZERS[name](model.parameters()))
+    x, labels = batches(1, "float32")[0]
+    for _, program in optimize.steps(ag.trace(step, x, labels)):
+        program.validate()
+
+
 def test_long_programs_compile_without_recursion() -> None:
     def deep(x: ag.Tensor) -> Any:
         y = x = x.detach().requires_grad_()

@@ -75,7 +75,7 @@ CASES = [
     *((op, (F64,)) for op in EXPRESSIONS if "{1}" not in EXPRESSIONS[op] and op != "logical_not"),
     *((op, (F64, F64)) for op in EXPRESSIONS if "{1}" in EXPRESSIONS[op] and op not in (*BITS, "where")),
     *((op, (F32, F32)) for op in ("add", "maximum", "divide", "power", "logaddexp", "remainder")),
-    *((op, (I64, I64)) for op in (*BITS, "add", "multiply", "maximum", "equal", "less")),
+    *((op, (I64, I64)) for op in (*BITS, "add", "multiply", "maximum", "equal", "less", "remainder")),
     *((op, (BOOL, BOOL)) for op in (*BITS, "logical_and", "logical_or", "logical_xor", "equal")),
     ("logical_not", (BOOL,)),
     ("negative", (I64,)),
