@@ -1,7 +1,7 @@
-"""Arrays that remember how they were made: the array API over `Tensor`, and the derivatives of what was computed.
+"""Automatic differentiation over the array API: `Tensor`, its functions, and their derivatives of any order.
 
-The package is itself an array namespace: everything that stands below may be called on Tensors, arrays and numbers, is
-recorded where a Tensor requires grad, and can be differentiated to any order.
+The package is itself an array namespace. Its functions take Tensors, arrays and numbers, and are recorded where a
+Tensor requires grad.
 
 >>> import autograd as ag
 >>> w = ag.Tensor([1.0, 2.0], requires_grad=True)

@@ -1,4 +1,4 @@
-"""`detect_anomaly`: the first NaN or Inf, reported where it arose."""
+"""`detect_anomaly`: report the first NaN or Inf, and the operation that made it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autograd.graph import Node
 from autograd.messages import describe
 from autograd.modes import MODE, Mode
 
-_WALK = str(Path(__file__).with_name("backward.py"))
+_BACKWARD = str(Path(__file__).with_name("backward.py"))
 _HERE = f"{Path(__file__).parent}{os.sep}", "<operation"
 _OURS = *_HERE, *(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("nn", "viz"))
 
@@ -25,10 +25,10 @@ _OURS = *_HERE, *(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("nn
 def detect_anomaly() -> Iterator[None]:
     """Within it, the first NaN or Inf raises `AnomalyError`, naming the operation, the element and the line of code.
 
-    Forward values are looked at as they are made. A walk backward within it looks at what arrives and at what each rule
-    sends on, also where the gradients are recorded; it names the line that called the operation where the forward ran
-    within it, too. Then it also finds arrays that a graph has kept and that were written to since by anyone, which
-    raises `GradientError`. Everything runs slower: for finding a fault, not for training. Per thread and task.
+    Forward values are checked as they are computed. A backward pass within it checks every upstream gradient and every
+    rule's result, also where gradients are recorded. If the forward ran within it, too, the error names the line that
+    called the operation, and `GradientError` is raised for saved arrays that were written to since. Slower: for finding
+    a fault, not for training. Per thread and task.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(0.0, requires_grad=True)
@@ -48,7 +48,7 @@ def detect_anomaly() -> Iterator[None]:
 
 
 class Origin(str):
-    """The line that called an operation, in words, and marks of the arrays that its node has kept."""
+    """The line that called an operation, as text, and hashes of the arrays that its node saved."""
 
     __slots__ = ("marks",)
     marks: tuple[int, ...]
@@ -87,7 +87,7 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
     within = line = None
     while frame is not None:
         name = frame.f_code.co_filename
-        if within is None and frame.f_code.co_name == "backward_steps" and name == _WALK:
+        if within is None and frame.f_code.co_name == "backward_steps" and name == _BACKWARD:
             within = frame.f_locals["node"]
         if not name.startswith(_OURS):
             line = frame
@@ -105,30 +105,30 @@ def _called_from(frame: Any) -> tuple[str, Node | None]:
 
 
 def _marks(node: Node) -> tuple[int, ...]:
-    """What tells whether an array that ``node`` has kept was written to."""
+    """Hashes of the arrays that ``node`` saved, by which writes to them are noticed."""
     kept = (*(node.saved or ()), *node.params.values())
     found = (array for value in kept for array in (value if isinstance(value, tuple) else (value,)))
     arrays = (array for array in found if getattr(array, "shape", ()) and not hasattr(array, "node"))
     return tuple(hash(backends.to_numpy(array).tobytes()) for array in arrays)
 
 
-def check_arrival(node: Node, g: Any) -> None:
-    """Raise where what ``node`` has kept was written to since, or what arrives there is not finite."""
+def check_upstream(node: Node, g: Any) -> None:
+    """Raise where an array that ``node`` saved was written to, or its upstream gradient is not finite."""
     if node.origin is not None and _marks(node) != getattr(node.origin, "marks", None):
         raise GradientError(
-            f"an array that {node.op.name} {describe(node)} had kept was written to since, so this graph's gradients "
+            f"an array that {node.op.name} {describe(node)} had saved was written to since, so this graph's gradients "
             f"would be wrong; called at {node.origin}: write to a copy, or compute the forward again."
         )
     check_total(node, g)
 
 
-def check_total(place: Any, g: Any) -> None:
-    """Raise where the gradient that arrives at a node or a leaf is not finite."""
+def check_total(vertex: Any, g: Any) -> None:
+    """Raise where the upstream gradient of a node, or the gradient of a leaf, is not finite."""
     if found := first_bad(g):
-        what = f"{place.op.name} {describe(place)}" if place.op else f"Tensor {describe(place)}"
+        what = f"{vertex.op.name} {describe(vertex)}" if vertex.op else f"Tensor {describe(vertex)}"
         raise AnomalyError(
-            f"the gradient that arrives at {what} is {found[0]} at {found[1]}{_line_of(place)}: what its uses sent was "
-            f"finite, so it is their sum, what a hook returned, or what backward was given.{_advice(place)}"
+            f"the upstream gradient of {what} is {found[0]} at {found[1]}{_line_of(vertex)}: its contributions were "
+            f"finite, so their sum overflowed, a hook returned it, or backward was given it.{_advice(vertex)}"
         )
 
 
@@ -139,20 +139,20 @@ def check_backward(node: Node, parts: Any) -> None:
         if found:
             arg = node.op.args[0 if node.op.variadic else i]
             raise AnomalyError(
-                f"the gradient of {node.op.name} by {arg} = {describe(node.inputs[i])} is {found[0]} at {found[1]}"
-                f"{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here has no finite "
-                f"derivative.{_advice(node)}"
+                f"the gradient of {node.op.name} with respect to {arg} = {describe(node.inputs[i])} is {found[0]} at "
+                f"{found[1]}{_values_there(node, (i,), part.shape, found[1])}{_line_of(node)}: its value here has no "
+                f"finite derivative.{_advice(node)}"
             )
 
 
-def _line_of(place: Any) -> str:
-    origin = getattr(place, "origin", None)
+def _line_of(vertex: Any) -> str:
+    origin = getattr(vertex, "origin", None)
     return f"; called at {origin}" if origin else ""
 
 
-def _advice(place: Any) -> str:
-    known = place.op is None or place.origin
-    return "" if known else " To know the line that called it, run the forward within detect_anomaly, too."
+def _advice(vertex: Any) -> str:
+    known = vertex.op is None or vertex.origin
+    return "" if known else " To see the line that called it, run the forward within detect_anomaly, too."
 
 
 def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -> str:
@@ -169,6 +169,6 @@ def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -
 
 
 WATCHER = SimpleNamespace(
-    check_forward=check_forward, check_arrival=check_arrival, check_backward=check_backward, check_total=check_total
+    check_forward=check_forward, check_upstream=check_upstream, check_backward=check_backward, check_total=check_total
 )
 """What a mode carries within `detect_anomaly`: `autograd.dispatch` and `autograd.backward` call it."""

@@ -1,4 +1,4 @@
-"""The arguments and results of operations: made arrays, or refused in a sentence. Called by the written functions."""
+"""Arguments and results of operations, converted to arrays or refused: called by what `autograd.dispatch` writes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ AXES = frozenset({int, tuple, type(None)})
 
 
 def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """An argument that is neither a Tensor nor an array of numbers, made an array. Raises `DTypeError`.
+    """Convert an argument that is neither a Tensor nor an array of numbers. Raises `DTypeError`.
 
-    Numbers stay numbers where they are broadcast, because an array of their own dtype would promote the others, unless
-    there are only numbers ``before`` and nothing ``behind``.
+    A Python number stays one if the operation broadcasts and has other arguments than numbers (``before``, ``behind``),
+    because an array of its dtype would promote them.
     """
     scalars = backends.PYTHON_SCALARS
     if type(x) in scalars and op.broadcasts and (behind or not before or not all(type(b) in scalars for b in before)):
@@ -50,9 +50,9 @@ def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
 
 
 def operand(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
-    """`admit` for an operator: ``NotImplemented`` for a type that it does not know, which may know Tensors itself.
+    """`admit` for an operator: ``NotImplemented`` for an unknown type, which may know Tensors itself.
 
-    ``==`` and ``!=`` know no way to be wrong: Python compares identities then.
+    ``==`` and ``!=`` never raise: Python compares identities then.
     """
     if isinstance(x, str | bytes):
         return NotImplemented
@@ -65,15 +65,15 @@ def operand(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
 
 
 def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
-    """The arrays, where the first of ``given`` is a list, and the parameters: behind a list of the arrays these may be
-    given by position, as in ``concat([x, y], 0)``.
+    """The arrays and the parameters of a call whose first argument is a list of arrays, as in ``concat([x, y], 0)``:
+    parameters may then be given by position.
     """
     arrays, *rest = given
     if not all(isinstance(value, int | str | None) for value in rest):
         return given, *params.values()  # lists that stand for arrays, one by one
     if len(rest) > len(params):
         raise DTypeError(
-            f"{op.name} takes {len(params)} parameter(s) behind its arrays ({', '.join(params) or 'none'}); it was "
+            f"{op.name} takes {len(params)} parameter(s) after its arrays ({', '.join(params) or 'none'}); it was "
             f"given {len(rest)}: {', '.join(map(repr, rest))}."
         )
     return arrays, *rest, *list(params.values())[len(rest) :]
@@ -99,9 +99,9 @@ def axis_given(op: Op, axis: Any, dim: Any) -> Any:
 
 
 def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """Raise what a forward raised as this package's error, with the names and shapes of its arguments.
+    """Raise a forward's error as one of this package, with the names and shapes of the arguments.
 
-    Where a tracer could not follow the forward, return its stand-in for the whole operation.
+    If a tracer could not follow the forward, return its stand-in for the whole operation.
     """
     if (tracer := getattr(error, "tracer", None)) is not None:
         return tracer.opaque(op, inputs, params)
@@ -115,7 +115,7 @@ def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, An
 
 
 def returned(op: Op, out: Any) -> Any:
-    """The result of a user's own forward, as an array. Raises `DTypeError` where it is none."""
+    """The result of a user's own forward as an array. Raises `DTypeError` if there is none."""
     if type(out) in backends.SPACES:
         return out
     if out is None or isinstance(out, list | tuple):
@@ -137,12 +137,12 @@ def unruled(op: Op, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
 
 
 def sealed(value: Any) -> Any:
-    """Arrays for a user's own forward or rule: read-only, because others use them as well."""
+    """Read-only views for a user's own forward or rule, because the arrays are used elsewhere, too."""
     return tuple(map(sealed, value)) if isinstance(value, tuple) else backends.read_only(value)
 
 
 def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The results of a user's own rules. Raises `DTypeError` for one that is no array."""
+    """The results of a user's own rules. Raises `DTypeError` for one that is not an array."""
     for i, part in enumerate(parts):
         if part is not None and not hasattr(part, "shape"):
             raise DTypeError(

@@ -1,4 +1,4 @@
-"""The chain rule: from the outputs to the leaves, each node's rules are called and what they send is summed up."""
+"""Backpropagation: from the outputs to the leaves, each node's rules are called and their results summed."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def backward_steps(
     """Backpropagation as steps ``(node, gradient, contributions)``, from the outputs to the leaves.
 
     ``outputs`` are Tensors or nodes; ``seeds`` their upstream gradients, arrays (Tensors with ``create_graph``, which
-    is refused where nothing is recorded). At a step ``gradient`` is complete, and ``contributions`` is what the rules
-    of the node make of it: one entry per input, ``None`` where no gradient flows. Each leaf comes last, with its total
-    and no contributions. With ``inputs`` only the nodes between these and the outputs are visited. Without
-    ``retain_graph`` the arrays that a node saved are released at its step. With ``sparse`` contributions may be
-    `Scattered`, which are added in place.
+    is refused where nothing is recorded). At a step ``gradient`` is the complete upstream gradient, and
+    ``contributions`` are the results of the node's rules: one per input, ``None`` where no gradient flows. Each leaf
+    comes last, with its total and no contributions. With ``inputs`` only the nodes between these and the outputs are
+    visited. Without ``retain_graph`` the arrays that a node saved are released at its step. With ``sparse``
+    contributions may be `Scattered`, which are added in place.
 
-    Every gradient of this package comes from here, so that pictures and checks show what happened.
+    Every gradient of this package is computed here, so pictures and checks show the actual computation.
 
     >>> import autograd as ag
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
@@ -92,7 +92,7 @@ def backward_steps(
         if doubtful:
             check_saved(node, mask)
             if anomaly:
-                anomaly.check_arrival(node, g)
+                anomaly.check_upstream(node, g)
         if create_graph:
             saved = as_tensors(node, saved)
         pull = (op.sparse_pulls if sparse else op.pulls)[mask]
@@ -161,13 +161,13 @@ def fitted(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
         return part
     if not backends.is_inexact(vertex.dtype):
         raise GradientError(
-            f"{node.op.name} sends a gradient to a value of dtype {vertex.dtype}: no derivative goes through integers; "
+            f"{node.op.name} has an input of dtype {vertex.dtype}, through which no gradient can flow; "
             "compute with floating-point values, or .detach() what was made an integer."
         )
     if backends.is_real(vertex.dtype) and not backends.is_real(part.dtype):
         raise GradientError(
-            f"{node.op.name} sends a gradient of dtype {part.dtype} to a value of dtype {vertex.dtype}: derivatives "
-            "through complex numbers are not defined here; compute with real and imaginary parts."
+            f"{node.op.name} computes a gradient of dtype {part.dtype} for an input of dtype {vertex.dtype}: "
+            "derivatives through complex numbers are not supported; compute with real and imaginary parts."
         )
     return xp.astype(part, vertex.dtype)
 
@@ -182,7 +182,7 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
     data = y.data
     if getattr(data.dtype, "kind", "f") not in "fc":
         raise GradientError(
-            f"Tensor {describe(y)} holds integers: they have no derivative; compute with floating-point values."
+            f"Tensor {describe(y)} holds integers, which have no derivative; compute with floating-point values."
         )
     if gradient is None:
         if data.size != 1:

@@ -1,4 +1,4 @@
-"""The kinds of numbers by the array API's names, what becomes of them together, and what this namespace can do."""
+"""Dtypes by the array API's names, type promotion, and the namespace's capabilities."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _dtype(given: Any) -> Any:
 
 
 def result_type(*arrays_and_dtypes: Any) -> Any:
-    """The dtype of what is computed from arrays, Tensors, Python numbers and dtypes together. Where there is anything
-    but Python's numbers, these promote nothing within their kind.
+    """The dtype of a result computed from arrays, Tensors, Python numbers and dtypes. Python numbers do not promote
+    arrays of the same kind.
 
     >>> import autograd as ag
     >>> ag.result_type(ag.Tensor([1.0], dtype="float32"), 2.0), ag.result_type(ag.float32, ag.int64)
@@ -123,18 +123,18 @@ def iinfo(type: Any, /) -> Any:
 
 
 class Info:
-    """What `__array_namespace_info__` returns: what this namespace can do, and with what."""
+    """The result of `__array_namespace_info__`."""
 
     def capabilities(self) -> dict[str, Any]:
         """Boolean masks and shapes that depend on values, and the largest number of axes."""
         return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
 
     def default_device(self) -> str:
-        """Where Tensors are made."""
+        """The device of new Tensors."""
         return "cpu"
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, Any]:
-        """What Python's numbers become."""
+        """The dtypes of Python's numbers."""
         return {
             "real floating": float64,
             "complex floating": complex128,
@@ -143,11 +143,11 @@ class Info:
         }
 
     def devices(self) -> list[str]:
-        """The devices that there are."""
+        """The available devices."""
         return list(backends.devices())
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
-        """The dtypes by their names, of all kinds or of those that `isdtype` knows."""
+        """The dtypes by name, all or those of a ``kind`` as in `isdtype`."""
         everything = (
             bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, complex64, complex128,
         )  # fmt: skip
@@ -155,7 +155,7 @@ class Info:
 
 
 def __array_namespace_info__() -> Info:
-    """What this namespace can do, and with what dtypes and devices, as the array API asks for it.
+    """The capabilities, dtypes and devices of this namespace, for the array API.
 
     >>> import autograd as ag
     >>> ag.__array_namespace_info__().dtypes(kind="real floating")

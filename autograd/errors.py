@@ -1,6 +1,6 @@
-"""What can go wrong, as sentences.
+"""The exceptions of this package.
 
-Each error is also the builtin that a reader of the traceback would expect::
+Each is also the builtin exception that a user would expect::
 
     AutogradError
     ├── ShapeError        (ValueError)           shapes that do not fit each other
@@ -11,12 +11,12 @@ Each error is also the builtin that a reader of the traceback would expect::
     ├── SizeError         (MemoryError)          an array larger than the memory
     ├── DependencyError   (ImportError)          an optional package that is not installed
     ├── WriteError        (OSError)              a file that can't be written
-    ├── GradientError     (RuntimeError)         a gradient that can't be asked for, or is asked for twice
+    ├── GradientError     (RuntimeError)         a gradient that can't be computed, or not a second time
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
-    ├── TraceError        (TypeError)            what a trace can't follow, as a branch on a value
+    ├── TraceError        (TypeError)            code that a trace can't follow, as a branch on a value
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
-    ├── GradcheckError    (AssertionError)       gradients that are not those which differences find
-    └── ReadingError      (AssertionError)       a compiled step that gives other numbers than the eager one
+    ├── GradcheckError    (AssertionError)       gradients that disagree with finite differences
+    └── ReadingError      (AssertionError)       a compiled step whose results differ from the eager ones
 
 A message says what was given, what was expected and what to do.
 """
@@ -57,7 +57,7 @@ class DependencyError(AutogradError, ImportError):
 
 
 class WriteError(AutogradError, OSError):
-    """A file that can't be written; what was there before is still there. ``reason`` is the system's own word."""
+    """A file that can't be written; what was there before is still there. ``reason`` is the system's message."""
 
     def __init__(self, path: object, error: OSError) -> None:
         self.reason = error.strerror or str(error) or type(error).__name__
@@ -65,7 +65,7 @@ class WriteError(AutogradError, OSError):
 
 
 class GradientError(AutogradError, RuntimeError):
-    """A gradient that can't be asked for, or can't be asked for again."""
+    """A gradient that can't be computed, or not a second time."""
 
 
 class DeclarationError(AutogradError, TypeError):
@@ -73,7 +73,7 @@ class DeclarationError(AutogradError, TypeError):
 
 
 class TraceError(AutogradError, TypeError):
-    """What a trace can't follow. ``tracer`` can take the operation at hand as a whole, where there is one."""
+    """Code that a trace can't follow. ``tracer``, where given, can record the current operation as a whole."""
 
     def __init__(self, message: str, tracer: Any = None) -> None:
         self.tracer = tracer
@@ -85,8 +85,8 @@ class AnomalyError(AutogradError, FloatingPointError):
 
 
 class GradcheckError(AutogradError, AssertionError):
-    """Gradients by the rules that are not those which differences find."""
+    """Gradients that disagree with finite differences."""
 
 
 class ReadingError(AutogradError, AssertionError):
-    """A compiled training step that gives other numbers than the eager one."""
+    """A compiled training step whose results differ from the eager ones."""

@@ -97,7 +97,7 @@ def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
             if not backends.is_real(value.dtype) and backends.is_inexact(value.dtype):
                 raise GradientError(
                     f"a hook got a gradient of dtype {g.dtype} and returned one of {value.dtype}: derivatives "
-                    "through complex numbers are not defined here; return a real one."
+                    "through complex numbers are not supported; return a real one."
                 )
             value = value.astype(g.dtype)
         g = value if isinstance(g, Tensor) else backends.own(value.data)

@@ -1,9 +1,9 @@
-"""Which memory was written to, and when.
+"""In-place writes: which memory was written to, and when.
 
-A graph keeps the arrays that its rules will ask for, and an optimizer writes into the arrays of parameters. Whoever
-writes into an array in place says so (`written`, `all_written`); a walk over a graph that is older than the last such
-word looks at what the graph keeps (`written_at`), and refuses to compute from numbers that are no longer there. Memory
-counts and not the array, so that views, detached Tensors and arrays given as constants are looked at as well.
+A graph saves arrays for its rules, and an optimizer writes into the arrays of parameters. In-place writes are recorded
+(`written`, `all_written`). Backward on a graph that was recorded before the last in-place write checks the saved arrays
+(`written_at`), and raises if one was overwritten. Writes are recorded per memory, not per array, so that views,
+detached Tensors and constants are covered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from autograd.graph import stamp
 
 LAST = 0
-"""The key of the last write of all in `WRITES`: no object has this id."""
+"""The key of the latest write in `WRITES`; no object has this id."""
 
 WRITES: dict[int, int] = {LAST: 0}
 """When memory was last written to, on the graph's clock, by the id of the array that owns it."""
@@ -44,7 +44,7 @@ def written(array: Any) -> None:
 
 
 def all_written(arrays: Iterable[Any]) -> None:
-    """Note that all of ``arrays`` were written to in place: for programs, which do so at every call."""
+    """Note that all of ``arrays`` were written to in place, as compiled programs do at every call."""
     owners = {id(place): place for place in map(owner, arrays)}
     for key in owners.keys() - WRITES.keys():
         _remember(key, owners[key])
@@ -53,7 +53,7 @@ def all_written(arrays: Iterable[Any]) -> None:
 
 
 def written_at(array: Any) -> int:
-    """When the memory of ``array`` was last written to, as far as anyone said so; 0 for never.
+    """When the memory of ``array`` was last written to, as far as recorded; 0 for never.
 
     >>> import numpy
     >>> w = numpy.ones(3)
@@ -65,8 +65,8 @@ def written_at(array: Any) -> int:
 
 
 def _remember(key: int, array: Any) -> None:
-    """Have the entry of ``array`` go with it."""
-    with suppress(TypeError):  # a buffer of another library: its entry stays, older than whatever comes to lie there
+    """Remove the entry of ``array`` when it is freed."""
+    with suppress(TypeError):  # a buffer of another library: its entry stays, older than any array to come
         _alive[key] = weakref.ref(array, partial(_forget, key))
 
 

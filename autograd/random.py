@@ -1,8 +1,8 @@
-"""Random numbers, from a generator that is always named: ``numpy.random.default_rng(0)``, or CuPy's on a GPU.
+"""Random numbers from an explicit generator: ``numpy.random.default_rng(0)``, or CuPy's on a GPU.
 
-There is no global generator and no seed that is set somewhere else. A draw moves its generator on, and what was drawn
-is a constant of the graph: replayed, drawn and checked, it is the same numbers. A traced function draws anew at each
-call, from the same generator.
+There is no global generator or seed. A draw advances the generator, and its numbers are a constant of the graph, the
+same when the graph is replayed, drawn or checked. A compiled function draws new numbers at each call, from the same
+generator.
 
 >>> import autograd as ag, numpy
 >>> rng = numpy.random.default_rng(0)
@@ -32,9 +32,10 @@ DRAWN = frozenset(map(backends.as_dtype, ("float32", "float64")))
 
 
 def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | None) -> Tensor:
-    """What ``generator.method(shape, dtype=dtype)`` gives, as a leaf. Every random number of this package is from here.
+    """The result of ``generator.method(shape, dtype=dtype)`` as a leaf. All random numbers of this package come from
+    here.
 
-    Where a function is traced, it is the tracer's stand-in for numbers that each call will draw.
+    In a trace it is the tracer's stand-in for the numbers that each call will draw.
     """
     if not hasattr(generator, "bit_generator"):
         raise DTypeError(
@@ -69,14 +70,14 @@ def _sizes(shape: Sizes) -> tuple[int, ...]:
 
 
 def _check(**values: Any) -> None:
-    """Refuse what is neither a Tensor nor a number."""
+    """Raise for a value that is neither a Tensor nor a number."""
     for name, value in values.items():
         if not isinstance(value, Tensor | int | float):
             number(value, name)
 
 
 def _scaled(drawn: Tensor, shift: Any, scale: Any) -> Tensor:
-    """``shift + scale · drawn`` in the dtype that was drawn, recorded where one of them requires grad."""
+    """``shift + scale · drawn`` in the dtype of ``drawn``, recorded where ``shift`` or ``scale`` requires grad."""
     if isinstance(scale, Tensor) or scale != 1:
         drawn = (drawn * scale).to(drawn.dtype)
     if isinstance(shift, Tensor) or shift != 0:
@@ -90,8 +91,8 @@ def uniform(
     """Numbers uniform on ``[low, high)``, a Tensor of ``shape``.
 
     ``low`` and ``high``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow. ``dtype``: float64
-    or float32. ``device``: where; on a GPU they are drawn by a generator there, which ``generator`` seeds when it is
-    first used there, so that they are others than on the CPU. Raises `DomainError` for ``low`` above ``high`` and
+    or float32. ``device``: where they are drawn. On a GPU a generator of CuPy's draws, seeded by ``generator`` at its
+    first use there, so the numbers differ from those on the CPU. Raises `DomainError` for ``low`` above ``high`` and
     `DTypeError` for what is no generator.
 
     >>> import autograd as ag, numpy
@@ -111,8 +112,8 @@ def normal(
     """Normally distributed numbers with the given mean and standard deviation, a Tensor of ``shape``.
 
     ``mean`` and ``std``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow (the
-    reparametrisation of D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014, section 2.4). Others as
-    in `uniform`. Raises `DomainError` for a ``std`` below 0.
+    reparametrisation of D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014, section 2.4). Other
+    parameters as in `uniform`. Raises `DomainError` for a ``std`` below 0.
 
     >>> import autograd as ag, numpy
     >>> std = ag.Tensor(2.0, requires_grad=True)
@@ -129,7 +130,7 @@ def normal(
 def exponential(
     shape: Sizes, *, generator: Any, scale: Any = 1.0, dtype: Any = "float64", device: str | None = None
 ) -> Tensor:
-    """Exponentially distributed numbers of mean ``scale``, a Tensor of ``shape``. Others as in `normal`.
+    """Exponentially distributed numbers of mean ``scale``, a Tensor of ``shape``. Other parameters as in `normal`.
 
     >>> import autograd as ag, numpy
     >>> ag.random.exponential((2,), generator=numpy.random.default_rng(0), scale=10.0)
@@ -145,7 +146,7 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
     """True (or 1) with probability ``p``, else False (or 0): a Tensor of ``shape``.
 
     ``p``: a number from 0 to 1, or a Tensor of such that broadcasts to ``shape``; no gradient. ``dtype``: booleans by
-    default. The chance is exact to 2⁻⁵³, in float32 to 2⁻²⁴. Raises `DomainError` for a number outside of 0 to 1.
+    default. The probability is exact to 2⁻⁵³, in float32 to 2⁻²⁴. Raises `DomainError` for a number outside of 0 to 1.
 
     >>> import autograd as ag, numpy
     >>> ag.random.bernoulli(0.5, 4, generator=numpy.random.default_rng(0))
@@ -160,7 +161,7 @@ def bernoulli(p: Any, shape: Sizes, *, generator: Any, dtype: Any = "bool", devi
 
 
 def permutation(count: int, *, generator: Any, device: str | None = None) -> Tensor:
-    """The numbers from 0 to ``count - 1`` in random order, as int64: the order that sorts so many random keys.
+    """The numbers from 0 to ``count - 1`` in random order, as int64. Computed as the order that sorts random keys.
 
     >>> import autograd as ag, numpy
     >>> ag.random.permutation(4, generator=numpy.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""`Tensor`: an array that knows its place in the graph. Its operators and most methods are in `autograd.methods`."""
+"""`Tensor`: an array with a node in the graph. Its operators and most methods are in `autograd.methods`."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _NDARRAY: Any = backends.NUMPY.ndarray
 class Tensor(TensorMethods):
     """An array of numbers that records what is computed from it.
 
-    ``data``: what NumPy makes an array of (numbers, nested lists, arrays), or another Tensor; its values are copied.
+    ``data``: numbers, nested lists, an array or another Tensor; the values are copied.
     Python floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``:
-    whether derivatives by this Tensor will be asked for; floating-point only. ``device``: ``"cpu"``, ``"cuda"`` or
+    whether to compute gradients with respect to this Tensor; floating-point only. ``device``: ``"cpu"``, ``"cuda"`` or
     ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
     ``name``: what pictures, formulas and messages call it.
 
-    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``): what is written into it element by element
-    no graph can see, as docs/conventions.md tells. ``.grad`` is the accumulated gradient, a Tensor or ``None``,
-    ``.node`` the `Node` that made it, ``None`` for a leaf.
+    ``.data`` is the array itself (a NumPy scalar where the shape is ``()``). Writes to its elements are not recorded,
+    see docs/conventions.md. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that made
+    it, ``None`` for a leaf.
 
     Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
 
@@ -236,7 +236,10 @@ class Tensor(TensorMethods):
         if requires_grad and not backends.is_real(self.dtype):
             way = "only floating-point values have derivatives; write 3.0 for 3, or pass dtype='float64'."
             if backends.is_inexact(self.dtype):
-                way = "derivatives are by real numbers here; give the real and the imaginary part as two Tensors."
+                way = (
+                    "derivatives with respect to complex numbers are not supported; give the real and the imaginary "
+                    "part as two Tensors."
+                )
             raise DTypeError(f"{self._called()} can't require grad: {way}")
         if self.node is not None:
             raise GradientError(
@@ -307,7 +310,7 @@ def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bo
         tensor = data if dtype is None else data.to(dtype)
         tensor = tensor if device is None else tensor.to(device)
         if copy is False and tensor is not data:
-            raise DTypeError(f"{data._called()} can't be had in another dtype or place without a copy: leave copy out.")
+            raise DTypeError(f"{data._called()} can't get another dtype or device without a copy: leave copy out.")
         return tensor.clone() if copy and tensor is data else tensor
     array = backends.asarray(data, dtype, copy=copy)
     return wrap(array if device is None else backends.to_device(array, device))

@@ -1,4 +1,4 @@
-"""What a function was given, looked at where it comes in: one sentence for each way to be wrong."""
+"""Argument validation with typed errors."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ T = TypeVar("T")
 
 
 def refused(value: Any, name: str, wanted: str) -> DTypeError:
-    """The error that says what ``name`` is and what was ``wanted``."""
+    """The error for an argument of a wrong type: what it is, and what was ``wanted``."""
     return DTypeError(f"{name} = {shown(value)} is a {type(value).__name__}: give {wanted}.")
 
 
 def check_instance(value: Any, kind: type[T], name: str, wanted: str) -> T:
-    """``value``, an instance of ``kind``. Raises `DTypeError` for another."""
+    """``value``, if it is an instance of ``kind``; else raises `DTypeError`."""
     if not isinstance(value, kind):
         raise refused(value, name, wanted)
     return value
 
 
 def check_function(value: Any, name: str, wanted: str) -> Callable[..., Any]:
-    """``value``, which can be called. Raises `DTypeError` for what can't."""
+    """``value``, if it is callable; else raises `DTypeError`."""
     if not callable(value):
         raise refused(value, name, wanted)
     return value  # type: ignore[no-any-return]
 
 
 def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """``value`` as a float. Raises `DTypeError` for what is no number, `DomainError` for one that is not finite or not
-    from ``low`` to ``high``.
+    """``value`` as a float. Raises `DTypeError` if it is not a number, `DomainError` if it is not finite or not from
+    ``low`` to ``high``.
     """
     try:
         found = float(value if not isinstance(value, str | bytes) else None)  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf
 
 
 def whole(value: Any, name: str, least: int = 1) -> int:
-    """``value`` as an integer. Raises `DTypeError` for what is none, `DomainError` for one below ``least``."""
+    """``value`` as an integer. Raises `DTypeError` if it is not one, `DomainError` if it is below ``least``."""
     try:
         found = operator.index(value)
     except TypeError:
@@ -60,7 +60,7 @@ def whole(value: Any, name: str, least: int = 1) -> int:
 
 
 def as_path(value: Any, name: str = "path") -> Path:
-    """``value`` as a path. Raises `DTypeError` for what is none, `DomainError` for one that names no file."""
+    """``value`` as a path. Raises `DTypeError` if it is not one, `DomainError` if it names no file."""
     if not isinstance(value, str | PathLike):
         raise refused(value, name, "the name of a file")
     found = Path(value)

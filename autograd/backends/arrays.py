@@ -1,4 +1,4 @@
-"""Arrays made of what a user gives, and handed to other libraries."""
+"""Conversion of a user's data to arrays, and of arrays for other libraries."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
 
 
 def check_mask(data: Any) -> None:
-    """Refuse a masked array of which something is masked: its values would be taken for real ones."""
+    """Raise for a masked array with masked elements, whose values would count as data."""
     module: Any = sys.modules.get("numpy.ma")  # where none was made, it is not even imported
     if module is None or type(data) is numpy.ndarray:
         return
@@ -58,41 +58,41 @@ def check_mask(data: Any) -> None:
         if isinstance(part, module.MaskedArray) and module.is_masked(part):
             hidden = int(module.count_masked(part))
             raise DTypeError(
-                f"{hidden} of the {part.size} elements of a masked array are masked, and no mask is kept here: fill "
-                "them with .filled(value), or leave them out with .compressed()."
+                f"{hidden} of the {part.size} elements of a masked array are masked, and masks are not supported: "
+                "fill them with .filled(value), or drop them with .compressed()."
             )
 
 
 def _whole(data: Any) -> bool:
-    """Whether it is Python's integers, of any size, in lists of any depth."""
+    """Whether ``data`` is a Python integer, or a nested list of them."""
     return all(map(_whole, data)) if isinstance(data, list | tuple) else isinstance(data, int)
 
 
 def _no_numbers(data: Any, dtype: Any) -> Exception:
-    """Why NumPy made of ``data`` an array that is none of numbers."""
+    """The error for data of which NumPy makes an array that does not hold numbers."""
     kind = type(data).__name__
     for way in ("toarray", "todense"):
         if hasattr(data, way):
-            return DTypeError(f"{kind} is a sparse array, and arrays are dense here: give .{way}() of it.")
+            return DTypeError(f"{kind} is a sparse array, and only dense ones are supported: convert it with .{way}().")
     if _whole(data):
-        return DomainError("an integer is larger than 64 bits hold: write it as a float, or give dtype='float64'.")
+        return DomainError("an integer does not fit into 64 bits: write it as a float, or give dtype='float64'.")
     if isinstance(data, numpy.ndarray | numpy.generic | list | tuple | str | bytes):
         return DTypeError(f"an array of dtype {dtype} holds no numbers: give floats, integers or booleans.")
-    return DTypeError(f"{kind} is no array of numbers: give floats, integers or booleans, in lists or an array.")
+    return DTypeError(f"{kind} is not an array of numbers: give floats, integers or booleans, in lists or an array.")
 
 
 def _no_array(data: Any, error: Exception) -> Exception:
     if isinstance(error, MemoryError):
-        return SizeError(f"this is more than the memory holds ({error}): give less, or a smaller dtype.")
+        return SizeError(f"out of memory ({error}): give less data, or a smaller dtype.")
     if isinstance(error, OverflowError):
         return DomainError(f"a number does not fit its dtype ({error}): give another dtype.")
     if isinstance(data, list | tuple) and "inhomogeneous" in str(error):
         return ShapeError(f"the nested lists do not form an array ({error}): make all rows of one length and type.")
-    return DTypeError(f"{type(data).__name__} is no array of numbers here ({error}).")
+    return DTypeError(f"{type(data).__name__} can't be made an array of numbers ({error}).")
 
 
 def device_or_dtype(target: Any) -> tuple[str | None, Any]:
-    """What `to` was given: the name of a device, or a dtype. Raises `DTypeError` for what is neither.
+    """The argument of `to`, either as a device or as a dtype. Raises `DTypeError` for anything else.
 
     >>> device_or_dtype("cuda:1"), device_or_dtype(float)
     (('cuda:1', None), (None, dtype('float64')))
@@ -109,14 +109,14 @@ def device_or_dtype(target: Any) -> tuple[str | None, Any]:
 
 
 def to_dlpack(array: Any, method: str, **options: Any) -> Any:
-    """What ``array`` answers to a method of the DLPack protocol; NumPy's scalars as arrays."""
+    """Call a method of the DLPack protocol on ``array``; NumPy scalars become arrays first."""
     return getattr(numpy.asarray(array) if type(array) in FLAT else array, method)(**options)
 
 
 def from_dlpack(x: Any, copy: bool | None = None) -> Any:
-    """The array of another library, in the same memory. Raises `DTypeError` for what has no part in DLPack."""
+    """The array of another library, in the same memory. Raises `DTypeError` for objects without DLPack."""
     if not hasattr(x, "__dlpack_device__"):
-        raise DTypeError(f"a {type(x).__name__} does not know the DLPack protocol: use asarray.")
+        raise DTypeError(f"a {type(x).__name__} does not support the DLPack protocol: use asarray.")
     module = numpy if x.__dlpack_device__()[0] == DLPACK_CPU else cupy.load()[0]
     array = module.from_dlpack(x)
     array = module.array(array, copy=True) if copy else array
@@ -134,7 +134,7 @@ def quiet() -> AbstractContextManager[Any]:
 
 
 def read_only(array: Any) -> Any:
-    """A view of ``array`` that can't be written to, where the backend has such."""
+    """A read-only view of ``array``, where the backend has read-only arrays; else ``array``."""
     if not isinstance(array, numpy.ndarray):
         return array
     view = array.view()
@@ -148,17 +148,17 @@ def owns(array: Any) -> bool:
 
 
 def frozen(value: Any) -> Any:
-    """``value``, and of an array a copy."""
+    """A copy of an array; any other value as it is."""
     return value.copy() if isinstance(value, numpy.ndarray) or cupy.is_cupy(type(value)) else value
 
 
 def own(array: Any) -> Any:
-    """A copy; NumPy's scalars can't be changed, and stay."""
+    """A copy of an array; NumPy scalars are immutable and returned as they are."""
     return array if type(array) in FLAT else namespace(array).asarray(array, copy=True)
 
 
 def array_text(array: Any, prefix: str = "") -> str:
-    """The values as Python would write them, aligned, six digits; long arrays are shortened as NumPy does."""
+    """The values as text, aligned, with six digits; long arrays are shortened as in NumPy."""
     if namespace(array).absorbs:
         return repr(array)  # it has no values
     values = to_numpy(array)

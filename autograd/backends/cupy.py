@@ -1,4 +1,4 @@
-"""CuPy: how it is found, where it differs from the array API, and sums over several GPUs. Nothing else says cupy."""
+"""CuPy: finding it, its differences from the array API, and sums over several GPUs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _not_importable(error: Exception) -> DeviceError:
 
 
 def _said(error: Exception) -> str:
-    """The first of its words."""
+    """The first line of an error's text."""
     said = (line.strip() for line in str(error).splitlines() if line.strip(" ="))
     return next(said, type(error).__name__).rstrip(".")
 
@@ -79,7 +79,7 @@ def generator_on_gpu(space: Namespace, generator: Any) -> Any:
 
 
 def differences(cupy: Any) -> dict[str, Callable[..., Any]]:
-    """Where CuPy's function of a name differs from the array API's."""
+    """CuPy's functions that differ from the array API's, replaced."""
     return {
         "reshape": lambda x, shape, copy=None: (x.copy() if copy else x).reshape(shape),  # not newshape
         "argsort": lambda x, axis=-1, stable=True: cupy.argsort(x, axis=axis),  # always stable
@@ -91,8 +91,8 @@ def differences(cupy: Any) -> dict[str, Callable[..., Any]]:
 
 
 def assign_last(out: Any, index: Any, value: Any) -> None:
-    """``out[index] = value``, which CuPy leaves open where the index names an element twice: each element gets the last
-    of the values that go there. Nothing is read back.
+    """``out[index] = value`` with the last value for an element that the index names twice, which CuPy leaves
+    undefined. Nothing is read back from the GPU.
     """
     cupy: Any = sys.modules["cupy"]
     places = cupy.arange(out.size).reshape(out.shape)[index]

@@ -1,4 +1,4 @@
-"""The dtypes that are computed with, and what kind of numbers they are."""
+"""Dtypes and their kinds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def add_scalar(kind: type) -> None:
 
 
 def as_dtype(dtype: Any) -> Any:
-    """A dtype from its name, its Python type or itself. Raises `DTypeError` for an unknown one, and for none.
+    """A dtype from its name, a Python type or itself. Raises `DTypeError` for an unknown one, and for dtypes without
+    numbers.
 
     >>> as_dtype("float32")
     dtype('float32')
@@ -55,7 +56,7 @@ def is_inexact(dtype: Any) -> bool:
 
 
 def is_real(dtype: Any) -> bool:
-    """Whether ``dtype`` is real floating point: what the derivatives of this package are for."""
+    """Whether ``dtype`` is real floating point, so that it can require grad."""
     kind = getattr(dtype, "kind", None)  # NumPy's and CuPy's dtypes have one; a name takes longer to make
     return kind == "f" if kind else str(dtype).rpartition(".")[2].startswith("float")
 
@@ -67,7 +68,7 @@ def is_complex(dtype: Any) -> bool:
 
 
 def is_integral(dtype: Any) -> bool:
-    """Whether ``dtype`` counts: signed or unsigned integers."""
+    """Whether ``dtype`` is an integer, signed or unsigned."""
     return getattr(dtype, "kind", None) in ("i", "u") or str(dtype).rpartition(".")[2].startswith(("int", "uint"))
 
 

@@ -1,4 +1,4 @@
-"""Which namespace arrays belong to, and on which device they are."""
+"""The namespace and the device of arrays."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from autograd.errors import DeviceError, DTypeError
 
 
 def namespace(*arrays: Any) -> Namespace:
-    """The namespace that the arrays share, on their device. Python numbers belong to any.
+    """The common namespace of the arrays, on their device. Python numbers belong to any.
 
-    Raises `DeviceError` where arrays of two backends, or of two devices, meet.
+    Raises `DeviceError` for arrays of two backends or devices.
     """
     found: Namespace | None = None
     first: Any = None
@@ -55,7 +55,7 @@ def _space_of(array: Any) -> Namespace:
     if cupy.is_cupy(kind):
         return cupy.space_of_gpu(array.device.id)
     if not hasattr(array, "__array_namespace__"):
-        raise DTypeError(f"{kind.__module__}.{kind.__name__} is no array that this package knows: give a NumPy array.")
+        raise DTypeError(f"{kind.__module__}.{kind.__name__} is an unknown type of array: give a NumPy array.")
     place = getattr(array, "device", None)
     found = PLACES.get((kind, place))
     if found is None:
@@ -64,7 +64,7 @@ def _space_of(array: Any) -> Namespace:
 
 
 def _number_of(device: Any) -> int | None:
-    """The number of the GPU that a name means, ``None`` for the CPU."""
+    """The number of the GPU of that name, ``None`` for the CPU."""
     kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
     if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
         raise DeviceError(f"unknown device {device!r}: choose 'cpu', 'cuda' or 'cuda:1' and the like.")
@@ -72,7 +72,7 @@ def _number_of(device: Any) -> int | None:
 
 
 def devices() -> tuple[str, ...]:
-    """The devices that there are: ``"cpu"``, and ``"cuda:0"`` and the like where CuPy finds GPUs. Imports CuPy.
+    """The available devices: ``"cpu"``, and ``"cuda:0"`` and the like where CuPy finds GPUs. Imports CuPy.
 
     >>> devices()[0]
     'cpu'
@@ -98,7 +98,7 @@ def space_on(device: str | None) -> Namespace:
 
 
 def device_of(array: Any) -> str:
-    """``"cpu"``, or ``"cuda:0"`` and the like; for arrays of another backend what that calls it."""
+    """The device of an array: ``"cpu"``, ``"cuda:0"`` and the like, or the name that another backend has for it."""
     if isinstance(array, numpy.ndarray | numpy.generic) or type(array) in PYTHON_SCALARS:
         return "cpu"
     if cupy.is_cupy(type(array)):
@@ -134,8 +134,8 @@ def to_device(array: Any, device: str) -> Any:
 
 
 def generator_on(device: str | None, generator: Any) -> Any:
-    """What draws on ``device`` for a NumPy ``generator``: itself on the CPU, on a GPU one of CuPy's that it seeds, so
-    that draws are not copied there. One of CuPy's stays as it is.
+    """The generator for draws on ``device``: ``generator`` itself on the CPU, or a generator of CuPy's seeded by it, so
+    that draws need not be copied to the GPU.
     """
     if device is None or _number_of(device) is None:
         return generator
@@ -144,12 +144,12 @@ def generator_on(device: str | None, generator: Any) -> Any:
 
 
 def is_host(array: Any) -> bool:
-    """Whether values can be looked at without waiting for a device."""
+    """Whether values can be read without waiting for a device."""
     return SPACES.get(type(array)) is NUMPY or device_of(array) == "cpu"
 
 
 def assign(out: Any, index: Any, value: Any) -> None:
-    """``out[index] = value`` for an index that may name an element twice: the last value stays, on a GPU as well."""
+    """``out[index] = value``, where the last value stays if the index names an element twice, also on a GPU."""
     if cupy.is_cupy(type(out)) and hasattr(value, "shape"):
         cupy.assign_last(out, index, value)
     else:

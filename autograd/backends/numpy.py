@@ -1,4 +1,4 @@
-"""NumPy as a namespace: its own functions, and faster ones where its wrappers cost as much as a small computation."""
+"""NumPy as a namespace, with faster functions where NumPy's wrappers cost as much as a small computation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _reduction(ufunc: Any) -> Callable[..., Any]:
 
 
 def _matmul(x: Any, y: Any) -> Any:
-    """Of two matrices by `dot`, which starts sooner, and takes BLAS also for a column times a row."""
+    """The matrix product. `dot` has less overhead for two matrices, and calls BLAS also for a column times a row."""
     return x.dot(y) if x.ndim == 2 == y.ndim else numpy.matmul(x, y)
 
 
@@ -48,7 +48,7 @@ def _ones(count: int, dtype: Any) -> Any:
 
 
 def _check_range(array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
-    """One look instead of two: without its sign, a negative number is larger than any other."""
+    """One comparison instead of two: as an unsigned number, a negative one is larger than any other."""
     unsigned = array.view(f"u{array.dtype.itemsize}")
     if numpy.maximum.reduce(unsigned, None, initial=0) >= stop:
         refuse(int(array.min()), int(array.max()), **options)
@@ -59,7 +59,7 @@ SHORT = range(2, 33)
 
 
 def _sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """BLAS sums the columns of a matrix, and its short rows, as a product with ones: up to five times as fast."""
+    """The sum. BLAS sums columns and short rows of a matrix as a product with ones, up to five times as fast."""
     if axis is not None and x.ndim == 2 and x.dtype.char in "fd":
         if axis == 0 or axis == (0,):
             sums = _ones(x.shape[0], x.dtype).dot(x)
@@ -81,7 +81,7 @@ def _extreme(ufunc: Any) -> Callable[..., Any]:
 
 
 def _scalar(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function``, with a NumPy scalar for a 0-d array: arithmetic on these takes a tenth of the time."""
+    """``function`` with NumPy scalars instead of 0-d arrays, which take ten times as long in arithmetic."""
 
     def scalar(*args: Any, **kwargs: Any) -> Any:
         out = function(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""`Namespace`: what stands in for ``xp``. A backend's functions on one device, and every registered operation."""
+"""`Namespace`, the ``xp`` of forwards and rules: a backend's functions on one device, and registered operations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OWN: set[str] = set()
 """Names of users' operations that a backend has a function of, too: the operation is what ``xp`` gives."""
 
 CREATION = frozenset(("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"))
-"""What makes arrays of nothing, so that a backend with several devices has to be told where."""
+"""Functions that create arrays, which a backend with several devices has to be told the device of."""
 
 LAST_TWO = frozenset(("diagonal",))
-"""What NumPy's main namespace takes of the first two axes, and the array API's ``linalg`` of the last two."""
+"""Functions of the first two axes in NumPy's main namespace, of the last two in the array API's ``linalg``."""
 
 
 def scipy_special() -> Any:
@@ -115,7 +115,7 @@ class Namespace:
         return found
 
     def with_own(self, name: str) -> Namespace:
-        """This namespace, but for ``name``, which is the backend's own function."""
+        """This namespace with the backend's own function under ``name``."""
         other = object.__new__(type(self))
         vars(other).update({**vars(self), name: getattr(self.module, name)})
         return other
@@ -132,10 +132,10 @@ PLACES: dict[tuple[type, Any], Namespace] = {}
 
 
 def register(name: str, forward: Callable[..., Any], users: bool) -> Callable[..., Any]:
-    """Offer ``forward`` in every namespace under ``name``, and return it.
+    """Add ``forward`` to every namespace under ``name``, and return it.
 
-    A user's operation is what ``xp`` gives where a backend has a function of that name, too. Only its own forward,
-    which may be written with that function, gets the backend's.
+    A user's operation wins over a backend's function of that name, except in its own forward, which may call the
+    backend's.
     """
     own = users and hasattr(SPACES[numpy.ndarray].module, name)
 

@@ -1,4 +1,4 @@
-"""Values in another dtype, and arrays of other libraries."""
+"""Conversion between dtypes and from other libraries."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from autograd.tensor import Tensor, wrap
 
 @array_function
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
-    """The array of another library, by the DLPack protocol: the same memory, unless it is moved to another ``device``
-    or ``copy`` is true. What is written to the one is then seen in the other.
+    """A Tensor of another library's array, by the DLPack protocol. It shares its memory, so that writes to one are seen
+    in the other, unless it is moved to another ``device`` or ``copy`` is true.
 
     >>> import autograd as ag
     >>> ag.from_dlpack(ag.Tensor([1.0, 2.0]))
@@ -27,7 +27,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
 def astype(x: Any, dtype: Any, *, copy: bool = True, device: str | None = None) -> Tensor:
     """``x`` in another dtype. The gradient comes back in the dtype of ``x``; to integers and booleans it is detached.
 
-    Without ``copy`` it is ``x`` itself where that has the dtype already. ``device``: where it lies then.
+    Without ``copy`` it is ``x`` itself if it has that dtype already. ``device``: the device of the result.
 
     >>> from autograd import Tensor, astype
     >>> astype(Tensor([1.5]), "int64")

@@ -1,8 +1,7 @@
-"""Tensors made of nothing, by the array API's names.
+"""Creation functions, by the array API's names.
 
-Each takes ``dtype`` (float64 by
-default, as in NumPy), ``device`` (``"cpu"``, ``"cuda"`` or ``"cuda:1"`` and the like, where it is made: nothing is
-copied there) and ``requires_grad``.
+Each takes ``dtype`` (float64 by default, as in NumPy), ``device`` (``"cpu"``, ``"cuda"``, ``"cuda:1"``; the array is
+made there, not copied) and ``requires_grad``.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def _made(
     like: Any = None,
     **options: Any,
 ) -> Tensor:
-    """A Tensor around what the backend's function of that name makes on ``device``, or where ``like`` lies."""
+    """A Tensor made by the backend's function of that name on ``device``, or on the device of ``like``."""
     args = tuple(x.item() if isinstance(x, Tensor) else x for x in args)  # a bound or a value: not recorded
     space = backends.space_on(device) if like is None else backends.namespace(like)
     given = args if like is None else (like, *args)
@@ -82,7 +81,7 @@ def ones(
 def empty(
     shape: Sizes, *, dtype: Any = float64, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
-    """A Tensor whose values are whatever was in memory: to be written before it is read.
+    """A Tensor with arbitrary values, to be written before it is read.
 
     >>> import autograd as ag
     >>> ag.empty((2, 3)).shape
@@ -120,7 +119,7 @@ def arange(
     device: str | None = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """The numbers from ``start`` up to but without ``stop``; from 0 where only one is given.
+    """The numbers from ``start`` (0 if only one number is given) up to but excluding ``stop``.
 
     >>> import autograd as ag
     >>> ag.arange(3), ag.arange(1.0, 2.0, 0.5)
@@ -183,7 +182,7 @@ def eye(
 
 @array_function
 def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
-    """Zeros in the shape, dtype and place of ``x``, unless others are given.
+    """Zeros of the shape, dtype and device of ``x``, unless others are given.
 
     >>> import autograd as ag
     >>> ag.zeros_like(ag.Tensor([1.0, 2.0]))
@@ -194,7 +193,7 @@ def zeros_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
 
 @array_function
 def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
-    """Ones in the shape, dtype and place of ``x``, unless others are given.
+    """Ones of the shape, dtype and device of ``x``, unless others are given.
 
     >>> import autograd as ag
     >>> ag.ones_like([1, 2])
@@ -205,7 +204,7 @@ def ones_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_
 
 @array_function
 def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False) -> Tensor:
-    """Whatever was in memory, in the shape, dtype and place of ``x``: to be written before it is read.
+    """A Tensor with arbitrary values, of the shape, dtype and device of ``x``: to be written before it is read.
 
     >>> import autograd as ag
     >>> ag.empty_like(ag.Tensor([1.0, 2.0])).shape
@@ -218,7 +217,7 @@ def empty_like(x: Any, *, dtype: Any = None, device: str | None = None, requires
 def full_like(
     x: Any, fill_value: float, *, dtype: Any = None, device: str | None = None, requires_grad: builtins.bool = False
 ) -> Tensor:
-    """One value in the shape, dtype and place of ``x``, unless others are given.
+    """One value in the shape, dtype and on the device of ``x``, unless others are given.
 
     >>> import autograd as ag
     >>> ag.full_like(ag.Tensor([1.0, 2.0]), 7)
@@ -229,7 +228,7 @@ def full_like(
 
 @array_function
 def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
-    """The coordinates of a grid from those of its axes (one-dimensional): a Tensor of the grid's shape for each.
+    """The coordinates of a grid from one-dimensional coordinates along its axes: a Tensor of the grid's shape for each.
 
     With ``indexing="xy"`` the first two axes of the grid are swapped, as for pictures; with ``"ij"`` they are not.
     Gradients flow to ``arrays``. Raises `ShapeError` for an array of more axes.

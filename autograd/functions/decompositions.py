@@ -1,4 +1,4 @@
-"""The decompositions of matrices that have several results, taken from the operations that compute them."""
+"""Matrix decompositions with several results."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def eigh(x: Any, /) -> EighResult:
 
 
 def _completed(columns: Tensor, way: str) -> Tensor:
-    """Orthonormal columns and those that complete them to a basis. Raises where a gradient arrives."""
+    """Orthonormal columns, completed to a basis. Raises where a gradient flows to them."""
     whole: Tensor = concat([columns, orthogonal_complement(columns.detach())], axis=-1)
 
     def refuse(gradient: Any) -> None:
         raise GradientError(
-            f"a gradient arrived at the square factor {describe(whole)} of a matrix that is not square: the columns "
+            f"a gradient flows to the square factor {describe(whole)} of a matrix that is not square: the columns "
             f"that complete it are arbitrary, and have no derivative. Pass {way} and use the others."
         )
 

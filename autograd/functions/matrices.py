@@ -1,4 +1,4 @@
-"""Norms, powers and ranks of matrices: the last two axes of an array, any axes before them count matrices."""
+"""Norms, powers and ranks of matrices, the last two axes of an array; the axes before them are a batch."""
 
 from __future__ import annotations
 

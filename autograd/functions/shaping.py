@@ -1,4 +1,4 @@
-"""Arrays cut apart, brought to one shape, and their axes moved."""
+"""Splitting, broadcasting and moving axes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def broadcast_arrays(*arrays: Any) -> list[Tensor]:
 
 @array_function
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """``x`` with the axes ``source`` at the places ``destination``, the others in their order.
+    """``x`` with the axes ``source`` moved to the positions ``destination``, the others in their order.
 
     >>> import autograd as ag
     >>> ag.moveaxis(ag.zeros((2, 3, 4)), 0, -1).shape
@@ -38,7 +38,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     start, end = shapes.normalize_axes(source, ndim), shapes.normalize_axes(destination, ndim)
     if len(start) != len(end):
         raise ShapeError(
-            f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a place."
+            f"moveaxis was given {len(start)} source(s) and {len(end)} destination(s): each axis needs a destination."
         )
     rest = iter([i for i in range(ndim) if i not in start])
     places = dict(zip(end, start, strict=True))
@@ -84,8 +84,8 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> tu
 
 @array_function
 def diff(x: Any, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
-    """Each element less the one before it along ``axis``, ``n`` times over; before that ``prepend`` and ``append`` are
-    joined to ``x`` there.
+    """Differences of consecutive elements along ``axis``, taken ``n`` times. ``prepend`` and ``append`` are joined to
+    ``x`` first.
 
     >>> import autograd as ag
     >>> ag.diff(ag.Tensor([1.0, 4.0, 9.0])), ag.diff(ag.Tensor([1.0, 4.0, 9.0]), n=2)

@@ -14,7 +14,7 @@ from autograd.tensor import Tensor
 
 @array_function
 def sort(x: Any, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Tensor:
-    """``x`` sorted along ``axis``; the gradient of an element goes to where it came from. Equal elements keep their
+    """``x`` sorted along ``axis``; each gradient flows to the element's original position. Equal elements keep their
     order, ``stable`` or not.
 
     >>> import autograd as ag
@@ -61,7 +61,7 @@ class UniqueInverseResult(NamedTuple):
 
 @array_function
 def unique_values(x: Any, /) -> Tensor:
-    """The elements of ``x`` that differ from each other, ascending. The gradient of each goes to its first place.
+    """The unique elements of ``x``, ascending. The gradient of each goes to its first occurrence.
 
     >>> import autograd as ag
     >>> ag.unique_values(ag.Tensor([5.0, 3.0, 5.0]))
@@ -73,8 +73,8 @@ def unique_values(x: Any, /) -> Tensor:
 
 @array_function
 def unique_all(x: Any, /) -> UniqueAllResult:
-    """`unique_values`, where the first of each is in the flattened ``x``, which of them each element is, and how often
-    each occurs.
+    """`unique_values`, the index of the first occurrence of each in the flattened ``x``, the index of each element of
+    ``x`` among them, and how often each occurs.
 
     >>> import autograd as ag
     >>> ag.unique_all(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices
@@ -97,7 +97,7 @@ def unique_counts(x: Any, /) -> UniqueCountsResult:
 
 @array_function
 def unique_inverse(x: Any, /) -> UniqueInverseResult:
-    """`unique_values`, and which of them each element of ``x`` is.
+    """`unique_values`, and the index of each element of ``x`` among them.
 
     >>> import autograd as ag
     >>> ag.unique_inverse(ag.Tensor([5.0, 3.0, 5.0])).inverse_indices

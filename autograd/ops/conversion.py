@@ -18,7 +18,7 @@ astype.uneven = True  # of one argument, and yet its gradient has to be cast bac
 
 @op("→", text="{x} on {device}", tex="{x}", level=1)
 def to_device(xp, x, *, device):
-    """``x`` on another device; the gradient goes back to where it came from."""
+    """``x`` on another device; the gradient flows back to the device of ``x``."""
     return backends.to_device(x, device)
 
 

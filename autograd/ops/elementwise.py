@@ -1,4 +1,4 @@
-"""Elementwise operations: arithmetic, powers, exponentials, angles, the net's activations, comparisons."""
+"""Elementwise operations: arithmetic, powers, exponentials, trigonometry, activations, comparisons."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ reciprocal.vjp(x=lambda xp, g, out: -xp.multiply_no_nan(out, xp.multiply_no_nan(
 
 @op("mod", text="{x} mod {y}", tex=r"{x} \; \mathrm{{mod}} \; {y}", level=2, broadcasts=True)
 def remainder(xp, x, y):
-    """Elementwise remainder with the sign of ``y``: ``x - y * (x // y)``. Its derivative by ``y`` is ``-(x // y)``."""
+    """Elementwise remainder with the sign of ``y``: ``x - y * (x // y)``. Its derivative
+    with respect to ``y`` is ``-(x // y)``.
+    """
     return xp.remainder(x, y)
 
 
@@ -146,9 +148,9 @@ xdivy.vjp(
 def power(xp, x, y):
     """Elementwise ``x ** y``.
 
-    The derivative by ``y`` is ``x**y * log(x)`` where ``x > 0`` and 0 where ``x == 0`` (also where ``y < 0``, unlike
-    PyTorch's -inf), to all orders (in PyTorch the second ones are NaN); it does not exist where ``x < 0`` (NaN). With
-    ``y == 0`` the derivative by ``x`` is 0, also at ``x == 0``.
+    The derivative with respect to ``y`` is ``x**y * log(x)`` where ``x > 0``, NaN where ``x < 0``, and 0 where
+    ``x == 0``, to all orders (PyTorch: -inf where ``y < 0``, and NaN for second derivatives). Where ``y == 0`` the
+    derivative with respect to ``x`` is 0, also at ``x == 0``.
 
     >>> import autograd as ag
     >>> ag.grad(lambda x: x**2)(3.0)
@@ -186,8 +188,8 @@ square.vjp(x=lambda g, x: g * (2 * x))
 
 @op("√", text="√{x}", tex=r"\sqrt{{{x}}}", level=3)
 def sqrt(xp, x):
-    """Elementwise square root. At 0 the derivative is infinite, as in PyTorch; where nothing arrives nothing is sent
-    on, unlike PyTorch's NaN.
+    """Elementwise square root. At 0 the derivative is infinite, as in PyTorch. Where the upstream gradient is 0 the
+    gradient is 0 (PyTorch: NaN).
     """
     return xp.sqrt(x)
 
@@ -202,7 +204,7 @@ def hypot(xp, x, y):
 
 
 def _along(xp: Any, g: Any, x: Any, out: Any) -> Any:
-    """``g * x / out``, and 0 where there is no length, hence no direction."""
+    """``g * x / out``, and 0 where ``out`` is 0."""
     return xp.where(out == 0, 0.0, g * x / xp.where(out == 0, 1.0, out))
 
 
@@ -233,8 +235,8 @@ expm1.vjp(x=lambda xp, g, x: xp.multiply_no_nan(xp.exp(x), g))  # out + 1 loses 
 
 @op("log", text="log({x})", tex=r"\ln {x}")
 def log(xp, x):
-    """Elementwise natural logarithm. At 0 the derivative is infinite, as in PyTorch; where nothing arrives nothing is
-    sent on, unlike PyTorch's NaN.
+    """Elementwise natural logarithm. At 0 the derivative is infinite, as in PyTorch. Where the upstream gradient is 0
+    the gradient is 0 (PyTorch: NaN).
     """
     return xp.log(x)
 
@@ -271,8 +273,8 @@ log10.vjp(x=lambda xp, g, x: xp.xdivy(g, math.log(10.0) * x))
 
 @op("logaddexp", text="log(exp({x}) + exp({y}))", tex=r"\ln(e^{{{x}}} + e^{{{y}}})", broadcasts=True)
 def logaddexp(xp, x, y):
-    """Elementwise ``log(exp(x) + exp(y))`` without overflow. Where both are -inf it is -inf, and its gradient 0, as
-    `logsumexp` has it (PyTorch: NaN).
+    """Elementwise ``log(exp(x) + exp(y))`` without overflow. Where both are -inf it is -inf and its gradient
+    is 0, as in `logsumexp` (PyTorch: NaN).
     """
     return xp.logaddexp(x, y)
 
@@ -344,13 +346,13 @@ atan.vjp(x=lambda g, x: g / (1 + x * x))
 @op("atan2", tex=r"\operatorname{{atan2}}({x}, {y})", broadcasts=True)
 def atan2(xp, x, y):
     """Elementwise angle of the point (y, x), in radians: ``atan(x / y)`` in the right quadrant. At (0, 0) all
-    derivatives are taken as 0 (in PyTorch the first ones are 0, too, and the second NaN).
+    derivatives are taken as 0 (PyTorch: the first derivatives are 0, the second NaN).
     """
     return xp.atan2(x, y)
 
 
 def _turned(xp: Any, g: Any, x: Any, radius: Any) -> Any:
-    """``g * x / radius²``, and 0 at the origin. The square itself may be too small or too large."""
+    """``g * x / radius²``, and 0 at the origin, without computing the square, which may over- or underflow."""
     return _along(xp, g, x, radius) / xp.where(radius == 0, 1.0, radius)
 
 
@@ -438,8 +440,8 @@ sign.vjp(x=lambda xp, g: xp.zeros_like(g))
 
 @op("copysign", tex=r"\left|{x}\right| \operatorname{{sgn}}({y})", broadcasts=True)
 def copysign(xp, x, y):
-    """Elementwise ``|x|`` with the sign of ``y``, which zeros have, too. Its derivative by ``y`` is zero, and by ``x``
-    where that is 0 it is taken as 0.
+    """Elementwise ``|x|`` with the sign of ``y``, also of ``-0.0``. The derivative with respect to ``y`` is 0, and that
+    with respect to ``x`` is taken as 0 at 0.
 
     >>> import autograd as ag
     >>> ag.copysign(ag.Tensor([3.0, 3.0]), [-1.0, 0.0])
@@ -492,7 +494,7 @@ trunc.vjp(x=lambda xp, g: xp.zeros_like(g))
 
 @op("next", text="nextafter({x}, {y})", tex=r"\operatorname{{nextafter}}({x}, {y})", broadcasts=True)
 def nextafter(xp, x, y):
-    """Elementwise the number that follows ``x`` in its dtype, on the way to ``y``. Its gradient goes to ``x`` alone.
+    """Elementwise the next representable number after ``x`` towards ``y``. The gradient flows to ``x`` alone.
 
     >>> import autograd as ag
     >>> ag.nextafter(ag.Tensor(1.0), 2.0).item()
@@ -505,13 +507,13 @@ nextafter.vjp(x=lambda g: g, y=lambda xp, g: xp.zeros_like(g))
 
 
 def _share(xp: Any, g: Any, mine: Any, other: Any) -> Any:
-    """``g`` where ``mine`` is true, half of it where both are: equal values share."""
+    """``g`` where ``mine`` is true, half of it where both values are equal."""
     return xp.where(mine, xp.where(other, 0.5 * g, g), 0.0)
 
 
 @op("max", text="max({x}, {y})", tex=r"\max({x}, {y})", broadcasts=True)
 def maximum(xp, x, y):
-    """Elementwise larger value. Where both are equal each gets half of the gradient, as in PyTorch."""
+    """Elementwise larger value. Equal values get half of the gradient each, as in PyTorch."""
     return xp.maximum(x, y)
 
 
@@ -523,7 +525,7 @@ maximum.vjp(
 
 @op("min", text="min({x}, {y})", tex=r"\min({x}, {y})", broadcasts=True)
 def minimum(xp, x, y):
-    """Elementwise smaller value. Where both are equal each gets half of the gradient, as in PyTorch."""
+    """Elementwise smaller value. Equal values get half of the gradient each, as in PyTorch."""
     return xp.minimum(x, y)
 
 
@@ -534,7 +536,7 @@ minimum.vjp(
 
 
 def _plain(**parameters: Any) -> None:
-    """Refuse Tensors where numbers are meant: no gradient would reach them."""
+    """Raise `DTypeError` for a Tensor given as a constant, because no gradient would reach it."""
     for name, value in parameters.items():
         if hasattr(value, "requires_grad"):
             raise DTypeError(
@@ -545,9 +547,9 @@ def _plain(**parameters: Any) -> None:
 
 @op("clip", text="clip({x}, {min}, {max})", tex=r"\operatorname{{clip}}({x}, {min}, {max})", broadcasts=True)
 def clip(xp, x, min=None, max=None):
-    """``x`` limited to ``[min, max]``, numbers or arrays, broadcast, or ``None``: no limit.
+    """``x`` limited to ``[min, max]``. A limit is a number, an array that broadcasts, or ``None``.
 
-    The gradient passes within the limits, ends included, as in PyTorch; beyond one it goes to that.
+    The gradient flows to ``x`` within the limits, ends included, as in PyTorch, and to the limit outside of them.
 
     >>> import autograd as ag
     >>> ag.clip(ag.Tensor([-2.0, 0.5, 3.0]), 0.0, 1.0)
@@ -585,10 +587,10 @@ clip.vjp(x=_inside, min=_below, max=_above)
     broadcasts=True,
 )
 def where(xp, condition, x, y):
-    """``x`` where ``condition`` holds, else ``y``; no gradient flows to the one that was not chosen.
+    """``x`` where ``condition`` holds, else ``y``. No gradient flows to the value that was not chosen.
 
-    So it guards a logarithm, a root, a quotient or a power beside it, to any order (in PyTorch, and here for a product
-    with an infinite value, the gradient is NaN unless the argument is guarded as well); see docs/conventions.md.
+    So it guards a logarithm, a root, a quotient or a power that is not chosen, to any order; in PyTorch the gradient
+    is NaN unless the argument is guarded as well. See docs/conventions.md.
 
     >>> import autograd as ag
     >>> ag.where(ag.Tensor([1.0, -1.0]) > 0, 5.0, 7.0)
@@ -610,8 +612,8 @@ where.vjp(
 def sigmoid(xp, x):
     """Elementwise logistic function ``1 / (1 + exp(-x))``, written with tanh so that it never overflows.
 
-    Far to the left it is exactly 0 (from about -20 in float32, -38 in float64), and so is its derivative; for its
-    logarithm write ``-softplus(-x)``, or use the losses that take logits.
+    It is exactly 0, and so is its derivative, below about -20 in float32 and -38 in float64. For its logarithm write
+    ``-softplus(-x)``, or use the losses that take logits.
 
     >>> import autograd as ag
     >>> ag.sigmoid(ag.Tensor([0.0, 1000.0]))
@@ -677,8 +679,8 @@ def _polynomial(x: Any, *coefficients: float) -> Any:
 @op("erf", tex=r"\operatorname{{erf}}({x})")
 def erf(xp, x):
     """Elementwise error function, to double precision: W. J. Cody's rational approximations (Mathematics of Computation
-    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. For real numbers: near
-    them, as in a complex step, it is right to first order, and for other complex ones it is not.
+    23, 1969, 631-637), on |x| <= 0.46875, up to 4, and beyond. For real numbers,
+    and close to them (as in a complex step) to first order.
     """
     a = xp.abs(x)
     small = a <= 0.46875
@@ -821,19 +823,19 @@ def bitwise_invert(xp, x):
 
 @op("<<", text="{x} << {y}", tex=r"{x} \ll {y}", level=1, broadcasts=True)
 def bitwise_left_shift(xp, x, y):
-    """``x << y``: the bits of integers moved to the left, by ``y`` places. No gradient."""
+    """``x << y``: the bits of integers shifted left by ``y``. No gradient."""
     return xp.bitwise_left_shift(x, y)
 
 
 @op(">>", text="{x} >> {y}", tex=r"{x} \gg {y}", level=1, broadcasts=True)
 def bitwise_right_shift(xp, x, y):
-    """``x >> y``: the bits of integers moved to the right, by ``y`` places, the sign kept. No gradient."""
+    """``x >> y``: the bits of integers shifted right by ``y``, keeping the sign. No gradient."""
     return xp.bitwise_right_shift(x, y)
 
 
 @op("signbit")
 def signbit(xp, x):
-    """Whether the sign of each element is a minus, of zeros, too. No gradient."""
+    """Whether the sign bit of each element is set, also of ``-0.0``. No gradient."""
     return xp.signbit(x)
 
 
@@ -862,7 +864,7 @@ def is_complex(x: Any) -> bool:
 
 @op("Re", tex=r"\operatorname{{Re}} {x}")
 def real(xp, x):
-    """Elementwise real part: ``x`` where it is real. What depends on complex numbers has no derivative here.
+    """Elementwise real part: ``x`` where it is real. Derivatives through complex numbers are not supported.
 
     >>> import autograd as ag
     >>> ag.real([1 + 2j])
@@ -876,7 +878,7 @@ real.vjp(x=lambda g: g)
 
 @op("Im", tex=r"\operatorname{{Im}} {x}")
 def imag(xp, x):
-    """Elementwise imaginary part: 0 where ``x`` is real. What depends on complex numbers has no derivative here.
+    """Elementwise imaginary part: 0 where ``x`` is real. Derivatives through complex numbers are not supported.
 
     >>> import autograd as ag
     >>> ag.imag([1 + 2j])

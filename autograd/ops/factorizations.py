@@ -1,15 +1,15 @@
-"""Systems of equations, inverses, determinants, and the factors of matrices.
+"""Systems of equations, inverses, determinants, and decompositions of matrices.
 
-A matrix is the last two axes of an array, any axes before them count matrices. The rules are for real matrices.
+A matrix is the last two axes of an array; the axes before them are a batch. The rules are for real matrices.
 
-A decomposition with several results is an operation for each result that has a derivative of its own (the values, which
-have one where some are equal, too), and one for the factors that only exist together (side by side in one array, of
-which `svd` and `qr` give the parts). What a rule needs besides is computed when it runs.
+A decomposition with several results consists of one operation for the eigenvalues or singular values, which have
+derivatives of their own also where some are equal, and one for the factors, packed side by side in one array, which
+`svd` and `qr` take apart.
 
-Where factors are not unique they have no derivative. Eigenvectors of equal eigenvalues, singular vectors of equal
-singular values, and Q of dependent columns are such: NaN is what flows from them, as from a quotient 0 / 0, and
-`detect_anomaly` names the operation. Equal means here: as close as rounding, eps times the sum of their absolute
-values. The values themselves have derivatives there, if what is computed from them treats equal ones equally.
+Factors that are not unique have no derivative: eigenvectors of equal eigenvalues, singular vectors of equal singular
+values, and Q of dependent columns. Their gradient is NaN, as that of 0 / 0, and `detect_anomaly` names the operation.
+Values count as equal if they differ by less than eps times the sum of their absolute values. The eigenvalues and
+singular values themselves have derivatives there, if the function of them treats equal ones equally.
 
 The formulas are those of M. B. Giles, "An extended collection of matrix derivative results for forward and reverse mode
 algorithmic differentiation" (Oxford, 2008), where no other source is named.
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 
 def _square(x: Any) -> Any:
-    """``x``, where its matrices are square."""
+    """``x``; raises `ShapeError` unless its matrices are square."""
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError(f"square matrices are needed, in the last two axes, and the shape is {tuple(x.shape)}")
     return x
 
 
 def _adjoint(xp: Any, x: Any) -> Any:
-    """The transpose, of complex constants the conjugate one."""
+    """The transpose; the conjugate transpose of complex constants."""
     return xp.conj(x.mT) if is_complex(x) else x.mT
 
 
 def _symmetric(xp: Any, x: Any) -> Any:
-    """The symmetric part of ``x``: so that a result depends on both triangles alike, and its gradient is symmetric."""
+    """The symmetric part of ``x``, so that a result depends on both triangles alike and its gradient is symmetric."""
     return 0.5 * (_square(x) + _adjoint(xp, x))
 
 
@@ -53,17 +53,17 @@ def _diagonal_of_ones(xp: Any, x: Any) -> Any:
 
 
 def _columns(xp: Any, weights: Any) -> Any:
-    """``weights`` as rows, to be multiplied with the columns of a matrix."""
+    """``weights`` with an axis of length 1 inserted, so that they scale the columns of a matrix."""
     return xp.expand_dims(weights, axis=-2)
 
 
 def _lower_copied(xp: Any, x: Any) -> Any:
-    """The symmetric matrix that has the lower triangle of ``x``."""
+    """The symmetric matrix with the lower triangle of ``x``."""
     return xp.tril(x) + xp.tril(x, k=-1).mT
 
 
 def _of_each(xp: Any, g: Any) -> Any:
-    """The gradient of a number as one that multiplies a matrix."""
+    """The gradient of one number per matrix, with two axes of length 1 added, so that it scales the matrices."""
     return xp.expand_dims(g, axis=(-2, -1))
 
 
@@ -106,7 +106,7 @@ def solve(xp, x, y):
 
 
 def _solved_back(xp: Any, g: Any, x: Any, vector: bool) -> Any:
-    """The gradient by the right side, as columns."""
+    """The gradient with respect to the right-hand side, as columns."""
     return xp.solve(x.mT, xp.expand_dims(g, axis=-1) if vector else g)
 
 
@@ -124,7 +124,7 @@ solve.vjp(x=_solve_by_x, y=_solve_by_y)
 
 
 def tolerance(xp: Any, shape: Shape, dtype: Any, rtol: Any) -> Any:
-    """What the largest singular values are multiplied with to get the largest that counts as 0."""
+    """The default ``rtol``: singular values up to ``rtol`` times the largest count as 0."""
     if rtol is None:
         return max(shape[-2:]) * backends.epsilon(dtype)
     return xp.expand_dims(rtol, axis=-1) if hasattr(rtol, "shape") else rtol
@@ -135,8 +135,8 @@ def pinv(xp, x, *, rtol=None):
     """The pseudo-inverse (Moore and Penrose) of matrices ``(..., m, n)``, of shape ``(..., n, m)``.
 
     Singular values up to ``rtol`` times the largest count as 0: a number, or an array with one for each matrix; by
-    default max(m, n) * eps. The derivative is that at constant rank (G. H. Golub and V. Pereyra, SIAM Journal on
-    Numerical Analysis 10, 1973); where a change of ``x`` changes the rank there is none.
+    default max(m, n) * eps. The derivative holds at constant rank (G. H. Golub and V. Pereyra, SIAM Journal on
+    Numerical Analysis 10, 1973); it does not exist where a small change of ``x`` changes the rank.
 
     >>> import autograd as ag
     >>> ag.linalg.pinv(ag.Tensor([[3.0], [4.0]]))
@@ -165,8 +165,8 @@ pinv.vjp(x=_pinv_by_x)
 def det(xp, x):
     """The determinant of square matrices ``(..., n, n)``, of shape ``(...)``.
 
-    Its derivative is the matrix of `cofactors`, which singular matrices have, too. For large matrices, whose
-    determinant overflows, use `slogdet`.
+    Its derivative is the matrix of `cofactors`, which exists for singular matrices, too. If the determinant overflows,
+    use `slogdet`.
 
     >>> import autograd as ag
     >>> ag.linalg.det(ag.Tensor([[1.0, 2.0], [3.0, 5.0]]))
@@ -301,16 +301,15 @@ eigvalsh.vjp(x=_eigvalsh_by_x)
 
 
 def _rounding(xp: Any, values: Any) -> Any:
-    """What two of these eigenvalues or singular values may differ by and still be equal: a gap that is not a few times
-    their error says nothing.
+    """The difference up to which two eigenvalues or singular values count as equal: a few times their rounding error.
     """
     return 10 * backends.epsilon(values.dtype) * xp.sum(xp.abs(values), axis=-1, keepdims=True)
 
 
 @op("1/Δ", text="F({x})", tex="F({x})")
 def reciprocal_gaps(xp, x):
-    """The matrices ``(..., n, n)`` with 1 / (x[j] - x[i]) at (i, j), from values ``(..., n)``: how eigenvectors turn
-    to each other. 0 on the diagonal, and NaN where two values are equal to rounding.
+    """The matrices ``(..., n, n)`` with 1 / (x[j] - x[i]) at (i, j), from values ``(..., n)``; 0 on the
+    diagonal, and NaN where two values are equal to rounding. Derivatives of eigenvectors contain it.
 
     >>> import autograd as ag
     >>> ag.reciprocal_gaps(ag.Tensor([1.0, 3.0]))
@@ -335,8 +334,8 @@ reciprocal_gaps.vjp(x=_gaps_by_x)
 def eigenvectors(xp, x):
     """Orthonormal eigenvectors of symmetric matrices ``(..., n, n)``, as columns, in the order of `eigvalsh`.
 
-    Each is unique up to its sign, which is as the backend has it. The gradient is symmetric; it is NaN where
-    eigenvalues are equal, because then there is no derivative.
+    Each is unique up to its sign, which the backend chooses. The gradient is symmetric. It is NaN where eigenvalues
+    are equal, because then there is no derivative.
 
     >>> import autograd as ag
     >>> abs(ag.eigenvectors(ag.Tensor([[1.0, 0.0], [0.0, 2.0]])))
@@ -377,7 +376,7 @@ svdvals.vjp(x=_svdvals_by_x)
 
 
 def halves(x: Any, factors: Any) -> tuple[Any, Any]:
-    """The part of ``factors`` that is as wide as ``x`` is high, and the rest."""
+    """``factors`` split into its first m columns and the rest, for ``x`` of shape (..., m, n)."""
     m = x.shape[-2]
     return factors[..., :m], factors[..., m:]
 
@@ -422,8 +421,8 @@ singular_vectors.vjp(x=_singular_vectors_by_x)
 
 @op("⊥", text="complement({x})", tex="{x}^{{\\perp}}", level=3)
 def orthogonal_complement(xp, x):
-    """For orthonormal columns ``(..., m, k)`` others, ``(..., m, m - k)``, that complete them to a basis. No gradient:
-    any rotation of them would do as well.
+    """Columns ``(..., m, m - k)`` that complete orthonormal columns ``(..., m, k)`` to a basis. No gradient: any
+    rotation of them would do as well.
 
     >>> import autograd as ag
     >>> abs(ag.orthogonal_complement(ag.Tensor([[0.0], [1.0]])))

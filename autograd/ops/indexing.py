@@ -1,4 +1,4 @@
-"""Elements by their places: taken out, put in, sorted.
+"""Indexing, scattering and sorting of elements.
 
 An index is whatever NumPy's indexing takes: integers, slices, ``...``, ``None``, boolean masks, arrays of integers.
 """
@@ -22,15 +22,15 @@ def _positions(xp: Any, shape: shapes.Shape) -> Any:
 
 
 def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:
-    """Zeros of ``shape`` with each element of ``x`` added at its place, a number of `_positions`.
+    """Zeros of ``shape`` with each element of ``x`` added at its position, a number of `_positions`.
 
-    So every way of picking has its adjoint: pick the positions in the same way, and add there.
+    The adjoint of any way of picking elements: pick their positions in the same way, and add there.
     """
     out = xp.zeros((shapes.size(shape),), dtype=x.dtype)
     places, values = xp.reshape(places, shape=(-1,)), xp.reshape(x, shape=(-1,))
     if hasattr(xp.add, "at"):
         xp.add.at(out, places, values)
-    else:  # the array API standard has no sum by places
+    else:  # the array API standard has no `add.at`
         for k in range(places.shape[0]):
             out[int(places[k])] += values[k]
     return xp.reshape(out, shape=shape)
@@ -62,7 +62,7 @@ getitem.sparse_vjp(x=_scattered)
 
 @op("[ ]ᵀ", text="scatter({x}, {index})", tex=r"\operatorname{{scatter}}_{{[{index}]}}({x})")
 def scatter_add(xp, x, *, index, shape):
-    """Zeros of ``shape`` with ``x`` added at ``index``, as often as that names an element: the adjoint of `getitem`.
+    """Zeros of ``shape`` with ``x`` added at ``index``, repeated elements included: the adjoint of `getitem`.
 
     >>> import autograd as ag
     >>> ag.scatter_add(ag.Tensor([1.0, 2.0, 3.0]), index=[0, 2, 0], shape=(4,))
@@ -80,9 +80,9 @@ scatter_add.vjp(x=lambda g, index: g[index])
 
 @op("[ ]=", text="{x} with [{index}] = {value}", tex=r"{x}_{{[{index}] \leftarrow {value}}}")
 def setitem(xp, x, value, *, index):
-    """A copy of ``x`` in which ``index`` holds ``value`` (broadcast): what ``x[index] = value`` makes of a Tensor.
+    """A copy of ``x`` with ``value``, broadcast, at ``index``: the new value of a Tensor after ``x[index] = value``.
 
-    Where the index names an element twice the last value stays, and it alone gets a gradient.
+    If the index names an element twice, the last value stays, and it alone gets a gradient.
 
     >>> import autograd as ag
     >>> ag.setitem(ag.Tensor([1.0, 2.0, 3.0]), 0.0, index=slice(1, None))
@@ -90,7 +90,7 @@ def setitem(xp, x, value, *, index):
     """
     out = xp.asarray(x, copy=True)
     if is_complex(getattr(value, "dtype", None)) and not is_complex(out.dtype):
-        raise TypeError("a complex value can't be put among real ones")
+        raise TypeError("a complex value can't be written into a real array")
     if shapes.may_repeat(index):
         assign(out, index, value)
     else:
@@ -109,7 +109,7 @@ setitem.vjp(x=lambda xp, g, index: xp.setitem(g, 0.0, index=index), value=_value
 
 @op("[ ]", text="{x}[{index}]", tex="{x}_{{[{index}]}}")
 def last_written(xp, x, *, index):
-    """``x[index]``, and 0 where a later entry of the index names the same element: what of its value `setitem` kept.
+    """``x[index]``, and 0 where a later entry of the index names the same element: the gradient of `setitem`'s value.
 
     >>> import autograd as ag
     >>> ag.last_written(ag.Tensor([1.0, 2.0]), index=[0, 1, 0])
@@ -171,7 +171,7 @@ scatter_take.vjp(x=_taken)
 
 @op("take along", text="take_along_axis({x}, {indices})", tex=r"\operatorname{{take}}({x}, {indices})")
 def take_along_axis(xp, x, indices, *, axis=-1):
-    """For each place of ``indices`` (integers, with the axes of ``x``) the element that it names along ``axis``.
+    """The elements of ``x`` at ``indices`` along ``axis``; both have the same number of axes, as in NumPy.
 
     >>> import autograd as ag
     >>> ag.take_along_axis(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1)
@@ -186,7 +186,7 @@ take_along_axis.vjp(x=lambda xp, g, indices, axis, x_shape: xp.scatter_along_axi
 
 @op("scatter along", text="scatter_along_axis({x}, {indices})", tex=r"\operatorname{{scatter}}({x}, {indices})")
 def scatter_along_axis(xp, x, indices, *, axis=-1, shape):
-    """Zeros of ``shape`` with ``x`` added where ``indices`` say along ``axis``: the adjoint of `take_along_axis`.
+    """Zeros of ``shape`` with ``x`` added at ``indices`` along ``axis``: the adjoint of `take_along_axis`.
 
     >>> import autograd as ag
     >>> ag.scatter_along_axis(ag.Tensor([[5.0], [7.0]]), [[1], [0]], axis=1, shape=(2, 2))

@@ -57,7 +57,7 @@ def matmul(xp, x, y):
 
 
 def _no_product(x: Any, y: Any, error: Exception) -> Exception:
-    """Why there is no matrix product, in a sentence."""
+    """The error for shapes without a matrix product."""
     a, b = (getattr(z, "shape", ()) for z in (x, y))
     if not (a and b):
         return ValueError("a matrix product needs at least one axis on both sides; multiply by a number with *")
@@ -94,7 +94,7 @@ matmul.vjp(x=_matmul_by_x, y=_matmul_by_y)
 
 @op("linear", text="{x} · {weight}ᵀ + {bias}", tex=r"{x} \, {weight}^{{T}} + {bias}", level=1)
 def linear(xp, x, weight, bias=None):
-    """A layer of neurons before their activation, ``x @ weight.T + bias``.
+    """The affine map of a layer, ``x @ weight.T + bias``.
 
     ``x``: (..., in), a batch of any leading shape. ``weight``: (out, in), a row for each neuron. ``bias``: (out,) or
     ``None``. The result is (..., out).
@@ -115,7 +115,7 @@ def linear(xp, x, weight, bias=None):
 
 
 def _no_layer(x: Any, weight: Any, bias: Any, error: Exception) -> Exception:
-    """Why x, weight and bias make no layer, in a sentence."""
+    """The error for a weight or bias that does not fit."""
     if len(weight.shape) != 2:
         return ValueError(f"weight has {len(weight.shape)} axes and needs two, (outputs, inputs)")
     if not x.shape or x.shape[-1] != weight.shape[1]:
@@ -172,7 +172,7 @@ def _summed(xp: Any, x: Any, labels: str, keep: str) -> tuple[Any, str]:
 
 
 def _arranged(xp: Any, x: Any, labels: str, groups: Sequence[str], sizes: dict[str, int]) -> Any:
-    """``x`` with its axes in the order of ``groups``: those of the first as they are, those of any other as one."""
+    """``x`` with its axes in the order of ``groups``; the axes of each group but the first are merged into one."""
     x = xp.permute_dims(x, axes=tuple(labels.index(label) for label in "".join(groups)))
     batch, *merged = groups
     return xp.reshape(x, shape=(*(sizes[i] for i in batch), *(shapes.size(tuple(sizes[i] for i in m)) for m in merged)))
@@ -199,8 +199,8 @@ def _contracted(xp: Any, x: Any, xs: str, y: Any, ys: str, keep: str) -> tuple[A
 def contract(xp, *arrays, subscripts):
     """The operation behind `einsum`: a sum of products over named axes, ``subscripts`` like ``"ij,jk->ik"``.
 
-    Here nothing is implied: each array's labels are distinct, a label has one length, and the result's labels are
-    given. The arrays are multiplied from left to right, each time as one matrix product.
+    Nothing is implied: the labels of an array are distinct, a label has one length, and the labels of the result
+    are given. The arrays are multiplied from left to right, each time as one matrix product.
 
     >>> import autograd as ag
     >>> ag.contract(ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0]), subscripts="i,j->ij")
@@ -216,7 +216,9 @@ def contract(xp, *arrays, subscripts):
 
 
 def _contract_by_arrays(xp: Any, g: Any, arrays: Any, arrays_shape: Any, subscripts: str) -> tuple[Any, ...]:
-    """The gradient for an array is the contraction of ``g`` with the other arrays; what it alone summed is repeated."""
+    """The gradient of an array: the contraction of ``g`` with the other arrays, repeated along the axes that it alone
+    has.
+    """
     *terms, result = subscripts.replace("->", ",").split(",")
     gradients = []
     for i, (term, shape) in enumerate(zip(terms, arrays_shape, strict=True)):

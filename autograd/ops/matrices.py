@@ -1,6 +1,6 @@
-"""What else vectors and matrices are asked for: diagonals and traces, norms, powers, ranks.
+"""Diagonals, traces, cross products and norms.
 
-A matrix is the last two axes of an array, any axes before them count matrices.
+A matrix is the last two axes of an array; the axes before them are a batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _places(m: int, n: int, offset: int) -> slice:
-    """Where the diagonal is in the elements of an (m, n) matrix, in row-major order."""
+    """The positions of a diagonal in the flattened (m, n) matrix."""
     start = offset if offset >= 0 else -offset * n
     count = builtins.min(m, n, m + offset, n - offset)
     return slice(start, start + (count - 1) * (n + 1) + 1, n + 1) if count > 0 else slice(0, 0)
@@ -74,7 +74,7 @@ matrix_trace.vjp(x=_trace_by_x)
 
 @op("×", text="cross({x}, {y})", tex=r"{x} \times {y}", level=2, broadcasts=True)
 def cross(xp, x, y, *, axis=-1):
-    """The cross products of the vectors of three elements that lie along ``axis``, by which ``x`` and ``y`` broadcast.
+    """The cross products of the vectors of three elements along ``axis``; the other axes broadcast.
 
     >>> import autograd as ag
     >>> ag.linalg.cross(ag.Tensor([1.0, 0.0, 0.0]), ag.Tensor([0.0, 1.0, 0.0]))
@@ -107,9 +107,9 @@ def vector_norm(xp, x, *, axis=None, keepdims=False, ord=2):
     """The norm of the vectors along ``axis`` (a number, a tuple of them, or ``None`` for all): ``sum(|x|**ord)**(1 /
     ord)``.
 
-    ``ord=inf`` and ``-inf`` are the largest and the smallest absolute value, which equal ones share the gradient of;
-    ``ord=0`` counts what is not 0. Where the norm has a kink, at the zero vector and, for ``ord <= 1``, at zero
-    elements, the derivative by these is taken as 0, as in PyTorch.
+    ``ord=inf`` and ``-inf`` are the largest and the smallest absolute value, equal ones sharing the gradient;
+    ``ord=0`` counts nonzero elements. Where the norm has a kink, at the zero vector and, for ``ord <= 1``, at zero
+    elements, the derivative is taken as 0, as in PyTorch.
 
     >>> import autograd as ag
     >>> ag.linalg.vector_norm(ag.Tensor([3.0, -4.0])), ag.grad(ag.linalg.vector_norm)([0.0, 0.0])

@@ -1,4 +1,4 @@
-"""What a network ends in: softmax, and the losses."""
+"""Softmax and the losses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
-    """The losses as their mean, as their sum, or as they are."""
+    """The losses reduced to their mean or sum, or as they are."""
     if reduction == "none":
         return losses
     total = xp.sum(losses)
@@ -21,7 +21,7 @@ def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
 
 
 def _share(g: Any, shape: shapes.Shape, reduction: str) -> Any:
-    """What arrives at each of the losses (of ``shape``) from the reduced one."""
+    """The upstream gradient of each loss (of ``shape``), from that of the reduced loss."""
     return g * (1 / shapes.size(shape)) if reduction == "mean" else g
 
 
@@ -54,7 +54,7 @@ softmax.vjp(x=lambda xp, g, out, axis: out * (g - xp.sum(g * out, axis=axis, kee
 
 @op("log softmax", tex=r"\ln \operatorname{{softmax}}({x})")
 def log_softmax(xp, x, *, axis=-1):
-    """The logarithm of `softmax`, exact where that is close to 0.
+    """The logarithm of `softmax`, accurate where the softmax is close to 0.
 
     >>> import autograd as ag
     >>> ag.log_softmax(ag.Tensor([0.0, -1000.0]))
@@ -116,7 +116,7 @@ def _are_labels(logits: Any, target: Any) -> bool:
 
 
 def _check_target(xp: Any, logits: Any, target: Any) -> None:
-    """Refuse what is neither a label for each row of logits nor a probability for each logit."""
+    """Raise unless the target is a label for each row of logits or a probability for each logit."""
     if not logits.shape:
         raise ShapeError(
             "cross_entropy needs logits with an axis of classes, (..., classes); it was given a single number."
@@ -160,8 +160,8 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     loss each.
 
     Raises `DomainError` for a label that is no class, `ShapeError` for shapes that do not fit and for an empty batch,
-    and `DTypeError` for labels that are no integers. On a GPU the values of labels are not looked at, because that
-    would wait for it at every call: there the loss of a label that is no class is NaN.
+    and `DTypeError` for labels that are no integers. On a GPU the values of labels are not checked, because that
+    would wait for the device at every call: there the loss of a label that is no class is NaN.
 
     >>> import autograd as ag
     >>> logits = ag.Tensor([[0.0, 0.0], [0.0, 100.0]])
@@ -203,7 +203,7 @@ cross_entropy.vjp(logits=_cross_entropy_by_logits, target=_cross_entropy_by_targ
 
 
 def _check_pair(name: str, x: Any, y: Any, reduction: str) -> None:
-    """Refuse shapes that would broadcast: (n, 1) against (n,) is a mistake, and costs n² numbers."""
+    """Raise for shapes that would broadcast: (n, 1) against (n,) is a mistake, and would make n² numbers."""
     a, b = getattr(x, "shape", ()), getattr(y, "shape", ())
     if a != b and a and b:
         raise ShapeError(f"{name} compares element by element, and was given shapes {a} and {b}: reshape one of them.")

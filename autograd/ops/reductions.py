@@ -1,4 +1,4 @@
-"""Reductions and running totals: what makes one number of many, and what keeps the numbers on the way."""
+"""Reductions, and running totals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autograd.operation import op
 
 
 def _kept(xp: Any, value: Any, shape: shapes.Shape, axis: shapes.Axis) -> Any:
-    """A reduction's result with the reduced axes of ``shape`` as ones: it broadcasts against what was reduced."""
+    """A reduction's result with the reduced axes of ``shape`` as ones, so that it broadcasts against the operand."""
     return xp.reshape(value, shape=shapes.keepdims_shape(shape, axis))
 
 
 def _spread(xp: Any, g: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
-    """``g`` at every element that was reduced."""
+    """``g`` broadcast to the shape of the operand."""
     return xp.broadcast_to(g if axis is None else _kept(xp, g, x_shape, axis), shape=x_shape)
 
 
@@ -27,7 +27,7 @@ def _spread(xp: Any, g: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
 @op("Σ", text="sum({x})", tex=r"\sum {x}", level=2, casts=True)
 def sum(xp, x, *, axis=None, keepdims=False):
     """The sum over ``axis``: a number, a tuple of them, or ``None`` for all. Integers and booleans are summed as int64.
-    With ``dtype`` the elements are cast to that before.
+    ``dtype``: the elements are cast to it first.
 
     >>> import autograd as ag
     >>> ag.sum(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
@@ -41,9 +41,9 @@ sum.vjp(x=_spread)
 
 @op("Σ ranks")
 def all_reduce(xp, x, *, add):
-    """The sum of ``x`` over processes that compute together, on each of them: ``add`` returns it for this one's array.
+    """The sum of ``x`` over all processes, in each of them; ``add`` computes it from this process's array.
 
-    The total of all results is differentiated, and so the operation is its own adjoint.
+    Differentiated is the total of the results in all processes, so the operation is its own adjoint.
 
     >>> import autograd as ag
     >>> ag.all_reduce(ag.Tensor([1.0, 2.0]), add=lambda mine: mine + mine)  # of two processes with the same array
@@ -57,7 +57,8 @@ all_reduce.vjp(x=lambda xp, g, add: xp.all_reduce(g, add=add))
 
 @op("mean", tex=r"\operatorname{{mean}}({x})")
 def mean(xp, x, *, axis=None, keepdims=False):
-    """The mean over ``axis``: a number, a tuple of them, or ``None`` for all. Of no elements it is NaN, as in PyTorch.
+    """The mean over ``axis``: a number, a tuple of them, or ``None`` for all. The mean of no elements is NaN, as in
+    PyTorch.
 
     >>> import autograd as ag
     >>> ag.mean(ag.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1, keepdims=True)
@@ -71,7 +72,7 @@ mean.vjp(x=lambda xp, g, x_shape, axis: _spread(xp, g / shapes.size(x_shape, axi
 
 
 def _weight(x_shape: shapes.Shape, axis: shapes.Axis, correction: float) -> float:
-    """What a sum of squares about the mean is multiplied with to be the variance; NaN where there is none."""
+    """The factor from a sum of squared deviations to the variance; NaN for too few elements."""
     degrees = shapes.size(x_shape, axis) - correction
     return 1 / degrees if degrees > 0 else math.nan
 
@@ -88,10 +89,11 @@ def _variance(xp: Any, x: Any, axis: shapes.Axis, correction: float, keepdims: b
 
 @op("var", tex=r"\operatorname{{var}}({x})")
 def var(xp, x, *, axis=None, correction=0, keepdims=False):
-    """The variance over ``axis``: squares about the mean, summed and divided by their number less ``correction``.
+    """The variance over ``axis``: the sum of squared deviations from the mean, divided by their number less
+    ``correction``.
 
-    ``correction`` is 0 as in NumPy and the array API (PyTorch's ``Tensor.var`` has 1). Of ``correction`` elements or
-    fewer there is no variance: it is NaN.
+    ``correction`` is 0 by default, as in NumPy and the array API (PyTorch: 1). The variance of ``correction`` elements
+    or fewer is NaN.
 
     >>> import autograd as ag
     >>> ag.var(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
@@ -111,8 +113,8 @@ var.vjp(
 def std(xp, x, *, axis=None, correction=0, keepdims=False):
     """The standard deviation over ``axis``, the square root of `var`.
 
-    Where all values are equal it has a kink; there all derivatives are taken as 0, as in PyTorch, and so they are where
-    the values are so close that their squares vanish.
+    Where all values are equal it has a kink, and all derivatives are taken as 0, as in PyTorch. So they are where the
+    values are so close that their squared deviations underflow.
 
     >>> import autograd as ag
     >>> ag.std(ag.Tensor([1.0, 2.0, 3.0]), correction=1)
@@ -134,16 +136,16 @@ std.vjp(x=_std_by_x)
 
 
 def _precision(xp: Any, centred: Any, axis: shapes.Axis, eps: float) -> Any:
-    """One over the standard deviation of what has the mean 0."""
+    """One over the standard deviation of values with mean 0."""
     total = xp.sum(centred * centred, axis=axis, keepdims=True)
     return 1 / xp.sqrt(total / shapes.size(centred.shape, axis) + eps)
 
 
 @op("standardize", tex=r"\operatorname{{standardize}}({x})")
 def standardize(xp, x, *, axis=-1, eps=1e-5):
-    """``x`` less its mean over ``axis``, divided by its standard deviation there: ``√(var(x) + eps)``.
+    """``(x - mean(x)) / √(var(x) + eps)`` over ``axis``.
 
-    ``axis``: a number, a tuple of them, or ``None`` for all. What layer and batch normalisation have in common: J. Ba,
+    ``axis``: a number, a tuple of them, or ``None`` for all. The common part of layer and batch normalisation: J. Ba,
     J. Kiros and G. Hinton, "Layer normalization", 2016; S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015.
 
     >>> import autograd as ag
@@ -166,8 +168,8 @@ standardize.vjp(x=_standardize_by_x)
 
 @op("logsumexp", text="log Σ exp({x})", tex=r"\ln \sum e^{{{x}}}")
 def logsumexp(xp, x, *, axis=None, keepdims=False):
-    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf, or there are none, it is -inf,
-    and its gradient 0 (in PyTorch NaN).
+    """``log(sum(exp(x)))`` over ``axis`` without overflow. Where all elements are -inf, or there are none, it is -inf
+    and its gradient is 0 (PyTorch: NaN).
 
     >>> import autograd as ag
     >>> ag.logsumexp(ag.Tensor([1000.0, 1000.0]))
@@ -196,7 +198,7 @@ logsumexp.vjp(x=_softmax_of)
 
 
 def _shared(xp: Any, g: Any, x: Any, x_shape: Any, out: Any, axis: Any) -> Any:
-    """``g`` in equal parts to the elements that are equal to the extreme."""
+    """``g`` shared equally by the elements that are equal to the extreme."""
     chosen = xp.astype(x == _kept(xp, out, x_shape, axis), g.dtype)
     return chosen * (_kept(xp, g, x_shape, axis) / xp.sum(chosen, axis=axis, keepdims=True))
 
@@ -281,10 +283,10 @@ def any(xp, x, *, axis=None, keepdims=False):
 
 
 def _running_axis(ndim: int, axis: int | None) -> int:
-    """The axis, from 0 up, that a running total goes along; it may be left out where there is only one."""
+    """The axis of a running total, counted from 0; it may be left out for one-dimensional arrays."""
     if (axis is None and ndim != 1) or isinstance(axis, tuple | list):
         raise ShapeError(
-            f"a running total goes along one axis, and the array has {ndim}: say which one, for instance axis=0."
+            f"a running total runs along one axis, and the array has {ndim}: say which one, for instance axis=0."
         )
     return shapes.normalize_axis(0 if axis is None else axis, ndim)
 
@@ -317,7 +319,7 @@ cumulative_sum.vjp(x=_cumulative_sum_by_x)
 def cumulative_prod(xp, x, *, axis=None, include_initial=False):
     """The products of the first 1, 2, … elements along ``axis``; with ``include_initial`` a 1 comes before them.
 
-    Its rule does not divide, so it is right for zeros, to any order.
+    Its rule does not divide, so that it holds for zeros, to any order.
 
     >>> import autograd as ag
     >>> ag.cumulative_prod(ag.Tensor([2.0, 3.0, 4.0]))
@@ -354,7 +356,7 @@ def linear_recurrence(xp, a, b, *, axis=-1):
     """``y[i] = b[i] + a[i] * y[i-1]`` along ``axis``, from ``y[-1] = 0``; ``a`` and ``b`` have one shape.
 
     Computed in log2(n) whole-array steps: pairs (a, b) compose associatively (Hillis and Steele 1986; Blelloch 1990).
-    It is the adjoint of `cumulative_prod`, and its own.
+    It is its own adjoint, and that of `cumulative_prod`.
 
     >>> import autograd as ag
     >>> ag.linear_recurrence(ag.Tensor([0.5, 0.5, 0.5]), ag.Tensor([1.0, 1.0, 1.0]))
@@ -391,7 +393,8 @@ linear_recurrence.vjp(
 
 @op("Π", text="prod({x})", tex=r"\prod {x}", level=2, casts=True)
 def prod(xp, x, *, axis=None, keepdims=False):
-    """The product over ``axis``. Its rule multiplies the other elements and does not divide, so it is right for zeros.
+    """The product over ``axis``. Its rule multiplies the other elements instead of dividing, so that it holds for
+    zeros.
 
     >>> import autograd as ag
     >>> ag.grad(ag.prod)([2.0, 0.0, 5.0])
@@ -407,7 +410,7 @@ def products_of_others(xp: Any, x: Any) -> Any:
 
 
 def _product_of_others(xp: Any, x: Any, x_shape: shapes.Shape, axis: shapes.Axis) -> Any:
-    """For each element the product of the others that it is multiplied with."""
+    """For each element the product of the others that are reduced with it."""
     axes = shapes.normalize_axes(axis, len(x_shape))
     order = (*(i for i in range(len(x_shape)) if i not in axes), *axes)
     moved = xp.permute_dims(x, axes=order)

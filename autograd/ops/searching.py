@@ -1,4 +1,4 @@
-"""Where elements are, how many there are, and which differ. The answers are integers, which have no gradient."""
+"""Searching, counting and unique elements. The results are integers, which have no gradient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def nonzero_indices(xp, x):
             [1, 0]])
     """
     if not x.shape:
-        raise ValueError("an array of shape () has no axis to find a place along")
+        raise ValueError("an array of shape () has no axis to search along")
     return xp.stack(xp.nonzero(x))
 
 
@@ -33,10 +33,11 @@ def count_nonzero(xp, x, *, axis=None, keepdims=False):
 
 @op("searchsorted", text="searchsorted({x}, {y})", tex=r"\operatorname{{searchsorted}}({x}, {y})")
 def searchsorted(xp, x, y, sorter=None, *, side="left"):
-    """The places in ``x`` (one-dimensional, ascending) before which elements of ``y`` keep it in order. No gradient.
+    """The indices at which elements of ``y`` are to be inserted into ``x`` (one-dimensional, ascending) to keep it
+    sorted.
 
-    ``side``: whether equal elements of ``x`` come after (``"left"``) or before (``"right"``) that place. ``sorter``:
-    integers that sort ``x`` where it is not sorted.
+    ``side``: before (``"left"``) or after (``"right"``) equal elements of ``x``. ``sorter``: integers that sort ``x``
+    where it is not sorted. No gradient.
 
     >>> import autograd as ag
     >>> ag.searchsorted(ag.Tensor([1.0, 2.0, 3.0]), ag.Tensor([2.0, 9.0]))
@@ -52,7 +53,7 @@ def searchsorted(xp, x, y, sorter=None, *, side="left"):
 
 @op("unique", text="unique({x})", tex=r"\operatorname{{unique}}({x})")
 def unique_parts(xp, x, *, part):
-    """Integers that tell of the elements of ``x`` that differ from each other. No gradient.
+    """Indices, inverse indices or counts of the unique elements of ``x``. No gradient.
 
     ``part``: ``"indices"`` where the first of each is in the flattened ``x``, ``"inverse_indices"`` which of them each
     element of ``x`` is, ``"counts"`` how often each occurs.

@@ -1,4 +1,4 @@
-"""The same elements in another shape, order or number."""
+"""Shapes and axes: reshaping, joining, repeating and padding."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ squeeze.vjp(x=lambda xp, g, x_shape: xp.reshape(g, shape=x_shape))
 
 @op("permute", text="permute({x}, {axes})", tex=r"\operatorname{{permute}}({x})")
 def permute_dims(xp, x, *, axes):
-    """``x`` with its axes in the order ``axes``.
+    """``x`` with its axes in the order of ``axes``.
 
     >>> import autograd as ag
     >>> ag.permute_dims(ag.zeros((2, 3, 4)), axes=(2, 0, 1)).shape
@@ -111,7 +111,7 @@ broadcast_to.vjp(x=lambda g: g)
 
 @op("concat", text="concat({arrays})", tex=r"[{arrays}]")
 def concat(xp, *arrays, axis=0):
-    """Arrays, given as a list or one by one, in a row along ``axis``; flattened first with ``axis=None``.
+    """Arrays, given as a list or one by one, joined along ``axis``; with ``axis=None`` they are flattened first.
 
     >>> import autograd as ag
     >>> ag.concat([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0])])
@@ -135,7 +135,7 @@ concat.vjp(arrays=_cut)
 
 @op("stack", text="stack({arrays})", tex=r"[{arrays}]")
 def stack(xp, *arrays, axis=0):
-    """Arrays of one shape, given as a list or one by one, as the entries of a new ``axis``.
+    """Arrays of one shape, given as a list or one by one, joined along a new ``axis``.
 
     >>> import autograd as ag
     >>> ag.stack([ag.Tensor([1.0, 2.0]), ag.Tensor([3.0, 4.0])], axis=1)
@@ -176,7 +176,7 @@ def _negated(shift: int | Sequence[int]) -> int | tuple[int, ...]:
 
 @op("roll", tex=r"\operatorname{{roll}}({x})")
 def roll(xp, x, *, shift, axis=None):
-    """The elements moved by ``shift`` places along ``axis``, those that leave at one end coming in at the other.
+    """The elements shifted by ``shift`` along ``axis``; those shifted beyond the end reappear at the start.
 
     ``axis=None`` rolls the flattened array. ``shift`` and ``axis`` may be tuples.
 
@@ -211,7 +211,7 @@ def repeat(xp, x, *, repeats, axis=None):
 
 
 def _repeated(xp: Any, counts: Sequence[int], length: int) -> Any:
-    """The numbers of the entries of an axis, each as often as its count says; one count is for all."""
+    """The indices along an axis, each repeated by its count; a single count is for all."""
     counts = list(counts) * length if len(counts) == 1 else counts
     if len(counts) != length or any(count < 0 for count in counts):
         raise ValueError(f"it needs a number from 0 on for each of the {length} entries, and got {len(counts)} numbers")
@@ -238,7 +238,7 @@ def _times(repetitions: Any) -> tuple[int, ...]:
 
 @op("tile", tex=r"\operatorname{{tile}}({x})")
 def tile(xp, x, *, repetitions):
-    """``x`` laid out ``repetitions`` times, one number an axis, counted from the last one.
+    """Copies of ``x`` side by side: ``repetitions`` along each axis, counted from the last axis.
 
     >>> import autograd as ag
     >>> ag.tile(ag.Tensor([1.0, 2.0]), repetitions=(2, 2))
@@ -349,7 +349,7 @@ pad.vjp(x=_pad_by_x)
 
 
 def _has_matrices(x: Any) -> Any:
-    """``x``, where it has matrices: of a vector NumPy makes one."""
+    """``x``; raises for a vector, of which NumPy would make a matrix."""
     if len(x.shape) < 2:
         raise ValueError("a triangle is in the last two axes, so it needs two of them")
     return x

@@ -53,8 +53,8 @@ def test_backward_names_the_operation_its_argument_and_the_line():
     x = leaf([0.0, 4.0], "x")
     said, place = complaint(lambda: ag.sqrt(x).sum().backward())
     assert said == (
-        f"the gradient of sqrt by x = 'x' (2,) float64 is inf at (0,), where x is 0.0; called at {place}: its value "
-        "here has no finite derivative."
+        f"the gradient of sqrt with respect to x = 'x' (2,) float64 is inf at (0,), where x is 0.0; called at {place}: "
+        "its value here has no finite derivative."
     )
     assert x.grad is None
 
@@ -64,8 +64,8 @@ def test_backward_alone_within_names_the_operation():
     y = ag.sqrt(x)
     said, _ = complaint(lambda: y.sum().backward())
     assert said == (
-        "the gradient of sqrt by x = (2,) float64 is inf at (0,), where x is 0.0: its value here has no finite "
-        "derivative. To know the line that called it, run the forward within detect_anomaly, too."
+        "the gradient of sqrt with respect to x = (2,) float64 is inf at (0,), where x is 0.0: its value here has no "
+        "finite derivative. To see the line that called it, run the forward within detect_anomaly, too."
     )
 
 
@@ -96,8 +96,9 @@ def test_at_second_order_a_walk_over_a_recorded_gradient_names_them_too():
 
     said, _ = complaint(second)
     assert said == (
-        f"the gradient of power by x = () float64 is inf at (), where x is 0.0; called at {line_of(second, 3)}, for "
-        f"the gradient of power called at {line_of(second, 2)}: its value here has no finite derivative."
+        f"the gradient of power with respect to x = () float64 is inf at (), where x is 0.0; called at "
+        f"{line_of(second, 3)}, for the gradient of power called at {line_of(second, 2)}: its value here has no "
+        "finite derivative."
     )
 
 
@@ -105,7 +106,7 @@ def test_of_gradients_recorded_outside():
     x = leaf(0.0)
     slope = ag.gradients(x**1.5, x, create_graph=True)
     said, _ = complaint(lambda: ag.gradients(slope, x))
-    assert said.startswith("the gradient of power by x = () float64 is inf at (), where x is 0.0: its value")
+    assert said.startswith("the gradient of power with respect to x = () float64 is inf at (), where x is 0.0: its")
 
 
 def test_of_a_layer_the_line_is_the_users_and_the_module_is_named():
@@ -117,21 +118,21 @@ def test_of_a_layer_the_line_is_the_users_and_the_module_is_named():
 
 
 @pytest.mark.parametrize(
-    ("walk", "place"),
+    ("run", "vertex"),
     [
         (lambda y, x: y.backward([np.nan, 1.0]), r"exp (2,) float64 is nan at (0,)"),
         (lambda y, x: (y.register_hook(lambda g: g.data / 0.0), y.sum().backward()), "exp (2,) float64 is inf at (0,)"),
         (lambda y, x: (x.register_hook(lambda g: g.data / 0.0), y.sum().backward()), "Tensor 'x' (2,) float64 is inf"),
     ],
 )
-def test_what_arrives_is_told_from_what_a_rule_sends(walk, place):
+def test_upstream_gradients_and_results_of_rules_are_told_apart(run, vertex):
     x = leaf([1.0, 2.0], "x")
     y = ag.exp(x)
     with pytest.raises(AnomalyError) as caught, ag.detect_anomaly():
-        walk(y, x)
+        run(y, x)
     said = str(caught.value)
-    assert said.startswith(f"the gradient that arrives at {place}")
-    assert "so it is their sum, what a hook returned, or what backward was given." in said
+    assert said.startswith(f"the upstream gradient of {vertex}")
+    assert "so their sum overflowed, a hook returned it, or backward was given it." in said
     assert x.grad is None
 
 
@@ -140,7 +141,7 @@ def test_a_sum_of_finite_gradients_that_is_infinite():
     u = ag.exp(x) - 1.0
     y = u * 1e308 + u * 1e308
     said, _ = complaint(lambda: y.backward(retain_graph=True))
-    assert said.startswith("the gradient that arrives at subtract () float64 is inf at ()")
+    assert said.startswith("the upstream gradient of subtract () float64 is inf at ()")
 
 
 class TestWrites:
@@ -156,7 +157,7 @@ class TestWrites:
             array[0] += 1.0
             with pytest.raises(
                 GradientError,
-                match=r"an array that (exp|multiply) \(2,\) float64 had kept was written to since, so this graph's "
+                match=r"an array that (exp|multiply) \(2,\) float64 had saved was written to since, so this graph's "
                 r"gradients would be wrong; called at .*: write to a copy, or compute the forward again",
             ):
                 y.sum().backward(create_graph=create_graph)
@@ -167,7 +168,7 @@ class TestWrites:
         with ag.detect_anomaly():
             y = ag.take(x, indices)
             indices[:] = 1
-            with pytest.raises(GradientError, match=r"an array that take \(2,\) float64 had kept was written to"):
+            with pytest.raises(GradientError, match=r"an array that take \(2,\) float64 had saved was written to"):
                 y.sum().backward()
 
     def test_what_was_not_written_to_passes(self):

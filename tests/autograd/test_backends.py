@@ -42,7 +42,7 @@ class TestNumPy:
         assert (Tensor(2.0) * scalar).shape == ()
 
     def test_what_is_no_array_is_refused(self):
-        with pytest.raises(DTypeError, match=r"builtins\.list is no array that this package knows: give a NumPy array"):
+        with pytest.raises(DTypeError, match=r"builtins\.list is an unknown type of array: give a NumPy array"):
             backends.namespace([1.0])
 
     @pytest.mark.parametrize("name", ["sum", "prod", "max", "min"])

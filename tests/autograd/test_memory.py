@@ -309,9 +309,9 @@ def test_a_recorded_float_does_not_go_into_integers():
 def test_no_gradient_goes_through_integers():
     x = leaf(1.5)
     y = ag.setitem(Tensor([1, 2]), x, index=0)
-    with pytest.raises(GradientError, match=r"multiply sends a gradient to a value of dtype int64: no derivative"):
+    with pytest.raises(GradientError, match=r"multiply has an input of dtype int64, through which no gradient"):
         (y * 2.0).sum().backward()
-    with pytest.raises(GradientError, match=r"\(\) int64 holds integers: they have no derivative"):
+    with pytest.raises(GradientError, match=r"\(\) int64 holds integers, which have no derivative"):
         y.sum().backward()
     assert x.grad is None
 

@@ -465,7 +465,7 @@ def test_dlpack_of_pytorch() -> None:
 def test_dlpack_refuses() -> None:
     with pytest.raises(GradientError, match=r"requires grad, and what another library computes .* give it \.detach"):
         np.from_dlpack(ag.Tensor([1.0], requires_grad=True))
-    with pytest.raises(TypeError, match="a list does not know the DLPack protocol: use asarray"):
+    with pytest.raises(TypeError, match="a list does not support the DLPack protocol: use asarray"):
         ag.from_dlpack([1.0])
 
 
@@ -479,7 +479,7 @@ def test_a_copy_is_made_where_one_is_asked_for() -> None:
     assert copied is not t
     assert copied.requires_grad
     assert ag.asarray(t, copy=False) is t
-    with pytest.raises(TypeError, match="can't be had in another dtype or place without a copy: leave copy out"):
+    with pytest.raises(TypeError, match="can't get another dtype or device without a copy: leave copy out"):
         ag.asarray(t, dtype=ag.float32, copy=False)
     array = np.ones(2)
     assert np.shares_memory(ag.asarray(array, copy=False).data, array)

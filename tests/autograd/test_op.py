@@ -362,7 +362,7 @@ class TestApplying:
         assert ag.concat([x, y], 1).tolist() == ag.concat([x, y], axis=1).tolist() == [[1.0, 5.0, 3.0, 4.0]]
         assert ag.concat((x, y), None).shape == (4,)
         assert ag.concat([1.0], [2.0, 3.0]).tolist() == [1.0, 2.0, 3.0]
-        with pytest.raises(DTypeError, match=r"takes 1 parameter\(s\) behind its arrays \(axis\); it was given 2"):
+        with pytest.raises(DTypeError, match=r"takes 1 parameter\(s\) after its arrays \(axis\); it was given 2"):
             ag.concat([x, y], 0, 1)
 
     def test_a_parameter_that_must_be_given_may_follow_one_that_need_not(self):
@@ -592,7 +592,7 @@ class TestRefusals:
             ag.multiply(leaf(1.0), None)
         with pytest.raises(DTypeError, match=r"add takes arrays, Tensors and numbers; it was given 'a' \(str\)"):
             ag.add(leaf(1.0), "a")
-        with pytest.raises(DTypeError, match=r"add can't take this: object is no array of numbers"):
+        with pytest.raises(DTypeError, match=r"add can't take this: object is not an array of numbers"):
             ag.add(leaf(1.0), object())
         with pytest.raises(DTypeError, match=r"multiply was given a list of Tensors"):
             leaf(1.0) * [leaf(1.0)]
@@ -652,7 +652,7 @@ class TestRefusals:
     def test_what_our_own_sentences_say_is_not_wrapped(self):
         with pytest.raises(ShapeError) as caught:
             ag.cumulative_sum(Tensor(np.ones((2, 2))))
-        assert str(caught.value).startswith("a running total goes along one axis")
+        assert str(caught.value).startswith("a running total runs along one axis")
 
     def test_the_builtin_that_a_reader_expects_catches_it(self):
         with pytest.raises(ValueError, match="broadcast"):

@@ -95,7 +95,9 @@ def step_through(
     <Page 'L = (w·3 - 5)²'>
     """
     if gradients is False or gradients is None:
-        raise DrawingError("a page steps through the backward pass: gradients= is True or what arrives at the outputs")
+        raise DrawingError(
+            "a page steps through the backward pass: gradients= is True or the outputs' upstream gradients"
+        )
     if path is not None:
         path = as_path(path)
     given = {

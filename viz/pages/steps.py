@@ -476,7 +476,7 @@ class Story:
         g, whole = self.seeds[card], self._expected(card) == 0
         by = f"∂{self.scene.end}/∂{card.name}"
         if self.scene.seeded:
-            words = f"This gradient was given: it is what arrives at {card.name}."
+            words = f"This is the upstream gradient of {card.name}, as it was given."
         elif len(self.seeds) == 1:
             words = (
                 f"Nothing stands between {card.name} and itself: if it grows by a little, it grows by just as much."

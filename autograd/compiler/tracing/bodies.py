@@ -208,10 +208,10 @@ class Recorder:
         out = self._new(array, array.shape, array.dtype)
         self.steps.append(Step(op, args, params, out, mask if MODE.get().grad else 0))
 
-    def check_arrival(self, *_: Any) -> None:
+    def check_upstream(self, *_: Any) -> None:
         """Nothing."""
 
-    check_backward = check_total = check_arrival
+    check_backward = check_total = check_upstream
 
 
 def recorded(

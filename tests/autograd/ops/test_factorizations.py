@@ -222,7 +222,7 @@ def test_a_completed_factor_has_no_derivative_and_says_so() -> None:
     ag.sum(s).backward()
     ag.sum(vh).backward()
     with pytest.raises(
-        GradientError, match=r"a gradient arrived at the square factor \(3, 3\) float64 of .* Pass full_"
+        GradientError, match=r"a gradient flows to the square factor \(3, 3\) float64 of .* Pass full_"
     ):
         ag.sum(u).backward()
     with pytest.raises(GradientError, match="full_matrices=False"):

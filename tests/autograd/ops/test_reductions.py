@@ -87,7 +87,7 @@ def test_a_recurrence_needs_one_shape() -> None:
 @pytest.mark.parametrize("running", [ag.cumulative_sum, ag.cumulative_prod])
 def test_running_totals_need_an_axis(running: ag.Op) -> None:
     with pytest.raises(
-        ShapeError, match=r"goes along one axis, and the array has 2: say which one, for instance axis=0"
+        ShapeError, match=r"runs along one axis, and the array has 2: say which one, for instance axis=0"
     ):
         running(np.ones((2, 3)))
     with pytest.raises(DomainError, match="axis 2 is out of range"):

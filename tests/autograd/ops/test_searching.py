@@ -15,7 +15,7 @@ def test_nonzero_is_numpys() -> None:
     for ours, theirs in zip(ag.nonzero(X), np.nonzero(X), strict=True):
         np.testing.assert_array_equal(ours.data, theirs)
     np.testing.assert_array_equal(ag.Tensor(X)[ag.nonzero(X)].data, X[X != 0])
-    with pytest.raises(ShapeError, match=r"an array of shape \(\) has no axis to find a place along"):
+    with pytest.raises(ShapeError, match=r"an array of shape \(\) has no axis to search along"):
         ag.nonzero(1.0)
 
 

@@ -115,7 +115,7 @@ def test_a_given_gradient_starts_the_way_back():
     w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
     steps = data(step_through(w * 2, gradients=ag.Tensor([10.0, 1.0])))["steps"]
     seed = next(step for step in steps if step["ph"] == "b")
-    assert seed["words"].startswith("This gradient was given")
+    assert seed["words"].startswith("This is the upstream gradient of ")
     assert steps[-1]["size"][1] == pytest.approx(np.sqrt((20**2 + 2**2) / 2))
 
 
