@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from viz.formula.derivation import Derivation, explain
     from viz.graph.blocks import draw_model
     from viz.graph.check import check_graph
+    from viz.graph.loop import draw_loop
     from viz.graph.modules import draw_modules
     from viz.graph.picture import draw_graph
     from viz.pages.page import Page, step_through
@@ -50,6 +51,7 @@ _HOMES = {
     "diff": "difference",
     "snapshot": "difference",
     "draw_graph": "graph.picture",
+    "draw_loop": "graph.loop",
     "draw_model": "graph.blocks",
     "draw_modules": "graph.modules",
     "draw_network": "plots.network",
@@ -85,6 +87,7 @@ __all__ = [
     "RenderError",
     "diff",
     "draw_graph",
+    "draw_loop",
     "draw_model",
     "draw_modules",
     "draw_network",

@@ -18,6 +18,7 @@ from viz.drawing.style import Theme
 from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
 from viz.recorded.follow import follow
 from viz.recorded.layers import is_heavy, lines
+from viz.recorded.loops import loops_in
 from viz.recorded.rows import Link, Row, rows_of
 
 CARDS = 64  # of a page, which is so many times as high as wide at most
@@ -104,13 +105,14 @@ class _Card:
     def first(self) -> Row:
         """The row that says where the card stands."""
         unit = self.units[0]
-        return unit.blocks[0][0] if isinstance(unit, Repeat) else unit
+        return next(row for row in unit.blocks[0] if row.nodes) if isinstance(unit, Repeat) else unit
 
     @property
     def home(self) -> tuple[tuple[str, str], ...]:
         """The modules around it: without the model, and without the one that it is the whole of."""
         unit = self.units[0]
-        levels = [row.scope for row in (unit.rows if isinstance(unit, Repeat) else [unit])]
+        rows = [row for row in unit.rows if row.nodes] if isinstance(unit, Repeat) else [unit]
+        levels = [row.scope for row in rows]
         shared = [level[0] for level in zip(*levels, strict=False) if len(set(level)) == 1]
         own = not isinstance(unit, Repeat) and unit.path is not None
         return tuple(level for level in (shared[:-1] if own else shared) if level[0])
@@ -200,10 +202,9 @@ class _Blocks:
         for tail, head in self.edges:
             picture.edge(tail.key, head.key, cls="fwd", id=f"f_{tail.key}_{head.key}")
         for card in self.cards:
-            for unit in card.units:
-                if isinstance(unit, Repeat) and unit.shares:
-                    words = text(f" × {len(unit.blocks)}", style.GRAD_LABEL, theme.fwd, bold=True)
-                    picture.edge(f"{card.key}:e", f"{card.key}:e", label=words, cls="fwd loop", id=f"l_{card.key}")
+            if times := _times(card):
+                words = text(f" × {times}", style.GRAD_LABEL, theme.fwd, bold=True)
+                picture.edge(f"{card.key}:e", f"{card.key}:e", label=words, cls="fwd loop", id=f"l_{card.key}")
         return picture
 
     def _alt(self, title: str) -> str:
@@ -307,6 +308,14 @@ class _Blocks:
         if first.call > 1:
             return f"{said}: the same {first.label}, call {first.call}"
         return f"{said}  {first.label}" if first.contents and first.label != "Sequential" else said
+
+
+def _times(card: _Card) -> int:
+    """How often a card is run in a loop: as a recorded loop, or by calls of one module after another."""
+    loops = loops_in(node for row in card.rows for node in row.nodes)
+    if loops:
+        return int(max(node.params["loop"].length for node in loops))
+    return next((len(unit.blocks) for unit in card.units if isinstance(unit, Repeat) and unit.shares), 0)
 
 
 def _lines(card: _Card) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +24,7 @@ from viz.drawing.render import row as row_
 from viz.drawing.style import Theme
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.folding import Repeat, check_depth, readable
+from viz.recorded.loops import Recurrence, loops_in, recurrences
 from viz.recorded.names import ACTIVATIONS, LOSSES
 from viz.recorded.rows import Caution, Link, Parameter, Row, passed, percent, score, slopes, warn
 from viz.recorded.validation import recorded
@@ -135,8 +136,8 @@ class _Table:
             marks_line.append(
                 self._gradient("gradients: not computed (call .backward() before, or give gradients=True)")
             )
-        if any(isinstance(unit, Repeat) for unit in self.units):
-            marks_line.append(self._caption("   staircase = one column per equal block"))
+        if any(isinstance(unit, Repeat) or loops_in(unit.nodes) for unit in self.units):
+            marks_line.append(self._caption("   staircase = one column per block or step"))
         title = title or self._title()
         picture = Picture(
             "modules", title=title, reading=[*reading, marks_line], theme=theme, nodesep=0.3, alt=self._alt(title)
@@ -155,6 +156,8 @@ class _Table:
                 self._fold(picture, [row for left_out in hidden for row in _rows(left_out)])
             elif isinstance(unit, Repeat):
                 self._repeat(picture, unit)
+            elif loops := recurrences(unit.nodes, self.seen):
+                self._loop(picture, unit, loops[0])
             else:
                 self._card(picture, unit)
         self._edges(picture, at, drawn)
@@ -471,30 +474,66 @@ class _Table:
 
     def _repeat(self, picture: Picture, repeat: Repeat) -> None:
         """One card for equal blocks: how many, the parts of each, the gradient of each, and the warnings."""
-        theme, of = self.theme, len(repeat.blocks)
-        rows = repeat.rows
+        of, rows = len(repeat.blocks), repeat.rows
         sizes = repeat.sizes(self.seen)
-        warnings = repeat.warnings(sizes)
         own = [p for row in rows for p in row.parameters if not p.shared]
-        ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
-        if any(warning.word == "NOT FINITE" for warning in warnings):
-            ink, ground = theme.bad, theme.bad_bg
-        ops = numbers.count(sum(len(row.nodes) for row in rows))
         words = [
             *([repeat.path] if repeat.path else []),
             *_wrapped(repeat.parts),
+            *([f"{of} inputs of {numbers.shape(repeat.inputs[0].place.shape)}"] if repeat.inputs else []),
             self._parameters(rows) + (f" in {numbers.count(len(own))} tensors" if own else ""),
-            f"{ops} ops not drawn",
+            f"{numbers.count(sum(len(row.nodes) for row in rows))} ops not drawn",
         ]
-        name = text(f"{of} ×", style.COUNT, ink, bold=True) + text(
-            f"  {clipped(repeat.title, 20)}", style.NAME, theme.ink, bold=True
-        )
         by = f"∂{self.end}/∂W" if any(row.weight for row in rows) else f"∂{self.end}/∂(output)"
         by = f"part of {by}" if repeat.shares else by
+        warnings = repeat.warnings(sizes)
+        self._stairs(picture, repeat.key, of, repeat.title, words, sizes, by, "block", warnings, bool(own))
+        if repeat.shares:
+            self._arrow(picture, repeat.key, of)
+
+    def _loop(self, picture: Picture, row: Row, loop: Recurrence) -> None:
+        """One card for a module that runs a loop over time: the size of the gradient of its state after every step."""
+        of = int(loop.loop.length)
+        words = [
+            *([row.path] if row.path else []),
+            self._parameters([row]) if row.parameters else "no parameters",
+            f"{len(loop.body.steps)} ops in a step",
+        ]
+        by = f"∂{self.end}/∂{loop.carries[0]}" if loop.carries else f"∂{self.end}/∂(state)"
+        sizes = loop.sizes() if loop.carries else None
+        self._stairs(picture, row.key, of, row.title, words, sizes, by, "step", row.warnings, bool(row.parameters))
+        self._arrow(picture, row.key, of)
+
+    def _arrow(self, picture: Picture, key: str, times: int) -> None:
+        """The arrow of a loop, from a card to itself."""
+        words = text(f" × {times}", style.GRAD_LABEL, self.theme.fwd, bold=True)
+        picture.edge(f"{key}:side:e", f"{key}:side:e", label=words, cls="fwd loop", id=f"l_{key}")
+
+    def _stairs(
+        self,
+        picture: Picture,
+        key: str,
+        of: int,
+        title: str,
+        words: Sequence[str],
+        sizes: Sequence[float] | None,
+        by: str,
+        each: str,
+        warnings: Sequence[Caution],
+        own: bool,
+    ) -> None:
+        """The card of ``of`` blocks or steps with a staircase of their gradients."""
+        theme = self.theme
+        ink, ground = (theme.knob, theme.knob_bg) if own else (theme.fwd, theme.fwd_bg)
+        if any(warning.word == "NOT FINITE" for warning in warnings):
+            ink, ground = theme.bad, theme.bad_bg
+        name = text(f"{of} ×", style.COUNT, ink, bold=True) + text(
+            f"  {clipped(title, 20)}", style.NAME, theme.ink, bold=True
+        )
         stairs, ends = self._caption("not computed"), self._caption(" ")
         if sizes is not None:
-            each = -(-of // marks.STAIRS)
-            said = f"rms {by} of block 1 to {of}" + (f", the smallest of {each} each" if each > 1 else "")
+            together = -(-of // marks.STAIRS)
+            said = f"rms {by} of {each} 1 to {of}" + (f", the smallest of {together} each" if together > 1 else "")
             stairs = table(
                 row_(cell(self._gradient(said), align="LEFT")),
                 row_(cell(marks.staircase(sizes, theme), align="LEFT")),
@@ -502,22 +541,22 @@ class _Table:
             )
             ends = _lines(
                 self._gradient(f"rms {by}"),
-                *(self._gradient(f"block {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
+                *(self._gradient(f"{each} {i}:  {numbers.rms(sizes[i - 1])}") for i in (1, of)),
             )
         told = ", ".join(numbers.rms(size) for size in sizes) if sizes else "not computed"
         hair = {"sides": "L", "border": 1, "color": theme.hair, "align": "LEFT", "balign": "LEFT"}
-        whole = f"rms {by} of block 1 to {of}: {told}"
+        whole = f"rms {by} of {each} 1 to {of}: {told}"
         cells = (
             cell(_lines(name, *map(self._caption, words)), port="v", width=COLUMNS[0], align="LEFT", balign="LEFT"),
-            cell(stairs, width=COLUMNS[1] + COLUMNS[2], id=f"{repeat.key}_grad", title=whole, **hair),
-            cell(ends, port="g", width=COLUMNS[3], id=f"{repeat.key}_size", title=whole, **hair),
+            cell(stairs, width=COLUMNS[1] + COLUMNS[2], id=f"{key}_grad", title=whole, **hair),
+            cell(ends, port="g", width=COLUMNS[3], id=f"{key}_size", title=whole, **hair),
             cell(self._boxes(warnings), port="side", width=COLUMNS[4], **hair),
         )
         label = table(row_(*cells), border=style.PARAMETER_BORDER, color=ink, bgcolor=ground, cellpadding=4)
         for _ in range(2):
             label = table(row_(cell(label)), border=1, color=ink, bgcolor=theme.paper, cellspacing=3)
         failed = " failed" if ink == theme.bad else ""
-        picture.node(repeat.key, label, cls=f"module folded{failed}")
+        picture.node(key, label, cls=f"module folded{failed}")
 
     # ------------------------------------------------------------ edges
 

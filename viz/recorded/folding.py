@@ -6,6 +6,7 @@ Nothing is drawn here.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,7 @@ class Repeat:
     @property
     def parts(self) -> list[str]:
         """The parts of one block, a linear layer with its sizes; empty if the title says it."""
-        block = self.blocks[0]
+        block = _running(self.blocks[0])
         parts = (len(block) == 1 and block[0].contents) or [_part(row) for row in block]
         return parts if parts != [self.title] else []
 
@@ -53,10 +54,14 @@ class Repeat:
         return f"{first} to {last}" if first != last else first
 
     @property
+    def inputs(self) -> list[Row]:
+        """The inputs that each block reads alone, of the first block."""
+        return [row for row in self.blocks[0] if not row.nodes]
+
+    @property
     def shares(self) -> bool:
         """Whether the blocks share one weight, as the steps of a recurrent network do."""
-        weights = [id(row.weight.tensor) for block in self.blocks for row in block if row.weight]
-        return len(set(weights)) < len(weights)
+        return _share(self.blocks)
 
     def sizes(self, seen: Evaluation) -> list[float] | None:
         """The rms of each block's gradient: of its largest weight (where all share it, of what the block adds to its
@@ -121,7 +126,7 @@ def folded(
     """The rows, with ``fewest`` or more equal blocks in a row as one `Repeat`.
 
     Blocks are equal that have the same modules and operations with the same shapes, joined in the same way; their
-    numbers differ. Inputs and outputs of the graph are never folded.
+    numbers differ. An output of the graph is never folded, an input only where one block alone reads it, as x[t].
     """
     looks = _looks(rows, links, outputs)
     runs = _runs(looks, min(LONGEST, len(rows) // fewest), fewest)
@@ -171,10 +176,14 @@ def _looks(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -
     for link in links:
         tails.setdefault(link.head, []).append(link.tail)
     ends = set(map(id, outputs))
+    readers = Counter(link.tail for link in links)
     looks: list[_Look | None] = []
     for row in rows:
-        if not row.nodes or id(row.place) in ends:
+        if id(row.place) in ends or (not row.nodes and readers[row.key] != 1):
             looks.append(None)
+            continue
+        if not row.nodes:
+            looks.append(_Look(("input", tuple(np.shape(row.place))), (), ()))
             continue
         own = (
             tuple(label for _, label in row.scope),
@@ -223,6 +232,8 @@ def _best(
         whole = _module(tuple(tuple(rows[i : i + period]) for i in (start, start + period))) is not None
         return (run + period - (start - at)) // period, whole, bool(block[0].parameters), -start
 
+    if not any(row.nodes for row in rows[at : at + period]):
+        return at, period, 0
     last = at + min(period, run + period - fewest * period + 1)
     if last <= at:
         return at, period, 0
@@ -239,19 +250,32 @@ def _best(
 def _module(blocks: Sequence[Sequence[Row]]) -> str | None:
     """The label of the module that each block is the whole of; None where blocks are parts of one module."""
     shared = [_shared(block) for block in blocks]
+    if len(set(shared)) == 1 and len(shared[0]) > 1 and _share(blocks):
+        return shared[0][-1][1]  # one module called again and again
     if len(set(shared)) < len(shared) or not all(shared) or len({len(scope) for scope in shared}) > 1:
         return None
     return shared[0][-1][1]
 
 
+def _share(blocks: Sequence[Sequence[Row]]) -> bool:
+    """Whether the blocks share a weight."""
+    weights = [id(row.weight.tensor) for block in blocks for row in block if row.weight]
+    return len(set(weights)) < len(weights)
+
+
+def _running(block: Sequence[Row]) -> list[Row]:
+    """The rows of a block without its inputs."""
+    return [row for row in block if row.nodes]
+
+
 def _shared(block: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     """The modules that all rows of a block are in."""
-    levels = zip(*(row.scope for row in block), strict=False)
+    levels = zip(*(row.scope for row in _running(block)), strict=False)
     return tuple(level[0] for level in levels if len(set(level)) == 1)
 
 
 def _title(blocks: Sequence[Sequence[Row]]) -> str:
-    labels = [row.label for row in blocks[0]]
+    labels = [row.label for row in _running(blocks[0])]
     if label := _module(blocks):
         return label
     return ", ".join(labels) if len(labels) <= 2 else f"{labels[0]}, ..."

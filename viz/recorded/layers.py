@@ -9,6 +9,7 @@ from typing import Any
 
 import autograd as ag
 from autograd.graph import Node
+from viz.recorded.loops import LOOP, loops_in
 from viz.recorded.names import LOSSES
 from viz.recorded.rows import Row, calls, op_title
 
@@ -44,6 +45,16 @@ def geometry(node: Node) -> list[str]:
     return said
 
 
+def described(nodes: Sequence[Node]) -> str:
+    """The geometry of a layer, by its one operation that has one; of a recurrent layer its steps and its state."""
+    if loops := loops_in(nodes):
+        loop = loops[0].params["loop"]
+        state = loop.body.types[0][0] if loop.body.carries else ()
+        return f"× {loop.length}" + (f", state {state[-1]}" if state else "")
+    found = [words for node in nodes if (words := geometry(node))]
+    return ", ".join(found[0]) if len(found) == 1 else ""
+
+
 def _window(size: Any, axes: int) -> str:
     sides = (size,) * axes if isinstance(size, int) else size
     return "×".join(map(str, sides))
@@ -61,25 +72,33 @@ def products(nodes: Iterable[Node]) -> int:
     >>> products([ag.linear(x, w).node])
     6
     """
-    return sum(_products(node) for node in nodes if node.op is not None)
+    operations = [node for node in nodes if node.op is not None]
+    shapes = {node: [getattr(x, "shape", ()) for x in node.inputs] for node in operations}
+    plain = sum(_products(node.op.name, node.shape, shapes[node]) for node in operations)
+    looped = 0
+    for node in loops_in(operations):
+        body = node.params["loop"].body
+        steps = (_products(s.op.name, body.types[s.out][0], [body.types[a][0] for a in s.args]) for s in body.steps)
+        looped += int(node.params["loop"].length) * sum(steps)
+    return plain + looped
 
 
-def _products(node: Node) -> int:
-    name = node.op.name
+def _products(name: str, out: Sequence[int], shapes: Sequence[Sequence[int]]) -> int:
+    """Those of one operation, by the shapes of its result and its arguments."""
     if name not in ("conv", "conv_input", "linear", "matmul"):
         return 0
-    x, weight = node.inputs[:2]
+    x, weight = shapes[:2]
     if name == "conv":
-        return math.prod(node.shape) * math.prod(map(int, weight.shape[1:]))
+        return math.prod(map(int, (*out, *weight[1:])))
     if name == "conv_input":
-        return math.prod(map(int, x.shape)) * math.prod(map(int, weight.shape[1:]))
-    return math.prod(node.shape) * int(x.shape[-1])
+        return math.prod(map(int, (*x, *weight[1:])))
+    return math.prod(map(int, out)) * int(x[-1])
 
 
 def is_heavy(nodes: Sequence[Node]) -> bool:
     """Whether a call has a line of its own: it has a weight, or a window that slides, or joins several values."""
     return any(
-        node.op.name in (*POOLS, *LOSSES)
+        node.op.name in (*POOLS, *LOSSES, LOOP)
         or any(isinstance(p, ag.Tensor) and p.requires_grad and len(p.shape) > 1 for p in node.inputs)
         for node in nodes
     ) or joins(nodes)
@@ -108,8 +127,7 @@ def lines(rows: Iterable[Row]) -> list[tuple[str, str]]:
         else:
             beside = "beside: " if last and not given & last else ""
             joined = _joined(part, given, inside) if len(given) > 1 and len(part) == 1 else ""
-            described = ", ".join(next((words for node in part if (words := geometry(node))), []))
-            said.append((joined or f"{beside}{label} {described}".strip(), ""))
+            said.append((joined or f"{beside}{label} {described(part)}".strip(), ""))
             last = set()
         last |= set(part)
     return said

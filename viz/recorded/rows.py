@@ -228,12 +228,14 @@ def _own(graph: ag.Graph) -> set[int]:
     """The ids of what innermost modules bring with them besides parameters, which is no input: buffers, masks.
 
     A buffer is named after its module, and a Tensor without a name beside it was computed from it; dropout draws a
-    mask. An array that is no Tensor is the module's own unless it is the first value that comes into a call.
+    mask, and a loop begins with zeros. An array that is no Tensor is the module's own unless it is the first value that
+    comes into a call.
     """
     nodes = sorted((node for node in graph.nodes if node.op is not None and node.scope), key=lambda node: node.index)
     containers = {node.scope[:depth] for node in nodes for depth in range(len(node.scope))}
     found: set[int] = set()
-    for scope, call in groupby(nodes, key=lambda node: node.scope):
+    for scope, run in groupby(nodes, key=lambda node: node.scope):
+        call = list(run)
         if scope in containers:
             continue
         given = (place for node in call for place in node.inputs)
@@ -242,7 +244,7 @@ def _own(graph: ag.Graph) -> set[int]:
         buffers = [leaf for leaf in leaves if leaf.name and _within(leaf.name, scope[-1][0])]
         arrays = [place for place in places[1:] if not isinstance(place, Node | ag.Tensor)]
         found |= {id(place) for place in buffers + arrays}
-        if buffers or scope[-1][1].startswith("Drop"):
+        if buffers or scope[-1][1].startswith("Drop") or any(node.op.name == "scan_packed" for node in call):
             found |= {id(leaf) for leaf in leaves if leaf.name in (None, "mask") and leaf is not places[0]}
     return found
 

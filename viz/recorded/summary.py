@@ -16,7 +16,7 @@ from viz.drawing import numbers
 from viz.drawing.errors import DrawingError
 from viz.recorded.folding import Repeat, check_depth, readable
 from viz.recorded.follow import follow
-from viz.recorded.layers import geometry, products
+from viz.recorded.layers import described, products
 from viz.recorded.rows import Row
 
 ROWS = 40
@@ -139,8 +139,7 @@ def _layer(unit: Row | Repeat) -> Layer:
     if isinstance(unit, Repeat):
         path = unit.path or " to ".join(dict.fromkeys(row.path or row.title for row in (rows[0], last)))
         return Layer(path, f"{len(unit.blocks)} × {unit.title}", shape, size, taken)
-    described = ", ".join(next((words for node in unit.nodes if (words := geometry(node))), []))
-    name = f"{unit.label} {described}".strip() if not unit.contents else unit.label
+    name = f"{unit.label} {described(unit.nodes)}".strip() if not unit.contents else unit.label
     return Layer(unit.path or "", name + (f" (call {unit.call})" if unit.call > 1 else ""), shape, size, taken)
 
 

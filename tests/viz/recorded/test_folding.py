@@ -190,7 +190,7 @@ class TestTheCard:
             "864 parameters in 24 tensors",
             "24 ops not drawn",
             "rms ∂L/∂W of block 1 to 12",
-            "staircase = one column per equal block",
+            "staircase = one column per block",
         ):
             assert expected in text
 

@@ -1,0 +1,98 @@
+"""A loop over time as a picture: one cell with an arrow from its end to its beginning, or several cells in a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd as ag
+from autograd.graph import vertex_of
+from autograd.validation import whole
+from viz.drawing import marks, numbers, style
+from viz.drawing.errors import DrawingError
+from viz.drawing.render import Picture, cell, row, table, text
+from viz.drawing.style import Theme
+from viz.graph.picture import Drawing
+from viz.recorded.evaluate import evaluate
+from viz.recorded.loops import Recurrence, recurrences
+from viz.recorded.scene import Scene
+from viz.recorded.validation import recorded
+
+
+def draw_loop(
+    y: ag.Tensor, *, steps: int = 1, which: int = 0, title: str | None = None, theme: str | Theme = "light"
+) -> Picture:
+    """One step of a recorded loop (`autograd.scan`, `nn.RNN`, `LSTM`, `GRU`), with an arrow that closes it.
+
+    ``y``: a Tensor computed with the loop; where it is a scalar, gradients are those of it, and a staircase shows the
+    size of ∂L/∂h after every step: where it goes down to the left, the gradient vanishes on its way back. The numbers
+    are those of the last step, and so is the part of a weight's gradient. ``steps``: so many of the last cells are
+    drawn one below the other instead. ``which``: of several loops, in the order in which they ran.
+
+    Raises `DrawingError` where there is no loop, and for more steps than there are.
+
+    >>> w = ag.Tensor(0.5, requires_grad=True, name="w")
+    >>> h, _ = ag.scan(lambda h, x: (ag.tanh(w * h + x), None), ag.Tensor(0.0), ag.Tensor([1.0, 2.0, 3.0]))
+    >>> draw_loop(h).title
+    '3 × <lambda>: step 3'
+    """
+    colours = style.theme_named(theme)
+    ys = recorded(y)
+    seen = evaluate(ys, gradients=all(end.size == 1 for end in ys))
+    found = recurrences(seen.graph.nodes, seen)
+    if not found:
+        raise DrawingError(
+            "there is no loop in this graph: it is recorded by ag.scan, nn.RNN, LSTM and GRU; a loop in Python over a"
+            " module is folded by draw_modules"
+        )
+    if not 0 <= whole(which, "which", 0) < len(found):
+        raise DrawingError(f"which={which} is no loop: there are {len(found)}, 0 to {len(found) - 1}")
+    loop = found[which]
+    times = loop.loop.length
+    if not 1 <= whole(steps, "steps") <= times:
+        raise DrawingError(f"steps={steps} can't be drawn: the loop has {times}")
+    ends, seeds, names = loop.cells(steps)
+    scene = Scene(ends, names=names, inputs=_inputs(names, loop), gradients=seeds if seeds is not None else False)
+    if seeds is not None:
+        scene.end = "L"  # the gradients that arrive are those of the whole graph
+    last = f"steps {times - steps + 1} to {times}" if steps > 1 else f"step {times}"
+    drawing = _Cell(scene, colours, title or f"{times} × {loop.title}: {last}", loop, steps)
+    picture = drawing.picture
+    if steps == 1:
+        for name in loop.carries:
+            tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))
+            if tail is None or head is None:
+                continue
+            words = text(f"  × {times}", style.GRAD_LABEL, colours.fwd, bold=True)
+            options: dict[str, Any] = {"penwidth": 2.4, "constraint": False, "cls": "fwd loop"}
+            picture.edge(f"{tail.key}:v:s", f"{head.key}:v:w", label=words, id=f"l_{tail.key}_{head.key}", **options)
+    return picture
+
+
+def _inputs(names: dict[str, ag.Tensor], loop: Recurrence) -> list[ag.Tensor]:
+    return [x for name, x in names.items() if x.node is None and name not in loop.consts]
+
+
+class _Cell(Drawing):
+    """The cards of one step or several, under the staircase of the gradient."""
+
+    def __init__(self, scene: Scene, theme: Theme, title: str, loop: Recurrence, steps: int) -> None:
+        self.loop, self.steps = loop, steps
+        super().__init__(scene, theme, title)
+
+    def _lines(self) -> list[list[str]]:
+        theme, loop = self.theme, self.loop
+        lines = [self._reading()]
+        if self.scene.computed:
+            part = "this step" if self.steps == 1 else "these steps"
+            lines[0].append(text(f"    of a weight: the part of {part}", style.CAPTION, theme.grad, italic=True))
+        if self.steps == 1:
+            lines[0].append(text("    thick arrow = on to the next step", style.CAPTION, theme.fwd))
+        for i, name in enumerate(loop.carries):
+            sizes = loop.sizes(i)
+            if sizes is None:
+                continue
+            said = f"rms ∂L/∂{name} after step 1 to {len(sizes)}: {numbers.rms(sizes[0])} to {numbers.rms(sizes[-1])}"
+            words = text(said, style.CAPTION, theme.grad, italic=True)
+            parts = row(cell(words, align="LEFT")), row(cell(marks.staircase(sizes, theme), align="LEFT"))
+            lines.append([table(*parts, cellpadding=1)])
+        return lines
