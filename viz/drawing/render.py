@@ -174,9 +174,7 @@ class Engine:
         """Lay out and draw. Raises `RenderError` with the engine's own words."""
         command = [self.path, f"-K{layout}", f"-T{form}", *flags]
         try:
-            done = subprocess.run(
-                command, input=source.encode(), capture_output=True, check=False, timeout=TIME_LIMIT
-            )
+            done = subprocess.run(command, input=source.encode(), capture_output=True, check=False, timeout=TIME_LIMIT)
         except subprocess.TimeoutExpired:
             raise RenderError(
                 f"the layout engine {self.path} took longer than {TIME_LIMIT} s: draw fewer operations, for example "
@@ -363,11 +361,25 @@ class Picture:
         return _described(self._draw("svg").decode(), self.title or "graph", self.alt)
 
     def png(self, dpi: int = style.DPI) -> bytes:
-        """The picture as PNG. Raises `RenderError`."""
+        """The picture as PNG. Raises `RenderError`.
+
+        The wheel's font has no letters such as Chinese ones. A `dot` of the system draws pictures that have some; where
+        there is none, an `EngineWarning` says that boxes stand for them.
+        """
         return self._draw("png", f"-Gdpi={dpi}")
 
     def _draw(self, form: str, *flags: str) -> bytes:
         tried = [engine for engine in engines() if form in engine.formats()]
+        lacking = "".join(dict.fromkeys(filter(_is_lacking, self.source))) if form == "png" else ""
+        if lacking:
+            tried.sort(key=lambda engine: engine.origin == "wheel")
+            if tried and tried[0].origin == "wheel":
+                warnings.warn(
+                    f"boxes stand for {lacking[:12]} in this PNG: the font of the wheel graphviz-pure lacks them. Save "
+                    "as .svg, or install the package `graphviz` of your system.",
+                    EngineWarning,
+                    stacklevel=3,
+                )
         for engine in tried:
             try:
                 return engine.run(self.source, form, self.layout, *self.flags, *flags)
@@ -421,6 +433,16 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"<Picture {self.title!r}>" if self.title else "<Picture>"
+
+
+def _is_lacking(character: str) -> bool:
+    """Whether the wheel's font lacks a character: it has Latin, Greek and Cyrillic letters and most signs."""
+    if character.isascii():
+        return False
+    if unicodedata.east_asian_width(character) in "WF":
+        return True
+    script = unicodedata.name(character, "").partition(" ")[0]
+    return character.isalpha() and script not in ("LATIN", "GREEK", "CYRILLIC", "MODIFIER", "DOUBLE-STRUCK")
 
 
 class _NoEngine(RenderError):

@@ -296,9 +296,7 @@ class TestEngines:
 
 
 def test_importing_viz_does_not_import_graphviz():
-    code = (
-        "import sys, viz; print(*(name in sys.modules for name in ('graphviz', 'matplotlib', 'viz.graph.picture')))"
-    )
+    code = "import sys, viz; print(*(name in sys.modules for name in ('graphviz', 'matplotlib', 'viz.graph.picture')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]
 
@@ -310,3 +308,29 @@ def test_a_layout_that_takes_too_long_ends_in_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(render, "TIME_LIMIT", 0.1)
     with pytest.raises(render.RenderError, match="took longer than"):
         render.Engine(str(slow), "setting").run("digraph {}", "svg")
+
+
+@pytest.mark.skipif(not any(e.origin == "wheel" for e in render.engines()), reason="the wheel is not installed")
+def test_a_png_says_which_letters_its_font_lacks(monkeypatch, tmp_path):
+    wheel = next(e for e in render.engines() if e.origin == "wheel")
+    monkeypatch.setattr(render, "engines", lambda: [wheel])
+    named = Picture("g", title="weights")
+    named.node("a", text("权重 σ 🙂", 11, style.LIGHT.ink))
+    with pytest.warns(EngineWarning, match=r"boxes stand for 权重🙂 in this PNG"):
+        named.save(tmp_path / "a.png")
+    named.save(tmp_path / "a.svg")  # which has them
+    plain = Picture("g", title="weights")
+    plain.node("a", text("∂L/∂w = ΣΔ·xᵀ ≤ ½ ℝ", 11, style.LIGHT.ink))
+    plain.save(tmp_path / "b.png")
+
+
+def test_a_system_engine_draws_the_letters_that_the_wheels_font_lacks(monkeypatch):
+    asked = []
+    engines = [render.Engine("wheel", "wheel"), render.Engine("dot", "system")]
+    monkeypatch.setattr(render, "engines", lambda: engines)
+    monkeypatch.setattr(render.Engine, "run", lambda self, *args: asked.append(self.origin) or b"png")
+    for letters in ("权重", "w"):
+        named = Picture("g")
+        named.node("a", text(letters, 11, style.LIGHT.ink))
+        named.png()
+    assert asked == ["system", "wheel"]
