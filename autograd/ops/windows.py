@@ -182,9 +182,10 @@ def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
     if type(groups) is not int or groups < 1 or weight.shape[0] % groups:
         raise DomainError(f"conv: groups must divide the {weight.shape[0]} output channels; it is {groups!r}.")
     if x.shape[1] != weight.shape[1] * groups:
+        each = f", {weight.shape[1]} in each of {groups} groups" if groups > 1 else ""
         raise ShapeError(
-            f"conv was given x with {x.shape[1]} channels, and a weight {weight.shape} for {weight.shape[1]} channels "
-            f"in each of {groups} group{'s' * (groups > 1)}."
+            f"conv was given x with {x.shape[1]} channels; the weight {weight.shape} takes "
+            f"{weight.shape[1] * groups}{each}."
         )
     if 0 in weight.shape:
         raise ShapeError(f"conv was given an empty weight, of shape {weight.shape}.")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd import Tensor, no_grad, softmax
-from autograd.backends import NUMPY, to_numpy
+from autograd import Tensor
 from autograd.errors import DomainError
 from autograd.validation import number, whole
 from nn.init import generator
+from nn.models.language import LanguageModel
 from nn.models.recurrent import KINDS
 from nn.modules.embedding import Embedding
 from nn.modules.linear import Linear
-from nn.modules.module import Module
 
 
-class CharRNN(Module):
+class CharRNN(LanguageModel):
     """A language model: at each place of a text the logits of the symbol that comes next.
 
     Input: integers (batch, length) from 0 to symbols - 1. Output: logits (batch, length, symbols), and the state behind
@@ -57,43 +56,9 @@ class CharRNN(Module):
         outputs, state = self.reader(self.embedding(tokens), state, lengths=lengths)
         return self.head(outputs), state
 
-    def sample(
-        self, count: int = 1, *, start: Any = (0,), length: int = 100, temperature: float = 1.0, seed: Any = None
-    ) -> list[list[int]]:
-        """``count`` texts that the model writes behind ``start``, as lists of symbols, drawn one after the other.
-
-        A text ends at the symbol 0, which is left out, or after ``length`` symbols. ``temperature``: by what the logits
-        are divided: below 1 likely symbols become likelier. ``seed``: an integer, a NumPy Generator, or ``None``.
-
-        >>> import nn
-        >>> nn.models.char_rnn(3, hidden=4, seed=0).sample(2, length=5, seed=0)
-        [[1], []]
-        """
-        count, length = whole(count, "count"), whole(length, "length")
-        temperature, draw = number(temperature, "temperature", 1e-6), generator(seed)
-        begun = [whole(symbol, "start[i]", 0) for symbol in start]
-        if not begun or max(begun) >= self.symbols:
-            raise DomainError(f"start = {start!r}: give at least one symbol, from 0 to {self.symbols - 1}.")
-        texts: list[list[int]] = [[] for _ in range(count)]
-        going, state, tokens = [True] * count, None, [begun] * count
-        was_training = self.training
-        self.eval()
-        try:
-            with no_grad():
-                for _ in range(length):
-                    logits, state = self(tokens, state)
-                    chances = to_numpy(softmax(logits[:, -1] / temperature).data)
-                    bounds = NUMPY.cumulative_sum(NUMPY.asarray(chances, dtype="float64"), axis=1)
-                    drawn = (bounds < draw.random((count, 1)) * bounds[:, -1:]).sum(1)
-                    for i, symbol in enumerate(drawn.tolist()):
-                        going[i] = going[i] and symbol != 0
-                        texts[i] += [symbol] * going[i]
-                    if not any(going):
-                        break
-                    tokens = drawn[:, None]
-        finally:
-            self.train(was_training)
-        return texts
+    def _next(self, tokens: Any, state: Any) -> tuple[Any, Any]:
+        logits, state = self(tokens, state)
+        return logits[:, -1], state
 
     def arguments(self) -> dict[str, Any]:
         """The number of symbols, the kind, the sizes, and the probability of dropout."""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograd import asarray, reshape
+from autograd.backends import NUMPY
 from autograd.errors import ShapeError
 from autograd.validation import whole
 from nn.init import generator
+from nn.models.language import LanguageModel
 from nn.modules.attention import TransformerEncoderLayer
 from nn.modules.containers import ModuleList
 from nn.modules.embedding import Embedding, PositionalEncoding
@@ -64,7 +66,7 @@ class _Transformer(Module):
         return {name: getattr(self, name) for name in names}
 
 
-class CharTransformer(_Transformer):
+class CharTransformer(LanguageModel, _Transformer):
     """A language model: at each place of a text the logits of the symbol that comes next.
 
     Input: integers (batch, length) from 0 to symbols - 1, of a length up to ``max_len``. Output: (batch, length,
@@ -98,6 +100,12 @@ class CharTransformer(_Transformer):
     def forward(self, tokens: Any) -> Any:
         """Integers (batch, length) to logits (batch, length, symbols)."""
         return self.head(self._encoded(self.embedding(tokens), is_causal=True))
+
+    def _next(self, tokens: Any, state: Any) -> tuple[Any, Any]:
+        """It sees the last ``max_len`` symbols of the text, which are the state."""
+        text = tokens if state is None else NUMPY.concat([state, tokens], axis=1)
+        text = text[:, -self.max_len :]
+        return self(text)[:, -1], text
 
     def arguments(self) -> dict[str, Any]:
         """The number of symbols, the sizes, and the probability of dropout."""

@@ -42,6 +42,15 @@ def test_it_learns_an_alternating_text_eagerly_and_compiled():
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
+def test_it_writes_texts_longer_than_it_sees():
+    model = tiny()
+    texts = model.sample(30, start=(2, 1), length=20, temperature=2.0, seed=0)
+    assert texts == model.sample(30, start=(2, 1), length=20, temperature=2.0, seed=0)
+    assert all(0 < symbol < 5 for text in texts for symbol in text)
+    assert max(map(len, texts)) > model.max_len
+    assert model.training
+
+
 @pytest.mark.parametrize("model", [tiny(), nn.models.RowTransformer((4, 3), 2, d_model=8, nhead=2, seed=0)])
 def test_they_are_saved_and_come_back(model, tmp_path):
     model.eval()
