@@ -322,6 +322,8 @@ def _derivative(body: Body, wanted: tuple[bool, ...], suffix: str) -> Derivative
         [*body.names, *(f"d_{i}" for i in range(len(seeds)))],
     )
     types, constants = joint.types, joint.constants
+    for i, found in enumerate(joint.captured, count + len(seeds)):  # arrays that are constants of the body
+        constants[i] = found.data if isinstance(found, Tensor) else found
     ours = joint.steps[: joint.mark]
     results = dict(zip((*through, *others), joint.outputs[len(body.outputs) :], strict=True))
     same = invariant(joint.steps, {*range(first, count), *constants})

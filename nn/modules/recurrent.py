@@ -119,7 +119,8 @@ class _Recurrent(Module):
                 last.append(after)
             x = outputs[0] if len(outputs) == 1 else concat(outputs, axis=-1)
             if self.dropout and self.training and layer < self.num_layers - 1:
-                x = dropped(x, self.dropout, generator=self.generator)
+                by_sequence = permute_dims(x, axes=(1, 0, 2))  # a share of a batch gets its share of the mask
+                x = permute_dims(dropped(by_sequence, self.dropout, generator=self.generator), axes=(1, 0, 2))
         ends = [stack(column) for column in zip(*last, strict=True)]
         if alone:
             x, ends = squeeze(x, axis=1), [squeeze(h, axis=1) for h in ends]
