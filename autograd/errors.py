@@ -14,6 +14,7 @@ Each is also the builtin exception that a user would expect::
     ├── GradientError     (RuntimeError)         a gradient that can't be computed, or not a second time
     ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
     ├── TraceError        (TypeError)            code that a trace can't follow, as a branch on a value
+    ├── TargetError       (NotImplementedError)  code that a target, as JavaScript, has no way to write
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
     ├── GradcheckError    (AssertionError)       gradients that disagree with finite differences
     └── ReadingError      (AssertionError)       a compiled step whose results differ from the eager ones
@@ -78,6 +79,10 @@ class TraceError(AutogradError, TypeError):
     def __init__(self, message: str, tracer: Any = None) -> None:
         self.tracer = tracer
         super().__init__(message)
+
+
+class TargetError(AutogradError, NotImplementedError):
+    """Code that a target, as JavaScript, has no way to write."""
 
 
 class AnomalyError(AutogradError, FloatingPointError):

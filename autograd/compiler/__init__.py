@@ -6,6 +6,7 @@ from autograd.compiler.ir.program import Program
 from autograd.compiler.ir.serialization import from_json
 from autograd.compiler.ir.validator import validate, validated
 from autograd.compiler.scan import scan
+from autograd.compiler.targets import javascript  # noqa: F401  (which `Program` then has as a method)
 from autograd.compiler.trace import trace
 
 __all__ = ["Compiled", "Program", "compile", "from_json", "interpret", "scan", "trace", "validate", "validated"]

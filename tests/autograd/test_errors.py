@@ -19,6 +19,7 @@ TREE = {
     "GradientError": RuntimeError,
     "DeclarationError": TypeError,
     "TraceError": TypeError,
+    "TargetError": NotImplementedError,
     "AnomalyError": FloatingPointError,
     "GradcheckError": AssertionError,
     "ReadingError": AssertionError,

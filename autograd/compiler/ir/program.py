@@ -190,6 +190,30 @@ class Program:
         """The changes that each pass makes, and how many instructions are left."""
         return METHODS["explain"](self)  # type: ignore[no-any-return]
 
+    def javascript(
+        self, name: str | None = None, *, every: bool = True, comments: bool = True, states: bool = True
+    ) -> str:
+        """The program as the text of one JavaScript function, for a page or for node.
+
+        ``name(memory)`` gives ``{run, commit, values, inputs, outputs}``. ``run()`` computes all values and changes no
+        state; ``commit()`` gives the states their new values, for the next run. ``values`` has for each value of the
+        program its typed array ``data``, with the ``shape``, ``strides`` and ``offset`` at which it lies there;
+        ``inputs`` and ``outputs`` are those of the program, in order. With ``every=False`` only results can be read:
+        the program is optimized, chains are one loop each, and ``run()`` writes states in place where it can, so
+        ``commit()`` must follow.
+
+        ``memory`` holds the arrays of states and of learning rates by their names, and programs that are given the same
+        memory share them; an input may lie there, too. What is missing is put there with the value that it has now;
+        with ``states=False`` the text has no values of states, and ``memory`` must hold them. ``comments``: the
+        program's lines, beside the loops that compute them.
+
+        Raises `TargetError`, in a sentence, for what has no reading in JavaScript: random draws, factorizations,
+        picking by a condition, complex numbers.
+        """
+        return METHODS["javascript"](  # type: ignore[no-any-return]
+            self, name, every=every, comments=comments, states=states
+        )
+
     def to_json(self) -> str:
         """The program as JSON, with its constants, present states and the states of NumPy's random generators.
 

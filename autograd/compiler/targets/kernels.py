@@ -18,68 +18,21 @@ from typing import Any
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.primitives import resolved
 from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic, roots
+from autograd.compiler.targets.language import C_TYPES, CPP, FUNCTIONS, OF_TWO
 
-C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
-"""The dtypes that kernels compute with, in C++."""
+EXPRESSIONS, REDUCE = CPP.expressions, CPP.reductions
 
-_ALIKE = (
-    "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "expm1", "floor", "isfinite",
-    "isinf", "isnan", "log", "log10", "log1p", "log2", "signbit", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+OF_FLOATS = frozenset(
+    (
+        *FUNCTIONS, *OF_TWO, "isfinite", "isinf", "isnan", "signbit", "power", "copysign", "nextafter", "abs",
+        "reciprocal", "sign", "logaddexp", "remainder", "divide",
+    )
 )  # fmt: skip
-_BOTH = {"atan2": "atan2", "hypot": "hypot", "power": "pow", "copysign": "copysign", "nextafter": "nextafter"}
-_INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "equal": "==", "not_equal": "!=", "less": "<",
-    "less_equal": "<=", "greater": ">", "greater_equal": ">=",
-}  # fmt: skip
-
-EXPRESSIONS: dict[str, str] = {
-    **{name: f"{name}({{0}})" for name in _ALIKE},
-    **{name: f"{function}({{0}}, {{1}})" for name, function in _BOTH.items()},
-    **{name: f"{{0}} {sign} {{1}}" for name, sign in _INFIX.items()},
-    "abs": "fabs({0})",
-    "negative": "-{0}",
-    "positive": "{0}",
-    "square": "{0} * {0}",
-    "reciprocal": "1 / {0}",
-    # NaN goes through, as in NumPy
-    "maximum": "(({0} > {1}) || ({0} != {0})) ? {0} : {1}",
-    "minimum": "(({0} < {1}) || ({0} != {0})) ? {0} : {1}",
-    "sign": "({0} > 0) ? 1 : (({0} < 0) ? -1 : {0})",
-    "logaddexp": (
-        "({0} == {1}) ? ({0} + log(({T})2)) : "
-        "(({0} > {1}) ? ({0} + log1p(exp({1} - {0}))) : ({1} + log1p(exp({0} - {1}))))"
-    ),
-    "remainder": (
-        "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})"
-    ),
-    "logical_and": "{0} && {1}",
-    "logical_or": "{0} || {1}",
-    "logical_xor": "{0} != {1}",
-    "logical_not": "!{0}",
-    "bitwise_and": "{0} & {1}",
-    "bitwise_or": "{0} | {1}",
-    "bitwise_xor": "{0} ^ {1}",
-    "where": "{0} ? {1} : {2}",
-    "astype": "({T}){0}",
-    "copy": "{0}",
-    "broadcast_to": "{0}",
-}
-"""Instructions in C++: of their arguments, and of the result's type ``T``."""
-
 REMAINDER = "({1} == 0) ? 0 : ((({0} % {1}) + {1}) % {1})"
 """``remainder`` of integers, with the sign of the divisor."""
 
-OF_FLOATS = frozenset((*_ALIKE, *_BOTH, "abs", "reciprocal", "sign", "logaddexp", "remainder", "divide"))
 OF_NUMBERS = frozenset(("add", "subtract", "multiply", "negative", "square", "maximum", "minimum"))
 OF_TRUTHS = frozenset(("logical_and", "logical_or", "logical_xor", "logical_not"))
-
-REDUCE = {
-    "sum": ("a + b", "0"),
-    "prod": ("a * b", "1"),
-    "max": ("((a > b) || (a != a)) ? a : b", "-INFINITY"),
-    "min": ("((a < b) || (a != a)) ? a : b", "INFINITY"),
-}
-"""Reductions: what is made of two elements, and where it begins."""
 
 LIMITS = """
 #ifndef INFINITY
@@ -88,22 +41,6 @@ LIMITS = """
 #endif
 """.strip()
 """What CUDA's compiler at run time does not know of C++'s <cmath>."""
-
-WORDS = frozenset(
-    (
-        *EXPRESSIONS,
-        "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
-        "char", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete", "do",
-        "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
-        "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
-        "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "return", "short",
-        "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
-        "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using",
-        "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
-        "a", "b", "i", "n", "T", "INFINITY", "NAN", "fabs", "fmod", "pow",
-    )
-)  # fmt: skip
-"""What no variable of a kernel may be called."""
 
 
 @dataclass(eq=False)
@@ -127,7 +64,7 @@ class Kernel:
         for value in [*self.inputs, *(i.out for i in (*self.instructions, *self.behind)), *self.outputs]:
             if value in self.names:
                 continue
-            name = identifier(value.name, WORDS, ascii=True, prefix="x_")
+            name = identifier(value.name, CPP.words, ascii=True, prefix="x_")
             while {name, f"{name}_out"} & taken:
                 name += "_"
             taken |= {name, f"{name}_out"}
@@ -149,7 +86,7 @@ class Kernel:
     def _term(self, value: Value, dtype: Any) -> str:
         """An argument, cast where the instruction computes in another dtype."""
         if value.kind == "constant" and not value.shape:
-            return literal(value.data.item(), dtype)
+            return CPP.literal(value.data.item(), dtype)
         name = self.names[value]
         return name if value.dtype == dtype else f"({C_TYPES[str(dtype)]}){name}"
 
@@ -195,6 +132,7 @@ class Kernel:
         if not self.instructions:
             entry = self.names[self.inputs[0]]
         combine, start = REDUCE[self.reduction.op]
+        combine = combine.format(a="a", b="b")
         result, value = "a", self.reduction.out
         for instruction in self.behind:
             pairs = zip(instruction.args, computed_in(instruction), strict=True)
@@ -224,20 +162,6 @@ class Kernel:
 def _block(text: str) -> str:
     lines = "\n".join(f"    {line}" for line in text.splitlines())
     return f'"""\n{lines}\n    """'
-
-
-def literal(number: Any, dtype: Any) -> str:
-    """A number in C++."""
-    kind = str(dtype)
-    if kind == "bool":
-        return "true" if number else "false"
-    if kind.startswith("int"):
-        text = f"{int(number)}{'LL' if kind == 'int64' else ''}"
-    elif math.isfinite(number):
-        text = f"{float(number)!r}{'f' if kind == 'float32' else ''}"
-    else:
-        text = f"({C_TYPES[kind]})" + ("NAN" if math.isnan(number) else "INFINITY" if number > 0 else "-INFINITY")
-    return f"({text})" if text.startswith("-") else text
 
 
 def _expression(instruction: Instruction) -> str:
@@ -303,7 +227,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
             members = dict.fromkeys(groups[key])
             made = [i.out for i in members]
             read = {v for v in made if v in kept or any(u not in members for u in uses[v])}
-            steps.append(Kernel("", _inputs(groups[key]), [v for v in made if v in read], groups[key]))
+            steps.append(Kernel("", inputs_of(groups[key]), [v for v in made if v in read], groups[key]))
     _name(program, steps)
     return steps
 
@@ -327,7 +251,7 @@ def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
             made = next((v.name for v in step.outputs if not re.fullmatch(r"(all_)?t\d+", v.name)), "")
             does = "_".join(dict.fromkeys(i.op for i in step.instructions))
             base = f"update_{updated[0]}" if updated else made or does[:40].strip("_")
-            name = unique(identifier(f"{base}_kernel", WORDS, ascii=True, prefix="x_"), names)
+            name = unique(identifier(f"{base}_kernel", CPP.words, ascii=True, prefix="x_"), names)
             names.add(name)
             step.name = name
 
@@ -362,7 +286,8 @@ def _levels(
     return levels
 
 
-def _inputs(members: Sequence[Instruction]) -> list[Value]:
+def inputs_of(members: Sequence[Instruction]) -> list[Value]:
+    """The values that instructions read and don't make, but for single constants, which are written as numbers."""
     made = {i.out for i in members}
     return list(dict.fromkeys(
         arg for i in members for arg in i.args if arg not in made and not (arg.kind == "constant" and not arg.shape)
@@ -370,7 +295,7 @@ def _inputs(members: Sequence[Instruction]) -> list[Value]:
 
 
 def _reduction(reduction: Instruction, before: list[Instruction], behind: list[Instruction]) -> Kernel:
-    inputs = _inputs(before) if before else [reduction.args[0]]
+    inputs = inputs_of(before) if before else [reduction.args[0]]
     return Kernel("", inputs, [behind[-1].out if behind else reduction.out], before, reduction, behind)
 
 
@@ -483,4 +408,4 @@ def updated_in_place(program: Program, steps: Sequence[Kernel | Instruction]) ->
     return found
 
 
-__all__ = ["C_TYPES", "Kernel", "fusable", "fuse", "updated_in_place"]
+__all__ = ["C_TYPES", "EXPRESSIONS", "Kernel", "computed_in", "fusable", "fuse", "inputs_of", "updated_in_place"]

@@ -1,0 +1,18 @@
+"""A program in JavaScript: one offline function over typed arrays, for pages that compute as the library does."""
+
+from __future__ import annotations
+
+from autograd.compiler.ir.program import Program, method
+from autograd.compiler.targets.javascript import readings, scan, special, windows  # noqa: F401  (which `READINGS` and `WHOLE` then have)
+from autograd.compiler.targets.javascript.script import PART, READINGS, WHOLE, Script
+
+
+@method("javascript")
+def javascript(
+    program: Program, name: str | None = None, *, every: bool = True, comments: bool = True, states: bool = True
+) -> str:
+    """The program as the text of a JavaScript function; see `Program.javascript`."""
+    return Script(program, name, every=every, comments=comments, states=states).text()
+
+
+__all__ = ["PART", "READINGS", "WHOLE", "Script", "javascript"]

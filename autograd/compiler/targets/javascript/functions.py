@@ -1,0 +1,167 @@
+"""`FUNCTIONS`: what JavaScript's ``Math`` lacks, as text. A script has those that it calls, directly or not.
+
+Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. The accuracies are the largest errors found
+against SciPy over the ranges that ``tests/autograd/compiler/targets/test_javascript.py`` measures.
+"""
+
+from __future__ import annotations
+
+FUNCTIONS: dict[str, str] = {
+    "bytes": """
+const $bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
+""",
+    # 1 and -1 to some powers are 1 in NumPy, also to NaN and infinity
+    "power": """
+const $power = (x, y) => x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y;
+""",
+    "logaddexp": """
+const $logaddexp = (x, y) =>
+  x === y ? x + Math.LN2 : x > y ? x + Math.log1p(Math.exp(y - x)) : y + Math.log1p(Math.exp(x - y));
+""",
+    "round": """
+function $round(x) {  // half to even
+  const near = Math.round(x);
+  return near - x === 0.5 && near % 2 !== 0 ? near - 1 : near;
+}
+""",
+    "remainder": """
+function $remainder(x, y) {  // with the sign of y
+  const rest = x % y;
+  if (rest !== 0) return (rest < 0) !== (y < 0) ? rest + y : rest;
+  return y < 0 || 1 / y < 0 ? -0 : 0;
+}
+""",
+    "floor_divide": """
+function $floor_divide(x, y) {
+  if (y === 0) return x / y;
+  const rest = x % y;
+  let found = (x - rest) / y;
+  if (rest !== 0 && (rest < 0) !== (y < 0)) found -= 1;
+  if (found === 0) return x / y < 0 || 1 / (x / y) < 0 ? -0 : 0;
+  const whole = Math.floor(found);
+  return found - whole > 0.5 ? whole + 1 : whole;
+}
+""",
+    # NaN is above all others
+    "less": """
+const $less = (x, y) => x < y || (y !== y && x === x);
+""",
+    # the upper and the lower halves apart: JavaScript's operators take 32 bits
+    "bits": """
+function $bits(x, y, of) {
+  const a = Math.floor(x / 2 ** 32), b = Math.floor(y / 2 ** 32);
+  return of(a, b) * 2 ** 32 + (of(x - a * 2 ** 32, y - b * 2 ** 32) >>> 0);
+}
+""",
+    "nextafter": """
+const $float = new Float64Array(1), $whole = new BigInt64Array($float.buffer);
+function $nextafter(x, y) {
+  if (x !== x || y !== y) return NaN;
+  if (x === y) return y;
+  if (x === 0) return y > 0 ? 5e-324 : -5e-324;
+  $float[0] = x;
+  $whole[0] += (y > x) === (x > 0) ? 1n : -1n;
+  return $float[0];
+}
+""",
+    "nextafter_float32": """
+const $float32 = new Float32Array(1), $whole32 = new Int32Array($float32.buffer);
+function $nextafter_float32(x, y) {
+  if (x !== x || y !== y) return NaN;
+  if (x === y) return y;
+  if (x === 0) return y > 0 ? 2 ** -149 : -(2 ** -149);
+  $float32[0] = x;
+  $whole32[0] += (y > x) === (x > 0) ? 1 : -1;
+  return $float32[0];
+}
+""",
+    # DLMF 7.6.2, a series of positive terms, below 2; 7.9.1, a continued fraction, above
+    "erf_series": """
+function $erf_series(x) {
+  let term = x, sum = x;
+  for (let n = 1; term > sum * 1e-17; n++) sum += term *= 2 * x * x / (2 * n + 1);
+  return 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
+}
+""",
+    "erfc": """
+function $erfc(x) {
+  if (x < 0) return 2 - $erfc(-x);
+  if (x < 2) return 1 - $erf_series(x);
+  if (x > 27.5) return x === x ? 0 : NaN;
+  let below = x;
+  for (let n = 120; n > 0; n--) below = x + n / 2 / below;
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / below;
+}
+""",
+    # S. Winitzki's first guess ("A handy approximation for the error function and its inverse", 2008), then Halley's
+    # method on erf, or on erfc where that is exact
+    "erfinv": """
+function $erfinv(y) {
+  const size = Math.abs(y), sign = y < 0 ? -1 : 1;
+  if (!(size < 1)) return size === 1 ? sign * Infinity : NaN;
+  if (size === 0) return y;
+  const l = Math.log1p(-size * size), h = 2 / (Math.PI * 0.147) + l / 2;
+  let x = Math.sqrt(Math.sqrt(h * h - l / 0.147) - h);
+  for (let n = 0; n < 3; n++) {
+    const miss = size < 0.5 ? $erf_series(x) - size : (1 - size) - $erfc(x);
+    const step = miss * Math.sqrt(Math.PI) / 2 * Math.exp(x * x);
+    x -= step / (1 + x * step);
+  }
+  return sign * x;
+}
+""",
+    # DLMF 5.11.1 from 10 on, 5.5.1 below, 5.5.3 for negative numbers
+    "gammaln": """
+function $gammaln(x) {
+  if (x <= 0 && x === Math.floor(x)) return Infinity;
+  if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - $gammaln(1 - x);
+  let below = 1;
+  for (; x < 10; x++) below *= x;
+  const r = 1 / (x * x);
+  const rest = 1 / 12 + r * (-1 / 360 + r * (1 / 1260 + r * (-1 / 1680 + r * (1 / 1188 + r * (-691 / 360360
+    + r * (1 / 156 - r * 3617 / 122400))))));
+  return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + rest / x - Math.log(below);
+}
+""",
+    # DLMF 5.11.2 from 10 on, 5.5.2 below, 5.5.4 for negative numbers
+    "psi": """
+function $psi(x) {
+  if (x <= 0 && x === Math.floor(x)) return NaN;
+  if (x < 0) return $psi(1 - x) - Math.PI / Math.tan(Math.PI * x);
+  let found = 0;
+  for (; x < 10; x++) found -= 1 / x;
+  const r = 1 / (x * x);
+  return found + Math.log(x) - 0.5 / x - r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r * (1 / 132
+    - r * (691 / 32760 - r * (1 / 12 - r * 3617 / 8160)))))));
+}
+""",
+    # Hurwitz's zeta function for q > 0: DLMF 25.11.5 with the first ten terms apart, the Bernoulli numbers B₂, B₄, …
+    "zeta": """
+function $zeta(s, q) {
+  if (!(q > 0)) return NaN;
+  let found = 0;
+  for (let n = 0; n < 10; n++, q++) found += q ** -s;
+  found += q ** (1 - s) / (s - 1) + 0.5 * q ** -s;
+  const bernoulli = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510];
+  let factor = s * q ** (-s - 1) / 2;
+  for (let k = 0; k < 8; k++) {
+    found += bernoulli[k] * factor;
+    factor *= (s + 2 * k + 1) * (s + 2 * k + 2) / (2 * k + 3) / (2 * k + 4) / q / q;
+  }
+  return found;
+}
+""",
+    # DLMF 10.25.2, whose terms are all of one sign
+    "iv": """
+function $iv(order, x) {
+  const r = x * x / 4;
+  let term = 1;
+  for (let n = 1; n <= order; n++) term *= x / 2 / n;
+  let sum = term;
+  for (let n = 1; Math.abs(term) > Math.abs(sum) * 1e-17; n++) sum += term *= r / n / (n + order);
+  return sum;
+}
+""",
+}
+
+__all__ = ["FUNCTIONS"]

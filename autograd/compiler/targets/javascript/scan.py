@@ -1,0 +1,76 @@
+"""How a loop over time is written: its body, traced, is a function of the step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy
+
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.targets.javascript.script import PASSES, Script, cut, whole
+from autograd.compiler.targets.kernels import fuse
+from autograd.compiler.targets.nests import View, added, times
+from autograd.compiler.trace import Trace
+from autograd.shapes import size
+from autograd.tensor import wrap
+
+
+@whole("scan_packed")
+def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
+    body, length, now = loop.body, loop.length, script.now
+    first, dtypes = body.carries + body.xs, [a.dtype for a in now.args]
+    shapes = [x.shape[1:] if body.carries <= i < first else x.shape for i, x in enumerate(arrays)]
+    given = [wrap(numpy.zeros(shape, dtype)) for shape, dtype in zip(shapes, dtypes, strict=True)]
+
+    def step(*inputs: Any) -> Any:
+        return body.run(*inputs)
+
+    step.__name__ = body.name
+    program = optimize(Trace(step, given, {}).program, PASSES)
+    time = script.fresh("t")
+    carries = [script.scratch(f"{body.names[i]}_carry", shapes[i], dtypes[i]) for i in range(body.carries)]
+    for carry, x in zip(carries, arrays, strict=False):
+        script.copy(x, carry)
+    for i, value in enumerate(program.inputs):
+        x = arrays[i]
+        if i < body.carries:
+            script.views[value] = carries[i]
+        elif i < first:
+            row = x[0] if length else View.of(x.data, shapes[i])
+            script.views[value] = replace(row, base=added(x.base, times(time, x.strides[0])))
+        else:
+            script.views[value] = x
+    script.times.append(time)
+    parts = script.parts(program, cut(fuse(program), program))
+    before, script.lines = script.lines, []
+    results = [script.view(value) for value in program.outputs]
+    places = {i: (place.start, shape) for i, place, shape in body.parts(length, loop.dtype)}
+    for i, (start, shape) in places.items():
+        if i >= body.carries:
+            count = size(shape[1:])
+            row = replace(View.of(out.data, shape[1:]), offset=out.offset + start,
+                          base=added(out.base, times(time, count)) if count else "")  # fmt: skip
+            script.copy(results[i], row)
+    held = {carry.data for carry in carries}
+    after = []
+    for carry, result, value in zip(carries, results, program.outputs, strict=False):
+        if result.data in held and result != carry:  # another carry, or a view of this one
+            apart = script.scratch(f"{carry.data}_next", carry.shape, value.dtype)
+            script.copy(result, apart)
+            result = apart
+        after.append((result, carry))
+    for result, carry in after:
+        if result != carry:
+            script.copy(result, carry)
+    name = script.fresh(body.name)
+    last, script.lines = script.lines, before
+    script.functions += script.called(name, [*parts, last] if parts[0] else [last])
+    script.times.pop()
+    steps = (f"{length - 1}", f"{time} >= 0", f"{time}--") if loop.reverse else ("0", f"{time} < {length}", f"{time}++")
+    calls = ", ".join([*script.times, time])
+    script.lines.append(f"for (let {time} = {steps[0]}; {steps[1]}; {steps[2]}) {name}({calls});")
+    for i, (start, shape) in places.items():
+        if i < body.carries:
+            script.copy(carries[i], replace(View.of(out.data, shape), offset=out.offset + start, base=out.base))
+    script.now = now

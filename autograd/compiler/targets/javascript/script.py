@@ -1,0 +1,480 @@
+"""`Script`: a program as the text of one JavaScript function over typed arrays.
+
+Shapes and strides are numbers in the text. A transpose, a broadcast, a slice, and a reshape where memory allows it, are
+strides and cost nothing; what is computed entry by entry is one loop for each `Kernel`. How each other instruction is
+written stands in `READINGS`, which the modules beside this one fill.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy
+
+from autograd.compiler.ir.names import identifier, unique
+from autograd.compiler.ir.primitives import fill
+from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
+from autograd.compiler.passes.optimize import GPU_PASSES, optimize
+from autograd.compiler.targets.javascript.functions import FUNCTIONS
+from autograd.compiler.targets.kernels import Kernel, computed_in, fuse, inputs_of, updated_in_place
+from autograd.compiler.targets.language import COMPARISONS, JAVASCRIPT, javascript
+from autograd.compiler.targets.nests import Nest, View, contiguous
+from autograd.errors import TargetError
+from autograd.shapes import normalize_axes, size
+
+PART = 12_000
+"""Characters of a function. V8 leaves a function of more than 60 kB of bytecode unoptimized, and it then runs up to 18
+times as long."""
+
+SHORT = 64
+"""Elements of a constant that are written as numbers; more are written in base64."""
+
+PASSES = [row for row in GPU_PASSES if row[0] not in ("pack", "same counters", "common subexpressions of counters")]
+"""The passes that leave every state where it is, so that programs can share them."""
+
+Reading = Callable[["Script", Instruction], None]
+
+READINGS: dict[str, Reading] = {}
+"""How an instruction is written, by its operation: what is neither elementwise nor a reduction."""
+
+WHOLE: dict[str, Callable[..., None]] = {}
+"""Likewise operations that a program has as a whole: ``write(script, out, *arrays, **options)``, of views."""
+
+TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf",
+                    "isnan", "signbit"))  # fmt: skip
+
+
+def reading(*ops: str) -> Callable[[Reading], Reading]:
+    """Have the decorated function write these operations."""
+
+    def register(function: Reading) -> Reading:
+        READINGS.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def whole(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Have the decorated function write these operations, which a program has as a whole."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        WHOLE.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def text_of(text: str) -> str:
+    """``text`` within a comment or a string of a script: on one line, and with nothing that ends a script in HTML."""
+    text = " ".join(re.split(r"[\n\r\u2028\u2029]+", text))
+    return re.sub(r"<(?=[/!a-zA-Z?])", "< ", text)
+
+
+def string(text: str) -> str:
+    """``text`` as a string of JavaScript."""
+    return json.dumps(text_of(text))
+
+
+class Script:
+    """The text of ``program`` as a function of ``memory``; see `Program.javascript`."""
+
+    def __init__(self, program: Program, name: str | None, *, every: bool, comments: bool, states: bool) -> None:
+        self.given, self.every, self.comments, self.states = program, every, comments, states
+        self.name = identifier(name or program.name, JAVASCRIPT.words)
+        self.heads: list[str] = []
+        self.functions: list[str] = []
+        self.lines: list[str] = []
+        self.views: dict[Value, View] = {}
+        self.names: dict[Value, str] = {}
+        self.taken: set[str] = {self.name}
+        self.times: list[str] = []
+        """The variables of the loops over time around what is being written."""
+
+    # ---------------------------------------------------------------------------------------------------------- values
+
+    def name_of(self, value: Value) -> str:
+        """The variable of a value's array."""
+        if value not in self.names:
+            self.names[value] = self.fresh(value.name)
+        return self.names[value]
+
+    def fresh(self, text: str) -> str:
+        """A variable that there is not yet, ``text`` if it can be."""
+        name = unique(identifier(text, JAVASCRIPT.words), self.taken, JAVASCRIPT.words)
+        self.taken.add(name)
+        return name
+
+    def array_type(self, value: Value) -> str:
+        """The typed array that holds the elements of ``value``."""
+        kind = JAVASCRIPT.types.get(str(value.dtype))
+        if kind is None:
+            raise TargetError(
+                f"{self.given.name} can't be written in JavaScript: {value.name} is {value.dtype}, for which there are "
+                f"no arrays. Cast it to {'float32' if value.dtype.kind == 'f' else 'float64'}, or compute it in Python."
+            )
+        return kind
+
+    def view(self, value: Value) -> View:
+        """Where a value lies. Its array is declared when it is first met."""
+        if value not in self.views:
+            kind, name, length = self.array_type(value), self.name_of(value), size(value.shape)
+            if value.kind == "constant":
+                made = literal(numpy.asarray(value.data), kind)
+            elif value.kind == "temporary":
+                made = f"new {kind}({length})"
+            else:
+                made = f"given({string(value.name)}, {kind}, {length}{self._initial(value, kind)})"
+            self.heads.append(f"const {name} = {made};")
+            self.views[value] = View.of(name, value.shape)
+        return self.views[value]
+
+    def _initial(self, value: Value, kind: str) -> str:
+        """What a state or knob is before the first run; an input is zeros."""
+        if value.kind == "input":
+            return ""
+        if value.kind == "knob":
+            mapping, key = value.origin
+            array = numpy.asarray(mapping[key], value.dtype)
+        elif self.states:
+            array = numpy.asarray(value.origin.data)
+        else:
+            return ", null"
+        return f", () => {literal(array, kind)}"
+
+    def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
+        """Another array, called somewhat like ``like``; ``start``: the number that it is filled with, if not 0."""
+        name, kind = self.fresh(like), JAVASCRIPT.types[str(dtype)]
+        filled = f".fill({start})" if start not in ("", "0") else ""
+        self.heads.append(f"const {name} = new {kind}({size(tuple(shape))}){filled};")
+        return View.of(name, shape)
+
+    def refuse(self, instruction: Instruction, reason: str) -> TargetError:
+        """The error for an instruction that has no reading."""
+        return TargetError(
+            f"{self.given.name} can't be written in JavaScript: {text_of(repr(instruction))[:200]} {reason}. Compute "
+            "it in Python, and give the function its result as an argument."
+        )
+
+    # ------------------------------------------------------------------------------------------------------- the whole
+
+    def text(self) -> str:
+        """The function."""
+        program = self._prepared()
+        steps = cut(fuse(program), program)
+        self.in_place = {} if self.every else updated_in_place(program, steps)
+        for value in program.inputs:
+            self.view(value)
+        for value, state in self.in_place.items():
+            self.views[value] = self.view(state)
+        run = self.called("run", self.parts(program, steps))
+        commit = self.called("commit", [self._commits(program)])
+        results = [self.entry_of(value) for value in program.inputs], [self.entry_of(v) for v in self.given.outputs]
+        shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
+        keys = {v.name: f"[{string(v.name)}]" if v.name == "__proto__" else v.name for v in shown}
+        table = [f"  {keys[v.name]}: {self._entry(v)}," for v in shown]
+        body = ["'use strict';", "memory ??= {};", *GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit]
+        body += ["const values = {", *table, "};"]
+        body.append(f"return {{ run, commit, values, inputs: [{', '.join(results[0])}], "
+                    f"outputs: [{', '.join(results[1])}] }};")  # fmt: skip
+        helpers = self._helpers("\n".join(body))
+        lines = [f"function {self.name}(memory) {{", *(f"  {line}" for line in body[:2] + helpers + body[2:]), "}"]
+        return "\n".join(lines) + "\n"
+
+    def _prepared(self) -> Program:
+        """The program that is written: with all values as results, or with less work."""
+        if not self.every:
+            optimized = optimize(self.given, PASSES)
+            self.given = optimized
+            return optimized
+        made = [i.out for i in self.given.instructions if i.op != "check_range"]
+        return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
+
+    def parts(self, program: Program, steps: Iterable[Kernel | Instruction]) -> list[list[str]]:
+        """The lines of a program, cut into functions that V8 optimizes."""
+        before, self.lines = self.lines, []
+        found: list[list[str]] = [[]]
+        count = 0
+
+        def take() -> None:
+            nonlocal count
+            length = sum(len(line) + 5 for line in self.lines)
+            if found[-1] and count + length > PART:
+                found.append([])
+                count = 0
+            found[-1] += self.lines
+            count += length
+            self.lines = []
+
+        for instruction in knob_arithmetic(program.instructions).values():
+            self.kernel(
+                Kernel(instruction.out.name, [*dict.fromkeys(instruction.args)], [instruction.out], [instruction])
+            )
+            take()
+        for step in steps:
+            if isinstance(step, Kernel):
+                self.kernel(step)
+            else:
+                self.instruction(step)
+            take()
+        self.lines = before
+        return found
+
+    def called(self, name: str, parts: list[list[str]]) -> list[str]:
+        """The function ``name()`` as text, or several and one that calls them."""
+        given = ", ".join(self.times)
+        if len(parts) == 1:
+            return [f"function {name}({given}) {{", *(f"  {line}" for line in parts[0]), "}"]
+        names = [self.fresh(f"{name}_{number}") for number in range(1, len(parts) + 1)]
+        lines = [
+            line
+            for part, lines in zip(names, parts, strict=True)
+            for line in (f"function {part}({given}) {{", *(f"  {line}" for line in lines), "}")
+        ]
+        return [*lines, f"function {name}({given}) {{", *(f"  {part}({given});" for part in names), "}"]
+
+    def _commits(self, program: Program) -> list[str]:
+        """The states that were not updated where they lie take their new values: old ones that are wanted first."""
+        pairs = [(self.view(s), self.view(v)) for s, v in program.updates.items() if v not in self.in_place]
+        pairs = [(target, source) for target, source in pairs if target != source]
+        written = {target.data for target, _ in pairs}
+        before, self.lines = self.lines, []
+        old = {source.data: self.fresh(f"old_{source.data}") for _, source in pairs if source.data in written}
+        self.lines += [f"const {name} = {data}.slice();" for data, name in old.items()]
+        for target, source in pairs:
+            if source.data in old:
+                source = View(old[source.data], source.shape, source.strides, source.offset, source.base)
+            self.copy(source, target)
+        found, self.lines = self.lines, before
+        return found
+
+    def _is_shown(self, value: Value) -> bool:
+        if value not in self.views or value.kind == "constant":
+            return value in self.given.outputs
+        return self.every or value.kind != "temporary" or value in self.given.outputs
+
+    def entry_of(self, value: Value) -> str:
+        """A value among ``values``."""
+        self.view(value)
+        return f"values[{string(value.name)}]"
+
+    def _entry(self, value: Value) -> str:
+        view = self.view(value)
+        kind = "output" if value in self.given.outputs and value.kind == "temporary" else value.kind
+        return (
+            f"{{ data: {view.data}, shape: {list(view.shape)}, strides: {list(view.strides)}, offset: {view.offset}, "
+            f"dtype: '{value.dtype}', kind: '{kind}' }}"
+        )
+
+    @staticmethod
+    def _helpers(text: str) -> list[str]:
+        """The functions that ``text`` calls, and those that they call."""
+        found: dict[str, str] = {}
+        pending = [text]
+        while pending:
+            for name in dict.fromkeys(re.findall(r"\$(\w+)\(", pending.pop())):
+                if name not in found:
+                    found[name] = FUNCTIONS[name]
+                    pending.append(FUNCTIONS[name])
+        return [line for name in FUNCTIONS if name in found for line in found[name].strip().splitlines()]
+
+    # ----------------------------------------------------------------------------------------------------------- lines
+
+    def said(self, *instructions: Instruction) -> None:
+        """A comment for each instruction, as the program prints it."""
+        if self.comments:
+            self.lines += [f"// {i.out.name} {i.out.shape} = {text_of(algebra(i))}" for i in instructions]
+
+    def copy(self, source: View, target: View, sign: str = "=") -> None:
+        """``target = source``, which is broadcast; or ``+=``."""
+        source = source.broadcast_to(target.shape)
+        whole_ = source.is_contiguous and target.is_contiguous and not (source.start != "0" or target.start != "0")
+        if whole_ and sign == "=" and size(target.shape) > SHORT:
+            length = size(target.shape)
+            self.lines.append(f"{target.data}.set({source.data}.subarray(0, {length}));")
+            return
+        nest = Nest(target.shape, [source, target])
+        self.lines += nest.lines([(len(nest.loops), f"{nest.at(1)} {sign} {nest.at(0)};")])
+
+    def instruction(self, instruction: Instruction) -> None:
+        """What is no kernel."""
+        op, out = instruction.op, instruction.out
+        if op in READINGS:
+            READINGS[op](self, instruction)
+        elif op in JAVASCRIPT.reductions:
+            self.kernel(Kernel(out.name, [instruction.args[0]], [out], [], instruction))
+        elif op in JAVASCRIPT.expressions:
+            self.kernel(Kernel(out.name, inputs_of([instruction]), [out], [instruction]))
+        elif op == "op":
+            self._whole(instruction)
+        else:
+            raise self.refuse(instruction, f"has no reading there: {op} is not among the functions that can be written")
+
+    def _whole(self, instruction: Instruction) -> None:
+        params = instruction.params
+        name = params["name"]
+        if name not in WHOLE:
+            raise self.refuse(
+                instruction, f"has no reading there: {name} is not among the operations that can be written"
+            )
+        self.said(instruction)
+        views = list(map(self.view, instruction.args))
+        arrays = fill(params["inputs"], views)
+        self.now = instruction
+        WHOLE[name](self, self.view(instruction.out), *arrays, **fill(params["options"], views[params["count"] :]))
+
+    def kernel(self, kernel: Kernel) -> None:
+        """Instructions entry by entry in one nest of loops, with the reduction of their result and what follows."""
+        reduction, chain = kernel.reduction, kernel.instructions
+        self.said(*chain, *([reduction] if reduction else []), *kernel.behind)
+        shape = tuple((reduction.args[0] if reduction else kernel.outputs[0]).shape)
+        inputs = [v for v in kernel.inputs if not (v.kind == "constant" and not v.shape)]
+        axes = () if reduction is None else normalize_axes(reduction.params["axis"], len(shape))
+        outputs = [reduced(self.view(v), shape, axes) if reduction else self.view(v) for v in kernel.outputs]
+        nest = Nest(shape, [*map(self.view, inputs), *outputs], axes)
+        inmost, outer = len(nest.loops), nest.outer
+        instructions = [*chain, *kernel.behind]
+        used = Counter(a for i in (*instructions, *([reduction] if reduction else [])) for a in dict.fromkeys(i.args))
+        written = {view.data for view in outputs}
+        self.terms: dict[Value, str] = {}
+        depths: dict[Value, int] = {}
+        within: list[tuple[int, str]] = []
+        for k, value in enumerate(inputs):
+            depths[value] = nest.depth(k)
+            if used[value] == 1 and depths[value] == inmost and nest.views[k].data not in written and reduction is None:
+                self.terms[value] = nest.at(k)
+            else:
+                within.append((depths[value], f"const {local(value)} = {nest.at(k)};"))
+        places = {value: nest.at(k) for k, value in enumerate(kernel.outputs, len(inputs))}
+        results: list[str] = []
+        for i in chain:
+            depths[i.out] = max((depths[a] for a in i.args if a in depths), default=0)
+            text = self.expression(i)
+            if i.out in places and not used[i.out]:  # behind all that is read
+                results.append(f"{places[i.out]} = {text};")
+                continue
+            within.append((depths[i.out], f"const {local(i.out)} = {text};"))
+            if i.out in places:
+                results.append(f"{places[i.out]} = {local(i.out)};")
+        if reduction is None:
+            self.lines += nest.lines([*within, *((inmost, line) for line in results)])
+            return
+        combine, start = JAVASCRIPT.reductions[reduction.op]
+        within.insert(0, (outer, f"let acc = {start};"))
+        element = self.term(reduction.args[0], reduction.args[0].dtype)
+        within.append((inmost, f"acc = {combine.format(a='acc', b=element)};"))
+        after = []
+        name, text = local(reduction.out), rounded("acc", reduction.out.dtype)
+        for i in kernel.behind:
+            after.append((outer, f"const {name} = {text};"))
+            name, text = local(i.out), self.expression(i)
+        after.append((outer, f"{nest.at(len(inputs))} = {text};"))
+        self.lines += nest.lines(within, after)
+
+    def term(self, value: Value, dtype: Any) -> str:
+        """An argument, as a number of ``dtype``."""
+        if value.kind == "constant" and not value.shape:
+            return JAVASCRIPT.literal(value.data.item(), dtype)
+        exact = value.dtype == dtype or value.dtype.kind == "b" or (value.dtype.itemsize < 4 and dtype.kind == "f")
+        name = self.terms.get(value) or local(value)
+        return name if exact or dtype != numpy.float32 else f"Math.fround({name})"
+
+    def expression(self, instruction: Instruction) -> str:
+        """An elementwise instruction in JavaScript."""
+        op, args = instruction.op, instruction.args
+        terms = [self.term(a, d) for a, d in zip(args, computed_in(instruction), strict=True)]
+        exponent = args[1].data.item() if op == "power" and args[1].kind == "constant" and not args[1].shape else None
+        if op == "where" and args[0].dtype.kind != "b":
+            terms[0] = f"{terms[0]} != 0"
+        if op in TRUTHS:
+            return javascript(op, terms, numpy.dtype(bool))
+        return javascript(op, terms, instruction.out.dtype, exponent)
+
+
+GIVEN = """
+function given(name, Kind, length, initial) {
+  if (!Object.hasOwn(memory, name)) {
+    if (initial === undefined) return new Kind(length);
+    if (initial === null) throw new Error(`memory.${name} is missing: give a ${Kind.name} of ${length}.`);
+    memory[name] = initial();
+  }
+  const found = memory[name];
+  if (!(found instanceof Kind && found.length === length))
+    throw new Error(`memory.${name} must be a ${Kind.name} of ${length}.`);
+  return found;
+}
+""".strip()
+"""The array of an input, state or knob: that of ``memory``, checked. An input that isn't there is the program's own."""
+
+
+def local(value: Value) -> str:
+    """The variable of a value's present entry."""
+    return f"{identifier(value.name)}$"
+
+
+def rounded(text: str, dtype: Any) -> str:
+    """A double as a number of ``dtype``."""
+    return javascript("astype", [text], dtype) if dtype.kind in "iub" and dtype != numpy.int64 else (
+        f"Math.fround({text})" if dtype == numpy.float32 else text
+    )  # fmt: skip
+
+
+def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
+    """The result of a reduction of ``shape`` along ``axes``, with axes of length 1 in their places."""
+    if len(out.shape) == len(shape):
+        return out.without(*axes)
+    for axis in sorted(axes):
+        out = out.with_axis(axis, 1)
+    return out
+
+
+def cut(steps: Iterable[Kernel | Instruction], program: Program) -> list[Kernel | Instruction]:
+    """The steps, with kernels cut where their text would be longer than a function may be."""
+    found: list[Kernel | Instruction] = []
+    pending = [*steps][::-1]
+    while pending:
+        step = pending.pop()
+        if not isinstance(step, Kernel) or len(step.instructions) < 2 or _length(step) < PART / 2:
+            found.append(step)
+            continue
+        half = len(step.instructions) // 2
+        first, second = step.instructions[:half], step.instructions[half:]
+        read = {a for i in (*second, *([step.reduction] if step.reduction else []), *step.behind) for a in i.args}
+        kept = {*step.outputs, *read}
+        pending.append(
+            Kernel(step.name, inputs_of(second), [v for v in step.outputs if v not in {i.out for i in first}] or
+                   step.outputs, second, step.reduction, step.behind)
+        )  # fmt: skip
+        pending.append(Kernel(step.name, inputs_of(first), [i.out for i in first if i.out in kept], first))
+    return found
+
+
+def _length(kernel: Kernel) -> int:
+    """About how long the text of a kernel is, its comments included."""
+    instructions = [*kernel.instructions, *kernel.behind]
+    names = sum(len(v.name) for i in instructions for v in (*i.args, i.out))
+    return 4 * names + 130 * len(instructions) + 60 * (len(kernel.inputs) + len(kernel.outputs))
+
+
+def literal(array: Any, kind: str) -> str:
+    """An array in JavaScript."""
+    flat = numpy.ascontiguousarray(array).reshape(-1)
+    if not flat.size or ((flat == 0).all() and not numpy.signbit(flat.astype("f8")).any()):
+        return f"new {kind}({flat.size})"
+    if flat.size > 2 and (flat == flat[0]).all() and flat[0] != 0:
+        return f"new {kind}({flat.size}).fill({JAVASCRIPT.literal(flat[0].item(), flat.dtype)})"
+    if flat.size <= SHORT:
+        return f"{kind}.of({', '.join(JAVASCRIPT.literal(x, flat.dtype).strip('()') for x in flat.tolist())})"
+    if flat.dtype.kind in "iu" and (numpy.diff(flat) == 1).all():
+        plus = f" + {flat[0]}" if flat[0] else ""
+        return f"{kind}.from({{ length: {flat.size} }}, (_, i) => i{plus})"
+    stored = {"Float64Array": "<f8", "Float32Array": "<f4"}.get(kind, flat.dtype.newbyteorder("<"))
+    data = base64.b64encode(flat.astype(stored).tobytes()).decode()
+    return f"new {kind}($bytes('{data}').buffer)"
+
+
+__all__ = ["PART", "READINGS", "WHOLE", "Script", "contiguous", "cut", "literal", "reading", "rounded", "whole"]

@@ -1,0 +1,261 @@
+"""How operations over sliding windows are written: a convolution is a sum of products along strides, and so are both of
+its derivatives; a pooling is a reduction over the taps of each window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from autograd.compiler.targets.javascript.contraction import contract
+from autograd.compiler.targets.javascript.script import Script, whole
+from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.compiler.targets.nests import Nest, View
+from autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
+
+
+class Windows:
+    """How windows slide over the last axes of an array (batch, channels, *space): ``size``, ``stride``, ``dilation``
+    and ``pads`` along each axis, and how many there are, ``counts``.
+    """
+
+    def __init__(
+        self, space: Space, size: Any, stride: Any, padding: Any, dilation: Any, counts: Space | None = None
+    ) -> None:
+        axes = len(space)
+        self.space, self.size = space, per_axis(size, axes, "size")
+        self.stride = self.size if stride is None else per_axis(stride, axes, "stride")
+        self.dilation, self.pads = per_axis(dilation, axes, "dilation"), pads_per_axis(padding, axes)
+        self.counts = counts or output_space("windows", space, self.size, self.stride, self.pads, self.dilation)
+
+    @property
+    def wide(self) -> Space:
+        """The space with its padding."""
+        return tuple(n + a + b for n, (a, b) in zip(self.space, self.pads, strict=True))
+
+    def inside(self, framed: View) -> View:
+        """The part of an array with padding that is no padding."""
+        return framed[(..., *(slice(a, a + n) for n, (a, _) in zip(self.space, self.pads, strict=True)))]
+
+    def seen(self, framed: View) -> View:
+        """The windows: (batch, channels, *counts, *size)."""
+        first, steps = len(framed.shape) - len(self.space), framed.strides[len(framed.shape) - len(self.space) :]
+        taps = tuple(s * d for s, d in zip(steps, self.dilation, strict=True))
+        steps = tuple(s * d for s, d in zip(steps, self.stride, strict=True))
+        shape = (*framed.shape[:first], *self.counts, *self.size)
+        return replace(framed, shape=shape, strides=(*framed.strides[:first], *steps, *taps))
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether there is padding."""
+        return any(map(any, self.pads))
+
+
+def framed(script: Script, x: View, windows: Windows, value: str = "0") -> View:
+    """``x`` with its padding, which holds ``value``; ``x`` itself where there is none."""
+    if not windows.is_framed:
+        return x
+    out = script.scratch(f"{x.data}_framed", (*x.shape[:2], *windows.wide), script.now.out.dtype, value)
+    script.copy(x, windows.inside(out))
+    return out
+
+
+def room(script: Script, out: View, windows: Windows) -> View:
+    """Zeros into which windows are added: ``out``, or one with room for the padding."""
+    found = out
+    if windows.is_framed:
+        found = script.scratch(f"{out.data}_framed", (*out.shape[:2], *windows.wide), script.now.out.dtype)
+    script.lines.append(f"{found.data}.fill(0);")
+    return found
+
+
+def _without_padding(script: Script, found: View, out: View, windows: Windows) -> None:
+    if found is not out:
+        script.copy(windows.inside(found), out)
+
+
+def _axes(windows: View, weight: View, y: View, groups: int) -> tuple[list[Any], list[Any], list[Any]]:
+    """The axes of the three factors of a convolution, each with its length and its strides in the windows of x, the
+    weight and y: those of y apart from its channels, those of the channels of y, and those of x's channels and taps.
+    """
+    space = (len(windows.shape) - 2) // 2
+    inside, outside = weight.shape[1], weight.shape[0] // groups
+    steps, taps = windows.strides[2 : 2 + space], windows.strides[2 + space :]
+    of_windows = [(y.shape[0], windows.strides[0], 0, y.strides[0])]
+    of_windows += [(n, s, 0, t) for n, s, t in zip(y.shape[2:], steps, y.strides[2:], strict=True)]
+    channels = windows.strides[1]
+    of_channels = [(groups, inside * channels, outside * weight.strides[0], outside * y.strides[1])]
+    of_channels += [(outside, 0, weight.strides[0], y.strides[1])]
+    of_taps = [(inside, channels, weight.strides[1], 0)]
+    of_taps += [(n, s, t, 0) for n, s, t in zip(weight.shape[2:], taps, weight.strides[2:], strict=True)]
+    return of_windows, of_channels, of_taps
+
+
+@whole("conv")
+def _conv(
+    script: Script, out: View, x: View, weight: View, bias: View | None = None, *, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1, space: Any = None,
+) -> None:  # fmt: skip
+    windows = Windows(x.shape[2:], weight.shape[2:], stride, padding, dilation, out.shape[2:])
+    seen = windows.seen(framed(script, x, windows))
+    of_windows, of_channels, of_taps = _axes(seen, weight, out, groups)
+    contract(script, [*of_windows, *of_channels], [a[:3] for a in of_taps], seen, weight, out, script.now.out.dtype)
+    if bias is not None:
+        for _ in windows.space:
+            bias = bias.with_axis(len(bias.shape), 1)
+        script.copy(bias, out, "+=")
+
+
+@whole("conv_input")
+def _conv_input(
+    script: Script, out: View, y: View, weight: View, *, space: Space, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> None:  # fmt: skip
+    windows = Windows(out.shape[2:], weight.shape[2:], stride, padding, dilation, y.shape[2:])
+    found = room(script, out, windows)
+    seen = windows.seen(found)
+    of_windows, (of_groups, (outside, _, by_weight, by_y)), of_taps = _axes(seen, weight, y, groups)
+    axes = [(n, t, w, s) for n, s, w, t in (*of_windows, of_groups, *of_taps)]
+    contract(script, axes, [(outside, by_y, by_weight)], y, weight, found, script.now.out.dtype, accumulates=True)
+    _without_padding(script, found, out, windows)
+
+
+@whole("conv_weight")
+def _conv_weight(
+    script: Script, out: View, x: View, y: View, *, size: Space, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> None:  # fmt: skip
+    windows = Windows(x.shape[2:], size, stride, padding, dilation, y.shape[2:])
+    seen = windows.seen(framed(script, x, windows))
+    of_windows, of_channels, of_taps = _axes(seen, out, y, groups)
+    axes = [(n, s, t, w) for n, s, w, t in (*of_channels, *of_taps)]
+    sums = [(n, s, t) for n, s, _, t in of_windows]
+    contract(script, axes, sums, seen, y, out, script.now.out.dtype)
+
+
+# -------------------------------------------------------------------------------------------------------------- pooling
+
+
+def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int]) -> None:
+    """The reduction of each window."""
+    combine, start = JAVASCRIPT.reductions[op]
+    target = out
+    for axis in axes:
+        target = target.with_axis(axis, 1)
+    nest = Nest(seen.shape, [seen, target], axes)
+    within = [
+        (nest.outer, f"let acc = {start};"),
+        (len(nest.loops), f"const $x = {nest.at(0)};"),
+        (len(nest.loops), f"acc = {combine.format(a='acc', b='$x')};"),
+    ]
+    script.lines += nest.lines(within, [(nest.outer, f"{nest.at(1)} = acc;")])
+
+
+def _taps(seen: View) -> range:
+    """The axes of the taps."""
+    return range(len(seen.shape) // 2 + 1, len(seen.shape))
+
+
+@whole("max_pool", "sum_pool")
+def _pool(
+    script: Script, out: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
+) -> None:
+    windows = Windows(x.shape[2:], size, stride, padding, dilation)
+    op = script.now.params["name"].removesuffix("_pool")
+    seen = windows.seen(framed(script, x, windows, _lowest(script) if op == "max" else "0"))
+    _pooled(script, seen, out, op, _taps(seen))
+
+
+def _lowest(script: Script) -> str:
+    """What is less than every element."""
+    dtype = script.now.out.dtype
+    return "-Infinity" if dtype.kind == "f" else {"int64": "Number.MIN_SAFE_INTEGER"}.get(str(dtype), "0")
+
+
+def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, found: str) -> None:
+    """Loops over windows; ``found`` is done where the first of their largest elements is: at ``$place`` in the padded
+    array. A window with a NaN has none.
+    """
+    seen, around = windows.seen(framed(script, x, windows, _lowest(script))), windows.seen(target)
+    taps = _taps(seen)
+    first = (*[slice(None)] * (len(seen.shape) - len(taps)), *[slice(0, 1)] * len(taps))
+    for axis in taps:
+        other = other.with_axis(axis, 1)
+    nest = Nest(seen.shape, [seen, around, other, around[first].without(*taps)], taps)
+    inmost = len(nest.loops)
+    within = [
+        (nest.outer, "let acc = -Infinity, $place = -1;"),
+        (inmost, f"const $x = {nest.at(0)};"),
+        (inmost, f"if ($x > acc || $place === -1) {{ acc = $x; $place = {nest.place(1)}; }}"),
+        (inmost, "else if ($x !== $x) acc = NaN;"),
+    ]
+    lines = found.format(at=nest.at(2))
+    script.lines += nest.lines(within, [(nest.outer, lines)])
+
+
+@whole("max_unpool")
+def _max_unpool(
+    script: Script, out: View, y: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
+) -> None:
+    windows = Windows(x.shape[2:], size, stride, padding, dilation)
+    found = room(script, out, windows)
+    _at_largest(script, x, y, found, windows, f"if (acc === acc) {found.data}[$place] += {{at}};")
+    _without_padding(script, found, out, windows)
+
+
+@whole("at_max")
+def _at_max(
+    script: Script, out: View, y: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
+) -> None:
+    windows = Windows(x.shape[2:], size, stride, padding, dilation)
+    source = framed(script, y, windows)
+    _at_largest(script, x, out, source, windows, f"{{at}} = acc === acc ? {source.data}[$place] : 0;")
+
+
+@whole("sum_unpool")
+def _sum_unpool(
+    script: Script, out: View, y: View, *, space: Space, size: Any, stride: Any = None, padding: Any = 0,
+    dilation: Any = 1,
+) -> None:  # fmt: skip
+    windows = Windows(out.shape[2:], size, stride, padding, dilation)
+    found = room(script, out, windows)
+    for axis in range(len(y.shape), len(y.shape) + len(windows.size)):
+        y = y.with_axis(axis, 1)
+    script.copy(y, windows.seen(found), "+=")
+    _without_padding(script, found, out, windows)
+
+
+def _by_taps(seen: View) -> View:
+    """The windows as (batch, channels, *size, *counts)."""
+    space = (len(seen.shape) - 2) // 2
+    return seen.permuted((0, 1, *range(2 + space, 2 + 2 * space), *range(2, 2 + space)))
+
+
+@whole("unfold")
+def _unfold(
+    script: Script, out: View, x: View, *, size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1
+) -> None:
+    windows = Windows(x.shape[2:], size, stride, padding, dilation)
+    seen = _by_taps(windows.seen(framed(script, x, windows)))
+    script.copy(seen, View.of(out.data, seen.shape))
+
+
+@whole("fold")
+def _fold(
+    script: Script, out: View, y: View, *, space: Space, size: Any, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1,
+) -> None:  # fmt: skip
+    windows = Windows(out.shape[2:], size, stride, padding, dilation)
+    found = room(script, out, windows)
+    seen = _by_taps(windows.seen(found))
+    columns = y.reshaped(seen.shape)
+    if columns is None:
+        whole_ = script.scratch(f"{y.data}_rows", y.shape, script.now.out.dtype)
+        script.copy(y, whole_)
+        columns = View.of(whole_.data, seen.shape)
+    script.copy(columns, seen, "+=")
+    _without_padding(script, found, out, windows)
+
+
+__all__ = ["Windows"]

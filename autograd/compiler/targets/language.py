@@ -1,0 +1,255 @@
+"""`Language`: how an instruction's expression, a number and a name are written in C++ and in JavaScript.
+
+Most of the expressions are the same text in both languages. A new row in `ALIKE` or `FUNCTIONS` serves both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language.
+
+    ``expressions``: templates by operation, over the arguments (``{0}``) and, in C++, the result's type ``{T}``.
+    ``reductions``: for each reduction a template that combines the result so far ``{a}`` with the next element ``{b}``,
+    and the result of no elements. ``literal(number, dtype)`` writes a number. ``words``: names that no variable has.
+    ``types``: the dtypes that the language has, with the type of an array's elements, or of the array.
+    """
+
+    expressions: dict[str, str]
+    reductions: Mapping[str, tuple[str, str]]
+    literal: Callable[[Any, Any], str]
+    words: frozenset[str]
+    types: Mapping[str, str]
+
+
+# ------------------------------------------------------------------------------------------------- common to languages
+
+FUNCTIONS = (
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "expm1", "floor", "log", "log10",
+    "log1p", "log2", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+)  # fmt: skip
+"""The functions of one number that <cmath> and ``Math`` have by the name that NumPy has."""
+
+OF_TWO = ("atan2", "hypot")
+"""Likewise of two."""
+
+COMPARISONS = {
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+
+ALIKE = {
+    **{op: f"{{0}} {sign} {{1}}" for op, sign in COMPARISONS.items()},
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "{0} / {1}",
+    "negative": "-{0}",
+    "positive": "{0}",
+    "square": "{0} * {0}",
+    "reciprocal": "1 / {0}",
+    # NaN goes through, as in NumPy
+    "maximum": "(({0} > {1}) || ({0} != {0})) ? {0} : {1}",
+    "minimum": "(({0} < {1}) || ({0} != {0})) ? {0} : {1}",
+    "sign": "({0} > 0) ? 1 : (({0} < 0) ? -1 : {0})",
+    "bitwise_and": "{0} & {1}",
+    "bitwise_or": "{0} | {1}",
+    "bitwise_xor": "{0} ^ {1}",
+    "where": "{0} ? {1} : {2}",
+    "copy": "{0}",
+    "broadcast_to": "{0}",
+}
+"""The expressions that are the same text."""
+
+_EXTREMES = {"max": "(({a} > {b}) || ({a} != {a})) ? {a} : {b}", "min": "(({a} < {b}) || ({a} != {a})) ? {a} : {b}"}
+_SUMS = {"sum": ("{a} + {b}", "0"), "prod": ("{a} * {b}", "1")}
+
+# ----------------------------------------------------------------------------------------------------------------- C++
+
+C_TYPES = {"bool": "bool", "int32": "int", "int64": "long long", "float32": "float", "float64": "double"}
+_CMATH = (*FUNCTIONS, "isfinite", "isinf", "isnan", "signbit")
+_CMATH_OF_TWO = {**{name: name for name in OF_TWO}, "power": "pow", "copysign": "copysign", "nextafter": "nextafter"}
+
+
+def _c_literal(number: Any, dtype: Any) -> str:
+    kind = str(dtype)
+    if kind == "bool":
+        return "true" if number else "false"
+    if kind.startswith("int"):
+        text = f"{int(number)}{'LL' if kind == 'int64' else ''}"
+    elif math.isfinite(number):
+        text = f"{float(number)!r}{'f' if kind == 'float32' else ''}"
+    else:
+        text = f"({C_TYPES[kind]})" + ("NAN" if math.isnan(number) else "INFINITY" if number > 0 else "-INFINITY")
+    return f"({text})" if text.startswith("-") else text
+
+
+_C_EXPRESSIONS = {
+    **{name: f"{name}({{0}})" for name in _CMATH},
+    **{name: f"{function}({{0}}, {{1}})" for name, function in _CMATH_OF_TWO.items()},
+    **ALIKE,
+    "abs": "fabs({0})",
+    "logaddexp": (
+        "({0} == {1}) ? ({0} + log(({T})2)) : "
+        "(({0} > {1}) ? ({0} + log1p(exp({1} - {0}))) : ({1} + log1p(exp({0} - {1}))))"
+    ),
+    "remainder": (
+        "((fmod({0}, {1}) != 0) && ((fmod({0}, {1}) < 0) != ({1} < 0))) ? (fmod({0}, {1}) + {1}) : fmod({0}, {1})"
+    ),
+    "logical_and": "{0} && {1}",
+    "logical_or": "{0} || {1}",
+    "logical_xor": "{0} != {1}",
+    "logical_not": "!{0}",
+    "astype": "({T}){0}",
+}
+
+_C_WORDS = frozenset((
+    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
+    "char", "class", "compl", "const", "const_cast", "constexpr", "continue", "decltype", "default", "delete",
+    "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for",
+    "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq",
+    "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast",
+    "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch",
+    "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union",
+    "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+    "a", "b", "i", "n", "T", "INFINITY", "NAN", "fabs", "fmod", "pow",
+))  # fmt: skip
+
+CPP = Language(
+    _C_EXPRESSIONS,
+    {**_SUMS, "max": (_EXTREMES["max"], "-INFINITY"), "min": (_EXTREMES["min"], "INFINITY")},
+    _c_literal,
+    _C_WORDS | {*_C_EXPRESSIONS},
+    C_TYPES,
+)
+"""C++ as CUDA's compiler takes it."""
+
+# ---------------------------------------------------------------------------------------------------------- JavaScript
+
+
+def _js_literal(number: Any, dtype: Any) -> str:
+    if str(dtype) == "bool":
+        return "1" if number else "0"
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "(-Infinity)"
+    whole = dtype is not None and dtype.kind in "iu"
+    text = str(int(number)) if whole else repr(float(dtype.type(number) if dtype is not None else number))
+    text = text.removesuffix(".0")
+    return f"({text})" if text.startswith("-") else text
+
+
+_JS_WORDS = frozenset((
+    "abstract", "arguments", "async", "await", "boolean", "break", "byte", "case", "catch", "char", "class",
+    "const", "continue", "debugger", "default", "delete", "do", "double", "else", "enum", "eval", "export",
+    "extends", "false", "final", "finally", "float", "for", "from", "function", "get", "goto", "if",
+    "implements", "import", "in", "instanceof", "int", "interface", "let", "long", "native", "new", "null",
+    "of", "package", "private", "protected", "public", "return", "set", "short", "static", "super", "switch",
+    "synchronized", "this", "throw", "throws", "transient", "true", "try", "typeof", "undefined", "var", "void",
+    "volatile", "while", "with", "yield", "Array", "BigInt", "Error", "Float32Array", "Float64Array",
+    "Infinity", "Int16Array", "Int32Array", "Int8Array", "Math", "NaN", "Number", "Object", "RangeError",
+    "String", "Uint16Array", "Uint32Array", "Uint8Array", "atob", "console", "document", "globalThis", "window",
+    "acc", "commit", "given", "i", "inputs", "j", "k", "l", "m", "memory", "n", "outputs", "p", "run", "t",
+    "values"
+))  # fmt: skip
+
+_JS_ARRAYS = {
+    "bool": "Uint8Array", "int8": "Int8Array", "int16": "Int16Array", "int32": "Int32Array", "int64": "Float64Array",
+    "uint8": "Uint8Array", "uint16": "Uint16Array", "uint32": "Uint32Array", "float32": "Float32Array",
+    "float64": "Float64Array",
+}  # fmt: skip
+
+JAVASCRIPT = Language(
+    {
+        **{name: f"Math.{name}({{0}})" for name in (*FUNCTIONS, "abs", "cbrt")},
+        **{name: f"Math.{name}({{0}}, {{1}})" for name in OF_TWO},
+        **ALIKE,
+        "power": "$power({0}, {1})",
+        "exp2": "2 ** {0}",
+        "deg2rad": "{0} * (Math.PI / 180)",
+        "rad2deg": "{0} * (180 / Math.PI)",
+        "conj": "{0}",
+        "rint": "$round({0})",
+        "fmod": "{0} % {1}",
+        "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
+        "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
+        "heaviside": "{0} < 0 ? 0 : {0} > 0 ? 1 : {0} == 0 ? {1} : {0}",
+        "logaddexp": "$logaddexp({0}, {1})",
+        "remainder": "$remainder({0}, {1})",
+        "floor_divide": "$floor_divide({0}, {1})",
+        "nextafter": "$nextafter({0}, {1})",
+        "signbit": "{0} < 0 || 1 / {0} < 0",
+        "copysign": "({1} < 0 || 1 / {1} < 0) ? -Math.abs({0}) : Math.abs({0})",
+        "isfinite": "Math.abs({0}) < Infinity",
+        "isinf": "Math.abs({0}) == Infinity",
+        "isnan": "{0} != {0}",
+        # a NaN is true
+        "logical_and": "{0} != 0 && {1} != 0",
+        "logical_or": "{0} != 0 || {1} != 0",
+        "logical_xor": "({0} != 0) != ({1} != 0)",
+        "logical_not": "{0} == 0",
+        "bitwise_invert": "~{0}",
+        "bitwise_left_shift": "{0} * 2 ** {1}",
+        "bitwise_right_shift": "Math.floor({0} / 2 ** {1})",
+        "astype": "{0}",
+    },
+    {
+        **_SUMS,
+        "max": (_EXTREMES["max"], "-Infinity"),
+        "min": (_EXTREMES["min"], "Infinity"),
+        "all": ("{a} && {b} != 0 ? 1 : 0", "1"),
+        "any": ("{a} || {b} != 0 ? 1 : 0", "0"),
+    },
+    _js_literal,
+    _JS_WORDS,
+    _JS_ARRAYS,
+)
+"""JavaScript, in which a truth is 1 or 0. Integers of 64 bits lie in doubles, which hold them exactly up to 2⁵³. Names
+with ``$`` are those of variables within loops, and of `autograd.compiler.targets.javascript.functions`."""
+
+ROUNDED = {
+    "float32": "Math.fround({})", "int8": "({}) << 24 >> 24", "int16": "({}) << 16 >> 16", "int32": "({}) | 0",
+    "uint8": "({}) & 255", "uint16": "({}) & 65535", "uint32": "({}) >>> 0", "int64": "({}) + 0", "bool": "{} ? 1 : 0",
+}  # fmt: skip
+"""How the result of JavaScript's arithmetic, a double, becomes a number of a dtype. An integer has no -0."""
+
+EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
+"""What gives one of its arguments, or a number that every dtype has: there is nothing to round."""
+
+_OF_INTEGERS = {
+    "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
+    "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
+}
+_OF_INT64 = {
+    "bitwise_and": "$bits({0}, {1}, (a, b) => a & b)",
+    "bitwise_or": "$bits({0}, {1}, (a, b) => a | b)",
+    "bitwise_xor": "$bits({0}, {1}, (a, b) => a ^ b)",
+    "bitwise_invert": "-{0} - 1",
+}
+_OF_BOOLS = {"bitwise_invert": "{0} == 0"}
+_OF_INT32 = {"multiply": "Math.imul({0}, {1})", "square": "Math.imul({0}, {0})"}
+_OF_FLOAT32 = {"nextafter": "$nextafter_float32({0}, {1})"}
+_POWERS = {1: "{0}", 2: "{0} * {0}", 3: "{0} * {0} * {0}", -1: "1 / {0}"}
+
+
+def javascript(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
+    kind = str(dtype)
+    templates = [
+        {"power": _POWERS[exponent]} if op == "power" and exponent in _POWERS and dtype.kind == "f" else {},
+        {"astype": "{0} != 0"} if kind == "bool" else {"astype": "Math.trunc({0})"} if dtype.kind in "iu" else {},
+        {"bool": _OF_BOOLS, "int64": _OF_INT64, "int32": _OF_INT32, "uint32": _OF_INT32, "float32": _OF_FLOAT32}.get(
+            kind, {}
+        ),
+        _OF_INTEGERS if dtype.kind in "iu" else {},
+        JAVASCRIPT.expressions,
+    ]
+    text = next(rows[op] for rows in templates if op in rows).format(*terms)
+    return text if op in EXACT or kind not in ROUNDED else ROUNDED[kind].format(text)
+
+
+__all__ = ["COMPARISONS", "CPP", "C_TYPES", "JAVASCRIPT", "Language", "javascript"]
