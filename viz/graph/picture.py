@@ -129,6 +129,7 @@ class Drawing:
     def __init__(self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None) -> None:
         self.scene, self.theme, self.depth = scene, theme, depth
         self.cards = Cards(scene, theme)
+        self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.folds = self._folds()
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
@@ -209,7 +210,12 @@ class Drawing:
     def _place(self, cards: list[Card], depth: int) -> None:
         """Draw the operations, those of a module in a box of their own."""
         whole = sum(len(card.scope) > depth for card in self.scene.cards)
-        for scope, run in groupby(cards, key=lambda card: card.scope[: depth + 1]):
+
+        def part(card: Card) -> tuple[Any, int]:  # calls of an innermost module one after another are apart
+            whole = len(card.scope) == depth + 1 and card.scope not in self.containers
+            return card.scope[: depth + 1], id(card.group) if whole else 0
+
+        for (scope, _), run in groupby(cards, key=part):
             inside = list(run)
             if len(scope) <= depth:
                 for card in inside:
@@ -238,6 +244,9 @@ class Drawing:
         own = list(dict.fromkeys(s.tail for card in cards for s in card.sockets if s.tail.role == PARAM))
         weights = [s.tail for card in cards for s in card.sockets if _is_weight(s)]
         notes = [path] if path else []
+        again = group is not None and group.scope == scope and group.call > 1
+        if again and group is not None and any(s.tail.role == PARAM for card in cards for s in card.sockets):
+            notes.append(f"the same {label}, call {group.call}")
         if len(weights) == 1:
             out, into = weights[0].shape
             notes.append(f"{numbers.count(into)} → {numbers.count(out)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import Evaluation, evaluate
 from viz.recorded.names import PARAM, Constant, Names
 from viz.recorded.notation import Notation, Symbol
+from viz.recorded.rows import calls
 from viz.recorded.validation import numbers_of, recorded
 
 if TYPE_CHECKING:
@@ -302,19 +304,17 @@ def _mark(which: int, often: int, operands: int) -> str:
 def _groups(cards: list[Card]) -> list[Group]:
     """The calls of innermost modules, with their operations and the parameters that they alone use."""
     groups: list[Group] = []
-    calls: dict[tuple[tuple[str, str], ...], int] = {}
-    last: Group | None = None
-    for card in sorted((card for card in cards if card.node is not None), key=lambda card: card.place.index):
-        scope = card.place.scope
+    times: dict[tuple[tuple[str, str], ...], int] = {}
+    ordered = sorted((card for card in cards if card.node is not None), key=lambda card: card.place.index)
+    by_node = {card.place: card for card in ordered}
+    for scope, run in groupby(ordered, key=lambda card: card.place.scope):
         if not scope:
-            last = None
             continue
-        if last is None or last.scope != scope:
-            calls[scope] = calls.get(scope, 0) + 1
-            last = Group(scope, calls[scope])
-            groups.append(last)
-        last.cards.append(card)
-        card.group = last
+        for nodes in calls([card.place for card in run], len(scope)):
+            times[scope] = times.get(scope, 0) + 1
+            groups.append(Group(scope, times[scope], cards=[by_node[node] for node in nodes]))
+            for node in nodes:
+                by_node[node].group = groups[-1]
     for card in cards:
         if card.node is None and card.role == PARAM:
             homes = {use.head.group for use in card.uses}

@@ -626,3 +626,12 @@ def test_every_edge_ends_at_a_card(depth):
     for end in ends:
         key, port, *_ = end.split(":")
         assert f'PORT="{port}"' in cards[key]
+
+
+def test_a_layer_called_again_says_so():
+    layer, other = nn.Linear(2, 2, seed=0), nn.Linear(2, 2, seed=1)
+    model = nn.Sequential(layer, layer, other, layer)
+    text = words(draw_graph(ag.sum(model(T([[1.0, 2.0]], dtype="float32"))), view="ops").source)
+    assert "the same Linear, call 2" in text
+    assert "the same Linear, call 3" in text
+    assert text.count("the same Linear") == 2
