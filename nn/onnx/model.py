@@ -19,6 +19,9 @@ from nn.onnx.apply import apply
 from nn.onnx.prepare import prepare
 from nn.onnx.read import Graph, Input, read, shape_text
 
+LISTED = 30
+"""How many parameters a repr lists."""
+
 
 def load(path: str | PathLike[str]) -> ONNXModel:
     """The network in a file; see `nn.load_onnx`."""
@@ -35,13 +38,13 @@ class ONNXModel(Module):
     """A network read by `nn.load_onnx`.
 
     Call it with its inputs by position or by name; a Python number is known when the network is compiled, so that it
-    may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs`` and ``outputs``
-    tell their names.
+    may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs``
+    tell their names, dtypes and shapes, ``outputs`` the names of the results.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = check_instance(graph, Graph, "graph", "a graph that nn.load_onnx has read")
-        self.inputs = tuple(i.name for i in graph.inputs)
+        self.inputs = tuple(graph.inputs)
         self.outputs = tuple(graph.outputs)
         statistics = prepare(graph)
         for part in graph.all_graphs():
@@ -61,14 +64,24 @@ class ONNXModel(Module):
         else:
             setattr(self, path, Parameter(array, dtype=array.dtype))
 
+    def __repr__(self) -> str:
+        """Return the inputs and outputs, and a table of the parameters."""
+        inputs = ", ".join(i.name + (shape_text(i.shape) if i.shape is not None else "") for i in self.inputs)
+        rows = [(name, str(p.shape), f"{p.size:,}") for name, p in self.named_parameters()]
+        total = f"{sum(p.size for p in self.parameters()):,} parameters"
+        wide = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+        lines = [f"  {name:{wide[0]}}  {shape:{wide[1]}}  {size:>{wide[2]}}" for name, shape, size in rows]
+        if len(lines) > LISTED:
+            lines[LISTED:] = [f"  and {len(lines) - LISTED} more"]
+        return "\n".join([f"ONNXModel({inputs} → {', '.join(self.outputs)}): {total}", *lines])
+
     # --------------------------------------------------------------------------------------------------------- running
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the outputs. Raises `ShapeError`, `DTypeError` and `DomainError` for inputs that do not fit."""
-        declared = self._graph.inputs
         values = self._bound(inputs, named)
         sizes: dict[str, tuple[int, str]] = {}
-        env = {i.name: _taken(i, value, sizes) for i, value in zip(declared, values, strict=True)}
+        env = {i.name: _taken(i, value, sizes) for i, value in zip(self.inputs, values, strict=True)}
         found = self._run(self._graph, env)
         outs = []
         for name, value in zip(self.outputs, found, strict=True):
@@ -80,7 +93,7 @@ class ONNXModel(Module):
 
     def _bound(self, inputs: Sequence[Any], named: dict[str, Any]) -> list[Any]:
         """The values of the inputs in their order."""
-        names = self.inputs
+        names = [i.name for i in self.inputs]
         listed = ", ".join(names) or "nothing"
         if len(inputs) > len(names):
             raise DomainError(f"the network was given {len(inputs)} inputs, and takes {len(names)}: {listed}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -96,7 +97,7 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
         )
     if program.updates and isinstance(model, Module):
         raise NotWritten("it changes its buffers, as batch normalization does in training: call model.eval() first.")
-    inputs = _checked(input_names, [value.name for value in program.inputs], "input_names")
+    inputs = _checked(input_names, _argument_names(model, program.inputs), "input_names")
     results = len(trace.result.values)
     usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
     outputs = _checked(output_names, usual, "output_names")
@@ -134,6 +135,17 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     return onnx.helper.make_model(
         graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="glassgrad"
     )
+
+
+def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
+    """The names of the arguments that the inputs are: of a module those of its ``forward``."""
+    names = [value.name for value in inputs]
+    if isinstance(model, Module):
+        parameters = inspect.signature(model.forward).parameters.values()
+        places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(places) >= len(names):
+            return places[: len(names)]
+    return names
 
 
 def _array(data: Any, dtype: Any) -> Any:

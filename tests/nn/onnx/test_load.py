@@ -25,7 +25,7 @@ def test_parameters_have_the_names_of_the_file_and_gradients(tmp_path):
 
 def test_inputs_are_given_by_position_or_by_name(tmp_path):
     model = nn.load_onnx(linear(tmp_path))
-    assert model.inputs == ("x",)
+    assert model.inputs == (("x", "float32", ("batch", 4)),)
     assert model.outputs == ("y",)
     np.testing.assert_array_equal(model(X).data, model(x=X).data)
     assert model(X).name == "y"
