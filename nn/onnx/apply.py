@@ -14,6 +14,9 @@ from autograd.modes import MODE, TRACER, Mode
 from nn.onnx.read import Graph, Step
 from nn.onnx.table import concrete
 
+LONGEST = 600
+"""How many characters of an error in a step are kept: it may list what a file made long."""
+
 PLACED = (DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError)
 """Errors that keep their class when a step adds where they happened."""
 
@@ -74,7 +77,7 @@ def _has_tensor(value: Any) -> bool:
 
 def _placed(kind: type[AutogradError], step: Step, args: list[Any], error: Exception) -> AutogradError:
     """An error with the step where it happened."""
-    message = f"{step.title}, given {_shapes(args)}: {str(error).rstrip('.')}."
+    message = f"{step.title}, given {_shapes(args)}: {str(error)[:LONGEST].rstrip('.')}."
     placed: Any = (kind if kind in PLACED else DomainError)(message)
     placed.placed = True
     return placed  # type: ignore[no-any-return]

@@ -19,7 +19,7 @@ from nn.errors import ConversionError
 from nn.modules.module import Module
 from nn.onnx.batch import SIZES, for_any_batch
 from nn.onnx.fuse import fused
-from nn.onnx.read import onnx_package
+from nn.onnx.read import LARGEST, onnx_package
 from nn.onnx.rows import WHOLE, write
 from nn.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
 
@@ -48,6 +48,12 @@ def save(
             proto = _followed(onnx, model, examples, input_names, output_names)
     except NotWritten as error:
         raise ConversionError(f"{_described(model)} can't be written as ONNX: {error}") from None
+    size = proto.ByteSize()
+    if size >= LARGEST:
+        raise ConversionError(
+            f"{_described(model)} takes {size / 2**30:.1f} GiB, and an ONNX file has at most 2: save its weights with "
+            "nn.save."
+        )
     onnx.checker.check_model(proto, full_check=True)
     write_file(path, proto.SerializeToString())
 

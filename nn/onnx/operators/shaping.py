@@ -126,11 +126,19 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
     by = ints(steps) if steps is not None else [1] * len(first)
     index = [slice(None)] * rank(x)
     for axis, start, stop, step in zip(along, first, last, by, strict=True):
-        n = x.shape[axis_in(axis, rank(x))]
-        index[axis_in(axis, rank(x))] = slice(
-            min(max(start, -n), n) if step > 0 else min(start, n), None if step < 0 and stop < -n else stop, step
-        )
+        axis = axis_in(axis, rank(x))
+        index[axis] = _range(start, stop, step, x.shape[axis])
     return x if all(part == slice(None) for part in index) else ag.getitem(x, index=tuple(index))
+
+
+def _range(start: int, stop: int, step: int, n: int) -> slice:
+    """A range of ``n`` elements as Python would write it: without bounds that go without saying."""
+    if step == 0:
+        raise DomainError("a step of 0")
+    begin, end, _ = slice(start, stop, step).indices(n)
+    if step > 0:
+        return slice(begin or None, end if end < n else None, step if step > 1 else None)
+    return slice(begin if begin < n - 1 else None, end if end >= 0 else None, step)
 
 
 @operator("Pad", known="pads constant_value axes paddings")
