@@ -51,8 +51,11 @@ class Emitter(Writer):
             mapping, key = value.origin
             return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
         if value.kind == "constant":
-            number = value.data.item()
-            return repr(number) if numpy.isfinite(number) else f"float('{number}')"
+            number, short = value.data.item(), str(value.data)
+            if not numpy.isfinite(number):
+                return f"float('{number}')"
+            text = short if value.dtype.type(float(short)) == value.data else repr(number)
+            return f"({text})" if level and text.startswith("-") else text
         instruction = self.plan.numbers[value]
         texts = [self.number(arg, 1) for arg in instruction.args]
         if instruction.op == "astype":
@@ -99,7 +102,9 @@ class Emitter(Writer):
         out, plan = instruction.out, self.plan
         if out in plan.numbers or self.transposed(out) is not None:
             return
-        if out in plan.arrays:
+        if out in plan.ends:
+            self._number(instruction)
+        elif out in plan.arrays:
             if not (is_view(instruction) and self._is_seen(instruction)):
                 KERNELS[kernel_of(instruction) or ""](self, instruction)
         elif instruction.op == "check_range":
@@ -111,6 +116,18 @@ class Emitter(Writer):
             self.line(f"{self.of(out)} = {text}", out.shape)
         else:
             self._definition(instruction)
+
+    def _number(self, instruction: Instruction) -> None:
+        """A number of NumPy's, computed as one: what is returned, and nothing else reads."""
+
+        def text_of(arg: Value) -> str:
+            if arg.kind == "constant":
+                return self.number(arg, 1)
+            return self.of(arg) if arg in self.plan.ends else f"{self.of(arg)}[()]"
+
+        texts = [*map(text_of, instruction.args)]
+        text = f"-{texts[0]}" if instruction.op == "negative" else f" {INFIX[instruction.op]} ".join(texts)
+        self.line(f"{self.of(instruction.out)} = {text}", ())
 
     def _check_range(self, instruction: Instruction) -> None:
         """One look at all elements; without their sign, negative ones are larger than any other."""

@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 from autograd import shapes
 from autograd.backends import NUMPY
 from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, compute, is_view
-from autograd.compiler.ir.program import Instruction, Program, Value, knob_arithmetic
+from autograd.compiler.ir.program import PYTHONS, Instruction, Program, Value, knob_arithmetic
 from autograd.errors import DeclarationError
 from autograd.memory import owner
 from autograd.messages import in_words
@@ -221,13 +221,31 @@ class Pool:
         insort(self._free, (self.blocks[number].nbytes, number))
 
 
+def _ends(program: Program, order: Sequence[Instruction]) -> set[Value]:
+    """The numbers that arithmetic makes of others of their dtype, and nothing but such arithmetic reads: a loss that is
+    returned. As NumPy's numbers they take a fifth of the time that arrays take.
+    """
+    found: set[Value] = set()
+    read = {arg for instruction in order if instruction.op not in PYTHONS for arg in instruction.args}
+    read |= set(program.updates.values())
+    for instruction in reversed(order):
+        out = instruction.out
+        number = not out.shape and out.dtype.kind == "f" and instruction.op in PYTHONS
+        alike = all(not arg.shape and arg.dtype == out.dtype for arg in instruction.args)
+        if number and alike and out not in read and any(arg.kind == "temporary" for arg in instruction.args):
+            found.add(out)
+        else:
+            read.update(instruction.args)
+    return found
+
+
 class Plan:
     """The order of a program's instructions and the array of each value.
 
     ``homes``: the array of each state. ``arrays`` has an entry for every value that lies somewhere before the call; the
-    others are made at each call. ``roots`` says for each value that shows the memory of another which one that is: a
-    view, and what is computed right into its place in a larger buffer (``placed``). ``copies`` are the states that take
-    their value at the end.
+    others are made at each call, ``ends`` among them: numbers that are only returned. ``roots`` says for each value
+    that shows the memory of another which one that is: a view, and what is computed right into its place in a larger
+    buffer (``placed``). ``copies`` are the states that take their value at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
@@ -235,6 +253,7 @@ class Plan:
         self._has_kernel = has_kernel
         self.order = schedule(program, has_kernel)
         self.numbers = knob_arithmetic(self.order)
+        self.ends = _ends(program, self.order)
         self.arrays: dict[Value, Any] = dict(homes)
         self.copies: list[tuple[Value, Value]] = []
         self.pool = Pool()
@@ -265,6 +284,8 @@ class Plan:
         found: set[Value] = set()
         for instruction in self.order:
             out = instruction.out
+            if out in self.ends:
+                continue
             if out in self.numbers or (
                 (instruction.args[0] in found or instruction.args[0] in self.arrays)
                 if is_view(instruction)
