@@ -303,8 +303,9 @@ def bins(array: Any, n: int = style.STRIP_BINS) -> np.ndarray:
     values = np.asarray(array, dtype=np.float64)
     finite = values[np.isfinite(values)]
     try:
-        return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
-    except ValueError:  # there are not so many numbers between the smallest and the largest
+        with np.errstate(divide="raise", invalid="raise"):
+            return np.histogram(finite, bins=n)[0] if finite.size else np.zeros(n, dtype=int)
+    except (ValueError, FloatingPointError):  # there are not so many numbers between the smallest and the largest
         span = float(finite.max() - finite.min()) or 2.0 * float(np.abs(finite).max())
         places = np.clip((finite - finite.min()) / span * n, 0, n - 1)
         return np.bincount(places.astype(int), minlength=n)
