@@ -1,4 +1,4 @@
-"""Checks of what an operation is declared with: `DeclarationError` says what is wrong, where it is declared."""
+"""Checks of declarations, which raise `DeclarationError`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     code = getattr(function, "__code__", None)
     if code is None:
         raise DeclarationError(
-            f"{role} is {function!r}: it must be a Python function, whose arguments say by their names what it takes; "
-            "write a lambda around it."
+            f"{role} is {function!r}: it must be a Python function with named arguments; write a lambda around it."
         )
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
@@ -29,7 +28,7 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
 
 
 def check_names(op: Op, defaults: tuple[Any, ...], reserved: Collection[str]) -> None:
-    """Raise `DeclarationError` for a name with another meaning, and for a default among the arrays."""
+    """Raise `DeclarationError` for a reserved name, and for a default value of an array."""
     if taken := sorted(n for n in (*op.args, *op.params) if n in reserved or n.endswith("_")):
         raise DeclarationError(
             f"{op.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
@@ -49,13 +48,13 @@ def check_names(op: Op, defaults: tuple[Any, ...], reserved: Collection[str]) ->
 
 
 def check_template(op: Op, name: str, template: str) -> None:
-    """Raise `DeclarationError` for a template with a stray brace or a field that is no argument or parameter."""
+    """Raise `DeclarationError` for a template with a stray brace or an unknown field."""
     try:
         fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
     except ValueError as error:
         raise DeclarationError(
-            f"{op.name}: {name} = {shown(template)} is no template ({error}): fields are names in braces, as in "
-            "'{x}', and a brace itself is written twice, '{{'."
+            f"{op.name}: {name} = {shown(template)} is not a valid template ({error}): fields are names in braces, as "
+            "in '{x}', and a brace itself is written twice, '{{'."
         ) from None
     if unknown := sorted(fields - {*op.args, *op.params}):
         raise DeclarationError(

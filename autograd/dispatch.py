@@ -68,7 +68,7 @@ ARGUMENT = """\
     elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}
     {shortcut}else: a_{a} = p_{a} = {a} = {admit}({a}, op{others})
 {unknown}"""
-"""One argument: its array ``a_x``, its place in the graph ``p_x``, and its bit in the mask of what needs a gradient."""
+"""One argument: its array ``a_x``, its vertex ``p_x``, and its bit in the mask of inputs with gradients."""
 
 VARIADIC = """\
     if {many} and isinstance({many}[0], (list, tuple)):
@@ -99,8 +99,8 @@ def pull(g, xp, node, saved):
 def lazy_function(op: Op, operator: bool = False) -> FunctionType:
     """``op.apply``, or ``op.operator``, which returns ``NotImplemented`` for a type that it does not know.
 
-    The function writes its own code at its first call. It stays the same object, also where the operation's rules are
-    declared anew, so that whoever holds it (a method of Tensor) always runs the present rules.
+    The function writes its own code at its first call. It stays the same object when rules are declared again, so that
+    references to it, such as methods of Tensor, always run the current rules.
     """
     function = FunctionType(UNWRITTEN[operator], op.names, op.name)
     function.__module__, function.__qualname__, function.__doc__ = op.__module__, op.name, op.__doc__
@@ -121,7 +121,7 @@ UNWRITTEN = _first_call.__code__, _first_call_as_operator.__code__
 
 
 def write(op: Op, operator: bool = False) -> None:
-    """Write the code of ``op.apply`` or ``op.operator`` where that is still to be done."""
+    """Write the code of ``op.apply`` or ``op.operator``, unless it is written already."""
     function = op.operator if operator else op.apply
     if function.__code__ is UNWRITTEN[operator]:
         file = f"<operation {op.name}, as an operator>" if operator else f"<operation {op.name}>"
@@ -131,7 +131,7 @@ def write(op: Op, operator: bool = False) -> None:
 
 
 def forget(op: Op) -> bool:
-    """Have the functions written anew at their next call. Returns whether one had been written."""
+    """Have the functions written again at their next call. Returns whether one had been written."""
     functions = op.apply, op.operator
     written = any(function.__code__ not in UNWRITTEN for function in functions)
     for function, code in zip(functions, UNWRITTEN, strict=True):
@@ -146,7 +146,7 @@ def pull_of(op: Op, mask: int, sparse: bool = False) -> Callable[..., Any]:
 
 
 def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
-    """The function that ``source`` defines, among the operation's own names."""
+    """The function that ``source`` defines, with the operation's names as globals."""
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     made: dict[str, Any] = {}
     exec(compile(source, file, "exec"), op.names, made)
@@ -188,7 +188,7 @@ def apply_source(op: Op, operator: bool = False) -> str:
 
 
 def _parameters(op: Op) -> str:
-    """The parameters of the signature: those that may be given by position, and behind a star the others."""
+    """The parameters of the signature, those after a star by keyword only."""
     placed: dict[str, str] = {}
     star, default_before = {} if op.variadic else {"*": "*"}, bool(op.optional)
     behind = {ours: f"{theirs}=None" for ours, theirs in ALIASES.items() if ours in op.params and not op.foreign}
@@ -204,14 +204,14 @@ def _parameters(op: Op) -> str:
 
 
 def _aliases(op: Op) -> str:
-    """PyTorch's names ``dim`` and ``keepdim``, and a check of the axis."""
+    """Code for PyTorch's names ``dim`` and ``keepdim``, and for the check of ``axis``."""
     text = "    if type(axis) not in AXES or dim is not None: axis = axis_given(op, axis, dim)\n"
     text = text if "axis" in op.params and not op.foreign else ""
     return text + "    if keepdim is not None: keepdims = keepdim\n" * ("keepdims" in op.params and not op.foreign)
 
 
 def _reading(op: Op, operator: bool) -> str:
-    """The arguments read one by one, and the namespace that their arrays share."""
+    """Code that reads the arguments and finds the namespace of their arrays."""
     text = f"    if dtype is not None: {op.args[0]} = TENSORS.astype({op.args[0]}, dtype)\n" if op.casts else ""
     for i, a in enumerate(op.args):
         shortcut = ""
@@ -234,7 +234,7 @@ def _reading(op: Op, operator: bool) -> str:
 
 
 def _saved(op: Op, name: str) -> str:
-    """What is saved as ``name``: the value, unless no rule that asks for it will be used."""
+    """Code for the value saved as ``name``: None if no rule that needs it will be used."""
     value = "out_" if name == "out" else f"a_{name}"
     users = sum(1 << i for i, a in enumerate(op.args) if name in op.rules.get(a, (None, ()))[1])
     rules = sum(1 << i for i, a in enumerate(op.args) if a in op.rules)
@@ -242,7 +242,7 @@ def _saved(op: Op, name: str) -> str:
 
 
 def _uneven(op: Op) -> str:
-    """Whether a gradient may have another shape or dtype than its input: looked at here once, not at each gradient."""
+    """Code for whether a gradient may have another shape or dtype than its input."""
     if not (op.broadcasts and len(op.args) == 2 and not op.foreign):
         return str(op.uneven)
     x, y = (f"a_{a}" for a in op.args)
@@ -251,7 +251,7 @@ def _uneven(op: Op) -> str:
 
 
 def _lent(op: Op, source: str) -> str:
-    """An array that others use as well: a user's own operation gets it read-only."""
+    """Code for an array that is used elsewhere, too: a user's own operation gets it read-only."""
     return f"sealed({source})" if op.foreign else source
 
 
@@ -271,7 +271,7 @@ def pull_source(op: Op, mask: int, sparse: bool = False) -> str:
 
 
 def _offered(op: Op, name: str) -> str:
-    """Where an argument of a rule comes from."""
+    """Code for an argument of a rule."""
     if name in op.saves:
         return _lent(op, f"saved[{op.saves.index(name)}]")
     if name in op.params:

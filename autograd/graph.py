@@ -1,9 +1,9 @@
-"""The graph: what was computed from what, without the numbers.
+"""The graph of recorded operations.
 
-A `Node` is one recorded operation and the value it made; it holds no data but what the rules asked to be saved. A
-vertex of the graph is a node or a leaf, and a leaf is the Tensor itself (a parameter, an input, a constant). Arrays and
-numbers that were given as constants stay among the inputs as they are. Each node has the number of its creation, so
-that sorting by it *is* the topological order.
+A `Node` is one recorded operation and its result. It holds no data but the arrays saved for its rules. A vertex of the
+graph is a node or a leaf, and a leaf is the Tensor itself (a parameter, an input, a constant). Constant arrays and
+numbers stay among the inputs as they are. Nodes are numbered as they are created, and sorting by that number gives a
+topological order.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Node:
 
     ``inputs`` has one entry per argument of the operation: a `Node` for an intermediate value, a leaf Tensor, or a
     constant (array, number) as it was given. ``mask`` has bit i set where input i needs a gradient; ``saved`` is what
-    the rules asked for, in the order of ``op.saves``, or ``None`` once it was released. ``uneven`` says whether a
-    gradient may have to be summed or cast to fit its input. ``index`` counts creations.
+    the rules need, in the order of ``op.saves``, or ``None`` after it was released. ``uneven`` says whether a
+    gradient may have to be summed or cast to fit its input. ``index`` numbers the nodes in order of creation.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ _created = attrgetter("index")
 
 
 def reachable(vertices: Iterable[Any]) -> list[Node]:
-    """Every `Node` that the given vertices were computed from, themselves included, the last created first."""
+    """All nodes that the given vertices depend on, including themselves, the last created first."""
     found = [vertex for vertex in dict.fromkeys(vertices) if type(vertex) is Node]
     seen = set(found)
     for node in found:  # grows while it is read
@@ -74,7 +74,7 @@ def reachable(vertices: Iterable[Any]) -> list[Node]:
 
 
 def vertex_of(value: Any) -> Any:
-    """The vertex of the graph that a Tensor is: its `Node`, or the Tensor itself where it is a leaf."""
+    """The vertex of a Tensor: its `Node`, or the Tensor itself if it is a leaf."""
     return getattr(value, "node", None) or value
 
 
@@ -116,10 +116,10 @@ class Graph:
         self.nodes: list[Any] = list(nodes)
 
     def replay(self) -> dict[Any, Any]:
-        """The forward computed again from the leaves' present values and recorded afresh.
+        """Compute the forward again from the leaves' present values.
 
-        Returns the Tensor of every vertex; a leaf is its own. Training keeps no values for pictures and checks: they
-        come from here.
+        Returns a dict from each vertex to its newly recorded Tensor; a leaf is mapped to itself. Pictures and checks
+        get their values here, so that training need not keep them.
 
         >>> import autograd as ag
         >>> x = ag.Tensor(3.0, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Functions that see a gradient on its way: hooks, and the Tensors that retain theirs."""
+"""Gradient hooks and `retain_grad`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Hook:
         Hook.edits += of_leaf
 
     def remove(self) -> None:
-        """Have the hook called no more."""
+        """Remove the hook."""
         if self in self._among:
             self._among.remove(self)
             Hook.edits += self._of_leaf
@@ -40,7 +40,7 @@ class Hook:
 
 
 class Retained:
-    """Among the hooks of a node: a Tensor whose ``.grad`` gets the node's gradient, as long as the Tensor lives."""
+    """An entry among a node's hooks for a Tensor whose ``.grad`` gets the node's gradient; a weak reference."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
@@ -74,7 +74,7 @@ def retainers(vertex: Any) -> list[Tensor]:
 
 
 def after_hooks(hooks: Sequence[Any], g: Any) -> Any:
-    """The gradient ``g`` after the hooks, which see a Tensor, and return another or write into it."""
+    """The gradient ``g`` after all hooks; each may return another one, or write into the Tensor it gets."""
     for hook in [hook for hook in hooks if isinstance(hook, Hook)]:
         # Read-only, and a Tensor of its own: other nodes may get the same array.
         seen = g

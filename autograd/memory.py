@@ -28,7 +28,7 @@ _lock = RLock()  # two threads that write at once must not leave the earlier tim
 
 
 def owner(array: Any) -> Any:
-    """The object whose memory ``array`` shows: itself, unless it is a view."""
+    """The object that owns the memory of ``array``: itself, unless it is a view."""
     while (base := getattr(array, "base", None)) is not None or (base := getattr(array, "obj", None)) is not None:
         array = base  # a memoryview says ``obj``
     return array

@@ -1,4 +1,4 @@
-"""How error messages name values, and how a backend's error becomes one of this package's."""
+"""Text for error messages, and conversion of a backend's errors."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def shown(x: Any, length: int = 80) -> str:
 
 
 def in_words(said: str, error: Exception, kinds: Mapping[type, type[Exception]] = OURS) -> Exception:
-    """A backend's ``error`` as this package's own, with ``said`` in front of its text.
+    """A backend's ``error`` converted to one of this package, with ``said`` in front of its text.
 
-    Returns ``error`` itself where it is this package's already, or not caused by the arguments.
+    Returns ``error`` itself if it is one of this package already, or was not caused by the arguments.
     """
     kind = next((ours for builtin, ours in kinds.items() if isinstance(error, builtin)), None)
     if kind is ShapeError and not _OF_SHAPES.search(str(error)):

@@ -1,4 +1,4 @@
-"""The operators of `Tensor` and its methods that compute. They are put on the class here, above the operations."""
+"""The operators of `Tensor` and the methods that compute. They are installed on the class here."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ METHODS = (
 
 
 def reflected(operation: Op) -> Callable[[Tensor, Any], Tensor]:
-    """``other + tensor``, where ``other`` does not know Tensors."""
+    """The reflected operator, as in ``other + tensor``."""
     operator = operation.operator
 
     def method(self: Tensor, other: Any) -> Tensor:
@@ -68,7 +68,7 @@ def reflected(operation: Op) -> Callable[[Tensor, Any], Tensor]:
 
 
 def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
-    """``tensor += other``: the Tensor stands for the new value from then on, as with ``tensor[...] = value``.
+    """``tensor += other``: from then on the Tensor has the new value, as after ``tensor[...] = value``.
 
     Raises `GradientError` on a leaf that requires grad, except under ``no_grad``; `ShapeError` where the shape would
     change, and `DTypeError` where the kind of number would.
@@ -96,7 +96,7 @@ def in_place(sign: str, operation: Op) -> Callable[[Tensor, Any], Tensor]:
 
 
 def _check_writable(tensor: Tensor, way: str) -> None:
-    """Refuse to change a leaf that requires grad while operations are recorded."""
+    """Raise `GradientError` for a leaf that requires grad while operations are recorded."""
     if tensor.node is None and tensor.requires_grad and MODE.get().grad:
         raise GradientError(
             f"{tensor._called()} is a leaf that requires grad: its value can't be changed in place while operations "
@@ -105,15 +105,15 @@ def _check_writable(tensor: Tensor, way: str) -> None:
 
 
 def _before_writing(tensor: Tensor) -> Tensor:
-    """What an operation that updates ``tensor`` gets: a constant that becomes a recorded value would be its own input,
-    so it stays in the graph as another Tensor.
+    """The operand for an in-place update of ``tensor``. For a constant it is a new Tensor: the updated one, being
+    recorded, would otherwise be its own input.
     """
     constant = tensor.node is None and not tensor.requires_grad
     return wrap(tensor.data, name=tensor.name) if constant else tensor
 
 
 def _become(tensor: Tensor, value: Tensor) -> None:
-    """Let ``tensor`` stand for ``value``; a leaf that requires grad stays one."""
+    """Give ``tensor`` the array and the node of ``value``; a leaf that requires grad stays one."""
     if tensor.node is None and tensor.requires_grad:
         tensor.data = value
         return
@@ -127,7 +127,7 @@ def _become(tensor: Tensor, value: Tensor) -> None:
 
 
 class Methods:
-    """The methods that are more than an operation. Their ``self`` is a `Tensor`."""
+    """Methods that are not just an operation. Their ``self`` is a `Tensor`."""
 
     @property
     def T(self: Any) -> Tensor:
@@ -147,7 +147,7 @@ class Methods:
         `GradientError` for a non-scalar without ``gradient``, for a Tensor that records nothing, and for a second
         backward through a released graph; then no ``.grad`` has changed.
 
-        With ``create_graph`` a leaf holds its gradient and the gradient's graph the leaf, a reference cycle, as in
+        With ``create_graph`` the leaf and the graph of its gradient refer to each other, a reference cycle, as in
         PyTorch: set ``.grad`` to None afterwards, or use `autograd.gradients`, which leaves none.
         """
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
@@ -157,11 +157,11 @@ class Methods:
         retain_grad(self)
 
     def register_hook(self: Any, hook: Callable[[Tensor], Any]) -> Hook:
-        """Call ``hook(gradient)`` when this Tensor's gradient is complete; what it returns (unless ``None``) replaces
-        it, and so does what it writes there by ``gradient[...] = …``. The hooks of a Tensor are called in the order in
-        which they were registered.
+        """Call ``hook(gradient)`` when this Tensor's gradient is complete.
 
-        Returns a `Hook`, whose ``remove()`` takes it off. Raises `GradientError` where no gradient will come.
+        The hook may return a new gradient, or write into the given one by ``gradient[...] = …``. Hooks are called in
+        the order of registration. Returns a `Hook` with ``remove()``. Raises `GradientError` for a Tensor that does not
+        require grad.
 
         >>> from autograd import Tensor
         >>> x = Tensor(3.0, requires_grad=True)
@@ -243,16 +243,15 @@ class Methods:
         return indexing.getitem(self, index=_plain(index, self.data))
 
     def __setitem__(self: Any, index: Any, value: Any) -> None:
-        """This Tensor from now on stands for the updated value; Tensors computed or detached from it before do not
-        change.
+        """Update this Tensor's value; Tensors computed or detached from it before do not change.
 
         Raises `GradientError` on a leaf that requires grad, except under ``no_grad``, where it sets the leaf's value.
         """
         _check_writable(self, "change it, or a copy made with .clone(),")
         if isinstance(value, Tensor) and value.requires_grad and MODE.get().grad and not backends.is_real(self.dtype):
             raise DTypeError(
-                f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be cut to "
-                f"{self.dtype}, through which no gradient passes; make it a Tensor of floats, or write value.detach()."
+                f"{self._called()} can't take a recorded value of dtype {value.dtype}: it would be converted to "
+                f"{self.dtype}, through which no gradient flows; make it a Tensor of floats, or write value.detach()."
             )
         _become(self, indexing.setitem(_before_writing(self), value, index=_plain(index, self.data)))
 
@@ -262,9 +261,9 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
 
 
 def _plain(index: Any, data: Any) -> Any:
-    """An index for ``data`` with arrays where it had Tensors. Arrays of another device are refused, not copied.
+    """``index`` with arrays in place of Tensors. Raises for arrays of another device.
 
-    Arrays and lists are copied, so that one that its owner changes later does not change the gradient.
+    Arrays and lists are copied, so that later changes of them don't change the gradient.
     """
     if type(index) is int or type(index) is slice:
         return index
@@ -282,7 +281,7 @@ def _kept(part: Any) -> Any:
 
 
 def install(cls: type) -> None:
-    """Give ``cls`` the operators and methods of this file."""
+    """Add the operators and methods of this file to ``cls``."""
     found: dict[str, Any] = {k: v for k, v in vars(Methods).items() if isinstance(v, FunctionType | property)}
     for name, (sign, operation) in BINARY.items():
         found[f"__{name}__"], found[f"__r{name}__"] = operation.operator, reflected(operation)

@@ -1,4 +1,4 @@
-"""How operations are recorded now: `no_grad` and its kin, scopes, and the tracer. Per thread and `asyncio` task."""
+"""The recording mode, per thread and `asyncio` task: `no_grad` and related contexts, scopes, and the tracer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ R = TypeVar("R")
 
 
 class Mode:
-    """How operations are recorded: whether (``grad``), in which modules (``scope``), and who watches for NaN and Inf
-    (``anomaly``).
+    """How operations are recorded: whether (``grad``), in which modules (``scope``), and the functions that check for
+    NaN and Inf (``anomaly``).
 
-    A mode is never changed, only replaced. ``before`` is the mode that `no_grad` restores at its end.
+    Immutable. ``before`` is the mode that `no_grad` restores at its end.
     """
 
     __slots__ = ("grad", "scope", "anomaly", "before")
@@ -45,7 +45,7 @@ OPTIONS: list[type] = []
 
 @contextmanager
 def scope(path: str, label: str) -> Iterator[None]:
-    """A context whose operations are recorded as part of the module at ``path`` (``"layers.0"``) called ``label``.
+    """A context manager that records operations as part of the module at ``path`` (``"layers.0"``) called ``label``.
 
     >>> import autograd as ag
     >>> with ag.scope("layers.0", "Linear"):

@@ -1,4 +1,4 @@
-"""The functions of Tensors by name: what ``xp`` is where a rule runs on Tensors, to be differentiated again."""
+"""The namespace of Tensors: the ``xp`` of rules that run on Tensors, so that they can be differentiated again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an operation is declared and registered. No mathematics; how it is called is in `autograd.dispatch`.
+"""Declaration and registration of operations. How they are called is in `autograd.dispatch`.
 
 An operation is one forward and one rule per argument, all written against a namespace ``xp``::
 
@@ -10,7 +10,7 @@ An operation is one forward and one rule per argument, all written against a nam
     multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 Arrays are positional (``*arrays`` for any number, given one by one or as a list; ``=None`` for one that may be left
-out), parameters keyword-only; a call may give these by position, too, behind the arrays. A rule returns the gradient
+out), parameters keyword-only; a call may give these by position, too, after the arrays. A rule returns the gradient
 with respect to its argument from ``g``, the upstream gradient. **The rule's signature is its save-list**: it may name
 ``g``, any argument, ``out``, ``x_shape`` for any argument ``x``, any parameter, and ``xp``; what no rule names is not
 kept alive.
@@ -44,13 +44,13 @@ OPS: dict[str, Op] = {}
 
 
 class Op:
-    """An operation; call it with arrays or Tensors. Made by `op`.
+    """An operation, made by `op`; call it with arrays or Tensors.
 
-    ``symbol`` is what a picture shows, ``text`` and ``tex`` are templates of its notation over the names of arguments
+    ``symbol`` is its label in a picture, ``text`` and ``tex`` are templates of its notation over the names of arguments
     and parameters, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
-    calls). ``args`` and ``params`` name what it takes; ``rules`` maps an argument to its rule and the names that the
-    rule asks for; ``saves`` are those of them that the graph keeps. ``apply`` is the operation as a plain function,
-    ``operator`` the same for the operators of `Tensor`.
+    calls). ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its
+    rule and the names that the rule asks for; ``saves`` are the names that the graph saves. ``apply`` is the operation
+    as a plain function, ``operator`` the same for the operators of `Tensor`.
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op is calling what is in its slot `__call__`
@@ -130,8 +130,8 @@ class Op:
             self.redeclared = WRITES[LAST] = stamp()
 
     def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
-        """Declare a second form of rules, for a backward that only sums contributions: it may return
-        `autograd.scattered.Scattered`, of the same values.
+        """Declare rules that may return `autograd.scattered.Scattered`, with the same values, for a backward pass that
+        only sums contributions.
         """
         for arg, rule in rules.items():
             self.sparse_rules[arg] = checked_rule(self, arg, rule)
@@ -141,8 +141,8 @@ class Op:
     def kernel(self, order: Callable[[int], tuple[int, ...]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
         """Declare the function ``(xp, out, *arrays, **parameters)`` that writes the result into ``out``: a decorator.
 
-        A compiled program calls it with an array that is reused. It computes what the forward does. ``order`` gives the
-        axes of a result of so many axes in the order in which they lie in memory.
+        A compiled program calls it with a reused array. Its values are those of the forward. ``order`` maps the
+        number of axes of the result to the order of these axes in memory.
         """
 
         def declare(function: Callable[..., None]) -> Callable[..., None]:
@@ -184,7 +184,7 @@ def op(
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation: a decorator for its forward ``(xp, *arrays, *, **parameters)``, which becomes an `Op`.
 
-    ``symbol``: what stands for it in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
+    ``symbol``: its label in a picture. ``text``, ``tex``: its notation in plain text and LaTeX, with the names
     of arguments and parameters in braces. ``level``: how tightly that notation binds (1 sums, 2 products, 3 powers and
     signs, 9 atoms and calls). ``broadcasts``: its arguments are broadcast against each other. ``casts``: it also takes
     ``dtype=``, to which its first argument is cast before. Raises `DeclarationError` for a name that is taken.

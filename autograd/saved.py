@@ -1,4 +1,4 @@
-"""What a node has saved for its rules: checked before use, and tied to the graph where the rules are recorded."""
+"""The arrays that a node saved for its rules: checked before use, and made Tensors where rules are recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograd.tensor import Tensor, wrap
 
 def check_saved(node: Node, mask: int) -> None:
     """Raise `GradientError` where an array that the rules of the inputs in ``mask`` need was written to since the node
-    saved it, or where the rules were declared anew since.
+    saved it, or the rules were declared again since.
     """
     op = node.op
     if node.index < op.redeclared:
@@ -34,7 +34,7 @@ def check_saved(node: Node, mask: int) -> None:
 
 
 def as_tensors(node: Node, saved: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The saved arrays as Tensors of the graph, so that rules running on them record their use of these."""
+    """The saved arrays as Tensors of the graph, so that the rules' operations on them are recorded."""
 
     def tied(value: Any, vertex: Any) -> Any:
         if type(vertex) is Node:
@@ -67,7 +67,7 @@ def stale(node: Node, what: Any) -> GradientError:
 
 
 def _leaf_of(node: Node, array: Any) -> Any:
-    """The leaf whose memory ``array`` shows, where it is behind ``node``; else the array itself."""
+    """The leaf that owns the memory of ``array``, if ``node`` depends on it; else the array itself."""
     memory = owner(array)
     for vertex in (vertex for behind in reachable([node]) for vertex in behind.inputs):
         if isinstance(vertex, Tensor) and owner(vertex.data) is memory:

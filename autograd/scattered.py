@@ -1,4 +1,4 @@
-"""A gradient that is zero but for the elements at an index, as that of an array of which one element was read."""
+"""Gradients that are zero except at an index, such as that of an array of which one row was read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from autograd.shapes import Shape
 
 
 class Scattered:
-    """``values`` at ``index``, which names no element twice, in zeros of ``shape`` that are made when they are needed.
+    """``values`` at ``index``, without repeated elements, and zeros elsewhere in ``shape``; the array is made when
+    needed.
 
-    Another gradient is added in place, to an array that nobody else holds. So the gradient of an array that is read
-    piece by piece, as by ``for row in x``, costs as much as its pieces, and not its size for each of them.
+    Other gradients are added in place, into an array with no other references. So the gradient of an array that is read
+    piece by piece, as by ``for row in x``, takes linear instead of quadratic time.
     """
 
     __slots__ = ("xp", "values", "index", "shape", "dtype", "_total")

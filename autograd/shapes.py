@@ -15,7 +15,7 @@ Axis = int | Sequence[int] | None
 def normalize_axes(axis: Axis, ndim: int) -> Shape:
     """The axes that ``axis`` names, as distinct numbers from 0 to ``ndim - 1``, in the order given; ``None`` is all.
 
-    Raises `DomainError` for an axis out of range or named twice, `DTypeError` for what is no whole number.
+    Raises `DomainError` for an axis out of range or named twice, `DTypeError` for anything but integers.
 
     >>> normalize_axes(-1, 3), normalize_axes(None, 2), normalize_axes((2, 0), 3)
     ((2,), (0, 1), (2, 0))
@@ -59,7 +59,7 @@ def keepdims_shape(shape: Shape, axis: Axis) -> Shape:
 
 
 def size(shape: Shape, axis: Axis = None) -> int:
-    """How many elements the named axes hold.
+    """The number of elements along the given axes.
 
     >>> size((2, 3, 4)), size((2, 3, 4), axis=(0, 1)), size(())
     (24, 6, 1)
@@ -89,9 +89,9 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 @lru_cache(maxsize=4096)
 def broadcast_axes(wide: Shape, narrow: Shape) -> Shape:
-    """The axes of ``wide`` along which an array of shape ``narrow`` was repeated to get there.
+    """The axes of ``wide`` along which an array of shape ``narrow`` is repeated when broadcast to it.
 
-    Raises `ShapeError` where no repetition leads there.
+    Raises `ShapeError` if it can't be broadcast.
 
     >>> broadcast_axes((7, 5, 3), (5, 1))
     (0, 2)
@@ -103,7 +103,7 @@ def broadcast_axes(wide: Shape, narrow: Shape) -> Shape:
 
 
 def along(axis: int, index: object) -> tuple[object, ...]:
-    """``index`` on one axis (0 or more) and everything of the others, as an index.
+    """An index that applies ``index`` to one axis (0 or more) and takes all of the others.
 
     >>> along(1, slice(2))
     (slice(None, None, None), slice(None, 2, None), Ellipsis)
@@ -112,7 +112,7 @@ def along(axis: int, index: object) -> tuple[object, ...]:
 
 
 def expanded_shape(shape: Shape, axis: Axis) -> Shape:
-    """``shape`` with ones at the places that ``axis`` names in the result.
+    """``shape`` with ones inserted at the positions ``axis`` of the result.
 
     >>> expanded_shape((2, 3), -1), expanded_shape((2, 3), (0, 2))
     ((2, 3, 1), (1, 2, 1, 3))
@@ -124,7 +124,7 @@ def expanded_shape(shape: Shape, axis: Axis) -> Shape:
 
 
 def inverse_permutation(axes: Sequence[int]) -> Shape:
-    """The order that undoes a permutation of axes.
+    """The inverse of a permutation of axes.
 
     >>> inverse_permutation((2, 0, 1)), inverse_permutation((-1, 0))
     ((1, 2, 0), (1, 0))

@@ -34,7 +34,7 @@ class Tensor(TensorMethods):
     Python floats become float64 and integers int64, as in NumPy, unless ``dtype`` says otherwise. ``requires_grad``:
     whether to compute gradients with respect to this Tensor; floating-point only. ``device``: ``"cpu"``, ``"cuda"`` or
     ``"cuda:1"`` and the like: an NVIDIA GPU, by CuPy, which is imported then.
-    ``name``: what pictures, formulas and messages call it.
+    ``name``: its name in pictures, formulas and messages.
 
     ``.data`` is the array itself (a NumPy scalar where the shape is ``()``). Writes to its elements are not recorded,
     see docs/conventions.md. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that made
@@ -88,8 +88,8 @@ class Tensor(TensorMethods):
 
     @property
     def data(self) -> Any:
-        """The array itself, a NumPy scalar where the shape is ``()``. Give it another array, a Tensor or a number to
-        set the value of a leaf; a graph that has kept the present array is refused where that was written to.
+        """The array itself, a NumPy scalar where the shape is ``()``. Assign an array, a Tensor or a number to set the
+        value of a leaf. Backward on a graph that saved an array raises after in-place writes to that array.
         """
         return self._data
 
@@ -137,7 +137,7 @@ class Tensor(TensorMethods):
 
     @property
     def name(self) -> str | None:
-        """What pictures, formulas and messages call this value."""
+        """The name of this value in pictures, formulas and messages."""
         return self._name if self.node is None else self.node.name
 
     @name.setter
@@ -226,7 +226,7 @@ class Tensor(TensorMethods):
         return backends.to_numpy(self.data)
 
     def _called(self) -> str:
-        """How a message calls this Tensor."""
+        """This Tensor's name in a message."""
         return f"Tensor {describe(self)}"
 
     # -------------------------------------------------------------------------------------------------- its gradient
@@ -249,13 +249,12 @@ class Tensor(TensorMethods):
         return self
 
     def zero_grad(self) -> None:
-        """Forget the accumulated gradient."""
+        """Set ``.grad`` to None."""
         self.grad = None
 
     def detach(self) -> Tensor:
-        """The same values with no history, not requiring grad. The memory is shared: what changes the one in place, as
-        an optimizer's step does, changes the other, and a graph that has kept it is refused from then on; `clone` it
-        first where that matters.
+        """The same values as a constant. The memory is shared, so in-place changes of one, as by an optimizer's step,
+        change the other, and backward on a graph that saved it raises from then on; use `clone` where that matters.
         """
         return wrap(self._data, name=self.name)
 
@@ -280,7 +279,7 @@ class Tensor(TensorMethods):
 
 
 def item(value: Any) -> Any:
-    """The number itself: what `Tensor.item` makes of it."""
+    """The number itself."""
     return value
 
 

@@ -22,7 +22,7 @@ from autograd.tensor import Tensor, asarray
 
 
 class SlogdetResult(NamedTuple):
-    """What `slogdet` returns."""
+    """The result of `slogdet`."""
 
     sign: Tensor
     logabsdet: Tensor
@@ -41,7 +41,7 @@ def slogdet(x: Any, /) -> SlogdetResult:
 
 
 class EighResult(NamedTuple):
-    """What `eigh` returns."""
+    """The result of `eigh`."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -78,7 +78,7 @@ def _completed(columns: Tensor, way: str) -> Tensor:
 
 
 class SVDResult(NamedTuple):
-    """What `svd` returns."""
+    """The result of `svd`."""
 
     U: Tensor
     S: Tensor
@@ -108,7 +108,7 @@ def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
 
 
 class QRResult(NamedTuple):
-    """What `qr` returns."""
+    """The result of `qr`."""
 
     Q: Tensor
     R: Tensor

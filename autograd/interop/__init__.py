@@ -1,1 +1,1 @@
-"""Ways in from NumPy and other libraries."""
+"""Protocols of NumPy and other libraries, and hints for their names."""

@@ -1,7 +1,7 @@
-"""NumPy's functions, called on Tensors: those of this package that they mean, found by their names.
+"""NumPy's functions called on Tensors, mapped to the functions of this package.
 
-Most have the array API's name, or another of `NAMES`. Where NumPy takes its arguments in another way, `WAYS` says how.
-What is in neither is refused, with the name of what does it here (`HINTS`).
+Most have the same name, or another one in `NAMES`. `WAYS` adapts those with other arguments. All others are refused,
+with a hint from `HINTS`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _ravel(a: Any, order: str = "C") -> Any:
 
 def _atleast(ndim: int, in_front: Callable[[int], int]) -> Callable[..., Any]:
     def atleast(*arys: Any) -> Any:
-        """Axes of length 1, some of them in front."""
+        """``x`` with axes of length 1 added, some of them in front."""
         made = []
         for x in map(asarray, arys):
             front = min(in_front(x.ndim), ndim - x.ndim) if x.ndim < ndim else 0
@@ -223,9 +223,9 @@ WAYS: dict[str, Callable[..., Any]] = {
 
 
 def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    """What this package has for NumPy's ``function``, called with what that was given.
+    """The result of this package's counterpart of NumPy's ``function``.
 
-    Raises `DTypeError` where there is nothing, or where it is called in a way that can't be recorded.
+    Raises `DTypeError` if there is none, or if the call can't be recorded.
     """
     name = _name(function)
     if name in ("shape", "ndim", "size") and len(args) == 1 and not kwargs:
@@ -258,13 +258,13 @@ def call(function: Any, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _name(function: Any) -> str:
-    """What it is called behind ``np.``: ``"sum"``, ``"linalg.norm"``."""
+    """The name of a function after ``np.``: ``"sum"``, ``"linalg.norm"``."""
     module = getattr(function, "__module__", None) or "numpy"
     return ".".join([*module.split(".")[1:], function.__name__])
 
 
 def _found(name: str) -> Any:
-    """The function of this package for the one that NumPy calls ``name``; None where there is none."""
+    """The function of this package for NumPy's ``name``, or None."""
     if name in WAYS:
         return WAYS[name]
     module, _, last = name.rpartition(".")
@@ -273,7 +273,7 @@ def _found(name: str) -> Any:
 
 
 def _advice(name: str) -> str:
-    """What to use instead of what NumPy calls ``name``."""
+    """A hint at what to use instead of NumPy's ``name``."""
     import difflib
 
     if name in HINTS:
@@ -302,7 +302,7 @@ def _values(given: Any) -> Any:
 
 
 def _respelled(function: Any, ours: Any, args: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """NumPy's arguments as this package's function takes them: its first by position, parameters by its own names."""
+    """NumPy's arguments adapted to this package's function: arrays by position, parameters by their names here."""
     try:
         theirs = inspect.signature(function)
     except ValueError:  # a function in C, such as np.where, has no signature before NumPy 2.4

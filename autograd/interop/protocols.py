@@ -1,4 +1,4 @@
-"""The protocols by which NumPy, the array API and DLPack meet a `Tensor`, and hints for attributes it does not have."""
+"""`Tensor`'s methods for the protocols of NumPy, the array API and DLPack, and hints for missing attributes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Protocols:
     """The methods that the protocols call. Their ``self`` is a `Tensor`."""
 
     def __dlpack__(self: Any, **options: Any) -> Any:
-        """The values for another library, in the same memory. Raises `GradientError` for what requires grad."""
+        """The values for another library, in the same memory. Raises `GradientError` if the Tensor requires grad."""
         if self.requires_grad:
             raise GradientError(
                 f"{self._called()} requires grad, and what another library computes from it would not be recorded: "
@@ -23,7 +23,7 @@ class Protocols:
         return backends.to_dlpack(self.data, "__dlpack__", **options)
 
     def __dlpack_device__(self: Any) -> tuple[int, int]:
-        """The kind and the number of the device, as DLPack counts them."""
+        """DLPack's type and number of the device."""
         return backends.to_dlpack(self.data, "__dlpack_device__")  # type: ignore[no-any-return]
 
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
