@@ -171,7 +171,8 @@ def mask_of(name: str, lengths: Any, x: Tensor) -> Tensor:
             f"shape {lengths.shape}."
         )
     try:
-        return sequence_mask(lengths, length=x.shape[0])
+        mask = sequence_mask(lengths, length=x.shape[0])
+        return mask if mask.device == x.device else mask.to(x.device)
     except (DomainError, DTypeError) as error:
         raise type(error)(f"{name}: {error}") from None
 

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from autograd import backends, trees
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
+from autograd.compiler.targets.loops import with_steps
 from autograd.compiler.trace import Trace, is_array
 from autograd.compiler.tracing.guards import Guard
 from autograd.compiler.tracing.numbers import KINDS
@@ -266,7 +267,8 @@ class Compiled(Generic[P, R]):
         """The code that the latest program runs as. Raises `TraceError` before the first call."""
         if not self._executables:
             raise TraceError(f"{self._called()} has no source yet: call it once, or trace it.")
-        return list(self._executables.values())[-1].source
+        latest = list(self._executables.values())[-1]
+        return with_steps(latest.source, latest.optimized) if latest.trace.device == "cpu" else latest.source
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...

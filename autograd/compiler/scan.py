@@ -9,7 +9,7 @@ from typing import Any
 from autograd import backends, trees
 from autograd.bodies import Body, Typed
 from autograd.compiler.ir.names import identifier
-from autograd.compiler.targets.loops import StepKernel, stepped
+from autograd.compiler.targets.loops import step_kernel, stepped
 from autograd.compiler.tracing.bodies import recorded
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.messages import shown
@@ -211,6 +211,6 @@ def _pieces(recompute: Any, steps: int) -> int:
     return recompute
 
 
-KERNELS[:] = StepKernel, stepped
+KERNELS[:] = step_kernel, stepped
 
 __all__ = ["body_of", "repeated", "scan"]

@@ -146,8 +146,9 @@ def _run(xp: Any, arrays: Sequence[Any], body: Body, loop: Loop, out: Any = None
 KERNELS: list[Any] = []
 """The functions that make a kernel of a body, and run it: the compiler's, once that is imported."""
 
-HOT = 64
-"""Steps that are run before a kernel is made, which takes about as long as 200."""
+HOT, LONG = 64, 2000
+"""Steps after which a kernel is made for the next run, and steps of one run that are worth it at once: making it takes
+as long as about 200 steps, and a body may be recorded for one run alone."""
 
 
 def _by_kernel(
@@ -156,9 +157,9 @@ def _by_kernel(
     """The last carries, computed by the body's kernel; ``None`` where there is none for these arrays."""
     if xp is not backends.NUMPY or not KERNELS or body.kernel is False:
         return None
-    body.runs += len(order)
+    before, body.runs = body.runs, body.runs + len(order)
     if body.kernel is None:
-        if body.runs < HOT or TRACER.get() is not None:
+        if (before < HOT and len(order) < LONG) or TRACER.get() is not None:
             return None
         body.kernel = KERNELS[0](body)
     kernel = body.kernel

@@ -6,8 +6,7 @@ import numpy
 
 from autograd import shapes
 from autograd.compiler.ir.primitives import INFIX, function_of, is_view
-from autograd.compiler.ir.program import Instruction, Program, Value, algebra, identifier, method
-from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.ir.program import Instruction, Value, algebra, identifier
 from autograd.compiler.targets.calls import KERNELS, has_kernel, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from autograd.compiler.targets.writer import Writer
@@ -165,12 +164,4 @@ class Emitter(Writer):
         self.line(f"{out} = {name}({', '.join(args)})", instruction.out.shape, algebra(instruction))
 
 
-@method("source")
-def source_of(program: Program) -> str:
-    """The source of a program, optimized and planned on copies of its states."""
-    better = optimize(program)
-    homes = {state: numpy.array(state.origin.data) for state in better.states}
-    return Emitter(Plan(better, homes, has_kernel)).source()
-
-
-__all__ = ["Emitter", "has_kernel", "source_of"]
+__all__ = ["Emitter", "has_kernel"]

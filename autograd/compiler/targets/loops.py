@@ -14,9 +14,11 @@ import numpy
 
 from autograd.backends import SPACES
 from autograd.bodies import Body
-from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.passes.algebra import algebra
+from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.rewrite import common_subexpressions, dead_code, name_plainly
+from autograd.compiler.targets.calls import kernel_of
 from autograd.compiler.targets.emit import Emitter, has_kernel
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
@@ -63,6 +65,28 @@ class StepKernel:
         linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
         weakref.finalize(self, linecache.cache.pop, file, None)
         self.run = emitter.scope.pop(self.program.name)
+
+
+def step_kernel(body: Body) -> StepKernel:
+    """The kernel of a body, which is made where there is none yet."""
+    if not isinstance(body.kernel, StepKernel):
+        body.kernel = StepKernel(body)
+    return body.kernel
+
+
+def with_steps(source: str, program: Program) -> str:
+    """The source of a program, and behind it those of the steps of its loops."""
+    loops = dict.fromkeys(i.params["options"]["loop"] for i in program.instructions if kernel_of(i) == "loop")
+    steps = [f"# A step of {loop!r}\n{step_kernel(loop.body).source}" for loop in loops]
+    return "\n\n".join([source, *steps])
+
+
+@method("source")
+def source_of(program: Program) -> str:
+    """The source of a program, optimized and planned on copies of its states."""
+    better = optimize(program)
+    homes = {state: numpy.array(state.origin.data) for state in better.states}
+    return with_steps(Emitter(Plan(better, homes, has_kernel)).source(), better)
 
 
 def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:

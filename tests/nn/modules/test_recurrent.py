@@ -1,13 +1,16 @@
 """Recurrent layers: values and gradients are PyTorch's, compiled is eager, and what they refuse."""
 
 import random
+import sys
 
 import numpy as np
 import pytest
 
 import autograd as ag
 import nn
+from autograd import backends
 from autograd.errors import DomainError, DTypeError, ShapeError
+from tests import standin
 
 CONFIGURATIONS = 12
 """How many random ones are compared with PyTorch here; hundreds were, when these layers were written."""
@@ -254,3 +257,36 @@ def test_lengths_are_checked_at_each_call_of_a_compiled_function():
     f(ag.Tensor(X), ag.Tensor([5, 2]))
     with pytest.raises(DomainError, match="the length 6: lengths of sequences go from 1 to 5"):
         f(ag.Tensor(X), ag.Tensor([6, 2]))
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The stand-in for CuPy."""
+    cupy = standin.module()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    yield cupy
+    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
+        del backends.PLACES[key]
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("wrap", [lambda f: f, ag.compile], ids=["eager", "compiled"])
+def test_on_a_gpu_as_on_the_cpu(gpu, name, wrap):
+    found = {}
+    for device in ("cpu", "cuda"):
+        layer = getattr(nn, name)(3, 4, bidirectional=True, seed=0).to(device)
+        optimizer = nn.optim.SGD(layer.parameters(), lr=0.1)
+
+        def step(x, layer=layer, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = (layer(x, lengths=[5, 3])[0] ** 2).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step, x = wrap(step), ag.Tensor(X).to(device)
+        losses = [float(step(x).to("cpu").data) for _ in range(3)]
+        found[device] = losses, [p.detach().to("cpu").numpy() for p in layer.parameters()]
+    np.testing.assert_allclose(found["cuda"][0], found["cpu"][0], rtol=1e-5)
+    for a, b in zip(found["cuda"][1], found["cpu"][1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

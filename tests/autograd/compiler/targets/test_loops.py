@@ -150,3 +150,5 @@ def test_a_compiled_step_runs_a_loop_once_forward_and_once_back():
     assert counts == [3, 2]
     assert "forward_of_lstm_6_times(" in step.source
     assert "lstm_6_times_in_reverse(" in step.source
+    assert "def step_of_forward_of_lstm(" in step.source
+    assert "def step_of_gradient_of_lstm(" in step.source
