@@ -31,13 +31,15 @@ from viz.drawing import numbers as digits
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
 from viz.recorded import windows
+from viz.recorded.loops import LOOP, Recurrence, recurrences
 from viz.recorded.names import PARAM, fresh
-from viz.recorded.notation import ATOM, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
+from viz.recorded.notation import ATOM, CALL, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.recorded.scene import Card, Scene, Socket
 from viz.recorded.validation import recorded
 
 TERMS = 4  # addends of a gradient that are all written; above, the largest 3 and the rest as one sum
 LARGEST = 3
+LOOPS = 2  # whose step is written
 INDEXED = 12  # formulas with indices; the others have the same form
 PATHS = 4  # paths that are all listed; above, the same
 STEPS = 4  # places of a path that are all named
@@ -196,8 +198,8 @@ class Tracer(Notation):
 class _Writer:
     """The formulas of a scene, in its names or (``general``) without their numbers: `z` for `z1`, `z2`, and so on."""
 
-    def __init__(self, scene: Scene, general: bool = False) -> None:
-        self.scene, self.general = scene, general
+    def __init__(self, scene: Scene, general: bool = False, end: str | None = None) -> None:
+        self.scene, self.general, self.differentiated = scene, general, end
         self.say = Tracer(scene.scalar)
         self.end = next(card for card in scene.cards if card.place in scene.ends)
         self._values: dict[Card, Traced] = {}
@@ -236,7 +238,7 @@ class _Writer:
             letter, index = match.groups()
             tex = rf"\bar{{{_tex(letter)}}}" + (f"_{{{index}}}" if index else "")
             return unicodedata.normalize("NFC", f"{letter}\u0304{index}"), tex
-        end = self.named(self.end)
+        end = self.differentiated or self.named(self.end)
         return f"∂{end}/∂{name}", rf"\frac{{\partial {_tex(end)}}}{{\partial {_tex(name)}}}"
 
     def upstream(self, card: Card) -> Traced:
@@ -257,7 +259,15 @@ class _Writer:
         assert head.node is not None
         self.say.for_parameter = socket.tail.role == PARAM
         made = self.say.pull(head.node.op, socket.index, self._operands(head), self.value(head), head.node.params, g)
-        return made if isinstance(made, Traced) else Traced(made, form_of(made))
+        made = made if isinstance(made, Traced) else Traced(made, form_of(made))
+        return self._looped(made, socket, g) if head.node.op.name == LOOP else made
+
+    def _looped(self, made: Traced, socket: Socket, g: Symbol) -> Traced:
+        """The gradient of a loop, which is a loop in reverse: in short, as its steps are written apart."""
+        tail = self.value(socket.tail)
+        tex = rf"\operatorname{{scan\_back}}({g.tex})[{tail.tex}]"
+        short = Symbol(self.say, f"scan_back({g.text})[{tail.text}]", tex, CALL, made.value, "scan_back")
+        return Traced(short, made.form)
 
     def local(self, socket: Socket) -> Traced:
         """The derivative of an operation on scalars with respect to one operand: its rule with upstream gradient 1."""
@@ -686,9 +696,48 @@ class Derivation:
             sections.append(_Section(target, self._rows(self.backward), heads, gaps))
         if rows := self._index_rows():
             sections.append(_Section("entry by entry", rows))
+        sections += self._steps()
         if len(self.backward) > 1:
             sections.append(_Section("in one line", [self._one_line_row()]))
         return sections
+
+    def _steps(self) -> list[_Section]:
+        """One step of each loop on the way, forward and back."""
+        made = []
+        for loop in recurrences(self._scene.seen.graph.nodes, self._scene.seen)[:LOOPS]:
+            card = self._scene.card(loop.node)
+            if card is not None and card in self._way and loop.gradients is not None:
+                title = f"one step of {loop.title}, which runs {loop.loop.length} times"
+                made.append(_Section(title, self._step(loop)))
+        return made
+
+    def _step(self, loop: Recurrence) -> list[_Row]:
+        ends, seeds, names = loop.cells(1)
+        inputs = [x for name, x in names.items() if x.node is None and name not in loop.consts]
+        cell = Scene(ends, names=names, inputs=inputs, gradients=seeds)
+        write = _Writer(cell, end=self._write.named(self._write.end))
+        handed = {cell.card(vertex_of(names[f"{name}[t]"])) for name in loop.carries if f"{name}[t]" in names}
+        rows = []
+        for card in cell.cards:
+            if card.node is not None:
+                left, right = write.value(card), write.forward(card)
+                rows.append(_Row((f"{left.text} = {right.text}",), (f"{left.tex} = {right.tex}",)))
+        for card in reversed(cell.cards):
+            uses = [use for use in card.uses if use.passes and use.contribution is not None]
+            left = write.bar(card)
+            if not uses and card in handed:
+                said = " comes from step t+1, and from what reads the results"
+                rows.append(_Row((f"{left.text}{said}",), (rf"{left.tex}\text{{{said}}}",)))
+            if not uses:
+                continue
+            right = write.total([write.term(use) for use in uses])
+            text, tex = right.text, right.tex
+            if card in handed:
+                text, tex = f"{text} + (from step t+1)", rf"{tex} + (\text{{from step }} t+1)"
+            elif card.role == PARAM:
+                text, tex = f"Σ over t of {text}", rf"\sum_{{t}} {tex}"
+            rows.append(_Row((f"{left.text} = {text}",), (f"{left.tex} = {tex}",)))
+        return rows
 
     def _index_rows(self) -> list[_Row]:
         """The operations over windows with their indices, and what the letters stand for."""

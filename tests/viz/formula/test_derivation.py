@@ -659,6 +659,15 @@ def written():
     yield explain(ag.sum(ag.where(x > 0.5, x, ag.abs(x) ** 1.5)), wrt=x)
     loss, w = convolutional()
     yield explain(loss, wrt=w)
+    loss, w = recurrent()
+    yield explain(loss, wrt=w)
+
+
+def recurrent():
+    """The loss of a recurrent layer's last state, and its recurrent weight."""
+    layer = nn.RNN(3, 2, seed=0, dtype="float64")
+    x = ag.Tensor(np.random.default_rng(0).normal(size=(5, 2, 3)), name="x")
+    return ag.sum(ag.square(layer(x)[0][-1])), layer.weight_hh_l0
 
 
 def convolutional():
@@ -685,6 +694,22 @@ def test_windows_are_written_entry_by_entry():
         assert unicodedata.normalize("NFC", line) in text
     assert r"\bar{w}[o,c,i,j] = \sum_{n,p,q} \bar{z}_{1}[n,o,p,q] \, x[n,c,2p+i-1,2q+j-1]" in told.latex
     assert "$" not in told.latex
+
+
+def test_a_loop_is_written_as_one_step_forward_and_back():
+    loss, w = recurrent()
+    told = explain(loss, wrt=w)
+    text = told.text[told.text.index("one step of RNN, which runs 5 times") :]
+    for line in (
+        "h[t] = tanh(t1)",
+        "∂L/∂h[t] comes from step t+1, and from what reads the results",
+        "t̄1 = ∂L/∂h[t] × (1 - h[t]²)",
+        "∂L/∂weight_hh_l0 = Σ over t of z̄1ᵀ·h[t-1]",
+        "∂L/∂h[t-1] = z̄1·weight_hh_l0",
+    ):
+        assert unicodedata.normalize("NFC", line) in text
+    assert max(map(len, told.text.splitlines())) < 140
+    assert np.allclose(told.evaluate().data, ag.gradients(loss, w).data)
 
 
 def test_the_latex_parses():
