@@ -1,0 +1,73 @@
+"""Forward and backward of recurrent layers, beside PyTorch.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.recurrent [ROUNDS]
+
+Batch 32, input 64, hidden 128, float32. Rounds are interleaved; a time is the mean of the lowest fifth of the process's
+CPU times, which count what all threads do.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+import nn
+
+BATCH, INPUT, HIDDEN = 32, 64, 128
+
+
+def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
+    """Functions that set the gradients of a layer with the same weights, by PyTorch, recorded and compiled."""
+    import torch
+
+    torch.set_num_threads(1)
+    theirs, ours = getattr(torch.nn, kind)(INPUT, HIDDEN), getattr(nn, kind)(INPUT, HIDDEN, seed=0)
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    array = np.random.default_rng(0).normal(size=(steps, BATCH, INPUT)).astype("float32")
+    x, tx = ag.Tensor(array), torch.tensor(array)
+
+    def by_torch() -> None:
+        theirs.zero_grad()
+        outputs, _ = theirs(tx)
+        (outputs * outputs).sum().backward()
+
+    def recorded() -> ag.Tensor:
+        ours.zero_grad()
+        outputs, _ = ours(x)
+        loss = (outputs * outputs).sum()
+        loss.backward()
+        return loss
+
+    found: dict[str, Callable[[], Any]] = {"PyTorch": by_torch, "recorded": recorded, "compiled": ag.compile(recorded)}
+    by_torch()
+    for name in ("recorded", "compiled"):
+        found[name]()
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+            np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=5e-3, atol=5e-3)  # type: ignore[union-attr]
+    return found
+
+
+def timed(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """The seconds that each takes."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            start = time.process_time()
+            function()
+            times[name].append(time.process_time() - start)
+    return {name: float(np.mean(sorted(found)[: max(1, len(found) // 5)])) for name, found in times.items()}
+
+
+if __name__ == "__main__":
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    print("| layer | steps | PyTorch, ms | recorded | compiled |\n|---|---:|---:|---:|---:|")
+    for kind in ("LSTM", "GRU", "RNN"):
+        for steps in (30, 100):
+            found = timed(contestants(kind, steps), rounds)
+            shares = [f"{found[name] / found['PyTorch']:.2f}" for name in ("recorded", "compiled")]
+            print(f"| {kind} | {steps} | {found['PyTorch'] * 1e3:.2f} | {' | '.join(shares)} |", flush=True)
