@@ -802,3 +802,29 @@ def test_transpose_of_two_axes_says_what_it_takes():
 def test_earlier_names_warn(name):
     with pytest.warns(DeprecationWarning, match=f"autograd.{name} is autograd."):
         assert callable(getattr(ag, name))
+
+
+def test_a_compiled_program_has_the_kernel_write_the_result():
+    written = []
+
+    @ag.op("twice", text="twice({x})")
+    def doubled_by_kernel(xp, x):
+        """``2 x``."""
+        xp.opaque(x.shape, x.dtype)
+        return 2 * x
+
+    doubled_by_kernel.vjp(x=lambda g: 2 * g)
+
+    @doubled_by_kernel.kernel(lambda ndim: tuple(range(ndim)))
+    def into(xp, out, x):
+        written.append(id(out))
+        out[...] = 2 * x
+
+    try:
+        program = ag.compile(lambda x: doubled_by_kernel(x) + 1)
+        for start in (0.0, 5.0):
+            x = np.arange(start, start + 6).reshape(1, 2, 3)
+            assert_array_equal(program(Tensor(x)).data, 2 * x + 1)
+        assert written[0] == written[1]
+    finally:
+        ag.OPS.pop("doubled_by_kernel")

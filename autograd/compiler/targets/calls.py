@@ -51,11 +51,11 @@ def kernel_of(instruction: Instruction) -> str | None:
         return op if _joined(instruction) is not None else None
     if op == "op":
         loop = instruction.params["options"].get("loop")
-        return "loop" if isinstance(loop, Loop) and not loop.body.may_raise else None
+        if isinstance(loop, Loop):
+            return None if loop.body.may_raise else "loop"
+        return None if into(instruction) is None else op
     if op in ("setitem", "add_at"):
         return op if len(instruction.args) == 2 and _is_basic(instruction.params["index"]) else None
-    if op == "op":
-        return None if into(instruction) is None else op
     return op if op in KERNELS else None
 
 

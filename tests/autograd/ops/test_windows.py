@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+from autograd.backends import NUMPY
 from autograd.errors import DomainError, ShapeError
 from autograd.testing import gradcheck, gradgradcheck
 
@@ -131,3 +132,58 @@ def test_a_trace_computes_no_convolution():
     x = ag.asarray(np.broadcast_to(np.float64(1.0), (1 << 20, 64, 1 << 10, 1 << 10)))
     program = ag.trace(lambda x: ag.max_pool(ag.conv(x, ag.ones((8, 64, 3, 3)), padding=1), size=2), x)
     assert program.outputs[0].shape == (1 << 20, 8, 1 << 9, 1 << 9)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_every_element_of_a_result_is_written(axes, monkeypatch):
+    """In a compiled program the array holds what was there before."""
+    monkeypatch.setattr(NUMPY, "empty", lambda shape, dtype: np.full(shape, np.nan, dtype))
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        size, stride, dilation = (drawn(rng, 1, 3, axes) for _ in range(3))
+        padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in size)
+        space = drawn(rng, 7, 9, axes)
+        groups = int(rng.integers(1, 4))
+        x = ag.Tensor(rng.normal(size=(2, 3 * groups if rng.random() < 0.5 else groups, *space)), requires_grad=True)
+        w = ag.Tensor(rng.normal(size=(2 * groups, x.shape[1] // groups, *size)), requires_grad=True)
+        windows = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
+        conv = {name: value for name, value in windows.items() if name != "size"}
+        for y in (ag.conv(x, w, groups=groups, **conv), ag.max_pool(x, **windows), ag.sum_pool(x, **windows)):
+            gradients = ag.gradients([(y * y).sum()], [x, w] if y.shape[1] == w.shape[0] else [x], create_graph=True)
+            for found in (y, *gradients, *ag.gradients([(gradients[0] * gradients[0]).sum()], [x])):
+                assert np.isfinite(found.data).all()
+
+
+def test_a_convolution_of_each_channel_by_itself_is_that_of_each_alone():
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 5, 7, 6)), rng.normal(size=(5, 1, 3, 2))
+    options = {"stride": (2, 1), "padding": 1, "dilation": (1, 2)}
+    whole = [ag.Tensor(a, requires_grad=True) for a in (x, w)]
+    y = ag.conv(*whole, groups=5, **options)
+    (y * y * y).sum().backward()
+    for c in range(5):
+        alone = [ag.Tensor(a, requires_grad=True) for a in (x[:, c : c + 1], w[c : c + 1])]
+        z = ag.conv(*alone, **options)
+        (z * z * z).sum().backward()
+        np.testing.assert_allclose(y.data[:, c : c + 1], z.data, atol=1e-12)
+        np.testing.assert_allclose(whole[0].grad.data[:, c : c + 1], alone[0].grad.data, atol=1e-11)
+        np.testing.assert_allclose(whole[1].grad.data[c : c + 1], alone[1].grad.data, atol=1e-11)
+
+
+def test_a_compiled_step_of_a_cnn_allocates_no_result_and_has_the_eager_gradients():
+    rng = np.random.default_rng(0)
+    x = ag.Tensor(rng.normal(size=(3, 2, 8, 8)))
+    w, v = (ag.Tensor(rng.normal(size=shape), requires_grad=True) for shape in ((4, 2, 3, 3), (4, 4, 3, 3)))
+
+    def gradients(x):
+        h = ag.max_pool(ag.relu(ag.conv(x, w, padding=1)), size=2)
+        return ag.gradients([ag.relu(ag.conv(h, v, padding=1)).sum()], [w, v])
+
+    program = ag.compile(gradients)
+    for _ in range(2):
+        for found, expected in zip(program(x), gradients(x), strict=True):
+            np.testing.assert_allclose(found.data, expected.data, rtol=1e-12)
+    for name in ("conv_into", "conv_input_into", "conv_weight_into", "max_pool_into", "max_unpool_into"):
+        assert name in program.source
+    assert "copyto" not in program.source  # masks are applied to bits, in the order in which the values lie
+    assert "_by(" not in program.source
