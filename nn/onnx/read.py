@@ -344,7 +344,8 @@ class _Reader:
         try:
             if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
                 self._read_external(tensor, dtype)
-            array = self.onnx.numpy_helper.to_array(tensor)
+            is_bfloat16 = tensor.data_type == self.onnx.TensorProto.BFLOAT16
+            array = _widened(tensor) if is_bfloat16 else self.onnx.numpy_helper.to_array(tensor)
         except FileError as error:
             self.problems.append(f"the {role} {error}")
             return numpy.zeros(0)
@@ -380,6 +381,15 @@ class _Reader:
         except OSError as error:
             raise FileError(f"lies in {location!r}, which can't be read ({error.strerror})") from None
         tensor.data_location = self.onnx.TensorProto.DEFAULT
+
+
+def _widened(tensor: Any) -> Any:
+    """A tensor of bfloat16, the upper halves of float32, as float32."""
+    if tensor.HasField("raw_data"):
+        bits = numpy.frombuffer(tensor.raw_data, "<u2")
+    else:
+        bits = numpy.asarray(tensor.int32_data, "uint16")
+    return (bits.astype("uint32") << 16).view("float32").reshape(tuple(tensor.dims))
 
 
 def _listed(items: list[str], separator: str = ", ") -> str:

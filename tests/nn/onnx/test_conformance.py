@@ -7,7 +7,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 from tests import onnx_conformance as conformance  # noqa: E402
 
-LEAST = 1174
+LEAST = 1205
 """How many of the cases of single operators pass, of 1404 in onnx 1.23."""
 
 COMPLETE = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "MaxUnpool", "RNN", "LSTM", "GRU", "Attention",
@@ -24,6 +24,8 @@ def outcomes():
 
 def test_as_many_cases_pass_as_before(outcomes):
     nodes = [o for o in outcomes if not o.name.startswith(("test_operator_",)) and not _is_converted(o)]
+    if len(nodes) < 1404:
+        pytest.skip(f"onnx {onnx.__version__} has fewer cases")
     passed = sum(o.status == "passes" for o in nodes)
     assert passed >= LEAST, f"{passed} of {len(nodes)}"
 
