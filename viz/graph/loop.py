@@ -93,6 +93,8 @@ class _Cell(Drawing):
                 continue
             said = f"rms ∂L/∂{name} after step 1 to {len(sizes)}: {numbers.rms(sizes[0])} to {numbers.rms(sizes[-1])}"
             words = text(said, style.CAPTION, theme.grad, italic=True)
-            parts = row(cell(words, align="LEFT")), row(cell(marks.staircase(sizes, theme), align="LEFT"))
-            lines.append([table(*parts, cellpadding=1)])
+            # The empty cell takes the rest of the line, or the stairs would stand in its middle.
+            stairs = row(cell(marks.staircase(sizes, theme), align="LEFT"), cell(" ", width=style.WIDTH // 2))
+            lines.append([words])
+            lines.append([table(stairs)])
         return lines

@@ -24,7 +24,7 @@ SHOWN = ("conv", "max_pool", "sum_pool")
 CHANNELS = 3  # drawn; the others as one sum
 AROUND = 1  # entries around a window
 WIDEST = 11  # entries of a grid along an axis; a wider one is refused
-CELL_WIDTH, CELL_HEIGHT, SIGN = 0.42, 0.24, 0.3  # inches
+CELL_WIDTH, CELL_HEIGHT, SIGN = 0.47, 0.24, 0.3  # inches
 TOP, LEFT, HEAD, GAP = 0.78, 0.15, 0.24, 0.22
 LETTER = 0.083  # inches: a letter of a bold caption, at most on average
 
