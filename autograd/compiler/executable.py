@@ -392,7 +392,7 @@ class Executable:
         return (
             # Told before the states are written, so that whatever breaks a run off, older graphs know.
             f"def is_settled():\n    try:\n        if not ({' and '.join(terms) or 'True'}):\n"
-            "            return False\n    except (AttributeError, KeyError):\n        return False\n"
+            "            return False\n    except (AttributeError, KeyError, ValueError):\n        return False\n"
             f"    {marks}used[0] = stamp()\n    return True\n"
             f"def finish(outputs):\n{self._left(scope)}    return {self._result(scope)}\n"
         )

@@ -25,6 +25,7 @@ UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
 
 DICTS = (dict, MappingProxyType)
 
+
 class Varies(NamedTuple):
     """In a guard in place of a number: any other of this type may be there."""
 
@@ -69,22 +70,25 @@ class Guard(NamedTuple):
         """An expression that is true while nothing was exchanged, of ``holder_…``, ``value_…`` and `SCOPE`. Raises
         `KeyError` or `AttributeError` where what was there is gone.
         """
-        holder = f"holder_{number}"
+        place = self._place(f"holder_{number}")
         if type(self.value) is Varies:
-            place = f"{holder}[{self.key!r}]" if isinstance(self.holder, DICTS) else f"getattr({holder}, {self.key!r})"
             return f"type({place}) is value_{number}.kind"
-        value = f"{self.value}" if isinstance(self.value, bool) else f"value_{number}"
+        return f"{place} is {self.value if isinstance(self.value, bool) else f'value_{number}'}"
+
+    def _place(self, holder: str) -> str:
+        """The expression for the value that is there now."""
         if isinstance(self.holder, DICTS):
-            missing = f"{self.key!r} not in {holder}"
-            return missing if self.value is MISSING else f"{holder}[{self.key!r}] is {value}"
+            return f"{holder}.get({self.key!r}, MISSING)" if self.value is MISSING else f"{holder}[{self.key!r}]"
         if self.value is MISSING or not self.key.isidentifier() or iskeyword(self.key):
-            return f"getattr({holder}, {self.key!r}, MISSING) is {value}"
-        return f"{holder}.{self.key} is {value}"
+            return f"getattr({holder}, {self.key!r}, MISSING)"
+        return f"{holder}.{self.key}"
 
     def restore(self) -> None:
         """Put the value back where another is now."""
-        if self.now() is self.value:
-            return
+        if self.now() is not self.value:
+            self._put()
+
+    def _put(self) -> None:
         if isinstance(self.holder, dict):
             if self.value is MISSING:
                 self.holder.pop(self.key, None)
@@ -118,10 +122,10 @@ class Attribute(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while nothing was exchanged."""
-        if type(self.value) is Varies:
-            return f"type(holder_{number}().__dict__[{self.key!r}]) is value_{number}.kind"
-        call = "()" if isinstance(self.value, weakref.ref) else ""
-        return f"holder_{number}().__dict__.get({self.key!r}, MISSING) is value_{number}{call}"
+        return f"{super().source(number)}{'()' if isinstance(self.value, weakref.ref) else ''}"
+
+    def _place(self, holder: str) -> str:
+        return f"{holder}().__dict__.get({self.key!r}, MISSING)"
 
     def restore(self) -> None:
         """Put the value back."""
@@ -141,15 +145,8 @@ class Variable(Guard):
         except ValueError:
             return MISSING
 
-    def source(self, number: int) -> str:
-        """An expression that is true while nothing was exchanged."""
-        if type(self.value) is Varies:
-            return f"type(holder_{number}.cell_contents) is value_{number}.kind"
-        return f"holder_{number}.cell_contents is value_{number}"
-
-    def restore(self) -> None:
-        """Put the value back."""
-        if self.now() is not self.value and self.value is not MISSING:
+    def _put(self) -> None:
+        if self.value is not MISSING:
             self.holder.cell_contents = self.value
 
 
@@ -160,13 +157,11 @@ class ContextValue(Guard):
         """The value that is there now."""
         return self.holder.get(MISSING)
 
-    def source(self, number: int) -> str:
-        """An expression that is true while nothing was exchanged."""
-        return f"holder_{number}.get(MISSING) is value_{number}"
+    def _place(self, holder: str) -> str:
+        return f"{holder}.get(MISSING)"
 
-    def restore(self) -> None:
-        """Put the value back."""
-        if self.now() is not self.value and self.value is not MISSING:
+    def _put(self) -> None:
+        if self.value is not MISSING:
             self.holder.set(self.value)
 
 
@@ -237,8 +232,7 @@ class Entry(Guard):
         """The value that is there now."""
         return self.holder[self.key] if self.key < len(self.holder) else MISSING
 
-    def restore(self) -> None:
-        """Put the value back."""
+    def _put(self) -> None:
         self.holder[self.key] = self.value
 
 
@@ -248,11 +242,11 @@ class Content(Guard):
     @classmethod
     def of(cls, array: Any, name: str) -> Content:
         """The guard of what ``array`` holds now."""
-        return cls(array, None, memoryview(array).tobytes(), name)
+        return cls(array, None, bytes_of(array), name)
 
     def now(self) -> Any:
         """The bytes that are there now."""
-        return memoryview(self.holder).tobytes()
+        return bytes_of(self.holder)
 
     def holds(self) -> bool:
         """Whether they are those of the trace."""
@@ -260,12 +254,17 @@ class Content(Guard):
 
     def source(self, number: int) -> str:
         """An expression that is true while the numbers are the same."""
-        return f"memoryview(holder_{number}).tobytes() == value_{number}"
+        return f"bytes_of(holder_{number}) == value_{number}"
 
     def restore(self) -> None:
         """Put the numbers back."""
         if not self.holds() and getattr(getattr(self.holder, "flags", None), "writeable", False):
             self.holder[...] = numpy.frombuffer(self.value, self.holder.dtype).reshape(self.holder.shape)
+
+
+def bytes_of(array: Any) -> bytes:
+    """The memory of an array, or of another object that shows its own."""
+    return array.tobytes() if isinstance(array, numpy.ndarray) else memoryview(array).tobytes()
 
 
 def _items_of(container: Any) -> Any:
@@ -287,7 +286,7 @@ def alike(x: Any, y: Any) -> bool:
     return (type(x) in PLAIN or isinstance(x, numpy.generic)) and repr(x) == repr(y)
 
 
-SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike}
+SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "bytes_of": bytes_of}
 """What the expressions of guards name besides their holders and values."""
 
 

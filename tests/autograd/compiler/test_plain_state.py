@@ -129,6 +129,7 @@ a = np.array([2.0]); d = memoryview(a) | x * d[0] | a[0] = 3.0
 a = np.array([2.0]) | x * float(a[0]) | a[0] = 3.0
 a = np.ones(1_000_000) | x * float(a[0]) | a[0] = 3.0
 a = np.array(2.0) | x * float(a) | a[...] = 3.0
+a = np.array(["2020-01-01"], "M8[D]") | x * a[0].astype("int64") | a[0] = "2021-01-01"
 a = np.array([2.0, None], dtype=object) | x * a[0] | a[0] = 3.0
 # objects
 c = Plain(s=2.0) | x * c.s | c.s = 3.0
