@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -24,9 +24,10 @@ Shape = tuple[int, int]
 class Network(NamedTuple):
     """How a network is built, and the settings that it is trained with unless others are given.
 
-    ``build(shape, classes, hidden, seed)`` makes it for pictures of ``shape``, given as rows of pixels. ``words``: what
-    it is called. ``hidden``: neurons of its hidden layers, ``None`` if they are fixed. ``shift``: by how many pixels
-    the training pictures are moved at random. ``rate``: learning rate by optimizer; ``None`` for those of the settings.
+    ``build(shape, classes, hidden, seed)`` makes it for pictures of ``shape``, given as rows of pixels. ``words``: its
+    name in a sentence. ``hidden``: neurons of its hidden layers, ``None`` if they are fixed. ``epochs``: passes over
+    the data. ``shift``: by how many pixels the training pictures are moved at random. ``rates``: learning rates by
+    optimizer; ``None`` for those of the settings.
     """
 
     build: Callable[[Shape, int, tuple[int, ...], Any], Module]
@@ -42,35 +43,34 @@ def _mlp(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Modu
 
 
 def _lenet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-    return Sequential(_pictures(shape), LeNet5(classes, 1, shape[0], "relu", seed=seed))
+    return Sequential({"picture": _picture(shape), "lenet": LeNet5(classes, 1, shape[0], "relu", seed=seed)})
 
 
 def _cnn(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
     draw = generator(seed)
     sizes = 32 * (shape[0] // 4) * (shape[1] // 4), *hidden, classes
     return Sequential(
-        _pictures(shape),
-        Conv2d(1, 16, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2),
-        Conv2d(16, 32, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2),
-        Flatten(), Dropout(0.1, seed=draw), MLP(sizes, "relu", seed=draw),
+        {
+            "picture": _picture(shape),
+            "conv1": Conv2d(1, 16, 3, padding=1, seed=draw), "relu1": ReLU(), "pool1": MaxPool2d(2),
+            "conv2": Conv2d(16, 32, 3, padding=1, seed=draw), "relu2": ReLU(), "pool2": MaxPool2d(2),
+            "flatten": Flatten(), "dropout": Dropout(0.1, seed=draw), "mlp": MLP(sizes, "relu", seed=draw),
+        }
     )  # fmt: skip
 
 
 def _resnet(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any) -> Module:
-    """Three stages of residual blocks, as K. He et al. have them for small images, 2016, section 4.2."""
+    """Three stages of one residual block, as K. He et al. have them for small images, 2016, section 4.2."""
     draw = generator(seed)
-
-    def stages() -> Iterator[Module]:
-        inputs = 16
-        for outputs in (16, 32, 64):
-            yield from (_block(inputs, outputs, draw), ReLU())
-            inputs = outputs
-
     return Sequential(
-        _pictures(shape),
-        Conv2d(1, 16, 3, padding=1, bias=False, seed=draw), BatchNorm2d(16), ReLU(),
-        *stages(),
-        AdaptiveAvgPool2d(1), Flatten(), Linear(64, classes, seed=draw),
+        {
+            "picture": _picture(shape),
+            "conv": Conv2d(1, 16, 3, padding=1, bias=False, seed=draw), "bn": BatchNorm2d(16), "relu": ReLU(),
+            "block1": _block(16, 16, draw), "relu1": ReLU(),
+            "block2": _block(16, 32, draw), "relu2": ReLU(),
+            "block3": _block(32, 64, draw), "relu3": ReLU(),
+            "mean": AdaptiveAvgPool2d(1), "flatten": Flatten(), "head": Linear(64, classes, seed=draw),
+        }
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def _transformer(shape: Shape, classes: int, hidden: tuple[int, ...], seed: Any)
     return RowTransformer(shape, classes, seed=seed)
 
 
-def _pictures(shape: Shape) -> Module:
+def _picture(shape: Shape) -> Module:
     """Rows of pixels as pictures of one channel."""
     return Unflatten(1, (1, *shape))
 
