@@ -74,11 +74,17 @@ def draw_blocks(
     theme: Theme = style.LIGHT,
 ) -> Picture:
     """The architecture of a recorded graph; see `draw_model`."""
+    inputs, targets = list(inputs), list(targets)
     deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
     tried = [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
     best: _Blocks | None = None
     for level in tried:
         rows, links = rows_of(graph, names, level, inputs, targets)
+        given = {id(x) for x in (*inputs, *targets)}
+        if given:  # arrays that the model makes, as the number of pixels behind a mean, are not its inputs
+            rows = [row for row in rows if row.nodes or id(row.place) in given]
+            kept = {row.key for row in rows}
+            links = [link for link in links if link.tail in kept]
         drawn = _Blocks(rows, links, graph.outputs, fold, theme)
         if best is None or drawn.size < best.size:
             best = drawn

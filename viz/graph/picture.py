@@ -92,9 +92,7 @@ def draw_graph(
         return draw_tape(Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients), colours, title)
     if view == "blocks":
         graph = ag.Graph(*ys)
-        return draw_blocks(
-            graph, names=names, inputs=inputs, targets=targets, depth=depth, title=title, theme=colours
-        )
+        return draw_blocks(graph, names=names, inputs=inputs, targets=targets, depth=depth, title=title, theme=colours)
     if view == "modules" or (view == "auto" and _is_large(ys)):
         if len(ys) != 1:
             raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")

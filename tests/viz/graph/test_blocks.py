@@ -152,3 +152,8 @@ class Branching(nn.Module):
 def test_bad_input_is_refused_in_a_sentence(model, examples, says):
     with pytest.raises((ValueError, TypeError), match=says):
         draw_model(model, *examples)
+
+
+def test_arrays_that_the_model_makes_are_no_inputs():
+    picture = draw_model(nn.models.googlenet(), (1, 3, 224, 224))
+    assert picture.source.count("  input") == 1
