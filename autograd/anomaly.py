@@ -171,4 +171,4 @@ def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -
 WATCHER = SimpleNamespace(
     check_forward=check_forward, check_upstream=check_upstream, check_backward=check_backward, check_total=check_total
 )
-"""What a mode carries within `detect_anomaly`: `autograd.dispatch` and `autograd.backward` call it."""
+"""The checks of a mode within `detect_anomaly`, called by `autograd.dispatch` and `autograd.backward`."""

@@ -1,4 +1,4 @@
-"""What a loop does at one step: a function of arrays as a list of operations, and the two bodies of its derivative.
+"""The body of a loop: one step as a list of operations, and the two bodies of its derivative.
 
 `autograd.ops.scan` runs bodies; `autograd.compiler.tracing.bodies` records them.
 """

@@ -103,7 +103,7 @@ def finfo(type: Any, /) -> FloatInfo:
     """
     dtype = _dtype(type)
     if not backends.is_inexact(dtype):
-        raise DTypeError(f"finfo tells the limits of floating-point dtypes; of {dtype} ask iinfo.")
+        raise DTypeError(f"finfo is for floating-point dtypes; it was given {dtype}: use iinfo for integers.")
     found = backends.NUMPY.finfo(dtype)
     eps, most, least, normal = map(float, (found.eps, found.max, found.min, found.smallest_normal))
     return FloatInfo(found.bits, eps, most, least, normal, found.dtype)
@@ -118,7 +118,7 @@ def iinfo(type: Any, /) -> Any:
     """
     dtype = _dtype(type)
     if not backends.is_integral(dtype):
-        raise DTypeError(f"iinfo tells the limits of integer dtypes; of {dtype} ask finfo, or none.")
+        raise DTypeError(f"iinfo is for integer dtypes; it was given {dtype}: use finfo for floating-point ones.")
     return backends.NUMPY.iinfo(dtype)
 
 

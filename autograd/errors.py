@@ -12,7 +12,7 @@ Each is also the builtin exception that a user would expect::
     ├── DependencyError   (ImportError)          an optional package that is not installed
     ├── WriteError        (OSError)              a file that can't be written
     ├── GradientError     (RuntimeError)         a gradient that can't be computed, or not a second time
-    ├── DeclarationError  (TypeError)            an operation declared with a name that does not exist
+    ├── DeclarationError  (TypeError)            an operation or a rule declared with an unknown name
     ├── TraceError        (TypeError)            code that a trace can't follow, as a branch on a value
     ├── TargetError       (NotImplementedError)  code that a target, as JavaScript, has no way to write
     ├── AnomalyError      (FloatingPointError)   the first NaN or Inf, under ``detect_anomaly``
@@ -70,7 +70,7 @@ class GradientError(AutogradError, RuntimeError):
 
 
 class DeclarationError(AutogradError, TypeError):
-    """An operation, or a rule of one, that names something that does not exist."""
+    """An invalid declaration of an operation or a rule, for instance with an unknown name."""
 
 
 class TraceError(AutogradError, TypeError):

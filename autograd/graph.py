@@ -79,7 +79,7 @@ def vertex_of(value: Any) -> Any:
 
 
 def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
-    """The vertices of ``outputs``. Raises `DTypeError` for what is neither a Tensor nor a node."""
+    """The vertices of ``outputs``. Raises `DTypeError` for anything but Tensors and nodes."""
     try:
         given = list(outputs)
     except TypeError:

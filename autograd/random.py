@@ -93,7 +93,7 @@ def uniform(
     ``low`` and ``high``: numbers, or Tensors that broadcast to ``shape``, to which gradients flow. ``dtype``: float64
     or float32. ``device``: where they are drawn. On a GPU a generator of CuPy's draws, seeded by ``generator`` at its
     first use there, so the numbers differ from those on the CPU. Raises `DomainError` for ``low`` above ``high`` and
-    `DTypeError` for what is no generator.
+    `DTypeError` for an invalid ``generator``.
 
     >>> import autograd as ag, numpy
     >>> ag.random.uniform((2, 2), generator=numpy.random.default_rng(0), low=-1.0)

@@ -40,7 +40,7 @@ class Tensor(TensorMethods):
     see docs/conventions.md. ``.grad`` is the accumulated gradient, a Tensor or ``None``, ``.node`` the `Node` that made
     it, ``None`` for a leaf.
 
-    Raises `DTypeError` for what holds no numbers and for an integer Tensor that requires grad.
+    Raises `DTypeError` for data without numbers, and for an integer Tensor that requires grad.
 
     >>> from autograd import Tensor
     >>> w = Tensor([[1.0, 2.0]], requires_grad=True, name="w")

@@ -20,4 +20,4 @@ class Array(Protocol):
 
 
 ArrayLike: TypeAlias = Tensor | Array | complex | list[Any] | tuple[Any, ...]
-"""What an operation takes: a Tensor, an array, a number (also int, float and bool), or nested lists of numbers."""
+"""An argument of an operation: a Tensor, an array, a number (also int, float and bool), or nested lists of numbers."""

@@ -12,7 +12,7 @@ class StateError(AutogradError, ValueError):
 
 
 class FileError(AutogradError, ValueError):
-    """A file has another format than those that are read, is damaged, or asks for what is not supported."""
+    """A file has an unknown format, is damaged, or needs features that are not supported."""
 
 
 class ConversionError(AutogradError, ValueError):

@@ -157,7 +157,7 @@ class Parallel:
 
     @property
     def exit_message(self) -> str:
-        """What to print to stderr if rank 0 is killed within the context."""
+        """Set the text that is printed to stderr if rank 0 is killed within the context."""
         return self._message
 
     @exit_message.setter

@@ -102,7 +102,7 @@ def _conv(
     ``x``: (batch, in, *space). ``weight``: (out, in / groups, *space). ``bias``: (out,) or ``None``. ``stride``,
     ``dilation``: a number, or one for each axis. ``padding``: likewise, or a pair (before, after) for each axis, or
     ``"same"`` or ``"valid"``. The result is (batch, out, *space). Raises `autograd.errors.ShapeError` and
-    `autograd.errors.DomainError` for what does not fit.
+    `autograd.errors.DomainError` for arguments that do not fit.
     """
     weight = asarray(weight)
     if weight.ndim != axes + 2:

@@ -21,7 +21,7 @@ DLPACK_CPU = 1
 def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
     """``data`` as an array of its own backend; lists and Python numbers become NumPy's (0-d ones a NumPy scalar).
 
-    Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for what holds no numbers, and
+    Python floats are float64, Python integers int64, as in NumPy. Raises `DTypeError` for data without numbers, and
     `autograd.errors.ShapeError` for ragged lists.
     """
     kind = type(data)

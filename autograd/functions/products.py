@@ -56,7 +56,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     Each operand has a term of ``subscripts``, one letter an axis. The result has the letters after ``->`` in that
     order, or without an arrow those that occur once, sorted. A letter twice in a term takes a diagonal; ``...`` stands
     for the axes that have no letter, broadcast. Products are taken from left to right, so that the order of the
-    operands decides the work. Raises `DomainError` for what is no label, and `ShapeError` for axes that do not fit
+    operands decides the work. Raises `DomainError` for an invalid label, and `ShapeError` for axes that do not fit
     their labels.
 
     >>> import autograd as ag

@@ -26,7 +26,7 @@ NAMES = {
     "float_power": "power", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift", "mod": "remainder",
     "right_shift": "bitwise_right_shift", "rint": "round", "true_divide": "divide",
 }  # fmt: skip
-"""What NumPy calls by another name than this package does."""
+"""NumPy's functions that have another name here."""
 
 KEYWORDS = {
     "a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape", "reps": "repetitions", "v": "y",
@@ -54,7 +54,7 @@ HINTS = {
     "select": "where", "trapezoid": "sum", "unique": "unique_values", "vander": "power",
     "vdot": "linalg.vecdot", "vsplit": "split",
 }  # fmt: skip
-"""What does here what a function of NumPy's does that is not here."""
+"""Counterparts of NumPy's functions that do not exist here."""
 
 
 VALUES = frozenset(
@@ -64,7 +64,7 @@ VALUES = frozenset(
         "lexsort", "may_share_memory", "min_scalar_type", "ndim", "shape", "shares_memory", "size",
     )
 )  # fmt: skip
-"""What has no derivative, and is answered by NumPy from the values."""
+"""Functions without a derivative, which NumPy computes from the values."""
 
 
 # ------------------------------------------------------------------------------------------- arguments in another way

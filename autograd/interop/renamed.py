@@ -26,7 +26,7 @@ RENAMED = {
     "through": ("multiply_no_nan, with its arguments in the other order", through),
     "walk": ("backward_steps", walk),
 }
-"""What an earlier name is called now, and the function for it."""
+"""The present name for each earlier one, and its function."""
 
 
 def renamed(name: str) -> Any:

@@ -256,7 +256,8 @@ def cholesky(xp, x, *, upper=False):
     """The lower triangular L with ``L @ L.mT == x`` for symmetric, positive definite ``(..., n, n)``, or the upper one.
 
     It is computed from the symmetric part of ``x``, and so the gradient is symmetric (I. Murray, "Differentiation of
-    the Cholesky decomposition", arXiv:1602.07527, 2016). Raises `DomainError` for what is not positive definite.
+    the Cholesky decomposition", arXiv:1602.07527, 2016). Raises `DomainError` for a matrix that is not positive
+    definite.
 
     >>> import autograd as ag
     >>> ag.linalg.cholesky(ag.Tensor([[4.0, 2.0], [2.0, 10.0]]))

@@ -92,7 +92,7 @@ def sequence_mask(xp, lengths, *, length):
     """Which steps of sequences of different lengths there are: True at ``[t, …]`` where ``t < lengths[…]``.
 
     ``lengths``: integers from 1 to ``length``, of any shape (...); the result is (``length``, ...). No gradient. Raises
-    `DomainError` for other lengths (on a GPU they are not looked at), `DTypeError` for what are no integers.
+    `DomainError` for other lengths (not checked on a GPU), `DTypeError` unless they are integers.
 
     >>> import autograd as ag
     >>> ag.sequence_mask([2, 1], length=3).tolist()

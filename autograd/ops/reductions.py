@@ -340,11 +340,11 @@ def _recurrence_back(xp: Any, a: Any, g: Any, axis: int) -> Any:
 
 
 def _cumulative_prod_by_x(xp: Any, g: Any, x: Any, x_shape: Any, axis: Any, include_initial: Any) -> Any:
-    # Element i is in all products from the i-th on, and what it is multiplied with there sums to
+    # Element i is a factor of all products from the i-th on; the other factors there sum to
     # g[i] + x[i+1] g[i+1] + x[i+1] x[i+2] g[i+2] + …, times those before it.
     axis = _running_axis(len(x_shape), axis)
     g = _after_initial(g, axis, include_initial)
-    # What no gradient comes back to has none, also where the products before it have overflowed.
+    # An element without upstream gradients has none, also where the products before it have overflowed.
     return xp.multiply_no_nan(_products_before(xp, x, axis), _recurrence_back(xp, x, g, axis))
 
 
@@ -368,7 +368,7 @@ def linear_recurrence(xp, a, b, *, axis=-1):
     step = 1
     while step < b.shape[axis]:
         head, tail, before = (shapes.along(axis, s) for s in (slice(step), slice(step, None), slice(-step)))
-        # What is not there yet is 0, and stays it though the products overflow.
+        # Missing entries are 0, and stay 0 even if the products overflow.
         b = xp.concat([b[head], b[tail] + xp.multiply_no_nan(a[tail], b[before])], axis=axis)
         a = xp.concat([a[head], a[tail] * a[before]], axis=axis)
         step *= 2

@@ -21,7 +21,7 @@ from autograd.tensor import Tensor
 
 @dataclass
 class Loop:
-    """What `scan_packed` runs: ``body`` at ``length`` steps, the last first where ``reverse``.
+    """The loop that `scan_packed` runs: ``body`` at ``length`` steps, the last step first with ``reverse``.
 
     ``dtype``: which outputs are packed, those of this dtype. ``wanted``: for each input whether its gradient may be
     asked for; all may, where it is empty. ``recompute``: so many steps at a time are computed again for the gradients,
@@ -35,7 +35,7 @@ class Loop:
     wanted: tuple[bool, ...] = field(default=(), compare=False)
     recompute: int = field(default=0, compare=False)
     kept: list[Any] | None = field(default=None, compare=False)
-    """What the forward computed and the rule needs: the arrays that it was computed from, and packed results by dtype.
+    """Values of the forward that the rule needs: its arguments, and packed results by dtype.
     The rule computes it again where it is not there; ``None`` where nothing is to be kept, as within a program."""
 
     def __hash__(self) -> int:
@@ -239,7 +239,7 @@ def _gradients(
 
 
 def _late(xp: Any, late: Behind, values: dict[int, Any], length: int) -> Any:
-    """What is computed of all steps at once."""
+    """Compute the values that belong to all steps at once."""
     left = values[late.left]
     if late.kind == "sum":
         axes = (0, *(axis + 1 for axis in late.axes))

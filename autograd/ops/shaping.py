@@ -33,7 +33,7 @@ def _whole(value: Any) -> bool:
 
 @op("reshape", text="{x} as {shape}", tex=r"\operatorname{{reshape}}({x})", level=1)
 def reshape(xp, x, *, shape, copy=None):
-    """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, for what is left.
+    """The elements of ``x`` in row-major order as an array of ``shape``; one entry may be -1, and is inferred.
 
     ``copy``: whether they are copied, always or never; by default where they can't be shared. Raises `DomainError`
     where they can't be and must not be copied.

@@ -214,7 +214,7 @@ class _Backup:
 
 
 def _opening(settings: Settings, data: Dataset, model: Module, parallel: Parallel | None) -> str:
-    """What will be done, in three lines."""
+    """A description of the run, in three lines."""
     device = settings.device
     if parallel is not None:
         device += f" by {parallel.size} process{'es' if parallel.size > 1 else ''}"

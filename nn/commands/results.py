@@ -1,4 +1,4 @@
-"""What a run leaves: weights, history, settings, pictures, and a page with all of it."""
+"""The results of a run: weights, history, settings, pictures, and a page with all of them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def validation_size(data: Dataset) -> int:
 
 
 def training_set(data: Dataset) -> str:
-    """What the training digits are used for, in words."""
+    """A description of how the training digits are used."""
     held = validation_size(data)
     return f"{len(data.x_train) - held:,} digits to learn from, {held:,} to choose the weights by"
 
 
 def name_of(model: Module, settings: Settings) -> str:
-    """What the network is called: ``256-100-10 sigmoid network``."""
+    """The network's description: ``256-100-10 sigmoid network``."""
     words = NETWORKS[settings.model].words
     return f"{'-'.join(map(str, model.sizes))} {words}" if isinstance(model, MLP) else words
 
@@ -112,7 +112,7 @@ class Run:
         yield path, f"to run it again: {PROGRAM} digits --settings {path}"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
-        """Draw the pictures; yield each path with what it shows."""
+        """Draw the pictures; yield each path with its caption."""
         import viz
 
         data, shape, predictions, certainty = self.data, self.data.image_shape, self.predictions, self.certainty
@@ -148,7 +148,7 @@ class Run:
         yield page.save(self.folder / "report.html"), f"all of it on one page{pad}"
 
     def _looks(self) -> dict[str, Any]:
-        """Plots of what the decisions on the first held-out digits depend on, by what they show."""
+        """Plots of the inputs that decide about the first held-out digits, by their captions."""
         import viz
 
         data, settings = self.data, self.settings

@@ -75,7 +75,7 @@ MODELS = ("mlp", "cnn", "lstm", "gru")
 
 
 def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, trial: Any) -> dict[str, Any]:
-    """What a trial chooses: the kind of network, its depth and widths, and the learning rate."""
+    """The choices of a trial: the kind of network, its depth and widths, and the learning rate."""
     model = suggest(trial, "model", [*models]) if len(models) > 1 else models[0]
     choice: dict[str, Any] = {"model": model, "lr": suggest(trial, f"{model}_lr", (3e-4, 3e-2))}
     if model == "mlp":

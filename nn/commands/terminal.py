@@ -1,4 +1,4 @@
-"""What the commands say: refusals, and text that is safe to print."""
+"""Messages of the commands: refusals, and text that is safe to print."""
 
 from __future__ import annotations
 

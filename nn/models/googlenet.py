@@ -18,7 +18,7 @@ from nn.modules.pooling import AdaptiveAvgPool2d, MaxPool2d
 
 
 class Heads(NamedTuple):
-    """What a training `GoogLeNet` with ``aux`` returns: the logits, and those of the two auxiliary heads."""
+    """The output of a `GoogLeNet` with ``aux`` in training: the logits, and those of the two auxiliary heads."""
 
     logits: Any
     aux2: Any

@@ -1,4 +1,4 @@
-"""What language models have in common: they write texts, one symbol after the other."""
+"""Base of language models: they write texts, one symbol after the other."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from nn.modules.normalization import LayerNorm
 
 
 class _Transformer(Module):
-    """What both have: layers that normalise first, and a linear head behind one more normalisation."""
+    """Base of both: layers that normalise first, and a linear head after one more normalisation."""
 
     def _make(
         self,

@@ -17,7 +17,7 @@ Many = int | Sequence[int]
 
 
 class _Convolution(Module):
-    """What all convolutions share: sizes, weights and how they start."""
+    """Base of all convolutions: sizes, weights and their initialisation."""
 
     axes: ClassVar[int]
     transposed: ClassVar[bool] = False

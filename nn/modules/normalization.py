@@ -138,7 +138,7 @@ class GroupNorm(Module):
 
 
 class _OverChannels(Module):
-    """What batch and instance normalisation share: parameters and running statistics of each channel."""
+    """Base of batch and instance normalisation: parameters and running statistics of each channel."""
 
     running_mean: Tensor | None
     running_var: Tensor | None

@@ -36,7 +36,7 @@ def _weights_of(module: Module, ending: str) -> list[Any]:
 
 
 class _Recurrent(Module):
-    """What `RNN`, `LSTM` and `GRU` share."""
+    """Base of `RNN`, `LSTM` and `GRU`."""
 
     kind: ClassVar[str]
     """One of `nn.recurrence.KINDS`; a simple network is of the kind of its nonlinearity."""
@@ -76,7 +76,7 @@ class _Recurrent(Module):
         return 1 + self.bidirectional
 
     def _endings(self, layer: int) -> list[str]:
-        """What the names of the parameters of a layer end in, for each direction."""
+        """The suffixes of the parameter names of a layer, one for each direction."""
         return [f"_l{layer}", f"_l{layer}_reverse"][: self.directions]
 
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Tensor, Any]:
@@ -255,7 +255,7 @@ class GRU(_Gated):
 
 
 class _Cell(Module):
-    """What `RNNCell`, `LSTMCell` and `GRUCell` share."""
+    """Base of `RNNCell`, `LSTMCell` and `GRUCell`."""
 
     kind: ClassVar[str]
 

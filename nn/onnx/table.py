@@ -156,7 +156,7 @@ def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The shape of what is broadcast together, at most `LIMIT`."""
+    """The broadcast shape, of at most `LIMIT` elements."""
     return bounded(numpy.broadcast_shapes(*map(tuple, shapes)))
 
 

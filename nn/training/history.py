@@ -1,4 +1,4 @@
-"""What happened in a training."""
+"""The history of a training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nn.training.evaluation import Evaluation
 
 @dataclass
 class History:
-    """What happened in a training, one list entry per completed epoch.
+    """The history of a training, one list entry per completed epoch.
 
     Attributes:
         loss: mean training loss, measured while the weights changed.

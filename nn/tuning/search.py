@@ -77,7 +77,7 @@ class Finalist:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
         trials: all trials of the study, other processes' included.
@@ -113,7 +113,7 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
 
 @dataclass(frozen=True)
 class _Job:
-    """What a worker needs to run trials."""
+    """The settings by which a worker runs trials."""
 
     build: Callable[..., Module]
     data: tuple[Any, Any, Any, Any]  # x and y to train on, x and y held out

@@ -1,4 +1,4 @@
-"""What a search may choose: ranges, lists, and the depth of a network with the widths of its layers."""
+"""Search spaces: ranges, lists, and the depth of a network with the widths of its layers."""
 
 from __future__ import annotations
 

@@ -218,5 +218,5 @@ def unique(x: Any, *, axis: int | None = None, sorted: int = 1) -> Any:
 
 @operator("NonZero", known="x")
 def non_zero(x: Any) -> Any:
-    """The indices of what is not 0, a column for each."""
+    """The indices of the nonzero elements, a column for each."""
     return numpy.asarray(numpy.nonzero(concrete(x)) if x.ndim else numpy.nonzero(x.reshape(1))[:0], "int64")
