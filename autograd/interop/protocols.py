@@ -28,7 +28,7 @@ class Protocols:
 
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
         if not backends.is_host(self.data):
-            raise DeviceError(f"{self._called()} is on {self.device}, where NumPy is not: copy it with .numpy() first.")
+            raise DeviceError(f"{self._called()} is on {self.device}: copy it to the CPU with .numpy() first.")
         return backends.to_numpy(backends.asarray(self.numpy(), dtype, copy=copy))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -56,7 +56,7 @@ def install(cls: type, package: Any) -> None:
     def __array_namespace__(self: Any, *, api_version: str | None = None) -> Any:
         """The namespace of functions of Tensors. Raises `DomainError` for an unknown version of the array API."""
         if api_version not in (None, *API_VERSIONS):
-            raise DomainError(f"the array API {api_version!r} is not here; choose {' or '.join(API_VERSIONS)}.")
+            raise DomainError(f"the array API {api_version!r} is not supported; choose {' or '.join(API_VERSIONS)}.")
         return package
 
     for name, value in {**vars(Protocols), "__array_namespace__": __array_namespace__}.items():

@@ -857,7 +857,7 @@ def isnan(xp, x):
     return xp.isnan(x)
 
 
-def is_complex(x: Any) -> bool:
+def holds_complex(x: Any) -> bool:
     """Whether an array holds complex numbers."""
     return "complex" in str(x.dtype)
 
@@ -870,7 +870,7 @@ def real(xp, x):
     >>> ag.real([1 + 2j])
     Tensor([1.0])
     """
-    return xp.real(x) if is_complex(x) else +x
+    return xp.real(x) if holds_complex(x) else +x
 
 
 real.vjp(x=lambda g: g)
@@ -884,7 +884,7 @@ def imag(xp, x):
     >>> ag.imag([1 + 2j])
     Tensor([2.0])
     """
-    return xp.imag(x) if is_complex(x) else xp.zeros_like(x)
+    return xp.imag(x) if holds_complex(x) else xp.zeros_like(x)
 
 
 imag.vjp(x=lambda xp, g: xp.zeros_like(g))
@@ -898,7 +898,7 @@ def conj(xp, x):
     >>> ag.conj([1 + 2j]).item()
     (1-2j)
     """
-    return xp.conj(x) if is_complex(x) else +x
+    return xp.conj(x) if holds_complex(x) else +x
 
 
 conj.vjp(x=lambda g: g)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import backends
 from autograd.operation import op
-from autograd.ops.elementwise import is_complex
+from autograd.ops.elementwise import holds_complex
 from autograd.ops.reductions import products_of_others
 from autograd.shapes import Shape, broadcast_shapes
 
@@ -39,7 +39,7 @@ def _square(x: Any) -> Any:
 
 def _adjoint(xp: Any, x: Any) -> Any:
     """The transpose; the conjugate transpose of complex constants."""
-    return xp.conj(x.mT) if is_complex(x) else x.mT
+    return xp.conj(x.mT) if holds_complex(x) else x.mT
 
 
 def _symmetric(xp: Any, x: Any) -> Any:

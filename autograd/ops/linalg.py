@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autograd import shapes
 from autograd.errors import DomainError
 from autograd.operation import op
-from autograd.ops.elementwise import is_complex
+from autograd.ops.elementwise import holds_complex
 
 if TYPE_CHECKING:
     pass
@@ -150,8 +150,8 @@ def vecdot(xp, x, y, *, axis=-1):
         )
     shapes.normalize_axis(axis, min(len(getattr(z, "shape", ())) for z in (x, y)))
     if x.shape[axis] != y.shape[axis]:
-        raise ValueError(f"the vectors have {x.shape[axis]} elements in x and {y.shape[axis]} in y, and need as many")
-    product = (xp.conj(x) if is_complex(x) else x) * y
+        raise ValueError(f"vectors of {x.shape[axis]} elements in x and of {y.shape[axis]} in y have no dot product")
+    product = (xp.conj(x) if holds_complex(x) else x) * y
     total = xp.sum(product, axis=axis)
     return xp.astype(total, product.dtype) if total.dtype != product.dtype else total
 

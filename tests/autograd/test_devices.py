@@ -285,9 +285,9 @@ class TestRefused:
 
     def test_nor_made_of_what_is_there(self, gpu):
         x = ag.ones((2, 2), device="cuda")
-        with pytest.raises(DeviceError, match=r"is on cuda:0, where NumPy is not: copy it with \.numpy\(\) first"):
+        with pytest.raises(DeviceError, match=r"is on cuda:0: copy it to the CPU with \.numpy\(\) first"):
             np.asarray(x)
-        with pytest.raises(DeviceError, match=r"is on cuda:0, where NumPy is not"):
+        with pytest.raises(DeviceError, match=r"is on cuda:0: copy it"):
             np.histogram(x)
         assert gpu.counts.transfers == 0
         assert x.numpy().tolist() == [[1.0, 1.0], [1.0, 1.0]]

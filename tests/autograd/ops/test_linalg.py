@@ -145,7 +145,7 @@ def test_vecdot_refuses() -> None:
         DomainError, match="counts its axis from the end, because x and y broadcast: 0 must be -1 or lower"
     ):
         ag.vecdot(np.ones(2), np.ones(2), axis=0)
-    with pytest.raises(ShapeError, match="the vectors have 2 elements in x and 1 in y"):
+    with pytest.raises(ShapeError, match="vectors of 2 elements in x and of 1 in y have no dot product"):
         ag.vecdot(np.ones(2), np.ones(1))
 
 
