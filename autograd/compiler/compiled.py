@@ -98,8 +98,8 @@ class Compiled(Generic[P, R]):
                     "numbers, texts and containers of these, and register a container of your own with "
                     "autograd.trees.register."
                 ) from None
-            if executable is None and self._vary(key):
-                return self(*args, **kwargs)
+            if executable is None and (self._vary(key) or any(i not in self._free for i, _ in numbers)):
+                return self(*args, **kwargs)  # by another key: other numbers vary now
             if executable is None or not executable.is_settled():
                 executable = self._found(key, executable) or self._traced(key, arrays, args, kwargs)
                 if executable is None:
@@ -117,11 +117,11 @@ class Compiled(Generic[P, R]):
                 continue
             differ = [i for i, (part, other) in enumerate(zip(parts, form, strict=True)) if part != other]
             free = {plain.index(i) for i in differ if i in plain} - self._fixed
-            if len(free) == len(differ) and all(
+            if free and len(free) == len(differ) and all(
                 len(parts[i]) == len(form[i]) == 2 and parts[i][0] is form[i][0] in KINDS for i in differ
             ):
                 self._free |= free
-                return bool(free)
+                return True
         return False
 
     def _found(self, key: Any, latest: Executable | None) -> Executable | None:
@@ -171,11 +171,11 @@ class Compiled(Generic[P, R]):
             from autograd.compiler.targets.device import DeviceExecutable
 
             kind = DeviceExecutable
-        if trace.asked and any(type(place) is int for place in trace.asked):
-            return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
         if trace.changes:
             self._check_settles(trace, args, kwargs)
             return kind(trace)  # for this call: at the next the function finds what it has left
+        if any(type(place) is int for place in trace.asked):
+            return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
         made = kind(trace)
         if key in self._executables:
             self._others.setdefault(key, []).insert(0, self._executables[key])

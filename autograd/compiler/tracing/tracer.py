@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import CellType, CodeType, FrameType
 from typing import Any
 
@@ -636,33 +638,35 @@ class Tracer:
                     "within no_grad()."
                 )
 
-    def substituted(self, places: Mapping[Any, Guard]) -> list[Guard]:
+    def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
         """Put numbers that are read at each call where `Guard.numbers` found that they vary. Returns the guards that
-        put the values back.
+        put the values back, each with a weak reference to what is there meanwhile.
         """
-        back = []
+        back: list[tuple[Guard, Any]] = []
         for place, guard in places.items():
             value = guard.now()
             if type(value) in KINDS:
                 text = self.unique(value_name(str(guard.name).rpartition(".")[2].rpartition(" ")[2]))
                 number = Number(self, value, text, guard.now, frozenset((place,)))
-                guard.with_value(number).restore()
-                back.append((guard, number, value))
-        return [guard.with_value(value) for guard, number, value in back]
+                with suppress(Exception):  # an object that refuses it keeps its number
+                    guard.with_value(number).restore()
+                back += [(guard.with_value(value), weakref.ref(number))] if guard.now() is number else []
+        return back
 
-    def settle_numbers(self, back: Sequence[Guard]) -> None:
-        """Put the values of numbers back, into the guards, too, and note which of them may vary."""
+    def settle_numbers(self, back: Sequence[tuple[Guard, Any]]) -> None:
+        """Put the values of numbers back, where the function has put no others, and into the guards, and note which of
+        them may vary.
+        """
         token = TRACER.set(None)
         try:
-            for guard in back:
-                if type(guard.now()) is Number:
+            for guard, number in back:
+                if guard.now() is number():
                     guard.restore()
         finally:
             TRACER.reset(token)
         for guards in (self.surroundings.guards, self.guards):
             guards.update({key: self._settled(guard) for key, guard in guards.items()})
         self.options = {key: [*map(self._settled, found)] for key, found in self.options.items()}
-        self.knobs = {key: knob for key, knob in self.knobs.items() if not isinstance(key, str)}
 
     def _settled(self, guard: Guard) -> Guard:
         value = guard.value

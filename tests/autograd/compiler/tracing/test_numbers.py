@@ -3,6 +3,7 @@ and dtypes always."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import autograd as ag
 import nn
+from autograd.errors import TraceError
 from tests.autograd.compiler.oracle import traces
 
 FLOATS = (1.5, 2.5, 0.1, -3.0, 7.0)
@@ -172,6 +174,33 @@ def test_what_is_kept_of_a_number_is_a_number() -> None:
         step(ag.ones(3), s)
     assert type(kept.scale) is float
     assert kept.scale == FLOATS[0]
+
+
+def test_a_number_that_the_function_changes_itself_is_refused_or_followed() -> None:
+    scale = 1.0
+
+    def doubled(x: Any) -> Any:
+        nonlocal scale
+        y = x * scale
+        if x.shape == (2,):
+            scale = scale * 2
+        return y
+
+    compiled, x = ag.compile(doubled), ag.ones(3)
+    for scale in FLOATS:
+        assert compiled(x).tolist() == [scale] * 3
+    with pytest.raises(TraceError, match="changes the variable scale at each call"):
+        compiled(ag.ones(2))
+    assert scale == FLOATS[-1]
+
+
+def test_an_object_that_refuses_a_stand_in_keeps_its_number() -> None:
+    options = dataclasses.make_dataclass("Options", [("scale", float)], frozen=True, slots=True)(1.0)
+    compiled, x = ag.compile(lambda x: x * options.scale), ag.ones(3)
+    for value in FLOATS:
+        object.__setattr__(options, "scale", value)
+        assert compiled(x).tolist() == [value] * 3
+        assert options.scale is value
 
 
 def test_a_training_step_with_a_factor() -> None:
