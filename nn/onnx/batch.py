@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nn.onnx.write import NotWritten
+from nn.onnx.write import NotWritten, used_inside
 
 SIZES = 61, 67
 """The two numbers of examples: primes, so that no other length is taken for one of them."""
@@ -20,18 +20,20 @@ def for_any_batch(onnx: Any, model: Any, other: Any, inputs: list[str]) -> Any:
     if [n.SerializeToString() for n in graph.node] != [n.SerializeToString() for n in other.graph.node]:
         raise NotWritten("what it computes depends on the number of examples: write it without dynamic_batch.")
     users: dict[str, list[Any]] = {}
+    inside: set[str] = set()  # what the graphs within nodes take
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
+        inside |= used_inside(node)
     computed: list[Any] = []
     for tensor in list(graph.initializer):
         twin = others[tensor.name]
         if tensor.SerializeToString() == twin.SerializeToString():
             continue
         values, twins = (onnx.numpy_helper.to_array(t) for t in (tensor, twin))
-        kinds = {n.op_type for n in users.get(tensor.name, ()) if n.input[-1] == tensor.name}
+        kinds = {n.op_type if [*n.input].index(tensor.name) == 1 else "" for n in users.get(tensor.name, ())}
         places = [i for i, (a, b) in enumerate(zip(values.reshape(-1), twins.reshape(-1), strict=False)) if a != b]
-        if values.ndim != 1 or values.shape != twins.shape or kinds - {"Reshape", "Expand"} or not kinds:
+        if values.ndim != 1 or values.shape != twins.shape or kinds - {"Reshape", "Expand"} or tensor.name in inside:
             raise NotWritten(f"{tensor.name} depends on the number of examples: write it without dynamic_batch.")
         if kinds == {"Reshape"} and len(places) == 1 and -1 not in values:
             values = values.copy()

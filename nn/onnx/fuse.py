@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy
 
+from nn.onnx.write import used_inside
+
 
 class _Graph:
     """Nodes by what they make, how often each value is used, and the arrays of constants."""
 
     def __init__(self, nodes: list[Any], outputs: list[str], constants: Mapping[str, Any]) -> None:
         self.made = {name: node for node in nodes for name in node.output}
-        self.uses = Counter([*outputs, *(name for node in nodes for name in node.input)])
+        self.uses = Counter([*outputs, *(name for node in nodes for name in (*node.input, *used_inside(node)))])
         self.constants = constants
 
     def node(self, name: str, op_type: str, alone: bool = True) -> Any:

@@ -17,7 +17,7 @@ from nn.errors import FileError
 from nn.modules.module import Module, Parameter
 from nn.onnx.apply import apply
 from nn.onnx.prepare import prepare
-from nn.onnx.read import Graph, Input, read, shape_text
+from nn.onnx.read import Graph, Input, plain, read, shape_text
 
 LISTED = 30
 """How many parameters a repr lists."""
@@ -38,8 +38,8 @@ class ONNXModel(Module):
     """A network read by `nn.load_onnx`.
 
     Call it with its inputs by position or by name; a Python number is known when the network is compiled, so that it
-    may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs``
-    tell their names, dtypes and shapes, ``outputs`` the names of the results.
+    may decide a shape or a branch. It returns one Tensor, or a tuple for several outputs. ``inputs`` tell the names,
+    dtypes and shapes of what it takes, ``outputs`` the names of its results.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -66,14 +66,14 @@ class ONNXModel(Module):
 
     def __repr__(self) -> str:
         """Return the inputs and outputs, and a table of the parameters."""
-        inputs = ", ".join(i.name + (shape_text(i.shape) if i.shape is not None else "") for i in self.inputs)
-        rows = [(name, str(p.shape), f"{p.size:,}") for name, p in self.named_parameters()]
+        inputs = ", ".join(plain(i.name) + (shape_text(i.shape) if i.shape is not None else "") for i in self.inputs)
+        rows = [(plain(name), str(p.shape), f"{p.size:,}") for name, p in self.named_parameters()]
         total = f"{sum(p.size for p in self.parameters()):,} parameters"
         wide = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
         lines = [f"  {name:{wide[0]}}  {shape:{wide[1]}}  {size:>{wide[2]}}" for name, shape, size in rows]
         if len(lines) > LISTED:
             lines[LISTED:] = [f"  and {len(lines) - LISTED} more"]
-        return "\n".join([f"ONNXModel({inputs} → {', '.join(self.outputs)}): {total}", *lines])
+        return "\n".join([f"ONNXModel({inputs} → {', '.join(map(plain, self.outputs))}): {total}", *lines])
 
     # --------------------------------------------------------------------------------------------------------- running
 
@@ -94,7 +94,7 @@ class ONNXModel(Module):
     def _bound(self, inputs: Sequence[Any], named: dict[str, Any]) -> list[Any]:
         """The values of the inputs in their order."""
         names = [i.name for i in self.inputs]
-        listed = ", ".join(names) or "nothing"
+        listed = ", ".join(map(plain, names)) or "nothing"
         if len(inputs) > len(names):
             raise DomainError(f"the network was given {len(inputs)} inputs, and takes {len(names)}: {listed}.")
         values = dict(zip(names, inputs, strict=False))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from autograd.errors import AutogradError, SizeError
 from nn.onnx.apply import apply
 from nn.onnx.read import Graph, Step
@@ -60,12 +62,9 @@ def _constant(step: Step, known: dict[str, Any]) -> Any:
     if step.row.name == "Constant":
         return apply(step, [], _no_body)[0]
     fill = step.attributes.get("value") if step.row.name == "ConstantOfShape" else None
-    if (
-        fill is None
-        or fill.dtype.kind != "f"
-        or float(fill.reshape(-1)[0]) in (0.0, 1.0)
-        or step.inputs[0] not in known
-    ):
+    if not isinstance(fill, numpy.ndarray) or fill.size != 1 or fill.dtype.kind != "f" or step.inputs[0] not in known:
+        return None
+    if float(fill.reshape(())) in (0.0, 1.0):
         return None
     return apply(step, [known[step.inputs[0]]], _no_body)[0]
 

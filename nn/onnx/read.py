@@ -29,6 +29,9 @@ LARGEST = 2**31
 NODES = 200_000
 """How many nodes a graph may have once its functions are written out."""
 
+DEEPEST = 64
+"""How deep functions may call each other, and how many parts of a node's name count."""
+
 DTYPE_ATTRIBUTES = ("to", "dtype", "output_datatype", "softmax_precision", "stash_type")
 """Attributes that are a dtype."""
 
@@ -141,7 +144,10 @@ def read(path: str | os.PathLike[str]) -> Graph:
         raise FileError(f"{path} is no ONNX file, or is damaged.") from error
     if not model.graph.node and not model.graph.output:
         raise FileError(f"{path} is no ONNX file, or is damaged: it has no nodes and no outputs.")
-    return _Reader(onnx, path).read(model)
+    try:
+        return _Reader(onnx, path).read(model)
+    except RecursionError:
+        raise FileError(f"{path} can't be loaded: its graphs or functions are nested too deeply.") from None
 
 
 def _first_line(error: Exception) -> str:
@@ -156,7 +162,7 @@ class _Reader:
         self.opsets: dict[str, int] = {}
         self.unknown: Counter[str] = Counter()
         self.problems: list[str] = []
-        self.external = 0  # bytes read from other files
+        self.external: Counter[Path] = Counter()  # bytes read from each other file
 
     def read(self, model: Any) -> Graph:
         self.opsets = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in model.opset_import}
@@ -165,9 +171,10 @@ class _Reader:
             raise FileError(f"{self.path} uses opset {version}; opsets 1 to {OPSET} are supported.")
         if model.functions:
             model = self._written_out(model)
-        graph = self._graph(model.graph, frozenset())
+        graph = self._graph(model.graph, ())
         if self.unknown:
-            names = [f"{name} ({count} nodes)" if count > 1 else name for name, count in self.unknown.most_common()]
+            counts = self.unknown.most_common()
+            names = [plain(name) + (f" ({count} nodes)" if count > 1 else "") for name, count in counts]
             raise FileError(
                 f"{self.path} uses operators that are not supported: {_listed(names)}. docs/onnx.md lists those that "
                 "are."
@@ -187,6 +194,8 @@ class _Reader:
                 key = node.domain, node.op_type
                 if key in around:
                     raise FileError(f"{self.path}: the function {node.op_type!r} calls itself.")
+                if len(around) > DEEPEST:
+                    raise FileError(f"{self.path}: its functions are nested more than {DEEPEST} deep.")
                 if key in bodies and key not in sizes:
                     sizes[key] = size(bodies[key].node, (*around, key))
                 total += sizes.get(key, 1)
@@ -204,8 +213,8 @@ class _Reader:
 
     # ------------------------------------------------------------------------------------------------------- the parts
 
-    def _graph(self, graph: Any, around: frozenset[str]) -> Graph:
-        """A graph within one that defines the names ``around``."""
+    def _graph(self, graph: Any, around: tuple[set[str], ...]) -> Graph:
+        """A graph within others, which have defined the names ``around``."""
         self._check_text(graph)
         values = {}
         for tensor in graph.initializer:
@@ -215,7 +224,6 @@ class _Reader:
         if graph.sparse_initializer:
             self.problems.append("it has sparse initializers, which are not supported")
         inputs = [self._input(i) for i in graph.input if i.name not in values]
-        known = around | set(values) | {i.name for i in inputs}
         own = set(values) | {i.name for i in inputs}
         if len(own) < len(values) + len(inputs):
             self.problems.append("two inputs have the same name")
@@ -226,21 +234,22 @@ class _Reader:
         for i, node in enumerate(graph.node):
             title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
             for name in node.input:
-                if name and name not in known:
+                if name and not any(name in names for names in (own, *around)):
                     later = "computed only after it: the graph is not sorted, or has a cycle"
                     self.problems.append(
                         f"{title} takes {name!r}, which is {later if name in made_later else 'defined nowhere'}"
                     )
+            step = self._step(node, title, (own, *around))
+            if step is not None:
+                steps.append(step)
             for name in filter(None, node.output):
                 if name in own:
                     self.problems.append(f"{title} defines {name!r} a second time")
                 own.add(name)
-            step = self._step(node, title, known)
-            known |= set(node.output)
-            if step is not None:
-                steps.append(step)
         outputs = [o.name for o in graph.output]
-        self.problems += [f"the output {name!r} is defined nowhere" for name in outputs if name not in known]
+        for name in outputs:
+            if not any(name in names for names in (own, *around)):
+                self.problems.append(f"the output {name!r} is defined nowhere")
         if len(self.problems) > 1000:
             raise FileError(f"{self.path} can't be loaded: {_listed(self.problems, '; ')}.")
         return Graph(inputs, outputs, steps, values)
@@ -276,7 +285,7 @@ class _Reader:
             shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
         return Input(info.name, dtype, shape)
 
-    def _step(self, node: Any, title: str, known: frozenset[str]) -> Step | None:
+    def _step(self, node: Any, title: str, around: tuple[set[str], ...]) -> Step | None:
         """A node as a step; ``None``, and the problem noted, where it can't be."""
         domain = "" if node.domain == "ai.onnx" else node.domain
         name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
@@ -287,7 +296,7 @@ class _Reader:
         attributes = {}
         for attribute in node.attribute:
             try:
-                attributes[attribute.name] = self._attribute(attribute, known)
+                attributes[attribute.name] = self._attribute(attribute, around)
             except FileError as error:
                 self.problems.append(f"{title}: {error}")
         takes = {*row.attributes, *row.inputs}
@@ -305,13 +314,13 @@ class _Reader:
             self.problems.append(f"{title} has {', '.join(clash)} as an input and as an attribute")
         return Step(row, title, inputs, tuple(node.output), attributes, scope_of(node.name, node.op_type))
 
-    def _attribute(self, attribute: Any, known: frozenset[str]) -> Any:
+    def _attribute(self, attribute: Any, around: tuple[set[str], ...]) -> Any:
         kinds = self.onnx.AttributeProto
         if attribute.ref_attr_name:
             raise FileError(f"its attribute {attribute.name!r} refers to a function's, outside of a function")
         kind = attribute.type
         if kind == kinds.GRAPH:
-            return self._graph(attribute.g, known)
+            return self._graph(attribute.g, around)
         if kind == kinds.TENSOR:
             return self._array(attribute.t, f"attribute {attribute.name!r}")
         if kind == kinds.STRING:
@@ -361,8 +370,11 @@ class _Reader:
         parts = re.split(r"[\\/]", location)
         if not location or ".." in parts or location.startswith(("/", "\\")) or ":" in parts[0] or "\0" in location:
             raise FileError(f"lies in {location!r}, which is no file in the model's folder")
-        folder = self.path.parent.resolve()
-        file = (folder / location).resolve()
+        try:
+            folder = self.path.parent.resolve()
+            file = (folder / location).resolve()
+        except (OSError, RuntimeError) as error:
+            raise FileError(f"lies in {location[:100]!r}, which can't be read ({_first_line(error)})") from None
         if not file.is_relative_to(folder):
             raise FileError(f"lies in {location!r}, which leads out of the model's folder")
         try:
@@ -376,6 +388,9 @@ class _Reader:
                 there = os.fstat(content.fileno()).st_size
                 if length not in (-1, size) or offset < 0 or offset + size > there:
                     raise FileError(f"needs {size} bytes from {offset} on of {location!r}, which has {there}")
+                self.external[file] += size
+                if self.external[file] > there:
+                    raise FileError(f"takes more from {location!r} than that file has, with those before it")
                 content.seek(offset)
                 tensor.raw_data = content.read(size)
         except OSError as error:
@@ -393,8 +408,17 @@ def _widened(tensor: Any) -> Any:
 
 
 def _listed(items: list[str], separator: str = ", ") -> str:
-    shown = items if len(items) <= LISTED else [*items[:LISTED], f"and {len(items) - LISTED} more"]
-    return separator.join(shown)
+    shown = [item if len(item) <= 300 else f"{item[:300]}..." for item in items[:LISTED]]
+    return separator.join(shown + ([f"and {len(items) - LISTED} more"] if len(items) > LISTED else []))
+
+
+def plain(name: str) -> str:
+    """A name of a file as it may be printed: short, and without control characters."""
+    return (name if name.isprintable() else repr(name)[1:-1])[:100]
+
+
+NUMBERING = "0123456789._-: "
+"""What the name of a module may end in, by which blocks that are alike differ."""
 
 
 def scope_of(name: str, op_type: str) -> tuple[tuple[str, str], ...]:
@@ -403,12 +427,12 @@ def scope_of(name: str, op_type: str) -> tuple[tuple[str, str], ...]:
     >>> scope_of("/layer1/layer1.0/conv1/Conv", "Conv")
     (('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))
     """
-    parts = [part for part in name.split("/") if part][:-1]
+    parts = [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]
     found: list[tuple[str, str]] = []
     path = ""
     for i, part in enumerate(parts):
         path = part if not path or part.startswith(f"{path}.") else f"{path}.{part}"
-        word = re.sub(r"[\W\d_]+$", "", part) or re.sub(r"[\W\d_]+$", "", parts[i - 1] if i else "") or part
+        word = part.rstrip(NUMBERING) or (parts[i - 1].rstrip(NUMBERING) if i else "") or part
         found.append((path, op_type if i == len(parts) - 1 and _is_of(op_type, part) else word))
     return tuple(found)
 
@@ -424,4 +448,4 @@ def shape_text(shape: tuple[int | str, ...]) -> str:
     >>> shape_text(("batch", 3, ""))
     '(batch, 3, ?)'
     """
-    return f"({', '.join(str(n) if n != '' else '?' for n in shape)}{',' * (len(shape) == 1)})"
+    return f"({', '.join(plain(str(n)) if n != '' else '?' for n in shape)}{',' * (len(shape) == 1)})"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any
+
+import numpy
 
 from autograd import asarray, zeros
 from autograd.compiler.ir.program import Value
@@ -39,7 +42,7 @@ def save(
         raise DTypeError(f"model is {shown(model)}: give a module or a function of Tensors.")
     if not examples:
         raise DomainError("save_onnx follows the model once: give an example of each of its inputs.")
-    examples = [x if hasattr(x, "shape") and hasattr(x, "dtype") else asarray(x) for x in examples]
+    examples = [asarray(x) for x in examples]
     try:
         if dynamic_batch:
             proto, other = (_followed(onnx, model, _of_size(examples, n), input_names, output_names) for n in SIZES)
@@ -54,7 +57,12 @@ def save(
             f"{_described(model)} takes {size / 2**30:.1f} GiB, and an ONNX file has at most 2: save its weights with "
             "nn.save."
         )
-    onnx.checker.check_model(proto, full_check=True)
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # of several classes, none of which the package promises
+        raise ConversionError(
+            f"{_described(model)} can't be written as ONNX: onnx.checker refuses the file: {str(error)[:300]}"
+        ) from error
     write_file(path, proto.SerializeToString())
 
 
@@ -75,7 +83,7 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
     while True:
         try:
             with whole(kept):
-                trace = Trace(model, examples, {})
+                trace = _settled(model, examples)
         except AutogradError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -87,6 +95,20 @@ def _followed(onnx: Any, model: Any, examples: Sequence[Any], input_names: Any, 
             if error.operation not in kept:
                 raise
             kept -= {error.operation}  # followed into its parts
+
+
+def _settled(model: Any, examples: Sequence[Any]) -> Trace:
+    """The model followed. Raises `NotWritten` where it changes something in Python at every call, as a counter."""
+    trace = Trace(model, examples, {})
+    if not trace.changes:
+        return trace
+    again = Trace(model, examples, {})  # what only a first call makes is there now
+    if again.changes:
+        for guard in (*again.changes, *trace.changes):
+            guard.restore()
+        names = ", ".join(dict.fromkeys(guard.name for guard in again.changes))
+        raise NotWritten(f"it changes {names} at each call, and a file holds only what is computed with Tensors.")
+    return again
 
 
 def _described(model: Any) -> str:
@@ -104,17 +126,22 @@ def _model(onnx: Any, model: Any, trace: Trace, input_names: Any, output_names: 
     if program.updates and isinstance(model, Module):
         raise NotWritten("it changes its buffers, as batch normalization does in training: call model.eval() first.")
     inputs = _checked(input_names, _argument_names(model, program.inputs), "input_names")
+    names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
+    for value in program.values():
+        if value.kind in ("state", "knob"):
+            names[value] = _free(_state_name(value), names.values())
+    states = {value: name for value, name in names.items() if value.kind != "input"}
     results = len(trace.result.values)
     usual = ["output"] if results == 1 else [f"output_{i}" for i in range(results)]
+    if output_names is None:
+        usual = [_free(name, names.values()) for name in usual]
     outputs = _checked(output_names, usual, "output_names")
-    outputs += [f"{t.name or f'parameter_{i}'}.grad" for i, t in enumerate(trace.delivered)]
-    states = {value: _state_name(value) for value in program.values() if value.kind in ("state", "knob")}
-    outputs += [f"{states[value]}_new" for value in program.updates]
+    if taken := [name for name in outputs if name in names.values()]:
+        raise DomainError(f"output_names: an input or a parameter is called {taken[0]!r}, too: choose another name.")
+    more = [f"{t.name or f'parameter_{i}'}.grad" for i, t in enumerate(trace.delivered)]
+    for name in (*more, *(f"{states[value]}_new" for value in program.updates)):
+        outputs.append(_free(name, (*names.values(), *outputs)))
     results_of = [*program.outputs, *program.updates.values()]
-    names: dict[Value, str] = dict(zip(program.inputs, inputs, strict=True))
-    for value, name in states.items():
-        count = sum(other == name for other in names.values())
-        names[value] = f"{name}_{count}" if count else name
     wanted = dict(zip(reversed(results_of), reversed(outputs), strict=True))  # of two names the first
     temporaries = {value: name for value, name in wanted.items() if value.kind == "temporary"}
     writer = Writer(names | temporaries)
@@ -154,10 +181,15 @@ def _argument_names(model: Any, inputs: Sequence[Value]) -> list[str]:
     return names
 
 
-def _array(data: Any, dtype: Any) -> Any:
-    from numpy import ascontiguousarray
+def _free(name: str, taken: Iterable[str]) -> str:
+    """``name``, or with a number behind it where that is taken."""
+    found = set(taken)
+    return next(n for n in itertools.chain((name,), (f"{name}_{i}" for i in itertools.count(1))) if n not in found)
 
-    return ascontiguousarray(asarray(data).to("cpu").data, dtype=dtype).reshape(asarray(data).shape)
+
+def _array(data: Any, dtype: Any) -> Any:
+    array = asarray(data).to("cpu").data
+    return numpy.ascontiguousarray(array, dtype=dtype).reshape(numpy.shape(array))
 
 
 def _state_name(value: Value) -> str:
@@ -168,9 +200,7 @@ def _state_name(value: Value) -> str:
 def _checked(names: Any, usual: list[str], what: str) -> list[str]:
     """Names of inputs or outputs, as many as there are and all different."""
     if names is None:
-        return (
-            list(dict.fromkeys(usual)) if len(set(usual)) == len(usual) else [f"{n}_{i}" for i, n in enumerate(usual)]
-        )
+        return usual if len(set(usual)) == len(usual) else [f"{n}_{i}" for i, n in enumerate(usual)]
     found = [names] if isinstance(names, str) else list(names)
     if len(found) != len(usual) or len(set(found)) != len(found) or not all(isinstance(n, str) and n for n in found):
         raise DomainError(f"{what} = {names!r}: give {len(usual)} different names, one for each.")

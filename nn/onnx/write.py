@@ -69,7 +69,7 @@ class Writer:
     def constant(self, array: Any, base: str = "constant") -> str:
         """A constant with these numbers."""
         array = numpy.ascontiguousarray(array).reshape(numpy.shape(array))
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.size < 1000 else id(array)
+        key = array.dtype.str, array.shape, array.tobytes()
         if key not in self._constants:
             name = self._constants[key] = self.fresh(base)
             self.initializers.append(self.onnx.numpy_helper.from_array(array, name))
@@ -106,7 +106,8 @@ class Writer:
 
     def reshape(self, name: str, shape: Sequence[int]) -> str:
         """A value in another shape."""
-        return self.node("Reshape", name, self.ints(*shape))
+        as_it_is: dict[str, Any] = {"allowzero": 1} if 0 in shape else {}  # otherwise 0 would keep an axis
+        return self.node("Reshape", name, self.ints(*shape), **as_it_is)
 
     def called(self, written: str, wanted: str) -> str:
         """Give an output its name: the node that made it, where it made nothing else, is made to call it so."""
@@ -124,14 +125,17 @@ def value_info(onnx: Any, name: str, value: Value, has_shape: bool = True) -> An
     return onnx.helper.make_tensor_value_info(name, dtype, value.shape if has_shape else None)
 
 
+def used_inside(node: Any) -> set[str]:
+    """The names that the graphs within a node take."""
+    found: set[str] = set()
+    for attribute in node.attribute:
+        found |= used_by(attribute.g.node) | {o.name for o in attribute.g.output}
+    return found
+
+
 def used_by(nodes: Sequence[Any]) -> set[str]:
     """The names that nodes, and the graphs within them, take."""
-    found: set[str] = set()
-    for node in nodes:
-        found |= set(node.input)
-        for attribute in node.attribute:
-            found |= used_by(attribute.g.node) | {o.name for o in attribute.g.output}
-    return found
+    return {name for node in nodes for name in (*node.input, *used_inside(node))}
 
 
 def without_dead(nodes: Sequence[Any], outputs: Sequence[str]) -> list[Any]:

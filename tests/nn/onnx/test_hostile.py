@@ -223,6 +223,43 @@ def test_external_data_stays_in_the_folder(tmp_path, entries, sentence):
     refused(saved(folder, [helper.make_node("Mul", ["x", "w"], ["y"])], X, Y, {"w": tensor}), sentence)
 
 
+def test_many_weights_in_one_place_of_another_file(tmp_path):
+    (tmp_path / "data.bin").write_bytes(b"\0" * 8)
+    tensors, nodes = {}, []
+    for i in range(20):
+        tensor = onnx.TensorProto(name=f"w{i}", data_type=FLOAT, dims=[2], data_location=onnx.TensorProto.EXTERNAL)
+        tensor.external_data.add(key="location", value="data.bin")
+        tensors[f"w{i}"] = tensor
+        nodes.append(helper.make_node("Mul", [f"v{i}" if i else "x", f"w{i}"], [f"v{i + 1}" if i < 19 else "y"]))
+    refused(saved(tmp_path, nodes, X, Y, tensors), "takes more from 'data.bin' than that file has")
+
+
+def test_attributes_of_another_kind(tmp_path):
+    for op, attributes in (("ConstantOfShape", {"value": 1}), ("Softmax", {"axis": "a"}), ("Transpose", {"perm": 1.5})):
+        node = helper.make_node(op, ["x"], ["y"], **attributes)
+        with pytest.raises(AutogradError, match=op):
+            nn.load_onnx(saved(tmp_path, [node], X, Y))([1.0, 2.0])
+
+
+def test_names_reach_the_terminal_without_control_characters(tmp_path):
+    node = helper.make_node("\x1b[2J", ["x"], ["y"])
+    with pytest.raises(FileError) as error:
+        nn.load_onnx(saved(tmp_path, [node], X, Y))
+    assert str(error.value).isprintable()
+    node = helper.make_node("Mul", ["\x1b[2J", "w\n"], ["y\a"])
+    path = saved(tmp_path, [node], [value("\x1b[2J", ["\n"])], [value("y\a", [2])], {"w\n": np.float32([1, 2])})
+    model = nn.load_onnx(path)
+    assert repr(model).replace("\n", "").isprintable()
+    with pytest.raises(DomainError) as error:
+        model(x=1)
+    assert str(error.value).isprintable()
+
+
+def test_long_names_and_many_parts_take_no_time(tmp_path):
+    node = helper.make_node("Relu", ["x"], ["y"], name="a/" * 10**6 + "_" * 10**6)
+    assert nn.load_onnx(saved(tmp_path, [node], X, Y))([1.0, -2.0]).tolist() == [1.0, 0.0]
+
+
 def test_errors_in_a_node_name_it_and_the_shapes(tmp_path):
     node = helper.make_node("MatMul", ["x", "w"], ["y"], name="/head/MatMul")
     path = saved(tmp_path, [node], [value("x", None)], [value("y", None)], {"w": np.ones((3, 4), "float32")})

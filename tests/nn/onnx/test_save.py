@@ -153,6 +153,12 @@ def test_parameters_inputs_and_nodes_have_their_names(path):
     assert [(n.op_type, n.name) for n in graph.node] == [("Gemm", "/0/Gemm"), ("Tanh", "/1/Tanh")]
 
 
+def test_names_that_are_taken_get_a_number(path):
+    output = ag.Tensor(2.0, dtype="float32", name="output")
+    nn.save_onnx(lambda x: x * output, path, X)
+    assert [*export.run(path, X)] == ["output_1"]
+
+
 def test_the_file_is_of_an_opset_that_onnxruntime_runs(path):
     nn.save_onnx(nn.Linear(4, 3, seed=0), path, X)
     model = onnx.load(path)
@@ -195,6 +201,16 @@ def test_any_number_of_examples(name, path):
 # ------------------------------------------------------------------------------------------------------------ refused
 
 
+def counts():
+    calls = []
+
+    def counted(x):
+        calls.append(1)
+        return x * len(calls)
+
+    return counted
+
+
 def drops(x):
     return F.dropout(x, 0.5, generator=np.random.default_rng(0))
 
@@ -224,6 +240,12 @@ def accumulates(path):
             lambda p: nn.save_onnx(nn.BatchNorm1d(4), p, X),
             ConversionError,
             r"BatchNorm1d\(4\) can't be written as ONNX: it changes its buffers",
+        ),
+        (lambda p: nn.save_onnx(counts(), p, X), ConversionError, "counted .* it changes calls at each call"),
+        (
+            lambda p: nn.save_onnx(nn.Linear(4, 3, seed=0), p, X, output_names=["bias"]),
+            DomainError,
+            "output_names: an input or a parameter is called 'bias', too",
         ),
         (accumulates, ConversionError, r"it adds to the gradient of weight from before: call zero_grad\(\)"),
         (lambda p: nn.save_onnx(ag.lgamma, p, X), ConversionError, "the operation 'lgamma' has no counterpart in ONNX"),
