@@ -144,17 +144,16 @@ def _js_literal(number: Any, dtype: Any) -> str:
 
 
 _JS_WORDS = frozenset((
-    "abstract", "arguments", "async", "await", "boolean", "break", "byte", "case", "catch", "char", "class",
-    "const", "continue", "debugger", "default", "delete", "do", "double", "else", "enum", "eval", "export",
-    "extends", "false", "final", "finally", "float", "for", "from", "function", "get", "goto", "if",
-    "implements", "import", "in", "instanceof", "int", "interface", "let", "long", "native", "new", "null",
-    "of", "package", "private", "protected", "public", "return", "set", "short", "static", "super", "switch",
-    "synchronized", "this", "throw", "throws", "transient", "true", "try", "typeof", "undefined", "var", "void",
-    "volatile", "while", "with", "yield", "Array", "BigInt", "Error", "Float32Array", "Float64Array",
-    "Infinity", "Int16Array", "Int32Array", "Int8Array", "Math", "NaN", "Number", "Object", "RangeError",
-    "String", "Uint16Array", "Uint32Array", "Uint8Array", "atob", "console", "document", "globalThis", "window",
-    "acc", "commit", "given", "i", "inputs", "j", "k", "l", "m", "memory", "n", "outputs", "p", "run", "t",
-    "values"
+    "abstract", "arguments", "async", "await", "boolean", "break", "byte", "case", "catch", "char", "class", "const",
+    "continue", "debugger", "default", "delete", "do", "double", "else", "enum", "eval", "export", "extends", "false",
+    "final", "finally", "float", "for", "from", "function", "get", "goto", "if", "implements", "import", "in",
+    "instanceof", "int", "interface", "let", "long", "native", "new", "null", "of", "package", "private", "protected",
+    "public", "return", "set", "short", "static", "super", "switch", "synchronized", "this", "throw", "throws",
+    "transient", "true", "try", "typeof", "undefined", "var", "void", "volatile", "while", "with", "yield", "Array",
+    "BigInt64Array", "Error", "Float32Array", "Float64Array", "Infinity", "Int16Array", "Int32Array", "Int8Array",
+    "Math", "NaN", "Number", "Object", "RangeError", "String", "Uint16Array", "Uint32Array", "Uint8Array", "atob",
+    "console", "document", "globalThis", "window", "acc", "commit", "given", "i", "inputs", "j", "k", "l", "m",
+    "memory", "n", "outputs", "p", "run", "seen", "t", "values",
 ))  # fmt: skip
 
 _JS_ARRAYS = {
@@ -221,6 +220,8 @@ EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "posit
 """What gives one of its arguments, or a number that every dtype has: there is nothing to round."""
 
 _OF_INTEGERS = {
+    "reciprocal": "Math.trunc(1 / {0})",
+    "fmod": "{1} == 0 ? 0 : {0} % {1}",
     "remainder": "{1} == 0 ? 0 : $remainder({0}, {1})",
     "floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})",
 }

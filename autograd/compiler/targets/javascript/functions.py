@@ -75,7 +75,7 @@ function $nextafter_float32(x, y) {
   return $float32[0];
 }
 """,
-    # DLMF 7.6.2, a series of positive terms, below 2; 7.9.1, a continued fraction, above
+    # DLMF 7.6.2, a series of positive terms, below 1.5; 7.9.1, a continued fraction, above
     "erf_series": """
 function $erf_series(x) {
   let term = x, sum = x;
@@ -86,7 +86,7 @@ function $erf_series(x) {
     "erfc": """
 function $erfc(x) {
   if (x < 0) return 2 - $erfc(-x);
-  if (x < 2) return 1 - $erf_series(x);
+  if (x < 1.5) return 1 - $erf_series(x);
   if (x > 27.5) return x === x ? 0 : NaN;
   let below = x;
   for (let n = 120; n > 0; n--) below = x + n / 2 / below;

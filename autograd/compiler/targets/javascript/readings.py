@@ -288,17 +288,19 @@ def _argsort(script: Script, i: Instruction) -> None:
     script.said(i)
     x, out = script.view(i.args[0]), script.view(i.out)
     axis = normalize_axis(argument(i, 1, "axis", -1), len(x.shape))
-    length, step, places = x.shape[axis], x.strides[axis], times("s", out.strides[axis])
+    length, step = x.shape[axis], x.strides[axis]
     order = script.scratch(f"order_{i.out.name}", (length,), numpy.dtype(numpy.int32)).data
     nest = Nest(x.without(axis).shape, [x.without(axis), out.without(axis)])
     here, there = nest.place(0), nest.place(1)
+    target = f"{out.data}[{added(there, times('$s', out.strides[axis]))}]"
+    one, other = (f"{x.data}[{added(here, times(at, step))}]" for at in ("$s", "$t"))
     lines = [
-        f"for (let s = 0; s < {length}; s++) {order}[s] = s;",
-        f"{order}.sort((s, t) => {{",  # NaN last
-        f"  const a = {x.data}[{added(here, times('s', step))}], b = {x.data}[{added(here, times('t', step))}];",
-        "  return a < b ? -1 : a > b ? 1 : (a !== a) - (b !== b);",
+        f"for (let $s = 0; $s < {length}; $s++) {order}[$s] = $s;",
+        f"{order}.sort(($s, $t) => {{",  # NaN last
+        f"  const $a = {one}, $b = {other};",
+        "  return $a < $b ? -1 : $a > $b ? 1 : ($a !== $a) - ($b !== $b);",
         "});",
-        f"for (let s = 0; s < {length}; s++) {out.data}[{added(there, places)}] = {order}[s];",
+        f"for (let $s = 0; $s < {length}; $s++) {target} = {order}[$s];",
     ]
     script.lines += nest.lines([(len(nest.loops), line) for line in lines])
 
@@ -310,16 +312,16 @@ def _searchsorted(script: Script, i: Instruction) -> None:
     if len(i.args) > 2:
         raise script.refuse(i, "has an order beside it, which has no reading there")
     nest = Nest(y.shape, [y, script.view(i.out)])
-    element = f"{x.data}[{added(times('middle', x.strides[0]), x.start)}]"
+    element = f"{x.data}[{added(times('$middle', x.strides[0]), x.start)}]"
     before = f"$less({element}, $y)" if argument(i, 2, "side", "left") == "left" else f"!$less($y, {element})"
     lines = [
-        f"let low = 0, high = {x.shape[0]};",
+        f"let $low = 0, $high = {x.shape[0]};",
         f"const $y = {nest.at(0)};",
-        "while (low < high) {",
-        "  const middle = (low + high) >>> 1;",
-        f"  if ({before}) low = middle + 1; else high = middle;",
+        "while ($low < $high) {",
+        "  const $middle = ($low + $high) >>> 1;",
+        f"  if ({before}) $low = $middle + 1; else $high = $middle;",
         "}",
-        f"{nest.at(1)} = low;",
+        f"{nest.at(1)} = $low;",
     ]
     script.lines += nest.lines([(len(nest.loops), line) for line in lines])
 

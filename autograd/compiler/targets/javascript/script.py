@@ -172,7 +172,7 @@ class Script:
         for value, state in self.in_place.items():
             self.views[value] = self.view(state)
         run = self.called("run", self.parts(program, steps))
-        commit = self.called("commit", [self._commits(program)])
+        commit = self.called("commit", self._commits(program))
         results = [self.entry_of(value) for value in program.inputs], [self.entry_of(v) for v in self.given.outputs]
         shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
         keys = {v.name: f"[{string(v.name)}]" if v.name == "__proto__" else v.name for v in shown}
@@ -197,32 +197,20 @@ class Script:
     def parts(self, program: Program, steps: Iterable[Kernel | Instruction]) -> list[list[str]]:
         """The lines of a program, cut into functions that V8 optimizes."""
         before, self.lines = self.lines, []
-        found: list[list[str]] = [[]]
-        count = 0
-
-        def take() -> None:
-            nonlocal count
-            length = sum(len(line) + 5 for line in self.lines)
-            if found[-1] and count + length > PART:
-                found.append([])
-                count = 0
-            found[-1] += self.lines
-            count += length
-            self.lines = []
-
+        parts = Parts()
         for instruction in knob_arithmetic(program.instructions).values():
-            self.kernel(
-                Kernel(instruction.out.name, [*dict.fromkeys(instruction.args)], [instruction.out], [instruction])
-            )
-            take()
+            out = instruction.out
+            self.kernel(Kernel(out.name, [*dict.fromkeys(instruction.args)], [out], [instruction]))
+        parts.take(self.lines)
         for step in steps:
+            self.lines = []
             if isinstance(step, Kernel):
                 self.kernel(step)
             else:
                 self.instruction(step)
-            take()
+            parts.take(self.lines)
         self.lines = before
-        return found
+        return parts.found
 
     def called(self, name: str, parts: list[list[str]]) -> list[str]:
         """The function ``name()`` as text, or several and one that calls them."""
@@ -237,20 +225,25 @@ class Script:
         ]
         return [*lines, f"function {name}({given}) {{", *(f"  {part}({given});" for part in names), "}"]
 
-    def _commits(self, program: Program) -> list[str]:
+    def _commits(self, program: Program) -> list[list[str]]:
         """The states that were not updated where they lie take their new values: old ones that are wanted first."""
-        pairs = [(self.view(s), self.view(v)) for s, v in program.updates.items() if v not in self.in_place]
-        pairs = [(target, source) for target, source in pairs if target != source]
-        written = {target.data for target, _ in pairs}
-        before, self.lines = self.lines, []
-        old = {source.data: self.fresh(f"old_{source.data}") for _, source in pairs if source.data in written}
-        self.lines += [f"const {name} = {data}.slice();" for data, name in old.items()]
-        for target, source in pairs:
-            if source.data in old:
-                source = View(old[source.data], source.shape, source.strides, source.offset, source.base)
+        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if v not in self.in_place]
+        pairs = [(target, source, value) for target, source, value in pairs if target != source]
+        written = {target.data for target, _, _ in pairs}
+        parts, late = Parts(), []
+        for target, source, value in pairs:
+            self.lines = []
+            if source.data in written:
+                old = self.scratch(f"old_{source.data}", value.shape, value.dtype)
+                self.copy(source, old)
+                parts.take(self.lines)
+                source = old
+            late.append((source, target))
+        for source, target in late:
+            self.lines = []
             self.copy(source, target)
-        found, self.lines = self.lines, before
-        return found
+            parts.take(self.lines)
+        return parts.found
 
     def _is_shown(self, value: Value) -> bool:
         if value not in self.views or value.kind == "constant":
@@ -265,10 +258,9 @@ class Script:
     def _entry(self, value: Value) -> str:
         view = self.view(value)
         kind = "output" if value in self.given.outputs and value.kind == "temporary" else value.kind
-        return (
-            f"{{ data: {view.data}, shape: {list(view.shape)}, strides: {list(view.strides)}, offset: {view.offset}, "
-            f"dtype: '{value.dtype}', kind: '{kind}' }}"
-        )
+        plain = view == View.of(view.data, view.shape)
+        where = "" if plain else f", {list(view.strides)}, {view.offset}"
+        return f"seen({view.data}, '{kind}', '{value.dtype}', {list(view.shape)}{where})"
 
     @staticmethod
     def _helpers(text: str) -> list[str]:
@@ -395,6 +387,23 @@ class Script:
         return javascript(op, terms, instruction.out.dtype, exponent)
 
 
+class Parts:
+    """Lines, cut into functions that V8 optimizes."""
+
+    def __init__(self) -> None:
+        self.found: list[list[str]] = [[]]
+        self._length = 0
+
+    def take(self, lines: list[str]) -> None:
+        """More lines, which belong together."""
+        length = sum(len(line) + 5 for line in lines)
+        if self.found[-1] and self._length + length > PART:
+            self.found.append([])
+            self._length = 0
+        self.found[-1] += lines
+        self._length += length
+
+
 GIVEN = """
 function given(name, Kind, length, initial) {
   if (!Object.hasOwn(memory, name)) {
@@ -407,8 +416,14 @@ function given(name, Kind, length, initial) {
     throw new Error(`memory.${name} must be a ${Kind.name} of ${length}.`);
   return found;
 }
+function seen(data, kind, dtype, shape, strides, offset = 0) {
+  strides ??= shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  return { data, kind, dtype, shape, strides, offset };
+}
 """.strip()
-"""The array of an input, state or knob: that of ``memory``, checked. An input that isn't there is the program's own."""
+"""The array of an input, state or knob: that of ``memory``, checked; an input that isn't there is the program's own.
+And a value as a page sees it.
+"""
 
 
 def local(value: Value) -> str:

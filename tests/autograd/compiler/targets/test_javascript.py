@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 import autograd as ag
 import nn
 from autograd import trees
+from autograd.compiler.ir.primitives import Slot, infer
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.targets.javascript import PART
+from autograd.compiler.targets.javascript.script import text_of
+from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.compiler.trace import Trace, is_array
 from autograd.errors import TargetError, TraceError
 from autograd.testing.operations import TABLE
 from autograd.testing.sampling import Case as Call
 from autograd.testing.steps import TrainingStep
+from tests import onnx_export as layers
 from tests.autograd.compiler.oracle import orders
-from tests.autograd.compiler.targets.node import Case, faults, needs_node
+from tests.autograd.compiler.targets.node import NODE, Case, faults, needs_node, run
 from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
 from tests.autograd.compiler.test_training import OPTIMIZERS
-from tests import onnx_export as layers
 from tests.steps import step_of
 
 REFUSED = {
@@ -89,21 +98,22 @@ def case_of(name: str, step: Any, *args: Any, count: int = 20, every: bool = Fal
     return Case(name, program, text, [[np.array(x) for x in arrays]] * count, 1e-12, states | knobs)
 
 
-def training(name: str, model: Any, optimizer: Any, loss_of: Any, *inputs: Any, **options: Any) -> Case:
-    """A training step of a model in float64."""
+def training(
+    name: str, model: Any, optimizer: Any, loss_of: Any, *inputs: Any, targets: int = 0, every: bool = False
+) -> Case:
+    """A training step of a model in float64. The last ``targets`` inputs are those of the loss."""
     inputs = tuple(ag.asarray(x.astype("f8") if x.dtype.kind == "f" else x) for x in inputs)
-    chosen = None if optimizer is None or not [*model.parameters()] else optimizer(model.parameters())
+    chosen, given = optimizer(model.parameters()) if [*model.parameters()] else None, len(inputs) - targets
 
     def step(*xs: Any) -> Any:
+        loss = loss_of(model(*xs[:given]), *xs[given:])
         if chosen is not None:
             chosen.zero_grad()
-        loss = loss_of(model(*xs[: len(inputs) - options.get("targets", 0)]), *xs[len(inputs) - options.get("targets", 0) :])
-        if chosen is not None:
             loss.backward()
             chosen.step()
         return loss
 
-    return case_of(name, step, *inputs, every=options.get("every", False))
+    return case_of(name, step, *inputs, every=every)
 
 
 def squared(outputs: Any) -> Any:
@@ -158,7 +168,7 @@ def programs_of(step: TrainingStep, name: str, every: bool) -> list[Case]:
 @needs_node
 def test_random_steps_with_state(tmp_path):
     cases, refused = [], []
-    for seed in range(150):
+    for seed in range(40):
         with np.errstate(all="ignore"):
             try:
                 cases += programs_of(step_of(seed), f"step {seed}", every=seed % 2 == 0)
@@ -166,6 +176,270 @@ def test_random_steps_with_state(tmp_path):
                 refused.append(str(error))
             except TraceError:
                 pass
-    assert len(cases) > 60
+    assert len(cases) > 40
     assert all("draw" in said for said in refused), refused
     assert not faults(cases, tmp_path, rounding=True)
+
+
+# ------------------------------------------------------------------------------------------------ single instructions
+
+NUMBERS = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1.5, 3.0, -0.3, 7.25, 1e-3, 40.0, np.inf, -np.inf, np.nan])
+WHOLE = np.array([0, 1, -1, 2, 3, 5, -7, 100, -128, 2**31 - 1, -(2**31)])
+DTYPES = ("float64", "float32", "int64", "int32", "int8", "uint8", "bool")
+TYPED = ("where", "astype", "copy", "broadcast_to")
+"""What has parameters, or arguments of different kinds."""
+
+
+def numbers(dtype: str) -> Any:
+    """Numbers of a dtype, the peculiar ones among them."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return NUMBERS.astype(kind)
+    return WHOLE[abs(WHOLE) <= (7 if kind.itemsize == 1 else 2**31)].astype(kind) if dtype != "bool" else WHOLE[:2] > 0
+
+
+def single(op: str, arrays: list[Any], params: dict[str, Any] | None = None) -> Case:
+    """A program of one instruction."""
+    inputs = [Value("input", x.shape, x.dtype, f"x{i}") for i, x in enumerate(arrays)]
+    shape, dtype = infer(op, params or {}, inputs)
+    out = Value("temporary", shape, np.dtype(dtype), "out")
+    program = Program("f", inputs, [Instruction(op, tuple(inputs), params or {}, out)], [out])
+    name = f"{op} of {', '.join(str(x.dtype) for x in arrays)}"
+    return Case(name, program, program.javascript(), [arrays], 1e-14 if dtype == "float64" else 1e-6)
+
+
+@needs_node
+def test_every_expression_at_peculiar_numbers(tmp_path):
+    cases = []
+    for op in JAVASCRIPT.expressions:
+        for dtype in DTYPES:
+            count = getattr(np, op).nin if op not in TYPED else 0
+            grid = [x.ravel() for x in np.meshgrid(*[numbers(dtype)] * count, indexing="ij")]
+            if "shift" in op:
+                grid[1:] = [(grid[1] > 0).astype(dtype)]
+            if op == "reciprocal" and np.dtype(dtype).kind in "iu":  # which C leaves open for 0
+                grid = [grid[0][grid[0] != 0]]
+            if op == "nextafter" or not count or (op == "power" and dtype[0] not in "fb"):
+                continue
+            try:
+                cases.append(single(op, grid))
+            except (TypeError, TargetError):  # NumPy does not have it, or gives float16
+                continue
+    for one in DTYPES:
+        cases += [single("astype", [numbers(one)[:12]], {"dtype": np.dtype(other)}) for other in DTYPES
+                  if np.dtype(one).kind != "f" or np.dtype(other).kind in "fb"]  # fmt: skip
+        cases.append(single("where", [np.array([True, False, True]), numbers(one)[[0, 1, 1]], numbers(one)[[1, 0, 1]]]))
+    tested = {case.name.partition(" ")[0] for case in cases}
+    assert set(JAVASCRIPT.expressions) - tested == {"nextafter", "copy", "broadcast_to", "power"} - tested
+    with np.errstate(all="ignore"):
+        assert not faults(cases, tmp_path)
+
+
+@needs_node
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_nextafter_is_exact(dtype, tmp_path):
+    pairs = np.meshgrid(NUMBERS.astype(dtype), NUMBERS.astype(dtype))
+    case = single("nextafter", [x.ravel() for x in pairs])
+    run([case], tmp_path)
+    np.testing.assert_array_equal(case.results[0][0], np.nextafter(*pairs).ravel().astype("f8"))
+
+
+@needs_node
+def test_special_functions_are_as_exact_as_they_say(tmp_path):
+    special = pytest.importorskip("scipy.special")
+    line = np.concatenate([np.linspace(-6, 26, 1501), np.geomspace(1e-9, 1e3, 500)])
+    positive, inside = line[line > 0], np.concatenate([np.linspace(-0.999, 0.999, 1001), 1 - np.geomspace(1e-15, 1e-3)])
+    table = [
+        ("erfc", {}, line, special.erfc),
+        ("erfinv", {}, inside, special.erfinv),
+        ("lgamma", {}, positive, special.gammaln),
+        *(("polygamma", {"order": n}, positive, partial(special.polygamma, n)) for n in range(4)),
+        *(("bessel_i", {"order": n}, np.linspace(-30, 30, 999), partial(special.iv, n)) for n in range(3)),
+    ]
+    cases = []
+    for name, options, x, _ in table:
+        program = Trace(lambda t, name=name, options=options: ag.OPS[name](t, **options), (ag.Tensor(x),), {}).program
+        cases.append(Case(name, program, program.javascript(), [[x]]))
+    run(cases, tmp_path)
+    for (name, _, x, reference), case in zip(table, cases, strict=True):
+        expected = reference(x)
+        size = np.maximum(np.abs(expected), 1.0 if name in ("lgamma", "polygamma") else 0.0)  # these have zeros
+        miss = np.abs(case.results[0][0] - expected)[size > 0] / size[size > 0]
+        assert miss.max() < ACCURACY[name], (case.name, miss.max(), x[size > 0][miss.argmax()])
+
+
+ACCURACY = {"erfc": 1e-13, "erfinv": 1e-14, "lgamma": 2e-14, "polygamma": 1e-14, "bessel_i": 1e-14}
+"""The largest relative errors; of functions that have zeros, relative to 1 there."""
+
+
+# ------------------------------------------------------------------------------------------------------------- the text
+
+
+def functions_of(text: str) -> dict[str, str]:
+    """The functions of a script by their names."""
+    found = re.findall(r"^  function (\w+)\(.*?^  \}$", text, flags=re.MULTILINE | re.DOTALL)
+    texts = re.findall(r"^  function \w+\(.*?^  \}$", text, flags=re.MULTILINE | re.DOTALL)
+    return dict(zip(found, texts, strict=True))
+
+
+def chained(count: int) -> Any:
+    """A chain of ``count`` lines that belong in one loop."""
+
+    def f(x: Any, y: Any) -> Any:
+        for k in range(count):
+            x = ag.tanh(x) * y if k % 3 else x - 0.5 * y
+        return x.sum()
+
+    return f
+
+
+@needs_node
+@pytest.mark.parametrize("every", [True, False])
+def test_long_programs_are_cut_into_functions_that_are_optimized(every, tmp_path):
+    model = nn.MLP([4] * 20 + [3], seed=0).to("float64")
+    x, labels = np.ones((2, 4)), np.array([0, 2])
+    optimizer = OPTIMIZERS["SGD momentum"]
+    network = training("20 layers", model, optimizer, nn.functional.cross_entropy, x, labels, targets=1, every=every)
+    pair = ag.Tensor(np.linspace(-1, 1, 12).reshape(3, 4)), ag.Tensor(np.ones(4))
+    chain = case_of("a chain", chained(200), *pair, count=1, every=every)
+    assert not faults([network, chain], tmp_path)
+    for case in (network, chain):
+        parts = functions_of(case.program.javascript(every=every))
+        assert len(parts) > 5
+        assert max(map(len, parts.values())) <= PART + 200
+        called = re.findall(r"^    (run_\d+)\(", parts["run"], flags=re.MULTILINE)
+        assert called == [name for name in parts if name.startswith("run_")]
+
+
+@needs_node
+def test_values_keep_their_names_and_variables_are_javascripts(tmp_path):
+    names = ["var", "i", "memory", "run", "σ", "acc", "t", "s", "low", "e_", "constructor", "power", "seen"]
+    inputs = [Value("input", (3,), np.dtype("f8"), name) for name in names]
+    instructions, total = [], inputs[0]
+    for k, value in enumerate(inputs[1:]):
+        out = Value("temporary", (3,), np.dtype("f8"), f"find{k}" if k else "this")
+        instructions.append(Instruction("power" if k == 3 else "add", (total, value), {}, out))
+        total = out
+    order = Value("temporary", (3,), np.dtype("i8"), "new")
+    instructions.append(Instruction("argsort", (inputs[7],), {"call": ((Slot(0),), {})}, order))
+    program = Program("class_", inputs, instructions, [total, order])
+    arrays = [np.arange(3.0) + k for k in range(len(names))]
+    arrays[7] = np.array([2.0, np.nan, 1.0])
+    cases = [
+        Case("names", program, program.javascript(name, every=every), [arrays])
+        for name, every in (("new", True), (None, False), ("a b", True))
+    ]
+    assert not faults(cases, tmp_path)
+    assert cases[0].source.startswith("function _new(memory) {")
+    assert "    constructor: seen(constructor, 'input', 'float64', [3])," in cases[0].source
+
+
+def test_nothing_in_a_text_ends_a_script():
+    assert text_of("a</script>\n<!-- b\u2028c < d") == "a< /script> < !-- b c < d"
+    program = ag.trace(ag.searchsorted, ag.ones(3), ag.ones(2))
+    (search,) = (i for i in program.instructions if i.op == "searchsorted")
+    search.params["call"] = (search.params["call"][0], {"side": "</script><script>alert(1)</script>\n'*/"})
+    assert "</" not in program.javascript()
+    assert not re.search(r"\beval\b|\bFunction\b", program.javascript())
+
+
+def in_node(script: str, tmp_path: Any) -> str:
+    """What a script prints."""
+    (tmp_path / "script.js").write_text(script, encoding="utf-8")
+    done = subprocess.run([str(NODE), str(tmp_path / "script.js")], capture_output=True, text=True, check=False)
+    assert not done.stderr, done.stderr
+    return done.stdout.strip()
+
+
+def descent() -> tuple[Program, Program]:
+    """A step of gradient descent, and the value that it makes smaller, of one state."""
+    w = ag.Tensor([1.0, -2.0], requires_grad=True, name="w", dtype="float64")
+    optimizer = nn.optim.SGD([w], lr=0.25)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = ((w - x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = ag.zeros(2, dtype="float64")
+    return ag.trace(step, x), ag.trace(lambda x: ((w - x) ** 2).sum(), x)
+
+
+@needs_node
+def test_run_changes_no_state_and_programs_share_a_memory(tmp_path):
+    step, look = descent()
+    script = f"""
+const memory = {{}}, step = ({step.javascript()})(memory), look = ({look.javascript(states=False)})(memory);
+const train = ({step.javascript(every=False)})(memory), told = [];
+step.run(); step.run(); look.run();
+told.push(memory.w.join(), step.values.w_new.data.join(), step.outputs[0].data[0], look.outputs[0].data[0]);
+step.commit(); look.run();
+told.push(memory.w.join(), look.outputs[0].data[0]);
+memory.lr[0] = 0.5; train.inputs[0].data.fill(1); train.run(); train.commit();
+told.push(memory.w.join(), step.inputs[0].data.join(), step.values.w.data === memory.w);
+console.log(told.join(' '));
+"""
+    assert in_node(script, tmp_path) == "1,-2 0.5,-1 5 5 0.5,-1 1.25 1,1 0,0 true"
+
+
+@needs_node
+def test_a_memory_that_does_not_fit_is_refused(tmp_path):
+    _, look = descent()
+    script = f"""
+const look = {look.javascript(states=False)};
+const one = () => Float64Array.of(1, 2), told = [];
+for (const memory of [{{}}, {{ w: [1, 2] }}, {{ w: new Float64Array(3) }}, {{ w: one(), x: new Float32Array(2) }}])
+  try {{ look(memory); }} catch (error) {{ told.push(error.message); }}
+look({{ w: one(), x: one() }});
+console.log(told.join(' '));
+"""
+    assert in_node(script, tmp_path) == (
+        "memory.w is missing: give a Float64Array of 2. memory.w must be a Float64Array of 2. memory.w must be a "
+        "Float64Array of 2. memory.x must be a Float64Array of 2."
+    )
+
+
+@needs_node
+def test_states_that_take_each_others_values(tmp_path):
+    a, b = ag.Tensor([1.0, 2.0], dtype="float64"), ag.Tensor([[3.0, 4.0], [5.0, 6.0]], dtype="float64")
+    c = ag.Tensor([[7.0, 8.0], [9.0, 10.0]], dtype="float64")
+
+    def step(x: Any) -> Any:
+        a.data, b.data, c.data = b.data[0] + x.data, c.data.T, b.data
+        return a * 1
+
+    cases = [case_of("exchange", step, ag.ones(2, dtype="float64"), count=3, every=every) for every in (True, False)]
+    assert not faults(cases, tmp_path)
+
+
+@needs_node
+def test_indices_out_of_bounds_are_refused(tmp_path):
+    program = ag.trace(lambda x, i: x[i] * 1, ag.ones(3, dtype="float64"), ag.Tensor([0, 1]))
+    case = Case("index", program, program.javascript(), [[np.arange(3.0), np.array([-1, 2])]])
+    past = Case("past", program, program.javascript(), [[np.arange(3.0), np.array([0, 3])]])
+    labels = ag.trace(nn.functional.cross_entropy, ag.ones((2, 3), dtype="float64"), ag.Tensor([0, 1]))
+    wrong = Case("labels", labels, labels.javascript(), [[np.ones((2, 3)), np.array([0, 5])]])
+    run([case, past, wrong], tmp_path)
+    assert not case.at_fault()
+    assert past.error == "RangeError: an index is out of bounds for an axis of 3"
+    assert wrong.error == "RangeError: target must hold whole numbers from 0 to 2."
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "said"),
+    [
+        (ag.linalg.cholesky, [ag.eye(2)], "linalg.cholesky is not among the functions that can be written. Compute it"),
+        (lambda x: x * (1 + 1j), [ag.ones(2)], r"is complex128, for which there are no arrays. Cast it"),
+        (lambda x, m: ag.setitem(x, 0.0, index=m), [ag.ones(2), ag.Tensor([True, False])], "picks by a condition"),
+        (lambda x: x + ag.random.normal((2,), generator=GENERATOR), [ag.ones(2)], "draw is not among the functions"),
+    ],
+)
+def test_what_has_no_reading_is_refused_in_a_sentence(function, arguments, said):
+    program = ag.trace(function, *arguments)
+    with pytest.raises(TargetError, match=said):
+        program.javascript()
+
+
+GENERATOR = np.random.default_rng(0)
