@@ -17,7 +17,6 @@ from typing import Any as _Any
 
 from autograd import (
     errors,
-    fft,
     linalg,
     methods,  # noqa: F401  (put on Tensor)
     random,
@@ -61,7 +60,7 @@ del tensor  # noqa: F821  (the module, which import made an attribute: `autograd
 
 __all__ = [  # noqa: PLE0604
     "Graph", "Node", "OPS", "Op", "Tensor", "backward_steps", "detect_anomaly", "devices", "e", "enable_grad", "errors",
-    "fft", "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacobian", "jvp", "linalg", "nan",
+    "grad", "gradients", "hessian", "hvp", "inf", "is_grad_enabled", "jacobian", "jvp", "linalg", "nan",
     "newaxis", "no_grad", "op", "pi", "pow", "random", "scope", "set_grad_enabled", "testing", "trees",
     "value_and_grad", "vjp",
     *_ARRAYS,

@@ -8,7 +8,6 @@ from autograd.types import ArrayLike
 from typing import Concatenate, Literal, ParamSpec, TypeVar, overload
 from autograd.types import Array
 from autograd import errors as errors
-from autograd import fft as fft
 from autograd import linalg as linalg
 from autograd import random as random
 from autograd import trees as trees

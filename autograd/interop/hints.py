@@ -29,6 +29,7 @@ FUNCTIONS = {
     "sgn": "sign", "sub": "subtract", "tg": "tan", "unsqueeze": "expand_dims", "view": "reshape",
     "vmap": "operations on arrays with one more axis", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod",
     "diag": "linalg.diagonal(x), or eye(n) * x", "dot": "matmul, or linalg.vecdot", "flatten": "reshape(x, shape=-1)",
+    "fft": "numpy.fft of .detach().numpy(): derivatives through complex numbers are not supported",
     "gather": "take_along_axis", "inverse": "linalg.inv", "chunk": "split", "unbind": "unstack",
     "concatenate": "concat", "swapaxes": "permute_dims", "amax": "max", "amin": "min", "vstack": "concat(…, axis=0)",
     "hstack": "concat(…, axis=1)",

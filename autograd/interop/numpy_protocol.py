@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from autograd import fft, linalg, shapes
+from autograd import linalg, shapes
 from autograd.errors import DomainError, DTypeError
 from autograd.functions import products
 from autograd.functions import shaping as rearranging
@@ -268,7 +268,7 @@ def _found(name: str) -> Any:
     if name in WAYS:
         return WAYS[name]
     module, _, last = name.rpartition(".")
-    space: Any = {"": TENSORS, "linalg": linalg, "fft": fft}.get(module)
+    space: Any = {"": TENSORS, "linalg": linalg}.get(module)
     return getattr(space, NAMES.get(last, last), None)
 
 

@@ -20,7 +20,7 @@ from autograd.interop.hints import FUNCTIONS, NETWORK_FUNCTIONS, NETWORKS, TENSO
         ("_private", ag.Tensor([1.0]), "a Tensor has no attribute '_private'."),
         ("cat", ag, "autograd has no function 'cat': use concat."),
         ("blurb", ag, "autograd has no function 'blurb'."),
-        ("LSTM", nn, "nn has no 'LSTM': use a loop over time steps in the forward of a Module of your own."),
+        ("DataLoader", nn, "nn has no 'DataLoader': use data.minibatches, or fit, which draws them."),
         ("Blurb", nn, "nn has no 'Blurb'."),
         ("nll_loss", nn.functional, "nn.functional has no 'nll_loss': use cross_entropy, of logits."),
     ],
