@@ -4,7 +4,8 @@
 >>> ag.testing.gradcheck(lambda x: ag.sum(x * ag.sin(x)), [0.5, 1.0, 2.0])
 True
 
-`gradcheck` and `gradgradcheck` check a function at some inputs, `check_nodes` each operation of a recorded graph,
+`gradcheck` and `gradgradcheck` check a function at some inputs, `check_grad` a derivative that was written by hand for
+a function of NumPy arrays, `check_nodes` each operation of a recorded graph,
 `assert_rule` one operation at many inputs, which are drawn as `declare` says, and `assert_detects_wrong_gradient` shows
 that it can fail on that operation. `properties` are what must hold of every function, one call each; `strategies` draw
 the functions: single operations, whole programs and training steps (with Hypothesis, which only these need).
@@ -15,6 +16,7 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from autograd.testing import properties
+from autograd.testing.check_grad import check_grad
 from autograd.testing.declarations import array, axes, axis, booleans, declare, integers
 from autograd.testing.domains import Domain
 from autograd.testing.gradcheck import gradcheck, gradgradcheck
@@ -27,8 +29,9 @@ from autograd.testing.steps import TrainingStep
 
 __all__ = [
     "Domain", "NodeCheck", "NodeReport", "Program", "TrainingStep", "Verdict", "Vocabulary", "array",
-    "assert_detects_wrong_gradient", "assert_rule", "axes", "axis", "booleans", "check_nodes", "check_readings",
-    "compare", "declare", "gradcheck", "gradgradcheck", "integers", "properties", "random_step", "strategies",
+    "assert_detects_wrong_gradient", "assert_rule", "axes", "axis", "booleans", "check_grad", "check_nodes",
+    "check_readings", "compare", "declare", "gradcheck", "gradgradcheck", "integers", "properties", "random_step",
+    "strategies",
 ]  # fmt: skip
 
 

@@ -141,12 +141,13 @@ class Differences:
             kinked = one.gap(100 * self.limit) & other.gap(100 * self.limit) & wide
             flat = (one.upper == 0) & (one.lower == 0)
             # Below the first step rounding grows: where it is all there is, two steps agree on nothing.
-            doubt = rounding if pair[0] < 1 else one.noise
-            sound = (doubt <= 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))) | flat
+            visible = 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))
+            sound = ((rounding if pair[0] < 1 else one.noise) <= visible) | flat
             agree &= ~kinked & np.isfinite(rounding) & (sound if pair[0] < 1 else True)
             new = agree & np.where(sound & (pair[0] >= 1), ~precise, ~clear)
             if new.any():
-                kept.replace(Slopes(one.middle, one.lower, one.upper, one.noise + 2 * differ, one.step), new)
+                doubt = one.noise + (4 if pair[0] > 1 else 2) * differ  # wide steps may agree before they converge
+                kept.replace(Slopes(one.middle, one.lower, one.upper, doubt, one.step), new)
                 clear |= new
                 precise |= new & sound
             if precise.all():

@@ -250,7 +250,9 @@ class Judge:
         size = np.sqrt(np.square(weighted).sum(axis=1))
         if np.count_nonzero(v) > 1:
             size = np.maximum(size, np.sqrt(np.square(moved).sum(axis=1)))
-        rounding = 100 * self.differences.epsilon * (np.abs(us).sum(axis=1) + np.abs(rows).max(axis=1, initial=0.0))
+        # Terms that cancel leave rounding of their size; how large they are other outputs may tell.
+        terms = np.abs(rows).max(axis=1 if oracle == DIFFERENCES else None, initial=0.0)
+        rounding = 100 * self.differences.epsilon * (np.abs(us).sum(axis=1) + terms)
         tolerances = (
             atol * np.sqrt(np.count_nonzero(v)) + rtol * size + np.abs(_times(us, doubt)).sum(axis=1) + rounding
         )

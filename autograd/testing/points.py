@@ -40,6 +40,9 @@ class Point(ABC):
     constant: bool = False
     oracles: tuple[str, ...] = ()
     recorded: str = ""
+    analytic: str = "rules"
+    gives: str = "the rules give"
+    unknown: str = "a rule of one of these operations does not fit its forward; check them one at a time."
 
     @abstractmethod
     def moved(self, i: int, values: Vector) -> Vector:
@@ -190,9 +193,8 @@ def by_oracle(
     if told is None or not np.isfinite(told[judge.differences.seen]).all():
         return None
     slopes = told / judge.differences.unit(v)
-    if atol is None:
-        atol = 0.1 * point.epsilon ** (1 / 2) * min(1.0, float(np.abs(slopes).max(initial=0.0)))
-    return judge.compared(us, v, slopes, np.zeros_like(slopes), rtol, atol, oracle)
+    half = point.epsilon ** (1 / 2)
+    return judge.compared(us, v, slopes, np.zeros_like(slopes), rtol, half / 10 if atol is None else atol, oracle)
 
 
 # ------------------------------------------------------------------------------------------------------------- in words
@@ -231,7 +233,7 @@ def _report(point: Point, judge: Judge, i: int, c: Comparison, wrong: int, compa
     lines = [
         f"the derivative of {_result(point, c.u)} with respect to {point.call(i)}{where} is wrong:",
         _line("at this input", f"{here}in {point.dtype}"),
-        _line("analytic (rules)", f"{c.rule:.{digits}g}"),
+        _line(f"analytic ({point.analytic})", f"{c.rule:.{digits}g}"),
         *(_line(o.oracle, f"{o.numeric:.{digits}g}{_step(o)}") for o in _told(point, judge, i, c)),
         *([] if c.low is None else [_line("slopes nearby", f"from {c.low:.6g} to {c.high:.6g}")]),
         _line("difference", f"{abs(c.rule - c.numeric):.6g}, more than the tolerance {c.tolerance:.2g}"),
@@ -239,7 +241,10 @@ def _report(point: Point, judge: Judge, i: int, c: Comparison, wrong: int, compa
     if jacobians is not None:
         lines.append(jacobians.table(f"{point.call(i)}", partial(_label, point), lambda e: _index(e, point.shapes[i])))
     causes = _causes(point, judge, i, c, jacobians)
-    lines += [f"{wrong} of {compared} comparisons fail. What may be wrong:", *(f"  - {cause}" for cause in causes)]
+    lines += [
+        f"{wrong} of {compared} comparisons fail. What may be wrong:",
+        *(f"  - {cause.replace('the rules give', point.gives)}" for cause in causes),
+    ]
     lines += [f"Recorded operations: {point.recorded}."] if point.recorded else []
     return "\n".join(line for line in lines if line)
 
@@ -333,7 +338,7 @@ def _causes(point: Point, judge: Judge, i: int, c: Comparison, jacobians: Jacobi
         found.append(ratio)
     if not _unit(c.u):
         found.append("a rule is not linear in g, as every derivative is: each output by itself agrees.")
-    return found or ["a rule of one of these operations does not fit its forward; check them one at a time."]
+    return found or [point.unknown]
 
 
 def _kink(judge: Judge, c: Comparison) -> str:

@@ -211,8 +211,8 @@ def case_of(declaration: Declaration, source: Source) -> Case:
         return declaration.cases(source)
     named = _arguments(declaration, source)
     takes = [taken for _, taken in named]
-    sizes: Sizes = {}
-    arrays = _arrays(source, takes, _shapes(declaration, source, takes, sizes), sizes)
+    needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
+    arrays = drawn_arrays(source, takes, declaration.op.broadcasts, int(needs_axis))
     given = dict(reversed([(name, x) for (name, _), x in zip(named, arrays, strict=True)]))
     params: dict[str, Any] = {}
     for name, values in declaration.params.items():
@@ -229,18 +229,23 @@ def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Arra
     return list(declaration.arrays.items())[:most]
 
 
-def _shapes(declaration: Declaration, source: Source, takes: Sequence[Array], sizes: Sizes) -> list[Shape]:
+def drawn_arrays(source: Source, takes: Sequence[Array], broadcasts: bool = False, min_dims: int = 0) -> list[Any]:
+    """An array for each of ``takes``, whose shapes go together."""
+    sizes: Sizes = {}
+    return _arrays(source, takes, _shapes(source, takes, sizes, broadcasts, min_dims), sizes)
+
+
+def _shapes(source: Source, takes: Sequence[Array], sizes: Sizes, broadcasts: bool, min_dims: int) -> list[Shape]:
     """A shape for each argument; the sizes that they have in common go into ``sizes``."""
     patterns = [array.pattern for array in takes]
     dotted = [pattern for pattern in patterns if pattern.rest]
     free = all(pattern.free for pattern in dotted)
     rest: Shape | None = None
     rests: Iterator[Shape] = iter(())
-    if declaration.op.broadcasts and len(dotted) > 1:
+    if broadcasts and len(dotted) > 1:
         rests = iter(source.broadcastable(len(dotted)) if free else source.draw(broadcastable(len(dotted), 2)))
     elif dotted and free:
-        needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
-        rest = source.shape(min_dims=int(needs_axis))
+        rest = source.shape(min_dims=min_dims)
     found = []
     for pattern in patterns:
         own = next(rests, rest) if pattern.rest else ()

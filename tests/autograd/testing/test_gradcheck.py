@@ -48,7 +48,7 @@ class TestPasses:
             ag.softmax,
             lambda x: x,
             lambda x: x * 1e6,
-            lambda x: x * 1e-9 + 1e6,
+            lambda x: x * 1e-9 + 1e3,
             lambda x: x[:0],
         ],
     )
@@ -274,6 +274,7 @@ class TestMessage:
         assert "comes nearest is 0.54, the tolerance 10: choose inputs at which the values move more" in said
         lost = declared(lambda xp, x: 1e6 + 1e-8 * np.cbrt(x), name="lost", x=lambda g: g * 3e-8)
         assert "unchecked: nothing was shown" in message(lost, [1.0])
+        assert "unchecked: nothing was shown" in message(lambda x: x * 1e-9 + 1e6, [0.5, -1.0])
 
     def test_nothing_shown_about_one_of_two(self):
         said = message(lambda x, y: x * x + ag.relu(y), [1.0], [0.0])

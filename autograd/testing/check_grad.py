@@ -1,0 +1,268 @@
+"""`check_grad`: a derivative written by hand, of a function of plain NumPy arrays, beside finite differences."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd.errors import DTypeError, GradcheckError, ShapeError
+from autograd.messages import describe
+from autograd.testing.complexstep import COARSE, H
+from autograd.testing.declarations import Array, array
+from autograd.testing.differences import Vector
+from autograd.testing.domains import Domain
+from autograd.testing.gradcheck import called, checked_options
+from autograd.testing.judgement import UNCHECKED
+from autograd.testing.points import COMPLEX, Point, check_shown, compare, unchecked
+from autograd.testing.programs import literal
+from autograd.validation import check_function, whole
+
+
+def check_grad(
+    f: Callable[..., Any],
+    df: Callable[..., Any],
+    *inputs: Any,
+    vjp: bool = False,
+    eps: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+    max_elements: int = 100,
+    seed: int = 0,
+    max_examples: int | None = None,
+) -> bool:
+    """Whether ``df`` is the derivative of ``f``, a function of NumPy arrays: ``True``, or `GradcheckError`.
+
+    ``df`` takes what ``f`` takes, and returns one array for each real input (a tuple, if there are several): the
+    gradient, of the shape of the input, where ``f`` returns one number; the Jacobian, of shape ``(*output, *input)``;
+    or, where ``f`` works element by element, the derivative of each. With ``vjp=True`` it also takes the upstream
+    gradient (or one for each output), behind the inputs, and returns gradients. Inputs of integers or truth values are
+    handed on, and have no derivative.
+
+    ``inputs``: arrays, lists or numbers, which are copied to float64. To have them drawn by Hypothesis, as many times
+    as its settings say or ``max_examples``, declare them: a shape such as ``"n k"``, a `Domain`, `array`, `integers`,
+    `booleans`, or a strategy of arrays. Numbers up to ±1000, exactly 0 and ties are among those drawn.
+
+    Oracles, tolerances, the other options and reports are those of `gradcheck`; the complex step applies where ``f``
+    takes complex numbers and is analytic.
+
+    Raises `GradcheckError` for a derivative that is wrong, and for an input of which nothing is shown ("unchecked");
+    `ShapeError` for a derivative of another shape; `DomainError` for inputs or values that are not finite.
+
+    >>> import numpy as np
+    >>> from autograd.testing import check_grad
+    >>> check_grad(lambda x: np.sum(x**3), lambda x: 3 * x**2, [1.0, 2.0])
+    True
+    >>> check_grad(np.sin, np.cos, "n k")
+    True
+    >>> check_grad(np.matmul, lambda x, y, g: (g @ y.T, x.T @ g), "n k", "k m", vjp=True)
+    True
+    >>> check_grad(lambda x: np.sum(x**3), lambda x: 2 * x**2, [1.0, 2.0])
+    Traceback (most recent call last):
+        ...
+    autograd.errors.GradcheckError: the derivative of output 0 with respect to input 0 ('x') [1] is wrong:
+        at this input       2, in float64
+        analytic (df)       8
+        finite differences  12   (step ...)
+        complex step        12
+        difference          4, more than the tolerance ...
+    Jacobian, outputs down and input 0 ('x') across:
+            analytic                numeric                 difference
+            [0]        [1]          [0]        [1]          [0]        [1]
+        ()  2          8            3          12           -1         -4
+    12 of 12 comparisons fail. What may be wrong:
+      - df gives 2/3 times the difference: a factor is missing or too much in a rule.
+    """
+    options = checked_options(eps, atol, rtol, max_elements, seed)
+    check_function(f, "f", "a function of NumPy arrays")
+    check_function(df, "df", "a function that returns its derivative")
+    if any(isinstance(x, str | Domain | Array) or hasattr(x, "example") for x in inputs):
+        _check_drawn(f, df, [_taken(x) for x in inputs], vjp, max_examples, options)
+        return True
+    with np.errstate(all="ignore"):
+        point = ArrayPoint(f, df, inputs, vjp)
+        point.check_finite()
+        check_shown(point, compare(point, **options))
+    return True
+
+
+def _taken(x: Any) -> Any:
+    """What an input is drawn from: an `Array`, a strategy, or the value itself."""
+    return array(x) if isinstance(x, str) else array(domain=x) if isinstance(x, Domain) else x
+
+
+def _check_drawn(
+    f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
+) -> None:
+    """Check at inputs that Hypothesis draws."""
+    from autograd.testing.sampling import Corners, Source, drawn_arrays
+
+    from hypothesis import Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
+    from hypothesis import strategies as st
+
+    count = settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
+    shown: set[int] = set()
+    last: dict[int, str] = {}
+
+    @st.composite
+    def values(draw: st.DrawFn) -> list[Any]:
+        source = Corners(draw, draw(st.sampled_from(("small", "wide")))) if draw(st.booleans()) else Source(draw)
+        found = iter(drawn_arrays(source, [t for t in takes if isinstance(t, Array)]))
+        return [next(found) if isinstance(t, Array) else draw(t) if hasattr(t, "example") else t for t in takes]
+
+    @settings(
+        deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+    )  # fmt: skip
+    @given(values())
+    def holds(inputs: list[Any]) -> None:
+        with np.errstate(all="ignore"):
+            point = ArrayPoint(f, df, inputs, vjp)
+            try:
+                found = compare(point, **options)
+            except GradcheckError as error:
+                named = zip(point.called, point.inputs, strict=True)
+                given = "\n".join(f"{name} = {literal(x)}" for name, x in named)
+                raise GradcheckError(f"{error}\nThe inputs:\n\n{given}") from None
+        for i, judgement in found.items():
+            if judgement.verdict == UNCHECKED:
+                last[i] = unchecked(point, i, judgement)
+            elif point.base[i].size and point.y.size:
+                shown.add(i)
+                last.pop(i, None)
+
+    holds()
+    if missing := [told for i, told in last.items() if i not in shown]:
+        raise GradcheckError("\n".join(["in none of the examples was anything shown; in the last one:", *missing]))
+
+
+class ArrayPoint(Point):
+    """A function of NumPy arrays, and its derivative by hand, at some inputs."""
+
+    analytic, gives = "df", "df gives"
+    unknown = "df is not the derivative of f; compare the columns of the Jacobian."
+
+    def __init__(self, f: Callable[..., Any], df: Callable[..., Any], inputs: Sequence[Any], vjp: bool) -> None:
+        self.f, self.df, self.vjp, self.f_name = f, df, vjp, called(f)
+        arrays = [np.asarray(x) for x in inputs]
+        self.inputs = [x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x for x in arrays]
+        self.checked = [i for i, x in enumerate(self.inputs) if x.dtype == np.float64]
+        self.names = self._names()
+        self.called = [name or f"x{i}" for i, name in enumerate(self.names)]
+        if not self.checked:
+            given = ", ".join(describe(x) for x in self.inputs) or "nothing"
+            raise DTypeError(f"check_grad was given {given}: no input is real floating point; write 3.0 for 3.")
+        self.base = {i: self.inputs[i].reshape(-1) for i in self.checked}
+        for i in self.checked:
+            self.check_input(i, self.inputs[i])
+        self.shapes = {i: self.inputs[i].shape for i in self.checked}
+        outputs = self._outputs(self.inputs)
+        self.outputs = [y.shape for y in outputs]
+        self.results = [f"output {k}" for k in range(len(outputs))]
+        self.y = _flat(outputs)
+        self.check_repeats(_flat(self._outputs(self.inputs)))
+        self.dtype = max((y.dtype for y in outputs), key=lambda d: float(np.finfo(d).eps), default=np.dtype(float))
+        self.oracles = (COMPLEX,)
+        self.jacobians: dict[int, Vector] = {} if vjp else self._jacobians()
+
+    def _names(self) -> list[str]:
+        try:
+            parameters = inspect.signature(self.f).parameters.values()
+        except (TypeError, ValueError):
+            return [""] * len(self.inputs)
+        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return [*names, *[""] * len(self.inputs)][: len(self.inputs)]
+
+    def _outputs(self, inputs: Sequence[Any], dtype: type = np.floating) -> list[Any]:
+        """The outputs as arrays, computed from copies of the inputs."""
+        answer = self.f(*(x.copy() for x in inputs))
+        found = [np.asarray(y) for y in (answer if isinstance(answer, tuple | list) else [answer])]
+        for k, y in enumerate(found):
+            if not np.issubdtype(y.dtype, dtype):
+                raise DTypeError(
+                    f"output {k} of {self.f_name} is {describe(y)}: check_grad compares real floating-point values."
+                )
+        return found
+
+    def moved(self, i: int, values: Vector) -> Vector:
+        """All outputs, as one vector."""
+        return _flat(self._outputs(self._with(i, values)))
+
+    def _with(self, i: int, values: Any) -> list[Any]:
+        return [values.reshape(x.shape) if j == i else x for j, x in enumerate(self.inputs)]
+
+    def rules(self, u: Vector) -> dict[int, Vector]:
+        """``uᵀ J`` by ``df``."""
+        if not self.vjp:
+            return {i: u @ jacobian for i, jacobian in self.jacobians.items()}
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.outputs])
+        seeds = [part.reshape(shape) for part, shape in zip(np.split(u, ends[:-1]), self.outputs, strict=True)]
+        found = {}
+        for i, g in self._derivatives(*seeds).items():
+            if g.shape != self.shapes[i]:
+                raise ShapeError(
+                    f"df returned a gradient of shape {g.shape} for {self.call(i)}, which has shape {self.shapes[i]}: "
+                    "with vjp=True it returns gradients, each of the shape of its input."
+                )
+            found[i] = g.astype(np.float64).reshape(-1)
+        return found
+
+    def _derivatives(self, *seeds: Any) -> dict[int, Any]:
+        """What ``df`` returns, by the position of the input."""
+        answer = self.df(*(x.copy() for x in self.inputs), *seeds)
+        many = isinstance(answer, tuple | list) and (len(self.checked) > 1 or len(answer) == 1)
+        found = [np.asarray(part) for part in (answer if many else [answer])]
+        if len(found) != len(self.checked):
+            raise DTypeError(
+                f"df returned {len(found)} array(s), and {self.f_name} has {len(self.checked)} real input(s): return "
+                "one derivative for each, as a tuple."
+            )
+        return dict(zip(self.checked, found, strict=True))
+
+    def _jacobians(self) -> dict[int, Vector]:
+        """The Jacobian with respect to each input, a row for each output."""
+        if len(self.outputs) != 1:
+            raise DTypeError(
+                f"{self.f_name} returns {len(self.outputs)} outputs: give a df(*inputs, *upstream) with vjp=True."
+            )
+        (output,), found = self.outputs, {}
+        for i, d in self._derivatives().items():
+            shape = self.shapes[i]
+            if d.shape == (*output, *shape) or (self.y.size == 1 and d.shape == shape):
+                found[i] = d.astype(np.float64).reshape(self.y.size, -1)
+            elif d.shape == output == shape:
+                found[i] = np.diag(d.astype(np.float64).reshape(-1))
+            else:
+                raise ShapeError(
+                    f"df returned an array of shape {d.shape} for {self.call(i)} of shape {shape}, and the output has "
+                    f"shape {output}: return the Jacobian, of shape {(*output, *shape)}"
+                    + (f", or the derivative of each element, of shape {shape}." if output == shape else ".")
+                )
+        return found
+
+    def along(self, oracle: str, i: int, v: Vector) -> Vector | None:
+        """``J v`` by the complex step, where ``f`` is analytic: where it agrees with a coarse difference."""
+        step = 1e-5 / max(1.0, float(np.abs(v).max(initial=0.0)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # NumPy warns where it drops an imaginary part
+                moved = self._outputs(self._with(i, self.base[i] + 1j * H * v), np.complexfloating)
+            told = np.concatenate([np.imag(y).reshape(-1) for y in moved]) / H
+            coarse = (self.moved(i, self.base[i] + step * v) - self.moved(i, self.base[i] - step * v)) / (2 * step)
+        except Exception:  # whatever f says to complex numbers
+            return None
+        allowed = COARSE * max(np.abs(told).max(initial=0.0), np.abs(coarse).max(initial=0.0))
+        rounding = 1e-15 / step * np.abs(self.y).max(initial=0.0)
+        return told if (np.abs(told - coarse) <= allowed + rounding).all() else None
+
+    def causes(self, oracle: str, ratio: str) -> list[str]:
+        """What a fault may be that differences do not see."""
+        return [ratio or "the error is too small for differences: a constant or an approximation in df."]
+
+
+def _flat(arrays: Sequence[Any]) -> Vector:
+    parts = [y.astype(np.float64).reshape(-1) for y in arrays]
+    return np.concatenate(parts) if parts else np.zeros(0)

@@ -1,0 +1,142 @@
+"""`check_grad`: derivatives written by hand of functions of NumPy arrays."""
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from autograd.errors import DomainError, DTypeError, GradcheckError, ShapeError
+from autograd.testing import Domain, array, check_grad, integers
+
+
+def message(*args, **options):
+    with pytest.raises(GradcheckError) as caught:
+        check_grad(*args, **options)
+    return str(caught.value)
+
+
+def softmax_loss(logits, labels):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return -np.mean((shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))[np.arange(len(labels)), labels])
+
+
+def softmax_loss_gradient(logits, labels):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = shifted / shifted.sum(axis=1, keepdims=True)
+    p[np.arange(len(labels)), labels] -= 1
+    return p / len(labels)
+
+
+class TestPasses:
+    def test_a_gradient_of_a_number(self):
+        assert check_grad(lambda x: np.sum(x**3), lambda x: 3 * x**2, [[1.0, 2.0], [0.0, -1.0]])
+        assert check_grad(lambda x, y: x @ y, lambda x, y: (y, x), [1.0, 2.0], [3.0, 4.0])
+
+    def test_the_derivative_of_each_element(self):
+        assert check_grad(np.tanh, lambda x: 1 - np.tanh(x) ** 2, np.ones((2, 3)))
+        assert check_grad(np.sin, np.cos, 0.3)
+
+    def test_a_jacobian(self):
+        a = np.arange(6.0).reshape(2, 3)
+        assert check_grad(lambda x: a @ x, lambda x: a, np.ones(3))
+
+    def test_an_upstream_gradient(self):
+        assert check_grad(np.matmul, lambda x, y, g: (g @ y.T, x.T @ g), np.eye(2), np.ones((2, 3)), vjp=True)
+        assert check_grad(lambda x: (np.sin(x), x.sum()), lambda x, g, h: np.cos(x) * g + h, [1.0, 2.0], vjp=True)
+
+    def test_integers_are_handed_on(self):
+        assert check_grad(softmax_loss, softmax_loss_gradient, np.eye(3), np.array([0, 2, 1]))
+
+    def test_float32_is_checked_in_float64(self):
+        assert check_grad(np.exp, np.exp, np.float32([0.3, 2.0]))
+
+    def test_what_is_not_analytic(self):
+        assert check_grad(np.abs, np.sign, [1.0, -2.0])
+        assert check_grad(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), "n")
+
+
+class TestDrawn:
+    def test_shapes_that_share_sides(self):
+        assert check_grad(softmax_loss, softmax_loss_gradient, "n k", integers("n", below="k"))
+
+    def test_domains_and_strategies(self):
+        assert check_grad(np.log, np.reciprocal, Domain(0.2, 4.0))
+        assert check_grad(lambda x, n: x**n, lambda x, n: n * x ** (n - 1), array("k"), st.integers(1, 3))
+
+    def test_what_is_wrong_far_out_or_at_0(self):
+        far = message(np.tanh, lambda x: np.where(x < -4, 0.5, 1 - np.tanh(x) ** 2), "n", max_examples=100)
+        assert "\nThe inputs:\n\nx = np.array([" in far
+        at_0 = message(np.sinc, lambda x: np.where(x == 0, 1.0, 0.0) + (
+            np.cos(np.pi * x) - np.sinc(x)
+        ) / np.where(x == 0, 1.0, x), "n", max_examples=100)  # fmt: skip
+        assert "at this input       0," in at_0
+
+    def test_nothing_shown(self):
+        said = message(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), Domain(only=(0.0,)))
+        assert said.startswith("in none of the examples was anything shown; in the last one:\nunchecked: nothing was")
+
+    def test_as_often_as_asked_for(self):
+        calls = []
+        check_grad(np.sin, lambda x: calls.append(1) or np.cos(x), "n", max_examples=3)
+        assert len(calls) == 3
+
+
+class TestMessage:
+    def test_a_wrong_gradient(self):
+        said = message(softmax_loss, lambda x, y: 2 * softmax_loss_gradient(x, y), np.eye(3), np.array([0, 2, 1]))
+        assert "the derivative of output 0 with respect to input 0 ('logits') [" in said
+        assert "analytic (df)" in said
+        assert "  - df gives 2 times the difference: a factor is missing or too much" in said
+
+    def test_a_small_error_by_the_complex_step(self):
+        said = message(np.exp, lambda x: np.exp(x) * (1 + 3e-7), [1.0])
+        assert "complex step        2.71828182845905" in said
+        assert "the error is too small for differences: a constant or an approximation in df." in said
+
+    def test_no_known_cause(self):
+        assert "df is not the derivative of f; compare" in message(np.exp, lambda x: np.exp(x) + 0.1234, [1.0])
+
+    def test_nothing_shown(self):
+        assert "unchecked" in message(lambda x: np.maximum(x, 0.0).sum(), np.sign, [0.0])
+
+
+class TestRefusals:
+    def test_a_derivative_of_another_shape(self):
+        with pytest.raises(ShapeError) as caught:
+            check_grad(np.sin, lambda x: np.cos(x)[:2], np.ones(3))
+        assert str(caught.value) == (
+            "df returned an array of shape (2,) for input 0 ('x') of shape (3,), and the output has shape (3,): return "
+            "the Jacobian, of shape (3, 3), or the derivative of each element, of shape (3,)."
+        )
+        with pytest.raises(ShapeError, match=r"with vjp=True it returns gradients, each of the shape of its input"):
+            check_grad(np.sin, lambda x, g: g.sum(), np.ones(3), vjp=True)
+
+    def test_too_few_derivatives(self):
+        with pytest.raises(DTypeError, match=r"df returned 1 array\(s\), and f has 2 real input\(s\): return one"):
+            check_grad(lambda x, y: x * y, lambda x, y: y, 1.0, 2.0)
+
+    def test_several_outputs_without_an_upstream_gradient(self):
+        with pytest.raises(DTypeError, match=r"f returns 2 outputs: give a df\(\*inputs, \*upstream\) with vjp=True"):
+            check_grad(lambda x: (x, x), lambda x: x, 1.0)
+
+    def test_no_real_input(self):
+        with pytest.raises(DTypeError, match=r"no input is real floating point; write 3\.0 for 3"):
+            check_grad(np.sin, np.cos, 3)
+
+    def test_what_is_not_finite(self):
+        with pytest.raises(DomainError, match=r"output 0 of log is not finite here"):
+            check_grad(np.log, np.reciprocal, 0.0)
+        with pytest.raises(DomainError, match=r"input 0 .*is nan at \[\]"):
+            check_grad(np.sin, np.cos, np.nan)
+
+    def test_no_function(self):
+        with pytest.raises(DTypeError, match=r"df = 3 is a int: give a function that returns its derivative"):
+            check_grad(np.sin, 3, 1.0)
+
+    def test_a_function_that_draws(self):
+        rng = np.random.default_rng(0)
+        with pytest.raises(GradcheckError, match="f gave two different answers to the same inputs"):
+            check_grad(lambda x: x * rng.normal(), lambda x: x, 1.0)
+
+    def test_what_the_functions_raise_is_left_alone(self):
+        with pytest.raises(ZeroDivisionError):
+            check_grad(np.sin, lambda x: 1 // 0, 1.0)
