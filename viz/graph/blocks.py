@@ -21,8 +21,8 @@ from viz.recorded.layers import is_heavy, lines
 from viz.recorded.loops import loops_in
 from viz.recorded.rows import Link, Row, rows_of
 
-CARDS = 64  # of a page, which is so many times as high as wide at most
-PAGE = 1.85
+CARDS = 72  # of a page, which is so many times as high as wide at most
+PAGE = 1.95
 LINE, CAPTION, GAP = 11, 16, 13  # of a card, in points: what its height is estimated from,
 ACROSS, NARROW = 165, 450  # and its width; the least width of a page
 JOIN = 90  # width for each value that a card joins
@@ -57,7 +57,9 @@ def draw_model(
     colours = style.theme_named(theme)
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Picture:
-        return draw_blocks(graph, inputs=inputs, depth=depth, fold=fold, title=title, theme=colours)
+        total = sum(int(p.size) for p in model.parameters())
+        said = title if title is not None else f"{type(model).__name__}: {numbers.count(total)} parameters"
+        return draw_blocks(graph, inputs=inputs, depth=depth, fold=fold, title=said, theme=colours, closed=True)
 
     return follow(model, examples, read)
 
@@ -72,19 +74,15 @@ def draw_blocks(
     fold: bool = True,
     title: str | None = None,
     theme: Theme = style.LIGHT,
+    closed: bool = False,
 ) -> Picture:
-    """The architecture of a recorded graph; see `draw_model`."""
+    """The architecture of a recorded graph; see `draw_model`. ``closed``: it has no other inputs than ``inputs``."""
     inputs, targets = list(inputs), list(targets)
     deepest = max((len(node.scope or ()) for node in graph.nodes), default=0)
     tried = [depth] if depth is not None or not deepest else [None, *range(deepest - 1, 0, -1)]
     best: _Blocks | None = None
     for level in tried:
-        rows, links = rows_of(graph, names, level, inputs, targets)
-        given = {id(x) for x in (*inputs, *targets)}
-        if given:  # arrays that the model makes, as the number of pixels behind a mean, are not its inputs
-            rows = [row for row in rows if row.nodes or id(row.place) in given]
-            kept = {row.key for row in rows}
-            links = [link for link in links if link.tail in kept]
+        rows, links = rows_of(graph, names, level, inputs, targets, closed)
         drawn = _Blocks(rows, links, graph.outputs, fold, theme)
         if best is None or drawn.size < best.size:
             best = drawn

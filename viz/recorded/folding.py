@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,7 +158,7 @@ def folded(
 class _Look:
     """What must be equal: the row by itself, and where its values come from, as steps back and as the rows they are.
 
-    Inputs do not count as steps: they stand where they are first used.
+    Inputs do not count as steps: they stand where they are first used. A source that is not shown is "".
     """
 
     own: tuple[Any, ...]
@@ -172,9 +172,6 @@ def _looks(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -
     for row in rows:
         at[row.key] = steps if row.nodes else steps - 1
         steps += bool(row.nodes)
-    tails: dict[str, list[str]] = {}
-    for link in links:
-        tails.setdefault(link.head, []).append(link.tail)
     ends = set(map(id, outputs))
     readers = Counter(link.tail for link in links)
     looks: list[_Look | None] = []
@@ -187,23 +184,28 @@ def _looks(rows: Sequence[Row], links: Sequence[Link], outputs: Sequence[Any]) -
             continue
         own = (
             tuple(label for _, label in row.scope),
-            tuple((node.op.name, node.shape, _settings(node.params)) for node in row.nodes),
+            tuple((node.op.name, node.shape, _settings(node)) for node in row.nodes),
             tuple(tuple(p.tensor.shape) for p in row.parameters),
         )
-        sources = tails.get(row.key, [])
-        looks.append(_Look(own, tuple(at[row.key] - at[source] for source in sources), tuple(sources)))
+        back = tuple(at[row.key] - at[source] if source else 0 for source in row.reads)
+        looks.append(_Look(own, back, tuple(source or "" for source in row.reads)))
     return looks
 
 
-def _settings(params: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple((name, value) for name, value in params.items() if isinstance(value, bool | int | float | str))
+def _settings(node: Any) -> tuple[Any, ...]:
+    """The parameters of an operation; not the number in x[t], which is another one at each step."""
+    plain = ((name, value) for name, value in node.params.items() if isinstance(value, bool | int | float | str))
+    return tuple((name, value) for name, value in plain if (node.op.name, name) != ("getitem", "index"))
 
 
 def _alike(one: _Look | None, other: _Look | None) -> bool:
     if one is None or other is None or one.own != other.own or len(one.steps) != len(other.steps):
         return False
-    # What every block reads, such as a mask, is the same row for all.
-    return all(step == other.steps[i] or one.sources[i] == other.sources[i] for i, step in enumerate(one.steps))
+    # What every block reads, such as a mask, is the same row for all; what is not shown may be a first state.
+    return all(
+        step == other.steps[i] or one.sources[i] == other.sources[i] or "" in (one.sources[i], other.sources[i])
+        for i, step in enumerate(one.steps)
+    )
 
 
 def _runs(looks: Sequence[_Look | None], longest: int, fewest: int) -> dict[int, list[int]]:
@@ -270,7 +272,9 @@ def _running(block: Sequence[Row]) -> list[Row]:
 
 def _shared(block: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     """The modules that all rows of a block are in."""
-    levels = zip(*(row.scope for row in _running(block)), strict=False)
+    rows = _running(block)
+    parts = [row for row in rows if row.path is not None] or rows  # operations between modules do not count
+    levels = zip(*(row.scope for row in parts), strict=False)
     return tuple(level[0] for level in levels if len(set(level)) == 1)
 
 

@@ -20,8 +20,9 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     """What ``read`` makes of the graph of ``model(*examples)``, whose values have a shape and a dtype and no numbers.
 
     ``examples``: arrays, Tensors, or shapes, which stand for arrays of the dtype of the model's parameters. ``read`` is
-    given the graph and the Tensors that stand for the inputs; what it returns must not keep them. Frozen parameters are
-    recorded like others. No parameter and no buffer of the model changes.
+    given the graph and the Tensors that stand for the inputs; what it returns must not keep them. Floating inputs
+    require grad, so that all that is computed from them is recorded, and so do frozen parameters. No parameter and no
+    buffer of the model changes.
 
     Raises `DrawingError` for what is no model and no example, and where the model depends on values.
     """
@@ -44,7 +45,7 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
         result = model(*tensors)
         ends = [leaf for leaf in trees.flatten(result)[0] if isinstance(leaf, ag.Tensor) and leaf.node is not None]
         if not ends:
-            raise DrawingError(f"{type(model).__name__} has no parameters: there is nothing to draw")
+            raise DrawingError(f"{type(model).__name__} computes nothing from its input: there is nothing to draw")
         found.append(read(ag.Graph(*ends), list(tensors)))
         return result
 
@@ -68,9 +69,10 @@ def _example(given: Any, dtype: Any) -> ag.Tensor:
     if isinstance(given, tuple | list) and given and all(type(n) is int for n in given):
         if min(given) < 1:
             raise DrawingError(f"{tuple(given)} is not the shape of an input: its sides must be at least 1")
-        return ag.Tensor(np.broadcast_to(np.zeros((), dtype), given), name="x")
+        return ag.Tensor(np.broadcast_to(np.zeros((), dtype), given), requires_grad=True, name="x")
     if not isinstance(given, ag.Tensor) and not hasattr(given, "__array__"):
         raise refused(given, "an example", "an array or a Tensor, or a shape such as (1, 3, 224, 224)")
     tensor = given.detach() if isinstance(given, ag.Tensor) else ag.Tensor(given)
     tensor.name = tensor.name or "x"
+    tensor.requires_grad = tensor.dtype.kind == "f"
     return tensor

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -80,6 +80,7 @@ class Row:
     label: str = ""  # the title without its number
     scope: tuple[tuple[str, str], ...] = ()  # the modules it was recorded in, outermost first
     parameters: tuple[Parameter, ...] = ()
+    reads: tuple[str | None, ...] = ()  # the rows that its values come from, None for one that is not shown
     warnings: list[Caution] = field(default_factory=list)
 
     @property
@@ -133,14 +134,17 @@ def rows_of(
     depth: int | None = None,
     inputs: Iterable[Any] = (),
     targets: Iterable[Any] = (),
+    closed: bool = False,
 ) -> tuple[list[Row], list[Link]]:
     """The rows of a graph in the order of execution, inputs where they are first used, and the links between them.
 
     ``names``: what to call Tensors. ``inputs``, ``targets``: those that are called so. ``depth``: how deep modules are
     opened, None for all the way; 1 gives one row for each module that is a direct part of the model, 0 one for the
-    model.
+    model. ``closed``: the graph is that of a model, which has no other inputs than ``inputs``.
     """
+    inputs = list(inputs)
     called = Names(graph, names, inputs, targets)
+    entries = {id(x) for x in inputs}
     groups = list(_groups((node for node in graph.nodes if node.op is not None), depth))
     titles = [module[-1][1] if module else op_title(nodes[-1]) for module, nodes in groups]
     often, seen = Counter(titles), Counter[str]()
@@ -157,7 +161,9 @@ def rows_of(
     times = Counter[tuple[tuple[str, str], ...]]()
     own = _own(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
-        uses = [(place, role) for node in nodes for place, role in _uses(node) if id(place) not in own]
+        every = [use for node in nodes for use in _uses(node, entries)]
+        hidden = own | {id(x) for x, role in every if closed and role == "input" and id(x) not in entries}
+        uses = [(place, role) for place, role in every if id(place) not in hidden]
         for place, role in uses:
             if role == "input" and id(place) not in home:
                 home[id(place)] = row(called[place].shown, place)
@@ -181,6 +187,8 @@ def rows_of(
         )
         rows.append(here)
         home.update((id(node), here) for node in nodes)
+        given = dict.fromkeys(id(place) for place, role in every if role != "parameter")
+        here.reads = tuple(home[key].key if key in home else None for key in given if home.get(key) is not here)
         sources = {id(place): place for place, _ in uses if home.get(id(place), here) is not here}
         links += [Link(home[key].key, here.key, place) for key, place in sources.items()]
     return rows, links
@@ -254,13 +262,18 @@ def _within(name: str, path: str) -> bool:
     return path != "" and name.rpartition(".")[0] == path
 
 
-def _uses(node: Node) -> list[tuple[Any, str]]:
-    """The inputs of a node that belong to rows, each with its role: "value", "input" or "parameter"."""
+def _uses(node: Node, entries: Collection[int] = ()) -> list[tuple[Any, str]]:
+    """The inputs of a node that belong to rows, each with its role: "value", "input" or "parameter".
+
+    ``entries``: the ids of leaves that are inputs in any case.
+    """
     uses: list[tuple[Any, str]] = []
     op = node.op
     for i, place in enumerate(node.inputs):
         if isinstance(place, Node):
             uses.append((place, "value"))
+        elif id(place) in entries:
+            uses.append((place, "input"))
         elif op.name == "linear" and place is not None:
             uses.append((place, "parameter" if i and isinstance(place, ag.Tensor) else "input"))
         elif (op.name in LOSSES and i == 1) or not (op.variadic or op.args[i] in op.rules):

@@ -36,7 +36,8 @@ class Layer(NamedTuple):
 class Summary:
     """A model in a table; printed it is text, in a notebook a table.
 
-    ``layers``: its rows. ``parameters``, ``trained``: the entries of all parameters, and of those that are not frozen.
+    ``layers``: its rows. ``parameters``, ``trained``, ``used``: the entries of all parameters, of those that are not
+    frozen, and of those that the forward pass reads.
     ``products``: the multiplications, each with an addition, that convolutions and matrix products take in one forward
     pass.
     """
@@ -45,17 +46,16 @@ class Summary:
     layers: tuple[Layer, ...]
     parameters: int
     trained: int
+    used: int
     products: int
 
     @property
     def total(self) -> str:
         """The line below the table."""
-        frozen = self.parameters - self.trained
-        return (
-            f"{numbers.count(self.parameters)} parameters"
-            + (f", {numbers.count(frozen)} of them frozen" if frozen else "")
-            + f"; {_large(self.products)} multiply-adds"
-        )
+        counts = {"frozen": self.parameters - self.trained, "not used": self.parameters - self.used}
+        said = [f"{numbers.count(n)} {word}" for word, n in counts.items() if n]
+        written = f"{numbers.count(self.parameters)} parameters" + (f" ({', '.join(said)})" if said else "")
+        return f"{written}; {_large(self.products)} multiply-adds"
 
     def __str__(self) -> str:
         rows = [HEAD, *map(_cells, self.layers)]
@@ -118,14 +118,15 @@ def summary(model: Any, *examples: Any, depth: int | None = None) -> Summary:
     trained = {id(p) for p in getattr(model, "parameters", list)() if p.requires_grad}
 
     def read(graph: ag.Graph, inputs: list[ag.Tensor]) -> Summary:
-        rows, _, units = readable(graph, ROWS, depth, inputs=inputs)
-        own = {id(p.tensor): int(p.tensor.size) for row in rows for p in row.parameters}
+        rows, _, units = readable(graph, ROWS, depth, inputs=inputs, closed=True)
+        used = {id(p.tensor): int(p.tensor.size) for row in rows for p in row.parameters}
         layers = tuple(_layer(unit) for unit in units if isinstance(unit, Repeat) or unit.nodes)
         shapes = ", ".join(numbers.shape(tuple(tensor.shape)) for tensor in inputs)
-        total = sum(own.values())
-        fixed = sum(size for key, size in own.items() if key not in trained)
+        sizes = {id(p): int(p.size) for p in model.parameters()}
+        learnt = sum(size for key, size in sizes.items() if key in trained)
         title = f"{type(model).__name__}, input{'s' * (len(inputs) > 1)} {shapes}"
-        return Summary(title, layers, total, total - fixed, products(graph.nodes))
+        counts = sum(sizes.values()), learnt, sum(used.values())
+        return Summary(title, layers, *counts, products(graph.nodes))
 
     return follow(model, examples, read)
 

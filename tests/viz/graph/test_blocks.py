@@ -138,12 +138,35 @@ class Branching(nn.Module):
         return self.linear(x) if float(ag.sum(x)) > 0 else x
 
 
+class Constant(nn.Module):
+    """It does not read its input."""
+
+    def forward(self, x):
+        return ag.zeros((2, 2))
+
+
+def test_constants_of_a_model_are_no_inputs():
+    class Shifted(nn.Module):
+        def __init__(self):
+            self.linear = nn.Linear(4, 4, seed=0)
+
+        def forward(self, x):
+            return self.linear(x) + ag.Tensor(np.ones(4, np.float32))
+
+    words = [*cards(draw_model(Shifted(), (2, 4))).values()]
+    assert len([said for said in words if "input" in said]) == 1
+
+
+def test_a_model_without_parameters_is_drawn():
+    assert draw_model(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)), (1, 1, 4, 4)).title == "Sequential: 0 parameters"
+
+
 @pytest.mark.parametrize(
     ("model", "examples", "says"),
     [
         (3, ((1, 2),), "a int is no model: give a module"),
         (nn.ReLU(), (), "ReLU needs an example of its input"),
-        (nn.ReLU(), ((1, 2),), "ReLU has no parameters"),
+        (Constant(), ((1, 2),), "Constant computes nothing from its input"),
         (nn.Linear(2, 2), ((0, 2),), "is not the shape of an input"),
         (nn.Linear(2, 2), ("x",), "an example = 'x' is a str"),
         (Branching(), ((1, 2),), "can't be followed without values"),

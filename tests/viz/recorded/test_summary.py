@@ -49,7 +49,13 @@ def test_frozen_parameters_are_counted_apart():
     model[0].weight.requires_grad = False
     found = viz.summary(model, (1, 4))
     assert (found.parameters, found.trained) == (23, 11)
-    assert found.total == "23 parameters, 12 of them frozen; 18 multiply-adds"
+    assert found.total == "23 parameters (12 frozen); 18 multiply-adds"
+
+
+def test_parameters_that_are_not_used_are_counted_apart(shapes_only):
+    found = viz.summary(nn.models.googlenet().eval(), (1, 3, 224, 224))
+    assert (found.parameters, found.used) == (13_004_888, 6_624_904)
+    assert "(6,379,984 not used)" in str(found)
 
 
 def test_it_is_saved_as_text_and_as_a_page(tmp_path):
