@@ -79,7 +79,7 @@ class Tracer:
         self.freed: dict[Any, Any] = {}  # what the guards of numbers that may vary are to hold
         self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
         self.kinds: set[type] = set()  # the classes that are watched for this trace
-        self.seen_reads: set[tuple[int, str]] = set()
+        self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
         self.inputs: list[Value] = []
         self.instructions: list[Instruction] = []
         self.constants: dict[Any, Value] = {}
@@ -536,24 +536,17 @@ class Tracer:
 
     def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
         """Note that an attribute is read of an object of any other class."""
-        surroundings = self.surroundings
-        if key in self.attributes or key in self.seen_reads or surroundings.name_of(holder) is None:
+        if key in self.attributes or key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
-        if hasattr(type(holder), "edits") and not is_users(sys._getframe(3)):  # an optimizer, at work
-            return
-        self.seen_reads.add(key)
-        token = TRACER.set(None)
-        try:
-            surroundings.read(holder, name)
-        finally:
-            TRACER.reset(token)
-        watch(self, surroundings.kinds)
+        if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # else an optimizer is at work
+            self.seen_reads.add(key)
+            self._found(holder, name, self.surroundings.read)
 
-    def _found(self, value: Any, name: str) -> None:
-        """Search what the function has come across."""
+    def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
+        """Search what the function has come across, untraced."""
         token = TRACER.set(None)
         try:
-            self.surroundings.visit(value, name)
+            (search or self.surroundings.visit)(thing, name)
         finally:
             TRACER.reset(token)
         watch(self, self.surroundings.kinds)
@@ -565,8 +558,10 @@ class Tracer:
             return value  # of a copy, and the parameters, which an optimizer goes through
         if key == "lr" and type(value) in KINDS:
             place = "rate", id(mapping)
-            self.rates[place] = Guard(mapping, key, value, "lr")
-            return Number(self, value, self.unique("lr"), lambda: dict.__getitem__(mapping, key), frozenset((place,)))
+            if place not in self.rates:
+                self.rates[place] = Guard(mapping, key, value, self.unique("lr"))
+            guard = self.rates[place]
+            return Number(self, value, guard.name, guard.now, frozenset((place,)))
         self.guard(mapping, key, value)
         self._found(value, f"[{key!r}]")
         return value
@@ -669,20 +664,17 @@ class Tracer:
         self.options = {key: [*map(self._settled, found)] for key, found in self.options.items()}
 
     def _settled(self, guard: Guard) -> Guard:
-        value = guard.value
-        numbers = [part for part in (value if type(value) is tuple else (value,)) if type(part) is Number]
-        if not numbers:
+        whole = type(guard.value) is tuple
+        parts = guard.value if whole else (guard.value,)
+        if not any(type(part) is Number for part in parts):
             return guard
-
-        def freed(part: Any) -> Any:
-            return Varies(type(part.value)) if type(part) is Number and not part.places & self.asked else fixed(part)
-
-        def fixed(part: Any) -> Any:
-            return part.value if type(part) is Number else part
-
-        whole = type(value) is tuple
-        self.freed[place_of(guard)] = tuple(map(freed, value)) if whole else freed(value)
-        return guard.with_value(tuple(map(fixed, value)) if whole else fixed(value))
+        plain = [part.value if type(part) is Number else part for part in parts]
+        freed = [
+            Varies(type(value)) if type(part) is Number and not part.places & self.asked else value
+            for part, value in zip(parts, plain, strict=True)
+        ]
+        self.freed[place_of(guard)] = tuple(freed) if whole else freed[0]
+        return guard.with_value(tuple(plain) if whole else plain[0])
 
     def all_guards(self) -> list[Guard]:
         """Those of the whole trace, which is over."""
