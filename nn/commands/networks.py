@@ -110,7 +110,7 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "lenet": Network(_lenet, "LeNet-5", None, 12, 1, ADAM | {"sgd": 0.05}),
         "cnn": Network(_cnn, "convolutional network", (128,), 10, 1, ADAM | {"sgd": 0.05}),
         "resnet": Network(_resnet, "residual network", None, 8, 1, ADAM | {"sgd": 0.1}),
-        "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 12, 1, ADAM | {"sgd": 0.01}),
+        "rnn": Network(_recurrent("rnn"), "simple recurrent network", None, 20, 1, ADAM | {"sgd": 0.01}),
         "lstm": Network(_recurrent("lstm"), "LSTM", None, 12, 1, ADAM | {"sgd": 0.1}),
         "gru": Network(_recurrent("gru"), "GRU", None, 12, 1, ADAM | {"sgd": 0.1}),
         "transformer": Network(_transformer, "Transformer", None, 12, 1, ADAM | {"sgd": 0.05}),
