@@ -70,8 +70,9 @@ class Body:
         self.core: Body | None = None
         """The body that this one is, with further ys, where it is the forward of a derivative."""
         self.runs = 0
-        """How many steps have been run, in NumPy, one by one: of a body that is run often the code is compiled."""
+        """How many steps have been run in NumPy: the code of a body that is run often is compiled."""
         self.kernel: Any = None
+        """That code; ``False`` where it can't be compiled."""
         self._derivatives: dict[Any, Derivative] = {}
         self._functions: dict[Any, Functions] = {}
 
@@ -180,10 +181,11 @@ class Body:
 
     def derivative(self, wanted: tuple[bool, ...]) -> Derivative:
         """How gradients go through a step, to those of the inputs that are ``wanted`` and to all carries."""
-        if wanted not in self._derivatives:
+        key = wanted, max((step.op.redeclared for step in self.steps), default=0)
+        if key not in self._derivatives:
             number = len(self._derivatives) + 1
-            self._derivatives[wanted] = _derivative(self, wanted, f"_{number}" if number > 1 else "")
-        return self._derivatives[wanted]
+            self._derivatives[key] = _derivative(self, wanted, f"_{number}" if number > 1 else "")
+        return self._derivatives[key]
 
     def __deepcopy__(self, memo: Any) -> Body:
         return self  # nothing of it changes

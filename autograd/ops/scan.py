@@ -12,7 +12,7 @@ from typing import Any
 
 from autograd import backends
 from autograd.bodies import Behind, Body, Derivative
-from autograd.errors import DTypeError, ShapeError
+from autograd.errors import AutogradError, DTypeError, ShapeError
 from autograd.modes import MODE, TRACER
 from autograd.operation import op
 from autograd.shapes import Shape, size
@@ -35,8 +35,9 @@ class Loop:
     wanted: tuple[bool, ...] = field(default=(), compare=False)
     recompute: int = field(default=0, compare=False)
     kept: list[Any] | None = field(default=None, compare=False)
-    """Values of the forward that the rule needs: its arguments, and packed results by dtype.
-    The rule computes it again where it is not there; ``None`` where nothing is to be kept, as within a program."""
+    """Values of the forward that the rule needs: its arguments, packed results by dtype, and the derivative for which
+    they were kept. The rule computes them again where they are not there; ``None`` where nothing is to be kept, as
+    within a program."""
 
     def __hash__(self) -> int:
         return hash((id(self.body), self.length, str(self.dtype), self.reverse))
@@ -77,8 +78,9 @@ def scan_packed(xp, *arrays, loop):
     xp.opaque((total,), loop.dtype)
     _check(arrays, loop)
     if loop.kept is not None:
-        packed = _run(xp, arrays, loop.derivative.forward, loop)
-        loop.kept[:] = arrays, packed
+        derivative = loop.derivative
+        packed = _run(xp, arrays, derivative.forward, loop)
+        loop.kept[:] = arrays, packed, derivative
         return packed[loop.dtype][:total]
     return _run(xp, arrays, loop.body, loop)[loop.dtype]
 
@@ -161,7 +163,11 @@ def _by_kernel(
     if body.kernel is None:
         if (before < HOT and len(order) < LONG) or TRACER.get() is not None:
             return None
-        body.kernel = KERNELS[0](body)
+        try:
+            body.kernel = KERNELS[0](body)
+        except AutogradError:  # an operation that can't be followed: the steps are run as they are
+            body.kernel = False
+            return None
     kernel = body.kernel
     given = [x.dtype for x in (*carries, *rows[: body.xs], *same[: body.consts])]
     if given != [body.types[i][1] for i in body.inputs] or not kernel.lock.acquire(blocking=False):
@@ -189,11 +195,12 @@ def _rule(xp: Any, g: Any, arrays: Sequence[Any], loop: Loop) -> list[Any]:
         shape = shape if i < body.carries else (length, *shape)
         return parts[i] if i in parts else _zeros(xp, shape, dtype, g)
 
-    through, ends = ([slope(i) for i in numbers] for numbers in (loop.derivative.through, loop.derivative.ends))
-    packed = None
+    derivative, packed = loop.derivative, None
+    through, ends = ([slope(i) for i in numbers] for numbers in (derivative.through, derivative.ends))
     if loop.kept:
-        before, packed = loop.kept
-        packed = packed if all(x is y for x, y in zip(arrays, before, strict=True)) else None
+        before, packed, of = loop.kept
+        valid = of is derivative and all(x is y for x, y in zip(arrays, before, strict=True))
+        packed = packed if valid else None
         loop.kept.clear()
     if loop.recompute:
         found = _recomputed(xp, arrays, through, ends, loop)

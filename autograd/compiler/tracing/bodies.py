@@ -203,6 +203,11 @@ class Recorder:
 
     def check_forward(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
         """Note one operation."""
+        if _has_traced(params):
+            raise TraceError(
+                f"{line_of_user()} calls {op.name} with an index or another parameter that has no values within the "
+                "function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
+            )
         args = tuple(map(self.number_of, arrays))
         array = result.data
         out = self._new(array, array.shape, array.dtype)
@@ -212,6 +217,17 @@ class Recorder:
         """Nothing."""
 
     check_backward = check_total = check_upstream
+
+
+def _has_traced(part: Any) -> bool:
+    """Whether an array without values is among parameters."""
+    if isinstance(part, dict):
+        return any(map(_has_traced, part.values()))
+    if isinstance(part, slice):
+        return any(map(_has_traced, (part.start, part.stop, part.step)))
+    if isinstance(part, tuple | list):
+        return any(map(_has_traced, part))
+    return type(part) is Traced
 
 
 def recorded(

@@ -9,6 +9,7 @@ import pytest
 
 import autograd as ag
 import nn
+from autograd.compiler.scan import repeated
 from autograd.errors import AutogradError, DTypeError, ShapeError, TraceError
 from autograd.ops import scan as scan_module
 
@@ -206,6 +207,28 @@ def test_a_state_changed_after_the_scan_is_refused():
         y.backward()
 
 
+def test_a_rule_that_is_declared_anew_counts_for_loops_too():
+    @ag.op("twice")
+    def twice(xp, x):
+        """x + x."""
+        return x + x
+
+    def slope():
+        x = ag.Tensor(1.0, requires_grad=True)
+        found, _ = repeated(doubling, [x], [np.zeros(2)])
+        found[0].backward()
+        return x.grad.item()
+
+    def doubling(carries, xs, consts):
+        return [twice(carries[0]) + xs[0]], []
+
+    twice.vjp(x=lambda g: 2 * g)
+    assert slope() == 4.0
+    twice.vjp(x=lambda g: 3 * g)
+    assert slope() == 9.0
+    del ag.OPS["twice"]
+
+
 def test_no_steps():
     carry, ys = ag.scan(lambda c, x: (c + x.sum(), x * c), ag.Tensor(1.0), np.zeros((0, 3)))
     assert carry.item() == 1.0
@@ -342,6 +365,11 @@ LEAK: list[ag.Tensor] = []
         (lambda: ag.scan(lambda c, _: (c if c.sum() > 0 else -c, None), ag.ones(3), length=2), TraceError, "a value"),
         (lambda: ag.scan(lambda c, _: (ag.Tensor(c.data + 1), None), ag.ones(3), length=2), TraceError, "the .data"),
         (lambda: ag.scan(lambda c, _: (c, LEAK.append(c)), ag.ones(3), length=2), TraceError, "keeps carry"),
+        (
+            lambda: ag.scan(lambda c, i: (c + ag.ones((4, 3))[i], None), ag.ones(3), ag.Tensor([1, 2])),
+            TraceError,
+            r"pick rows with autograd\.take",
+        ),
         (lambda: ag.scan(lambda c, _: ((c, c), None), ag.ones(3), length=2), ShapeError, r"returned tuple\(\*, \*\)"),
         (
             lambda: ag.scan(lambda c, _: (c * ag.ones(3), None), ag.ones(3, dtype="float32"), length=2),
