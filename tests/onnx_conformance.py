@@ -157,7 +157,21 @@ def page_table(outcomes):
     rows = defaultdict(list)
     for each in outcomes:
         rows[each.operators[-1] if each.operators else "Constant"].append(each)
-    lines = ["| operator | cases | pass | the others |", "|---|---:|---:|---|"]
+    converted = {path.name for path in converted_cases()}
+    nodes = [o for o in outcomes if o.name not in converted]
+    counts = [sum(o.status == s for o in nodes) for s in ("passes", "refused", "fails")]
+    passed = sum(o.status == "passes" for o in outcomes if o.name in converted)
+    summary = (
+        f"Of {len(nodes):,} cases of single operators {counts[0]:,} pass, {counts[1]:,} are refused in a sentence, "
+        f"and\n{counts[2]} give another result, for the reason in the table. Of {len(converted)} converted networks "
+        f"{passed} pass."
+    )
+    lines = [
+        summary,
+        "",
+        "| operator | cases | pass | the others |",
+        "|---|---:|---:|---|",
+    ]
     for operator, cases in sorted(rows.items()):
         others = {_reason(case) for case in cases if case.status != "passes"}
         passed = sum(case.status == "passes" for case in cases)

@@ -260,7 +260,7 @@ def _getitem(w: Writer, i: Instruction, *args: str) -> str:
         if entries == [place]:
             w.parts[i.out] = name, part_shape
             return w.reshape(name, (-1,))
-    if any(not (entry is None or isinstance(entry, int | slice | numpy.integer)) for entry in entries):
+    if any(isinstance(e, bool) or not (e is None or isinstance(e, int | slice | numpy.integer)) for e in entries):
         raise NotWritten(f"the index {i.params['index']!r} has no counterpart in ONNX.")
     starts, ends, axes, steps, gone, new = [], [], [], [], [], []
     axis = position = 0
@@ -332,14 +332,18 @@ def _setitem(w: Writer, i: Instruction, x: str, value: str, *_: str) -> str:
         index = i.params["index"]
         entries = [*index] if isinstance(index, tuple) else [index]
         arrays = [i.args[e.index] for e in entries if isinstance(e, Slot)]
-        if len(arrays) != len(entries) or any(a.dtype.kind not in "iu" for a in arrays):
-            raise NotWritten(f"writing at the index {index!r} has no counterpart in ONNX.")
+        if not how or len(arrays) != len(entries) or any(a.dtype.kind not in "iu" for a in arrays):
+            raise NotWritten(
+                f"writing at the index {index!r}, which may name a place twice, has no counterpart in ONNX."
+            )
         shape = numpy.broadcast_shapes(*(a.shape for a in arrays))
         columns = [w.node("Unsqueeze", w.cast(w.name(a), a.dtype, "int64"), w.ints(len(a.shape))) for a in arrays]
         wanted = (*shape, *base.shape[len(arrays) :])
         value = value if part.shape == wanted else w.node("Expand", value, w.ints(*wanted))
         joined = columns[0] if len(columns) == 1 else w.node("Concat", *columns, axis=-1)
         return w.node("ScatterND", x, joined, value, **how)
+    if not how and len(numpy.unique(places)) < places.size:
+        raise NotWritten(f"writing at the index {i.params['index']!r} twice has no counterpart in ONNX.")
     value = value if part.shape == places.shape else w.node("Expand", value, w.ints(*places.shape))
     pads = _pads_of(places, base.shape) if w.fills.get(base) == 0 else None
     if pads is not None:

@@ -356,5 +356,5 @@ def dropout(
 ) -> Any:  # fmt: skip
     """``x`` as it is: an imported network is evaluated. The mask, where it is wanted, keeps everything."""
     if training_mode is not None and number(training_mode) and (ratio is None or number(ratio)):
-        raise DomainError("it drops elements at random, and an imported network is evaluated, not trained by its file")
+        raise DomainError("training_mode is on: it would drop elements at random, which is not supported")
     return (x, numpy.ones(bounded(x.shape, "bool"), "bool")) if outputs > 1 else x
