@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from autograd import Tensor, no_grad
+from autograd import Tensor, asarray, no_grad
 from autograd.errors import AutogradError, DomainError, DTypeError, IndexingError, ShapeError, SizeError, TraceError
 from autograd.modes import MODE, TRACER, Mode
 from nn.onnx.read import Graph, Step
@@ -35,9 +35,12 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
     mode = MODE.get()
     token = MODE.set(Mode(mode.grad, (*(mode.scope or ()), *step.scope), mode.anomaly)) if step.scope else None
     try:
-        if row.known:
-            last = len(row.inputs) - 1
-            args = [concrete(x) if row.inputs[min(i, last)] in row.known else x for i, x in enumerate(args)]
+        last = len(row.inputs) - 1
+        known = [row.inputs[min(i, last)] in row.known for i in range(len(args))]
+        args = [concrete(x) if k else x for x, k in zip(args, known, strict=True)]
+        device = next((x.device for x in args if isinstance(x, Tensor)), "cpu")
+        if device != "cpu":
+            args = [x if k else _on(device, x) for x, k in zip(args, known, strict=True)]
         if bodies or any(map(_has_tensor, args)):
             out = row.function(*args, **options)
         else:
@@ -52,6 +55,13 @@ def apply(step: Step, args: list[Any], run: Callable[..., list[Any]]) -> tuple[A
         if token is not None:
             MODE.reset(token)
     return out if isinstance(out, tuple) else (out,)
+
+
+def _on(device: str, value: Any) -> Any:
+    """A known array on the device of the Tensors that it meets; a single float, which becomes a number, as it is."""
+    if not isinstance(value, numpy.ndarray) or (value.size == 1 and value.dtype.kind == "f"):
+        return value
+    return asarray(value, device=device)
 
 
 def _known(function: Any, args: list[Any], options: dict[str, Any]) -> Any:

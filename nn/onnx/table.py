@@ -108,6 +108,11 @@ def concrete(value: Any) -> Any:
     return numpy.asarray(value.data)
 
 
+def like(x: Any, array: Any) -> Any:
+    """An array that was made here, on the device of ``x``."""
+    return ag.asarray(array, device=x.device) if isinstance(x, Tensor) and x.device != "cpu" else array
+
+
 def ints(value: Any) -> list[int]:
     """A known value as a list of Python's integers."""
     return [int(i) for i in numpy.asarray(concrete(value)).reshape(-1)]

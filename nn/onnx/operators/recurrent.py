@@ -12,7 +12,7 @@ import autograd as ag
 from autograd.compiler.scan import repeated
 from autograd.errors import DomainError, ShapeError
 from nn.onnx.operators import elementwise
-from nn.onnx.table import ints, operator, rank
+from nn.onnx.table import ints, like, operator, rank
 
 Activation = tuple[str, float | None, float | None]
 """The name of an activation function, in lower case, and its two parameters."""
@@ -151,10 +151,10 @@ def _recurrent(
     steps, batch, hidden = x.shape[0], x.shape[1], r.shape[2]
     masks = []
     if sequence_lens is not None and min(ints(sequence_lens), default=steps) < steps:
-        masks = [(numpy.arange(steps)[:, None] < numpy.asarray(ints(sequence_lens)))[..., None]]
+        masks = [like(x, (numpy.arange(steps)[:, None] < numpy.asarray(ints(sequence_lens)))[..., None])]
     outs, lasts = [], []
     for i in range(count):
-        states: List = [numpy.zeros((batch, hidden), x.dtype) if s is None else _part(s, i) for s in initial]
+        states: List = [like(x, numpy.zeros((batch, hidden), x.dtype)) if s is None else _part(s, i) for s in initial]
         of_step, bias = weights(i)
         z = ag.linear(x, _part(w, i), bias)
         step = _step_of(kind, activations[i], clip, bool(flag))

@@ -1,11 +1,15 @@
+import sys
+
 import numpy as np
 import pytest
 
 import autograd as ag
 import nn
+from autograd import backends
 from autograd.errors import DomainError, DTypeError, ShapeError
 
 pytest.importorskip("onnx")
+from tests import onnx_export, standin
 from tests.nn.onnx.files import FLOAT, INT64, helper, linear, numpy_helper, saved, value
 
 X = np.arange(8, dtype="float32").reshape(2, 4)
@@ -185,6 +189,27 @@ def test_names_that_a_module_needs_itself_get_an_underscore(tmp_path):
     model = nn.load_onnx(path)
     assert [n for n, _ in model.named_parameters()] == ["forward_"]
     np.testing.assert_array_equal(model([1, 1]).data, [2, 3])
+
+
+@pytest.mark.parametrize(
+    "name", ["MLP", "LeNet5", "LSTM", "GRU", "TransformerEncoderLayer", "BatchNorm2d", "Embedding"]
+)
+def test_it_runs_on_a_gpu(name, tmp_path, monkeypatch):
+    make, *inputs = onnx_export.LAYERS[name]
+    model = make().eval()
+    nn.save_onnx(model, tmp_path / "model.onnx", *inputs)
+    monkeypatch.setitem(sys.modules, "cupy", cupy := standin.module())
+    loaded = nn.load_onnx(tmp_path / "model.onnx").to("cuda")
+    found, wanted = (onnx_export.flat(values) for values in (
+        loaded(*(ag.Tensor(x).to("cuda") for x in inputs)), model(*inputs),
+    ))  # fmt: skip
+    for got, want in zip(found, wanted, strict=True):
+        assert got.device == "cuda:0"
+        np.testing.assert_allclose(got.to("cpu").data, want.data, atol=1e-6)
+    sum((y * y).sum() for y in found).backward()
+    assert all(p.grad.device == "cuda:0" for p in loaded.parameters())
+    for key in [key for key, space in backends.PLACES.items() if space.module is cupy]:
+        del backends.PLACES[key]
 
 
 def test_several_outputs_are_a_tuple_and_unused_nodes_are_dropped(tmp_path):
