@@ -26,6 +26,7 @@ NUMPY = (
 )
 GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
+VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
@@ -94,6 +95,16 @@ def test_imports_point_down(path):
         assert package == "autograd" or (package == "viz" and within(path, COMMAND_LINE)), (
             f"{path} imports {name}: viz and nn use autograd, and nothing else looks up"
         )
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.parts[0] == "viz"], ids=str)
+def test_the_rooms_of_viz_import_downwards(path):
+    room = path.parts[1]
+    floor = VIZ.get(room, len(VIZ))
+    for name, _ in imports(path):
+        package, *inside = name.split(".")
+        if package == "viz" and inside and inside[0] in VIZ and inside[0] != room:
+            assert VIZ[inside[0]] < floor, f"{path} imports {name}, which is not below {room}/"
 
 
 def edges():

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from viz.graph.picture import draw_graph
     from viz.pages.page import Page, step_through
     from viz.pages.report import lab_report
+    from viz.pages.search import search_report
     from viz.plots.features import feature_space
     from viz.plots.maps import plot_feature_maps, plot_filters
     from viz.plots.network import draw_network
     from viz.plots.plots import plot_confusion, plot_digits, plot_history
     from viz.plots.saliency import adversarial, saliency
-    from viz.plots.search import plot_search, search_report
+    from viz.plots.search import plot_search
     from viz.plots.window import plot_window
     from viz.recorded.summary import summary
 
@@ -61,7 +62,7 @@ _HOMES = {
     "plot_digits": "plots.plots",
     "plot_history": "plots.plots",
     "plot_search": "plots.search",
-    "search_report": "plots.search",
+    "search_report": "pages.search",
     "adversarial": "plots.saliency",
     "plot_feature_maps": "plots.maps",
     "plot_filters": "plots.maps",

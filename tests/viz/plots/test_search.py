@@ -47,15 +47,6 @@ def test_one_trial_is_enough_and_none_is_refused():
         viz.plot_search(3)
 
 
-def test_the_report_escapes_what_was_chosen(tmp_path):
-    page = viz.search_report(result(TRIALS), "the best <b>")
-    text = page.save(tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "<script>" not in text
-    assert "&lt;script&gt;" in text
-    assert "the best &lt;b&gt;" in text
-    assert text.count("<tr>") == 6
-
-
 def test_the_rank_correlation_is_spearmans():
     assert _rank_correlation([1, 2, 3], [10, 100, 1000]) == pytest.approx(1)
     assert _rank_correlation([1, 2, 2, 3], [4, 3, 1, 0]) == pytest.approx(-0.9486833)

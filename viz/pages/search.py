@@ -1,0 +1,58 @@
+"""The report of a search for a network: its plots, its summary, and a table of all trials, as one page."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from viz.pages.page import Page
+from viz.plots.search import plot_search
+
+
+def search_report(result: Any, summary: str, *, title: str = "Search for a network") -> Page:
+    """One page with `plot_search`, ``summary`` in words, and a table of all trials, the best first."""
+    picture = plot_search(result, title=title)._repr_svg_()
+    picture = picture[picture.index("<svg") :]
+    rows = "".join(
+        f"<tr><td>{trial.number}</td><td>{html.escape(_settings_of(trial))}</td>"
+        f"<td>{_accuracy(trial)}</td><td>{trial.parameters:,}</td>"
+        f"<td>{trial.seconds:.1f}</td><td>{trial.seed}</td><td>{trial.state}</td></tr>"
+        for trial in sorted(result.trials, key=lambda trial: -(trial.accuracy or 0.0))
+    )
+    heads = "".join(f"<th>{h}</th>" for h in ("trial", "network", "held out", "parameters", "seconds", "seed", "state"))
+    return Page(
+        title,
+        f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+body {{ font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1c2733; background: white }}
+body {{ margin: 2rem auto; max-width: 62rem; padding: 0 1rem }}
+svg {{ width: 100%; height: auto }} pre {{ white-space: pre-wrap; background: #f3f6f9; padding: 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #d5dde5 }}
+td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) {{ text-align: right }}
+</style></head>
+<body>{picture}<pre>{html.escape(summary)}</pre><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
+</body></html>
+""",
+    )
+
+
+def _settings_of(trial: Any) -> str:
+    words = []
+    for name, value in trial.choice.items():
+        text = (
+            "-".join(map(str, value))
+            if isinstance(value, tuple)
+            else f"{value:.3g}"
+            if isinstance(value, float)
+            else value
+        )
+        words.append(f"{name} {text}")
+    return ", ".join(words)
+
+
+def _accuracy(trial: Any) -> str:
+    return "" if trial.accuracy is None else f"{100 * trial.accuracy:.2f} %"
