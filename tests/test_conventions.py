@@ -101,7 +101,7 @@ def grad_of(t):
 
 
 def gradients_of(t):
-    """A gradient, through an operation that hands on what arrives."""
+    """A gradient, through an operation that passes its upstream gradient on."""
     x = Tensor(np.ones(t.shape), requires_grad=True)
     return ag.gradients(+x, x, t)
 

@@ -87,7 +87,7 @@ def test_at_second_order_a_recorded_gradient_names_the_operation_and_both_lines(
     )
 
 
-def test_at_second_order_a_walk_over_a_recorded_gradient_names_them_too():
+def test_second_order_errors_name_the_operation_too():
     def second():
         x = leaf(0.0)
         y = x**1.5  # its slope is 0 at 0, the slope of that is infinite

@@ -1,4 +1,4 @@
-"""The chain rule, walked once: what arrives where, what is kept, what is let go, and what is refused."""
+"""Backpropagation: gradients of every leaf, what is kept and released, and what is refused."""
 
 import gc
 import sys
@@ -18,7 +18,7 @@ def leaf(values, name=None, dtype=None):
     return Tensor(values, requires_grad=True, name=name, dtype=dtype)
 
 
-# --------------------------------------------------------------------------------------------------------- what arrives
+# ------------------------------------------------------------------------------------------------------------ gradients
 
 
 def test_parallel_edges_are_two_paths():
@@ -72,7 +72,7 @@ def test_a_leaf_is_its_own_output():
     assert x.grad.item() == 1.0
 
 
-def test_the_seed_is_what_arrives():
+def test_the_seed_is_the_upstream_gradient():
     x = leaf([1.0, 2.0])
     (x * x).backward([10.0, 100.0])
     assert_array_equal(x.grad.data, [20.0, 400.0])
@@ -86,7 +86,7 @@ def test_the_seed_may_be_a_tensor_an_array_or_a_list_of_another_dtype():
         assert x.grad.dtype == np.float32
 
 
-def test_the_seed_takes_the_dtype_of_where_it_arrives():
+def test_the_seed_is_cast_to_the_dtype_of_the_output():
     x = leaf([1.0, 1.0], dtype="float32")
     ag.exp(x).backward(np.array([1.0, 2.0]))
     assert x.grad.dtype == np.float32
@@ -125,7 +125,7 @@ def test_zero_grad_forgets():
     assert x.grad.item() == 3.0
 
 
-def test_two_outputs_may_arrive_at_once():
+def test_backward_from_two_outputs_at_once():
     x = leaf([1.0, 2.0])
     y, z = x * x, 3 * x
     both = ag.gradients([y, z], x, [[1.0, 1.0], [1.0, 1.0]])
@@ -605,7 +605,7 @@ def test_rules_of_unneeded_inputs_do_not_run():
     assert sorted(calls) == ["x", "x", "y", "y"]
 
 
-def test_the_walk_tells_what_it_did():
+def test_backward_steps_are_reported():
     x, w = leaf(3.0, "x"), leaf(2.0, "w")
     y = x * w + x
     steps = [
@@ -620,7 +620,7 @@ def test_the_walk_tells_what_it_did():
     ]
 
 
-def test_the_walk_keeps_the_graph_unless_told_otherwise():
+def test_backward_steps_keep_the_graph_by_default():
     x = leaf(3.0)
     y = x * x
     list(ag.backward_steps([y], [1.0]))
@@ -1146,7 +1146,7 @@ def test_threads_add_to_the_leaves_that_they_share(create_graph):
     assert w.grad.item() == 3.0 * 360
 
 
-def test_threads_walk_one_graph_and_add_to_a_kept_gradient():
+def test_threads_run_backward_on_one_graph_and_accumulate():
     x = leaf(2.0)
     u = x * x
     u.retain_grad()

@@ -655,7 +655,7 @@ class Derivation:
         known[Name(end.key, bar=True)] = ag.asarray(end.gradient)
         for line in (*self.forward, *self.backward):
             form = line.right.form
-            # A rule may hand on what arrives: then the form is a name.
+            # A rule may pass the upstream gradient on: then the form is a name.
             known[line.name] = form.run(compute, known.__getitem__) if isinstance(form, Form) else known[form]
         found: ag.Tensor = ag.asarray(known[Name(self._wrt.key, bar=True)])
         return found
@@ -1012,7 +1012,7 @@ def explain(
     if gradient is None and y.size != 1:
         raise DrawingError(
             f"y has shape {digits.shape(y.shape)} and is no scalar: reduce it to one, for instance with .sum(), or give"
-            " what arrives there, gradient= of that shape"
+            " its upstream gradient as gradient="
         )
     scene = Scene(y, names=names, gradients=True if gradient is None else [ag.asarray(gradient)])
     found = scene.card(vertex_of(wrt))

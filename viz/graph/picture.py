@@ -54,16 +54,15 @@ def draw_graph(
 
     ``names``: what to call Tensors; ``names=locals()`` calls each as the variable that holds it. ``inputs``,
     ``targets``: leaves to be shown in that role rather than as parameters. ``gradients``: False leaves them out, True
-    computes them, None does so once ``backward()`` has been called; for outputs that are no scalars give what arrives
-    there, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light" or
-    "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "blocks"
-    for the architecture without numbers (see `draw_model`), "auto" for whichever is
-    readable (the second above 250 operations, and for networks with a parameter of more than 64 entries).
-    ``backward``: draw the tape and its mirror instead: the operations as recorded, beside each its derivative, and
-    between them what was kept for it; gradients are computed then. Of more than 60 operations the first and the last 15
-    are drawn.
-    ``depth``: how deep modules are opened: 1 draws each direct part of the model as one card or row, 2 opens those as
-    well, 0 draws the model as one; None opens all of them, as far as the picture stays readable.
+    computes them, None does so once ``backward()`` has been called; for outputs that are no scalars give their upstream
+    gradient, a Tensor of the output's shape (a list of them for several). ``title``: the headline. ``theme``: "light"
+    or "dark". ``view``: "ops" for one card per operation, "modules" for one row per module, "blocks" for the
+    architecture without numbers (see `draw_model`), "auto" for whichever is readable (the second above 250 operations,
+    and for networks with a parameter of more than 64 entries). ``backward``: draw the tape and its mirror instead: the
+    operations as recorded, beside each its derivative, and between them what was kept for it; gradients are computed
+    then. Of more than 60 operations the first and the last 15 are drawn. ``depth``: how deep modules are opened: 1
+    draws each direct part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens
+    all of them, as far as the picture stays readable.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
     no scalar, for a depth below zero, and for a tape without gradients, as modules or with a depth.

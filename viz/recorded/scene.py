@@ -271,14 +271,14 @@ def computes_gradients(ys: Sequence[ag.Tensor], gradients: Any) -> bool:
 
 
 def _evaluated(ys: list[ag.Tensor], gradients: Any) -> tuple[Evaluation, list[np.ndarray] | None]:
-    """The numbers, and the gradients that arrive at the outputs where they were given."""
+    """The numbers, and the upstream gradients of the outputs where they were given."""
     if gradients is None:
         gradients = computes_gradients(ys, gradients)
     if isinstance(gradients, bool):
         wrong = [y for y in ys if y.size != 1]
         if gradients and wrong:
             raise DrawingError(
-                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need to know what arrives there:"
+                f"gradients of an output of shape {numbers.shape(wrong[0].shape)} need its upstream gradient:"
                 " reduce it to a scalar, or give a gradient of that shape as gradients="
             )
         return evaluate(ys, gradients), None

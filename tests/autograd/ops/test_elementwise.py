@@ -63,7 +63,7 @@ def test_where_guards_to_any_order(name, dtype):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", GUARDED)
-def test_forward_mode_sees_the_slopes_though_0_arrives_on_its_way(name):
+def test_forward_mode_is_right_where_an_upstream_gradient_is_zero(name):
     # J v is the derivative of vᵀJ by v at v = 0: a rule that were cut off there would lose it.
     f, at, slopes, *_ = GUARDED[name]
     assert ag.jvp(f, (at,), ([1.0, 1.0],))[1].tolist() == pytest.approx(slopes)

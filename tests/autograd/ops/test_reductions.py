@@ -188,6 +188,6 @@ def test_logsumexp_has_a_softmax_for_its_slope_however_large_the_values():
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_products_that_overflow_send_nothing_back_to_where_none_arrives():
+def test_overflowing_products_give_no_gradient_where_the_upstream_gradient_is_zero():
     x = ag.Tensor(np.full(60, 10.0, dtype="float32"))
     assert ag.grad(lambda x: ag.sum(ag.cumulative_prod(x)[:2]))(x).tolist() == [11.0, 10.0, *[0.0] * 58]

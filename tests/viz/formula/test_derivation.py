@@ -182,7 +182,7 @@ def test_an_intermediate_tensor():
     assert told.check.confirmed
 
 
-def test_what_arrives_may_be_given():
+def test_the_upstream_gradient_may_be_given():
     w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w")
     seed = np.array([1.0, -3.0])
     y = ag.exp(w)

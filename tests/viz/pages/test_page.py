@@ -105,7 +105,7 @@ def test_what_cannot_be_stepped_through_is_said():
     with pytest.raises(ValueError, match="no operation was recorded for this Tensor"):
         step_through(ag.Tensor(1.0))
     w = ag.Tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(ValueError, match=r"shape \(2,\) need to know what arrives there"):
+    with pytest.raises(ValueError, match=r"shape \(2,\) need its upstream gradient"):
         step_through(w * 2)
     with pytest.raises(ValueError, match="a page steps through the backward pass"):
         step_through(ag.sum(w), gradients=False)
@@ -176,7 +176,7 @@ def test_a_wrong_rule_is_called_wrong():
     assert not any("check" in step for step in data(step_through(scalar(), check=False))["steps"])
 
 
-def test_pages_of_nothing_and_of_numbers_that_arrive():
+def test_pages_without_operations_and_with_given_gradients():
     w = ag.Tensor(np.zeros((0, 3)), requires_grad=True, name="w")
     assert step_through(ag.sum(w @ w.mT)).html
     x = ag.Tensor(2.0, requires_grad=True, name="x")

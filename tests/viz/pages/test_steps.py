@@ -85,7 +85,7 @@ def test_the_code_of_every_rule_and_forward_is_found(name):
             assert set(compiled.__code__.co_names) == set(rule.__code__.co_names)
 
 
-def test_the_order_is_the_order_of_the_walk():
+def test_the_order_is_that_of_backward():
     x = ag.Tensor(3.0, requires_grad=True, name="x")
     y = x * x + x
     told = story(y)

@@ -158,10 +158,10 @@ class TestGradients:
             neuron["w"][...] = 5.0
         assert float(by_name(Scene(neuron["L"], names=neuron))["u"].value) == 5
 
-    def test_a_vector_needs_to_know_what_arrives(self):
+    def test_a_vector_needs_its_upstream_gradient(self):
         y = parameter([1.0, 2.0]) * 2.0
         with pytest.raises(
-            ValueError, match=r"an output of shape \(2,\) need to know what arrives there: reduce it to a"
+            ValueError, match=r"an output of shape \(2,\) need its upstream gradient: reduce it to a"
         ):
             Scene(y, gradients=True)
         assert Scene(y, gradients=np.array([1.0, 10.0])).cards[0].gradient.tolist() == [2, 20]
