@@ -21,6 +21,10 @@ Typed = tuple[Shape, Any]
 """A shape and a dtype."""
 
 
+RAISING = ("autograd.ops.factorizations", "autograd.ops.matrices")
+"""Where the operations are declared that refuse some matrices."""
+
+
 class Step(NamedTuple):
     """One operation of a body. ``args`` and ``out`` are numbers of values; bit i of ``mask`` says that a gradient flows
     to argument i.
@@ -88,9 +92,14 @@ class Body:
 
     @property
     def may_raise(self) -> bool:
-        """Whether a step may look at values, as at the range of indices, and refuse them."""
+        """Whether a step may look at values and refuse them: indices out of range, matrices without an inverse."""
         kinds = (self.types[a][1] for step in self.steps for a in step.args)
-        return any(kind is not None and backends.is_integral(kind) for kind in kinds)
+        inner = (step.params["loop"].body for step in self.steps if "loop" in step.params)
+        return (
+            any(kind is not None and backends.is_integral(kind) for kind in kinds)
+            or any(step.op.foreign or step.op.__module__ in RAISING for step in self.steps)
+            or any(body.may_raise for body in inner)
+        )
 
     def parts(self, length: int, dtype: Any) -> list[tuple[int, slice, Shape]]:
         """Where the outputs of ``dtype`` lie in the packed result: the number of the output, its place, its shape. The

@@ -155,8 +155,11 @@ def sequence(
         consts.append(bias_hh)
     elif bias_hh is not None:
         bias_ih = bias_hh if bias_ih is None else bias_ih + bias_hh
+    masks = [] if mask is None else [expand_dims(mask, axis=-1)]
+    for there in masks:  # what is not there is not computed with: NaN would get into the gradients of weights
+        x = where(there, x, 0.0)
     z = linear(x, weight_ih, bias_ih)
-    xs = [z] if mask is None else [z, expand_dims(mask, axis=-1)]
+    xs = [z, *masks]
     parts = _state_of(name, kind, state, (x.shape[1], hidden), z)
     state, ys = repeated(STEPS[kind], parts, xs, consts, reverse=reverse, recompute=recompute)
     return ys[0], state

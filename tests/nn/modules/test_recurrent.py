@@ -177,6 +177,13 @@ def test_what_lies_behind_the_end_of_a_sequence_does_not_count():
     np.testing.assert_array_equal(first[0].data, second[0].data)
     np.testing.assert_array_equal(first[1][0].data, second[1][0].data)
     assert not first[0].data[3:, 1].any()
+    slopes = []
+    for outputs, _ in (first, second):
+        layer.zero_grad()
+        (outputs * outputs).sum().backward()
+        slopes.append([p.grad.numpy() for p in layer.parameters()])
+    for a, b in zip(*slopes, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_dropout_between_layers_in_training_only():
