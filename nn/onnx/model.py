@@ -18,6 +18,7 @@ from nn.modules.module import Module, Parameter
 from nn.onnx.apply import apply
 from nn.onnx.prepare import prepare
 from nn.onnx.read import Graph, Input, plain, read, shape_text
+from nn.onnx.table import ALLOWED, GROWTH, LIMIT
 
 LISTED = 30
 """How many parameters a repr lists."""
@@ -82,7 +83,12 @@ class ONNXModel(Module):
         values = self._bound(inputs, named)
         sizes: dict[str, tuple[int, str]] = {}
         env = {i.name: _taken(i, value, sizes) for i, value in zip(self.inputs, values, strict=True)}
-        found = self._run(self._graph, env)
+        given = sum(x.size * x.dtype.itemsize for x in env.values() if hasattr(x, "dtype"))
+        token = ALLOWED.set(max(LIMIT, GROWTH * given))
+        try:
+            found = self._run(self._graph, env)
+        finally:
+            ALLOWED.reset(token)
         outs = []
         for name, value in zip(self.outputs, found, strict=True):
             out = as_tensor(value) if not isinstance(value, Tensor | list) and value is not None else value

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy
@@ -23,6 +24,12 @@ from autograd.modes import TRACER
 
 LIMIT = 2**30
 """How many bytes a value may have whose size a file chooses, such as the result of ConstantOfShape."""
+
+GROWTH = 64
+"""How many times the bytes of the network's inputs a value may have, where that is more than `LIMIT`."""
+
+ALLOWED: ContextVar[int] = ContextVar("onnx_allowed", default=LIMIT)
+"""How many bytes such a value may have in the present call."""
 
 STEPS = 100_000
 """How often the body of a Loop may run."""
@@ -147,21 +154,21 @@ def axis_in(axis: int, axes: int) -> int:
 
 
 def bounded(shape: Sequence[int], dtype: Any = "float32") -> tuple[int, ...]:
-    """``shape``, unless a value of it would be larger than `LIMIT` or an axis is negative."""
+    """``shape``, unless a value of it would be larger than is `ALLOWED` or an axis is negative."""
     shape = tuple(int(n) for n in shape)
     if min(shape, default=0) < 0:
         raise DomainError(f"the shape {shape} has a negative axis")
-    size = math.prod(shape) * numpy.dtype(dtype).itemsize
-    if size > LIMIT:
+    size, allowed = math.prod(shape) * numpy.dtype(dtype).itemsize, ALLOWED.get()
+    if size > allowed:
         raise SizeError(
             f"its result would have the shape {shape} and {size / 2**30:,.1f} GiB; the limit for a size that a file "
-            f"chooses is {LIMIT / 2**30:g} GiB"
+            f"chooses is {allowed / 2**30:.3g} GiB"
         )
     return shape
 
 
 def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The broadcast shape, of at most `LIMIT` elements."""
+    """The broadcast shape, as far as its size is `ALLOWED`."""
     return bounded(numpy.broadcast_shapes(*map(tuple, shapes)))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy
 
 import autograd as ag
-from autograd.errors import DomainError, IndexingError, ShapeError
-from nn.onnx.table import LIMIT, STEPS, axis_in, ints, number, operator, rank
+from autograd.errors import DomainError, IndexingError, ShapeError, SizeError
+from nn.onnx.table import ALLOWED, STEPS, axis_in, ints, number, operator, rank
 
 Body = Callable[..., list[Any]]
 
@@ -24,8 +24,8 @@ def if_(cond: Any, *, then_branch: Body, else_branch: Body) -> Any:
 def _stacked(values: Sequence[Any], axis: int = 0) -> Any:
     """Values as the entries of a new axis."""
     size = sum(getattr(value, "size", 0) * value.dtype.itemsize for value in values)
-    if size > LIMIT:
-        raise DomainError(f"a loop collects {size / 2**30:,.1f} GiB; the limit is {LIMIT / 2**30:g} GiB")
+    if size > ALLOWED.get():
+        raise SizeError(f"a loop collects {size / 2**30:,.1f} GiB; the limit is {ALLOWED.get() / 2**30:.3g} GiB")
     return ag.stack(values, axis=axis) if values else numpy.zeros((0,), "float32")
 
 

@@ -155,6 +155,15 @@ def test_products_that_explode_are_bounded(tmp_path):
         nn.load_onnx(path)(np.ones((2**17, 1), "float32"), np.ones((1, 2**17), "float32"))
 
 
+def test_large_inputs_may_have_large_results(tmp_path, monkeypatch):
+    monkeypatch.setattr("nn.onnx.model.LIMIT", 2**10)
+    nodes = [helper.make_node("Tile", ["x", "n"], ["y"])]
+    path = saved(tmp_path, nodes, [value("x", ["n"]), value("n", [1], INT64)], [value("y", ["m"])])
+    assert nn.load_onnx(path)(np.ones(100, "float32"), np.int64([60])).shape == (6000,)
+    with pytest.raises(SizeError, match="Tile"):
+        nn.load_onnx(path)(np.ones(100, "float32"), np.int64([70]))
+
+
 def test_constants_that_double_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("nn.onnx.prepare.LIMIT", 2**24)
     nodes = [helper.make_node("Concat", [f"c{i}", f"c{i}"], [f"c{i + 1}"], axis=0) for i in range(60)]
