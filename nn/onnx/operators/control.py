@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 import autograd as ag
-from autograd.errors import DomainError, IndexingError, ShapeError, SizeError
+from autograd.errors import DomainError, IndexingError, ShapeError, SizeError, TraceError
 from nn.onnx.table import ALLOWED, STEPS, axis_in, ints, number, operator, rank
 
 Body = Callable[..., list[Any]]
@@ -47,6 +47,18 @@ def loop(count: Any = None, cond: Any = None, *carried: Any, body: Body) -> Any:
     return (*states, *(_stacked(of_one) for of_one in zip(*collected, strict=True)))
 
 
+def _one_loop(body: Body, states: list[Any], scans: Sequence[Any], reverse: bool) -> tuple[Any, ...]:
+    """A Scan as one operation, whose body is followed once."""
+
+    def step(carries: Any, parts: Any) -> Any:
+        out = [ag.asarray(value) for value in body(*carries, *parts)]
+        return tuple(out[: len(states)]), tuple(out[len(states) :])
+
+    step.__name__ = "scan"
+    carries, stacked = ag.scan(step, tuple(map(ag.asarray, states)), tuple(map(ag.asarray, scans)), reverse=reverse)
+    return (*carries, *stacked)
+
+
 def _scanned(
     body: Body, values: Sequence[Any], count: int, in_axes: Any, in_directions: Any, out_axes: Any, out_directions: Any
 ) -> tuple[Any, ...]:
@@ -57,6 +69,12 @@ def _scanned(
     if len(steps) != 1:
         raise ShapeError(f"the scanned values have different lengths: {sorted(steps)}")
     (length,) = steps
+    turns = {bool(d) for d in (*(in_directions or [0]), *(out_directions or [0]))}
+    if length > 1 and not any(axes) and not any(out_axes or ()) and len(turns) == 1:
+        try:
+            return _one_loop(body, states, scans, turns.pop())
+        except TraceError:
+            pass  # the body needs values, as those of a condition: step by step
     collected = []
     for t in range(length):
         at = [length - 1 - t if d else t for d in in_directions or [0] * count]
