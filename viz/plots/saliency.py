@@ -32,7 +32,7 @@ from viz.recorded.validation import class_names, numbers_of
 SHOWN = 8  # examples of a picture
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class _Shown:
     """What shows itself as a picture: in a notebook, and saved as .svg, .png or .pdf."""
 
@@ -48,7 +48,7 @@ class _Shown:
         return self.plot()._repr_png_()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Saliency(_Shown):
     """How much each entry of the input matters for a score.
 
@@ -95,7 +95,7 @@ class Saliency(_Shown):
         return f"Saliency({self.method} of {len(self.x)} inputs, for {word})"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Adversarial(_Shown):
     """Inputs changed by ``epsilon`` along the sign of the gradient of the loss.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SQUARES = 32  # the longest side of a tile whose entries are drawn one by one
 VECTORS = 64  # entries of a tile that is written as vectors; a larger one is an image within the SVG
 FRAMED = 8  # the same, with a line around each
+BLANK = "#fefefe"  # of zero, and behind negative entries: white in both themes, as the ramps are
 NEGATIVE = 0.55  # the side of the square of a negative entry
 LEFT, TOP, BOTTOM, GAP = 0.15, 0.72, 0.14, 0.1  # inches
 LETTER = 0.075  # inches: a letter of a caption, at most on average
@@ -99,7 +100,7 @@ def _is_small(tile: Tile) -> bool:
 def _draw(axes: Axes, tile: Tile, theme: style.Theme) -> None:
     array = np.asarray(tile.array, dtype=float)
     down, across = array.shape[:2]
-    axes.set_facecolor(theme.paper)
+    axes.set_facecolor(BLANK)
     if _is_small(tile):
         _squares(axes, array, _most(tile), tile.kind, theme)
     elif tile.kind == "picture" and array.ndim == 3:
@@ -145,9 +146,9 @@ def _squares(axes: Axes, array: np.ndarray, most: float, kind: str, theme: style
     for (i, j), x in np.ndenumerate(array):
         half = 0.5 if x >= 0 or not np.isfinite(x) else NEGATIVE / 2
         corners.append([(j - half, i - half), (j + half, i - half), (j + half, i + half), (j - half, i + half)])
-        # Zero is paper; the ramp begins with the smallest that is not.
+        # Zero is blank; the ramp begins with the smallest that is not.
         colour = theme.bad if not np.isfinite(x) else style.on_ramp(max(abs(x) / most, 1 / 6), ramp)
-        colours.append(theme.paper if x == 0 else colour)
+        colours.append(BLANK if x == 0 else colour)
     lines = {"edgecolors": theme.hair, "linewidths": 0.3} if max(array.shape) <= FRAMED else {"linewidths": 0}
     squares = PolyCollection(corners, facecolors=colours, **lines)
     squares.set_rasterized(array.size > VECTORS)

@@ -139,13 +139,14 @@ def folded(
             key=lambda found: (found[1] * found[2], -found[1]),
             default=(at, 1, 0),
         )
-        if times < fewest:
+        end = start + period * times
+        blocks = tuple(tuple(rows[i : i + period]) for i in range(start, end, period))
+        if times < fewest or (times < BLOCKS and not _belong(blocks)):
             drawn.append(rows[at])
             at += 1
             continue
         drawn += rows[at:start]
-        at = start + period * times
-        blocks = tuple(tuple(rows[i : i + period]) for i in range(start, at, period))
+        at = end
         n = sum(isinstance(unit, Repeat) for unit in drawn) + 1
         key = f"repeat_{n}"
         while key in keys:
@@ -247,6 +248,13 @@ def _best(
             break
         times += 1
     return start, period, times
+
+
+def _belong(blocks: Sequence[Sequence[Row]]) -> bool:
+    """Whether each block is the whole of a module, or all are parts of one."""
+    parts = [row for block in blocks for row in _running(block)]
+    homes = {row.scope[:-1] if row.path is not None else row.scope for row in parts}
+    return len(homes) == 1 or _module(blocks) is not None
 
 
 def _module(blocks: Sequence[Sequence[Row]]) -> str | None:

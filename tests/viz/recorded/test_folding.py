@@ -69,6 +69,24 @@ class TestWhatIsEqual:
         assert said(loss(3)[1]) == ["x", "3 × Block", "Linear 4", "Cross-entropy"]
         assert said(loss(2)[1]) == ["x", "Linear 1", "Sigmoid 1", "Linear 2", "Sigmoid 2", "Linear 3", "Cross-entropy"]
 
+    def test_two_are_folded_where_there_is_no_room_and_they_belong_together(self):
+        seen = evaluate(loss(2)[1])
+        rows, links = rows_of(seen.graph)
+        assert [u.title for u in folded(rows, links, seen.graph.outputs, 2) if isinstance(u, Repeat)] == ["Block"]
+
+    def test_two_across_the_border_of_a_module_are_not(self):
+        class Late(nn.Module):
+            def __init__(self, seed):
+                self.first, self.second = nn.Linear(8, 8, seed=seed), nn.Linear(8, 8, seed=seed + 1)
+
+            def forward(self, x):
+                return ag.tanh(self.second(ag.tanh(self.first(ag.sin(x)))))
+
+        y = ag.sum(nn.Sequential(Late(0), nn.Linear(8, 8, seed=5))(ag.Tensor(np.ones((2, 8), np.float32))))
+        rows, links = rows_of(ag.Graph(y))
+        for unit in folded(rows, links, ag.Graph(y).outputs, 2):
+            assert not isinstance(unit, Repeat) or len({row.scope[:2] for row in unit.rows}) == 1
+
     def test_layers_of_one_module_are_folded_from_their_parameter_on(self):
         model = nn.MLP([5, *[8] * 5, 3], seed=0)
         y = ag.sum(model(ag.asarray(np.ones((4, 5), dtype=np.float32))))
