@@ -14,6 +14,7 @@ from autograd.compiler.ir.primitives import compute
 from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import watched
@@ -183,6 +184,7 @@ class Recorder:
 
     def number_of(self, x: Any) -> int:
         """The number of an array, a Python number or ``None``."""
+        x = x.ask() if type(x) is Number else x
         if id(x) in self.numbers:
             return self.numbers[id(x)]
         if type(x) is Traced and x.tracer is self.tracer:
@@ -208,6 +210,7 @@ class Recorder:
                 f"{line_of_user()} calls {op.name} with an index or another parameter that has no values within the "
                 "function of a scan: pick rows with autograd.take(x, i, axis=0), or choose with autograd.where."
             )
+        params = {name: _asked(value) for name, value in params.items()}
         args = tuple(map(self.number_of, arrays))
         array = result.data
         out = self._new(array, array.shape, array.dtype)
@@ -228,6 +231,13 @@ def _has_traced(part: Any) -> bool:
     if isinstance(part, tuple | list):
         return any(map(_has_traced, part))
     return type(part) is Traced
+
+
+def _asked(part: Any) -> Any:
+    """A parameter with the values of numbers that may vary from call to call, on which the program depends then."""
+    if isinstance(part, tuple | list) and any(type(p) is Number for p in part):
+        return type(part)(map(_asked, part))
+    return part.ask() if type(part) is Number else part
 
 
 def recorded(

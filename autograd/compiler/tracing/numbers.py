@@ -42,7 +42,10 @@ class Number:
 
     def ask(self) -> Any:
         """The value, on which the program depends from here on."""
-        if TRACER.get() is self.tracer:
+        now = TRACER.get()
+        while now is not None and now is not self.tracer:
+            now = getattr(now, "outer", None)  # the trace of a loop's body, within the one that the number is of
+        if now is not None:
             self.tracer.asked |= self.places
         return self.value
 

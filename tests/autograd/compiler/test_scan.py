@@ -3,6 +3,7 @@
 import gc
 import random
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -304,6 +305,28 @@ def test_a_program_with_a_loop_is_not_written_as_json():
     program = ag.trace(lambda x: ag.scan(lambda c, x: (c + x, None), x[0], x), ag.ones((4, 3)))
     with pytest.raises(AutogradError, match="a program with it can't be written as JSON"):
         program.to_json()
+
+
+OPTIONS_OF_STEP = SimpleNamespace(k=3.0)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda h, x: ((h + x if OPTIONS_OF_STEP.k > 0 else h - x), None),
+        lambda h, x: (h + x * OPTIONS_OF_STEP.k, None),
+        lambda h, x: (h + x * ag.Tensor([OPTIONS_OF_STEP.k, 1.0]), None),
+        lambda h, x: (h + x * float(OPTIONS_OF_STEP.k), None),
+        lambda h, x: (ag.clip(h + x, -abs(OPTIONS_OF_STEP.k), abs(OPTIONS_OF_STEP.k)), None),
+        lambda h, x: (sum((x for _ in range(int(abs(OPTIONS_OF_STEP.k)))), h), None),
+    ],
+    ids=["if", "product", "array", "float", "bounds", "count"],
+)
+def test_a_number_that_varies_between_calls_of_a_compiled_function(step):
+    x = ag.ones((3, 2))
+    compiled = ag.compile(lambda x: ag.scan(step, ag.zeros(2), x)[0])
+    for OPTIONS_OF_STEP.k in (3.0, 5.0, -7.0, 9.0, 1.0, -2.0):
+        np.testing.assert_array_equal(compiled(x).data, ag.scan(step, ag.zeros(2), x)[0].data)
 
 
 UNARY = [
