@@ -16,7 +16,7 @@ from autograd.messages import describe
 from autograd.modes import MODE, TRACER, enable_grad
 from autograd.namespace import TENSORS
 from autograd.saved import as_tensors, check_saved
-from autograd.scattered import dense
+from autograd.scattered import Scattered, dense
 from autograd.shapes import broadcast_axes
 from autograd.tensor import Tensor, wrap
 
@@ -123,7 +123,8 @@ def backward_steps(
         yield node, g, parts
     for leaf, total in totals.items():
         if type(leaf) is not Node:
-            total = after_hooks(leaf.hooks, dense(total)) if leaf.hooks else dense(total)
+            total = total.array() if type(total) is Scattered else total
+            total = after_hooks(leaf.hooks, total) if leaf.hooks else total
             if anomaly:
                 anomaly.check_total(leaf, total)
             yield leaf, total, ()

@@ -409,7 +409,9 @@ class PlainModule(Module):
 
 
 def as_floating(x: Any, like: Tensor | None) -> Any:
-    """``x``, cast to the dtype of ``like`` if it holds integers or booleans: as they are, they would give float64."""
+    """``x``, cast to the dtype of ``like`` if it holds integers or booleans, which would make the result float64."""
+    if getattr(x, "requires_grad", False):
+        return x  # it is floating
     dtype = getattr(x, "dtype", None)
     if dtype is None or like is None or getattr(dtype, "kind", "") in ("f", "c") or is_inexact(dtype):
         return x
