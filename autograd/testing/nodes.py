@@ -31,7 +31,7 @@ class NodeCheck:
 
     ``node`` is the operation, ``index`` the argument's place in ``node.inputs`` and ``argument`` its name (``"x"``,
     ``"arrays[1]"``). ``verdict``: ``"ok"``; ``"wrong"``; ``"kink"`` where the slopes on both sides of the point differ,
-    so that no difference can tell; ``"skipped"``. ``error`` is the relative error where it is largest, ``rule`` and
+    so that no difference can tell; ``"unchecked"`` where all are too small to be told from 0; ``"skipped"``. ``error`` is the relative error where it is largest, ``rule`` and
     ``numeric`` the derivative by the rule and by differences there, of ``output`` by ``element`` (indices; both None
     where many were compared as one). ``note`` says why an argument is skipped, or what may be wrong.
     """
@@ -82,8 +82,8 @@ class NodeReport(tuple[NodeCheck, ...]):
 
     @property
     def ok(self) -> bool:
-        """Whether no rule was found wrong."""
-        return not self.wrong
+        """Whether no rule was found wrong, and something was shown about each argument that was not skipped."""
+        return all(check.verdict in (OK, KINK, SKIPPED) for check in self)
 
     @property
     def wrong(self) -> list[NodeCheck]:
@@ -96,7 +96,7 @@ class NodeReport(tuple[NodeCheck, ...]):
 
     def __repr__(self) -> str:
         counts = Counter(check.verdict for check in self)
-        found = ", ".join(f"{counts[v]} {v}" for v in (WRONG, KINK, OK, SKIPPED) if counts[v])
+        found = ", ".join(f"{counts[v]} {v}" for v in (WRONG, KINK, UNCHECKED, OK, SKIPPED) if counts[v])
         return f"<NodeReport: {found or 'nothing to check'}>"
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ class NodeReport(tuple[NodeCheck, ...]):
         lines = [f"{many}, each alone: its rule against a central difference at the recorded inputs, in float64."]
         if coarse := {str(check.node.dtype) for check in tested} - {"float64"}:
             lines.append(f"The graph was recorded in {', '.join(sorted(coarse))}; its values were copied to float64.")
-        lines += [str(check) for check in self if check.verdict in (WRONG, KINK)]
+        lines += [str(check) for check in self if check.verdict in (WRONG, KINK, UNCHECKED)]
         lines += [str(check) for check in self if check.verdict == OK and check.note]
         if agree := sum(check.verdict == OK for check in self):
             lines.append(f"ok      {agree}, relative errors up to {worst:.1g}")

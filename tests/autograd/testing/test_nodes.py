@@ -40,6 +40,16 @@ def only(y, **options) -> NodeCheck:
 # ---------------------------------------------------------------------------------------------------------- what passes
 
 
+def test_unchecked_is_no_pass():
+    lost = declared(lambda xp, x: 1e12 + 1e-3 * np.cbrt(x), name="lost", x=lambda g: g * 1e-2)
+    report = check_nodes(lost(param(1.0, "x")))
+    assert [check.verdict for check in report] == ["unchecked"]
+    assert not report.ok
+    assert not report.wrong
+    assert repr(report) == "<NodeReport: 1 unchecked>"
+    assert "its derivatives are too small beside its values to be told from 0" in str(report)
+
+
 class TestRight:
     def test_the_neuron_of_the_lecture(self):
         w, x, b = param(2.0, "w"), param(1.0, "x"), param(-1.0, "b")
