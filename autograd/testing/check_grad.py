@@ -100,7 +100,7 @@ def _check_drawn(
     """Check at inputs that Hypothesis draws."""
     from autograd.testing.sampling import Corners, Source, drawn_arrays
 
-    from hypothesis import Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
+    from hypothesis import HealthCheck, Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
     from hypothesis import strategies as st
 
     count = settings().max_examples if max_examples is None else whole(max_examples, "max_examples")
@@ -115,7 +115,7 @@ def _check_drawn(
 
     @settings(
         deadline=None, database=None, max_examples=count, phases=(Phase.generate, Phase.shrink),
-        report_multiple_bugs=False,
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(values())
     def holds(inputs: list[Any]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
+from autograd import backends
 from autograd.errors import DeclarationError
 from autograd.messages import shown
 from autograd.operation import OPS, REQUIRED, Op
@@ -134,6 +135,7 @@ class Array:
     kind: str = "real"
     low: int = 0
     below: int | str = 0
+    dtype: str = "float64"
 
     @property
     def pattern(self) -> Pattern:
@@ -141,34 +143,52 @@ class Array:
         return Pattern.parsed(self.shape)
 
 
-def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False) -> Array:
+def array(shape: str = "...", domain: Domain = REAL, *, distinct: bool = False, dtype: Any = "float64") -> Array:
     """An argument that takes real numbers of ``domain``, for `declare`.
 
     ``shape`` names the sides: ``"n k"``. A name that stands in two arguments is the same length in both; ``"3"`` is
     always 3 long, ``"2*d"`` even, ``"n+k-1"`` a sum; ``"..."`` stands for any number of axes, the same in each argument
     (and broadcast where the operation says ``broadcasts=True``). ``distinct``: no two elements are near each other, nor
-    near one of another ``distinct`` argument, so that a maximum or an order is not about to change.
+    near one of another ``distinct`` argument, so that a maximum or an order is not about to change. ``dtype``: that of
+    the arrays, for an argument that takes no float64.
 
     >>> from autograd.testing import array
     >>> array("... k", distinct=True).shape
     '... k'
     """
-    return Array(_shape(shape), check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE"), distinct)
+    return Array(
+        _shape(shape),
+        check_instance(domain, Domain, "domain", "a Domain, such as POSITIVE"),
+        distinct,
+        dtype=_dtype(dtype, "f"),
+    )
 
 
-def integers(shape: str = "...", low: int = 0, *, below: int | str) -> Array:
+def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any = "int64") -> Array:
     """An argument that takes integers from ``low`` up to, but not including, ``below``: a number or the name of a side.
+
+    ``dtype``: that of the arrays.
 
     >>> from autograd.testing import integers
     >>> integers("n", below="v").kind
     'integer'
     """
-    return Array(_shape(shape), kind="integer", low=low, below=below)
+    return Array(_shape(shape), kind="integer", low=low, below=below, dtype=_dtype(dtype, "iu"))
 
 
 def booleans(shape: str = "...") -> Array:
     """An argument that takes truth values."""
     return Array(_shape(shape), kind="boolean")
+
+
+def _dtype(dtype: Any, kinds: str) -> str:
+    """The name of a dtype of one of the ``kinds``, as NumPy abbreviates them."""
+    found = backends.as_dtype(dtype)
+    if found.kind not in kinds:
+        raise DeclarationError(
+            f"dtype = {shown(dtype)}: array takes one of real numbers, such as float32, and integers one of integers."
+        )
+    return str(found)
 
 
 def _shape(text: str) -> str:

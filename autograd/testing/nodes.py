@@ -31,9 +31,10 @@ class NodeCheck:
 
     ``node`` is the operation, ``index`` the argument's place in ``node.inputs`` and ``argument`` its name (``"x"``,
     ``"arrays[1]"``). ``verdict``: ``"ok"``; ``"wrong"``; ``"kink"`` where the slopes on both sides of the point differ,
-    so that no difference can tell; ``"unchecked"`` where all are too small to be told from 0; ``"skipped"``. ``error`` is the relative error where it is largest, ``rule`` and
-    ``numeric`` the derivative by the rule and by differences there, of ``output`` by ``element`` (indices; both None
-    where many were compared as one). ``note`` says why an argument is skipped, or what may be wrong.
+    so that no difference can tell; ``"unchecked"`` where all are too small to be told from 0; ``"skipped"``. ``error``
+    is the relative error where it is largest, ``rule`` and ``numeric`` the derivative by the rule and by differences
+    there, of ``output`` by ``element`` (indices; both None where many were compared as one). ``note`` says why an
+    argument is skipped, or what may be wrong.
     """
 
     node: Node

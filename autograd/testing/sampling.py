@@ -165,7 +165,7 @@ class Source:
 class Corners(Source):
     """Draws what rules go wrong at: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
 
-    WIDE = 30
+    WIDE = 32
 
     def __init__(self, draw: st.DrawFn, kind: str) -> None:
         super().__init__(draw)
@@ -288,10 +288,16 @@ def _arrays(source: Source, takes: Sequence[Array], shapes: Sequence[Shape], siz
     if len(distinct) > 1:
         arrays = source.apart([shapes[i] for i in distinct], takes[distinct[0]].domain)
         apart = dict(zip(distinct, arrays, strict=True))
-    return [
+    drawn = (
         apart[i] if i in apart else _array(source, taken, shape, sizes)
         for i, (taken, shape) in enumerate(zip(takes, shapes, strict=True))
-    ]
+    )
+    return [_of_dtype(x, taken) for x, taken in zip(drawn, takes, strict=True)]
+
+
+def _of_dtype(x: Any, taken: Array) -> Any:
+    """An array that was drawn, in the dtype declared; the value of a program, which is float64, as it is."""
+    return x if taken.kind == "boolean" or type(x) is not np.ndarray else x.astype(taken.dtype, copy=False)
 
 
 def _array(source: Source, taken: Array, shape: Shape, sizes: Sizes) -> Any:

@@ -163,3 +163,26 @@ def test_names():
     steps = diamond().steps
     assert names_used(steps) == {"x", "a", "b", "y"}
     assert depending(["x"], steps) == {"x", "a", "b", "c", "d"}
+
+
+def test_one_input_for_two():
+    program = Program.of(ag.multiply, [1.0, 2.0], [3.0, 4.0]).shared("x0", "x1")
+    assert list(program.inputs) == ["x0"]
+    assert program()[0].tolist() == [1.0, 4.0]
+    assert "v0 = ag.multiply(x0, x0)" in program.source
+
+
+def test_halves_of_vectors():
+    program = Program.of(ag.multiply, [1.0, 2.0, 3.0], [3.0, 4.0, 5.0])
+    assert [[x.tolist() for x in half.inputs.values()] for half in program.halves()] == [
+        [[1.0], [3.0]],
+        [[2.0, 3.0], [4.0, 5.0]],
+    ]
+    assert list(Program.of(ag.multiply, [1.0, 2.0], 3.0).halves()) == []
+    assert list(Program.of(ag.sin, [1.0]).halves()) == []
+
+
+def test_an_argument_without_a_rule_is_not_depended_on():
+    steps = [Step("a", ag.heaviside, (Ref("x"), Ref("y")), {})]
+    assert depending(["x"], steps) == {"x"}
+    assert depending(["y"], steps) == {"y", "a"}

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autograd as ag
 from autograd.errors import DeclarationError
 from autograd.testing import array, axes, axis, booleans, declare, integers
 from autograd.testing.declarations import declaration_of
+from autograd.testing.domains import REAL
 from autograd.testing.sampling import Case, Source, cases, differentiable_operations, simplest_first
+from autograd.testing.strategies import calls_of, kinds_of
 
 
 def drawn(op, count=60):
@@ -133,6 +135,16 @@ class TestDeclared:
             assert i.min() >= 0
             assert i.max() < x.shape[0]
 
+    def test_dtypes(self):
+        op = operation(lambda xp, x, i: x)
+        declare(op, x=array("v", dtype="float32"), i=integers("n", below="v", dtype=np.int32))
+        assert {tuple(a.dtype.name for a in arrays) for arrays, _ in drawn(op)} == {("float32", "int32")}
+        for wrong in (lambda: array(dtype=int), lambda: integers(below=2, dtype=float)):
+            with pytest.raises(
+                DeclarationError, match="array takes one of real numbers, such as float32"
+            ):
+                wrong()
+
     def test_booleans(self):
         op = operation(lambda xp, x, mask: x)
         declare(op, x="n", mask=booleans("n"))
@@ -178,6 +190,61 @@ class TestDeclared:
         declare(operation(lambda xp, x, *, k: x), k=3)
         again = operation(lambda xp, x: x)
         assert all(case.params == {} for case in drawn(again, 3))
+
+
+class TestCorners:
+    """Calls in which rules go wrong."""
+
+    def calls(self, op, kind, count=40):
+        found = []
+
+        @settings(max_examples=count, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+        @given(calls_of(declaration_of(op), kind))
+        def look(call):
+            found.append(call)
+
+        look()
+        return found
+
+    def test_a_wide_vector_has_every_special_number(self):
+        op = operation(lambda xp, x, y: x, broadcasts=True, rules=("x", "y"))
+        for call in self.calls(op, "wide", 5):
+            for x in call.inputs.values():
+                assert set(REAL.special) <= set(x.tolist())
+
+    def test_one_tensor_for_two_arguments(self):
+        op = operation(lambda xp, x, y: x, rules=("x", "y"))
+        assert all(
+            call.steps[0].args == ("x0", "x0") and list(call.inputs) == ["x0"] for call in self.calls(op, "same")
+        )
+        declare(op, x="n k", y="k m")
+        assert all(len(call.inputs) == 1 for call in self.calls(op, "same"))
+
+    def test_empty_arrays(self):
+        op = operation(lambda xp, x: x)
+        assert all(0 in np.shape(call.inputs["x0"]) for call in self.calls(op, "empty"))
+
+    def test_special_numbers_in_small_arrays_with_ties(self):
+        op = operation(lambda xp, x: x)
+        drawn = [call.inputs["x0"] for call in self.calls(op, "small", 100)]
+        assert len({x for array in drawn for x in np.ravel(array).tolist()} & set(REAL.special)) > 15
+        assert any(len(set(np.ravel(array).tolist())) < np.size(array) for array in drawn)
+
+    def test_kinds_that_do_not_exist_are_left_out(self):
+        one = operation(lambda xp, x, *, k=lambda x: None: x, name="one")
+        assert kinds_of(declaration_of(one)) == ["small", "wide", "empty"]
+        declare(one, k=lambda x: st.just(x.shape))
+        assert kinds_of(declaration_of(one)) == ["small", "wide"]
+        two = operation(lambda xp, x, y: x, name="two", rules=("x", "y"))
+        declare(two, x=array(distinct=True), y=array(distinct=True))
+        assert "same" not in kinds_of(declaration_of(two))
+
+    def test_distinct_elements_stay_apart(self):
+        op = operation(lambda xp, x, y: x, rules=("x", "y"))
+        declare(op, x=array("n k", distinct=True), y=array("n", distinct=True))
+        for call in self.calls(op, "small"):
+            values = np.sort(np.concatenate([np.ravel(x) for x in call.inputs.values()]))
+            assert (np.diff(values) > 0.03).all()
 
 
 @pytest.mark.parametrize(
