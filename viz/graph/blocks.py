@@ -17,7 +17,7 @@ from viz.drawing.render import Picture, cell, clipped, row, table, text
 from viz.drawing.style import Theme
 from viz.recorded.folding import FEWEST, Repeat, check_depth, folded
 from viz.recorded.follow import follow
-from viz.recorded.layers import is_heavy, lines
+from viz.recorded.layers import ABBREVIATIONS, is_heavy, lines
 from viz.recorded.loops import loops_in
 from viz.recorded.rows import Link, Row, rows_of
 
@@ -192,7 +192,9 @@ class _Blocks:
         model = next((row.scope[0][1] for row in rows if row.scope and row.scope[0][0] == ""), None)
         count = _count(own.values())
         title = title if title is not None else f"{model or 'Network'}: {count}"
-        reading = [text("layers and what follows them   ", style.CAPTION, theme.ink)]
+        short = sorted({f"{a} = {name}" for name, a in ABBREVIATIONS.items() if a in self._tails()})
+        what = "layers and what follows them" + (f" ({', '.join(short)})" if short else "")
+        reading = [text(f"{what}   ", style.CAPTION, theme.ink)]
         reading.append(text("right: shape of the output, parameters", style.CAPTION, theme.muted))
         if any(isinstance(unit, Repeat) for card in self.cards for unit in card.units):
             reading.append(text("   n × = equal blocks one after another", style.CAPTION, theme.muted))
@@ -211,12 +213,16 @@ class _Blocks:
                 picture.edge(f"{card.key}:e", f"{card.key}:e", label=words, cls="fwd loop", id=f"l_{card.key}")
         return picture
 
-    def _alt(self, title: str) -> str:
-        said = [f"{card.first.path or card.first.title}: {'; '.join(words)}" for card, words in self._said()]
-        return f"{title}. {'. '.join(said)}."
+    def _tails(self) -> set[str]:
+        """What stands behind the layers, each once."""
+        return {word for card in self.cards for _, tail in _lines(card) for word in tail.split(", ")}
 
-    def _said(self) -> list[tuple[_Card, list[str]]]:
-        return [(card, [" ".join(part for part in pair if part) for pair in _lines(card)]) for card in self.cards]
+    def _alt(self, title: str) -> str:
+        said = []
+        for card in self.cards:
+            words = [" ".join(part for part in line if part) for line in _lines(card)] or ["input"]
+            said.append(f"{card.first.path or card.first.title}: {'; '.join(words)}")
+        return f"{title}. {'. '.join(said)}."
 
     def _place(self, picture: Picture, cards: Sequence[_Card], depth: int) -> None:
         """Draw the cards, those of a module in a box of their own."""

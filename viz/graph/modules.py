@@ -53,14 +53,14 @@ def draw_modules(
 
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
-    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and
-    ``targets`` are called so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares
-    of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
-    ``depth``: how deep modules are opened: 1 draws one row
-    for each direct part of the model, 2 opens those as well, and 0 draws the model as one row. None opens as many
-    levels as fit into 40 rows. ``fold``: 3 or more
-    equal blocks in a row (2, if there is no room) become one card that says how many they are and shows the gradient of
-    each as a staircase. Where even that leaves over 40 rows, the first and the last 15 are drawn.
+    it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and ``targets`` are called
+    so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares of side 8 to 32; True
+    or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
+
+    ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
+    0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a
+    row (2, if there is no room) become one card that says how many they are and shows the gradient of each as a
+    staircase. Where even that leaves over 40 rows, the first and the last 15 are drawn.
 
     Raises `DrawingError` when no operation was recorded for ``y``, ``example`` is not in the batch, or ``depth`` is
     below zero.

@@ -162,7 +162,7 @@ def rows_of(
     own = _own(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
         every = [use for node in nodes for use in _uses(node, entries)]
-        hidden = own | {id(x) for x, role in every if closed and role == "input" and id(x) not in entries}
+        hidden = (own | {id(x) for x, role in every if closed and role == "input"}) - entries
         uses = [(place, role) for place, role in every if id(place) not in hidden]
         for place, role in uses:
             if role == "input" and id(place) not in home:
@@ -252,8 +252,11 @@ def _own(graph: ag.Graph) -> set[int]:
         buffers = [leaf for leaf in leaves if leaf.name and _within(leaf.name, scope[-1][0])]
         arrays = [place for place in places[1:] if not isinstance(place, Node | ag.Tensor)]
         found |= {id(place) for place in buffers + arrays}
-        if buffers or scope[-1][1].startswith("Drop") or any(node.op.name == "scan_packed" for node in call):
-            found |= {id(leaf) for leaf in leaves if leaf.name in (None, "mask") and leaf is not places[0]}
+        rest = [leaf for leaf in leaves if leaf.name in (None, "mask") and leaf is not places[0]]
+        if buffers or scope[-1][1].startswith("Drop"):
+            found |= {id(leaf) for leaf in rest}
+        if any(node.op.name == "scan_packed" for node in call):
+            found |= {id(leaf) for leaf in rest if isinstance(leaf.data, np.ndarray) and not leaf.data.any()}
     return found
 
 

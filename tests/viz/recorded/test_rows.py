@@ -328,3 +328,11 @@ class TestInputs:
         y = Joined()(ag.Tensor(np.ones((3, 4), np.float32)), np.ones((3, 4), np.float32))
         rows, _ = rows_of(ag.Graph(y))
         assert [row.letter for row in rows if not row.nodes] == ["x", "x2"]
+
+    def test_a_first_state_that_is_given_is_shown_and_zeros_are_not(self):
+        layer = nn.RNN(3, 4, seed=0)
+        x = ag.Tensor(np.ones((5, 2, 3), np.float32), name="x")
+        for state, shown in ((None, 1), (ag.Tensor(np.ones((1, 2, 4), np.float32)), 2)):
+            out, _ = layer(x) if state is None else layer(x, state)
+            rows, _ = rows_of(ag.Graph(ag.sum(out)))
+            assert len([row for row in rows if not row.nodes]) == shown
