@@ -243,7 +243,8 @@ def adversarial(
         recorded, scores = _scores(model, array)
         wanted = _targets(labels, host(scores), "labels")
         _check_classes(classes, host(scores))
-        error = ag.cross_entropy(scores, wanted, reduction="sum") if loss is None else loss(scores, ag.Tensor(wanted))
+        there = ag.asarray(wanted, device=scores.device)
+        error = ag.cross_entropy(scores, there, reduction="sum") if loss is None else loss(scores, there)
         gradient = host(ag.gradients(error, recorded))
         changed = (array + epsilon * np.sign(gradient)).astype(array.dtype)
         if bounds is not None:
@@ -340,7 +341,7 @@ def _check_classes(classes: Sequence[str] | None, scores: np.ndarray) -> None:
 
 def _picked(scores: ag.Tensor, target: np.ndarray) -> ag.Tensor:
     """The sum of one score of each example; no example depends on another."""
-    return ag.sum(ag.take_along_axis(scores, target[:, None], axis=1))
+    return ag.sum(ag.take_along_axis(scores, ag.asarray(target[:, None], device=scores.device), axis=1))
 
 
 # ---------------------------------------------------------------- maps
