@@ -25,6 +25,7 @@ from autograd.compiler.ir.validator import validate
 from autograd.errors import DeclarationError
 from autograd.messages import shown as text_of
 from autograd.operation import OPS
+from autograd.ops.scan import Loop
 from autograd.shapes import size
 
 LARGEST = 1 << 30
@@ -122,6 +123,8 @@ def _to_json(part: Any) -> Any:
         array = numpy.asarray(part)
         bits = base64.b64encode(array.tobytes()).decode()
         return {"kind": "array", "shape": list(array.shape), "dtype": str(array.dtype), "of": bits}
+    if isinstance(part, Loop):
+        raise DeclarationError(f"a file can't hold the steps of a loop ({part!r}): leave out autograd.scan there.")
     name = [getattr(part, "__module__", ""), getattr(part, "__name__", "")]
     if _refusal(*name) is part:
         return {"kind": "refusal", "of": name}
