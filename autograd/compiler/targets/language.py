@@ -153,7 +153,7 @@ _JS_WORDS = frozenset((
     "BigInt64Array", "Error", "Float32Array", "Float64Array", "Infinity", "Int16Array", "Int32Array", "Int8Array",
     "Math", "NaN", "Number", "Object", "RangeError", "String", "Uint16Array", "Uint32Array", "Uint8Array", "atob",
     "console", "document", "globalThis", "window", "acc", "commit", "given", "i", "inputs", "j", "k", "l", "m",
-    "memory", "n", "outputs", "p", "run", "seen", "t", "values",
+    "memory", "n", "outputs", "run", "seen", "values",
 ))  # fmt: skip
 
 _JS_ARRAYS = {

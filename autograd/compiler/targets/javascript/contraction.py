@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from autograd.compiler.targets.javascript.script import Script
@@ -10,6 +11,9 @@ from autograd.compiler.targets.nests import View, added, times
 
 Axis = tuple[int, ...]
 """A length, and the strides of the arrays along it."""
+
+Span = tuple[int, int, int]
+"""From where to where along an axis, and how many at once."""
 
 
 def merged(axes: Sequence[Axis]) -> list[Axis]:
@@ -30,8 +34,8 @@ def block_of(n: int) -> int:
     return next((b for b in (4, 3, 2) if n % b == 0), min(4, max(n, 1)))
 
 
-def _tiles(n: int) -> Iterator[tuple[int, int, int]]:
-    """From where to where, and how many at once."""
+def _tiles(n: int) -> Iterator[Span]:
+    """The blocks along an axis of length ``n``: those of one size, and the one that is left."""
     block = block_of(n)
     whole = n - n % block
     if whole:
@@ -50,14 +54,12 @@ def contract(
     dtype: Any,
     *,
     accumulates: bool = False,
-    start: str = "0",
 ) -> None:
     """Write ``out = Σ x · y``, or ``out += Σ x · y``.
 
     ``axes``: those of the result, each a length and its strides in x, y and out. ``sums``: those that are summed over,
     each a length and its strides in x and y. Of the views only ``data`` and where they begin count. Blocks of up to 4
-    by 4 sums are in registers: along an axis that y does not have, and along one that x does not have. ``start``: where
-    the sums begin, an expression in the place ``$o`` of the result.
+    by 4 sums are in registers: along an axis that y does not have, and along one that x does not have.
     """
     axes, sums = merged(axes), merged(sums)
     rows = max((a for a in axes if not a[2] and a[1]), default=(1, 0, 0, 0), key=lambda a: a[0])
@@ -69,65 +71,77 @@ def contract(
         script.lines.append(f"{pad}for (let $q{depth} = 0; $q{depth} < {n}; $q{depth}++) {{")
         places = [added(p if p != "0" else "", times(f"$q{depth}", s)) for p, s in zip(places, steps, strict=True)]
         pad += "  "
-    for i0, i1, height in _tiles(rows[0]):
-        for j0, j1, width in _tiles(columns[0]):
-            heads = [
-                added(p if p != "0" else "", times("i", r), times("j", c))
-                for p, r, c in zip(places, rows[1:], columns[1:], strict=True)
-            ]
-            spans = [("i", i0, i1, height), ("j", j0, j1, width)]
-            script.lines += [
-                pad + line for line in _tile(spans, heads, sums, rows, columns, x, y, out, dtype, accumulates, start)
-            ]
+    tile = _Tile(x, y, out, sums, rows, columns, dtype, accumulates)
+    for i in _tiles(rows[0]):
+        for j in _tiles(columns[0]):
+            script.lines += [pad + line for line in tile.lines(places, i, j)]
     for depth in reversed(range(len(around))):
         script.lines.append("  " * depth + "}")
 
 
-def _tile(
-    spans: Sequence[tuple[str, int, int, int]],
-    places: Sequence[str],
-    sums: Sequence[Axis],
-    rows: Axis,
-    columns: Axis,
-    x: View,
-    y: View,
-    out: View,
-    dtype: Any,
-    accumulates: bool,
-    start: str,
-) -> list[str]:
-    """The loops over blocks of one size."""
-    height, width = range(spans[0][3]), range(spans[1][3])
-    cells = [(r, c) for r in height for c in width]
-    lines = [" ".join(f"for (let {v} = {a}; {v} < {b}; {v} += {by})" for v, a, b, by in spans) + " {"]
-    shifts = {(r, c): added(places[2] if places[2] != "0" else "", r * rows[3] + c * columns[3]) for r, c in cells}
-    begin = {cell: start.replace("$o", shifts[cell]) for cell in cells}
-    names = {(r, c): f"$s{r}{c}" for r, c in cells}
-    lines.append(f"  let {', '.join(f'{names[cell]} = {begin[cell]}' for cell in cells)};")
-    lines.append(f"  let $x = {places[0]}, $y = {places[1]};")
-    pad = "  "
-    for depth, (n, step, other) in enumerate(sums):
-        if depth < len(sums) - 1:  # the inmost loop alone moves on; others begin anew
-            lines.append(f"{pad}for (let $p{depth} = 0; $p{depth} < {n}; $p{depth}++) {{")
-        else:
-            by = "".join(f", {name} += {s}" for name, s in (("$x", step), ("$y", other)) if s)
-            lines.append(f"{pad}for (let $p{depth} = 0; $p{depth} < {n}; $p{depth}++{by}) {{")
-        pad += "  "
-    reads = [f"$x{r} = {x.data}[{added('$x', r * rows[1])}]" for r in height]
-    reads += [f"$y{c} = {y.data}[{added('$y', c * columns[2])}]" for c in width]
-    lines.append(f"{pad}const {', '.join(reads)};")
-    lines.append(pad + " ".join(f"{names[r, c]} += $x{r} * $y{c};" for r, c in cells))
-    for depth in reversed(range(len(sums))):
-        pad = "  " * (depth + 1)
-        lines.append(f"{pad}}}")
-        if depth:  # back to the start of this loop, and on in the one around it
-            n, *own = sums[depth]
-            moves = [s - n * t for s, t in zip(sums[depth - 1][1:], own, strict=True)]
-            lines.append(pad + " ".join(f"{v} += {m};" for v, m in zip(("$x", "$y"), moves, strict=True) if m))
-    sign = "+=" if accumulates else "="
-    truth = " ? 1 : 0" if dtype.kind == "b" else ""
-    lines.append("  " + " ".join(f"{out.data}[{shifts[cell]}] {sign} {names[cell]}{truth};" for cell in cells))
-    return [*lines, "}"]
+@dataclass
+class _Tile:
+    """Blocks of the result of one size, and the sums of each."""
+
+    x: View
+    y: View
+    out: View
+    sums: Sequence[Axis]
+    rows: Axis
+    columns: Axis
+    dtype: Any
+    accumulates: bool
+
+    def lines(self, places: Sequence[str], i: Span, j: Span) -> list[str]:
+        """The loops over blocks; ``places``: where x, y and the result begin within the loops around."""
+        heads, terms = [], [[place] for place in places]
+        for letter, (start, stop, block), (_, *steps) in (("i", i, self.rows), ("j", j, self.columns)):
+            is_loop = stop - start > block
+            if is_loop:
+                heads.append(f"for (let {letter} = {start}; {letter} < {stop}; {letter} += {block})")
+            for term, step in zip(terms, steps, strict=True):
+                term.append(times(letter, step) if is_loop else str(start * step))
+        x, y, out = (added(*(part for part in term if part != "0")) for term in terms)
+        cells = [(r, c) for r in range(i[2]) for c in range(j[2])]
+        return [
+            f"{' '.join(heads)} {{".lstrip(),
+            f"  let {', '.join(f'$s{r}{c} = 0' for r, c in cells)};",
+            f"  let $x = {x}, $y = {y};",
+            *("  " + line for line in self._summed(i[2], j[2])),
+            f"  const $o = {out};",
+            "  " + " ".join(self._written(r, c) for r, c in cells),
+            "}",
+        ]
+
+    def _summed(self, height: int, width: int) -> list[str]:
+        """The loops over the sums: ``$x`` and ``$y`` move on in the inmost loop, and a loop around it makes up for the
+        rest."""
+        found, last = [], len(self.sums) - 1
+        for depth, (n, *steps) in enumerate(self.sums):
+            moves = zip(("$x", "$y"), steps if depth == last else (0, 0), strict=True)
+            by = "".join(f", {name} += {step}" for name, step in moves if step)
+            found.append(f"{'  ' * depth}for (let $p{depth} = 0; $p{depth} < {n}; $p{depth}++{by}) {{")
+        pad = "  " * len(self.sums)
+        reads = [f"$x{r} = {self.x.data}[{added('$x', r * self.rows[1])}]" for r in range(height)]
+        reads += [f"$y{c} = {self.y.data}[{added('$y', c * self.columns[2])}]" for c in range(width)]
+        found.append(f"{pad}const {', '.join(reads)};")
+        found.append(pad + " ".join(f"$s{r}{c} += $x{r} * $y{c};" for r in range(height) for c in range(width)))
+        for depth in reversed(range(len(self.sums))):
+            pad = "  " * depth
+            found.append(f"{pad}}}")
+            if depth:  # back to where this loop began, and on in the one around it
+                n, *own = self.sums[depth]
+                rest = [step - n * done for step, done in zip(self.sums[depth - 1][1:], own, strict=True)]
+                back = [f"{name} += {move};" for name, move in zip(("$x", "$y"), rest, strict=True) if move]
+                found += [pad + " ".join(back)] if back else []
+        if not self.sums:
+            found = ["{", *("  " + line for line in found), "}"]
+        return found
+
+    def _written(self, r: int, c: int) -> str:
+        place = added("$o", r * self.rows[3] + c * self.columns[3])
+        truth = " ? 1 : 0" if self.dtype.kind == "b" else ""
+        return f"{self.out.data}[{place}] {'+=' if self.accumulates else '='} $s{r}{c}{truth};"
 
 
 __all__ = ["contract"]

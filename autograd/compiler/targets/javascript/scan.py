@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy
 
+from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.targets.javascript.script import PASSES, Script, cut, whole
 from autograd.compiler.targets.kernels import fuse
@@ -26,10 +28,14 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     def step(*inputs: Any) -> Any:
         return body.run(*inputs)
 
+    names: list[str] = []
+    for name in body.names:
+        names.append(unique(identifier(name), names))
     step.__name__ = body.name
+    step.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])  # type: ignore[attr-defined]
     program = optimize(Trace(step, given, {}).program, PASSES)
     time = script.fresh("t")
-    carries = [script.scratch(f"{body.names[i]}_carry", shapes[i], dtypes[i]) for i in range(body.carries)]
+    carries = [script.scratch(body.names[i], shapes[i], dtypes[i]) for i in range(body.carries)]
     for carry, x in zip(carries, arrays, strict=False):
         script.copy(x, carry)
     for i, value in enumerate(program.inputs):
@@ -64,8 +70,9 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
         if result != carry:
             script.copy(result, carry)
     name = script.fresh(body.name)
-    last, script.lines = script.lines, before
-    script.functions += script.called(name, [*parts, last] if parts[0] else [last])
+    parts.take(script.lines)
+    script.lines = before
+    script.functions += script.called(name, parts)
     script.times.pop()
     steps = (f"{length - 1}", f"{time} >= 0", f"{time}--") if loop.reverse else ("0", f"{time} < {length}", f"{time}++")
     calls = ", ".join([*script.times, time])

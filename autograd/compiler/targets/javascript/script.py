@@ -194,7 +194,7 @@ class Script:
         made = [i.out for i in self.given.instructions if i.op != "check_range"]
         return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
 
-    def parts(self, program: Program, steps: Iterable[Kernel | Instruction]) -> list[list[str]]:
+    def parts(self, program: Program, steps: Iterable[Kernel | Instruction]) -> Parts:
         """The lines of a program, cut into functions that V8 optimizes."""
         before, self.lines = self.lines, []
         parts = Parts()
@@ -210,10 +210,11 @@ class Script:
                 self.instruction(step)
             parts.take(self.lines)
         self.lines = before
-        return parts.found
+        return parts
 
-    def called(self, name: str, parts: list[list[str]]) -> list[str]:
+    def called(self, name: str, found: Parts) -> list[str]:
         """The function ``name()`` as text, or several and one that calls them."""
+        parts = found.found
         given = ", ".join(self.times)
         if len(parts) == 1:
             return [f"function {name}({given}) {{", *(f"  {line}" for line in parts[0]), "}"]
@@ -225,7 +226,7 @@ class Script:
         ]
         return [*lines, f"function {name}({given}) {{", *(f"  {part}({given});" for part in names), "}"]
 
-    def _commits(self, program: Program) -> list[list[str]]:
+    def _commits(self, program: Program) -> Parts:
         """The states that were not updated where they lie take their new values: old ones that are wanted first."""
         pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if v not in self.in_place]
         pairs = [(target, source, value) for target, source, value in pairs if target != source]
@@ -243,7 +244,7 @@ class Script:
             self.lines = []
             self.copy(source, target)
             parts.take(self.lines)
-        return parts.found
+        return parts
 
     def _is_shown(self, value: Value) -> bool:
         if value not in self.views or value.kind == "constant":
@@ -331,7 +332,7 @@ class Script:
         inmost, outer = len(nest.loops), nest.outer
         instructions = [*chain, *kernel.behind]
         used = Counter(a for i in (*instructions, *([reduction] if reduction else [])) for a in dict.fromkeys(i.args))
-        written = {view.data for view in outputs}
+        read, written = {self.view(v).data for v in inputs}, {view.data for view in outputs}
         self.terms: dict[Value, str] = {}
         depths: dict[Value, int] = {}
         within: list[tuple[int, str]] = []
@@ -349,9 +350,11 @@ class Script:
             if i.out in places and not used[i.out]:  # behind all that is read
                 results.append(f"{places[i.out]} = {text};")
                 continue
-            within.append((depths[i.out], f"const {local(i.out)} = {text};"))
-            if i.out in places:
+            if i.out in places and depths[i.out] == inmost and self.view(i.out).data not in read:
+                text = f"{places[i.out]} = {text}"
+            elif i.out in places:
                 results.append(f"{places[i.out]} = {local(i.out)};")
+            within.append((depths[i.out], f"const {local(i.out)} = {text};"))
         if reduction is None:
             self.lines += nest.lines([*within, *((inmost, line) for line in results)])
             return

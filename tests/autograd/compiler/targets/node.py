@@ -74,7 +74,7 @@ class Case:
         if self.error:
             return f"{self.name}: {self.error}"
         single = any(value.dtype == np.float32 for value in self.program.values())
-        tolerance = max(self.tolerance, 1e-5) if single else self.tolerance
+        tolerance = max(self.tolerance, 1e-5) if single and self.tolerance else self.tolerance
         expected = self._expected(self.program.run)
         found = {f"result {k} of step {n}": x for n, step in enumerate(self.results) for k, x in enumerate(step)}
         found |= {f"the state {state.name}": self.states[state.name] for state in self.program.updates}

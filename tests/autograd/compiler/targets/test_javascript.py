@@ -16,8 +16,9 @@ import nn
 from autograd import trees
 from autograd.compiler.ir.primitives import Slot, infer
 from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.targets import language, nests
 from autograd.compiler.targets.javascript import PART
-from autograd.compiler.targets.javascript.script import text_of
+from autograd.compiler.targets.javascript.script import Parts, Script, text_of
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.compiler.trace import Trace, is_array
 from autograd.errors import TargetError, TraceError
@@ -443,3 +444,73 @@ def test_what_has_no_reading_is_refused_in_a_sentence(function, arguments, said)
 
 
 GENERATOR = np.random.default_rng(0)
+
+
+# ------------------------------------------------------------------------------------------------------- planted faults
+
+
+def in_single(count: int) -> Case:
+    """Arithmetic in float32 whose every step NumPy rounds, in one loop: it must be equal to the last bit."""
+    rng = np.random.default_rng(count)
+    pair = [rng.standard_normal((4, 5)).astype("f4") for _ in range(2)]
+    program = ag.trace(lambda x, y: (x * y + x) / (y * y + 1) - x * 0.1, *map(ag.asarray, pair))
+    return Case("float32", program, program.javascript(every=False), [pair], 0.0)
+
+
+def sample() -> list[Case]:
+    """A step of a network that is cut, one of a convolution, arithmetic in float32, and picking."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((8, 5)), rng.integers(0, 3, 8)
+    deep = nn.MLP([5] * 12 + [3], seed=0).to("float64")
+    kernel = nn.Conv2d(2, 3, 2, padding=1, stride=2, seed=0).to("float64")
+    loss, sgd = nn.functional.cross_entropy, OPTIMIZERS["SGD"]
+    return [
+        training("deep", deep, sgd, loss, x, labels, targets=1, every=True),
+        training("conv", kernel, sgd, squared, rng.standard_normal((2, 2, 4, 4))),
+        in_single(0),
+        *cases_of("take", Call((rng.standard_normal((3, 4)), np.array([2, 0, -1])), {"axis": 0}), "float64", True),
+    ]
+
+
+@needs_node
+def test_float32_is_rounded_as_numpy_rounds_it(tmp_path):
+    assert not faults([in_single(seed) for seed in range(10)], tmp_path)
+
+
+def _off_by_one(shape: Any) -> Any:
+    return tuple(s + (axis == 0 and len(shape) > 1) for axis, s in enumerate(contiguous(shape)))
+
+
+def _losing(parts: Parts, lines: list[str]) -> None:
+    take(parts, lines)
+    if len(parts.found) == 2:
+        parts.found[1] = []
+
+
+def _uncounted(script: Script) -> str:
+    return re.sub(r"if \(\$p0 < 0\).*", "", text(script))
+
+
+contiguous, take, text = nests.contiguous, Parts.take, Script.text
+MUTANTS: dict[str, tuple[Any, str, Any]] = {
+    "the operands of subtract are swapped": (JAVASCRIPT.expressions, "subtract", "{1} - {0}"),
+    "float32 is not rounded": (language.ROUNDED, "float32", "{}"),
+    "a sum begins at 1": (JAVASCRIPT.reductions, "sum", ("{a} + {b}", "1")),
+    "a stride is off by one": (nests, "contiguous", _off_by_one),
+    "the cut loses lines": (Parts, "take", _losing),
+    "states are not updated": (Script, "_commits", lambda script, program: Parts()),
+    "an index from the end is not counted from there": (Script, "text", _uncounted),
+}
+"""Faults: in which table or module, under which name, and the wrong row or function."""
+
+
+@needs_node
+def test_planted_faults_are_found(tmp_path, monkeypatch):
+    assert not faults(sample(), tmp_path)
+    for name, (place, key, wrong) in MUTANTS.items():
+        with monkeypatch.context() as planted:
+            if isinstance(place, dict):
+                planted.setitem(place, key, wrong)
+            else:
+                planted.setattr(place, key, wrong)
+            assert faults(sample(), tmp_path), f"nothing is found where {name}"
