@@ -48,7 +48,7 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
         else:
             script.views[value] = x
     script.times.append(time)
-    parts = script.parts(program, cut(fuse(program), program))
+    parts = script.parts(program, cut(fuse(program)))
     before, script.lines = script.lines, []
     results = [script.view(value) for value in program.outputs]
     places = {i: (place.start, shape) for i, place, shape in body.parts(length, loop.dtype)}

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from autograd import backends
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.ir.primitives import fill
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
@@ -23,7 +24,7 @@ from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.javascript.functions import FUNCTIONS
 from autograd.compiler.targets.kernels import Kernel, computed_in, fuse, inputs_of, updated_in_place
 from autograd.compiler.targets.language import COMPARISONS, JAVASCRIPT, javascript
-from autograd.compiler.targets.nests import Nest, View, contiguous
+from autograd.compiler.targets.nests import Nest, View
 from autograd.errors import TargetError
 from autograd.shapes import normalize_axes, size
 
@@ -40,10 +41,10 @@ PASSES = [row for row in GPU_PASSES if row[0] not in ("pack", "same counters", "
 Reading = Callable[["Script", Instruction], None]
 
 READINGS: dict[str, Reading] = {}
-"""How an instruction is written, by its operation: what is neither elementwise nor a reduction."""
+"""How an instruction is written, by its operation, where it is neither elementwise nor a reduction."""
 
 WHOLE: dict[str, Callable[..., None]] = {}
-"""Likewise operations that a program has as a whole: ``write(script, out, *arrays, **options)``, of views."""
+"""Likewise for operations that a program has as a whole: ``write(script, out, *arrays, **options)``, of views."""
 
 TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf",
                     "isnan", "signbit"))  # fmt: skip
@@ -113,9 +114,10 @@ class Script:
         """The typed array that holds the elements of ``value``."""
         kind = JAVASCRIPT.types.get(str(value.dtype))
         if kind is None:
+            advice = {"c": "Compute with its real and its imaginary part", "f": "Cast it to float32"}
             raise TargetError(
                 f"{self.given.name} can't be written in JavaScript: {value.name} is {value.dtype}, for which there are "
-                f"no arrays. Cast it to {'float32' if value.dtype.kind == 'f' else 'float64'}, or compute it in Python."
+                f"no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
             )
         return kind
 
@@ -141,7 +143,7 @@ class Script:
             mapping, key = value.origin
             array = numpy.asarray(mapping[key], value.dtype)
         elif self.states:
-            array = numpy.asarray(value.origin.data)
+            array = backends.to_numpy(value.origin.data)
         else:
             return ", null"
         return f", () => {literal(array, kind)}"
@@ -165,7 +167,7 @@ class Script:
     def text(self) -> str:
         """The function."""
         program = self._prepared()
-        steps = cut(fuse(program), program)
+        steps = cut(fuse(program))
         self.in_place = {} if self.every else updated_in_place(program, steps)
         for value in program.inputs:
             self.view(value)
@@ -173,24 +175,25 @@ class Script:
             self.views[value] = self.view(state)
         run = self.called("run", self.parts(program, steps))
         commit = self.called("commit", self._commits(program))
-        results = [self.entry_of(value) for value in program.inputs], [self.entry_of(v) for v in self.given.outputs]
         shown = [*dict.fromkeys(v for v in (*program.values(), *self.given.outputs) if self._is_shown(v))]
-        keys = {v.name: f"[{string(v.name)}]" if v.name == "__proto__" else v.name for v in shown}
-        table = [f"  {keys[v.name]}: {self._entry(v)}," for v in shown]
-        body = ["'use strict';", "memory ??= {};", *GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit]
-        body += ["const values = {", *table, "};"]
-        body.append(f"return {{ run, commit, values, inputs: [{', '.join(results[0])}], "
-                    f"outputs: [{', '.join(results[1])}] }};")  # fmt: skip
-        helpers = self._helpers("\n".join(body))
-        lines = [f"function {self.name}(memory) {{", *(f"  {line}" for line in body[:2] + helpers + body[2:]), "}"]
-        return "\n".join(lines) + "\n"
+        entries = [f"  {_key(v)}: {self._entry(v)}," for v in shown]
+        ends = (", ".join(f"values.{v.name}" for v in part) for part in (program.inputs, self.given.outputs))
+        returned = "return {{ run, commit, values, inputs: [{}], outputs: [{}] }};".format(*ends)
+        body = [*GIVEN.splitlines(), *self.heads, *self.functions, *run, *commit, "const values = {", *entries, "};"]
+        lines = ["'use strict';", "memory ??= {};", *self._helpers("\n".join(body)), *body, returned]
+        return "\n".join([f"function {self.name}(memory) {{", *(f"  {line}" for line in lines), "}\n"])
 
     def _prepared(self) -> Program:
         """The program that is written: with all values as results, or with less work."""
+        if self.given.packed or self.given.merged:
+            raise TargetError(
+                f"{self.given.name} can't be written in JavaScript: it is optimized, and its states lie in one buffer. "
+                "Write the program as it was traced, with every=False to have it optimized."
+            )
+        self.given.validate()  # so that every name is one
         if not self.every:
-            optimized = optimize(self.given, PASSES)
-            self.given = optimized
-            return optimized
+            self.given = optimize(self.given, PASSES)
+            return self.given
         made = [i.out for i in self.given.instructions if i.op != "check_range"]
         return self.given.changed(outputs=[*dict.fromkeys([*self.given.outputs, *made])])
 
@@ -247,16 +250,13 @@ class Script:
         return parts
 
     def _is_shown(self, value: Value) -> bool:
-        if value not in self.views or value.kind == "constant":
+        """Whether a value can be read from outside."""
+        if value.kind == "constant" or value not in self.views:
             return value in self.given.outputs
         return self.every or value.kind != "temporary" or value in self.given.outputs
 
-    def entry_of(self, value: Value) -> str:
-        """A value among ``values``."""
-        self.view(value)
-        return f"values[{string(value.name)}]"
-
     def _entry(self, value: Value) -> str:
+        """What can be read of a value."""
         view = self.view(value)
         kind = "output" if value in self.given.outputs and value.kind == "temporary" else value.kind
         plain = view == View.of(view.data, view.shape)
@@ -285,10 +285,11 @@ class Script:
     def copy(self, source: View, target: View, sign: str = "=") -> None:
         """``target = source``, which is broadcast; or ``+=``."""
         source = source.broadcast_to(target.shape)
-        whole_ = source.is_contiguous and target.is_contiguous and not (source.start != "0" or target.start != "0")
-        if whole_ and sign == "=" and size(target.shape) > SHORT:
-            length = size(target.shape)
-            self.lines.append(f"{target.data}.set({source.data}.subarray(0, {length}));")
+        length, is_whole = size(target.shape), source.is_contiguous and target.is_contiguous
+        if is_whole and sign == "=" and length > SHORT:
+            start, place = source.start, target.start
+            end = length if start == "0" else f"{start} + {length}"
+            self.lines.append(f"{target.data}.set({source.data}.subarray({start}, {end}), {place});")
             return
         nest = Nest(target.shape, [source, target])
         self.lines += nest.lines([(len(nest.loops), f"{nest.at(1)} {sign} {nest.at(0)};")])
@@ -338,7 +339,8 @@ class Script:
         within: list[tuple[int, str]] = []
         for k, value in enumerate(inputs):
             depths[value] = nest.depth(k)
-            if used[value] == 1 and depths[value] == inmost and nest.views[k].data not in written and reduction is None:
+            is_last = depths[value] == inmost and nest.views[k].data not in written
+            if is_last and reduction is None and used[value] == 1 and all(_reads_once(i, value) for i in chain):
                 self.terms[value] = nest.at(k)
             else:
                 within.append((depths[value], f"const {local(value)} = {nest.at(k)};"))
@@ -390,6 +392,12 @@ class Script:
         return javascript(op, terms, instruction.out.dtype, exponent)
 
 
+def _reads_once(instruction: Instruction, value: Value) -> bool:
+    """Whether the expression of an instruction names an argument at most once."""
+    template = JAVASCRIPT.expressions.get(instruction.op, "")
+    return sum(template.count(f"{{{k}}}") for k, arg in enumerate(instruction.args) if arg is value) < 2
+
+
 class Parts:
     """Lines, cut into functions that V8 optimizes."""
 
@@ -429,6 +437,11 @@ And a value as a page sees it.
 """
 
 
+def _key(value: Value) -> str:
+    """A value's name as a key of an object, whose prototype it must not be."""
+    return "['__proto__']" if value.name == "__proto__" else value.name
+
+
 def local(value: Value) -> str:
     """The variable of a value's present entry."""
     return f"{identifier(value.name)}$"
@@ -436,9 +449,7 @@ def local(value: Value) -> str:
 
 def rounded(text: str, dtype: Any) -> str:
     """A double as a number of ``dtype``."""
-    return javascript("astype", [text], dtype) if dtype.kind in "iub" and dtype != numpy.int64 else (
-        f"Math.fround({text})" if dtype == numpy.float32 else text
-    )  # fmt: skip
+    return text if dtype == numpy.int64 else javascript("astype", [text], dtype)
 
 
 def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
@@ -450,7 +461,7 @@ def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
     return out
 
 
-def cut(steps: Iterable[Kernel | Instruction], program: Program) -> list[Kernel | Instruction]:
+def cut(steps: Iterable[Kernel | Instruction]) -> list[Kernel | Instruction]:
     """The steps, with kernels cut where their text would be longer than a function may be."""
     found: list[Kernel | Instruction] = []
     pending = [*steps][::-1]
@@ -461,13 +472,11 @@ def cut(steps: Iterable[Kernel | Instruction], program: Program) -> list[Kernel 
             continue
         half = len(step.instructions) // 2
         first, second = step.instructions[:half], step.instructions[half:]
-        read = {a for i in (*second, *([step.reduction] if step.reduction else []), *step.behind) for a in i.args}
-        kept = {*step.outputs, *read}
-        pending.append(
-            Kernel(step.name, inputs_of(second), [v for v in step.outputs if v not in {i.out for i in first}] or
-                   step.outputs, second, step.reduction, step.behind)
-        )  # fmt: skip
-        pending.append(Kernel(step.name, inputs_of(first), [i.out for i in first if i.out in kept], first))
+        read = {a for i in (*second, *([step.reduction] if step.reduction else [])) for a in i.args}
+        early = [i.out for i in first if i.out in {*step.outputs, *read}]
+        late = [value for value in step.outputs if value not in early]
+        pending.append(Kernel(step.name, inputs_of(second), late, second, step.reduction, step.behind))
+        pending.append(Kernel(step.name, inputs_of(first), early, first))
     return found
 
 
@@ -495,4 +504,5 @@ def literal(array: Any, kind: str) -> str:
     return f"new {kind}($bytes('{data}').buffer)"
 
 
-__all__ = ["PART", "READINGS", "WHOLE", "Script", "contiguous", "cut", "literal", "reading", "rounded", "whole"]
+__all__ = ["PART", "PASSES", "READINGS", "WHOLE", "Parts", "Script", "cut", "literal", "reading", "reduced", "rounded",
+           "string", "text_of", "whole"]  # fmt: skip

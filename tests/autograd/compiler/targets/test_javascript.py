@@ -74,7 +74,7 @@ def cases_of(name: str, call: Call, dtype: str, every: bool) -> list[Case]:
 def test_every_operation(tmp_path):
     cases, refused = [], set()
     for name in sorted(TABLE.keys() - set(BY_VALUES)):
-        for number, call in enumerate(calls_of(name, 4)):
+        for number, call in enumerate(calls_of(name, 3)):
             try:
                 cases += cases_of(name, call, "float32" if number == 1 else "float64", every=number % 2 == 0)
             except TargetError:
@@ -169,7 +169,7 @@ def programs_of(step: TrainingStep, name: str, every: bool) -> list[Case]:
 @needs_node
 def test_random_steps_with_state(tmp_path):
     cases, refused = [], []
-    for seed in range(40):
+    for seed in range(25):
         with np.errstate(all="ignore"):
             try:
                 cases += programs_of(step_of(seed), f"step {seed}", every=seed % 2 == 0)
@@ -177,7 +177,7 @@ def test_random_steps_with_state(tmp_path):
                 refused.append(str(error))
             except TraceError:
                 pass
-    assert len(cases) > 40
+    assert len(cases) > 25
     assert all("draw" in said for said in refused), refused
     assert not faults(cases, tmp_path, rounding=True)
 
@@ -230,6 +230,7 @@ def test_every_expression_at_peculiar_numbers(tmp_path):
         cases += [single("astype", [numbers(one)[:12]], {"dtype": np.dtype(other)}) for other in DTYPES
                   if np.dtype(one).kind != "f" or np.dtype(other).kind in "fb"]  # fmt: skip
         cases.append(single("where", [np.array([True, False, True]), numbers(one)[[0, 1, 1]], numbers(one)[[1, 0, 1]]]))
+    cases.append(single("where", [NUMBERS, NUMBERS, NUMBERS[::-1].copy()]))
     tested = {case.name.partition(" ")[0] for case in cases}
     assert set(JAVASCRIPT.expressions) - tested == {"nextafter", "copy", "broadcast_to", "power"} - tested
     with np.errstate(all="ignore"):
@@ -314,7 +315,7 @@ def test_long_programs_are_cut_into_functions_that_are_optimized(every, tmp_path
 
 @needs_node
 def test_values_keep_their_names_and_variables_are_javascripts(tmp_path):
-    names = ["var", "i", "memory", "run", "σ", "acc", "t", "s", "low", "e_", "constructor", "power", "seen"]
+    names = ["var", "i", "memory", "run", "σ", "acc", "t", "s", "low", "e_", "constructor", "bits", "seen"]
     inputs = [Value("input", (3,), np.dtype("f8"), name) for name in names]
     instructions, total = [], inputs[0]
     for k, value in enumerate(inputs[1:]):
@@ -337,11 +338,10 @@ def test_values_keep_their_names_and_variables_are_javascripts(tmp_path):
 
 def test_nothing_in_a_text_ends_a_script():
     assert text_of("a</script>\n<!-- b\u2028c < d") == "a< /script> < !-- b c < d"
-    program = ag.trace(ag.searchsorted, ag.ones(3), ag.ones(2))
-    (search,) = (i for i in program.instructions if i.op == "searchsorted")
-    search.params["call"] = (search.params["call"][0], {"side": "</script><script>alert(1)</script>\n'*/"})
-    assert "</" not in program.javascript()
-    assert not re.search(r"\beval\b|\bFunction\b", program.javascript())
+    for every in (True, False):
+        text = descent()[0].javascript("a</script>", every=every)
+        assert text.startswith("function a_script(memory) {")
+        assert not re.search(r"</|<!--|\beval\b|\bFunction\b", text)
 
 
 def in_node(script: str, tmp_path: Any) -> str:
@@ -416,6 +416,20 @@ def test_states_that_take_each_others_values(tmp_path):
 
 
 @needs_node
+def test_large_arrays_are_moved_as_views_lie(tmp_path):
+    """Of more than 64 elements, which are copied at once where they lie row by row."""
+    x, y = np.arange(240.0).reshape(2, 120), np.arange(120.0)[:, None] * [1, -1]
+
+    def moved(x: Any, y: Any) -> Any:
+        parts = [ag.concat([x, y.T]), ag.stack([x.T, y]), ag.flip(x), ag.roll(x, 3), ag.concat([x[1:], x[:1]], axis=0)]
+        filled = ag.setitem(x, y.T, index=(slice(None), slice(0, 120)))
+        return [*parts, ag.reshape(x.T, (2, 120)), ag.reshape(x[:, ::2], (-1,)), filled, ag.setitem(y, x.T, index=...)]
+
+    cases = [case_of("moved", moved, ag.asarray(x), ag.asarray(y), count=1, every=every) for every in (True, False)]
+    assert not faults(cases, tmp_path)
+
+
+@needs_node
 def test_indices_out_of_bounds_are_refused(tmp_path):
     program = ag.trace(lambda x, i: x[i] * 1, ag.ones(3, dtype="float64"), ag.Tensor([0, 1]))
     case = Case("index", program, program.javascript(), [[np.arange(3.0), np.array([-1, 2])]])
@@ -432,7 +446,8 @@ def test_indices_out_of_bounds_are_refused(tmp_path):
     ("function", "arguments", "said"),
     [
         (ag.linalg.cholesky, [ag.eye(2)], "linalg.cholesky is not among the functions that can be written. Compute it"),
-        (lambda x: x * (1 + 1j), [ag.ones(2)], r"is complex128, for which there are no arrays. Cast it"),
+        (lambda x: x * (1 + 1j), [ag.ones(2)], r"is complex128, for which there are no arrays. Compute"),
+        (lambda x: ag.linalg.inv(x) @ x, [ag.eye(2)], "linalg.inv is not among"),
         (lambda x, m: ag.setitem(x, 0.0, index=m), [ag.ones(2), ag.Tensor([True, False])], "picks by a condition"),
         (lambda x: x + ag.random.normal((2,), generator=GENERATOR), [ag.ones(2)], "draw is not among the functions"),
     ],
@@ -514,3 +529,10 @@ def test_planted_faults_are_found(tmp_path, monkeypatch):
             else:
                 planted.setattr(place, key, wrong)
             assert faults(sample(), tmp_path), f"nothing is found where {name}"
+
+
+def test_an_optimized_program_is_refused():
+    step, _ = descent()
+    packed = step.changed(packed={step.states[0]: []})
+    with pytest.raises(TargetError, match="it is optimized, and its states lie in one buffer"):
+        packed.javascript()
