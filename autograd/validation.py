@@ -59,6 +59,13 @@ def whole(value: Any, name: str, least: int = 1) -> int:
     return found
 
 
+def pair(value: Any, name: str) -> tuple[int, int]:
+    """``value`` as (height, width). Raises `DTypeError` for anything but two integers, `DomainError` below 1."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise refused(value, name, "(height, width)")
+    return whole(value[0], f"{name}[0]"), whole(value[1], f"{name}[1]")
+
+
 def as_path(value: Any, name: str = "path") -> Path:
     """``value`` as a path. Raises `DTypeError` if it is not one, `DomainError` if it names no file."""
     if not isinstance(value, str | PathLike):

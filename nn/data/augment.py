@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import check_function, number, whole
+from autograd.validation import check_function, number, pair, whole
 from nn.data.dataset import _same_length, minibatches
 from nn.init import generator
 
@@ -90,10 +90,7 @@ def _as_images(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]:
 
 
 def _shape(image_shape: tuple[int, int] | None) -> tuple[int, int] | None:
-    if image_shape is None:
-        return None
-    height, width = image_shape
-    return whole(height, "image_shape[0]"), whole(width, "image_shape[1]")
+    return None if image_shape is None else pair(image_shape, "image_shape")
 
 
 def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, int] | None = None) -> Change:
@@ -108,8 +105,7 @@ def crop(size: int | tuple[int, int], padding: int = 0, image_shape: tuple[int, 
     array([[[4., 5.],
             [7., 8.]]])
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    window = whole(height, "size"), whole(width, "size")
+    window = pair((size, size) if isinstance(size, int) else size, "size")
     padding, image_shape = whole(padding, "padding", 0), _shape(image_shape)
 
     def cropped(x: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from autograd import Tensor
 from autograd.errors import DomainError
+from autograd.validation import whole
 from nn.init import generator
 from nn.modules.activation import ACTIVATIONS
 from nn.modules.containers import Sequential
@@ -36,7 +37,7 @@ class LeNet5(Module):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        if size < 14:
+        if whole(size, "size") < 14:
             raise DomainError(f"LeNet5: images of {size} × {size} are too small for its windows: give at least 14.")
         if activation not in ACTIVATIONS:
             raise DomainError(f"LeNet5 has no activation {activation!r}: choose {', '.join(ACTIVATIONS)}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from autograd import asarray, reshape
 from autograd.errors import DomainError, ShapeError
-from autograd.validation import whole
+from autograd.validation import pair, whole
 from nn.init import generator
 from nn.modules.linear import Linear
 from nn.modules.module import Module
@@ -42,10 +42,10 @@ class RowRecurrent(Module):
     ) -> None:
         if kind not in KINDS:
             raise DomainError(f"RowRecurrent has no kind {kind!r}: choose {', '.join(KINDS)}.")
-        draw, (height, width) = generator(seed), size
-        self.size, self.classes = (whole(height, "size[0]"), whole(width, "size[1]")), whole(classes, "classes")
+        draw = generator(seed)
+        self.size, self.classes = pair(size, "size"), whole(classes, "classes")
         self.kind, self.hidden = kind, whole(hidden, "hidden")
-        self.rows = KINDS[kind](width, hidden, batch_first=True, seed=draw, dtype=dtype)
+        self.rows = KINDS[kind](self.size[1], hidden, batch_first=True, seed=draw, dtype=dtype)
         self.head = Linear(hidden, classes, seed=draw, dtype=dtype)
 
     def forward(self, x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from autograd import asarray, reshape
 from autograd.backends import NUMPY
 from autograd.errors import ShapeError
-from autograd.validation import whole
+from autograd.validation import pair, whole
 from nn.init import generator
 from nn.models.language import LanguageModel
 from nn.modules.attention import TransformerEncoderLayer
@@ -137,10 +137,10 @@ class RowTransformer(_Transformer):
         seed: Any = None,
         dtype: Any = "float32",
     ) -> None:
-        draw, (height, width) = generator(seed), size
-        self.size, self.classes = (whole(height, "size[0]"), whole(width, "size[1]")), whole(classes, "classes")
-        self.rows = Linear(width, d_model, seed=draw, dtype=dtype)
-        self._make(classes, d_model, nhead, num_layers, dim_feedforward, height, dropout, draw, dtype)
+        draw = generator(seed)
+        self.size, self.classes = pair(size, "size"), whole(classes, "classes")
+        self.rows = Linear(self.size[1], d_model, seed=draw, dtype=dtype)
+        self._make(classes, d_model, nhead, num_layers, dim_feedforward, self.size[0], dropout, draw, dtype)
 
     def forward(self, x: Any) -> Any:
         """Pictures to logits (batch, classes)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from autograd import Tensor, asarray, reshape
 from autograd.errors import ShapeError
-from autograd.validation import whole
+from autograd.validation import refused, whole
 from nn.modules.module import PlainModule
 
 
@@ -33,6 +33,8 @@ class Unflatten(PlainModule):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim = whole(dim, "dim", -64)
+        if not isinstance(unflattened_size, Sequence):
+            raise refused(unflattened_size, "unflattened_size", "a tuple of lengths, such as (1, 16, 16)")
         self.unflattened_size = tuple(whole(n, f"unflattened_size[{i}]") for i, n in enumerate(unflattened_size))
 
     def forward(self, x: Any) -> Any:
