@@ -130,7 +130,9 @@ def test_every_name_is_one_of_numpys() -> None:
         for part in name.split("."):
             found = getattr(found, part)
         assert callable(found)
-        assert numpy_calls._found(name) is None or name not in numpy_calls.HINTS
+        ours = numpy_calls._found(name)
+        if not getattr(ours, "foreign", False):  # other tests declare operations of their own
+            assert ours is None or name not in numpy_calls.HINTS
 
 
 @pytest.mark.parametrize(
