@@ -95,29 +95,29 @@ class Differences:
         noise = np.maximum(10 * self.epsilon * size, self.noise)
         slopes = np.stack([(after - before) / 2, y - before, after - y, noise]) / width
         middle, lower, upper, noise = np.where(self.seen, slopes, 0.0)
+        noise += 4 * self.epsilon / (part * self.eps) * np.abs(middle)  # x ± step is rounded, too
         return Slopes(middle, lower, upper, noise, np.full(y.shape, float(np.abs(step).max())))
 
     def measure_noise(self, v: Vector) -> None:
         """Measure what rounding does to the values near ``x`` along ``v``: by cancellation, more than their size tells.
 
-        The standard deviation is estimated from third differences over a few units in the last place, further apart
-        where the values don't move, on the smoother side (J. J. Moré and S. M. Wild, SIAM J. Sci. Comput. 33, 2011,
-        1292-1314). Where they move only as the points come further apart, the first move is a unit of rounding.
+        The standard deviation is estimated from fifth differences, over a few units in the last place up to wide steps,
+        on the smoother side (J. J. Moré and S. M. Wild, SIAM J. Sci. Comput. 33, 2011, 1292-1314). Where the values
+        move only as the points come further apart, the first move is a unit of rounding.
         """
-        noise, wanted, apart = np.zeros(self.y.shape), self.seen, 32 * self.epsilon
-        still: Truths = np.zeros(self.y.shape, bool)
-        while wanted.any() and apart < 100 * self.eps:
-            deviations, moves, uneven = [], [], []
+        near = 32 * self.epsilon * 64.0 ** np.arange(12)
+        spacings = (*near[near < self.eps], *(self.eps * part for part in (0.382, 0.618, 1.0, 39.6, 64.0)))
+        noise, still = np.zeros(self.y.shape), np.zeros(self.y.shape, bool)
+        for apart in spacings:
+            deviations, moves = [], []
             for way in (1.0, -1.0):
                 values = np.stack([self.f(self.x + way * k * apart * self.scale * v) for k in range(7)])
                 steps = np.diff(values, axis=0)
                 moves.append(np.abs(steps).max(axis=0))
-                uneven.append(np.count_nonzero(np.diff(steps, axis=0), axis=0) > 1)
-                deviations.append(np.sqrt(0.05 * np.square(np.diff(steps, 2, axis=0)).mean(axis=0)))
+                deviations.append(np.sqrt(np.square(np.diff(steps, 4, axis=0)).mean(axis=0) / 252))
             found = np.maximum(10 * np.minimum(*deviations), np.where(still, np.minimum(*moves), 0.0))
-            np.copyto(noise, np.maximum(noise, found), where=wanted)
-            still, wanted = np.minimum(*moves) == 0, wanted & ~np.logical_and(*uneven)
-            apart *= 64
+            noise = np.maximum(noise, found)
+            still = np.minimum(*moves) == 0
         self.noise = np.maximum(self.noise, np.where(np.isfinite(noise), noise, 0.0))
 
     def settled(self, v: Vector) -> tuple[Slopes, Truths]:

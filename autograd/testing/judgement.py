@@ -252,7 +252,8 @@ class Judge:
             size = np.maximum(size, np.sqrt(np.square(moved).sum(axis=1)))
         # Terms that cancel leave rounding of their size; how large they are other outputs may tell.
         terms = np.abs(rows).max(axis=1 if oracle == DIFFERENCES else None, initial=0.0)
-        rounding = 100 * self.differences.epsilon * (np.abs(us).sum(axis=1) + terms)
+        step = float(np.abs(self.differences.scale * v).max(initial=0.0)) / self.differences.unit(v)
+        rounding = 100 * self.differences.epsilon * (np.abs(us).sum(axis=1) + terms) * max(1.0, step)
         tolerances = (
             atol * np.sqrt(np.count_nonzero(v)) + rtol * size + np.abs(_times(us, doubt)).sum(axis=1) + rounding
         )

@@ -48,7 +48,7 @@ class TestPasses:
             ag.softmax,
             lambda x: x,
             lambda x: x * 1e6,
-            lambda x: x * 1e-9 + 1e3,
+            lambda x: x * 1e-9 + 1.0,
             lambda x: x[:0],
         ],
     )
