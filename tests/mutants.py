@@ -1,13 +1,15 @@
 """Rules that are wrong on purpose, planted one at a time: does anything notice?
 
-``python -m tests.mutants`` plants each, asks every property at the same calls and conventions, and writes the table of
-which found which (``docs/mutants.md``).
+``python -m tests.mutants`` plants each and writes ``docs/mutants.md``: for operations as a user would write them
+(`tests.autograd.testing.own_operations`) what `assert_rule` says; for operations of this package which property finds
+which, at the same calls, and the page of conventions. ``python -m tests.mutants own`` does the first part alone.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +20,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import autograd as ag
 from autograd.errors import GradcheckError
-from autograd.testing import Program
+from autograd.testing import Program, assert_rule
 from autograd.testing.properties import PROPERTIES
 from autograd.testing.strategies import operations
+from tests.autograd.testing.own_operations import OWN, WRONG, Own, Wrong
 
 TABLE = Path(__file__).parents[1] / "docs/mutants.md"
 CONVENTIONS, KINKS = "conventions", "wrong at a kink"
@@ -298,12 +301,66 @@ def catchers(mutant: Mutant, count: int = 25) -> Iterator[str]:
                 yield name
 
 
+# --------------------------------------------------------------------------------------- operations of a user's own
+
+RIGHT = "not refused"
+
+
+def verdict(own: Own, wrong: Wrong | None = None, max_examples: int = 100) -> str:
+    """What `assert_rule` says of a user's operation: `RIGHT`, or what finds the fault."""
+    op = own.declared(wrong)
+    try:
+        assert_rule(op, max_examples=max_examples)
+    except GradcheckError as error:
+        first = str(error).partition("\n")[0]
+        name = first.removesuffix(" does not hold.")
+        return f"`{name}`" if name in PROPERTIES else "no rule" if " has no rule for " in first else first
+    finally:
+        del ag.OPS[op.name]
+    return RIGHT
+
+
+OWN_START, OWN_END = "## Operations of one's own\n", "## Operations of this package\n"
+
+OWN_HEADER = f"""{OWN_START}
+{len(OWN)} operations as a user would write them, with `autograd.op` and `declare`, and {len(WRONG)} faults that one
+might plant in them: `tests/autograd/testing/own_operations.py`. `assert_rule(op)`, with Hypothesis' default of 100
+examples, finds them by:
+
+"""
+
+
+def own_table() -> str:
+    """The part of the page about operations of a user's own."""
+    refused = [name for name, own in OWN.items() if verdict(own) != RIGHT]
+    verdicts = [verdict(OWN[wrong.op], wrong) for wrong in WRONG]
+    lines = ["| kind | what is wrong | found by |", "|---|---|---|"]
+    lines += [f"| {w.kind} | {own_row(w)} | {v} |" for w, v in sorted(
+        zip(WRONG, verdicts, strict=True), key=lambda pair: pair[0].kind
+    )]  # fmt: skip
+    found = sum(v != RIGHT for v in verdicts)
+    total = f"**{found} of {len(WRONG)} are found, and {len(refused)} of {len(OWN)} right operations are refused.**"
+    right = f"The right ones: {', '.join(f'`{name}`' for name in OWN)}."
+    return OWN_HEADER + "\n".join([*lines, "", total, "", right]) + "\n\n"
+
+
+def own_row(wrong: Wrong) -> str:
+    """A fault of a user's operation as a cell."""
+    return f"`{wrong.op}`: {wrong.change}".replace("|", r"\|")
+
+
+# ------------------------------------------------------------------------------------------------------------- the page
+
 HEADER = """# Mutants
 
-Wrong rules, planted one at a time by `tests/mutants.py`: which property of `autograd.testing.properties` finds which,
-at 25 calls each that are drawn once. What is wrong at a kink is found by the page of [conventions](conventions.md),
-which is a test. That each is found by something is tested (`tests/autograd/testing/test_mutants.py`); this page is
-written by `python -m tests.mutants`.
+Rules that are wrong on purpose, planted one at a time, and what finds them. This page is written by
+`python -m tests.mutants`; the tests take a sample of the first table and all of the second.
+
+"""
+
+TABLE_HEADER = f"""{OWN_END}
+Which property of `autograd.testing.properties` finds which, at 25 ordinary calls each that are drawn once. What is
+wrong at a kink is found by the page of [conventions](conventions.md), which is a test.
 
 """
 
@@ -314,7 +371,7 @@ def row(mutant: Mutant) -> str:
 
 
 def table() -> str:
-    """The page."""
+    """The part of the page about operations of this package."""
     names = [*PROPERTIES, CONVENTIONS]
     lines = [f"| what is wrong | {' | '.join(f'`{name}`' for name in names)} |", "|---" * (len(names) + 1) + "|"]
     totals = dict.fromkeys(names, 0)
@@ -329,8 +386,14 @@ def table() -> str:
         crosses = " | ".join("×" if name in found else "" for name in names)
         lines.append(f"| {row(mutant)} | {crosses} |")
     lines.append(f"| **of {len(MUTANTS)}** | {' | '.join(str(n) for n in totals.values())} |")
-    return HEADER + "\n".join(lines) + "\n"
+    return TABLE_HEADER + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    TABLE.write_text(table(), encoding="utf-8")
+    settings.register_profile("mutants", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    settings.load_profile("mutants")
+    ours = own_table()
+    before = TABLE.read_text(encoding="utf-8").partition(OWN_END)[2]
+    theirs = f"{OWN_END}{before}" if "own" in sys.argv[1:] else table()
+    print(ours)
+    TABLE.write_text(HEADER + ours + theirs, encoding="utf-8")

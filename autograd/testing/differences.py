@@ -128,7 +128,7 @@ class Differences:
         """
         tried: dict[float, Slopes] = {}
         kept, clear = self.along(v), ~self.seen
-        precise = clear.copy()
+        precise, opened = clear.copy(), np.zeros(self.y.shape)
         for pair in PAIRS:
             for part in pair:
                 if part not in tried:
@@ -137,8 +137,11 @@ class Differences:
             differ = np.abs(one.middle - other.middle)
             rounding = np.maximum(one.noise, other.noise)
             agree = differ <= self.limit * np.maximum(np.abs(one.middle), np.abs(other.middle)) + rounding
-            wide = np.abs(other.upper - other.lower) > 0.5 * np.abs(one.upper - one.lower)
+            between = np.abs(one.upper - one.lower)
+            wide = np.abs(other.upper - other.lower) > 0.5 * between
             kinked = one.gap(100 * self.limit) & other.gap(100 * self.limit) & wide
+            kinked |= (between > 0.5 * opened) & (opened > 0)  # rounding hides no kink that wider steps saw
+            np.copyto(opened, between, where=kinked)
             flat = (one.upper == 0) & (one.lower == 0)
             # Below the first step rounding grows: where it is all there is, two steps agree on nothing.
             visible = 0.05 * np.maximum(np.abs(one.upper), np.abs(one.lower))

@@ -422,7 +422,7 @@ class TestTolerances:
         assert "more than the tolerance" in message(slightly(1e-4), [1.0])
         assert gradcheck(slightly(1e-4), [1.0], atol=1e-3)
         assert gradcheck(slightly(1e-4), [1.0], rtol=1e-3)
-        assert "the tolerance 2e-08" in message(slightly(1e-7), [1.0], atol=0.0, rtol=1e-8)
+        assert "the tolerance 2.1e-08" in message(slightly(1e-7), [1.0], atol=0.0, rtol=1e-8)
 
     def test_the_step(self):
         assert "(step 0.001)" in message(squared(lambda g, x: g), [1.0], eps=1e-3)

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 import autograd as ag
-from tests.mutants import MUTANTS, TABLE, catchers, planted, row
+from tests.autograd.testing.own_operations import OWN, WRONG
+from tests.mutants import MUTANTS, OWN_END, RIGHT, TABLE, catchers, own_row, planted, row, verdict
 
 NAMES = [f"{mutant.kind}: {mutant.name}" for mutant in MUTANTS]
 
@@ -46,6 +47,33 @@ def test_the_page_tells_of_each():
     told = [line.split(" | ")[0].removeprefix("| ") for line in TABLE.read_text(encoding="utf-8").splitlines()]
     assert [row(mutant) for mutant in MUTANTS if row(mutant) not in told] == []
     assert f"**of {len(MUTANTS)}**" in told
-    for line in TABLE.read_text(encoding="utf-8").splitlines():
+    for line in TABLE.read_text(encoding="utf-8").partition(OWN_END)[2].splitlines():
         if " by " in line and line.startswith("| "):
             assert "×" in line.replace(line.split(" | ")[0], "", 1), f"found by nothing: {line}"
+
+
+class TestOnesOwn:
+    """Operations as a user would write them: every fault is found, and no right rule is refused."""
+
+    @pytest.mark.parametrize("name", OWN)
+    def test_what_is_right_is_not_refused(self, name):
+        assert verdict(OWN[name], max_examples=10) == RIGHT
+
+    @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+    @pytest.mark.parametrize("wrong", WRONG[::7], ids=[wrong.name for wrong in WRONG[::7]])
+    def test_some_faults_are_found(self, wrong):
+        assert verdict(OWN[wrong.op], wrong) != RIGHT
+
+    def test_the_page_tells_of_each(self):
+        text = TABLE.read_text(encoding="utf-8")
+        told = {row.split(" | ")[1]: row.split(" | ")[2] for row in text.splitlines() if row.count(" | ") == 2}
+        assert [wrong.name for wrong in WRONG if own_row(wrong) not in told] == []
+        assert f"**{len(WRONG)} of {len(WRONG)} are found, and 0 of {len(OWN)} right operations are refused.**" in text
+
+    def test_there_are_many_of_every_kind(self):
+        kinds = {wrong.kind for wrong in WRONG}
+        assert len(WRONG) == len({wrong.name for wrong in WRONG}) >= 60
+        assert kinds >= {
+            "sign", "factor", "broadcast", "axis", "forgotten", "tail", "at 0", "parameter", "negative axis",
+            "op(x, x)", "second order", "dtype", "shape", "overflow", "in place", "ties", "not linear", "state",
+        }  # fmt: skip
