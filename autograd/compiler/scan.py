@@ -58,7 +58,7 @@ def scan(
     >>> power, _ = ag.scan(lambda p, _: (w * p, None), ag.Tensor(1.0), length=3)
     >>> power.backward()
     >>> power, w.grad
-    (Tensor(8.0, requires_grad=True), Tensor(12.0))
+    (Tensor(8.0, op=reshape), Tensor(12.0))
     """
     check_function(f, "f", "the function of a scan, f(carry, x) -> (carry, y)")
     carries, carry_structure, carry_paths = _taken_apart(carry, "carry")

@@ -649,7 +649,7 @@ def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_val
 
     >>> from random import Random
     >>> from autograd.testing import random_step
-    >>> "def step(x, labels, mask):" in random_step(Random(0)).source
+    >>> "def step(x, labels, mask" in random_step(Random(0)).source
     True
     """
     while True:

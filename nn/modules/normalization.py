@@ -63,7 +63,7 @@ class RMSNorm(Module):
 
     >>> import nn
     >>> nn.RMSNorm(2, eps=0.0)([[3.0, 4.0]])
-    Tensor([[0.848528, 1.13137]])
+    Tensor([[0.848528,  1.13137]], op=multiply)
     """
 
     def __init__(

@@ -33,7 +33,7 @@ def draw_loop(
     >>> w = ag.Tensor(0.5, requires_grad=True, name="w")
     >>> h, _ = ag.scan(lambda h, x: (ag.tanh(w * h + x), None), ag.Tensor(0.0), ag.Tensor([1.0, 2.0, 3.0]))
     >>> draw_loop(h).title
-    '3 × <lambda>: step 3'
+    '3 × step: step 3'
     """
     colours = style.theme_named(theme)
     ys = recorded(y)

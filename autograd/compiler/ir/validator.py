@@ -25,7 +25,7 @@ environment variable ``GLASSGRAD_VALIDATE=1``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -165,41 +165,43 @@ def _check_places(program: Program) -> None:
     """Follow the bounds of indices, as far as the checks before each ``take_sure`` and the arithmetic tell."""
     makers: dict[Value, Instruction] = {}
     checked: dict[Value, int] = {}
-
-    def source(value: Value) -> Value:
-        while (maker := makers.get(value)) is not None and maker.op == "reshape":
-            value = maker.args[0]
-        return value
-
-    def bounds(value: Value) -> tuple[float, float]:
-        """The smallest and the largest that an element may be."""
-        maker, stop = makers.get(value), checked.get(source(value))
-        if stop is not None:
-            return 0, stop - 1
-        if value.kind == "constant" and value.dtype.kind in "iu" and size(value.shape):
-            return int(numpy.min(value.data)), int(numpy.max(value.data))
-        if maker is not None and value.dtype.kind in "iu" and all(arg.dtype.kind in "iu" for arg in maker.args):
-            found = [bounds(arg) for arg in maker.args]
-            if maker.op in _SAME:
-                return found[0]
-            if maker.op == "add":
-                return found[0][0] + found[1][0], found[0][1] + found[1][1]
-            if maker.op == "remainder" and found[1][0] > 0:
-                return 0, found[1][1] - 1
-        return -numpy.inf, numpy.inf
-
     for instruction in program.instructions:
         makers[instruction.out] = instruction
         if instruction.op == "check_range":
-            checked[source(instruction.args[0])] = instruction.params["stop"]
+            checked[_in_shape(instruction.args[0], makers)] = instruction.params["stop"]
         elif instruction.op == "take_sure" and size(instruction.args[1].shape):
             x, places = instruction.args
-            low, high = bounds(places)
+            low, high = _bounds(places, makers, checked)
             if not 0 <= low <= high < x.shape[instruction.params["axis"]]:
                 raise DeclarationError(
                     f"{described(instruction)} reads {places.name} unchecked, which nothing before it keeps from 0 to "
                     f"{x.shape[instruction.params['axis']] - 1}."
                 )
+
+
+def _in_shape(value: Value, makers: Mapping[Value, Instruction]) -> Value:
+    """The value that ``value`` is in another shape."""
+    while (maker := makers.get(value)) is not None and maker.op == "reshape":
+        value = maker.args[0]
+    return value
+
+
+def _bounds(value: Value, makers: Mapping[Value, Instruction], checked: Mapping[Value, int]) -> tuple[float, float]:
+    """The smallest and the largest that an element may be."""
+    maker, stop = makers.get(value), checked.get(_in_shape(value, makers))
+    if stop is not None:
+        return 0, stop - 1
+    if value.kind == "constant" and value.dtype.kind in "iu" and size(value.shape):
+        return int(numpy.min(value.data)), int(numpy.max(value.data))
+    if maker is not None and value.dtype.kind in "iu" and all(arg.dtype.kind in "iu" for arg in maker.args):
+        found = [_bounds(arg, makers, checked) for arg in maker.args]
+        if maker.op in _SAME:
+            return found[0]
+        if maker.op == "add":
+            return found[0][0] + found[1][0], found[0][1] + found[1][1]
+        if maker.op == "remainder" and found[1][0] > 0:
+            return 0, found[1][1] - 1
+    return -numpy.inf, numpy.inf
 
 
 def _check_ends(program: Program) -> None:

@@ -52,6 +52,11 @@ class TestRun:
         assert list(Program.of(ag.linear, [1.0], [[2.0]], None).inputs) == ["x0", "x1"]
 
 
+def is_text(program):
+    """Whether Python can run what is printed; the body of a loop is no text."""
+    return "scan_packed" not in program.source
+
+
 class TestText:
     def test_is_python(self):
         assert diamond().needed().source == (
@@ -66,12 +71,12 @@ class TestText:
         )
 
     @settings(max_examples=40)
-    @given(programs())
+    @given(programs().filter(is_text))
     def test_of_any_program_can_be_run(self, program):
         for found, expected in zip(ran(program.source), program(), strict=True):
             np.testing.assert_array_equal(found.data, expected.data)
 
-    @given(operations())
+    @given(operations().filter(is_text))
     def test_of_any_operation_can_be_run(self, call):
         np.testing.assert_array_equal(ran(call.source)[0].data, call()[0].data)
 
