@@ -635,7 +635,8 @@ class _Growing:
         alike = [i for i, v in enumerate(results) if v in self.values and self.shape(v) == self.shape("x")]
         if kind == "result" and alike:
             last = f"results[-1][{r.choice(alike)}]" if len(results) > 1 else "results[-1]"
-            return [f"results.append(step({last}.detach(), *batch({self.batch})[1:]))"]
+            # A clone: eagerly a result may share memory with a state, where a compiled function gives a copy.
+            return [f"results.append(step({last}.detach().clone(), *batch({self.batch})[1:]))"]
         return []
 
 

@@ -411,17 +411,30 @@ class _Call:
     before: Seen
     eager: Seen
 
-    def read(self, program: Program, how: Callable[..., Reading] = interpret, **options: Any) -> dict[Any, Array]:
-        """What a program gives here: results, gradients that it leaves, and the states that it changes."""
+    def _run(self, program: Program, how: Callable[..., Reading], **options: Any) -> Reading:
+        """The outputs and the updates of a program here."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
         gradients = [self.before.values[f"{paths[id(v.origin)]}.grad"] for v in program.inputs if v.origin is not None]
         now = self.run.look().streams
         self.run.rewind(self.before.streams)
         try:
             states = states_of(program, lambda tensor: self.before.values[paths[id(tensor)]])
-            outputs, updates = how(program, [*self.run.step.given, *gradients], states, **options)
+            return how(program, [*self.run.step.given, *gradients], states, **options)
         finally:
             self.run.rewind(now)
+
+    def overflows(self) -> bool:
+        """Whether a value on the way is not finite: then the order of a sum decides whether it is inf or NaN."""
+        assert self.traced is not None
+        program = self.traced.stages[0][1]
+        made = [i.out for i in program.instructions if i.out.dtype.kind == "f"]
+        outputs, _ = self._run(program.changed(outputs=made), interpret)
+        return not all(np.isfinite(array).all() for array in outputs)
+
+    def read(self, program: Program, how: Callable[..., Reading] = interpret, **options: Any) -> dict[Any, Array]:
+        """What a program gives here: results, gradients that it leaves, and the states that it changes."""
+        paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
+        outputs, updates = self._run(program, how, **options)
         assert self.traced is not None
         left = [f"{paths[id(tensor)]}.grad" for tensor in self.traced.executable.trace.delivered]
         names = [*range(len(outputs) - len(left)), *left]
@@ -526,6 +539,8 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
     spreads = call.spreads()
     again = call.wrong(found.values, spreads)
     first = call.first_wrong(spreads)
+    if (again or first) and call.overflows():
+        return Verdict("not finite")
     if first is not None:
         return Verdict("different", first[0], next(iter((again or first[1]).values())))
     if again:
