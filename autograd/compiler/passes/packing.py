@@ -196,7 +196,9 @@ def pack(program: Program, small: int = SMALL) -> Program:
             if state in taken:
                 continue
             match = Match(program, producers)
-            if match.alike(first, state, first.shape, state.shape) and not taken & match.computed:
+            alike = match.alike(first, state, first.shape, state.shape) and not taken & match.computed
+            # Its pieces of all buffers are flipped, or none is.
+            if alike and len({role in program.flipped for role in match.states.values()}) == 1:
                 group.append((state, match))
                 taken |= match.computed
         roles = group[0][1].states if group else ()

@@ -225,3 +225,36 @@ def test_planted_faults_are_seen(name: str, culprit: str) -> None:
     count, named = seen_after(name, 5)
     assert count
     assert named == culprit
+
+
+LOCKSTEP = TrainingStep(
+    setup=(
+        "rng = np.random.default_rng(0)",
+        "w = ag.Tensor(rng.standard_normal((4, 3)), requires_grad=True, name='w')",
+        "w.data = np.asfortranarray(w.data)",
+        "u = ag.Tensor(rng.standard_normal((2, 4)), requires_grad=True, name='u')",
+        "b = ag.Tensor(rng.standard_normal((2,)), requires_grad=True, name='b')",
+        "momentum_w = ag.zeros((4, 3))",
+        "momentum_u = ag.zeros((2, 4))",
+        "momentum_b = ag.zeros((2,))",
+    ),
+    arguments="x",
+    body=(
+        "h = ag.vecdot(x, w)",
+        "z = ag.tanh((x @ x.T + h) @ u.T + b)",
+        "grads = ag.gradients(ag.abs(h).mean() + (z * z).mean(), [b, u, w])",
+        "momentum_b.data = 0.9 * momentum_b.data + grads[0].data",
+        "b.data = b.data - 0.1 * momentum_b.data",
+        "momentum_u.data = 0.9 * momentum_u.data + grads[1].data",
+        "u.data = u.data - 0.1 * momentum_u.data",
+        "momentum_w.data = 0.9 * momentum_w.data + grads[2].data",
+        "w.data = w.data - 0.1 * momentum_w.data",
+        "return h, z",
+    ),
+    calls=("results.append(step(ag.Tensor(rng.standard_normal((4, 3)))))",) * 3,
+)
+
+
+def test_states_that_lie_transposed_are_not_packed_with_momentums_that_do_not() -> None:
+    """Seed 2101175 of the search: the momentum of a transposed matrix was read as if it were transposed, too."""
+    assert compare(LOCKSTEP).kind == "same"
