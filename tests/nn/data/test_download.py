@@ -221,7 +221,11 @@ def test_a_member_of_a_zip_archive_is_taken_out(home, tmp_path):
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("content", [b"no zip", zipped(other=CONTENT), zipped(file=CONTENT)[:500]])
+@pytest.mark.parametrize(
+    "content",
+    [b"no zip", zipped(other=CONTENT), zipped(file=CONTENT)[:500]],
+    ids=["no archive", "another file", "cut short"],  # an archive has the time in it, and ids are compared
+)
 def test_an_archive_without_the_file_is_refused(home, tmp_path, content):
     sentence = refusal(remote(home.put("all.zip", content) + "#file"), tmp_path)
     assert "127.0.0.1: it sent no ZIP archive with file" in sentence
