@@ -475,6 +475,7 @@ class Executable:
                 or type(array) not in backends.FLAT | {numpy.ndarray}
                 or id(tensor) in merged
                 or (tensor.node is not None and tensor.requires_grad)
+                or self.trace.orders.get(id(tensor), array.strides) != array.strides
             ):
                 return False
             if i in self.counted:

@@ -131,8 +131,8 @@ class Trace:
     leaves. ``given`` are Tensors whose gradient from before the call is an input, behind the arguments; ``delivered``
     those that get one, an output behind the results; ``cleared`` those that have none after the call, and ``consumed``
     those whose gradient only the program has seen. ``rebound`` are the ids of Tensors that are given another array, not
-    written to in place; ``restarts`` generators that begin anew at each call, with their states. ``changes`` are places
-    in Python that the function changed.
+    written to in place; ``orders`` the strides of states on which it depends, by their ids; ``restarts`` generators
+    that begin anew at each call, with their states. ``changes`` are places in Python that the function changed.
 
     ``free`` are the numbers among the arguments that may vary, by their place among what is no array, and ``places``
     those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is where the
@@ -222,7 +222,7 @@ class Trace:
         self.asked = tracer.asked
         self.settings = tracer.all_settings()
         self.ungraded = list(tracer.ungraded.values())
-        self.rebound = tracer.rebound
+        self.rebound, self.orders = tracer.rebound, tracer.orders
         self.restarts = tracer.restarts()
 
     @classmethod
@@ -233,7 +233,7 @@ class Trace:
         made.result = Result.of(program.outputs)
         made.paths = [value.name for value in program.inputs]
         made.changes, made.guards, made.settings = [], [], []
-        made.rebound, made.restarts = {}, []
+        made.rebound, made.orders, made.restarts = {}, {}, []
         made.numbers, made.asked = {}, set()
         made.ungraded, made.given, made.delivered, made.cleared, made.consumed = [], [], [], [], []
         return made

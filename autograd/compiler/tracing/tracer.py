@@ -98,6 +98,7 @@ class Tracer:
         self.device: str | None = None
         self.refused: TraceError | None = None
         self.arguments: dict[int, str] = {}
+        self.orders: dict[int, Any] = {}  # of states, by their ids: the strides by which a reshape is a view or a copy
         self.rebound: dict[int, str] = {}  # the ids of states that are given another array, and the lines that do it
         self.generators: dict[int, tuple[Any, Any, int]] = {}  # with their states, and how often each is drawn from
         self.fixed: set[int] = set()  # the ids of constants whose numbers decide about shapes
@@ -313,6 +314,8 @@ class Tracer:
             if not copy and [n for n in shape if n != 1] != [n for n in x.shape if n != 1]:
                 is_view = x.reshapes_in_place(shape)
                 step = step._replace(assumed=is_view is None)
+                if is_view is not None:
+                    self.orders |= {key: x.memory.strides for key, each in self.current.items() if each is x.memory}
             copies = copy or is_view is False
             if copies:
                 return self.emit("reshape", (x.value,), {"shape": shape})

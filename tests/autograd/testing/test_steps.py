@@ -258,3 +258,27 @@ LOCKSTEP = TrainingStep(
 def test_states_that_lie_transposed_are_not_packed_with_momentums_that_do_not() -> None:
     """Seed 2101175 of the search: the momentum of a transposed matrix was read as if it were transposed, too."""
     assert compare(LOCKSTEP).kind == "same"
+
+
+RESHAPED = TrainingStep(
+    setup=("w = ag.Tensor(np.asfortranarray([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True, name='w')",),
+    arguments="x",
+    body=(
+        "flat = ag.reshape(w, (-1,))",
+        "(g,) = ag.gradients((w * x).sum(), [w])",
+        "w.data -= 0.1 * g.data",
+        "return flat",
+    ),
+    calls=(
+        "results.append(step(ag.Tensor(2.0)))",
+        "w.data = w.data.copy()",
+        "results.append(step(ag.Tensor(2.0)))",
+        "w.data = np.asfortranarray(w.data)",
+        "results.append(step(ag.Tensor(2.0)))",
+    ),
+)
+
+
+def test_a_state_in_another_order_is_traced_anew_where_a_reshape_depends_on_it() -> None:
+    """Seed 3101017 of the search: reshape copies a matrix in Fortran order, and shows the memory of one in C order."""
+    assert compare(RESHAPED).kind == "same"
