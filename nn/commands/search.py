@@ -20,15 +20,13 @@ from nn import optim
 from nn.commands.terminal import PROGRAM, Refused, printable, reason
 from nn.data import DATASETS, Dataset
 from nn.init import generator
-from nn.models import MLP
+from nn.models import MLP, RowRecurrent
 from nn.modules.activation import ReLU
 from nn.modules.containers import Sequential
 from nn.modules.convolution import Conv2d
 from nn.modules.flatten import Flatten, Unflatten
-from nn.modules.linear import Linear
 from nn.modules.module import Module
 from nn.modules.pooling import MaxPool2d
-from nn.modules.recurrent import GRU, LSTM
 from nn.parallel import launched
 from nn.saving import save
 from nn.tuning import SearchResult, Trial, Widths, search, suggest
@@ -37,30 +35,12 @@ DEFAULT = Path("runs/search")
 Range = tuple[int, int]
 
 
-class RowReader(Module):
-    """A recurrent network that reads a picture row by row; the last state decides.
-
-    ``shape``: height and width. Input ``(batch, height · width)``, output ``(batch, classes)``.
-    """
-
-    def __init__(self, kind: str, shape: Range, hidden: int, layers: int, classes: int, *, seed: Any) -> None:
-        draw = generator(seed)
-        self.shape = shape
-        self.net = {"lstm": LSTM, "gru": GRU}[kind](shape[1], hidden, layers, batch_first=True, seed=draw)
-        self.out = Linear(hidden, classes, seed=draw)
-
-    def forward(self, x: Any) -> Any:
-        """``(batch, height · width)`` to ``(batch, classes)``."""
-        outputs, _ = self.net(x.reshape((x.shape[0], *self.shape)))
-        return self.out(outputs[:, -1])
-
-
 def build(model: str, shape: Range, classes: int, *, seed: int, **choice: Any) -> Module:
     """The network of a choice from `space`."""
     if model == "mlp":
         return MLP([shape[0] * shape[1], *choice["hidden"], classes], choice["activation"], seed=seed)
     if model in ("lstm", "gru"):
-        return RowReader(model, shape, choice["hidden"], choice["layers"], classes, seed=seed)
+        return RowRecurrent(shape, classes, model, choice["hidden"], choice["layers"], seed=seed)
     draw, inputs, parts = generator(seed), 1, []
     for channels in choice["channels"]:
         parts += [Conv2d(inputs, channels, 3, padding=1, seed=draw), ReLU(), MaxPool2d(2)]
@@ -203,8 +183,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
         path = folder / "model.npz"
         metadata = {"data": digits.name, "classes": list(digits.classes), "loss": "cross-entropy"}
         save(found.model, path, metadata=metadata)
-        ask = f"{PROGRAM} predict {path} PICTURE" if isinstance(found.model, MLP | Sequential) else "weights only"
-        yield path, f"the best network ({ask})"
+        yield path, f"the best network ({PROGRAM} predict {path} PICTURE)"
     path = folder / "trials.json"
     write_file(path, (json.dumps([asdict(trial) for trial in found.trials], indent=1) + "\n").encode())
     yield path, "every trial: choice, curve, parameters, seconds, seed"

@@ -20,9 +20,9 @@ KINDS: dict[str, Callable[..., Module]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 class RowRecurrent(Module):
     """A classifier that reads a picture row by row, and tells its class from what it has kept at the end.
 
-    ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the length of the state. Input:
-    pictures (batch, height · width), or with axes of length 1 and space, such as (batch, 1, height, width). Output:
-    logits (batch, classes).
+    ``size``: (height, width). ``kind``: ``"rnn"``, ``"lstm"`` or ``"gru"``. ``hidden``: the length of the state;
+    each of ``num_layers`` layers has one. Input: pictures (batch, height · width), or with axes of length 1 and space,
+    such as (batch, 1, height, width). Output: logits (batch, classes).
 
     >>> import numpy as np
     >>> import nn
@@ -36,6 +36,7 @@ class RowRecurrent(Module):
         classes: int = 10,
         kind: str = "lstm",
         hidden: int = 128,
+        num_layers: int = 1,
         *,
         seed: Any = None,
         dtype: Any = "float32",
@@ -44,8 +45,8 @@ class RowRecurrent(Module):
             raise DomainError(f"RowRecurrent has no kind {kind!r}: choose {', '.join(KINDS)}.")
         draw = generator(seed)
         self.size, self.classes = pair(size, "size"), whole(classes, "classes")
-        self.kind, self.hidden = kind, whole(hidden, "hidden")
-        self.rows = KINDS[kind](self.size[1], hidden, batch_first=True, seed=draw, dtype=dtype)
+        self.kind, self.hidden, self.num_layers = kind, whole(hidden, "hidden"), whole(num_layers, "num_layers")
+        self.rows = KINDS[kind](self.size[1], hidden, num_layers, batch_first=True, seed=draw, dtype=dtype)
         self.head = Linear(hidden, classes, seed=draw, dtype=dtype)
 
     def forward(self, x: Any) -> Any:
@@ -58,5 +59,5 @@ class RowRecurrent(Module):
         return self.head(states[:, -1])
 
     def arguments(self) -> dict[str, Any]:
-        """The size of the pictures, the number of classes, the kind, and the length of the state."""
-        return {name: getattr(self, name) for name in ("size", "classes", "kind", "hidden")}
+        """The size of the pictures, the numbers of classes and layers, the kind, and the length of the state."""
+        return {name: getattr(self, name) for name in ("size", "classes", "kind", "hidden", "num_layers")}

@@ -56,6 +56,7 @@ def test_the_same_command_goes_on_with_the_study(tmp_path, capsys):
 def test_every_kind_of_network_is_tried(kind, tmp_path, capsys):
     assert run(tmp_path, "--models", kind, "--trials", "1", "--width", "4") == 0
     assert f"{kind} " in capsys.readouterr().out
+    assert nn.load_model(tmp_path / "out" / "model.npz")(np.zeros((1, 256), "float32")).shape == (1, 10)
 
 
 @pytest.mark.parametrize(
