@@ -559,6 +559,9 @@ def clip(xp, x, min=None, max=None):
         return +x
     if not (hasattr(min, "shape") or hasattr(max, "shape")):
         return xp.clip(x, min, max)
+    if min is not None and not (hasattr(x, "shape") or hasattr(min, "shape")):
+        # The same value. NumPy computes the maximum of two numbers in float64, so each step has an array.
+        return xp.maximum(xp.minimum(x, max), xp.minimum(min, max))
     x = x if min is None else xp.maximum(x, min)
     return x if max is None else xp.minimum(x, max)
 

@@ -15,6 +15,8 @@ from autograd.testing.strategies import programs
 STANDARDIZED = Program.of(ag.standardize, [0.0625, 0.0625], axis=0, eps=0.1)
 # The gradient by jvp is exactly 0, and by rules 2e-18: nothing to compare relatively.
 CANCELLING = Program.of(ag.divide, 0.3125, 0.3125)
+# The maximum of the two numbers was float64, so the result was too when the array was float32.
+PROMOTED = Program.of(ag.clip, 0.0469, -1.0, [1.5])
 
 INTENSE = settings().max_examples >= 500
 COUNT = 20_000 if INTENSE else 200
@@ -31,6 +33,7 @@ def test_every_property_holds_of_random_programs() -> None:
     )
     @example(STANDARDIZED)
     @example(CANCELLING)
+    @example(PROMOTED)
     @given(programs())
     def look(program: Program) -> None:
         applied.update(["programs", *properties.check(program)])
