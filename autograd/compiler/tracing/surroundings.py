@@ -387,8 +387,11 @@ def _is_users(file: str) -> bool:
 
 def _is_users_class(cls: type) -> bool:
     name = getattr(cls, "__module__", "__main__")  # which a class that `exec` made has not
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return name == "__main__" if file is None else _is_users(file)
+    module = sys.modules.get(name)
+    if module is None or name == "__main__":  # whose file is the profiler's under `python -m cProfile train.py`
+        return True
+    file = getattr(module, "__file__", None)
+    return file is not None and _is_users(file)
 
 
 def _drawn(generator: Any) -> Any:

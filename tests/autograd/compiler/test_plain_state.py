@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import sys
 import types
 from collections.abc import Callable
@@ -232,3 +233,14 @@ def test_plain_state_that_changes_between_calls(row: tuple[str, str, str]) -> No
     expected = numbers(*row, lambda function: function)
     np.testing.assert_array_equal(numbers(*row, ag.compile), expected)
     assert not np.array_equal(expected[0], expected[2])  # or the row would show nothing
+
+
+@pytest.mark.parametrize("module", ["__main__", "a_module_that_is_gone"])
+def test_a_class_of_a_script_that_runs_under_a_profiler(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Under `python -m cProfile train.py` the file of __main__ is the profiler's, and runpy removes a script's module.
+    monkeypatch.setitem(sys.modules, "__main__", cProfile)
+    settings: Any = type("Settings", (), {"__module__": module, "scale": 2})
+    f = ag.compile(lambda x: x * abs(settings.scale))
+    assert f(ag.Tensor([1.0])).item() == 2
+    settings.scale = 3.0
+    assert f(ag.Tensor([1.0])).item() == 3
