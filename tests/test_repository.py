@@ -30,7 +30,8 @@ VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "gra
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
-    *("viz/pages/net.js", "viz/pages/page.css", "viz/pages/page.js", "viz/pages/report.css", "viz/pages/report.js"),
+    *(f"viz/pages/{kind}" for kind in ("net.js", "page.css", "page.js", "report.css", "report.js")),
+    *("viz/pages/numbers.css", "viz/pages/numbers.js"),
 }
 
 
