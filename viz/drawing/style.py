@@ -213,7 +213,7 @@ DERIVATIVE_BORDER = 1.4
 EDGE_WIDTH = 1.3
 KEPT_WIDTH = 1.6
 ARROW = 0.65
-WEIGHT_WIDTH = (0.6, 3.2)  # thinnest, and what the largest weight adds
+WEIGHT_WIDTH = (1.7, 3.5)  # thinnest that can be hollow, and the width that the largest weight adds
 
 # ---------------------------------------------------------------- layout
 

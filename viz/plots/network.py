@@ -8,7 +8,7 @@ the input as the picture it is, and every output with its probability. Positions
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from autograd.graph import Node, vertex_of
 from autograd.validation import check_function, refused
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, row, table, text
+from viz.drawing.render import Picture, cell, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.recorded.evaluate import evaluate, host
 from viz.recorded.validation import class_names, numbers_of
@@ -33,9 +33,11 @@ HIDDEN = 4  # hidden layers that are all drawn; of more, the first two and the l
 BANDS = 6  # of a picture: its lines start from so many horizontal bands
 SIGNED = 0.4  # of the largest weight drawn: in a large network lines above it show their sign
 NUMBERED = 4  # neurons of a layer up to which the weights into it carry their numbers,
-NUMBERS = 12  # if they are no more than this
+NUMBERS = 16  # if they are no more than this
 BAR = 84  # points: a probability of 1
-STROKE = 0.7  # points: either line of a hollow one
+TALL = 15  # points: a number on a line
+CLEAR, CLEAR_DISC = 46, 30  # points: from the middle of a column to numbers on the lines beside it
+STROKE = 0.6  # points: either line of a hollow one
 KEEPS_ORDER = ("reshape", "expand_dims", "squeeze", "flatten", "astype")
 
 
@@ -310,6 +312,7 @@ class _Drawing:
         kept = range(layers) if layers <= HIDDEN + 1 else [0, 1, *range(layers - 3, layers)]
         self.kept = list(kept)
         self.columns = self._columns()
+        self.largest = max(map(_largest, map(self._drawn, self._joined())), default=0.0) or 1.0
         self.top = max(y for column in self.columns for y in column.y) + (36 if self.small else 22)
         if picture is not None:
             self.top = max(self.top, 92.0)
@@ -327,13 +330,24 @@ class _Drawing:
             final = place == len(self.kept)
             if self.small:
                 tallest = max(sizes)
-                pitch = 150.0 if tallest <= 2 else 122.0 if tallest <= 4 else 96.0
+                pitch = 150.0 if tallest <= 2 else 122.0 if tallest <= 4 else 104.0
                 columns.append(self._spread(x, list(range(size)), pitch, 26.0))
             elif final and size > 1:
                 columns.append(self._spread(x, self._outputs(size), 32.0, 13.7, size))
             else:
                 columns.append(self._spread(x, sample(size), 48.0, 16.6 if place else 13.0, size))
         return columns
+
+    def _joined(self) -> list[int]:
+        """The columns with a line for each weight from the column before."""
+        first = 1 if self.picture is None else 2
+        return [n for n in range(first, len(self.columns)) if n == 1 or self.kept[n - 1] - self.kept[n - 2] == 1]
+
+    def _drawn(self, place: int) -> np.ndarray:
+        """The weights between the drawn neurons of a column and of the one before it."""
+        weight = self.seen.layers[self.kept[place - 1]].weight
+        drawn: np.ndarray = weight[np.ix_(self.columns[place].shown, self.columns[place - 1].shown)]
+        return drawn
 
     def _distance(self, into: int) -> float:
         if not self.small:
@@ -397,10 +411,9 @@ class _Drawing:
 
     def _reading(self) -> list[str]:
         seen, theme = self.seen, self.theme
-        lines = "line = weight (width is |w|, hollow is negative)"
-        lines += "    " if self._numbered() else "; numbers in the tooltips    "
+        lines = "line = weight: wider is a larger |w|, hollow is negative    "
         if not self.small:
-            lines = "line = |weight|, of the strongest a hollow one is negative"
+            lines = "line = weight: wider is a larger |w|, of the strongest hollow is negative"
             lines += "; from the picture: w·x of one band    " if self.picture is not None else "    "
         *hidden, last = [layer.activation in ("sigmoid", "softmax") for layer in seen.layers]
         squashed = all(hidden) and (last or seen.p is not None)
@@ -412,9 +425,6 @@ class _Drawing:
         else:
             parts.append(text("gradients: not computed, no target", style.CAPTION, theme.grad, italic=True))
         return parts
-
-    def _numbered(self) -> bool:
-        return all(_carries_numbers(after, before) for before, after in pairwise(self.seen.sizes))
 
     def _is_difference(self) -> bool:
         """Whether the gradient at the outputs is p - target."""
@@ -553,12 +563,10 @@ class _Drawing:
         for i, y in zip(column.shown, column.y, strict=True):
             self._disc(place, layer, i, column, y, shade[i], final)
         self._dots(place)
-        if place > 1 and k - self.kept[place - 2] > 1:
-            return
         if place == 1 and self.picture is not None:
             self._bands(layer, column)
-        else:
-            self._weights(place, layer)
+        elif place in self._joined():
+            self._weights(place)
 
     def _shade(self, layer: Layer) -> np.ndarray:
         """How dark each disc is, 0 to 1; nan where the activation is not finite."""
@@ -614,32 +622,30 @@ class _Drawing:
             label = table(
                 row(cell(words)), border=1.6, cellpadding=3, color=self.theme.knob, bgcolor=self.theme.knob_bg
             )
-            self._put(f"b{place}_{i}", label, column.x, y + 42 * up, cls="parameter")
+            self._put(f"b{place}_{i}", label, column.x, y + 40 * up, cls="parameter")
         if layer.gradient is not None:
             words = self._came_back(f"∂ {numbers.scalar(layer.gradient[i])}", style.GRAD_LABEL, bold=True)
             patch = table(row(cell(words)), bgcolor=self.theme.paper)
-            self._put(f"g{place}_{i}", patch, column.x, y - 37 * up, cls="gradient")
+            self._put(f"g{place}_{i}", patch, column.x, y - 36 * up, cls="gradient")
 
-    def _weights(self, place: int, layer: Layer) -> None:
-        before, column = self.columns[place - 1], self.columns[place]
-        drawn = layer.weight[np.ix_(column.shown, before.shown)]
-        largest = float(np.max(np.abs(drawn[np.isfinite(drawn)]), initial=0.0)) or 1.0
+    def _weights(self, place: int) -> None:
+        before, column, drawn = self.columns[place - 1], self.columns[place], self._drawn(place)
         lines = [(abs(drawn[a, b]), a, b) for a in range(drawn.shape[0]) for b in range(drawn.shape[1])]
         for _, a, b in sorted(lines, key=lambda line: (not math.isnan(line[0]), line[0])):
             i, j, w = column.shown[a], before.shown[b], float(drawn[a, b])
             ends = (before.x, before.y[b], column.x, column.y[a])
-            self._line(self._neuron(place - 1, j), self._neuron(place, i), ends, w, largest, f"w[{i}, {j}] = {w!r}")
+            tip = f"w[{i}, {j}] = {w!r}"
+            self._line(self._neuron(place - 1, j), self._neuron(place, i), ends, w, self.largest, tip)
         if not (self.small and _carries_numbers(len(column.shown), len(before.shown))):
             return
-        # Positions along the lines differ for every pair, so that no two numbers overlap: n·i + j is unique.
-        t = min(1 / 3, 1 / (len(column.shown) + 1))
         written = numbers.scalar if drawn.size <= 4 else numbers.short
-        for a, i in enumerate(column.shown):
-            for b, j in enumerate(before.shown):
-                words = text(written(drawn[a, b]), style.VALUE, self.theme.knob, bold=True)
-                patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
-                y = before.y[b] + (column.y[a] - before.y[b]) * t
-                self._put(f"w{place}_{i}_{j}", patch, before.x + (column.x - before.x) * t, y)
+        said = {(a, b): written(w) for (a, b), w in np.ndenumerate(drawn)}
+        wide = {pair: text_width(words, style.VALUE) + 4 for pair, words in said.items()}
+        lines_of = {(a, b): (before.x, before.y[b], column.x, column.y[a]) for a, b in said}
+        for (a, b), (x, y) in _beads(lines_of, wide).items():
+            words = text(said[a, b], style.VALUE, self.theme.knob, bold=True)
+            patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
+            self._put(f"w{place}_{column.shown[a]}_{before.shown[b]}", patch, x, y)
 
     def _bands(self, layer: Layer, column: Column) -> None:
         """Lines from the picture: each stands for the contribution of one horizontal band to z."""
@@ -651,7 +657,7 @@ class _Drawing:
         heights = [height / 2 - height * (b + 0.5) / n for b in range(n)]
         for b, y in enumerate(heights):
             self._put(f"band{b}", self._plain(" "), width / 2, y, shape="point", width=0.01, style="invis")
-        largest = float(np.max(np.abs(sums[np.isfinite(sums)]), initial=0.0)) or 1.0
+        largest = _largest(sums) or 1.0
         order = np.argsort(np.abs(sums), axis=None, kind="stable")
         for a, b in zip(*np.unravel_index(order, sums.shape), strict=True):
             value = float(sums[a, b])
@@ -664,16 +670,17 @@ class _Drawing:
     ) -> None:
         """A weight, from middle to middle: the discs cover its ends.
 
-        Negative is hollow, a line of the paper's colour on a wider one, so that both widths say |w|. The engine would
-        bend the two apart, therefore their course is given.
+        Negative is hollow, a line of the paper's colour on one that is as wide as a positive one would be. The engine
+        would bend the two apart, therefore their course is given.
         """
         theme = self.theme
         share = abs(value) / largest if math.isfinite(value) else 1.0
         if self.small:
-            width, colour, signed = style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * share, theme.knob, True
+            colour, signed = theme.knob, True
+            width = style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * share
         else:
-            signed = share >= SIGNED
-            width, colour = 0.4 + 2.0 * share, style.mix(theme.paper, theme.knob, 0.12 + 0.88 * share)
+            colour, signed = style.mix(theme.paper, theme.knob, 0.12 + 0.88 * share), share >= SIGNED
+            width = 0.4 + 2.6 * share
         if not math.isfinite(value):
             colour = theme.bad
         x0, y0, x1, y1 = ends
@@ -681,7 +688,6 @@ class _Drawing:
         course = " ".join(f"{x:.2f},{y:.2f}" for x, y in thirds)
         common: dict[str, Any] = {"arrowhead": "none", "edgetooltip": tip, "pos": course}
         hollow = signed and value < 0
-        width += 2 * STROKE if hollow else 0
         name = f"w_{tail}_{head}"
         sign = "negative" if value < 0 else "positive"
         self.out.edge(tail, head, id=name, color=colour, penwidth=round(width, 2), cls=f"w {sign}", **common)
@@ -786,6 +792,37 @@ class _Drawing:
             words = self._plain(f"L = {numbers.scalar(seen.loss)}", style.CELL, bold=True, colour=theme.ink)
             self._left("los", words, x + 165, self.top + 44)
             self._left("hg", self._plain("gradient at z"), x + 165, self.top + 29, 110)
+
+
+def _largest(array: np.ndarray) -> float:
+    """The largest absolute value, 0 where none is finite."""
+    return float(np.max(np.abs(array[np.isfinite(array)]), initial=0.0))
+
+
+def _beads(
+    lines: Mapping[tuple[int, int], tuple[float, float, float, float]], wide: Mapping[tuple[int, int], float]
+) -> dict[tuple[int, int], tuple[float, float]]:
+    """Where on each line its number stands: clear of the other numbers, and of the other lines as far as possible."""
+    placed: dict[tuple[int, int], tuple[float, float]] = {}
+    for pair, (x0, y0, x1, y1) in lines.items():
+        half, others = wide[pair] / 2, [line for p, line in lines.items() if p != pair]
+        # Neither over the disc or the box that the line leaves, nor over the one that it reaches.
+        first, last = (CLEAR + half) / (x1 - x0), 1 - (CLEAR_DISC + half) / (x1 - x0)
+        found = []
+        for t in np.linspace(first, max(first, last), 41).tolist():
+            x, y = x0 + (x1 - x0) * t, y0 + (y1 - y0) * t
+            met = sum(abs(x - u) < half + wide[p] / 2 and abs(y - v) < TALL for p, (u, v) in placed.items())
+            crossed = sum(_crosses(line, x, y, half, TALL / 2) for line in others)
+            found.append((met, crossed + 3 * abs(t - 1 / 3), x, y))
+        placed[pair] = min(found)[2:]
+    return placed
+
+
+def _crosses(line: tuple[float, float, float, float], x: float, y: float, half: float, high: float) -> bool:
+    """Whether a line runs through a box around (x, y)."""
+    x0, y0, x1, y1 = line
+    ends = [y0 + (y1 - y0) * (at - x0) / (x1 - x0) for at in (x - half, x + half)]
+    return min(ends) < y + high and max(ends) > y - high
 
 
 def _carries_numbers(into: int, out_of: int) -> bool:

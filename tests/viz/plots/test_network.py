@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
 import autograd as ag
 import nn
+from tests.viz.laid_out import LaidOut
 from viz.drawing import style
 from viz.plots.network import draw_network
 
@@ -91,18 +93,18 @@ class TestLecture:
         assert f'color="{style.LIGHT.paper}"' in inside
         assert re.search('pos="[^"]+"', inside)[0] in line(small, negative[0])  # one course, or they part
 
-    def test_the_largest_weight_is_the_widest(self, small):
-        width = {
-            name: float(re.search(r"penwidth=([\d.]+)", line(small, name))[1])
-            for name in ("w_i2_0_i3_0", "w_i2_1_i3_1")
-        }
-        assert width["w_i2_1_i3_1"] == pytest.approx(sum(style.WEIGHT_WIDTH))
-        assert width["w_i2_0_i3_0"] == pytest.approx(style.WEIGHT_WIDTH[0] + style.WEIGHT_WIDTH[1] * 3 / 4)
+    def test_one_scale_for_the_whole_picture_and_for_both_signs(self, small):
+        lines = LaidOut(small).lines
+        low, more = style.WEIGHT_WIDTH
+        for k, layer in enumerate(WEIGHTS):
+            for (i, j), w in np.ndenumerate(np.array(layer)):
+                width = lines[f"w_i{k}_{j}_i{k + 1}_{i}"].width
+                assert width == pytest.approx(low + more * abs(w) / 4, abs=0.01), (k, i, j)
 
-    def test_numbers_on_the_lines_never_meet(self, small):
-        places = [re.search('pos="([^"]+)"', line(small, name))[1] for name in ids(small, "n_w")]
-        assert len(places) == 12
-        assert len(set(places)) == 12
+    def test_also_the_thinnest_hollow_line_is_hollow(self, small):
+        lines = LaidOut(draw_network(nn.MLP([2, 4, 4, 2], seed=1), [1.0, -1.0])).lines
+        inside = [line.width for name, line in lines.items() if name.endswith("_in")]
+        assert min(inside) >= 0.5
 
     def test_it_renders_where_it_was_put(self, small):
         svg = small.svg()
@@ -115,6 +117,25 @@ class TestLecture:
         assert "gradients: not computed" in words(picture)
         assert ids(picture, "n_g") == []
         assert picture.alt.endswith("Output 0.5118, 0.8544.")
+
+
+class TestNothingCollides:
+    @pytest.mark.parametrize("sizes", [(2, 2, 2, 2), (2, 4, 4, 2), (4, 3, 3), (3, 6, 5, 2), (2, 8, 8, 1)])
+    def test_numbers_are_on_their_lines_and_meet_nothing(self, sizes):
+        random = np.random.default_rng(len(sizes))
+        model, x, y = nn.MLP(sizes, seed=1), random.normal(size=sizes[0]), random.normal(size=sizes[-1])
+        drawn = LaidOut(draw_network(model, x, y))
+        solid = {name: box for name, box in drawn.cards.items() if name[0] in "iwbgtL"}
+        for (one, a), (other, b) in combinations(solid.items(), 2):
+            assert not a.overlaps(b), (one, other)
+        numbered = [name for name in solid if name.startswith("w")]
+        for name in numbered:
+            place, i, j = map(int, name[1:].split("_"))
+            ends = drawn.lines[f"w_i{place - 1}_{j}_i{place}_{i}"]
+            (x0, y0), (x1, y1) = ends.start, ends.end
+            at = solid[name]
+            assert abs(at.y - (y0 + (y1 - y0) * (at.x - x0) / (x1 - x0))) < 1, name
+        assert len(numbered) == sum(a * b for a, b in pairwise(sizes) if b <= 4 and a * b <= 16)
 
 
 class TestDigits:
