@@ -159,6 +159,23 @@ NETWORKS = {
 }
 """Networks that are trained by an exported step."""
 
+IMAGE = noise(1, 1, 16, 16)
+MODELS = {
+    **{
+        name: (lambda name=name: getattr(nn.models, name)(10, channels=1, small=True, seed=0), IMAGE)
+        for name in ("alexnet", "vgg11", "googlenet", "resnet18", "resnet50")
+    },
+    "lenet5": (lambda: nn.models.lenet5(size=16, seed=0), IMAGE),
+    **{
+        f"RowRecurrent, {kind}": (lambda kind=kind: nn.models.RowRecurrent((16, 16), 10, kind, 8, seed=0), IMAGE)
+        for kind in ("rnn", "lstm", "gru")
+    },
+    "RowTransformer": (lambda: nn.models.RowTransformer((16, 16), 10, d_model=8, nhead=2, seed=0), IMAGE),
+    "char_rnn": (lambda: nn.models.char_rnn(7, hidden=5, seed=0), IDS),
+    "char_transformer": (lambda: nn.models.char_transformer(7, d_model=8, nhead=2, max_len=8, seed=0), IDS),
+}
+"""The networks of `nn.models`, those of images for small ones."""
+
 REFUSED = {
     **dict.fromkeys(
         ("cholesky", "eigvalsh", "eigenvectors", "inv", "pinv", "solve", "qr_factors", "svdvals"), "a decomposition"
@@ -253,6 +270,9 @@ def tables(folder):
 
     parts = ["| layer, in evaluation | nodes |", "|---|---|"]
     for name, (make, *inputs) in LAYERS.items():
+        parts.append(f"| {name} | {attempt(check_forward, make().eval(), inputs)} |")
+    parts += ["", "| network of `nn.models`, in evaluation | nodes |", "|---|---|"]
+    for name, (make, *inputs) in MODELS.items():
         parts.append(f"| {name} | {attempt(check_forward, make().eval(), inputs)} |")
     parts += ["", "| loss | nodes |", "|---|---|"]
     for name, (make, *inputs) in LOSSES.items():

@@ -31,6 +31,12 @@ def test_layers_compute_the_same_in_onnxruntime(name, path):
     export.check_forward(make().eval(), inputs, path)
 
 
+@pytest.mark.parametrize("name", export.MODELS)
+def test_models_compute_the_same_in_onnxruntime(name, path):
+    make, *inputs = export.MODELS[name]
+    export.check_forward(make().eval(), inputs, path)
+
+
 def test_every_layer_is_tested():
     layers = {name for name, cls in LAYERS.items() if cls.__module__.startswith("nn.modules")}
     assert layers <= {*export.LAYERS, *export.CONTAINERS}
