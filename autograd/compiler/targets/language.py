@@ -18,7 +18,8 @@ class Language:
     ``expressions``: templates by operation, over the arguments (``{0}``) and, in C++, the result's type ``{T}``.
     ``reductions``: for each reduction a template that combines the result so far ``{a}`` with the next element ``{b}``,
     and the result of no elements. ``literal(number, dtype)`` writes a number. ``words``: names that no variable has.
-    ``types``: the dtypes that the language has, with the type of an array's elements, or of the array.
+    ``types``: the dtypes that the language has, with the type of an array's elements, or of the array. ``integer``
+    declares the variable of a loop.
     """
 
     expressions: dict[str, str]
@@ -26,6 +27,7 @@ class Language:
     literal: Callable[[Any, Any], str]
     words: frozenset[str]
     types: Mapping[str, str]
+    integer: str = "let"
 
 
 # ------------------------------------------------------------------------------------------------- common to languages

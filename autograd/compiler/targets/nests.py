@@ -148,15 +148,18 @@ class Nest:
         """The number of loops within which the place in view ``k`` is known."""
         return max((d + 1 for d, (_, strides) in enumerate(self.loops) if strides[k]), default=0)
 
-    def lines(self, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = ()) -> list[str]:
-        """The loops, with lines ``within`` so many of them, and lines ``after`` the loops further in."""
+    def lines(
+        self, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = (), integer: str = "let"
+    ) -> list[str]:
+        """The loops, with lines ``within`` so many of them, and lines ``after`` the loops further in; ``integer`` is
+        what declares their variables."""
         found: list[str] = []
         for depth in range(len(self.loops) + 1):
             pad = "  " * depth
             found += [pad + line for at, line in within if at == depth]
             if depth < len(self.loops):
                 letter, length = LETTERS[depth], self.loops[depth][0]
-                found.append(f"{pad}for (let {letter} = 0; {letter} < {length}; {letter}++) {{")
+                found.append(f"{pad}for ({integer} {letter} = 0; {letter} < {length}; {letter}++) {{")
         for depth in reversed(range(len(self.loops) + 1)):
             pad = "  " * depth
             if depth < len(self.loops):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from autograd.compiler.ir.program import Program, method
-from autograd.compiler.targets.javascript import readings, scan, special, windows  # noqa: F401  (which `READINGS` and `WHOLE` then have)
-from autograd.compiler.targets.javascript.script import PART, READINGS, WHOLE, Script
+from autograd.compiler.targets.javascript.script import PART, Script
 
 
 @method("javascript")
@@ -15,4 +14,4 @@ def javascript(
     return Script(program, name, every=every, comments=comments, states=states).text()
 
 
-__all__ = ["PART", "READINGS", "WHOLE", "Script", "javascript"]
+__all__ = ["PART", "Script", "javascript"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autograd.compiler.targets.javascript.script import Script
+from autograd.compiler.targets.nested.script import Script
 from autograd.compiler.targets.nests import View, added, times
 
 Axis = tuple[int, ...]
@@ -53,13 +53,12 @@ def contract(
     out: View,
     dtype: Any,
     *,
-    accumulates: bool = False,
+    adds: bool = False,
 ) -> None:
-    """Write ``out = Σ x · y``, or ``out += Σ x · y``.
+    """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `Script.contract`.
 
-    ``axes``: those of the result, each a length and its strides in x, y and out. ``sums``: those that are summed over,
-    each a length and its strides in x and y. Of the views only ``data`` and where they begin count. Blocks of up to 4
-    by 4 sums are in registers: along an axis that y does not have, and along one that x does not have.
+    Blocks of up to 4 by 4 sums are in registers: along an axis that y does not have, and along one that x does not
+    have.
     """
     axes, sums = merged(axes), merged(sums)
     rows = max((a for a in axes if not a[2] and a[1]), default=(1, 0, 0, 0), key=lambda a: a[0])
@@ -71,7 +70,7 @@ def contract(
         script.lines.append(f"{pad}for (let $q{depth} = 0; $q{depth} < {n}; $q{depth}++) {{")
         places = [added(p if p != "0" else "", times(f"$q{depth}", s)) for p, s in zip(places, steps, strict=True)]
         pad += "  "
-    tile = _Tile(x, y, out, sums, rows, columns, dtype, accumulates)
+    tile = _Tile(x, y, out, sums, rows, columns, dtype, adds)
     for i in _tiles(rows[0]):
         for j in _tiles(columns[0]):
             script.lines += [pad + line for line in tile.lines(places, i, j)]
@@ -90,7 +89,7 @@ class _Tile:
     rows: Axis
     columns: Axis
     dtype: Any
-    accumulates: bool
+    adds: bool
 
     def lines(self, places: Sequence[str], i: Span, j: Span) -> list[str]:
         """The loops over blocks; ``places``: where x, y and the result begin within the loops around."""
@@ -141,7 +140,7 @@ class _Tile:
     def _written(self, r: int, c: int) -> str:
         place = added("$o", r * self.rows[3] + c * self.columns[3])
         truth = " ? 1 : 0" if self.dtype.kind == "b" else ""
-        return f"{self.out.data}[{place}] {'+=' if self.accumulates else '='} $s{r}{c}{truth};"
+        return f"{self.out.data}[{place}] {'+=' if self.adds else '='} $s{r}{c}{truth};"
 
 
 __all__ = ["contract"]

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograd.compiler.targets.javascript.contraction import contract
-from autograd.compiler.targets.javascript.script import Script, whole
-from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.compiler.targets.nested.script import Script, whole
 from autograd.compiler.targets.nests import Nest, View
 from autograd.ops.windows import Space, output_space, pads_per_axis, per_axis
 
@@ -66,7 +64,7 @@ def room(script: Script, out: View, windows: Windows) -> View:
     found = out
     if windows.is_framed:
         found = script.scratch(f"{out.data}_framed", (*out.shape[:2], *windows.wide), script.now.out.dtype)
-    script.lines.append(f"{found.data}.fill(0);")
+    script.fill(found, "0")
     return found
 
 
@@ -100,7 +98,7 @@ def _conv(
     windows = Windows(x.shape[2:], weight.shape[2:], stride, padding, dilation, out.shape[2:])
     seen = windows.seen(framed(script, x, windows))
     of_windows, of_channels, of_taps = _axes(seen, weight, out, groups)
-    contract(script, [*of_windows, *of_channels], [a[:3] for a in of_taps], seen, weight, out, script.now.out.dtype)
+    script.contract([*of_windows, *of_channels], [a[:3] for a in of_taps], seen, weight, out, script.now.out.dtype)
     if bias is not None:
         for _ in windows.space:
             bias = bias.with_axis(len(bias.shape), 1)
@@ -117,7 +115,7 @@ def _conv_input(
     seen = windows.seen(found)
     of_windows, (of_groups, (outside, _, by_weight, by_y)), of_taps = _axes(seen, weight, y, groups)
     axes = [(n, t, w, s) for n, s, w, t in (*of_windows, of_groups, *of_taps)]
-    contract(script, axes, [(outside, by_y, by_weight)], y, weight, found, script.now.out.dtype, accumulates=True)
+    script.contract(axes, [(outside, by_y, by_weight)], y, weight, found, script.now.out.dtype, adds=True)
     _without_padding(script, found, out, windows)
 
 
@@ -131,7 +129,7 @@ def _conv_weight(
     of_windows, of_channels, of_taps = _axes(seen, out, y, groups)
     axes = [(n, s, t, w) for n, s, w, t in (*of_channels, *of_taps)]
     sums = [(n, s, t) for n, s, _, t in of_windows]
-    contract(script, axes, sums, seen, y, out, script.now.out.dtype)
+    script.contract(axes, sums, seen, y, out, script.now.out.dtype)
 
 
 # -------------------------------------------------------------------------------------------------------------- pooling
@@ -139,17 +137,18 @@ def _conv_weight(
 
 def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int]) -> None:
     """The reduction of each window."""
-    combine, start = JAVASCRIPT.reductions[op]
+    dtype = script.now.out.dtype
+    combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
     target = out
     for axis in axes:
         target = target.with_axis(axis, 1)
     nest = Nest(seen.shape, [seen, target], axes)
     within = [
-        (nest.outer, f"let acc = {start};"),
-        (len(nest.loops), f"const $x = {nest.at(0)};"),
+        (nest.outer, script.declared("acc", start, dtype)),
+        (len(nest.loops), script.declared("$x", nest.at(0), dtype, constant=True)),
         (len(nest.loops), f"acc = {combine.format(a='acc', b='$x')};"),
     ]
-    script.lines += nest.lines(within, [(nest.outer, f"{nest.at(1)} = acc;")])
+    script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = acc;")])
 
 
 def _taps(seen: View) -> range:
@@ -162,22 +161,17 @@ def _pool(
     script: Script, out: View, x: View, *, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1
 ) -> None:
     windows = Windows(x.shape[2:], size, stride, padding, dilation)
-    op = script.now.params["name"].removesuffix("_pool")
-    seen = windows.seen(framed(script, x, windows, _lowest(script) if op == "max" else "0"))
+    op, dtype = script.now.params["name"].removesuffix("_pool"), script.now.out.dtype
+    seen = windows.seen(framed(script, x, windows, script.lowest(dtype) if op == "max" else "0"))
     _pooled(script, seen, out, op, _taps(seen))
-
-
-def _lowest(script: Script) -> str:
-    """What is less than every element."""
-    dtype = script.now.out.dtype
-    return "-Infinity" if dtype.kind == "f" else {"int64": "Number.MIN_SAFE_INTEGER"}.get(str(dtype), "0")
 
 
 def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, found: str) -> None:
     """Loops over windows; ``found`` is done where the first of their largest elements is: at ``$place`` in the padded
     array. A window with a NaN has none.
     """
-    seen, around = windows.seen(framed(script, x, windows, _lowest(script))), windows.seen(target)
+    dtype = script.now.args[1].dtype
+    seen, around = windows.seen(framed(script, x, windows, script.lowest(dtype))), windows.seen(target)
     taps = _taps(seen)
     first = (*[slice(None)] * (len(seen.shape) - len(taps)), *[slice(0, 1)] * len(taps))
     for axis in taps:
@@ -185,13 +179,14 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
     nest = Nest(seen.shape, [seen, around, other, around[first].without(*taps)], taps)
     inmost = len(nest.loops)
     within = [
-        (nest.outer, "let acc = -Infinity, $place = -1;"),
-        (inmost, f"const $x = {nest.at(0)};"),
-        (inmost, f"if ($x > acc || $place === -1) {{ acc = $x; $place = {nest.place(1)}; }}"),
-        (inmost, "else if ($x !== $x) acc = NaN;"),
+        (nest.outer, script.declared("acc", "0", dtype)),
+        (nest.outer, script.declared("$place", "-1")),
+        (inmost, script.declared("$x", nest.at(0), dtype, constant=True)),
+        (inmost, f"if ($x > acc || $place == -1) {{ acc = $x; $place = {nest.place(1)}; }}"),
+        (inmost, "else if ($x != $x) acc = $x;"),
     ]
     lines = found.format(at=nest.at(2))
-    script.lines += nest.lines(within, [(nest.outer, lines)])
+    script.loop(nest, within, [(nest.outer, lines)])
 
 
 @whole("max_unpool")
@@ -200,7 +195,7 @@ def _max_unpool(
 ) -> None:
     windows = Windows(x.shape[2:], size, stride, padding, dilation)
     found = room(script, out, windows)
-    _at_largest(script, x, y, found, windows, f"if (acc === acc) {found.data}[$place] += {{at}};")
+    _at_largest(script, x, y, found, windows, f"if (acc == acc) {found.data}[$place] += {{at}};")
     _without_padding(script, found, out, windows)
 
 
@@ -210,7 +205,7 @@ def _at_max(
 ) -> None:
     windows = Windows(x.shape[2:], size, stride, padding, dilation)
     source = framed(script, y, windows)
-    _at_largest(script, x, out, source, windows, f"{{at}} = acc === acc ? {source.data}[$place] : 0;")
+    _at_largest(script, x, out, source, windows, f"{{at}} = acc == acc ? {source.data}[$place] : 0;")
 
 
 @whole("sum_unpool")

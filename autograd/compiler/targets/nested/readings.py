@@ -12,10 +12,8 @@ import numpy
 
 from autograd.compiler.ir.primitives import Slot, is_view
 from autograd.compiler.ir.program import Instruction, Value
-from autograd.compiler.targets.javascript.contraction import contract
-from autograd.compiler.targets.javascript.script import Script, reading, reduced, rounded, string
 from autograd.compiler.targets.kernels import Kernel
-from autograd.compiler.targets.language import JAVASCRIPT, javascript
+from autograd.compiler.targets.nested.script import Script, reading, reduced
 from autograd.compiler.targets.nests import Nest, View, added, times
 from autograd.shapes import broadcast_shapes, normalize_axes, normalize_axis, size
 
@@ -70,7 +68,7 @@ def _matmul(script: Script, i: Instruction) -> None:
     out = View.of(script.view(i.out).data, (*stack, rows, columns))
     axes = [*zip(stack, x.strides, y.strides, out.strides, strict=False)]
     axes += [(rows, x.strides[-2], 0, columns), (columns, 0, y.strides[-1], 1)]
-    contract(script, axes, [(inside, x.strides[-1], y.strides[-2])], x, y, out, i.out.dtype)
+    script.contract(axes, [(inside, x.strides[-1], y.strides[-2])], x, y, out, i.out.dtype)
 
 
 # ------------------------------------------------------------------------------------------------------------- picking
@@ -170,17 +168,17 @@ def gather(script: Script, index: Index, others: Sequence[View], write: Callable
     for k, (_, stride, length, known) in enumerate(index.arrays):
         depth, name = nest.depth(count + 1 + k), f"$p{k}"
         if known:
-            within.append((depth, f"const {name} = {nest.at(count + 1 + k)};"))
+            within.append((depth, script.declared(name, nest.at(count + 1 + k), constant=True)))
         else:
-            said = string(f"an index is out of bounds for an axis of {length}")
-            within.append((depth, f"let {name} = {nest.at(count + 1 + k)};"))
+            said = f"an index is out of bounds for an axis of {length}"
+            within.append((depth, script.declared(name, nest.at(count + 1 + k))))
             within.append((depth, f"if ({name} < 0) {name} += {length};"))
-            within.append((depth, f"if (!({name} >= 0 && {name} < {length})) throw new RangeError({said});"))
+            within.append((depth, script.refused(f"!({name} >= 0 && {name} < {length})", said)))
         terms.append(times(name, stride))
     here = nest.place(count)
     place = added(*terms, "" if here == "0" and any(terms) else here)
     within += [(len(nest.loops), line) for line in write(nest, place)]
-    script.lines += nest.lines(within)
+    script.loop(nest, within)
 
 
 @reading("getitem")
@@ -253,9 +251,9 @@ def _check_range(script: Script, i: Instruction) -> None:
     script.said(i)
     name, stop = i.args[0].name, i.params["stop"]
     nest = Nest(tuple(i.args[0].shape), [script.view(i.args[0])])
-    said = string(f"{name} must hold whole numbers from 0 to {stop - 1}.")
-    line = f"if (!({nest.at(0)} >= 0 && {nest.at(0)} < {stop})) throw new RangeError({said});"
-    script.lines += nest.lines([(len(nest.loops), line)])
+    said = f"{name} must hold whole numbers from 0 to {stop - 1}."
+    line = script.refused(f"!({nest.at(0)} >= 0 && {nest.at(0)} < {stop})", said)
+    script.loop(nest, [(len(nest.loops), line)])
 
 
 # --------------------------------------------------------------------------------------------- functions of NumPy's
@@ -274,13 +272,16 @@ def _argmax(script: Script, i: Instruction) -> None:
     axes = normalize_axes(axis, len(x.shape))
     nest = Nest(x.shape, [x, reduced(script.view(i.out), x.shape, axes)], axes)
     sign, inmost = ">" if i.op == "argmax" else "<", len(nest.loops)
+    dtype = i.args[0].dtype
     within = [
-        (nest.outer, "let acc = NaN, $best = 0, $count = 0;"),
-        (inmost, f"const $x = {nest.at(0)};"),  # the first NaN, else the first of the extremes
-        (inmost, f"if ($count === 0 || $x {sign} acc || ($x !== $x && acc === acc)) {{ acc = $x; $best = $count; }}"),
+        (nest.outer, script.declared("acc", "0", dtype)),
+        (nest.outer, script.declared("$best", "0")),
+        (nest.outer, script.declared("$count", "0")),
+        (inmost, script.declared("$x", nest.at(0), dtype, constant=True)),  # the first NaN, else the first extreme
+        (inmost, f"if ($count == 0 || $x {sign} acc || ($x !== $x && acc == acc)) {{ acc = $x; $best = $count; }}"),
         (inmost, "$count++;"),
     ]
-    script.lines += nest.lines(within, [(nest.outer, f"{nest.at(1)} = $best;")])
+    script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = $best;")])
 
 
 @reading("argsort")
@@ -289,20 +290,13 @@ def _argsort(script: Script, i: Instruction) -> None:
     x, out = script.view(i.args[0]), script.view(i.out)
     axis = normalize_axis(argument(i, 1, "axis", -1), len(x.shape))
     length, step = x.shape[axis], x.strides[axis]
-    order = script.scratch(f"order_{i.out.name}", (length,), numpy.dtype(numpy.int32)).data
+    order = script.scratch(f"order_{i.out.name}", (length,), numpy.dtype(numpy.int32))
     nest = Nest(x.without(axis).shape, [x.without(axis), out.without(axis)])
     here, there = nest.place(0), nest.place(1)
     target = f"{out.data}[{added(there, times('$s', out.strides[axis]))}]"
-    one, other = (f"{x.data}[{added(here, times(at, step))}]" for at in ("$s", "$t"))
-    lines = [
-        f"for (let $s = 0; $s < {length}; $s++) {order}[$s] = $s;",
-        f"{order}.sort(($s, $t) => {{",  # NaN last
-        f"  const $a = {one}, $b = {other};",
-        "  return $a < $b ? -1 : $a > $b ? 1 : ($a !== $a) - ($b !== $b);",
-        "});",
-        f"for (let $s = 0; $s < {length}; $s++) {target} = {order}[$s];",
-    ]
-    script.lines += nest.lines([(len(nest.loops), line) for line in lines])
+    lines = script.sort(x, here, step, order, length, i.args[0].dtype)
+    lines.append(f"for ({script.language.integer} $s = 0; $s < {length}; $s++) {target} = {order.data}[$s];")
+    script.loop(nest, [(len(nest.loops), line) for line in lines])
 
 
 @reading("searchsorted")
@@ -315,15 +309,16 @@ def _searchsorted(script: Script, i: Instruction) -> None:
     element = f"{x.data}[{added(times('$middle', x.strides[0]), x.start)}]"
     before = f"$less({element}, $y)" if argument(i, 2, "side", "left") == "left" else f"!$less($y, {element})"
     lines = [
-        f"let $low = 0, $high = {x.shape[0]};",
-        f"const $y = {nest.at(0)};",
+        script.declared("$low", "0"),
+        script.declared("$high", str(x.shape[0])),
+        script.declared("$y", nest.at(0), i.args[1].dtype, constant=True),
         "while ($low < $high) {",
-        "  const $middle = ($low + $high) >>> 1;",
+        "  " + script.declared("$middle", "($low + $high) >> 1", constant=True),
         f"  if ({before}) $low = $middle + 1; else $high = $middle;",
         "}",
         f"{nest.at(1)} = $low;",
     ]
-    script.lines += nest.lines([(len(nest.loops), line) for line in lines])
+    script.loop(nest, [(len(nest.loops), line) for line in lines])
 
 
 @reading("cumulative_sum", "cumulative_prod")
@@ -331,19 +326,20 @@ def _cumulative(script: Script, i: Instruction) -> None:
     script.said(i)
     x, out = script.view(i.args[0]), script.view(i.out)
     axis = normalize_axis(argument(i, 1, "axis") or 0, len(x.shape))
-    combine, start = JAVASCRIPT.reductions[i.op.removeprefix("cumulative_")]
+    op = i.op.removeprefix("cumulative_")
+    combine, start = script.language.reductions[op][0], script.start_of(op, i.out.dtype)
     before = (slice(None),) * axis
     first = None
     if argument(i, 3, "include_initial", False):
         first, out = out[(*before, slice(0, 1))], out[(*before, slice(1, None))]
     nest = Nest(x.shape, [x, out, *([first] if first else [])], [axis])
-    within = [(nest.outer, f"let acc = {start};")]
+    within = [(nest.outer, script.declared("acc", start, i.out.dtype))]
     within += [(nest.outer, f"{nest.at(2)} = acc;")] if first else []
     within += [
-        (len(nest.loops), f"acc = {rounded(combine.format(a='acc', b=nest.at(0)), i.out.dtype)};"),
+        (len(nest.loops), f"acc = {script.rounded(combine.format(a='acc', b=nest.at(0)), i.out.dtype)};"),
         (len(nest.loops), f"{nest.at(1)} = acc;"),
     ]
-    script.lines += nest.lines(within)
+    script.loop(nest, within)
 
 
 @reading("round")
@@ -359,17 +355,18 @@ def _clip(script: Script, i: Instruction) -> None:
     values = [i.args[0], *(i.args[b.index] for b in (low, high) if type(b) is Slot)]
     dtype = i.out.dtype
     nest = Nest(i.out.shape, [*map(script.view, values), script.view(i.out)])
-    within = [(nest.depth(k), f"const $x{k} = {nest.at(k)};") for k in range(len(values))]
+    within = [(nest.depth(k), script.declared(f"$x{k}", nest.at(k), v.dtype, constant=True))
+              for k, v in enumerate(values)]  # fmt: skip
     names = iter(f"$x{k}" for k in range(len(values)))
     found = next(names)
     for n, (bound, op) in enumerate(((low, "maximum"), (high, "minimum"))):
         if bound is not None:
-            limit = next(names) if type(bound) is Slot else JAVASCRIPT.literal(bound, dtype)
-            within.append((len(nest.loops), f"const $limited{n} = {javascript(op, [found, limit], dtype)};"))
+            limit = next(names) if type(bound) is Slot else script.language.literal(bound, dtype)
+            text = script.computed(op, [found, limit], dtype)
+            within.append((len(nest.loops), script.declared(f"$limited{n}", text, dtype, constant=True)))
             found = f"$limited{n}"
-    text = f"Math.fround({found})" if dtype == numpy.float32 else found
-    within.append((len(nest.loops), f"{nest.at(len(values))} = {text};"))
-    script.lines += nest.lines(within)
+    within.append((len(nest.loops), f"{nest.at(len(values))} = {script.rounded(found, dtype)};"))
+    script.loop(nest, within)
 
 
 @reading("tril", "triu")
@@ -380,7 +377,7 @@ def _triangle(script: Script, i: Instruction) -> None:
     nest = Nest(x.shape, [x, script.view(i.out)], merge=False)
     row, column = nest.index(len(x.shape) - 2), nest.index(len(x.shape) - 1)
     inside = f"{column} {'<=' if i.op == 'tril' else '>='} {added(row, k)}"
-    script.lines += nest.lines([(len(nest.loops), f"{nest.at(1)} = {inside} ? {nest.at(0)} : 0;")])
+    script.loop(nest, [(len(nest.loops), f"{nest.at(1)} = {inside} ? {nest.at(0)} : 0;")])
 
 
 @reading("flip")
@@ -469,8 +466,8 @@ def _cross(script: Script, i: Instruction) -> None:
         first, second = (k + 1) % 3, (k + 2) % 3
         target = _component(out, axis)[k]
         nest = Nest(target.shape, [parts[0][first], parts[1][second], parts[0][second], parts[1][first], target])
-        text = rounded(f"{nest.at(0)} * {nest.at(1)} - {nest.at(2)} * {nest.at(3)}", i.out.dtype)
-        script.lines += nest.lines([(len(nest.loops), f"{nest.at(4)} = {text};")])
+        text = script.rounded(f"{nest.at(0)} * {nest.at(1)} - {nest.at(2)} * {nest.at(3)}", i.out.dtype)
+        script.loop(nest, [(len(nest.loops), f"{nest.at(4)} = {text};")])
 
 
 def _component(x: View, axis: int) -> list[View]:

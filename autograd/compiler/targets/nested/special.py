@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from math import factorial
 
-from autograd.compiler.targets.javascript.script import Script, whole
-from autograd.compiler.targets.language import javascript
+from autograd.compiler.targets.nested.script import Script, whole
 from autograd.compiler.targets.nests import Nest, View
 
 
 def _each(script: Script, out: View, x: View, template: str) -> None:
     """``template`` of each element of ``x``."""
     nest = Nest(out.shape, [x, out])
-    text = javascript("astype", [template.format(nest.at(0))], script.now.out.dtype)
-    script.lines += nest.lines([(len(nest.loops), f"{nest.at(1)} = {text};")])
+    text = script.rounded(template.format(nest.at(0)), script.now.out.dtype)
+    script.loop(nest, [(len(nest.loops), f"{nest.at(1)} = {text};")])
 
 
 @whole("erfc", "erfinv")

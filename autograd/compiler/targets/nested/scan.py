@@ -1,4 +1,4 @@
-"""How a loop over time is written: its body, traced, is a function of the step."""
+"""How a loop over time is written: its body, traced, is run at each step."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy
 
 from autograd.compiler.ir.names import identifier, unique
 from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.javascript.script import PASSES, Script, cut, whole
-from autograd.compiler.targets.kernels import fuse
+from autograd.compiler.targets.nested.script import PASSES, Script, whole
 from autograd.compiler.targets.nests import View, added, times
 from autograd.compiler.trace import Trace
 from autograd.shapes import size
@@ -48,7 +47,7 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
         else:
             script.views[value] = x
     script.times.append(time)
-    parts = script.parts(program, cut(fuse(program)))
+    parts = script.parts(program)
     before, script.lines = script.lines, []
     results = [script.view(value) for value in program.outputs]
     places = {i: (place.start, shape) for i, place, shape in body.parts(length, loop.dtype)}
@@ -69,14 +68,13 @@ def _scan(script: Script, out: View, *arrays: View, loop: Any) -> None:
     for result, carry in after:
         if result != carry:
             script.copy(result, carry)
-    name = script.fresh(body.name)
     parts.take(script.lines)
     script.lines = before
-    script.functions += script.called(name, parts)
+    inside = script.within(body.name, parts)
     script.times.pop()
     steps = (f"{length - 1}", f"{time} >= 0", f"{time}--") if loop.reverse else ("0", f"{time} < {length}", f"{time}++")
-    calls = ", ".join([*script.times, time])
-    script.lines.append(f"for (let {time} = {steps[0]}; {steps[1]}; {steps[2]}) {name}({calls});")
+    head = f"for ({script.language.integer} {time} = {steps[0]}; {steps[1]}; {steps[2]}) {{"
+    script.lines += [head, *(f"  {line}" for line in inside), "}"]
     for i, (start, shape) in places.items():
         if i < body.carries:
             script.copy(carries[i], replace(View.of(out.data, shape), offset=out.offset + start, base=out.base))

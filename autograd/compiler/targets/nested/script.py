@@ -1,0 +1,344 @@
+"""`Script`: a program written as loops over arrays, in a language that has both.
+
+Shapes and strides are numbers in the text. A transpose, a broadcast, a slice, and a reshape where memory allows it, are
+strides and cost nothing; what is computed entry by entry is one nest of loops for each `Kernel`. How each other
+instruction is written stands in `READINGS` and `WHOLE`, once for all languages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy
+
+from autograd.compiler.ir.names import identifier, unique
+from autograd.compiler.ir.primitives import fill
+from autograd.compiler.ir.program import Instruction, Program, Value, algebra
+from autograd.compiler.passes.optimize import GPU_PASSES
+from autograd.compiler.targets.kernels import Kernel, computed_in, inputs_of
+from autograd.compiler.targets.language import COMPARISONS, Language
+from autograd.compiler.targets.nests import Nest, View
+from autograd.errors import TargetError
+from autograd.shapes import normalize_axes
+
+PASSES = [row for row in GPU_PASSES if row[0] not in ("pack", "same counters", "common subexpressions of counters")]
+"""The passes that leave every state where it is, so that programs can share them."""
+
+Reading = Callable[["Script", Instruction], None]
+
+READINGS: dict[str, Reading] = {}
+"""How an instruction is written, by its operation, where it is neither elementwise nor a reduction."""
+
+WHOLE: dict[str, Callable[..., None]] = {}
+"""Likewise for operations that a program has as a whole: ``write(script, out, *arrays, **options)``, of views."""
+
+TRUTHS = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_xor", "logical_not", "isfinite", "isinf",
+                    "isnan", "signbit"))  # fmt: skip
+
+INT = numpy.dtype(numpy.int64)
+
+
+def reading(*ops: str) -> Callable[[Reading], Reading]:
+    """Have the decorated function write these operations."""
+
+    def register(function: Reading) -> Reading:
+        READINGS.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def whole(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Have the decorated function write these operations, which a program has as a whole."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        WHOLE.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+class Parts:
+    """Lines, in parts of which a language may make functions."""
+
+    def __init__(self) -> None:
+        self.found: list[list[str]] = [[]]
+
+    def take(self, lines: list[str]) -> None:
+        """More lines, which belong together."""
+        self.found[-1] += lines
+
+
+class Script:
+    """The text of ``program`` in one language. A subclass says where values lie, and how that language is written."""
+
+    language: ClassVar[Language]
+    title: ClassVar[str]
+    """The language's name, in errors."""
+    ascii: ClassVar[bool] = False
+    """Whether names have no other letters than ASCII's."""
+
+    def __init__(self, program: Program, name: str) -> None:
+        self.given = program
+        self.name = identifier(name, self.language.words, ascii=self.ascii)
+        self.lines: list[str] = []
+        self.views: dict[Value, View] = {}
+        self.names: dict[Value, str] = {}
+        self.taken: set[str] = {self.name}
+        self.times: list[str] = []
+        """The variables of the loops over time around what is being written."""
+        self.terms: dict[Value, str] = {}
+        self.now: Instruction
+        """The instruction that is being written, where a program has it as a whole."""
+
+    # ----------------------------------------------------------------------------------------------- of the language
+
+    def view(self, value: Value) -> View:
+        """Where a value lies."""
+        raise NotImplementedError
+
+    def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
+        """Another array, called somewhat like ``like``; ``start``: the number that it is filled with, if not 0."""
+        raise NotImplementedError
+
+    def comment(self, text: str) -> str:
+        """A line that is a comment."""
+        raise NotImplementedError
+
+    def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
+        """The line that declares a variable, or a constant."""
+        raise NotImplementedError
+
+    def refused(self, condition: str, said: str) -> str:
+        """The line that ends the run with an error where a condition holds."""
+        raise NotImplementedError
+
+    def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+        """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if
+        known."""
+        raise NotImplementedError
+
+    def rounded(self, text: str, dtype: Any) -> str:
+        """The result of arithmetic as a number of ``dtype``."""
+        raise NotImplementedError
+
+    def cast(self, name: str, value: Value, dtype: Any) -> str:
+        """The variable ``name``, an entry of ``value``, as a number of ``dtype``."""
+        raise NotImplementedError
+
+    def fill(self, view: View, text: str) -> None:
+        """Have all of an array be the number ``text``."""
+        raise NotImplementedError
+
+    def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
+        """Write ``out = Σ x · y``, or ``out += Σ x · y``.
+
+        ``axes``: those of the result, each a length and its strides in x, y and out. ``sums``: those that are summed
+        over, each a length and its strides in x and y. Of the views only ``data`` and where they begin count.
+        """
+        raise NotImplementedError
+
+    def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
+        """The lines that put into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""
+        raise NotImplementedError
+
+    def start_of(self, op: str, dtype: Any) -> str:
+        """The result of a reduction of no elements."""
+        return self.language.reductions[op][1]
+
+    def lowest(self, dtype: Any) -> str:
+        """A number that no element is less than."""
+        return self.start_of("max", dtype)
+
+    def parts(self, program: Program) -> Parts:
+        """The lines of a program."""
+        raise NotImplementedError
+
+    def within(self, name: str, parts: Parts) -> list[str]:
+        """The lines that run ``parts`` within the loop over the last of ``times``: a call, or the lines themselves."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------------- the names
+
+    def name_of(self, value: Value) -> str:
+        """The variable of a value's array."""
+        if value not in self.names:
+            self.names[value] = self.fresh(value.name)
+        return self.names[value]
+
+    def fresh(self, text: str) -> str:
+        """A variable that there is not yet, ``text`` if it can be."""
+        name = unique(identifier(text, self.language.words, ascii=self.ascii), self.taken, self.language.words)
+        self.taken.add(name)
+        return name
+
+    def local(self, value: Value) -> str:
+        """The variable of a value's present entry."""
+        return f"{identifier(value.name, ascii=self.ascii)}$"
+
+    def refuse(self, instruction: Instruction, reason: str) -> TargetError:
+        """The error for an instruction that has no reading."""
+        return TargetError(
+            f"{self.given.name} can't be written in {self.title}: {self.quoted(repr(instruction))[:200]} {reason}. "
+            "Compute it in Python, and give the function its result as an argument."
+        )
+
+    def quoted(self, text: str) -> str:
+        """``text`` as it may stand within a comment."""
+        return text
+
+    def type_of(self, value: Value) -> str:
+        """The type of the elements of ``value``, or of their array."""
+        kind = self.language.types.get(str(value.dtype))
+        if kind is None:
+            advice = {"c": "Compute with its real and its imaginary part", "f": "Cast it to float32"}
+            raise TargetError(
+                f"{self.given.name} can't be written in {self.title}: {value.name} is {value.dtype}, for which there "
+                f"are no arrays. {advice.get(value.dtype.kind, 'Cast it to int64')}, or compute it in Python."
+            )
+        return kind
+
+    # ----------------------------------------------------------------------------------------------------------- lines
+
+    def said(self, *instructions: Instruction) -> None:
+        """A comment for each instruction, as the program prints it."""
+        self.lines += [self.comment(f"{i.out.name} {i.out.shape} = {algebra(i)}") for i in instructions]
+
+    def loop(self, nest: Nest, within: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]] = ()) -> None:
+        """The loops of a nest; see `Nest.lines`."""
+        self.lines += nest.lines(within, after, self.language.integer)
+
+    def copy(self, source: View, target: View, sign: str = "=") -> None:
+        """``target = source``, which is broadcast; or ``+=``."""
+        nest = Nest(target.shape, [source.broadcast_to(target.shape), target])
+        self.loop(nest, [(len(nest.loops), f"{nest.at(1)} {sign} {nest.at(0)};")])
+
+    def instruction(self, instruction: Instruction) -> None:
+        """What is no kernel."""
+        op, out = instruction.op, instruction.out
+        if op in READINGS:
+            READINGS[op](self, instruction)
+        elif op in self.language.reductions:
+            self.kernel(Kernel(out.name, [instruction.args[0]], [out], [], instruction))
+        elif op in self.language.expressions:
+            self.kernel(Kernel(out.name, inputs_of([instruction]), [out], [instruction]))
+        elif op == "op":
+            self._whole(instruction)
+        else:
+            raise self.refuse(instruction, f"has no reading there: {op} is not among the functions that can be written")
+
+    def _whole(self, instruction: Instruction) -> None:
+        params = instruction.params
+        name = params["name"]
+        if name not in WHOLE:
+            raise self.refuse(
+                instruction, f"has no reading there: {name} is not among the operations that can be written"
+            )
+        self.said(instruction)
+        views = list(map(self.view, instruction.args))
+        arrays = fill(params["inputs"], views)
+        self.now = instruction
+        WHOLE[name](self, self.view(instruction.out), *arrays, **fill(params["options"], views[params["count"] :]))
+
+    def kernel(self, kernel: Kernel) -> None:
+        """Instructions entry by entry in one nest of loops, with the reduction of their result and what follows."""
+        reduction, chain = kernel.reduction, kernel.instructions
+        self.said(*chain, *([reduction] if reduction else []), *kernel.behind)
+        shape = tuple((reduction.args[0] if reduction else kernel.outputs[0]).shape)
+        inputs = [v for v in kernel.inputs if not (v.kind == "constant" and not v.shape)]
+        axes = () if reduction is None else normalize_axes(reduction.params["axis"], len(shape))
+        outputs = [reduced(self.view(v), shape, axes) if reduction else self.view(v) for v in kernel.outputs]
+        nest = self.nest(shape, [*map(self.view, inputs), *outputs], axes)
+        inmost, outer = len(nest.loops), nest.outer
+        instructions = [*chain, *kernel.behind]
+        used = Counter(a for i in (*instructions, *([reduction] if reduction else [])) for a in dict.fromkeys(i.args))
+        read, written = {self.view(v).data for v in inputs}, {view.data for view in outputs}
+        self.terms = {}
+        depths: dict[Value, int] = {}
+        within: list[tuple[int, str]] = []
+        for k, value in enumerate(inputs):
+            depths[value] = nest.depth(k)
+            is_last = depths[value] == inmost and nest.views[k].data not in written
+            if is_last and reduction is None and used[value] == 1 and all(self._reads_once(i, value) for i in chain):
+                self.terms[value] = nest.at(k)
+            else:
+                within.append((depths[value], self.declared(self.local(value), nest.at(k), value.dtype, constant=True)))
+        places = {value: nest.at(k) for k, value in enumerate(kernel.outputs, len(inputs))}
+        results: list[str] = []
+        for i in chain:
+            depths[i.out] = max((depths[a] for a in i.args if a in depths), default=0)
+            text = self.expression(i)
+            if i.out in places and not used[i.out]:  # behind all that is read
+                results.append(f"{places[i.out]} = {text};")
+                continue
+            if i.out in places and depths[i.out] == inmost and self.view(i.out).data not in read:
+                text = f"{places[i.out]} = {text}"
+            elif i.out in places:
+                results.append(f"{places[i.out]} = {self.local(i.out)};")
+            within.append((depths[i.out], self.declared(self.local(i.out), text, i.out.dtype, constant=True)))
+        if reduction is None:
+            self.entries(nest, [*within, *((inmost, line) for line in results)])
+            return
+        element = self.term(reduction.args[0], reduction.args[0].dtype)
+        after = []
+        name, text = self.local(reduction.out), self.rounded("acc", reduction.out.dtype)
+        for i in kernel.behind:
+            after.append((outer, self.declared(name, text, i.args[0].dtype, constant=True)))
+            name, text = self.local(i.out), self.expression(i)
+        after.append((outer, f"{nest.at(len(inputs))} = {text};"))
+        self.reduction(nest, reduction, element, within, after)
+
+    def nest(self, shape: Any, views: Sequence[View], axes: Sequence[int]) -> Nest:
+        """The loops of a kernel, those over ``axes`` within the others."""
+        return Nest(shape, views, axes)
+
+    def entries(self, nest: Nest, within: list[tuple[int, str]]) -> None:
+        """The loops of a kernel without a reduction."""
+        self.loop(nest, within)
+
+    def reduction(
+        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
+        after: list[tuple[int, str]],
+    ) -> None:  # fmt: skip
+        """The loops of a reduction of ``element``, whose result ``acc`` is used ``after`` them."""
+        combine, outer = self.language.reductions[reduction.op][0], nest.outer
+        start = self.start_of(reduction.op, reduction.out.dtype)
+        within.insert(0, (outer, self.declared("acc", start, reduction.out.dtype)))
+        within.append((len(nest.loops), f"acc = {combine.format(a='acc', b=element)};"))
+        self.loop(nest, within, after)
+
+    def term(self, value: Value, dtype: Any) -> str:
+        """An argument, as a number of ``dtype``."""
+        if value.kind == "constant" and not value.shape:
+            return self.language.literal(value.data.item(), dtype)
+        return self.cast(self.terms.get(value) or self.local(value), value, dtype)
+
+    def expression(self, instruction: Instruction) -> str:
+        """An elementwise instruction in the language."""
+        op, args = instruction.op, instruction.args
+        terms = [self.term(a, d) for a, d in zip(args, computed_in(instruction), strict=True)]
+        exponent = args[1].data.item() if op == "power" and args[1].kind == "constant" and not args[1].shape else None
+        if op == "where" and args[0].dtype.kind != "b":
+            terms[0] = f"{terms[0]} != 0"
+        if op in TRUTHS:
+            return self.computed(op, terms, numpy.dtype(bool))
+        return self.computed(op, terms, instruction.out.dtype, exponent)
+
+    def _reads_once(self, instruction: Instruction, value: Value) -> bool:
+        """Whether the expression of an instruction names an argument at most once."""
+        template = self.language.expressions.get(instruction.op, "")
+        return sum(template.count(f"{{{k}}}") for k, arg in enumerate(instruction.args) if arg is value) < 2
+
+
+def reduced(out: View, shape: Sequence[int], axes: Sequence[int]) -> View:
+    """The result of a reduction of ``shape`` along ``axes``, with axes of length 1 in their places."""
+    if len(out.shape) == len(shape):
+        return out.without(*axes)
+    for axis in sorted(axes):
+        out = out.with_axis(axis, 1)
+    return out
+
+
+__all__ = ["INT", "PASSES", "READINGS", "WHOLE", "Parts", "Script", "reading", "reduced", "whole"]
