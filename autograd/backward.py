@@ -303,6 +303,8 @@ def gradients(
             if vertex in found and create_graph:
                 found[vertex] = g.clone() if id(g) in taken else g  # writing into one must not change another
                 taken.add(id(g))
+                if len(ys) == 1:
+                    _name_gradient(found[vertex], ys[0], vertex)
             elif vertex in found:
                 found[vertex] = wrap(backends.own(g) if type(vertex) is Node else g)
     results = tuple(
@@ -310,6 +312,14 @@ def gradients(
         for x, g in ((x, found[v]) for x, v in zip(xs, vertices, strict=True))
     )
     return results[0] if isinstance(inputs, Tensor) else results
+
+
+def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:
+    """Name a recorded first derivative after two named values, `∂y/∂x`, so that pictures and formulas say it."""
+    if not (x.name and y.name) or y.name.startswith("∂") or g.name is not None:
+        return
+    if g.node is not None and y.node is not None and g.node.index > y.node.index:
+        g.name = f"∂{y.name}/∂{x.name}"
 
 
 def _listed(seeds: Any) -> list[Any]:

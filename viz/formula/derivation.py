@@ -32,7 +32,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
 from viz.recorded import windows
 from viz.recorded.loops import LOOP, Recurrence, recurrences
-from viz.recorded.names import PARAM, fresh
+from viz.recorded.names import PARAM, derivative, fresh, tex_derivative
 from viz.recorded.notation import ATOM, CALL, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
 from viz.recorded.scene import Card, Scene, Socket
 from viz.recorded.validation import recorded
@@ -239,7 +239,9 @@ class _Writer:
             tex = rf"\bar{{{_tex(letter)}}}" + (f"_{{{index}}}" if index else "")
             return unicodedata.normalize("NFC", f"{letter}\u0304{index}"), tex
         end = self.differentiated or self.named(self.end)
-        return f"∂{end}/∂{name}", rf"\frac{{\partial {_tex(end)}}}{{\partial {_tex(name)}}}"
+        if end == name and end.startswith("∂"):  # as itself: ∂²y/∂x∂∂y/∂x says nothing
+            return "1", "1"
+        return derivative(end, name), tex_derivative(end, name, _tex)
 
     def upstream(self, card: Card) -> Traced:
         """The gradient at a card as it stands in a formula: at the end of the graph it is 1, and not written."""
@@ -665,8 +667,8 @@ class Derivation:
     @property
     def _headline(self) -> _Row:
         write, wrt = self._write, self._wrt
-        bar = f"∂{write.named(write.end)}/∂{write.named(wrt)}"
-        tex = rf"\frac{{\partial {write.value(write.end).tex}}}{{\partial {write.value(wrt).tex}}}"
+        names = write.named(write.end), write.named(wrt)
+        bar, tex = derivative(*names), tex_derivative(*names, _tex)
         if wrt.shape:
             bar, tex = f"{bar} {digits.shape(wrt.shape)}", rf"{tex} \; {digits.shape(wrt.shape)}"
         elif self.with_numbers:

@@ -15,7 +15,7 @@ import numpy as np
 from viz.drawing import marks, numbers, style
 from viz.drawing.render import cell, clipped, row, table, text, text_width
 from viz.drawing.style import Theme
-from viz.recorded.names import INPUT, LOSS, OP, PARAM
+from viz.recorded.names import INPUT, LOSS, OP, PARAM, derivative
 from viz.recorded.notation import Notation
 from viz.recorded.scene import Card, Scene, Socket
 
@@ -36,7 +36,7 @@ class Cards:
 
     def by(self, card: Card) -> str:
         """`∂L/∂w`."""
-        return f"∂{short(self.scene.end)}/∂{short(card.name)}"
+        return derivative(self.scene.end, card.name, short)
 
     def local(self, socket: Socket) -> tuple[str, str]:
         """The derivative of an operation with respect to an operand, as written on the scalar card, and in full."""

@@ -24,8 +24,8 @@ from autograd.testing import NodeCheck
 from viz.drawing import numbers, style
 from viz.graph.cards import addends
 from viz.recorded import windows
-from viz.recorded.names import OP
-from viz.recorded.notation import Symbol
+from viz.recorded.names import OP, derivative
+from viz.recorded.notation import PRODUCT, SUM, Symbol
 from viz.recorded.rows import TITLES
 from viz.recorded.scene import Card, Scene, Socket
 
@@ -300,7 +300,7 @@ class Story:
 
     def by(self, card: Card) -> str:
         """`∂L/∂w`."""
-        return f"∂{self.scene.end}/∂{card.name}"
+        return derivative(self.scene.end, card.name)
 
     # ------------------------------------------------------------ forward
 
@@ -444,7 +444,7 @@ class Story:
                 say.number(np.broadcast_to(seats[i], card.value.shape)[at].item()) if i in seats else given
                 for i, given in enumerate(node.inputs)
             ]
-            operands = [x.item() if isinstance(x, np.generic | np.ndarray) else x for x in operands]
+            operands = [x.item() if isinstance(x, ag.Tensor | np.generic | np.ndarray) else x for x in operands]
             said = say.apply(node.op, operands, node.params).text
             written.append(f"{said} = {numbers.scalar(card.value[at])}")
         return written
@@ -464,7 +464,7 @@ class Story:
                 tail = socket.tail
                 arrived.setdefault(tail, []).append(socket)
                 own = tail in self.seeds
-                yield self._socket(socket, len(arrived[tail]) + own, self._expected(tail) + own)
+                yield self._socket(socket, own, self._expected(tail) + own)
                 if len(arrived[tail]) == self._expected(tail) and len(arrived[tail]) + own > 1:
                     yield self._sum(tail, arrived[tail])
 
@@ -474,7 +474,7 @@ class Story:
 
     def _seed(self, card: Card) -> Step:
         g, whole = self.seeds[card], self._expected(card) == 0
-        by = f"∂{self.scene.end}/∂{card.name}"
+        by = self.by(card)
         if self.scene.seeded:
             words = f"This is the upstream gradient of {card.name}, as it was given."
         elif len(self.seeds) == 1:
@@ -498,7 +498,7 @@ class Story:
             section=self.home[card],
         )
 
-    def _socket(self, socket: Socket, nth: int, of: int) -> Step:
+    def _socket(self, socket: Socket, own: int, of: int) -> Step:
         head, tail = socket.head, socket.tail
         node, part = head.node, socket.contribution
         assert node is not None
@@ -507,6 +507,7 @@ class Story:
         arg = node.op.args[0] if node.op.variadic else node.op.args[socket.index]
         form, eq, link, terms, words, entry = self._sent(socket)
         whole, uses = of == 1, tail.addends
+        nth = [use for use in uses if use.contribution is not None].index(socket) + 1 + own
         if not whole:
             words += f" {self._used(tail)}: this is addend {nth} of {of}."
         show = [f"a_{tail.key}_glab", f"a_{head.key}_adds{socket.index}"]
@@ -547,10 +548,11 @@ class Story:
         if self.scene.scalar:
             local = socket.local
             value = np.asarray(local.value, dtype=float).reshape(())
-            up = f"∂{self.scene.end}/∂{head.name}"
+            up = self.by(head)
             name = f"∂{head.name}/∂{tail.name}{f' {socket.mark}' if socket.mark else ''}"
             eq = [self._matrix(g, f"upstream {up}", "grad"), _sign("×"), self._matrix(value, f"local {name}", "local")]
-            said = f"{up} · {f'({local.text})' if local.level < 2 else local.text}"
+            loose = local.level < PRODUCT or local.text.startswith("-")
+            said = f"{up} · {f'({local.text})' if loose else local.text}"
             if value == 1:
                 words = f"When {tail.name} grows, {head.name} grows by just as much: the gradient passes unchanged."
             else:
@@ -652,8 +654,15 @@ class Story:
         also = " and is an output itself" if card in self.seeds else ""
         return f"{card.name} is used {_times(self._expected(card))}{also}"
 
+    def _addend(self, socket: Socket) -> str:
+        """What a use sends, in the name of the gradient that it receives."""
+        g = self.scene.say.symbol(self.by(socket.head), socket.head.gradient)
+        sent = self.scene.pull(socket, g)
+        return f"({sent.text})" if sent.level < PRODUCT and sent.level != SUM else sent.text
+
     def _sum(self, tail: Card, parts: list[Socket]) -> Step:
         by = self.by(tail)
+        parts = sorted(parts, key=tail.uses.index)  # the order of the card, whatever came first
         several = [(self.seeds[tail], "seed")] if tail in self.seeds else []
         for socket in parts:
             assert socket.contribution is not None
@@ -667,9 +676,14 @@ class Story:
         total = tail.gradient
         assert total is not None
         eq += [_sign("="), self._matrix(total, by, "grad")]
-        sizes = " + ".join(numbers.scalar(part[()]) for part, _ in several[: style.ADDENDS] if part.ndim == 0)
-        more = " + ..." if len(several) > style.ADDENDS else ""
-        written = f"{sizes}{more} = {numbers.scalar(total[()])}" if total.ndim == 0 else f"sum of {len(several)}"
+        terms = [numbers.bracketed(numbers.scalar(part[()])) for part, _ in several if part.ndim == 0]
+        if self.scene.scalar:
+            terms[0] = terms[0].strip("()")
+        else:
+            terms = ["seed"] * (len(several) - len(parts)) + [self._addend(socket) for socket in parts]
+        more = [f"{len(terms) - style.ADDENDS + 1} more"] if len(terms) > style.ADDENDS else []
+        written = " + ".join([*terms[: style.ADDENDS - len(more)], *more]).replace(" + -", " - ")
+        written += f" = {numbers.scalar(total[()])}" if self.scene.scalar else ""
         return Step(
             "b",
             tail,

@@ -6,7 +6,8 @@ bias, `a1` for its activation, `W1` and `b1` for their parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,17 +55,22 @@ class Names:
     """The names and roles of a graph's nodes and leaves.
 
     ``names``: names for Tensors and arrays (other entries are ignored). ``inputs``, ``targets``: Tensors
-    that have that role.
+    that have that role. A Tensor that holds one number, without a gradient, name or role, counts as that number.
     """
 
     def __init__(
         self, graph: ag.Graph, names: Mapping[str, Any] | None = None, inputs: Any = (), targets: Any = ()
     ) -> None:
         self._constants: dict[int, Constant] = {}
-        self.places = list(self._ordered(graph))
-        """The nodes and leaves in topological order, an array given as a constant before its first use."""
         self._ends: dict[Any, None] = dict.fromkeys(graph.outputs)
         shown_as = {INPUT: _identities(members(inputs, "inputs")), TARGET: _identities(members(targets, "targets"))}
+        said: dict[int, str] = {}
+        for word, value in named(names).items():
+            if isinstance(value, ag.Tensor) or is_array(value):
+                said.setdefault(id(vertex_of(value)), word)
+        self._known = {*said, *shown_as[INPUT], *shown_as[TARGET]}
+        self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
+        """The nodes and leaves in topological order, an array given as a constant before its first use."""
         self._users: dict[Any, list[tuple[Node, int]]] = {}
         for node in self.places:
             for i, given in enumerate(node.inputs):
@@ -73,10 +79,6 @@ class Names:
                     self._users.setdefault(source, []).append((node, i))
         self.roles = {place: self._role(place, shown_as) for place in self.places}
         self._layers = self._numbered()
-        said: dict[int, str] = {}
-        for word, value in named(names).items():
-            if isinstance(value, ag.Tensor) or is_array(value):
-                said.setdefault(id(vertex_of(value)), word)
         wished = {place: said.get(_identity(place)) or self._own(place) for place in self.places}
         self._given = {place: clipped(wish, LONGEST) for place, wish in wished.items() if wish}
         # Names given by the user are kept; generated ones avoid them.
@@ -93,7 +95,20 @@ class Names:
         """The node, leaf or constant behind an entry of a node's inputs; None for a number."""
         if is_array(given):
             return self._constants[id(given)]
+        if self._is_number(given):
+            return None
         return given if hasattr(given, "requires_grad") or isinstance(given, Constant) else None
+
+    def _is_number(self, place: Any) -> bool:
+        """Whether a leaf is written as the number that it holds: a constant that nobody has named."""
+        return (
+            isinstance(place, ag.Tensor)
+            and place.shape == ()
+            and not place.requires_grad
+            and place.name is None
+            and place not in self._ends
+            and id(place) not in self._known
+        )
 
     def _ordered(self, graph: ag.Graph) -> Iterator[Any]:
         for place in graph.nodes:
@@ -214,6 +229,63 @@ class Names:
             n += 1
         self._counts[letter] = n
         return name
+
+
+_ORDERS = "²³⁴⁵⁶⁷⁸⁹"
+
+
+def derivative(of: str, by: str, called: Callable[[str], str] = str) -> str:
+    """The derivative of one value with respect to another, of a derivative the next higher one.
+
+    >>> derivative("L", "w"), derivative("∂y/∂x", "x"), derivative("∂²y/∂x²", "w")
+    ('∂L/∂w', '∂²y/∂x²', '∂³y/∂x²∂w')
+    """
+    order, of, factors = _differentiated(of, by)
+    return f"∂{_order(order)}{called(of)}/{''.join(f'∂{called(name)}{_order(n)}' for name, n in factors)}"
+
+
+def tex_derivative(of: str, by: str, called: Callable[[str], str]) -> str:
+    r"""`derivative` in LaTeX, for names that ``called`` writes.
+
+    >>> tex_derivative("∂y/∂x", "x", str)
+    '\frac{\partial^{2} y}{\partial x^{2}}'
+    """
+    return _tex_fraction(*_differentiated(of, by), called)
+
+
+def tex_named_derivative(name: str, called: Callable[[str], str]) -> str | None:
+    r"""A name such as ``∂y/∂x`` in LaTeX; None for any other name.
+
+    >>> tex_named_derivative("∂y/∂x", str), tex_named_derivative("y", str)
+    ('\frac{\partial y}{\partial x}', None)
+    """
+    _, of, factors = _differentiated(name, "")
+    return None if of == name else _tex_fraction(sum(n for _, n in factors[:-1]), of, factors[:-1], called)
+
+
+def _tex_fraction(order: int, of: str, factors: Sequence[tuple[str, int]], called: Callable[[str], str]) -> str:
+    above = rf"\partial^{{{order}}} {called(of)}" if order > 1 else rf"\partial {called(of)}"
+    below = r" \, ".join(rf"\partial {called(name)}" + (f"^{{{n}}}" if n > 1 else "") for name, n in factors)
+    return rf"\frac{{{above}}}{{{below}}}"
+
+
+def _differentiated(of: str, by: str) -> tuple[int, str, list[tuple[str, int]]]:
+    """The order of a derivative, the name of what is differentiated, and how often by which name."""
+    factors = [(by, 1)]
+    if match := re.fullmatch(rf"∂[{_ORDERS}]?([^∂/]+)/((?:∂[^∂/]+)+)", of):
+        of = match[1]
+        earlier = [_power(part) for part in match[2].split("∂")[1:]]
+        same = earlier[-1][0] == by
+        factors = [*earlier[:-1], (by, earlier[-1][1] + 1)] if same else [*earlier, (by, 1)]
+    return sum(n for _, n in factors), of, factors
+
+
+def _power(factor: str) -> tuple[str, int]:
+    return (factor[:-1], _ORDERS.index(factor[-1]) + 2) if factor[-1:] in _ORDERS and factor[1:] else (factor, 1)
+
+
+def _order(n: int) -> str:
+    return "" if n == 1 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(n))
 
 
 def fresh(name: str, taken: set[str]) -> str:

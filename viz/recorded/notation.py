@@ -26,12 +26,16 @@ from autograd import backends
 from autograd.operation import OPS, REQUIRED
 from autograd.shapes import broadcast_axes
 from viz.drawing import numbers, style
+from viz.recorded.names import tex_named_derivative
 
 ATOM = 10  # a name or a number: never bracketed, whatever it stands beside
 CALL = 9
 POWER = 3
+FRACTION = 2.5  # a name with a fraction bar, ∂L/∂w: in brackets before ᵀ or an exponent, not beside a product's sign
 PRODUCT = 2
 SUM = 1
+
+DERIVATIVE = "∂"  # the head of such a name
 
 UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
 
@@ -41,7 +45,8 @@ UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
 class Symbol:
     """A piece of a formula: its notation, its precedence, its value.
 
-    ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), or 10 for names and numbers, and
+    ``level`` is an operation's (1 sums, 2 products, 3 powers and signs, 9 calls), 10 for names and numbers, 2.5 for
+    names such as ∂L/∂w, and
     ``tex_level`` the same for its LaTeX; ``head`` names the operation written last, of the symbols ``inner``;
     ``number`` is the Python number of a constant. Arithmetic, comparisons and indexing go through the operations of the
     same meaning, as they do for Tensors.
@@ -58,12 +63,12 @@ class Symbol:
         space: Notation,
         text: str,
         tex: str,
-        level: int = ATOM,
+        level: float = ATOM,
         value: Any = UNKNOWN,
         head: str = "",
         number: float | None = None,
         inner: tuple[Symbol, ...] = (),
-        tex_level: int | None = None,
+        tex_level: float | None = None,
     ) -> None:
         self.tex_level = level if tex_level is None else tex_level
         self.space, self.text, self.tex, self.level, self.value = space, text, tex, level, value
@@ -192,7 +197,9 @@ class Notation:
 
     def symbol(self, name: str, value: Any = UNKNOWN, tex: str | None = None) -> Symbol:
         """A name, and the array or number that it stands for."""
-        return Symbol(self, name, tex if tex is not None else tex_name(name), ATOM, value)
+        fraction = name.startswith("∂")
+        level, head = (FRACTION, DERIVATIVE) if fraction else (ATOM, "")
+        return Symbol(self, name, tex if tex is not None else tex_name(name), level, value, head)
 
     def number(self, x: float) -> Symbol:
         """A constant."""
@@ -296,7 +303,7 @@ class Notation:
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
         if (counted := self._counted(part, value)) is not None:
             return counted
-        if part.level < CALL:
+        if part.level < CALL and part.head != DERIVATIVE:
             return Symbol(
                 self, f"Σ({part.text})", rf"\sum \left({part.tex}\right)", PRODUCT, value, "sum", inner=(part,)
             )
@@ -322,7 +329,9 @@ class Notation:
         text_form, tex_form, level = op.text.replace(" · ", "·"), op.tex, op.level
         if any(c in style.NO_GLYPH for c in text_form):
             text_form, level = f"{op.name}({', '.join(f'{{{a}}}' for a in op.args)})", CALL
-        if op.name == "multiply" and (self.scalar or any(x.number is not None for x in parts.values())):
+        if op.name in ("multiply", "multiply_no_nan") and (
+            self.scalar or any(x.number is not None for x in parts.values())
+        ):
             text_form, tex_form = text_form.replace(" × ", "·"), tex_form.replace(r"\odot", r"\,")
         for name in op.optional:
             if given.get(name) is None:
@@ -630,7 +639,7 @@ UNTOLD = frozenset(("keepdims", "copy", "dtype", "stable", "shape", "reduction",
 OPENING, CLOSING = set("([{|⌊⌈,"), set(")]}|⌋⌉,")
 
 
-def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, tex: bool = False) -> str:
+def _filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, tex: bool = False) -> str:
     """An operation's template with its operands, in brackets where precedence requires it."""
     literals, fields = _pieces(form)
     out = []
@@ -653,7 +662,7 @@ def _filled(form: str, parts: Mapping[str, Symbol], level: int, name: str, *, te
     return "".join([*out, literals[-1]])
 
 
-def _asked(before: str, after: str, level: int) -> int:
+def _asked(before: str, after: str, level: float) -> float:
     """The precedence that an operand needs at its position, not to be put in brackets."""
     if after[:1] in ("ᵀ", "^") and level < POWER:
         return POWER
@@ -672,12 +681,14 @@ def _pieces(form: str) -> tuple[list[str], list[str]]:
     return literals, fields
 
 
-def _loose(part: Symbol, binds: int, level: int, name: str, first: bool) -> bool:
+def _loose(part: Symbol, binds: float, level: float, name: str, first: bool) -> bool:
     """Whether an operand of this precedence needs brackets."""
     signed = part.text.startswith("-") and name not in COMPARISONS
     if first and name in SILENT:
         return False
     if name in ("matmul", "linear") and _is_entrywise(part):
+        return True
+    if part.head == DERIVATIVE and name in ("divide", "matmul", "linear"):
         return True
     if binds < level or (signed and not (first and level < POWER)):
         return True
@@ -770,6 +781,8 @@ def tex_name(name: str) -> str:
     >>> tex_name("W1"), tex_name("σ"), tex_name("layers.0.weight")
     ('W_{1}', '\\sigma', '\\mathrm{layers.0.weight}')
     """
+    if name.startswith("∂") and (written := tex_named_derivative(name, tex_name)):
+        return written
     if match := re.fullmatch(r"([^\W\d_])_?(\d*)", name):
         letter = GREEK.get(match[1], match[1])
         return f"{letter}_{{{match[2]}}}" if match[2] else letter

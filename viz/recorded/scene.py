@@ -227,7 +227,7 @@ class Scene:
         card = self.card(given)
         if card is not None:
             return self.say.symbol(card.name, card.value)
-        return given.item() if isinstance(given, np.generic | np.ndarray) else given
+        return given.item() if hasattr(given, "item") else given
 
     def pull(self, socket: Socket, g: Symbol) -> Symbol:
         """The gradient that the operation's rule computes from ``g`` for a socket."""

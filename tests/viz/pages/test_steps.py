@@ -106,18 +106,34 @@ def test_accumulation_is_a_step_of_its_own():
     seed, *sent, last = told.backward
     assert seed.title == "The gradient starts at L"
     assert [step.form for step in sent[1:]] == [
-        "addend 1 of ∂L/∂x = ∂L/∂L · 1",
+        "addend 3 of ∂L/∂x = ∂L/∂L · 1",  # numbered as on the card
+        "addend 1 of ∂L/∂x = ∂L/∂t1 · x",
         "addend 2 of ∂L/∂x = ∂L/∂t1 · x",
-        "addend 3 of ∂L/∂x = ∂L/∂t1 · x",
     ]
     assert [step.complete for step in sent[1:]] == [None] * 3, "what is not complete has no size yet"
     assert last.title == "3 gradients meet at x"
-    assert last.form == "∂L/∂x = 1 + 3 + 3 = 7"
+    assert last.form == "∂L/∂x = 3 + 3 + 1 = 7"
     assert last.complete is not None
     assert last.code is not None
     assert "totals" in last.code[0]
     *parts, total = matrices(told, last)
     assert sum(parts) == total == 7
+
+
+def test_the_addends_of_an_array_are_written_in_the_order_of_its_card():
+    w = ag.Tensor(np.ones((2, 2)), requires_grad=True, name="w")
+    a = ag.tanh(ag.asarray([[1.0, 2.0]]) @ w)
+    told = story((a @ w - a).sum(), names={"a": a})
+    forms = {step.title: step.form for step in told.backward if "meet" in step.title}
+    assert forms == {
+        "2 gradients meet at a": "∂L/∂a = (∂L/∂z2)·wᵀ - ∂L/∂t1",
+        "2 gradients meet at w": "∂L/∂w = xᵀ·(∂L/∂z1) + aᵀ·(∂L/∂z2)",
+    }
+
+
+def test_a_negative_slope_is_written_in_brackets():
+    x = ag.Tensor(3.0, requires_grad=True, name="x")
+    assert [step.form for step in story((1 - x) ** 2).backward][-1] == "∂L/∂x = ∂L/∂t1 · (-1)"
 
 
 def test_many_addends_are_three_and_the_rest():

@@ -1,0 +1,79 @@
+"""Names of a graph's values: constants read as their numbers, derivatives of derivatives as such."""
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from viz import explain
+from viz.recorded.names import derivative, tex_derivative
+from viz.recorded.scene import Scene
+
+
+def test_a_constant_without_a_name_is_written_as_its_number() -> None:
+    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="x")
+    scene = Scene((w * x - ag.Tensor(1.0)) ** 2)
+    assert [card.name for card in scene.cards] == ["w", "x", "t1", "t2", "L"]
+    assert scene.expression(80) == "(w·x - 1)²"
+
+
+def test_the_number_is_that_of_the_tensor_wherever_it_stands() -> None:
+    w = ag.Tensor(2.0, requires_grad=True, name="w")
+    scene = Scene(ag.Tensor(0.5) * (ag.Tensor(1.0) - w) / ag.Tensor(-3.0))
+    assert scene.expression(80) == "0.5·(1 - w) / (-3)"
+
+
+@pytest.mark.parametrize("how", ["name", "names", "inputs", "targets"])
+def test_a_number_with_a_name_or_a_role_keeps_its_card(how: str) -> None:
+    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0)
+    if how == "name":
+        x.name = "x"
+    given = {"names": {"x": x}} if how == "names" else {how: [x]} if how in ("inputs", "targets") else {}
+    scene = Scene((w - x) ** 2, **given)
+    assert scene.card(x) is not None
+    assert "3" not in scene.expression(80)
+
+
+def test_an_array_without_a_name_keeps_its_letter() -> None:
+    w = ag.Tensor(2.0, requires_grad=True, name="w")
+    assert [card.name for card in Scene((w * ag.Tensor([1.0, 2.0])).sum()).cards] == ["w", "x", "t1", "L"]
+
+
+@pytest.mark.parametrize(
+    ("of", "by", "text", "tex"),
+    [
+        ("L", "w", "∂L/∂w", r"\frac{\partial L}{\partial w}"),
+        ("∂y/∂x", "x", "∂²y/∂x²", r"\frac{\partial^{2} y}{\partial x^{2}}"),
+        ("∂y/∂x", "w", "∂²y/∂x∂w", r"\frac{\partial^{2} y}{\partial x \, \partial w}"),
+        ("∂²y/∂x²", "x", "∂³y/∂x³", r"\frac{\partial^{3} y}{\partial x^{3}}"),
+        ("∂²y/∂x∂w", "w", "∂³y/∂x∂w²", r"\frac{\partial^{3} y}{\partial x \, \partial w^{2}}"),
+    ],
+)
+def test_a_derivative_of_a_derivative_is_of_the_next_order(of: str, by: str, text: str, tex: str) -> None:
+    assert derivative(of, by) == text
+    assert tex_derivative(of, by, str) == tex
+
+
+def test_a_second_derivative_is_named_after_its_values() -> None:
+    x = ag.Tensor(1.5, requires_grad=True, name="x")
+    y = ag.sin(x) * x**3
+    y.name = "y"
+    slope = ag.gradients(y, x, create_graph=True)
+    assert slope.name == "∂y/∂x"
+    told = explain(slope, wrt=x)
+    assert told.text.startswith("∂²y/∂x² = 6.566")
+    assert "1·t2" in told.text  # the seed
+    assert r"\frac{\partial^{2} y}{\partial x^{2}}" in told.latex
+    np.testing.assert_allclose(told.evaluate().data, told.gradient)
+
+
+def test_gradients_that_are_not_recorded_or_have_names_are_not_named() -> None:
+    x = ag.Tensor(1.5, requires_grad=True, name="x")
+    y = x**3
+    assert ag.gradients(y, x, create_graph=True).name is None  # nobody has named y
+    y.name = "y"
+    assert ag.gradients(y, x).name is None
+    seed = ag.Tensor(2.0, requires_grad=True, name="seed")
+    total = x + 1
+    total.name = "total"
+    ag.gradients(total, x, seed, create_graph=True)
+    assert seed.name == "seed"
