@@ -1,4 +1,4 @@
-"""`compile`: a function that is traced once for each form of its arguments, and run as a program from then on."""
+"""`compile`: a function that is traced once for each structure of its arguments and then runs as a program."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 FORMS = 64
-"""How many programs one function keeps; then the one that was not used for longest goes."""
+"""The largest number of programs that one function keeps; beyond it the least recently used is dropped."""
 
 VARIANTS = 8
-"""How many of these may be for one form of arguments, as in training and in evaluation."""
+"""The largest number of programs for one structure of arguments, such as one in training and one in evaluation."""
 
 
 class Compiled(Generic[P, R]):
@@ -43,7 +43,7 @@ class Compiled(Generic[P, R]):
     """
 
     executable: type[Executable] = Executable
-    """What binds and runs a program on the CPU: a check may put one of its own here, which records more."""
+    """The class that binds and runs a program on the CPU; tests replace it by one that records more."""
 
     def __init__(self, function: Callable[P, R]) -> None:
         self.function = function
@@ -59,7 +59,7 @@ class Compiled(Generic[P, R]):
         functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The function's result; its states are updated."""
+        """Call the function: return its result, and update its states."""
         if TRACER.get() is not None:
             return self.function(*args, **kwargs)
         mode = MODE.get()
@@ -109,7 +109,7 @@ class Compiled(Generic[P, R]):
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
     def _vary(self, key: Any) -> bool:
-        """Whether a key is one of before but for numbers, which are read at each call from now on."""
+        """Whether a key differs from an earlier one in numbers only, which then become inputs of the program."""
         parts = _leaves_of(key)
         plain = [i for i, part in enumerate(parts) if len(part) < 3]
         for form in map(_leaves_of, self._executables):
@@ -125,8 +125,8 @@ class Compiled(Generic[P, R]):
         return False
 
     def _found(self, key: Any, latest: Executable | None) -> Executable | None:
-        """A program of before that holds again, as after a switch between training and evaluation, or that holds with
-        the arrays that its states have now.
+        """An earlier program that is valid again, as after a switch between training and evaluation, or that is valid
+        for the arrays that its states have now.
         """
         if latest is None:
             return None
@@ -153,7 +153,7 @@ class Compiled(Generic[P, R]):
         return None
 
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
-        """A new program, or ``None`` where the function itself has to be called, as it is being differentiated."""
+        """Trace a new program; ``None`` if the function is being differentiated and has to run itself."""
         for array in arrays:
             device = backends.device_of(array)
             if backends.namespace(array) is not backends.NUMPY and not device.startswith("cuda"):
@@ -185,7 +185,7 @@ class Compiled(Generic[P, R]):
         return made
 
     def _trace(self, args: Any, kwargs: Any) -> Trace:
-        """A trace in which numbers vary, or where it fails with these, have the values that they have now."""
+        """Trace with varying numbers as inputs; if that fails, with their present values as constants."""
         free, places = frozenset(self._free), dict(self._places)
         if not free and not places:
             return Trace(self.function, args, kwargs, unless_differentiated=True)
@@ -201,7 +201,7 @@ class Compiled(Generic[P, R]):
         return trace
 
     def _check_settles(self, trace: Trace, args: Any, kwargs: Any) -> None:
-        """Raise where the function changes something in Python at every call, as a counter, and not only at first."""
+        """Raise `TraceError` if the function changes Python state at every call, such as a counter."""
         try:
             changes = Trace(self.function, args, kwargs).changes
             names = [guard.name for guard in changes]
@@ -218,7 +218,7 @@ class Compiled(Generic[P, R]):
             )
 
     def _make_room(self) -> None:
-        """Let the program go that was not used for longest where there are more than `FORMS`."""
+        """Drop the least recently used program if there are more than `FORMS`."""
         everyone = [(e.used[0], key, e) for key, found in self._everyone() for e in found]
         if len(everyone) <= FORMS:
             return
@@ -237,7 +237,7 @@ class Compiled(Generic[P, R]):
         return [(key, [latest, *self._others.get(key, [])]) for key, latest in self._executables.items()]
 
     def _varied(self, key: Any) -> str:
-        """What differs between the programs there are, as the rest of a warning."""
+        """The difference between the arguments of the programs, as the end of a warning."""
         latest = self._executables[next(reversed(self._executables))]
         forms = [_leaves_of(k) for k in self._executables]
         paths = latest.trace.paths
@@ -259,12 +259,12 @@ class Compiled(Generic[P, R]):
 
     @property
     def programs(self) -> list[Program]:
-        """The program of each form of arguments met so far, as it was traced."""
+        """The traced program for each structure of arguments so far."""
         return [executable.program for executable in self._executables.values()]
 
     @property
     def source(self) -> str:
-        """The code that the latest program runs as. Raises `TraceError` before the first call."""
+        """The source code of the latest program. Raises `TraceError` before the first call."""
         if not self._executables:
             raise TraceError(f"{self._called()} has no source yet: call it once, or trace it.")
         latest = list(self._executables.values())[-1]
@@ -301,7 +301,7 @@ class Compiled(Generic[P, R]):
 
 
 class Method:
-    """A compiled method of one object. The object's programs are its own, and go with it."""
+    """A compiled method of one object, with programs of its own that are freed with the object."""
 
     __slots__ = ("__self__", "__weakref__", "compiled")
 
@@ -309,7 +309,7 @@ class Method:
         self.compiled, self.__self__ = compiled, instance
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the method would return."""
+        """Call the method."""
         return self.compiled(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -325,7 +325,7 @@ class Method:
 
 
 def _leaves_of(key: Any) -> list[tuple[Any, ...]]:
-    """The part of a key that each leaf of the arguments is in."""
+    """The part of a key that belongs to each leaf of the arguments."""
     found: list[tuple[Any, ...]] = []
     while isinstance(key, tuple) and not (type(key[0]) is bool and len(key) == 2):
         found.insert(0, key[1:])
@@ -334,7 +334,7 @@ def _leaves_of(key: Any) -> list[tuple[Any, ...]]:
 
 
 def _weak_method(function: Callable[..., Any], reference: weakref.ref[Any]) -> Callable[..., Any]:
-    """``function`` as the method of an object that it does not keep alive."""
+    """``function`` as a method that holds a weak reference to its object."""
 
     def method(*args: Any, **kwargs: Any) -> Any:
         return function(reference(), *args, **kwargs)
@@ -350,7 +350,7 @@ def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
 
 
 def compile(function: Callable[P, R]) -> Compiled[P, R]:
-    """``function``, followed at its first call and run as a flat program on planned buffers from then on.
+    """Compile ``function``: trace it at the first call, then run it as a flat program on preallocated buffers.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
     containers, may have other values at each call, and so may numbers that only arithmetic is done with; for other

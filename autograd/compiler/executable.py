@@ -1,4 +1,4 @@
-"""`Executable`: a program bound to the arrays of its states, as the code that runs."""
+"""`Executable`: a program bound to the arrays of its states, with its generated code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from autograd.operation import Op
 from autograd.tensor import Tensor, wrap
 
 _TWINS: weakref.WeakKeyDictionary[Tensor, Any] = weakref.WeakKeyDictionary()
-"""The array of each Tensor that shares it with others, which had and get the same values."""
+"""The array of each Tensor that shares it with Tensors whose values are always equal, such as counters."""
 
 _numbers = itertools.count(1)
 
@@ -49,7 +49,7 @@ _COMPILED.vjp(tensors=lambda g: _no_way_back())
 
 
 def _dead_end(value: Value, leaves: tuple[Tensor, ...]) -> Node:
-    """The node of a result that would be recorded: whoever goes back through it to ``leaves`` is told what to do."""
+    """A node for a result that eager mode would record: backward through it to ``leaves`` raises an error."""
     node = Node()
     node.op, node.inputs, node.params, node.saved = _COMPILED, leaves, {}, ()
     node.mask = (1 << len(leaves)) - 1
@@ -59,27 +59,28 @@ def _dead_end(value: Value, leaves: tuple[Tensor, ...]) -> Node:
 
 
 def _holders(array: Any) -> tuple[int, int]:
-    """How many references there are to an array, and to its memory, views included."""
+    """The reference counts of an array and of the array that owns its memory."""
     return sys.getrefcount(array), sys.getrefcount(owner(array))
 
 
 class _Address:
-    """The memory of an array on a GPU as NumPy takes it: nothing may be read there."""
+    """The memory of a GPU array in NumPy's array interface, for comparing addresses; it must not be read."""
 
     def __init__(self, interface: dict[str, Any]) -> None:
         self.__array_interface__ = {key: interface[key] for key in ("shape", "typestr", "data", "strides", "version")}
 
 
 def _addressed(array: Any) -> Any:
-    """An array of NumPy's in the memory of ``array``, to compare addresses; ``None`` for a number."""
+    """A NumPy array at the address of ``array``, for comparing addresses; ``None`` for a number."""
     interface = getattr(array, "__cuda_array_interface__", None)
     found = array if interface is None else numpy.asarray(_Address(interface))
     return found if isinstance(found, numpy.ndarray) and found.size else None
 
 
 def check_apart(program: Program) -> None:
-    """Raise where two states lie in one memory and one of them is updated: eagerly the other would change with it, and
-    a program takes them for two. Counters may, which programs and pickles of what they left put together."""
+    """Raise if two states share memory and one of them is updated: in eager mode the other would change too, but a
+    program treats them as separate. Counters may share memory, as an earlier program may have merged them.
+    """
     found = [(_addressed(state.origin.data), state) for state in program.states]
     spans = [(*byte_bounds(array), array, state) for array, state in found if array is not None]
     spans.sort(key=lambda span: span[:2])
@@ -100,7 +101,7 @@ def check_apart(program: Program) -> None:
 def _with(
     run: Callable[..., list[Any]], tensors: list[Tensor], restarts: list[tuple[Any, Any]]
 ) -> Callable[..., list[Any]]:
-    """``run`` with the gradients of ``tensors`` behind its other arguments, and generators at their start."""
+    """``run`` with the gradients of ``tensors`` as further arguments, and with generators reset to their seed."""
 
     def run_with(*arrays: Any) -> list[Any]:
         for generator, state in restarts:
@@ -111,7 +112,7 @@ def _with(
 
 
 def dead_ends(trace: Trace) -> list[Node | None]:
-    """The node of each result, ``None`` where it is not recorded."""
+    """The node for each result; ``None`` if eager mode would not record it."""
     leaves = tuple(state.origin for state in trace.program.states if state.origin.requires_grad)
     return [
         _dead_end(value, leaves) if recorded and leaves else None
@@ -120,20 +121,20 @@ def dead_ends(trace: Trace) -> list[Node | None]:
 
 
 def _kind(grad: Any) -> Any:
-    """Shape, dtype and device of a gradient, ``None`` where there is none or it is recorded."""
+    """Shape, dtype and device of a gradient; ``None`` if there is none or it has a graph."""
     if grad is None or isinstance(grad, Consumed) or grad.node is not None:
         return None
     return grad.data.shape, grad.data.dtype, backends.device_of(grad.data)
 
 
 def _named(thing: Any, scope: dict[str, Any]) -> str:
-    """The name of a thing in ``scope``, into which it is put."""
+    """Add an object to ``scope`` and return its name there."""
     scope[f"thing_{id(thing)}"] = thing
     return f"thing_{id(thing)}"
 
 
 def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, Any]) -> str:
-    """The source of a tree with these leaves."""
+    """The source of an expression that builds a tree with these leaves."""
     if structure is trees.LEAF:
         return next(leaves)
     kind, data, children = structure
@@ -146,7 +147,7 @@ def _built(structure: trees.Structure, leaves: Iterator[str], scope: dict[str, A
 
 
 def _is_shared(tensor: Tensor) -> bool:
-    """Whether others hold the array of ``tensor``, too, or a view of it."""
+    """Whether the array of ``tensor``, or a view of it, is referenced elsewhere."""
     array = tensor.data
     if sys.getrefcount(array) > 3:  # the Tensor, this variable and the call
         return True
@@ -155,8 +156,9 @@ def _is_shared(tensor: Tensor) -> bool:
 
 
 def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
-    """The names of ``home`` and of its views, and how each lies in it (``None``: it is the array itself). ``None``
-    where a name stands for several views at once."""
+    """The names of ``home`` and its views, with the offset and strides of each (``None``: the array itself). ``None``
+    if a name stands for several views.
+    """
     found: list[Any] = []
     start = home.__array_interface__["data"][0]
     for name, array in names.items():
@@ -171,9 +173,9 @@ def _views_in(names: dict[str, Any], home: Any) -> list[Any] | None:
 
 
 class Executable:
-    """One program, bound to the arrays of its states. ``run`` takes the arrays of the arguments.
+    """A program bound to the arrays of its states. ``run`` takes the arrays of the arguments.
 
-    ``program`` is what the trace found, ``optimized`` what is run, ``source`` the code that runs it.
+    ``program`` is the program as traced, ``optimized`` the program after all passes, ``source`` its code.
     """
 
     optimize = staticmethod(optimize)
@@ -190,7 +192,7 @@ class Executable:
         self.bind()
 
     def bind(self) -> None:
-        """Plan, and write the source, for the arrays that the states have now."""
+        """Plan memory and generate the code for the present arrays of the states."""
         program = self.optimized
         self.homes: dict[Value, Any] = {}
         self.places: list[tuple[Tensor, Any, bool]] = []
@@ -216,14 +218,14 @@ class Executable:
         self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]
 
     def _merge(self) -> None:
-        """Have Tensors whose values are always equal share one array."""
+        """Let Tensors whose values are always equal share one array."""
         for state, kept in self.optimized.merged.items():
             DATA.__set__(state.origin, kept.origin.data)
             _TWINS.update(dict.fromkeys((state.origin, kept.origin), kept.origin.data))
             self.places.append((state.origin, kept.origin.data, True))
 
     def _install(self, source: str, names: dict[str, Any]) -> None:
-        """Make functions of the source, in which ``names`` are known, and of what is asked before and said after it."""
+        """Compile the source to functions, with ``names`` as globals, and the code that runs before and after it."""
         scope: dict[str, Any] = {}
         settling = self._settling(scope)
         file = f"<compiled {self.optimized.name} {next(_numbers)}>"
@@ -239,7 +241,7 @@ class Executable:
             self.run = _with(self.run, self.trace.given, self.trace.restarts)
 
     def _home(self, state: Value) -> Any:
-        """The array of a state: its Tensor's own, unless it is updated and that can't be written to."""
+        """The array of a state: its Tensor's own, or a copy if the program updates it and it is read-only."""
         tensor, array = state.origin, state.origin.data
         if state not in self.optimized.updates:
             return numpy.asarray(array)
@@ -261,12 +263,12 @@ class Executable:
         return array
 
     def _has_other_twins(self, state: Value, array: Any) -> bool:
-        """Whether an earlier program put more into this array than this one puts there: they part now."""
+        """Whether an earlier program merged more states into this array than this one does, so that they must part."""
         mine = {state.origin, *(s.origin for s, kept in self.optimized.merged.items() if kept is state)}
         return any(shared is array and t.data is array and t not in mine for t, shared in list(_TWINS.items()))
 
     def _packed_home(self, state: Value) -> Any:
-        """The one array in which several states lie: where they lie together already, else a new one."""
+        """The array that holds several packed states: the one that they share already, or a new one."""
         program = self.optimized
         members = program.packed[state]
         flat = lying_together(state.dtype, state.nbytes, members, program.flipped)
@@ -285,13 +287,13 @@ class Executable:
         return flat
 
     def _count_holders(self, i: int) -> None:
-        """Note how many references there are to the array of a place, which nobody else may hold."""
+        """Remember the reference counts of the array at a place, to notice later references from elsewhere."""
         scope = self.is_settled.__globals__
         scope[f"count_{i}"] = sys.getrefcount(scope[f"home_{i}"])
 
     def _take(self, i: int, array: Any) -> bool:
-        """Take the values of ``array``, which the state at a place has been given, where others may hold it. Returns
-        whether the program can go on.
+        """Copy the values of ``array``, which was assigned to the state at a place and may be referenced elsewhere.
+        Returns whether the program is still valid.
         """
         scope = self.is_settled.__globals__
         if sys.getrefcount(scope[f"home_{i}"]) < scope[f"count_{i}"]:
@@ -301,8 +303,8 @@ class Executable:
         return self._part(i, array)
 
     def _part(self, i: int, array: Any = None) -> bool:
-        """Give the state at a place a new array with the same values: somebody holds the one that it has, which would
-        not change eagerly. Returns whether the program can go on; else it has to be bound anew.
+        """Give the state at a place a copy of its array, because the array is referenced elsewhere and would not change
+        in eager mode. Returns whether the program is still valid; else it has to be bound again.
         """
         home = self.places[i][1]
         new = numpy.copy(home, order="A")
@@ -325,8 +327,7 @@ class Executable:
         return True
 
     def _rehome(self, i: int, array: Any) -> bool:
-        """Go on with another array at a place, and with its views in place of those of the one before. Returns whether
-        that is possible.
+        """Use another array, and its views, for the state at a place. Returns whether that is possible.
         """
         state, (tensor, _, updated) = self.bound[i], self.places[i]
         if state is None or not self.homes[state].size:
@@ -351,7 +352,7 @@ class Executable:
         return True
 
     def _settling(self, scope: dict[str, Any]) -> str:
-        """The source of what is asked before and said after each call."""
+        """The source of the checks before each call and of the updates after it."""
         trace = self.trace
         scope |= SCOPE
         terms = []
@@ -398,7 +399,7 @@ class Executable:
         )
 
     def _left(self, scope: dict[str, Any]) -> str:
-        """The source of what a call leaves in attributes and gradients."""
+        """The source that sets attributes and gradients after a call."""
         trace, lines = self.trace, ""
         first = len(trace.result.values)
         for i, tensor in enumerate(trace.cleared):
@@ -418,7 +419,7 @@ class Executable:
         return lines
 
     def _result(self, scope: dict[str, Any]) -> str:
-        """The source of what the function returned."""
+        """The source that builds the function's result."""
         result = self.trace.result
         wrapped = [f"wrap(outputs[{i}], node_{i})" if t else f"outputs[{i}]" for i, t in enumerate(result.is_tensor)]
         arrays = iter(wrapped)
@@ -426,7 +427,7 @@ class Executable:
         return _built(result.structure, leaves, scope)
 
     def broken_guards(self) -> list[Guard]:
-        """What the trace relied on and is otherwise now. Another object of the same value is taken up."""
+        """The guards that no longer hold. An object replaced by an equal plain value is accepted."""
         broken = []
         for i, guard in enumerate(self.trace.guards):
             if guard.holds():
@@ -440,8 +441,8 @@ class Executable:
         return broken
 
     def holds(self) -> bool:
-        """Whether all is as it was at the trace, but for arrays. Raises `GradientError` where a gradient is asked for
-        that was used up.
+        """Whether all guards hold, apart from the arrays of states. Raises `GradientError` if a gradient is needed that
+        an earlier call has discarded.
         """
         if self.broken_guards():
             return False
@@ -453,7 +454,7 @@ class Executable:
         )
 
     def resettle(self) -> bool:
-        """Take up what was changed outside: other arrays of the states. Returns whether the program still holds."""
+        """Adapt to arrays of states that were replaced outside. Returns whether the program is still valid."""
         if not self.holds():
             return False
         if any(tensor.data is not home for tensor, home, _ in self.places):

@@ -1,4 +1,4 @@
-"""The shape and dtype of each primitive's result, found from those of its arguments without computing anything.
+"""Rules for the shape and dtype of each primitive's result, given those of its arguments.
 
 A rule takes values (anything with a shape and a dtype) and the parameters of an instruction. Its signature says which
 there are, and it raises what NumPy would raise. Rules do arithmetic on shapes alone, so that a program of absurd sizes
@@ -52,7 +52,7 @@ def _dtype_of(name: str, *dtypes: Any) -> Any:
 
 
 def _whole(*numbers: Any) -> None:
-    """Raise `TypeError` for what is no whole number."""
+    """Raise `TypeError` unless ``value`` is an integer."""
     for number in numbers:
         if isinstance(number, bool):
             raise TypeError(f"{number} is no whole number")
@@ -60,7 +60,7 @@ def _whole(*numbers: Any) -> None:
 
 
 def _one_of(choices: Sequence[Any], *options: Any) -> None:
-    """Raise `ValueError` for an option that is none of the choices."""
+    """Raise `ValueError` for an option that is not one of the choices."""
     for option in options:
         if not any(option is choice or (isinstance(choice, str) and option == choice) for choice in choices):
             raise ValueError(f"{option!r} is none of {', '.join(map(repr, choices))}")
@@ -73,7 +73,7 @@ def _normal(axes: Any, ndim: int) -> None:
 
 
 def _with(shape: Shape, axis: int, *lengths: int) -> Shape:
-    """``shape`` with other lengths in place of that of ``axis``."""
+    """``shape`` with the length of ``axis`` replaced."""
     _whole(axis)
     axis = normalize_axis(axis, len(shape))
     return (*shape[:axis], *lengths, *shape[axis + 1 :])
@@ -112,7 +112,7 @@ def reduction(name: str) -> Callable[..., Typed]:
 
 
 def matmul(x: Any, y: Any) -> Typed:
-    """Of matrices, vectors and stacks."""
+    """Products of matrices, vectors and stacks of matrices."""
     a, b = x.shape, y.shape
     if not a or not b or a[-1] != b[-2 if len(b) > 1 else 0]:
         raise ValueError(f"the inner lengths of {a} and {b} differ")
@@ -121,7 +121,7 @@ def matmul(x: Any, y: Any) -> Typed:
 
 
 def where(condition: Any, x: Any, y: Any) -> Typed:
-    """Broadcast, in the dtype of both."""
+    """The broadcast shape and the common dtype."""
     return broadcast_shapes(condition.shape, x.shape, y.shape), numpy.result_type(x.dtype, y.dtype)
 
 
@@ -129,7 +129,7 @@ def where(condition: Any, x: Any, y: Any) -> Typed:
 
 
 def sizes(shape: Any) -> Shape:
-    """``shape`` as a tuple. Raises `ValueError` for lengths that no array has."""
+    """``shape`` as a tuple. Raises `ValueError` for impossible lengths."""
     given = (shape,) if isinstance(shape, int) else tuple(shape)
     _whole(*given)
     found = tuple(map(operator.index, given))
@@ -139,7 +139,7 @@ def sizes(shape: Any) -> Shape:
 
 
 def reshape(x: Any, *, shape: Any) -> Typed:
-    """One length may be -1, for what is left."""
+    """One length may be -1 and is computed from the others."""
     given = (shape,) if isinstance(shape, int) else tuple(shape)
     if -1 in given:
         known = prod(n for n in given if n != -1)
@@ -151,7 +151,7 @@ def reshape(x: Any, *, shape: Any) -> Typed:
 
 
 def broadcast_to(x: Any, *, shape: Any) -> Typed:
-    """The shape that is asked for."""
+    """The given shape, if ``x`` broadcasts to it."""
     if broadcast_shapes(x.shape, sizes(shape)) != tuple(shape):
         raise ValueError(f"{x.shape} does not broadcast to {shape}")
     return tuple(shape), x.dtype
@@ -166,7 +166,7 @@ def permute_dims(x: Any, *, axes: Any) -> Typed:
 
 
 def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
-    """Within a flat array."""
+    """A piece of a flat array."""
     _whole(start)
     _one_of((False, True), flip)
     if len(x.shape) != 1 or not 0 <= start <= start + size(sizes(shape)) <= x.shape[0] or (flip and len(shape) != 2):
@@ -175,7 +175,7 @@ def piece(x: Any, *, start: int, shape: Shape, flip: bool) -> Typed:
 
 
 def pack(*parts: Any, flips: Sequence[bool]) -> Typed:
-    """Of one dtype, flat."""
+    """A flat array of the common dtype."""
     _one_of((False, True), *flips)
     if len(flips) != len(parts) or any(flip and len(x.shape) != 2 for x, flip in zip(parts, flips, strict=True)):
         raise ValueError(f"flips = {flips} does not fit {len(parts)} arrays: only matrices can be flipped")
@@ -254,7 +254,7 @@ def _indexed(shape: Shape, index: Any, unknown: int | None = None) -> Shape:
 
 
 def getitem(x: Any, *more: Any, index: Any) -> Typed:
-    """What an index picks."""
+    """The shape of ``x[index]``."""
     return _indexed(x.shape, index), x.dtype
 
 
@@ -274,7 +274,7 @@ def _take(x: Any, indices: Any, axis: Any = None) -> Typed:
 
 
 def take_sure(x: Any, indices: Any, *, axis: int) -> Typed:
-    """As ``take`` gives it."""
+    """The same as for ``take``."""
     _normal((axis,), len(x.shape))
     return _take(x, indices, axis)
 
@@ -291,7 +291,7 @@ def _take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Typed:
 
 
 def draw(*, generator: Any, method: str, shape: Shape, dtype: Any, options: dict[str, Any]) -> Typed:
-    """The shape and dtype that are asked for."""
+    """The given shape and dtype."""
     if method not in DRAWS or not hasattr(generator, method) or options != {}:
         raise ValueError(f"a {type(generator).__name__} does not draw by {method!r}, but by {', '.join(DRAWS)}")
     if dtype not in (numpy.float32, numpy.float64):
@@ -300,7 +300,7 @@ def draw(*, generator: Any, method: str, shape: Shape, dtype: Any, options: dict
 
 
 def check_range(x: Any, *, stop: int, refuse: Callable[..., None], options: dict[str, Any]) -> Typed:
-    """False, of which nothing is made."""
+    """A bool that no instruction reads."""
     _whole(stop)
     if x.dtype.kind not in "iu" or not callable(refuse) or not isinstance(options, dict):
         raise TypeError(f"an array of {x.dtype} is to be checked by {refuse!r} with {options}: integers by a function")

@@ -22,8 +22,8 @@ from autograd.messages import in_words
 def interpret(
     program: Program, *arrays: Any, states: Mapping[Value, Any] | None = None
 ) -> tuple[list[Any], dict[Value, Any]]:
-    """The results of ``program`` for these inputs, and the new value of each updated state. Nothing is changed, but
-    that generators move on.
+    """The results of ``program`` for these inputs, and the new value of each updated state. Only random generators
+    are advanced; nothing else changes.
 
     ``states`` maps a state to the array to read in place of its Tensor's. Raises `ShapeError` and `DTypeError` for
     arrays that the program was not traced for, and what an instruction raises, as the eager function would.
@@ -53,7 +53,7 @@ def _fresh(array: Any) -> Any:
 
 
 def _present(value: Value) -> Any:
-    """The array that a value has before the program runs."""
+    """The array of an input, state, constant or number before the program runs."""
     if value.kind == "knob":
         mapping, key = value.origin
         return value.dtype.type(mapping[key])

@@ -1,4 +1,4 @@
-"""Names that a target's language takes: every text becomes an identifier, and no two are the same there."""
+"""Unique identifiers for a target language, made from any text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PASS_MARK = "'"
 
 
 def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = False, prefix: str = "_") -> str:
-    """``text`` as an identifier that is none of ``reserved``: what is not allowed becomes ``_``.
+    """``text`` as an identifier that is not ``reserved``: characters that are not allowed become ``_``.
 
     Python takes identifiers that are equal by Unicode's NFKC for the same name, so the result is in that form. With
     ``ascii``, for languages without other letters, these are spelled out. ``prefix`` goes before what begins with a
@@ -41,7 +41,7 @@ def identifier(text: str, reserved: Container[str] = KEYWORDS, *, ascii: bool = 
 
 
 def value_name(text: str) -> str:
-    """``text`` as what a value of a program is called: an identifier that is the name of no function there.
+    """``text`` as the name of a value: an identifier that does not hide a function.
 
     >>> value_name("layers.0.weight"), value_name("exp")
     ('layers_0_weight', '_exp')
@@ -50,7 +50,7 @@ def value_name(text: str) -> str:
 
 
 def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
-    """Whether a name is one that `identifier` could have made.
+    """Whether `identifier` could have returned this name.
 
     >>> is_identifier("x_2"), is_identifier("x²"), is_identifier("lambda")
     (True, False, False)
@@ -60,7 +60,7 @@ def is_identifier(name: Any, reserved: Container[str] = KEYWORDS) -> bool:
 
 
 def unique(name: str, *taken: Container[str], separator: str = "_") -> str:
-    """``name``, or with the first number that makes it one that is in none of ``taken``.
+    """``name``, with the first number appended that makes it different from all in ``taken``.
 
     >>> unique("x", {"x", "x_2"})
     'x_3'

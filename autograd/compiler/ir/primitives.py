@@ -1,4 +1,4 @@
-"""`PRIMITIVES`: what each instruction of a program means, one row for each.
+"""`PRIMITIVES`: the meaning of each instruction of a program, a row for each.
 
 A row computes the instruction against a namespace ``xp`` (NumPy's, CuPy's), infers the shape and dtype of its result,
 and says how it is written. Passes, targets, the validator and the interpreter read these rows, so that no two of them
@@ -51,7 +51,7 @@ class Primitive:
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of the i-th array in the parameters of an instruction."""
+    """Stands for the i-th array in the parameters of an instruction."""
 
     index: int
 
@@ -60,7 +60,7 @@ class Slot:
 
 
 def fill(template: Any, arrays: Sequence[Any]) -> Any:
-    """``template`` (tuples, lists, dicts and slices) with the arrays in place of its slots."""
+    """``template`` (tuples, lists, dicts and slices) with its slots replaced by the arrays."""
     if type(template) is Slot:
         return arrays[template.index]
     if isinstance(template, tuple | list):
@@ -77,7 +77,7 @@ def fill(template: Any, arrays: Sequence[Any]) -> Any:
 
 
 class _Bare(str):
-    """Text that is shown without quotes."""
+    """A string that is shown without quotes."""
 
     __slots__ = ()
 
@@ -90,7 +90,7 @@ def _named(template: Any, texts: Sequence[str]) -> Any:
 
 
 def shown(part: Any) -> str:
-    """A parameter as Python would write it, with NumPy's names."""
+    """A parameter as Python source, with NumPy's names."""
     if isinstance(part, tuple | list):
         inner = ", ".join(map(shown, part))
         return f"[{inner}]" if isinstance(part, list) else f"({inner}{',' * (len(part) == 1)})"
@@ -100,7 +100,7 @@ def shown(part: Any) -> str:
 
 
 def called(name: str, args: Sequence[Any], options: dict[str, Any]) -> str:
-    """A call as text."""
+    """A call as source."""
     return f"{name}({', '.join([*map(shown, args), *(f'{k}={shown(v)}' for k, v in options.items())])})"
 
 
@@ -171,7 +171,7 @@ def _function(name: str, rule: Callable[..., Any], known: Callable[[Any], Any] =
 
 
 def piece_of(x: Any, start: int, shape: Shape, flip: bool = False) -> Any:
-    """The part of a flat array that begins at ``start``, in its shape; with ``flip`` it lies there transposed."""
+    """The part of a flat array from ``start`` on, reshaped; with ``flip`` it is stored transposed."""
     part = x[start : start + size(shape)]
     return part.reshape(shape[::-1]).T if flip else part.reshape(shape)
 
@@ -240,11 +240,11 @@ def into(instruction: Any) -> Callable[..., None] | None:
 
 
 class _Told(Exception):
-    """The shape and dtype of a result, where a forward says them."""
+    """Raised by a forward that reports the shape and dtype of its result."""
 
 
 class _Shapes:
-    """The namespace in which a forward of this package says the shape and dtype of its result, and computes nothing."""
+    """A namespace in which a forward of this package reports its result's shape and dtype without computing it."""
 
     result_type = staticmethod(numpy.result_type)
 
@@ -347,7 +347,7 @@ REDUCTIONS = {name: row.ufunc for name, row in PRIMITIVES.items() if row.ufunc}
 
 @lru_cache(maxsize=256)
 def _unlisted(name: str) -> Primitive:
-    """The row of a function of NumPy's that has no rule: its result's shape is found by calling it."""
+    """The row of a NumPy function without a shape rule: calling it gives the shape of its result."""
     try:
         function = function_of(name) if name.rpartition(".")[0] in ("", "linalg", "fft") else None
     except AttributeError:
@@ -363,22 +363,22 @@ def _unlisted(name: str) -> Primitive:
 
 
 def row_of(op: str) -> Primitive:
-    """The row of an operation. Raises `DeclarationError` where there is none."""
+    """The row of an operation. Raises `DeclarationError` if there is none."""
     return PRIMITIVES.get(op) or _unlisted(op)
 
 
 def compute(op: str, params: dict[str, Any], arrays: Sequence[Any], xp: Any = NUMPY) -> Any:
-    """The value of an instruction: the definition that every faster way is held to."""
+    """Compute an instruction: the reference for all targets."""
     return row_of(op).compute(xp, *arrays, **params)
 
 
 def infer(op: str, params: dict[str, Any], args: Sequence[Any]) -> Typed:
-    """The shape and dtype of an instruction's value, from those of its arguments. Raises what NumPy would raise."""
+    """The shape and dtype of an instruction's result from those of its arguments. Raises NumPy's errors."""
     return row_of(op).infer(*args, **params)
 
 
 def is_view(instruction: Any) -> bool:
-    """Whether an instruction shows its argument's memory, where memory allows it."""
+    """Whether an instruction returns a view of its argument, if the memory order allows it."""
     op, index = instruction.op, instruction.params.get("index")
     if op != "getitem":
         return op in VIEWS
@@ -388,7 +388,7 @@ def is_view(instruction: Any) -> bool:
 
 
 def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
-    """The shape and dtype of what NumPy's function gives, or a list of them where it has several results."""
+    """The shape and dtype of a NumPy function's result, or a list of them for several results."""
     row = row_of(name)
     return None if row.results is None else row.results(*args, call=call)
 

@@ -49,7 +49,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The user's line that an instruction was recorded for: ``train.py:12``, its text, and the path of the module.
+    """The user's line for which an instruction was recorded: ``train.py:12``, its text, and the module's path.
 
     ``order`` is 0 for the line itself, 1 for its gradient, 2 for the gradient of that.
     """
@@ -81,7 +81,7 @@ class Instruction:
 
 @dataclass(eq=False)
 class Program:
-    """``name(*inputs)`` as instructions in their order, with what it returns and what it leaves in its states.
+    """``name(*inputs)`` as a list of instructions, with its results and the new values of its states.
 
     Print it to read it; ``run`` computes it plainly, array by array: the reference that compiled code is held to.
 
@@ -108,11 +108,11 @@ class Program:
     """The states that have to stay in the memory that they have."""
 
     def changed(self, **parts: Any) -> Program:
-        """The program with other parts."""
+        """A copy of the program with some fields replaced."""
         return replace(self, **parts)
 
     def values(self) -> Iterator[Value]:
-        """Every value, each once, in the order in which they are met."""
+        """All values, each once, in order of first use."""
         seen: dict[Value, None] = dict.fromkeys(self.inputs)
         for instruction in self.instructions:
             seen.update(dict.fromkeys(instruction.args))
@@ -122,7 +122,7 @@ class Program:
 
     @property
     def states(self) -> list[Value]:
-        """The values that outlive a call, in the order in which they are met."""
+        """The states, which keep their values between calls, in order of first use."""
         return [value for value in self.values() if value.kind == "state"]
 
     def producers(self) -> dict[Value, Instruction]:
@@ -158,17 +158,17 @@ class Program:
         return "\n".join([*lines, f"    return {', '.join(_text(v, inlined, 0) for v in self.outputs)}".rstrip()])
 
     def lines(self) -> Iterator[tuple[Value, str]]:
-        """The values that have a line of their own in print, each with its right-hand side."""
+        """The values that are printed on a line of their own, each with its right-hand side."""
         inlined, generators = self._inlined(), self.generators()
         return ((i.out, algebra(i, inlined, generators)) for i in self.instructions if i.out not in inlined)
 
     def generators(self) -> dict[Any, str]:
-        """The random generators that are drawn from, and what each is called in print."""
+        """The random generators that the program draws from, and the printed name of each."""
         found = dict.fromkeys(i.params["generator"] for i in self.instructions if i.op == "draw")
         return {generator: f"generator_{i}" if i > 1 else "generator" for i, generator in enumerate(found, 1)}
 
     def _inlined(self) -> dict[Value, Instruction]:
-        """What is written where it is read: transposes (not of transposes), and the product that a sum reads alone."""
+        """Values printed inline: transposes (not of transposes), and a product that only a sum reads."""
         uses, last = self.uses(), {*self.outputs, *self.updates.values()}
         inlined: dict[Value, Instruction] = {}
         for i in self.instructions:
@@ -178,16 +178,16 @@ class Program:
         return inlined
 
     def optimized(self) -> Program:
-        """The program after all passes: less work for the same values."""
+        """The program after all passes, which compute the same values with less work."""
         return METHODS["optimized"](self)  # type: ignore[no-any-return]
 
     @property
     def source(self) -> str:
-        """The code that computes it once it is optimized: NumPy's calls, one a line, on buffers made ahead."""
+        """The optimized program as Python code: NumPy calls, one per line, on preallocated buffers."""
         return METHODS["source"](self)  # type: ignore[no-any-return]
 
     def explain(self) -> str:
-        """The changes that each pass makes, and how many instructions are left."""
+        """A line for each pass: its changes, and the number of instructions left."""
         return METHODS["explain"](self)  # type: ignore[no-any-return]
 
     def javascript(
@@ -223,7 +223,7 @@ class Program:
 
     @staticmethod
     def from_json(text: str) -> Program:
-        """The program that `to_json` wrote. Its states, and its generators, start from where they were then.
+        """Read a program written by `to_json`. States and generators have the values that they had then.
 
         Nothing in ``text`` is executed. Raises `DeclarationError` for a text that is no valid program.
         """
@@ -235,7 +235,7 @@ METHODS: dict[str, Callable[..., Any]] = {}
 
 
 def method(name: str) -> Callable[[F], F]:
-    """Have `Program`'s method ``name`` call the decorated function."""
+    """A decorator that makes a function the method ``name`` of `Program`."""
 
     def register(function: F) -> F:
         METHODS[name] = function
@@ -264,7 +264,7 @@ def knob_arithmetic(instructions: Iterable[Instruction]) -> dict[Value, Instruct
 
 
 def roots(instructions: Iterable[Instruction]) -> dict[Value, Value]:
-    """The value whose memory each view shows."""
+    """For each view, the value that owns its memory."""
     found: dict[Value, Value] = {}
     for instruction in instructions:
         if is_view(instruction):
@@ -292,7 +292,7 @@ def algebra(
     inlined: Mapping[Value, Instruction] | None = None,
     generators: Mapping[Any, str] | None = None,
 ) -> str:
-    """An instruction's right-hand side as one would write it: an expression of Python's, with NumPy's names.
+    """The right-hand side of an instruction as a Python expression with NumPy's names.
 
     ``inlined``: the instructions that are written in place of their results; ``generators``: names of generators.
     """

@@ -42,7 +42,7 @@ RANGES = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32}
 
 
 class Stored:
-    """The array of a state that was read from a text, in place of a Tensor."""
+    """The array of a state of a loaded program, in place of a Tensor."""
 
     __slots__ = ("data", "__weakref__")
 
@@ -150,13 +150,13 @@ def _refusal(module: Any, name: Any) -> Any:
 
 
 def shown(part: Any) -> str:
-    """A part of a text for a message: on one line, and cut."""
+    """A part of the JSON for an error message, shortened to one line."""
     return " ".join(text_of(part).split())
 
 
 @method("from_json")
 def from_json(text: str) -> Program:
-    """The program that `to_json` wrote. Its states, and its generators, start from where they were then.
+    """Read a program written by `to_json`. States and generators have the values that they had then.
 
     Raises `DeclarationError` for a text that is no valid program.
     """
@@ -290,7 +290,7 @@ def _generator(state: Any) -> numpy.random.Generator:
 
 
 def _check_state(found: Any, like: Any, name: str) -> None:
-    """Raise where the state of a generator is not formed as one that NumPy made: it would be read as memory."""
+    """Raise unless the state of a generator has the form of NumPy's own, as NumPy does not check it."""
     fits = type(found) is type(like)
     if isinstance(like, dict):
         fits = fits and found.keys() == like.keys()

@@ -1,4 +1,4 @@
-"""What a well-formed program is, and what a pass must leave as it was.
+"""The conditions for a well-formed program, and the invariants that each pass must keep.
 
 `validate` holds a program to these rules:
 
@@ -72,7 +72,7 @@ def _cut(text: str) -> str:
 
 
 def described(instruction: Instruction) -> str:
-    """The instruction as text, also where it is so wrong that it can't be written as algebra."""
+    """The instruction as text, even if it is too malformed to print as algebra."""
     try:
         return _cut(repr(instruction))
     except Exception:
@@ -162,7 +162,7 @@ _SAME = frozenset(("reshape", "permute_dims", "broadcast_to", "copy", "astype", 
 
 
 def _check_places(program: Program) -> None:
-    """Follow the bounds of indices, as far as the checks before each ``take_sure`` and the arithmetic tell."""
+    """Check that each ``take_sure`` follows range checks that bound its indices."""
     makers: dict[Value, Instruction] = {}
     checked: dict[Value, int] = {}
     for instruction in program.instructions:

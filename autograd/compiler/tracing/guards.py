@@ -1,7 +1,7 @@
-"""Guards: what a trace relied on besides its arguments. At each call it must be what it was.
+"""Guards: the Python values, besides the arguments, that a trace depends on. They are checked at each call.
 
-A guard reads one place, a variable, an attribute or the items of a container, and compares by identity: it runs no code
-of others, and no equality (``1 == 1.0 == True``, NaN, an array) decides about a program.
+A guard reads one place (a variable, an attribute, the items of a container) and compares by identity. It runs no user
+code, and does not use ``==``, by which ``1``, ``1.0`` and ``True`` are equal, NaN is not, and arrays are ambiguous.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ MISSING = object()
 """The value of an attribute that is not there."""
 
 UNWATCHED = ("_mode", "_path", "_training", "_buffers", "_listed")
-"""What a module keeps for itself."""
+"""Internal attributes of a module."""
 
 DICTS = (dict, MappingProxyType)
 
 
 class Varies(NamedTuple):
-    """In a guard in place of a number: any other of this type may be there."""
+    """Stands for a number in a guard: any number of this type is accepted."""
 
     kind: type
 
@@ -36,9 +36,9 @@ PLAIN = (bool, int, float, complex, str, bytes, numpy.generic)
 
 
 class Guard(NamedTuple):
-    """The program holds while ``holder`` has ``value`` under ``key``: a dict, or an object that has the attribute.
+    """The condition that ``holder``, a dict or an object, has ``value`` under ``key``.
 
-    ``name`` is how a message calls the place.
+    ``name``: the place, for messages.
     """
 
     holder: Any
@@ -67,8 +67,8 @@ class Guard(NamedTuple):
         return [self] if varies and type(self.holder) not in OPTIONS else []
 
     def source(self, number: int) -> str:
-        """An expression that is true while nothing was exchanged, of ``holder_…``, ``value_…`` and `SCOPE`. Raises
-        `KeyError` or `AttributeError` where what was there is gone.
+        """An expression in ``holder_…``, ``value_…`` and `SCOPE` that is true while the guard holds. It raises
+        `KeyError` or `AttributeError` if the place no longer exists.
         """
         place = self._place(f"holder_{number}")
         if type(self.value) is Varies:
@@ -101,7 +101,7 @@ class Guard(NamedTuple):
 
 
 class Attribute(Guard):
-    """An attribute of an object, which may have a cycle through it: the holder, and the value, are weak references."""
+    """An attribute of an object that a cycle may go through: holder and value are weak references."""
 
     def now(self) -> Any:
         """The value that is there now."""
@@ -178,7 +178,7 @@ class Items(Guard):
         return _items_of(self.holder)
 
     def holds(self) -> bool:
-        """Whether they are those of the trace, in the same order."""
+        """Whether the items are those of the trace, in the same order."""
         now = self.now()
         if isinstance(now, frozenset):
             return now == self.value  # type: ignore[no-any-return]
@@ -274,7 +274,7 @@ def _items_of(container: Any) -> Any:
 
 
 def alike(x: Any, y: Any) -> bool:
-    """Whether two objects are one plain value, to the sign of a zero: another object of it changes nothing."""
+    """Whether two objects are the same object or equal plain values (same type; zeros of the same sign)."""
     if x is y:
         return True
     if type(y) is Varies:
@@ -287,12 +287,12 @@ def alike(x: Any, y: Any) -> bool:
 
 
 SCOPE = {"MISSING": MISSING, "is_": is_, "alike": alike, "bytes_of": bytes_of}
-"""What the expressions of guards name besides their holders and values."""
+"""The names in expressions of guards besides their holders and values."""
 
 
 def of_option(holder: Any, name: str) -> list[Guard]:
-    """The guards of an attribute that was read: of the object's own, or of its class's where it has none. Properties
-    and methods read others, and have none themselves.
+    """Guards for an attribute that was read: of the object, or of its class if the object has none. Properties and
+    methods need none, because the attributes that they read have their own.
     """
     own, place = object.__getattribute__(holder, "__dict__"), f"{type(holder).__name__}.{name}"
     found = own.get(name, MISSING)

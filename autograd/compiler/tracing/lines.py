@@ -1,6 +1,6 @@
-"""The user's lines: where a trace is in the user's code, and which name a line assigns.
+"""The current position of a trace in the user's code, and the names that its lines assign.
 
-Code is the user's where its file belongs neither to these packages nor to NumPy. `dis` tells which call of a line is
+Code is the user's if its file belongs neither to these packages nor to NumPy. `dis` tells which call of a line is
 assigned to a plain name, as in ``h = tanh(x)``, and `linecache` the line's text.
 """
 
@@ -42,7 +42,7 @@ _targets: dict[int, tuple[CodeType, dict[int, str]]] = {}  # by identity: a code
 
 
 class _Owners(dict[str, int]):
-    """Whose code a file is, by its name."""
+    """A cache: whether a file is the user's code."""
 
     def __missing__(self, filename: str) -> int:
         kind = INNER if filename.startswith(_INNER) else USER
@@ -69,7 +69,7 @@ def is_users(frame: FrameType) -> bool:
 
 
 def targets(code: CodeType) -> dict[int, str]:
-    """The name that the result is assigned to, or ``return``, for each position in ``code`` of which one is known.
+    """For each position in ``code``, the name to which the result is assigned, or ``return``, if known.
 
     >>> def f(x):
     ...     y = abs(x)
@@ -112,9 +112,9 @@ def text_of(filename: str, number: int) -> tuple[str, str]:
 
 
 class Lines:
-    """Where a trace is in the user's code, and what the values that it records are called there.
+    """The position of a trace in the user's code, and the names that the code gives to the recorded values.
 
-    ``root`` is the code that calls the function that is traced: what lies outside of it is not looked at.
+    ``root`` is the code that calls the traced function; frames outside of it are ignored.
     ``gradients`` maps gradients to the values that they are the gradients of, ``local`` maps what operations and
     optimizers compute on their way to the names that it has there.
     """
@@ -134,7 +134,7 @@ class Lines:
     # ----------------------------------------------------------------------------------------------------------- lines
 
     def origin(self) -> Origin:
-        """What is recorded now is for this line of the user's."""
+        """The user's line that is running."""
         if self._walked is not None:
             self._latest = self._walked
             return self._latest
@@ -148,7 +148,7 @@ class Lines:
         return self._latest
 
     def _frame(self) -> FrameType:
-        """The innermost frame of the user's; of the traced function, where that is part of these packages."""
+        """The innermost frame of the user's code, or of the traced function if that is part of these packages."""
         frame: Any = sys._getframe(2)
         while _owner[frame.f_code.co_filename] != USER:
             outer = frame.f_back
@@ -158,7 +158,7 @@ class Lines:
         return frame  # type: ignore[no-any-return]
 
     def walked(self, order: list[Node], totals: dict[Any, Any]) -> Iterator[Node]:
-        """The nodes in their ``order``. What is recorded until the next is for the gradient of the node's line.
+        """Iterate over the nodes in ``order``; instructions recorded meanwhile belong to the node's line.
 
         ``totals`` are the gradients, each complete when its node's turn comes, those of leaves at the end.
         """
@@ -188,7 +188,7 @@ class Lines:
             self.gradients.setdefault(value, of)
 
     def variable(self, thing: Any) -> str:
-        """What the user's code calls an object: a variable of the line that runs, an attribute of one, or nothing."""
+        """The name of an object in the user's code: a variable, or an attribute of a local one; empty if none."""
         frame = self._frame()
         names = [*frame.f_locals.items(), *frame.f_globals.items()]
         if found := next((name for name, held in names if held is thing), ""):
@@ -200,7 +200,7 @@ class Lines:
         return ""
 
     def computed(self, value: Value) -> None:
-        """An operation, an optimizer or the user's own code computed ``value`` from arrays."""
+        """Record the name of ``value``, which an operation, an optimizer or the user's code computed."""
         frame: Any = sys._getframe(2)
         inner: Any = None
         while frame is not None and _owner[frame.f_code.co_filename] == TRACING:
@@ -213,14 +213,14 @@ class Lines:
             inner, frame = frame, frame.f_back
 
     def made(self, value: Value) -> None:
-        """A Tensor stands for ``value``. The node that is recorded for it, if one is, has the next index."""
+        """Record that a Tensor was created for ``value``; its node, if any, has the next index."""
         self._recorded[stamp() + 1] = self._latest, value
         if self._walked is None:
             self._name(value)
 
     def _name(self, value: Value) -> None:
-        """Call ``value`` what the user's line assigns, the path of the module, or what a function of ``nn`` calls it.
-        The last Tensor that a call makes is what it returns.
+        """Name ``value`` after the user's assignment, the path of the module, or a variable in ``nn``. The last Tensor
+        that a call creates is taken as its result.
         """
         frame: Any = sys._getframe(3)
         inner: Any = None
@@ -250,7 +250,7 @@ class Lines:
             self._give(self._outputs, value, name, (module, 0, module))
 
     def _give_local(self, value: Value, name: str, frame: Any, inner: Any) -> None:
-        """The last line of a function that assigns a name says what it is; a loop that comes back to it begins anew."""
+        """Give ``value`` the name of a local variable. The last assignment counts; a loop starts over."""
         if name.strip("_"):
             before = self._calls.get((id(frame), name, 0))
             if before is not None and before[0] is frame and before[1] < frame.f_lasti:
@@ -269,22 +269,22 @@ class Lines:
 
     @property
     def given(self) -> dict[Value, str]:
-        """The names that lines assign, and those of modules for what they return."""
+        """Names by assignment, and by module for the results of modules."""
         return self._outputs | self._assigned
 
     def close(self) -> None:
-        """Let go of the frames."""
+        """Release the references to frames."""
         self._calls.clear()
 
 
 def _value_of(thing: Any) -> Value | None:
-    """The value of a traced array, or of the Tensor of one."""
+    """The value of a traced array or of a Tensor that contains one."""
     array = thing.data if isinstance(thing, Tensor) else thing
     return array.value if hasattr(type(array), "tracer") else None
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
-    """The attributes of an object, without asking it."""
+    """The ``__dict__`` of an object, without calling its own ``__getattribute__``."""
     try:
         found = object.__getattribute__(thing, "__dict__")
     except AttributeError:

@@ -17,18 +17,18 @@ PLAIN = frozenset(
 
 
 class _Names:
-    """Names, each given once, and the form of each: what was given a name is an ``atom``."""
+    """The names given so far, each unique, and the form of each: a named value is an ``atom``."""
 
     def __init__(self, taken: Iterable[Value]) -> None:
         self.forms: dict[Value, str] = dict.fromkeys(taken, "atom")
         self.counts: dict[str, int] = {value.name: 1 for value in self.forms}
 
     def operand(self, value: Value) -> tuple[str, str]:
-        """The name of a value and its form, "" where it only counts."""
+        """The name of a value and its form, which is empty for a numbered name."""
         return value.name, self.forms.get(value, "")
 
     def give(self, value: Value, name: str, form: str = "atom") -> None:
-        """Call ``value`` this, with a number behind it where that is taken."""
+        """Name ``value``, with a number appended if the name is taken."""
         if name in self.counts:
             self.count(f"{name}_", value, form, 2)
         else:
@@ -36,7 +36,7 @@ class _Names:
             value.name, self.forms[value] = name, form
 
     def count(self, base: str, value: Value, form: str = "", start: int = 1) -> None:
-        """Call ``value`` ``base`` and the next number."""
+        """Name ``value`` with ``base`` and the next number."""
         number = self.counts.get(base, start)
         while (name := f"{base}{number}") in self.counts:
             number += 1

@@ -1,4 +1,4 @@
-"""The namespace of traced arrays: the functions of NumPy by which operations compute, each an instruction here.
+"""The namespace of traced arrays: NumPy's functions, each of which records an instruction.
 
 The engine, its rules, the optimizers and the modules run on traced arrays as they run on NumPy's.
 """
@@ -36,7 +36,7 @@ class _Elementwise:
         return tracer.elementwise(self.name, args)
 
     def at(self, x: Traced, index: Any, values: Any) -> None:
-        """``x[index] += values``, as often as the index names an element."""
+        """``x[index] += values``, where repeated indices add up."""
         if self.name != "add":
             raise AttributeError(f"a trace has no {self.name}.at")
         x.tracer.refuse_writing(x)
@@ -68,7 +68,7 @@ def _reduction(name: str) -> Callable[..., Any]:
 
 
 class _Module:
-    """What the tracing namespace has of its own; everything else is a call of NumPy's function of that name."""
+    """Functions that differ from NumPy's; all others record a call of the NumPy function of that name."""
 
     __name__ = "autograd.compiler.tracing.namespace"
 
@@ -173,7 +173,7 @@ class _Module:
 
 
 class _Below:
-    """A function of NumPy's, or a module of them."""
+    """A NumPy function, or a submodule such as ``linalg``."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -186,25 +186,25 @@ class _Below:
 
 
 class _TraceNamespace(Namespace):
-    """The tracing namespace: it takes NumPy's arrays as constants, and what it can't follow as a whole."""
+    """The tracing namespace. NumPy arrays become constants; a function it can't trace becomes one instruction."""
 
     absorbs = True
     in_place = True
 
     def opaque(self, shape: shapes.Shape, dtype: Any) -> None:
-        """Have the operation whose forward calls this recorded as one instruction."""
+        """Record the operation whose forward calls this as one instruction."""
         raise TraceError("this operation is one instruction of a program.", _now())
 
     def add_to_part(self, x: Any, index: Any, values: Any) -> None:
-        """Written once: ``x[index] += values`` would write to the view, and then the view to ``x``."""
+        """``x[index] += values`` with one write; by Python's rule it would be two, to the view and to ``x``."""
         x[index] = x[index] + values
 
     def special(self, *_: Any) -> Any:
-        """Have the operation recorded as one instruction: SciPy computes it."""
+        """Record the operation as one instruction, which SciPy computes."""
         self.opaque((), None)
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
-        """As an instruction: the values come later."""
+        """Record a range check, as the values are not known during the trace."""
         _now().check_range(array, stop, refuse, **options)
 
     def __getattr__(self, name: str) -> Any:
@@ -214,7 +214,7 @@ class _TraceNamespace(Namespace):
         return super().__getattr__(name)
 
     def followed(self, name: str, args: Any, params: Any) -> Any:
-        """What an operation's forward computes, or the operation as one instruction where that can't be followed."""
+        """Trace an operation's forward; if that fails, record the operation as one instruction."""
         try:
             return FORWARDS[name](self, *args, **params)
         except TraceError as error:

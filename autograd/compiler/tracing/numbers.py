@@ -1,8 +1,8 @@
-"""`Number`: a number of Python's that may be another one at each call, as long as only arithmetic is done with it.
+"""`Number`: a Python number that may differ at each call, as long as it is only used in arithmetic.
 
-Arithmetic with other numbers is noted, and done again by Python at each call; where it meets an array, the result
-becomes a knob of the program. Whatever else asks for the value, as ``if``, ``float()``, a comparison or an index, gets
-that of the trace, which then holds for this value only.
+Arithmetic with other numbers is recorded, and repeated in Python at each call. Combined with an array, the result
+becomes an input of the program. Any other use, such as ``if``, ``float()``, a comparison or an index, gets the value at
+the time of the trace, and the program is then valid for this value only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ KINDS = (float, int)
 
 
 class Number:
-    """A number of a trace. ``value`` is what it is at the trace, ``text`` the expression that ``now`` computes, of the
-    ``places`` where numbers are read.
+    """A number in a trace: ``value`` during the trace, ``text`` the expression that ``now`` computes at each call from
+    the numbers at ``places``.
     """
 
     __slots__ = ("tracer", "value", "text", "now", "places", "__weakref__")
@@ -41,7 +41,7 @@ class Number:
     __class__ = property(lambda self: type(self.value))  # so that it is an instance of float
 
     def ask(self) -> Any:
-        """The value, on which the program depends from here on."""
+        """Return the value; the program is from now on valid for this value only."""
         now = TRACER.get()
         while now is not None and now is not self.tracer:
             now = getattr(now, "outer", None)  # the trace of a loop's body, within the one that the number is of
@@ -64,7 +64,7 @@ class Number:
 
 
 def _of_numbers(sign: str, operate: Callable[..., Any], *args: Any) -> Any:
-    """What ``operate`` computes of numbers, as a number of the trace, if that is one that arrays take."""
+    """Apply ``operate``; the result is a `Number` if its type is one of `KINDS`, else a plain value."""
     numbers = [x for x in args if type(x) is Number]
     values = [x.value if type(x) is Number else x for x in args]
     result = operate(*values)
@@ -131,7 +131,7 @@ backends.add_scalar(Number)
 
 
 class Place:
-    """A place where a number of Python's is read at each call, as a mapping of texts to what is there now."""
+    """A place from which a Python number is read at each call, in the form of a mapping."""
 
     __slots__ = ("now",)
 

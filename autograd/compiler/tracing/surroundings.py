@@ -1,13 +1,12 @@
-"""What a function finds in Python: variables of enclosing functions and modules, attributes of objects, and containers.
+"""The Python state that a function can reach: variables, globals, attributes of objects, and containers.
 
-A program depends on what these were when the function was traced. So they are compared before and after the trace, to
-see what the function changes, and at each call, to see what was changed since.
+A program depends on the values that these had when the function was traced. They are compared before and after the
+trace, to find what the function changes, and at each call, to find what has changed since.
 
-The search begins at the function and follows the names in its code: from its variables and globals to the functions,
-objects, classes, modules, lists and dicts found there, and on by the names in their code. Only the user's code is
-followed, not that of the standard library, of installed packages and of this one. Which attributes of an object are
-read is not guessed from names: the tracer sees each as it is read, of objects of any class, and their values are
-searched then.
+The search starts at the function and follows the names in its code to functions, objects, classes, modules, lists and
+dicts, and from there the names in their code. It follows the user's code only, not the standard library, installed
+packages or this package. Attributes are not guessed from names: the tracer sees each read of an attribute, and the
+value is searched then.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ FIXED = (tuple, frozenset)
 BY_NAME = frozenset(
     ("getattr", "hasattr", "setattr", "delattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "attrgetter")
 )
-"""Functions that take the name of a variable or an attribute as text."""
+"""Functions that take the name of a variable or an attribute as a string."""
 
 _WHOLE = frozenset(("__dict__", "__reduce_ex__", "__reduce__", "__getstate__", "__copy__", "__deepcopy__"))
 """Attributes that stand for all others."""
@@ -71,10 +70,10 @@ _UNREAD = ("autograd", "numpy", "cupy")
 
 
 class Surroundings:
-    """What the functions and objects in ``roots`` find, as it is now.
+    """The state that the functions and objects in ``roots`` can reach, as it is now.
 
-    ``guards`` are the places that have to be the same at each call, ``arrays`` NumPy arrays with their names. Raises
-    `TraceError` where there is an iterator, which goes on at the trace only.
+    ``guards`` are the places that must be unchanged at each call, ``arrays`` the NumPy arrays with their names. Raises
+    `TraceError` for an iterator, which would advance during the trace only.
     """
 
     def __init__(self, roots: Iterable[tuple[Any, str]]) -> None:
@@ -98,7 +97,7 @@ class Surroundings:
     # ------------------------------------------------------------------------------------------------------- the search
 
     def visit(self, value: Any, name: str) -> None:
-        """Search ``value``, which the function found, and all that is found in it."""
+        """Search ``value`` and everything that can be reached from it."""
         self._visit(value, name)
         while self._looked != (now := (len(self._names), len(self._objects))):  # each finding may add to both
             again = self._looked[0] != now[0]
@@ -107,7 +106,7 @@ class Surroundings:
                 self._look_into(thing, called)
 
     def name_of(self, holder: Any) -> str | None:
-        """What an object is called that was there before the trace, ``None`` for others."""
+        """The name of an object that existed before the trace; ``None`` for any other."""
         return self._seen.get(id(holder), (None, None))[1]
 
     def _visit(self, value: Any, name: str) -> None:
@@ -178,7 +177,7 @@ class Surroundings:
                     self.arrays.append((value, name))
 
     def _read_from(self, value: Any) -> None:
-        """Have the tracer watch what is read of an object, where its class can be changed."""
+        """Watch attribute reads of an object, if its class can be modified."""
         kind = type(value)
         package = getattr(kind, "__module__", "").partition(".")[0]
         can = kind.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP and package not in _UNREAD
@@ -186,7 +185,7 @@ class Surroundings:
             self.kinds[kind] = None
 
     def _follow(self, function: FunctionType) -> None:
-        """Go on to the variables, globals and defaults of a function."""
+        """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
         if not _is_users(function.__code__.co_filename):  # a decorator, as no_grad
             for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
@@ -211,7 +210,7 @@ class Surroundings:
                 self._note(Guard(function.__dict__, name, MISSING, f"{function.__name__}.{name}"))
 
     def _note(self, guard: Guard) -> None:
-        """Watch a place, and visit what is there."""
+        """Add a guard and search its value."""
         key = place_of(guard)
         if key not in self.guards:
             value = guard.now()
@@ -219,7 +218,7 @@ class Surroundings:
             self._visit(value, guard.name.removeprefix("the variable ").removeprefix("the global "))
 
     def _open(self, container: Any, name: str) -> None:
-        """Go on to the items of a container."""
+        """Search the items of a container."""
         if type(container) in OPTIONS:  # each is watched as it is read
             return
         if isinstance(container, MUTABLE):
@@ -229,7 +228,7 @@ class Surroundings:
             self._visit(item, f"{name}[{key!r}]")
 
     def _look_into(self, thing: Any, name: str) -> None:
-        """Go on to the attributes of an object, a class or a module that are named in the code."""
+        """Search the attributes of an object, class or module whose names occur in the code."""
         if isinstance(thing, ModuleType) and not _is_users(getattr(thing, "__file__", None) or "<none>"):
             if thing.__name__.partition(".")[0] not in _UNREAD:
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
@@ -252,7 +251,7 @@ class Surroundings:
                 self._look_into_class(cls, thing, own, name)
 
     def read(self, holder: Any, key: str) -> None:
-        """Watch an attribute that is read of an object that was there before the trace, and search its value."""
+        """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
         own, name = _own(holder), self._seen[id(holder)][1]
         found: list[Guard] = []
         if key in _WHOLE:
@@ -279,7 +278,7 @@ class Surroundings:
         self.visit(MISSING, name)
 
     def _attribute(self, thing: Any, own: Any, key: str, name: str) -> Guard:
-        """The guard of an attribute; below the object of a method one that does not keep it alive."""
+        """A guard for an attribute. For objects reached from a bound method's ``self`` it holds a weak reference."""
         if self._weakly and not isinstance(thing, ModuleType):
             with suppress(TypeError):
                 return Attribute(weakref.ref(thing), key, MISSING, f"{name}.{key}")
@@ -313,22 +312,22 @@ class Surroundings:
     # ------------------------------------------------------------------------------------------------------- the trace
 
     def changes(self) -> list[Guard]:
-        """The places that are not what they were, each with its value from before."""
+        """Guards of the places that have changed, each with its old value."""
         changed = [guard for guard in self.guards.values() if not guard.holds()]
         for own, names, name in self._attributes:
             changed += [Guard(own, key, MISSING, f"{name}.{key}") for key in own if key not in names]
         return changed
 
     def watched(self) -> list[Guard]:
-        """The guards of all that was found, of attributes only where they were read."""
+        """All guards, without those of attributes that were not read."""
         return [guard for key, guard in self.guards.items() if key not in self._seldom]
 
     def asks_for_types(self) -> bool:
-        """Whether the code of the function, or what it calls, names ``type``."""
+        """Whether the function, or a function that it calls, uses the name ``type``."""
         return "type" in self._names
 
     def check_draws(self) -> None:
-        """Raise where random numbers were drawn by another way than `autograd.random`."""
+        """Raise `TraceError` if random numbers were drawn other than by `autograd.random`."""
         for generator, name, before in self.generators:
             now = _drawn(generator)
             if now != before:
@@ -349,7 +348,7 @@ INCIDENTAL = frozenset(
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(code: CodeType) -> tuple[str, ...]:
-    """The globals and attributes that ``code`` names, functions within it included."""
+    """Names of globals and attributes in ``code``, including those in nested functions."""
     names = dict.fromkeys(code.co_names)
     for part in code.co_consts:
         if isinstance(part, CodeType):
@@ -359,7 +358,7 @@ def _names_in(code: CodeType) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def _texts_in(code: CodeType) -> frozenset[str]:
-    """The identifiers in the texts in ``code``, where it asks for something by text."""
+    """Identifiers in the string constants of ``code``, if it uses a function such as ``getattr``."""
     found: set[str] = set()
     if not BY_NAME.isdisjoint(code.co_names):
         for part in code.co_consts:
@@ -375,13 +374,13 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 @functools.lru_cache(maxsize=4096)
 def _imports_in(code: CodeType) -> tuple[str, ...]:
-    """The modules that ``code`` imports itself."""
+    """Names of the modules that ``code`` imports."""
     return tuple(i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME")
 
 
 @functools.lru_cache(maxsize=4096)
 def _is_users(file: str) -> bool:
-    """Whether a file is neither of this package nor of the standard library nor installed."""
+    """Whether a file is the user's: not of this package, the standard library or an installed package."""
     return not file.startswith(FOREIGN) and not any(part in file for part in INSTALLED) and file != "<none>"
 
 
@@ -395,7 +394,7 @@ def _is_users_class(cls: type) -> bool:
 
 
 def _drawn(generator: Any) -> Any:
-    """The state of a random generator, of NumPy's global one for None, as what can be compared."""
+    """The state of a random generator (NumPy's global one for ``None``) as a comparable value."""
     if generator is random or isinstance(generator, random.Random):
         return generator.getstate()
     if generator is None or isinstance(generator, numpy.random.RandomState):
@@ -412,18 +411,18 @@ def _frozen(part: Any) -> Any:
 
 
 def contents(arrays: Iterable[tuple[Any, str]], read: Any) -> list[Content]:
-    """The guards of the numbers in ``arrays`` that the program does not ``read`` itself and that may be written to."""
+    """Guards of the contents of writable arrays, except those that the program reads at each call."""
     return [Content.of(array, name) for array, name in arrays if id(array) not in read and _is_writable(array)]
 
 
 def _is_writable(array: Any) -> bool:
-    """Whether the numbers of an array may change, through itself or what it is a view of."""
+    """Whether an array, or the array that it is a view of, is writable."""
     each = (array, owner(array)) if isinstance(array, numpy.ndarray) else ()
     return not each or any(not isinstance(memory, numpy.ndarray) or memory.flags.writeable for memory in each)
 
 
 def _own(thing: Any) -> dict[str, Any]:
-    """The attributes that an object has itself, without asking it."""
+    """The ``__dict__`` of an object, without calling its own ``__getattribute__``."""
     try:
         found = object.__getattribute__(thing, "__dict__")
     except (AttributeError, TypeError):
@@ -432,7 +431,7 @@ def _own(thing: Any) -> dict[str, Any]:
 
 
 def place_of(guard: Guard) -> Any:
-    """What tells a place from all others."""
+    """A key that identifies the place of a guard."""
     return type(guard), id(guard.holder), guard.key
 
 

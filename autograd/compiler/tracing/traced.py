@@ -24,7 +24,7 @@ def _namespace() -> Any:
 
 
 class View(NamedTuple):
-    """One step from an array to a part of it, or to the same elements in another order, in the same memory."""
+    """One operation that returns a view: a slice, a transpose, a reshape or a broadcast."""
 
     op: str
     params: dict[str, Any]
@@ -53,26 +53,26 @@ class Traced:
 
     @property
     def memory(self) -> Traced:
-        """The array whose memory this one shares: itself, unless it is a view."""
+        """The array that owns the memory: this one, unless it is a view."""
         return self if self.base is None else self.base
 
     @property
     def value(self) -> Value:
-        """What it holds now."""
+        """The current value, which writes replace."""
         base = self.base
         if base is not None and self._version != base._version:
             self._value, self._version = self.tracer.seen(base._value, self.path), base._version
         return self._value
 
     def view(self, seen: Value, *path: View) -> Traced:
-        """A view of this array, at first of the value ``seen``."""
+        """A view of this array; ``seen`` is its current value."""
         made = Traced(self.tracer, seen)
         made.base = base = self.memory
         made.path, made._version = (*self.path, *path), base._version
         return made
 
     def reshapes_in_place(self, shape: shapes.Shape) -> bool | None:
-        """Whether NumPy's ``reshape`` gives a view, ``None`` where the order of the elements is not known."""
+        """Whether NumPy's ``reshape`` returns a view; ``None`` if the memory order is not known."""
         base = self.memory
         if base.strides is None:
             return None
@@ -94,7 +94,7 @@ class Traced:
         return True
 
     def write(self, value: Value) -> None:
-        """Put ``value``, of this shape and dtype, into the memory."""
+        """Write ``value``, of the same shape and dtype, to the memory."""
         self.tracer.refuse_writing(self)
         base = self.memory
         base._value = self.tracer.written(base._value, self.path, value)
@@ -103,7 +103,7 @@ class Traced:
 
     @property
     def device(self) -> str:
-        """Where the program will run."""
+        """The device of the program's arrays."""
         return self.tracer.device or "cpu"
 
     @property
@@ -127,11 +127,11 @@ class Traced:
         return _namespace().matrix_transpose(self)  # type: ignore[no-any-return]
 
     def astype(self, dtype: Any, copy: bool = True) -> Traced:
-        """In another dtype."""
+        """Convert to another dtype."""
         return _namespace().astype(self, dtype)  # type: ignore[no-any-return]
 
     def reshape(self, *shape: Any) -> Traced:
-        """In another shape."""
+        """Return it in another shape."""
         return _namespace().reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> Traced:
@@ -178,7 +178,7 @@ class Traced:
         return self._no_numpy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """What an operator between an array and this one comes to."""
+        """Record a ufunc call, including operators between a NumPy array and this one."""
         if method != "__call__" or options or ufunc.__name__ not in (*ELEMENTWISE, "matmul"):
             self._no_numpy()
         return getattr(_namespace(), ufunc.__name__)(*inputs)
@@ -200,7 +200,7 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
 
 
 def _in_place(name: str) -> Callable[..., Any]:
-    """``x += y``, which writes to the memory of ``x``; numbers, of shape (), can't be written to."""
+    """Record ``x += y``, which writes to the memory of ``x``; a scalar of shape () is replaced instead."""
     operate = _operator(name)
 
     def method(self: Traced, other: Any) -> Any:

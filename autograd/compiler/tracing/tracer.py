@@ -1,4 +1,4 @@
-"""`Tracer`: what a trace has found so far, instructions, states, guards, and how it grows."""
+"""`Tracer`: the instructions, states and guards of a trace, recorded while the function runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _alive(made: Sequence[Any]) -> list[Any]:
 
 
 def _is_shared(value: Value) -> bool:
-    """Whether others hold the array of a constant, too, and may write to it."""
+    """Whether the array of a constant is referenced elsewhere, so that it may be written to later."""
     array = value.data
     held = sys.getrefcount(array) > 3  # by the value, by this variable and for the call
     memory = owner(array)
@@ -48,7 +48,7 @@ def _is_shared(value: Value) -> bool:
 
 
 def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
-    """What keeps an array of the trace, as a message calls it."""
+    """The name, for an error message, of the object that still references an array of the trace."""
     inside: list[Any] = [traced]
     seen = {id(inside), id(traced)}
     for thing in inside:  # grows while it is read
@@ -70,7 +70,7 @@ def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
 
 
 class Tracer:
-    """What a trace has found so far."""
+    """The state of a trace: its instructions, constants, states, guards and settings."""
 
     def __init__(self, root: CodeType | None = None) -> None:
         self.lines = Lines(root)
@@ -107,18 +107,18 @@ class Tracer:
     # ----------------------------------------------------------------------------------------------------- the values
 
     def unique(self, base: str) -> str:
-        """``base``, or with a number where that is taken."""
+        """``base``, with a number appended if the name is taken."""
         count = self.names[base] = self.names.get(base, 0) + 1
         return base if count == 1 and not base.endswith("_") else self.unique(f"{base.rstrip('_')}_{count}")
 
     def input(self, shape: Shape, dtype: Any, name: str) -> Traced:
-        """An argument of the call."""
+        """Add an input to the program and return its traced array."""
         value = Value("input", shape, dtype, self.unique(value_name(name)))
         self.inputs.append(value)
         return Traced(self, value)
 
     def constant(self, array: Any) -> Value:
-        """An array, or a NumPy number, that is the same at each call."""
+        """Add a constant, an array or NumPy scalar, to the program and return its traced array."""
         key = (array.dtype, array.item()) if not array.shape else id(array)
         if not array.shape and array != array:
             key = (array.dtype, "nan")
@@ -132,7 +132,7 @@ class Tracer:
         return found
 
     def lift(self, x: Any, dtype: Any = None) -> Value:
-        """``x`` as a value of the program; Python's numbers, and weak ones, in ``dtype``."""
+        """Convert ``x`` to a value of the program. Python numbers and other weak scalars take ``dtype``."""
         if type(x) is Number:
             return self._lifted_number(x, dtype)
         if type(x) is Traced:
@@ -153,7 +153,7 @@ class Tracer:
         return self.read(tensor, x).value  # type: ignore[no-any-return]
 
     def _lifted_number(self, x: Number, dtype: Any) -> Value:
-        """A number that is read at each call, as a knob; where an integer meets integers, the value of the trace."""
+        """A Python number that is read again at each call. With integers only, the traced value is a constant."""
         if type(x.value) is int and (dtype is None or numpy.dtype(dtype).kind not in "fc"):
             return self.lift(x.ask(), dtype)
         if x.text not in self.knobs:
@@ -166,7 +166,7 @@ class Tracer:
         return self.lift(self.knobs[x.text], dtype)
 
     def meet(self, array: Any) -> None:
-        """Note where the arrays of the program are, which is one place."""
+        """Record the device of an array. Raises `DeviceError` if it differs from that of earlier arrays."""
         device = backends.device_of(array)
         if self.device not in (None, device):
             raise DeviceError(
@@ -176,7 +176,7 @@ class Tracer:
         self.device = device
 
     def check_running(self, what: Any) -> None:
-        """Raise where the trace that ``what`` is of is over."""
+        """Raise `TraceError` if ``what`` belongs to a trace that has ended."""
         if TRACER.get() is not self:
             raise TraceError(
                 f"{line_of_user()} uses {what!r} outside of the trace that it is of: a compiled function kept a Tensor "
@@ -184,7 +184,7 @@ class Tracer:
             )
 
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
-        """One more instruction; its result."""
+        """Append an instruction and return its result."""
         self.check_running(args[0] if args else op)
         shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, f"t{len(self.instructions) + 1}")
@@ -195,7 +195,7 @@ class Tracer:
     # ------------------------------------------------------------------------------------------------- the primitives
 
     def elementwise(self, name: str, args: Sequence[Any]) -> Any:
-        """A ufunc, with Python's numbers in the dtype of the arrays."""
+        """Record a ufunc. Python numbers take the dtype of the arrays."""
         for x in args:
             if type(x) not in PYTHON_SCALARS and not hasattr(x, "dtype"):
                 if isinstance(x, Tensor):
@@ -207,13 +207,13 @@ class Tracer:
         return self.emit(name, [self.lift(x, d) for x, d in zip(args, dtypes, strict=False)], {}, weak)
 
     def matmul(self, x: Any, y: Any) -> Any:
-        """A product of matrices (vectors, stacks)."""
+        """Record a product of matrices, vectors or stacks of matrices."""
         if isinstance(x, Tensor) or isinstance(y, Tensor):
             return NotImplemented
         return self.emit("matmul", (self.lift(x), self.lift(y)), {})
 
     def split(self, tree: Any) -> tuple[Any, list[Value]]:
-        """``tree`` (tuples, lists, dicts and slices) with slots for its arrays, and these."""
+        """Replace the arrays in ``tree`` (tuples, lists, dicts and slices) by slots; return the tree and the arrays."""
         found: list[Value] = []
         return self._split(tree, found), found
 
@@ -235,7 +235,7 @@ class Tracer:
         return entry
 
     def call(self, name: str, args: Any, options: dict[str, Any]) -> Any:
-        """Any function of NumPy's: an instruction where an array of the trace is among its arguments."""
+        """Call a NumPy function. It is recorded if any argument is traced, and computed at once otherwise."""
         template, arrays = self.split((args, options))
         if all(value.kind == "constant" for value in arrays) and "asarray" not in name:
             args, options = fill(template, [value.data for value in arrays])
@@ -255,14 +255,14 @@ class Tracer:
         return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)
 
     def _known(self, result: Any) -> Any:
-        """What was computed of constants, as arrays of the trace, so that what meets it stays in the trace."""
+        """Convert results computed from constants to traced arrays, so that later operations on them are recorded."""
         if isinstance(result, tuple):
             parts = map(self._known, result)
             return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
         return Traced(self, self.lift(result)) if isinstance(result, numpy.ndarray | numpy.generic) else result
 
     def getitem(self, x: Any, index: Any) -> Traced:
-        """``x[index]``: a view where NumPy gives one."""
+        """Record ``x[index]``, as a view if NumPy returns a view."""
         template, arrays = self.split(index)
         if _picks(arrays):
             raise self._picked(x)
@@ -274,11 +274,11 @@ class Tracer:
         return found if found.shape or _has_ellipsis(template) else Traced(self, found.value)
 
     def viewed(self, x: Traced, step: View) -> Traced:
-        """The view of ``x`` by ``step``."""
+        """The view of ``x`` that ``step`` describes."""
         return x.view(self.seen(x.value, (step._replace(assumed=False),)), step)
 
     def seen(self, value: Value, path: Sequence[View]) -> Value:
-        """What ``value`` is when it is seen through ``path``."""
+        """The value obtained from ``value`` by applying the views in ``path``."""
         for op, params, args, assumed in path:
             if assumed:
                 self._refuse_assumed(value)
@@ -287,7 +287,7 @@ class Tracer:
         return value
 
     def written(self, value: Value, path: Sequence[View], new: Value) -> Value:
-        """What ``value`` is when ``new`` has been written to the part of it that ``path`` leads to."""
+        """``value`` after ``new`` has been written to the part that the views in ``path`` select."""
         if not path:
             return new
         (op, params, args, assumed), *rest = path
@@ -307,7 +307,7 @@ class Tracer:
         )
 
     def reshaped(self, x: Traced, shape: Shape, copy: bool | None) -> Traced:
-        """``x`` in another shape: a view where NumPy gives one."""
+        """Record ``x.reshape(shape)``, as a view if NumPy returns a view."""
         step = View("reshape", {"shape": shape})
         if copy is not False:
             is_view = copies = None
@@ -329,7 +329,7 @@ class Tracer:
         )
 
     def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
-        """``x`` with ``value`` written (or added) at ``index``."""
+        """Record an assignment (or addition) of ``value`` to ``x[index]``."""
         template, arrays = self.split(index)
         self.fixed |= {id(value) for value in arrays if value.dtype == bool}
         given = x.value, self.lift(value, x.dtype), *arrays
@@ -347,7 +347,7 @@ class Tracer:
         )
 
     def opaque(self, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Traced:
-        """An operation whose forward can't be followed: computed as a whole at each call."""
+        """Record an operation as one instruction, because its forward can't be traced."""
         self.refused = None
         given, arrays = self.split(tuple(x.data if isinstance(x, Tensor) else x for x in inputs))
         options, more = self.split(params)
@@ -355,7 +355,7 @@ class Tracer:
         return self.emit("op", [*arrays, *more], {"name": op.name, "inputs": given, "options": options, "count": count})
 
     def draw(self, method: str, generator: Any, shape: Shape, dtype: Any, **options: Any) -> Traced:
-        """Random numbers, fresh ones at each call."""
+        """Record a draw of random numbers, which are new at each call."""
         self._note_generator(generator)
         params = {"generator": generator, "method": method, "shape": tuple(shape), "dtype": numpy.dtype(dtype)}
         return self.emit("draw", (), {**params, "options": options})
@@ -373,8 +373,8 @@ class Tracer:
         self.generators[id(generator)] = generator, first, count + 1
 
     def restarts(self) -> list[tuple[Any, Any]]:
-        """The generators that the function makes at each call from the same seed, with their states at the start. One
-        without a seed goes on: its numbers are fresh at each call.
+        """Generators that the function creates from a fixed seed, with their initial states: they restart at each call.
+        A generator created without a seed continues instead, so its numbers are new at each call.
         """
         found = []
         for key in [*self.generators]:
@@ -386,13 +386,13 @@ class Tracer:
         return found
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
-        """A look at values, which may raise, before anything is written."""
+        """Record a range check of the values, which runs before any state is written."""
         self.emit("check_range", (self.lift(array),), {"stop": stop, "refuse": refuse, "options": options})
 
     # ----------------------------------------------------------------------------------------- what outlives the trace
 
     def read(self, tensor: Tensor, raw: Any) -> Any:
-        """The array of ``tensor``: its own where the trace made it, else that of a state."""
+        """The traced array of ``tensor``. A Tensor from outside the trace becomes a state of the program."""
         if type(raw) is Traced:
             return raw
         key = id(tensor)
@@ -406,7 +406,7 @@ class Tracer:
         return self.current[key]
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
-        """What to keep in a Tensor that the trace made, or ``None`` where a state takes the value."""
+        """The array to store in a Tensor that the trace created; ``None`` if it was written to a state instead."""
         if raw is None or type(raw) is Traced:
             self.refuse_writing(tensor)
             made = array if type(array) is Traced and not array.weak else Traced(self, self.lift(array))
@@ -429,21 +429,21 @@ class Tracer:
         return None
 
     def _name(self, made: Traced) -> None:
-        """Call a result as the operation that made it, until the trace is over."""
+        """Name a result after its operation; the final names are chosen when the trace ends."""
         value = made.value
         code = sys._getframe(3).f_code
         if value.kind == "temporary" and value.name[1:].isdigit() and code.co_filename[:10] == "<operation":
             value.name = self.unique(f"{code.co_name}_")
 
     def name_values(self, updates: dict[Value, Value]) -> None:
-        """Give the values of the whole trace, which is over, their names."""
+        """Name all values, after the trace has ended."""
         others = [*self.inputs, *self.states.values(), *self.constants.values()]
         others += [knob.value for knob in self.knobs.values()]
         name_values(self.instructions, others, self.lines, updates)
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
-        """The gradient of ``tensor``, whose slot holds ``raw``: when it is first asked for, that from before the call,
-        as an input of the program.
+        """The gradient of ``tensor``, whose slot holds ``raw``. The first time it is read, the gradient from before the
+        call becomes an input of the program.
         """
         key = id(tensor)
         if key in self.gradients:
@@ -467,11 +467,11 @@ class Tracer:
         return GRAD.__get__(tensor)
 
     def accumulates(self, tensor: Tensor) -> bool:
-        """Whether the gradient from before the call matters."""
+        """Whether the function adds to a gradient from before the call."""
         return id(tensor) in self.ungraded or id(tensor) in self.given
 
     def take_gradients(self) -> list[tuple[Tensor, Value | None]]:
-        """The Tensors whose gradient the function has set, each with its last value; what was before is put back."""
+        """The Tensors whose gradient the function sets, each with its new value. The old gradients are restored."""
         found: list[tuple[Tensor, Value | None]] = []
         for key, (tensor, before) in self.gradients.items():
             grad = GRAD.__get__(tensor)
@@ -487,7 +487,7 @@ class Tracer:
         return found
 
     def knob(self, mapping: Any, key: Any, name: str) -> Traced:
-        """The number ``mapping[key]``, read at each call."""
+        """The number ``mapping[key]``, as an input that is read at each call."""
         place = (id(mapping), key)
         if place not in self.knobs:
             value = Value("knob", (), numpy.dtype("float64"), self.unique(value_name(name)), origin=(mapping, key))
@@ -495,14 +495,14 @@ class Tracer:
         return self.knobs[place]
 
     def refuse_setting(self, what: str) -> None:
-        """Raise where the function sets what is Python's, and no call of the program would set again."""
+        """Raise `TraceError` if the function sets a Python value, because later calls would not set it again."""
         raise TraceError(
             f"{line_of_user()} sets {what} while the function is traced, and would not at the calls that follow: set "
             "it, or step a schedule, outside of the compiled function."
         )
 
     def refuse_writing(self, place: Any) -> None:
-        """Raise where ``place`` is an argument, whose memory is the caller's."""
+        """Raise `TraceError` if the function writes to the memory of an argument, which belongs to the caller."""
         place = place.memory if type(place) is Traced else place
         if id(place) in self.arguments:
             raise TraceError(
@@ -512,14 +512,14 @@ class Tracer:
             )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
-        """The trace holds while ``holder`` has this ``value`` under ``name``, if the function did not set it itself."""
+        """Add a guard: the program is valid while ``holder.name`` is ``value``. Not for attributes the function set."""
         key = id(holder), name
         if key not in self.settings:
             self.guards.setdefault(key, Guard(holder, name, value, f"{type(holder).__name__}.{name}"))
 
     def attribute_read(self, kind: Any, holder: Any, name: str) -> None:
-        """Note that an attribute of ``holder``, of the watched class ``kind``, is read: unless the function has set it
-        before, it has to be at each call what it is now.
+        """Add a guard for an attribute of ``holder``, of the watched class ``kind``, that is read, unless the function
+        itself has set it before.
         """
         key = id(holder), name
         if kind not in WATCHED:
@@ -538,7 +538,7 @@ class Tracer:
                 self._found(found[-1].value, f"{type(holder).__name__}.{name}")
 
     def _plain_read(self, holder: Any, name: str, key: tuple[int, str]) -> None:
-        """Note that an attribute is read of an object of any other class."""
+        """Add guards for an attribute that is read from an object of any other class."""
         if key in self.attributes or key in self.seen_reads or self.surroundings.name_of(holder) is None:
             return
         if not hasattr(type(holder), "edits") or is_users(sys._getframe(3)):  # else an optimizer is at work
@@ -546,7 +546,7 @@ class Tracer:
             self._found(holder, name, self.surroundings.read)
 
     def _found(self, thing: Any, name: str, search: Callable[[Any, str], None] | None = None) -> None:
-        """Search what the function has come across, untraced."""
+        """Search an object that the function reached, with tracing switched off."""
         token = TRACER.set(None)
         try:
             (search or self.surroundings.visit)(thing, name)
@@ -555,7 +555,7 @@ class Tracer:
         watch(self, self.surroundings.kinds)
 
     def option(self, mapping: Any, key: Any) -> Any:
-        """An item of a dict of options, which is read."""
+        """Return an item of a dict of options; numbers become inputs of the program."""
         value = dict.get(mapping, key, MISSING)
         if type(value) is Number or (isinstance(value, list) and not is_users(sys._getframe(2))):
             return value  # of a copy, and the parameters, which an optimizer goes through
@@ -570,13 +570,13 @@ class Tracer:
         return value
 
     def attribute_written(self, holder: Any, name: str) -> None:
-        """Note that an attribute of ``holder`` is about to be set or deleted."""
+        """Remember the value of an attribute of ``holder`` before it is set or deleted."""
         if name not in UNWATCHED and (isinstance(holder, tuple(WATCHED)) or self.surroundings.name_of(holder)):
             own = object.__getattribute__(holder, "__dict__")
             self.attributes.setdefault((id(holder), name), (holder, name, own.get(name, MISSING)))
 
     def changes(self) -> list[Guard]:
-        """The attributes that were read before they were set to another value, each with its value from before."""
+        """Attributes that the function reads and then changes, each with its old value."""
         found = []
         for key, (holder, name, before) in self.attributes.items():
             guard = Guard(object.__getattribute__(holder, "__dict__"), name, before, f"{type(holder).__name__}.{name}")
@@ -585,7 +585,7 @@ class Tracer:
         return found
 
     def all_settings(self) -> list[tuple[Any, str, Any]]:
-        """The attributes that every call leaves with a value, and did not read before."""
+        """Attributes that the function sets without reading them first, and their values: each call sets them."""
         found = [*self.settings.values()]
         for key, (holder, name, _) in self.attributes.items():
             own = object.__getattribute__(holder, "__dict__")
@@ -594,7 +594,7 @@ class Tracer:
         return found
 
     def check_kept(self, changes: Sequence[Guard]) -> None:
-        """Raise where an array of the trace is still there: something keeps it that outlives the call."""
+        """Raise `TraceError` if a traced array is still referenced by an object that outlives the call."""
         if not _alive(self.made):
             return
         gc.collect()  # it may be part of a cycle that is left over
@@ -624,7 +624,7 @@ class Tracer:
         return live
 
     def check_apart(self) -> None:
-        """Raise where a state was given the array of another one: eagerly both would lie in one memory from then on."""
+        """Raise if two states were assigned the same array: in eager mode they would share memory from then on."""
         memories = {id(traced.memory): key for key, traced in self.current.items() if key not in self.rebound}
         for key, line in self.rebound.items():
             other = memories.setdefault(id(self.current[key].memory), key)
@@ -637,8 +637,8 @@ class Tracer:
                 )
 
     def substituted(self, places: Mapping[Any, Guard]) -> list[tuple[Guard, Any]]:
-        """Put numbers that are read at each call where `Guard.numbers` found that they vary. Returns the guards that
-        put the values back, each with a weak reference to what is there meanwhile.
+        """Replace numbers that vary between calls by `Number` objects. Returns the guards that restore the values, each
+        with a weak reference to its `Number`.
         """
         back: list[tuple[Guard, Any]] = []
         for place, guard in places.items():
@@ -652,8 +652,8 @@ class Tracer:
         return back
 
     def settle_numbers(self, back: Sequence[tuple[Guard, Any]]) -> None:
-        """Put the values of numbers back, where the function has put no others, and into the guards, and note which of
-        them may vary.
+        """Restore the numbers that `substituted` replaced, unless the function has assigned others, and record in the
+        guards which of them may vary.
         """
         token = TRACER.set(None)
         try:
@@ -680,7 +680,7 @@ class Tracer:
         return guard.with_value(tuple(plain) if whole else plain[0])
 
     def all_guards(self) -> list[Guard]:
-        """Those of the whole trace, which is over."""
+        """All guards, after the trace has ended."""
         guards = [
             *self.guards.values(),
             *(Guard(kind, "edits", kind.edits, f"a part of a {kind.__name__}") for kind in self.editable),
@@ -691,7 +691,7 @@ class Tracer:
         return [guard for guard in guards if not isinstance(guard.value, (Tensor, *WATCHED))]  # these count as edits
 
     def refuse_keeping(self, holder: Any, name: str, value: Any) -> None:
-        """Raise where ``holder`` is to keep a Tensor of the trace, which has no values and would stay there."""
+        """Raise if the function stores a traced Tensor, which has no values, in an attribute of ``holder``."""
         if isinstance(value, Tensor) and type(slot_value(DATA, value)) is Traced:
             self.refused = TraceError(
                 f"{line_of_user()} makes .{name} of a {type(holder).__name__} another Tensor while the function is "
@@ -701,12 +701,12 @@ class Tracer:
             raise self.refused
 
     def setting(self, holder: Any, name: str, value: Any) -> None:
-        """Every call leaves ``holder`` with this ``value`` under ``name``."""
+        """Record that each call sets ``holder.name`` to ``value``."""
         self.settings[id(holder), name] = holder, name, value
 
 
 def kind_of(x: Any) -> Any:
-    """The dtype of ``x`` as an argument of a ufunc: Python's type where it takes that of the arrays beside it."""
+    """The dtype of ``x`` as an argument of a ufunc; the Python type for a number that takes the arrays' dtype."""
     if type(x) in PYTHON_SCALARS:
         return type(x.value) if type(x) is Number else type(x)
     if type(x) is Traced and x.weak:
@@ -721,7 +721,7 @@ VIEWING = frozenset(
 
 
 def _is_basic(index: Any, arrays: Sequence[Value]) -> bool:
-    """Whether NumPy gives a view for an index of this form, whose arrays are at the slots."""
+    """Whether indexing with ``index`` returns a view in NumPy (basic indexing). Its arrays are at the slots."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
         (isinstance(part, int | slice | numpy.integer) and not isinstance(part, bool)) or part is None or part is ...
@@ -735,13 +735,13 @@ def _has_ellipsis(index: Any) -> bool:
 
 
 def _shifted(template: Any, by: int = 1) -> Any:
-    """Slots counted behind the ``by`` arrays that come first."""
+    """``template`` with the numbers of all slots increased by ``by``."""
     count = _slots(template)
     return fill(template, [Slot(i + by) for i in range(count)])
 
 
 def _picks(arrays: Sequence[Value]) -> bool:
-    """Whether an index of these picks by a condition that the trace does not know."""
+    """Whether an index contains a boolean mask whose values are not known during the trace."""
     return any(value.dtype == bool and value.kind != "constant" for value in arrays)
 
 

@@ -1,4 +1,4 @@
-"""What is read of Tensors and modules, and written to them, while a function is traced goes through the tracer."""
+"""Watch reads and writes of Tensors, modules and the user's objects while a function is traced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _watchers = 0
 
 
 class Consumed(Tensor):
-    """The gradient of a Tensor after a compiled function that used it up without keeping it. It has no values."""
+    """Placeholder for a gradient that a compiled function computed, used and discarded. It has no values."""
 
     __slots__ = ("function",)
 
@@ -33,7 +33,7 @@ class Consumed(Tensor):
         self.requires_grad, self.function = False, function
 
     def refusal(self) -> GradientError:
-        """The error for whoever asks for its values."""
+        """The error that reading the values raises."""
         return GradientError(
             f"the gradient of Tensor {self.name or ''} was used by the compiled {self.function}, which does not keep "
             "it, and was not cleared since: call zero_grad() before each backward, in the function or outside, and "
@@ -49,7 +49,7 @@ class Consumed(Tensor):
 
 
 def slot_value(slot: Any, tensor: Tensor) -> Any:
-    """What is in a slot of ``tensor``, ``None`` where nothing was put there yet."""
+    """The content of a slot of ``tensor``; ``None`` if it was never assigned."""
     try:
         return slot.__get__(tensor)
     except AttributeError:
@@ -101,7 +101,7 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
 
 
 def _reader(kind: Any) -> Callable[[Any, str], Any]:
-    """The ``__getattribute__`` that a class has while something is traced."""
+    """A ``__getattribute__`` for a class that reports each read to the tracer."""
     own = vars(kind).get("__getattribute__")
 
     def read(self: Any, name: str) -> Any:
@@ -113,7 +113,7 @@ def _reader(kind: Any) -> Callable[[Any, str], Any]:
 
 
 def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
-    """The methods of ``kind``, a dict of options, while something is traced."""
+    """Methods for ``kind``, a dict of options, that report each read to the tracer."""
 
     def item(self: Any, key: Any) -> Any:
         tracer = TRACER.get()
@@ -138,7 +138,7 @@ def _item_reader(kind: Any) -> dict[str, Callable[..., Any]]:
 
 
 def _writer(write: Callable[..., None]) -> Callable[..., None]:
-    """``__setattr__`` or ``__delattr__``, likewise."""
+    """A ``__setattr__`` or ``__delattr__`` that reports each write to the tracer."""
 
     def written(self: Any, name: str, *value: Any) -> None:
         if (tracer := TRACER.get()) is not None:
@@ -155,9 +155,9 @@ _counts: dict[type, int] = {}
 
 @contextmanager
 def watched(tracer: Any) -> Iterator[None]:
-    """Within it, what is read of a Tensor's array, gradient and ``requires_grad``, of modules and of the
-    objects that the function finds, and written there, goes through the tracer, in this thread and task. The slots
-    themselves are exchanged, so that nothing is asked of them while nobody traces.
+    """A context in which reads and writes of Tensors, modules and the objects that the function reaches are reported
+    to ``tracer``, in this thread and task only. The slots and methods themselves are replaced and later restored, so
+    that this costs nothing outside of a trace.
     """
     with _LOCK:
         _watch_tensors(1)
@@ -177,7 +177,7 @@ def watched(tracer: Any) -> Iterator[None]:
 
 
 def watch(tracer: Any, kinds: Iterable[type]) -> None:
-    """Have the tracer see what is read of the objects of ``kinds``, until it is done."""
+    """Report attribute reads of objects of these classes to the tracer until its trace ends."""
     for kind in kinds:
         if kind not in tracer.kinds:
             with _LOCK:
@@ -208,7 +208,7 @@ def _put_back(kind: type) -> None:
 
 
 def _watch_tensors(change: int) -> None:
-    """Count who watches; the first exchanges the slots, the last puts them back."""
+    """Count active watchers: the first replaces the slots of `Tensor`, the last restores them."""
     global _watchers  # noqa: PLW0603
     tensor: Any = Tensor
     _watchers += change

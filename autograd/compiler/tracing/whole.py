@@ -1,4 +1,4 @@
-"""Operations that a trace keeps as one instruction each, for a target that has a name for them, as ONNX has."""
+"""Operations that a trace records as one instruction each, for targets such as ONNX that have them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _users: Counter[str] = Counter()
 
 @contextmanager
 def whole(names: Iterable[str]) -> Iterator[None]:
-    """Within it, what is traced records each operation of these names as one instruction, and does not look into it.
+    """A context in which a trace records each of these operations as one instruction, without tracing its forward.
 
     >>> import autograd as ag
     >>> with whole(["softmax"]):
@@ -50,7 +50,7 @@ def whole(names: Iterable[str]) -> Iterator[None]:
 
 
 def _opaque_in_traces(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
-    """``forward``, which a trace does not look into where its operation is to be kept whole."""
+    """``forward``, recorded as one instruction in a trace that keeps its operation whole."""
 
     def kept(xp: Any, *arrays: Any, **params: Any) -> Any:
         if xp is TRACE and name in WHOLE.get():
