@@ -24,8 +24,9 @@ from autograd.testing import NodeCheck
 from viz.drawing import numbers, style
 from viz.graph.cards import addends
 from viz.recorded import windows
-from viz.recorded.names import OP, derivative
+from viz.recorded.names import LAYERS, OP, derivative
 from viz.recorded.notation import PRODUCT, SUM, Symbol
+from viz.recorded.reasons import reason
 from viz.recorded.rows import TITLES
 from viz.recorded.scene import Card, Scene, Socket
 
@@ -553,14 +554,7 @@ class Story:
             eq = [self._matrix(g, f"upstream {up}", "grad"), _sign("×"), self._matrix(value, f"local {name}", "local")]
             loose = local.level < PRODUCT or local.text.startswith("-")
             said = f"{up} · {f'({local.text})' if loose else local.text}"
-            if value == 1:
-                words = f"When {tail.name} grows, {head.name} grows by just as much: the gradient passes unchanged."
-            else:
-                steep = numbers.scalar(value[()])
-                words = (
-                    f"When {tail.name} grows a little, {head.name} changes {steep} times as much: the gradient that "
-                    "arrived is multiplied by that."
-                )
+            words = reason(socket, numbers.scalar(value[()]))
             return said, [*eq, _sign("="), result], "lin", [[[0, str(value[()])]]], words, ""
         sent = socket.sent
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
@@ -568,7 +562,7 @@ class Story:
         why = (
             f" {tail.name} has shape {numbers.shape(tail.shape)} and was used for every entry along the axes that"
             f" {head.name} has more, so its gradient is the sum over them."
-            if summed
+            if summed and not (head.node.op.name in LAYERS and socket.index == 2)  # whose reason says so
             else ""
         )
         if body.head == "matmul" and len(body.inner) == 2 and all(np.ndim(s.value) == 2 for s in body.inner):
@@ -576,7 +570,7 @@ class Story:
             eq = [self._factor(first), _sign("·"), self._factor(second)]
             a, b = np.asarray(first.value), np.asarray(second.value)
             small = is_small(a) and is_small(b) and is_small(part) and not summed and part.ndim == 2
-            words = f"Each entry is a row of {first.text} times a column of {second.text}."
+            words = reason(socket)
             words += " Hover a number in the result to see its factors." if small else ""
             entry = "" if small or summed or part.ndim != 2 else _product_entry(a, b, part)
             return sent.text, [*lead, *eq, _sign("="), result], "mm" if small else "", [], words + why, entry
@@ -594,16 +588,11 @@ class Story:
                 _sign("×"),
                 self._matrix(slope, f"local {label}", "local"),
             ]
-            if slope.ndim == 0 and slope == 1:
-                words = "The gradient passes unchanged."
-            else:
-                words = (
-                    f"Entry by entry, the gradient that arrived is multiplied by {label} at the recorded values.{ratio}"
-                )
+            words = reason(socket, label) + ("" if slope.ndim == 0 else ratio)
             entry = "" if terms else _entrywise_entry(g, slope, part)
             return sent.text, [*eq, _sign("="), result], "lin" if terms else "", terms, words + why, entry
         eq = [self._matrix(g, "upstream G", "grad"), _sign("→"), result]
-        words = f"The rule of {head.node.op.name.replace('_', ' ')} takes G and gives {body.text}.{ratio}"
+        words = reason(socket) + ratio
         return sent.text, [*lead, *eq], "lin" if terms else "", terms, words + why, ""
 
     def _sent_back(self, socket: Socket, sent: Symbol) -> tuple[list[dict[str, Any]], str, list[Any], str] | None:
@@ -803,7 +792,7 @@ def _times(n: int) -> str:
 
 def _ratio(part: np.ndarray, g: np.ndarray) -> str:
     came, goes = numbers.root_mean_square(g), numbers.root_mean_square(part)
-    if not came or not np.isfinite(goes / came):
+    if not came or not np.isfinite(goes / came) or abs(goes / came - 1) < 0.005:
         return ""
     return f" What goes on is {numbers.short(goes / came)} times the size of what came in (rms)."
 

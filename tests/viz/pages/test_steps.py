@@ -59,6 +59,7 @@ def test_upstream_times_local_is_the_contribution_of_every_operation(name, data)
     for step in told.backward:
         if step.verdict is None and not step.edges:
             continue
+        assert step.words
         *factors, result = matrices(told, step) if step.link in ("mm", "lin") else (None,)
         if step.link == "mm":
             np.testing.assert_allclose(factors[0] @ factors[1], result, rtol=1e-9, atol=1e-12)
