@@ -1,4 +1,4 @@
-"""`trace`: a function followed once, without values, and written down as a `Program`.
+"""`trace`: run a function once on arrays without values and record it as a `Program`.
 
 A Tensor that the function meets on its way, a parameter or what an optimizer accumulated, becomes a state of the
 program.
@@ -34,7 +34,7 @@ ARRAY = object()
 
 
 def is_array(leaf: Any) -> bool:
-    """Whether a leaf has values, which a program is given at each call; any other is fixed when it is traced."""
+    """Whether a leaf is an input of the program; any other is a constant of the trace."""
     return isinstance(leaf, Tensor) or type(leaf) in backends.SPACES
 
 
@@ -70,13 +70,13 @@ class Arguments:
         return [*named, *kwargs.items()]
 
     def filled(self, arrays: list[Any]) -> Any:
-        """``args, kwargs`` with other arrays."""
+        """``args, kwargs`` with the arrays replaced."""
         given, plain = iter(arrays), itertools.count()
         leaves = [next(given) if is_array(leaf) else self.numbers.get(next(plain), leaf) for leaf in self.leaves]
         return trees.unflatten(self.structure, leaves)
 
     def check_unchanged(self, filled: Any, arrays: list[Any]) -> None:
-        """Raise where the function changed a container in ``filled``, which is a copy of the caller's."""
+        """Raise if the function changed a container in ``filled``, which is a copy of the caller's."""
         pairs = zip(self._named(*filled), self._named(*self.filled(arrays)), strict=True)
         for (name, now), (_, before) in pairs:
             (leaves, structure), (old_leaves, old_structure) = trees.flatten(now), trees.flatten(before)
@@ -117,7 +117,7 @@ class Result:
 
     @classmethod
     def of(cls, values: list[Value]) -> Result:
-        """A list of arrays."""
+        """The result of a function that returns a list of arrays."""
         made = cls.__new__(cls)
         made.leaves, made.structure = trees.flatten([ARRAY] * len(values))
         made.values, made.is_tensor, made.recorded = values, [False] * len(values), [False] * len(values)

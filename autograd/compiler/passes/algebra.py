@@ -26,8 +26,8 @@ FOLDED = 1 << 16
 
 
 def algebra(program: Program) -> Program:
-    """Undo double transposes and reshapes, leave repetition to broadcasting, fold constants, pick by place and not by
-    comparison."""
+    """Remove double transposes and reshapes, replace repetition by broadcasting, fold constants, and pick by index
+    instead of by comparison."""
     writer = _Algebra(program)
     for instruction in writer:
         found = writer.simpler(
@@ -41,12 +41,12 @@ def algebra(program: Program) -> Program:
 
 
 def number_of(value: Value) -> Any:
-    """The number that a constant of shape () is, else ``None``."""
+    """The number in a constant of shape (); ``None`` for any other value."""
     return value.data.item() if value.kind == "constant" and not value.shape else None
 
 
 def is_zero(value: Value, negative: bool) -> bool:
-    """Whether a value is the number 0; of floats, the one with or without a sign."""
+    """Whether a value is the constant 0, with or without a sign."""
     number, kind = number_of(value), value.dtype.kind
     return number == 0 and (kind in "iu" or (kind == "f" and (math.copysign(1, number) < 0) is negative))
 
@@ -61,7 +61,7 @@ def _counts(value: Value, count: int) -> bool:
 
 
 def picks_from_rows(args: Sequence[Value], index: Any) -> bool:
-    """Whether it is ``x[arange(len(x)), columns]``: one element of each row, as the loss of labels picks it."""
+    """Whether it is ``x[arange(len(x)), columns]``, one element of each row, as in cross-entropy."""
     if index != (Slot(1), Slot(2)):
         return False
     x, rows, columns = args
@@ -70,7 +70,7 @@ def picks_from_rows(args: Sequence[Value], index: Any) -> bool:
 
 
 def taken_from_rows(writer: Rewriter, x: Value, columns: Value, name: str) -> Value:
-    """``x[arange(len(x)), columns]`` by one number for each element: its place in the flat array."""
+    """``x[arange(len(x)), columns]`` with one index per element, into the flat array."""
     count, width = x.shape
     starts = writer.array(numpy.arange(count, dtype=numpy.int64) * width, "starts")
     places = writer.emit("add", (columns, starts))
@@ -118,17 +118,17 @@ class _Algebra(Rewriter):
                     self.factors[root] = self.factors.get(root, 0) + 1
 
     def made(self, value: Value, op: str) -> Instruction | None:
-        """The instruction that made a value, if it is an ``op``."""
+        """The instruction that produces a value, if its operation is ``op``."""
         producer = self.producers.get(value)
         return producer if producer is not None and producer.op == op else None
 
     def opposite(self, value: Value, out: Value) -> Value | None:
-        """What ``value`` is the negative of, if the negation was done in the dtype of ``out``."""
+        """The operand, if ``value`` is its negative and was computed in the dtype of ``out``."""
         made = self.made(value, "negative")
         return made.args[0] if made is not None and (value.dtype == out.dtype or value.dtype.kind == "f") else None
 
     def simpler(self, op: str, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
-        """A value that is ``op(*args, **params)`` with less work, or ``None``."""
+        """A cheaper value equal to ``op(*args, **params)``, or ``None``."""
         if op in ELEMENTWISE or op == "where":
             for i, arg in enumerate(args):  # what is repeated is not written out where broadcasting does it
                 repeated = self.made(arg, "broadcast_to")
@@ -150,7 +150,7 @@ class _Algebra(Rewriter):
         return None if rule is None else rule(args, params, out)
 
     def simplest(self, op: str, args: Sequence[Value], params: dict[str, Any], out: Value) -> Value:
-        """The call in its simplest form, written down."""
+        """Emit the call in its simplest form."""
         found = self.simpler(op, list(args), params, out)
         return self.emit(op, args, params, out.name) if found is None else found
 

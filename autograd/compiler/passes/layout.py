@@ -34,7 +34,7 @@ a large share where the product has few rows, and next to nothing in a large one
 
 
 def is_matrix(value: Value) -> bool:
-    """Whether an order in memory is a question."""
+    """Whether the value has two axes longer than 1, so that its memory order matters."""
     return len(value.shape) == 2 and min(value.shape) > 1
 
 
@@ -42,7 +42,7 @@ _ENTRY_BY_ENTRY = frozenset((*ELEMENTWISE, "where", "astype", "copy"))
 
 
 class Orders:
-    """Groups of matrices that share an order, or have opposite ones; and the order of those that have no choice.
+    """Groups of matrices with equal or opposite memory orders, and the orders that are fixed (union-find).
 
     An order may be a fact (that of an argument, or of a state that lies somewhere already), or a wish (of a reshape,
     which is a view of rows and a copy of anything else). Facts come first. Values that are tied share an order unless
@@ -67,7 +67,7 @@ class Orders:
             self._wish(instruction)
 
     def find(self, value: Value) -> tuple[Value, bool]:
-        """The group of a value, and whether it is the other way round there."""
+        """The group of a value, and whether its order is the opposite of the group's."""
         path = []
         while value in self.parents:
             path.append(value)
@@ -79,7 +79,7 @@ class Orders:
         return value, turned
 
     def tie(self, a: Value, b: Value, turned: bool = False) -> None:
-        """Have two values share their order, or (``turned``) have opposite ones, where both can."""
+        """Give two values the same order, or opposite ones (``turned``), if neither is fixed otherwise."""
         if not (is_matrix(a) and is_matrix(b)):
             return
         (p, s), (q, t) = self.find(a), self.find(b)
@@ -91,13 +91,13 @@ class Orders:
             self.pinned[q] = self.pinned.pop(p) ^ other
 
     def pin(self, value: Value, turned: bool) -> None:
-        """Leave a value no choice, if it has one still."""
+        """Fix the order of a value, unless it is fixed already."""
         if is_matrix(value):
             group, by = self.find(value)
             self.pinned.setdefault(group, turned ^ by)
 
     def _pin_where_it_lies(self, value: Value) -> None:
-        """The order of what is there before the call."""
+        """Fix the orders of arrays that exist before the call."""
         if value.kind == "input":
             self.pin(value, False)
         elif value.kind == "state":
@@ -109,7 +109,7 @@ class Orders:
                 self.pin(value, transposed)
 
     def _pin_where_it_is_made(self, instruction: Instruction) -> None:
-        """The order of what is made in one order only."""
+        """Fix the orders of results that an operation returns in one order only."""
         if instruction.op == "piece":
             self.pin(instruction.out, instruction.params["flip"])
         elif instruction.op == "with_ones":
@@ -118,7 +118,7 @@ class Orders:
             self.pin(instruction.out, False)
 
     def _tie(self, instruction: Instruction) -> None:
-        """Have what meets entry by entry share its order."""
+        """Give operands and results of elementwise operations the same order."""
         op, out, args = instruction.op, instruction.out, instruction.args
         if op in _ENTRY_BY_ENTRY:
             for arg in args:
@@ -128,7 +128,7 @@ class Orders:
             self.tie(out, args[0], turned=instruction.params["axes"] == (1, 0))
 
     def _wish(self, instruction: Instruction) -> None:
-        """The orders in which nothing has to be copied."""
+        """Prefer the orders in which nothing has to be copied."""
         op, out, args = instruction.op, instruction.out, instruction.args
         if op in _ENTRY_BY_ENTRY:
             for arg in args:
@@ -150,12 +150,12 @@ class Orders:
                 self.pin(value, False)
 
     def places(self) -> dict[Value, tuple[Value, bool]]:
-        """For each matrix its group, and whether it is the other way round there."""
+        """For each matrix its group, and whether its order is the opposite of the group's."""
         return {v: self.find(v) for v in self.program.values() if is_matrix(v)}
 
 
 def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float:
-    """What an instruction costs where the matrices are ``flipped`` that are kept transposed."""
+    """The cost of an instruction, given the matrices that are stored transposed, ``flipped``."""
     op, out, args = instruction.op, instruction.out, instruction.args
     copied = _copied(instruction, flipped)
     if op in ("permute_dims", "reshape", "piece", "with_ones", "pack") or not out.shape:
@@ -180,7 +180,7 @@ def cost_of(instruction: Instruction, flipped: Callable[[Value], bool]) -> float
 
 
 def _copied(instruction: Instruction, flipped: Callable[[Value], bool]) -> list[Value]:
-    """The arguments that are copied, or read across their rows, because they lie in the other order."""
+    """The arguments that are copied, or read across rows, because their order differs."""
     op, out, args = instruction.op, instruction.out, instruction.args
     if op == "with_ones":
         return [arg for arg in args if arg.kind != "temporary" or (is_matrix(arg) and not flipped(arg))]
@@ -250,13 +250,13 @@ def arranged(program: Program) -> tuple[float, Program]:
 def _free_groups(
     instruction: Instruction, places: dict[Value, tuple[Value, bool]], orders: Orders
 ) -> tuple[Value, ...]:
-    """The groups that an instruction touches and that may still be turned."""
+    """The groups of an instruction's operands whose order is not fixed."""
     groups = {places[v][0]: None for v in (instruction.out, *instruction.args) if v in places}
     return tuple([group for group in groups if group not in orders.pinned])
 
 
 def arrange(program: Program) -> Program:
-    """Choose the order of every matrix, with or without the biases as rows of the weights."""
+    """Choose the memory order of every matrix, with or without biases appended to the weights."""
     best, others = arranged(program), augment(program)
     if others is not program and (found := arranged(others))[0] < best[0]:
         best = found
@@ -293,8 +293,7 @@ def _layers(program: Program) -> Iterator[tuple[Value, Value, Value, Value]]:
 
 
 def _pays(h: Value, added: Value) -> bool:
-    """Whether an argument is copied beside a column of ones in less time than the bias is added, and its gradient
-    summed."""
+    """Whether copying an argument beside a column of ones is faster than adding the bias and summing its gradient."""
     size = shapes.size(added.shape)
     return CALL + TURNED * shapes.size(h.shape) < 2 * CALL + (ENTRY + 1) * size + ROW * min(added.shape)
 

@@ -1,4 +1,4 @@
-"""Loops that compute a part of what another loop computes are a part of its result."""
+"""Merge loops whose results another loop computes, too."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def _loop_of(instruction: Instruction) -> Loop | None:
 
 
 def joined_loops(program: Program) -> Program:
-    """Run a loop once where its gradients ask for it again, with what they need of each step: the results that were
-    wanted at first are the beginning of what is computed then.
+    """Merge two runs of the same loop, one for its results and one that also saves values for the gradient: the
+    second computes the results of the first, too.
     """
     loops = [(i, loop) for i in program.instructions if (loop := _loop_of(i)) is not None]
     longer: dict[Instruction, Instruction] = {}

@@ -24,11 +24,11 @@ from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, de
 
 
 ADDENDS = 1 << 15
-"""As many are summed as a product: BLAS adds in long rows, and of more of them float32 loses digits."""
+"""The largest number of terms summed as a product: BLAS adds sequentially, and float32 would lose digits."""
 
 
 def sums_as_products(program: Program) -> Program:
-    """Sum columns, short rows and whole arrays as products with ones: BLAS takes a fraction of the time."""
+    """Sum columns, short rows and whole arrays as products with ones, which BLAS computes faster."""
     writer = Rewriter(program)
     ones: dict[Any, Value] = {}
 
@@ -116,7 +116,7 @@ def optimize(program: Program, passes: Sequence[tuple[str, Pass]] = PASSES) -> P
 
 @method("explain")
 def explain(program: Program) -> str:
-    """A line for each pass: how many instructions are left, which calls it took out and which it wrote."""
+    """A line for each pass: the number of instructions left, and the calls that it removed and added."""
     lines = [f"{program.name}: {len(program.instructions)} instructions as traced"]
     width = max(len(name) for name, _ in PASSES)
     before = program

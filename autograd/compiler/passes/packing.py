@@ -1,5 +1,4 @@
-"""States together: equal counters become one, and small states that are updated alike lie in one buffer and are updated
-by one call each."""
+"""Merge equal counters, and pack small states with the same update into one buffer, which one call updates."""
 
 from __future__ import annotations
 
@@ -18,17 +17,17 @@ from autograd.compiler.passes.rewrite import Rewriter, stem
 from autograd.memory import owner
 
 HOMES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""The memory that programs keep states in."""
+"""The buffers of packed states."""
 
 JOINED = 16
-"""Characters of a packed value's name that is its members' names."""
+"""The largest length of a packed value's name that is made of its members' names."""
 
 SMALL = 1 << 16
-"""The bytes of the largest state that is packed: a larger one is updated while its gradient is in the cache."""
+"""The size in bytes of the largest state that is packed: larger ones are updated while the gradient is in cache."""
 
 
 def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]], flipped: Iterable[Value]) -> Any:
-    """The array in which an earlier program has put the members of a packed state one behind the other, or ``None``."""
+    """The array in which an earlier program has packed these members in this order, or ``None``."""
     first = members[0][0].origin.data
     memory = owner(first)
     if id(memory) not in HOMES or not isinstance(memory, numpy.ndarray) or not memory.flags.c_contiguous:
@@ -47,8 +46,9 @@ def lying_together(dtype: Any, nbytes: int, members: Sequence[tuple[Value, int]]
 
 
 def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterable[Value]) -> bool:
-    """Whether states can be packed in this order without taking them out of where another program keeps them: two
-    programs that did so would take turns at it."""
+    """Whether states can be packed in this order without moving them out of another program's buffer: two programs
+    would otherwise move them back and forth at each call.
+    """
     members: list[tuple[Value, int]] = []
     start = 0
     for state in states:
@@ -61,7 +61,7 @@ def may_lie_together(program: Program, states: Sequence[Value], flipped: Iterabl
 
 
 class Match:
-    """Whether two values are computed alike, from corresponding states and leaves."""
+    """Whether two values are computed by the same operations from corresponding states and leaves."""
 
     def __init__(self, program: Program, producers: dict[Value, Instruction]) -> None:
         self.program, self.producers = program, producers
@@ -83,7 +83,7 @@ class Match:
     def _further(
         self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape
     ) -> list[tuple[Value, Value]] | None:
-        """What else must correspond if ``a`` and ``b`` do; ``None`` where they do not."""
+        """The further pairs that must correspond if ``a`` and ``b`` do; ``None`` if these can't."""
         if a.shape != shape or b.shape != other:
             return [] if a is b and not a.shape else None
         if a in self.pairs:
@@ -108,12 +108,12 @@ class Match:
 
     @property
     def computed(self) -> set[Value]:
-        """What ``b`` is computed through, its states included: no two members of a buffer may have one in common."""
+        """The states and intermediate values of ``b``; members of one buffer must not share any."""
         return {b for a, b in self.pairs.items() if a not in self.leaves}
 
 
 def same_counters(program: Program) -> Program:
-    """Keep one of several counters that are equal and counted alike, as Adam's steps."""
+    """Merge counters that are equal and advance together, such as Adam's step counts."""
     producers = program.producers()
     counters = [
         s for s, v in program.updates.items()
@@ -139,13 +139,13 @@ def same_counters(program: Program) -> Program:
 
 
 def _same_bits(x: Any, y: Any) -> bool:
-    """Whether two numbers are equal, and zeros of one sign."""
+    """Whether two numbers are equal, with zeros of the same sign."""
     one, other = x.item(), y.item()
     return bool(one == other) and str(one) == str(other)
 
 
 def _leaves(value: Value, producers: dict[Value, Instruction]) -> Iterable[Value]:
-    """What a number is computed from, apart from constants; itself where it is no arithmetic of numbers."""
+    """The values, other than constants, from which a number is computed by arithmetic; otherwise the number itself."""
     met: dict[Value, None] = {}
     pending = [value]
     while pending:
@@ -161,7 +161,7 @@ def _leaves(value: Value, producers: dict[Value, Instruction]) -> Iterable[Value
 
 
 def _same_count(x: Value, y: Value, a: Value, b: Value, producers: dict[Value, Instruction]) -> bool:
-    """Whether ``x`` is computed from ``a`` as ``y`` is from ``b``."""
+    """Whether ``x`` is computed from ``a`` by the same operations as ``y`` from ``b``."""
     met: set[tuple[Value, Value]] = set()
     pending = [(x, y)]
     while pending:
@@ -183,7 +183,7 @@ def _same_count(x: Value, y: Value, a: Value, b: Value, producers: dict[Value, I
 
 
 def pack(program: Program, small: int = SMALL) -> Program:
-    """Put small states that are updated alike into one buffer, and their gradients into another."""
+    """Pack small states with the same update into one buffer, and their gradients into another."""
     producers = program.producers()
     free = [
         s for s in program.updates
@@ -211,11 +211,11 @@ def pack(program: Program, small: int = SMALL) -> Program:
 
 
 MODIFIERS = ("d_", "scaled_", "squared_", "sqrt_", "all_")
-"""Beginnings of names that stay in front where all of them have it."""
+"""Prefixes that a packed name keeps if all its members have them."""
 
 
 def packed_name(names: Sequence[str], otherwise: str = "packed") -> str:
-    """The name of what lies one behind the other in a buffer, ``otherwise`` where the names have nothing in common.
+    """The name of a buffer with these members, or ``otherwise`` if their names have nothing in common.
 
     >>> packed_name(["w", "b"]), packed_name(["d_w", "d_b"]), packed_name(["l_0_weight_exp_avg", "l_2_bias_exp_avg"])
     ('w_b', 'd_w_b', 'all_exp_avg')
@@ -255,13 +255,13 @@ def _operand(value: Value) -> tuple[str, str]:
 
 
 def _shared(lists: Sequence[Sequence[str]]) -> int:
-    """How many entries at the beginning are the same in all lists."""
+    """The number of leading entries that all lists share."""
     alike = [len(set(entries)) == 1 for entries in zip(*lists, strict=False)]
     return alike.index(False) if False in alike else len(alike)
 
 
 class _Together:
-    """In place of a Tensor: its array is that of several states, one behind the other, made when it is asked for."""
+    """Stands for a Tensor: its array is the buffer of several states, created when first used."""
 
     __slots__ = ("states", "flipped")
 
@@ -275,7 +275,7 @@ class _Together:
 
 
 class _Group:
-    """States that go into one buffer for each of their roles, and what is computed of them alike."""
+    """States that are packed into one buffer for each role (weight, momentum), and the computation that they share."""
 
     def __init__(self, writer: Rewriter, program: Program, members: Sequence[tuple[Value, Match]]) -> None:
         self.writer, self.program, self.members = writer, program, members
@@ -287,7 +287,7 @@ class _Group:
         self.left = dict.fromkeys(self.interior, len(members))
 
     def pack_states(self, homes: dict[Value, list[tuple[Value, int]]], updates: dict[Value, Value]) -> None:
-        """A flat state for each role, and every state as a piece of one."""
+        """Create a flat state for each role, and replace every state by a piece of it."""
         program, writer = self.program, self.writer
         for role in self.first.states:
             states = [match.states[role] for _, match in self.members]
@@ -302,12 +302,12 @@ class _Group:
             whole.name = writer.name(packed_name([each.name for each, _ in homes[whole]], kind))
 
     def piece(self, role: Value, i: int, like: Value) -> Value:
-        """What belongs to the i-th member of a flat value."""
+        """The part of a flat value that belongs to the i-th member."""
         params = {"start": self.starts[i], "shape": like.shape, "flip": self.members[i][0] in self.program.flipped}
         return self.writer.emit("piece", (self.flat[role],), params, like.name)
 
     def whole_of(self, value: Value) -> Value:
-        """The flat value for one of the first member's; gradients are packed when they are first asked for."""
+        """The flat value for a value of the first member; gradients are packed at first use."""
         if value in self.first.leaves and value not in self.flat:
             self._pack_leaf(value)
         return self.flat[value] if value in self.flat else self.writer.of(value)
@@ -328,7 +328,7 @@ class _Group:
         self.flat[leaf] = self.writer.emit("pack", parts, {"flips": tuple(flips)}, name)
 
     def met(self, role: Value) -> None:
-        """One of the calls for ``role``: the last one is written for all."""
+        """Count a member's instruction for ``role``; the last one is emitted for all members."""
         self.left[role] -= 1
         if not self.left[role]:
             made = self.first.producers[role]
@@ -343,9 +343,9 @@ class _Group:
 
 
 def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) -> Program | None:
-    """The program with the states of each group (and those updated with them) in one flat state for each role.
+    """The program with the states of each group, and those updated with them, in one flat state per role.
 
-    ``None`` where they can't be updated at once, because one's update is needed for another's gradient.
+    ``None`` if they can't be updated at once because one update is needed for another's gradient.
     """
     writer = Rewriter(program)
     homes, updates = dict(program.packed), dict(program.updates)
@@ -380,7 +380,7 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
 
 
 def _ordered(program: Program) -> Program | None:
-    """Instructions behind what they read, else in their order; ``None`` where they go in a circle."""
+    """Instructions in topological order, otherwise unchanged; ``None`` if there is a cycle."""
     producers = program.producers()
     done: dict[Instruction, None] = {}
     for instruction in program.instructions:

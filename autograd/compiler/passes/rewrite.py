@@ -1,4 +1,4 @@
-"""New programs from old ones: the tool of all passes, and the two that tidy up behind the others."""
+"""`Rewriter`, by which passes write new programs, and two passes that tidy up: dead code, common subexpressions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from autograd.compiler.ir.program import Instruction, Origin, Program, Value
 
 
 def stem(name: str) -> str:
-    """A name without the marks and the numbers of passes."""
+    """A name without the marks and numbers that passes append."""
     return re.sub(rf"(?<=.){PASS_MARK}\d+", "", name)
 
 
 def name_plainly(programs: Sequence[Program]) -> None:
-    """Call what passes made in the last of ``programs``, each of which was made of the one before, as what it stands
-    for: mostly that is no longer there. A value keeps apart from all that is beside it in any of them.
+    """Remove the marks that passes appended to names in the last of ``programs``, the stages of one program, unless
+    another value in a stage with this one has the plain name.
     """
     names = [{value.name for value in program.values()} for program in programs]
     for value in [value for value in programs[-1].values() if stem(value.name) != value.name]:
@@ -31,7 +31,7 @@ def name_plainly(programs: Sequence[Program]) -> None:
 
 
 class Rewriter:
-    """A new program written from an old one, instruction by instruction: what stands for what, and fresh names."""
+    """Writes a new program from an old one: maps old values to new ones and gives fresh names."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -46,28 +46,28 @@ class Rewriter:
         """The user's line that new instructions are for."""
 
     def __iter__(self) -> Iterator[Instruction]:
-        """The old instructions in their order; new ones that are written meanwhile are for the same user's line."""
+        """Iterate over the old instructions; instructions emitted meanwhile belong to the same user's line."""
         for instruction in self.program.instructions:
             self.origin = instruction.origin
             yield instruction
 
     def of(self, value: Value) -> Value:
-        """What stands for ``value`` now."""
+        """The new value for ``value``."""
         return self.now.get(value, value)
 
     def array(self, data: Any, base: str = "c") -> Value:
-        """A constant array."""
+        """A new constant."""
         return Value("constant", data.shape, data.dtype, self.name(base), data)
 
     def is_within(self, indices: Value, stop: int) -> bool:
-        """Whether the program checks that ``indices`` are from 0 to below ``stop``."""
+        """Whether the program checks that all ``indices`` are in ``range(stop)``."""
         producer = self.producers.get(indices)
         if producer is not None and producer.op == "reshape":
             indices = producer.args[0]
         return indices in self.stops and self.stops[indices] <= stop
 
     def name(self, base: str) -> str:
-        """A name that is not taken, ``base`` with a mark and a number where need be: see `name_plainly`."""
+        """A free name: ``base``, with a mark and a number if it is taken; see `name_plainly`."""
         name = base = stem(base)
         while name in self.taken:
             count = self.counts[base] = self.counts.get(base, 1) + 1
@@ -76,7 +76,7 @@ class Rewriter:
         return name
 
     def scalar(self, number: float, dtype: Any) -> Value:
-        """The constant of shape () that is ``number``."""
+        """A constant of shape () for ``number``."""
         data = numpy.asarray(number, dtype)[()]
         key = data.dtype, str(data)
         if key not in self.constants:
@@ -84,7 +84,7 @@ class Rewriter:
         return self.constants[key]
 
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any] | None = None, like: str = "") -> Value:
-        """A new instruction's value."""
+        """Emit a new instruction and return its value."""
         params = params or {}
         shape, dtype = infer(op, params, args)
         out = Value("temporary", tuple(shape), dtype, self.name(like or "t"))
@@ -92,12 +92,12 @@ class Rewriter:
         return out
 
     def put(self, instruction: Instruction) -> None:
-        """An instruction as it is."""
+        """Append an instruction unchanged."""
         self.instructions.append(instruction)
         self.producers[instruction.out] = instruction
 
     def keep(self, instruction: Instruction) -> None:
-        """An old instruction with what stands for its arguments now."""
+        """Append an old instruction with its arguments replaced by their new values."""
         args = tuple(map(self.of, instruction.args))
         op, params, out = instruction.op, instruction.params, instruction.out
         same = args == instruction.args
@@ -114,7 +114,7 @@ class Rewriter:
 
 
 def without_unread(program: Program) -> Program:
-    """Leave out the instructions whose results nobody reads."""
+    """Remove the instructions whose results are not used."""
     wanted = {*program.outputs, *program.updates.values()}
     kept = []
     for instruction in reversed(program.instructions):
@@ -125,7 +125,7 @@ def without_unread(program: Program) -> Program:
 
 
 def dead_code(program: Program) -> Program:
-    """Leave out the instructions whose results nobody reads, and the updates of states that keep their value."""
+    """Remove the instructions whose results are not used, and updates that leave a state as it is."""
     updates = {state: value for state, value in program.updates.items() if state is not value}
     return without_unread(program.changed(updates=updates))
 
@@ -134,7 +134,7 @@ def dead_code(program: Program) -> Program:
 
 
 def _frozen(part: Any) -> Any:
-    """Parameters as something that can be looked up."""
+    """Parameters as a hashable key."""
     if isinstance(part, dict):
         return tuple((key, _frozen(value)) for key, value in part.items())
     if isinstance(part, tuple | list):
@@ -151,11 +151,11 @@ def _frozen(part: Any) -> Any:
 
 
 COMMUTE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or"))
-"""Calls whose arguments may change places. Not those of ``maximum``: which of 0 and -0 is the larger one?"""
+"""Commutative operations. ``maximum`` is not: with 0 and -0 the result depends on the order."""
 
 
 def common_subexpressions(program: Program) -> Program:
-    """Compute once what is computed twice from the same values."""
+    """Compute equal expressions once."""
     writer = Rewriter(program)
     seen: dict[Any, Value] = {}
     for instruction in writer:

@@ -68,7 +68,7 @@ class BodyTracer(Tracer):
         return super().lift(x, dtype)
 
     def write(self, tensor: Tensor, raw: Any, array: Any) -> Any:
-        """What to keep in a Tensor that the body made."""
+        """The array to store in a Tensor that the body created."""
         if raw is not None and (type(raw) is not Traced or raw.tracer is not self):
             raise TraceError(
                 f"{line_of_user()} changes Tensor {tensor.name or tensor.shape} within the function of a scan: hand it "
@@ -77,7 +77,7 @@ class BodyTracer(Tracer):
         return super().write(tensor, None, array)
 
     def refuse_writing(self, place: Any) -> None:
-        """Raise where a value of the body is written to in place: each of its values is computed once."""
+        """Raise `TraceError`: values of a loop's body can't be written to in place."""
         memory = place.memory if type(place) is Traced else place
         if id(memory) in self.known:
             raise TraceError(
@@ -86,14 +86,14 @@ class BodyTracer(Tracer):
             )
 
     def gradient(self, tensor: Tensor, raw: Any) -> Any:
-        """Refused: the gradients of a loop are those of all steps."""
+        """Raise `TraceError`: gradients within a loop's body are not available."""
         raise TraceError(
             f"{line_of_user()} uses the .grad of Tensor {tensor.name or tensor.shape} within the function of a scan: "
             "use autograd.grad there, or backward after the scan."
         )
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
-        """For the trace around this one, if there is one."""
+        """Pass the guard on to the enclosing trace, if there is one."""
         if self.outer is not None:
             self.outer.guard(holder, name, value)
 
@@ -103,7 +103,7 @@ class BodyTracer(Tracer):
             self.outer.attribute_read(kind, holder, name)
 
     def attribute_written(self, holder: Any, name: str) -> None:
-        """Refused: it would be written once, and not at each step."""
+        """Raise `TraceError`: the attribute would be set once and not at each step."""
         raise TraceError(
             f"{line_of_user()} sets {type(holder).__name__}.{name} within the function of a scan, which is followed "
             "once for all steps: return the new value as a part of the carry."
@@ -114,21 +114,21 @@ class BodyTracer(Tracer):
         self.attribute_written(holder, name)
 
     def knob(self, mapping: Any, key: Any, name: str) -> Any:
-        """A number that the trace around this one reads at each call."""
+        """A number that the enclosing trace reads at each call."""
         return mapping[key] if self.outer is None else self.outer.knob(mapping, key, name)
 
     def draw(self, method: str, generator: Any, shape: Any, dtype: Any, **options: Any) -> Any:
-        """Refused: the numbers would be the same at all steps."""
+        """Raise `TraceError`: the random numbers would be the same at all steps."""
         raise TraceError(
             f"{line_of_user()} draws random numbers within the function of a scan, which is followed once for all "
             "steps: draw them for all steps before, and give them as a part of xs."
         )
 
     def check_range(self, array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
-        """Nothing: the operation checks when it runs."""
+        """Do nothing: the operation checks its values when it runs."""
 
     def check_all_gone(self, name: str) -> None:
-        """Raise where an array of the body is still there: something keeps it."""
+        """Raise `TraceError` if an array of the body is still referenced."""
         kept = [traced for reference in self.made if (traced := reference()) is not None]
         if kept:
             gc.collect()  # it may be part of a cycle that is left over
@@ -140,7 +140,7 @@ class BodyTracer(Tracer):
             )
 
     def folded(self, value: Value) -> Any:
-        """What ``value`` is, computed now, where it depends on constants alone. Raises `TraceError` else."""
+        """The value computed now, if it depends on constants only. Raises `TraceError` otherwise."""
         if value.kind == "constant":
             return value.data
         maker = next((i for i in reversed(self.instructions) if i.out is value), None)
@@ -204,7 +204,7 @@ class Recorder:
         return number
 
     def check_forward(self, op: Any, result: Tensor, arrays: Any, params: dict[str, Any], mask: int) -> None:
-        """Note one operation."""
+        """Record one operation."""
         if _has_traced(params):
             raise TraceError(
                 f"{line_of_user()} calls {op.name} with an index or another parameter that has no values within the "
@@ -223,7 +223,7 @@ class Recorder:
 
 
 def _has_traced(part: Any) -> bool:
-    """Whether an array without values is among parameters."""
+    """Whether a traced array is among the parameters."""
     if isinstance(part, dict):
         return any(map(_has_traced, part.values()))
     if isinstance(part, slice):
