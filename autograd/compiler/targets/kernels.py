@@ -203,7 +203,7 @@ def fuse(program: Program) -> list[Kernel | Instruction]:
     kept = {*program.outputs, *program.updates.values()}
     uses = program.uses()
     inside = _within_reductions(program, uses, kept)
-    after = _behind_reductions(program, uses, kept)
+    after = _behind_reductions(program, uses, kept, inside)
     levels = _levels(program, uses, kept, inside, after)
     last = _only_kept(program, uses)
     groups: dict[Any, list[Instruction]] = {}
@@ -332,16 +332,20 @@ def _within_reductions(
 
 
 def _behind_reductions(
-    program: Program, uses: dict[Value, list[Instruction]], kept: set[Value]
+    program: Program,
+    uses: dict[Value, list[Instruction]],
+    kept: set[Value],
+    inside: dict[Instruction, Instruction],
 ) -> dict[Instruction, Instruction]:
-    """For what is computed of a reduction's result and of numbers alone, the reduction."""
+    """For what is computed of a reduction's result and of numbers alone, the reduction, unless it is ``inside`` one."""
     after: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
         value = reduction.out
         while _is_reduced(reduction) and value not in kept and len(uses[value]) == 1:
             (use,) = uses[value]
             numbers = all(a is value or (a.kind == "constant" and not a.shape) for a in use.args)
-            if not numbers or not fusable(use) or use.out.shape != value.shape or use.out.dtype != value.dtype:
+            same = use.out.shape == value.shape and use.out.dtype == value.dtype
+            if not numbers or not fusable(use) or not same or use in inside:
                 break
             after[use] = reduction
             value = use.out

@@ -227,6 +227,16 @@ def test_a_reduction_takes_no_numbers():
             assert all(v.kind != "knob" and v not in known for v in kernel.inputs)
 
 
+def test_what_a_kernel_reads_is_made_before_it():
+    """The logarithm stands between two sums: it could be behind the one or within the other, and is one of both."""
+    arguments = ag.ones((6, 3), dtype="float64"), ag.zeros(6, dtype="int64")
+    program = program_of(nn.functional.cross_entropy, *arguments)
+    made = {value for value in program.values() if value.kind != "temporary"}
+    for step in fuse(program):
+        assert made.issuperset(step.inputs if isinstance(step, Kernel) else step.args)
+        made.update(step.outputs if isinstance(step, Kernel) else [step.out])
+
+
 def test_products_divide_kernels():
     def function(x, w):
         h = ag.sigmoid(x @ w)
