@@ -28,10 +28,13 @@ GRAPHVIZ = ("viz/drawing/render.py",)
 CUPY = ("autograd/backends/",)
 VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
+LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     *(f"viz/pages/{kind}" for kind in ("net.js", "page.css", "page.js", "report.css", "report.js")),
     *("viz/pages/numbers.css", "viz/pages/numbers.js"),
+    *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
+    *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
 }
 
 
@@ -93,7 +96,8 @@ def test_imports_point_down(path):
         package = name.split(".")[0]
         if package not in PACKAGES or package == path.parts[0]:
             continue
-        assert package == "autograd" or (package == "viz" and within(path, COMMAND_LINE)), (
+        above = within(path, COMMAND_LINE) if package == "viz" else within(path, LESSON)
+        assert package == "autograd" or above, (
             f"{path} imports {name}: viz and nn use autograd, and nothing else looks up"
         )
 

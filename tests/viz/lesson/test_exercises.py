@@ -1,0 +1,152 @@
+"""The exercises: right answers, the mistakes that are recognised, and what is said of anything else."""
+
+import json
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from viz import lesson
+from viz.lesson.exercises import LANGUAGES, WORDS, _agree, tolerance
+
+EXERCISES = {
+    (chapter, number): made
+    for chapter in range(1, len(lesson.CHAPTERS) + 1)
+    for number, made in enumerate(lesson.exercises(chapter), 1)
+}
+SCRIPT = Path(lesson.__file__).parent / "lesson.js"
+
+
+@pytest.fixture(autouse=True)
+def english():
+    yield
+    lesson.speak("en")
+
+
+def test_every_chapter_has_two_or_three():
+    assert {len(lesson.exercises(n + 1)) for n in range(len(lesson.CHAPTERS))} <= {2, 3}
+
+
+@pytest.mark.parametrize("which", EXERCISES, ids=str)
+def test_the_answer_is_right_and_each_mistake_gets_its_own_sentence(which):
+    made = EXERCISES[which]
+    assert made.check(made.answer)
+    assert len(made.mistakes) >= 2
+    sentences = []
+    for reply in made.replies():
+        verdict = made.check(reply.value)
+        assert not verdict
+        assert (verdict.en, verdict.zh) == (f"Not right. {reply.en}", f"不对。{reply.zh}")
+        assert not _agree(reply.value, made.answer)
+        assert not _agree(made.answer, reply.value)
+        sentences.append(verdict.en)
+    assert len(set(sentences)) == len(sentences)
+
+
+@pytest.mark.parametrize("which", EXERCISES, ids=str)
+def test_sentences_are_whole_in_both_languages(which):
+    made = EXERCISES[which]
+    for en, zh in [made.right, made.hint, *((r.en, r.zh) for r in made.mistakes)]:
+        assert en[-1] in ".?"
+        assert zh[-1] in "。？"
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in zh)
+        assert not any("\u4e00" <= letter <= "\u9fff" for letter in en)
+
+
+def test_two_digits_are_enough_unless_the_answer_is_an_integer():
+    assert lesson.check(1, 1, 0.12)
+    assert lesson.check(1, 1, 0.1192)
+    assert not lesson.check(1, 1, 0.13)
+    assert tolerance(0.1192) == pytest.approx(0.005)
+    assert tolerance(-298.0) == pytest.approx(5)
+    assert not lesson.check(2, 2, 18.1)
+
+
+@pytest.mark.parametrize("answer", [[0.73, 0.5], (0.731, 0.5), np.array([0.73, 0.5]), ag.Tensor([[0.731059], [0.5]])])
+def test_an_answer_of_several_numbers_may_be_a_sequence_an_array_or_a_tensor(answer):
+    assert lesson.check(2, 1, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (..., "No answer yet"),
+        ([..., 0.5], "No answer yet"),
+        ("two", "This is no number"),
+        (None, "This is no number"),
+        ([], "This is no number"),
+        (True, "This is no number"),
+        ([[1.0], [2.0, 3.0]], "This is no number"),
+        ([0.5, math.nan], "NaN and infinity"),
+        (0.73, "The answer consists of 2 numbers, and you gave 1 number."),
+        ([0.9, 0.5], "Not right. The second number is right; look at the first again."),
+        ([0.76, 0.53], "Close, but not the same"),
+        ([-7.0, 9.0], "Not right. Put 0 for both inputs"),
+        ([0.5, 0.73], "Not right. These are the right numbers in another order."),
+    ],
+    ids=str,
+)
+def test_other_answers(answer, said):
+    verdict = lesson.check(2, 1, answer)
+    assert not verdict
+    assert repr(verdict).startswith(said)
+
+
+def test_the_language_is_chosen_once():
+    lesson.speak("zh")
+    assert repr(lesson.check(1, 1, 0.88)).startswith("不对。")
+    assert repr(lesson.check(1, 1, 0.12)).startswith("正确。")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: lesson.check(len(lesson.CHAPTERS) + 1, 1, 0), "the lesson has chapters 1 to"),
+        (lambda: lesson.check("neuron", 1, 0), "the lesson has chapters 1 to"),
+        (lambda: lesson.check(1, 0, 0), "chapter 1 has exercises 1 to 3, not 0"),
+        (lambda: lesson.speak("fr"), "the lesson is in en and zh, not in 'fr'"),
+    ],
+)
+def test_what_the_lesson_does_not_have_is_refused(call, said):
+    with pytest.raises(lesson.LessonError, match=said):
+        call()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed to run the page's script")
+def test_the_page_gives_the_same_verdicts():
+    """Every value of every exercise, right, wrong or odd, gets the same sentence in JavaScript as in Python."""
+    asked, wanted = [], []
+    for made in EXERCISES.values():
+        values = [made.answer, *(r.value for r in made.replies())]
+        values += [tuple(1.03 * v for v in made.answer), tuple(7.7 - 3 * v for v in made.answer), (1.0, 2.0, 3.0)]
+        for given in values:
+            verdict = made.check(given)
+            for language in LANGUAGES:
+                asked.append([made.in_page(language), ", ".join(map(repr, given))])
+                wanted.append([verdict.right, getattr(verdict, language)])
+    table = EXERCISES[2, 1].in_page("en")
+    odd = {
+        "": "none", "...": "none", "two": "unread", "0.73 0.5 x": "unread", "[.731, 0.50]": True, "0.73；0,5": "count",
+        "(11/15, 1/2)": True, "0.73，0.5": True, "−7 1e0": "hint", "1e999 1": "nan",
+    }  # fmt: skip
+    program = (
+        f"{SCRIPT.read_text(encoding='utf-8')}\nconst asked = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
+        "console.log(JSON.stringify(asked.map(([table, text]) => lessonVerdict(table, text))));"
+    )
+    asked += [[table, text] for text in odd]
+    done = subprocess.run(
+        ["node", "-e", program], input=json.dumps(asked), capture_output=True, encoding="utf-8", check=True
+    )
+    replies = [[reply["right"], reply["said"]] for reply in json.loads(done.stdout)]
+    assert replies[: len(wanted)] == wanted
+    words = WORDS["en"]
+    for (right, said), kind in zip(replies[len(wanted) :], odd.values(), strict=True):
+        if kind is True:
+            assert right, said
+        else:
+            start = {"count": "The answer consists", "hint": "Not right. Put 0"}.get(kind) or words[kind]
+            assert (right, said.startswith(start)) == (False, True), said

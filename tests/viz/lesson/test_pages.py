@@ -1,0 +1,227 @@
+"""The pages of the lesson: executed, true to their numbers, alike in both languages, whole as HTML and notebooks."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from viz import lesson
+from viz.lesson import run
+from viz.lesson.exercises import LANGUAGES, tolerance
+from viz.lesson.pages import to_html, write
+from viz.lesson.text import cells, code, front, source, stem, stems
+
+ROOT = Path(__file__).parents[3]
+CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
+CHAPTERS = [stem(n + 1) for n in range(len(lesson.CHAPTERS))]
+
+
+def text_of(outputs):
+    """Everything that a cell wrote or showed as text."""
+    return " ".join(
+        output.get("text", "")
+        or " ".join(value for kind, value in output.get("data", {}).items() if kind == "text/plain")
+        for output in outputs
+    )
+
+
+def numbers_in(text):
+    """Numbers with a decimal point or at least three digits; grouping commas and true minus signs are read."""
+    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.replace("−", "-"))
+    found = re.findall(r"(?<![\w.])-?(?:\d*\.\d+|\d{3,})(?:e[+-]?\d+)?", plain)
+    return {word: float(word) for word in found}
+
+
+def decimals(word):
+    return len(word.partition("e")[0].partition(".")[2])
+
+
+def anchors(markdown):
+    return re.findall(r"\{#([\w-]+)\}", markdown)
+
+
+def prose(markdown):
+    return "\n".join(cell.text for cell in cells(front(markdown)[1]) if cell.kind == "markdown")
+
+
+@pytest.mark.parametrize("name", stems())
+def test_the_code_runs_without_an_error(executed, name):
+    assert len(executed[name]) == len(code(source(name, "en")))
+    assert [output for outputs in executed[name] for output in outputs if output["output_type"] == "error"] == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_shows_a_picture_or_a_live_page(executed, name):
+    kinds = [kind for outputs in executed[name] for output in outputs for kind in output.get("data", ())]
+    assert {"image/svg+xml", "image/png", "text/html"} & set(kinds)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_number_of_the_text_is_given_or_computed_by_its_code(executed, name):
+    """A number is one of the code, or one of the output as rounded in the text, or the answer of an exercise."""
+    markdown = source(name, "en")
+    given = numbers_in("\n".join(code(markdown)))
+    computed = [*given.values()]
+    for outputs in executed[name]:
+        computed += numbers_in(text_of(outputs)).values()
+    for made in lesson.exercises(int(name[:2])):
+        computed += made.answer
+    for language in LANGUAGES:
+        for word, value in numbers_in(prose(source(name, language))).items():
+            near = 0.5 * 10.0 ** -decimals(word) * (1 + 1e-6)
+            assert any(abs(abs(value) - abs(other)) <= near for other in computed), (language, word)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_solution_computes_the_answer(executed, name):
+    """Each exercise is followed by a solution whose output holds every number of the answer."""
+    pieces = [cell for cell in cells(source(name, "en")) if cell.kind == "code"]
+    places = [index for index, cell in enumerate(pieces) if cell.exercise]
+    chapter = int(name[:2])
+    assert [pieces[index].exercise for index in places] == [
+        (chapter, n + 1) for n in range(len(lesson.exercises(chapter)))
+    ]
+    for place, end in zip(places, [*places[1:], len(pieces)], strict=True):
+        assert all(cell.indent == 4 for cell in pieces[place + 1 : end])
+        said = " ".join(text_of(outputs) for outputs in executed[name][place + 1 : end])
+        found = [float(word) for word in re.findall(r"-?\d*\.?\d+(?:e[+-]?\d+)?", said)]
+        for value in lesson.exercise(*pieces[place].exercise).answer:
+                near = 0.1 * tolerance(value) + 1e-12
+                assert any(abs(value - other) <= near for other in found), (place, value, said)
+
+
+@pytest.mark.parametrize("name", stems())
+def test_both_languages_have_the_same_code_and_the_same_places(name):
+    english, chinese = (source(name, language) for language in LANGUAGES)
+    assert code(english) == code(chinese)
+    assert anchors(english) == anchors(chinese)
+    assert front(english)[0].keys() == front(chinese)[0].keys() == {"description"}
+    links = [re.findall(r"\]\(([^)]+)\)", text) for text in (english, chinese)]
+    assert links[0][1:] == links[1][1:]
+    assert (links[0][0], links[1][0]) == (f"../zh/{name}.md", f"../en/{name}.md")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_is_one_screen_of_text(name, language):
+    """Without code and solutions, as a person reads it first."""
+    text = "\n".join(cell.text for cell in cells(front(source(name, language))[1]) if cell.kind == "markdown")
+    shown = "\n".join(line for line in text.splitlines() if not line.startswith("    "))
+    length = len(re.findall(r"[\w'’]+", shown)) if language == "en" else len(re.findall(r"[\u4e00-\u9fff]", shown))
+    assert 120 <= length <= 420
+
+
+def test_a_process_of_its_own_shows_the_same_as_a_kernel(executed):
+    name = CHAPTERS[0]
+    here = run.run(code(source(name, "en")))
+    assert [text_of(outputs) for outputs in here] == [text_of(outputs) for outputs in executed[name]]
+    kinds = [[sorted(output.get("data", ())) for output in outputs] for outputs in here]
+    assert kinds == [[sorted(output.get("data", ())) for output in outputs] for outputs in executed[name]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
+    nbformat = pytest.importorskip("nbformat")
+    for name in stems():
+        book = lesson.notebook(name, language, executed[name])
+        nbformat.validate(book)
+        assert json.loads(json.dumps(book)) == book
+        codes = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+        source_cells = [cell for cell in cells(source(name, language)) if cell.kind == "code"]
+        for cell, made in zip(source_cells, codes, strict=True):
+            assert bool(made["metadata"]) == (cell.indent > 0)
+            assert not (made["outputs"] and cell.exercise)
+        assert any(cell["outputs"] for cell in codes) == bool(codes)
+        text = "\n".join(cell["source"] for cell in book["cells"] if cell["cell_type"] == "markdown")
+        assert not re.search(r"\{#|\?\?\?|^!!!|\.md\b", text, re.MULTILINE)
+        assert text.count("<details>") == text.count("</details>") == source(name, language).count("???")
+        assert (f'lesson.speak("{language}")' in (codes[0]["source"] if codes else "")) == (
+            bool(codes) and language != "en"
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(executed, tmp_path_factory):
+    """The lesson as HTML pages."""
+    return write(tmp_path_factory.mktemp("lesson"), executed).parents[1]
+
+
+def test_every_link_of_the_offline_pages_leads_somewhere(folder):
+    pages = {path: path.read_text(encoding="utf-8") for path in folder.glob("??/*.html")}
+    assert len(pages) == len(stems()) * len(LANGUAGES)
+    for path, text in pages.items():
+        ids = re.findall(r' id="([\w-]+)"', text)
+        assert len(ids) == len(set(ids))
+        for link in re.findall(r' (?:href|src)="([^"]*)"', text):
+            if link.startswith("https://"):
+                continue
+            target, _, place = html.unescape(link).partition("#")
+            found = (path.parent / target).resolve() if target else path
+            assert found.is_file(), (path.name, link)
+            if place:
+                assert f' id="{place}"' in found.read_text(encoding="utf-8"), (path.name, link)
+        assert "**" not in re.sub(
+            r"<pre.*?</pre>|<code.*?</code>|<script.*?</script>|<style.*?</style>", "", text, flags=re.S
+        )
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
+def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tmp_path):
+    page = folder / "zh" / f"{CHAPTERS[0]}.html"
+    script = """addEventListener('load', () => {
+    const seen = {}, place = document.querySelector('.lesson-check'), input = place.querySelector('input');
+    for (const answer of ['', '-2', '0.12']) {
+      input.value = answer;
+      place.querySelector('button').click();
+      const out = place.querySelector('output');
+      seen[answer] = [out.textContent, out.className];
+    }
+    document.getElementById('exercise-2').scrollIntoView();
+    const link = document.querySelector('a.lesson-language');
+    link.addEventListener('click', event => event.preventDefault());
+    link.click();
+    seen.link = link.getAttribute('href');
+    seen.asked = performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith('file:'));
+    document.body.innerHTML = '';
+    document.body.append(Object.assign(document.createElement('pre'), {id: 'seen', textContent: JSON.stringify(seen)}));
+    });"""
+    acted = page.with_name("acted.html")
+    acted.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"]
+    command += [f"--user-data-dir={tmp_path}", "--dump-dom", acted.as_uri()]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    acted.unlink()
+    seen = json.loads(html.unescape(re.search('<pre id="seen">(.*?)</pre>', done.stdout.decode(), re.DOTALL)[1]))
+    assert seen[""] == ["还没有答案：请把三个点换成你算出的数。", "wrong"]
+    assert seen["-2"] == [f"不对。{lesson.check(1, 1, -2.0).zh[3:]}", "wrong"]
+    assert seen["0.12"][1] == "right"
+    assert seen["link"] == f"../en/{CHAPTERS[0]}.html#exercise-2"
+    assert seen["asked"] == []
+
+
+@pytest.mark.parametrize(
+    ("markdown", "wanted"),
+    [
+        ("a *b* **c** `d*e*`", "<p>a <em>b</em> <strong>c</strong> <code>d*e*</code></p>"),
+        ("2 * 3 * 4", "<p>2 * 3 * 4</p>"),
+        ("- a\n- b\n  c\n\nd", "<ul>\n<li>a</li>\n<li>b c</li>\n</ul>\n<p>d</p>"),
+        ("1. a\n2. b", "<ol>\n<li>a</li>\n<li>b</li>\n</ol>"),
+        ("| a | b |\n|---|---|\n| 1 | `2` |", None),
+        ("[a](b.md#c) [d](https://e.md)", '<p><a href="b.html#c">a</a> <a href="https://e.md">d</a></p>'),
+        ("```python\n1 < 2\n```", '<pre class="python"><code>1 &lt; 2</code></pre>'),
+        ('??? success "S"\n    a\n\n    ```python\n    b\n    ```\n\nc', None),
+    ],
+)
+def test_markdown(markdown, wanted):
+    made = to_html(markdown)
+    if markdown.startswith("|"):
+        wanted = "<table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td>1</td><td><code>2</code></td></tr>\n</table>"
+    elif markdown.startswith("?"):
+        wanted = (
+            '<details><summary>S</summary>\n<p>a</p>\n<pre class="python"><code>b</code></pre>\n</details>\n<p>c</p>'
+        )
+    assert made == wanted

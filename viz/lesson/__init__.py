@@ -1,0 +1,27 @@
+"""The lesson: ten chapters from one neuron to a residual network, with exercises that say what is wrong.
+
+>>> from viz import lesson
+>>> lesson.check(2, 2, 12)
+Not right. Those are the weights. Each neuron has a bias, too.
+
+The text is in docs/lesson (in a wheel: viz/lesson/text), in English and Chinese. `write` makes HTML pages of it,
+`notebook` a Jupyter notebook of one page.
+"""
+
+from viz.lesson.exercises import CHAPTERS, Exercise, LessonError, Verdict, check, exercise, exercises, speak
+from viz.lesson.notebooks import notebook
+from viz.lesson.pages import outputs, write
+
+__all__ = [
+    "CHAPTERS",
+    "Exercise",
+    "LessonError",
+    "Verdict",
+    "check",
+    "exercise",
+    "exercises",
+    "notebook",
+    "outputs",
+    "speak",
+    "write",
+]

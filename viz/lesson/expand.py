@@ -1,0 +1,90 @@
+"""Pages of the lesson with the outputs of their code and fields for answers: Markdown again, for MkDocs or `pages`."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from viz.lesson.exercises import exercise
+from viz.lesson.run import Output
+from viz.lesson.text import cells, front, source
+
+_FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
+TEXT = {
+    "en": {
+        "open": "Open this page alone",
+        "check": "Check",
+        "yours": "Your answer to exercise {n}",
+        "several": "several numbers with commas between them",
+    },
+    "zh": {
+        "open": "单独打开此页",
+        "check": "检查",
+        "yours": "练习 {n} 的答案",
+        "several": "多个数之间用逗号隔开",
+    },
+}
+
+
+def expanded(name: str, language: str, outputs: Sequence[Sequence[Output]], folder: Path, address: str) -> str:
+    """The Markdown of a page with its outputs.
+
+    ``outputs``: those of each cell of code. Pictures and live pages are written to ``folder``, whose
+    address in links is ``address``, with a slash at its end.
+    """
+    _, text = front(source(name, language))
+    parts, index = [], 0
+    for cell in cells(text):
+        if cell.kind == "markdown":
+            parts.append(cell.text)
+            continue
+        shown = [f"```python\n{cell.text}\n```"]
+        if cell.exercise:
+            shown = [_field(cell.exercise, language)]
+        else:
+            files = f"{name}-{index + 1}"
+            shown += [made for output in outputs[index] if (made := _output(output, folder, files, address, language))]
+        index += 1
+        parts.append(textwrap.indent("\n\n".join(shown), " " * cell.indent) + "\n\n")
+    return "".join(parts)
+
+
+def _output(output: Output, folder: Path, name: str, address: str, language: str) -> str:
+    if output["output_type"] == "stream":
+        return f"```text\n{output['text'].rstrip()}\n```"
+    if output["output_type"] == "error":
+        return f"```text\n{output['ename']}: {output['evalue']}\n```"
+    data = output["data"]
+    words = html.escape(data.get("text/plain", ""), quote=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if page := _FRAME.search(data.get("text/html", "")):
+        (folder / f"{name}.html").write_text(html.unescape(page[1]), encoding="utf-8")
+        return (
+            f'<div class="lesson-live"><iframe src="{address}{name}.html" title="{words}" loading="lazy"></iframe>'
+            f'<a href="{address}{name}.html" target="_blank">{TEXT[language]["open"]}</a></div>'
+        )
+    if "image/svg+xml" in data:
+        (folder / f"{name}.svg").write_text(data["image/svg+xml"], encoding="utf-8")
+        return f'<img class="lesson-picture" src="{address}{name}.svg" alt="{words}">'
+    if "image/png" in data:
+        (folder / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
+        return f'<img class="lesson-picture" src="{address}{name}.png" alt="{words}">'
+    return f"```text\n{data['text/plain']}\n```"
+
+
+def _field(which: tuple[int, int], language: str) -> str:
+    """The field for an answer. The page carries the values and sentences that `Exercise.check` works from."""
+    words, table = TEXT[language], exercise(*which).in_page(language)
+    told = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+    label = words["yours"].format(n=which[1])
+    many = f' placeholder="{words["several"]}"' if len(table["answer"]) > 1 else ""
+    return (
+        f'<div class="lesson-check" data-exercise="{html.escape(told)}"><label>{label} '
+        f'<input type="text" autocomplete="off" spellcheck="false"{many}></label> '
+        f'<button type="button">{words["check"]}</button> <output aria-live="polite"></output></div>'
+    )

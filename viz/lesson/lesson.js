@@ -1,0 +1,68 @@
+// The fields for answers, and the switch of the language that keeps the place.
+// `verdict` decides as `Exercise.check` does, from the table that Python wrote into the page.
+function lessonNumbers(text) {
+  const plain = text.trim().replace(/^[[(（]|[\])）]$/g, '').replace(/[−–]/g, '-').replace(/[，;；]/g, ',');
+  const parts = plain.split(/\s*,\s*|\s+/);
+  return parts.map(part => {
+    const match = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?:\/(\d+\.?\d*))?$/i.exec(part);
+    return match ? Number(match[1]) / Number(match[2] ?? 1) : NaN;
+  });
+}
+function lessonVerdict(table, text) {
+  const words = table.words, language = table.language;
+  const fill = (form, n) => form.replace('{n}', n);
+  const counted = n => fill(n === 1 ? words.number : words.numbers, n);
+  const close = (a, v, near) => Math.abs(a - v) <= near * (1 + 1e-9) + 1e-12;
+  const agree = (given, value, near) => given.length === value.length && given.every((a, i) => close(a, value[i], near[i]));
+  const joined = (word, sentence) => words[word] + (language === 'en' ? ' ' : '') + sentence;
+  const wrong = sentence => ({right: false, said: joined('wrong', sentence)});
+  if (!text.trim() || text.trim() === '...') return {right: false, said: words.none};
+  const given = lessonNumbers(text);
+  if (given.some(Number.isNaN)) return {right: false, said: words.unread};
+  if (!given.every(Number.isFinite)) return {right: false, said: words.nan};
+  if (given.length !== table.answer.length) {
+    const said = words.count.replace('{wanted}', counted(table.answer.length)).replace('{given}', counted(given.length));
+    return {right: false, said};
+  }
+  if (agree(given, table.answer, table.near)) return {right: true, said: joined('right', table.right[language])};
+  const distance = reply => given.reduce((sum, a, i) => sum + Math.abs(a - reply.value[i]), 0);
+  const met = table.replies.filter(reply => agree(given, reply.value, reply.near));
+  if (met.length) return wrong(met.reduce((one, other) => (distance(other) < distance(one) ? other : one))[language]);
+  const near = given.map((a, i) => close(a, table.answer[i], table.near[i]));
+  if (near.some(Boolean)) {
+    const listed = which => table.ordinals.filter((_, i) => near[i] === which).join(words.and);
+    return wrong(words.some.replace('{right}', listed(true)).replace('{wrong}', listed(false)));
+  }
+  if (given.every((a, i) => close(a, table.answer[i], 10 * table.near[i]))) return {right: false, said: words.close};
+  return wrong(table.hint[language]);
+}
+function lessonStart() {
+  for (const place of document.querySelectorAll('.lesson-check:not([data-ready])')) {
+    const table = JSON.parse(place.dataset.exercise), input = place.querySelector('input');
+    const reply = () => {
+      const {right, said} = lessonVerdict(table, input.value), out = place.querySelector('output');
+      out.textContent = said;
+      out.className = right ? 'right' : 'wrong';
+    };
+    place.querySelector('button').addEventListener('click', reply);
+    input.addEventListener('keydown', event => { if (event.key === 'Enter') reply(); });
+    place.dataset.ready = '';
+  }
+  for (const link of document.querySelectorAll('a.lesson-language:not([data-ready])')) {
+    const page = link.getAttribute('href').split('#')[0];
+    // The last heading above the upper third of the window is the place where one reads.
+    const keep = () => {
+      const headings = [...document.querySelectorAll('h1[id], h2[id], h3[id]')];
+      const above = headings.filter(h => h.getBoundingClientRect().top < innerHeight / 3 && h.tagName !== 'H1');
+      link.setAttribute('href', page + (above.length ? '#' + above.at(-1).id : ''));
+    };
+    for (const event of ['pointerdown', 'keydown', 'click']) link.addEventListener(event, keep);
+    link.dataset.ready = '';
+  }
+}
+if (typeof document !== 'undefined') {
+  // MkDocs Material with instant navigation announces each page through `document$`.
+  if (typeof document$ !== 'undefined') document$.subscribe(lessonStart);
+  else if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', lessonStart);
+  else lessonStart();
+}

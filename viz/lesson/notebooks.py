@@ -1,0 +1,88 @@
+"""The lesson as Jupyter notebooks, made from its Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from viz.lesson.run import Output
+from viz.lesson.text import Cell, cells, front, source
+
+_HEADING = re.compile(r"^(#+ .*?) \{#([\w-]+)\}$", re.MULTILINE)
+_ADMONITION = re.compile(r'^(\?\?\?|!!!) \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)
+_LINK = re.compile(r"(\]\((?!https?:)[^)#]*?)\.md\b")
+_SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n', re.MULTILINE)
+
+
+def notebook(name: str, language: str = "en", outputs: Sequence[Sequence[Output]] | None = None) -> dict[str, Any]:
+    """A page of the lesson as a notebook, by nbformat 4.5: ``json.dumps`` of it is an .ipynb file.
+
+    ``outputs``: those of each cell of code, as `run` or a kernel gives them. A cell that waits for an answer has none.
+    """
+    _, markdown = front(source(name, language))
+    made: list[dict[str, Any]] = []
+    index = 0
+    for cell in _pieces(cells(markdown)):
+        if cell.kind == "markdown":
+            made.append(_cell(len(made), "markdown", jupyter(cell.text)))
+            continue
+        code = cell.text
+        if language != "en" and index == 0:
+            code += f'\nlesson.speak("{language}")'
+        given = [] if outputs is None or cell.exercise else outputs[index]
+        index += 1
+        count = None if outputs is None else index
+        kept = [output | {"execution_count": count} if "execution_count" in output else output for output in given]
+        hidden = {"jupyter": {"source_hidden": True, "outputs_hidden": True}} if cell.indent else {}
+        made.append(_cell(len(made), "code", code) | {"metadata": hidden, "outputs": kept, "execution_count": count})
+    return {
+        "cells": made,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
+    return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text.strip("\n")}
+
+
+def _pieces(pieces: Sequence[Cell]) -> Iterator[Cell]:
+    """The cells, where text of a solution that goes on behind its code is closed before and opened after it."""
+    inside = ""
+    for cell in pieces:
+        if cell.kind == "code":
+            if not cell.indent:
+                inside = ""
+            yield cell
+            continue
+        text = cell.text
+        if inside and text.lstrip("\n").startswith("    "):
+            text = f'??? success "{inside}"\n{text}'
+        opened = _SOLUTION.findall(text)
+        inside = opened[-1] if opened else ""
+        yield Cell("markdown", text)
+
+
+def jupyter(markdown: str) -> str:
+    """Markdown of MkDocs Material as Jupyter shows it.
+
+    >>> jupyter("## Two {#two}\\n\\nSee [one](01-neuron.md#top).")
+    '<a id="two"></a>\\n\\n## Two\\n\\nSee [one](01-neuron.ipynb#top).'
+    """
+    text = _ADMONITION.sub(_admonition, markdown)
+    text = _HEADING.sub(r'<a id="\2"></a>\n\n\1', text)
+    return _LINK.sub(r"\1.ipynb", text)
+
+
+def _admonition(match: re.Match[str]) -> str:
+    kind, title, body = match.groups()
+    text = re.sub(r"^    ", "", body, flags=re.MULTILINE).strip("\n")
+    if kind == "!!!":
+        quoted = "\n".join(f"> {line}".rstrip() for line in f"**{title}**\n\n{text}".splitlines())
+        return f"{quoted}\n\n"
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>\n\n"

@@ -1,0 +1,191 @@
+"""The lesson as a folder of HTML pages that need no network: what ``python -m viz lesson`` opens.
+
+The Markdown is that of the site, of which the lesson uses a small part. So no package for Markdown is needed.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from autograd.validation import as_path
+from viz.lesson.exercises import LANGUAGES
+from viz.lesson.expand import expanded
+from viz.lesson.run import Output, run
+from viz.lesson.text import code, front, source, stems, title
+
+_HERE = Path(__file__).parent
+_LOCALE = {"en": "en", "zh": "zh-Hans"}
+_FENCE = re.compile(r"```(\w*)\n(.*?)```\s*?(?:\n|\Z)", re.DOTALL)
+_NOTE = re.compile(r'(\?\?\?|!!!) (\w+) "([^"]*)"\n((?:    .*(?:\n|\Z)|\s*\n(?=(?:\s*\n)*    ))*)')
+_BLANK = re.compile(r"\s*\n")
+_LINK = re.compile(r"^(?!https?:)([^#]*)\.md(#.*)?$")
+
+
+def outputs(progress: Callable[[str], object] | None = None) -> dict[str, list[list[Output]]]:
+    """The outputs of all code of the lesson, by page. The code is run in this process, once for all languages."""
+    made = {}
+    for name in stems():
+        if progress is not None:
+            progress(name)
+        made[name] = run(code(front(source(name, "en"))[1]), name)
+    return made
+
+
+def write(
+    folder: str | os.PathLike[str],
+    made: Mapping[str, Sequence[Sequence[Output]]] | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Path:
+    """Write the lesson to a folder, in every language; returns the path of its first page.
+
+    ``made``: outputs of the code by page; by default the code is run, which takes half a minute. ``progress`` is called
+    with the name of each page before its code runs.
+    """
+    target = as_path(folder)
+    if made is None:
+        made = outputs(progress)
+    for language in LANGUAGES:
+        (target / language).mkdir(parents=True, exist_ok=True)
+        for name in stems():
+            text = expanded(name, language, made[name], target / "files", "../files/")
+            (target / language / f"{name}.html").write_text(_page(name, language, text), encoding="utf-8")
+    return target / "en" / "index.html"
+
+
+def _page(name: str, language: str, text: str) -> str:
+    order = stems()
+    place = order.index(name)
+    links = []
+    for step, arrow in ((-1, "← {}"), (1, "{} →")):
+        if 0 <= place + step < len(order):
+            other = order[place + step]
+            heading = title(front(source(other, language))[1])
+            links.append(f'<a href="{other}.html">{_inline(arrow.format(heading))}</a>')
+    described, _ = front(source(name, language))
+    description = html.escape(described.get("description", ""), quote=True)
+    return f"""<!doctype html>
+<html lang="{_LOCALE[language]}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="description" content="{description}">
+<title>{html.escape(title(front(source(name, language))[1]))}</title>
+<style>
+{(_HERE / "pages.css").read_text(encoding="utf-8")}
+{(_HERE / "lesson.css").read_text(encoding="utf-8")}
+</style>
+</head>
+<body>
+<main>
+<nav class="lesson-nav">{" ".join(links)}</nav>
+{to_html(text)}
+<nav class="lesson-nav">{" ".join(links)}</nav>
+</main>
+<script>
+{(_HERE / "lesson.js").read_text(encoding="utf-8")}
+</script>
+</body>
+</html>
+"""
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def to_html(markdown: str) -> str:
+    """The part of Markdown that the lesson uses, as HTML.
+
+    >>> to_html("## Two {#two}\\n\\nA *small* `x`.")
+    '<h2 id="two">Two</h2>\\n<p>A <em>small</em> <code>x</code>.</p>'
+    """
+    made, at = [], 0
+    while at < len(markdown):
+        for pattern, write in _BLOCKS:
+            if match := pattern.match(markdown, at):
+                if written := write(match):
+                    made.append(written)
+                at = match.end()
+                break
+    return "\n".join(made)
+
+
+def _fence(match: re.Match[str]) -> str:
+    return f'<pre class="{match[1]}"><code>{html.escape(match[2].rstrip())}</code></pre>'
+
+
+def _note(match: re.Match[str]) -> str:
+    kind, _, heading, body = match.groups()
+    inside = to_html(re.sub(r"^    ", "", body, flags=re.MULTILINE))
+    if kind == "???":
+        return f"<details><summary>{_inline(heading)}</summary>\n{inside}\n</details>"
+    return f'<div class="note"><b>{_inline(heading)}</b>\n{inside}\n</div>'
+
+
+def _heading(match: re.Match[str]) -> str:
+    level, anchor = len(match[1]), f' id="{match[3]}"' if match[3] else ""
+    return f"<h{level}{anchor}>{_inline(match[2])}</h{level}>"
+
+
+def _table(match: re.Match[str]) -> str:
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in match[0].strip().splitlines()]
+    head = "".join(f"<th>{_inline(cell)}</th>" for cell in rows[0])
+    body = "\n".join(f"<tr>{''.join(f'<td>{_inline(cell)}</td>' for cell in row)}</tr>" for row in rows[2:])
+    return f"<table>\n<tr>{head}</tr>\n{body}\n</table>"
+
+
+def _list(match: re.Match[str]) -> str:
+    kind = "ol" if match[0][0].isdigit() else "ul"
+    items = re.split(r"^(?:[-*]|\d+\.) +", match[0], flags=re.MULTILINE)[1:]
+    listed = "\n".join(f"<li>{_inline(' '.join(item.split()))}</li>" for item in items)
+    return f"<{kind}>\n{listed}\n</{kind}>"
+
+
+def _paragraph(match: re.Match[str]) -> str:
+    return f"<p>{_inline(match[0].strip())}</p>"
+
+
+_BLOCKS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
+    (_BLANK, lambda match: ""),
+    (_FENCE, _fence),
+    (_NOTE, _note),
+    (re.compile(r"(#+) (.*?)(?: \{#([\w-]+)\})?(?:\n|\Z)"), _heading),
+    (re.compile(r"<.*(?:\n.+)*(?:\n|\Z)"), lambda match: match[0].strip()),
+    (re.compile(r"(?:\|.*(?:\n|\Z))+"), _table),
+    (re.compile(r"(?:[-*] .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
+    (re.compile(r"(?:\d+\. .*(?:\n|\Z)(?:  +.*(?:\n|\Z))*)+"), _list),
+    (re.compile(r".+(?:\n(?!```|#|[-*] |\d+\. |\||\?\?\?|!!!|<).+)*(?:\n|\Z)"), _paragraph),
+]
+"""Each kind of block, in the order in which they are tried. The last one takes whatever is left."""
+
+_INLINE = re.compile(
+    r"`(?P<code>[^`]+)`"
+    r"|\[(?P<text>[^\]]+)\]\((?P<link>[^)]+)\)(?:\{(?P<attributes>[^}]*)\})?"
+    r"|\*\*(?P<bold>.+?)\*\*"
+    r"|(?<![\w*])\*(?P<italic>[^*\s][^*]*)\*"
+)
+
+
+def _inline(text: str) -> str:
+    made, at = [], 0
+    for match in _INLINE.finditer(text):
+        made.append(html.escape(text[at : match.start()], quote=False))
+        made.append(_marked(match))
+        at = match.end()
+    return "".join((*made, html.escape(text[at:], quote=False)))
+
+
+def _marked(match: re.Match[str]) -> str:
+    if match["code"]:
+        return f"<code>{html.escape(match['code'], quote=False)}</code>"
+    if match["link"]:
+        link = _LINK.sub(r"\1.html\2", match["link"])
+        classes = re.findall(r"\.([\w-]+)", match["attributes"] or "")
+        marked = f' class="{" ".join(classes)}"' if classes else ""
+        return f'<a{marked} href="{html.escape(link)}">{_inline(match["text"])}</a>'
+    if match["bold"]:
+        return f"<strong>{_inline(match['bold'])}</strong>"
+    return f"<em>{_inline(match['italic'])}</em>"

@@ -1,0 +1,58 @@
+"""Runs the code of a chapter in this process and collects what a notebook would show.
+
+An output has the form that nbformat gives it, so that outputs of a Jupyter kernel can be used instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import warnings
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from typing import Any, TypeAlias
+
+Output: TypeAlias = dict[str, Any]
+
+_PICTURES = {"image/svg+xml": "_repr_svg_", "image/png": "_repr_png_", "text/html": "_repr_html_"}
+
+
+def run(codes: Iterable[str], name: str = "lesson") -> list[list[Output]]:
+    """The outputs of each cell, run in order in one namespace.
+
+    >>> run(["x = 2", "print(x)\\nx + 1"])[1][1]["data"]["text/plain"]
+    '3'
+    """
+    names: dict[str, Any] = {"__name__": "__main__"}
+    return [_cell(code, names, f"{name}, cell {number}") for number, code in enumerate(codes, 1)]
+
+
+def _cell(code: str, names: dict[str, Any], place: str) -> list[Output]:
+    tree = ast.parse(code, place)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    written, value = io.StringIO(), None
+    with redirect_stdout(written), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(tree, place, "exec"), names)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), place, "eval"), names)
+    outputs: list[Output] = []
+    if written.getvalue():
+        outputs.append({"output_type": "stream", "name": "stdout", "text": written.getvalue()})
+    if value is not None:
+        outputs.append({"output_type": "execute_result", "data": shown(value), "metadata": {}, "execution_count": None})
+    return outputs
+
+
+def shown(value: Any) -> dict[str, str]:
+    """What a notebook shows of a value, by media type; binary data in base64."""
+    data: dict[str, str] = {"text/plain": repr(value)}
+    if hasattr(value, "_repr_mimebundle_"):
+        data.update(value._repr_mimebundle_())
+        return data
+    for kind, method in _PICTURES.items():
+        made = getattr(value, method)() if hasattr(value, method) else None
+        if made is not None:
+            data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
+    return data

@@ -1,0 +1,97 @@
+"""The source of the lesson: Markdown for MkDocs Material, and the cells in it.
+
+A block ```` ```python ```` is a cell. The cells of a chapter run in order, in one namespace, as in a notebook: a last
+line that is an expression is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from viz.lesson.exercises import CHAPTERS, known_language
+
+_HERE = Path(__file__).parent
+_CODE = re.compile(r"^( *)```python\n(.*?)^\1```\n?", re.MULTILINE | re.DOTALL)
+_CHECK = re.compile(r"lesson\.check\((\d+), (\d+), answer\)")
+_FRONT = re.compile(r"\A---\n(.*?)^---\n+", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of a chapter: ``text`` without the indentation ``indent``, which is more than 0 inside a solution.
+
+    ``exercise``: chapter and number, for a cell of code that checks an answer.
+    """
+
+    kind: Literal["markdown", "code"]
+    text: str
+    indent: int = 0
+    exercise: tuple[int, int] | None = None
+
+
+def folder() -> Path:
+    """Where the text is: in the package, or in docs/lesson of the repository."""
+    inside = _HERE / "text"
+    return inside if inside.is_dir() else _HERE.parents[1] / "docs/lesson"
+
+
+def stem(chapter: int) -> str:
+    """The name of a chapter's files, without suffix.
+
+    >>> stem(1)
+    '01-neuron'
+    """
+    return f"{chapter:02}-{CHAPTERS[chapter - 1]}"
+
+
+def stems() -> list[str]:
+    """The names of all pages of the lesson in order: the start, the chapters, the teacher's page."""
+    return [stem(n + 1) for n in range(len(CHAPTERS))]
+
+
+def source(name: str, language: str) -> str:
+    """The Markdown of a page."""
+    return (folder() / known_language(language) / f"{name}.md").read_text(encoding="utf-8")
+
+
+def front(markdown: str) -> tuple[dict[str, str], str]:
+    """The lines ``key: value`` before a page, and the page without them."""
+    found = _FRONT.match(markdown)
+    if not found:
+        return {}, markdown
+    pairs = (line.partition(":") for line in found[1].splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}, markdown[found.end() :]
+
+
+def title(markdown: str) -> str:
+    """The first heading of a page."""
+    found = re.search(r"^# (.*?)(?: \{.*\})?$", markdown, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def cells(markdown: str) -> list[Cell]:
+    """The pieces of a page in order.
+
+    >>> [(cell.kind, cell.text) for cell in cells("Add.\\n\\n```python\\n1 + 1\\n```\\n")]
+    [('markdown', 'Add.\\n\\n'), ('code', '1 + 1')]
+    """
+    found, end = [], 0
+    for match in _CODE.finditer(markdown):
+        if markdown[end : match.start()].strip():
+            found.append(Cell("markdown", markdown[end : match.start()]))
+        indent = len(match[1])
+        code = "\n".join(line[indent:] for line in match[2].splitlines())
+        checks = _CHECK.search(code)
+        found.append(Cell("code", code, indent, (int(checks[1]), int(checks[2])) if checks else None))
+        end = match.end()
+    if markdown[end:].strip():
+        found.append(Cell("markdown", markdown[end:]))
+    return found
+
+
+def code(markdown: str) -> list[str]:
+    """The code of a page, cell by cell."""
+    return [cell.text for cell in cells(markdown) if cell.kind == "code"]
