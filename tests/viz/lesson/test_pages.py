@@ -90,8 +90,8 @@ def test_a_solution_computes_the_answer(executed, name):
         said = " ".join(text_of(outputs) for outputs in executed[name][place + 1 : end])
         found = [float(word) for word in re.findall(r"-?\d*\.?\d+(?:e[+-]?\d+)?", said)]
         for value in lesson.exercise(*pieces[place].exercise).answer:
-                near = 0.1 * tolerance(value) + 1e-12
-                assert any(abs(value - other) <= near for other in found), (place, value, said)
+            near = 0.1 * tolerance(value) + 1e-12
+            assert any(abs(value - other) <= near for other in found), (place, value, said)
 
 
 @pytest.mark.parametrize("name", stems())
