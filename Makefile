@@ -8,13 +8,14 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest lint bench clean
+.PHONY: help demo test lowest lint bench docs clean
 
 help:
 	@echo 'make demo    train a network on handwritten digits and draw its backpropagation into $(DEMO)'
 	@echo 'make test    run all tests'
 	@echo 'make lowest  run tests with the lowest declared version of every dependency'
 	@echo 'make lint    check style and types'
+	@echo 'make docs    write the site into site/, to be opened from there'
 	@echo 'make bench   measure the speed beside other libraries'
 	@echo 'make clean   remove everything that make made'
 
@@ -37,11 +38,16 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The variable silences an advertisement.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	$(BIN)/python -m docs.make.check site
+
 bench: $(VENV)/.demo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest .bench $(DEMO) dist build site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -52,6 +58,6 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.created pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(VENV)/.created pyproject.toml
 	$(PIP) --editable '.[$*]'
 	@touch $@

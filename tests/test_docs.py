@@ -1,45 +1,136 @@
-"""The pages of docs/ tell nothing that isn't so: their examples run, and what they point to is there."""
+"""The pages of docs/ tell nothing that isn't so: their examples and commands run, and what they point to is there."""
 
 import doctest
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
-EXAMPLES = {"compile": 12, "conventions": 10, "pictures": 20, "search": 5, "sequences": 15, "testing": 20}
-"""At least so many, by page; the others have none."""
+from tests.commands import assert_runs
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+LESSON = DOCS / "lesson"  # run by tests/viz/lesson
+PAGES = sorted(path for path in DOCS.rglob("*.md") if LESSON not in path.parents)
+OTHERS = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/README.md")]
+
+QUOTED = ("engine", "why")
+"""Pages whose blocks are lines of the source."""
+
+BEFORE = {
+    "howto/elsewhere": (
+        ("torch", "onnx", "matplotlib"),
+        """
+import autograd as ag, nn, numpy as np, torch, viz
+images, labels = np.zeros((2, 1, 28, 28), dtype="float32"), [3, 4]
+state = nn.models.resnet18(seed=1).state_dict()
+torch.save({name: torch.tensor(t.numpy()) for name, t in state.items()}, "checkpoint.pt")
+small = nn.Sequential(nn.Conv2d(3, 2, 3, seed=0), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2, seed=0))
+nn.save_onnx(small.eval(), "model.onnx", ag.ones((1, 3, 224, 224), dtype="float32"))
+""",
+    ),
+    "onnx": (
+        ("onnx", "onnxruntime"),
+        """
+import autograd as ag, nn, numpy as np
+x, labels = np.ones((4, 3), dtype="float32"), np.array([0, 1, 1, 0])
+nn.save_onnx(nn.MLP([3, 4, 2], seed=0), "network.onnx", x, dynamic_batch=True)
+optimizer = None
+def step(x, labels):
+    global optimizer
+    optimizer = optimizer or nn.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), labels)
+    loss.backward()
+    optimizer.step()
+    return loss
+class Session:
+    # opens the file of the block before
+    def run(self, outputs, inputs):
+        import onnxruntime
+        session = onnxruntime.InferenceSession("step.onnx", providers=["CPUExecutionProvider"])
+        names[:] = [output.name for output in session.get_outputs()]
+        return session.run(outputs, inputs)
+session, names, y = Session(), [], labels
+""",
+    ),
+    "parallel": (
+        (),
+        """
+import contextlib, nn, numpy as np
+data, model, loss = (np.ones((4, 3)), np.array([0, 1, 1, 0])), nn.MLP([3, 2], seed=0), nn.functional.cross_entropy
+optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+class One(contextlib.nullcontext):
+    rank = 0
+def fit(*given, parallel, real=nn.fit, **options):
+    assert parallel.rank == 0
+    return real(*given, **options, progress=False)
+monkeypatch.setattr(nn.parallel, "Parallel", lambda: One(One()))
+monkeypatch.setattr(nn, "fit", fit)
+""",
+    ),
+    "CONTRIBUTING": ((), "from autograd import op"),
+}
+"""For each page with plain blocks: the packages that these need, and the code before them."""
 
 
-def by_name(page):
-    return page.stem
+def name(page):
+    return page.relative_to(DOCS if DOCS in page.parents else ROOT).with_suffix("").as_posix()
+
+
+def blocks(page):
+    """Language, text and indentation of each fenced block."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [(language, re.sub(f"^{indent}", "", block, flags=re.MULTILINE)) for indent, language, block in found]
+
+
+def plain(page):
+    """The blocks of Python that are no doctests."""
+    return [block for language, block in blocks(page) if language == "python" and ">>>" not in block]
+
+
+def commands(page):
+    return [line for language, block in blocks(page) if language == "sh" for line in block.splitlines() if line]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("page", PAGES, ids=by_name)
-def test_the_examples_run(page):
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_examples_run(page):
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     found = doctest.testfile(str(page), module_relative=False, optionflags=options)
     assert found.failed == 0
-    assert found.attempted >= EXAMPLES.get(page.stem, 0)
+    assert (found.attempted > 0) == (">>>" in page.read_text(encoding="utf-8"))
 
 
-def test_pages_with_examples_are_there():
-    assert set(EXAMPLES) <= set(map(by_name, PAGES))
+@pytest.mark.filterwarnings("ignore:::torch")
+@pytest.mark.parametrize("page", [page for page in (*PAGES, *OTHERS) if plain(page)], ids=name)
+def test_plain_blocks_run_or_are_lines_of_the_source(page, tmp_path, monkeypatch):
+    if name(page) in QUOTED:
+        sources = (ROOT / "autograd").rglob("*.py")
+        written = {line.strip() for path in sources for line in path.read_text(encoding="utf-8").splitlines()}
+        quoted = [line.strip() for block in plain(page) for line in block.splitlines() if line.strip()]
+        assert [line for line in quoted if line not in written] == []
+        return
+    needed, before = BEFORE[name(page)]
+    if missing := [package for package in needed if find_spec(package) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page", "monkeypatch": monkeypatch}
+    exec(before, names)
+    for number, block in enumerate(plain(page)):
+        exec(compile(block, f"{name(page)}, plain block {number}", "exec"), names)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=by_name)
-def test_what_it_points_to_is_there(page):
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))]
-    missing = [link for link in links if link and "://" not in link and not (page.parent / link).exists()]
-    assert not missing
+@pytest.mark.parametrize("page", [page for page in (*PAGES, *OTHERS) if commands(page)], ids=name)
+def test_commands_exist(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in commands(page):
+        assert_runs(command, tmp_path)
 
 
-def test_the_lines_that_the_engine_page_quotes_are_in_the_source():
-    page = (Path(__file__).parents[1] / "docs/engine.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    quoted = [line.strip() for block in blocks for line in block.splitlines()]
-    sources = Path(__file__).parents[1].joinpath("autograd").rglob("*.py")
-    written = {line.strip() for path in sources for line in path.read_text(encoding="utf-8").splitlines()}
-    assert len(quoted) > 5
-    assert [line for line in quoted if line not in written] == []
+def test_blocks_are_of_languages_that_are_tested():
+    found = {(name(page), language) for page in (*PAGES, *OTHERS) for language, _ in blocks(page)}
+    assert {language for _, language in found} <= {"python", "sh", "powershell"}
+    assert [page for page, language in found if language == "powershell"] == ["start"]

@@ -1,16 +1,13 @@
 """Every block of the README runs, and everything it points to is there."""
 
 import re
-import shlex
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from nn.__main__ import parser
-from viz.__main__ import main as viz_main
+from tests.commands import assert_runs
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,33 +39,8 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_exists(command, tmp_path, monkeypatch):
-    words = shlex.split(command)
-    if "mpirun" in words:
-        words = words[words.index("python") :]
-    if words[0] == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-        assert words[1] in targets
-    elif words[:2] == ["pip", "install"]:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        (wanted,) = re.fullmatch(r"\.(?:\[(\w+)\])?", words[-1]).groups()
-        assert words[2:-1] in ([], ["--editable"])
-        assert wanted is None or wanted in project["optional-dependencies"]
-    elif words[2] == "viz":
-        monkeypatch.chdir(tmp_path)
-        assert viz_main(words[3:]) == 0
-    else:
-        assert words[:3] == ["python", "-m", "nn"]
-        assert parser().parse_args(words[3:]).command == words[3]
-
-
-def test_links_lead_somewhere():
-    links = re.findall(r"\]\(([^)]+)\)", TEXT)
-    assert len(links) >= 10
-    titles = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
-    headings = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
-    for link in links:
-        found = link[1:] in headings if link.startswith("#") else link.startswith("https://") or (ROOT / link).exists()
-        assert found, link
+    monkeypatch.chdir(tmp_path)
+    assert_runs(command, tmp_path)
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "clean"])

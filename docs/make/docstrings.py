@@ -1,0 +1,129 @@
+"""Extension of griffe, which reads the source for mkdocstrings: the reference shows what ``help()`` shows."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import griffe
+
+from autograd import Op, Tensor
+from docs.make.examples import example
+from docs.make.reference import members
+
+DOCTEST = re.compile(r"^([ \t]*)>>> .*(?:\n(?![ \t]*$).*)*(?:\n[ \t]*\n\1>>> .*(?:\n(?![ \t]*$).*)*)*", re.MULTILINE)
+
+
+def fenced(text: str) -> str:
+    """A docstring as Markdown: examples in a fence, literal blocks after ``::`` without the second colon."""
+
+    def fence(found: re.Match[str]) -> str:
+        return f"```pycon\n{textwrap.dedent(found[0])}\n```"
+
+    return DOCTEST.sub(fence, re.sub(r"::\n\n(?=[ \t])", ":\n\n", text))
+
+
+def rules(op: Op) -> str:
+    """The derivative of an operation, as its declaration states it; '' where it has none."""
+    shown = []
+    for arg, (rule, _) in op.rules.items():
+        try:
+            source = inspect.getsource(rule)
+        except OSError:
+            continue
+        shown.append((arg, source))
+    texts = list(dict.fromkeys(textwrap.dedent(source).strip() for _, source in shown))
+    return "Derivative, as declared:\n\n```python\n" + "\n\n".join(texts) + "\n```" if texts else ""
+
+
+def documentation(module: str, name: str, value: Any) -> str:
+    """What the reference says of a public name: its docstring, an example, and an operation's derivative."""
+    text = inspect.cleandoc(value.__doc__ or "") if not isinstance(value, float | int | str) else ""
+    if isinstance(value, type) and text == inspect.cleandoc(getattr(value.__base__, "__doc__", "") or "-"):
+        text = ""
+    parts = [fenced(text)]
+    if ">>>" not in text and (code := example(module, name)):
+        parts.append(f"```pycon\n{code}\n```")
+    if isinstance(value, Op) and (derivative := rules(value)):
+        parts.append(derivative)
+    return "\n\n".join(part for part in parts if part)
+
+
+def walk(obj: griffe.Object, seen: set[int]) -> Iterator[griffe.Object]:
+    """The objects of a package, without those that are only imported."""
+    if id(obj) not in seen:
+        seen.add(id(obj))
+        yield obj
+        for member in obj.members.values():
+            if not member.is_alias:
+                yield from walk(member, seen)
+
+
+def made(name: str, value: Any, parent: griffe.Module) -> griffe.Object:
+    """What Python knows of a name that the source does not tell: a function with its signature, or a constant."""
+    if not callable(value):
+        return griffe.Attribute(name, value=repr(value), parent=parent)
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return griffe.Attribute(name, parent=parent)
+    kinds = {
+        inspect.Parameter.POSITIONAL_ONLY: griffe.ParameterKind.positional_only,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD: griffe.ParameterKind.positional_or_keyword,
+        inspect.Parameter.VAR_POSITIONAL: griffe.ParameterKind.var_positional,
+        inspect.Parameter.KEYWORD_ONLY: griffe.ParameterKind.keyword_only,
+        inspect.Parameter.VAR_KEYWORD: griffe.ParameterKind.var_keyword,
+    }
+    parameters = [
+        griffe.Parameter(p.name, kind=kinds[p.kind], default=None if p.default is p.empty else repr(p.default))
+        for p in signature.parameters.values()
+    ]
+    return griffe.Function(name, parameters=griffe.Parameters(*parameters), parent=parent)
+
+
+def resolved(member: Any) -> Any:
+    """The function, class or constant that a member is; None where its source cannot be found."""
+    try:
+        target = member.final_target if member is not None and member.is_alias else member
+    except (griffe.AliasResolutionError, griffe.CyclicAliasError):
+        return None
+    return None if target is None or target.is_module else target
+
+
+class Documentation(griffe.Extension):
+    """Give public names the documentation that Python itself finds, and make doctests fenced blocks."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Complete a package that was read."""
+        for obj in walk(pkg, set()):
+            if obj.docstring:
+                obj.docstring.value = fenced(inspect.cleandoc(obj.docstring.value))
+        for page, names in members().items():
+            if page.module.partition(".")[0] == pkg.name:
+                module = importlib.import_module(page.module)
+                inside: Any = pkg if page.module == pkg.name else pkg[page.module.partition(".")[2]]
+                for name in names:
+                    complete(inside, page.module, name, getattr(module, name))
+        if pkg.name == "autograd":
+            for name, method in pkg["_methods.TensorMethods"].members.items():
+                method.docstring = griffe.Docstring(fenced(inspect.getdoc(getattr(Tensor, name, None)) or ""))
+
+
+def complete(inside: griffe.Module, module: str, name: str, value: Any) -> None:
+    """Make a public name a member of its module, with documentation."""
+    member = inside.members.get(name)
+    target = resolved(member)
+    if target is None or (target.is_attribute and callable(value)):
+        target = made(name, value, inside)
+        inside.members.pop(name, None)
+        inside.set_member(name, target)
+        target.docstring = None
+    text = documentation(module, name, value)
+    if target.docstring is None:
+        target.docstring = griffe.Docstring(text, parent=target)
+    elif "```pycon" not in target.docstring.value and "```pycon" in text:
+        target.docstring.value = text

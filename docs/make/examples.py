@@ -1,0 +1,5 @@
+"""Examples."""
+
+
+def example(module: str, name: str) -> str:
+    return ""

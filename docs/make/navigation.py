@@ -1,0 +1,109 @@
+"""The order of the site, with the title and description of each page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docs.make import lesson, outside, reference, speed
+from docs.make.pages import Page
+
+PAGES: dict[str, tuple[Page, ...]] = {
+    "": (
+        Page(
+            "index.md",
+            "glassgrad",
+            "Automatic differentiation on NumPy, with PyTorch's interface, that shows its work.",
+        ),
+    ),
+    "Tutorial": lesson.PAGES,
+    "How to": (
+        Page(
+            "start.md",
+            "Install and first steps",
+            "Installation with pip or uv on Linux, macOS and Windows, and first steps.",
+        ),
+        Page(
+            "howto/gradient.md", "Look at a gradient", "Draw the gradient of your own loss, and find where it vanishes."
+        ),
+        Page("howto/operation.md", "Add an operation", "An operation of your own, and the proof of its derivative."),
+        Page(
+            "howto/layer.md",
+            "Write a layer",
+            "A layer or a network of your own, its gradient checked, trained and drawn.",
+        ),
+        Page(
+            "howto/elsewhere.md",
+            "Look into a network from elsewhere",
+            "Networks of PyTorch, ONNX and Keras, opened and drawn.",
+        ),
+        Page("howto/nan.md", "Find a NaN", "Which operation and which line made the first NaN, and what helps."),
+        Page("howto/files.md", "Save and load", "Models, weights and checkpoints, and which formats are read."),
+        Page(
+            "compile.md",
+            "Compile a training step",
+            "A training step as a flat program: fast, and readable line by line.",
+        ),
+        Page(
+            "testing.md", "Test a derivative", "Check a derivative of your own by finite differences and drawn inputs."
+        ),
+        Page(
+            "pictures.md",
+            "Draw a network",
+            "Pictures of architectures, loops over time, windows, filters and decisions.",
+        ),
+        Page(
+            "sequences.md",
+            "Learn from sequences",
+            "Recurrent layers, loops over time as one operation, text as integers.",
+        ),
+        Page(
+            "search.md",
+            "Search for depth and widths",
+            "How many layers and how many neurons a network needs, on Optuna.",
+        ),
+        Page("onnx.md", "Open or write ONNX", "Networks in the ONNX format: read, written, drawn and trained."),
+        Page(
+            "parallel.md",
+            "Train on several processes",
+            "One network trained by several processes, on one machine or many.",
+        ),
+        Page("gpu.md", "Use a GPU", "Tensors on a GPU by CuPy: what runs there, what waits, and how it was checked."),
+    ),
+    "Coming from": (
+        Page("pytorch.md", "PyTorch", "What carries over from PyTorch, what differs, and why."),
+        Page("howto/jax.md", "JAX", "JAX's transforms and their names here."),
+        Page("howto/micrograd.md", "micrograd", "From a scalar engine to arrays, pictures and compiled steps."),
+    ),
+    "Examples": outside.EXAMPLES,
+    "How it works": (
+        Page("engine.md", "The engine in an hour", "From ag.sin(x) to x.grad in the code's own lines."),
+        Page("why.md", "Why it is made this way", "One source for each derivative, read in four ways."),
+        Page("conventions.md", "Conventions", "Derivatives at kinks, memory shared with NumPy, threads, dtypes."),
+        Page("mutants.md", "Which test finds which fault", "Wrong rules planted on purpose, and what finds them."),
+        Page(
+            "faults.md",
+            "Faults of the compiler",
+            "Faults planted in the compiler, and how soon a random step shows them.",
+        ),
+        Page("soak.md", "Long runs", "What shows only after hours: memory, interrupts, numbers."),
+        outside.CONTRIBUTING,
+    ),
+    "Reference": reference.PAGES,
+    "Speed": (speed.PAGE, outside.RESULTS, outside.MEASURING),
+    "About": (outside.CHANGELOG, outside.SECURITY),
+}
+"""The pages of each section, in order; those of the first are at the top."""
+
+
+def every_page() -> list[Page]:
+    """All pages."""
+    return [page for pages in PAGES.values() for page in pages]
+
+
+def nav() -> list[Any]:
+    """The navigation as MkDocs takes it."""
+    shown: list[Any] = []
+    for section, pages in PAGES.items():
+        entries = [{page.title: page.path} for page in pages]
+        shown += [{section: entries}] if len(entries) > 1 else entries
+    return shown

@@ -1,0 +1,272 @@
+"""The pages of the reference: which public name stands on which page, and each page as Markdown for mkdocstrings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass
+from functools import cache, partial
+from types import ModuleType
+from typing import Any
+
+from docs.make.pages import Page
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A page of the reference: the names of ``module`` that are defined in one of the modules ``places``.
+
+    A place that ends in a name, such as ``autograd.tensor:Tensor``, takes that name alone.
+    """
+
+    path: str
+    title: str
+    description: str
+    module: str
+    places: tuple[str, ...]
+
+
+LAZY = {"autograd": ("compile", "trace", "Program", "scan")}
+"""Public names that are imported when they are first used, and are therefore not in ``__all__``."""
+
+
+CHAPTERS = (
+    Chapter(
+        "tensor",
+        "Tensor",
+        "The Tensor: an array that remembers how it was computed, with its attributes, operators and methods.",
+        "autograd",
+        ("autograd.tensor:Tensor",),
+    ),
+    Chapter(
+        "derivatives",
+        "Derivatives and the graph",
+        "grad, vjp, jvp, jacobian, hessian, hvp, gradients, no_grad, detect_anomaly, Graph and Node.",
+        "autograd",
+        (
+            *("autograd.transforms", "autograd.backward", "autograd.modes", "autograd.anomaly", "autograd.graph"),
+            "autograd.functions.elementwise:stop_gradient",
+        ),
+    ),
+    Chapter(
+        "operation",
+        "Declaring an operation",
+        "op, Op and OPS: how an operation states its value and its derivative once.",
+        "autograd",
+        ("autograd.operation", ":OPS"),
+    ),
+    Chapter(
+        "elementwise",
+        "Elementwise functions",
+        "Arithmetic, powers, exponentials, trigonometry, activations, comparisons, special functions.",
+        "autograd",
+        ("autograd.ops.elementwise", "autograd.ops.special", "autograd.functions.elementwise"),
+    ),
+    Chapter(
+        "reductions",
+        "Reductions, sorting and searching",
+        "sum, mean, max, cumulative_sum, sort, argmax, unique and the like, along axes.",
+        "autograd",
+        (
+            *("autograd.ops.reductions", "autograd.ops.searching", "autograd.functions.sorting"),
+            "autograd.ops.indexing:argsort",
+        ),
+    ),
+    Chapter(
+        "arrays",
+        "Creation, shapes and indices",
+        "zeros, arange, asarray, reshape, concat, pad, take, broadcasting and indexing.",
+        "autograd",
+        (
+            *(
+                "autograd.functions.creation",
+                "autograd.functions.conversion",
+                "autograd.tensor",
+                "autograd.ops.shaping",
+            ),
+            *("autograd.functions.shaping", "autograd.ops.indexing", "autograd.ops.conversion", ":newaxis"),
+        ),
+    ),
+    Chapter(
+        "products",
+        "Products of matrices and tensors",
+        "matmul, einsum, tensordot, vecdot, outer and the linear map of a layer.",
+        "autograd",
+        ("autograd.ops.linalg", "autograd.functions.products"),
+    ),
+    Chapter(
+        "networks",
+        "Softmax, losses, convolution, pooling",
+        "The operations behind layers: softmax, cross_entropy, conv, max_pool, unfold, one_hot, scan_packed.",
+        "autograd",
+        ("autograd.ops.nnet", "autograd.ops.windows", "autograd.ops.scan"),
+    ),
+    Chapter(
+        "dtypes",
+        "Dtypes, devices, constants",
+        "float32, float64, integers, finfo, result_type, devices, pi, e, inf, nan.",
+        "autograd",
+        (
+            *("autograd.dtypes", "autograd.backends.lookup"),
+            *(f":{name}" for name in ("bool", "complex64", "complex128", "float32", "float64")),
+            *(f":{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+            *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__")),
+        ),
+    ),
+    Chapter("linalg", "autograd.linalg", "Determinants, inverses, factorizations and norms.", "autograd.linalg", ("",)),
+    Chapter("random", "autograd.random", "Random draws that a graph records.", "autograd.random", ("",)),
+    Chapter("trees", "autograd.trees", "Nested dicts, lists and dataclasses of Tensors.", "autograd.trees", ("",)),
+    Chapter(
+        "compile",
+        "Compiling",
+        "compile, trace, Program and scan: a training step as a flat program that can be read.",
+        "autograd",
+        ("autograd.compiler",),
+    ),
+    Chapter(
+        "compiler",
+        "autograd.compiler",
+        "Compiled functions, and programs from JSON: read, checked, interpreted.",
+        "autograd.compiler",
+        tuple(
+            f"autograd.compiler.{p}"
+            for p in ("compiled:Compiled", "ir.serialization", "ir.interpreter", "ir.validator")
+        ),
+    ),
+    Chapter(
+        "testing",
+        "autograd.testing",
+        "gradcheck, assert_rule, check_grad and the tools that find a wrong derivative.",
+        "autograd.testing",
+        ("",),
+    ),
+    Chapter("errors", "autograd.errors", "Every exception, and the builtin that it is.", "autograd.errors", ("",)),
+    Chapter(
+        "modules",
+        "Modules and containers",
+        "Module, Parameter, Sequential, ModuleList, ModuleDict, Residual, MLP.",
+        "nn",
+        ("nn.modules.module", "nn.modules.containers", "nn.models.mlp"),
+    ),
+    Chapter(
+        "layers",
+        "Layers and losses",
+        "Linear, convolutions, pooling, normalization, recurrent, attention, dropout, activations, losses.",
+        "nn",
+        ("nn.modules",),
+    ),
+    Chapter("functional", "nn.functional", "Layers and losses as functions.", "nn.functional", ("",)),
+    Chapter("init", "nn.init", "Weight initialisers under PyTorch's names.", "nn.init", ("",)),
+    Chapter("optim", "nn.optim", "SGD, Adam, AdamW, RMSprop and gradient clipping.", "nn.optim", ("",)),
+    Chapter(
+        "schedules",
+        "nn.optim.lr_scheduler",
+        "Schedules of the learning rate.",
+        "nn.optim.lr_scheduler",
+        ("",),
+    ),
+    Chapter(
+        "training",
+        "Training",
+        "fit, evaluate, History: training with validation and early stopping.",
+        "nn",
+        ("nn.training",),
+    ),
+    Chapter("data", "nn.data", "Digits, text, minibatches and random changes of images.", "nn.data", ("",)),
+    Chapter("models", "nn.models", "LeNet-5, AlexNet, VGG, GoogLeNet, ResNet, Transformers.", "nn.models", ("",)),
+    Chapter(
+        "saving",
+        "Files and other frameworks",
+        "save, load, load_onnx, save_onnx, from_torch: networks in and out.",
+        "nn",
+        ("nn.saving", "nn.onnx", "nn.pytorch"),
+    ),
+    Chapter("search", "nn.tuning", "Search for depth, widths and rates of a network.", "nn.tuning", ("",)),
+    Chapter("parallel", "nn.parallel", "Training by several processes over MPI.", "nn.parallel", ("",)),
+    Chapter(
+        "viz",
+        "viz",
+        "draw_graph, draw_network, draw_model, explain, step_through, saliency: what a graph shows.",
+        "viz",
+        ("",),
+    ),
+)
+"""In the order of the site. The first that takes a name has it."""
+
+
+def names(module: ModuleType) -> list[str]:
+    """The public names of a module: ``__all__``, else the functions and classes that it defines."""
+    listed = getattr(module, "__all__", None)
+    if listed is None:
+        return [
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+        ]
+    return [*listed, *LAZY.get(module.__name__, ())]
+
+
+def place(value: Any) -> str:
+    """The module that defines a value; '' for a constant."""
+    found = getattr(value, "__module__", None)
+    return found if isinstance(found, str) else ""
+
+
+def takes(page: Chapter, name: str, value: Any) -> bool:
+    """Whether a page has a place for a name of its module."""
+    for wanted in page.places:
+        module, colon, only = wanted.partition(":")
+        if only == name and place(value) == module:
+            return True
+        if (
+            not colon
+            and not inspect.ismodule(value)
+            and (not module or place(value) == module or place(value).startswith(f"{module}."))
+        ):
+            return True
+    return False
+
+
+@cache
+def members() -> dict[Chapter, list[str]]:
+    """The public names on each page, each name once.
+
+    Raises `LookupError` for a public name that no page takes.
+    """
+    found: dict[Chapter, list[str]] = {page: [] for page in CHAPTERS}
+    elsewhere: list[tuple[str, Any]] = []
+    for module_name in dict.fromkeys(page.module for page in CHAPTERS):
+        module = importlib.import_module(module_name)
+        for name in names(module):
+            value = getattr(module, name)
+            page = next((p for p in CHAPTERS if p.module == module_name and takes(p, name, value)), None)
+            if page is not None:
+                found[page].append(name)
+            elif not inspect.ismodule(value):
+                elsewhere.append((f"{module_name}.{name}", value))
+    documented = {id(getattr(sys.modules[page.module], name)) for page, its in found.items() for name in its}
+    for name, value in elsewhere:
+        if id(value) not in documented:
+            raise LookupError(f"{name} of {place(value) or 'no module'} has no page in docs/make/reference.py")
+    return found
+
+
+def markdown(chapter: Chapter) -> str:
+    """The source of a page."""
+    its_names = members()[chapter]
+    module = sys.modules[chapter.module]
+    whole = chapter.places == ("",)
+    summary = (inspect.getdoc(module) or "").split("\n\n")[0].replace("\n", " ") if whole else chapter.description
+    links = " · ".join(f"[`{name}`][{chapter.module}.{name}]" for name in sorted(its_names, key=str.lower))
+    return "\n".join(
+        [
+            f"# {chapter.title}\n",
+            f"{summary}\n",
+            f"{links}\n",
+            *(f"::: {chapter.module}.{name}\n" for name in its_names),
+        ]
+    )
+
+
+PAGES = tuple(Page(f"reference/{c.path}.md", c.title, c.description, partial(markdown, c)) for c in CHAPTERS)

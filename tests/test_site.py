@@ -1,0 +1,120 @@
+"""The site, checked without building it: every page has its place and a description, and every link leads somewhere.
+
+``make docs`` builds it and checks the result (`docs/make/check.py`).
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.make import navigation, outside, reference, speed
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = navigation.every_page()
+BY_PATH = {page.path: page for page in PAGES}
+FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def path_of(page):
+    return page.path
+
+
+def text(page):
+    """The Markdown of a page as the site has it, without blocks of code."""
+    source = page.source() if page.source else (DOCS / page.path).read_text(encoding="utf-8")
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", outside.relinked(source, page)))
+
+
+def anchors(markdown):
+    """The places that the headings of a page make."""
+    titles = re.findall(r"^#+ (.*?)(?: \{#([\w-]+)\})?$", FENCE.sub("", markdown), re.MULTILINE)
+    made = [given or re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title, given in titles]
+    return {*made, *re.findall(r'id="([^"]+)"', markdown)}
+
+
+def test_every_file_is_on_the_site():
+    files = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert files == {page.path for page in PAGES if page.source is None}
+    assert len(BY_PATH) == len(PAGES)
+
+
+def test_every_page_has_a_title_and_a_description_of_its_own():
+    for page in PAGES:
+        assert page.title, page
+        assert 10 <= len(page.description) <= 200, page
+    described = [page.description for page in PAGES]
+    assert len(set(described)) == len(described)
+
+
+def test_every_page_but_the_first_begins_with_one_heading():
+    for page in PAGES:
+        assert len(re.findall(r"^# \S", text(page), re.MULTILINE)) >= 1, page.path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=path_of)
+def test_links_lead_somewhere(page):
+    sources = {
+        path: p.source() if p.source else (DOCS / path).read_text(encoding="utf-8") for path, p in BY_PATH.items()
+    }
+    for link in LINK.findall(text(page)):
+        path, _, place = link.partition("#")
+        if "://" in link:
+            continue
+        to = posixpath.normpath(posixpath.join(posixpath.dirname(page.path), path)) if path else page.path
+        assert to in BY_PATH or (DOCS / to).is_file(), f"{page.path} links to {link}"
+        if place and to in BY_PATH:
+            assert place in anchors(sources[to]), (
+                f"{page.path} links to {link}, and {to} has {sorted(anchors(sources[to]))}"
+            )
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "benchmarks/RESULTS.md", "SECURITY.md"]
+)
+def test_links_of_the_repository_lead_somewhere(name):
+    source = (ROOT / name).read_text(encoding="utf-8")
+    for link in LINK.findall(FENCE.sub("", source)):
+        path, _, place = link.partition("#")
+        if "://" in link:
+            continue
+        to = (ROOT / name).parent / path if path else ROOT / name
+        assert to.exists(), f"{name} links to {link}"
+        if place:
+            assert place in anchors(to.read_text(encoding="utf-8")), f"{name} links to {link}"
+
+
+def test_every_public_name_is_on_a_page_of_the_reference():
+    """`members` raises for a name without a page."""
+    members = reference.members()
+    assert sum(map(len, members.values())) > 550
+    assert all(members.values())
+
+
+def test_the_charts_of_speed_are_those_of_the_table():
+    drawn = speed.markdown()
+    columns, rows = speed.table(
+        speed.RESULTS.read_text(encoding="utf-8"), "Time ÷ PyTorch eager, 1 thread; smaller is better"
+    )
+    compiled = speed.number(rows["glassgrad compiled"][columns.index("A")])
+    assert f"glassgrad compiled {compiled:g}" in drawn
+    assert drawn.count("<svg") == len(speed.WORKS) + 4
+    assert "NumPy 2" in drawn
+    assert "torch 2" in drawn
+
+
+def test_nothing_is_loaded_from_elsewhere():
+    """Neither by the configuration nor by a page of our own."""
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert "font: false" in settings
+    assert "- offline" in settings
+    assert "iframe-worker" in settings
+    assert "://" not in re.sub(r"#.*", "", settings)
+    for page in PAGES:
+        loads = re.findall(
+            r"(?:!\[[^\]]*\]\(|<(?:img|script|iframe|link)[^>]*(?:src|href)=\")(https?:[^)\"]+)", text(page)
+        )
+        assert not loads, page.path
