@@ -53,7 +53,7 @@ class Session:
         session = onnxruntime.InferenceSession("step.onnx", providers=["CPUExecutionProvider"])
         names[:] = [output.name for output in session.get_outputs()]
         return session.run(outputs, inputs)
-session, names, y = Session(), [], labels
+session, names = Session(), []
 """,
     ),
     "parallel": (
