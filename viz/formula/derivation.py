@@ -221,7 +221,9 @@ class _Writer:
     def value(self, card: Card) -> Traced:
         if card not in self._values:
             name = self.named(card)
-            self._values[card] = Traced(self.say.symbol(name, card.value, _tex(name)), Name(card.key))
+            literal = card.number is not None or card.one_minus is not None
+            written = card.written(self.say) if literal else self.say.symbol(name, card.value, _tex(name))
+            self._values[card] = Traced(written, Name(card.key))
         return self._values[card]
 
     def bar(self, card: Card) -> Traced:

@@ -20,6 +20,7 @@ from viz.recorded.notation import Notation
 from viz.recorded.scene import Card, Scene, Socket
 
 TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
+CONST = "CONST"  # the tag of a constant that is called by its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
 SLOPES = 4  # so many slopes are written beside the formula
@@ -201,7 +202,7 @@ class Cards:
         )
         gradient = self._scalar_gradient(card)
         if card.node is None:
-            tag = cell(text(TAGS[card.role], style.TAG, self.theme.muted), port="o")
+            tag = cell(text(tag_of(card), style.TAG, self.theme.muted), port="o")
             return self.whole(card, table(row(tag, shown, gradient), **self.frame(card, 5)))
         hair = {"border": 1, "color": self._rule(card)}
         said, size = self.badge(card)
@@ -470,7 +471,7 @@ class Cards:
         head = [
             self._name(card, style.VALUE),
             text(f"  {numbers.shape(card.shape)}  ", style.CAPTION, muted),
-            text(TAGS[card.role], style.TAG, muted),
+            text(tag_of(card), style.TAG, muted),
         ]
         rows = [row(cell(*head, colspan=2, align="LEFT"))]
         if card.path:
@@ -628,6 +629,11 @@ class Cards:
 def short(name: str) -> str:
     """A name inside of a card."""
     return clipped(name, style.NAME_LENGTH_INSIDE)
+
+
+def tag_of(card: Card) -> str:
+    """The word that says what a leaf is."""
+    return CONST if card.number is not None else TAGS[card.role]
 
 
 def addends(card: Card) -> list[Socket]:

@@ -16,7 +16,7 @@ import numpy as np
 from viz.drawing import numbers, style
 from viz.drawing.render import Picture, cell, clipped, plain, row, table, text, text_width
 from viz.drawing.style import Theme
-from viz.graph.cards import FORMULA, TAGS, Cards, addends, short
+from viz.graph.cards import FORMULA, Cards, addends, short, tag_of
 from viz.recorded.names import LOSS, PARAM, fresh
 from viz.recorded.scene import Card, Scene, Socket
 
@@ -255,7 +255,7 @@ class _Tape:
         return {"style": "dotted", "arrowhead": "none", "penwidth": style.KEPT_WIDTH, "color": self.theme.muted}
 
     def _leaf(self, leaf: Card) -> str:
-        tag = cell(text(TAGS[leaf.role], style.TAG, self.theme.muted))
+        tag = cell(text(tag_of(leaf), style.TAG, self.theme.muted))
         return self.cards.whole(leaf, table(row(tag, *self._named(leaf, "")), **self.cards.frame(leaf, 5)))
 
     def _forward(self, card: Card) -> str:

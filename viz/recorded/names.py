@@ -1,19 +1,24 @@
 """Names and roles of a graph's nodes and leaves: one naming for cards, rows, derivations and pages.
 
 A name given by the user comes first, then the Tensor's own, then one by role and order: `z1` for a matrix product plus
-bias, `a1` for its activation, `W1` and `b1` for their parameters.
+bias, `a1` for its activation, `W1` and `b1` for their parameters. A constant without a name is called by its value.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import autograd as ag
+from autograd import backends
 from autograd.graph import Node, vertex_of
 from autograd.shapes import size as size_of
+from viz.drawing import numbers
 from viz.drawing.render import clipped, identifier
 from viz.recorded.validation import members, named
 
@@ -49,6 +54,8 @@ class Name:
     key: str
     shown: str
     path: str | None = None  # of a parameter in its module, where that is not the name shown
+    number: float | None = None  # of a constant with equal entries that is called by its value
+    one_minus: Any = None  # the leaf y of a constant that is called 1 - y
 
 
 class Names:
@@ -69,6 +76,7 @@ class Names:
             if isinstance(value, ag.Tensor) or is_array(value):
                 said.setdefault(id(vertex_of(value)), word)
         self._known = {*said, *shown_as[INPUT], *shown_as[TARGET]}
+        self._minus = self._complements(graph)
         self.places = [place for place in self._ordered(graph) if not self._is_number(place)]
         """The nodes and leaves in topological order, an array given as a constant before its first use."""
         self._users: dict[Any, list[tuple[Node, int]]] = {}
@@ -86,7 +94,10 @@ class Names:
         self._counts: dict[str, int] = {}  # the number that was last given behind a letter
         used: set[str] = set()
         keys: set[str] = set()
-        self._names = {place: self._name(place, used, keys) for place in self.places}
+        self._names = dict[Any, Name]()
+        for place in self.places:
+            if place not in self._names:
+                self._names[place] = self._name(place, used, keys)
 
     def __getitem__(self, given: Any) -> Name:
         return self._names[self.place(given)]
@@ -108,7 +119,42 @@ class Names:
             and place.name is None
             and place not in self._ends
             and id(place) not in self._known
+            and place not in self._minus
         )
+
+    def _complements(self, graph: ag.Graph) -> dict[Any, Any]:
+        """The constants that are 1 - y of another leaf y, as in y·log(p) + (1 - y)·log(1 - p): it was not recorded how
+        they were computed.
+        """
+        products = (node for node in graph.nodes if node.op is not None and node.op.name == "multiply")
+        factors = (given for node in products for given in node.inputs)
+        leaves = [x for x in dict.fromkeys(x for x in factors if isinstance(x, ag.Tensor)) if not x.requires_grad]
+        found: dict[Any, Any] = {}
+        for place in leaves:
+            if place.name is not None or id(place) in self._known:
+                continue
+            for other in leaves:
+                if other is place or other in found or place.shape != other.shape or place.dtype != other.dtype:
+                    continue
+                # One number may be 1 - y by chance, but hardly beside a y that has a name.
+                own, array = _array(place), _array(other)
+                if own is None or array is None or not (own.ndim or other.name or id(other) in self._known):
+                    continue
+                if own.size and np.array_equal(own, 1 - array):
+                    found[place] = other
+                    break
+        return found
+
+    def _value(self, place: Any) -> float | None:
+        """The number that stands for a Tensor with equal entries, such as a seed, that is used entry by entry."""
+        constant = isinstance(place, ag.Tensor) and self.roles[place] == INPUT and place not in self._minus
+        if not constant or place in self._given or id(place) in self._known:
+            return None
+        array = _array(place)
+        if array is None or not array.size or not all(node.op.broadcasts for node, _ in self._users.get(place, [])):
+            return None
+        first = array.reshape(-1)[0]
+        return float(first) if math.isfinite(first) and bool((array == first).all()) else None
 
     def _ordered(self, graph: ag.Graph) -> Iterator[Any]:
         for place in graph.nodes:
@@ -188,6 +234,15 @@ class Names:
     def _name(self, place: Any, used: set[str], keys: set[str]) -> Name:
         short: str | None = None
         given = self._given.get(place)
+        if (number := self._value(place)) is not None:
+            said = numbers.constant(number)
+            return Name(fresh(identifier(f"const_{said}"), keys), said, number=number)
+        if place in self._minus:
+            other = self._minus[place]
+            if other not in self._names:
+                self._names[other] = self._name(other, used, keys)
+            said = f"1 - {self._names[other].shown}"
+            return Name(fresh(identifier(said), keys), said, one_minus=other)
         if given is not None:
             name = fresh(given, used)
         else:
@@ -200,7 +255,7 @@ class Names:
     def _made(self, place: Any) -> str:
         role = self.roles[place]
         if role == LOSS:
-            return "L"
+            return next((f"∂L/∂{self._names[leaf].shown}" for leaf in self.places if _has_grad(leaf, place)), "L")
         if role == TARGET:
             return self._counted("y", first="y")
         if role == INPUT:
@@ -296,6 +351,20 @@ def fresh(name: str, taken: set[str]) -> str:
         tried = f"{name}_{n}"
     taken.add(tried)
     return tried
+
+
+def _has_grad(leaf: Any, place: Any) -> bool:
+    """Whether this value is the gradient of a leaf, as `backward(create_graph=True)` leaves it."""
+    return leaf.op is None and getattr(getattr(leaf, "grad", None), "node", None) is place
+
+
+def _array(leaf: ag.Tensor) -> np.ndarray | None:
+    """The numbers of a leaf; None where no value is known."""
+    space = backends.SPACES.get(type(leaf.data))
+    if space is not None and space.absorbs:  # while a function is traced
+        return None
+    array = backends.to_numpy(leaf.data)
+    return array if array.dtype.kind in "fiu" else None
 
 
 def is_array(given: Any) -> bool:

@@ -39,6 +39,8 @@ class Card:
     value: np.ndarray
     gradient: np.ndarray | None  # None where none arrives, or none was computed
     path: str | None = None  # of a parameter in its module, where that is not the name shown
+    number: float | None = None  # of a constant with equal entries that is called by its value
+    one_minus: Card | None = None  # the y of a constant that is called 1 - y
     sockets: list[Socket] = field(default_factory=list)
     uses: list[Socket] = field(default_factory=list)
     group: Group | None = None
@@ -64,6 +66,16 @@ class Card:
     def needs_grad(self) -> bool:
         """Whether a gradient was asked for here, by itself or through what it depends on."""
         return bool(getattr(self.place, "requires_grad", False))
+
+    def written(self, say: Notation) -> Symbol:
+        """The name as a piece of a formula."""
+        if self.number is not None:
+            known = say.number(self.number)
+            return Symbol(say, known.text, known.tex, known.level, self.value, "number", self.number)
+        if self.one_minus is not None:
+            made: Symbol = say.call("subtract", 1, self.one_minus.written(say))
+            return made
+        return say.symbol(self.name, self.value)
 
     @property
     def wrong(self) -> bool:
@@ -197,7 +209,9 @@ class Scene:
         value = self.seen.values[place] if not isinstance(place, Constant) else self.seen.value(place.data)
         name = self.names[place]
         gradient = None if isinstance(place, Constant) else self.seen.gradients.get(place)
-        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path)
+        card = Card(place, name.key, name.shown, self.names.roles[place], value, gradient, name.path, name.number)
+        if name.one_minus is not None:
+            card.one_minus = self._by_place.get(name.one_minus)
         self.cards.append(card)
         self._by_place[place] = card
         seats = [(i, tail) for i, given in enumerate(place.inputs) if (tail := self.card(given)) is not None]
@@ -226,7 +240,7 @@ class Scene:
     def _symbol(self, given: Any) -> Any:
         card = self.card(given)
         if card is not None:
-            return self.say.symbol(card.name, card.value)
+            return card.written(self.say)
         return given.item() if hasattr(given, "item") else given
 
     def pull(self, socket: Socket, g: Symbol) -> Symbol:
@@ -247,7 +261,7 @@ class Scene:
         written: dict[Any, Symbol] = {}
         for card in self.cards:
             if card.node is None:
-                written[card.place] = self.say.symbol(card.name, card.value)
+                written[card.place] = card.written(self.say)
                 continue
             operands = []
             for given in card.node.inputs:

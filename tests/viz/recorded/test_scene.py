@@ -7,13 +7,15 @@ import pytest
 
 import autograd as ag
 import nn
+from viz.formula.derivation import explain
+from viz.graph.picture import draw_graph
 from viz.recorded.scene import Scene
 
 T = ag.Tensor
 
 
-def parameter(value, **options):
-    return T(value, requires_grad=True, **options)
+def parameter(value, name=None, **options):
+    return T(value, requires_grad=True, name=name, **options)
 
 
 def names(scene):
@@ -111,7 +113,7 @@ class TestRoles:
     def test_a_constant_inside_is_an_input(self):
         w = parameter([1.0, 2.0])
         scene = Scene(ag.sum(ag.exp(w - T([1.0, 1.0])) * w))
-        assert by_name(scene)["x"].role == "input"
+        assert by_name(scene)["1"].role == "input"
 
     def test_an_output_that_is_no_scalar_is_no_loss(self):
         assert Scene(parameter([1.0, 2.0]) * 2.0).cards[-1].role == "op"
@@ -221,3 +223,60 @@ def test_a_sum_within_a_layer_is_bracketed():
     bias = ag.Tensor([0.0, 1.0], requires_grad=True, name="b")
     once = ag.linear(ag.Tensor([[1.0, 1.0]], name="x"), weight, bias)
     assert Scene([ag.linear(once, weight, bias).sum()]).expression(60) == "sum((x·Wᵀ + b)·Wᵀ + b)"
+
+
+class TestConstants:
+    """A constant without a name is called by its value, in formulas, titles and cards."""
+
+    def title(self, y, **options):
+        return draw_graph(y, gradients=True, **options).title
+
+    def test_a_number(self):
+        w, x = parameter(2.0, "w"), T(3.0, name="x")
+        assert self.title((w * x - T(1.0)) ** 2) == "L = (w·x - 1)²"
+        assert self.title(w * T(-0.5)) == "L = w·(-0.5)"
+        assert self.title(T(1.0) / w + T(1.0)) == "L = 1 / w + 1"
+
+    def test_names_and_roles_that_were_given_stay(self):
+        w, y = parameter(2.0, "w"), T(1.0)
+        assert self.title((w - y) ** 2, names={"y": y}) == "L = (w - y)²"
+        assert self.title((w - y) ** 2, targets=[y]) == "L = (w - y)²"
+        assert self.title((w * y) ** 2, inputs=[y]) == "L = (w·x)²"
+
+    def test_data_are_no_constants(self):
+        w = parameter([[1.0, 2.0]], "w")
+        assert self.title(ag.sum(T([[1.0, 1.0]]) @ w.T)) == "L = sum(x·wᵀ)"
+        assert self.title(ag.mean((w - np.ones((1, 2))) ** 2)) == "L = mean((w - y)²)"
+
+    def test_a_seed_is_1(self):
+        x = parameter([1.0, 2.0], "x")
+        slope = ag.gradients(ag.exp(x), x, seeds=T([1.0, 1.0]), create_graph=True)
+        assert self.title(ag.sum(slope)) == "L = sum(exp(x)·1)"
+
+    @pytest.mark.parametrize("shape", [(), (3,)])
+    def test_one_minus_y_is_itself(self, shape):
+        p, y = parameter(np.full(shape, 0.3), "p"), T(np.resize([1.0, 0.0], shape), name="y")
+        loss = ag.sum(y * ag.log(p) + (1 - y) * ag.log(1 - p))
+        assert "(1 - y)" in self.title(loss)
+        assert "x" not in self.title(loss).replace("×", "")
+        assert explain(loss, wrt=p).check.confirmed
+
+    def test_a_number_that_is_1_minus_y_by_chance_stays_a_number(self):
+        w, y = parameter(2.0, "w"), T(0.0, name="y")
+        assert self.title(w * y + T(1.0)) == "L = w·y + 1"
+
+
+
+class TestSecondOrder:
+    def test_the_derivative_of_a_derivative(self):
+        x = parameter(2.0, "x")
+        slope = ag.gradients(x**3, x, create_graph=True)
+        picture = draw_graph(slope, names={"∂y/∂x": slope}, gradients=True)
+        assert picture.alt.endswith("Gradients: ∂²y/∂x² = 12.")
+
+    def test_what_backward_left_is_called_so(self):
+        x = parameter(2.0, "x")
+        (x**3).backward(create_graph=True)
+        picture = draw_graph(x.grad, gradients=True)
+        assert picture.title.startswith("∂L/∂x = ")
+        assert "∂²L/∂x² = 12" in picture.alt
