@@ -67,7 +67,7 @@ def backward_steps(
     sparse = sparse and not create_graph and not anomaly
     oldest = order[-1].index if order else 0
     doubtful = anomaly or oldest < WRITES[LAST]  # something was written to since, perhaps what a node has saved
-    take = totals.pop
+    take, owns = totals.pop, backends.owns
     tracer = TRACER.get()
     for node in order if tracer is None else tracer.lines.walked(order, totals):
         g = take(node, None)
@@ -79,8 +79,8 @@ def backward_steps(
         if type(g) is not kind:
             g = dense(g)
             kind, xp = (type(g) if type(g) in backends.SPACES else None), backends.namespace(g)
-        mask = node.mask
-        if masks is not None and not (mask := masks[node]):
+        mask = node.mask if masks is None else masks[node]
+        if not mask:
             yield node, g, ()
             continue
         op, saved, uneven = node.op, node.saved, node.uneven
@@ -103,15 +103,13 @@ def backward_steps(
         for vertex, part in zip(node.inputs, parts):  # noqa: B905  (a strict zip costs a tenth of a small operation)
             if part is None:
                 continue
-            if type(vertex) is Node:
-                if uneven and (part.shape != vertex.shape or part.dtype is not vertex.dtype):
-                    part = fitted(xp, part, vertex, node)
-            else:
-                value = vertex._data  # a Tensor's own properties would cost as much as the rest of this edge
-                if uneven and (part.shape != value.shape or part.dtype is not value.dtype):
-                    part = fitted(xp, part, vertex, node)
-                if (part.ndim or kind is None) and (part is g or not backends.owns(part)) and not create_graph:
-                    part = backends.own(part)  # the gradient of a leaf is its own
+            is_leaf = type(vertex) is not Node
+            if uneven:
+                like = vertex._data if is_leaf else vertex  # a Tensor's own properties cost as much as this edge
+                if part.dtype is not like.dtype or part.shape != like.shape:
+                    part = fitted(xp, part, like, node)
+            if is_leaf and (part is g or not owns(part)) and (part.ndim or kind is None) and not create_graph:
+                part = backends.own(part)  # the gradient of a leaf is its own
             if vertex in totals:
                 totals[vertex] = totals[vertex] + part
             else:
@@ -144,9 +142,8 @@ def _between(order: list[Node], wanted: set[Any]) -> dict[Node, int]:
 
 def fitted(xp: Any, part: Any, vertex: Any, node: Node) -> Any:
     """A contribution in the shape and dtype of the input: summed where the input was broadcast, and cast."""
-    part = dense(part)
-    if part.shape != vertex.shape:
-        shape = vertex.shape
+    part, shape = dense(part), vertex.shape
+    if part.shape != shape:
         if part.shape[1:] == shape:  # a bias that every example has used
             part = xp.sum(part, axis=0)
         else:

@@ -62,13 +62,14 @@ _created = attrgetter("index")
 
 def reachable(vertices: Iterable[Any]) -> list[Node]:
     """All nodes that the given vertices depend on, including themselves, the last created first."""
-    found = [vertex for vertex in dict.fromkeys(vertices) if type(vertex) is Node]
-    seen = set(found)
+    seen = {vertex for vertex in vertices if type(vertex) is Node}
+    found = list(seen)
+    add, append = seen.add, found.append
     for node in found:  # grows while it is read
         for vertex in node.inputs:
             if type(vertex) is Node and vertex not in seen:
-                seen.add(vertex)
-                found.append(vertex)
+                add(vertex)
+                append(vertex)
     found.sort(key=_created, reverse=True)
     return found
 

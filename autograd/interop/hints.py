@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 from autograd import linalg
 from autograd.namespace import TENSORS
 
@@ -59,3 +61,23 @@ def hint(name: str, table: dict[str, str]) -> str:
         here = f"autograd.linalg.{name}(x)" if table is TENSOR else f"linalg.{name}"
     known = table.get(name, here)
     return f": use {known}" if known else ""
+
+
+class Hint:
+    """A name that Tensors have in another library: reading it raises `AttributeError` with the name to use here.
+
+    A `__getattr__` of `Tensor` could say the same, but with one CPython 3.11 reads every attribute by the slow way.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tensor: object, kind: type | None = None) -> Never:
+        raise AttributeError(f"a Tensor has no attribute {self.name!r}{hint(self.name, TENSOR)}.")
+
+
+def tensor_hints() -> dict[str, Hint]:
+    """The hints for `Tensor` by name."""
+    return {name: Hint(name) for name in (*TENSOR, *vars(TENSORS), *linalg.__all__)}

@@ -1,13 +1,15 @@
-"""`Tensor`'s methods for the protocols of NumPy, the array API and DLPack, and hints for missing attributes."""
+"""`Tensor`'s methods for the protocols of NumPy, the array API and DLPack, and hints for names of other libraries."""
 
 from __future__ import annotations
 
+from inspect import getattr_static
 from types import FunctionType
 from typing import Any
 
 from autograd import backends
 from autograd.dtypes import API_VERSIONS
 from autograd.errors import DeviceError, DomainError, GradientError
+from autograd.interop.hints import Hint, tensor_hints
 
 
 class Protocols:
@@ -43,11 +45,8 @@ class Protocols:
 
         return call(func, "__call__", args, kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        from autograd.interop.hints import TENSOR, hint
-
-        said = "" if name.startswith("_") else hint(name, TENSOR)
-        raise AttributeError(f"a Tensor has no attribute {name!r}{said}.")
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if not isinstance(getattr_static(type(self), name, None), Hint)]
 
 
 def install(cls: type, package: Any) -> None:
@@ -62,3 +61,6 @@ def install(cls: type, package: Any) -> None:
     for name, value in {**vars(Protocols), "__array_namespace__": __array_namespace__}.items():
         if isinstance(value, FunctionType):
             setattr(cls, name, value)
+    for name, foreign in tensor_hints().items():
+        if not hasattr(cls, name):
+            setattr(cls, name, foreign)

@@ -46,7 +46,8 @@ def softmax(xp, x, *, axis=-1):
     if 0 in x.shape:
         return +x
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
-    return e / xp.sum(e, axis=axis, keepdims=True)
+    e /= xp.sum(e, axis=axis, keepdims=True)  # in place: this array is ours alone
+    return e
 
 
 softmax.vjp(x=lambda xp, g, out, axis: out * (g - xp.sum(g * out, axis=axis, keepdims=True)))
@@ -173,12 +174,15 @@ def cross_entropy(xp, logits, target, *, reduction="mean"):
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     if _are_labels(logits, target):
-        flat = xp.reshape(shifted, shape=(-1, shifted.shape[-1]))
-        labels = xp.reshape(target, shape=(-1,))
+        flat, labels = shifted, target
+        if len(target.shape) != 1:
+            flat, labels = xp.reshape(shifted, shape=(-1, shifted.shape[-1])), xp.reshape(target, shape=(-1,))
         chosen = flat[xp.arange(flat.shape[0]), labels]
         if not backends.is_host(labels):  # where they were not checked, an index beyond the end comes in again in front
             chosen = xp.where((labels >= 0) & (labels < flat.shape[1]), chosen, math.nan)
-        return _reduced(xp, total - xp.reshape(chosen, shape=target.shape), reduction)
+        if len(target.shape) != 1:
+            chosen = xp.reshape(chosen, shape=target.shape)
+        return _reduced(xp, total - chosen, reduction)
     surprise = total[..., None] - shifted
     return _reduced(xp, xp.sum(_probabilities(xp, target, logits) * surprise, axis=-1), reduction)
 

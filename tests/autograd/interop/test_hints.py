@@ -16,8 +16,8 @@ from autograd.interop.hints import FUNCTIONS, NETWORK_FUNCTIONS, NETWORKS, TENSO
     [
         ("view", ag.Tensor([1.0]), "a Tensor has no attribute 'view': use reshape."),
         ("softmax", ag.Tensor([1.0]), "a Tensor has no attribute 'softmax': use autograd.softmax(x)."),
-        ("blurb", ag.Tensor([1.0]), "a Tensor has no attribute 'blurb'."),
-        ("_private", ag.Tensor([1.0]), "a Tensor has no attribute '_private'."),
+        ("blurb", ag.Tensor([1.0]), "'Tensor' object has no attribute 'blurb'"),
+        ("_private", ag.Tensor([1.0]), "'Tensor' object has no attribute '_private'"),
         ("cat", ag, "autograd has no function 'cat': use concat."),
         ("blurb", ag, "autograd has no function 'blurb'."),
         ("DataLoader", nn, "nn has no 'DataLoader': use data.minibatches, or fit, which draws them."),
@@ -48,3 +48,8 @@ def test_what_is_named_exists_and_what_is_not_here_does_not(table, home):
             found = home
             for name in re.match(r"\w+(\.\w+)*", here)[0].split("."):
                 found = getattr(found, name)
+
+
+def test_names_of_other_libraries_are_not_listed_among_the_attributes():
+    assert {"reshape", "grad"} < {*dir(ag.Tensor(1.0))}
+    assert not {"view", "softmax"} & {*dir(ag.Tensor(1.0))}
