@@ -48,7 +48,7 @@ def frozen(name):
 
 
 @pytest.mark.parametrize(("name", "count", "words"), USED, ids=repr)
-def test_what_operations_call_is_there(name, count, words):
+def test_functions_called_by_operations_exist(name, count, words):
     ours = name in MET or hasattr(backends.Namespace, name) or name == "add.at"
     if ours or (name in OPS and frozen(name) is None):
         return
@@ -65,7 +65,7 @@ def test_the_check_can_fail():
     assert any(name == "reshape" for name, _, _ in USED)
 
 
-def test_what_is_met_in_backends_is_a_difference_that_is_written_down():
+def test_differences_of_backends_are_documented():
     written = {*DIFFERENCES["other parameters"], *DIFFERENCES["other results"]}
     assert {name for name in MET if "." not in name} <= written | set(DIFFERENCES["missing"])
 

@@ -41,7 +41,7 @@ class TestNumPy:
         assert backends.namespace(scalar) is backends.NUMPY
         assert (Tensor(2.0) * scalar).shape == ()
 
-    def test_what_is_no_array_is_refused(self):
+    def test_values_that_are_not_arrays_raise(self):
         with pytest.raises(DTypeError, match=r"builtins\.list is an unknown type of array: give a NumPy array"):
             backends.namespace([1.0])
 

@@ -98,7 +98,7 @@ def test_several_outputs_share_what_they_share():
     assert [n.op.name for n in graph.outputs] == ["add", "multiply"]
 
 
-def test_what_is_not_recorded_is_not_in_it():
+def test_unrecorded_values_are_not_in_the_graph():
     x = leaf(2.0)
     with ag.no_grad():
         c = x * 5.0

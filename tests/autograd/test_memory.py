@@ -101,7 +101,7 @@ def test_a_saved_result_that_became_a_parameter(w):
         y.sum().backward()
 
 
-def test_what_an_operation_of_many_arrays_keeps(w):
+def test_arrays_kept_by_an_operation_with_many_arguments(w):
     x = leaf(np.ones((2, 2)))
     y = ag.einsum("i,ij->", w.detach(), x)
     step(w)
@@ -190,7 +190,7 @@ def test_a_graph_recorded_after_the_change_is_good(w):
     assert_array_equal(x.grad.data, [0.5, 1.5])
 
 
-def test_what_no_rule_asks_for_does_not_matter(w):
+def test_in_place_writes_to_arrays_that_no_rule_reads_are_allowed(w):
     x = leaf([3.0, 4.0])
     y = (w.detach() + x).sum()
     step(w)
@@ -228,7 +228,7 @@ def test_an_array_at_the_address_of_a_dead_one_was_not_written_to():
 # --------------------------------------------------------------------------------------------------- what can't be seen
 
 
-def test_what_the_user_writes_into_an_array_is_not_seen_until_it_is_said(w):
+def test_writes_into_the_raw_array_are_not_noticed_until_declared(w):
     x, c = leaf([3.0, 4.0]), np.array([1.0, 2.0])
     y, z = (w * x).sum(), (c * x).sum()
     w.data[0] = c[0] = 10.0

@@ -502,7 +502,7 @@ def test_an_unknown_kind_is_refused() -> None:
         ag.isdtype(ag.float32, "real")
 
 
-def test_what_the_namespace_says_of_itself() -> None:
+def test_namespace_info() -> None:
     info = ag.__array_namespace_info__()
     assert info.capabilities() == {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
     assert info.default_device() in info.devices()

@@ -31,7 +31,7 @@ def cube():
 
 
 class TestDeclaration:
-    def test_what_is_declared_can_be_read(self):
+    def test_declared_properties_can_be_read(self):
         @ag.op("∘", text="{x} ∘ {y}", level=2, broadcasts=True)
         def mixed(xp, x, y, *, scale=2.0, mode):
             """A made-up operation."""
@@ -369,7 +369,7 @@ class TestApplying:
         x = ag.scatter_take(leaf([1.0]), [0], 0, shape=(2,))
         assert x.tolist() == [1.0, 0.0]
 
-    def test_what_casts_takes_a_dtype(self):
+    def test_casting_operations_take_a_dtype(self):
         @ag.op("Σ", casts=True)
         def total(xp, x, *, axis=None):
             """Sum."""
@@ -383,7 +383,7 @@ class TestApplying:
         assert total(x, dtype="int64").item() == 3
         assert str(inspect.signature(total)) == "(x, axis=None, *, dtype=None)"
 
-    def test_what_can_not_cast_is_refused(self):
+    def test_an_impossible_cast_raises(self):
         with pytest.raises(DeclarationError, match="many: casts=True gives it dtype=, to which its first arg"):
 
             @ag.op("Σ", casts=True)
@@ -541,7 +541,7 @@ class TestRefusals:
             call()
         assert type(caught.value) is kind
 
-    def test_what_a_users_forward_says_of_a_value_is_no_matter_of_shapes(self):
+    def test_a_value_error_of_a_users_forward_is_not_a_shape_error(self):
         @ag.op("root")
         def root(xp, x, *, degree):
             if degree < 1:
@@ -585,7 +585,7 @@ class TestRefusals:
             y(x).sum().backward()
         assert x.grad is None
 
-    def test_what_is_no_array(self):
+    def test_values_that_are_not_arrays(self):
         with pytest.raises(
             DTypeError, match=r"multiply takes arrays, Tensors and numbers; it was given None \(NoneType\)"
         ):
@@ -649,7 +649,7 @@ class TestRefusals:
         with pytest.raises(DeviceError, match=r"array_api_strict \(cpu\) and numpy \(cpu\) can't be mixed"):
             (x * 2.0).backward(np.ones(2))
 
-    def test_what_our_own_sentences_say_is_not_wrapped(self):
+    def test_errors_of_this_package_are_not_wrapped(self):
         with pytest.raises(ShapeError) as caught:
             ag.cumulative_sum(Tensor(np.ones((2, 2))))
         assert str(caught.value).startswith("a running total runs along one axis")
@@ -710,7 +710,7 @@ class TestDeclaringAgain:
         half.vjp(x=lambda g, y: 0.5 * g * y, y=lambda g, x: 0.5 * g * x)
         return half
 
-    def test_whoever_holds_the_function_runs_the_new_rules(self, half):
+    def test_references_to_the_function_use_the_new_rules(self, half):
         apply, x = half.apply, Tensor(2.0, requires_grad=True)
         assert half(x, x).item() == 2.0
         half.vjp(x=lambda g, out: 100.0 * g * out, y=None)

@@ -103,7 +103,7 @@ def test_gradients_flow_to_the_parameters():
     np.testing.assert_allclose(high.grad.data, rng().random(5).sum())
 
 
-def test_what_was_drawn_is_a_constant_of_the_graph():
+def test_random_numbers_are_constants_of_the_graph():
     x = ag.Tensor(np.ones(1000), requires_grad=True)
     generator = rng()
     mask = random.bernoulli(0.5, x.shape, generator=generator, dtype="float64")

@@ -36,7 +36,7 @@ def test_the_gradient_is_that_of_dense_contributions(name, leaf):
     assert isinstance(start.grad.data, np.ndarray)
 
 
-def test_what_others_hold_is_not_added_to():
+def test_shared_arrays_are_not_added_to_in_place():
     x = Tensor(np.zeros((2, 2)), requires_grad=True)
     seen = []
     y = x * 1.0

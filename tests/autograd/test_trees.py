@@ -94,7 +94,7 @@ TREES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_what_is_taken_apart_is_put_together_again(name: str) -> None:
+def test_flatten_and_unflatten_are_inverse(name: str) -> None:
     tree = TREES[name]
     leaves, structure = trees.flatten(tree)
     again = trees.unflatten(structure, leaves)
@@ -136,7 +136,7 @@ def test_modules_are_leaves() -> None:
     assert trees.flatten([layer])[0] == [layer]
 
 
-def test_what_is_to_be_a_leaf_can_be_said() -> None:
+def test_types_can_be_declared_leaves() -> None:
     leaves, structure = trees.flatten([(1, 2), [3]], is_leaf=lambda x: isinstance(x, tuple))
     assert leaves == [(1, 2), 3]
     assert trees.unflatten(structure, leaves) == [(1, 2), [3]]
@@ -158,7 +158,7 @@ def test_a_class_is_registered_once() -> None:
         trees.register(3, lambda x: (x.parts, None), lambda data, parts: Pair(*parts))  # type: ignore[arg-type]
 
 
-def test_what_does_not_fit_is_told_of() -> None:
+def test_mismatched_structures_raise() -> None:
     with pytest.raises(ShapeError, match="1 leaves for a structure of 2: give one for each"):
         trees.unflatten(trees.flatten([1, 2])[1], [1])
     loop: list[Any] = []

@@ -263,7 +263,7 @@ def test_an_archive_is_believed_in_nothing(attack, file):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among the files here")
-def test_what_is_no_file_is_not_opened(tmp_path):
+def test_devices_and_pipes_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         for read in (*READERS, nn.History.load, settings_of, image_of):
@@ -441,7 +441,7 @@ def test_lines_that_are_none(content, says):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
-def test_what_unpacks_without_end_takes_no_memory_for_it(pack, monkeypatch):
+def test_archive_bombs_take_no_memory(pack, monkeypatch):
     monkeypatch.setattr(loaders, "LIMIT", 2**16)
     unpacker = zlib.decompressobj(wbits=31) if pack is gzip.compress else bz2.BZ2Decompressor()
     with watched(), pytest.raises(DataError, match="is truncated, or unpacks to more than 65536 bytes"):

@@ -79,7 +79,7 @@ def replaced(arrays: tuple[Any, ...], form: Callable[[np.ndarray], Any]) -> Iter
 @every_operation
 @few
 @given(data=st.data())
-def test_what_is_no_array_is_refused_by_the_operations_name(name: str, data: st.DataObject) -> None:
+def test_an_argument_that_is_not_an_array_raises_with_the_operations_name(name: str, data: st.DataObject) -> None:
     arrays, params = data.draw(TABLE[name].cases)
     before = [np.array(x) for x in arrays]
     for kind, form in NO_ARRAYS.items():

@@ -228,7 +228,7 @@ def test_single_figures_are_judged() -> None:
     assert judged["glassgrad", "deep"] == (0, False)
 
 
-def test_who_failed_is_told_with_the_reason() -> None:
+def test_the_failed_peer_is_named_with_the_reason() -> None:
     text = report.as_markdown(a_report(0.1, mygrad={"error": "ValueError: no"}))
     assert "MyGrad, A: ValueError: no" in text
 

@@ -52,7 +52,7 @@ def test_kernels_are_verified(cupy, monkeypatch):
     assert found["exp"].startswith("AssertionError: Not equal to tolerance rtol=1e-09, atol=1e-09 compiled")
 
 
-def test_what_was_verified_is_told_where_nothing_could_be_timed(cupy, monkeypatch, capsys):
+def test_verified_results_are_reported_when_nothing_could_be_timed(cupy, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "disagreements", lambda *args: {})
     monkeypatch.setattr(gpu.subprocess, "run", lambda *args, **kwargs: SimpleNamespace(returncode=1))
     assert gpu.main([]) == 1
@@ -96,7 +96,7 @@ def test_a_race_takes_turns_and_gives_medians():
     assert all(1.0 <= value <= 2.0 for value in found.values())
 
 
-def test_what_the_first_step_compiles_is_not_counted():
+def test_compilation_in_the_first_step_is_not_counted():
     """Else one step would fill the warm-up, and a round would be one step."""
     waits = iter([30.0])
     found = []

@@ -29,7 +29,7 @@ def test_a_short_soak_is_flat_and_leaves_whole_checkpoints():
     assert "Ctrl-C in 1 runs of python -m nn digits; " in runs
 
 
-def test_what_piles_up_is_seen():
+def test_a_growing_memory_is_noticed():
     kept = []
 
     def keep():

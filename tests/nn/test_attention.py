@@ -143,7 +143,7 @@ def test_dropout_of_attention_keeps_the_mean():
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(call, error, sentence):
+def test_invalid_arguments_raise(call, error, sentence):
     with pytest.raises(error) as raised:
         call()
     assert sentence in str(raised.value)

@@ -268,7 +268,7 @@ class TestCompiled:
         assert w.tolist() == [0.5, 1.5]
         assert "update_sigma_kernel(lr_of['lr'], x, σ, σ)" in step.source
 
-    def test_what_is_computed_of_a_learning_rate_alone(self, gpu):
+    def test_arithmetic_on_the_learning_rate(self, gpu):
         """CuPy can't tell how large a kernel is that is given numbers only."""
 
         class Absolute(nn.optim.SGD):
@@ -282,14 +282,14 @@ class TestCompiled:
         self.stepped(w, optimizer)
         assert w.tolist() == [0.5, 1.5]
 
-    def test_what_is_made_there_while_it_is_traced(self, gpu):
+    def test_arrays_created_on_the_device_during_a_trace(self, gpu):
         f = ag.compile(lambda x: x * ag.ones(2, device="cuda") + ag.eye(2, device="cuda")[0])
         assert f(ag.Tensor([1.0, 2.0], device="cuda")).tolist() == [2.0, 2.0]
         g = ag.compile(ag.hessian(lambda x: (x**3).sum()))
         for _ in range(2):
             assert g(ag.Tensor([1.0, 2.0], device="cuda")).tolist() == [[6.0, 0.0], [0.0, 12.0]]
 
-    def test_what_has_no_kernel_runs_on_the_device_as_well(self, gpu):
+    def test_operations_without_a_kernel_run_on_the_device(self, gpu):
         x = np.random.default_rng(0).normal(size=(4, 4))
 
         def function(x):

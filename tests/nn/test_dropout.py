@@ -24,7 +24,7 @@ def test_whole_channels_are_dropped_and_the_mean_stays(axes):
     assert (one == one[:, :1]).all()
 
 
-def test_what_does_not_fit_is_refused():
+def test_invalid_arguments_raise():
     with pytest.raises(ShapeError, match=r"dropout2d takes x \(batch, channels, height, width\), or one sample"):
         nn.Dropout2d()(np.ones((2, 3)))
     with pytest.raises(DomainError, match="p = 2"):

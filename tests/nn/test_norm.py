@@ -137,7 +137,7 @@ def test_layers_are_saved_and_come_back(layer, tmp_path):
         (lambda: nn.RMSNorm(0), DomainError, "normalized_shape[0] = 0: give a number from 1 on."),
     ],
 )
-def test_what_does_not_fit_is_refused(call, error, sentence):
+def test_invalid_arguments_raise(call, error, sentence):
     with pytest.raises(error) as raised:
         call()
     assert sentence in str(raised.value)

@@ -87,7 +87,7 @@ def test_compiled_unless_a_layer_looks_at_the_others(tmp_path):
 
 
 @mpi
-def test_what_sees_its_share_alone_repeats_and_is_the_same_on_all_ranks(tmp_path):
+def test_results_repeat_and_agree_on_all_ranks_when_each_sees_its_own_share(tmp_path):
     done = launched(2, "repeats", tmp_path)
     assert done.returncode == 0, done.stderr
     first, *others = [np.load(tmp_path / f"{attempt} {rank}.npy") for attempt in ("first", "second") for rank in (0, 1)]

@@ -77,12 +77,12 @@ class Open(nn.Module):
         return self.skip(x) if hasattr(self, "skip") else x
 
 
-def test_what_was_not_there_at_the_trace() -> None:
+def test_attributes_added_after_the_trace() -> None:
     agree(Open(), lambda model: setattr(model, "scale", -3.0))
     agree(Open(), lambda model: setattr(model, "skip", nn.LeakyReLU()))
 
 
-def test_what_is_there_no_more() -> None:
+def test_attributes_deleted_after_the_trace() -> None:
     model = Open()
     model.scale = 3.0
     agree(model, lambda model: delattr(model, "scale"))
@@ -179,7 +179,7 @@ class Restless(nn.Module):
         return x
 
 
-def test_what_the_function_sets_itself_is_no_reason_to_trace_anew() -> None:
+def test_attributes_set_by_the_function_cause_no_new_trace() -> None:
     compiled = ag.compile(Restless())
     with traces() as count:
         for _ in range(5):
@@ -187,7 +187,7 @@ def test_what_the_function_sets_itself_is_no_reason_to_trace_anew() -> None:
     assert count() == 1
 
 
-def test_what_the_function_made_is_watched() -> None:
+def test_objects_created_by_the_function_are_watched() -> None:
     class Lazy(nn.Module):
         def __init__(self) -> None:
             self.act: Any = None
@@ -272,7 +272,7 @@ def test_a_method_that_is_overridden_on_the_object() -> None:
     agree(nn.Linear(2, 1, seed=0), and_back)
 
 
-def test_what_an_optimizer_has_accumulated_becomes_other_tensors() -> None:
+def test_replaced_optimizer_state_is_used() -> None:
     def trained(compiled: bool) -> list[float]:
         w = ag.Tensor([1.0, 2.0], requires_grad=True)
         optimizer = nn.optim.SGD([w], lr=0.1, momentum=0.9)

@@ -34,7 +34,7 @@ def test_the_message_names_what_it_is_called_here(name, home, says):
 @pytest.mark.parametrize(
     ("table", "home"), [(TENSOR, ag.Tensor), (FUNCTIONS, ag), (NETWORKS, nn), (NETWORK_FUNCTIONS, nn.functional)]
 )
-def test_what_is_named_exists_and_what_is_not_here_does_not(table, home):
+def test_hinted_names_exist_and_missing_names_do_not(table, home):
     for elsewhere, here in table.items():
         assert not hasattr(home, elsewhere)
         for path in re.findall(r"autograd(?:\.\w+)+", here):

@@ -108,7 +108,7 @@ def test_a_call_records_what_numpy_computes(call: str) -> None:
         (lambda x: np.logspace(x, x), "np.logspace can't record Tensors: there is autograd.linspace, or"),
     ],
 )
-def test_what_is_not_here_names_what_to_use(call, advice) -> None:
+def test_missing_functions_name_their_replacement(call, advice) -> None:
     with pytest.raises(DTypeError) as raised:
         call(ag.Tensor(X, requires_grad=True))
     assert str(raised.value).startswith(advice)
@@ -157,7 +157,7 @@ def test_a_way_to_call_that_is_not_here_is_refused(call, error, message) -> None
         call(ag.Tensor(X, requires_grad=True))
 
 
-def test_what_has_no_derivative_is_answered_from_the_values() -> None:
+def test_functions_without_a_derivative_return_numpys_result() -> None:
     x = ag.Tensor([1.0, 2.0], requires_grad=True)
     assert np.allclose(x, [1.0, 2.0])
     assert np.array_equal(x, x.detach())

@@ -83,7 +83,7 @@ def test_the_logarithm_of_a_determinant_does_not_overflow() -> None:
         (lambda x: linalg.cholesky(x - 1.0), r"cholesky can't take .*: Matrix is not positive definite"),
     ],
 )
-def test_what_is_singular_is_refused(call: Any, message: str) -> None:
+def test_singular_matrices_raise(call: Any, message: str) -> None:
     with pytest.raises(DomainError, match=message):
         call(leaf(np.ones((2, 2))))
 
@@ -93,7 +93,7 @@ def test_what_is_singular_is_refused(call: Any, message: str) -> None:
     [linalg.inv, linalg.det, linalg.cholesky, linalg.eigvalsh, linalg.slogdet, lambda x: linalg.solve(x, np.ones(2))],
 )
 @pytest.mark.parametrize("shape", [(2, 3), (3,)])
-def test_what_is_not_square_is_refused(call: Any, shape: tuple[int, ...]) -> None:
+def test_matrices_that_are_not_square_raise(call: Any, shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"square matrices are needed, in the last two axes, and the shape is \("):
         call(np.ones(shape))
 

@@ -19,7 +19,7 @@ def test_nonzero_is_numpys() -> None:
         ag.nonzero(1.0)
 
 
-def test_what_is_unique_is_numpys() -> None:
+def test_unique_agrees_with_numpy() -> None:
     for name in ("unique_all", "unique_counts", "unique_inverse"):
         ours, theirs = getattr(ag, name)(X), getattr(np, name)(X)
         assert ours._fields == theirs._fields

@@ -155,7 +155,7 @@ def test_the_power_0_of_a_matrix_has_the_gradient_0():
     assert m.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
-def test_what_the_standard_wants_as_lists_and_floats():
+def test_results_that_the_array_api_defines_as_lists_and_floats():
     assert type(ag.meshgrid([1.0], [2.0])) is type(ag.broadcast_arrays([1.0], 2.0)) is list
     assert all(type(getattr(ag.finfo(ag.float32), name)) is float for name in ("eps", "max", "min", "smallest_normal"))
 

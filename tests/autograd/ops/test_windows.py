@@ -115,7 +115,7 @@ def test_masking_keeps_infinite_gradients_where_they_belong():
         (lambda: ag.fold(np.ones((1, 3, 3)), space=(4,), size=2), ShapeError, "fold takes columns"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence(call, error, words):
+def test_invalid_shapes_and_options_raise_a_clear_error(call, error, words):
     with pytest.raises(error) as raised:
         call()
     assert words in str(raised.value)

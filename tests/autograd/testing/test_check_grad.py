@@ -49,7 +49,7 @@ class TestPasses:
     def test_float32_is_checked_in_float64(self):
         assert check_grad(np.exp, np.exp, np.float32([0.3, 2.0]))
 
-    def test_what_is_not_analytic(self):
+    def test_functions_that_are_not_analytic(self):
         assert check_grad(np.abs, np.sign, [1.0, -2.0])
         assert check_grad(lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0), "n")
 
@@ -62,7 +62,7 @@ class TestDrawn:
         assert check_grad(np.log, np.reciprocal, Domain(0.2, 4.0))
         assert check_grad(lambda x, n: x**n, lambda x, n: n * x ** (n - 1), array("k"), st.integers(1, 3))
 
-    def test_what_is_wrong_far_out_or_at_0(self):
+    def test_errors_in_the_tails_or_at_0_are_found(self):
         far = message(np.tanh, lambda x: np.where(x < -4, 0.5, 1 - np.tanh(x) ** 2), "n", max_examples=100)
         assert "\nThe inputs:\n\nx = np.array([" in far
         at_0 = message(np.sinc, lambda x: np.where(x == 0, 1.0, 0.0) + (
@@ -122,7 +122,7 @@ class TestRefusals:
         with pytest.raises(DTypeError, match=r"no input is real floating point; write 3\.0 for 3"):
             check_grad(np.sin, np.cos, 3)
 
-    def test_what_is_not_finite(self):
+    def test_values_that_are_not_finite(self):
         with pytest.raises(DomainError, match=r"output 0 of log is not finite here"):
             check_grad(np.log, np.reciprocal, 0.0)
         with pytest.raises(DomainError, match=r"input 0 .*is nan at \[\]"):
@@ -137,6 +137,6 @@ class TestRefusals:
         with pytest.raises(GradcheckError, match="f gave two different answers to the same inputs"):
             check_grad(lambda x: x * rng.normal(), lambda x: x, 1.0)
 
-    def test_what_the_functions_raise_is_left_alone(self):
+    def test_errors_of_the_functions_are_not_wrapped(self):
         with pytest.raises(ZeroDivisionError):
             check_grad(np.sin, lambda x: 1 // 0, 1.0)

@@ -52,7 +52,7 @@ class TestPasses:
             lambda x: x[:0],
         ],
     )
-    def test_what_is_right(self, check, f):
+    def test_correct_gradients_pass(self, check, f):
         assert check(f, [0.5, -1.0, 2.0]) is True
 
     @pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
@@ -200,7 +200,7 @@ class TestMessage:
             (lambda xp, g, x: 7.77 * g, [1.0, 2.0], "does not fit its forward"),
         ],
     )
-    def test_what_the_pattern_of_wrong_entries_tells(self, rule, x, cause):
+    def test_diagnoses_by_the_pattern_of_wrong_entries(self, rule, x, cause):
         assert cause in message(declared(lambda xp, x: xp.sin(x), name="mine", x=rule), x)
 
     def test_a_rule_that_treats_elements_one_by_one(self):
@@ -539,7 +539,7 @@ class TestRefusals:
         ):
             gradcheck(f, [1.0])
 
-    def test_what_the_function_raises_is_left_alone(self):
+    def test_errors_of_the_function_are_not_wrapped(self):
         with pytest.raises(ZeroDivisionError):
             gradcheck(lambda x: 1 // 0, [1.0])
 

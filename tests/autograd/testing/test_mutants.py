@@ -36,7 +36,7 @@ def test_a_rule_is_wrong_only_while_it_is_planted():
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_what_is_right_is_not_found():
+def test_correct_rules_are_not_reported():
     """The search says nothing of rules that were not changed."""
     for mutant in MUTANTS[::15]:
         right = ag.OPS[mutant.op].rules[mutant.arg][0]
@@ -56,7 +56,7 @@ class TestOnesOwn:
     """Operations as a user would write them: every fault is found, and no right rule is refused."""
 
     @pytest.mark.parametrize("name", OWN)
-    def test_what_is_right_is_not_refused(self, name):
+    def test_correct_rules_pass(self, name):
         assert verdict(OWN[name], max_examples=10) == RIGHT
 
     @pytest.mark.filterwarnings("ignore::RuntimeWarning")

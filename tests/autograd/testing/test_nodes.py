@@ -264,7 +264,7 @@ class TestKinks:
         assert check.note == "1 of its slopes are not finite, or not smooth enough, a step away from here"
         assert only(ag.sqrt(param(0.0))).verdict == "skipped"
 
-    def test_what_is_not_finite(self):
+    def test_values_that_are_not_finite(self):
         with np.errstate(over="ignore"):
             some, none = ag.exp(param([1000.0, 1.0])), ag.exp(param(1000.0))
         assert (only(some).verdict, only(some).element) == ("ok", (1,))
@@ -286,12 +286,12 @@ class TestSkipped:
             ("half", "y"): "there is no rule for this argument",
         }
 
-    def test_what_is_random(self):
+    def test_random_operations(self):
         draws = np.random.default_rng(0)
         op = declared(lambda xp, x: x * draws.normal(), x=lambda g: g)
         assert only(op(param(1.0))).note == "it gives two different answers to the same inputs"
 
-    def test_what_is_empty(self):
+    def test_empty_arrays(self):
         assert only(ag.sin(param(np.zeros((0, 3))))).note == "it is empty"
 
     def test_nothing_recorded(self):

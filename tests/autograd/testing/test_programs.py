@@ -45,7 +45,7 @@ class TestRun:
         assert call()[0].tolist() == [1.0, 2.0]
         assert list(call.inputs) == ["x0"]
 
-    def test_what_has_no_derivative_is_a_constant(self):
+    def test_values_without_a_derivative_are_constants(self):
         call = Program.of(ag.take, ag.Tensor([1.0, 2.0], name="w"), [1, 0], axis=0)
         assert list(call.inputs) == ["w"]
         assert call()[0].tolist() == [2.0, 1.0]

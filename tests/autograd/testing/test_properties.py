@@ -91,7 +91,7 @@ class TestFinds:
         monkeypatch.setattr(ag, "compile", lambda f: f if f.__name__ == "joined" else lambda *xs: (2 * f(*xs)[0],))
         assert "the compiled gradient is not eager: element" in said("compiled_matches_eager", ag.sin, X)
 
-    def test_what_promotes_float32(self):
+    def test_promotion_of_float32_is_reported(self):
         promoting = squared(lambda g, x: 2 * g * x, lambda xp, x: x * x * np.float64(1.0))
         assert "output 0 is float64 for inputs and constants of float32: something promotes it." in said(
             "float32_matches_float64", Program.of(promoting, X)
@@ -141,12 +141,12 @@ class TestMessage:
         assert "sin" not in message.partition("how to see it")[2]
         assert "v0 = ag.squared(x0)  # (2,)\noutputs = (v0,)\n" in message
 
-    def test_what_raises_is_told_with_the_program(self):
+    def test_an_error_is_reported_with_the_program(self):
         raises = squared(lambda g, x: {}[0])
         message = said("vjp_is_linear", Program.of(raises, X))
         assert message.startswith("vjp_is_linear does not hold.\nKeyError: 0\n\nThe program")
 
-    def test_what_another_function_raises_is_left_alone(self):
+    def test_errors_of_another_function_are_not_wrapped(self):
         with pytest.raises(ZeroDivisionError):
             properties.vjp_is_linear(lambda x: 1 // 0, X)
 

@@ -259,7 +259,7 @@ class TestCorners:
         ({"x": "n-"}, r"'n-' is no side of a shape"),
     ],
 )
-def test_what_can_not_be_declared_is_refused(takes, text):
+def test_invalid_declarations_raise(takes, text):
     op = operation(lambda xp, x, i, *, by=1: x, name="mine")
     with pytest.raises(DeclarationError, match=text):
         declare(op, **takes)

@@ -111,7 +111,7 @@ def test_readings_agree() -> None:
     assert [(seed, verdict) for seed, verdict in found if verdict.is_fault and verdict.culprit not in KNOWN] == []
 
 
-def test_what_agrees_is_counted() -> None:
+def test_agreeing_steps_are_counted() -> None:
     verdict = check_readings(SCALED)
     assert (verdict.kind, verdict.programs) == ("same", 1)
 

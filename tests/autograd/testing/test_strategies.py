@@ -180,7 +180,7 @@ class TestOnesOwnOperation:
         assert "v0 = ag.softsign(x0)" in lines[1]
         assert code.endswith('outputs = (v0,)\nimport viz; viz.draw_graph(outputs).save("program.svg")')
 
-    def test_what_was_printed_can_be_run_and_drawn(self, tmp_path, monkeypatch):
+    def test_a_printed_program_can_be_run_and_drawn(self, tmp_path, monkeypatch):
         softsign(WRONG)
         with pytest.raises(GradcheckError) as caught:
             properties.matches_finite_differences(strategies.Program.of(ag.OPS["softsign"], [0.5]))
@@ -200,7 +200,7 @@ class TestOnesOwnOperation:
         ("argmax", "argmax has no rule, so there is no derivative to test: leave it out"),
     ],
 )
-def test_what_is_no_operation_with_a_derivative(strategy, op, text):
+def test_operations_without_a_derivative_raise(strategy, op, text):
     with pytest.raises(DeclarationError, match=text):
         find(strategy(op), lambda program: True)
 
@@ -219,7 +219,7 @@ def test_what_is_no_operation_with_a_derivative(strategy, op, text):
         (lambda: Program.of(ag.sin, 1.0, 2.0), "sin takes x; it was given 2 arrays"),
     ],
 )
-def test_what_can_not_be_drawn_is_told(make, text):
+def test_strategies_that_can_draw_nothing_raise(make, text):
     with pytest.raises(AutogradError, match=text):
         make()
 

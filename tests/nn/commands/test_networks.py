@@ -85,7 +85,7 @@ def test_mean_squared_error_ends_in_a_sigmoid(few):
     assert ((outputs > 0) & (outputs < 1)).all()
 
 
-def test_what_makes_no_sense_is_refused(capsys, tmp_path):
+def test_contradictory_options_raise(capsys, tmp_path):
     out = ("--out", tmp_path / "run")
     sentence = refused(capsys, "digits", "--model", "lenet", "--hidden", "20", *out)
     assert sentence.endswith("hidden is [20], but the layers of lenet are fixed")

@@ -97,7 +97,7 @@ def test_fit_trains_on_them_and_can_be_repeated():
         (lambda: noise(0.1)(Y, np.random.default_rng(0)), DomainError, "noise is added to floating images"),
     ],
 )
-def test_what_does_not_fit_is_refused(call, error, sentence):
+def test_invalid_arguments_raise(call, error, sentence):
     with pytest.raises(error) as raised:
         call()
     assert sentence in str(raised.value)

@@ -110,7 +110,7 @@ def test_targets_may_have_rows_of_any_shape():
         ),
     ],
 )
-def test_what_can_make_no_batches_is_refused_at_once(arguments, options, error, sentence):
+def test_invalid_batch_arguments_raise_at_the_call(arguments, options, error, sentence):
     with pytest.raises(error, match=re.escape(sentence)):
         minibatches(*arguments, **options)
 

@@ -55,6 +55,6 @@ def test_ink_is_what_is_above_the_threshold():
         ),
     ],
 )
-def test_what_is_no_picture_of_a_digit(picture, error, sentence):
+def test_images_that_show_no_digit_raise(picture, error, sentence):
     with pytest.raises(error, match=re.escape(sentence)):
         to_ink(picture)

@@ -194,7 +194,7 @@ def test_a_download_that_fails_is_told_by_the_loader(serve, home, tmp_path):
         (idx(GREY[:0]), "images has the shape (0, 28, 28) by its header, and 0 bytes of values: it is damaged."),
     ],
 )
-def test_what_is_no_idx_file(content, sentence):
+def test_invalid_idx_files_raise(content, sentence):
     with pytest.raises(DataError, match=re.escape(sentence)):
         parse_idx(content, 3, "images")
 
@@ -217,7 +217,7 @@ LINE = SEMEION.splitlines()[0]
         (LINE.replace(b" 1 0", b" 0 0"), "has a line that is not 256 pixels of 0 or 1 and a one-hot label of 10"),
     ],
 )
-def test_what_is_no_semeion_file(content, sentence):
+def test_invalid_semeion_files_raise(content, sentence):
     with pytest.raises(DataError, match=re.escape("the file " + sentence)):
         parse_semeion(content, "the file")
 
@@ -247,7 +247,7 @@ GOOD = libsvm(ENVELOPES, [1, 2, 3])
         ),
     ],
 )
-def test_what_is_no_usps_file(content, sentence):
+def test_invalid_usps_files_raise(content, sentence):
     with pytest.raises(DataError, match=re.escape("the file " + sentence)):
         parse_usps(content, "the file")
 

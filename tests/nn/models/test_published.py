@@ -103,7 +103,7 @@ def test_a_saved_model_comes_back(model, tmp_path):
     np.testing.assert_array_equal(before(x).data, after(x).data)
 
 
-def test_what_does_not_exist_is_refused():
+def test_unknown_variants_raise():
     with pytest.raises(DomainError, match="choose 18, 34, 50, 101, 152"):
         nn.models.ResNet(20)
     with pytest.raises(DomainError, match="choose 11, 13, 16, 19"):

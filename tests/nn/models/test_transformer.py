@@ -67,7 +67,7 @@ def test_rows_in_another_order_are_another_picture():
     assert bool(ag.any(ag.abs(model(x) - model(turned)) > 1e-4))
 
 
-def test_what_does_not_fit_is_refused():
+def test_invalid_arguments_raise():
     with pytest.raises(DomainError, match=r"rows are 0 to 4 \(in embedding, Embedding\)"):
         tiny()([[5]])
     with pytest.raises(ShapeError, match="of a length up to 8"):

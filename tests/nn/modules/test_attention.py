@@ -168,7 +168,7 @@ def test_layers_are_saved_and_come_back(layer, tmp_path):
         (lambda: Reader()(np.ones((0, 6), int)), ShapeError, "it was given shape (0, 6, 8) (in encoder.self_attn, "),
     ],
 )
-def test_what_does_not_fit_is_refused(call, error, sentence):
+def test_invalid_arguments_raise(call, error, sentence):
     with pytest.raises(error) as raised:
         call()
     assert sentence in str(raised.value)

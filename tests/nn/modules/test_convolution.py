@@ -156,7 +156,7 @@ def test_a_training_step_compiles_to_the_eager_numbers():
         (lambda: nn.Residual(nn.Linear(2, 3))(np.ones((1, 2))), ShapeError, "shortcut"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence(call, error, words):
+def test_invalid_shapes_and_options_raise_a_clear_error(call, error, words):
     with pytest.raises(error) as raised:
         call()
     assert words in str(raised.value)

@@ -168,7 +168,7 @@ def test_the_gradient_stops_at_a_detached_state():
     assert x.grad.data[4:].all()
 
 
-def test_what_lies_behind_the_end_of_a_sequence_does_not_count():
+def test_entries_beyond_the_end_of_a_sequence_are_ignored():
     layer = nn.LSTM(2, 3, bidirectional=True, seed=0)
     x = np.random.default_rng(0).normal(size=(5, 2, 2)).astype("float32")
     other = x.copy()

@@ -172,7 +172,7 @@ def test_the_file_is_of_an_opset_that_onnxruntime_runs(path):
 
 
 @pytest.mark.parametrize("name", ["MLP", "LeNet5", "LSTM", "TransformerEncoderLayer", "BatchNorm2d"])
-def test_what_was_saved_is_loaded_with_the_same_names_values_and_gradients(name, path):
+def test_a_saved_model_loads_with_equal_names_values_and_gradients(name, path):
     make, *inputs = export.LAYERS[name]
     model = make().eval()
     nn.save_onnx(model, path, *inputs)
@@ -276,7 +276,7 @@ def accumulates(path):
         (lambda p: nn.save_onnx(ag.exp, p, ag.Tensor(1.0), dynamic_batch=True), DomainError, "the number of examples"),
     ],
 )
-def test_what_can_not_be_written_is_refused_in_a_sentence_and_no_file_is_left(path, tmp_path, save, error, sentence):
+def test_an_export_that_fails_raises_and_leaves_no_file(path, tmp_path, save, error, sentence):
     with pytest.raises(error, match=sentence):
         save(path)
     assert not [*tmp_path.iterdir()]

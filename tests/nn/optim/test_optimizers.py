@@ -277,7 +277,7 @@ def test_numpys_numbers_as_options_keep_float32():
     assert (p.item(), p.dtype) == (0.5, ag.float32)
 
 
-def test_what_holds_no_parameters_is_refused():
+def test_an_object_without_parameters_raises():
     model = nn.Linear(2, 1, seed=0)
     for given, kind in ((model, "Linear"), (model.parameters, "method")):
         with pytest.raises(

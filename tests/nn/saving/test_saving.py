@@ -142,7 +142,7 @@ def test_equal_content_gives_equal_bytes(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_saved_is_refused_before_the_file_is_touched(content, sentence, tmp_path):
+def test_content_that_cannot_be_saved_raises_before_the_file_is_opened(content, sentence, tmp_path):
     path = tmp_path / "c.npz"
     path.write_bytes(b"before")
     with pytest.raises(DTypeError) as error:

@@ -85,7 +85,7 @@ def test_arrays_that_a_program_was_not_traced_for_are_refused(arrays: Any, error
         ag.trace(f, ag.Tensor([1.0, 2.0], name="x")).run(*arrays)
 
 
-def test_what_an_instruction_raises_is_said_in_words() -> None:
+def test_errors_of_instructions_name_the_instruction() -> None:
     def f(x: ag.Tensor, i: ag.Tensor) -> ag.Tensor:
         return x[i]
 

@@ -122,7 +122,7 @@ def test_a_file_names_generators_and_draws_that_there_are(before: str, after: st
         Program.from_json(text.replace(before, after))
 
 
-def test_what_a_file_can_not_hold_is_told() -> None:
+def test_values_that_a_file_cannot_hold_raise() -> None:
     class Own(np.random.PCG64):
         pass
 

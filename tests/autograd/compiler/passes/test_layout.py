@@ -25,7 +25,7 @@ def turned(program: Program, free: bool = False) -> dict[str, bool | None]:
     return found
 
 
-def test_what_meets_entry_by_entry_shares_an_order() -> None:
+def test_elementwise_operands_share_a_memory_order() -> None:
     found = turned(program_of("a = tanh x; b = negative a; t = permute_dims b; m = matmul t b", outputs="m"))
     assert found == {"x": False, "a": False, "b": False, "t": True, "m": None}
 

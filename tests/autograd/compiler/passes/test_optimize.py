@@ -93,7 +93,7 @@ def test_effects_are_kept_in_their_order() -> None:
     assert [i.params.get("method", i.op) for i in kept] == ["random", "check_range", "standard_normal"]
 
 
-def test_what_is_equal_by_chance_is_not_one() -> None:
+def test_constants_that_are_equal_by_chance_are_not_merged() -> None:
     """0.0 and -0.0, 1 and 1.0 and True, NaN, float32 and float64: constants of their own."""
 
     def f(x: ag.Tensor) -> Any:
