@@ -53,10 +53,10 @@ def parser() -> Parser:
     """All options."""
     p = Parser(
         prog="python -m viz",
-        usage="python -m viz EXPRESSION [NAME=VALUE ...] [options]",
+        usage="python -m viz EXPRESSION [NAME=VALUE ...] [options]\n       python -m viz lesson [options]",
         description=(
             "Differentiate an expression and show how: as a picture, as a derivation, or as a page to step through.\n"
-            "Without -o the derivation is printed."
+            "Without -o the derivation is printed. `python -m viz lesson` opens a lesson in ten chapters."
         ),
         epilog=f"{EXAMPLES}\noperations:\n{textwrap.fill(', '.join(sorted(OPERATIONS)), 100, **_INDENT)}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -272,7 +272,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # where σ and ∂ cannot be written, the rest still can
     # An expression may begin with a minus: with a blank before it, it is not taken for an option.
-    words = [f" {word}" if _is_negative(word) else word for word in (sys.argv[1:] if arguments is None else arguments)]
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["lesson"]:
+        from viz.lesson.command import main as open_lesson
+
+        return open_lesson(given[1:])
+    words = [f" {word}" if _is_negative(word) else word for word in given]
     options = parser().parse_intermixed_args(words)
     try:
         with np.errstate(all="ignore"):

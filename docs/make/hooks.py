@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from docs.make import navigation, outside
+from docs.make import lesson, navigation, outside
 
 
 def on_config(config: Any) -> Any:
-    """Set the navigation."""
+    """Set the navigation, and the styles and scripts of the lesson."""
     config.nav = navigation.nav()
+    config.extra_css += [f"assets/{path.name}" for path in lesson.FILES if path.suffix == ".css"]
+    config.extra_javascript += [f"assets/{path.name}" for path in lesson.FILES if path.suffix == ".js"]
     return config
 
 
@@ -24,11 +27,15 @@ def on_files(files: Files, *, config: Any) -> Files:
     for page in navigation.every_page():
         if page.source is not None:
             files.append(File.generated(config, page.path, content=page.source()))
+    for path in lesson.FILES:
+        files.append(File.generated(config, f"assets/{path.name}", abs_src_path=str(path)))
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     """Give a page its title and description, and point its links at pages of the site."""
     found = next(p for p in navigation.every_page() if p.path == page.file.src_uri)
     page.meta = {"title": found.title, "description": found.description, **page.meta}
-    return outside.relinked(markdown, found)
+    if found in lesson.PAGES:
+        markdown = lesson.with_outputs(found, Path(config.site_dir))
+    return outside.relinked(re.sub(r"```python\n(?=>>>)", "```pycon\n", markdown), found)

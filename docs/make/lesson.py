@@ -1,25 +1,40 @@
-"""The pages of the lesson, in both languages."""
+"""The pages of the lesson, in both languages, with the outputs of their code."""
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from docs.make.pages import Page
+from viz.lesson import outputs
+from viz.lesson.exercises import LANGUAGES
+from viz.lesson.expand import expanded
+from viz.lesson.text import folder, front, source, stems, title
 
-DOCS = Path(__file__).parents[1]
-
-
-def page(path: Path) -> Page:
-    """A page of the lesson: its first heading is its title, and its first paragraph its description."""
-    text = path.read_text(encoding="utf-8")
-    title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    paragraph = re.search(r"^(?![#>\s`!<|-]).+(?:\n.+)*", text, re.MULTILINE)
-    name = path.relative_to(DOCS).as_posix()
-    if title is None or paragraph is None:
-        raise ValueError(f"docs/{name} needs a heading and a paragraph below it, which describes it")
-    return Page(name, title[1].strip(), paragraph[0].replace("\n", " "))
+HEADINGS = {"en": "English", "zh": "中文"}
 
 
-PAGES = tuple(page(path) for path in sorted((DOCS / "lesson").rglob("*.md")))
-"""English pages first, then Chinese ones, each in the order of their file names."""
+def page(name: str, language: str) -> Page:
+    """A page of the lesson, with the title and description that its text gives."""
+    described, text = front(source(name, language))
+    return Page(f"lesson/{language}/{name}.md", title(text), described.get("description", ""))
+
+
+BY_LANGUAGE = {language: tuple(page(name, language) for name in stems()) for language in LANGUAGES}
+PAGES = tuple(page for pages in BY_LANGUAGE.values() for page in pages)
+FILES = tuple(folder().parents[1] / "viz/lesson" / name for name in ("lesson.css", "lesson.js"))
+
+
+def nav() -> list[Any]:
+    """The navigation of the lesson: a section for each language."""
+    return [{HEADINGS[language]: [{p.title: p.path} for p in pages]} for language, pages in BY_LANGUAGE.items()]
+
+
+run = cache(outputs)
+
+
+def with_outputs(page: Page, site: Path) -> str:
+    """The Markdown of a page after its code has run; pictures and live pages are written into the site."""
+    _, language, name = page.path.removesuffix(".md").split("/")
+    return expanded(name, language, run()[name], site / "lesson/files", "../files/")

@@ -104,6 +104,6 @@ def nav() -> list[Any]:
     """The navigation as MkDocs takes it."""
     shown: list[Any] = []
     for section, pages in PAGES.items():
-        entries = [{page.title: page.path} for page in pages]
+        entries = lesson.nav() if pages is lesson.PAGES else [{page.title: page.path} for page in pages]
         shown += [{section: entries}] if len(entries) > 1 else entries
     return shown

@@ -35,7 +35,10 @@ def table(text: str, heading: str) -> tuple[list[str], dict[str, list[str]]]:
     found = re.search(r"(?:^\|.*\n)+", part, re.MULTILINE)
     assert found is not None, heading
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in found[0].splitlines()]
-    return lines[0][1:], {line[0]: line[1:] for line in lines[2:]}
+    rows: dict[str, list[str]] = {}
+    for name, *cells in lines[2:]:
+        rows.setdefault(name, cells)  # a name comes again where a target is compared with it
+    return lines[0][1:], rows
 
 
 def number(cell: str) -> float | None:

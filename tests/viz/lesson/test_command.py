@@ -1,0 +1,83 @@
+"""``python -m viz lesson`` writes the pages once, whole or not at all, and opens them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from viz.__main__ import main
+from viz.lesson import command
+
+
+@pytest.fixture
+def written(monkeypatch, tmp_path):
+    """The calls of `write`, which here writes one line a page."""
+    calls = []
+
+    def write(folder, made=None, progress=None):
+        calls.append(folder)
+        for language in ("en", "zh"):
+            (folder / language).mkdir(parents=True)
+            for name in command.stems():
+                progress(name)
+                (folder / language / f"{name}.html").write_text(language)
+
+    monkeypatch.setattr(command, "write", write)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(command.webbrowser, "open", lambda address: pytest.fail(f"opened {address}"))
+    return calls
+
+
+def test_the_lesson_is_written_once_and_its_path_printed(written, capsys):
+    assert main(["lesson", "--no-open"]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page.name == f"{command.stems()[0]}.html"
+    assert page.read_text() == "en"
+    assert main(["lesson", "--no-open", "--language", "zh"]) == 0
+    out, err = capsys.readouterr()
+    assert Path(out.strip()).read_text() == "zh"
+    assert err == ""
+    assert len(written) == 1
+
+
+def test_it_is_opened_in_the_browser(written, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(command.webbrowser, "open", lambda address: opened.append(address) or len(opened) > 1)
+    assert main(["lesson"]) == 0
+    out, err = capsys.readouterr()
+    assert opened == [Path(out.strip()).as_uri()]
+    assert "No browser could be opened" in err
+    assert main(["lesson"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_it_is_written_to_a_folder_of_ones_own(written, tmp_path, capsys):
+    assert main(["lesson", "--no-open", "-o", str(tmp_path / "mine")]) == 0
+    assert capsys.readouterr().out.strip() == str((tmp_path / "mine/en").resolve() / f"{command.stems()[0]}.html")
+
+
+def test_another_version_of_the_text_is_written_anew(written, monkeypatch):
+    main(["lesson", "--no-open"])
+    monkeypatch.setattr(command, "version", lambda: "other")
+    main(["lesson", "--no-open"])
+    assert len(written) == 2
+
+
+def test_a_lesson_that_breaks_off_leaves_nothing(written, monkeypatch):
+    def fail(folder, progress=None):
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "write", fail)
+    with pytest.raises(KeyboardInterrupt):
+        command.made(command.cache())
+    assert not command.cache().exists()
+    assert list(command.cache().parent.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file stands where the folder would be made")
+def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(written, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert main(["lesson", "--no-open"]) == 2
+    assert "can't be written: Not a directory" in capsys.readouterr().err

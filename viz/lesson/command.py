@@ -1,0 +1,84 @@
+"""``python -m viz lesson``: writes the lesson as pages once, and opens it in the browser. No network is needed."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from autograd import __version__
+from viz.lesson.exercises import LANGUAGES
+from viz.lesson.pages import write
+from viz.lesson.text import folder, stems
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options."""
+    p = argparse.ArgumentParser(
+        prog="python -m viz lesson",
+        description="Open the lesson, ten chapters from one neuron to a residual network, in the browser. It is written"
+        " at the first call, which takes about a minute, and needs no network.",
+    )
+    p.add_argument("--language", choices=LANGUAGES, default="en", help="the language to begin with (default: en)")
+    p.add_argument("-o", "--out", metavar="FOLDER", type=Path, help="write the pages there (default: the user's cache)")
+    p.add_argument("--no-open", action="store_true", help="print the path of the first page and open no browser")
+    return p
+
+
+def version() -> str:
+    """A name for the present lesson: the package's version and a hash of the text and of the code that makes pages."""
+    found = hashlib.sha256()
+    here = Path(__file__).parent
+    for path in sorted((*folder().rglob("*.md"), *here.rglob("*.py"), *here.glob("*.css"), *here.glob("*.js"))):
+        found.update(path.read_bytes())
+    return f"{__version__}-{found.hexdigest()[:12]}"
+
+
+def cache() -> Path:
+    """The folder of the present lesson in the user's cache (XDG)."""
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (xdg if xdg.is_absolute() else Path("~/.cache").expanduser()) / "glassgrad" / f"lesson-{version()}"
+
+
+def show_progress(name: str) -> None:
+    """Say which page is being made."""
+    print(f"  {name} ({stems().index(name) + 1} of {len(stems())})", file=sys.stderr, flush=True)
+
+
+def made(target: Path) -> Path:
+    """Write the lesson to a folder, whole or not at all; the folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".lesson-") as room:
+        print("Writing the lesson:", file=sys.stderr)
+        write(Path(room) / "lesson", progress=show_progress)
+        try:
+            (Path(room) / "lesson").replace(target)
+        except OSError:
+            shutil.copytree(Path(room) / "lesson", target, dirs_exist_ok=True)
+    return target
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; the exit status is 0, or 2 after a sentence on stderr."""
+    options = parser().parse_args(arguments)
+    try:
+        kept = cache()
+        if options.out is not None:
+            shutil.copytree(kept if kept.is_dir() else made(kept), options.out, dirs_exist_ok=True)
+            kept = options.out
+        elif not kept.is_dir():
+            made(kept)
+    except OSError as error:
+        print(f"python -m viz lesson: {error.filename} can't be written: {error.strerror or error}", file=sys.stderr)
+        return 2
+    page = (kept / options.language / f"{stems()[0]}.html").resolve()
+    print(page)
+    if not options.no_open and not webbrowser.open(page.as_uri()):
+        print("No browser could be opened: open the file above.", file=sys.stderr)
+    return 0
