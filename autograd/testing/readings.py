@@ -226,7 +226,10 @@ def _array(x: Any) -> Any:
 def interpret(
     program: Program, inputs: Sequence[Any], states: States, noise: np.random.Generator | None = None
 ) -> Reading:
-    """The results of a program and its new states, instruction by instruction; with ``noise`` each is disturbed."""
+    """The results of a program and its new states, instruction by instruction; with ``noise`` each is disturbed.
+
+    The sign of a product of matrices that is 0 is noise, too: NumPy's own differs with ``out=`` (``[0.] @ [-1.]``).
+    """
     found: dict[Value, Any] = {**dict(zip(program.inputs, inputs, strict=True)), **_given(program), **states}
 
     def disturbed(array: Any, times: float = 1.0) -> Any:
@@ -242,6 +245,8 @@ def interpret(
             if not exact and instruction.op not in ELEMENTWISE:  # in a sum every partial sum is rounded
                 args = [disturbed(arg, _terms(instruction) ** 0.5) for arg in args]
             out = compute(instruction.op, instruction.params, args)
+            if noise is not None and instruction.op == "matmul":
+                out = np.where(out == 0, out * noise.choice([-1, 1], np.shape(out)).astype(out.dtype), out)
             found[instruction.out] = out if exact else disturbed(out)
     return [np.asarray(found[v]) for v in program.outputs], {
         s: np.asarray(found[v]) for s, v in program.updates.items()

@@ -282,3 +282,16 @@ RESHAPED = TrainingStep(
 def test_a_state_in_another_order_is_traced_anew_where_a_reshape_depends_on_it() -> None:
     """Seed 3101017 of the search: reshape copies a matrix in Fortran order, and shows the memory of one in C order."""
     assert compare(RESHAPED).kind == "same"
+
+
+ZERO_PRODUCT = TrainingStep(
+    setup=("w = ag.Tensor([-1.0], requires_grad=True, name='w')",),
+    arguments="x",
+    body=("return ag.atan2(ag.zeros(2), x @ w)",),
+    calls=("results.append(step(ag.Tensor([0.0])))",),
+)
+
+
+def test_the_sign_of_a_product_that_is_zero_is_rounding() -> None:
+    """Seed 7006173 of the search: NumPy's ``matmul`` gives 0 and, with ``out=``, -0; atan2 turns that into 0 and pi."""
+    assert compare(ZERO_PRODUCT).kind in ("same", "ill-conditioned")
