@@ -6,7 +6,7 @@ of `viz.graph.modules`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -23,7 +23,7 @@ from viz.graph.tape import draw_tape
 from viz.program.picture import draw_program, programs
 from viz.recorded.folding import check_depth
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
-from viz.recorded.rows import opened
+from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket, computes_gradients
 from viz.recorded.validation import recorded
 
@@ -362,10 +362,11 @@ class Drawing:
     def _folds_at(self, depth: int) -> dict[Card, str]:
         operations = [card for card in self.scene.cards if card.node is not None]
         taken = {card.key for card in self.scene.cards}
+        own = belongings(self.scene.seen.graph)
         folds: dict[Card, str] = {}
         for scope, run in groupby(operations, key=lambda card: opened(card.scope, depth)):
             inside = list(run)
-            hidden = inside + _own_leaves(inside)
+            hidden = inside + _own_leaves(inside, own)
             part = self.depth is not None or len(inside) < sum(bool(card.scope) for card in operations)
             whole = scope and len(scope) == depth + (scope[0][0] == "")
             # Failures are never hidden.
@@ -541,16 +542,24 @@ def _is_weight(socket: Socket) -> bool:
     return node is not None and node.op.name == "linear" and node.op.args[socket.index] == "weight"
 
 
-def _own_leaves(cards: Sequence[Card]) -> list[Card]:
-    """The parameters that these operations alone use, and what stands beside them, such as a mask."""
+def _own_leaves(cards: Sequence[Card], own: Set[int]) -> list[Card]:
+    """The parameters that these operations alone use, and what their modules bring with them, such as a mask.
+
+    ``own``: the identities of those.
+    """
     inside = set(cards)
     leaves = dict.fromkeys(
         s.tail
         for card in cards
         for s in card.sockets
-        if s.tail.role == PARAM or (s.tail.node is None and s.tail.role == INPUT and s is not _spine(card))
+        if s.tail.role == PARAM or (s.tail.node is None and _ids(s.tail) & own)
     )
     return [leaf for leaf in leaves if all(use.head in inside for use in leaf.uses)]
+
+
+def _ids(leaf: Card) -> set[int]:
+    """The identities of a leaf: of a constant, also of its array."""
+    return {id(leaf.place), id(getattr(leaf.place, "data", None))}
 
 
 def _output(cards: list[Card]) -> Card:

@@ -159,7 +159,7 @@ def rows_of(
         return Row(fresh(identifier(title), keys), title, called[place].shown, place, **known)
 
     times = Counter[tuple[tuple[str, str], ...]]()
-    own = _own(graph)
+    own = belongings(graph)
     for (module, nodes), title in zip(groups, titles, strict=True):
         every = [use for node in nodes for use in _uses(node, entries)]
         hidden = (own | {id(x) for x, role in every if closed and role == "input"}) - entries
@@ -232,7 +232,7 @@ def _trained(node: Node) -> list[Any]:
     return [place for place in node.inputs if isinstance(place, ag.Tensor) and place.requires_grad]
 
 
-def _own(graph: ag.Graph) -> set[int]:
+def belongings(graph: ag.Graph) -> set[int]:
     """The ids of what innermost modules bring with them besides parameters, which is no input: buffers, masks.
 
     A buffer is named after its module, and a Tensor without a name beside it was computed from it; dropout draws a

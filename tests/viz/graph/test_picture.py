@@ -13,6 +13,7 @@ import autograd as ag
 import nn
 import viz
 from autograd.operation import REQUIRED
+from tests.viz.laid_out import LaidOut
 from viz.drawing import style
 from viz.graph.picture import draw_graph
 
@@ -635,3 +636,30 @@ def test_a_layer_called_again_says_so():
     assert "the same Linear, call 2" in text
     assert "the same Linear, call 3" in text
     assert text.count("the same Linear") == 2
+
+
+class TestInputsOfFoldedModules:
+    """A folded module hides its own parameters and masks, never an input."""
+
+    def test_an_input_that_a_residual_block_reads_twice(self):
+        x = ag.Tensor([[1.0, -1.0]], name="x")
+        block = nn.Residual(nn.Sequential(nn.Linear(2, 2, seed=0), nn.Tanh(), nn.Linear(2, 2, seed=1)))
+        y = ag.sum(nn.Sequential(block, nn.Linear(2, 1, seed=2))(x))
+        drawn = LaidOut(draw_graph(y, gradients=True, depth=1))
+        assert {"x", "_0", "_1"} <= set(drawn.cards)
+        assert len([name for name in drawn.lines if name.startswith("f_x_")]) == 2
+
+    def test_both_inputs_of_a_module_without_parameters(self):
+        class Sum(nn.Module):
+            def forward(self, a, b):
+                return ag.tanh(a + b)
+
+        a, b = (ag.Tensor([1.0, 2.0], requires_grad=grad, name=name) for name, grad in (("a", True), ("b", False)))
+        c = ag.Tensor([0.0, 1.0], name="c")
+        drawn = LaidOut(draw_graph(ag.sum(Sum()(a, b) * c), inputs=[a], gradients=True, depth=0))
+        assert {"a", "b", "c"} <= set(drawn.cards)
+
+    def test_the_mask_of_dropout_is_not_drawn(self):
+        model = nn.Sequential(nn.Linear(2, 2, seed=0), nn.Dropout(0.5, seed=0))
+        y = ag.sum(model(ag.Tensor([[1.0, -1.0]], name="x")))
+        assert "mask" not in LaidOut(draw_graph(y, gradients=True, depth=1)).cards
