@@ -263,11 +263,15 @@ def product(upstream: Any, local: Any, contribution: Any) -> str:
     return f"{scalar(upstream)} × {bracketed(scalar(local))} = {scalar(contribution)}"
 
 
-def blocks(array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_COLUMNS) -> np.ndarray:
-    """Block means of the absolute values, at most `rows` × `columns`; leading axes are stacked. nan stays nan.
+def blocks(
+    array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_COLUMNS, *, signed: bool = False
+) -> np.ndarray:
+    """Block means of the absolute values, or of the values, at most `rows` × `columns`; leading axes are stacked.
 
-    >>> blocks([[1.0, -3.0, 0.0, 0.0]], columns=2)
-    array([[2., 0.]])
+    nan stays nan.
+
+    >>> blocks([[1.0, -3.0, 0.0, 0.0]], columns=2), blocks([[1.0, -3.0, 0.0, 0.0]], columns=2, signed=True)
+    (array([[2., 0.]]), array([[-1.,  0.]]))
     """
     given = np.asarray(array)
     if not given.size:
@@ -275,7 +279,7 @@ def blocks(array: Any, rows: int = style.THUMB_ROWS, columns: int = style.THUMB_
     values = given if given.dtype.kind == "f" else given.astype(np.float64)
     values = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values.reshape(1, -1)
     down, across = (_cuts(length, limit) for length, limit in zip(values.shape, (rows, columns), strict=True))
-    sums = np.array([_column_sums(values[a:b]) for a, b in pairwise(down)])
+    sums = np.array([_column_sums(values[a:b], signed) for a, b in pairwise(down)])
     means: np.ndarray = np.add.reduceat(sums, across[:-1], axis=1) / np.outer(np.diff(down), np.diff(across))
     return means
 
@@ -285,11 +289,12 @@ def _cuts(length: int, limit: int) -> np.ndarray:
     return np.linspace(0, length, min(length, limit) + 1).round().astype(int)
 
 
-def _column_sums(matrix: np.ndarray) -> np.ndarray:
-    """The sums of absolute values down each column, a few rows at a time: a large matrix is not copied."""
+def _column_sums(matrix: np.ndarray, signed: bool) -> np.ndarray:
+    """The sums of (absolute) values down each column, a few rows at a time: a large matrix is not copied."""
     few = max(CHUNK // matrix.shape[1], 1)
+    sized = np.positive if signed else np.abs
     return sum(
-        (np.abs(matrix[i : i + few]).sum(axis=0, dtype=np.float64) for i in range(0, len(matrix), few)),
+        (sized(matrix[i : i + few]).sum(axis=0, dtype=np.float64) for i in range(0, len(matrix), few)),
         start=np.zeros(matrix.shape[1]),
     )
 

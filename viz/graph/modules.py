@@ -54,8 +54,8 @@ def draw_modules(
     ``y`` is any recorded Tensor; gradients are shown when it has one element and ``gradients`` is true, otherwise the
     table says "not computed". Values and gradients are computed afresh for the picture: nothing is kept in training for
     it, and no ``.grad`` changes. ``names`` gives Tensors the names to be shown; ``inputs`` and ``targets`` are called
-    so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares of side 8 to 32; True
-    or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
+    so, as in `draw_graph`. ``image``: the input is drawn as a picture when its rows are squares of 8 to 32 pixels;
+    True or False decides it by hand, ``(height, width)`` gives the shape. ``example`` picks which one.
 
     ``depth``: how deep modules are opened: 1 draws a row for each direct part of the model, 2 opens those as well, and
     0 draws the model as one row. None opens as many levels as fit into 40 rows. ``fold``: 3 or more equal blocks in a
@@ -92,7 +92,7 @@ def draw_modules(
 def _picture(array: np.ndarray, image: bool | tuple[int, int] | None, example: int) -> np.ndarray | None:
     if image is False or array.dtype.kind not in "fiub" or not array.size:
         return None
-    return marks.picture_of(array, example, image if isinstance(image, tuple) else None)
+    return marks.picture_of(array, example, image or None)
 
 
 def _lines(*texts: str) -> str:
@@ -129,7 +129,7 @@ class _Table:
             ]
             marks_line.append(
                 self._gradient(
-                    "thumbnail = |gradient| of the weights, block means   gauge = one cell per decade, 1e-7 to 1"
+                    "thumbnail = weight gradient, small squares negative   gauge = a cell per decade, 1e-7 to 1"
                 )
             )
         else:

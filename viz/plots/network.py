@@ -96,7 +96,7 @@ def draw_network(
     one), the log loss for a class and softmax outputs, else the sum of squared differences. ``probabilities``: outputs
     are drawn as probabilities of classes, by default where the target is a class and the outputs are linear or
     sigmoid, the last layer is a softmax, or ``classes`` gives names. ``image``: the input is drawn as a picture when it
-    is a square of side 8 to 32; True or False decides it by hand, ``(height, width)`` gives the shape.
+    looks like a square of 8 to 32 pixels; True or False decides it by hand, ``(height, width)`` gives the shape.
 
     Raises `DrawingError` for more than one example, a network that is not a chain of linear layers, or a target that
     does not fit its outputs.
@@ -113,7 +113,7 @@ def draw_network(
         raise refused(image, "image", "(height, width), True or False")
     if image is not False:
         one = given.reshape(1, -1) if given.ndim == 1 else given
-        picture = marks.picture_of(one, 0, image if isinstance(image, tuple) else None)
+        picture = marks.picture_of(one, 0, image or None)
         if picture is None and image:
             raise DrawingError(
                 f"an input of shape {given.shape} is no picture: pass image=(height, width), or image=False"

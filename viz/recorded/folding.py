@@ -74,10 +74,16 @@ class Repeat:
         return None if any(size is None for size in found) else [size for size in found if size is not None]
 
     def warnings(self, sizes: Sequence[float] | None) -> list[Caution]:
-        """The warnings of the folded rows, one per word: in how many blocks, and the numbers of the worst."""
+        """The warnings of the folded rows, one per word: in how many blocks, and the numbers of the worst.
+
+        Beside EXPLODING there is no VANISHING: of gradients that grow from block to block, the smallest are no fault.
+        """
         cautions = []
         of = len(self.blocks)
-        for word in dict.fromkeys(caution.word for row in self.rows for caution in row.warnings):
+        found = dict.fromkeys(caution.word for row in self.rows for caution in row.warnings)
+        for word in found:
+            if word == "VANISHING" and "EXPLODING" in found:
+                continue
             hit = [
                 (i, caution)
                 for i, block in enumerate(self.blocks, 1)
@@ -87,7 +93,7 @@ class Repeat:
             ]
             where = f"in {len({i for i, _ in hit})} of {of}"
             sign = -1 if word == "VANISHING" else 1
-            first, worst = max(hit, key=lambda found: sign * found[1].number)
+            first, worst = max(hit, key=lambda pair: sign * pair[1].number)
             lines: tuple[str, ...] = (f"{where} blocks", f"block {first}:", *worst.lines)
             if word == "VANISHING" and sizes and all(map(math.isfinite, sizes)):
                 least = f"1/{numbers.short(round(1 / worst.number))}" if worst.number else "0"

@@ -303,7 +303,7 @@ def tex_derivative(of: str, by: str, called: Callable[[str], str]) -> str:
     r"""`derivative` in LaTeX, for names that ``called`` writes.
 
     >>> tex_derivative("∂y/∂x", "x", str)
-    '\frac{\partial^{2} y}{\partial x^{2}}'
+    '\\frac{\\partial^{2} y}{\\partial x^{2}}'
     """
     return _tex_fraction(*_differentiated(of, by), called)
 
@@ -312,7 +312,7 @@ def tex_named_derivative(name: str, called: Callable[[str], str]) -> str | None:
     r"""A name such as ``∂y/∂x`` in LaTeX; None for any other name.
 
     >>> tex_named_derivative("∂y/∂x", str), tex_named_derivative("y", str)
-    ('\frac{\partial y}{\partial x}', None)
+    ('\\frac{\\partial y}{\\partial x}', None)
     """
     _, of, factors = _differentiated(name, "")
     return None if of == name else _tex_fraction(sum(n for _, n in factors[:-1]), of, factors[:-1], called)

@@ -24,7 +24,8 @@ from viz.recorded.names import LOSSES, Names, fresh
 GRID = (-8.0, 8.0, 1601)  # where the steepest slope of an activation is looked for
 
 VANISHING = 1 / 100  # of the largest layer's weight gradient
-EXPLODING = 100.0  # times the median of the layers' weight gradients, or
+EXPLODING = 100.0  # times the median of the layers' weight gradients, if it is above
+EXPLODING_FLOOR = 1.0  # too, or in any case above
 EXPLODING_RMS = 1e3
 SATURATED = 0.5  # of the outputs of a sigmoid or tanh
 NEAR = 0.02  # of a limit
@@ -336,8 +337,10 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
     }
     end = next((row.letter for row in rows if any(row.place is output for output in seen.graph.outputs)), "L")
     finite = [size for size in sizes.values() if math.isfinite(size)]
-    largest = max(finite, default=0.0)
     median = float(np.median(finite)) if finite else 0.0
+    limit = min(EXPLODING_RMS, max(EXPLODING * median, EXPLODING_FLOOR)) if median else EXPLODING_RMS
+    # Beside a layer that explodes, a healthy one is not vanishing.
+    largest = max((size for size in finite if size <= limit), default=0.0)
     for row in rows:
         row.warnings += _not_finite(row, seen, end)
         size = sizes.get(row.key, math.nan)
@@ -346,7 +349,7 @@ def warn(rows: Iterable[Row], seen: Evaluation) -> None:
                 ratio = f"1/{numbers.short(round(largest / size))}" if size else "0, far below that"
                 words = (f"weight gradient is {ratio}", "of the largest layer's")
                 row.warnings.append(Caution("VANISHING", words, size / largest))
-            elif size > EXPLODING * median > 0:
+            elif size > limit and size > EXPLODING * median > 0:
                 words = (f"weight gradient is {numbers.short(size / median)}", "times the layers' median")
                 row.warnings.append(Caution("EXPLODING", words, size / median))
             elif size > EXPLODING_RMS:

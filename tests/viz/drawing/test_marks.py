@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import nn
 from viz.drawing import marks, style
 from viz.drawing.style import LIGHT
 
@@ -67,8 +68,28 @@ def test_gauge_fills_a_cell_per_decade(rms, filled):
     ],
 )
 def test_which_inputs_are_pictures(shape, picture):
-    found = marks.picture_of(np.zeros(shape))
+    found = marks.picture_of(np.zeros(shape), shape=True)
     assert (None if found is None else found.shape) == picture
+
+
+def test_digits_are_pictures_and_tables_and_series_of_64_or_256_numbers_are_not():
+    random = np.random.default_rng(0)
+    digits = nn.data.digits().x_train[:50].reshape(50, 256)
+    assert marks.picture_of(digits).shape == (16, 16)
+    assert sum(marks.picture_of(digit) is not None for digit in digits) == 50
+    for n in (64, 256):
+        assert marks.picture_of(np.zeros((5, n))) is None
+        assert marks.picture_of(random.normal(size=(100, n)).cumsum(axis=1)) is None
+        assert marks.picture_of(np.full((5, n), np.nan)) is None
+        tables = [random.normal(size=(30, n)) * random.lognormal(size=n) + random.normal(size=n) for _ in range(50)]
+        assert all(marks.picture_of(table) is None for table in tables)
+
+
+def test_a_negative_block_of_a_thumbnail_is_a_smaller_square():
+    label = marks.thumbnail(np.array([[1.0, -1.0, 0.5, 0.0]]), LIGHT)
+    rims = [f'COLOR="{marks.BLANK}"' in one for one in re.findall("<TD [^>]*>", label)]
+    assert rims == [False, True, False, False]
+    assert grounds(label) == [[style.GRAD_RAMP[-1], style.GRAD_RAMP[-1], style.GRAD_RAMP[3], style.GRAD_RAMP[0]]]
 
 
 def test_a_given_shape_counts():

@@ -38,7 +38,7 @@ def words(picture):
 
 @pytest.fixture(scope="module")
 def picture():
-    return draw_modules(classifier([256, 30, 20, 10])[1])
+    return draw_modules(classifier([256, 30, 20, 10])[1], image=True)
 
 
 class TestDigitsNetwork:
@@ -94,7 +94,7 @@ class TestDigitsNetwork:
         rng = np.random.default_rng(0)
         w = ag.Tensor(rng.normal(size=(10, 64)), requires_grad=True)
         y = ag.cross_entropy(ag.linear(rng.random((5, 64)), w), np.array([1, 2, 3, 4, 5]))
-        text = words(draw_modules(y, example=3))
+        text = words(draw_modules(y, example=3, image=True))
         assert "image 4 of 5" in text
         assert "target 4" in text
         with pytest.raises(ValueError, match="example 5 is not in a batch of 5: give 0 to 4"):

@@ -15,7 +15,7 @@ from viz.graph.modules import draw_modules
 from viz.graph.picture import draw_graph
 from viz.recorded.evaluate import evaluate
 from viz.recorded.folding import Repeat, folded
-from viz.recorded.rows import opened, rows_of, warn
+from viz.recorded.rows import Caution, opened, rows_of, warn
 
 
 class Block(nn.Module):
@@ -371,3 +371,11 @@ def test_of_a_weight_that_all_blocks_share_each_says_what_it_adds():
     assert len(set(expected)) == len(expected)
     assert "rms part of ∂L/∂W of block 1 to" in unescape(draw_modules(y).source)
     assert not the_repeat(loss(4)[1])[0].shares
+
+
+def test_a_card_of_blocks_never_says_both_vanishing_and_exploding():
+    repeat, seen = the_repeat(loss(8)[1])
+    rows = repeat.rows
+    rows[0].warnings = [Caution("EXPLODING", ("",), 1e4)]
+    rows[-1].warnings = [Caution("VANISHING", ("",), 1e-3)]
+    assert [caution.word for caution in repeat.warnings(repeat.sizes(seen))] == ["EXPLODING"]

@@ -147,6 +147,15 @@ class TestExploding:
     def test_not_at_ninety_nine_times(self):
         assert not [word for _, word in warnings(layers(1.0, 1.0, 99.0)) if word == "EXPLODING"]
 
+    def test_not_below_1_however_small_the_median_is(self):
+        found = warnings(layers(1e-7, 1e-7, 1e-7, 0.5))
+        assert {word for _, word in found} == {"VANISHING"}
+        assert ("Linear 4", "EXPLODING") in warnings(layers(1e-7, 1e-7, 1e-7, 1.5))
+
+    def test_beside_a_layer_that_explodes_a_healthy_one_is_not_vanishing(self):
+        found = warnings(layers(0.1, 0.2, 0.1, 1e4))
+        assert list(found) == [("Linear 4", "EXPLODING")]
+
     def test_above_a_thousand_whatever_the_others(self):
         found = warnings(layers(1001.0, 1001.0))
         assert found[("Linear 1", "EXPLODING")] == "weight gradient rms is 1.0e3, above 1e3"
