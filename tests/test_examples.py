@@ -95,6 +95,11 @@ def test_gradients_over_time(tmp_path):
     assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_playground(tmp_path):
+    assert "2-8-8-1: how a network bends space" in output("playground.py", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"moons.html", "vanishing.html"}
+
+
 def test_compiled(tmp_path):
     said = output("compiled.py", tmp_path)
     assert "step(x (4, 2), y (4,)):" in said

@@ -35,6 +35,7 @@ DATA = {
     *("viz/pages/numbers.css", "viz/pages/numbers.js"),
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
+    *(f"viz/pages/playground.{kind}" for kind in ("css", "html", "js")),
 }
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from viz.graph.modules import draw_modules
     from viz.graph.picture import draw_graph
     from viz.pages.page import Page, step_through
+    from viz.pages.playground import playground
     from viz.pages.report import lab_report
     from viz.pages.search import search_report
     from viz.plots.features import feature_space
@@ -57,6 +58,7 @@ _HOMES = {
     "draw_modules": "graph.modules",
     "draw_network": "plots.network",
     "lab_report": "pages.report",
+    "playground": "pages.playground",
     "feature_space": "plots.features",
     "plot_confusion": "plots.plots",
     "plot_digits": "plots.plots",
@@ -94,6 +96,7 @@ __all__ = [
     "draw_network",
     "lab_report",
     "feature_space",
+    "playground",
     "plot_confusion",
     "plot_digits",
     "plot_feature_maps",

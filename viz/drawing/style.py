@@ -144,6 +144,8 @@ def ramp(start: str, end: str, steps: int = 7) -> tuple[str, ...]:
 # Both get darker with size in both themes, so they survive grey; thumbnails and strips only.
 VALUE_RAMP = ramp("#f3f6f9", "#123a61")
 GRAD_RAMP = ramp("#fbeee7", "#7a2300")
+VALUE_RAMP_DARK = ramp("#1d2733", "#a9d2f8")  # of a dark page, where they get lighter with size
+GRAD_RAMP_DARK = ramp("#2e211b", "#ffae87")
 GRAD_EDGE = ("#e0a488", "#8f2a00")  # tiny to large
 
 

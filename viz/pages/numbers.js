@@ -46,12 +46,13 @@ const live = (() => {
 
   /* ---------------------------------------------------------------- a number that can be dragged */
 
-  /* `place` becomes a spin button. `of`: `label`; `get()` and `set(v)`; `step` of a pixel (an arrow key moves ten of
+  /* `place` becomes a spin button. `of`: `label`, a text or a function that gives it; `get()` and `set(v)`; `step` of a pixel (an arrow key moves ten of
      them), or `ratio`, the factor of a pixel; `low` and `high`; `reset()` for Escape; `chosen()` when it is picked up.
      Gives the function that shows the present value. */
   function draggable(place, of) {
     const { step = .01, ratio = 0, low = -1e6, high = 1e6 } = of;
     const put = v => { if (Number.isFinite(v)) of.set(clamp(v, low, high)); };
+    const label = () => typeof of.label === 'function' ? of.label() : of.label;
     const scale = e => e.shiftKey ? 10 : e.altKey ? .1 : 1;
     /* `n` pixels from `v`; rounded, so that a number stays readable */
     function moved(v, n, by) {
@@ -97,7 +98,7 @@ const live = (() => {
     /* a field in its place; Enter keeps what was typed, Escape does not */
     function type(first) {
       const field = element('input', { className: 'typed', inputMode: 'decimal', value: first ?? String(of.get()) });
-      field.setAttribute('aria-label', of.label);
+      field.setAttribute('aria-label', label());
       const within = !(place instanceof SVGElement), box = place.getBoundingClientRect();
       if (within) { place.style.display = 'none'; place.after(field); }
       else {
@@ -125,8 +126,7 @@ const live = (() => {
     }
     return (text = scalar(of.get())) => {
       if (!(place instanceof SVGElement) && place.textContent !== text) place.textContent = text;
-      const label = typeof of.label === 'function' ? of.label() : of.label;
-      place.setAttribute('aria-label', label);
+      place.setAttribute('aria-label', label());
       place.setAttribute('aria-valuenow', of.get());
       place.setAttribute('aria-valuetext', text);
     };
@@ -191,7 +191,7 @@ const live = (() => {
       if (!Number.isFinite(size)) element('b', { className: 'warn', textContent: '▲ NOT FINITE' }, head);
       const bar = element('span', { className: 'gauge', ariaHidden: 'true' }, element('td', {}, row));
       for (let k = 0; k < 8; k++) element('i', { className: k < decades(size) ? 'on' : '' }, bar);
-      element('td', { className: 'size', textContent: rms(size) }, row);
+      element('td', { className: 'size', textContent: rms(size), title: size }, row);
       return row;
     }));
   }

@@ -1,0 +1,328 @@
+"""The playground: refusals, its numbers against Python's, and how it is used, in headless Chromium."""
+
+import re
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+import viz
+from tests.viz.test_page_browser import CHROMIUM, LOW_CONTRAST, browse
+from viz.drawing.errors import DrawingError
+from viz.pages import emitted
+from viz.pages.playground import _Document
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
+BCE = nn.functional.binary_cross_entropy_with_logits
+POINTS = np.array([[0.0, 0.1], [1.0, 0.2], [0.3, 0.9], [0.8, 1.0], [0.4, 0.4]])
+LABELS = np.array([0, 1, 1, 0, 1])
+
+
+def moons(n=40):
+    random = np.random.default_rng(0)
+    angle = random.uniform(0, np.pi, (2, n))
+    upper = np.stack([np.cos(angle[0]), np.sin(angle[0])], -1)
+    lower = np.stack([1 - np.cos(angle[1]), 0.5 - np.sin(angle[1])], -1)
+    return np.concatenate([upper, lower]) + random.normal(0, 0.1, (2 * n, 2)), np.repeat([0, 1], n)
+
+
+def model(*sizes, activation="tanh"):
+    return nn.MLP(list(sizes), activation=activation, seed=0)
+
+
+def entropy(p, y):
+    return -ag.mean(y * ag.log(p) + (1 - y) * ag.log(1 - p))
+
+
+def document(network, loss=BCE, x=POINTS, y=LABELS, optimizer=None, classes=None):
+    return _Document(network, loss, x, y, optimizer, 0.1, classes)
+
+
+# ---------------------------------------------------------------- what Python makes of it
+
+
+def test_nothing_of_the_callers_changes():
+    network = model(2, 3, 1)
+    optimizer = nn.optim.Adam(network.parameters(), lr=0.1)
+    tensors = [*network.parameters(), *(t for state in optimizer.state.values() for t in state.values())]
+    loss = BCE(network(ag.Tensor(POINTS.astype("float32"))), ag.Tensor(LABELS[:, None].astype("float32")))
+    loss.backward()
+    before = [(t.data, np.array(t.data), t.grad) for t in tensors]
+    viz.playground(network, BCE, POINTS, LABELS[:, None].astype(float), optimizer=optimizer)
+    for tensor, (array, copy, grad) in zip(tensors, before, strict=True):
+        assert tensor.data is array or tensor.shape == ()
+        assert tensor.dtype == copy.dtype
+        np.testing.assert_array_equal(tensor.data, copy)
+        assert tensor.grad is grad
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "y", "cut", "found"),
+    [
+        (model(2, 3, 1), BCE, LABELS[:, None].astype(float), 0.0, LABELS),
+        (model(2, 3, 1), nn.functional.mse_loss, LABELS[:, None].astype(float), 0.5, LABELS),
+        (model(2, 3, 1), nn.functional.mse_loss, 2.0 * LABELS[:, None] - 1, 0.0, LABELS),
+        (nn.Sequential(model(2, 3, 1), nn.Sigmoid()), entropy, LABELS[:, None].astype(float), 0.5,
+         LABELS),
+        (model(2, 3, 3), nn.functional.cross_entropy, [0, 1, 2, 0, 1], 0.0, [0, 1, 2, 0, 1]),
+        (model(2, 3, 2), nn.functional.mse_loss, np.eye(2)[LABELS], 0.0, LABELS),
+    ],
+)  # fmt: skip
+def test_classes_are_read_from_y_and_the_cut_from_the_loss(network, loss, y, cut, found):
+    made = document(network, loss, y=y)
+    assert made.cut == cut
+    assert made.targets.classes.tolist() == list(found)
+    rows = made.targets.codes[made.targets.classes]
+    np.testing.assert_array_equal(rows.reshape(np.shape(y)), y)
+
+
+def test_the_model_may_be_a_function_of_tensors_of_one_name():
+    first, second = (ag.Tensor(v, requires_grad=True, name="w") for v in (np.ones((3, 2)), np.ones((1, 3))))
+    made = document(
+        lambda x: ag.linear(ag.relu(ag.linear(x, first, None)), second, None), y=LABELS[:, None].astype(float)
+    )
+    names = {layer["w"] for layer in made.layers}
+    assert len(names) == 2
+    for program in made.programs.values():
+        assert {state.name for state in program.states if state.origin is first or state.origin is second} == names
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: document(model(2, 3, 1), x=np.zeros((3, 2)), y=[0, 1, 2]), r"\(3,\) holds no classes for 3 examples"),
+        (lambda: document(model(2, 3, 1), y=[0, 1]), r"y of shape \(2,\) holds no classes for 5 examples"),
+        (lambda: document(model(2, 3, 3), y=[0, 1, 2, 3, 0]), "give integers from 0 to 2"),
+        (lambda: document(model(2, 3, 7), y=[0, 1, 2, 3, 0]), "7 classes can't be told apart by their marks"),
+        (lambda: document(model(2, 3, 2), y=LABELS, classes=["a"]), "1 class names were given for 2 classes"),
+        (lambda: document(model(2, 3, 1), loss=lambda z, y: ag.sum(z).item(), y=LABELS), "playground can't compute"),
+        (lambda: viz.playground(model(3, 1), BCE, np.zeros((4, 3)), [0, 1, 0, 1]), "no set of points in the plane"),
+        (lambda: viz.playground(model(2, 1), BCE, [[0.0, np.nan], [0, 0]], [0, 1]), "numbers that are not finite"),
+        (lambda: document(nn.Sequential(nn.Linear(2, 3), nn.Dropout(), nn.Linear(3, 1)), y=LABELS), "of dropout, call"),
+        (lambda: document(lambda x: ag.sum(x, axis=1), y=LABELS), "'sum' does not fit into one"),
+    ],
+)  # fmt: skip
+def test_what_has_no_playground_is_refused(call, sentence):
+    with pytest.raises(DrawingError, match=sentence):
+        call()
+
+
+def test_too_large_is_a_sentence_with_its_numbers(monkeypatch):
+    monkeypatch.setattr(emitted, "MULTIPLICATIONS", 10_000)
+    with pytest.raises(
+        DrawingError, match=r"14,553 multiplications a step, about 0.0066 ms in a browser.*fewer examples"
+    ):
+        document(model(2, 3, 1), y=LABELS[:, None].astype(float))
+
+
+def test_names_are_escaped():
+    evil = '</script><img src=x onerror="boom()"> & "q"'
+    page = viz.playground(model(2, 2), nn.functional.cross_entropy, POINTS, LABELS, classes=[evil, "b"], title=evil)
+    assert "<img" not in page.html
+    assert page.html.count("</script>") == 2
+    assert not re.search(r"\beval\(|new Function", page.html)
+
+
+def test_it_is_saved_as_html(tmp_path):
+    page = viz.playground(model(2, 2), nn.functional.cross_entropy, POINTS, LABELS, tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_text("utf-8") == page.html
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+class Mirror:
+    """The same training in Python, in float64."""
+
+    def __init__(self, optimizer):
+        self.model = model(2, 8, 8, 1)
+        for p in self.model.parameters():
+            p.data = p.data.astype("float64")
+        self.optimizer = optimizer(self.model.parameters())
+        x, labels = moons()
+        self.x, self.y = ag.Tensor(x), ag.Tensor(labels[:, None].astype(float))
+
+    def loss(self):
+        self.optimizer.zero_grad()
+        loss = BCE(self.model(self.x), self.y)
+        loss.backward()
+        return loss.item()
+
+    def train(self, steps):
+        for _ in range(steps):
+            self.loss()
+            self.optimizer.step()
+
+
+# Chromium draws only a few frames of a page that it dumps: here a frame is a timer.
+HELPERS = """
+window.requestAnimationFrame = f => setTimeout(f, 16); window.cancelAnimationFrame = clearTimeout;
+const el = id => document.getElementById(id), wait = t => new Promise(done => setTimeout(done, t));
+const state = () => ({
+    loss: +el('state').querySelectorAll('b')[1].title, step: +el('state').querySelector('b').title,
+    weight: +el('wval').title, gradient: +el('wgrad').title, word: el('wcheck').querySelector('b').textContent,
+});
+const frame = async name => { await wait(40); if (name) seen[name] = state(); };
+const drag = (place, ...path) => path.forEach(([x, y], k) => {
+    const box = place.getBoundingClientRect();
+    const kinds = ['pointerdown', ...path.slice(2).map(() => 'pointermove'), 'pointerup'];
+    const at = {clientX: box.left + x, clientY: box.top + y, pointerId: 1, pointerType: 'mouse', button: 0, buttons: 1};
+    place.dispatchEvent(new PointerEvent(kinds[k], {bubbles: true, cancelable: true, ...at}));
+});
+const on = (place, key, more = {}) => {
+    place.focus();
+    place.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true, ...more}));
+};
+const slide = async (id, value) => { el(id).value = value; el(id).dispatchEvent(new Event('input')); await frame(); };
+const layout = () => {
+    seen.small = [...document.querySelectorAll('button,select,input')]
+        .filter(e => e.getClientRects().length && e.getBoundingClientRect().height < 40).map(e => e.id);
+    seen.wide = document.documentElement.scrollWidth; seen.width = innerWidth;
+};
+"""
+TRAINED = """
+    seen.start = state(); seen.title = document.title;
+    for (let k = 0; k < 100; k++) on(document.body, 'g');
+    seen.trained = state();
+    seen.gauges = [...document.querySelectorAll('#gauges .size')].map(e => +e.title);
+"""
+WEIGHT = """
+    el('which').value = '0/w/3'; el('which').dispatchEvent(new Event('change')); await frame('chosen');
+    seen.code = el('wcode').textContent;
+    const value = el('wval');
+    on(value, 'ArrowRight'); await frame('nudged');
+    on(value, 'Delete'); await frame('zero');
+    on(value, '1'); seen.typing = document.activeElement.getAttribute('aria-label');
+    document.activeElement.value = '1.25'; on(document.activeElement, 'Enter'); await frame('typed');
+    el('undo').click(); await frame('undone');
+    drag(value, [0, 0], [52, 0], [52, 0]); await frame('dragged');
+    on(value, 'Escape'); await frame('escaped');
+    seen.role = value.getAttribute('role'); seen.label = value.getAttribute('aria-label');
+    const line = document.querySelectorAll('#wires .hit')[3];
+    drag(line, [0, 0], [30, 0], [30, 0]); await frame('line'); el('undo').click();
+"""
+DATA = """
+    on(document.body, 'n'); await frame(); seen.focused = document.activeElement.id;
+    on(el('plane'), 'ArrowRight'); on(el('plane'), 'ArrowUp', {shiftKey: true}); await frame('moved');
+    const box = el('plane').getBoundingClientRect(), D = JSON.parse(el('data').textContent);
+    const [l, h] = [D.low, D.high];
+    const at = (x, y) => [(x - l[0]) / (h[0] - l[0]) * box.width, (h[1] - y) / (h[1] - l[1]) * box.height];
+    drag(el('plane'), at(...D.x.slice(-2)), at(0, 0), at(0, 0)); await frame('pulled');
+    on(document.body, 'c'); await frame('other'); on(document.body, 'c'); await frame();
+"""
+REST = """
+    await slide('when', 50); seen.back = state(); on(document.body, 'g'); seen.again = state();
+    seen.layers = [];
+    for (const to of [0, 1, 1.5, 2, 3]) { await slide('layer', to); seen.layers.push(text('#benthead')); }
+    on(el('layer'), 'PageDown'); await frame(); seen.down = text('#benthead');
+    const cell = document.querySelector('.cell');
+    on(cell, 'Enter'); await frame(); seen.large = text('#planehead'); seen.pressed = cell.getAttribute('aria-pressed');
+    on(cell, 'Enter'); el('run').click(); await wait(400); el('run').click(); seen.ran = state();
+    on(el('lr'), 'ArrowRight'); await frame(); seen.rate = +el('lr').getAttribute('aria-valuenow');
+    el('fresh').click(); await frame('fresh');
+    layout();
+"""
+
+
+@needs_browser
+def test_the_page_trains_as_python_does_and_everything_can_be_moved(tmp_path):
+    x, labels = moons()
+    network = model(2, 8, 8, 1)
+    adam = nn.optim.Adam(network.parameters(), lr=0.03)
+    page = viz.playground(network, BCE, x, labels[:, None].astype(float), optimizer=adam)
+    script = f"{HELPERS}{TRAINED}{WEIGHT}{DATA}{REST}{{{LOW_CONTRAST}}}"
+    seen = browse(page, tmp_path, script, "", "--virtual-time-budget=60000", "--window-size=1280,800")
+
+    def close(found, wanted):
+        return abs(found - wanted) <= 1e-12 * max(1, abs(wanted))
+
+    mirror = Mirror(lambda parameters: nn.optim.Adam(parameters, lr=0.03))
+    assert seen["title"] == "2-8-8-1: how a network bends space"
+    assert close(seen["start"]["loss"], mirror.loss())
+    mirror.train(50)
+    half = mirror.loss()
+    mirror.train(50)
+    assert seen["trained"]["step"] == 100
+    assert close(seen["trained"]["loss"], mirror.loss())
+    layers = [layer for layer in mirror.model.layers if isinstance(layer, nn.Linear)]
+    for size, layer in zip(seen["gauges"], layers, strict=True):
+        assert close(size, np.sqrt(np.mean(layer.weight.grad.data**2)))
+
+    weight = layers[0].weight
+    trained = float(weight.data[1, 1])
+    assert seen["code"].startswith("d_layers_0_weight (8, 2) = ")
+    for name, value in {
+        "chosen": trained,
+        "nudged": round(trained + 0.1, 2),
+        "zero": 0.0,
+        "typed": 1.25,
+        "undone": trained,
+        "dragged": round(trained + 0.52, 2),
+        "escaped": trained,
+        "line": round(trained + 0.3, 2),
+    }.items():
+        found = seen[name]
+        weight.data = np.where(np.arange(16).reshape(8, 2) == 3, value, weight.data)
+        assert close(found["weight"], value), name
+        assert close(found["loss"], mirror.loss()), name
+        assert close(found["gradient"], weight.grad.data[1, 1]), name
+        assert found["word"] == "ok"
+    weight.data = np.where(np.arange(16).reshape(8, 2) == 3, trained, weight.data)
+    assert seen["role"] == "spinbutton"
+    assert seen["label"] == seen["typing"] == "W1[1, 1], the chosen parameter"
+
+    assert seen["focused"] == "plane"
+    low, high = x.min(0) - 0.12 * np.ptp(x, 0), x.max(0) + 0.12 * np.ptp(x, 0)
+    mirror.x.data[0] = np.clip(mirror.x.data[0] + (0.05, 0.25), low, high)
+    assert close(seen["moved"]["loss"], mirror.loss())
+    mirror.x.data[-1] = 0.0
+    assert seen["pulled"]["loss"] == pytest.approx(mirror.loss(), rel=1e-6)  # the pointer's place is rounded
+    mirror.y.data[-1] = 0.0
+    assert seen["other"]["loss"] == pytest.approx(mirror.loss(), rel=1e-6)
+
+    assert (seen["back"]["step"], seen["again"]["step"]) == (50, 51)
+    mirror = Mirror(lambda parameters: nn.optim.Adam(parameters, lr=0.03))
+    mirror.train(50)
+    assert mirror.loss() == half
+    assert seen["layers"] == [
+        "Input space",
+        "After layer 1",
+        "After layer 1 to after layer 2",
+        "After layer 2",
+        "Output",
+    ]
+    assert seen["down"] == "After layer 2"
+    assert (seen["large"], seen["pressed"]) == ("x1", "true")
+    assert seen["ran"]["step"] > 51
+    assert seen["rate"] == pytest.approx(0.03 * 1.02**10, rel=1e-2)
+    assert seen["fresh"]["step"] == 0
+    assert seen["fresh"]["loss"] != seen["start"]["loss"]
+    assert (seen["small"], seen["low"]) == ([], [])
+    assert seen["wide"] <= seen["width"]
+
+
+@needs_browser
+def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
+    x, labels = moons(20)
+    labels = labels + (x[:, 0] > 1) * labels
+    network = model(2, 16, 3, activation="relu")
+    page = viz.playground(network, nn.functional.cross_entropy, x, labels, lr=0.2)
+    script = (
+        f"{HELPERS} for (let k = 0; k < 100; k++) el('one').click();"
+        f"seen.trained = state(); seen.said = text('#planesaid'); layout(); {{{LOW_CONTRAST}}}"
+    )
+    seen = browse(page, tmp_path, script, "#theme=dark", "--virtual-time-budget=9000", "--window-size=390,900")
+    for p in network.parameters():
+        p.data = p.data.astype("float64")
+    optimizer = nn.optim.SGD(network.parameters(), lr=0.2)
+    for _ in range(101):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(network(ag.Tensor(x)), ag.Tensor(labels))
+        loss.backward()
+        optimizer.step()
+    assert abs(seen["trained"]["loss"] - loss.item()) < 1e-12
+    assert seen["trained"]["word"] == "ok"
+    assert seen["said"].endswith("of 40 right")
+    assert (seen["small"], seen["low"]) == ([], [])
+    assert seen["wide"] <= seen["width"] <= 500

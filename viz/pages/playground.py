@@ -1,0 +1,364 @@
+"""A page in which a network with two inputs trains: one self-contained HTML file.
+
+The page computes with the network's own programs, traced and written as JavaScript: all values and gradients of the
+examples, a training step, and the answers all over the plane. `playground.js` draws what they compute.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.errors import AutogradError
+from autograd.graph import Node, vertex_of
+from autograd.validation import as_path, check_function, number, refused
+from viz.drawing import numbers
+from viz.drawing.errors import DrawingError
+from viz.pages.emitted import asset, in_double, ramps, shared_names, too_large, traced, written
+from viz.pages.page import POLICY, Page, _json, _text, _variables
+from viz.plots.network import _chain, recorded
+from viz.recorded.evaluate import host
+from viz.recorded.validation import class_names, numbers_of
+
+MARKS = 4  # classes whose marks can be told apart at this size
+COLUMNS, ROWS = 49, 33  # of the grid over the plane on which every neuron is computed
+MARGIN = 0.12  # of the extent of the examples, around them
+WHO = "the playground can't compute this network"
+
+
+def playground(
+    model: Callable[[Any], ag.Tensor],
+    loss: Callable[[Any, Any], ag.Tensor],
+    x: Any,
+    y: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    optimizer: Any = None,
+    lr: float = 0.1,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Page:
+    """A page in which ``model`` trains on examples of two numbers each, with everything it computes on the way.
+
+    The plane bent layer by layer, the decision all over it, the answer of every neuron, each weight with its gradient,
+    and the size of each layer's gradients. Examples, weights and the learning rate can be changed by hand, and a step
+    is taken, or many, in the page. The page computes with the network's own programs in float64. ``model``,
+    ``optimizer`` and their state stay as they are.
+
+    ``model`` is called with ``x``, (n, 2), and must be a chain of linear layers with elementwise activations.
+    ``loss(output, y)`` gives the loss of all examples. ``y`` holds classes: integers, 0 and 1, -1 and 1, or one row of
+    0 and 1 for each example. ``optimizer`` has ``zero_grad()`` and ``step()``, as those of `nn.optim`; without one the
+    page descends along the gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``:
+    names of the classes.
+
+    Raises `DrawingError` for another kind of network, examples that do not fit, what can't be traced or written as
+    JavaScript, and what is too large for a page.
+
+    >>> w = ag.Tensor([[0.5, -0.5]], requires_grad=True, name="w")
+    >>> def model(x):
+    ...     return ag.linear(x, w, None)
+    >>> loss = ag.binary_cross_entropy_with_logits
+    >>> playground(model, loss, [[0.0, 1.0], [1.0, 0.0]], [[0.0], [1.0]])
+    <Page '2-1: how a network bends space'>
+    """
+    check_function(model, "model", "a module, or a function of a Tensor")
+    check_function(loss, "loss", "a function of an output and y")
+    if not (optimizer is None or (callable(getattr(optimizer, "zero_grad", None)) and callable(optimizer.step))):
+        raise refused(optimizer, "optimizer", "one of nn.optim, or None")
+    lr = number(lr, "lr", 0.0)
+    if path is not None:
+        path = as_path(path)
+    points = numbers_of(x, "x")
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
+        raise DrawingError(
+            f"x of shape {numbers.shape(points.shape)} is no set of points in the plane: give (n, 2) with n at least 2"
+        )
+    if not np.isfinite(points).all():
+        raise DrawingError("x has numbers that are not finite, which have no place in the plane: leave those rows out")
+    document = _Document(model, loss, points, y, optimizer, lr, classes)
+    sizes = "-".join(map(str, document.sizes))
+    title = f"{sizes}: how a network bends space" if title is None else title
+    page = Page(title, document.html(title))
+    if path is not None:
+        page.save(path)
+    return page
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """``y`` as it is given to the loss; the class of each example; and the row of ``y`` that stands for each class."""
+
+    y: np.ndarray
+    classes: np.ndarray
+    codes: np.ndarray
+    names: list[str]
+
+
+def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targets:
+    """``y`` read as classes for a network with so many outputs."""
+    given = numbers_of(y, "y")
+    unfit = DrawingError(
+        f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
+        f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"
+        " a single output, or one row of 0 and 1 for each example"
+    )
+    if given.ndim == 0 or len(given) != n:
+        raise unfit
+    k = max(outputs, 2)
+    if k > MARKS:
+        raise DrawingError(f"{k} classes can't be told apart by their marks: the playground draws up to {MARKS}")
+    rows = given.reshape(n, -1)
+    if rows.shape[1] == 1:
+        labels = rows[:, 0].astype(float)
+        low = -1.0 if outputs == 1 and (labels == -1).any() else 0.0
+        codes = np.array([low, 1.0]) if outputs == 1 else np.arange(k, dtype=float)
+        if not np.isin(labels, codes).all():
+            raise unfit
+        found = np.searchsorted(codes, labels)
+        codes = codes[:, None]
+    elif rows.shape[1] == outputs and (np.sort(rows, 1)[:, :-1] == 0).all() and (rows.max(1) == 1).all():
+        found, codes = rows.argmax(1), np.eye(k)
+    else:
+        raise unfit
+    said = [f"class {c}" for c in range(k)] if names is None else list(map(str, class_names(names, k)))
+    return _Targets(given, found, codes, said)
+
+
+class _Document:
+    """Builder of one page."""
+
+    def __init__(
+        self,
+        model: Callable[[Any], ag.Tensor],
+        loss: Callable[[Any, Any], ag.Tensor],
+        points: np.ndarray,
+        y: Any,
+        optimizer: Any,
+        lr: float,
+        names: Sequence[str] | None,
+    ) -> None:
+        output, chain = recorded(model, points)
+        self.sizes = [2, *(int(node.shape[-1]) for node, _, _ in chain)]
+        outputs = self.sizes[-1]
+        if output.ndim not in (1, 2) or output.size != len(points) * outputs:
+            raise DrawingError(
+                f"the output has shape {numbers.shape(output.shape)} for {len(points)} examples: return (n, outputs)"
+            )
+        self.activations = [words for _, words, _ in chain]
+        self.points = points
+        self.targets = _targets(y, len(points), outputs, names)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.rate = ag.Tensor(float(lr), name="lr")
+        self.parameters = list(dict.fromkeys(leaf for node, _, _ in chain for leaf in _parameters(node)))
+        self.low, self.high = _limits(points)
+        n = len(points)
+        products = sum(a * b for a, b in pairwise(self.sizes))
+        before = traced(self._step, *self._examples(str(output.dtype)), who=WHO)
+        with in_double(state.origin for state in before.states):
+            examples, grid = self._examples("float64"), ag.Tensor(self._grid())
+            self.programs = {
+                "see": traced(self._see, *examples, who=WHO),
+                "train": traced(self._step, *examples, who=WHO),
+                "loss": traced(self._loss, *examples, who=WHO),
+                "field": traced(self._field, grid, who=WHO),
+            }
+            self.lines = self._lines()
+            large = too_large(products * max(3 * n, COLUMNS * ROWS), list(self.programs.values()))
+            if large:
+                raise DrawingError(f"{WHO}: {large}. Give fewer examples or a smaller network")
+            shared_names(list(self.programs.values()))
+            self.cut = self._cut() if outputs == 1 else 0.0
+            self.layers = self._layers(chain)
+            self.scripts = [
+                written(
+                    program, f"program_{name}", who=WHO, every=False, comments=name == "train", states=name == "train"
+                )
+                for name, program in self.programs.items()
+            ]
+
+    def _examples(self, dtype: str) -> tuple[ag.Tensor, ag.Tensor]:
+        y = self.targets.y
+        return ag.Tensor(self.points.astype(dtype)), ag.Tensor(y.astype(dtype) if y.dtype.kind == "f" else y)
+
+    def _grid(self) -> np.ndarray:
+        across, down = (np.linspace(self.low[i], self.high[i], m) for i, m in enumerate((COLUMNS, ROWS)))
+        return np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
+
+    # ------------------------------------------------------------ what is traced
+
+    def _run(self, x: ag.Tensor) -> tuple[list[ag.Tensor], list[ag.Tensor], ag.Tensor]:
+        """The result of each linear layer, what its activation makes of it, and the output."""
+        start = x.detach().requires_grad_()
+        output = self.model(start)
+        values = ag.Graph(output).replay()
+        chain = _chain(output, start)
+        return [values[node] for node, _, _ in chain], [values[end] for _, _, end in chain], values[vertex_of(output)]
+
+    def _see(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:
+        """Loss and output; then of each layer z, a and the gradient at z; then the gradients of the parameters."""
+        zs, ends, output = self._run(x)
+        loss = self.loss(output, y)
+        gradients = ag.gradients(loss, [*zs, *self.parameters])
+        return [loss, output, *zs, *ends, *gradients]
+
+    def _loss(self, x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        with ag.no_grad():
+            return self.loss(self.model(x), y)
+
+    def _field(self, grid: ag.Tensor) -> list[ag.Tensor]:
+        _, ends, output = self._run(grid)
+        return [output, *ends]
+
+    def _step(self, x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
+        if self.optimizer is not None:
+            self.optimizer.zero_grad()
+            loss = self.loss(self.model(x), y)
+            loss.backward()
+            self.optimizer.step()
+            return loss
+        loss = self.loss(self.model(x), y)
+        steps = zip(self.parameters, ag.gradients(loss, self.parameters), strict=True)
+        with ag.no_grad():
+            for parameter, gradient in steps:
+                parameter.data = parameter - ag.astype(self.rate, parameter.dtype) * gradient
+        return loss
+
+    # ------------------------------------------------------------ what the page is told
+
+    def _cut(self) -> float:
+        """The output at which the loss of both classes is equal: 0 of a logit, 0.5 of a probability."""
+        low, high = (np.broadcast_to(code, self.targets.y.shape) for code in self.targets.codes)
+        dtype = "float64" if self.targets.y.dtype.kind == "f" else self.targets.y.dtype
+        shape = (len(self.points), 1)
+
+        def gap(at: float) -> float:
+            output = ag.Tensor(np.full(shape, at))
+            losses = [float(host(self.loss(output, ag.Tensor(code.astype(dtype))))) for code in (low, high)]
+            return abs(losses[0] - losses[1]) if np.isfinite(losses).all() else np.inf
+
+        candidates = {0.0, float(self.targets.codes.mean())}
+        try:
+            with np.errstate(all="ignore"), ag.no_grad():
+                return min(candidates, key=lambda at: (gap(at), at))
+        except AutogradError:
+            return 0.5 if self.activations[-1].endswith("sigmoid") else 0.0
+
+    def _layers(self, chain: list[tuple[Node, str, Node]]) -> list[dict[str, Any]]:
+        names = {state.origin: state.name for program in self.programs.values() for state in program.states}
+        depth = len(chain)
+        layers = []
+        for k, (node, activation, _) in enumerate(chain):
+            weight, *rest = node.inputs[1:]
+            bias = rest[0] if rest and isinstance(rest[0], ag.Tensor) else None
+            if not isinstance(weight, ag.Tensor) or weight not in names:
+                raise DrawingError(f"{WHO}: the weight of layer {k + 1} is computed, and the page changes leaves only")
+            place = {leaf: 2 + 3 * depth + i for i, leaf in enumerate(self.parameters)}
+            layers.append(
+                {
+                    "in": self.sizes[k],
+                    "out": self.sizes[k + 1],
+                    "f": activation,
+                    "z": 2 + k,
+                    "a": 2 + depth + k,
+                    "G": 2 + 2 * depth + k,
+                    "w": names[weight],
+                    "b": None if bias is None else names.get(bias),
+                    "dw": place.get(weight),
+                    "db": None if bias is None else place.get(bias),
+                    "lines": [self.lines.get(place.get(leaf, 0), "") for leaf in (weight, bias) if leaf is not None],
+                }
+            )
+        return layers
+
+    def _lines(self) -> dict[int, str]:
+        """The line of the program that computes each gradient of a parameter, by its place among the results."""
+        program = self.programs["see"]
+        said = {line.split(" ", 1)[0]: line for line in map(str.strip, str(program).splitlines()) if " = " in line}
+        return {k: said.get(value.name, "") for k, value in enumerate(program.outputs)}
+
+    def _data(self) -> dict[str, Any]:
+        see, train = self.programs["see"], self.programs["train"]
+        knobs = [value for value in train.values() if value.kind == "knob"]
+        rates = {k.name: float(k.origin[0][k.origin[1]]) for k in knobs} or {
+            state.name: float(self.rate.data) for state in train.states if state.origin is self.rate
+        }
+        targets = self.targets
+        return {
+            "x": self.points.astype(float).ravel().tolist(),
+            "y": targets.y.astype(float).ravel().tolist(),
+            "label": targets.classes.tolist(),
+            "codes": targets.codes.tolist(),
+            "classes": targets.names,
+            "inputs": [value.name for value in see.inputs],
+            "low": self.low,
+            "high": self.high,
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "sizes": self.sizes,
+            "layers": self.layers,
+            "cut": self.cut,
+            "outputs": self.sizes[-1],
+            "rates": rates,
+            "trained": [state.name for state in train.updates],
+            "kind": JAVASCRIPT.types[str(see.inputs[1].dtype)],
+        }
+
+    def html(self, title: str) -> str:
+        """The page."""
+        classes = "".join(
+            f'<span><svg viewBox="-9 -9 18 18" width="16" height="16" aria-hidden="true">{MARK[k]}</svg>'
+            f"{_text(name)}</span>"
+            for k, name in enumerate(self.targets.names)
+        )
+        body = asset("playground.html").replace("{title}", _text(title)).replace("{classes}", classes)
+        scripts = "\n".join(self.scripts)
+        return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{_text(title)}</title>
+<style>
+{_variables()}
+{ramps()}
+{asset("numbers.css")}
+{asset("playground.css")}
+</style>
+</head>
+<body>
+{body}<script type="application/json" id="data">{_json(self._data())}</script>
+<script>
+{scripts}
+{asset("numbers.js")}
+{asset("playground.js")}
+</script>
+</body>
+</html>
+"""
+
+
+MARK = (
+    '<circle r="5" class="mark0"/>',
+    '<rect x="-4.5" y="-4.5" width="9" height="9" class="mark1"/>',
+    '<path d="M0,-6L6,5H-6Z" class="mark0"/>',
+    '<path d="M0,-6.5L6.5,0L0,6.5L-6.5,0Z" class="mark1"/>',
+)
+
+
+def _parameters(node: Node) -> list[ag.Tensor]:
+    return [leaf for leaf in node.inputs[1:] if isinstance(leaf, ag.Tensor) and leaf.requires_grad]
+
+
+def _limits(points: np.ndarray) -> tuple[list[float], list[float]]:
+    """The corners of the part of the plane that is drawn."""
+    low, high = points.min(0).astype(float), points.max(0).astype(float)
+    margin = MARGIN * np.where(high > low, high - low, 1.0)
+    return (low - margin).tolist(), (high + margin).tolist()
