@@ -71,6 +71,7 @@ monkeypatch.setattr(nn.parallel, "Parallel", lambda: One(One()))
 monkeypatch.setattr(nn, "fit", fit)
 """,
     ),
+    "gallery": (("matplotlib",), ""),
     "CONTRIBUTING": ((), "from autograd import op"),
 }
 """For each page with plain blocks: the packages that these need, and the code before them."""

@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from docs.make import lesson, navigation, outside
+from docs.make import gallery, lesson, navigation, outside
 
 
 def on_config(config: Any) -> Any:
@@ -38,4 +38,6 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     page.meta = {"title": found.title, "description": found.description, **page.meta}
     if found in lesson.PAGES:
         markdown = lesson.with_outputs(found, Path(config.site_dir))
+    elif found == gallery.PAGE:
+        markdown = gallery.with_outputs(markdown, Path(config.site_dir))
     return outside.relinked(re.sub(r"```python\n(?=>>>)", "```pycon\n", markdown), found)

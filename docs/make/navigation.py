@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docs.make import lesson, outside, reference, speed
+from docs.make import gallery, lesson, outside, reference, speed
 from docs.make.pages import Page
 
 PAGES: dict[str, tuple[Page, ...]] = {
@@ -16,6 +16,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
         ),
     ),
     "Tutorial": lesson.PAGES,
+    "Gallery": (gallery.PAGE,),
     "How to": (
         Page(
             "start.md",

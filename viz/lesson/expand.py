@@ -31,13 +31,20 @@ TEXT = {
 }
 
 
-def expanded(name: str, language: str, outputs: Sequence[Sequence[Output]], folder: Path, address: str) -> str:
+def expanded(
+    name: str,
+    language: str,
+    outputs: Sequence[Sequence[Output]],
+    folder: Path,
+    address: str,
+    markdown: str | None = None,
+) -> str:
     """The Markdown of a page with its outputs.
 
     ``outputs``: those of each cell of code. Pictures and live pages are written to ``folder``, whose
-    address in links is ``address``, with a slash at its end.
+    address in links is ``address``, with a slash at its end. ``markdown``: the text of a page that is not the lesson's.
     """
-    _, text = front(source(name, language))
+    _, text = front(source(name, language) if markdown is None else markdown)
     parts, index = [], 0
     for cell in cells(text):
         if cell.kind == "markdown":
