@@ -33,6 +33,7 @@ examples:
   python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --wrt w
   python -m viz "z = x @ W.T + b; L = sum((tanh(z) - y)**2)" \\
       "W=[[1, 2], [3, 4]]" "x=[[0.5, -1]]" "b=[0, 0.1]" "y=[[1, 0]]" --inputs x -o net.html
+  python -m viz "L = (sigmoid(w*x + b) - y)**2" w=2 x=1 b=-1 y=1 --live
   python -m viz "L = cross_entropy(z, y)" "z=[[2, 0.5, -1]]" "y=[0]" -o L.tex
 """
 
@@ -92,6 +93,12 @@ def parser() -> Parser:
         f" (default: {', '.join(TARGETS[:-1])} or {TARGETS[-1]} on the right of a difference or in a loss)",
     )
     p.add_argument("--title", metavar="TEXT", help="the headline of a picture or page (default: the formula)")
+    p.add_argument(
+        "--live",
+        action="store_true",
+        help="write a page that computes, live.html or the one of -o: every number can be changed, and all that follows"
+        " from it is seen at once (a page is live without being asked where it is small enough)",
+    )
     p.add_argument("--theme", choices=("light", "dark"), help="the colours of a picture (default: light)")
     return p
 
@@ -212,7 +219,7 @@ class _Job:
 
             if self.result.size != 1:
                 raise self._no_scalar()
-            return step_through(self.result, **shown).save(path)
+            return step_through(self.result, live=options.live or None, **shown).save(path)
         theme = options.theme or "light"
         return draw_graph(self.result, gradients=self.result.size == 1, theme=theme, **shown).save(path)
 
@@ -230,11 +237,15 @@ def _tensor(name: str, text: str, differentiable: bool, whole: bool) -> ag.Tenso
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that do not go together, before anything is computed."""
+    if options.live and options.out is None:
+        options.out = Path("live.html")
     suffix = options.out.suffix.lower() if options.out is not None else ".txt"
     if suffix not in PICTURES + DERIVATIONS + PAGES:
         raise Refused(
             f"{options.out.name!r} tells no format: its suffix is one of {', '.join(PICTURES + DERIVATIONS + PAGES)}"
         )
+    if options.live and suffix not in PAGES:
+        raise Refused(f"--live is for a page ({', '.join(PAGES)}), and {options.out.name!r} is none")
     if options.theme and suffix not in PICTURES:
         raise Refused(f"--theme is for pictures ({', '.join(PICTURES)}); a page has both themes")
     if options.title is not None and suffix in DERIVATIONS:

@@ -1,75 +1,14 @@
-"""The step-through page as a person uses it, in headless Chromium: keys, clicks, hover, links, themes, large graphs.
-
-A script of the test's own is put at the end of the page; it acts, writes down what it saw, and the browser hands the
-finished page back. No driver is needed, and the browser is told to reach nothing.
-"""
-
-import html
-import json
-import re
-import shutil
-import subprocess
-from pathlib import Path
+"""The step-through page as a person uses it, in headless Chromium: keys, clicks, hover, links, themes, large graphs."""
 
 import numpy as np
 import pytest
 
 import autograd as ag
 import nn
+from tests.viz.pages.browser import CHROMIUM, browse, needs_chromium  # noqa: F401
 from viz.pages.page import Page, step_through
 
-CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
-
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--window-size=1380,900"),
-]
-
-# What a test may use: `seen` for what it found, `key`, `hover`, `leave`, `text`, `now`.
-TOOLS = """
-const seen = {errors: window.__errors};
-const press = k => new KeyboardEvent('keydown', {key: k, bubbles: true, cancelable: true});
-const key = k => document.activeElement.dispatchEvent(press(k));
-const hover = e => e.dispatchEvent(new MouseEvent('mouseenter'));
-const leave = e => e.dispatchEvent(new MouseEvent('mouseleave'));
-const text = q => document.querySelector(q).textContent;
-const now = () => document.querySelector('[aria-current=step]').textContent;
-"""
-ERRORS = """<script>window.__errors = [];
-addEventListener('error', e => __errors.push(String(e.message || e.target)), true);
-addEventListener('securitypolicyviolation', e => __errors.push('policy: ' + e.violatedDirective));
-console.error = (...words) => __errors.push(words.join(' '));</script>"""
-
-
-def browse(page, folder, script, fragment="", *flags):
-    """What ``script`` left in ``seen`` once the page has been opened and it has run."""
-    acted = page.html.replace("<meta name", f"{ERRORS}<meta name", 1)
-    body = f"{TOOLS} try {{ {script}\n }} catch (error) {{ seen.errors.push(String(error)); }}"
-    body += (
-        "seen.requests = performance.getEntriesByType('resource').map(r => r.name);"
-        "const out = document.createElement('pre'); out.id = 'seen';"
-        "out.textContent = JSON.stringify(seen); document.body.append(out);"
-    )
-    acted = acted.replace("</body>", f"<script>(async () => {{{body}}})()</script></body>")
-    file = Path(folder) / "acted.html"
-    file.write_text(acted, encoding="utf-8")
-    command = [
-        CHROMIUM,
-        *FLAGS,
-        f"--user-data-dir={folder / 'profile'}",
-        *flags,
-        "--dump-dom",
-        f"{file.as_uri()}{fragment}",
-    ]
-    run = subprocess.run(command, capture_output=True, timeout=120, check=False)
-    found = re.search('<pre id="seen">(.*?)</pre>', run.stdout.decode(), re.DOTALL)
-    assert found, f"the page did not come to an end: {run.stderr.decode()[-2000:]}"
-    seen = json.loads(html.unescape(found[1]))
-    assert seen["errors"] == [], seen["errors"]
-    assert seen["requests"] == [], "nothing may be asked for"
-    return seen
+pytestmark = needs_chromium
 
 
 def mlp():
@@ -99,6 +38,7 @@ def test_keys_walk_through_the_steps_and_the_address_follows(page, tmp_path):
         }
         key('ArrowRight'); seen.hash = location.hash; seen.live = text('#live');
         """,
+        "#step=1",
     )
     assert seen["walk"] == ["z1", "a1", "z2", "a1", "L", "b1", "b1", "z1", "z1"]
     assert seen["hash"] == "#step=2"
@@ -116,7 +56,7 @@ def test_play_goes_on_by_itself_until_stopped(page, tmp_path):
         await wait(1900); seen.second = now();
         key(' '); await wait(2500); seen.stopped = now(); seen.label = text('#play');
         """,
-        "",
+        "#step=1",
         "--virtual-time-budget=20000",
     )
     assert seen["pressed"] == "true"
@@ -242,6 +182,7 @@ def test_what_a_far_use_adds_is_hidden_until_its_step(tmp_path):
         for (let i = 0; i < 3; i++) key('ArrowRight');
         seen.title = text('h2'); seen.after = at();
         """,
+        "#step=1",
     )
     assert (seen["before"], seen["title"], seen["after"]) == (True, "Multiply t9 sends its gradient to w", False)
 
@@ -307,8 +248,8 @@ def test_contrast_is_enough_for_every_word_in_both_themes(page, tmp_path):
 
 def test_reduced_motion_moves_nothing(page, tmp_path):
     script = "key('ArrowRight'); seen.dots = document.querySelectorAll('.dotrun').length;"
-    assert browse(page, tmp_path, script)["dots"] == 1
-    assert browse(page, tmp_path, script, "", "--force-prefers-reduced-motion")["dots"] == 0
+    assert browse(page, tmp_path, script, "#step=1")["dots"] == 1
+    assert browse(page, tmp_path, script, "#step=1", "--force-prefers-reduced-motion")["dots"] == 0
 
 
 def test_names_of_any_kind_are_shown_and_run_nothing(tmp_path):

@@ -7,6 +7,8 @@ The minus is the ASCII hyphen: such a number can be pasted, and its width is kno
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,37 @@ import numpy as np
 from viz.drawing import style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ELLIPSIS = "..."
+WIDEST = 8  # characters of a number that has room for any other: -0.00000
+BLANK = "\u00a0"  # half as wide as a digit
+
+_WIDE: ContextVar[bool] = ContextVar("wide", default=False)
+
+
+@contextmanager
+def wide() -> Iterator[None]:
+    """Leave room behind each number of a drawing, for a page in which it changes.
+
+    >>> with wide():
+    ...     len(padded("2"))
+    13
+    """
+    token = _WIDE.set(True)
+    try:
+        yield
+    finally:
+        _WIDE.reset(token)
+
+
+def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
+    """``said``, with blanks up to the width of its ``numbers`` at their widest, where room is to be left."""
+    if not _WIDE.get():
+        return said
+    narrow = sum(c in "-.() " for c in said)
+    missing = 2 * (least * numbers - 1) - (2 * len(said) - narrow)
+    return said + BLANK * max(0, missing)
 CHUNK = 1 << 13  # entries that are converted at a time
 
 
@@ -117,6 +147,8 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     values = np.asarray(array)
     values = values.reshape(-1, values.shape[-1] if values.ndim and values.shape[-1] else max(values.size, 1))
     down, across = _kept(values.shape[0], max_rows), _kept(values.shape[1], max_columns)
+    if _WIDE.get():
+        return Table(tuple(tuple(_wide_entry(x) for x in line) for line in _picked(values, down, across)))
     shown = values[np.ix_([i for i in down if i is not None], [j for j in across if j is not None])]
     strings, exponent = _strings(shown)
     cut_down, cut_across = None in down, None in across
@@ -124,6 +156,20 @@ def table(array: Any, max_rows: int | None = None, max_columns: int | None = Non
     if cut_down:
         lines.insert(style.HEAD, [ELLIPSIS] * len(across))
     return Table(tuple(map(tuple, lines)), exponent)
+
+
+def _picked(values: np.ndarray, down: list[int | None], across: list[int | None]) -> list[list[Any]]:
+    """The entries of a table, None where it is cut."""
+    return [[None if i is None or j is None else values[i, j] for j in across] for i in down]
+
+
+def _wide_entry(x: Any) -> str:
+    """An entry of a table that has room for any other: it ends where the longest one does."""
+    if x is None:
+        return ELLIPSIS
+    said = padded(scalar(x), least=7)
+    short = said.rstrip(BLANK)
+    return said[len(short) :] + short
 
 
 def _kept(length: int, limit: int | None) -> list[int | None]:

@@ -44,6 +44,7 @@ class Cards:
         by = f"∂{short(socket.head.name)}/∂{short(socket.tail.name)}"
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
+        number = number if socket.local.number is not None else numbers.padded(number)
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
         if socket.local.number is None and len(formula) <= DERIVATIVE:
             sides.append(f"({formula})" if socket.local.head == "where" else formula)
@@ -163,7 +164,7 @@ class Cards:
 
     def number(self, said: str, size: int, colour: str, *, bold: bool = False, italic: bool = False) -> str:
         """A number as text; nan and inf stand out."""
-        lost = said.lstrip("-").removesuffix(" ?") in ("nan", "inf")
+        lost = said.strip().lstrip("-").removesuffix(" ?") in ("nan", "inf")
         if lost:
             dark = colour in (self.theme.loss_ink, self.theme.loss_grad)
             colour = self.theme.bad_bg if dark else self.theme.bad
@@ -187,7 +188,7 @@ class Cards:
 
     def scalar(self, card: Card) -> str:
         """The card of a single number."""
-        value = numbers.scalar(card.value[()])
+        value = numbers.padded(numbers.scalar(card.value[()]))
         formula = ""
         if _says_more(card):
             written = self.scene.formula(card).text
@@ -281,7 +282,7 @@ class Cards:
                     )
                 )
             cells.append(cell(text("=", style.GRAD_LABEL, self._grad(card)), cellpadding=1))
-        said = f"{numbers.scalar(card.gradient[()])}{' ?' if card.doubted else ''}"
+        said = f"{numbers.padded(numbers.scalar(card.gradient[()]))}{' ?' if card.doubted else ''}"
         cells.append(
             cell(
                 self.number(said, style.GRADIENT, self._arrived(card), bold=not card.doubted, italic=True),
@@ -298,7 +299,7 @@ class Cards:
         said = []
         for use in shown:
             assert use.contribution is not None
-            number = numbers.scalar(use.contribution[()])
+            number = numbers.padded(numbers.scalar(use.contribution[()]))
             where = f"from {use.head.name} {use.mark}".rstrip()
             said.append((number, f"{where}: {numbers.full(use.contribution)}"))
         if rest := card.addends[len(shown) :]:
@@ -542,7 +543,8 @@ class Cards:
         ``beside``: it stands beside the operation, not above it.
         """
         card, muted = uses[0].tail, self.theme.muted
-        value = f" = {numbers.scalar(card.value[()])}" if not card.shape else f"  {numbers.shape(card.shape)}"
+        said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
+        value = f"  {said}" if card.shape else f" = {said}"
         name = text(clipped(card.name), style.CELL, self.theme.ink, bold=True)
         cells = [
             cell(
@@ -557,7 +559,7 @@ class Cards:
         parts = [use.contribution for use in uses if use.passes and use.contribution is not None]
         if parts:
             part = np.asarray(sum(parts[1:], start=parts[0]))
-            size = numbers.scalar(part[()]) if not part.shape else f"rms {numbers.rms(part)}"
+            size = numbers.padded(numbers.scalar(part[()])) if not part.shape else f"rms {numbers.rms(part)}"
             doubt = " ?" if any(use.doubted for use in uses) else ""
             said = text(f"adds {size}{doubt}", style.CAPTION, self.theme.grad, italic=True)
             title = f"{', '.join(use.head.name for use in uses)} adds {numbers.full(part)} to {self.by(card)}"
@@ -594,7 +596,7 @@ class Cards:
         if array.size == 0:
             return text("empty", style.CAPTION, self._muted(card))
         if array.shape == ():
-            return self.number(numbers.scalar(array[()]), size, colour, italic=gradient)
+            return self.number(numbers.padded(numbers.scalar(array[()])), size, colour, italic=gradient)
         most = _size_of(array)
         if most is None:
             return self._mark(card, array, gradient)

@@ -510,6 +510,7 @@ class Drawing:
             return None
         local = socket.local.value
         said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
+        said = numbers.padded(said, 3)
         if socket.doubted:
             written = text(f"{said} ?", style.CAPTION, self.theme.muted, italic=True)
         else:

@@ -1,5 +1,5 @@
 'use strict';
-/* All numbers and sentences come from Python, in the JSON above; this only shows them. */
+/* Numbers and sentences come from Python, in the JSON above, and this shows them. A live page replaces what `view` says. */
 const D = JSON.parse(document.getElementById('data').textContent), S = D.steps, C = D.cards;
 const NS = 'http://www.w3.org/2000/svg', el = id => document.getElementById(id);
 const all = (q, e = document) => [...e.querySelectorAll(q)];
@@ -8,6 +8,11 @@ const nF = S.filter(s => s.ph === 'f').length;
 const esc = s => String(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
 const still = () => matchMedia('(prefers-reduced-motion:reduce)').matches;
 let cur = 0, timer = 0, opened = -1;
+const view = {
+  live: Boolean(D.live),
+  all: Boolean(D.live),  // everything is shown, also what is not known at the present step
+  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], check: s => s.check, fixed: () => true, told() {},
+};
 
 /* when does each cell and edge become known, and which steps belong to one operation? */
 const cellAt = new Map(), edgeAt = new Map(), cardAt = new Map(), kin = new Map();
@@ -31,6 +36,11 @@ function fmt(text) {
   return a < 1e-3 || short.includes('e') || a >= 1e4 ? x.toExponential(2).replace('e+', 'e') : short.replace(/\.$/, '');
 }
 const factor = text => { const said = fmt(text); return said.startsWith('-') ? `(${said})` : said; };
+/* a number that takes the place of a name: in brackets where it is negative and something stands before or a power behind */
+const bracketed = (text, whole, at) => {
+  const said = fmt(text), before = whole.slice(0, at).trimEnd();
+  return said.startsWith('-') && (/[^(,]$/.test(before) || /^⟦\w+⟧[²³^*ˣ⁰-⁹]/.test(whole.slice(at))) ? `(${said})` : said;
+};
 const full = (a, i, j) => (a.r || a.t)[i][j];
 
 function thumbnail(a) {
@@ -45,7 +55,7 @@ function thumbnail(a) {
     `<title>${esc(said)}</title>${rects}</svg>`;
 }
 function figure(p, n) {
-  const a = D.arrays[p.m], lost = /^-?(nan|inf)$/;
+  const a = view.array(p.m), lost = /^-?(nan|inf)$/;
   const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => `<tr${a.b && i && i % a.b === 0 ? ' class="cut"' : ''}>` +
     r.map((c, j) => `<td data-i="${i}" data-j="${j}"${lost.test(c) ? ' class="lost"' : ''} title="${esc(a.r ? a.r[i][j] : c)}">${esc(c)}</td>`)
       .join('') + '</tr>').join('') + '</table></div>' : '';
@@ -60,8 +70,9 @@ function equation(s) {
 
 /* hover or focus an entry of the result: its factors are boxed and the sum is written out */
 function wire(s) {
-  const ms = s.eq.filter(p => p.m !== undefined).map(p => D.arrays[p.m]), R = ms.length - 1, out = el('expand');
-  out.textContent = s.entry || '';
+  const of = s.eq.filter(p => p.m !== undefined), ms = of.map(p => view.array(p.m)), rs = of.map(p => D.arrays[p.m]);
+  const R = ms.length - 1, out = el('expand');
+  out.textContent = view.fixed() && s.entry || '';
   if (!s.link || ms.length < 2 || ms.some(a => !a.t)) return;
   const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length;
   const hot = (m, i, j) => {
@@ -69,7 +80,8 @@ function wire(s) {
       `td[data-i="${Math.min(i, a.t.length - 1)}"][data-j="${Math.min(j, a.t[0].length - 1)}"]`);
     if (td) td.classList.add('hot');
   };
-  const at = (m, i, j) => full(ms[m], Math.min(i, ms[m].t.length - 1), Math.min(j, ms[m].t[0].length - 1));
+  const entry = (a, i, j) => full(a, Math.min(i, a.t.length - 1), Math.min(j, a.t[0].length - 1));
+  const at = (m, i, j) => entry(ms[m], i, j), recorded = (m, i, j) => entry(rs[m], i, j);
   const written = (terms, i, j) => {
     const shown = terms.length > 8 ? [...terms.slice(0, 6), `${terms.length - 6} more`] : terms;
     return `${shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
@@ -88,7 +100,9 @@ function wire(s) {
       out.textContent = written(terms, i, j);
     } else if (s.link === 'el') {
       for (let m = 0; m < R; m++) hot(m, i, j);
-      out.textContent = s.terms[flat];
+      const filled = s.terms.length === 1 && s.terms[0].includes('⟦')
+        ? `${s.terms[0].replace(/⟦(\d+)⟧/g, (_, m, k, whole) => bracketed(at(+m, i, j), whole, k))} = ${fmt(full(result, i, j))}` : s.terms[flat];
+      out.textContent = filled;
     } else if (s.link === 'win' || s.link === 'max') {  // the factors of each term, by their places in the arrays
       const terms = s.terms[flat].map(parts => parts.map(([m, k], nth) => {
         const wide = ms[m].t[0].length, p = Math.floor(k / wide), q = k % wide;
@@ -106,16 +120,20 @@ function wire(s) {
       /* where a factor stands: in a product of vectors it is the result that says so, in a sum it is G */
       const seats = (gi, gj) => cells(R) > cells(0) ? [[i, j], [0, i], [gi, gj]] : same ? [[gi, gj], [i, j]] : [[i, j], [gi, gj], [0, i]];
       const close = (a, b) => Math.abs(a - b) <= 1e-6 * Math.max(Math.abs(a), Math.abs(b));
+      let total = 0;
       /* a factor of 0 is worth to be seen where it belongs to this entry alone */
       const zero = same && ms[0].n === result.n ? [[flat, full(ms[1], i, j)]] : [];
       const terms = (s.terms[flat].length ? s.terms[flat] : zero).map(([g, value]) => {
         const gi = Math.floor(g / wide), gj = g % wide;
         hot(0, gi, gj);
-        const seat = R === 2 && seats(gi, gj).find(([p, q]) => close(+at(1, p, q), +value));
+        const seat = R === 2 && seats(gi, gj).find(([p, q]) => close(+recorded(1, p, q), +value));
         if (seat) hot(1, ...seat);
-        return `${fmt(full(ms[0], gi, gj))} × ${factor(value)}`;
+        const one = seat ? at(1, ...seat) : value;
+        total += full(ms[0], gi, gj) * one;
+        return `${fmt(full(ms[0], gi, gj))} × ${factor(one)}`;
       });
-      out.textContent = written(terms, i, j);
+      /* factors that are as recorded may no longer be those of a live page */
+      out.textContent = view.fixed() || close(total, full(result, i, j)) ? written(terms, i, j) : '';
     }
   };
   all('td', tables[R]).forEach(td => {
@@ -136,7 +154,7 @@ function button(i) {
   const bad = s.check && s.check[0] === 'wrong';
   b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}${bad ? '. Its rule is WRONG' : ''}`);
   if (bad) { b.classList.add('wrong'); b.textContent = `${s.tag} !`; }
-  b.onclick = () => { stop(); go(i); };
+  b.onclick = () => step(i);
   b.onmouseenter = b.onfocus = () => peek(i);
   b.onmouseleave = b.onblur = unpeek;
   li.append(b);
@@ -170,7 +188,7 @@ if (S.length <= D.flat) {
     const many = g.end - g.start;
     b.className = 'seg'; b.type = 'button'; b.textContent = name.replace(/^Operations /, ''); b.title = `${name}: ${many} steps`;
     b.setAttribute('aria-label', `${phase(g)}, ${name}${g.mixed ? ' and what follows' : ''}: ${many} step${many > 1 ? 's' : ''}`);
-    b.onclick = () => { stop(); go(g.start); };
+    b.onclick = () => step(g.start);
     li.append(b); g.btn = b;
     (g.ph === 'f' ? listF : listB).append(li);
   });
@@ -185,7 +203,7 @@ function bar() {
   if (groups.length) {
     const g = groups.find(g => cur < g.end), box = el('within');
     groups.forEach(h => {
-      h.btn.classList.toggle('done', h.end <= cur);
+      h.btn.classList.toggle('done', view.all || h.end <= cur);
       h.btn.classList.toggle('now', h === g);
     });
     if (box.dataset.start !== String(g.start)) {
@@ -199,7 +217,7 @@ function bar() {
     into(g.btn, el('tracks'));
   }
   buttons.forEach((b, j) => {
-    b.classList.toggle('done', j < cur);
+    b.classList.toggle('done', view.all || j < cur);
     b.classList.toggle('now', j === cur);
     if (j === cur) b.setAttribute('aria-current', 'step'); else b.removeAttribute('aria-current');
   });
@@ -264,7 +282,7 @@ function alive(card) {  // hovering and clicking a card
     e.stopPropagation();
     if (e.target.closest('button')) return;
     const cell = e.target.closest('.cell'), i = (cell && cellAt.get(cell.id)) ?? mine[0] ?? cellAt.get(`a_${key}_grad`);
-    if (i !== undefined) { stop(); go(i); }
+    if (i !== undefined) { stop(); view.picked = true; go(i); }
   });
 }
 if (svg) {
@@ -318,10 +336,10 @@ if (!svg) all('.sec').forEach((box, i) => {
   };
 });
 function paint() {
-  const back = S[cur].ph === 'b';
-  all('.cell', main).forEach(g => g.classList.toggle('todo', cellAt.has(g.id) && cellAt.get(g.id) > cur));
-  all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > cur));
-  all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= cur));
+  const back = S[cur].ph === 'b', known = view.all ? S.length : cur;
+  all('.cell', main).forEach(g => g.classList.toggle('todo', cellAt.has(g.id) && cellAt.get(g.id) > known));
+  all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > known));
+  all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= known));
   all('.halo,.dotrun').forEach(e => e.remove());
   wrong.forEach(i => {  // a double frame
     const n = node(S[i].card);
@@ -330,17 +348,17 @@ function paint() {
   all('.rung.on').forEach(e => e.classList.remove('on', 'b'));
   if (svg) {
     all('.edge', svg).forEach(g => {
-      g.classList.toggle('todo', (edgeAt.get(g.id) ?? -1) > cur);
+      g.classList.toggle('todo', (edgeAt.get(g.id) ?? -1) > known);
       g.classList.toggle('now', S[cur].edges.includes(g.id));
     });
     S[cur].show.filter(c => /_(val|grad|g\d+|adds\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
   } else all('.sec').forEach((box, i) => {
     const s = D.sections[i];
-    box.classList.toggle('todo', s.first > cur);
+    box.classList.toggle('todo', s.first > known);
     box.classList.toggle('now', S[cur].sec === i);
     box.classList.toggle('b', back);
     const said = box.querySelector('em');
-    if (said) said.classList.toggle('todo', s.known > cur);
+    if (said) said.classList.toggle('todo', s.known > known);
   });
   halo(S[cur].card, back ? 'b' : '');
 }
@@ -364,20 +382,26 @@ function go(i, moving = true) {
   }
   paint();
   bar();
-  el('live').textContent = `${phase(s)}, ${count(cur)}. ${s.title}. ${s.words}`;
-  const [code, where] = s.code === null ? ['', ''] : D.codes[s.code];
-  panel.className = back ? 'bwd' : '';
-  panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(s.words)}</p>` +
-    `<div class="form">${esc(s.form)}</div><div class="eq">${equation(s)}</div>` +
-    '<div id="expand" class="expand" aria-live="polite"></div>' +
-    (code ? `<pre class="code" tabindex="0" aria-label="The code that runs">${esc(code)}</pre><div class="where">${esc(where)}</div>` : '') +
-    (s.check ? `<div class="check ${s.check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[s.check[0]]}</b>${esc(s.check[1])}</div>` : '');
-  wire(s);
-  sizes();
+  el('live').textContent = `${phase(s)}, ${count(cur)}. ${s.title}. ${view.say(s.words)}`;
+  explain();
   if (moving) s.edges.forEach(e => run(e, back));
   centre(node(s.card), moving);
   const theme = document.documentElement.dataset.theme;
-  try { history.replaceState(null, '', `#step=${cur + 1}${theme ? `&theme=${theme}` : ''}`); } catch (e) { /* inside of a notebook */ }
+  if (view.quiet) return;
+  try { history.replaceState(null, '', `#${view.all ? 'show' : 'step'}=${cur + 1}${theme ? `&theme=${theme}` : ''}`); } catch (e) { /* inside of a notebook */ }
+}
+
+function explain() {  // the panel
+  const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s);
+  panel.className = s.ph === 'b' ? 'bwd' : '';
+  panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
+    `<div class="form">${esc(view.say(s.form))}</div><div class="eq">${equation(s)}</div>` +
+    '<div id="expand" class="expand" aria-live="polite"></div>' +
+    (code ? `<pre class="code" tabindex="0" aria-label="The code that runs">${esc(code)}</pre><div class="where">${esc(where)}</div>` : '') +
+    (check ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '');
+  wire(s);
+  sizes();
+  view.told(s);
 }
 
 /* the gradients so far, on a log scale; a window of them where there are many */
@@ -387,11 +411,11 @@ const low = Math.floor(finite.reduce((a, b) => Math.min(a, b), 0) - .3);
 const high = Math.ceil(finite.reduce((a, b) => Math.max(a, b), low + 1));
 function sizes() {
   const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
-  const known = sized.filter(([i]) => i <= cur).length;
+  const known = sized.filter(([i]) => view.all || i <= cur).length;
   const start = Math.max(0, Math.min(known - SHOWN + 3, sized.length - SHOWN)), end = Math.min(sized.length, start + SHOWN);
   el('scale').textContent = sized.length ? `Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
-  const rows = sized.slice(start, end).map(([i, [name, v]]) => {
-    const on = i <= cur, w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
+  const rows = sized.slice(start, end).map(([i, [name]]) => {
+    const on = view.all || i <= cur, v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
       `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) : ''}</span>`;
   });
@@ -403,27 +427,32 @@ function sizes() {
 
 const playing = el('play');
 function stop() { clearTimeout(timer); timer = 0; playing.textContent = 'Play'; playing.setAttribute('aria-pressed', 'false'); }
+/* to a step, with what comes after it hidden; the first one follows on everything */
+function step(i) { stop(); view.all = false; go(i); }
+const next = () => view.all && !view.picked ? 0 : cur + 1;
 function tick() {
-  if (cur >= S.length - 1) { stop(); return; }
-  go(cur + 1);
+  if (!view.all && cur >= S.length - 1) { stop(); return; }
+  const to = next();
+  view.all = false;
+  go(to);
   timer = setTimeout(tick, S[cur].ph === 'f' ? 1800 : 2400);
 }
 function play() {
   if (timer) { stop(); return; }
   playing.textContent = 'Pause'; playing.setAttribute('aria-pressed', 'true');
-  if (cur >= S.length - 1) go(0);
+  if (!view.all && cur >= S.length - 1) go(0);
   timer = setTimeout(tick, 700);
 }
-el('prev').onclick = () => { stop(); go(cur - 1); };
-el('next').onclick = () => { stop(); go(cur + 1); };
+el('prev').onclick = () => step(cur - 1);
+el('next').onclick = () => step(next());
 playing.onclick = play;
 addEventListener('keydown', e => {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
-  const to = { ArrowRight: cur + 1, ArrowLeft: cur - 1, Home: 0, End: S.length - 1, b: nF, B: nF }[e.key];
-  if (to !== undefined) { stop(); go(to); } else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
+  const to = { ArrowRight: next(), ArrowLeft: cur - 1, Home: 0, End: S.length - 1, b: nF, B: nF }[e.key];
+  if (to !== undefined) step(to); else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
   e.preventDefault();
 });
-if (wrong.length) el('wrong').onclick = () => { stop(); go(wrong.find(i => i > cur) ?? wrong[0]); };
+if (wrong.length) el('wrong').onclick = () => { stop(); view.picked = true; go(wrong.find(i => i > cur) ?? wrong[0]); };
 const fit = el('fit'), theme = el('theme');
 fit.onclick = () => {
   if (!svg) { D.sections.forEach((s, i) => open(i, false)); opened = -1; paint(); main.scrollTop = 0; return; }
@@ -440,9 +469,11 @@ theme.onclick = () => { themed(theme.textContent === 'Dark' ? 'dark' : 'light');
 function linked() {
   const h = new URLSearchParams(location.hash.slice(1)), name = h.get('theme');
   themed(name === 'dark' || name === 'light' ? name : document.documentElement.dataset.theme || '');
-  go((+h.get('step') || 1) - 1, false);
+  view.all = view.live && !h.has('step');
+  view.picked = view.picked || h.has('show');
+  go((+(h.get('step') || h.get('show')) || 1) - 1, false);
 }
 matchMedia('(prefers-color-scheme:dark)').addEventListener('change', () => themed(document.documentElement.dataset.theme || ''));
 addEventListener('beforeprint', () => { document.querySelector('details').open = true; });
 addEventListener('hashchange', linked);
-linked();
+if (!view.live) linked();

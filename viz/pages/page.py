@@ -1,7 +1,9 @@
 """The step-through page: one self-contained HTML file that walks through the forward and the backward pass.
 
-Everything shown is computed here; the page's own script (`page.js`) only reveals it. Up to `style.CARDS` cards the
-graph is drawn as `viz.graph.picture` does; above, it is a ladder of operations, folded by module and opened on demand.
+Everything shown is computed here, and `page.js` reveals it step by step. Where the size allows, the page is live: it
+has the graph's program in JavaScript (`viz.pages.live`), and `live.js` has every number follow what the reader changes.
+Up to `style.CARDS` cards the graph is drawn as `viz.graph.picture` does; above, it is a ladder of operations, folded by
+module and opened on demand.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.picture import draw_graph
+from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import TIGHT, Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
 from viz.recorded.scene import Card, Scene
@@ -35,6 +39,17 @@ TITLE = 60  # characters of an expression that still makes a title
 
 # Content policy: the browser loads no picture, font or script from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+PLOTS = """<section id="slices"><h3 id="slicehead"></h3><svg id="slice" role="img"></svg></section>
+<section id="ranking"><h3 id="rankhead"></h3><div id="ranks" class="ranks"></div></section>
+<section id="descents"><h3 id="losshead"></h3><svg id="losses" role="img"></svg></section>
+"""
+
+KNOBS = """<section id="knobs" aria-label="What can be changed"><div id="tiles" class="tiles"></div>
+<div class="acts"><button id="descend" class="go" type="button">One step of gradient descent</button>
+<div><button id="run" type="button" aria-pressed="false">Run</button>
+<button id="reset" type="button">Reset</button></div></div></section>"""
 
 
 class Page:
@@ -75,6 +90,7 @@ def step_through(
     gradients: Any = True,
     title: str | None = None,
     check: bool = True,
+    live: bool | None = None,
 ) -> Page:
     """A page in which one steps through the forward and the backward pass of the graph that computed ``y``.
 
@@ -86,8 +102,13 @@ def step_through(
     ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is no scalar,
     a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
-    Raises `DrawingError` where nothing was recorded, for an output that is no scalar without ``gradients``, and for a
-    path with another suffix.
+    ``live``: whether the page computes. Each leaf of a live page can be dragged, typed into and set to 0, and every
+    value, gradient, formula and verdict follows; a button takes a step of gradient descent. None makes the page live
+    where the graph is small enough (one scalar output, 15 million multiply-adds, 500,000 numbers, a program of 1,000
+    lines), and otherwise the page says why its numbers are as recorded. False keeps them as recorded.
+
+    Raises `DrawingError` where nothing was recorded, for an output that is no scalar without ``gradients``, for a
+    path with another suffix, and with ``live=True`` for a graph that can't be live.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> page = step_through((w * 3.0 - 5.0) ** 2)
@@ -98,6 +119,8 @@ def step_through(
         raise DrawingError(
             "a page steps through the backward pass: gradients= is True or the outputs' upstream gradients"
         )
+    if live not in (None, True, False):
+        raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
     if path is not None:
         path = as_path(path)
     given = {
@@ -109,16 +132,35 @@ def step_through(
     scene = Scene(y, **given)
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    story = Story(scene, ag.testing.check_nodes(y) if check else ())
+    checks = ag.testing.check_nodes(y) if check else ()
+    story, programs, reason = _told(scene, checks, live)
+    if live and programs is None:
+        raise DrawingError(reason)
     picture = None
     if len(scene.cards) <= style.CARDS:
-        picture = draw_graph(y, view="ops", title=title, **given)
+        with numbers.wide() if programs is not None else nullcontext():
+            picture = draw_graph(y, view="ops", title=title, **given)
     if title is None:
         title = picture.title if picture is not None else _title(scene)
-    page = Page(title, _Document(scene, story, title, picture).html())
+    page = Page(title, _Document(scene, story, title, picture, programs, reason).html())
     if path is not None:
         page.save(path)
     return page
+
+
+def _told(scene: Scene, checks: Iterable[Any], live: bool | None) -> tuple[Story, Live | None, str]:
+    """The steps, the programs of a live page, and where there are none, why."""
+    checks, reason = list(checks), ""
+    if live is not False:
+        try:
+            check_size(scene)
+            scene.say.origins = {}
+            story = Story(scene, checks, live=True)
+            return story, live_of(scene, story), ""
+        except NotLive as error:
+            reason = str(error)
+    scene.say.origins = None
+    return Story(scene, checks), None, reason
 
 
 def _title(scene: Scene) -> str:
@@ -142,8 +184,10 @@ def _json(value: Any) -> str:
 class _Document:
     """Builder of one page."""
 
-    def __init__(self, scene: Scene, story: Story, title: str, picture: Picture | None) -> None:
-        self.scene, self.story, self.title = scene, story, title
+    def __init__(
+        self, scene: Scene, story: Story, title: str, picture: Picture | None, live: Live | None, reason: str
+    ) -> None:
+        self.scene, self.story, self.title, self.live, self.reason = scene, story, title, live, reason
         self.steps = [*story.forward, *story.backward]
         self.graph = None if picture is None else _drawing(picture)
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
@@ -162,6 +206,18 @@ class _Document:
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
+        page_css, page_js = (_lean((folder / f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
+        knobs = script = badge = shown = plots = ""
+        if self.live is not None:
+            live_css, live_js = (_lean((folder / f"live.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
+            page_css += live_css
+            knobs, plots = KNOBS, PLOTS
+            badge = '<div id="badge" class="badge"></div>\n'
+            shown = '<button id="all" type="button" aria-pressed="true">All</button>\n'
+            program = "".join(_unclosed(_lean(text)) for text in (self.live.see, self.live.probe))
+            script = f"<script>\n{program}{live_js}</script>\n"
+        elif self.reason:
+            knobs = f'<p class="recorded">{_text(self.reason)}</p>'
         return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -171,26 +227,26 @@ class _Document:
 <title>Backpropagation, step by step: {_text(self.title)}</title>
 <style>
 {_variables()}
-{(folder / "page.css").read_text(encoding="utf-8")}
-</style>
+{page_css}</style>
 </head>
 <body>
 <header><h1>{_text(self.title)}</h1>
 <div class="key"><span><i></i>value forward</span><span><i class="b"></i>gradient back</span>{stands}{knob}</div>
-{wrong}{whole}<button id="theme" type="button">Dark</button></header>
+{badge}{wrong}{whole}<button id="theme" type="button">Dark</button></header>
 <nav aria-label="Steps">
-<button id="prev" type="button" aria-label="Previous step">&#9664;</button>
+{shown}<button id="prev" type="button" aria-label="Previous step">&#9664;</button>
 <button id="play" type="button" aria-pressed="false">Play</button>
 <button id="next" type="button" aria-label="Next step">&#9654;</button>
 <div class="bars"><div id="tracks" class="tracks"></div><div id="within" class="within" hidden></div></div>
 </nav>
+{knobs}
 <main id="graph" tabindex="0" aria-label="Graph">
 {self.graph if self.graph is not None else self._ladder()}
 </main>
 <aside aria-label="This step">
 <div id="live" class="sr" aria-live="polite"></div>
 <div id="panel"></div>
-<h3 id="scale"></h3>
+{plots}<h3 id="scale"></h3>
 <div id="sizes" class="sizes"></div>
 <details><summary>All values and gradients as a table</summary><div class="scrolled">{self._table()}</div></details>
 <div class="keys"><kbd>&larr;</kbd> <kbd>&rarr;</kbd> step &nbsp; <kbd>space</kbd> play &nbsp; <kbd>Home</kbd> \
@@ -198,9 +254,8 @@ class _Document:
 </aside>
 <script type="application/json" id="data">{data}</script>
 <script>
-{(folder / "page.js").read_text(encoding="utf-8")}
-</script>
-</body>
+{page_js}</script>
+{script}</body>
 </html>
 """
 
@@ -211,6 +266,8 @@ class _Document:
         steps = [self._step(step, codes) for step in self.steps]
         data: dict[str, Any] = {
             "flat": FLAT,
+            "thumb": [style.THUMB_ROWS, style.THUMB_COLUMNS],
+            "head": [style.HEAD, style.TAIL],
             "ramps": {"v": style.VALUE_RAMP, "g": style.GRAD_RAMP},
             "steps": steps,
             "codes": list(codes),
@@ -224,6 +281,11 @@ class _Document:
             "cards": {} if self.graph is not None else self._cards(),
         }
         data["arrays"] = self.story.arrays.shown
+        if self.live is not None:
+            for shown, source in zip(self.story.arrays.shown, self.story.arrays.sources, strict=True):
+                if (at := self.live.arrays.get(id(source))) is not None:
+                    shown["live"] = at
+            data["live"] = self.live.record
         return data
 
     def _step(self, step: Step, codes: dict[tuple[str, str], int]) -> dict[str, Any]:
@@ -248,6 +310,10 @@ class _Document:
             said["check"] = [step.verdict.kind, step.verdict.words]
         if step.complete is not None and step.complete.gradient is not None:
             said["size"] = [step.complete.name, _number(numbers.root_mean_square(step.complete.gradient))]
+            if self.live is not None:
+                said["whole"] = step.complete.key
+        if self.live is not None and step.socket:
+            said["socket"] = step.socket
         return said
 
     def _has(self, cell: str) -> bool:
@@ -320,6 +386,17 @@ class _Document:
         )
         heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))
         return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _lean(text: str) -> str:
+    """A script or style sheet without indentation and lines that are comments."""
+    lines = re.sub(r"^\s*/\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE).splitlines()
+    return "".join(f"{line}\n" for line in map(str.strip, lines) if line and not line.startswith("//"))
+
+
+def _unclosed(script: str) -> str:
+    """A script in which no text can close the element around it."""
+    return re.sub(r"<(?=[/!])", r"\\x3c", script)
 
 
 def _tag(name: str) -> str:

@@ -61,8 +61,8 @@ class Arrays:
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
+        self.sources: list[Any] = []  # kept: an id stands for an array only as long as the array lives
         self._known: dict[tuple[int, bool, tuple[int, int]], int] = {}
-        self._kept: list[Any] = []  # an id stands for an array only as long as the array lives
 
     def add(self, value: Any, gradient: bool = False, room: tuple[int, int] = ROOM) -> int:
         """The number of this array; gradients have the other ramp and another caption.
@@ -71,7 +71,7 @@ class Arrays:
         """
         known = (id(value), gradient, room)
         if known not in self._known:
-            self._kept.append(value)
+            self.sources.append(value)
             self._known[known] = len(self.shown)
             self.shown.append(_shown(np.asarray(value), gradient, room))
         return self._known[known]
@@ -262,6 +262,7 @@ class Step:
     edges: list[str] = field(default_factory=list)
     verdict: Verdict | None = None
     complete: Card | None = None  # whose gradient is complete with this step
+    socket: str = ""  # "HEAD/0", through which a gradient is sent
     section: int = 0
 
 
@@ -277,11 +278,15 @@ class Section:
 class Story:
     """The steps of a scene, in the engine's order.
 
-    ``checks``: what `autograd.testing.check_nodes` found about its rules.
+    ``checks``: what `autograd.testing.check_nodes` found about its rules. ``live``: numbers within sentences are
+    written as `⟦n⟧`, the array ``n`` of `arrays`, for a page that fills them in; `⟦n/m⟧` is the ratio of two arrays'
+    sizes.
     """
 
-    def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = ()) -> None:
-        self.scene = scene
+    def __init__(self, scene: Scene, checks: Iterable[NodeCheck] = (), live: bool = False) -> None:
+        self.scene, self.live = scene, live
+        self.slopes: dict[int, Socket] = {}
+        """The sockets whose local derivative an array is, by its identity."""
         self.seeds: dict[Card, np.ndarray] = {}
         for i, place in enumerate(scene.seen.graph.outputs):
             end = scene.card(place)
@@ -422,7 +427,9 @@ class Story:
         return "max" if found.kind == "max" else "win", terms
 
     def _entries(self, card: Card) -> list[str]:
-        """Each entry of an entry-by-entry operation written out with its numbers."""
+        """Each entry of an entry-by-entry operation written out with its numbers; of a live page the formula, with the
+        operands as `⟦0⟧`, `⟦1⟧`.
+        """
         node = card.node
         assert node is not None
         arrays = [card.value, *(socket.tail.value for socket in card.sockets)]
@@ -438,6 +445,10 @@ class Story:
             return []
         seats = {socket.index: socket.tail.value for socket in card.sockets}
         say, written = self.scene.say, []
+        if self.live:
+            places = {socket.index: say.symbol(f"⟦{k}⟧", socket.tail.value) for k, socket in enumerate(card.sockets)}
+            symbols = enumerate(self.scene.symbols(card))
+            return [say.apply(node.op, [places.get(i, symbol) for i, symbol in symbols], node.params, card.value).text]
         if any(i not in seats and hasattr(given, "shape") and given.shape for i, given in enumerate(node.inputs)):
             return []
         for at in np.ndindex(card.value.shape):
@@ -535,6 +546,7 @@ class Story:
             edges=[f"b_{tail.key}_{head.key}_{socket.index}"],
             verdict=self.checks.get((node, socket.index)),
             complete=tail if whole else None,
+            socket=f"{head.key}/{socket.index}",
             section=self.home[head],
         )
 
@@ -545,16 +557,17 @@ class Story:
         assert g is not None
         assert head.node is not None
         result = self._matrix(part, self.by(tail) if len(tail.addends) < 2 else "contribution", "grad")
-        ratio = _ratio(part, g)
+        ratio = self._ratio(part, g)
         if self.scene.scalar:
             local = socket.local
-            value = np.asarray(local.value, dtype=float).reshape(())
+            value = np.array(local.value, dtype=float).reshape(())
+            self.slopes[id(value)] = socket
             up = self.by(head)
             name = f"∂{head.name}/∂{tail.name}{f' {socket.mark}' if socket.mark else ''}"
             eq = [self._matrix(g, f"upstream {up}", "grad"), _sign("×"), self._matrix(value, f"local {name}", "local")]
             loose = local.level < PRODUCT or local.text.startswith("-")
             said = f"{up} · {f'({local.text})' if loose else local.text}"
-            words = reason(socket, numbers.scalar(value[()]))
+            words = reason(socket, self._told(value, "local"), self._told_card)
             return said, [*eq, _sign("="), result], "lin", [[[0, str(value[()])]]], words, ""
         sent = socket.sent
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
@@ -665,14 +678,14 @@ class Story:
         total = tail.gradient
         assert total is not None
         eq += [_sign("="), self._matrix(total, by, "grad")]
-        terms = [numbers.bracketed(numbers.scalar(part[()])) for part, _ in several if part.ndim == 0]
+        terms = [numbers.bracketed(self._told(part)) for part, _ in several if part.ndim == 0]
         if self.scene.scalar:
             terms[0] = terms[0].strip("()")
         else:
             terms = ["seed"] * (len(several) - len(parts)) + [self._addend(socket) for socket in parts]
         more = [f"{len(terms) - style.ADDENDS + 1} more"] if len(terms) > style.ADDENDS else []
         written = " + ".join([*terms[: style.ADDENDS - len(more)], *more]).replace(" + -", " - ")
-        written += f" = {numbers.scalar(total[()])}" if self.scene.scalar else ""
+        written += f" = {self._told(total)}" if self.scene.scalar else ""
         return Step(
             "b",
             tail,
@@ -689,7 +702,24 @@ class Story:
             section=self.home[tail],
         )
 
-    # ------------------------------------------------------------ matrices
+    # ------------------------------------------------------------ numbers and matrices
+
+    def _told(self, value: Any, kind: str = "grad") -> str:
+        """A number within a sentence."""
+        return f"⟦{self.arrays.add(value, kind == 'grad')}⟧" if self.live else numbers.scalar(value[()])
+
+    def _told_card(self, card: Card) -> str:
+        """The value of a card within a sentence."""
+        return self._told(card.value, _kind(card))
+
+    def _ratio(self, part: np.ndarray, g: np.ndarray) -> str:
+        came, goes = numbers.root_mean_square(g), numbers.root_mean_square(part)
+        if not came or not np.isfinite(goes / came) or abs(goes / came - 1) < 0.005:
+            return ""
+        said = numbers.short(goes / came)
+        if self.live:
+            said = f"⟦{self.arrays.add(part, True)}/{self.arrays.add(g, True)}⟧"
+        return f" What goes on is {said} times the size of what came in (rms)."
 
     def _matrix(self, value: Any, label: str, kind: str, room: tuple[int, int] = ROOM) -> dict[str, Any]:
         return {"m": self.arrays.add(value, kind == "grad", room), "l": label, "k": kind}
@@ -790,13 +820,6 @@ def _times(n: int) -> str:
     return {1: "once", 2: "twice"}.get(n, f"{n} times")
 
 
-def _ratio(part: np.ndarray, g: np.ndarray) -> str:
-    came, goes = numbers.root_mean_square(g), numbers.root_mean_square(part)
-    if not came or not np.isfinite(goes / came) or abs(goes / came - 1) < 0.005:
-        return ""
-    return f" What goes on is {numbers.short(goes / came)} times the size of what came in (rms)."
-
-
 def _sign(said: str) -> dict[str, Any]:
     return {"s": said}
 
@@ -816,11 +839,12 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
     """The other factor and its notation, if a formula is G times something that does not contain G."""
     if symbol.text == "G":
         return np.asarray(1.0), "1"
+    noted = symbol.space.noted
     if not _holds_g(symbol):  # at the end of the graph G is 1 and is not written
         return (np.asarray(symbol.value), symbol.text) if np.ndim(symbol.value) else None
     if symbol.head == "negative":
         inner = _factors(symbol.inner[0])
-        return None if inner is None else (-inner[0], _minus(inner[1]))
+        return None if inner is None else (noted("negative", (inner[0],), {}, -inner[0]), _minus(inner[1]))
     if symbol.head in ("multiply", "divide") and len(symbol.inner) == 2:
         one, other = symbol.inner
         if _holds_g(one) == _holds_g(other) or (symbol.head == "divide" and _holds_g(other)):
@@ -830,12 +854,17 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
             return None
         rest = other if _holds_g(one) else one
         value, said = np.asarray(rest.value), f"({rest.text})" if rest.level < 3 and inner[1] != "1" else rest.text
+        if value is not rest.value:
+            noted("positive", (rest.value,), {}, value)
         with np.errstate(all="ignore"):
             if symbol.head == "divide":
                 bracketed = f"({rest.text})" if rest.level < 3 else rest.text
-                return inner[0] / value, f"{inner[1]} / {bracketed}"
+                return np.asarray(noted("divide", (inner[0], value), {}, inner[0] / value)), f"{inner[1]} / {bracketed}"
+            if inner[1] == "1" and value.dtype.kind == "f":
+                return value, said
             product = f"{said}·{inner[1]}" if rest.number is not None else f"{inner[1]} × {said}"
-            return inner[0] * value, said if inner[1] == "1" else product
+            made = noted("multiply", (inner[0], value), {}, inner[0] * value)
+            return np.asarray(made), said if inner[1] == "1" else product
     return None
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from string import Formatter
 from typing import Any
@@ -182,6 +183,35 @@ for _word, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert
     setattr(Symbol, f"__{_word}__", _unary(_name))
 
 
+@dataclass(frozen=True)
+class Origin:
+    """How the notation computed an array: the function's name, its arguments, and the array itself."""
+
+    name: str
+    args: tuple[Any, ...]
+    params: dict[str, Any]
+    value: Any  # kept, so that its identity is no other array's
+
+    def compute(self, space: Any, args: Sequence[Any]) -> Any:
+        """The function in another namespace, of other arguments."""
+        if self.name == "sum_to":
+            (x,), shape = args, self.params["shape"]
+            return space.reshape(space.sum(x, axis=tuple(broadcast_axes(tuple(x.shape), shape))), shape)
+        if self.name in OPS:
+            op = OPS[self.name]
+            given = _bound(op, tuple(args), self.params)
+            arrays = given[op.args[0]] if op.variadic else [given[arg] for arg in op.args]
+            return op.apply(*arrays, **{param: given[param] for param in op.params})
+        return getattr(space, self.name)(*args, **self.params)
+
+
+def _bare(x: Any) -> Any:
+    """The value of a symbol, also within a tuple."""
+    if isinstance(x, Symbol):
+        return x.value
+    return type(x)(map(_bare, x)) if isinstance(x, tuple | list) else x
+
+
 # ---------------------------------------------------------------- the namespace
 
 
@@ -194,6 +224,8 @@ class Notation:
 
     def __init__(self, scalar: bool = False) -> None:
         self.scalar = scalar
+        self.origins: dict[int, Origin] | None = None
+        """How each array was computed, by its identity, where that is to be known."""
 
     def symbol(self, name: str, value: Any = UNKNOWN, tex: str | None = None) -> Symbol:
         """A name, and the array or number that it stands for."""
@@ -224,13 +256,20 @@ class Notation:
 
     def call(self, name: str, *args: Any, **params: Any) -> Any:
         """The function ``name`` of these arguments: its value, and its notation."""
-        value = _value(name, args, params)
+        value = self.noted(name, args, params, _value(name, args, params))
         if name == "multiply_no_nan":
             args = args[::-1]  # the upstream gradient first, as in other products
         name = PLAINLY.get(name, name)
         if isinstance(value, tuple | list):
             return tuple(self._written(name, args, params, part, i) for i, part in enumerate(value))
         return self._written(name, args, params, value)
+
+    def noted(self, name: str, args: Any, params: Any, value: Any) -> Any:
+        """``value``, with the function that computed it written down where origins are kept."""
+        if self.origins is not None and isinstance(value, np.ndarray | np.generic):
+            bare = tuple(_bare(x) for x in args), {k: _bare(v) for k, v in params.items()}
+            self.origins.setdefault(id(value), Origin(name, *bare, value))
+        return value
 
     def _written(self, name: str, args: Any, params: Any, value: Any, part: int | None = None) -> Symbol:
         op = OPS.get(name)
@@ -301,6 +340,7 @@ class Notation:
         if part.value is UNKNOWN or part.shape == shape or len(part.shape) < len(shape):
             return part  # also a constant that was never spread out, such as 1
         value = part.value.sum(axis=broadcast_axes(part.shape, shape)).reshape(shape)
+        self.noted("sum_to", (part,), {"shape": shape}, value)
         if (counted := self._counted(part, value)) is not None:
             return counted
         if part.level < CALL and part.head != DERIVATIVE:

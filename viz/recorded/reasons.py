@@ -6,13 +6,14 @@ such as a user's own, gets a sentence made from its local derivative.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from viz.drawing import numbers
 from viz.recorded.names import PARAM
-from viz.recorded.scene import Socket
+from viz.recorded.scene import Card, Socket
 
 PASSES = "{tail} is added as it is: when {it} grows by h, {out} grows by h, so the gradient passes unchanged."
 MOVED = "{head} has the entries of {tail} in another arrangement: each gradient goes back to where its entry came from."
@@ -199,10 +200,11 @@ REASONS |= {
 }
 
 
-def reason(socket: Socket, slope: str | None = None) -> str:
+def reason(socket: Socket, slope: str | None = None, told: Callable[[Card], str] | None = None) -> str:
     """Why the gradient that goes through ``socket`` is what it is, in one or two sentences.
 
-    ``slope``: the local derivative as it is written, where the operation works entry by entry.
+    ``slope``: the local derivative as it is written, where the operation works entry by entry. ``told``: how the number
+    of another operand is written, with 4 digits by default.
 
     >>> import autograd as ag
     >>> x, w = ag.Tensor(3.0, name="x"), ag.Tensor(2.0, requires_grad=True, name="w")
@@ -216,7 +218,7 @@ def reason(socket: Socket, slope: str | None = None) -> str:
     sentence = REASONS.get(f"{node.op.name}.{arg}")
     if sentence is None or ("{slope}" in sentence and slope is None) or not _fits(socket):
         sentence = SLOPE if slope is not None else MIXED
-    return sentence.format_map(_Words(socket, slope))
+    return sentence.format_map(_Words(socket, slope, told or (lambda card: numbers.scalar(card.value[()]))))
 
 
 SLOPE = (
@@ -243,7 +245,8 @@ def _fits(socket: Socket) -> bool:
 class _Words(dict[str, Any]):
     """What the fields of a sentence stand for."""
 
-    def __init__(self, socket: Socket, slope: str | None) -> None:
+    def __init__(self, socket: Socket, slope: str | None, told: Callable[[Card], str]) -> None:
+        self.told = told
         super().__init__(tail=socket.tail.name, head=socket.head.name, slope=slope)
         self.socket, self.scalar = socket, socket.tail.shape == () == socket.head.shape
 
@@ -271,24 +274,25 @@ class _Words(dict[str, Any]):
         return self.socket.sent.text
 
     @property
-    def _other(self) -> tuple[str, Any]:
-        """The other operand: its name, None for a number, and its value."""
+    def _other(self) -> tuple[str, str | None]:
+        """The other operand: its name, none for a number, and its number, None where it has axes."""
         node = self.socket.head.node
         assert node is not None
         given = node.inputs[1 - self.socket.index]
         card = self.socket.scene.card(given)
-        return (card.name, card.value) if card is not None else ("", np.asarray(getattr(given, "data", given)))
+        if card is not None:
+            return card.name, None if card.shape else self.told(card)
+        return "", numbers.scalar(np.asarray(getattr(given, "data", given))[()])
 
     @property
     def other(self) -> str:
-        name, value = self._other
-        number = numbers.scalar(value[()]) if np.ndim(value) == 0 else ""
+        name, number = self._other
         return name if not number or not self.scalar else f"{name} = {number}" if name else number
 
     @property
     def factor(self) -> str:
-        name, value = self._other
-        return numbers.scalar(value[()]) if np.ndim(value) == 0 and (self.scalar or not name) else name
+        name, number = self._other
+        return number if number is not None and (self.scalar or not name) else name
 
     @property
     def share(self) -> str:
@@ -296,10 +300,10 @@ class _Words(dict[str, Any]):
 
     @property
     def times(self) -> str:
-        name, value = self._other
-        if np.ndim(value) == 0 and (self.scalar or not name):
-            return f"{numbers.scalar(value[()])}·h"
-        return f"h times the entry of {name}" if np.ndim(value) else f"{name}·h"
+        name, number = self._other
+        if number is not None and (self.scalar or not name):
+            return f"{number}·h"
+        return f"h times the entry of {name}" if number is None else f"{name}·h"
 
     @property
     def count(self) -> str:

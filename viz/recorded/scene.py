@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from autograd.testing import NodeCheck
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Card:
     """An operation and the tensor it makes, or a leaf."""
 
@@ -88,7 +88,7 @@ class Card:
         return [use for use in self.uses if use.passes]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Socket:
     """One operand of an operation: its value comes in here, and its gradient goes out."""
 
@@ -160,7 +160,7 @@ class Socket:
         return Symbol(say, ones.text, ones.tex, ones.level, slopes) if same else None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Group:
     """One call of a module: the scope of its operations, outermost first, and which call of it this is."""
 

@@ -1,0 +1,70 @@
+"""Pages in headless Chromium.
+
+A script of the test's own is put at the end of the page; it acts, writes down what it saw, and the browser hands the
+finished page back. No driver is needed, and the browser is told to reach nothing.
+"""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to open the page with")
+
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--window-size=1380,900"),
+]
+
+# What a test may use: `seen` for what it found, `key`, `hover`, `leave`, `text`, `now`.
+TOOLS = """
+const seen = {errors: window.__errors};
+const press = k => new KeyboardEvent('keydown', {key: k, bubbles: true, cancelable: true});
+const key = k => document.activeElement.dispatchEvent(press(k));
+const hover = e => e.dispatchEvent(new MouseEvent('mouseenter'));
+const leave = e => e.dispatchEvent(new MouseEvent('mouseleave'));
+const text = q => document.querySelector(q).textContent;
+const now = () => document.querySelector('[aria-current=step]').textContent;
+"""
+ERRORS = """<script>window.__errors = [];
+addEventListener('error', e => __errors.push(String(e.message || e.target)), true);
+addEventListener('securitypolicyviolation', e => __errors.push('policy: ' + e.violatedDirective));
+console.error = (...words) => __errors.push(words.join(' '));
+/* a page that is dumped is never drawn: its frames are timers */
+window.requestAnimationFrame = f => setTimeout(() => f(performance.now()), 16);
+window.cancelAnimationFrame = clearTimeout;</script>"""
+
+
+def browse(page, folder, script, fragment="", *flags):
+    """What ``script`` left in ``seen`` once the page has been opened and it has run."""
+    acted = page.html.replace("<meta name", f"{ERRORS}<meta name", 1)
+    body = f"{TOOLS} try {{ {script}\n }} catch (error) {{ seen.errors.push(String(error)); }}"
+    body += (
+        "seen.requests = performance.getEntriesByType('resource').map(r => r.name);"
+        "const out = document.createElement('pre'); out.id = 'seen';"
+        "out.textContent = JSON.stringify(seen); document.body.append(out);"
+    )
+    acted = acted.replace("</body>", f"<script>(async () => {{{body}}})()</script></body>")
+    file = Path(folder) / "acted.html"
+    file.write_text(acted, encoding="utf-8")
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={folder / 'profile'}",
+        *flags,
+        "--dump-dom",
+        f"{file.as_uri()}{fragment}",
+    ]
+    run = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    found = re.search('<pre id="seen">(.*?)</pre>', run.stdout.decode(), re.DOTALL)
+    assert found, f"the page did not come to an end: {run.stderr.decode()[-2000:]}"
+    seen = json.loads(html.unescape(found[1]))
+    assert seen["errors"] == [], seen["errors"]
+    assert seen["requests"] == [], "nothing may be asked for"
+    return seen

@@ -1,0 +1,221 @@
+"""The live page in Chromium, with pointer and key events, beside Python's numbers; and what is not live, and why."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autograd as ag
+from tests.viz.pages.browser import browse, needs_chromium
+from viz.drawing.errors import DrawingError
+from viz.pages.page import step_through
+
+TOOLS = """
+const $ = id => document.getElementById(id);
+const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+const at = e => { const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; };
+const pointer = (e, kind, x, y, more = {}) => e.dispatchEvent(new PointerEvent(kind,
+  {bubbles: true, cancelable: true, pointerId: 1, pointerType: 'mouse', button: 0, clientX: x, clientY: y, ...more}));
+const drag = async (e, by, more) => {
+  const [x, y] = at(e);
+  pointer(e, 'pointerdown', x, y);
+  pointer(e, 'pointermove', x + by / 2, y, more); pointer(e, 'pointermove', x + by, y, more);
+  await frame(); pointer(e, 'pointerup', x + by, y, more); await frame();
+};
+const press_ = async (e, k, more = {}) => {
+  e.focus(); e.dispatchEvent(new KeyboardEvent('keydown', {key: k, bubbles: true, cancelable: true, ...more}));
+  await frame();
+};
+const typed = async (e, text) => {
+  e.focus(); await press_(e, 'Enter');
+  const input = document.querySelector('input.typed');
+  input.value = text;
+  input.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true})); await frame();
+};
+const told = () => Object.fromEntries([...document.querySelectorAll('svg.picture g[id^=a_] > title')].map(
+  t => [t.parentNode.id, t.textContent]));
+const tile = (n, i = 0) => document.querySelectorAll('#tiles .tile')[n].querySelectorAll('.scrub')[i];
+const state = () => ({told: told(), badge: $('badge').textContent, form: text('.form'), expand: text('#expand'),
+  check: document.querySelector('.check')?.textContent, slice: text('#slicehead'), words: text('#panel p')});
+"""
+
+
+def neuron(w=2.0, x=1.0, b=-1.0, y=1.0):
+    w, b = (ag.Tensor(v, requires_grad=True, name=n) for v, n in ((w, "w"), (b, "b")))
+    return (ag.sigmoid(w * ag.Tensor(x, name="x") + b) - ag.Tensor(y, name="y")) ** 2
+
+
+def network(w1=((1.0, -2), (-1, 1)), b2=(-2.0, 2), x=(1.0, -1.0)):
+    """2-2-2, squared error."""
+    a = ag.Tensor([list(x)], name="x")
+    for i, (w, b) in enumerate([(w1, (1.0, 0)), (((3.0, -1), (-1, 4)), b2)]):
+        weight, bias = ag.Tensor(w, True, name=f"W{i + 1}"), ag.Tensor(b, True, name=f"b{i + 1}")
+        a = ag.sigmoid(ag.linear(a, weight, bias))
+    return ag.squared_error(a, ag.Tensor([[1.0, 0]], name="y"), reduction="sum")
+
+
+def shared(x=3.0):
+    x = ag.Tensor(x, True, name="x")
+    return x * x + ag.exp(x) * 0.5 + x
+
+
+def numbers_of(told):
+    """The number in a tooltip, or all of them, in full."""
+    tail = told.rpartition(" = ")[2] if " = " in told else told.rpartition(": ")[2]
+    return np.array(json.loads(tail.replace("NaN", "null")), dtype=float).ravel()
+
+
+def expected(loss):
+    """What the tooltips of the drawing should say, by id."""
+    from viz.recorded.scene import Scene
+
+    scene = Scene(loss, gradients=True)
+    found = {}
+    for card in scene.cards:
+        found[f"a_{card.key}_val"] = card.value.ravel()
+        if card.gradient is not None:
+            found[f"a_{card.key}_grad"] = card.gradient.ravel()
+        for socket in card.sockets:
+            if scene.scalar and socket.passes:
+                found[f"a_{card.key}_vjp{socket.index}"] = np.ravel(socket.local.value)
+    return found
+
+
+def opened(page, folder, script, fragment="", *flags):
+    """What a script with these tools has seen. Time is the page's own, so that waiting for a frame takes none."""
+    return browse(page, folder, TOOLS + script, fragment, "--virtual-time-budget=20000", *flags)
+
+
+def compare(seen, loss):
+    """Every number of the drawing beside Python's."""
+    wanted = expected(loss)
+    assert wanted.keys() <= seen["told"].keys()
+    for cell, numbers in wanted.items():
+        assert numbers_of(seen["told"][cell]) == pytest.approx(numbers, rel=1e-12, abs=1e-14), cell
+
+
+@needs_chromium
+class TestChanging:
+    def test_a_neuron_follows_every_way_of_changing_a_number(self, tmp_path):
+        seen = opened(
+            step_through(neuron()),
+            tmp_path,
+            """
+            await frame(); seen.start = state();
+            await drag(tile(0), 42); seen.dragged = state();  // 42 pixels less the 2 that start it: .40
+            await press_(tile(2), 'ArrowRight'); await press_(tile(2), 'ArrowUp', {shiftKey: true});
+            seen.keys = state();
+            await press_(tile(1), 'Delete'); seen.zero = state();
+            await press_(tile(1), 'Escape'); await typed(tile(3), '0.25'); seen.typed = state();
+            const inside = document.querySelector('#a_w_val .scrub');
+            await press_(inside, 'PageDown'); await drag(inside, -22); seen.drawing = state();
+            const attribute = name => inside.getAttribute(name);
+            seen.role = attribute('role'); seen.name = attribute('aria-label'); seen.now = +attribute('aria-valuenow');
+            key('Escape'); for (const n of [0, 2, 3]) await press_(tile(n), 'Escape');
+            seen.back = state();
+            await press_(document.body, 'g'); await frame(); seen.descent = state(); seen.lr = rate.lr;
+            $('reset').click(); await frame(); seen.reset = state();
+            seen.all = $('all').getAttribute('aria-pressed');
+            document.activeElement.blur(); key('ArrowRight');
+            seen.step = [text('.eyebrow'), $('all').getAttribute('aria-pressed')];
+            await drag(tile(0), 102); seen.stepped = {...state(), now: now()};
+            seen.took = view.took; seen.wide = document.documentElement.scrollWidth;
+            """,
+        )
+        compare(seen["start"], neuron())
+        compare(seen["dragged"], neuron(w=2.4))
+        compare(seen["keys"], neuron(w=2.4, b=0.1))
+        compare(seen["zero"], neuron(w=2.4, b=0.1, x=0.0))
+        compare(seen["typed"], neuron(w=2.4, b=0.1, y=0.25))
+        compare(seen["drawing"], neuron(w=1.2, b=0.1, y=0.25))
+        assert (seen["role"], seen["name"], seen["now"]) == ("spinbutton", "w, parameter", 1.2)
+        compare(seen["back"], neuron())
+        g = {name: expected(neuron())[f"a_{name}_grad"][0] for name in "wb"}
+        compare(seen["descent"], neuron(w=2.0 - seen["lr"] * g["w"], b=-1.0 - seen["lr"] * g["b"]))
+        compare(seen["reset"], neuron())
+        assert (seen["all"], *seen["step"]) == ("true", "Forward, step 1 of 5", "false")
+        compare(seen["stepped"], neuron(w=3.0))
+        assert seen["stepped"]["now"] == "t1", "the step stays"
+        assert seen["stepped"]["expand"] == "3·1 = 3"
+        for state in ("start", "dragged", "keys", "typed", "drawing", "descent"):
+            assert seen[state]["badge"].startswith("okall 2 gradients beside central differences"), state
+            assert seen[state]["check"].startswith("okcentral difference at these numbers agrees"), state
+        assert "slope -0.1058" in seen["start"]["slice"]
+        assert "changes 0 times as much" in seen["zero"]["words"]
+        assert seen["wide"] <= 1380
+
+    def test_a_network_follows_entry_by_entry(self, tmp_path):
+        seen = opened(
+            step_through(network()),
+            tmp_path,
+            """
+            await frame(); seen.start = state();
+            await drag(tile(1, 2), 52); await press_(tile(4, 1), 'Delete'); seen.tiles = state();
+            const entries = document.querySelectorAll('#a_W1_val .scrub');
+            await drag(entries[1], 102); await typed(document.querySelector('#a_x_val .scrub'), '-0.5');
+            seen.drawing = state(); seen.label = entries[1].getAttribute('aria-label');
+            seen.shown = [...$('a_W1_val').querySelectorAll('text')].map(t => t.textContent);
+            seen.matrices = [...document.querySelectorAll('#panel .mat td')].map(e => +e.title);
+            """,
+        )
+        compare(seen["start"], network())
+        compare(seen["tiles"], network(w1=((1, -2), (-0.5, 1)), b2=(-2.0, 0)))
+        changed = network(w1=((1, -1), (-0.5, 1)), b2=(-2.0, 0), x=(-0.5, -1.0))
+        compare(seen["drawing"], changed)
+        assert seen["label"] == "W1[0, 1], parameter"
+        assert seen["shown"] == ["1.0000", "-1.0000", "-0.5000", "1.0000"]
+        assert all(seen[state]["badge"].startswith("okall 12 gradients") for state in ("start", "tiles", "drawing"))
+        found = expected(changed)
+        assert seen["matrices"] == pytest.approx([*found["a_z1_grad"], -0.5, -1.0, *found["a_W1_grad"]], rel=1e-12)
+
+    def test_a_shared_value_has_its_addends(self, tmp_path):
+        seen = opened(
+            step_through(shared()),
+            tmp_path,
+            """
+            await frame(); await drag(tile(0), 52); seen.at = state();
+            const addends = [...document.querySelectorAll('[id^=a_x_g]')].filter(g => /g\\d+$/.test(g.id));
+            seen.addends = addends.map(g => g.querySelector('title').textContent);
+            """,
+        )
+        compare(seen["at"], shared(3.5))
+        addends = [float(numbers_of(told)[0]) for told in seen["addends"]]
+        assert len(addends) == 4
+        assert sorted(addends) == pytest.approx(sorted([3.5, 3.5, 0.5 * np.exp(3.5), 1.0]), rel=1e-12)
+
+
+class TestWhatIsNotLive:
+    def test_why_is_said_where_the_buttons_would_be(self):
+        large = ag.Tensor(np.ones((1000, 600)), True, name="W")
+        page = step_through(ag.sum(ag.Tensor(np.ones((4, 600))) @ large.T), check=False)
+        assert "These numbers are as recorded: 602,400 numbers to start from, 6 MB of page are too many" in page.html
+        assert "function see(" not in page.html
+        with pytest.raises(DrawingError, match="602,400 numbers to start from"):
+            step_through(ag.sum(ag.Tensor(np.ones((4, 600))) @ large.T), check=False, live=True)
+
+    def test_an_operation_without_a_reading_is_named(self):
+        x = ag.Tensor([[2.0, 0.5], [0.5, 1.0]], True, name="x")
+        assert "cholesky" in re.search('<p class="recorded">(.*?)</p>', step_through(ag.sum(ag.cholesky(x))).html)[1]
+
+    def test_a_page_can_stay_as_it_was_recorded(self):
+        page = step_through(neuron(), live=False)
+        assert "function see(" not in page.html
+        assert "recorded:" not in page.html
+
+    def test_outputs_that_are_no_scalar(self):
+        w = ag.Tensor([1.0, 2.0], True, name="w")
+        page = step_through(w * 2, gradients=ag.Tensor([10.0, 1.0]))
+        assert "a page is live for one output that is a single number" in page.html
+
+
+def test_a_name_closes_no_script():
+    w = ag.Tensor(2.0, True, name="</script><!--")
+    page = step_through(w * 3.0)
+    assert page.html.count("</script>") == page.html.count("<script") == 3
+
+
+def test_no_script_is_made_from_text():
+    assert not re.search(r"\beval\(|new Function", step_through(neuron()).html)
+    assert not re.search(r"\beval\(|new Function", Path("viz/pages/live.js").read_text(encoding="utf-8"))

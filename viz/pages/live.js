@@ -1,0 +1,571 @@
+/* ---------------------------------------------------------------- the programs, and where their numbers are */
+const V = D.live, K = V.cards, start = {}, memory = {}, seeMemory = {}, probeMemory = {}, nudges = new Map();
+const P = see(seeMemory), whole = {};
+V.leaves.forEach(([key, inSee, inProbe, kind]) => {
+  memory[key] = seeMemory[inSee] ?? new Float64Array(K[key].shape.reduce((a, b) => a * b, 1));
+  if (inProbe) probeMemory[inProbe] = memory[key];
+  start[key] = memory[key].slice();
+  whole[key] = kind;
+});
+V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = new Float64Array(size)); });
+const Q = probe(probeMemory);
+const leaves = V.leaves.map(l => l[0]), movable = leaves.filter(k => memory[k] instanceof Float64Array);
+const uses = {}, users = k => uses[k] || [];
+Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail, passes, mark]) => (uses[tail] ??= []).push({ head, i, passes, mark, id: `${head}/${i}` })));
+const params = leaves.filter(k => V.g[k] !== undefined && K[k].role === 'param');
+const trained = params.length ? params : leaves.filter(k => V.g[k] !== undefined);
+const clamp = (v, a, b) => Math.max(a, Math.min(b, v)), size = k => K[k].shape.reduce((a, b) => a * b, 1);
+const ask = new URLSearchParams(location.hash.slice(1));
+
+/* the entries of a value, row by row */
+function flat(v) {
+  const { data, shape, strides, offset } = v, n = shape.reduce((a, b) => a * b, 1);
+  let dense = offset === 0 && data.length >= n, run = 1;
+  for (let a = shape.length - 1; a >= 0; a--) { if (shape[a] > 1 && strides[a] !== run) dense = false; run *= shape[a]; }
+  if (dense) return data.length === n ? data : data.subarray(0, n);
+  const out = new Float64Array(n), at = new Array(shape.length).fill(0);
+  for (let k = 0, place = offset; k < n; k++) {
+    out[k] = data[place];
+    for (let a = shape.length - 1; a >= 0; a--) {
+      place += strides[a];
+      if (++at[a] < shape[a]) break;
+      place -= strides[a] * shape[a]; at[a] = 0;
+    }
+  }
+  return out;
+}
+const output = i => flat(P.outputs[i]);
+const value = k => output(V.v[k]), gradient = k => V.g[k] === undefined ? null : output(V.g[k]);
+const sent = id => V.s[id] === undefined ? null : output(V.s[id]), slope = id => V.l[id] === undefined ? null : output(V.l[id])[0];
+const loss = () => value(V.end)[0];
+const seen = k => K[k].in ? flat(Q.outputs[V.at[k]]) : memory[k];
+const probed = () => { Q.run(); return seen(V.end)[0]; };
+const by = k => `∂${K[V.end].name}/∂${K[k].name}`;
+const rms = a => Math.sqrt(a.reduce((t, x) => t + x * x, 0) / (a.length || 1));
+
+/* ---------------------------------------------------------------- numbers as text, as in Python's pictures */
+function scalar(x) {
+  if (Number.isNaN(x)) return 'nan';
+  if (!Number.isFinite(x)) return x > 0 ? 'inf' : '-inf';
+  if (Number.isInteger(x) && Math.abs(x) < 1e4) return String(x === 0 ? 0 : x);
+  const p = x.toPrecision(4);
+  if (Math.abs(x) < 1e-3 || p.includes('e') || Math.abs(x) >= 1e4) { const [m, e] = x.toExponential(2).split('e'); return `${m}e${+e}`; }
+  return p;
+}
+const short = x => { const s = scalar(x); return /^-?\d+\.\d+$/.test(s) ? String(+s) : s; };
+const inner = x => { const s = scalar(x); return s.startsWith('-') ? `(${s})` : s; };
+/* one count of decimals for a table; an entry that would print as 0 is written with its power of ten */
+function entries(a) {
+  const top = a.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
+  if (a.every(x => !Number.isFinite(x) || (Number.isInteger(x) && top < 1e4))) return [...a].map(scalar);
+  const places = clamp(4 - Math.max(0, Math.floor(Math.log10(top) + 1e-12)), 0, 4);
+  return [...a].map(x => {
+    if (!Number.isFinite(x) || x === 0) return scalar(x);
+    const s = x.toFixed(places);
+    return Math.abs(x) >= 1e4 || (+s === 0 || (Math.abs(x) < 1e-2 && top < 1e-2)) ? x.toExponential(+s === 0 ? 0 : 1).replace('e+', 'e') : s;
+  });
+}
+const cuts = (n, most) => Array.from({ length: Math.min(n, most) + 1 }, (_, i) => Math.round(i * n / Math.min(n, most)));
+function blocks(a, shape, rows = D.thumb[0], columns = D.thumb[1]) {
+  const wide = shape[shape.length - 1] || 1, down = cuts(a.length / wide, rows), across = cuts(wide, columns);
+  return down.slice(1).map((d, i) => across.slice(1).map((c, j) => {
+    let t = 0;
+    for (let p = down[i]; p < d; p++) for (let q = across[j]; q < c; q++) t += Math.abs(a[p * wide + q]);
+    return t / ((d - down[i]) * (c - across[j]));
+  }));
+}
+const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from({ length: D.head[1] }, (_, i) => n - D.head[1] + i)] : [...Array(n).keys()];
+
+/* an array of the panel as it is now */
+let changed = false, now = 0;
+const fresh = new Map();
+view.fixed = () => !changed;
+view.array = m => {
+  const a = D.arrays[m];
+  if (a.live === undefined) return changed && (a.t || a.p) && a.fixed === undefined ? { ...a, c: [a.c, 'as recorded'].filter(Boolean).join(', ') } : a;
+  const known = fresh.get(m);
+  if (known && known.now === now) return known;
+  const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
+  if (!x.length) return a;
+  if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[String(x[0])]] });
+  else if (a.p) {
+    const means = blocks(x, v.shape), top = Math.max(...means.flat().filter(Number.isFinite), 0) || 1;
+    made.p = means.map(line => line.map(y => Number.isFinite(y) ? clamp(Math.round(y / top * 6), 0, 6) : 9).join(''));
+    made.c = `rms ${scalar(rms(x))}`;
+  } else {
+    const wide = v.shape[v.shape.length - 1], said = entries(x), dots = a.t.flat().includes('...');
+    const rows = kept(x.length / wide, dots && a.t.length < x.length / wide), columns = kept(wide, dots && a.t[0].length < wide);
+    const lay = f => rows.map(i => columns.map(j => i === null || j === null ? '...' : f(i * wide + j)));
+    made.t = lay(k => said[k]);
+    if (a.r) made.r = lay(k => String(x[k]));
+  }
+  fresh.set(m, made);
+  return made;
+};
+const number = m => { const a = view.array(m); return +(a.r || a.t)[0][0]; };
+const ratio = (m, n) => { const [x, y] = [m, n].map(i => rms(output(D.arrays[i].live))); return short(x / y); };
+view.say = text => text.replace(/⟦(\d+)(?:\/(\d+))?⟧/g, (all, m, n, at) => {
+  if (!D.arrays[m]) return all;
+  return n ? ratio(m, n) : /[+=×·-]\s*$/.test(text.slice(0, at)) && !/=\s*$/.test(text.slice(0, at)) ? inner(number(m)) : scalar(number(m));
+});
+view.size = i => S[i].whole ? rms(gradient(S[i].whole)) : S[i].size[1];
+
+/* ---------------------------------------------------------------- the check: the same program, run beside */
+const cost = (() => { const t = performance.now(); let n = 0; do { Q.run(); n++; } while (performance.now() - t < 3 && n < 200); return (performance.now() - t) / n; })();
+const step0 = x => 6e-6 * Math.max(1, Math.abs(x));
+/* the result of f with x[k] moved by h both ways, and with it as it is */
+function around(x, k, h, f) {
+  const was = x[k];
+  x[k] = was + h; const up = f(); x[k] = was - h; const low = f(); x[k] = was;
+  return [up, low];
+}
+function verdict(g, k, x, f, mid) {
+  const h = step0(x[k]), [up, low] = around(x, k, h, f), numeric = (up - low) / (2 * h);
+  const floor = 1e-6 * (1 + Math.abs(mid)), error = Math.abs(g - numeric) / Math.max(Math.abs(g), Math.abs(numeric), floor);
+  const sides = [(up - mid) / h, (mid - low) / h];
+  const kink = !(error < 1e-4) && sides.some(s => Math.abs(s - g) <= 1e-3 * Math.max(Math.abs(g), floor * 1e3));
+  return { numeric, error, kind: error < 1e-4 ? 'ok' : kink ? 'kink' : Number.isFinite(error) ? 'wrong' : 'lost' };
+}
+let leafCheck = { kind: 'ok', error: 0, n: 0, of: 0 };
+function check() {
+  const told = trained.flatMap(k => Array.from({ length: size(k) }, (_, i) => [k, i])), most = clamp(Math.floor(4 / cost / 2), 1, 200);
+  const some = told.length <= most ? told : told.filter((_, i) => i % Math.ceil(told.length / most) === 0);
+  const mid = probed();
+  let worst = { kind: 'ok', error: 0 };
+  const rank = ['ok', 'kink', 'wrong', 'lost'];
+  for (const [k, i] of some) {
+    const g = gradient(k)[i], found = verdict(g, i, memory[k], probed, mid);
+    if (rank.indexOf(found.kind) > rank.indexOf(worst.kind) || (found.kind === worst.kind && found.error > worst.error)) worst = { ...found, key: k, at: i, g };
+  }
+  leafCheck = { ...worst, n: some.length, of: told.length };
+  const badge = el('badge'), many = some.length === told.length ? `all ${told.length} gradients` : `${some.length} of ${told.length} gradients`;
+  badge.className = `badge ${worst.kind}`;
+  const word = { ok: 'ok', kink: 'kink', wrong: 'WRONG', lost: 'NOT FINITE' }[worst.kind], where = worst.key && esc(by(worst.key) + (K[worst.key].shape.length ? `[${worst.at}]` : ''));
+  badge.innerHTML = `<b>${word}</b>` + (worst.kind === 'ok' ? `${many} beside central differences: ${worst.error ? worst.error.toExponential(0) : 0}`
+    : worst.kind === 'kink' ? `${where} has a slope on either side; the rule takes one` : `${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
+}
+/* the rule of one operation for one operand, at these numbers: the operand is moved, and what its result does is weighed with G */
+view.check = s => {
+  if (!s.socket || !s.check || s.check[0] === 'skipped') return s.check;
+  const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/');
+  if (!x || !g) return changed ? null : s.check;
+  const G = gradient(head), f = () => { Q.run(); return seen(head).reduce((t, y, i) => t + y * G[i], 0); }, mid = f();
+  const most = clamp(Math.floor(3 / cost), 1, 64), by = Math.ceil(g.length / most);
+  const tail = K[head].in.find(([i]) => `${head}/${i}` === s.socket)[1], base = seen(tail).slice();
+  let worst = null;
+  const rank = ['ok', 'kink', 'wrong', 'lost'];
+  for (let k = 0; k < g.length; k += by) {
+    const h = step0(base[k]), [up, low] = around(x, k, h, f), numeric = (up - low) / (2 * h);
+    const floor = 1e-6 * (1 + Math.abs(mid)), error = Math.abs(g[k] - numeric) / Math.max(Math.abs(g[k]), Math.abs(numeric), floor);
+    const kink = [(up - mid) / h, (mid - low) / h].some(d => Math.abs(d - g[k]) <= 1e-3 * Math.max(Math.abs(g[k]), floor * 1e3));
+    const kind = error < 1e-4 ? 'ok' : kink ? 'kink' : Number.isFinite(error) ? 'wrong' : 'lost';
+    if (!worst || rank.indexOf(kind) > rank.indexOf(worst.kind) || (kind === worst.kind && error > worst.error)) worst = { kind, error, k, numeric };
+  }
+  Q.run();
+  if (!worst) return s.check;
+  const off = worst.error ? worst.error < 1e-3 ? worst.error.toExponential(0) : short(worst.error) : '0';
+  if (worst.kind === 'ok') return s.check[0] === 'wrong' && !changed ? s.check : ['ok', `central difference at these numbers agrees: relative error ${off}`];
+  if (worst.kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : 'at these numbers there is a slope on either side, and the rule takes one'];
+  if (s.check[0] === 'wrong' && !changed) return s.check;
+  const where = g.length > 1 ? ` at entry ${worst.k}` : '';
+  return ['wrong', `central difference disagrees${where}: it sends ${scalar(g[worst.k])}, and the difference gives ${scalar(worst.numeric)}`];
+};
+
+/* ---------------------------------------------------------------- a number that can be changed */
+let held = false;
+function scrub(e, o) {
+  const step = o.step || .01;
+  e.classList.add('scrub');
+  e.setAttribute('role', 'spinbutton'); e.tabIndex = 0; e.setAttribute('aria-label', o.label);
+  const put = v => { v = clamp(v, o.min ?? -1e9, o.max ?? 1e9); if (Number.isFinite(v)) o.set(v); };
+  const tidy = (v, s) => +(Math.round(v / s) * s).toFixed(Math.max(0, Math.ceil(-Math.log10(s)) + 1));
+  const by = (from, n, scale) => o.ratio ? from * o.ratio ** (n * scale) : tidy(from + n * step * scale, step * Math.min(1, scale));
+  const scale = ev => ev.shiftKey ? 10 : ev.altKey && !o.whole ? .1 : 1;
+  let from = null, x0 = 0, moved = false;
+  e.addEventListener('pointerdown', ev => {
+    if (ev.button) return;
+    x0 = ev.clientX; from = o.get(); moved = false;
+    try { e.setPointerCapture(ev.pointerId); } catch (_) { /* the pointer has gone already */ }
+    e.focus({ preventScroll: true }); o.pick && o.pick();
+    if (ev.pointerType === 'mouse') ev.preventDefault();
+  });
+  e.addEventListener('pointermove', ev => {
+    if (from === null) return;
+    const n = ev.clientX - x0;
+    if (!moved && Math.abs(n) < 3) return;
+    moved = held = true; e.classList.add('held');
+    put(by(from, o.whole ? Math.trunc(n / 20) : n - Math.sign(n) * 2, scale(ev)));
+  });
+  for (const name of ['pointerup', 'pointercancel', 'lostpointercapture']) e.addEventListener(name, () => { from = null; held = false; e.classList.remove('held'); });
+  e.addEventListener('click', ev => { if (moved) ev.stopPropagation(); });
+  e.addEventListener('dblclick', () => type());
+  e.addEventListener('keydown', ev => {
+    if (ev.ctrlKey || ev.metaKey) return;
+    const n = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[ev.key];
+    if (n !== undefined) put(by(o.get(), n * (o.keys || (o.whole ? 1 : 10)), scale(ev)));
+    else if (ev.key === 'Delete' || ev.key === 'Backspace') { if (!o.ratio) put(0); }
+    else if (ev.key === 'Escape') o.reset();
+    else if (ev.key === 'Enter') type();
+    else if (/^[-\d.]$/.test(ev.key)) type(ev.key);
+    else return;
+    ev.preventDefault(); ev.stopPropagation();
+  });
+  function type(first) {
+    const input = document.createElement('input'), box = e.getBoundingClientRect(), inPage = !(e instanceof SVGElement);
+    input.className = 'typed'; input.value = first ?? String(+o.get().toPrecision(6)); input.setAttribute('aria-label', o.label);
+    if (inPage) { e.style.display = 'none'; e.after(input); }
+    else { document.body.append(input); Object.assign(input.style, { position: 'absolute', left: `${box.left + scrollX}px`, top: `${box.top + scrollY - 2}px`, zIndex: 9 }); }
+    input.focus(); if (first === undefined) input.select();
+    let done = false;
+    const end = keep => {
+      if (done) return; done = true;
+      const v = Number(input.value.replace(',', '.'));
+      if (inPage) e.style.display = '';
+      input.remove();
+      if (keep && input.value.trim() !== '' && Number.isFinite(v)) put(o.whole ? Math.round(v) : v);
+      e.focus({ preventScroll: true });
+    };
+    input.addEventListener('keydown', ev => { if (ev.key === 'Enter') end(true); if (ev.key === 'Escape') end(false); ev.stopPropagation(); });
+    input.addEventListener('blur', () => end(true));
+  }
+  return text => {
+    if (!(e instanceof SVGElement) && e.textContent !== text) e.textContent = text;
+    e.setAttribute('aria-valuenow', o.get()); e.setAttribute('aria-valuetext', text);
+  };
+}
+/* an entry of a leaf as something to scrub */
+let axis = { key: trained[0] ?? movable[0], at: 0 };
+const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = Math.floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
+const named = (k, i) => K[k].name + index(k, i);
+function change(k, i, v) {
+  const was = memory[k][i];
+  memory[k][i] = v;
+  if (whole[k]) { try { P.run(); Q.run(); } catch (error) { memory[k][i] = was; el('live').textContent = String(error.message); return; } }
+  touched = true; axis = { key: k, at: i };
+  update();
+}
+const tags = { param: 'PARAM', input: 'INPUT', target: 'TARGET' };
+const knob = (k, i) => ({
+  label: `${named(k, i)}, ${{ param: 'parameter', input: 'input', target: 'target' }[K[k].role] || K[k].role}`, whole: whole[k], step: whole[k] ? 1 : .01,
+  get: () => memory[k][i], set: v => change(k, i, v), reset: () => change(k, i, start[k][i]), pick: () => { axis = { key: k, at: i }; show(); },
+});
+
+/* ---------------------------------------------------------------- tiles: all that can be changed */
+const shows = [], rate = { lr: .1, start: .1 };
+movable.forEach(k => {
+  const t = document.createElement('div'), n = size(k), wide = K[k].shape[K[k].shape.length - 1] || 1, few = n <= 16 && wide <= 4;
+  t.className = `tile ${K[k].role}`;
+  t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b>${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
+  el('tiles').append(t);
+  const box = t.querySelector('.those'), puts = [];
+  if (few) for (let i = 0; i < n; i++) {
+    const s = document.createElement('span');
+    box.append(s);
+    if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); }
+    const put = scrub(s, knob(k, i));
+    puts.push(said => put(said[i]));
+  } else {  /* one entry at a time, the one that is chosen beside it */
+    let at = 0;
+    box.innerHTML = '<span></span> <small></small><button type="button" aria-label="Another entry">…</button>';
+    const put = scrub(box.firstChild, { ...knob(k, 0), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), pick: () => { axis = { key: k, at }; show(); } });
+    box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
+    t.entry = i => { at = i; };
+    puts.push(() => { put(scalar(memory[k][at])); box.children[1].textContent = index(k, at); });
+  }
+  const tile = () => {
+    const said = n === 1 ? [scalar(memory[k][0])] : few ? entries(memory[k]) : [], g = gradient(k);
+    puts.forEach(f => f(said));
+    t.lastChild.textContent = g ? n === 1 ? `${by(k)} = ${scalar(g[0])}` : `rms ${by(k)} = ${short(rms(g))}` : 'no grad';
+  };
+  shows.push(tile);
+});
+{
+  const t = document.createElement('div');
+  t.className = 'tile knob';
+  t.innerHTML = '<small>LEARNING RATE</small><div class="big num"><b>lr</b> = <span></span></div><small>log scale</small>';
+  el('tiles').append(t);
+  const put = scrub(t.querySelector('span'), { label: 'learning rate', get: () => rate.lr, set: v => { rate.lr = +v.toPrecision(3); update(); }, ratio: 1.02, keys: 12, min: 1e-6, max: 1e3, reset: () => { rate.lr = rate.start; update(); } });
+  shows.push(() => put(short(rate.lr)));
+  if (!trained.length) all('#knobs .acts button').forEach(b => { if (b.id !== 'reset') b.disabled = true; });
+}
+
+/* ---------------------------------------------------------------- the drawing's numbers */
+const cells = [];  // each writes itself
+const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
+const isNumber = t => /^[\u00a0 ]*(-?\d[\d.]*(e-?\d+)?|-?inf|nan|True|False)[\u00a0 ]*\??$/.test(t.textContent);
+function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
+const listed = a => a.length === 1 ? String(a[0]) : a.length <= 16 ? `[${[...a].join(', ')}]` : `rms ${rms(a)}`;
+function ending(t, f) {  // a text whose number is its end
+  const head = t.textContent.replace(/\u00a0/g, ' ').trimEnd().replace(/(-?\d[\d.]*(e-?\d+)?|-?inf|nan)( \?)?$/, '');
+  cells.push(() => { t.textContent = head + f(); });
+}
+function grid(g, ts, f, k) {  // the entries of an array, each ending where it ended
+  ts.forEach((t, i) => {
+    t.setAttribute('x', +t.getAttribute('x') + t.getComputedTextLength()); t.setAttribute('text-anchor', 'end');
+    t.textContent = t.textContent.trim();
+    if (k && memory[k] && movable.includes(k)) handle(t, k, i);
+  });
+  cells.push(() => { const said = entries(f()); ts.forEach((t, i) => { t.textContent = said[i]; }); });
+}
+/* a number of a leaf: to be dragged where it stands */
+function handle(t, k, i) {
+  const g = document.createElementNS(NS, 'g'), b = t.getBBox(), r = document.createElementNS(NS, 'rect'), u = document.createElementNS(NS, 'line');
+  const wide = Math.max(b.width, 18), left = t.getAttribute('text-anchor') === 'end' ? b.x + b.width - wide : b.x;
+  Object.entries({ x: left - 2, y: b.y - 1, width: wide + 4, height: b.height + 2, class: 'hit' }).forEach(([n, v]) => r.setAttribute(n, v));
+  u.setAttribute('class', 'under');
+  t.before(g); g.append(r, t, u);
+  const put = scrub(g, knob(k, i));
+  cells.push(() => {
+    const c = t.getBBox();
+    Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => u.setAttribute(n, v));
+    put(t.textContent);
+  });
+}
+function array(g, f, k, gradient) {  // a cell of the drawing with a whole array in it
+  const ts = texts(g).filter(isNumber), n = size(k);
+  cells.push(title(g, () => `${gradient ? by(k) : K[k].name} = ${listed(f())}`));
+  if (!K[k].shape.length) {
+    const t = texts(g).pop(), handled = !gradient && movable.includes(k);
+    if (!t) return;
+    t.textContent = t.textContent.trim();
+    if (isNumber(t)) cells.push(() => { t.textContent = scalar(f()[0]); }); else ending(t, () => scalar(f()[0]));
+    if (handled && isNumber(t)) handle(t, k, 0);
+  } else if (ts.length === n) grid(g, ts, f, gradient ? '' : k);
+  else {
+    const polygons = all('polygon', g).filter(p => p.closest('g[id]') === g && p.getAttribute('fill') !== 'none'), means = blocks(f(), K[k].shape);
+    if (gradient && polygons.length >= means.flat().length) {
+      const pixels = polygons.slice(-means.flat().length), say = texts(g).find(t => t.textContent.startsWith('rms'));
+      cells.push(() => {
+        const m = blocks(f(), K[k].shape).flat(), top = Math.max(...m.filter(Number.isFinite), 0) || 1;
+        pixels.forEach((p, i) => p.setAttribute('fill', Number.isFinite(m[i]) ? D.ramps.g[clamp(Math.round(m[i] / top * 6), 0, 6)] : '#a3003f'));
+        if (say) say.textContent = `rms ${scalar(rms(f()))}`;
+      });
+    } else cells.push(() => g.classList.toggle('stale', changed));
+  }
+}
+if (svg) Object.entries(K).forEach(([k, c]) => {
+  const v = el(`a_${k}_val`), g = el(`a_${k}_grad`), several = users(k).filter(u => sent(u.id));
+  if (v) array(v, () => value(k), k, false);
+  if (g && V.g[k] !== undefined) array(g, () => gradient(k), k, true);
+  if (several.length > 1) {
+    let n = 0;
+    for (; el(`a_${k}_g${n}`); n++) {
+      const a = el(`a_${k}_g${n}`), u = several[n], t = texts(a).pop();
+      if (/more/.test(t.textContent)) continue;
+      cells.push(title(a, () => `from ${K[u.head].name} ${u.mark}: ${listed(sent(u.id))}`));
+      if (isNumber(t)) cells.push(() => { t.textContent = scalar(sent(u.id)[0]); });
+    }
+  }
+  (c.in || []).forEach(([i, tail]) => {
+    const id = `${k}/${i}`, l = el(`a_${k}_vjp${i}`), e = el(`b_${tail}_${k}_${i}`), adds = el(`a_${k}_adds${i}`);
+    if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); const told = title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); cells.push(told); } }
+    if (e && sent(id)) {
+      const t = all('text', e).pop(), deep = e.querySelector('g[id] > title');
+      if (t && /×/.test(t.textContent)) cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${inner(slope(id))} = ${scalar(sent(id)[0])}`; });
+      if (deep) cells.push(() => { deep.textContent = `gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`; });
+    }
+    if (adds && sent(id)) { const t = texts(adds).pop(); if (/^adds/.test(t.textContent) && !/rms/.test(t.textContent)) cells.push(() => { t.textContent = `adds ${scalar(sent(id)[0])}`; }); }
+  });
+  const loc = el(`a_${k}_loc`);
+  if (loc) {  // the slopes of a function, or their mean
+    const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith('mean');
+    const f = V.slopes && V.slopes[k] !== undefined ? () => output(V.slopes[k]) : null;
+    if (f) { cells.push(() => { t.textContent = `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`; }); cells.push(title(loc, () => `${head} = ${listed(f())}`)); }
+    else cells.push(() => loc.classList.toggle('stale', changed));
+  }
+});
+/* the ladder's rows and the table are written anew from the same arrays */
+function rewrite() {
+  if (!svg) all('.rung', main).forEach(r => {
+    const k = r.id.slice(2), c = C[k], v = el(`a_${k}_val`), g = el(`a_${k}_grad`);
+    if (v) v.innerHTML = figure({ m: c.v, k: '' }, 0);
+    if (g) g.innerHTML = figure({ m: c.g, k: 'grad' }, 0);
+  });
+  if (document.querySelector('details').open) table();
+}
+function table() {
+  all('.all tbody tr').forEach((r, i) => {
+    const k = Object.keys(K)[i], g = gradient(k);
+    r.children[2].textContent = listed(value(k));
+    if (g) r.children[3].textContent = listed(g);
+  });
+}
+document.querySelector('details').addEventListener('toggle', table);
+
+/* ---------------------------------------------------------------- a plot */
+class Plot {
+  constructor(svg, w, h, box = [38, 8, 8, 22]) { Object.assign(this, { svg, w, h, box }); svg.setAttribute('viewBox', `0 0 ${w} ${h}`); svg.classList.add('plot'); }
+  scale(x0, x1, y0, y1) {
+    const [l, t, r, b] = this.box;
+    this.X = x => l + (x - x0) / (x1 - x0 || 1) * (this.w - l - r);
+    this.Y = y => clamp(t + (y1 - y) / (y1 - y0 || 1) * (this.h - t - b), -999, 999);
+    Object.assign(this, { x0, x1, y0, y1 });
+    this.svg.replaceChildren();
+  }
+  add(tag, attrs, text) {
+    const e = document.createElementNS(NS, tag);
+    Object.entries(attrs).forEach(([k, v]) => e.setAttribute(k, v));
+    if (text !== undefined) e.textContent = text;
+    this.svg.append(e);
+    return e;
+  }
+  path(xs, ys, cls) {
+    let d = '', pen = 'M';
+    xs.forEach((x, i) => { if (!Number.isFinite(ys[i])) { pen = 'M'; return; } d += `${pen}${this.X(x).toFixed(1)},${this.Y(ys[i]).toFixed(1)}`; pen = 'L'; });
+    return this.add('path', { d, class: cls });
+  }
+  frame(xt, yt) {
+    const [l, t, r, b] = this.box;
+    this.add('path', { class: 'axis', d: `M${l},${t}V${this.h - b}H${this.w - r}` });
+    xt.forEach(x => this.add('text', { x: this.X(x), y: this.h - b + 15, 'text-anchor': 'middle' }, short(x)));
+    yt.forEach(y => { this.add('path', { class: 'axis', d: `M${l},${this.Y(y)}H${this.w - r}`, 'stroke-opacity': .6 }); this.add('text', { x: l - 5, y: this.Y(y) + 4, 'text-anchor': 'end' }, short(y)); });
+  }
+}
+function ticks(a, b, n) {
+  const raw = (b - a) / n || 1, p = 10 ** Math.floor(Math.log10(raw)), s = [1, 2, 5, 10].find(m => m * p >= raw * .999) * p, out = [];
+  for (let v = Math.ceil(a / s - 1e-9) * s; v <= b + s * 1e-9 && out.length < 20; v += s) out.push(+v.toPrecision(10));
+  return out;
+}
+
+/* ---------------------------------------------------------------- the loss as one number alone changes, with its tangent */
+const plot = new Plot(el('slice'), 420, 150), ranges = new Map();
+/* the loss where one number is v: a leaf is set, any other value is moved on its way into everything that uses it */
+function lossAt({ key, at }, v) {
+  if (memory[key]) { const x = memory[key], was = x[at]; x[at] = v; const l = probed(); x[at] = was; return l; }
+  const delta = v - value(key)[at], several = users(key).map(u => nudges.get(u.id)).filter(Boolean);
+  several.forEach(x => { x[at] += delta; });
+  const l = probed();
+  several.forEach(x => { x[at] -= delta; });
+  return l;
+}
+function slice() {
+  const k = axis.key, x = value(k)[axis.at], L = loss(), all = gradient(k), g = all ? all[axis.at] : null, id = named(k, axis.at);
+  const reachable = memory[k] ? !whole[k] : users(k).some(u => nudges.get(u.id));
+  el('slices').hidden = !reachable || !Number.isFinite(x);
+  if (el('slices').hidden) return;
+  const wide = 2 ** Math.ceil(Math.log2(Math.max(4, Math.abs(x) * .75)));
+  let [a, b] = ranges.get(id) || [Math.floor(x) - wide, Math.ceil(x) + wide];
+  if (!held && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = Math.floor(x) - wide; b = Math.ceil(x) + wide; }
+  ranges.set(id, [a, b]);
+  const n = clamp(Math.floor(6 / cost), 13, 141), xs = Array.from({ length: n }, (_, i) => a + (b - a) * i / (n - 1)), ys = xs.map(v => lossAt(axis, v));
+  Q.run();
+  const ok = ys.filter(Number.isFinite), top = Math.max(...ok, L), low = Math.min(0, ...ok), span = top - low || 1;
+  plot.scale(a, b, low, low + span * 1.08);
+  plot.frame(ticks(a, b, 6), ticks(low, top, 3));
+  plot.path(xs, ys, 'line');
+  const px = plot.X(x), py = plot.Y(L), y0 = plot.Y(low);
+  if (g !== null) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.path([x - reach, x + reach], [L - reach * g, L + reach * g], 'tangent'); }
+  const next = trained.includes(k) && g !== null;
+  if (next) {
+    const to = clamp(plot.X(clamp(x - rate.lr * g, a - (b - a), b + (b - a))), 40, 412), s = Math.sign(to - px);
+    if (Math.abs(to - px) > 5) plot.add('path', { class: 'jump', d: `M${px},${y0 - 9}H${to - s * 2}m${-s * 7},-5l${s * 7},5l${-s * 7},5` });
+    plot.add('path', { class: 'axis', d: `M${px},${py}V${y0}`, 'stroke-dasharray': '2 3' });
+  }
+  const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: clamp(py, 0, 150), r: 6 });
+  if (memory[k]) dot.addEventListener('pointerdown', ev => {
+    ev.preventDefault(); held = true;
+    const r = plot.svg.getBoundingClientRect(), per = plot.w / r.width, { key, at } = axis;
+    const move = e => change(key, at, +clamp(plot.x0 + ((e.clientX - r.left) * per - plot.box[0]) / (plot.w - plot.box[0] - plot.box[2]) * (plot.x1 - plot.x0), plot.x0, plot.x1).toFixed(2));
+    const end = () => { held = false; removeEventListener('pointermove', move); removeEventListener('pointerup', end); };
+    addEventListener('pointermove', move); addEventListener('pointerup', end);
+  });
+  const E = K[V.end].name;
+  el('slicehead').innerHTML = `${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">slope ${scalar(g)}</span>`) + (next ? ' <span class="next">→ next step</span>' : '');
+  plot.svg.setAttribute('aria-label', `${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : ` with slope ${scalar(g)}`}`);
+}
+const curve = new Plot(el('losses'), 420, 92);
+let history_ = [], touched = false;
+function losses() {
+  const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(Number.isFinite), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
+  el('descents').hidden = h.length < 2;
+  el('losshead').textContent = `${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`;
+  if (h.length < 2) return;
+  curve.scale(0, n - 1, low, low + (top - low) * 1.08);
+  curve.frame(ticks(0, n - 1, 5), ticks(low, top, 2));
+  curve.path(h.map((_, i) => i), h.map(e => e[0]), 'line');
+  h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'axis', d: `M${curve.X(i)},${curve.box[1]}V${curve.h - curve.box[3]}`, 'stroke-dasharray': '2 3' }); });
+  curve.add('circle', { class: 'dot', cx: curve.X(h.length - 1), cy: curve.Y(loss()), r: 4.5 });
+  curve.svg.setAttribute('aria-label', `The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
+}
+
+/* ---------------------------------------------------------------- which parameter should move most */
+function ranking() {
+  const rows = trained.map(k => ({ k, fall: rate.lr * gradient(k).reduce((t, g) => t + g * g, 0) })).sort((a, b) => b.fall - a.fall);
+  const top = rows.length && rows[0].fall || 1, L = loss(), shown = rows.slice(0, 8);
+  el('ranking').hidden = rows.length < 2;
+  if (rows.length < 2) return;
+  el('rankhead').textContent = `What one step takes off ${K[V.end].name}, parameter by parameter`;
+  el('ranks').innerHTML = '<span class="n"></span><span></span><span class="v">expected</span><span class="v">alone</span>' + shown.map(({ k, fall }) => {
+    const x = memory[k], was = x.slice(), g = gradient(k);
+    x.forEach((_, i) => { x[i] -= rate.lr * g[i]; });
+    const real = L - probed();
+    x.set(was);
+    return `<span class="n" title="${esc(K[k].name)}">${esc(K[k].name)}</span><span class="bar"><i style="width:${clamp(fall / top * 100, fall > 0 ? 1 : 0, 100)}%"></i></span><span class="v">${short(fall)}</span><span class="v act">${short(real)}</span>`;
+  }).join('') + (rows.length > 8 ? `<span class="more">${rows.length - 8} more</span>` : '');
+  Q.run();
+}
+
+/* ---------------------------------------------------------------- everything, after every change */
+let due = 0, stale = false, said = 0, late = 0;
+/* once a frame: the slice alone, or all of it */
+function show() { due ||= requestAnimationFrame(() => { due = 0; if (stale) refresh(); else slice(); }); }
+function update() { stale = true; show(); }
+function refresh() {
+  const t = performance.now();
+  stale = false;
+  now++;
+  P.run();
+  changed = leaves.some(k => memory[k].some((x, i) => !Object.is(x, start[k][i])));
+  shows.forEach(f => f());
+  cells.forEach(f => f());
+  rewrite();
+  losses();
+  const more = () => { check(); slice(); ranking(); explain(); };
+  clearTimeout(late);
+  if (cost > 1) late = setTimeout(more, 120); else more();
+  view.took = performance.now() - t;
+  clearTimeout(said);
+  said = setTimeout(() => { el('live').textContent = `${K[V.end].name} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => `${by(k)} ${size(k) === 1 ? `is ${scalar(gradient(k)[0])}` : `has rms ${short(rms(gradient(k)))}`}`).join(', ')}.`; }, 500);
+}
+function moved(lr) { trained.forEach(k => { const x = memory[k], g = gradient(k).slice(); x.forEach((_, i) => { x[i] -= lr * g[i]; }); }); }
+function descend() {
+  P.run();
+  history_.push([loss(), touched]); touched = false;
+  moved(rate.lr);
+  refresh();
+}
+let running = 0;
+function halt() { cancelAnimationFrame(running); running = 0; el('run').textContent = 'Run'; el('run').setAttribute('aria-pressed', 'false'); }
+el('descend').onclick = () => { halt(); descend(); };
+el('run').onclick = () => {
+  if (running) { halt(); return; }
+  el('run').textContent = 'Stop'; el('run').setAttribute('aria-pressed', 'true');
+  let last = 0;
+  running = requestAnimationFrame(function go(t) {
+    if (t - last > 60) { last = t; descend(); }
+    if (history_.length > 500 || !Number.isFinite(loss())) halt(); else running = requestAnimationFrame(go);
+  });
+};
+el('reset').onclick = () => { halt(); history_ = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
+addEventListener('keydown', e => { if (/^[gG]$/.test(e.key) && !e.ctrlKey && !e.metaKey && !e.altKey && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
+
+/* clicking a number in the drawing makes it the one whose slice is drawn */
+view.told = s => {
+  const k = s.ph === 'f' ? s.card : s.whole || (s.socket ? K[s.card].in.find(([i]) => `${s.card}/${i}` === s.socket)[1] : s.card);
+  if (k !== axis.key && !held && view.picked !== undefined) { axis = { key: k, at: 0 }; show(); }
+};
+el('all').onclick = () => { stop(); view.all = true; go(cur, false); };
+const painted = paint;
+paint = () => { painted(); el('all').setAttribute('aria-pressed', view.all); };
+P.run();
+/* the first learning rate: the largest round one with which a step makes the loss smaller */
+if (trained.length) {
+  const L = loss(), was = trained.map(k => memory[k].slice());
+  for (rate.lr of [1, .5, .2, .1, .05, .02, .01, .005, .002, .001, 1e-4]) { moved(rate.lr); const next = probed(); trained.forEach((k, i) => memory[k].set(was[i])); if (next < L) break; }
+  rate.start = rate.lr;
+}
+for (const [k, v] of ask) { const key = leaves.find(l => K[l].name === k && size(l) === 1); if (key && Number.isFinite(+v)) memory[key][0] = +v; }
+/* at first everything is shown, with the reason of the first parameter's gradient */
+const first = S.findIndex(s => s.whole === trained[0] && V.g[trained[0]] !== undefined);
+if (ask.has('step') || ask.has('show') || first < 0) linked(); else { themed(ask.get('theme') === 'dark' || ask.get('theme') === 'light' ? ask.get('theme') : ''); view.quiet = true; go(first, false); view.quiet = false; }
+refresh();

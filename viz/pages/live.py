@@ -1,0 +1,383 @@
+"""The programs of a live page: every number of a recorded graph as a function of its leaves, to be run in the page.
+
+The graph is replayed from leaves that are states, and the engine's own backward pass is traced with it: values,
+gradients, contributions and local slopes are outputs of one program. A second program is the forward alone, with a
+number that can be added to each operand on its way into an operation; it draws slices of the loss, nudges values, and
+checks every gradient by central differences. Both are written in JavaScript by `Program.javascript`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.compiler.ir.program import Program
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.targets.javascript import PASSES
+from autograd.errors import AutogradError, TargetError
+from autograd.graph import vertex_of
+from autograd.shapes import broadcast_axes
+from autograd.shapes import size as size_of
+from viz.drawing import numbers
+from viz.pages.steps import Story
+from viz.recorded.notation import Origin
+from viz.recorded.scene import Card, Scene, Socket
+
+PRODUCTS = 15_000_000
+"""Multiply-adds of one run, about 7 ms in a browser."""
+
+STATES = 500_000
+"""Numbers that all leaves have together: 5 MB of page."""
+
+LINES = 1_000
+"""Instructions of a program, each about 500 bytes of page."""
+
+RATE = 2.2e6
+"""Multiply-adds that a browser does in a millisecond."""
+
+
+class NotLive(Exception):
+    """The reason, in a sentence, why the numbers of a page stay as they were recorded."""
+
+
+@dataclass(eq=False)
+class Live:
+    """The two programs of a page as text, and where each number stands in their outputs.
+
+    ``arrays`` has, by the identity of an array of the story, the output of ``see`` that it is.
+    """
+
+    see: str
+    probe: str
+    record: dict[str, Any]
+    arrays: dict[int, int] = field(default_factory=dict)
+
+
+def live_of(scene: Scene, story: Story) -> Live:
+    """The programs of a scene of one scalar output, whose notation keeps origins.
+
+    Arrays of the story that are no value, gradient or contribution are computed again as the notation says. One that
+    can't be has no output: the page says that it is as recorded.
+
+    Raises `NotLive` where the program is too long, or an operation has no reading in JavaScript.
+    """
+    made = _Traced(scene, scene.say.origins or {}, story.slopes)
+    wanted = [source for source in story.arrays.sources if isinstance(source, np.ndarray | np.generic)]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            see = ag.trace(lambda: made.see(wanted))
+            probe = ag.trace(made.probe)
+            made.compare(see)
+            see, probe = optimize(see, PASSES), optimize(probe, PASSES)
+            _count(see, scene)
+            texts = (
+                see.javascript("see", every=False, comments=False),
+                probe.javascript("probe", every=False, comments=False, states=False),
+            )
+        except TargetError as error:
+            raise NotLive(f"These numbers are as recorded: {_reason(error)}") from None
+        except AutogradError as error:
+            raise NotLive(
+                f"These numbers are as recorded, because the graph can't be traced: {_first(error)}"
+            ) from None
+    return Live(*texts, made.record(see, probe), made.arrays)
+
+
+def _first(error: Exception) -> str:
+    """The first sentence of an error."""
+    said = " ".join(str(error).split())
+    return said if len(said) <= 200 else f"{said[:197]}..."
+
+
+def _reason(error: TargetError) -> str:
+    return _first(error).replace("see can't be written in JavaScript: ", "")
+
+
+# ---------------------------------------------------------------- size
+
+
+def check_size(scene: Scene) -> None:
+    """Raise `NotLive` for a graph that is not one scalar's, or is too large to run in a page."""
+    ends = [scene.card(place) for place in scene.seen.graph.outputs]
+    if len(ends) != 1 or ends[0] is None or ends[0].value.size != 1 or scene.seeded:
+        raise NotLive("These numbers are as recorded: a page is live for one output that is a single number.")
+    leaves = [card for card in scene.cards if card.node is None]
+    weights = sum(card.value.size for card in leaves)
+    work = sum(map(products, scene.cards))
+    operations = len(scene.cards) - len(leaves)
+    large = []
+    if work > PRODUCTS:
+        large.append(f"{_many(work)} multiplications a step, about {work / RATE:.0f} ms in a browser")
+    if weights > STATES:
+        large.append(f"{numbers.count(weights)} numbers to start from, {weights * 10.7 / 1e6:.0f} MB of page")
+    if 3 * operations > 2 * LINES:
+        large.append(f"{numbers.count(operations)} operations")
+    if large:
+        advice = (
+            ""
+            if weights > STATES or 3 * operations > 2 * LINES
+            else (" One example is live: step_through(loss_of(x[:1]), live=True).")
+        )
+        raise NotLive(f"These numbers are as recorded: {' and '.join(large)} are too many for a live page.{advice}")
+    for card in leaves:
+        if card.value.dtype.kind not in "fiub":
+            raise NotLive(
+                f"These numbers are as recorded: {card.name} is {card.value.dtype}, which no page computes with."
+            )
+
+
+def products(card: Card) -> int:
+    """The multiply-adds of an operation, forward and backward."""
+    node = card.node
+    if node is None:
+        return 0
+    name, tails = node.op.name, [socket.tail for socket in card.sockets]
+    if name == "matmul" and tails and tails[0].shape:
+        return int(3 * card.value.size * tails[0].shape[-1])
+    if name in ("linear", "conv") and len(tails) > 1:
+        weight = tails[1].value
+        return int(3 * card.value.size * (weight.size // max(weight.shape[0], 1)))
+    return int(4 * max([card.value.size, *(tail.value.size for tail in tails)]))
+
+
+def _many(n: int) -> str:
+    return f"{n / 1e6:.0f} million" if n >= 1_000_000 else numbers.count(n)
+
+
+def _count(program: Program, scene: Scene) -> None:
+    lines = len(program.instructions)
+    if lines > LINES:
+        operations = sum(card.node is not None for card in scene.cards)
+        raise NotLive(
+            f"These numbers are as recorded: {numbers.count(operations)} operations with their derivatives are a"
+            f" program of {numbers.count(lines)} lines, and a live page has at most {numbers.count(LINES)}."
+        )
+
+
+# ---------------------------------------------------------------- the trace
+
+
+class _Traced:
+    """The Tensors of both programs."""
+
+    def __init__(self, scene: Scene, origins: dict[int, Origin], slopes: dict[int, Socket]) -> None:
+        self.scene, self.origins, self.slopes = scene, origins, slopes
+        self.leaves = {card: _state(card) for card in scene.cards if card.node is None}
+        self.nudges = {
+            socket: ag.Tensor(np.zeros(socket.tail.shape), name=f"to_{socket.head.key}_{socket.index}")
+            for card in scene.cards
+            for socket in card.sockets
+            if _moves(socket)
+        }
+        self.labels: list[tuple[str, str]] = []
+        self.expected: list[Any] = []
+        self.arrays: dict[int, int] = {}
+        end = scene.card(scene.seen.graph.outputs[0])
+        assert end is not None
+        self.end = end
+
+    def replay(self, nudge: Callable[[Socket, Any], Any] | None = None) -> dict[Card, Any]:
+        """The forward from the states, each operand passed through ``nudge``."""
+        made: dict[Card, Any] = dict(self.leaves)
+        for card in self.scene.cards:
+            if card.node is None:
+                continue
+            seats = {socket.index: socket for socket in card.sockets}
+            operands = []
+            for i, given in enumerate(card.node.inputs):
+                if i not in seats:
+                    operands.append(given)
+                    continue
+                operand = made[seats[i].tail]
+                operands.append(operand if nudge is None else nudge(seats[i], operand))
+            made[card] = card.node.op.apply(*operands, **card.node.params)
+            made[card].name = card.key
+        return made
+
+    def probe(self) -> list[Any]:
+        """The value of each operation, with a nudge on each of its operands."""
+        made = self.replay(lambda socket, x: x + self.nudges[socket] if socket in self.nudges else x)
+        return [ag.asarray(made[card]) for card in self.scene.cards if card.node is not None]
+
+    def see(self, wanted: list[Any]) -> list[Any]:
+        """Values, gradients, contributions, slopes, and then the other arrays of the page."""
+        made = self.replay()
+        known: dict[int, Any] = {}
+        outputs: list[Any] = []
+        self.labels, self.expected, self.arrays = [], [], {}
+
+        def add(kind: str, key: str, tensor: Any, recorded: Any) -> None:
+            if recorded is not None:
+                known.setdefault(id(recorded), tensor)
+                self.arrays.setdefault(id(recorded), len(outputs))
+            outputs.append(tensor)
+            self.labels.append((kind, key))
+            self.expected.append(recorded)
+
+        for card in self.scene.cards:
+            add("v", card.key, made[card], card.value)
+        cards = {vertex_of(tensor): card for card, tensor in made.items()}
+        one = ag.ones_like(made[self.end].detach()).data
+        for node, total, passed in ag.backward_steps([made[self.end]], [one]):
+            card = cards[node]
+            add("g", card.key, ag.asarray(total), card.gradient)
+            for socket in card.sockets:
+                part = passed[socket.index] if socket.index < len(passed) else None
+                if part is not None and socket.contribution is not None:
+                    add("s", _key(socket), _fitted(ag.asarray(part), socket.tail.shape), socket.contribution)
+        if self.scene.scalar:
+            for card in self.scene.cards:
+                if card.node is None or not any(socket.passes for socket in card.sockets):
+                    continue
+                _, _, passed = next(iter(ag.backward_steps([made[card]], [one])))
+                for socket in card.sockets:
+                    if socket.passes and passed[socket.index] is not None:
+                        add("l", _key(socket), ag.asarray(passed[socket.index]), np.asarray(socket.local.value))
+            where = {label: i for i, label in enumerate(self.labels)}
+            for value, socket in self.slopes.items():
+                if ("l", _key(socket)) in where:
+                    self.arrays[value] = where["l", _key(socket)]
+        for card in self.scene.cards if not self.scene.scalar else ():
+            slope = card.sockets[0].slope if len(card.sockets) == 1 and card.sockets[0].passes else None
+            if slope is None:
+                continue
+            _, _, passed = next(iter(ag.backward_steps([made[card]], [ag.ones_like(made[card].detach()).data])))
+            add("slopes", card.key, ag.broadcast_to(ag.asarray(passed[0]), card.shape), np.asarray(slope.value))
+        for value in wanted:
+            if id(value) not in self.arrays and (tensor := self._derived(value, known)) is not None:
+                add("d", "", ag.asarray(tensor), value)
+        return [ag.asarray(tensor) for tensor in outputs]
+
+    def _derived(self, value: Any, known: dict[int, Any]) -> Any:
+        """The Tensor of an array that the notation computed from others; None where it is not known how."""
+        if id(value) in known:
+            return known[id(value)]
+        origin = self.origins.get(id(value))
+        if origin is None:
+            base = getattr(value, "base", None)
+            turned = (
+                base is not None
+                and value.ndim > 1
+                and value.shape == base.shape[::-1]
+                and value.strides == base.strides[::-1]
+            )
+            inner = self._derived(base, known) if turned else None
+            return None if inner is None else ag.permute_dims(inner, tuple(range(value.ndim))[::-1])
+        arguments = [self._argument(x, known) for x in origin.args]
+        if any(x is None for x in arguments):
+            return None
+        try:
+            with ag.no_grad():
+                found = ag.asarray(origin.compute(ag, arguments))
+        except (AutogradError, AttributeError, TypeError, ValueError):
+            return None
+        if tuple(found.shape) != np.shape(value):
+            return None
+        known[id(value)] = found
+        return found
+
+    def _argument(self, x: Any, known: dict[int, Any]) -> Any:
+        if isinstance(x, tuple | list):
+            several = [self._argument(one, known) for one in x]
+            return None if any(one is None for one in several) else tuple(several)
+        found = self._derived(x, known) if isinstance(x, np.ndarray | np.generic) else x
+        return x if found is None and isinstance(x, np.ndarray) and x.dtype.kind in "ib" and not x.ndim else found
+
+    def compare(self, see: Program) -> None:
+        """Leave out the derived arrays that the program does not compute as they were recorded.
+
+        Raises `NotLive` where it is a value or a gradient that differs.
+        """
+        results, _ = see.run()
+        for i, (found, recorded) in enumerate(zip(results, self.expected, strict=True)):
+            if recorded is None or _alike(found, recorded):
+                continue
+            kind, key = self.labels[i]
+            if kind != "d":
+                raise NotLive(
+                    f"These numbers are as recorded: computed again from its leaves, {key} is not what was recorded."
+                )
+            self.arrays = {value: at for value, at in self.arrays.items() if at != i}
+
+    def record(self, see: Program, probe: Program) -> dict[str, Any]:
+        """Where everything stands, for the page's script."""
+        names = [{id(v.origin): v.name for v in program.states} for program in (see, probe)]
+        scene = self.scene
+        steps = {card: at for at, card in enumerate(card for card in scene.cards if card.node is not None)}
+        where: dict[str, dict[str, int]] = {kind: {} for kind in ("v", "g", "s", "l", "slopes")}
+        for i, (kind, key) in enumerate(self.labels):
+            if kind in where:
+                where[kind][key] = i
+        leaves = [
+            [card.key, *(name.get(id(tensor), "") for name in names), 0 if card.value.dtype.kind == "f" else 1]
+            for card, tensor in self.leaves.items()
+        ]
+        return {
+            **where,
+            "leaves": leaves,
+            "nudges": [
+                [socket.head.key, socket.index, names[1][id(tensor)], size_of(tensor.shape)]
+                for socket, tensor in self.nudges.items()
+                if id(tensor) in names[1]
+            ],
+            "at": {card.key: at for card, at in steps.items()},
+            "end": self.end.key,
+            "cards": {card.key: self._card(card) for card in scene.cards},
+        }
+
+    def _card(self, card: Card) -> dict[str, Any]:
+        said: dict[str, Any] = {"name": card.name, "role": card.role, "shape": list(card.shape)}
+        if card.node is not None:
+            said["in"] = [[s.index, s.tail.key, int(s.passes), s.mark] for s in card.sockets]
+            say = self.scene.say
+            if self.scene.scalar:
+                operands = [
+                    symbol if (tail := self.scene.card(given)) is None else say.symbol(f"⟦{tail.key}⟧", tail.value)
+                    for given, symbol in zip(card.node.inputs, self.scene.symbols(card), strict=True)
+                ]
+                said["filled"] = say.apply(card.node.op, operands, card.node.params, card.value).text
+                said["form"] = self.scene.formula(card).text
+        return said
+
+
+def _key(socket: Socket) -> str:
+    return f"{socket.head.key}/{socket.index}"
+
+
+def _moves(socket: Socket) -> bool:
+    """Whether something can be added to the operand."""
+    return socket.tail.value.dtype.kind == "f"
+
+
+def _state(card: Card) -> ag.Tensor:
+    """A leaf as a state of its own: in float64 what is a float."""
+    value, place = card.value, card.place
+    kind = value.dtype.kind
+    dtype = "float64" if kind == "f" else "bool" if kind == "b" else "int64"
+    return ag.Tensor(np.array(value, dtype), getattr(place, "requires_grad", False) and kind == "f", name=card.key)
+
+
+def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
+    """A contribution in the shape of its operand."""
+    if tuple(part.shape) == shape:
+        return part
+    return ag.reshape(ag.sum(part, axis=tuple(broadcast_axes(tuple(part.shape), shape))), shape)
+
+
+def _alike(found: Any, recorded: Any) -> bool:
+    """Whether two arrays agree, as far as the coarser of their types allows."""
+    found, recorded = np.asarray(found), np.asarray(recorded)
+    if found.shape != recorded.shape:
+        return False
+    near = 1e-9 if recorded.dtype == np.float64 else 1e-3
+    size = float(np.max(np.abs(recorded[np.isfinite(recorded)]), initial=0.0)) if recorded.dtype.kind == "f" else 0.0
+    return bool(np.allclose(found.astype(float), recorded.astype(float), rtol=near, atol=near * size, equal_nan=True))
+
+
+__all__ = ["LINES", "PRODUCTS", "STATES", "Live", "NotLive", "check_size", "live_of", "products"]
