@@ -14,7 +14,7 @@ const uses = {}, users = k => uses[k] || [];
 Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail, passes, mark]) => (uses[tail] ??= []).push({ head, i, passes, mark, id: `${head}/${i}` })));
 const params = leaves.filter(k => V.g[k] !== undefined && K[k].role === 'param');
 const trained = params.length ? params : leaves.filter(k => V.g[k] !== undefined);
-const clamp = (v, a, b) => Math.max(a, Math.min(b, v)), size = k => K[k].shape.reduce((a, b) => a * b, 1);
+const { clamp, scalar, short, factor: inner } = live, size = k => K[k].shape.reduce((a, b) => a * b, 1);
 const ask = new URLSearchParams(location.hash.slice(1));
 
 /* the entries of a value, row by row */
@@ -43,17 +43,8 @@ const probed = () => { Q.run(); return seen(V.end)[0]; };
 const by = k => `∂${K[V.end].name}/∂${K[k].name}`;
 const rms = a => Math.sqrt(a.reduce((t, x) => t + x * x, 0) / (a.length || 1));
 
-/* ---------------------------------------------------------------- numbers as text, as in Python's pictures */
-function scalar(x) {
-  if (Number.isNaN(x)) return 'nan';
-  if (!Number.isFinite(x)) return x > 0 ? 'inf' : '-inf';
-  if (Number.isInteger(x) && Math.abs(x) < 1e4) return String(x === 0 ? 0 : x);
-  const p = x.toPrecision(4);
-  if (Math.abs(x) < 1e-3 || p.includes('e') || Math.abs(x) >= 1e4) { const [m, e] = x.toExponential(2).split('e'); return `${m}e${+e}`; }
-  return p;
-}
-const short = x => { const s = scalar(x); return /^-?\d+\.\d+$/.test(s) ? String(+s) : s; };
-const inner = x => { const s = scalar(x); return s.startsWith('-') ? `(${s})` : s; };
+/* ---------------------------------------------------------------- arrays as text */
+
 /* one count of decimals for a table; an entry that would print as 0 is written with its power of ten */
 function entries(a) {
   const top = a.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
@@ -171,69 +162,9 @@ view.check = s => {
   return ['wrong', `central difference disagrees${where}: it sends ${scalar(g[worst.k])}, and the difference gives ${scalar(worst.numeric)}`];
 };
 
-/* ---------------------------------------------------------------- a number that can be changed */
-let held = false;
-function scrub(e, o) {
-  const step = o.step || .01;
-  e.classList.add('scrub');
-  e.setAttribute('role', 'spinbutton'); e.tabIndex = 0; e.setAttribute('aria-label', o.label);
-  const put = v => { v = clamp(v, o.min ?? -1e9, o.max ?? 1e9); if (Number.isFinite(v)) o.set(v); };
-  const tidy = (v, s) => +(Math.round(v / s) * s).toFixed(Math.max(0, Math.ceil(-Math.log10(s)) + 1));
-  const by = (from, n, scale) => o.ratio ? from * o.ratio ** (n * scale) : tidy(from + n * step * scale, step * Math.min(1, scale));
-  const scale = ev => ev.shiftKey ? 10 : ev.altKey && !o.whole ? .1 : 1;
-  let from = null, x0 = 0, moved = false;
-  e.addEventListener('pointerdown', ev => {
-    if (ev.button) return;
-    x0 = ev.clientX; from = o.get(); moved = false;
-    try { e.setPointerCapture(ev.pointerId); } catch (_) { /* the pointer has gone already */ }
-    e.focus({ preventScroll: true }); o.pick && o.pick();
-    if (ev.pointerType === 'mouse') ev.preventDefault();
-  });
-  e.addEventListener('pointermove', ev => {
-    if (from === null) return;
-    const n = ev.clientX - x0;
-    if (!moved && Math.abs(n) < 3) return;
-    moved = held = true; e.classList.add('held');
-    put(by(from, o.whole ? Math.trunc(n / 20) : n - Math.sign(n) * 2, scale(ev)));
-  });
-  for (const name of ['pointerup', 'pointercancel', 'lostpointercapture']) e.addEventListener(name, () => { from = null; held = false; e.classList.remove('held'); });
-  e.addEventListener('click', ev => { if (moved) ev.stopPropagation(); });
-  e.addEventListener('dblclick', () => type());
-  e.addEventListener('keydown', ev => {
-    if (ev.ctrlKey || ev.metaKey) return;
-    const n = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[ev.key];
-    if (n !== undefined) put(by(o.get(), n * (o.keys || (o.whole ? 1 : 10)), scale(ev)));
-    else if (ev.key === 'Delete' || ev.key === 'Backspace') { if (!o.ratio) put(0); }
-    else if (ev.key === 'Escape') o.reset();
-    else if (ev.key === 'Enter') type();
-    else if (/^[-\d.]$/.test(ev.key)) type(ev.key);
-    else return;
-    ev.preventDefault(); ev.stopPropagation();
-  });
-  function type(first) {
-    const input = document.createElement('input'), box = e.getBoundingClientRect(), inPage = !(e instanceof SVGElement);
-    input.className = 'typed'; input.value = first ?? String(+o.get().toPrecision(6)); input.setAttribute('aria-label', o.label);
-    if (inPage) { e.style.display = 'none'; e.after(input); }
-    else { document.body.append(input); Object.assign(input.style, { position: 'absolute', left: `${box.left + scrollX}px`, top: `${box.top + scrollY - 2}px`, zIndex: 9 }); }
-    input.focus(); if (first === undefined) input.select();
-    let done = false;
-    const end = keep => {
-      if (done) return; done = true;
-      const v = Number(input.value.replace(',', '.'));
-      if (inPage) e.style.display = '';
-      input.remove();
-      if (keep && input.value.trim() !== '' && Number.isFinite(v)) put(o.whole ? Math.round(v) : v);
-      e.focus({ preventScroll: true });
-    };
-    input.addEventListener('keydown', ev => { if (ev.key === 'Enter') end(true); if (ev.key === 'Escape') end(false); ev.stopPropagation(); });
-    input.addEventListener('blur', () => end(true));
-  }
-  return text => {
-    if (!(e instanceof SVGElement) && e.textContent !== text) e.textContent = text;
-    e.setAttribute('aria-valuenow', o.get()); e.setAttribute('aria-valuetext', text);
-  };
-}
-/* an entry of a leaf as something to scrub */
+/* ---------------------------------------------------------------- an entry of a leaf, as something to be dragged */
+
+const held = () => document.querySelector('.held');
 let axis = { key: trained[0] ?? movable[0], at: 0 };
 const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = Math.floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
 const named = (k, i) => K[k].name + index(k, i);
@@ -246,8 +177,9 @@ function change(k, i, v) {
 }
 const tags = { param: 'PARAM', input: 'INPUT', target: 'TARGET' };
 const knob = (k, i) => ({
-  label: `${named(k, i)}, ${{ param: 'parameter', input: 'input', target: 'target' }[K[k].role] || K[k].role}`, whole: whole[k], step: whole[k] ? 1 : .01,
-  get: () => memory[k][i], set: v => change(k, i, v), reset: () => change(k, i, start[k][i]), pick: () => { axis = { key: k, at: i }; show(); },
+  label: `${named(k, i)}, ${{ param: 'parameter', input: 'input', target: 'target' }[K[k].role] || K[k].role}`, step: whole[k] ? .1 : .01,
+  get: () => memory[k][i], set: v => change(k, i, whole[k] ? Math.round(v) : v), reset: () => change(k, i, start[k][i]),
+  chosen: () => { axis = { key: k, at: i }; show(); },
 });
 
 /* ---------------------------------------------------------------- tiles: all that can be changed */
@@ -262,12 +194,12 @@ movable.forEach(k => {
     const s = document.createElement('span');
     box.append(s);
     if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); }
-    const put = scrub(s, knob(k, i));
+    const put = live.draggable(s, knob(k, i));
     puts.push(said => put(said[i]));
   } else {  /* one entry at a time, the one that is chosen beside it */
     let at = 0;
     box.innerHTML = '<span></span> <small></small><button type="button" aria-label="Another entry">…</button>';
-    const put = scrub(box.firstChild, { ...knob(k, 0), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), pick: () => { axis = { key: k, at }; show(); } });
+    const put = live.draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
     box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
     t.entry = i => { at = i; };
     puts.push(() => { put(scalar(memory[k][at])); box.children[1].textContent = index(k, at); });
@@ -284,7 +216,7 @@ movable.forEach(k => {
   t.className = 'tile knob';
   t.innerHTML = '<small>LEARNING RATE</small><div class="big num"><b>lr</b> = <span></span></div><small>log scale</small>';
   el('tiles').append(t);
-  const put = scrub(t.querySelector('span'), { label: 'learning rate', get: () => rate.lr, set: v => { rate.lr = +v.toPrecision(3); update(); }, ratio: 1.02, keys: 12, min: 1e-6, max: 1e3, reset: () => { rate.lr = rate.start; update(); } });
+  const put = live.draggable(t.querySelector('span'), { label: 'learning rate', get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
   shows.push(() => put(short(rate.lr)));
   if (!trained.length) all('#knobs .acts button').forEach(b => { if (b.id !== 'reset') b.disabled = true; });
 }
@@ -314,7 +246,7 @@ function handle(t, k, i) {
   Object.entries({ x: left - 2, y: b.y - 1, width: wide + 4, height: b.height + 2, class: 'hit' }).forEach(([n, v]) => r.setAttribute(n, v));
   u.setAttribute('class', 'under');
   t.before(g); g.append(r, t, u);
-  const put = scrub(g, knob(k, i));
+  const put = live.draggable(g, knob(k, i));
   cells.push(() => {
     const c = t.getBBox();
     Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => u.setAttribute(n, v));
@@ -392,43 +324,8 @@ function table() {
 }
 document.querySelector('details').addEventListener('toggle', table);
 
-/* ---------------------------------------------------------------- a plot */
-class Plot {
-  constructor(svg, w, h, box = [38, 8, 8, 22]) { Object.assign(this, { svg, w, h, box }); svg.setAttribute('viewBox', `0 0 ${w} ${h}`); svg.classList.add('plot'); }
-  scale(x0, x1, y0, y1) {
-    const [l, t, r, b] = this.box;
-    this.X = x => l + (x - x0) / (x1 - x0 || 1) * (this.w - l - r);
-    this.Y = y => clamp(t + (y1 - y) / (y1 - y0 || 1) * (this.h - t - b), -999, 999);
-    Object.assign(this, { x0, x1, y0, y1 });
-    this.svg.replaceChildren();
-  }
-  add(tag, attrs, text) {
-    const e = document.createElementNS(NS, tag);
-    Object.entries(attrs).forEach(([k, v]) => e.setAttribute(k, v));
-    if (text !== undefined) e.textContent = text;
-    this.svg.append(e);
-    return e;
-  }
-  path(xs, ys, cls) {
-    let d = '', pen = 'M';
-    xs.forEach((x, i) => { if (!Number.isFinite(ys[i])) { pen = 'M'; return; } d += `${pen}${this.X(x).toFixed(1)},${this.Y(ys[i]).toFixed(1)}`; pen = 'L'; });
-    return this.add('path', { d, class: cls });
-  }
-  frame(xt, yt) {
-    const [l, t, r, b] = this.box;
-    this.add('path', { class: 'axis', d: `M${l},${t}V${this.h - b}H${this.w - r}` });
-    xt.forEach(x => this.add('text', { x: this.X(x), y: this.h - b + 15, 'text-anchor': 'middle' }, short(x)));
-    yt.forEach(y => { this.add('path', { class: 'axis', d: `M${l},${this.Y(y)}H${this.w - r}`, 'stroke-opacity': .6 }); this.add('text', { x: l - 5, y: this.Y(y) + 4, 'text-anchor': 'end' }, short(y)); });
-  }
-}
-function ticks(a, b, n) {
-  const raw = (b - a) / n || 1, p = 10 ** Math.floor(Math.log10(raw)), s = [1, 2, 5, 10].find(m => m * p >= raw * .999) * p, out = [];
-  for (let v = Math.ceil(a / s - 1e-9) * s; v <= b + s * 1e-9 && out.length < 20; v += s) out.push(+v.toPrecision(10));
-  return out;
-}
-
 /* ---------------------------------------------------------------- the loss as one number alone changes, with its tangent */
-const plot = new Plot(el('slice'), 420, 150), ranges = new Map();
+const plot = new live.Plot(el('slice'), 420, 150), ranges = new Map();
 /* the loss where one number is v: a leaf is set, any other value is moved on its way into everything that uses it */
 function lossAt({ key, at }, v) {
   if (memory[key]) { const x = memory[key], was = x[at]; x[at] = v; const l = probed(); x[at] = was; return l; }
@@ -445,46 +342,42 @@ function slice() {
   if (el('slices').hidden) return;
   const wide = 2 ** Math.ceil(Math.log2(Math.max(4, Math.abs(x) * .75)));
   let [a, b] = ranges.get(id) || [Math.floor(x) - wide, Math.ceil(x) + wide];
-  if (!held && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = Math.floor(x) - wide; b = Math.ceil(x) + wide; }
+  if (!held() && (x < a + (b - a) * .06 || x > b - (b - a) * .06)) { a = Math.floor(x) - wide; b = Math.ceil(x) + wide; }
   ranges.set(id, [a, b]);
   const n = clamp(Math.floor(6 / cost), 13, 141), xs = Array.from({ length: n }, (_, i) => a + (b - a) * i / (n - 1)), ys = xs.map(v => lossAt(axis, v));
   Q.run();
   const ok = ys.filter(Number.isFinite), top = Math.max(...ok, L), low = Math.min(0, ...ok), span = top - low || 1;
-  plot.scale(a, b, low, low + span * 1.08);
-  plot.frame(ticks(a, b, 6), ticks(low, top, 3));
-  plot.path(xs, ys, 'line');
-  const px = plot.X(x), py = plot.Y(L), y0 = plot.Y(low);
-  if (g !== null) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.path([x - reach, x + reach], [L - reach * g, L + reach * g], 'tangent'); }
+  plot.begin([a, b], [low, low + span * 1.08]).line(xs.map((v, i) => [v, ys[i]]), 'line');
+  const px = plot.x(x), py = plot.y(L), y0 = plot.y(low);
+  if (g !== null) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
   const next = trained.includes(k) && g !== null;
   if (next) {
-    const to = clamp(plot.X(clamp(x - rate.lr * g, a - (b - a), b + (b - a))), 40, 412), s = Math.sign(to - px);
+    const to = clamp(plot.x(clamp(x - rate.lr * g, a - (b - a), b + (b - a))), 40, 412), s = Math.sign(to - px);
     if (Math.abs(to - px) > 5) plot.add('path', { class: 'jump', d: `M${px},${y0 - 9}H${to - s * 2}m${-s * 7},-5l${s * 7},5l${-s * 7},5` });
     plot.add('path', { class: 'axis', d: `M${px},${py}V${y0}`, 'stroke-dasharray': '2 3' });
   }
   const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: clamp(py, 0, 150), r: 6 });
   if (memory[k]) dot.addEventListener('pointerdown', ev => {
-    ev.preventDefault(); held = true;
-    const r = plot.svg.getBoundingClientRect(), per = plot.w / r.width, { key, at } = axis;
-    const move = e => change(key, at, +clamp(plot.x0 + ((e.clientX - r.left) * per - plot.box[0]) / (plot.w - plot.box[0] - plot.box[2]) * (plot.x1 - plot.x0), plot.x0, plot.x1).toFixed(2));
-    const end = () => { held = false; removeEventListener('pointermove', move); removeEventListener('pointerup', end); };
+    ev.preventDefault(); dot.classList.add('held');
+    const r = plot.svg.getBoundingClientRect(), per = plot.width / r.width, { key, at } = axis;
+    const move = e => change(key, at, +clamp(plot.unX((e.clientX - r.left) * per), a, b).toFixed(2));
+    const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); };
     addEventListener('pointermove', move); addEventListener('pointerup', end);
   });
   const E = K[V.end].name;
   el('slicehead').innerHTML = `${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">slope ${scalar(g)}</span>`) + (next ? ' <span class="next">→ next step</span>' : '');
   plot.svg.setAttribute('aria-label', `${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : ` with slope ${scalar(g)}`}`);
 }
-const curve = new Plot(el('losses'), 420, 92);
+const curve = new live.Plot(el('losses'), 420, 92);
 let history_ = [], touched = false;
 function losses() {
   const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(Number.isFinite), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
   el('descents').hidden = h.length < 2;
   el('losshead').textContent = `${K[V.end].name} = ${scalar(loss())} after ${h.length - 1} step${h.length === 2 ? '' : 's'} of descent`;
   if (h.length < 2) return;
-  curve.scale(0, n - 1, low, low + (top - low) * 1.08);
-  curve.frame(ticks(0, n - 1, 5), ticks(low, top, 2));
-  curve.path(h.map((_, i) => i), h.map(e => e[0]), 'line');
-  h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'axis', d: `M${curve.X(i)},${curve.box[1]}V${curve.h - curve.box[3]}`, 'stroke-dasharray': '2 3' }); });
-  curve.add('circle', { class: 'dot', cx: curve.X(h.length - 1), cy: curve.Y(loss()), r: 4.5 });
+  curve.begin([0, n - 1], [low, low + (top - low) * 1.08]).line(h.map((e, i) => [i, e[0]]), 'line');
+  h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'touched', d: `M${curve.x(i)},8V72` }); });
+  curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
   curve.svg.setAttribute('aria-label', `The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
 }
 
@@ -549,10 +442,15 @@ el('run').onclick = () => {
 el('reset').onclick = () => { halt(); history_ = []; touched = false; leaves.forEach(k => memory[k].set(start[k])); rate.lr = rate.start; ranges.clear(); refresh(); };
 addEventListener('keydown', e => { if (/^[gG]$/.test(e.key) && !e.ctrlKey && !e.metaKey && !e.altKey && e.target.tagName !== 'INPUT' && trained.length) { halt(); descend(); e.preventDefault(); } });
 
+/* where a number has been dragged, that was no click */
+let pressed = 0;
+main.addEventListener('pointerdown', e => { pressed = e.clientX; }, true);
+main.addEventListener('click', e => { if (Math.abs(e.clientX - pressed) > 2 && e.target.closest('.drag')) e.stopPropagation(); }, true);
+
 /* clicking a number in the drawing makes it the one whose slice is drawn */
 view.told = s => {
   const k = s.ph === 'f' ? s.card : s.whole || (s.socket ? K[s.card].in.find(([i]) => `${s.card}/${i}` === s.socket)[1] : s.card);
-  if (k !== axis.key && !held && view.picked !== undefined) { axis = { key: k, at: 0 }; show(); }
+  if (k !== axis.key && !held() && view.picked !== undefined) { axis = { key: k, at: 0 }; show(); }
 };
 el('all').onclick = () => { stop(); view.all = true; go(cur, false); };
 const painted = paint;

@@ -209,7 +209,10 @@ class _Document:
         page_css, page_js = (_lean((folder / f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
         knobs = script = badge = shown = plots = ""
         if self.live is not None:
-            live_css, live_js = (_lean((folder / f"live.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
+            live_css, live_js = (
+                "".join(_lean((folder / f"{name}.{kind}").read_text(encoding="utf-8")) for name in ("numbers", "live"))
+                for kind in ("css", "js")
+            )
             page_css += live_css
             knobs, plots = KNOBS, PLOTS
             badge = '<div id="badge" class="badge"></div>\n'
