@@ -366,4 +366,4 @@ def literal(array: Any, kind: str) -> str:
     return f"new {kind}($bytes('{data}').buffer)"
 
 
-__all__ = ["PART", "Parts", "Script", "cut", "literal", "string", "text_of"]
+__all__ = ["PART", "PASSES", "Parts", "Script", "cut", "literal", "string", "text_of"]
