@@ -14,7 +14,7 @@ from viz.pages.page import step_through
 
 TOOLS = """
 const $ = id => document.getElementById(id);
-const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done, 200)));
 const at = e => { const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; };
 const pointer = (e, kind, x, y, more = {}) => e.dispatchEvent(new PointerEvent(kind,
   {bubbles: true, cancelable: true, pointerId: 1, pointerType: 'mouse', button: 0, clientX: x, clientY: y, ...more}));
