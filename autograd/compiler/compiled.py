@@ -15,12 +15,11 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from autograd import backends, trees
 from autograd.compiler.executable import Executable
 from autograd.compiler.ir.program import Program
-from autograd.compiler.targets.loops import with_steps
 from autograd.compiler.trace import Trace, is_array
 from autograd.compiler.tracing.guards import Guard
 from autograd.compiler.tracing.numbers import KINDS
 from autograd.compiler.tracing.surroundings import place_of
-from autograd.errors import DTypeError, TraceError
+from autograd.errors import DomainError, DTypeError, TraceError
 from autograd.modes import MODE, TRACER
 from autograd.tensor import Tensor
 
@@ -45,8 +44,8 @@ class Compiled(Generic[P, R]):
     executable: type[Executable] = Executable
     """The class that binds and runs a program on the CPU; tests replace it by one that records more."""
 
-    def __init__(self, function: Callable[P, R]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[P, R], target: str = "numpy") -> None:
+        self.function, self.target = function, target
         self._executables: dict[Any, Executable] = {}
         self._others: dict[Any, list[Executable]] = {}
         self._turns = 0
@@ -130,7 +129,7 @@ class Compiled(Generic[P, R]):
         """
         if latest is None:
             return None
-        others = self._others.get(key, [])
+        latest, others = self._native(key, latest)
         known = [latest, *others]
         found = next((e for e in known if e.is_settled()), None) or next((e for e in known if e.resettle()), None)
         if found is not None:
@@ -152,6 +151,15 @@ class Compiled(Generic[P, R]):
             )
         return None
 
+    def _native(self, key: Any, latest: Executable) -> tuple[Executable, list[Executable]]:
+        """The programs of a key, those in C that have been compiled in place of NumPy's."""
+        others = self._others.get(key, [])
+        if self.target == "auto":
+            others[:] = [e.native() or e if getattr(e, "compiled", False) else e for e in others]  # type: ignore[attr-defined]
+            if getattr(latest, "compiled", False):
+                latest = self._executables[key] = latest.native() or latest  # type: ignore[attr-defined]
+        return latest, others
+
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
         """Trace a new program; ``None`` if the function is being differentiated and has to run itself."""
         for array in arrays:
@@ -171,6 +179,10 @@ class Compiled(Generic[P, R]):
             from autograd.compiler.targets.device import DeviceExecutable
 
             kind = DeviceExecutable
+        elif self.target != "numpy":
+            from autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable
+
+            kind = NativeExecutable if self.target == "c" else AutoExecutable
         if trace.changes:
             self._check_settles(trace, args, kwargs)
             return kind(trace)  # for this call: at the next the function finds what it has left
@@ -265,10 +277,23 @@ class Compiled(Generic[P, R]):
     @property
     def source(self) -> str:
         """The source code of the latest program. Raises `TraceError` before the first call."""
+        return self._latest().text
+
+    @property
+    def c_source(self) -> str:
+        """The latest program in C, with its names and shapes, whether or not it runs so.
+
+        Raises `TraceError` before the first call, `TargetError` for what has no reading in C.
+        """
+        from autograd.compiler.targets.c.executable import NativeExecutable, text_of
+
+        latest = self._latest()
+        return latest.source if isinstance(latest, NativeExecutable) else text_of(latest.trace)
+
+    def _latest(self) -> Executable:
         if not self._executables:
             raise TraceError(f"{self._called()} has no source yet: call it once, or trace it.")
-        latest = list(self._executables.values())[-1]
-        return with_steps(latest.source, latest.optimized) if latest.trace.device == "cpu" else latest.source
+        return list(self._executables.values())[-1]
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...
@@ -286,14 +311,16 @@ class Compiled(Generic[P, R]):
                 reference = weakref.ref(instance, gone)
             except TypeError:  # an object of slots
                 return functools.partial(self, instance)
-            found = self._of_objects[id(instance)] = reference, Compiled(_weak_method(self.function, reference))
+            method = Compiled(_weak_method(self.function, reference), self.target)
+            found = self._of_objects[id(instance)] = reference, method
         return Method(found[1], instance)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.function,)
+        return Compiled, (self.function, self.target)
 
     def __deepcopy__(self, memo: Any) -> Compiled[P, R]:
-        return Compiled(copy.deepcopy(self.function, memo))  # a module's copy, or its method, goes with the copy
+        # a module's copy, or its method, goes with the copy
+        return Compiled(copy.deepcopy(self.function, memo), self.target)
 
     def __repr__(self) -> str:
         count, name = len(self._executables), getattr(self.function, "__qualname__", self.function)
@@ -349,7 +376,21 @@ def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
         del found[key]
 
 
-def compile(function: Callable[P, R]) -> Compiled[P, R]:
+TARGETS = ("numpy", "c", "auto")
+"""What a compiled function may run as."""
+
+_NOTHING = object()
+
+
+@overload
+def compile(function: Callable[P, R], *, target: str = "numpy") -> Compiled[P, R]: ...
+
+
+@overload
+def compile(*, target: str = "numpy") -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+
+
+def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     """Compile ``function``: trace it at the first call, then run it as a flat program on preallocated buffers.
 
     For whole training steps, backward and update included. Tensors and arrays among the arguments, also within
@@ -368,6 +409,12 @@ def compile(function: Callable[P, R]) -> Compiled[P, R]:
     is its value at the call, also where it is a state's memory. Under `detect_anomaly`, and within another compiled
     function, the function itself is called. Calls from several threads wait for each other.
 
+    ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
+    `TargetError` where there is no C compiler, or for what has no reading in C, as random draws. ``target="auto"``
+    begins with NumPy's calls, compiles in the background what is called often, and stays with NumPy where that can't
+    be. Results differ by rounding. ``step.c_source`` is the text in C. ``@ag.compile(target="c")`` decorates. See
+    docs/native.md.
+
     >>> import autograd as ag, nn
     >>> model, x, y = nn.MLP([2, 3, 1], seed=0), ag.ones((4, 2), dtype="float32"), ag.zeros((4, 1), dtype="float32")
     >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
@@ -382,6 +429,12 @@ def compile(function: Callable[P, R]) -> Compiled[P, R]:
     >>> bool(step(x, y) < before)
     True
     """
+    if target not in TARGETS:
+        raise DomainError(f"compile has no target {target!r}: give one of {', '.join(map(repr, TARGETS))}.")
+    if function is _NOTHING:
+        return functools.partial(compile, target=target)
     if not callable(function):
         raise DTypeError(f"compile takes a function; it was given a {type(function).__name__}.")
-    return function if isinstance(function, Compiled) else Compiled(function)
+    if isinstance(function, Compiled):
+        return function if function.target == target else Compiled(function.function, target)
+    return Compiled(function, target)

@@ -20,6 +20,7 @@ from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
 from autograd.compiler.passes.packing import lying_together
 from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.loops import with_steps
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.trace import ARRAY, Trace
 from autograd.compiler.tracing.guards import SCOPE, Guard, Varies
@@ -193,6 +194,21 @@ class Executable:
 
     def bind(self) -> None:
         """Plan memory and generate the code for the present arrays of the states."""
+        self._find_homes()
+        self.plan = Plan(self.optimized, self.homes, has_kernel)
+        emitter = Emitter(self.plan)
+        self.source = emitter.source()
+        self._memories, self._names = emitter.memories, emitter.scope
+        self._install(self.source, emitter.scope)
+        self._note_holders()
+
+    @property
+    def text(self) -> str:
+        """The source, and those of the steps of its loops."""
+        return with_steps(self.source, self.optimized)
+
+    def _find_homes(self) -> None:
+        """Find, or make, the array of each state."""
         program = self.optimized
         self.homes: dict[Value, Any] = {}
         self.places: list[tuple[Tensor, Any, bool]] = []
@@ -208,11 +224,9 @@ class Executable:
                 self.places.append((state.origin, state.origin.data, state in program.updates))
                 self.bound.append(state)
         self._merge()
-        self.plan = Plan(program, self.homes, has_kernel)
-        emitter = Emitter(self.plan)
-        self.source = emitter.source()
-        self._memories, self._names = emitter.memories, emitter.scope
-        self._install(self.source, emitter.scope)
+
+    def _note_holders(self) -> None:
+        """Note who holds the arrays of states, now that the code does."""
         for i in self.counted:
             self._count_holders(i)
         self.held = [_holders(home) if id(owner(home)) in self.made else None for _, home, _ in self.places]

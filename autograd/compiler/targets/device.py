@@ -267,6 +267,11 @@ class DeviceExecutable(Executable):
         self.places += [(tensor, piece, True) for tensor, piece in zip(tensors, pieces, strict=True)]
         return flat
 
+    @property
+    def text(self) -> str:
+        """The source."""
+        return self.source
+
     def resettle(self) -> bool:
         """Take up other values of the states. Returns whether the program still holds."""
         if not self.holds():

@@ -1,6 +1,6 @@
-"""`Language`: how an instruction's expression, a number and a name are written in C++ and in JavaScript.
+"""`Language`: how an instruction's expression, a number and a name are written in C++, C and JavaScript.
 
-Most of the expressions are the same text in both languages. A new row in `ALIKE` or `FUNCTIONS` serves both.
+Most of the expressions are the same text in all languages. A new row in `ALIKE` or `FUNCTIONS` serves all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 class Language:
     """One language.
 
-    ``expressions``: templates by operation, over the arguments (``{0}``) and, in C++, the result's type ``{T}``.
+    ``expressions``: templates by operation, over the arguments (``{0}``) and, in C++ and C, the result's type ``{T}``.
     ``reductions``: for each reduction a template that combines the result so far ``{a}`` with the next element ``{b}``,
     and the result of no elements. ``literal(number, dtype)`` writes a number. ``words``: names that no variable has.
     ``types``: the dtypes that the language has, with the type of an array's elements, or of the array. ``integer``
@@ -255,4 +255,101 @@ def javascript(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> s
     return text if op in EXACT or kind not in ROUNDED else ROUNDED[kind].format(text)
 
 
-__all__ = ["COMPARISONS", "CPP", "C_TYPES", "JAVASCRIPT", "Language", "javascript"]
+# ------------------------------------------------------------------------------------------------------------------- C
+
+_OWN = ("exp", "expm1", "log", "log1p", "tanh")
+"""The functions that ``c/functions.h`` has, which compilers turn into vector instructions; others are libm's."""
+
+_WHOLE_TYPES = {
+    "bool": "bool", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t", "uint8": "uint8_t",
+    "uint16": "uint16_t", "uint32": "uint32_t",
+}  # fmt: skip
+
+
+def _literal(number: Any, dtype: Any) -> str:
+    """A number in C. The least int64 has no literal of its own."""
+    kind = str(dtype)
+    if kind == "bool":
+        return "true" if number else "false"
+    if kind in _WHOLE_TYPES:
+        whole = int(number)
+        return "INT64_MIN" if whole == -(2**63) else f"({whole}LL)" if whole < 0 else f"{whole}LL"
+    f = "f" if kind == "float32" else ""
+    if not math.isfinite(number):
+        return "NAN" if math.isnan(number) else "INFINITY" if number > 0 else "(-INFINITY)"
+    text = f"{float(dtype.type(number))!r}{f}"
+    return f"({text})" if text.startswith("-") else text
+
+
+C = Language(
+    {
+        **{name: f"{'gg_' if name in _OWN else ''}{name}{{F}}({{0}})" for name in (*FUNCTIONS, "cbrt", "exp2", "rint")},
+        **{name: f"{name}{{F}}({{0}}, {{1}})" for name in (*OF_TWO, "copysign", "nextafter", "fmod")},
+        **ALIKE,
+        "power": "pow{F}({0}, {1})",
+        "abs": "fabs{F}({0})",
+        "deg2rad": "{0} * ({T})0.017453292519943295",
+        "rad2deg": "{0} * ({T})57.29577951308232",
+        "conj": "{0}",
+        "fmax": "({0} >= {1} || {1} != {1}) ? {0} : {1}",
+        "fmin": "({0} <= {1} || {1} != {1}) ? {0} : {1}",
+        "heaviside": "{0} < 0 ? 0 : {0} > 0 ? 1 : {0} == 0 ? {1} : {0}",
+        **{name: f"gg_{name}{{F}}({{0}}, {{1}})" for name in ("logaddexp", "remainder", "floor_divide")},
+        "isfinite": "fabs({0}) < INFINITY",
+        "isinf": "fabs({0}) == INFINITY",
+        "isnan": "{0} != {0}",
+        "signbit": "signbit((double){0}) != 0",
+        "logical_and": "{0} && {1}",
+        "logical_or": "{0} || {1}",
+        "logical_xor": "({0} != 0) != ({1} != 0)",
+        "logical_not": "!{0}",
+        "bitwise_invert": "~{0}",
+        "bitwise_left_shift": "({T})gg_left({0}, {1}, 8 * sizeof({T}))",
+        "bitwise_right_shift": "({T})gg_right({0}, {1}, 8 * sizeof({T}))",
+        "astype": "({T}){0}",
+    },
+    {
+        **_SUMS,
+        "max": (_EXTREMES["max"], "-INFINITY"),
+        "min": (_EXTREMES["min"], "INFINITY"),
+        "all": ("{a} && ({b} != 0)", "true"),
+        "any": ("{a} || ({b} != 0)", "false"),
+    },
+    _literal,
+    _C_WORDS | {
+        *_C_EXPRESSIONS, "acc", "bool", "div", "fmodf", "inline", "int16_t", "int32_t", "int64_t", "int8_t", "labs",
+        "main", "part", "restrict", "step", "table", "uint16_t", "uint32_t", "uint8_t", "work", "j", "k", "l", "m",
+        "j0", "j1", "jn", "y0", "y1", "yn", "gamma", "index", "memcpy", "memset", "remainder", "scalb", "linux", "unix",
+        *FUNCTIONS, *(f"{name}f" for name in (*FUNCTIONS, *OF_TWO, "fabs", "pow")),
+    },
+    {**_WHOLE_TYPES, "float32": "float", "float64": "double"},
+    "long",
+)  # fmt: skip
+"""C with GCC's and Clang's extensions, and with the functions of ``c/functions.h``."""
+
+_WHOLE_IN_C = {
+    "abs": "{0} < 0 ? -{0} : {0}",
+    "reciprocal": "{0} == 0 ? 0 : 1 / {0}",
+    "power": "({T})gg_whole_power({0}, {1})",
+    "fmod": "({T})gg_whole_fmod({0}, {1})",
+    "remainder": "({T})gg_whole_remainder({0}, {1})",
+    "floor_divide": "({T})gg_whole_divide({0}, {1})",
+    "astype": "({T})(int64_t){0}",
+    **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
+}
+_TRUTHS_IN_C = {"bitwise_invert": "!{0}", "astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
+
+
+def c(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+    """The expression of an elementwise operation for a result of ``dtype``; ``exponent``: that of a power, if known."""
+    rows = C.expressions
+    if dtype.kind == "f" and op == "power" and exponent in _POWERS:
+        rows = {"power": _POWERS[exponent]}
+    elif dtype.kind == "b" and op in _TRUTHS_IN_C:
+        rows = _TRUTHS_IN_C
+    elif dtype.kind in "iu" and op in _WHOLE_IN_C:
+        rows = _WHOLE_IN_C
+    return rows[op].format(*terms, T=C.types[str(dtype)], F="f" if str(dtype) == "float32" else "")
+
+
+__all__ = ["C", "COMPARISONS", "CPP", "C_TYPES", "JAVASCRIPT", "Language", "c", "javascript"]

@@ -15,12 +15,28 @@ from autograd.shapes import Shape
 LETTERS = ("i", "j", "k", "l", "m", "n", *(f"${depth}" for depth in range(6, 64)))
 """The variables of loops, the outermost first."""
 
+Axis = tuple[int, ...]
+"""A length, and the strides of several arrays along it."""
+
 _BYTE = numpy.zeros((), "u1")
 
 
 def contiguous(shape: Sequence[int]) -> Shape:
     """The strides of an array that lies row by row, in elements."""
     return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def merged(axes: Sequence[Axis]) -> list[Axis]:
+    """The axes, those that lie alike in all arrays as one."""
+    found: list[Axis] = []
+    for n, *steps in axes:
+        if n == 1:
+            continue
+        if found and all(far == near * n for far, near in zip(found[-1][1:], steps, strict=True)):
+            found[-1] = (found[-1][0] * n, *steps)
+        else:
+            found.append((n, *steps))
+    return found
 
 
 def times(variable: str, stride: int) -> str:
@@ -170,4 +186,4 @@ class Nest:
         return found
 
 
-__all__ = ["LETTERS", "Nest", "View", "added", "contiguous", "times"]
+__all__ = ["LETTERS", "Axis", "Nest", "View", "added", "contiguous", "merged", "times"]

@@ -7,26 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd.compiler.targets.nested.script import Script
-from autograd.compiler.targets.nests import View, added, times
-
-Axis = tuple[int, ...]
-"""A length, and the strides of the arrays along it."""
+from autograd.compiler.targets.nests import Axis, View, added, merged, times
 
 Span = tuple[int, int, int]
 """From where to where along an axis, and how many at once."""
-
-
-def merged(axes: Sequence[Axis]) -> list[Axis]:
-    """The axes, those that lie alike in all arrays as one."""
-    found: list[Axis] = []
-    for n, *steps in axes:
-        if n == 1:
-            continue
-        if found and all(far == near * n for far, near in zip(found[-1][1:], steps, strict=True)):
-            found[-1] = (found[-1][0] * n, *steps)
-        else:
-            found.append((n, *steps))
-    return found
 
 
 def block_of(n: int) -> int:

@@ -278,7 +278,7 @@ def _argmax(script: Script, i: Instruction) -> None:
         (nest.outer, script.declared("$best", "0")),
         (nest.outer, script.declared("$count", "0")),
         (inmost, script.declared("$x", nest.at(0), dtype, constant=True)),  # the first NaN, else the first extreme
-        (inmost, f"if ($count == 0 || $x {sign} acc || ($x !== $x && acc == acc)) {{ acc = $x; $best = $count; }}"),
+        (inmost, f"if ($count == 0 || $x {sign} acc || ($x != $x && acc == acc)) {{ acc = $x; $best = $count; }}"),
         (inmost, "$count++;"),
     ]
     script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = $best;")])

@@ -100,7 +100,7 @@ class Script:
         raise NotImplementedError
 
     def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
-        """Another array, called somewhat like ``like``; ``start``: the number that it is filled with, if not 0."""
+        """Another array, called somewhat like ``like``; ``start``: the number that it is filled with, if it matters."""
         raise NotImplementedError
 
     def comment(self, text: str) -> str:

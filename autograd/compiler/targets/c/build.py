@@ -1,0 +1,168 @@
+"""Compiling C, once for each text, processor and compiler: the libraries are kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from autograd.errors import TargetError
+
+FLAGS = (
+    "-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
+    "-fopenmp-simd", "-fvisibility=hidden", "-shared", "-fPIC", "-w",
+)  # fmt: skip
+"""No ``-ffast-math``, which loses NaN and reorders sums. ``-fwrapv``: integers wrap around, as NumPy's do."""
+
+SECONDS = 120
+"""How long a compiler may take."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler: its command, and what it says of itself, by which its libraries are told apart from others'."""
+
+    command: tuple[str, ...]
+    version: str
+
+
+def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """The outcome of a command, which no shell sees."""
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False,
+        stdin=subprocess.DEVNULL, **options,
+    )  # fmt: skip
+
+
+@cache
+def compiler() -> Compiler:
+    """The system's C compiler: ``$CC``, else ``cc``, ``gcc`` or ``clang``, else that of the package ``ziglang``.
+
+    Raises `TargetError` where there is none.
+    """
+    named = shlex.split(os.environ.get("CC", ""))
+    commands = [named] if named else [["cc"], ["gcc"], ["clang"]]
+    found = [(path, *more) for name, *more in commands if (path := shutil.which(name))]
+    if importlib.util.find_spec("ziglang") is not None:
+        found.append((sys.executable, "-m", "ziglang", "cc"))
+    for command in found:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            told = run([*command, "--version"])
+            if told.returncode == 0:
+                return Compiler(tuple(command), told.stdout)
+    raise TargetError(
+        "no C compiler was found: install gcc or clang, or the package ziglang (pip install 'glassgrad[native]')."
+    )
+
+
+@cache
+def processor() -> str:
+    """What tells this processor apart from others, for which code made for it may not run."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split("\n\n")[0].splitlines()
+        told = [line for line in lines if line.split(":")[0].strip() in ("model name", "flags", "Features", "CPU part")]
+        if told:
+            return "\n".join(told)
+    return f"{platform.machine()} {platform.processor()}"
+
+
+def cache_folder() -> Path:
+    """The folder of compiled programs: ``$GLASSGRAD_NATIVE``, or ``glassgrad/native`` in the user's cache folder."""
+    if own := os.environ.get("GLASSGRAD_NATIVE"):
+        return Path(own).expanduser()
+    home = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local")}
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = xdg if xdg.is_absolute() else Path(home.get(sys.platform, "~/.cache")).expanduser()
+    return base / "glassgrad" / "native"
+
+
+@cache
+def _temporary_folder() -> Path:
+    """A folder for this process alone, where there is no cache that only the user can write to."""
+    return Path(tempfile.mkdtemp(prefix="glassgrad-native-"))
+
+
+def _folder() -> Path:
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        state = folder.stat()
+        if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
+            return _temporary_folder()
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return _temporary_folder()
+
+
+def key_of(text: str, flags: Sequence[str]) -> str:
+    """What the library of a text is called: a hash of all that it is made of."""
+    maker = compiler()
+    parts = [*maker.command, maker.version, processor(), *flags, text]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library in the cache has the content that was written."""
+    try:
+        told = path.with_suffix(".sha256").read_text(encoding="ascii")
+        return hashlib.sha256(path.read_bytes()).hexdigest() == told
+    except (OSError, ValueError):
+        return False
+
+
+def _written(path: Path, content: bytes) -> None:
+    """Write a file as a whole: nobody sees a part of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(path)
+
+
+def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
+    """The library made of ``text``: from the cache, or compiled and put there.
+
+    Raises `TargetError` where no compiler is found or it fails.
+    """
+    path = _folder() / f"{key_of(text, flags)}.so"
+    if _is_whole(path):
+        return path
+    with tempfile.TemporaryDirectory(prefix="glassgrad-") as folder:
+        source, made = Path(folder, "program.c"), Path(folder, "program.so")
+        source.write_text(text, encoding="utf-8")
+        command = [*compiler().command, *flags, str(source), "-o", str(made), "-lm"]
+        try:
+            done = run(command)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TargetError(f"the C compiler {command[0]} could not be run: {error}.") from error
+        if done.returncode or not made.exists():
+            said = [line.partition(": ")[2] for line in done.stderr.splitlines() if "error" in line]
+            raise TargetError(f"the C compiler {command[0]} failed: {(said or [f'with {done.returncode}'])[0]}")
+        content = made.read_bytes()
+    _written(path, content)
+    _written(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
+    return path
+
+
+def library(text: str, flags: Sequence[str] = FLAGS, *, holds_lock: bool = True) -> Any:
+    """The functions of ``text``, loaded. ``holds_lock``: calls keep Python's lock, which is best for short ones."""
+    path = compiled(text, flags)
+    try:
+        return (ctypes.PyDLL if holds_lock else ctypes.CDLL)(str(path))
+    except OSError as error:
+        raise TargetError(f"the compiled program could not be loaded: {error}.") from error
+
+
+__all__ = ["FLAGS", "Compiler", "cache_folder", "compiled", "compiler", "library"]

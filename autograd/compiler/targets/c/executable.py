@@ -1,0 +1,290 @@
+"""`NativeExecutable`: a program as compiled C, bound to the arrays of its states."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import numpy
+
+from autograd.compiler.executable import Executable
+from autograd.compiler.ir.names import identifier
+from autograd.compiler.ir.primitives import function_of
+from autograd.compiler.ir.program import Program, Value
+from autograd.compiler.passes.optimize import PASSES as NUMPY_PASSES
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.passes.packing import HOMES
+from autograd.compiler.targets.c.blas import numpys_blas
+from autograd.compiler.targets.c.build import compiled, library
+from autograd.compiler.targets.c.source import REFUSED, Source
+from autograd.compiler.targets.plan import aligned, by_definition
+from autograd.compiler.trace import Trace
+from autograd.errors import TargetError
+from autograd.memory import owner
+
+LOG = logging.getLogger(__name__)
+
+PASSES = [
+    row for row in NUMPY_PASSES
+    if row[0] not in ("sums as products", "algebra of sums", "orders in memory, biases as weights", "pack")
+]  # fmt: skip
+"""Without the passes that save calls of NumPy's: a loop costs nothing to begin."""
+
+LOCKED = 2e6
+"""Multiplications up to which a call keeps Python's lock: to give it up and wait for it takes longer."""
+
+HOT = 10
+"""Calls after which a program is compiled in the background, where the target is "auto"."""
+
+_optimized = partial(optimize, passes=PASSES)
+
+
+@cache
+def reads_arrays() -> bool:
+    """Whether the address of an array's elements, its type and its flags lie where the text in C reads them."""
+    header, pointer = object.__basicsize__, ctypes.sizeof(ctypes.c_void_p)
+    whole = numpy.arange(12.0).reshape(3, 4)
+    for array in (whole, whole[:, 1], whole.T):
+        words = ctypes.c_void_p.from_address
+        data = words(id(array) + header).value
+        kind = words(id(array) + header - pointer).value
+        flags = ctypes.c_int.from_address(id(array) + header + 6 * pointer).value
+        contiguous = flags & 0x101 == 0x101
+        plain = array.flags.c_contiguous and array.flags.aligned
+        if (data, kind, contiguous) != (array.ctypes.data, id(numpy.ndarray), plain):
+            return False
+    return True
+
+
+def source_of(program: Program, homes: dict[Value, Any]) -> Source:
+    """The text of an optimized program whose states lie in ``homes``, by ``text()``."""
+    if not hasattr(ctypes, "PyDLL") or object.__basicsize__ % ctypes.sizeof(ctypes.c_void_p) or not reads_arrays():
+        raise TargetError(f"{program.name} can't run as C: this Python keeps NumPy's arrays in a way of its own.")
+    return Source(program, homes, numpys_blas())
+
+
+def function_in_c(function: Any, made: Source) -> Any:
+    """The function of a program in C, which takes the address of a table, the inputs and the arrays of the results."""
+    function.argtypes = [ctypes.c_void_p, *[ctypes.py_object] * (len(made.given.inputs) + len(made.returned))]
+    function.restype = ctypes.c_int
+    return function
+
+
+class Table:
+    """The addresses that a program in C is given: of its temporaries, states, knobs and constants, and of BLAS.
+
+    ``knobs``: the array of each knob, which is to hold its value before the program runs.
+    """
+
+    FIRST = 4
+
+    def __init__(self, made: Source, homes: dict[Value, Any]) -> None:
+        self._slots = {value: k for k, value in enumerate(made.slots.values(), self.FIRST)}
+        self._words = (ctypes.c_void_p * (self.FIRST + len(self._slots)))()
+        self.address = ctypes.addressof(self._words)
+        self.knobs = {value: numpy.zeros((), value.dtype) for value in self._slots if value.kind == "knob"}
+        constants = {v: numpy.array(v.data, v.dtype, order="C") for v in self._slots if v.kind == "constant"}
+        work = aligned(max(made.size, 1))
+        self._kept = [work, constants]
+        self._words[0], self._words[1] = work.ctypes.data, id(numpy.ndarray)
+        if made.blas is not None:
+            self._words[2], self._words[3] = made.blas.single, made.blas.double
+        for value in self._slots:
+            array = self.knobs.get(value, constants.get(value))
+            self.put(value, homes[value] if array is None else array)
+
+    def put(self, value: Value, array: Any) -> None:
+        """Have a value lie in ``array``, if the program reads it."""
+        if value in self._slots:
+            self._words[self._slots[value]] = array.ctypes.data
+
+
+class NativeExecutable(Executable):
+    """One program as a function in C, bound to the arrays of its states."""
+
+    optimize = staticmethod(_optimized)
+    library: Any = None
+    """The functions of ``source``, where they have been compiled already."""
+
+    def bind(self) -> None:
+        """Write and compile the source for the arrays that the states have now."""
+        self._find_homes()
+        program = self.optimized
+        made = source_of(program, self.homes)
+        source = made.text()
+        if self.library is None or source != self.source:
+            self.library = library(source, holds_lock=made.operations < LOCKED)
+        self.source = source
+        self._memories = set()
+        self._table = Table(made, self.homes)
+        scope: dict[str, Any] = {}
+        self._install(self._caller(made, self._knobs(scope), scope), scope)
+        self._note_holders()
+
+    @property
+    def text(self) -> str:
+        """The source."""
+        return self.source
+
+    def _knobs(self, scope: dict[str, Any]) -> list[str]:
+        """The lines that read learning rates and the like at each call."""
+        lines = []
+        for k, (value, array) in enumerate(self._table.knobs.items()):
+            mapping, key = value.origin
+            scope[f"knob_{k}"], scope[f"mapping_{k}"] = array, mapping
+            lines.append(f"knob_{k}[()] = mapping_{k}[{key!r}]")
+        return lines
+
+    def _caller(self, made: Source, lines: list[str], scope: dict[str, Any]) -> str:
+        """The source of the function of Python's that calls the one in C."""
+        program = self.optimized
+        names = [f"x{k}" for k in range(len(program.inputs))]
+        for name, value in zip(names, program.inputs, strict=True):
+            if not value.shape:
+                lines.append(f"{name} = array({name})")  # of a number of NumPy's
+        results, returned = [], []
+        for k, value in enumerate(made.returned):
+            results.append(f"result_{k}")
+            if value.shape:
+                scope[f"dtype_{k}"] = value.dtype
+                lines.append(f"result_{k} = empty({value.shape}, dtype_{k})")
+                returned.append(f"result_{k}")
+            else:
+                scope[f"result_{k}"] = numpy.zeros((), value.dtype)
+                returned.append(f"result_{k}[()]")
+        run = function_in_c(self.library.gg_run, made)
+        scope.update(run=run, table=self._table.address, kept=self._table, array=numpy.asarray, empty=numpy.empty,
+                     copied=_copied, refuse=self._refusing())  # fmt: skip
+        call = f"run({', '.join(['table', *names, *results])})"
+        lines += [f"code = {call}", "if code:"]
+        if names:
+            lines += [f"    if code != {REFUSED}:", f"        {', '.join(names)}, = copied({', '.join(names)})",
+                      f"        code = {call}"]  # fmt: skip
+        lines += ["    if code:", f"        refuse({', '.join(names)})"]
+        body = "\n".join(f"    {line}" for line in [*lines, f"return [{', '.join(returned)}]"])
+        return f"def {identifier(program.name)}({', '.join(names)}):\n{body}\n"
+
+    def _refusing(self) -> Callable[..., None]:
+        """The function that raises the error for inputs with which the program did not run."""
+        program, homes = self.optimized, self.homes
+
+        def refuse(*arrays: Any) -> None:
+            known = {**homes, **dict(zip(program.inputs, arrays, strict=True))}
+            for value in program.values():
+                if value.kind == "constant":
+                    known[value] = value.data
+                elif value.kind == "knob":
+                    known[value] = value.dtype.type(value.origin[0][value.origin[1]])
+            for i in program.instructions:
+                given = [known[arg] for arg in i.args]
+                if i.op == "check_range":
+                    function_of("check_range")(given[0], i.params["stop"], i.params["refuse"], **i.params["options"])
+                else:
+                    known[i.out] = by_definition(i, program.name)(*given)
+            raise AssertionError(f"{program.name}: an index is out of bounds in C and not in NumPy")
+
+        return refuse
+
+    def _rehome(self, i: int, array: Any) -> bool:
+        """Go on with another array at a place. Returns whether that is possible."""
+        state, (tensor, home, updated) = self.bound[i], self.places[i]
+        new = numpy.asarray(array)
+        if state is None or new.strides != numpy.asarray(self.homes[state]).strides or not new.flags.aligned:
+            return False
+        if not new.size or sum(other is self.homes[state] for other in self.homes.values()) > 1:
+            return False
+        del home
+        self.homes[state] = new
+        self.places[i] = tensor, array, updated
+        self.is_settled.__globals__[f"home_{i}"] = array
+        if updated:
+            HOMES[id(owner(new))] = owner(new)
+        self._table.put(state, new)
+        return True
+
+
+def _copied(*arrays: Any) -> list[Any]:
+    """The arrays as plain ones in memory of their own."""
+    return [numpy.array(array, order="C") for array in arrays]
+
+
+class AutoExecutable(Executable):
+    """One program as NumPy's calls, which is compiled in the background once it has been called a few times.
+
+    ``compiled`` says that a `NativeExecutable` can take its place; it is not settled from then on.
+    """
+
+    compiled = False
+
+    def bind(self) -> None:
+        """Plan, write the source, and count calls from here on."""
+        super().bind()
+        if not self.trace.restarts:
+            self._count_calls()
+
+    def _count_calls(self) -> None:
+        run, me, left = self.run, weakref.ref(self), HOT
+
+        def counted(*arrays: Any) -> list[Any]:
+            nonlocal left
+            left -= 1
+            this = me()
+            if left <= 0 and this is not None:
+                this.run = run
+                this.compile()
+            return run(*arrays)
+
+        self.run = counted
+
+    def compile(self) -> None:
+        """Write and compile the program in a thread of its own. Where that is not possible, a line is logged."""
+        trace, me = self.trace, weakref.ref(self)
+
+        def work() -> None:
+            try:
+                compiled(text_of(trace))
+            except TargetError as error:
+                LOG.info("%s stays with NumPy: %s", trace.program.name, error)
+            except Exception:
+                LOG.exception("%s stays with NumPy: its C could not be written", trace.program.name)
+            else:
+                this = me()
+                if this is not None:
+                    this.compiled = True
+                    this.is_settled = _never
+
+        if not self.compiled:
+            threading.Thread(target=work, name=f"compile {trace.program.name}", daemon=True).start()
+
+    def native(self) -> NativeExecutable | None:
+        """The compiled program in its place, ``None`` where it can't be: then this one goes on."""
+        try:
+            return NativeExecutable(self.trace)
+        except TargetError as error:
+            LOG.info("%s stays with NumPy: %s", self.program.name, error)
+            self.compiled = False
+            Executable.bind(self)
+            return None
+
+
+def _never() -> bool:
+    return False
+
+
+def text_of(trace: Trace) -> str:
+    """The text in C of a trace, whose states lie as its executable will have them."""
+    program = _optimized(trace.program)
+    updated = program.updates
+    homes = {
+        state: numpy.empty(state.shape, state.dtype) if state in updated else numpy.asarray(state.origin.data)
+        for state in program.states
+    }
+    return source_of(program, homes).text()
+
+
+__all__ = ["HOT", "AutoExecutable", "NativeExecutable", "source_of", "text_of"]

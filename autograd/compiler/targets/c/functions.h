@@ -1,0 +1,298 @@
+/* What every program in C begins with: elementary functions that compilers turn into vector instructions, and NumPy's
+   remainders, powers and sorts. No tables, no branches, no libm where a loop is to be vectorised. NaN and infinities are as
+   in C99; largest errors, as tests/autograd/compiler/targets/c/test_functions.py measures them: exp, log, log1p, expm1
+   2 ulp, tanh 4 ulp. -ffast-math would break the reductions of ranges and must not be used. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define GG static inline __attribute__((always_inline, unused))
+#define GG_CALL static __attribute__((unused))
+
+GG int32_t gg_bitsf(float x) { union { float x; int32_t bits; } u = {x}; return u.bits; }
+GG float gg_numberf(int32_t bits) { union { int32_t bits; float x; } u = {bits}; return u.x; }
+GG int64_t gg_bits(double x) { union { double x; int64_t bits; } u = {x}; return u.bits; }
+GG double gg_number(int64_t bits) { union { int64_t bits; double x; } u = {bits}; return u.x; }
+
+/* 2^n for whole n of normal numbers */
+GG float gg_power2f(int32_t n) { return gg_numberf((int32_t)((uint32_t)(n + 127) << 23)); }
+GG double gg_power2(int64_t n) { return gg_number((int64_t)((uint64_t)(n + 1023) << 52)); }
+
+/* x = n ln 2 + r with |r| <= ln 2 / 2. Adding 3 * 2^22 (3 * 2^51) rounds to a whole number, which is in the low bits. */
+GG float gg_reducef(float x, int32_t *n) {
+    const float shifted = x * 0x1.715476p+0f + 0x1.8p+23f, whole = shifted - 0x1.8p+23f;
+    *n = gg_bitsf(shifted) - 0x4b400000;
+    return (x - whole * 0x1.62e4p-1f) - whole * 0x1.7f7d1cp-20f;
+}
+GG double gg_reduce(double x, int64_t *n) {
+    const double shifted = x * 0x1.71547652b82fep+0 + 0x1.8p+52, whole = shifted - 0x1.8p+52;
+    *n = gg_bits(shifted) - 0x4338000000000000;
+    return (x - whole * 0x1.62e42feep-1) - whole * 0x1.a39ef35793c76p-33;
+}
+
+/* exp(r) - 1 for |r| <= ln 2 / 2: r + r^2 P(r), P by Chebyshev interpolation */
+GG float gg_small_expm1f(float r) {
+    float p = 0.0013926250831497611f;
+    p = p * r + 0.008363232883682618f;
+    p = p * r + 0.04166655421298415f;
+    p = p * r + 0.16666576666119928f;
+    p = p * r + 0.5f;
+    return p * (r * r) + r;
+}
+GG double gg_small_expm1(double r) {
+    double p = 2.09147553258932e-09;
+    p = p * r + 2.5105312729622103e-08;
+    p = p * r + 2.755727347871858e-07;
+    p = p * r + 2.755725517000089e-06;
+    p = p * r + 2.480158732567746e-05;
+    p = p * r + 0.0001984126987500228;
+    p = p * r + 0.0013888888888883711;
+    p = p * r + 0.008333333333326084;
+    p = p * r + 0.04166666666666667;
+    p = p * r + 0.1666666666666667;
+    p = p * r + 0.5;
+    return p * (r * r) + r;
+}
+
+/* 2^n is multiplied in two factors, so that results end in denormal numbers and in infinity. */
+GG float gg_expf(float x) {
+    int32_t n;
+    x = x > 89.0f ? 89.0f : x;
+    x = x < -104.0f ? -104.0f : x;
+    const float q = gg_small_expm1f(gg_reducef(x, &n)) + 1.0f;
+    const int32_t half = n >> 1;
+    return q * gg_power2f(half) * gg_power2f(n - half);
+}
+GG double gg_exp(double x) {
+    int64_t n;
+    x = x > 710.0 ? 710.0 : x;
+    x = x < -746.0 ? -746.0 : x;
+    const double q = gg_small_expm1(gg_reduce(x, &n)) + 1.0;
+    const int64_t half = n >> 1;
+    return q * gg_power2(half) * gg_power2(n - half);
+}
+
+/* exp(x) - 1 = (2^n - 1) + 2^n (exp(r) - 1) */
+GG float gg_expm1f(float x) {
+    int32_t n;
+    float y = x > 89.0f ? 89.0f : x;
+    y = y < -20.0f ? -20.0f : y;
+    const float q = gg_small_expm1f(gg_reducef(y, &n));
+    const int32_t half = n >> 1;
+    const float one = gg_power2f(half), two = gg_power2f(n - half);
+    const float found = n < 100 ? (one * two - 1.0f) + one * two * q : (q + 1.0f) * one * two;
+    return x == 0.0f ? x : found;
+}
+GG double gg_expm1(double x) {
+    int64_t n;
+    double y = x > 710.0 ? 710.0 : x;
+    y = y < -40.0 ? -40.0 : y;
+    const double q = gg_small_expm1(gg_reduce(y, &n));
+    const int64_t half = n >> 1;
+    const double one = gg_power2(half), two = gg_power2(n - half);
+    const double found = n < 1000 ? (one * two - 1.0) + one * two * q : (q + 1.0) * one * two;
+    return x == 0.0 ? x : found;
+}
+
+/* tanh(x) = e / (e + 2) with e = exp(2 x) - 1, of |x| */
+GG float gg_tanhf(float x) {
+    int32_t n;
+    float y = fabsf(x);
+    y = y > 10.0f ? 10.0f : y;
+    const float q = gg_small_expm1f(gg_reducef(2.0f * y, &n)), power = gg_power2f(n);
+    const float e = (power - 1.0f) + power * q;
+    return copysignf(e / (e + 2.0f), x);
+}
+GG double gg_tanh(double x) {
+    int64_t n;
+    double y = fabs(x);
+    y = y > 20.0 ? 20.0 : y;
+    const double q = gg_small_expm1(gg_reduce(2.0 * y, &n)), power = gg_power2(n);
+    const double e = (power - 1.0) + power * q;
+    return copysign(e / (e + 2.0), x);
+}
+
+/* log(x) = n ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)): with s = f / (2 + f) the logarithm is 2 atanh(s), whose series
+   in s^2 is a polynomial by Chebyshev interpolation. f - (f^2/2 - s (f^2/2 + R)) loses less than 2 s + s R. */
+GG float gg_logf(float x) {
+    const bool tiny = x < 0x1p-126f;
+    const float y = tiny ? x * 0x1p+23f : x;
+    const int32_t bits = gg_bitsf(y), n = (bits - 0x3f3504f3) >> 23;
+    const float f = gg_numberf((int32_t)((uint32_t)bits - ((uint32_t)n << 23))) - 1.0f;
+    const float k = (float)n - (tiny ? 23.0f : 0.0f), s = f / (2.0f + f), z = s * s, half = 0.5f * f * f;
+    float r = 0.23332763018723873f;
+    r = r * z + 0.28550736360765605f;
+    r = r * z + 0.40000122584977943f;
+    r = r * z + 0.6666666655358505f;
+    r = k * 0x1.62e4p-1f - ((half - (s * (half + r * z) + k * 0x1.7f7d1cp-20f)) - f);
+    r = x == INFINITY ? x : r;
+    r = x == 0.0f ? -INFINITY : r;
+    return x >= 0.0f ? r : (x != x ? x : NAN);
+}
+GG double gg_log(double x) {
+    const bool tiny = x < 0x1p-1022;
+    const double y = tiny ? x * 0x1p+52 : x;
+    const int64_t bits = gg_bits(y), n = (bits - 0x3fe6a09e667f3bcd) >> 52;
+    const double f = gg_number((int64_t)((uint64_t)bits - ((uint64_t)n << 52))) - 1.0;
+    const double k = (double)n - (tiny ? 52.0 : 0.0), s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
+    double r = 0.1308944522335484;
+    r = r * z + 0.1326850330531098;
+    r = r * z + 0.15386249788476108;
+    r = r * z + 0.18181795454521343;
+    r = r * z + 0.22222222393452676;
+    r = r * z + 0.28571428570795937;
+    r = r * z + 0.4000000000000089;
+    r = r * z + 0.6666666666666666;
+    r = k * 0x1.62e42feep-1 - ((half - (s * (half + r * z) + k * 0x1.a39ef35793c76p-33)) - f);
+    r = x == INFINITY ? x : r;
+    r = x == 0.0 ? -INFINITY : r;
+    return x >= 0.0 ? r : (x != x ? x : NAN);
+}
+
+/* log(1 + x): the logarithm of the rounded sum, and what rounding lost to first order */
+GG float gg_log1pf(float x) {
+    const float sum = 1.0f + x, found = gg_logf(sum) - ((sum - 1.0f) - x) / sum;
+    return sum == 1.0f ? x : sum == 0.0f || sum == INFINITY ? gg_logf(sum) : found;
+}
+GG double gg_log1p(double x) {
+    const double sum = 1.0 + x, found = gg_log(sum) - ((sum - 1.0) - x) / sum;
+    return sum == 1.0 ? x : sum == 0.0 || sum == INFINITY ? gg_log(sum) : found;
+}
+
+GG float gg_logaddexpf(float x, float y) {
+    const float larger = x > y ? x : y, gap = x > y ? y - x : x - y;
+    const float found = larger + gg_log1pf(gg_expf(gap));
+    return x == y ? x + 0x1.62e43p-1f : (x != x || y != y ? x + y : found);
+}
+GG double gg_logaddexp(double x, double y) {
+    const double larger = x > y ? x : y, gap = x > y ? y - x : x - y;
+    const double found = larger + gg_log1p(gg_exp(gap));
+    return x == y ? x + 0x1.62e42fefa39efp-1 : (x != x || y != y ? x + y : found);
+}
+
+/* NumPy's: 1 to any power, and -1 to an infinite one, is 1 also in C99 */
+GG float gg_remainderf(float x, float y) {
+    const float rest = fmodf(x, y);
+    if (y == 0.0f || rest != rest) return rest;
+    return rest != 0.0f ? ((rest < 0.0f) != (y < 0.0f) ? rest + y : rest) : copysignf(0.0f, y);
+}
+GG double gg_remainder(double x, double y) {
+    const double rest = fmod(x, y);
+    if (y == 0.0 || rest != rest) return rest;
+    return rest != 0.0 ? ((rest < 0.0) != (y < 0.0) ? rest + y : rest) : copysign(0.0, y);
+}
+GG float gg_floor_dividef(float x, float y) {
+    if (y == 0.0f) return x / y;
+    const float rest = fmodf(x, y);
+    float found = (x - rest) / y;
+    if (rest != 0.0f && (rest < 0.0f) != (y < 0.0f)) found -= 1.0f;
+    if (found == 0.0f) return copysignf(0.0f, x / y);
+    const float whole = floorf(found);
+    return found - whole > 0.5f ? whole + 1.0f : whole;
+}
+GG double gg_floor_divide(double x, double y) {
+    if (y == 0.0) return x / y;
+    const double rest = fmod(x, y);
+    double found = (x - rest) / y;
+    if (rest != 0.0 && (rest < 0.0) != (y < 0.0)) found -= 1.0;
+    if (found == 0.0) return copysign(0.0, x / y);
+    const double whole = floor(found);
+    return found - whole > 0.5 ? whole + 1.0 : whole;
+}
+
+/* of integers: by 0 they give 0, as in NumPy */
+GG int64_t gg_whole_divide(int64_t x, int64_t y) {
+    if (y == 0) return 0;
+    if (y == -1) return (int64_t)(0 - (uint64_t)x);
+    return x / y - (x % y != 0 && (x < 0) != (y < 0));
+}
+GG int64_t gg_whole_remainder(int64_t x, int64_t y) {
+    if (y == 0 || y == -1) return 0;
+    const int64_t rest = x % y;
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+GG int64_t gg_whole_fmod(int64_t x, int64_t y) { return y == 0 || y == -1 ? 0 : x % y; }
+GG int64_t gg_whole_power(int64_t x, int64_t n) {
+    uint64_t found = 1, base = (uint64_t)x;
+    for (; n > 0; n >>= 1, base *= base) if (n & 1) found *= base;
+    return (int64_t)found;
+}
+GG int64_t gg_left(int64_t x, int64_t n, int64_t bits) { return n >= bits || n < 0 ? 0 : (int64_t)((uint64_t)x << n); }
+GG int64_t gg_right(int64_t x, int64_t n, int64_t bits) { return n >= bits || n < 0 ? (x < 0 ? -1 : 0) : x >> n; }
+
+/* The places of a row's elements as they are sorted, the first of equal ones first, NaN last: merged from below */
+#define $less(x, y) ((x) < (y) || ((y) != (y) && (x) == (x)))
+#define GG_SORT(name, type) \
+    GG_CALL void name(const type *x, long step, long n, int32_t *order, int32_t *spare) { \
+        for (long i = 0; i < n; i++) order[i] = (int32_t)i; \
+        for (long width = 1; width < n; width *= 2) { \
+            for (long start = 0; start < n; start += 2 * width) { \
+                const long middle = start + width < n ? start + width : n, end = middle + width < n ? middle + width : n; \
+                for (long i = start, j = middle, k = start; k < end; k++) { \
+                    const bool second = i >= middle || (j < end && $less(x[order[j] * step], x[order[i] * step])); \
+                    spare[k] = second ? order[j++] : order[i++]; \
+                } \
+            } \
+            memcpy(order, spare, (size_t)n * sizeof *order); \
+        } \
+    }
+GG_SORT(gg_sort_bool, bool) GG_SORT(gg_sort_int8, int8_t) GG_SORT(gg_sort_int16, int16_t) GG_SORT(gg_sort_int32, int32_t)
+GG_SORT(gg_sort_int64, int64_t) GG_SORT(gg_sort_uint8, uint8_t) GG_SORT(gg_sort_uint16, uint16_t)
+GG_SORT(gg_sort_uint32, uint32_t) GG_SORT(gg_sort_float32, float) GG_SORT(gg_sort_float64, double)
+
+/* Special functions, in float64. Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. */
+#define $erfc(x) erfc(x)
+#define $gammaln(x) lgamma(x)
+
+/* S. Winitzki's first guess ("A handy approximation for the error function and its inverse", 2008), then Halley's method on
+   erf, or on erfc where that is exact */
+GG_CALL double $erfinv(double y) {
+    const double size = fabs(y), sign = y < 0 ? -1 : 1;
+    if (!(size < 1)) return size == 1 ? sign * INFINITY : NAN;
+    if (size == 0) return y;
+    const double l = log1p(-size * size), h = 2 / (M_PI * 0.147) + l / 2;
+    double x = sqrt(sqrt(h * h - l / 0.147) - h);
+    for (int n = 0; n < 3; n++) {
+        const double miss = size < 0.5 ? erf(x) - size : (1 - size) - erfc(x);
+        const double step = miss * sqrt(M_PI) / 2 * exp(x * x);
+        x -= step / (1 + x * step);
+    }
+    return sign * x;
+}
+
+/* DLMF 5.11.2 from 10 on, 5.5.2 below, 5.5.4 for negative numbers */
+GG_CALL double $psi(double x) {
+    if (x <= 0 && x == floor(x)) return NAN;
+    if (x < 0) return $psi(1 - x) - M_PI / tan(M_PI * x);
+    double found = 0;
+    for (; x < 10; x++) found -= 1 / x;
+    const double r = 1 / (x * x);
+    const double rest = 1. / 132 - r * (691. / 32760 - r * (1. / 12 - r * 3617. / 8160));
+    return found + log(x) - 0.5 / x - r * (1. / 12 - r * (1. / 120 - r * (1. / 252 - r * (1. / 240 - r * rest))));
+}
+
+/* Hurwitz's zeta function for q > 0: DLMF 25.11.5 with the first ten terms apart, the Bernoulli numbers B2, B4, … */
+GG_CALL double $zeta(double s, double q) {
+    if (!(q > 0)) return NAN;
+    double found = 0;
+    for (int n = 0; n < 10; n++, q++) found += pow(q, -s);
+    found += pow(q, 1 - s) / (s - 1) + 0.5 * pow(q, -s);
+    const double bernoulli[] = {1. / 6, -1. / 30, 1. / 42, -1. / 30, 5. / 66, -691. / 2730, 7. / 6, -3617. / 510};
+    double factor = s * pow(q, -s - 1) / 2;
+    for (int k = 0; k < 8; k++) {
+        found += bernoulli[k] * factor;
+        factor *= (s + 2 * k + 1) * (s + 2 * k + 2) / (2 * k + 3) / (2 * k + 4) / q / q;
+    }
+    return found;
+}
+
+/* DLMF 10.25.2, whose terms are all of one sign */
+GG_CALL double $iv(int order, double x) {
+    const double r = x * x / 4;
+    double term = 1;
+    for (int n = 1; n <= order; n++) term *= x / 2 / n;
+    double sum = term;
+    for (int n = 1; fabs(term) > fabs(sum) * 1e-17; n++) sum += term *= r / n / (n + order);
+    return sum;
+}

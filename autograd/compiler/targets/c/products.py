@@ -1,0 +1,217 @@
+"""`contract`: sums of products in C, as matrix products wherever the operands can be read as matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, merged, times
+
+if TYPE_CHECKING:
+    from autograd.compiler.targets.c.source import Source
+
+SMALL = 4096
+"""Multiplications up to which a product is written as loops: a call of BLAS takes as long."""
+
+ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
+"""What ``cblas_sgemm`` calls the orders of matrices."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Where a matrix lies: ``start`` is the expression of its first element's place in ``data``."""
+
+    data: str
+    start: str
+    rows: int
+    columns: int
+    row_step: int
+    column_step: int
+
+    @property
+    def turned(self) -> Matrix:
+        """The transpose."""
+        return Matrix(self.data, self.start, self.columns, self.rows, self.column_step, self.row_step)
+
+    def leading(self, by_rows: bool) -> int | None:
+        """How far apart its rows (or columns) are where those lie in one piece each; ``None`` where they do not."""
+        if not by_rows:
+            return self.turned.leading(True)
+        if self.columns > 1 and self.column_step != 1:
+            return None
+        step = self.row_step if self.rows > 1 else max(self.columns, 1)
+        return step if step >= max(self.columns, 1) else None
+
+
+def contract(
+    source: Source, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, *,
+    adds: bool = False,
+) -> None:  # fmt: skip
+    """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `Script.contract`.
+
+    The axes that y lacks are rows, those that x lacks are columns. An operand whose rows and sums can't be read with
+    one step each is copied in order, which makes a convolution a product with the matrix of its windows.
+    """
+    axes, sums = [a for a in axes if a[0] != 1], [a for a in sums if a[0] != 1]
+    if dtype.kind != "f" or 0 in (*(n for n, *_ in axes), *(n for n, *_ in sums)):
+        _summed(source, axes, sums, x, y, out, dtype, adds)
+        return
+    rows = [a for a in axes if a[1] and not a[2]]
+    columns = [a for a in axes if a[2] and not a[1]]
+    around = [a for a in axes if a not in rows and a not in columns]
+    if adds or not _is_matrix(rows, columns):
+        _in_order(source, around, rows, columns, sums, x, y, out, dtype, adds)
+        return
+    if len(merged([(n, s) for n, s, _ in sums])) > 1 or len(merged([(n, s, o) for n, s, _, o in rows])) > len(
+        merged([(n, o) for n, _, _, o in rows])
+    ):
+        x, around, rows, sums = _copied(source, x, dtype, around, rows, sums, 1)
+    if len(merged([(n, s) for n, _, s in sums])) > 1 or len(merged([(n, s, o) for n, _, s, o in columns])) > len(
+        merged([(n, o) for n, _, _, o in columns])
+    ):
+        y, around, columns, sums = _copied(source, y, dtype, around, columns, sums, 2)
+    _products(source, around, merged(rows), merged(columns), merged(sums), x, y, out, dtype)
+
+
+def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
+    """Whether at least rows or columns lie one behind the other in the result."""
+    return not rows or not columns or any(abs(o) == 1 for *_, o in (*rows, *columns))
+
+
+def _copied(
+    source: Source, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
+) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
+    """An operand copied in the order of ``around``, its ``own`` axes and the sums; and these with its new steps."""
+    of = [*around, *own, *sums]
+    shape = tuple(a[0] for a in of)
+    seen = replace(x, shape=shape, strides=tuple(a[k] for a in of))
+    shown = [a for a in range(len(of)) if of[a][k]]  # what it does not have is not copied along
+    kept = tuple(shape[a] for a in shown)
+    made = source.scratch(f"{x.data}_in_order", kept, dtype)
+    source.copy(replace(seen, shape=kept, strides=tuple(seen.strides[a] for a in shown)), made)
+    steps = dict(zip(shown, contiguous(kept), strict=True))
+    new = [(*a[:k], steps.get(n, 0), *a[k + 1 :]) for n, a in enumerate(of)]
+    first, second = len(around), len(around) + len(own)
+    return made, new[:first], new[first:second], new[second:]
+
+
+def _in_order(
+    source: Source, around: Sequence[Axis], rows: Sequence[Axis], columns: Sequence[Axis], sums: Sequence[Axis],
+    x: View, y: View, out: View, dtype: Any, adds: bool,
+) -> None:  # fmt: skip
+    """The product in an array of its own, which is then copied, or added, to where it is wanted."""
+    of = [*around, *rows, *columns]
+    shape = tuple(a[0] for a in of)
+    made = source.scratch(f"{out.data}_in_order", shape, dtype)
+    axes = [(*a[:3], step) for a, step in zip(of, contiguous(shape), strict=True)]
+    contract(source, axes, sums, x, y, made, dtype)
+    source.copy(made, replace(out, shape=shape, strides=tuple(a[3] for a in of)), "+=" if adds else "=")
+
+
+def _products(
+    source: Source, around: Sequence[Axis], rows: list[Axis], columns: list[Axis], sums: list[Axis], x: View, y: View,
+    out: View, dtype: Any,
+) -> None:  # fmt: skip
+    """Loops over what is no matrix, and a matrix product within."""
+    row, column = _longest(rows), _longest(columns)
+    total = sums[0] if sums else (1, 0, 0)
+    others = [*around, *(a for a in rows if a is not row), *(a for a in columns if a is not column)]
+    row, column = row or (1, 0, 0, 0), column or (1, 0, 0, 0)
+    places = [x.start, y.start, out.start]
+    lines, depth = source.lines, 0
+    for depth, (n, *steps) in enumerate(others, 1):
+        letter = f"$q{depth}"
+        lines.append(f"for (long {letter} = 0; {letter} < {n}; {letter}++) {{")
+        places = [added(p if p != "0" else "", times(letter, s)) for p, s in zip(places, steps, strict=True)]
+    a = Matrix(x.data, places[0], row[0], total[0], row[1], total[1])
+    b = Matrix(y.data, places[1], total[0], column[0], total[2], column[2])
+    product(source, a, b, Matrix(out.data, places[2], row[0], column[0], row[3], column[3]), dtype)
+    lines += ["}"] * depth
+
+
+def _longest(axes: Sequence[Axis]) -> Axis | None:
+    return max(axes, key=lambda a: a[0], default=None)
+
+
+def product(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+    """``out = a @ b``: a call of BLAS, or loops where that is shorter or BLAS can't read it."""
+    source.operations += out.rows * out.columns * a.columns
+    single = str(dtype) == "float32"
+    by_rows = out.leading(True) is not None
+    orders = [(m.leading(by_rows), m.leading(not by_rows)) for m in (a, b)]
+    small = out.rows * out.columns * a.columns <= SMALL or 1 in (out.rows, out.columns)
+    leading = out.leading(by_rows)
+    if small or source.blas is None or leading is None or any(one is None and two is None for one, two in orders):
+        loops(source, a, b, out, dtype)
+        return
+    given = [str(AS_IT_IS if one is not None else TRANSPOSED) for one, _ in orders]
+    steps = [one if one is not None else two for one, two in orders]
+    pointers = [m.data if m.start == "0" else f"{m.data} + {m.start}" for m in (a, b, out)]
+    arguments = [
+        str(ROW_MAJOR if by_rows else COLUMN_MAJOR), *given, str(out.rows), str(out.columns), str(a.columns), "1",
+        pointers[0], str(steps[0]), pointers[1], str(steps[1]), "0", pointers[2], str(leading),
+    ]  # fmt: skip
+    source.lines.append(f"table->{'s' if single else 'd'}gemm({', '.join(arguments)});")
+
+
+def loops(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+    """``out = a @ b`` as a function of three loops, the innermost along memory."""
+    if out.columns == 1 or (out.column_step != 1 and out.row_step == 1):  # what lies along the columns goes inside
+        a, b, out = b.turned, a.turned, out.turned
+    kind = "float" if str(dtype) == "float32" else "double"
+    m, n, k = out.rows, out.columns, a.columns
+
+    def at(name: str, matrix: Matrix, row: str, column: str) -> str:
+        return f"{name}[{added(times(row, matrix.row_step), times(column, matrix.column_step))}]"
+
+    xs, ys, zs = at("x", a, "i", "p"), at("y", b, "p", "j"), at("z", out, "i", "j")
+    if b.column_step == 1 or n == 1 or b.row_step != 1:
+        lines = [
+            f"for (long i = 0; i < {m}; i++) {{",
+            '  _Pragma("omp simd")',
+            f"  for (long j = 0; j < {n}; j++) {zs} = 0;",
+            f"  for (long p = 0; p < {k}; p++) {{",
+            f"    const {kind} factor = {xs};",
+            '    _Pragma("omp simd")',
+            f"    for (long j = 0; j < {n}; j++) {zs} += factor * {ys};",
+            "  }",
+            "}",
+        ]
+    else:
+        lines = [
+            f"for (long i = 0; i < {m}; i++) {{",
+            f"  for (long j = 0; j < {n}; j++) {{",
+            f"    {kind} sum = 0;",
+            '    _Pragma("omp simd reduction(+:sum)")',
+            f"    for (long p = 0; p < {k}; p++) sum += {xs} * {ys};",
+            f"    {zs} = sum;",
+            "  }",
+            "}",
+        ]
+    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
+    name = source.function(f"product_{m}x{k}x{n}", parameters, lines)
+    pointers = [f"{mat.data} + {mat.start}" if mat.start != "0" else mat.data for mat in (a, b, out)]
+    source.lines.append(f"{name}({', '.join(pointers)});")
+
+
+def _summed(
+    source: Source, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, adds: bool
+) -> None:
+    """Loops over the result, and over the sums within."""
+    shape = (*(a[0] for a in axes), *(a[0] for a in sums))
+    views = [
+        replace(x, shape=shape, strides=(*(a[1] for a in axes), *(a[1] for a in sums))),
+        replace(y, shape=shape, strides=(*(a[2] for a in axes), *(a[2] for a in sums))),
+        replace(out, shape=shape, strides=(*(a[3] for a in axes), *(0 for _ in sums))),
+    ]
+    nest = Nest(shape, views, range(len(axes), len(shape)))
+    combine = "acc || ({0} && {1})" if dtype.kind == "b" else "acc + {0} * {1}"
+    within = [
+        (nest.outer, source.declared("acc", "0", dtype)),
+        (len(nest.loops), f"acc = {combine.format(nest.at(0), nest.at(1))};"),
+    ]
+    source.loop(nest, within, [(nest.outer, f"{nest.at(2)} {'+=' if adds else '='} acc;")])
+
+
+__all__ = ["Matrix", "contract", "loops", "product"]

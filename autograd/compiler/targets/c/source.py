@@ -1,0 +1,543 @@
+"""`Source`: a program as the text of one C function, which is given the addresses of its arrays.
+
+What is computed entry by entry is a function for each `Kernel`; products are calls of the BLAS that NumPy has loaded,
+or loops where they are small. Temporaries lie in one block of memory, in which a place is used again as soon as what
+lay there has been read for the last time. Results are written where they are wanted, and states are updated where they
+lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from autograd.compiler.ir.primitives import is_view
+from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
+from autograd.compiler.targets.c.blas import Blas
+from autograd.compiler.targets.c.products import contract
+from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
+from autograd.compiler.targets.language import C, c
+from autograd.compiler.targets.nested.script import INT, Parts, Script
+from autograd.compiler.targets.nests import LETTERS, Nest, View
+from autograd.errors import TargetError
+from autograd.shapes import size
+
+ALIGNED = 64
+"""Places in memory begin at multiples of this many bytes: a line of the cache, or a vector."""
+
+LONG = 1024
+"""More float32 than these are summed in parts, and the parts in float64: one sum of all would lose digits."""
+
+RAISING = frozenset(("check_range", "getitem", "setitem", "add_at", "take", "take_along_axis", "take_sure"))
+"""What may find an index out of bounds, unless it is a view."""
+
+OK, REFUSED, NOT_PLAIN = 0, 1, 2
+"""What a program returns: that it ran, that an index is out of bounds, that an input must be copied first. Nothing has
+been written unless it ran."""
+
+
+@cache
+def functions() -> str:
+    """The text that every program begins with."""
+    return Path(__file__).with_name("functions.h").read_text(encoding="utf-8")
+
+
+def text_of(text: str) -> str:
+    """``text`` within a comment: on one line, without what ends or begins a comment, and printable."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "\\ ")
+
+
+class Source(Script):
+    """The text of ``program``, which is optimized, and what its memory must hold.
+
+    ``homes``: the array of each state, whose strides are numbers in the text. After ``text()``, ``slots`` are the
+    values whose addresses the program is given before it runs, by the names of the fields, ``returned`` the results
+    whose arrays it is given at each call, ``size`` the bytes of its temporaries.
+    """
+
+    language, title, ascii = C, "C", True
+
+    def __init__(self, program: Program, homes: dict[Value, Any], blas: Blas | None) -> None:
+        super().__init__(program, f"{program.name}_step")
+        self.homes, self.blas = homes, blas
+        self.types: dict[str, str] = {}
+        self.functions: dict[str, str] = {}
+        self.texts: list[str] = []
+        self.slots: dict[str, Value] = {}
+        self.returned: list[Value] = []
+        self.inputs: list[str] = []
+        self.size = 0
+        self.operations = 0
+        """About how many multiplications the products take."""
+        self._places: dict[str, int] = {}
+        self._free: list[tuple[int, int]] = []
+        self._busy: list[tuple[int, int, int]] = []  # the step after which a place is free, its start and its bytes
+        self._step = 0
+        self._swapped = False
+
+    # ---------------------------------------------------------------------------------------------------------- memory
+
+    def view(self, value: Value) -> View:
+        """Where a value lies. It gets its place when it is first met."""
+        if value not in self.views:
+            kind, name = self.type_of(value), self.name_of(value)
+            self.types[name] = kind
+            self.views[value] = View.of(name, value.shape)
+            if value.kind == "temporary":
+                self._place(name, value.nbytes, self._last.get(value, self._step))
+            else:
+                if value.kind == "state":
+                    self.views[value] = self._home(value, name)
+                if value.kind != "input":
+                    self.slots[name] = value
+        return self.views[value]
+
+    def _home(self, state: Value, name: str) -> View:
+        """Where a state lies, as its array does."""
+        array = self.homes[state]
+        steps = [divmod(step, state.dtype.itemsize) for step in array.strides]
+        if any(rest for _, rest in steps) or not array.flags.aligned:
+            raise TargetError(f"{self.given.name} can't be written in C: {state.name} is not aligned. Give it a copy.")
+        return View(name, tuple(state.shape), tuple(step for step, _ in steps))
+
+    def _place(self, name: str, nbytes: int, last: int) -> None:
+        """Give an array a place until the step ``last`` is over; the smallest one that is free and large enough."""
+        count = -(-max(nbytes, 1) // ALIGNED) * ALIGNED
+        fitting = [place for place in self._free if place[1] >= count]
+        if fitting:
+            found = min(fitting, key=lambda place: place[1])
+            self._free.remove(found)
+            start, length = found
+            if length > count:
+                self._free.append((start + count, length - count))
+        else:
+            start = self.size
+            self.size += count
+        self._places[name] = start
+        self._busy.append((last, start, count))
+
+    def _release(self) -> None:
+        """Free the places of what was read for the last time in this step."""
+        for last, start, count in [entry for entry in self._busy if entry[0] <= self._step]:
+            self._busy.remove((last, start, count))
+            before = next((place for place in self._free if sum(place) == start), None)
+            if before is not None:
+                self._free.remove(before)
+                start, count = before[0], before[1] + count
+            behind = next((place for place in self._free if place[0] == start + count), None)
+            if behind is not None:
+                self._free.remove(behind)
+                count += behind[1]
+            self._free.append((start, count))
+
+    def scratch(self, like: str, shape: Sequence[int], dtype: Any, start: str = "") -> View:
+        """Another array, for this step."""
+        name = self.fresh(like)
+        self.types[name] = C.types[str(dtype)]
+        self._place(name, size(tuple(shape)) * dtype.itemsize, self._step)
+        found = View.of(name, shape)
+        if start:
+            self.fill(found, start)
+        return found
+
+    def _last_reads(self, program: Program, steps: Sequence[Kernel | Instruction]) -> dict[Value, int]:
+        """The step in which each value, or a view of it, is read last; the number of steps where it is a result."""
+        shown = {i.out: i.args[0] for i in program.instructions if is_view(i)}
+        last: dict[Value, int] = {}
+        for number, step in enumerate(steps):
+            values = [*step.inputs, *step.outputs] if isinstance(step, Kernel) else [*step.args, step.out]
+            for value in values:
+                last[value] = number
+                while value in shown:
+                    last[value := shown[value]] = number
+        for value in (*program.outputs, *program.updates.values()):
+            last[value] = len(steps)
+            while value in shown:
+                last[value := shown[value]] = len(steps)
+        return last
+
+    # ------------------------------------------------------------------------------------------------------- the whole
+
+    def text(self) -> str:
+        """The whole text: functions, kernels, the memory, and the function that is called."""
+        program = self.given
+        numbers = [
+            Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i])
+            for i in knob_arithmetic(program.instructions).values()
+        ]
+        steps = [*numbers, *fuse(program)]
+        self._last = self._last_reads(program, steps)
+        risky = max((n for n, s in enumerate(steps) if isinstance(s, Instruction) and _may_raise(s)), default=-1)
+        made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
+        found = updated_in_place(program, steps)
+        self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
+        for value in program.inputs:
+            self.view(value)
+            self.inputs.append(self.name_of(value))
+        for value, state in self.in_place.items():
+            self.views[value] = self.view(state)
+        self._take_results(program)
+        for self._step, step in enumerate(steps):
+            if isinstance(step, Kernel):
+                self.kernel(step)
+            else:
+                self.instruction(step)
+            self._release()
+        self._step = len(steps)
+        self._finish(program)
+        return self._joined()
+
+    def _take_results(self, program: Program) -> None:
+        """Have results be computed where they are wanted, if they are temporaries with memory of their own."""
+        shown = {i.out for i in program.instructions if is_view(i)}
+        self._copied: list[tuple[Value, View]] = []
+        for value in program.outputs:
+            name = self.fresh(f"{value.name}_out")
+            self.types[name] = self.type_of(value)
+            self.returned.append(value)
+            self.inputs.append(name)
+            if value.kind == "temporary" and value not in shown and value not in self.views:
+                self.names[value] = name
+                self.views[value] = View.of(name, value.shape)
+            else:
+                self._copied.append((value, View.of(name, value.shape)))
+
+    def _finish(self, program: Program) -> None:
+        """Copy results that lie elsewhere; then states that were not updated where they lie take their new values, and
+        old ones that are wanted come first."""
+        for value, place in self._copied:
+            self.copy(self.view(value), place)
+        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if v not in self.in_place]
+        pairs = [(target, source, value) for target, source, value in pairs if target != source]
+        written, late = {target.data for target, _, _ in pairs}, []
+        for target, source, value in pairs:
+            if source.data in written:
+                old = self.scratch(f"old_{source.data}", value.shape, value.dtype)
+                self.copy(source, old)
+                source = old
+            late.append((source, target))
+        for source, target in late:
+            self.copy(source, target)
+
+    def _joined(self) -> str:
+        """The text of all parts."""
+        fields = [f"    {self.types[name]} *{name};  /* {_described(value)} */" for name, value in self.slots.items()]
+        given = self.inputs
+        arguments = "".join(f", const char *{name}_object" for name in given)
+        head = [f"    {self.types[name]} *const {name} = table->{name};" for name in self.slots]
+        head += [f"    {self.types[name]} *const {name} = GG_DATA({name}_object);" for name in given]
+        head += [
+            f"    {self.types[name]} *const {name} = (void *)(table->work + {start});"
+            for name, start in self._places.items()
+        ]
+        plain = [f"GG_PLAIN({name}_object, table->array)" for name in given[: len(self.given.inputs)]]
+        for state in self.given.updates:
+            name, low, high = self.name_of(state), *self._extent(state)
+            plain += [
+                f"GG_APART({given[n]}, {value.nbytes}, (char *){name} + {low}, {high - low})"
+                for n, value in enumerate(self.given.inputs)
+            ]
+        tests = [f"    if (!({text})) return {NOT_PLAIN};" for text in plain]
+        body = [f"    {line}" for line in self.lines]
+        integer = self.blas.integer if self.blas else "int"
+        return "\n".join([
+            f"/* {text_of(self.given.name)}: {self._signature()} */",
+            functions(),
+            HEAD.format(header=object.__basicsize__, integer=integer),
+            END,
+            *self.texts,
+            "struct table {",
+            "    char *work;  /* temporaries */",
+            "    const void *array;  /* the type of NumPy's arrays */",
+            "    gg_sgemm *sgemm;  /* NumPy's BLAS */",
+            "    gg_dgemm *dgemm;",
+            *fields,
+            "};",
+            "",
+            f"__attribute__((visibility(\"default\"))) int gg_run(const struct table *table{arguments}) {{",
+            *head,
+            *tests,
+            *body,
+            f"    return {OK};",
+            "}",
+            "",
+        ])  # fmt: skip
+
+    def _extent(self, state: Value) -> tuple[int, int]:
+        """Where the bytes of a state's array begin and end, from its first element on."""
+        reach = [(n - 1) * step for n, step in zip(state.shape, self.homes[state].strides, strict=True)]
+        return sum(x for x in reach if x < 0), sum(x for x in reach if x > 0) + state.dtype.itemsize
+
+    def _signature(self) -> str:
+        """The inputs and results, as the program calls them."""
+        inputs = ", ".join(f"{text_of(v.name)} {v.shape} {v.dtype}" for v in self.given.inputs)
+        outputs = ", ".join(f"{text_of(v.name)} {v.shape} {v.dtype}" for v in self.given.outputs)
+        return f"({inputs}) -> ({outputs})"
+
+    # ---------------------------------------------------------------------------------------------- of the language
+
+    def comment(self, text: str) -> str:
+        """A line that is a comment."""
+        return f"/* {text_of(text)} */"
+
+    def quoted(self, text: str) -> str:
+        """``text`` as it may stand within a comment."""
+        return text_of(text)
+
+    def said(self, *instructions: Instruction) -> None:
+        """A comment for each instruction but knobs' casts, as the program prints it."""
+        self.lines += [self.comment(f"{i.out.name} {i.out.shape} = {algebra(i)}") for i in instructions]
+
+    def declared(self, name: str, text: str, dtype: Any = INT, *, constant: bool = False) -> str:
+        """The line that declares a variable, or a constant."""
+        return f"{'const ' if constant else ''}{C.types[str(numpy.dtype(dtype))]} {name} = {text};"
+
+    def refused(self, condition: str, said: str) -> str:
+        """The line that ends the run; the error is raised by whoever called it."""
+        return f"if ({condition}) return {REFUSED};"
+
+    def computed(self, op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
+        """The expression of an elementwise operation."""
+        return c(op, terms, dtype, exponent)
+
+    def expression(self, instruction: Instruction) -> str:
+        """An elementwise instruction in C."""
+        op, args = instruction.op, instruction.args
+        if op == "power" and instruction.out.dtype.kind in "iu":
+            exponent = args[1].data if args[1].kind == "constant" else None
+            if exponent is None or (numpy.asarray(exponent) < 0).any():
+                raise self.refuse(instruction, "may have a negative exponent of an integer, which is an error")
+        return super().expression(instruction)
+
+    def rounded(self, text: str, dtype: Any) -> str:
+        """The result of arithmetic as a number of ``dtype``."""
+        return f"({C.types[str(numpy.dtype(dtype))]})({text})"
+
+    def cast(self, name: str, value: Value, dtype: Any) -> str:
+        """An entry of ``value``, as a number of ``dtype``."""
+        kind = C.types.get(str(numpy.dtype(dtype)))
+        if kind is None:
+            raise TargetError(f"{self.given.name} can't be written in C: {value.name} is computed with as {dtype}.")
+        return name if value.dtype == dtype else f"({kind}){name}"
+
+    def local(self, value: Value) -> str:
+        """The variable of a value's present entry."""
+        return f"{self.name_of(value)}$"
+
+    def start_of(self, op: str, dtype: Any) -> str:
+        """The result of a reduction of no elements; of integers' extremes, the other extreme."""
+        if op in ("max", "min") and dtype.kind in "iub":
+            bounds = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
+            return C.literal(bounds[op == "min"], dtype)
+        return super().start_of(op, dtype)
+
+    def fill(self, view: View, text: str) -> None:
+        """Have all of an array be one number."""
+        nest = Nest(view.shape, [view])
+        self.loop(nest, [(len(nest.loops), f"{nest.at(0)} = {text};")])
+
+    def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
+        """Write sums of products."""
+        contract(self, axes, sums, x, y, out, dtype, adds=adds)
+
+    def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
+        """The line that puts into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""
+        spare = self.scratch(f"{order.data}_spare", order.shape, numpy.dtype("i4"))
+        return [f"gg_sort_{dtype}({x.data} + {start}, {step}, {length}, {order.data}, {spare.data});"]
+
+    def parts(self, program: Program) -> Parts:
+        """The lines of a loop's body."""
+        before, self.lines = self.lines, []
+        last, self._last = self._last, {}
+        found = Parts()
+        for i in knob_arithmetic(program.instructions).values():
+            self.kernel(Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i]))
+        for step in fuse(program):
+            if isinstance(step, Kernel):
+                self.kernel(step)
+            else:
+                self.instruction(step)
+        found.take(self.lines)
+        self.lines, self._last = before, last
+        return found
+
+    def within(self, name: str, parts: Parts) -> list[str]:
+        """The lines themselves."""
+        return [line for part in parts.found for line in part]
+
+    # --------------------------------------------------------------------------------------------------------- kernels
+
+    def kernel(self, kernel: Kernel) -> None:
+        """A call of a function that computes a kernel."""
+        self._kernel = kernel
+        super().kernel(kernel)
+
+    def nest(self, shape: Any, views: Sequence[View], axes: Sequence[int]) -> Nest:
+        """The loops of a kernel, so that the innermost one goes along memory: the sums of columns are kept in memory
+        while the loop over rows is outside."""
+        self._swapped = False
+        long = [d for d, n in enumerate(shape) if n != 1]
+        if axes:
+            kept = [d for d in long if d not in axes]
+            self._swapped = bool(kept) and bool(long) and long[-1] not in axes
+            return Nest(shape, views, kept if self._swapped else axes)
+        whole = [view.broadcast_to(shape).strides for view in views]
+        order = sorted(range(len(shape)), key=lambda d: -sum(abs(strides[d]) for strides in whole))
+        if order == [*range(len(shape))] or not long:
+            return Nest(shape, views)
+        turned = [view.broadcast_to(shape).permuted(order) for view in views]
+        return Nest(tuple(shape[d] for d in order), turned)
+
+    def entries(self, nest: Nest, within: list[tuple[int, str]]) -> None:
+        """The call of the loops of a kernel without a reduction."""
+        lines = nest.lines(within, (), "long")
+        self._called(nest, _vectorised(lines, ""))
+
+    def reduction(
+        self, nest: Nest, reduction: Instruction, element: str, within: list[tuple[int, str]],
+        after: list[tuple[int, str]],
+    ) -> None:  # fmt: skip
+        """The call of the loops of a reduction."""
+        op, dtype = reduction.op, reduction.out.dtype
+        combine, start = C.reductions[op][0], self.start_of(op, dtype)
+        outer, inmost = nest.outer, len(nest.loops)
+        if self._swapped:
+            self._called(nest, self._swapped_lines(nest, dtype, combine, start, element, within, after))
+            return
+        count = size(tuple(n for n, _ in nest.loops[outer:]))
+        in_parts = op == "sum" and dtype == numpy.float32 and count > LONG
+        simd = {"sum": "+", "prod": "*", "max": "max", "min": "min", "all": "&&", "any": "||"}[op]
+        lines = [(outer, self.declared("acc", start, numpy.dtype("f8") if in_parts else dtype))]
+        clause, over = f" reduction({simd}:acc)" if inmost > outer else "", inmost - 1
+        if op in ("max", "min") and dtype.kind == "f":  # the reduction of vectors may lose a NaN
+            lines.append((outer, "int missing = 0;"))
+            clause += " reduction(|:missing)" if clause else ""
+            sign = ">" if op == "max" else "<"
+            last = [f"acc = {element} {sign} acc ? {element} : acc;", f"missing |= {element} != {element};"]
+            after = [(outer, "if (missing) acc = NAN;"), *after]
+        elif in_parts:
+            lines.append((over, self.declared("part", "0", dtype)))
+            clause, last = " reduction(+:part)", [f"part = part + {element};"]
+            after = [(over, "acc = acc + part;"), *after]
+        else:
+            last = [f"acc = {combine.format(a='acc', b=element)};"]
+        text = nest.lines([*lines, *within, *((inmost, line) for line in last)], after, "long")
+        self._called(nest, _vectorised(_in_blocks(text, nest) if in_parts else text, clause))
+
+    def _swapped_lines(
+        self, nest: Nest, dtype: Any, combine: str, start: str, element: str, within: list[tuple[int, str]],
+        after: list[tuple[int, str]],
+    ) -> list[str]:  # fmt: skip
+        """The lines of a reduction whose results lie in memory while the loops over what is reduced are outside."""
+        place = nest.at(len(nest.views) - 1)
+
+        def along(*lines: str) -> list[str]:
+            loops = [*zip(LETTERS, nest.loops, strict=False)][nest.outer :]
+            heads = [f"{'  ' * d}for (long {v} = 0; {v} < {n}; {v}++) {{" for d, (v, (n, _)) in enumerate(loops)]
+            ends = ["  " * d + "}" for d in reversed(range(len(loops)))]
+            return [*heads, *("  " * len(loops) + line for line in lines), *ends]
+
+        adds = f"{place} = {combine.format(a=place, b=element)};"
+        lines = _vectorised(nest.lines([*within, (len(nest.loops), adds)], (), "long"), "")
+        found = [*along(f"{place} = {start};"), *lines]
+        if len(after) > 1:
+            found += along(self.declared("acc", place, dtype, constant=True), *(line for _, line in after))
+        return found
+
+    def _called(self, nest: Nest, lines: list[str]) -> None:
+        """Call the function of these lines: one for all that differ in nothing but names."""
+        outputs = {self.view(v).data for v in self._kernel.outputs}
+        data = dict.fromkeys(view.data for view in nest.views)
+        kinds = [f"{'' if name in outputs else 'const '}{self.types[name]}" for name in data]
+        parameters = [f"{kind} *restrict {name}" for kind, name in zip(kinds, data, strict=True)]
+        parameters += [f"long {time}" for time in self.times]
+        name = self.function(self._title(), ", ".join(parameters), lines)
+        self.lines.append(f"{name}({', '.join([*data, *self.times])});")
+
+    def function(self, name: str, parameters: str, lines: Sequence[str]) -> str:
+        """The name of a function of these lines: one for all that differ in nothing but names."""
+        text = "\n".join(f"    {line}" for line in lines)
+        order: dict[str, str] = {}
+        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.setdefault(m[0], f"v{len(order)}"), f"{parameters};{text}")
+        if key not in self.functions:
+            self.functions[key] = name = self.fresh(name)
+            self.texts.append(f"static void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
+        return self.functions[key]
+
+    def _title(self) -> str:
+        """What the function of a kernel is called."""
+        kernel = self._kernel
+        states = [self.in_place[v].name for v in kernel.outputs if v in self.in_place]
+        base = f"update_{states[0]}" if states else kernel.outputs[0].name
+        return f"{base.strip('_')[:60]}_loop"
+
+
+def _described(value: Value) -> str:
+    return f"{value.kind} {text_of(value.name)} {value.shape}"
+
+
+def _may_raise(instruction: Instruction) -> bool:
+    return instruction.op in RAISING and not is_view(instruction)
+
+
+def _vectorised(lines: list[str], clause: str) -> list[str]:
+    """The lines, with a word to the compiler in front of the innermost loop."""
+    heads = [n for n, line in enumerate(lines) if line.lstrip().startswith("for (long")]
+    if not heads:
+        return lines
+    at = heads[-1]
+    pad = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+    return [*lines[:at], f"{pad}_Pragma(\"omp simd{clause}\")", *lines[at:]]
+
+
+def _in_blocks(lines: list[str], nest: Nest) -> list[str]:
+    """The lines of a sum, whose innermost loop is cut into blocks where it is long; each has a ``part`` of its own."""
+    letter, (length, _) = LETTERS[len(nest.loops) - 1], nest.loops[-1]
+    if length <= LONG:
+        return lines
+    head = f"for (long {letter} = 0; {letter} < {length}; {letter}++) {{"
+    at = next(n for n, line in enumerate(lines) if line.strip() == head)
+    pad = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+    start = next(n for n in range(at, -1, -1) if lines[n].strip() == "float part = 0;")
+    end = next(n for n, line in enumerate(lines) if line.strip() == "acc = acc + part;")
+    block = f"block_{letter}"
+    return [
+        *lines[:start],
+        f"{pad}for (long {block} = 0; {block} < {length}; {block} += {LONG}) {{",
+        f"{pad}const long end_{letter} = {block} + {LONG} < {length} ? {block} + {LONG} : {length};",
+        *lines[start:at],
+        f"{pad}for (long {letter} = {block}; {letter} < end_{letter}; {letter}++) {{",
+        *lines[at + 1 : end + 1],
+        f"{pad}}}",
+        *lines[end + 1 :],
+    ]
+
+
+HEAD = """
+/* Arrays of NumPy's, as they lie in memory behind the header that all objects of Python's begin with. */
+#define GG_HEADER {header}
+#define GG_DATA(object) (*(void **)((object) + GG_HEADER))
+#define GG_PLAIN(object, type) (*(const void **)((object) + GG_HEADER - sizeof(void *)) == (type) \\
+    && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)
+#define GG_APART(x, nx, y, ny) \\
+    ((const char *)(x) + (nx) <= (const char *)(y) || (const char *)(y) + (ny) <= (const char *)(x))
+
+/* cblas_sgemm and cblas_dgemm: order, transposes, m, n, k, alpha, a, its rows, b, its rows, beta, c, its rows */
+typedef {integer} gg_int;
+typedef void gg_sgemm(int, int, int, gg_int, gg_int, gg_int, float, const float *, gg_int, const float *, gg_int,
+                      float, float *, gg_int);
+typedef void gg_dgemm(int, int, int, gg_int, gg_int, gg_int, double, const double *, gg_int, const double *, gg_int,
+                      double, double *, gg_int);
+"""
+
+END = "/* -------------------------------------------------------------------------------------------- the program */"
+"""What stands between that which all programs begin with and the program itself."""
+
+
+__all__ = ["END", "NOT_PLAIN", "OK", "REFUSED", "Source", "functions", "text_of"]

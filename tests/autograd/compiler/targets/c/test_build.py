@@ -1,0 +1,72 @@
+"""Compiling: where libraries are kept, and what happens without a compiler or with a damaged cache."""
+
+from __future__ import annotations
+
+import pytest
+
+import autograd as ag
+from autograd.compiler.targets.c import build
+from autograd.errors import TargetError
+from tests.autograd.compiler.targets.c.native import needs_compiler
+
+TEXT = '__attribute__((visibility("default"))) int answer(void) { return 42; }\n'
+
+
+@needs_compiler
+def test_a_library_is_compiled_once_and_a_damaged_one_again(own_cache, monkeypatch):
+    path = build.compiled(TEXT)
+    assert path.parent == own_cache
+    assert build.library(TEXT).answer() == 42
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "run", None)
+        assert build.compiled(TEXT) == path
+    path.write_bytes(path.read_bytes()[:100])
+    assert build.compiled(TEXT) == path
+    assert len(path.read_bytes()) > 100
+    assert not [file for file in own_cache.iterdir() if file.suffix not in (".so", ".sha256")]
+
+
+@needs_compiler
+def test_what_a_library_is_called_depends_on_all_that_it_is_made_of(monkeypatch):
+    keys = {build.key_of(TEXT, build.FLAGS), build.key_of(TEXT + " ", build.FLAGS), build.key_of(TEXT, ["-O1"])}
+    monkeypatch.setattr(build, "processor", lambda: "another")
+    assert len(keys | {build.key_of(TEXT, build.FLAGS)}) == 4
+    assert all(key.isalnum() for key in keys)
+
+
+@needs_compiler
+def test_a_folder_that_others_can_write_to_is_not_used(own_cache, monkeypatch, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setenv("GLASSGRAD_NATIVE", str(shared))
+    assert build.compiled(TEXT).parent != shared
+    assert not [*shared.iterdir()]
+
+
+@needs_compiler
+def test_a_text_that_is_no_c_is_refused_with_what_the_compiler_said():
+    with pytest.raises(TargetError, match=r"the C compiler .* failed: .*error"):
+        build.compiled("int f(void) { return nothing; }")
+
+
+def test_without_a_compiler_c_is_refused_and_auto_stays_with_numpy(monkeypatch):
+    monkeypatch.setenv("CC", "a-compiler-that-is-not-there")
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
+    build.compiler.cache_clear()
+    try:
+        with pytest.raises(TargetError, match="no C compiler was found: install gcc or clang, or the package ziglang"):
+            ag.compile(ag.exp, target="c")(ag.ones(2))
+        step = ag.compile(ag.exp, target="auto")
+        for _ in range(20):
+            assert step(ag.zeros(2)).data.tolist() == [1.0, 1.0]
+    finally:
+        build.compiler.cache_clear()
+
+
+def test_the_cache_is_in_the_users_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("GLASSGRAD_NATIVE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert build.cache_folder() == tmp_path / "glassgrad" / "native"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
+    assert build.cache_folder().is_absolute()

@@ -1,0 +1,226 @@
+"""Compiled functions that run as C: what they return, refuse and leave in their states."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler.targets.c import executable
+from autograd.compiler.targets.c.executable import AutoExecutable, NativeExecutable
+from autograd.errors import DomainError, TargetError
+from tests.autograd.compiler.targets.c.native import needs_compiler
+
+SINGLE = np.dtype("f4")
+
+
+def trained(target: str, dtype: str = "float32") -> tuple[Any, Any, Any]:
+    """A model, its optimizer and its compiled step."""
+    model = nn.MLP([4, 8, 3], seed=0).to(dtype)
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+
+    @ag.compile(target=target)
+    def step(x: Any, labels: Any) -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, optimizer, step
+
+
+def batch(dtype: str = "float32", count: int = 6) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    return ag.asarray(rng.standard_normal((count, 4)).astype(dtype)), ag.asarray(rng.integers(0, 3, count))
+
+
+@needs_compiler
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+def test_a_step_in_c_trains_as_one_in_numpy(dtype, tolerance):
+    x, labels = batch(dtype)
+    found = {}
+    for target in ("numpy", "c"):
+        model, optimizer, step = trained(target, dtype)
+        losses = []
+        for count in range(12):
+            optimizer.param_groups[0]["lr"] = 0.01 / (1 + count)
+            losses.append(float(step(x, labels).data))
+        found[target] = losses, [p.data.copy() for p in model.parameters()]
+    assert isinstance(step._latest(), NativeExecutable)
+    np.testing.assert_allclose(found["c"][0], found["numpy"][0], rtol=tolerance)
+    for one, other in zip(found["c"][1], found["numpy"][1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+@needs_compiler
+def test_labels_out_of_range_are_refused_before_anything_is_written():
+    model, _, step = trained("c")
+    x, labels = batch()
+    step(x, labels)
+    before = [p.data.copy() for p in model.parameters()]
+    wrong = ag.asarray(np.full(6, 3))
+    with pytest.raises(ValueError, match="3") as found:
+        step(x, wrong)
+    _, _, numpys = trained("numpy")
+    with pytest.raises(type(found.value)) as expected:
+        numpys(x, wrong)
+    assert str(found.value) == str(expected.value)
+    for parameter, kept in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(parameter.data, kept)
+    step(x, labels)
+
+
+@needs_compiler
+def test_inputs_may_lie_in_any_way_and_in_a_states_memory():
+    w = ag.Tensor(np.arange(6.0).reshape(2, 3), name="w")
+
+    def step(x: Any, scale: Any) -> Any:
+        w.data = w.data + x.data
+        return (x * scale).sum(), x * scale
+
+    results = {}
+    for target in ("numpy", "c"):
+        w.data = np.arange(6.0).reshape(2, 3)
+        compiled = ag.compile(step, target=target)
+        arrays = [np.arange(12.0).reshape(2, 6)[:, ::2], np.ones((3, 2)).T, np.arange(6.0).reshape(2, 3)[::-1]]
+        told = [compiled(ag.Tensor(x), np.float64(2.0)) for x in arrays]
+        told += [compiled(ag.Tensor(w.data), np.float64(3.0)), compiled(w.detach(), ag.Tensor(0.5, dtype="float64"))]
+        results[target] = [np.asarray(x.data) for pair in told for x in pair] + [w.data.copy()]
+    for one, other in zip(results["c"], results["numpy"], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_compiler
+def test_states_may_be_given_other_arrays():
+    found = {}
+    for target in ("numpy", "c"):
+        model, _, step = trained(target)
+        x, labels = batch()
+        step(x, labels)
+        first = next(model.parameters())
+        kept = first.data
+        first.data = np.ones_like(first.data)
+        step(x, labels)
+        first.data = np.asfortranarray(first.data * 2)
+        step(x, labels)
+        model.load_state_dict(trained("numpy")[0].state_dict())
+        losses = [float(step(x, labels).data) for _ in range(3)]
+        found[target] = losses, first.data.copy(), kept.shape
+    np.testing.assert_allclose(found["c"][0], found["numpy"][0], rtol=1e-5)
+    np.testing.assert_allclose(found["c"][1], found["numpy"][1], rtol=1e-4)
+
+
+@needs_compiler
+def test_results_are_not_changed_by_the_next_call():
+    double = ag.compile(lambda x: (x * 2, x, x.sum()), target="c")
+    first = double(ag.ones(3))
+    kept = [np.array(part.data) for part in first]
+    double(ag.zeros(3))
+    for part, copy in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(part.data, copy)
+
+
+@needs_compiler
+def test_an_index_out_of_bounds_raises_as_in_numpy():
+    rows = ag.asarray(np.arange(6.0).reshape(3, 2))
+    pick = ag.compile(lambda x, i: x[i] * 1, target="c")
+    np.testing.assert_array_equal(pick(rows, ag.Tensor([-1, 0])).data, [[4, 5], [0, 1]])
+    with pytest.raises(IndexError, match="3"):
+        pick(rows, ag.Tensor([0, 3]))
+
+
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x: x + ag.random.normal((2,), generator=GENERATOR), "can't be written in C: .*draw"),
+        (lambda x: ag.linalg.inv(ag.eye(2) * x) @ x, "can't be written in C: .*linalg.inv"),
+    ],
+)
+def test_what_has_no_reading_in_c_is_refused_in_a_sentence_and_runs_as_numpy_by_auto(function, said):
+    with pytest.raises(TargetError, match=said):
+        ag.compile(function, target="c")(ag.ones(2))
+    auto = ag.compile(function, target="auto")
+    for _ in range(15):
+        auto(ag.ones(2))
+    with pytest.raises(TargetError, match=said):
+        auto.c_source  # noqa: B018
+    settle()
+    auto(ag.ones(2))
+    assert type(auto._latest()) is AutoExecutable
+
+
+def settle() -> None:
+    """Wait for the threads that compile."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("compile "):
+            thread.join(60)
+
+
+@needs_compiler
+def test_auto_takes_c_once_it_is_compiled():
+    _, _, step = trained("auto")
+    x, labels = batch()
+    _, _, reference = trained("numpy")
+    losses, expected = [], []
+    for count in range(30):
+        losses.append(float(step(x, labels).data))
+        expected.append(float(reference(x, labels).data))
+        if count == 0:
+            assert type(step._latest()) is AutoExecutable
+        if count == 15:
+            settle()
+    assert isinstance(step._latest(), NativeExecutable)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    step(*batch(count=5))
+    assert len(step.programs) == 2
+
+
+@needs_compiler
+def test_the_source_in_c_has_the_users_names_and_shapes():
+    _, _, step = trained("numpy")
+    step(*batch())
+    text = step.c_source
+    assert "/* step: (x (6, 4) float32, labels (6,) int64) -> (loss () float32) */" in text
+    assert "float *layers_0_weight;  /* state layers_0_weight (8, 4) */" in text
+    assert "    /* layers_0 (6, 8) = x_at_layers_0_weight_T + layers_0_bias */" in text
+    assert "def step(" in step.source
+    native = ag.compile(step, target="c")
+    native(*batch())
+    assert native.source == native.c_source
+
+
+def test_a_target_that_is_not_there_is_refused():
+    with pytest.raises(DomainError, match="compile has no target 'fpga': give one of 'numpy', 'c', 'auto'"):
+        ag.compile(lambda x: x, target="fpga")
+
+
+@needs_compiler
+def test_calls_from_several_threads_wait_for_each_other():
+    square = ag.compile(lambda x: (x * x).sum(), target="c")
+    square(ag.ones(100))
+    wrong: list[Any] = []
+
+    def work(k: int) -> None:
+        found = [float(square(ag.full(100, float(k))).data) for _ in range(50)]
+        wrong.extend(x for x in found if x != 100.0 * k * k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_where_arrays_are_kept_otherwise_c_is_refused(monkeypatch):
+    monkeypatch.setattr(executable, "reads_arrays", lambda: False)
+    with pytest.raises(TargetError, match="this Python keeps NumPy's arrays in a way of its own"):
+        ag.compile(lambda x: x + 1, target="c")(ag.ones(2))

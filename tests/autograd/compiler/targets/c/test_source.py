@@ -1,0 +1,291 @@
+"""Programs in C compute what they compute in Python: every operation, every training step."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+import nn
+from autograd import trees
+from autograd.compiler.ir.primitives import infer
+from autograd.compiler.ir.program import Instruction, Program, Value
+from autograd.compiler.targets.c.executable import source_of
+from autograd.compiler.targets.c.source import Source, text_of
+from autograd.compiler.targets.language import C
+from autograd.compiler.trace import Trace, is_array
+from autograd.errors import TargetError, TraceError
+from autograd.testing.operations import TABLE
+from autograd.testing.sampling import Case as Call
+from autograd.testing.steps import TrainingStep
+from tests import onnx_export as layers
+from tests.autograd.compiler.oracle import orders
+from tests.autograd.compiler.targets.c.native import MISSING, faults, needs_compiler, run, written
+from tests.autograd.compiler.targets.node import Case
+from tests.autograd.compiler.targets.test_javascript import DTYPES, LARGE, REFUSED, TYPED, calls_of, numbers, squared
+from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
+from tests.autograd.compiler.test_training import OPTIMIZERS
+from tests.steps import step_of
+
+
+def cases_of(name: str, call: Call, dtype: str) -> list[Case]:
+    """The operation and its gradient, each as a program."""
+    inputs = inputs_of(name, call, dtype)
+    wanted = [x.requires_grad for x in inputs]
+    found = []
+    for order, function in orders(lambda *xs: ag.OPS[name](*xs, **call.params), 2 if any(wanted) else 1):
+
+        def entered(*xs: Any, function: Any = function) -> Any:
+            return function(*(x.detach().requires_grad_() if w else x for x, w in zip(xs, wanted, strict=True)))
+
+        with np.errstate(all="ignore"):
+            program = Trace(entered, tuple(x.detach() for x in inputs), {}).program
+        found.append(Case(f"{order} of {name}", program, "", [[x.data for x in inputs]]))
+        written(found[-1])
+    return found
+
+
+FAST = ("-std=gnu11", "-O0", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w")
+"""Flags for many programs, each of which runs once."""
+
+
+@needs_compiler
+def test_every_operation():
+    cases, refused = [], set()
+    for name in sorted(TABLE.keys() - set(BY_VALUES)):
+        for number, call in enumerate(calls_of(name, 2)):
+            try:
+                cases += cases_of(name, call, "float32" if number == 1 else "float64")
+            except TargetError:
+                refused.add(name)
+    assert not faults(cases, flags=FAST)
+    assert refused == REFUSED
+
+
+# ------------------------------------------------------------------------------------------------------------- training
+
+
+def case_of(name: str, step: Any, *args: Any, count: int = 20, **options: Any) -> Case:
+    """A step that is run ``count`` times on the same inputs, as it is at this moment."""
+    trace = Trace(step, args, options)
+    program = trace.program
+    arrays = [x.data if isinstance(x, ag.Tensor) else x for x in trees.flatten((args, options))[0] if is_array(x)]
+    arrays += [tensor.grad.data for tensor in trace.given]
+    initial = {state: np.array(state.origin.data) for state in program.states}
+    initial |= {v: v.dtype.type(v.origin[0][v.origin[1]]) for v in program.values() if v.kind == "knob"}
+    case = Case(name, program, "", [[np.array(x) for x in arrays]] * count, 1e-12, initial)
+    written(case)
+    return case
+
+
+def training(name: str, model: Any, optimizer: Any, loss_of: Any, *inputs: Any, targets: int = 0) -> Case:
+    """A training step of a model in float64. The last ``targets`` inputs are those of the loss."""
+    inputs = tuple(ag.asarray(x.astype("f8") if x.dtype.kind == "f" else x) for x in inputs)
+    chosen, given = optimizer(model.parameters()) if [*model.parameters()] else None, len(inputs) - targets
+
+    def step(*xs: Any) -> Any:
+        loss = loss_of(model(*xs[:given]), *xs[given:])
+        if chosen is not None:
+            chosen.zero_grad()
+            loss.backward()
+            chosen.step()
+        return loss
+
+    return case_of(name, step, *inputs)
+
+
+@needs_compiler
+def test_20_steps_of_every_optimizer_layer_and_loss():
+    cases = []
+    rng = np.random.default_rng(0)
+    for name, optimizer in OPTIMIZERS.items():
+        model = nn.MLP([5, 7, 3], seed=0).to("float64")
+        x, labels = rng.standard_normal((8, 5)), rng.integers(0, 3, 8)
+        cases.append(training(name, model, optimizer, nn.functional.cross_entropy, x, labels, targets=1))
+    for name, (make, *inputs) in layers.LAYERS.items():
+        if name not in LARGE:
+            model = make().to("float64")
+            model = model.eval() if "Dropout" in name or "Transformer" in name else model
+            cases.append(training(name, model, OPTIMIZERS["SGD momentum"], squared, *inputs))
+    for name, (make, x, target) in layers.LOSSES.items():
+        model = nn.Linear(3, 3, seed=0).to("float64")
+        cases.append(training(name, model, OPTIMIZERS["SGD"], make(), x, target, targets=1))
+    assert not faults(cases, flags=FAST)
+
+
+def programs_of(step: TrainingStep, name: str) -> list[Case]:
+    """The programs of the calls of a random step, each run three times from the states that it found."""
+    found: list[Case] = []
+    start, calls = step.compiled()
+    scope: dict[str, Any] = {}
+    exec(start, scope)
+    eager = scope["step"]
+
+    def followed(*args: Any, **options: Any) -> Any:
+        found.append(case_of(name, eager, *args, count=3, **options))
+        return eager(*args, **options)
+
+    scope["step"] = followed
+    for call in calls:
+        exec(call, scope)
+    return found
+
+
+@needs_compiler
+def test_random_steps_with_state():
+    cases, refused = [], []
+    for seed in range(40):
+        with np.errstate(all="ignore"):
+            try:
+                cases += programs_of(step_of(seed), f"step {seed}")
+            except TargetError as error:
+                refused.append(str(error))
+            except TraceError:
+                pass
+    assert len(cases) > 40
+    assert all("draw" in said for said in refused), refused
+    assert not faults(cases, rounding=True)
+
+
+# ------------------------------------------------------------------------------------------------ single instructions
+
+
+def single(op: str, arrays: list[Any], params: dict[str, Any] | None = None) -> Case:
+    """A program of one instruction."""
+    inputs = [Value("input", x.shape, x.dtype, f"x{i}") for i, x in enumerate(arrays)]
+    shape, dtype = infer(op, params or {}, inputs)
+    out = Value("temporary", shape, np.dtype(dtype), "out")
+    program = Program("f", inputs, [Instruction(op, tuple(inputs), params or {}, out)], [out])
+    case = Case(f"{op} of {', '.join(str(x.dtype) for x in arrays)}", program, "", [arrays], 1e-14)
+    written(case)
+    return case
+
+
+@needs_compiler
+def test_every_expression_at_peculiar_numbers():
+    cases = []
+    for op in C.expressions:
+        for dtype in DTYPES:
+            count = getattr(np, op).nin if op not in TYPED else 0
+            grid = [x.ravel() for x in np.meshgrid(*[numbers(dtype)] * count, indexing="ij")]
+            if "shift" in op:
+                grid[1:] = [(grid[1] > 0).astype(dtype)]
+            if op == "reciprocal" and np.dtype(dtype).kind in "iu":  # which C leaves open for 0
+                grid = [grid[0][grid[0] != 0]]
+            if not count or (op == "power" and dtype[0] not in "fb"):
+                continue
+            try:
+                cases.append(single(op, grid))
+            except (TypeError, TargetError):  # NumPy does not have it, or gives float16
+                continue
+    for one in DTYPES:
+        cases += [single("astype", [numbers(one)[:12]], {"dtype": np.dtype(other)}) for other in DTYPES
+                  if np.dtype(one).kind != "f" or np.dtype(other).kind in "fb"]  # fmt: skip
+        cases.append(single("where", [np.array([True, False, True]), numbers(one)[[0, 1, 1]], numbers(one)[[1, 0, 1]]]))
+    for op in ("sum", "prod", "max", "min", "all", "any"):
+        for dtype in DTYPES:
+            if op in ("sum", "prod") and dtype == "uint8":  # NumPy gives uint64
+                continue
+            x = np.resize(numbers(dtype), (5, 7))
+            cases += [single(op, [x], {"axis": axes, "keepdims": False}) for axes in ((0,), (1,), (0, 1))]
+    with np.errstate(all="ignore"):
+        assert not faults(cases)
+
+
+@needs_compiler
+def test_a_long_sum_of_float32_keeps_its_digits():
+    x = np.full((3, 200_000), 0.1, "f4")
+    cases = [single("sum", [x], {"axis": axes, "keepdims": False}) for axes in ((1,), (0, 1))]
+    run(cases)
+    for case, count in zip(cases, (200_000, 600_000), strict=True):
+        np.testing.assert_allclose(case.results[0][0], np.float64(x[0, 0]) * count, rtol=1e-6)
+
+
+def test_nothing_in_a_text_ends_a_comment():
+    text = text_of("a */ int x; /* ??/\n\\\u202e σ")
+    assert text == "a * / int x; / * ? ?/ \\   σ"
+    names = ["int", "table", "x*/", "σ", "sigma", "i", "acc", "gg_run", "main"]
+    inputs = [Value("input", (3,), np.dtype("f8"), name) for name in names]
+    total, instructions = inputs[0], []
+    for k, value in enumerate(inputs[1:]):
+        out = Value("temporary", (3,), np.dtype("f8"), f"part{k}")
+        instructions.append(Instruction("add", (total, value), {}, out))
+        total = out
+    program = Program("for", inputs, instructions, [total])
+    source = source_of(program, {})
+    assert "x*/" not in source.text()
+    if not MISSING:
+        case = Case("names", program, source.text(), [[np.arange(3.0) + k for k in range(len(names))]])
+        assert not faults([case])
+
+
+@needs_compiler
+def test_large_arrays_are_moved_as_views_lie():
+    x, y = np.arange(240.0).reshape(2, 120), np.arange(120.0)[:, None] * [1, -1]
+
+    def moved(x: Any, y: Any) -> Any:
+        parts = [ag.concat([x, y.T]), ag.stack([x.T, y]), ag.flip(x), ag.roll(x, 3), ag.concat([x[1:], x[:1]], axis=0)]
+        filled = ag.setitem(x, y.T, index=(slice(None), slice(0, 120)))
+        return [*parts, ag.reshape(x.T, (2, 120)), ag.reshape(x[:, ::2], (-1,)), filled, ag.setitem(y, x.T, index=...)]
+
+    assert not faults([case_of("moved", moved, ag.asarray(x), ag.asarray(y), count=1)])
+
+
+@needs_compiler
+def test_states_that_take_each_others_values():
+    a, b = ag.Tensor([1.0, 2.0], dtype="float64"), ag.Tensor([[3.0, 4.0], [5.0, 6.0]], dtype="float64")
+    c = ag.Tensor([[7.0, 8.0], [9.0, 10.0]], dtype="float64")
+
+    def step(x: Any) -> Any:
+        a.data, b.data, c.data = b.data[0] + x.data, c.data.T, b.data
+        return a * 1
+
+    assert not faults([case_of("exchange", step, ag.ones(2, dtype="float64"), count=3)])
+
+
+# ------------------------------------------------------------------------------------------------------- planted faults
+
+
+def sample() -> list[Case]:
+    """A step of a network, one of a convolution, sums and picking."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((8, 5)), rng.integers(0, 3, 8)
+    deep, kernel = nn.MLP([5, 5, 5, 3], seed=0).to("float64"), nn.Conv2d(2, 3, 2, padding=1, seed=0).to("float64")
+    return [
+        training("deep", deep, OPTIMIZERS["Adam"], nn.functional.cross_entropy, x, labels, targets=1),
+        training("conv", kernel, OPTIMIZERS["SGD"], squared, rng.standard_normal((2, 2, 4, 4))),
+        single("sum", [np.resize(x, (40, 60))], {"axis": (0, 1), "keepdims": False}),
+        *cases_of("take", Call((rng.standard_normal((3, 4)), np.array([2, 0, -1])), {"axis": 0}), "float64"),
+    ]
+
+
+def _too_early(source: Source) -> None:
+    source._free += [(start, count) for _, start, count in source._busy]
+    source._busy = []
+
+
+MUTANTS: dict[str, tuple[Any, str, Any]] = {
+    "the operands of subtract are swapped": (C.expressions, "subtract", "{1} - {0}"),
+    "a sum begins at 1": (C.reductions, "sum", ("{a} + {b}", "1")),
+    "memory is given away too early": (Source, "_release", _too_early),
+    "states are not updated": (Source, "_finish", lambda source, program: None),
+    "an index from the end is not counted from there": (Source, "_joined", lambda source: re.sub(
+        r"if \(\$p0 < 0\).*", "", joined(source))),
+}  # fmt: skip
+"""Faults: in which table or class, under which name, and the wrong row or function."""
+
+joined = Source._joined
+
+
+@needs_compiler
+def test_planted_faults_are_found(monkeypatch):
+    assert not faults(sample(), flags=FAST)
+    for name, (place, key, wrong) in MUTANTS.items():
+        with monkeypatch.context() as planted:
+            if isinstance(place, dict):
+                planted.setitem(place, key, wrong)
+            else:
+                planted.setattr(place, key, wrong)
+            assert faults(sample(), flags=FAST), f"nothing is found where {name}"
