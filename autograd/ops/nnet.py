@@ -249,7 +249,7 @@ def _binary_cross_entropy_by_target(
 binary_cross_entropy_with_logits.vjp(logits=_binary_cross_entropy_by_logits, target=_binary_cross_entropy_by_target)
 
 
-@op("squared error", text="({x} - {y})²", tex=r"\left\|{x} - {y}\right\|^2", broadcasts=True)
+@op("squared error", text="({x} - {y})²", tex=r"\left({x} - {y}\right)^2", broadcasts=True)
 def squared_error(xp, x, y, *, reduction="mean"):
     """``(x - y)²``, elementwise.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,17 @@ from autograd.errors import DTypeError, GradientError
 from autograd.files import write_file
 from autograd.graph import vertex_of
 from autograd.messages import describe
-from autograd.ops.elementwise import add
 from autograd.shapes import broadcast_axes
 from autograd.validation import as_path, check_instance
 from viz.drawing import numbers as digits
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import clipped
+from viz.formula.algebra import Algebra, substituted
+from viz.formula.forms import Form, Name, compute, leaves_of, names_in, run
 from viz.recorded import windows
 from viz.recorded.loops import LOOP, Recurrence, recurrences
 from viz.recorded.names import PARAM, derivative, fresh, tex_derivative
-from viz.recorded.notation import ATOM, CALL, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, tex_name
+from viz.recorded.notation import ATOM, CALL, GREEK, PRODUCT, SUM, UNKNOWN, Notation, Symbol, brackets, tex_name
 from viz.recorded.scene import Card, Scene, Socket
 from viz.recorded.validation import recorded
 
@@ -49,64 +50,14 @@ PERIOD = 40  # lines of the longest block that is looked for
 ROWS, ENDS = 40, 15  # rows of a section that are all shown; above, as many from either end
 ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40
+READABLE = 80  # characters of a formula in which values are replaced by their formulas
+PARTS = 200  # of a formula that is simplified
 ENTRIES = 16  # of a Tensor whose every entry is checked, and whose graph is shown with numbers unasked
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
 GAP = "    "
+ONE_LETTER = r"([^\W\d_])_?(\d*)"  # and a number: a name that a bar fits on
 
 # ---------------------------------------------------------------- forms
-
-
-@dataclass(frozen=True)
-class Name:
-    """A value of the graph by its key in the picture, or with ``bar`` its gradient."""
-
-    key: str
-    bar: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Form:
-    """A call made by a rule or a forward: the function's name and its arguments.
-
-    Arguments are `Name`, `Form`, or constants. The namespace that runs the calls decides the
-    result: numbers, Tensors or notation.
-    """
-
-    name: str
-    args: tuple[Any, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-    def run(self, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
-        """The calls made again by ``call(name, *args, **params)``, on what ``known`` has under each name."""
-
-        def given(x: Any) -> Any:
-            if isinstance(x, Form):
-                return x.run(call, known)
-            if isinstance(x, Name):
-                return known(x)
-            return type(x)(map(given, x)) if type(x) in (tuple, list) else x
-
-        return call(self.name, *map(given, self.args), **{k: given(x) for k, x in self.params.items()})
-
-
-def compute(name: str, *args: Any, **params: Any) -> Any:
-    """A call of a `Form` on Tensors: by the operation of that name, else by the package's function."""
-    if name == "part":
-        return args[0][args[1]]
-    if name == "total":
-        return reduce(add.apply, args)
-    if name == "fit":
-        x, shape = ag.asarray(args[0]), args[1]
-        if axes := broadcast_axes(x.shape, shape) if x.ndim >= len(shape) else ():
-            x = ag.sum(x, axis=axes)
-        return ag.broadcast_to(x, shape=shape) if x.size == 1 else ag.reshape(x, shape=shape)
-    op = ag.OPS.get(name)
-    if op is None:
-        return getattr(ag, name)(*args, **params)
-    if not op.variadic:  # a method takes an operation's parameters by position too
-        params |= dict(zip(op.params, args[len(op.args) :], strict=False))
-        args = args[: len(op.args)]
-    return op.apply(*args, **params)
 
 
 class Traced(Symbol):
@@ -174,7 +125,7 @@ class Tracer(Notation):
         if written.head == "sum" and len(part.shape) >= len(shape) and written.number is None:
             text, tex = self._over(part, shape)
             inside = part.text if part.level >= PRODUCT else f"({part.text})"
-            tex_inside = part.tex if part.tex_level >= PRODUCT else rf"\left({part.tex}\right)"
+            tex_inside = part.tex if part.tex_level >= PRODUCT else brackets(part.tex)
             # Level 0: as words it is bracketed wherever it stands beside anything.
             written = Symbol(
                 self, f"Σ over {text} of {inside}", f"{tex} {tex_inside}", 0, written.value, "sum", inner=(part,)
@@ -234,8 +185,12 @@ class _Writer:
             self._bars[card] = Traced(self.say.symbol(text, gradient, tex), Name(card.key, bar=True))
         return self._bars[card]
 
+    def is_barred(self, card: Card) -> bool:
+        """Whether its gradient is written with a bar, and not as ∂L/∂a."""
+        return not self.scene.scalar and re.fullmatch(ONE_LETTER, self.named(card)) is not None
+
     def _bar(self, name: str) -> tuple[str, str]:
-        match = re.fullmatch(r"([^\W\d_])_?(\d*)", name)
+        match = re.fullmatch(ONE_LETTER, name)
         if match and not self.scene.scalar:
             letter, index = match.groups()
             tex = rf"\bar{{{_tex(letter)}}}" + (f"_{{{index}}}" if index else "")
@@ -299,12 +254,39 @@ class _Writer:
 
     def product(self, upstream: Traced, local: Traced) -> Traced:
         tight = local.level >= PRODUCT and not local.text.startswith("-") and local.head not in LOOSE
-        text, tex = (local.text, local.tex) if tight else (f"({local.text})", rf"\left({local.tex}\right)")
+        text, tex = (local.text, local.tex) if tight else (f"({local.text})", brackets(local.tex))
         if upstream.level < PRODUCT:
             upstream = Traced(_bracketed(upstream), upstream.form)
         value = None if upstream.value is None else upstream.value * local.value
-        written = Symbol(self.say, f"{upstream.text} · {text}", rf"{upstream.tex} \cdot {tex}", PRODUCT, value)
+        # In LaTeX as a textbook has it: nothing is multiplied by 1, and the end's own gradient is 1.
+        tex, tex_level = rf"{upstream.tex} \cdot {tex}", float(PRODUCT)
+        if local.number in (1, -1):
+            tex, tex_level = ("-" if local.number == -1 else "") + upstream.tex, min(upstream.tex_level, PRODUCT)
+        elif upstream.form == Name(self.end.key, bar=True) and not self.scene.seeded:
+            tex, tex_level = local.tex, local.tex_level
+        written = Symbol(self.say, f"{upstream.text} · {text}", tex, PRODUCT, value, tex_level=tex_level)
         return Traced(written, Form("multiply", (upstream.form, local.form)))
+
+    def written(self, form: Any, cards: Mapping[str, Card]) -> Traced:
+        """A formula of calls in notation."""
+
+        def call(name: str, *args: Any, **params: Any) -> Any:
+            if name == "part":
+                return args[0][args[1]]
+            if name == "total":
+                return self.total([Traced(self.say.lift(x), None) for x in args])
+            if name == "fit":
+                return self.say._fitted(self.say.lift(args[0]), args[1])
+            op = ag.OPS.get(name)
+            if op is not None and not op.broadcasts:  # such as a single label: it asks a number for its shape
+                args = tuple(self.say.array(x) if isinstance(x, int | float) else x for x in args)
+            return self.say.call(name, *args, **params)
+
+        def symbol(name: Name) -> Symbol:
+            return self.upstream(cards[name.key]) if name.bar else self.value(cards[name.key])
+
+        made = run(form, call, symbol)
+        return Traced(self.say.lift(made), form)
 
     def total(self, terms: Sequence[Traced], more: int = 0) -> Traced:
         """The sum of terms, of which the last ``more`` are counted rather than written."""
@@ -313,13 +295,10 @@ class _Writer:
             return terms[0]
         text, tex = "", ""
         for i, term in enumerate(terms[: len(terms) - more]):
-            minus = term.text.startswith("-") and term.level >= PRODUCT
-            loose = term.level < SUM
-            for_text = f"({term.text})" if loose or term.head == "where" else term.text
-            for_tex = rf"\left({term.tex}\right)" if loose else term.tex
-            sign = "" if i == 0 else " - " if minus else " + "
-            text += sign + (for_text[1:] if minus and i else for_text)
-            tex += sign + (for_tex[1:] if minus and i else for_tex)
+            for_text = f"({term.text})" if term.level < SUM or term.head == "where" else term.text
+            for_tex = brackets(term.tex) if term.level < SUM else term.tex
+            text += _addend(for_text, i == 0, term.level)
+            tex += _addend(for_tex, i == 0, term.tex_level)
         if more:
             text, tex = f"{text} + ({more} more)", rf"{tex} + (\text{{{more} more}})"
         return Traced(Symbol(self.say, text, tex, SUM), form)
@@ -328,8 +307,15 @@ class _Writer:
 LOOSE = ("remainder", "floor_divide", "where")  # not to be written as a factor without brackets
 
 
+def _addend(text: str, first: bool, level: float) -> str:
+    """A term of a sum with the sign before it."""
+    if first:
+        return text
+    return f" - {text[1:]}" if text.startswith("-") and level >= PRODUCT else f" + {text}"
+
+
 def _bracketed(x: Symbol) -> Symbol:
-    return Symbol(x.space, f"({x.text})", rf"\left({x.tex}\right)", ATOM, x.value)
+    return Symbol(x.space, f"({x.text})", brackets(x.tex), ATOM, x.value)
 
 
 # ---------------------------------------------------------------- what is found
@@ -430,8 +416,9 @@ class Derivation:
     notebook shows it. ``forward`` and ``backward`` are the equations (`Line`) in the order in which they are computed,
     none folded; `evaluate` computes the written formulas, ``gradient`` is the engine's. ``paths`` counts the paths from
     the result back, and where there are several, ``ways`` are the addends: all, or the largest three and the rest as
-    one. ``one_line`` is the whole chain as one formula, None where that is too long to be read; ``check`` compares with
-    a central difference, None where no numbers are shown.
+    one. ``one_line`` is the whole chain as one formula, None where that is too long to be read, and ``simplified`` a
+    shorter form of it, None where there is none; ``check`` compares with a central difference, None where no numbers
+    are shown.
     """
 
     def __init__(self, scene: Scene, wrt: Card, on_the_way: set[Card], with_numbers: bool) -> None:
@@ -445,6 +432,8 @@ class Derivation:
         )
         self.paths = _counted(scene, on_the_way)[wrt]
         self.one_line: Traced | None = self._composed()
+        self._algebra = Algebra(self._worth, self._data(), lambda form: self._write.written(form, self._by_key).text)
+        self.simplified: Traced | None = self._simplified()
         self.ways: tuple[Way, ...] = self._ways() if self.paths > 1 else ()
         self.check: Check | None = _checked(scene, wrt, on_the_way) if with_numbers else None
 
@@ -538,6 +527,55 @@ class Derivation:
             if found[card].value is UNKNOWN and not self._scene.scalar:
                 found[card].value = card.gradient  # a sum: rules may ask for its shape
         return found.get(self._wrt)
+
+    def _worth(self, name: Name) -> Any:
+        card = self._by_key[name.key]
+        gradient = np.ones_like(card.value) if card.gradient is None else card.gradient
+        return ag.asarray(gradient if name.bar else card.value)
+
+    def _data(self) -> list[Name]:
+        return [Name(card.key) for card in self._scene.cards if card.node is None and not card.needs_grad]
+
+    def _forms(self, generated: bool) -> dict[Name, Any]:
+        """What stands for each value, or only for those that are nothing but numbered."""
+        return {
+            line.name: line.right.form
+            for line in self.forward
+            if self._by_key[line.name.key] is not self._write.end
+            and (not generated or re.fullmatch(r"t\d+", self._write.named(self._by_key[line.name.key])))
+        }
+
+    def _simplified(self) -> Traced | None:
+        """The gradient in a shorter form than the chain, if there is one: numbered values by their formulas."""
+        if self.one_line is None or len(self.forward) > ONE_LINE_STEPS:
+            return None
+        seed = {} if self._scene.seeded else {Name(self._write.end.key, bar=True): 1.0}
+        self._write.say.for_parameter = self._wrt.role == PARAM
+        for forms in (self._forms(True), {}):
+            form = substituted(self.one_line.form, forms | seed, PARTS)
+            short = self._shortened(form)
+            if short is not None and len(short.text) <= READABLE and _signs(short.text) != _signs(self.one_line.text):
+                replaced = forms and names_in(form) - seed.keys() != names_in(self.one_line.form) - seed.keys()
+                return short if replaced or len(short.text) < len(self.one_line.text) else None
+        return None
+
+    def _expression(self) -> Traced | None:
+        """The result as one formula of the leaves, where that is short."""
+        end = self._write.end
+        if not 1 < len(self.forward) <= ONE_LINE_STEPS:
+            return None
+        form = substituted(self.forward[-1].right.form, self._forms(False), PARTS)
+        found = self._shortened(form) if self.forward[-1].name == Name(end.key) else None
+        return found if found is not None and len(found.text) <= READABLE else None
+
+    def _shortened(self, form: Any) -> Traced | None:
+        """A formula simplified; None where it is too long, or where its numbers have more digits than are written."""
+        if form is None:
+            return None
+        short = self._algebra.simplified(form)
+        given = {leaf for leaf in leaves_of(form) if type(leaf) in (int, float)}
+        made = {leaf for leaf in leaves_of(short) if type(leaf) in (int, float)} - given
+        return self._write.written(short, self._by_key) if all(map(self._write.say.is_exact, made)) else None
 
     # ------------------------------------------------------------ paths
 
@@ -658,9 +696,7 @@ class Derivation:
         end = self._write.end
         known[Name(end.key, bar=True)] = ag.asarray(end.gradient)
         for line in (*self.forward, *self.backward):
-            form = line.right.form
-            # A rule may pass the upstream gradient on: then the form is a name.
-            known[line.name] = form.run(compute, known.__getitem__) if isinstance(form, Form) else known[form]
+            known[line.name] = run(line.right.form, compute, known.__getitem__)
         found: ag.Tensor = ag.asarray(known[Name(self._wrt.key, bar=True)])
         return found
 
@@ -671,8 +707,12 @@ class Derivation:
         write, wrt = self._write, self._wrt
         names = write.named(write.end), write.named(wrt)
         bar, tex = derivative(*names), tex_derivative(*names, _tex)
+        bars = [card for card in _chain(self._scene, self._way) if write.is_barred(card)]
+        short = write.bar(wrt)
+        if wrt in bars:
+            bar, tex = f"{short.text} = {bar}", f"{short.tex} = {tex}"
         if wrt.shape:
-            bar, tex = f"{bar} {digits.shape(wrt.shape)}", rf"{tex} \; {digits.shape(wrt.shape)}"
+            bar, tex = f"{bar} {digits.shape(wrt.shape)}", f"{tex} {_space(wrt.shape)}"
         elif self.with_numbers:
             number = digits.scalar(self.gradient[()])
             bar, tex = f"{bar} = {number}", f"{tex} = {_number(number)}"
@@ -684,7 +724,12 @@ class Derivation:
         if wrt.path:
             notes.append(f"{write.named(wrt)} is {wrt.path}")
         said = "".join(f", {note}" for note in notes)
-        return _Row((bar + said,), (tex + (_text(said) if said else ""),))
+        bar, tex = bar + said, tex + (_text(said) if said else "")
+        if other := next((card for card in bars if card not in (wrt, write.end)), None):  # what a bar means
+            left, names = write.bar(other), (names[0], write.named(other))
+            bar = f"{bar}; {left.text} = {derivative(*names)}"
+            tex = rf"{tex};\quad {left.tex} = {tex_derivative(*names, _tex)}"
+        return _Row((bar,), (tex,))
 
     @cached_property
     def _sections(self) -> list[_Section]:
@@ -702,7 +747,7 @@ class Derivation:
             sections.append(_Section("entry by entry", rows))
         sections += self._steps()
         if len(self.backward) > 1:
-            sections.append(_Section("in one line", [self._one_line_row()]))
+            sections.append(_Section("in one line", self._one_line_rows()))
         return sections
 
     def _steps(self) -> list[_Section]:
@@ -785,12 +830,21 @@ class Derivation:
         card = self._by_key[name.key]
         return self._write.bar(card) if name.bar else self._write.value(card)
 
-    def _one_line_row(self) -> _Row:
-        left = self._write.bar(self._wrt)
-        if self.one_line is None:
+    def _one_line_rows(self) -> list[_Row]:
+        rows, write = [], self._write
+        if (whole := self._expression()) is not None:
+            end = write.value(write.end)
+            rows.append(_Row((f"{end.text} = {_nested(whole.text)}",), (f"{end.tex} = {whole.tex}",)))
+        left, chain, short = write.bar(self._wrt), self.one_line, self.simplified
+        if chain is None:
             said = f"left out: it would be longer than {ONE_LINE} characters or {ONE_LINE_STEPS} steps"
-            return _Row((said,), (rf"\text{{{said}}}",))
-        return _Row((f"{left.text} = {_nested(self.one_line.text)}",), (f"{left.tex} = {self.one_line.tex}",))
+            return [*rows, _Row((said,), (rf"\text{{{said}}}",))]
+        text, tex = f"{left.text} = {_nested(chain.text)}", f"{left.tex} = {chain.tex}"
+        if short is not None:
+            remarks = "".join(f", because {said}" for said in self._algebra.remarks)
+            text = f"{text} = {_nested(short.text)}{remarks}"
+            tex = f"{tex} = {short.tex}" + (_text(remarks) if remarks else "")
+        return [*rows, _Row((text,), (tex,))]
 
     def _way_row(self, way: Way) -> _Row:
         size = [digits.rms(way.contribution)] if self.with_numbers and self._wrt.shape else []
@@ -825,11 +879,11 @@ class Derivation:
             if line.name.bar and tex.startswith("-"):
                 tex = f"{{-}}{tex[1:]}"  # a sign, not a difference to what is left of it
             return _Row((line.text, f"{lead}{text}", f"= {number}"), (line.tex, f"{lead}{tex}", f"= {_number(number)}"))
-        shape = digits.shape(line.shape)
+        shape, space = digits.shape(line.shape), _space(line.shape)
         if not self.with_numbers or line.value is None:
-            return _Row((line.text, shape), (line.tex, shape))
+            return _Row((line.text, shape), (line.tex, space))
         first, *below = _entries(line.value)
-        return _Row((line.text, shape, first), (line.tex, shape, _tex_entries(line.value)), tuple(below))
+        return _Row((line.text, shape, first), (line.tex, space, _tex_entries(line.value)), tuple(below))
 
     # ------------------------------------------------------------ folding
 
@@ -861,7 +915,7 @@ class Derivation:
         label = self._label(lines, period)
         text = f"{label}: {count} × ({'; '.join(text for text, _ in block)})"
         equations = r";\; ".join(tex for _, tex in block)
-        tex = rf"{_text(f'{label}: ')} {count} \times \left({equations}\right)"
+        tex = rf"{_text(f'{label}: ')} {count} \times {brackets(equations)}"
         if not self.with_numbers or not lines[0].name.bar:
             return _Row((text,), (tex,))
         sizes = [digits.rms(line.value) for line in (lines[0], lines[-1]) if line.value is not None]
@@ -901,7 +955,7 @@ class Derivation:
 
     @property
     def latex(self) -> str:
-        r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amsmath`."""
+        r"""The derivation in LaTeX: an `alignat*` for each section, for a notebook or a document with `amssymb`."""
         parts = [_environment([self._headline])]
         parts += [_environment(section.rows, section.title) for section in self._sections]
         if self.check is not None:
@@ -932,7 +986,7 @@ class Derivation:
         return (
             "\\documentclass[fleqn]{article}\n"
             "\\usepackage[a4paper,landscape,margin=1cm]{geometry}\n"
-            "\\usepackage{amsmath}\n"
+            "\\usepackage{amsmath,amssymb}\n"
             f"{shown}"
             "\\allowdisplaybreaks\n\\pagestyle{empty}\n"
             f"\\begin{{document}}\n\\small\n{body}\\end{{document}}\n"
@@ -1003,6 +1057,7 @@ def explain(
       ∂L/∂w = ∂L/∂t1 · x
     <BLANKLINE>
     in one line
+      L = exp(w·x)
       ∂L/∂w = L · x
     <BLANKLINE>
     """
@@ -1222,6 +1277,11 @@ def _nested(text: str) -> str:
     return "".join(out)
 
 
+def _signs(text: str) -> list[str]:
+    """The characters of a formula in order, without its spaces."""
+    return sorted(re.sub(r"\s", "", text))
+
+
 def _many(count: int) -> str:
     return digits.count(count) if count < 10**12 else f"more than 1e{len(str(count)) - 1}"
 
@@ -1293,6 +1353,16 @@ def _words(text: str) -> str:
 
 def _text(words: str) -> str:
     return rf"\text{{{_words(words)}}}"
+
+
+def _space(shape: tuple[int, ...]) -> str:
+    r"""Where the values of a shape are from.
+
+    >>> _space((3, 2)), _space(())
+    ('\\in \\mathbb{R}^{3 \\times 2}', '\\in \\mathbb{R}')
+    """
+    sizes = r" \times ".join(map(str, shape))
+    return rf"\in \mathbb{{R}}^{{{sizes}}}" if shape else r"\in \mathbb{R}"
 
 
 def _number(text: str) -> str:

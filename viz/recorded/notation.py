@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from string import Formatter
 from typing import Any
@@ -37,6 +38,8 @@ PRODUCT = 2
 SUM = 1
 
 DERIVATIVE = "∂"  # the head of such a name
+
+DENOMINATOR = 1000  # of a fraction that is written as such
 
 UNKNOWN: Any = None  # the value of a symbol that stands for no particular one
 
@@ -234,9 +237,22 @@ class Notation:
         return Symbol(self, name, tex if tex is not None else tex_name(name), level, value, head)
 
     def number(self, x: float) -> Symbol:
-        """A constant."""
+        """A constant, as a fraction where that is exact and four digits are not: 1/3, but 0.25."""
         text = numbers.constant(x)
-        return Symbol(self, text, _tex_number(text), PRODUCT if text.startswith("-") else ATOM, x, "number", x)
+        tex = _tex_number(text)
+        if (fraction := _fraction(x)) is not None:
+            text, tex = str(fraction), _tex_fraction(fraction)
+        loose = text.startswith("-") or fraction is not None
+        return Symbol(self, text, tex, PRODUCT if loose else ATOM, x, "number", x)
+
+    def is_exact(self, x: float) -> bool:
+        """Whether a constant is written with all its digits."""
+        text = self.number(x).text
+        return text in ("π", "inf", "-inf", "nan") or math.isclose(Fraction(text), x, rel_tol=1e-12)
+
+    def array(self, x: float) -> Symbol:
+        """A constant that has a shape: ()."""
+        return _worth(self.number(x), np.asarray(x))
 
     def lift(self, x: Any) -> Symbol:
         """Anything that may stand in a formula as a symbol."""
@@ -307,7 +323,7 @@ class Notation:
         if x.places.startswith(" as "):
             tex = rf"\left({x.tex} \mathrm{{\ as\ }} {x.places[4:]}\right)"
             return Symbol(self, f"({x.text}{x.places})", tex, CALL, x.value, "reshape", inner=(x,))
-        text, tex = (f"({x.text})", rf"\left({x.tex}\right)") if x.level < CALL else (x.text, x.tex)
+        text, tex = (f"({x.text})", brackets(x.tex)) if x.level < CALL else (x.text, x.tex)
         index = x.places.replace("None", r"\mathrm{None}")
         return Symbol(self, text + x.places, rf"{{{tex}}}_{{{index}}}", CALL, x.value, "getitem", inner=(x,))
 
@@ -325,7 +341,7 @@ class Notation:
         if arg not in op.rules:
             return None
         if not op.broadcasts:  # its rules get arrays, also of a number
-            inputs = [_worth(self.number(x), np.asarray(x)) if isinstance(x, int | float) else x for x in inputs]
+            inputs = [self.array(x) if isinstance(x, int | float) else x for x in inputs]
         rule, wants = op.rules[arg]
         offered = {"xp": self, "g": g, "out": out, **params}
         if op.variadic:
@@ -344,9 +360,7 @@ class Notation:
         if (counted := self._counted(part, value)) is not None:
             return counted
         if part.level < CALL and part.head != DERIVATIVE:
-            return Symbol(
-                self, f"Σ({part.text})", rf"\sum \left({part.tex}\right)", PRODUCT, value, "sum", inner=(part,)
-            )
+            return Symbol(self, f"Σ({part.text})", rf"\sum {brackets(part.tex)}", PRODUCT, value, "sum", inner=(part,))
         return Symbol(self, f"Σ{part.text}", rf"\sum {part.tex}", PRODUCT, value, "sum", inner=(part,))
 
     def _counted(self, part: Symbol, value: Any) -> Symbol | None:
@@ -386,13 +400,15 @@ class Notation:
             level = CALL
         text = _filled(text_form, parts, level, op.name)
         tex = _filled(tex_form, parts, op.level, op.name, tex=True)
-        if reduction := REDUCTIONS.get(given.get("reduction", "")):
-            text = f"{reduction[0]}{' ' if text[0].isalpha() or reduction[0] != 'Σ' else ''}{text}"
-            tex, level = f"{reduction[1]} {tex}", PRODUCT
+        if given.get("reduction") == "sum":
+            text, tex, level = f"Σ{' ' if text[0].isalpha() else ''}{text}", rf"\sum {tex}", PRODUCT
+        elif given.get("reduction") == "mean":
+            text, tex, level = f"mean({text})", rf"\operatorname{{mean}}{brackets(tex)}", CALL
         inner = tuple(x for x in parts.values() if isinstance(x, Symbol))
         if re.fullmatch(r"\{\w+\}", text_form):  # written like its operand
             level = inner[0].level
-        return Symbol(self, text, tex, level, value, op.name, inner=inner, tex_level=min(op.level, level))
+        tex_level = FRACTION if tex_form.startswith(r"\frac") else min(op.level, level)
+        return Symbol(self, text, tex, level, value, op.name, inner=inner, tex_level=tex_level)
 
     def _part(self, name: str, x: Any, op: Any) -> Any:
         if name in op.params:
@@ -536,7 +552,7 @@ class Notation:
             return _worth(x.inner[0], value)
         loose = x.level < PRODUCT
         text = f"-({x.text})" if loose or x.head in ("floor_divide", "remainder") else f"-{x.text}"
-        tex = rf"-\left({x.tex}\right)" if loose else f"-{x.tex}"
+        tex = f"-{brackets(x.tex)}" if loose else f"-{x.tex}"
         return Symbol(self, text, tex, PRODUCT, value, "negative", inner=(x,))
 
 
@@ -662,7 +678,6 @@ def _shape(x: Any) -> tuple[int, ...]:
 # Changes of shape and dtype are not written; the symbol's value has them.
 PLAINLY = {"multiply_no_nan": "multiply", "xdivy": "divide"}  # that 0 wins in them matters to numbers, not to readers
 SILENT = frozenset(("positive", "astype", "reshape", "broadcast_to", "expand_dims", "squeeze", "to_device"))
-REDUCTIONS = {"sum": ("Σ", r"\sum"), "mean": ("mean", r"\operatorname{mean}")}
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 # Operands to the right that need no brackets though they bind no tighter: a + (b - c) = a + b - c.
 SIDES = {
@@ -692,10 +707,16 @@ def _filled(form: str, parts: Mapping[str, Symbol], level: float, name: str, *, 
         elif before.endswith("[") and after.startswith("]") and isinstance(part.value, tuple):
             written = written.removeprefix("(").removesuffix(")")
         elif not shut_in and (
-            _loose(part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before)
+            (
+                part.tex_level < _asked(before, after, level)
+                if tex and part.tex_level == FRACTION
+                else _loose(
+                    part, part.tex_level if tex else part.level, _asked(before, after, level), name, first=not before
+                )
+            )
             or (part.head == "where" and name != "where" and not tex)  # in LaTeX it has a brace of its own
         ):
-            written = rf"\left({written}\right)" if tex else f"({written})"
+            written = brackets(written) if tex else f"({written})"
         elif tex and after[:1] in ("_", "^") and after[0] in written:
             written = f"{{{written}}}"  # LaTeX takes no second index at one place
         out += [before, written]
@@ -802,6 +823,17 @@ def _tex_parameter(x: Any) -> str:
     return _tex_number(text) if isinstance(x, int | float) else _tex_escape(text)
 
 
+def _fraction(x: Any) -> Fraction | None:
+    """The fraction that a float is as nearly as it can be, None where it can be written with four digits."""
+    if not isinstance(x, float | np.floating) or not math.isfinite(x):
+        return None
+    if x == math.pi or float(numbers.constant(x)) == x:
+        return None
+    found = Fraction(float(x)).limit_denominator(DENOMINATOR)
+    near = float(x) in (float(found), float(np.float32(found.numerator / found.denominator)))
+    return found if found and near else None
+
+
 # ---------------------------------------------------------------- LaTeX
 
 GREEK = {
@@ -829,12 +861,26 @@ def tex_name(name: str) -> str:
     return rf"\mathrm{{{_tex_escape(name)}}}"
 
 
+def brackets(tex: str) -> str:
+    r"""A formula in brackets, which grow only where it is taller than a line.
+
+    >>> brackets("a + b"), brackets(r"\frac{a}{b}")
+    ('(a + b)', '\\left(\\frac{a}{b}\\right)')
+    """
+    tall = any(word in tex for word in (r"\frac", r"\sum", r"\prod", r"\left"))
+    return rf"\left({tex}\right)" if tall else f"({tex})"
+
+
 def _tex_escape(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
 def _tex_word(text: str) -> str:
     return rf"\mathrm{{{_tex_escape(text)}}}"
+
+
+def _tex_fraction(x: Fraction) -> str:
+    return rf"{'-' if x < 0 else ''}\frac{{{abs(x.numerator)}}}{{{x.denominator}}}"
 
 
 def _tex_number(text: str) -> str:

@@ -1,0 +1,86 @@
+"""Formulas as calls: a `Form` is what a rule or a forward has called, so that it can be computed as well as written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import autograd as ag
+from autograd.ops.elementwise import add
+from autograd.shapes import broadcast_axes
+
+
+@dataclass(frozen=True)
+class Name:
+    """A value of the graph by its key in the picture, or with ``bar`` its gradient."""
+
+    key: str
+    bar: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A call made by a rule or a forward: the function's name and its arguments.
+
+    Arguments are `Name`, `Form`, or constants. The namespace that runs the calls decides the
+    result: numbers, Tensors or notation.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
+        """The calls made again by ``call(name, *args, **params)``, on what ``known`` has under each name."""
+
+        def given(x: Any) -> Any:
+            if isinstance(x, Form):
+                return x.run(call, known)
+            if isinstance(x, Name):
+                return known(x)
+            return type(x)(map(given, x)) if type(x) in (tuple, list) else x
+
+        return call(self.name, *map(given, self.args), **{k: given(x) for k, x in self.params.items()})
+
+
+def run(form: Any, call: Callable[..., Any], known: Callable[[Name], Any]) -> Any:
+    """What a `Form`, a `Name` or a constant is worth in the namespace of ``call``."""
+    return form.run(call, known) if isinstance(form, Form) else known(form) if isinstance(form, Name) else form
+
+
+def leaves_of(form: Any) -> Iterator[Any]:
+    """The names and constants that a formula is made of."""
+    if isinstance(form, Form):
+        form = (*form.args, *form.params.values())
+    if type(form) not in (tuple, list):
+        yield form
+        return
+    for part in form:
+        yield from leaves_of(part)
+
+
+def names_in(form: Any) -> set[Name]:
+    """The names that a formula has."""
+    return {leaf for leaf in leaves_of(form) if isinstance(leaf, Name)}
+
+
+def compute(name: str, *args: Any, **params: Any) -> Any:
+    """A call of a `Form` on Tensors: by the operation of that name, else by the package's function."""
+    if name == "part":
+        return args[0][args[1]]
+    if name == "total":
+        return reduce(add.apply, args)
+    if name == "fit":
+        x, shape = ag.asarray(args[0]), args[1]
+        if axes := broadcast_axes(x.shape, shape) if x.ndim >= len(shape) else ():
+            x = ag.sum(x, axis=axes)
+        return ag.broadcast_to(x, shape=shape) if x.size == 1 else ag.reshape(x, shape=shape)
+    op = ag.OPS.get(name)
+    if op is None:
+        return getattr(ag, name)(*args, **params)
+    if not op.variadic:  # a method takes an operation's parameters by position too
+        params |= dict(zip(op.params, args[len(op.args) :], strict=False))
+        args = args[: len(op.args)]
+    return op.apply(*args, **params)
