@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nn.__main__ import parser
 from viz.__main__ import main as viz_main
+from viz.lesson.command import parser as lesson_parser
 
 ROOT = Path(__file__).parents[1]
 VENV = (["python3", "-m", "venv", ".venv"], ["source", ".venv/bin/activate"], ["uv", "venv"])
@@ -44,6 +45,8 @@ def assert_runs(command, folder):
         assert words[1] in targets()
     elif words[:2] == ["uv", "pip"] or words[:2] == ["pip", "install"]:
         assert_installs(words[words.index("install") + 1 :])
+    elif words[:4] == ["python", "-m", "viz", "lesson"]:
+        assert lesson_parser().parse_args(words[4:])
     elif words[:3] == ["python", "-m", "viz"]:
         assert viz_main(words[3:]) == 0
     elif words[:3] == ["python", "-m", "nn"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from docs.make import gallery, lesson, navigation, outside
 
 
 def on_config(config: Any) -> Any:
-    """Set the navigation, and the styles and scripts of the lesson."""
+    """Set the navigation, the address of the repository, and the styles and scripts of the lesson."""
     config.nav = navigation.nav()
+    settings = tomllib.loads(outside.text("pyproject.toml"))
+    config.repo_url = settings["tool"]["glassgrad"]["repository"] or None
     config.extra_css += [f"assets/{path.name}" for path in lesson.FILES if path.suffix == ".css"]
     config.extra_javascript += [f"assets/{path.name}" for path in lesson.FILES if path.suffix == ".js"]
     return config

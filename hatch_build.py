@@ -1,0 +1,77 @@
+"""Metadata for a registry: the README with absolute links, and the addresses of the project.
+
+`[tool.glassgrad] repository` in pyproject.toml is the one place that says where the repository is. While it is empty, a
+link to a file of the repository becomes its text, and pictures are left out, since a registry could not show them.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)\n*")
+LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
+ALERT = re.compile(r"^> \[!(\w+)\]\n> ", re.MULTILINE)
+
+
+def is_absolute(address: str) -> bool:
+    """Whether an address stands for itself."""
+    return "://" in address or address.startswith(("mailto:", "#"))
+
+
+def readme(text: str, repository: str, version: str) -> str:
+    """The README for a registry: links lead to ``repository`` at the tag of ``version``.
+
+    >>> readme("See [why](docs/why.md).", "https://example.org/g", "1.0")
+    'See [why](https://example.org/g/blob/v1.0/docs/why.md).'
+    >>> readme("See [why](docs/why.md) and ![a net](docs/net.png)\\n\\nthis.", "", "1.0")
+    'See why and this.'
+    """
+
+    def picture(found: re.Match[str]) -> str:
+        alt, address = found.groups()
+        if is_absolute(address):
+            return found[0]
+        return f"![{alt}]({repository}/raw/v{version}/{address})\n\n" if repository else ""
+
+    def link(found: re.Match[str]) -> str:
+        words, address = found.groups()
+        if is_absolute(address):
+            return found[0]
+        return f"[{words}]({repository}/blob/v{version}/{address})" if repository else words
+
+    text = ALERT.sub(lambda found: f"> **{found[1].capitalize()}:** ", text)
+    return LINK.sub(link, PICTURE.sub(picture, text))
+
+
+def addresses(repository: str) -> dict[str, str]:
+    """The project's addresses by their names; none without a repository."""
+    if not repository:
+        return {}
+    return {
+        "Source": repository,
+        "Issues": f"{repository}/issues",
+        "Changelog": f"{repository}/blob/main/CHANGELOG.md",
+        "Security": f"{repository}/blob/main/SECURITY.md",
+    }
+
+
+class Metadata(MetadataHookInterface):
+    """Sets ``readme`` and ``urls`` of the project."""
+
+    PLUGIN_NAME = "custom"
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Set both."""
+        root = Path(self.root)
+        settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        repository = settings["tool"]["glassgrad"]["repository"].rstrip("/")
+        version = re.search(r'^__version__ = "(.+)"$', (root / "autograd/__init__.py").read_text("utf-8"), re.MULTILINE)
+        assert version is not None
+        text = readme((root / "README.md").read_text(encoding="utf-8"), repository, version[1])
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
+        metadata["urls"] = addresses(repository)
