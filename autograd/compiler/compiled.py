@@ -93,8 +93,8 @@ class Compiled(Generic[P, R]):
                 executable = self._executables.get(key)
             except TypeError as error:
                 raise DTypeError(
-                    f"{self._called()} was given an argument that can't be looked up ({error}): give Tensors, arrays, "
-                    "numbers, texts and containers of these, and register a container of your own with "
+                    f"{self._called()} was given an argument that can't be hashed ({error}): give Tensors, arrays, "
+                    "numbers, strings and containers of these, and register a container of your own with "
                     "autograd.trees.register."
                 ) from None
             if executable is None and (self._vary(key) or any(i not in self._free for i, _ in numbers)):
@@ -225,8 +225,9 @@ class Compiled(Generic[P, R]):
             for guard in (*changes, *trace.changes):
                 guard.restore()
             raise TraceError(
-                f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, and Python runs when it is "
-                "traced only: return the new value, keep it in a Tensor, or do this outside of the compiled function."
+                f"{self._called()} changes {', '.join(dict.fromkeys(names))} at each call, but Python code runs only "
+                "while it is traced: return the new value, keep it in a Tensor, or do this outside of the compiled "
+                "function."
             )
 
     def _make_room(self) -> None:

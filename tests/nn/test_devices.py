@@ -153,7 +153,7 @@ class TestCompiled:
         w = ag.ones(2, device="cuda")
         f = ag.compile(lambda x: x * w)
         with pytest.raises(
-            DeviceError, match="brings an array on cuda:0 to arrays on cpu while the function is traced"
+            DeviceError, match="uses an array on cuda:0 together with arrays on cpu while the function is traced"
         ):
             f(ag.ones(2))
 

@@ -119,7 +119,7 @@ class Surroundings:
             return
         if len(self._seen) > MOST:
             raise TraceError(
-                f"the function finds more than {MOST} objects in Python, the last of them {name}, too many to "
+                f"the function can reach more than {MOST} Python objects, the last of them {name}, too many to "
                 "be compared at each call: give what it reads of them as an argument."
             )
         self._seen[id(value)] = value, name
@@ -152,8 +152,8 @@ class Surroundings:
             self._read_from(value)
         elif isinstance(value, Iterator) and not isinstance(value, io.IOBase):
             raise TraceError(
-                f"{name} is an iterator ({kind.__name__}), which the function would advance at the trace only: give "
-                "the next item as an argument."
+                f"{name} is an iterator ({kind.__name__}), which the function would advance only while it is traced: "
+                "give the next item as an argument."
             )
         elif isinstance(value, ModuleType):
             self._objects.append((value, name))
@@ -332,8 +332,8 @@ class Surroundings:
             now = _drawn(generator)
             if now != before:
                 raise TraceError(
-                    f"the function draws numbers from {name} while it is traced, and every call would get the same: "
-                    "draw with autograd.random and a generator, or give the numbers as an argument."
+                    f"the function draws numbers from {name} while it is traced, so that every call would use the same "
+                    "numbers: draw with autograd.random and a generator, or give the numbers as an argument."
                 )
 
 

@@ -170,8 +170,8 @@ class Tracer:
         device = backends.device_of(array)
         if self.device not in (None, device):
             raise DeviceError(
-                f"{line_of_user()} brings an array on {device} to arrays on {self.device} while the function is traced:"
-                f" move one of them first, with .to({self.device!r})."
+                f"{line_of_user()} uses an array on {device} together with arrays on {self.device} while the "
+                f"function is traced: move one of them first, with .to({self.device!r})."
             )
         self.device = device
 
@@ -179,8 +179,8 @@ class Tracer:
         """Raise `TraceError` if ``what`` belongs to a trace that has ended."""
         if TRACER.get() is not self:
             raise TraceError(
-                f"{line_of_user()} uses {what!r} outside of the trace that it is of: a compiled function kept a Tensor "
-                "of its own, which has no values. Return it instead, by itself or in tuples, lists and dicts."
+                f"{line_of_user()} uses {what!r} after its trace has ended: a compiled function kept a Tensor that "
+                "has no values. Return it instead, by itself or in tuples, lists and dicts."
             )
 
     def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
@@ -367,8 +367,8 @@ class Tracer:
         _, first, count = self.generators.get(id(generator), (generator, state, 0))
         if repr(first) != repr(state):
             raise TraceError(
-                f"{line_of_user()} draws from a generator that NumPy drew from meanwhile, and while the function is "
-                "traced the draws of autograd.random have not moved it on: use one generator for each."
+                f"{line_of_user()} draws with autograd.random from a generator that NumPy, too, has drawn from while "
+                "the function is traced, so that the order of the draws is lost: use a generator for each."
             )
         self.generators[id(generator)] = generator, first, count + 1
 
@@ -421,7 +421,7 @@ class Tracer:
         if array.shape != before.shape or array.dtype != before.dtype:
             raise TraceError(
                 f"{line_of_user()} gives {self.states[id(tensor)]!r} a value of {array.shape} {array.dtype} while the "
-                "function is traced: what a compiled function keeps has one shape and dtype.",
+                "function is traced: a state of a compiled function keeps its shape and dtype.",
                 self,
             )
         self.current[id(tensor)] = array
