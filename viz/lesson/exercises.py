@@ -18,7 +18,10 @@ from viz.recorded.evaluate import host
 Number: TypeAlias = int | float
 Numbers: TypeAlias = tuple[Number, ...]
 
-CHAPTERS = ("neuron", "layers", "matrices")
+CHAPTERS = (
+    *("neuron", "layers", "matrices", "digits", "losses"),
+    *("descent", "backpropagation", "space", "search", "structures"),
+)
 """The chapters by number, from 1."""
 
 LANGUAGES = ("en", "zh")

@@ -53,6 +53,7 @@ def shown(value: Any) -> dict[str, str]:
         return data
     for kind, method in _PICTURES.items():
         made = getattr(value, method)() if hasattr(value, method) else None
-        if made is not None:
+        if made is not None:  # one is enough
             data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
+            break
     return data

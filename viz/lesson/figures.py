@@ -1,0 +1,218 @@
+"""Plots of the lesson that belong to no other room: descents on surfaces and curves, gradients layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import autograd as ag
+from viz.drawing import style
+from viz.plots.plots import Plot, _figure, _heading, _plain, _settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKS = "so^Dv"
+SIDE = 81  # points along each axis of a surface
+
+Loss = Callable[..., ag.Tensor]
+"""``loss(z, y, reduction=...)`` of the sums z of one neuron, as those of `nn.functional`."""
+
+
+def two_clouds(n: int = 40, seed: int = 1) -> tuple[ag.Tensor, ag.Tensor]:
+    """Two classes of points that overlap a little: (2n, 2), and their labels 0 and 1 as (2n, 1), both float64."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat([[0.0], [1.0]], n, axis=0)
+    return ag.asarray(rng.normal(0, 1, (2 * n, 2)) + np.where(y == 1, 1.0, -1.0)), ag.asarray(y)
+
+
+def descend(
+    loss: Loss, x: ag.Tensor, y: ag.Tensor, start: Sequence[float], rate: float = 1.0, steps: int = 60
+) -> np.ndarray:
+    """Gradient descent of a neuron without bias, (steps + 1, n + 2): its n weights, loss and norm of the gradient."""
+    w = ag.Tensor([[float(v) for v in start]], requires_grad=True)
+    seen = []
+    for _ in range(steps + 1):
+        value = loss(x @ w.T, y)
+        (gradient,) = ag.gradients([value], [w])
+        seen.append((*w.detach().numpy()[0], value.item(), float(ag.linalg.vector_norm(gradient))))
+        w = ag.Tensor(w.detach() - rate * gradient, requires_grad=True)
+    return np.array(seen)
+
+
+def surface(loss: Loss, x: ag.Tensor, y: ag.Tensor, span: tuple[float, float]) -> tuple[np.ndarray, ...]:
+    """The loss of a neuron with two weights at a grid over ``span``: both weights and the loss, each (side, side)."""
+    axis = np.linspace(*span, SIDE)
+    w1, w2 = np.meshgrid(axis, axis)
+    z = x @ ag.asarray(np.stack([w1.ravel(), w2.ravel()]))  # (examples, pairs): every pair is a neuron
+    with ag.no_grad():
+        each = loss(z, ag.broadcast_to(y, shape=z.shape), reduction="none")
+        return w1, w2, ag.mean(each, axis=0).numpy().reshape(SIDE, SIDE)
+
+
+def surfaces(
+    losses: Mapping[str, Loss],
+    x: ag.Tensor,
+    y: ag.Tensor,
+    *,
+    start: tuple[float, float] = (-9.0, -7.0),
+    rate: float = 1.0,
+    steps: int = 60,
+    span: tuple[float, float] = (-11.0, 9.0),
+    title: str = "Why cross-entropy and not squared error",
+) -> Plot:
+    """Two losses of one neuron as surfaces over its two weights, the descent on each, and the norms of the gradients.
+
+    Needs matplotlib (``pip install 'glassgrad[plots]'``).
+    """
+    theme = style.LIGHT
+    paths = {name: descend(loss, x, y, start, rate, steps) for name, loss in losses.items()}
+    with _settings():
+        figure = _figure(9.6, 7.0, theme)
+        line = f"one sigmoid neuron     the same start, rate {rate:g}, {steps} steps     a mark on a surface is a step"
+        _heading(figure, title, line, theme)
+        for place, (name, loss) in enumerate(losses.items()):
+            left = 0.02 + 0.49 * place
+            heading: dict[str, Any] = {"fontsize": style.NAME, "fontweight": "bold", "color": theme.ink, "va": "top"}
+            figure.text(left, 0.87, name.capitalize(), **heading)
+            path = paths[name]
+            said = f"loss {path[0, 2]:.3g} at the start, {path[-1, 2]:.3g} after {steps} steps"
+            figure.text(left, 0.84, said, fontsize=style.CAPTION, color=theme.muted, va="top")
+            axes = figure.add_axes((left + 0.01, 0.33, 0.45, 0.51), projection="3d", computed_zorder=False)
+            _landscape(axes, surface(loss, x, y, span), path, MARKS[place], theme)
+        _norms(figure.add_axes((0.07, 0.08, 0.67, 0.2)), paths, theme)
+    ends = "; ".join(f"{name}: loss {path[0, 2]:.3g} → {path[-1, 2]:.3g}" for name, path in paths.items())
+    return Plot(figure, f"{title}. {ends}")
+
+
+def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: str, theme: style.Theme) -> None:
+    """The loss over both weights, and the descent lying on it."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patheffects import withStroke
+
+    w1, w2, values = grid
+    colours = ListedColormap(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
+    axes.plot_surface(w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=theme.paper, linewidth=0.2)
+    lift = 0.02 * np.ptp(values)  # above the surface, or the line is half sunk into it
+    marked = {"marker": mark, "markersize": 4.5, "markerfacecolor": theme.paper, "markeredgecolor": theme.ink}
+    axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=theme.ink, linewidth=1.2, zorder=3, **marked)
+    low = np.unravel_index(values.argmin(), values.shape)
+    axes.plot(w1[low], w2[low], values[low] + lift, "x", markersize=7, markeredgewidth=1.8, color=theme.ink, zorder=4)
+    halo = [withStroke(linewidth=3, foreground=theme.paper)]  # words on the surface
+    words: dict[str, Any] = {
+        "fontsize": style.CAPTION,
+        "color": theme.ink,
+        "ha": "center",
+        "path_effects": halo,
+        "zorder": 5,
+    }
+    axes.text(w1[low] + 2.0, w2[low] + 2.0, values[low], "lowest", va="top", **words)
+    end = "start" if np.linalg.norm(path[-1, :2] - path[0, :2]) > 1 else f"start, and after {len(path) - 1} steps"
+    axes.text(*path[0, :2], path[0, 2] + 4 * lift, end, **words)
+    for axis, label in ((axes.xaxis, "weight 1"), (axes.yaxis, "weight 2"), (axes.zaxis, "loss")):
+        axis.set_label_text(label, fontsize=style.CAPTION, color=theme.muted)
+        axis.set_pane_color(theme.panel)
+        axis.line.set_color(theme.hair)
+    axes.tick_params(labelsize=style.SMALL, colors=theme.muted, grid_color=theme.hair, grid_linewidth=0.5, pad=0)
+    axes.locator_params(nbins=4)
+    axes.view_init(30, 28)
+    axes.set_box_aspect((1, 1, 0.75), zoom=1.0)
+
+
+def _norms(axes: Axes, paths: Mapping[str, np.ndarray], theme: style.Theme) -> None:
+    """The length of the gradient before every step; gradients are dashed."""
+    for (name, path), mark in zip(paths.items(), MARKS, strict=False):
+        axes.semilogy(
+            path[:, 3], "--", color=theme.grad, linewidth=1.6, marker=mark, markevery=5, markerfacecolor=theme.paper
+        )
+        axes.annotate(
+            f"{name}\n{path[0, 3]:.2g} at the start, {path[-1, 3]:.2g} in the end",
+            (len(path) - 1, path[-1, 3]),
+            xytext=(12, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.CAPTION,
+            color=theme.ink,
+        )
+    axes.set_title("Norm of the gradient", loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
+    axes.set_xlabel("step", fontsize=style.CAPTION, color=theme.muted)
+    _plain(axes, theme)
+
+
+def descents(
+    loss: Callable[[Any], ag.Tensor],
+    start: float,
+    rates: Sequence[float],
+    steps: int = 8,
+    *,
+    title: str = "Gradient descent",
+) -> Plot:
+    """Gradient descent of one weight, a panel for each learning rate: the loss as a curve, and each step on it.
+
+    ``loss`` is a function of one number, given as a Tensor of any shape. A panel goes as far as its steps, or three
+    times as far as the start if they diverge. Needs matplotlib (``pip install 'glassgrad[plots]'``).
+    """
+    theme = style.LIGHT
+    slope = ag.grad(lambda w: ag.sum(loss(w)))
+    with _settings():
+        figure = _figure(2.5 * len(rates) + 0.3, 3.2, theme)
+        _heading(figure, title, "the loss over the weight     each mark is a step, the ring the start", theme)
+        ends = []
+        for place, rate in enumerate(rates):
+            path = [float(start)]
+            for _ in range(steps):
+                path.append(path[-1] - rate * float(slope(ag.Tensor(path[-1]))))
+            ends.append(path[-1])
+            width, height = figure.get_size_inches()
+            axes = figure.add_axes(((2.5 * place + 0.55) / width, 0.5 / height, 1.95 / width, 1.75 / height))
+            _curve(axes, loss, np.array(path), f"rate {rate:g}", theme)
+    said = ", ".join(f"rate {rate:g}: {end:.3g}" for rate, end in zip(rates, ends, strict=True))
+    return Plot(figure, f"{title}. The weight after {steps} steps: {said}")
+
+
+def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name: str, theme: style.Theme) -> None:
+    middle, reach = path[-1], np.ptp(path[:3])
+    diverges = abs(path[-1] - path[-2]) > abs(path[1] - path[0])
+    if diverges:
+        path = path[:4]
+        middle, reach = path.mean(), np.ptp(path)
+    low, high = min(path.min(), middle - reach), max(path.max(), middle + reach)
+    at = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 200)
+    with ag.no_grad():
+        curve, values = (np.asarray(loss(ag.Tensor(w)).numpy()) for w in (at, path))
+    axes.plot(at, curve, color=theme.fwd, linewidth=1.6)
+    axes.plot(path, values, "--", color=theme.grad, linewidth=1.2, marker="o", markersize=4, markerfacecolor=theme.grad)
+    axes.plot(path[:1], values[:1], "o", markersize=8, markerfacecolor="none", markeredgecolor=theme.ink)
+    word = f"{name}: diverges" if diverges else name
+    axes.set_title(word, loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
+    axes.set_xlabel("weight", fontsize=style.CAPTION, color=theme.muted)
+    axes.locator_params(nbins=4)
+    _plain(axes, theme)
+
+
+def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -> Plot:
+    """Sizes by layer on a logarithmic axis, a line for each series. ``label`` says what the sizes are of.
+
+    Needs matplotlib (``pip install 'glassgrad[plots]'``).
+    """
+    theme = style.LIGHT
+    with _settings():
+        figure = _figure(7.4, 3.6, theme)
+        _heading(figure, title, label, theme)
+        axes = figure.add_axes((0.09, 0.15, 0.62, 0.66))
+        for (name, sizes), mark in zip(series.items(), MARKS, strict=False):
+            axes.semilogy(
+                range(1, len(sizes) + 1), sizes, "--", color=theme.grad, marker=mark, markerfacecolor=theme.paper
+            )
+            axes.annotate(
+                name, (len(sizes), sizes[-1]), (12, 0), textcoords="offset points", va="center",
+                fontsize=style.CAPTION, color=theme.ink,
+            )  # fmt: skip
+        axes.set_xlabel("layer", fontsize=style.CAPTION, color=theme.muted)
+        _plain(axes, theme)
+    said = "; ".join(
+        f"{name}: {sizes[0]:.1e} in layer 1, {sizes[-1]:.1e} in the last" for name, sizes in series.items()
+    )
+    return Plot(figure, f"{title}. {said}")
