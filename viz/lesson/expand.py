@@ -11,22 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from viz.lesson.exercises import exercise
+from viz.lesson.notebooks import notebook
 from viz.lesson.run import Output
-from viz.lesson.text import cells, front, source
+from viz.lesson.text import cells, code, front, source
 
+_SWITCH = re.compile(r"^\[.*\{\.lesson-language\}$", re.MULTILINE)
 _FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
 TEXT = {
     "en": {
         "open": "Open this page alone",
+        "notebook": "This page as a notebook",
         "check": "Check",
         "yours": "Your answer to exercise {n}",
-        "several": "several numbers with commas between them",
+        "several": "numbers, with commas",
     },
     "zh": {
         "open": "单独打开此页",
+        "notebook": "本页的笔记本（notebook）",
         "check": "检查",
         "yours": "练习 {n} 的答案",
-        "several": "多个数之间用逗号隔开",
+        "several": "各数用逗号隔开",
     },
 }
 
@@ -41,10 +45,18 @@ def expanded(
 ) -> str:
     """The Markdown of a page with its outputs.
 
-    ``outputs``: those of each cell of code. Pictures and live pages are written to ``folder``, whose
-    address in links is ``address``, with a slash at its end. ``markdown``: the text of a page that is not the lesson's.
+    ``outputs``: those of each cell of code. Pictures, live pages and the notebook are written to ``folder``, whose
+    address in links is ``address``, with a slash at its end. ``markdown``: the text of a page that is not the lesson's,
+    and has no notebook.
     """
     _, text = front(source(name, language) if markdown is None else markdown)
+    folder.mkdir(parents=True, exist_ok=True)
+    if markdown is None and code(text):
+        file = f"{name}.{language}.ipynb"
+        book = json.dumps(notebook(name, language, outputs), ensure_ascii=False, indent=1)
+        (folder / file).write_text(book, encoding="utf-8")
+        link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{TEXT[language]["notebook"]}</a></p>'
+        text = _SWITCH.sub(lambda switch: f"{switch[0]}\n\n{link}", text, count=1)
     parts, index = [], 0
     for cell in cells(text):
         if cell.kind == "markdown":
@@ -68,7 +80,6 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
         return f"```text\n{output['ename']}: {output['evalue']}\n```"
     data = output["data"]
     words = html.escape(data.get("text/plain", ""), quote=True)
-    folder.mkdir(parents=True, exist_ok=True)
     if page := _FRAME.search(data.get("text/html", "")):
         (folder / f"{name}.html").write_text(html.unescape(page[1]), encoding="utf-8")
         return (
@@ -77,11 +88,15 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
         )
     if "image/svg+xml" in data:
         (folder / f"{name}.svg").write_text(data["image/svg+xml"], encoding="utf-8")
-        return f'<img class="lesson-picture" src="{address}{name}.svg" alt="{words}">'
+        return _picture(f"{address}{name}.svg", words)
     if "image/png" in data:
         (folder / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
-        return f'<img class="lesson-picture" src="{address}{name}.png" alt="{words}">'
+        return _picture(f"{address}{name}.png", words)
     return f"```text\n{data['text/plain']}\n```"
+
+
+def _picture(address: str, words: str) -> str:
+    return f'<a class="lesson-picture" href="{address}" target="_blank"><img src="{address}" alt="{words}"></a>'
 
 
 def _field(which: tuple[int, int], language: str) -> str:

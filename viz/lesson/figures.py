@@ -94,7 +94,9 @@ def _landscape(axes: Any, grid: tuple[np.ndarray, ...], path: np.ndarray, mark: 
 
     w1, w2, values = grid
     colours = ListedColormap(style.ramp(style.VALUE_RAMP[0], style.VALUE_RAMP[-1], 64))
-    axes.plot_surface(w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=theme.paper, linewidth=0.2)
+    axes.plot_surface(
+        w1, w2, values, cmap=colours, rcount=41, ccount=41, edgecolor=theme.paper, linewidth=0.2, rasterized=True
+    )
     lift = 0.02 * np.ptp(values)  # above the surface, or the line is half sunk into it
     marked = {"marker": mark, "markersize": 4.5, "markerfacecolor": theme.paper, "markeredgecolor": theme.ink}
     axes.plot(path[:, 0], path[:, 1], path[:, 2] + lift, color=theme.ink, linewidth=1.2, zorder=3, **marked)

@@ -164,7 +164,7 @@ _BLOCKS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`"
     r"|\[(?P<text>[^\]]+)\]\((?P<link>[^)]+)\)(?:\{(?P<attributes>[^}]*)\})?"
-    r"|\*\*(?P<bold>.+?)\*\*"
+    r"|\*\*(?P<bold>[^*]+)\*\*"
     r"|(?<![\w*])\*(?P<italic>[^*\s][^*]*)\*"
 )
 

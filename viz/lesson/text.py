@@ -49,7 +49,7 @@ def stem(chapter: int) -> str:
 
 def stems() -> list[str]:
     """The names of all pages of the lesson in order: the start, the chapters, the teacher's page."""
-    return [stem(n + 1) for n in range(len(CHAPTERS))]
+    return ["index", *(stem(n + 1) for n in range(len(CHAPTERS))), "teacher"]
 
 
 def source(name: str, language: str) -> str:
