@@ -264,7 +264,7 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
     if (handled && isNumber(t)) handle(t, k, 0);
   } else if (ts.length === n) grid(g, ts, f, gradient ? '' : k);
   else {
-    const polygons = all('polygon', g).filter(p => p.closest('g[id]') === g && p.getAttribute('fill') !== 'none'), means = blocks(f(), K[k].shape);
+    const polygons = all('polygon', g).filter(p => p.closest('g[id]') === g && p.hasAttribute('fill')), means = blocks(f(), K[k].shape);
     if (gradient && polygons.length >= means.flat().length) {
       const pixels = polygons.slice(-means.flat().length), say = texts(g).find(t => t.textContent.startsWith('rms'));
       cells.push(() => {

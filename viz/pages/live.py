@@ -8,6 +8,7 @@ checks every gradient by central differences. Both are written in JavaScript by 
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -86,7 +87,20 @@ def live_of(scene: Scene, story: Story) -> Live:
             raise NotLive(
                 f"These numbers are as recorded, because the graph can't be traced: {_first(error)}"
             ) from None
-    return Live(*texts, made.record(see, probe), made.arrays)
+    (one, places), (other, steps) = map(_brief, texts)
+    arrays = {value: places[at] for value, at in made.arrays.items()}
+    return Live(one, other, made.record(see, probe, places, steps), arrays)
+
+
+def _brief(source: str) -> tuple[str, list[int]]:
+    """The text of a program that has only its outputs to be read, each once, and where each output stands then."""
+    head, _, tail = source.partition("const values = {")
+    entries = dict(re.findall(r"^\s*(\w+): (seen\(.*\)),$", tail, re.MULTILINE))
+    names = re.findall(r"values\.(\w+)", tail.rpartition("outputs: [")[2])
+    unique = list(dict.fromkeys(names))
+    head = re.sub(r"\n\s*function commit\(\) \{\s*\}", "", head)
+    text = f"{head.rstrip()}\nreturn {{ run, outputs: [{', '.join(entries[name] for name in unique)}] }};\n}}\n"
+    return text, [unique.index(name) for name in names]
 
 
 def _first(error: Exception) -> str:
@@ -305,15 +319,15 @@ class _Traced:
                 )
             self.arrays = {value: at for value, at in self.arrays.items() if at != i}
 
-    def record(self, see: Program, probe: Program) -> dict[str, Any]:
+    def record(self, see: Program, probe: Program, places: list[int], steps: list[int]) -> dict[str, Any]:
         """Where everything stands, for the page's script."""
         names = [{id(v.origin): v.name for v in program.states} for program in (see, probe)]
         scene = self.scene
-        steps = {card: at for at, card in enumerate(card for card in scene.cards if card.node is not None)}
+        made = [card for card in scene.cards if card.node is not None]
         where: dict[str, dict[str, int]] = {kind: {} for kind in ("v", "g", "s", "l", "slopes")}
         for i, (kind, key) in enumerate(self.labels):
             if kind in where:
-                where[kind][key] = i
+                where[kind][key] = places[i]
         leaves = [
             [card.key, *(name.get(id(tensor), "") for name in names), 0 if card.value.dtype.kind == "f" else 1]
             for card, tensor in self.leaves.items()
@@ -326,7 +340,7 @@ class _Traced:
                 for socket, tensor in self.nudges.items()
                 if id(tensor) in names[1]
             ],
-            "at": {card.key: at for card, at in steps.items()},
+            "at": {card.key: at for card, at in zip(made, steps, strict=True)},
             "end": self.end.key,
             "cards": {card.key: self._card(card) for card in scene.cards},
         }

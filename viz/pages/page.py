@@ -25,6 +25,7 @@ from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.picture import draw_graph
+from viz.pages import lean
 from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import TIGHT, Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
@@ -189,7 +190,7 @@ class _Document:
     ) -> None:
         self.scene, self.story, self.title, self.live, self.reason = scene, story, title, live, reason
         self.steps = [*story.forward, *story.backward]
-        self.graph = None if picture is None else _drawing(picture)
+        self.graph, self.sheet = (None, "") if picture is None else _drawing(picture)
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
@@ -206,19 +207,17 @@ class _Document:
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
-        page_css, page_js = (_lean((folder / f"page.{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
+        asset = lambda name: (folder / name).read_text(encoding="utf-8")  # noqa: E731
+        css = asset("page.css") + ("" if drawn else asset("ladder.css"))
         knobs = script = badge = shown = plots = ""
         if self.live is not None:
-            live_css, live_js = (
-                "".join(_lean((folder / f"{name}.{kind}").read_text(encoding="utf-8")) for name in ("numbers", "live"))
-                for kind in ("css", "js")
-            )
-            page_css += live_css
+            css += asset("numbers.css") + asset("live.css")
             knobs, plots = KNOBS, PLOTS
             badge = '<div id="badge" class="badge"></div>\n'
             shown = '<button id="all" type="button" aria-pressed="true">All</button>\n'
-            program = "".join(_unclosed(_lean(text)) for text in (self.live.see, self.live.probe))
-            script = f"<script>\n{program}{live_js}</script>\n"
+            program = _unclosed("".join(map(lean.script, (self.live.see, self.live.probe))))
+            followed = lean.script(asset("numbers.js") + asset("live.js"))
+            script = f"<script>\n{program}{followed}</script>\n"
         elif self.reason:
             knobs = f'<p class="recorded">{_text(self.reason)}</p>'
         return f"""<!doctype html>
@@ -229,8 +228,9 @@ class _Document:
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <title>Backpropagation, step by step: {_text(self.title)}</title>
 <style>
-{_variables()}
-{page_css}</style>
+{_variables(paint=False)}
+{lean.style(css)}{self.sheet}
+</style>
 </head>
 <body>
 <header><h1>{_text(self.title)}</h1>
@@ -257,7 +257,8 @@ class _Document:
 </aside>
 <script type="application/json" id="data">{data}</script>
 <script>
-{page_js}</script>
+{lean.script(asset('page.js'))}
+</script>
 {script}</body>
 </html>
 """
@@ -391,12 +392,6 @@ class _Document:
         return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _lean(text: str) -> str:
-    """A script or style sheet without indentation and lines that are comments."""
-    lines = re.sub(r"^\s*/\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE).splitlines()
-    return "".join(f"{line}\n" for line in map(str.strip, lines) if line and not line.startswith("//"))
-
-
 def _unclosed(script: str) -> str:
     """A script in which no text can close the element around it."""
     return re.sub(r"<(?=[/!])", r"\\x3c", script)
@@ -411,19 +406,22 @@ def _number(x: float) -> float | str:
     return x if x == x and abs(x) != float("inf") else str(x)
 
 
-def _variables() -> str:
-    """The colours of both themes as variables, and rules that recolour the finished SVG by attribute."""
-    tokens = [name for name in Theme.__dataclass_fields__ if name != "name"]
+TOKENS = [name for name in Theme.__dataclass_fields__ if name != "name"]
+
+
+def _variables(paint: bool = True) -> str:
+    """The colours of both themes as variables, and (``paint``) rules that recolour a finished SVG by attribute."""
 
     def block(theme: Theme) -> str:
-        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in tokens)
+        colours = "".join(f"--{name}:{getattr(theme, name)};" for name in TOKENS)
         return f"{colours}color-scheme:{theme.name}"
 
     light, dark = block(style.LIGHT), block(style.DARK)
-    paint = "".join(
+    rules = "".join(
         f'.picture [{attribute}="{getattr(style.LIGHT, name)}"]{{{attribute}:var(--{name})}}'
-        for name in tokens
+        for name in TOKENS
         for attribute in ("fill", "stroke")
+        if paint
     )
     fonts = (
         '--sans:Helvetica,Arial,"Liberation Sans",sans-serif;'
@@ -433,19 +431,21 @@ def _variables() -> str:
         f":root{{{fonts};{light}}}\n"
         f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
         f":root[data-theme=dark]{{{dark}}}\n"
-        f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{{light}}}}}\n{paint}"
+        f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{{light}}}}}\n{rules}"
     )
 
 
-def _drawing(picture: Picture) -> str | None:
-    """The SVG to be put into the page, without what the page says itself; None where no engine can draw it."""
+def _drawing(picture: Picture) -> tuple[str | None, str]:
+    """The SVG to be put into the page, without what the page says itself, and its style sheet; None where no engine can
+    draw it.
+    """
     picture._graphs[0].graph_attr.pop("label", None)  # headline and reading line: the page's header has them
     try:
         drawn = picture.svg()
     except RenderError:
-        return None
-    drawn = drawn[drawn.index("<svg") :]
-    drawn = re.sub(r' font-family="[^"]*"', "", drawn)
+        return None, ""
+    drawn = re.sub(r' font-family="[^"]*"', "", drawn[drawn.index("<svg") :])
+    drawn, sheet = lean.drawing(drawn, {getattr(style.LIGHT, name): name for name in TOKENS})
     width = re.search(r'width="([\d.]+)pt"', drawn)
     least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""
-    return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1)
+    return re.sub(r'<svg ([^>]*?) style="[^"]*"', rf'<svg class="picture" style="{least}" \1', drawn, count=1), sheet

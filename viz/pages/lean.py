@@ -1,0 +1,145 @@
+"""Scripts, style sheets and drawings as a page carries them: the same to the browser, without what only people read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+TOKEN = re.compile(
+    r"""(?P<space>(?:\s|/\*.*?\*/|//[^\n]*)+)|(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<word>[\w$]+)|(?P<mark>.)""",
+    re.DOTALL,
+)
+PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
+BEFORE_PATTERN = "(,=:[!&|?{};+\n"
+
+
+def script(text: str) -> str:
+    """A script without comments and without blanks that separate nothing.
+
+    >>> script("const a = 'x  y', b = `${ a } !`;  // said twice\\n\\nif (a) {\\n  return /a b/.test(b) ;\\n}")
+    "const a='x  y',b=`${ a } !`;if(a){return/a b/.test(b);}"
+    """
+    out: list[str] = []
+    at, gap = 0, ""
+
+    def add(token: str) -> None:
+        nonlocal gap
+        last = out[-1][-1] if out else "\n"
+        joined = (_is_word(last) and _is_word(token[0])) or (last == token[0] and last in "+-/")
+        if gap and joined:
+            out.append(" ")
+        elif gap == "\n" and last not in "{;,(\n" and token[0] not in "})":
+            out.append("\n")
+        out.append(token)
+        gap = ""
+
+    while at < len(text):
+        if text[at] == "`":
+            end = _template_end(text, at)
+            add(text[at:end])
+            at = end
+            continue
+        if text[at] == "/" and text[at + 1 : at + 2] not in ("/", "*"):
+            last = next((token for token in reversed(out) if token.strip()), "\n")
+            found = PATTERN.match(text, at)
+            if found and (last[-1] in BEFORE_PATTERN or last == "return"):
+                add(found[0])
+                at = found.end()
+                continue
+        found = TOKEN.match(text, at)
+        assert found is not None
+        if found.lastgroup == "space":
+            gap = "\n" if "\n" in found[0] or gap == "\n" else " "
+        else:
+            add(found[0])
+        at = found.end()
+    return "".join(out)
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char in "_$"
+
+
+def _template_end(text: str, start: int) -> int:
+    """The place behind a template, with the expressions in it."""
+    at = start + 1
+    while text[at] != "`":
+        if text[at] == "\\":
+            at += 2
+        elif text.startswith("${", at):
+            depth, at = 1, at + 2
+            while depth:
+                if text[at] == "`":
+                    at = _template_end(text, at)
+                    continue
+                if text[at] in "'\"":
+                    found = TOKEN.match(text, at)
+                    assert found is not None
+                    at = found.end()
+                    continue
+                depth += {"{": 1, "}": -1}.get(text[at], 0)
+                at += 1
+        else:
+            at += 1
+    return at + 1
+
+
+def style(text: str) -> str:
+    """A style sheet without comments and blanks to spare.
+
+    >>> style("/* a */\\n.a > b, .c { color: red; width: calc(1px + 2px) }\\n")
+    '.a>b,.c{color:red;width:calc(1px + 2px)}'
+    """
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s+", " ", text).strip()
+    return re.sub(r" ?([{};,>]) ?", r"\1", re.sub(r": (?=[^{}]*[;}])", ":", text)).replace(";}", "}")
+
+
+LOOKS = re.compile(r' (fill|stroke|stroke-width|stroke-dasharray|font-weight|font-style|font-size)="([^"]*)"')
+
+
+def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
+    """Graphviz's SVG without comments, defaults and the names of edges, each card as one shape; and a style sheet.
+
+    What many elements look like is a class of the style sheet, in which ``colours`` are the theme's variables.
+
+    >>> drawing('<text xml:space="preserve" x="1.26" font-size="9.00" fill="#1c2128">&#45;1</text>', {"#1c2128": "ink"})
+    ('<text class="s0" x="1.3">-1</text>', '.picture .s0{fill:var(--ink);font-size:9px}')
+    """
+    svg = re.sub(r"<!-- .*? -->\n", "", svg)
+    svg = re.sub(r"(<g id=\"\w+\" class=\"(?:edge|node)[^>]*>\n)<title>[^<]*</title>\n", r"\1", svg)
+    svg = svg.replace(' xml:space="preserve"', "").replace(' text-anchor="start"', "").replace('.00"', '"')
+    svg = svg.replace("&#45;", "-").replace("&#160;", "\u00a0")
+    for name, places in (("path", "d"), ("polygon", "points")):
+        svg = re.sub(
+            rf'<{name} fill="([^"]+)" stroke="none" {places}="([^"]*)"/>\n'
+            rf'<{name} fill="none" stroke="([^"]+)" {places}="\2"/>',
+            rf'<{name} fill="\1" stroke="\3" {places}="\2"/>',
+            svg,
+        )
+    svg = re.sub("\u00a0+(?=</text>)", "", svg)  # room that was left for longer numbers
+    svg = re.sub(r' (d|points|x|y)="([^"]*)"', _rounded, svg)
+    looks: dict[str, str] = {}
+
+    def named(found: re.Match[str]) -> str:
+        given = dict(LOOKS.findall(found[0]))
+        if not given or any(value.startswith("#") and value not in colours for value in given.values()):
+            return found[0]  # a pixel of a thumbnail
+        rule = ";".join(f"{k}:{_value(k, given[k], colours)}" for k in sorted(given))
+        look = looks.setdefault(rule, f"s{len(looks)}")
+        return f'<{found[1]} class="{look}"{LOOKS.sub("", found[2])}>'
+
+    svg = re.sub(r"<(path|polygon|polyline|ellipse|text)((?: [\w:-]+=\"[^\"]*\")+/?)>", named, svg)
+    return svg, "".join(f".picture .{look}{{{rule}}}" for rule, look in looks.items())
+
+
+def _value(attribute: str, value: str, colours: Mapping[str, str]) -> str:
+    if value in colours:
+        return f"var(--{colours[value]})"
+    return f"{value}px" if attribute == "font-size" else value
+
+
+def _rounded(found: re.Match[str]) -> str:
+    """Coordinates to a tenth of a point."""
+    places = re.sub(r"-?\d+\.\d{2}", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), found[2])
+    return f' {found[1]}="{places}"'
