@@ -194,7 +194,6 @@ class _Document:
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
-        folder = Path(__file__).parent
         drawn = self.graph is not None
         parameters = any(card.role == PARAM for card in self.scene.cards)
         stands = "" if self.scene.scalar else f"<span><em>G</em> = ∂{_text(clipped(self.scene.end))}/∂(its card)</span>"
@@ -207,16 +206,15 @@ class _Document:
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
-        asset = lambda name: (folder / name).read_text(encoding="utf-8")  # noqa: E731
-        css = asset("page.css") + ("" if drawn else asset("ladder.css"))
+        css = _asset("page.css") + ("" if drawn else _asset("ladder.css"))
         knobs = script = badge = shown = plots = ""
         if self.live is not None:
-            css += asset("numbers.css") + asset("live.css")
+            css += _asset("numbers.css") + _asset("live.css")
             knobs, plots = KNOBS, PLOTS
             badge = '<div id="badge" class="badge"></div>\n'
             shown = '<button id="all" type="button" aria-pressed="true">All</button>\n'
             program = _unclosed("".join(map(lean.script, (self.live.see, self.live.probe))))
-            followed = lean.script(asset("numbers.js") + asset("live.js"))
+            followed = lean.script(_asset("numbers.js") + _asset("live.js"))
             script = f"<script>\n{program}{followed}</script>\n"
         elif self.reason:
             knobs = f'<p class="recorded">{_text(self.reason)}</p>'
@@ -257,7 +255,7 @@ class _Document:
 </aside>
 <script type="application/json" id="data">{data}</script>
 <script>
-{lean.script(asset('page.js'))}
+{lean.script(_asset('page.js'))}
 </script>
 {script}</body>
 </html>
@@ -390,6 +388,11 @@ class _Document:
         )
         heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))
         return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _asset(name: str) -> str:
+    """A script or style sheet of this folder."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _unclosed(script: str) -> str:
