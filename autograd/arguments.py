@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import backends
 from autograd.errors import AutogradError, DeclarationError, DTypeError
-from autograd.messages import OURS, describe, in_words, shown
+from autograd.messages import OURS, describe, in_words, of_type, shown
+from autograd.modes import TRACER
 from autograd.tensor import Tensor
 
 if TYPE_CHECKING:
     from autograd.operation import Op
 
 __all__ = [
-    "AXES", "admit", "axis_given", "fail", "listed", "operand", "returned", "sealed", "sent", "unruled",
+    "AXES", "admit", "axis_given", "fail", "listed", "operand", "returned", "sealed", "sent", "unchanging",
+    "unruled",
 ]  # fmt: skip
 
 REQUIRED = object()
 """The default of a parameter that has none."""
 
 AXES = frozenset({int, tuple, type(None)})
-"""The types of an axis that are taken without a look."""
+"""The types of parameters that are taken without a look."""
 
 
 def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
@@ -41,7 +43,7 @@ def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
         raise DTypeError(f"{op.name} takes arrays, Tensors and numbers; it was given {shown(x)} ({type(x).__name__}).")
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
         raise DTypeError(
-            f"{op.name} was given a {type(x).__name__} of Tensors: make one Tensor of them with autograd.stack."
+            f"{op.name} was given {of_type(x)} of Tensors: make one Tensor of them with autograd.stack."
         )
     try:
         return backends.asarray(x)
@@ -139,6 +141,15 @@ def unruled(op: Op, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
 def sealed(value: Any) -> Any:
     """Read-only views for a user's own forward or rule, because the arrays are used elsewhere, too."""
     return tuple(map(sealed, value)) if isinstance(value, tuple) else backends.read_only(value)
+
+
+def unchanging(x: Any) -> Any:
+    """A copy of a list, or of an array of indices, labels or conditions, which its owner may change before a rule needs
+    it; any other value as it is.
+    """
+    if type(x) is list:
+        return list(x)
+    return x if TRACER.get() is not None else backends.frozen(x)  # a program watches the array itself
 
 
 def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import Node, reachable, vertex_of, vertices_of
 from autograd.hooks import after_hooks, retainers
 from autograd.memory import LAST, WRITES
-from autograd.messages import describe
+from autograd.messages import describe, of_type
 from autograd.modes import MODE, TRACER, enable_grad
 from autograd.namespace import TENSORS
 from autograd.saved import as_tensors, check_saved
@@ -51,7 +51,7 @@ def backward_steps(
     if len(seeds) != len(ends):
         raise ShapeError(f"{len(seeds)} seeds for {len(ends)} outputs: give one for each.")
     totals: dict[Any, Any] = {}
-    for end, seed in zip(ends, seeds, strict=True):
+    for end, seed in zip(ends, seeds):  # noqa: B905  (as many)
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
     order = reachable(ends)
@@ -177,7 +177,7 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
             f"Tensor {describe(y)} does not depend on anything that requires grad: create the inputs "
             "with requires_grad=True, and compute outside of no_grad()."
         )
-    data = y.data
+    data = y._data
     if getattr(data.dtype, "kind", "f") not in "fc":
         raise GradientError(
             f"Tensor {describe(y)} holds integers, which have no derivative; compute with floating-point values."
@@ -188,8 +188,8 @@ def _seed(y: Tensor, gradient: Any, create_graph: bool) -> Any:
                 f"backward on a Tensor of shape {y.shape} needs its upstream gradient: reduce it to a scalar, for "
                 f"instance with .sum(), or pass a gradient of shape {y.shape}."
             )
-        flat = type(data) in backends.FLAT
-        seed: Any = type(data)(1) if flat else backends.namespace(data).ones_like(data)
+        kind = type(data)
+        seed: Any = kind(1) if kind in backends.FLAT else backends.namespace(data).ones_like(data)
         return wrap(seed) if create_graph else seed
     seed = gradient.data if isinstance(gradient, Tensor) else gradient
     xp = backends.namespace(data)
@@ -218,36 +218,34 @@ def backward(y: Tensor, gradient: Any = None, *, retain_graph: bool = False, cre
     steps = backward_steps(
         [y], [seed], retain_graph=retain_graph or create_graph, create_graph=create_graph, sparse=True
     )
-    arrived = [(vertex, g) for vertex, g, _ in steps if type(vertex) is not Node or vertex.hooks]
-    taken = {id(gradient)}
-    tensors, grads = [], []
+    arrived = [
+        (tensor, g)
+        for vertex, g, _ in steps
+        if type(vertex) is not Node or vertex.hooks
+        for tensor in (retainers(vertex) if type(vertex) is Node else (vertex,))
+    ]
+    tensors, grads, taken = [tensor for tensor, _ in arrived], list[Tensor](), {id(gradient)}
     with _accumulating:
-        for vertex, g in arrived:
-            if type(vertex) is not Node and vertex.grad is None and g.shape == vertex._data.shape and not create_graph:
-                tensors.append(vertex)  # as at most steps of a training
-                grads.append(wrap(g))
-                continue
-            for tensor in retainers(vertex) if type(vertex) is Node else (vertex,):
-                before = tensor.grad
-                if g.shape != tensor._data.shape:
-                    raise ShapeError(
-                        f"Tensor {describe(tensor)} had shape {g.shape} when this graph was recorded, and was given an "
-                        "array of another shape since: compute the forward again."
-                    )
-                if before is not None and not (isinstance(before, Tensor) and before.shape == g.shape):
+        for tensor, g in arrived:
+            before = tensor.grad
+            if g.shape != tensor._data.shape:
+                raise ShapeError(
+                    f"Tensor {describe(tensor)} had shape {g.shape} when this graph was recorded, and was given an "
+                    "array of another shape since: compute the forward again."
+                )
+            if not create_graph:
+                total = wrap(g if tensor.node is None else backends.own(g))
+            else:
+                total = g.clone() if id(g) in taken else g
+                taken.add(id(total))
+            if before is not None:
+                if not (isinstance(before, Tensor) and before.shape == g.shape):
                     raise ShapeError(
                         f"the .grad of Tensor {describe(tensor)}, to which a gradient is to be added, is "
                         f"{describe(before)}: set it to a Tensor of its shape, or to None."
                     )
-                if create_graph:
-                    g = g.clone() if id(g) in taken else g
-                    taken.add(id(g))
-                    grads.append(g if before is None else before + g)
-                elif before is None:
-                    grads.append(wrap(g if tensor is vertex else backends.own(g)))
-                else:
-                    grads.append(wrap(before.data + g))
-                tensors.append(tensor)
+                total = before + total if create_graph else wrap(before.data + g)
+            grads.append(total)
         # Only now, and in one call that no other thread and no Ctrl-C can interrupt: whatever was raised before has
         # changed no gradient.
         list(map(_set_grad, tensors, grads))
@@ -320,9 +318,10 @@ def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:
 
 
 def _listed(seeds: Any) -> list[Any]:
-    if not isinstance(seeds, Iterable):
-        raise DTypeError(f"seeds are a list, one for each output; a {type(seeds).__name__} was given.")
-    return list(seeds)
+    try:
+        return list(seeds)
+    except TypeError:
+        raise DTypeError(f"seeds are a list, one for each output; {of_type(seeds)} was given.") from None
 
 
 def _tensors(given: Any, name: str) -> list[Tensor]:
@@ -330,5 +329,5 @@ def _tensors(given: Any, name: str) -> list[Tensor]:
     found = [given] if isinstance(given, Tensor) or not isinstance(given, Iterable) else list(given)
     for x in found:
         if not isinstance(x, Tensor):
-            raise DTypeError(f"{name} are one Tensor or several; a {type(x).__name__} is among those given.")
+            raise DTypeError(f"{name} are one Tensor or several; {of_type(x)} is among those given.")
     return found

@@ -65,7 +65,7 @@ ARGUMENT = """\
     if isinstance({a}, Tensor):
         a_{a}, p_{a} = {a}._data, {a}.node or {a}
         if {a}.requires_grad: mask_ += {bit}
-    elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {a}
+    elif type({a}) in SPACES and {a}.dtype in PLAIN: a_{a} = p_{a} = {own}
     {shortcut}else: a_{a} = p_{a} = {a} = {admit}({a}, op{others})
 {unknown}"""
 """One argument: its array ``a_x``, its vertex ``p_x``, and its bit in the mask of inputs with gradients."""
@@ -158,8 +158,7 @@ def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
 def apply_source(op: Op, operator: bool = False) -> str:
     """The text of ``op.apply``, or of ``op.operator``."""
     keywords = "".join(f", {p}={p}" for p in op.params)
-    # A list that its owner changes later must not change the parameter of a rule.
-    kept = {p: f"{p} if type({p}) is not list else list({p})" for p, d in op.params.items() if d is REQUIRED}
+    kept = {p: f"{p} if type({p}) in AXES else unchanging({p})" for p, d in op.params.items() if d is REQUIRED}
     params = "{" + ", ".join(f"{p!r}: {kept.get(p, p)}" for p in op.params) + "}" if op.params else "NONE"
     checks = ""
     if op.foreign:  # operations of this package are held to their promises by tests, and spared the checks
@@ -226,7 +225,8 @@ def _reading(op: Op, operator: bool) -> str:
         bit = 1 << i if a in op.rules else 0
         admit = "operand" if operator else "admit"
         unknown = f"    if {a} is NotImplemented: return {a}\n" if operator else ""
-        text += ARGUMENT.format(a=a, bit=bit, shortcut=shortcut, others=others, admit=admit, unknown=unknown)
+        own = f"{a} if {a}.dtype.kind in 'fc' else unchanging({a})" if a in op.saves else a
+        text += ARGUMENT.format(a=a, bit=bit, own=own, shortcut=shortcut, others=others, admit=admit, unknown=unknown)
     kind = f"type(a_{op.args[0]})"
     alike = "".join(f" and (type(a_{a}) is {kind} or type(a_{a}) in ANYWHERE)" for a in op.args[1:])
     arrays = ", ".join(f"a_{a}" for a in op.args)

@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from autograd.errors import DTypeError
+from autograd.messages import of_type
 from autograd.modes import MODE, Mode
 from autograd.shapes import Shape
 
@@ -85,10 +86,11 @@ def vertices_of(outputs: Iterable[Any], who: str) -> list[Any]:
         given = list(outputs)
     except TypeError:
         given = [outputs]
-    for y in given:
-        if type(y) is not Node and not hasattr(y, "node"):
-            raise DTypeError(f"{who} takes Tensors, one by one or several, and was given a {type(y).__name__}.")
-    return [vertex_of(y) for y in given]
+    try:
+        return [y if type(y) is Node else y.node or y for y in given]
+    except AttributeError:
+        wrong = next(y for y in given if type(y) is not Node and not hasattr(y, "node"))
+        raise DTypeError(f"{who} takes Tensors, one by one or several, and was given {of_type(wrong)}.") from None
 
 
 class Graph:

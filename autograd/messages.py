@@ -37,6 +37,16 @@ def describe(x: Any) -> str:
     return f"{f'{name!r} ' if isinstance(name, str) else ''}{x.shape} {x.dtype}"
 
 
+def of_type(x: Any) -> str:
+    """``a list`` or ``an int``: the type of ``x`` with its article.
+
+    >>> of_type([]), of_type(3)
+    ('a list', 'an int')
+    """
+    name = type(x).__name__
+    return f"{'an' if name.startswith(('ndarray', *'aeioAEIO')) else 'a'} {name}"
+
+
 def shown(x: Any, length: int = 80) -> str:
     """``repr(x)``, cut to ``length`` characters.
 
@@ -46,7 +56,7 @@ def shown(x: Any, length: int = 80) -> str:
     try:
         text = repr(x)
     except Exception:  # the object's own code failed, or the integer has more digits than Python prints
-        return f"a {type(x).__name__}"
+        return of_type(x)
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 

@@ -7,11 +7,12 @@ from types import FunctionType
 from typing import Any
 
 from autograd import backends
+from autograd.arguments import unchanging
 from autograd.backward import backward
 from autograd.errors import DeviceError, DTypeError, GradientError, ShapeError
 from autograd.functions.conversion import astype
 from autograd.hooks import Hook, register_hook, retain_grad
-from autograd.modes import MODE, TRACER
+from autograd.modes import MODE
 from autograd.operation import Op
 from autograd.ops import conversion, elementwise, indexing, linalg, reductions, shaping
 from autograd.shapes import Axis, normalize_axes
@@ -261,23 +262,18 @@ def _unpacked(given: tuple[Any, ...]) -> Any:
 
 
 def _plain(index: Any, data: Any) -> Any:
-    """``index`` with arrays in place of Tensors. Raises for arrays of another device.
-
-    Arrays and lists are copied, so that later changes of them don't change the gradient.
-    """
+    """``index`` with arrays in place of Tensors, those in a tuple copied. Raises for arrays of another device."""
     if type(index) is int or type(index) is slice:
         return index
-    index = tuple(map(_kept, index)) if isinstance(index, tuple) else _kept(index)
+    index = tuple(unchanging(_array(i)) for i in index) if isinstance(index, tuple) else _array(index)
     if type(data) not in backends.SPACES:
         backends.namespace(data, *(i for i in (index if isinstance(index, tuple) else (index,)) if hasattr(i, "shape")))
     return index
 
 
-def _kept(part: Any) -> Any:
-    part = part.data if isinstance(part, Tensor) else part
-    if type(part) is list:
-        return list(part)
-    return part if TRACER.get() is not None else backends.frozen(part)  # a program watches the array itself
+def _array(part: Any) -> Any:
+    """The array of a Tensor; any other value as it is."""
+    return part.data if isinstance(part, Tensor) else part
 
 
 def install(cls: type) -> None:

@@ -23,7 +23,7 @@ from autograd.modes import TRACER
 from autograd.ops.elementwise import less
 from autograd.ops.indexing import argsort
 from autograd.tensor import Tensor, wrap
-from autograd.validation import number
+from autograd.validation import number, refused
 
 __all__ = ["bernoulli", "exponential", "normal", "permutation", "uniform"]
 
@@ -38,10 +38,8 @@ def _draw(method: str, shape: Sizes, generator: Any, dtype: Any, device: str | N
     In a trace it is the tracer's stand-in for the numbers that each call will draw.
     """
     if not hasattr(generator, "bit_generator"):
-        raise DTypeError(
-            f"generator = {generator!r} is a {type(generator).__name__}: give a NumPy Generator, such as "
-            "numpy.random.default_rng(0), and the same one to every draw, so that it moves on."
-        )
+        way = "such as numpy.random.default_rng(0), and the same one to every draw, so that it moves on"
+        raise refused(generator, "generator", f"a NumPy Generator, {way}")
     dtype = backends.as_dtype(dtype)
     if dtype not in DRAWN:
         raise DTypeError(f"random numbers are drawn in float32 or float64; dtype = {dtype} was asked for: cast them.")

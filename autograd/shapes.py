@@ -25,7 +25,7 @@ def normalize_axes(axis: Axis, ndim: int) -> Shape:
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     for a in given:
         if isinstance(a, bool) or not hasattr(a, "__index__") or getattr(a, "shape", ()) != ():
-            raise DTypeError(f"axis {a!r} is a {type(a).__name__}: give a whole number.")
+            raise DTypeError(f"axis {a!r} is not a whole number: give one.")
         if not -ndim <= a < ndim:
             if not ndim:
                 raise DomainError(f"axis {a} names a dimension of an array of shape (), which has none.")

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autograd.errors import DomainError, DTypeError
-from autograd.messages import shown
+from autograd.messages import of_type, shown
 
 T = TypeVar("T")
 
 
 def refused(value: Any, name: str, wanted: str) -> DTypeError:
     """The error for an argument of a wrong type: what it is, and what was ``wanted``."""
-    return DTypeError(f"{name} = {shown(value)} is a {type(value).__name__}: give {wanted}.")
+    found = "is None" if value is None else f"= {shown(value)} is {of_type(value)}"
+    return DTypeError(f"{name} {found}: give {wanted}.")
 
 
 def check_instance(value: Any, kind: type[T], name: str, wanted: str) -> T:

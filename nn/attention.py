@@ -28,7 +28,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
             [1.0, 2.0],
             [3.0, 4.0]])
     """
-    indices, weight = asarray(indices), asarray(weight)
+    given, indices, weight = indices, asarray(indices), asarray(weight)
     if weight.ndim != 2 or not weight.shape[0]:
         raise ShapeError(f"embedding takes a weight (entries, features); it was given {weight.shape}.")
     if is_inexact(indices.dtype) or indices.dtype == bool:
@@ -39,7 +39,7 @@ def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Tens
     on_host = is_host(indices.data)
     if on_host and indices.size:
         namespace(indices.data).check_range(indices.data, entries, _refuse_index, shape=weight.shape)
-    rows = take(weight, indices, axis=0)
+    rows = take(weight, given, axis=0)  # copies an array that its owner may change later
     if padding_idx is not None:
         rows = where(expand_dims(indices == padding_idx, axis=-1), rows.detach(), rows)
     if not on_host:

@@ -116,7 +116,7 @@ def to_dlpack(array: Any, method: str, **options: Any) -> Any:
 def from_dlpack(x: Any, copy: bool | None = None) -> Any:
     """The array of another library, in the same memory. Raises `DTypeError` for objects without DLPack."""
     if not hasattr(x, "__dlpack_device__"):
-        raise DTypeError(f"a {type(x).__name__} does not support the DLPack protocol: use asarray.")
+        raise DTypeError(f"{type(x).__name__} does not support the DLPack protocol: use asarray.")
     module = numpy if x.__dlpack_device__()[0] == DLPACK_CPU else cupy.load()[0]
     array = module.from_dlpack(x)
     array = module.array(array, copy=True) if copy else array

@@ -20,6 +20,7 @@ from autograd.compiler.tracing.guards import Guard
 from autograd.compiler.tracing.numbers import KINDS
 from autograd.compiler.tracing.surroundings import place_of
 from autograd.errors import DomainError, DTypeError, TraceError
+from autograd.messages import of_type
 from autograd.modes import MODE, TRACER
 from autograd.tensor import Tensor
 
@@ -435,7 +436,7 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     if function is _NOTHING:
         return functools.partial(compile, target=target)
     if not callable(function):
-        raise DTypeError(f"compile takes a function; it was given a {type(function).__name__}.")
+        raise DTypeError(f"compile takes a function; it was given {of_type(function)}.")
     if isinstance(function, Compiled):
         return function if function.target == target else Compiled(function.function, target)
     return Compiled(function, target)

@@ -12,7 +12,7 @@ from autograd.compiler.ir.names import identifier
 from autograd.compiler.targets.loops import step_kernel, stepped
 from autograd.compiler.tracing.bodies import recorded
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import shown
+from autograd.messages import of_type, shown
 from autograd.namespace import TENSORS
 from autograd.ops.scan import KERNELS, looped
 from autograd.tensor import Tensor, asarray
@@ -156,7 +156,7 @@ def _taken_apart(tree: Any, name: str) -> tuple[list[Tensor], Any, list[str]]:
 
 
 def _kind(result: Any) -> str:
-    return f"a tuple of {len(result)}" if isinstance(result, tuple) else f"a {type(result).__name__}"
+    return f"a tuple of {len(result)}" if isinstance(result, tuple) else of_type(result)
 
 
 def _length(columns: list[Tensor], paths: list[str], length: Any) -> int:

@@ -25,6 +25,7 @@ from autograd.compiler.tracing.surroundings import NOTHING, Surroundings, conten
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
 from autograd.errors import DTypeError, TraceError
+from autograd.messages import of_type
 from autograd.modes import MODE, Mode
 from autograd.tensor import Tensor, wrap
 from autograd.validation import check_function
@@ -105,7 +106,7 @@ class Result:
                 if hasattr(leaf, "close"):
                     leaf.close()
                 raise TraceError(
-                    f"{name} returns a {type(leaf).__name__}, whose lines run "
+                    f"{name} returns {of_type(leaf)}, whose lines run "
                     "after the call: compile a function that computes at once."
                 )
         self.leaves = [leaf.ask() if type(leaf) is Number else leaf for leaf in self.leaves]
@@ -153,7 +154,7 @@ class Trace:
         self.paths = arguments.paths
         for leaf, path in arguments.fixed:
             if isinstance(leaf, Iterator):
-                raise DTypeError(f"{path} is a {type(leaf).__name__}, which can be read once only: give a list.")
+                raise DTypeError(f"{path} is {of_type(leaf)}, which can be read once only: give a list.")
         tracer = Tracer(Trace._followed.__code__)
         self.numbers: dict[int, Any] = {}
         for i in free:

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar
 from autograd import Tensor, asarray
 from autograd.backends import NUMPY, device_or_dtype, is_inexact
 from autograd.errors import AnomalyError, AutogradError, DomainError, DTypeError
+from autograd.messages import of_type
 from autograd.modes import MODE, TRACER, WATCHED, Mode
 from autograd.validation import check_function, check_instance
 from nn.errors import StateError
@@ -261,7 +262,7 @@ class Module:
         """
         if not isinstance(state, Mapping):
             raise StateError(
-                f"{self._described()} can't load a {type(state).__name__} as its state: give a dict of names and "
+                f"{self._described()} can't load {of_type(state)} as its state: give a dict of names and "
                 "arrays, as from state_dict() or nn.load(path). Nothing was loaded."
             )
         if hasattr(state, "for_module"):  # weights in another library's layout

@@ -286,6 +286,8 @@ class InstanceNorm3d(InstanceNorm1d):
 
 def _lengths(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+    if not given:
+        raise ShapeError("normalized_shape is empty: give the length of one axis at least.")
     return tuple(whole(n, f"normalized_shape[{i}]") for i, n in enumerate(given))
 
 

@@ -15,7 +15,7 @@ from autograd import Tensor
 from autograd.backends import is_host, namespace
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
 from autograd.memory import all_written
-from autograd.messages import describe, shown
+from autograd.messages import describe, of_type, shown
 from autograd.modes import OPTIONS, TRACER
 from nn.errors import StateError
 from nn.modules.module import Module
@@ -41,7 +41,7 @@ class Optimizer:
             given = list(params)
         except TypeError:
             raise DTypeError(
-                f"an optimizer takes an iterable of parameters; it was given a {type(params).__name__}: give "
+                f"an optimizer takes an iterable of parameters; it was given {of_type(params)}: give "
                 "model.parameters(), with the brackets."
             ) from None
         if not given:

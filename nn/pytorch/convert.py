@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autograd import Tensor, asarray, no_grad, scope
 from autograd.errors import AutogradError, DTypeError, ShapeError
+from autograd.messages import of_type
 from nn.errors import ConversionError
 from nn.init import generator
 from nn.modules.module import Module, Parameter, _join
@@ -169,7 +170,7 @@ def from_torch(module: torch.nn.Module, *examples: Any, seed: int = 0) -> Conver
     """
     torch = sys.modules.get("torch")  # whoever has a module has imported it
     if torch is None or not isinstance(module, torch.nn.Module):
-        raise DTypeError(f"from_torch takes a torch.nn.Module; it was given a {type(module).__name__}.")
+        raise DTypeError(f"from_torch takes a torch.nn.Module; it was given {of_type(module)}.")
     inputs = tuple(x if isinstance(x, torch.Tensor) else torch.as_tensor(_array(x)) for x in examples)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's own, about itself

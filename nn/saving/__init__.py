@@ -13,6 +13,7 @@ from autograd import Tensor
 from autograd.backends import is_inexact
 from autograd.errors import AutogradError, DomainError, DTypeError
 from autograd.files import open_file, write_file
+from autograd.messages import of_type
 from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules.module import Module
@@ -121,7 +122,7 @@ def save(
         header |= {"class": type(content).__name__, "architecture": describe(content)}
         content = content.state_dict()
     elif not isinstance(content, Mapping):
-        raise DTypeError(f"nn.save takes a module or a dict; it was given a {type(content).__name__}.")
+        raise DTypeError(f"nn.save takes a module or a dict; it was given {of_type(content)}.")
     try:
         header["content"] = npz.flatten(content, "", arrays)
         text = npz.header_text(header)

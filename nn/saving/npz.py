@@ -17,7 +17,7 @@ import numpy as np
 from autograd import Tensor, backends
 from autograd.backends import to_numpy
 from autograd.errors import AutogradError, DTypeError
-from autograd.messages import shown
+from autograd.messages import of_type, shown
 from nn.errors import FileError
 
 FORMAT = 1
@@ -76,7 +76,7 @@ def flatten(value: Any, key: str, arrays: dict[str, Any]) -> Any:
     if isinstance(value, list | tuple):
         return {"list": [flatten(item, f"{key}/{i}" if key else str(i), arrays) for i, item in enumerate(value)]}
     raise DTypeError(
-        f"{key!r} is a {type(value).__name__}, which can't be saved: give Tensors, numbers, strings, lists and dicts."
+        f"{key!r} is {of_type(value)}, which can't be saved: give Tensors, numbers, strings, lists and dicts."
     )
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from autograd import Tensor
+from autograd.messages import of_type
 from nn.errors import FileError
 
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
@@ -77,7 +78,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Any]]:
     tensors = Tensors(storages, SIZE_FACTOR * os.fstat(file.fileno()).st_size)
     content = tensors.put_into(content)
     if not isinstance(content, dict):
-        kind = "a tensor" if isinstance(content, Tensor) else f"a {type(content).__name__}"
+        kind = "a tensor" if isinstance(content, Tensor) else of_type(content)
         raise FileError(f"it holds {kind}, not a state dict")
     return {"class": "a state dict of PyTorch"}, content
 
@@ -262,7 +263,7 @@ CONSTANTS: dict[str, Callable[[], Any]] = {
 
 
 def _named(value: Any) -> str:
-    return f"{value.module}.{value.name}" if isinstance(value, Global) else f"a {type(value).__name__}"
+    return f"{value.module}.{value.name}" if isinstance(value, Global) else of_type(value)
 
 
 # ---------------------------------------------------------------------------------------------------------- the tensors
@@ -295,7 +296,7 @@ class Tensors:
             return [self.put_into(item) for item in value]
         if value is None or isinstance(value, bool | int | float | str):
             return value
-        raise FileError(f"it holds a {type(value).__name__}, which nn.load can't read")
+        raise FileError(f"it holds {of_type(value)}, which nn.load can't read")
 
     def tensor(self, stored: Stored) -> Tensor:
         """The Tensor of a part of a storage."""

@@ -9,6 +9,7 @@ from typing import Any
 from autograd import Tensor, asarray, take
 from autograd.backends import NUMPY, is_inexact
 from autograd.errors import DTypeError
+from autograd.messages import of_type
 from nn.data import minibatches
 from nn.init import generator
 from nn.modules.module import Module
@@ -39,7 +40,7 @@ class Batches:
             self.pair = (x, y) if self.on_gpu else (x.numpy(), y.numpy())
         elif not isinstance(data, Iterable) or isinstance(data, Iterator):
             raise DTypeError(
-                f"{name} is a {type(data).__name__}: give (x, y), or an iterable of batches (x, y) that can be "
+                f"{name} is {of_type(data)}: give (x, y), or an iterable of batches (x, y) that can be "
                 "iterated once per epoch (a generator is empty after the first)."
             )
 
@@ -61,7 +62,7 @@ class Batches:
         for batch in batches:
             if not isinstance(batch, tuple | list) or len(batch) != 2:
                 raise DTypeError(
-                    f"the data yields a {type(batch).__name__} instead of a batch (x, y): give all samples as one "
+                    f"the data yields {of_type(batch)} instead of a batch (x, y): give all samples as one "
                     "tuple (x, y), or an iterable of such batches."
                 )
             x, y = batch if self.parallel is None else self.parallel.shard(*batch)

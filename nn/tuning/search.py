@@ -20,6 +20,7 @@ from typing import Any
 
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError
+from autograd.messages import of_type
 from autograd.validation import check_function, number, whole
 from nn import functional as F
 from nn import optim
@@ -333,7 +334,7 @@ def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
 def _built(job: _Job, choice: dict[str, Any], seed: int) -> Module:
     model = job.build(seed=seed, **{k: v for k, v in choice.items() if k not in ("lr", "batch_size")})
     if not isinstance(model, Module):
-        raise DTypeError(f"build returned a {type(model).__name__}: it is to return an nn.Module.")
+        raise DTypeError(f"build returned {of_type(model)}: it is to return an nn.Module.")
     return model
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograd.errors import DomainError, DTypeError
+from autograd.messages import of_type
 from autograd.validation import whole
 
 LOGARITHMIC = 10
@@ -63,7 +64,7 @@ def check_space(space: Any) -> None:
     """Raise for a space that `suggest` can't draw from."""
     if not isinstance(space, Mapping):
         if not callable(space):
-            raise DTypeError(f"space is a {type(space).__name__}: give a dict of ranges, or a function of a trial.")
+            raise DTypeError(f"space is {of_type(space)}: give a dict of ranges, or a function of a trial.")
         return
     for name, given in space.items():
         if isinstance(given, tuple):

@@ -145,10 +145,10 @@ def test_every_draw_goes_through_the_tracer():
         (
             lambda: random.uniform(2, generator=0),
             DTypeError,
-            "is a int: give a NumPy Generator, such as numpy.random.default_rng(0), and the same one to every draw",
+            "is an int: give a NumPy Generator, such as numpy.random.default_rng(0), and the same one to every draw",
         ),
         (lambda: random.normal(2, generator=np.random.RandomState(0)), DTypeError, "is a RandomState: give a NumPy"),
-        (lambda: random.uniform(2, generator=None), DTypeError, "generator = None is a NoneType: give a NumPy"),
+        (lambda: random.uniform(2, generator=None), DTypeError, "generator is None: give a NumPy"),
         (
             lambda: random.normal(2, generator=rng(), dtype="int64"),
             DTypeError,

@@ -197,7 +197,7 @@ def test_dropout_of_none_and_of_all():
             DomainError,
             "p = 1.5 is out of range: give a fin",
         ),
-        (lambda: F.dropout(X, generator=3), DTypeError, "generator = 3 is a int: give a NumPy Generator"),
+        (lambda: F.dropout(X, generator=3), DTypeError, "generator = 3 is an int: give a NumPy Generator"),
         (
             lambda: F.layer_norm(X, (4,)),
             ShapeError,

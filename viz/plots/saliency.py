@@ -21,6 +21,7 @@ import numpy as np
 
 import autograd as ag
 from autograd.graph import Node
+from autograd.messages import of_type
 from autograd.validation import as_path, check_function, number, refused, whole
 from viz.drawing import marks, numbers, style
 from viz.drawing.errors import DrawingError
@@ -308,7 +309,7 @@ def _scores(model: Any, array: np.ndarray) -> tuple[ag.Tensor, ag.Tensor]:
         x = ag.Tensor(array, requires_grad=True, name="x", device=getattr(home, "device", None))
         scores = model(x)
     if not isinstance(scores, ag.Tensor) or scores.ndim != 2 or len(scores) != len(array) or not scores.shape[1]:
-        found = numbers.shape(scores.shape) if isinstance(scores, ag.Tensor) else f"a {type(scores).__name__}"
+        found = numbers.shape(scores.shape) if isinstance(scores, ag.Tensor) else of_type(scores)
         raise DrawingError(
             f"the model gives {found} for x of shape {numbers.shape(array.shape)}, and what is needed is scores (n,"
             " classes), a row for each input"

@@ -14,6 +14,7 @@ from typing import Any
 from autograd import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS
 from autograd.compiler.ir.program import GRADIENT, Instruction, Program, Value
+from autograd.messages import of_type
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
@@ -250,7 +251,7 @@ def programs(given: Sequence[Any], options: Mapping[str, Any], count: int = 1) -
     if not found:
         return []
     if len(found) != len(given) or len(found) != count:
-        what = ", ".join("a Program" if isinstance(x, Program) else f"a {type(x).__name__}" for x in given)
+        what = ", ".join("a Program" if isinstance(x, Program) else of_type(x) for x in given)
         ask = "it alone: programs are drawn one by one" if count == 1 else "two of them, before and after"
         raise DrawingError(f"of programs give {ask}; this was given {what}")
     if asked := [name for name, value in options.items() if value is not None and value is not False and value != ()]:

@@ -10,6 +10,7 @@ import numpy as np
 import autograd as ag
 from autograd import trees
 from autograd.errors import TraceError
+from autograd.messages import of_type
 from autograd.validation import refused
 from viz.drawing.errors import DrawingError
 
@@ -28,7 +29,7 @@ def follow(model: Any, examples: tuple[Any, ...], read: Callable[[ag.Graph, list
     """
     if not callable(model) or not callable(getattr(model, "parameters", None)):
         raise DrawingError(
-            f"a {type(model).__name__} is no model: give a module, and an example or the shape of its input; what was"
+            f"{of_type(model)} is no model: give a module, and an example or the shape of its input; what was"
             " computed is drawn by draw_graph"
         )
     if not examples:

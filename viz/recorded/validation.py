@@ -10,6 +10,7 @@ import numpy as np
 import autograd as ag
 from autograd.compiler import Compiled
 from autograd.errors import AutogradError
+from autograd.messages import of_type
 from autograd.validation import check_instance, refused
 from viz.drawing.errors import DrawingError
 from viz.recorded.evaluate import host
@@ -24,7 +25,7 @@ def recorded(y: Any, done: str = "draw") -> list[ag.Tensor]:
             way = "call the module, and give what it returns" if _is_module(t) else "give what was computed"
             if isinstance(t, Compiled):
                 way = "give one of its programs, such as step.programs[0], once it was called; or of what was computed"
-            what = f"there is nothing to {done} in a {type(t).__name__}"
+            what = f"there is nothing to {done} in {of_type(t)}"
             raise DrawingError(f"{what}: {way}, one Tensor or a list of them")
     if not ys:
         raise DrawingError(f"there is nothing to {done} in an empty list: give what was computed, at least one Tensor")

@@ -29,6 +29,7 @@ from autograd.compiler.tracing.watching import DATA, GRAD, Consumed, slot_value,
 from autograd.errors import DeviceError, TraceError
 from autograd.hooks import Hook
 from autograd.memory import owner
+from autograd.messages import of_type
 from autograd.modes import TRACER, WATCHED
 from autograd.shapes import Shape
 from autograd.tensor import Tensor, wrap
@@ -63,7 +64,7 @@ def _keeper(traced: Traced, changes: Sequence[Guard]) -> str:
             inside.append(holder)
     for holder in inside:
         if isinstance(holder, list | dict | set | deque):
-            return f"a {type(holder).__name__}"
+            return of_type(holder)
         if isinstance(holder, CellType):
             return "a variable of an enclosing function"
     return "an object"
@@ -694,7 +695,7 @@ class Tracer:
         """Raise if the function stores a traced Tensor, which has no values, in an attribute of ``holder``."""
         if isinstance(value, Tensor) and type(slot_value(DATA, value)) is Traced:
             self.refused = TraceError(
-                f"{line_of_user()} makes .{name} of a {type(holder).__name__} another Tensor while the function is "
+                f"{line_of_user()} makes .{name} of {of_type(holder)} another Tensor while the function is "
                 f"traced: write into the one that is there, as in self.{name}[...] = value within no_grad().",
                 self,
             )

@@ -234,7 +234,7 @@ def test_arguments_that_can_not_be_told_apart_are_refused() -> None:
             ag.errors.DTypeError, match=r"others\[0\] is a \w+, which can be read once only: give a list"
         ):
             ag.compile(named_f)(X, once)
-    with pytest.raises(ag.errors.DTypeError, match="compile takes a function; it was given a int"):
+    with pytest.raises(ag.errors.DTypeError, match="compile takes a function; it was given an int"):
         ag.compile(3)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from autograd.errors import GradientError, IndexingError, ShapeError
 from autograd.testing import gradcheck, gradgradcheck
 
@@ -99,6 +100,29 @@ def test_an_index_that_changes_later() -> None:
     index[0] = 2
     ag.sum(y).backward()
     np.testing.assert_array_equal(x.grad.data, [2.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("use", "array"),
+    [
+        (lambda x, i: ag.take(x, i, axis=0), [0, 1, 3]),
+        (lambda x, i: x[i], [0, 1, 3]),
+        (lambda x, i: x[i, 0], [0, 1, 3]),
+        (lambda x, i: ag.take_along_axis(x, i, axis=0), [[0, 1, 2, 2], [1, 3, 0, 0]]),
+        (lambda x, i: ag.repeat(x, i, axis=0), [1, 2, 0, 1]),
+        (lambda x, i: ag.where(i, x, 2 * x), [[True, False, False, True]]),
+        (lambda x, i: ag.cross_entropy(x, i, reduction="none"), [0, 1, 2, 3]),
+        (lambda x, i: nn.functional.embedding(i, x), [0, 1, 3]),
+        (lambda x, i: x * i, [[0], [1], [2], [3]]),
+    ],
+)
+def test_an_array_of_integers_that_its_owner_changes_later(use, array) -> None:
+    x, kept = ag.Tensor(np.arange(16.0).reshape(4, 4) ** 0.5, requires_grad=True), np.array(array)
+    y = use(x, kept)
+    (expected,) = ag.gradients([y], [x], [np.arange(1.0, y.size + 1).reshape(y.shape)])
+    kept[...] = np.roll(kept, 1)
+    (gradient,) = ag.gradients([y], [x], [np.arange(1.0, y.size + 1).reshape(y.shape)])
+    np.testing.assert_array_equal(gradient.data, expected.data)
 
 
 def test_duplicates_add_up_in_float32() -> None:

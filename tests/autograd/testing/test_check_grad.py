@@ -129,7 +129,7 @@ class TestRefusals:
             check_grad(np.sin, np.cos, np.nan)
 
     def test_no_function(self):
-        with pytest.raises(DTypeError, match=r"df = 3 is a int: give a function that returns its derivative"):
+        with pytest.raises(DTypeError, match=r"df = 3 is an int: give a function that returns its derivative"):
             check_grad(np.sin, 3, 1.0)
 
     def test_a_function_that_draws(self):

@@ -125,8 +125,8 @@ def test_equal_content_gives_equal_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (3, "nn.save takes a module or a dict; it was given a int."),
-        ({"a": object()}, "'a' is a object, which can't be saved: give Tensors, numbers, strings, lists and dicts."),
+        (3, "nn.save takes a module or a dict; it was given an int."),
+        ({"a": object()}, "'a' is an object, which can't be saved: give Tensors, numbers, strings, lists and dicts."),
         ({"a": {1: 2}}, "the key 1 in a can't be saved: keys are strings."),
         ({"a": ENDLESS}, "this can't be saved: its lists and dicts are nested too deeply, or contain themselves."),
         *(

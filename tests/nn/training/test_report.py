@@ -62,7 +62,7 @@ def test_a_stream_needs_only_write():
     stream = Stream()
     train(net(), progress=stream)
     assert stream.text.count("\n") == 4
-    with pytest.raises(DTypeError, match=r"parallel = 3 is a int: give an nn\.parallel\.Parallel"):
+    with pytest.raises(DTypeError, match=r"parallel = 3 is an int: give an nn\.parallel\.Parallel"):
         train(net(), parallel=3)
 
 

@@ -176,7 +176,7 @@ def test_no_smaller_network_is_as_accurate_as_one_on_the_front():
     [
         ({"space": {"hidden": (5, 2)}}, DomainError, r"space\['hidden'\] = \(5, 2\): give a range \(least, most\)"),
         ({"space": {"hidden": []}}, DomainError, r"space\['hidden'\] is an empty list"),
-        ({"space": 3}, DTypeError, "space is a int: give a dict of ranges"),
+        ({"space": 3}, DTypeError, "space is an int: give a dict of ranges"),
         ({"data": (X, Y)}, DTypeError, r"search takes data as a Dataset, or as \(x_train"),
         ({"data": (X, X[:, 0], X, Y)}, DTypeError, "search takes integer labels"),
         ({"trials": 0}, DomainError, "trials"),
