@@ -27,6 +27,11 @@ class Box:
         """Whether a point is inside by more than the slack."""
         return abs(x - self.x) < self.width / 2 - slack and abs(y - self.y) < self.height / 2 - slack
 
+    def near(self, point: tuple[float, float], slack: float = 12) -> bool:
+        """Whether a point is on the border, or a little outside as the end of an arrow is."""
+        x, y = point
+        return abs(x - self.x) < self.width / 2 + slack and abs(y - self.y) < self.height / 2 + slack
+
 
 @dataclass(frozen=True)
 class Line:

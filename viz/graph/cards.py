@@ -7,7 +7,7 @@ carry their full precision as a tooltip.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,42 @@ class Cards:
 
     def __init__(self, scene: Scene, theme: Theme) -> None:
         self.scene, self.theme = scene, theme
+        self.compact = False  # whether cards are as narrow as they can be
+
+    # ------------------------------------------------------------ widths
+
+    def widest(self, hidden: Container[Card] = ()) -> float:
+        """About how wide the widest level of the graph is, in points, without the cards that are not drawn."""
+        levels: dict[int, float] = {}
+        for card in self.scene.cards:
+            if card in hidden:
+                continue
+            level = card.depth if card.node is not None else min((use.head.depth for use in card.uses), default=1) - 1
+            levels[level] = levels.get(level, 0.0) + self._width(card) + 72 * style.NODESEP
+        return max(levels.values(), default=0.0)
+
+    def _width(self, card: Card) -> float:
+        """About how wide a card is."""
+        gradient = card.gradient is not None
+        if not self.scene.scalar:
+            below = self._array_width(card.value) + (30 + self._array_width(card.gradient) if gradient else 40)
+            sent = (f"to {short(s.tail.name)}: {self.sent(s)[0]}" for s in card.sockets)
+            return 12 + max(below, sum(text_width(words, style.CAPTION) + 24 for words in sent))
+        said = f"{card.name} = {numbers.scalar(card.value[()])}"
+        parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
+        below = text_width(said, style.VALUE) + text_width("".join(parts), style.GRAD_LABEL) + 12 * len(parts)
+        below += text_width(f"{self.by(card)} = 0.0000", style.GRAD_LABEL) + 40 if gradient else 60
+        above = (text_width(short(s.tail.name) + self.local(s)[0], style.CAPTION) + 20 for s in card.sockets)
+        return 40 + max(below, sum(above))
+
+    def _array_width(self, array: np.ndarray | None) -> float:
+        if array is None or not array.size:
+            return 30
+        size = _size_of(array) if array.shape else style.VALUE
+        if size is None:
+            return 5 * style.STRIP_BINS + 10
+        lines = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows
+        return max(sum(text_width(said, size) + 4 for said in line) for line in lines)
 
     # ------------------------------------------------------------ words
 
@@ -45,6 +81,8 @@ class Cards:
         formula, value = socket.local.text, socket.local.value
         number = numbers.scalar(np.asarray(value).reshape(())[()])
         number = number if socket.local.number is not None else numbers.padded(number)
+        if self.compact:
+            return f"∂ {number}", f"{by} = {formula} = {numbers.full(value)}"
         sides = [by + (f" {socket.mark}" if socket.mark else "")]
         if socket.local.number is None and len(formula) <= DERIVATIVE:
             sides.append(f"({formula})" if socket.local.head == "where" else formula)
@@ -189,8 +227,8 @@ class Cards:
     def scalar(self, card: Card) -> str:
         """The card of a single number."""
         value = numbers.padded(numbers.scalar(card.value[()]))
-        formula = ""
-        if _says_more(card):
+        formula, alone = "", self.compact and len(card.sockets) == 1
+        if _says_more(card) and not alone:
             written = self.scene.formula(card).text
             formula = f"{written} = " if len(written) <= FORMULA else ""
         named = [
@@ -198,36 +236,56 @@ class Cards:
             text(f" = {formula}", style.CELL if formula else style.VALUE, self.ink(card)),
             self.number(value, style.VALUE, self.ink(card)),
         ]
-        shown = cell(
-            *named, port="v", align="LEFT", id=f"{card.key}_val", title=f"{card.name} = {numbers.full(card.value)}"
-        )
+
+        def shown(port: str | None, **attributes: Any) -> str:
+            title = f"{card.name} = {numbers.full(card.value)}"
+            return cell(*named, port=port, align="LEFT", id=f"{card.key}_val", title=title, **attributes)
+
         gradient = self._scalar_gradient(card)
         if card.node is None:
             tag = cell(text(tag_of(card), style.TAG, self.theme.muted), port="o")
-            return self.whole(card, table(row(tag, shown, gradient), **self.frame(card, 5)))
+            return self.whole(card, table(row(tag, shown("v"), gradient), **self.frame(card, 5)))
         hair = {"border": 1, "color": self._rule(card)}
         said, size = self.badge(card)
+        before, spine, after = split(card.sockets, card)
+        verdict = self.verdict(card)
         badge = cell(
             text(said, size, self.badge_ink(card), bold=True),
             port="o",
-            width=30,
-            rowspan=2,
+            width=22 if self.compact else 30,
+            rowspan=3 if before else 2,
             sides="R",
             **hair,
             **self.sign(card),
         )
-        verdict = self.verdict(card)
-        wide = 3 if verdict else 2
-        sockets = cell(self._scalar_sockets(card), colspan=wide, align="LEFT", sides="B", cellpadding=2, **hair)
-        return self.whole(card, table(row(badge, sockets), row(shown, gradient, verdict), **self.frame(card, 5)))
+        if spine is None:
+            return self.whole(card, table(row(badge, shown("v"), gradient, verdict), **self.frame(card, 5)))
+        rule = {"sides": "B", "cellpadding": 2, **hair}
+        top = [cell(table(row(*self._scalar_sockets(card, before))), **rule)] if before else []
+        # A card that is narrow has no room for its formula beside the value.
+        said = self.scene.formula(card).text if alone and _says_more(card) else short(spine.tail.name)
+        name = text(clipped(said, FORMULA), style.CAPTION, self.ink(card))
+        top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
+        rest = row(*self._scalar_sockets(card, [spine, *after], named=False))
+        top.append(cell(table(rest), align="LEFT", colspan=2 if verdict else None, **rule))
+        lines = [row(badge, *top)]
+        if before:  # the value leaves below the operand of the spine
+            foot = {"height": 2, "cellpadding": 0}
+            lines.append(row(shown(None, colspan=2), gradient, verdict))
+            lines.append(row(cell("", **foot), cell("", port="v", **foot), cell("", **foot)))
+        else:
+            lines.append(row(shown("v"), gradient, verdict))
+        return self.whole(card, table(*lines, **self.frame(card, 3 if self.compact else 5)))
 
-    def _scalar_sockets(self, card: Card) -> str:
+    def _scalar_sockets(self, card: Card, sockets: Sequence[Socket], named: bool = True) -> list[str]:
+        """For each operand its name (of the first if ``named``) and the local derivative."""
         cells = []
-        for i, socket in enumerate(card.sockets):
+        for i, socket in enumerate(sockets):
             if i:
-                cells.append(cell(" ", width=14))
-            name = text(short(socket.tail.name), style.CAPTION, self.ink(card))
-            cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
+                cells.append(cell(" ", width=6 if self.compact else 14))
+            if i or named:
+                name = text(short(socket.tail.name), style.CAPTION, self.ink(card))
+                cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
             if socket.passes:
                 said, whole = self.local(socket)
                 cells.append(
@@ -241,13 +299,13 @@ class Cards:
                         title=whole,
                     )
                 )
-        return table(row(*cells))
+        return cells or [cell(" ")]
 
     def _scalar_gradient(self, card: Card) -> str:
         if not card.needs_grad:
             return cell(text("no grad", style.CAPTION, self.theme.muted, italic=True), port="g")
         label = cell(
-            text(f"{self.by(card)} =", style.GRAD_LABEL, self._grad(card), italic=True),
+            text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, self._grad(card), italic=True),
             align="RIGHT",
             cellpadding=2,
             id=f"{card.key}_glab",
@@ -276,7 +334,7 @@ class Cards:
                         border=1,
                         sides="B",
                         color=self._grad(card),
-                        cellpadding=3,
+                        cellpadding=1 if self.compact else 3,
                         id=f"{card.key}_g{i}",
                         title=whole,
                     )
@@ -292,7 +350,7 @@ class Cards:
                 title=f"{self.by(card)} = {numbers.full(card.gradient)}",
             )
         )
-        return cell(table(row(*cells), cellpadding=2), cellpadding=3)
+        return cell(table(row(*cells), cellpadding=1 if self.compact else 2), cellpadding=1 if self.compact else 3)
 
     def _addends(self, card: Card, shown: Sequence[Socket]) -> list[tuple[str, str]]:
         """Each addend as written, and where it comes from."""
@@ -310,13 +368,33 @@ class Cards:
     # ------------------------------------------------------------ tensors
 
     def tensor(self, card: Card, left: Sequence[Socket] = (), right: Sequence[Socket] = ()) -> str:
-        """The card of an operation that makes a tensor, with its operands on top and those of the sides."""
+        """The card of an operation that makes a tensor, with its operands on top and those of the sides.
+
+        The value stands below the operand of the spine and its gradient below what is sent to it, so that a chain of
+        operations is a straight line down and one up.
+        """
         hair = {"border": 1, "color": self._rule(card)}
         top = [socket for socket in card.sockets if socket not in left and socket not in right]
-        verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 else None)
-        wide = 3 if verdict else 2
-        inside = [row(cell(self._top(card, top), colspan=wide, cellpadding=0, sides="B", **hair))] if top else []
-        inside += [self._headline(card, wide), self.value_and_gradient(card, verdict)]
+        before, spine, after = split(top, card)
+        verdict = self.verdict(card, rowspan=2 if len(card.addends) > 1 or self.compact else None)
+        wide = 2 + bool(before) + bool(verdict)
+        inside = []
+        if spine is not None:
+            rule = {"sides": "B", **hair}
+            name = text(short(spine.tail.name), style.CAPTION, self.ink(card))
+            ends = [self._ends(card, before, True, **rule)] if before else []
+            ends.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", cellpadding=3, **rule))
+            if after:
+                ends.append(self._ends(card, [spine, *after], False, colspan=1 + bool(verdict), **rule))
+            else:
+                ends.append(self._sends(card, spine, colspan=1 + bool(verdict), cellpadding=3, **rule))
+            inside.append(row(*ends))
+        if before and not self.compact:
+            shown = self.shown(card, card.value, style.VALUE)
+            headline = cell(*self._headings(card), align="LEFT")
+            inside.append(self._rows(card, shown, verdict, headline))
+        else:
+            inside += [self._headline(card, wide), self.value_and_gradient(card, verdict, bool(before))]
         middle = cell(table(*inside, cellpadding=3))
         sides = [
             cell(self._side(card, sockets), cellpadding=0, sides=edge, **hair) if sockets else ""
@@ -324,24 +402,22 @@ class Cards:
         ]
         return self.whole(card, table(row(sides[0], middle, sides[1]), **self.frame(card, 2)))
 
-    def _top(self, card: Card, sockets: Sequence[Socket]) -> str:
+    def _ends(self, card: Card, sockets: Sequence[Socket], named: bool, **attributes: Any) -> str:
+        """Several operands beside one another: the name of each (of the first if ``named``) and what is sent to it."""
         cells = []
         for i, socket in enumerate(sockets):
             if i:
                 cells.append(cell(" ", width=14))
-            name = short(socket.tail.name)
-            cells.append(
-                cell(
-                    text(name, style.CAPTION, self.ink(card)),
-                    port=f"f{socket.index}",
-                    valign="BOTTOM",
-                    cellpadding=3,
-                )
-            )
-            said, whole = self.sent(socket)
-            to = f"to {name}{f' {socket.mark}' if socket.mark else ''}: " if socket.passes else ""
-            cells.append(self._back(card, socket, to + said, whole, cellpadding=3))
-        return table(row(*cells))
+            if i or named:
+                name = text(short(socket.tail.name), style.CAPTION, self.ink(card))
+                cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
+            cells.append(self._sends(card, socket, cellpadding=3))
+        return cell(table(row(*cells)), cellpadding=0, **attributes)
+
+    def _sends(self, card: Card, socket: Socket, **attributes: Any) -> str:
+        said, whole = self.sent(socket)
+        to = f"to {short(socket.tail.name)}{f' {socket.mark}' if socket.mark else ''}: " if socket.passes else ""
+        return self._back(card, socket, to + said, whole, **attributes)
 
     def _side(self, card: Card, sockets: Sequence[Socket]) -> str:
         rows = []
@@ -363,7 +439,8 @@ class Cards:
             **attributes,
         )
 
-    def _headline(self, card: Card, wide: int) -> str:
+    def _headings(self, card: Card) -> list[str]:
+        """Badge, name and formula."""
         said, size = self.badge(card)
         written = self.scene.formula(card).text
         # Where the badge is a word, a formula that only repeats it says nothing.
@@ -372,6 +449,10 @@ class Cards:
         parts = [badge, self._name(card), text(formula, style.CELL, self.ink(card))]
         if self.failed(card):
             parts = [table(row(cell(badge, cellpadding=3, **self.sign(card)), cell("  ", *parts[1:])))]
+        return parts
+
+    def _headline(self, card: Card, wide: int) -> str:
+        parts = self._headings(card)
         slopes = [socket for socket in card.sockets if socket.passes and has_prime(socket)]
         if not slopes:
             return row(cell(*parts, colspan=wide, align="LEFT"))
@@ -379,7 +460,8 @@ class Cards:
         assert socket.slope is not None
         values = np.asarray(socket.slope.value)
         label = f"{prime(socket)} = "
-        if values.size <= SLOPES and values.ndim <= 2 and values.shape[-1:] in ((), (values.size,)):
+        few = 2 if self.compact else SLOPES
+        if values.size <= few and values.ndim <= 2 and values.shape[-1:] in ((), (values.size,)):
             shown = numbers.table(values)
             label = f"{prime(socket)}{f' {shown.factor}' if shown.factor else ''} = {'  '.join(shown.rows[0])}"
         else:
@@ -394,27 +476,41 @@ class Cards:
             ),
         )
 
-    def value_and_gradient(self, card: Card, verdict: str = "") -> str:
-        """The rows with value and gradient; below the gradient, where it is a sum, a cell for each use."""
-        return self._rows(card, self.shown(card, card.value, style.VALUE), verdict)
+    def value_and_gradient(self, card: Card, verdict: str = "", indented: bool = False) -> str:
+        """The rows with value and gradient; below the gradient, where it is a sum, a cell for each use.
 
-    def _rows(self, card: Card, shown: str, verdict: str = "") -> str:
+        ``indented``: behind an empty column.
+        """
+        return self._rows(card, self.shown(card, card.value, style.VALUE), verdict, cell(" ") if indented else "")
+
+    def _rows(self, card: Card, shown: str, verdict: str = "", before: str = "") -> str:
         several = len(card.addends) > 1
+        stacked = self.compact and card.shape != ()
         value = cell(
-            table(row(cell(shown))),
-            port=None if several else "v",
+            table(row(cell(shown), cell(" ") if stacked else "")),  # or its columns would be pulled apart
+            port=None if several or stacked else "v",
+            colspan=(2 + bool(before)) if stacked else None,
             id=f"{card.key}_val",
             title=f"{card.name} = {numbers.full(card.value)}",
         )
-        rows = row(value, self._gradient(card), verdict)
-        # The value leaves at the bottom of the card, also where the addends make it deeper.
-        return rows + row(cell(" ", port="v"), cell(self._parts(card), cellpadding=1)) if several else rows
+        parts = cell(self._parts(card), cellpadding=1)
+        if not stacked:
+            rows = row(before, value, self._gradient(card), verdict)
+            # The value leaves at the bottom of the card, also where the addends make it deeper.
+            return rows + row(cell(" ") if before else "", cell(" ", port="v"), parts) if several else rows
+        gradient = self._gradient(card, colspan=2 + bool(before), bare=True)
+        foot = {"height": 2, "cellpadding": 0}
+        last = [cell("", **foot)] if before else []
+        last += [cell("", port="v", **foot), parts if several else cell("", port="g", **foot)]
+        return row(value, verdict) + row(gradient) + row(*last)
 
-    def _gradient(self, card: Card) -> str:
+    def _gradient(self, card: Card, bare: bool = False, **attributes: Any) -> str:
+        """The cell with the gradient; ``bare``: without its port."""
+        port = None if bare else "g"
         if card.gradient is None:
             word = "not computed" if card.needs_grad and not self.scene.computed else "no grad"
             word = f"G {word}" if card.node is not None else word
-            return cell(text(word, style.CAPTION, self._muted(card), italic=True), port="g")
+            return cell(text(word, style.CAPTION, self._muted(card), italic=True), port=port, **attributes)
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self._factor(card.gradient)} ="
         inside = row(
@@ -424,13 +520,15 @@ class Cards:
                 title=f"G = {self.by(card)}",
             ),
             cell(self.shown(card, card.gradient, style.GRADIENT, gradient=True)),
+            cell(" ") if bare else "",
             cell(text("?", style.GRADIENT, self._muted(card), italic=True)) if card.doubted else "",
         )
         return cell(
             table(inside, cellpadding=1),
-            port="g",
+            port=port,
             id=f"{card.key}_grad",
             title=f"{self.by(card)} = {numbers.full(card.gradient)}",
+            **attributes,
         )
 
     def _parts(self, card: Card) -> str:
@@ -542,6 +640,7 @@ class Cards:
 
         ``beside``: it stands beside the operation, not above it.
         """
+        stacked = self.compact and not beside
         card, muted = uses[0].tail, self.theme.muted
         said = numbers.shape(card.shape) if card.shape else numbers.padded(numbers.scalar(card.value[()]))
         value = f"  {said}" if card.shape else f" = {said}"
@@ -551,8 +650,9 @@ class Cards:
                 name,
                 text(value, style.CAPTION, self.theme.ink),
                 text("  AGAIN", style.TAG, muted),
-                port="v",
+                port=None if stacked else "v",
                 align="LEFT",
+                colspan=2 if stacked else None,
                 title=f"{card.name} = {numbers.full(card.value)}",
             ),
         ]
@@ -564,9 +664,13 @@ class Cards:
             said = text(f"adds {size}{doubt}", style.CAPTION, self.theme.grad, italic=True)
             title = f"{', '.join(use.head.name for use in uses)} adds {numbers.full(part)} to {self.by(card)}"
             identity = f"{uses[0].head.key}_adds{uses[0].index}"
-            cells.append(cell(said, port="g", align="LEFT", id=identity, title=title))
+            more: dict[str, Any] = {"colspan": 2} if stacked else {"port": "g"}
+            cells.append(cell(said, align="LEFT", id=identity, title=title, **more))
         frame = self.frame(card, 3) | {"border": 1, "style": "DASHED"}
-        return table(*(map(row, cells) if beside else [row(*cells)]), **frame)
+        if not stacked:
+            return table(*(map(row, cells) if beside else [row(*cells)]), **frame)
+        foot = [cell("", port=port, height=1, cellpadding=0) for port in "vg"]
+        return table(*map(row, cells), row(*foot), **frame)
 
     # ------------------------------------------------------------ arrays
 
@@ -600,6 +704,7 @@ class Cards:
         most = _size_of(array)
         if most is None:
             return self._mark(card, array, gradient)
+        size = min(size, style.CELL) if self.compact else size
         lines = []
         for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
             cells = []
@@ -626,6 +731,24 @@ class Cards:
 
 
 # ---------------------------------------------------------------- small questions
+
+
+def spine_of(card: Card) -> Socket | None:
+    """The operand above the operation: the one with the longest computation, else the first input."""
+    sockets = card.sockets
+    deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
+    if deepest is None or deepest.tail.node is not None:
+        return deepest
+    return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
+
+
+def split(sockets: Sequence[Socket], card: Card) -> tuple[Sequence[Socket], Socket | None, Sequence[Socket]]:
+    """The operands before that of the spine, it, and those behind it; without it the first counts as it."""
+    if not sockets:
+        return (), None, ()
+    spine = spine_of(card)
+    at = sockets.index(spine) if spine in sockets else 0
+    return sockets[:at], sockets[at], sockets[at + 1 :]
 
 
 def short(name: str) -> str:

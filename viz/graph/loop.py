@@ -64,7 +64,7 @@ def draw_loop(
                 continue
             words = text(f"  × {times}", style.GRAD_LABEL, colours.fwd, bold=True)
             options: dict[str, Any] = {"penwidth": 2.4, "constraint": False, "cls": "fwd loop"}
-            picture.edge(f"{tail.key}:v:s", f"{head.key}:v:w", label=words, id=f"l_{tail.key}_{head.key}", **options)
+            picture.edge(f"{tail.key}:e", f"{head.key}:e", label=words, id=f"l_{tail.key}_{head.key}", **options)
     return picture
 
 
@@ -79,14 +79,18 @@ class _Cell(Drawing):
         self.loop, self.steps = loop, steps
         super().__init__(scene, theme, title)
 
-    def _lines(self) -> list[list[str]]:
-        theme, loop = self.theme, self.loop
-        lines = [self._reading()]
+    def _reading(self) -> list[tuple[str, str]]:
+        parts = super()._reading()
         if self.scene.computed:
             part = "this step" if self.steps == 1 else "these steps"
-            lines[0].append(text(f"    of a weight: the part of {part}", style.CAPTION, theme.grad, italic=True))
+            parts.append((f"of a weight: the part of {part}", self.theme.grad))
         if self.steps == 1:
-            lines[0].append(text("    thick arrow = on to the next step", style.CAPTION, theme.fwd))
+            parts.append(("thick arrow = on to the next step", self.theme.fwd))
+        return parts
+
+    def _lines(self) -> list[list[str]]:
+        theme, loop = self.theme, self.loop
+        lines = super()._lines()
         for i, name in enumerate(loop.carries):
             sizes = loop.sizes(i)
             if sizes is None:

@@ -6,6 +6,7 @@ of `viz.graph.modules`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import groupby, pairwise
 from typing import Any
@@ -14,10 +15,10 @@ import autograd as ag
 from autograd.compiler import Program
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text
+from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, table, text, text_width
 from viz.drawing.style import Theme
 from viz.graph.blocks import draw_blocks
-from viz.graph.cards import Cards, addends
+from viz.graph.cards import Cards, addends, spine_of
 from viz.graph.modules import draw_modules
 from viz.graph.tape import draw_tape
 from viz.program.picture import draw_program, programs
@@ -128,14 +129,17 @@ class Drawing:
         self.cards = Cards(scene, theme)
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.folds = self._folds()
+        self.cards.compact = self.cards.widest(self.folds) > style.WIDTH
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
         self.sides = {card: self._seats(card) for card in scene.cards if card.node is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         title = title if title is not None else self._title()
-        shape: dict[str, Any] = (
-            {} if scene.scalar else {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
-        )
+        shape: dict[str, Any] = {}
+        if self.cards.compact:
+            shape = {"nodesep": style.NODESEP_COMPACT, "ranksep": style.RANKSEP_TENSOR}
+        elif not scene.scalar:
+            shape = {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
         if len(scene.cards) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         self.picture = Picture("graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape)
@@ -159,28 +163,37 @@ class Drawing:
         return f"{ends}: {numbers.count(ops)} operations"
 
     def _lines(self) -> list[list[str]]:
-        """The lines below the title."""
-        return [self._reading()]
+        """The lines below the title: how to read the picture, in parts that each fit on the page."""
+        lines: list[list[str]] = []
+        wide = math.inf
+        for words, colour in self._reading():
+            size = text_width(f"    {words}", style.CAPTION)
+            wide += size
+            if wide > style.WIDTH:
+                lines.append([])
+                wide = size
+            between = [text("    ", style.CAPTION, self.theme.muted)] if lines[-1] else []
+            lines[-1] += [*between, text(words, style.CAPTION, colour, italic=colour == self.theme.grad)]
+        return lines
 
-    def _reading(self) -> list[str]:
-        caption = style.CAPTION
-        parts = [text("solid = value going forward", caption, self.theme.fwd)]
-
-        def add(words: str, colour: str) -> None:
-            parts.append(text("    ", caption, self.theme.muted))
-            parts.append(text(words, caption, colour, italic=colour == self.theme.grad))
-
-        if not self.scene.computed:
-            add("gradients: not computed (call .backward() before, or give gradients=True)", self.theme.grad)
-            return parts
-        sign = "upstream × local = contribution" if self.scene.scalar else ""
-        add(f"dashed = gradient coming back{f': {sign}' if sign else ''}", self.theme.grad)
-        if not self.scene.scalar:
-            add(f"G = ∂{self.scene.end}/∂(this card)", self.theme.grad)
-        if any(len(card.addends) > 1 and card not in self.folds for card in self.scene.cards):
-            add("used more than once: one addend per use", self.theme.grad)
+    def _reading(self) -> list[tuple[str, str]]:
+        """The meaning of each mark that is drawn, with its colour."""
+        theme, scene = self.theme, self.scene
+        parts = [("solid = value going forward", theme.fwd)]
+        if not scene.computed:
+            unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
+            return [*parts, (unknown, theme.grad)]
+        compact = scene.scalar and self.cards.compact
+        sign = ": upstream × local = contribution" if scene.scalar and not compact else ""
+        parts.append((f"dashed = gradient coming back{sign}", theme.grad))
+        if compact:
+            parts.append(("∂ = local derivative by the operand before it, which is sent G × ∂", theme.ink))
+        if compact or not scene.scalar:
+            parts.append((f"G = ∂{scene.end}/∂(this card)", theme.grad))
+        if any(len(card.addends) > 1 and card not in self.folds for card in scene.cards):
+            parts.append(("used more than once: one addend per use", theme.grad))
         if self.again:
-            add("again = used far from its card, which has the sum", self.theme.muted)
+            parts.append(("again = used far from its card, which has the sum", theme.muted))
         return parts
 
     def _alt(self, title: str) -> str:
@@ -280,7 +293,7 @@ class Drawing:
 
     def _rank(self, card: Card) -> None:
         """A leaf that is an operation's second operand stands beside the first."""
-        spine = _spine(card)
+        spine = spine_of(card)
         if spine is None or spine.tail.node is None or spine.tail in self.folds:
             return
         beside = [
@@ -330,7 +343,9 @@ class Drawing:
         """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
         if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
             return [], []
-        spine = _spine(card)
+        if self.cards.compact and card.group is None:  # there they stand above it
+            return [], []
+        spine = spine_of(card)
         free = [
             s
             for s in card.sockets
@@ -382,20 +397,17 @@ class Drawing:
         key = self.folds[card]
         hidden = [leaf for leaf, at in self.folds.items() if at == key and leaf.role == PARAM]
         doors = self._doors(key)
-        top = [
-            cell(text(clipped(socket.tail.name), style.CAPTION, theme.ink), port=f"f{i}", cellpadding=3)
-            + cell(
-                text(
-                    f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad",
-                    style.CAPTION,
-                    theme.grad if socket.passes else theme.muted,
-                    italic=True,
-                ),
-                port=f"b{i}",
-                cellpadding=3,
-            )
-            for i, socket in enumerate(doors)
-        ]
+        rule = {"sides": "B", "border": 1, "color": theme.hair}
+        names, back = [], []
+        for i, socket in enumerate(doors):
+            said = text(clipped(socket.tail.name), style.CAPTION, theme.ink)
+            names.append(cell(said, port=f"f{i}", cellpadding=3, **({} if i else rule)))
+            to = f"to {clipped(socket.tail.name)}: through the module" if socket.passes else "no grad"
+            said = text(to, style.CAPTION, theme.grad if socket.passes else theme.muted, italic=True)
+            back.append(cell(said, port=f"b{i}", cellpadding=3, **(rule if len(doors) == 1 else {})))
+        # The first value that comes in stands above the one that goes out, as in every card.
+        rest = [part for pair in zip(["", *names[1:]], back, strict=True) for part in pair]
+        top = [names[0], back[0] if len(doors) == 1 else cell(table(row(*rest)), **rule)] if doors else []
         around = [level[0] for level in zip(*(inner.scope for inner in cards), strict=False) if len(set(level)) == 1]
         path, label = around[-1]
         title = f"{label}  {path}" if path else label
@@ -404,7 +416,7 @@ class Drawing:
         head = text(f"{title}  ", style.NAME, theme.ink, bold=True) + text(
             f"{clipped(card.name)}   {note}", style.CAPTION, theme.muted
         )
-        rows = [row(cell(table(row(*top)), colspan=2, sides="B", border=1, color=theme.hair))] if top else []
+        rows = [row(*top)] if top else []
         rows += [row(cell(head, colspan=2, align="LEFT")), self.cards.value_and_gradient(card)]
         frame = (
             {"color": theme.knob, "bgcolor": theme.knob_bg} if hidden else {"color": theme.fwd, "bgcolor": theme.fwd_bg}
@@ -460,7 +472,7 @@ class Drawing:
             if drawn:
                 self.picture.edge(f"{head.key}:b{i}:e", f"{at}:g:w", arrowhead="vee", **backward)
             return
-        spine = socket is _spine(head)
+        spine = socket is spine_of(head)
         inner = spine and tail.node is not None
         if self.scene.scalar:
             forward["weight"], backward["weight"] = style.WEIGHT_SPINE if inner else 2, 0
@@ -506,7 +518,7 @@ class Drawing:
     def _product(self, socket: Socket) -> str | None:
         """`upstream × local = contribution`."""
         upstream, part = socket.head.gradient, socket.contribution
-        if not self.scene.scalar or upstream is None or part is None:
+        if not self.scene.scalar or self.cards.compact or upstream is None or part is None:
             return None
         local = socket.local.value
         said = numbers.product(upstream[()], local.item() if hasattr(local, "item") else local, part[()])
@@ -519,15 +531,6 @@ class Drawing:
 
 
 # ---------------------------------------------------------------- where things sit
-
-
-def _spine(card: Card) -> Socket | None:
-    """The operand above the operation: the one with the longest computation, else the first input."""
-    sockets = card.sockets
-    deepest = max(sockets, key=lambda socket: socket.tail.depth, default=None)
-    if deepest is None or deepest.tail.node is not None:
-        return deepest
-    return next((socket for socket in sockets if socket.tail.role == INPUT), deepest)
 
 
 def _landing(socket: Socket) -> str:

@@ -1,0 +1,119 @@
+"""Where things stand in a picture: straight chains, no wider than a page, no line through a card."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from tests.viz.laid_out import LaidOut
+from viz.drawing import style
+from viz.graph.picture import draw_graph
+
+T = ag.Tensor
+
+
+def parameter(value, name=None):
+    return T(value, requires_grad=True, name=name)
+
+
+def perceptron(layers):
+    model = nn.MLP([2, *[3] * (layers - 1), 2], seed=0)
+    return nn.functional.mse_loss(model(T([[1.0, -1.0]], name="x")), T([[1.0, 0.0]], name="y"))
+
+
+def chain(layers):
+    h = T(1.0, name="x")
+    for i in range(layers):
+        h = ag.tanh(h * parameter(0.9, f"w{i}") + parameter(0.1, f"b{i}"))
+    return (h - 1.0) ** 2
+
+
+def reversed_chain(layers):
+    """The spine is the second operand of each product."""
+    h = T(1.0, name="x")
+    for i in range(layers):
+        h = ag.tanh(parameter(0.9, f"w{i}") * h)
+    return h
+
+
+def attention():
+    random = np.random.default_rng(0)
+    x = T(random.normal(size=(3, 4)), name="x")
+    q, k, v = (x @ parameter(random.normal(size=(4, 4)), name) for name in ("Wq", "Wk", "Wv"))
+    return ag.sum((ag.softmax(q @ k.T / 2.0, axis=-1) @ v) ** 2)
+
+
+def micrograd():
+    a, b = parameter(-4.0, "a"), parameter(2.0, "b")
+    c, d = a + b, a * b + b**3
+    c = c + c + 1
+    c = c + 1 + c + (-a)
+    d = d + d * 2 + ag.relu(b + a)
+    d = d + 3 * d + ag.relu(b - a)
+    f = (c - d) ** 2
+    return f / 2.0 + 10.0 / f
+
+
+def residual():
+    block = nn.Residual(nn.Sequential(nn.Linear(2, 2, seed=0), nn.Tanh(), nn.Linear(2, 2, seed=1)))
+    model = nn.Sequential(block, nn.Linear(2, 1, seed=2))
+    return nn.functional.mse_loss(model(T([[1.0, -1.0]], name="x")), T([[1.0]], name="y"))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        self.linear = nn.Linear(2, 2, seed=0)
+
+    def forward(self, x):
+        return self.linear(ag.tanh(self.linear(x)))
+
+
+def twice():
+    return nn.functional.mse_loss(Twice()(T([[1.0, -1.0]], name="x")), T([[1.0, 0.0]], name="y"))
+
+
+GRAPHS = {
+    "lecture": lambda: perceptron(2),
+    "16 layers": lambda: perceptron(16),
+    "chain": lambda: chain(16),
+    "reversed chain": lambda: reversed_chain(12),
+    "attention": attention,
+    "micrograd": micrograd,
+    "residual": residual,
+    "twice": twice,
+}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return {name: LaidOut(draw_graph(make(), gradients=True)) for name, make in GRAPHS.items()}
+
+
+@pytest.mark.parametrize("name", ["lecture", "16 layers", "chain", "reversed chain", "residual"])
+def test_a_chain_is_a_plumb_line(drawn, name):
+    """All values that go from one operation to the next, and arrive at its first row, have one x."""
+    lines = {id_: line for id_, line in drawn[name].lines.items() if id_.startswith("f_")}
+    down = [line for line in lines.values() if abs(line.start[0] - line.end[0]) < 3 and line.start[1] > line.end[1]]
+    xs = [x for line in down for x, _ in (line.start, line.end)]
+    assert len(down) >= {"lecture": 4, "16 layers": 32, "chain": 48, "reversed chain": 23, "residual": 5}[name]
+    assert max(xs) - min(xs) < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("micrograd", 750), ("attention", 780), ("16 layers", style.WIDTH), ("chain", style.WIDTH), ("lecture", 640)],
+)
+def test_width(drawn, name, width):
+    assert drawn[name].width <= width
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_no_line_runs_through_a_card(drawn, name):
+    picture = drawn[name]
+    for id_, line in picture.lines.items():
+        ends = [card for card in picture.cards.values() if card.near(line.start) or card.near(line.end)]
+        for key, card in picture.cards.items():
+            inside = [point for point in line.points if card.holds(*point, slack=2)]
+            assert card in ends or not inside, (id_, key)
