@@ -3,13 +3,15 @@
 ``make docs`` builds it and checks the result (`docs/make/check.py`).
 """
 
+import doctest
 import posixpath
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from docs.make import navigation, outside, reference, speed
+from docs.make import examples, navigation, outside, reference, speed
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -92,6 +94,38 @@ def test_every_public_name_is_on_a_page_of_the_reference():
     members = reference.members()
     assert sum(map(len, members.values())) > 550
     assert all(members.values())
+
+
+def documented(value):
+    """Whether a name's own docstring has an example."""
+    text = value.__dict__.get("__doc__") if isinstance(value, type) else getattr(value, "__doc__", "")
+    return ">>>" in (text or "") and not isinstance(value, float | int | str | None)
+
+
+def test_every_public_name_has_an_example():
+    members = reference.members()
+    values = {
+        f"{c.module}.{name}": getattr(sys.modules[c.module], name) for c, names in members.items() for name in names
+    }
+    lacking = {name for name, value in values.items() if not documented(value)}
+    assert lacking - set(examples.codes()) == set()
+    assert set(examples.codes()) - lacking == set(), "their docstrings have one"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("module", ["autograd", "nn", "viz"])
+def test_the_examples_run(module):
+    for name in examples.codes():
+        if name.startswith(f"{module}."):
+            error = re.search(r"^([\w.]*\.)?(\w+): .*", examples.example(name).partition("    ...\n")[2])
+            assert (error[2] if error else None) == (name.rpartition(".")[2] if error else None), examples.example(name)
+
+
+@pytest.mark.parametrize("module", [examples, speed], ids=lambda module: module.__name__)
+def test_the_examples_of_the_tools_run(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def test_the_charts_of_speed_are_those_of_the_table():

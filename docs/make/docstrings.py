@@ -46,7 +46,7 @@ def documentation(module: str, name: str, value: Any) -> str:
     if isinstance(value, type) and text == inspect.cleandoc(getattr(value.__base__, "__doc__", "") or "-"):
         text = ""
     parts = [fenced(text)]
-    if ">>>" not in text and (code := example(module, name)):
+    if ">>>" not in text and (code := example(f"{module}.{name}")):
         parts.append(f"```pycon\n{code}\n```")
     if isinstance(value, Op) and (derivative := rules(value)):
         parts.append(derivative)
@@ -63,7 +63,7 @@ def walk(obj: griffe.Object, seen: set[int]) -> Iterator[griffe.Object]:
                 yield from walk(member, seen)
 
 
-def made(name: str, value: Any, parent: griffe.Module) -> griffe.Object:
+def made(name: str, value: Any, parent: Any) -> griffe.Object:
     """What Python knows of a name that the source does not tell: a function with its signature, or a constant."""
     if not callable(value):
         return griffe.Attribute(name, value=repr(value), parent=parent)
@@ -78,11 +78,12 @@ def made(name: str, value: Any, parent: griffe.Module) -> griffe.Object:
         inspect.Parameter.KEYWORD_ONLY: griffe.ParameterKind.keyword_only,
         inspect.Parameter.VAR_KEYWORD: griffe.ParameterKind.var_keyword,
     }
+    own = [griffe.Parameter("self", kind=kinds[inspect.Parameter.POSITIONAL_OR_KEYWORD])] if name == "__init__" else []
     parameters = [
         griffe.Parameter(p.name, kind=kinds[p.kind], default=None if p.default is p.empty else repr(p.default))
         for p in signature.parameters.values()
     ]
-    return griffe.Function(name, parameters=griffe.Parameters(*parameters), parent=parent)
+    return griffe.Function(name, parameters=griffe.Parameters(*own, *parameters), parent=parent)
 
 
 def resolved(member: Any) -> Any:
@@ -109,8 +110,12 @@ class Documentation(griffe.Extension):
                 for name in names:
                     complete(inside, page.module, name, getattr(module, name))
         if pkg.name == "autograd":
+            tensor = pkg["tensor.Tensor"]
             for name, method in pkg["_methods.TensorMethods"].members.items():
-                method.docstring = griffe.Docstring(fenced(inspect.getdoc(getattr(Tensor, name, None)) or ""))
+                if not name.startswith("_") and name not in tensor.members:
+                    text = fenced(inspect.getdoc(getattr(Tensor, name, None)) or "")
+                    method.docstring = griffe.Docstring(text, parent=method)
+                    tensor.set_member(name, method)
 
 
 def complete(inside: griffe.Module, module: str, name: str, value: Any) -> None:
@@ -123,6 +128,15 @@ def complete(inside: griffe.Module, module: str, name: str, value: Any) -> None:
         inside.set_member(name, target)
         target.docstring = None
     text = documentation(module, name, value)
+    if (
+        isinstance(value, type)
+        and target.is_class
+        and "__init__" not in target.members
+        and "dataclass" not in target.labels
+    ):
+        constructor = made("__init__", value, target)
+        if constructor.is_function:
+            target.set_member("__init__", constructor)
     if target.docstring is None:
         target.docstring = griffe.Docstring(text, parent=target)
     elif "```pycon" not in target.docstring.value and "```pycon" in text:

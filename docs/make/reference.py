@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from docs.make.pages import Page
 
@@ -202,7 +202,9 @@ def names(module: ModuleType) -> list[str]:
         return [
             name
             for name, value in vars(module).items()
-            if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+            if not name.startswith("_")
+            and getattr(value, "__module__", None) == module.__name__
+            and not isinstance(value, TypeVar)
         ]
     return [*listed, *LAZY.get(module.__name__, ())]
 
