@@ -71,7 +71,7 @@ def __getattr__(name: str) -> _Any:
     """``autograd.testing`` and ``autograd.compile``, imported when first asked for, users' operations and old names."""
     if name == "testing":
         return _import_module("autograd.testing")
-    if name in ("compile", "trace", "Program", "scan"):
+    if name in ("compile", "trace", "Program", "scan", "loop"):
         return getattr(_import_module("autograd.compiler"), name)
     if name in OPS:
         return OPS[name]

@@ -92,7 +92,8 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 from autograd import testing as testing
-from autograd.compiler import Program as Program, compile as compile, scan as scan, trace as trace
+from autograd.compiler import Program as Program, compile as compile, loop as loop, scan as scan
+from autograd.compiler import trace as trace
 
 __all__: list[str]
 __version__: str

@@ -108,6 +108,19 @@ class Compiled(Generic[P, R]):
                 executable.trace.numbers.update(numbers)
             return executable.finish(executable.run(*arrays))  # type: ignore[no-any-return]
 
+    def executable_of(self, arrays: list[Any]) -> Any:
+        """The program that was run last for arrays like these, if it runs as C."""
+        key: Any = MODE.get().grad
+        for array in arrays:
+            key = key, array.shape, array.dtype, array.device
+        found = self._executables.get(key)
+        return found if hasattr(found, "can_loop") and TRACER.get() is None and not MODE.get().anomaly else None
+
+    @property
+    def lock(self) -> Any:
+        """The lock that calls hold."""
+        return self._lock
+
     def _vary(self, key: Any) -> bool:
         """Whether a key differs from an earlier one in numbers only, which then become inputs of the program."""
         parts = _leaves_of(key)

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache, partial
 from typing import Any
 
@@ -109,6 +109,7 @@ class NativeExecutable(Executable):
 
     optimize = staticmethod(_optimized)
     library: Any = None
+    _loop: Any = None
     """The functions of ``source``, where they have been compiled already."""
 
     def bind(self) -> None:
@@ -119,6 +120,7 @@ class NativeExecutable(Executable):
         source = made.text()
         if self.library is None or source != self.source:
             self.library = library(source, holds_lock=made.operations < LOCKED)
+            self._loop = None
         self.source = source
         self._memories = set()
         self._table = Table(made, self.homes)
@@ -169,6 +171,45 @@ class NativeExecutable(Executable):
         body = "\n".join(f"    {line}" for line in [*lines, f"return [{', '.join(returned)}]"])
         return f"def {identifier(program.name)}({', '.join(names)}):\n{body}\n"
 
+    def can_loop(self, scheduled: Set[tuple[int, Any]]) -> bool:
+        """Whether many steps can be run in a call: all inputs are batches, and what is scheduled is read at each."""
+        knobs = {(id(value.origin[0]), value.origin[1]) for value in self._table.knobs}
+        batches = all(value.shape for value in self.optimized.inputs)
+        return batches and not self.trace.given and not self.trace.restarts and scheduled <= knobs
+
+    def loop(
+        self, data: Sequence[Any], rows: Any, values: Mapping[tuple[int, Any], Any]
+    ) -> tuple[int, list[Any], Callable[..., None] | None]:
+        """Run a step with each row of the table ``rows``, which names rows of the data.
+
+        ``values`` are the numbers of each step, by the mapping's id and the key at which the program reads them.
+        Returns how many steps ran, the results of all, one behind the other, and the function that raises the error of
+        the step that did not run, if there is one. Of results that nobody returned, there is only the last.
+        """
+        if self._loop is None:
+            run = ctypes.CDLL(self.library._name).gg_loop
+            run.argtypes = [ctypes.c_void_p, ctypes.c_long, *[ctypes.c_void_p] * 6]
+            self._loop = run
+        count, program, returned = len(rows), self.optimized, len(self.trace.result.values)
+        data = [numpy.ascontiguousarray(x, v.dtype) for x, v in zip(data, program.inputs, strict=True)]
+        stacks = [
+            numpy.empty((count if n < returned else 1, *value.shape), value.dtype)
+            for n, value in enumerate(program.outputs)
+        ]
+        strides = numpy.array([x.nbytes // count if n < returned else 0 for n, x in enumerate(stacks)], numpy.int64)
+        knobs = []
+        for value, array in self._table.knobs.items():
+            mapping, key = value.origin
+            array[()] = mapping[key]
+            given = values.get((id(mapping), key))
+            knobs.append(None if given is None else numpy.ascontiguousarray(given, value.dtype))
+        rows, done = numpy.ascontiguousarray(rows, numpy.int64), numpy.zeros(1, numpy.int64)
+        code = self._loop(
+            self._table.address, count, rows.ctypes.data, *map(_addresses, (data, stacks)), strides.ctypes.data,
+            _addresses(knobs), done.ctypes.data,
+        )  # fmt: skip
+        return int(done[0]), stacks, self._refusing() if code else None
+
     def _refusing(self) -> Callable[..., None]:
         """The function that raises the error for inputs with which the program did not run."""
         program, homes = self.optimized, self.homes
@@ -206,6 +247,11 @@ class NativeExecutable(Executable):
             HOMES[id(owner(new))] = owner(new)
         self._table.put(state, new)
         return True
+
+
+def _addresses(arrays: Sequence[Any]) -> Any:
+    """The addresses of arrays, as C takes them."""
+    return (ctypes.c_void_p * max(len(arrays), 1))(*[None if x is None else x.ctypes.data for x in arrays])
 
 
 def _copied(*arrays: Any) -> list[Any]:

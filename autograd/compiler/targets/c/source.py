@@ -231,8 +231,8 @@ class Source(Script):
         given = self.inputs
         arguments = "".join(f", const char *{name}_object" for name in given)
         head = [f"    {self.types[name]} *const {name} = table->{name};" for name in self.slots]
-        head += [f"    {self.types[name]} *const {name} = GG_DATA({name}_object);" for name in given]
-        head += [
+        arrays = [f"    {self.types[name]} *const {name} = GG_DATA({name}_object);" for name in given]
+        temporaries = [
             f"    {self.types[name]} *const {name} = (void *)(table->work + {start});"
             for name, start in self._places.items()
         ]
@@ -240,11 +240,13 @@ class Source(Script):
         for state in self.given.updates:
             name, low, high = self.name_of(state), *self._extent(state)
             plain += [
-                f"GG_APART({given[n]}, {value.nbytes}, (char *){name} + {low}, {high - low})"
+                f"GG_APART({given[n]}, {value.nbytes}, (char *)table->{name} + {low}, {high - low})"
                 for n, value in enumerate(self.given.inputs)
             ]
         tests = [f"    if (!({text})) return {NOT_PLAIN};" for text in plain]
         body = [f"    {line}" for line in self.lines]
+        given_typed = "".join(f", {self.types[name]} *const {name}" for name in given)
+        passed = "".join(f", {name}" for name in given)
         integer = self.blas.integer if self.blas else "int"
         return "\n".join([
             f"/* {text_of(self.given.name)}: {self._signature()} */",
@@ -260,14 +262,65 @@ class Source(Script):
             *fields,
             "};",
             "",
-            f"__attribute__((visibility(\"default\"))) int gg_run(const struct table *table{arguments}) {{",
+            f"static __attribute__((noinline)) int step(const struct table *table{given_typed}) {{",
             *head,
-            *tests,
+            *temporaries,
             *body,
             f"    return {OK};",
             "}",
             "",
+            f"GG_EXPORT int gg_run(const struct table *table{arguments}) {{",
+            *arrays,
+            *tests,
+            f"    return step(table{passed});",
+            "}",
+            "",
+            *self._many(passed),
         ])  # fmt: skip
+
+    def _many(self, passed: str) -> list[str]:
+        """The function that runs many steps: each on the rows of the data that a table names."""
+        lines, given = [], self.given.inputs
+        for n, (name, value) in enumerate(zip(self.inputs, given, strict=False)):
+            row = size(tuple(value.shape[1:])) * value.dtype.itemsize
+            lines += [
+                f"        for (long $i = 0; $i < {value.shape[0] if value.shape else 0}; $i++)",
+                f"            memcpy((char *){name} + $i * {row}, $data[{n}] + $at[$i] * {row}, {row});",
+            ]
+        batches = [
+            f"    {self.types[name]} *const {name} = (void *)(table->work + {self._reserved(value.nbytes)});"
+            for name, value in zip(self.inputs, given, strict=False)
+        ]
+        rows = next((value.shape[0] for value in given if value.shape), 0)
+        for n, name in enumerate(self.inputs[len(given) :]):
+            kind = self.types[name]
+            lines.append(f"        {kind} *const {name} = ({kind} *)($results[{n}] + $t * $strides[{n}]);")
+        knobs = [(name, value) for name, value in self.slots.items() if value.kind == "knob"]
+        for n, (name, _) in enumerate(knobs):
+            lines.append(f"        if ($knobs[{n}]) *table->{name} = (({self.types[name]} *)$knobs[{n}])[$t];")
+        return [
+            "/* Many steps: batches are gathered by the rows of a table; results are written one behind the other. */",
+            "GG_EXPORT int gg_loop(const struct table *table, long $count, const int64_t *$rows,",
+            "                      const char *const *$data, char *const *$results, const int64_t *$strides,",
+            "                      char *const *$knobs, int64_t *$done) {",
+            *batches,
+            "    for (long $t = 0; $t < $count; $t++) {",
+            f"        const int64_t *const $at = $rows + $t * {rows};",
+            *lines,
+            f"        const int $code = step(table{passed});",
+            "        if ($code) return $code;",
+            "        *$done = $t + 1;",
+            "    }",
+            f"    return {OK};",
+            "}",
+            "",
+        ]
+
+    def _reserved(self, nbytes: int) -> int:
+        """Where bytes begin that nothing else uses."""
+        start = self.size
+        self.size += -(-max(nbytes, 1) // ALIGNED) * ALIGNED
+        return start
 
     def _extent(self, state: Value) -> tuple[int, int]:
         """Where the bytes of a state's array begin and end, from its first element on."""
@@ -522,6 +575,7 @@ def _in_blocks(lines: list[str], nest: Nest) -> list[str]:
 HEAD = """
 /* Arrays of NumPy's, as they lie in memory behind the header that all objects of Python's begin with. */
 #define GG_HEADER {header}
+#define GG_EXPORT __attribute__((visibility("default")))
 #define GG_DATA(object) (*(void **)((object) + GG_HEADER))
 #define GG_PLAIN(object, type) (*(const void **)((object) + GG_HEADER - sizeof(void *)) == (type) \\
     && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)

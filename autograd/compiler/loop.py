@@ -1,0 +1,174 @@
+"""`loop`: many steps of a compiled function, each on other rows of the data, in one call where it runs as C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy
+
+from autograd import backends, trees
+from autograd.compiler.compiled import Compiled, compile
+from autograd.compiler.trace import is_array
+from autograd.errors import DTypeError, ShapeError
+from autograd.messages import of_type
+from autograd.tensor import Tensor
+from autograd.validation import whole
+
+SECONDS = 0.05
+"""About how long one call runs, so that Ctrl-C and progress need not wait."""
+
+Schedule = Sequence[tuple[Any, Any, Any]]
+
+
+def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, schedule: Schedule = ()) -> Any:
+    """Call ``step`` with the rows of ``data`` that each row of a table names; return all results, stacked.
+
+    It does what this loop does, in few calls of C where ``step`` runs so (see `compile`)::
+
+        for row in numpy.tile(rows, (epochs, 1)):
+            results.append(step(*(array[row] for array in data)))
+
+    Args:
+        step: a compiled function, or one that is compiled for ``target="auto"``. It takes a batch of each array.
+        data: arrays or Tensors, with a row per sample.
+        rows: integers (steps, batch): the rows of the data that each step is given.
+        epochs: how many times the table is gone through.
+        schedule: triples ``(mapping, key, values)``: before step t, ``mapping[key]`` becomes ``values[t]``, as
+            ``(optimizer.param_groups[0], "lr", rates)``. There is a value for each of the ``epochs * steps`` steps.
+
+    Returns:
+        What ``step`` returns, each array with one more axis in front, that of the steps.
+
+    Raises:
+        ShapeError: data of different lengths, rows that are no table, a schedule of another length.
+        IndexError: a row that the data do not have. What ``step`` raises, after the steps before.
+
+    >>> import numpy as np, autograd as ag
+    >>> w = ag.Tensor(0.0, dtype="float64")
+    >>> @ag.compile
+    ... def step(x):
+    ...     w.data = (w + x.mean()).data
+    ...     return w * 1
+    >>> ag.loop(step, [np.arange(4.0)], [[0, 1], [2, 3]], epochs=2)
+    Tensor([0.5, 3.0, 3.5, 6.0])
+    """
+    if not callable(step):
+        raise DTypeError(f"loop takes a function; it was given {of_type(step)}.")
+    steps = Steps(step, data, rows, epochs=epochs, schedule=schedule)
+    if not steps.total:
+        raise ShapeError(f"rows {steps.rows.shape} has no steps: give a table with a row for each.")
+    stacks = [numpy.concatenate(arrays) for arrays in zip(*steps, strict=True)]
+    return steps.filled(stacks)
+
+
+class Steps:
+    """The steps of a `loop`: iterate over it for the results of a few steps at a time, each array with their axis.
+
+    ``done`` is how many have been taken, ``total`` how many there are.
+    """
+
+    def __init__(
+        self, step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, schedule: Schedule = ()
+    ) -> None:
+        self.step = step if isinstance(step, Compiled) else compile(step, target="auto")
+        if not isinstance(data, tuple | list) or not data:
+            raise DTypeError(f"data is {of_type(data)}: give a tuple of arrays with a row for each sample.")
+        arrays = [backends.to_numpy(x.data if isinstance(x, Tensor) else numpy.asarray(x)) for x in data]
+        self.data = [x if x.flags.c_contiguous else x.copy() for x in arrays]
+        lengths = {len(x) if x.ndim else -1 for x in self.data}
+        if len(lengths) != 1 or -1 in lengths:
+            shapes = ", ".join(str(x.shape) for x in self.data)
+            raise ShapeError(f"the arrays of data have the shapes {shapes}: give arrays with one row for each sample.")
+        self.rows = numpy.ascontiguousarray(rows)
+        if self.rows.ndim != 2 or self.rows.dtype.kind not in "iu":
+            raise ShapeError(
+                f"rows is {self.rows.dtype} {self.rows.shape}: give integers (steps, batch), the rows of each step."
+            )
+        self.rows = self.rows.astype(numpy.int64, copy=False)
+        (count,) = lengths
+        if self.rows.size and not 0 <= self.rows.min() <= self.rows.max() < count:
+            raise IndexError(
+                f"rows has numbers from {self.rows.min()} to {self.rows.max()}: the data have rows 0 to {count - 1}."
+            )
+        self.total = whole(epochs, "epochs") * len(self.rows)
+        self.schedule = [(mapping, key, numpy.asarray(values)) for mapping, key, values in schedule]
+        for _, key, values in self.schedule:
+            if values.shape != (self.total,):
+                raise ShapeError(f"the schedule of {key!r} has the shape {values.shape}: give {self.total} numbers.")
+        self.done = 0
+        self._tree: tuple[list[Any], Any] | None = None
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        count = 8
+        while self.done < self.total:
+            native = self._native() if self._tree is not None else None
+            if native is None:
+                yield self._one()
+                continue
+            left = len(self.rows) - self.done % len(self.rows)
+            start = perf_counter()
+            part = self._several(native, min(count, left))
+            if perf_counter() - start < SECONDS:
+                count *= 2
+            yield part
+
+    def filled(self, arrays: Sequence[Any]) -> Any:
+        """What ``step`` returned, with these in place of its arrays."""
+        assert self._tree is not None
+        leaves, structure = self._tree
+        given = iter(arrays)
+        found = [
+            (Tensor(next(given)) if isinstance(leaf, Tensor) else next(given)) if is_array(leaf) else leaf
+            for leaf in leaves
+        ]
+        return trees.unflatten(structure, found)
+
+    def _batch(self) -> list[Any]:
+        row = self.rows[self.done % len(self.rows)]
+        return [x[row] for x in self.data]
+
+    def _set(self, number: int) -> None:
+        """Have the numbers of the schedule those of a step."""
+        for mapping, key, values in self.schedule:
+            mapping[key] = values[number].item()
+
+    def _one(self) -> list[Any]:
+        """The results of one step, which Python calls."""
+        self._set(self.done)
+        result = self.step(*map(Tensor, self._batch()))
+        self._tree = trees.flatten(result)
+        self.done += 1
+        found = [x.data if isinstance(x, Tensor) else x for x in self._tree[0] if is_array(x)]
+        return [numpy.asarray(backends.to_numpy(x))[None] for x in found]
+
+    def _native(self) -> Any:
+        """The executable in C that runs such steps, with its lock; ``None`` where there is none."""
+        found = self.step.executable_of(self._batch())
+        scheduled = {(id(mapping), key) for mapping, key, _ in self.schedule}
+        return found if found is not None and found.can_loop(scheduled) else None
+
+    def _several(self, native: Any, count: int) -> list[Any]:
+        """The results of some steps, in one call of C."""
+        first, returned = self.done % len(self.rows), len(native.trace.result.values)
+        rows = self.rows[first : first + count]
+        values = {
+            (id(mapping), key): values[self.done : self.done + count] for mapping, key, values in self.schedule
+        }
+        with self.step.lock:
+            if not native.is_settled():
+                return self._one()
+            done, stacks, refuse = native.loop(self.data, rows, values)
+            self.done += done
+            if done:
+                self._set(self.done - 1)
+                native.finish([stack[done - 1 if n < returned else 0] for n, stack in enumerate(stacks)])
+            if refuse is not None:
+                self._set(self.done)
+                refuse(*self._batch())
+        found: list[Any] = stacks[:returned]
+        return found
+
+
+__all__ = ["Steps", "loop"]

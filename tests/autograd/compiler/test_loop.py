@@ -1,0 +1,124 @@
+"""`ag.loop`: many steps in a call leave and return what as many calls do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd as ag
+import nn
+from autograd.compiler.targets.c.executable import NativeExecutable
+from tests.autograd.compiler.targets.c.native import needs_compiler
+
+RNG = np.random.default_rng(0)
+DATA = RNG.standard_normal((40, 4)), RNG.integers(0, 3, 40)
+ROWS = np.stack([RNG.permutation(40)[:32].reshape(4, 8) for _ in range(8)]).reshape(32, 8)
+
+
+def trained(target: str) -> tuple[Any, Any, Any]:
+    """A model, its optimizer and its compiled step."""
+    model = nn.MLP([4, 6, 3], seed=0).to("float64")
+    optimizer = nn.optim.Adam(model.parameters(), lr=0.01)
+
+    @ag.compile(target=target)
+    def step(x: Any, labels: Any) -> Any:
+        optimizer.zero_grad()
+        output = model(x)
+        loss = nn.functional.cross_entropy(output, labels)
+        loss.backward()
+        optimizer.step()
+        return loss, {"output": output, "name": "fixed"}
+
+    return model, optimizer, step
+
+
+RATES = np.linspace(0.01, 0.001, 64)
+
+
+@needs_compiler
+@pytest.mark.parametrize("target", ["numpy", "c"])
+def test_a_loop_is_as_many_calls(target):
+    model, optimizer, step = trained(target)
+    rates = (optimizer.param_groups[0], "lr", RATES)
+    losses, more = ag.loop(step, DATA, ROWS, epochs=2, schedule=[rates])
+    assert isinstance(step._latest(), NativeExecutable) == (target == "c")
+    reference, by_hand, one = trained("numpy")
+    expected = []
+    for t in range(64):
+        by_hand.param_groups[0]["lr"] = float(RATES[t])
+        row = ROWS[t % 32]
+        expected.append(one(ag.Tensor(DATA[0][row]), ag.Tensor(DATA[1][row])))
+    np.testing.assert_allclose(losses.data, [loss.data for loss, _ in expected], rtol=1e-12)
+    np.testing.assert_allclose(more["output"].data, [out["output"].data for _, out in expected], rtol=1e-10)
+    assert more["name"] == "fixed"
+    assert optimizer.param_groups[0]["lr"] == RATES[-1]
+    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+
+
+@needs_compiler
+@pytest.mark.parametrize("target", ["numpy", "c"])
+def test_a_step_that_is_refused_comes_after_those_before_it(target):
+    model, _, step = trained(target)
+    labels = DATA[1].copy()
+    labels[int(ROWS[20, 3])] = 7
+    before = [t for t in range(32) if not (labels[ROWS[t]] == 7).any()]
+    first = next(t for t in range(32) if t not in before)
+    with pytest.raises(ValueError, match="2"):
+        ag.loop(step, (DATA[0], labels), ROWS)
+    reference, _, one = trained("numpy")
+    for row in ROWS[:first]:
+        one(ag.Tensor(DATA[0][row]), ag.Tensor(DATA[1][row]))
+    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-10, atol=1e-12)
+
+
+@needs_compiler
+def test_gradients_are_those_of_the_last_step():
+    found = {}
+    for target in ("numpy", "c"):
+        w = ag.Tensor(np.ones(3), requires_grad=True)
+
+        @ag.compile(target=target)
+        def step(x: Any, w: Any = w) -> Any:
+            w.grad = None
+            loss = ((w * x) ** 2).sum()
+            loss.backward()
+            return loss
+
+        losses = ag.loop(step, [np.arange(30.0).reshape(10, 3)], np.arange(10)[:, None])
+        found[target] = losses.data, w.grad.data.copy()  # type: ignore[union-attr]
+    for one, other in zip(found["c"], found["numpy"], strict=True):
+        np.testing.assert_allclose(one, other)
+
+
+@needs_compiler
+def test_data_and_results_of_any_form():
+    pick = ag.compile(lambda x, y: (x[:, 0], np.float32(1) * y), target="c")
+    x, y = np.arange(24.0).reshape(2, 3, 4).T, np.arange(4, dtype="f4")
+    first, second = ag.loop(pick, (ag.Tensor(x), y), [[3, 0], [1, 1], [2, 0]])
+    np.testing.assert_array_equal(first.data, x[[[3, 0], [1, 1], [2, 0]]][:, :, 0])
+    np.testing.assert_array_equal(second.data, [[3, 0], [1, 1], [2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ((3, DATA, ROWS), TypeError, "loop takes a function; it was given an int"),
+        ((len, 3, ROWS), TypeError, "data is an int: give a tuple of arrays with a row for each sample"),
+        ((len, (DATA[0], 1.0), ROWS), ValueError, r"the shapes \(40, 4\), \(\): give arrays with one row for each"),
+        ((len, DATA, [0, 1]), ValueError, r"rows is int64 \(2,\): give integers \(steps, batch\)"),
+        ((len, DATA, [[40]]), IndexError, "rows has numbers from 40 to 40: the data have rows 0 to 39"),
+        ((len, DATA, np.zeros((0, 3), int)), ValueError, r"rows \(0, 3\) has no steps"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, error, said):
+    with pytest.raises(error, match=said):
+        ag.loop(*arguments)
+
+
+def test_a_schedule_has_a_number_for_each_step():
+    with pytest.raises(ValueError, match=r"the schedule of 'lr' has the shape \(3,\): give 32 numbers"):
+        ag.loop(len, DATA, ROWS, schedule=[({"lr": 1.0}, "lr", [1, 2, 3])])
