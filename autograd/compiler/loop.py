@@ -43,7 +43,7 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
 
     Raises:
         ShapeError: data of different lengths, rows that are no table, a schedule of another length.
-        IndexError: a row that the data do not have. What ``step`` raises, after the steps before.
+        IndexingError: a row that the data do not have. What ``step`` raises, after the steps before.
 
     >>> import numpy as np, autograd as ag
     >>> w = ag.Tensor(0.0, dtype="float64")
@@ -89,7 +89,7 @@ class Steps:
         self.rows = self.rows.astype(numpy.int64, copy=False)
         (count,) = lengths
         if self.rows.size and not 0 <= self.rows.min() <= self.rows.max() < count:
-            raise IndexError(
+            raise IndexingError(
                 f"rows has numbers from {self.rows.min()} to {self.rows.max()}: the data have rows 0 to {count - 1}."
             )
         self.total = whole(epochs, "epochs") * len(self.rows)
