@@ -11,7 +11,7 @@ import numpy
 from autograd import backends, trees
 from autograd.compiler.compiled import Compiled, compile
 from autograd.compiler.trace import is_array
-from autograd.errors import DTypeError, ShapeError
+from autograd.errors import DTypeError, IndexingError, ShapeError
 from autograd.messages import of_type
 from autograd.tensor import Tensor
 from autograd.validation import whole
