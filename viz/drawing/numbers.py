@@ -28,14 +28,14 @@ _WIDE: ContextVar[bool] = ContextVar("wide", default=False)
 
 
 @contextmanager
-def wide() -> Iterator[None]:
-    """Leave room behind each number of a drawing, for a page in which it changes.
+def wide(room: bool = True) -> Iterator[None]:
+    """Leave room behind each number of a drawing, for a page in which it changes; or none, if ``room`` is false.
 
     >>> with wide():
     ...     len(padded("2"))
     13
     """
-    token = _WIDE.set(True)
+    token = _WIDE.set(room)
     try:
         yield
     finally:
@@ -49,6 +49,8 @@ def padded(said: str, numbers: int = 1, *, least: int = WIDEST) -> str:
     narrow = sum(c in "-.() " for c in said)
     missing = 2 * (least * numbers - 1) - (2 * len(said) - narrow)
     return said + BLANK * max(0, missing)
+
+
 CHUNK = 1 << 13  # entries that are converted at a time
 
 

@@ -23,6 +23,7 @@ TAGS = {PARAM: "PARAM", INPUT: "INPUT", "target": "TARGET"}
 CONST = "CONST"  # the tag of a constant that is called by its value
 FORMULA = 46  # characters of a formula on a card; the whole of it is in the tooltip
 DERIVATIVE = 36
+FILLERS = (cell("", cellpadding=0),) * 6
 SLOPES = 4  # so many slopes are written beside the formula
 VERDICTS = ("skipped", "unchecked", "ok", "kink", "wrong")  # of a check, the one that matters most last
 
@@ -345,12 +346,16 @@ class Cards:
             cell(
                 self.number(said, style.GRADIENT, self._arrived(card), bold=not card.doubted, italic=True),
                 port="g",
+                align="LEFT",
                 cellpadding=2,
                 id=f"{card.key}_grad",
                 title=f"{self.by(card)} = {numbers.full(card.gradient)}",
             )
         )
-        return cell(table(row(*cells), cellpadding=1 if self.compact else 2), cellpadding=1 if self.compact else 3)
+        # Room to spare is shared out among columns: empty ones keep label and number together.
+        return cell(
+            table(row(*FILLERS, *cells), cellpadding=1 if self.compact else 2), cellpadding=1 if self.compact else 3
+        )
 
     def _addends(self, card: Card, shown: Sequence[Socket]) -> list[tuple[str, str]]:
         """Each addend as written, and where it comes from."""
@@ -487,7 +492,7 @@ class Cards:
         several = len(card.addends) > 1
         stacked = self.compact and card.shape != ()
         value = cell(
-            table(row(cell(shown), cell(" ") if stacked else "")),  # or its columns would be pulled apart
+            table(row(cell(shown), cell("") if stacked else "")),  # or its columns would be pulled apart
             port=None if several or stacked else "v",
             colspan=(2 + bool(before)) if stacked else None,
             id=f"{card.key}_val",
@@ -520,7 +525,7 @@ class Cards:
                 title=f"G = {self.by(card)}",
             ),
             cell(self.shown(card, card.gradient, style.GRADIENT, gradient=True)),
-            cell(" ") if bare else "",
+            cell("") if bare else "",
             cell(text("?", style.GRADIENT, self._muted(card), italic=True)) if card.doubted else "",
         )
         return cell(
@@ -612,6 +617,8 @@ class Cards:
             rows.append(row(cell(said, colspan=2, port="g", align="LEFT", **rule)))
         else:
             label = f"grad{self._factor(card.gradient)}{' ?' if card.doubted else ''}"
+            if len(card.addends) > 1:
+                label = f"sum of {len(card.addends)}{label.removeprefix('grad')}"
             by = self.by(card)
             rows.append(
                 row(
@@ -674,8 +681,14 @@ class Cards:
 
     # ------------------------------------------------------------ arrays
 
+    def _size_of(self, array: np.ndarray) -> int | None:
+        """The type size of a table of these numbers, or None where there are too many."""
+        if self.compact and array.ndim and array.shape[-1] > style.TABLE_COLUMNS:
+            return None
+        return _size_of(array)
+
     def _factor(self, array: np.ndarray) -> str:
-        listed = array.shape and _size_of(array)
+        listed = array.shape and self._size_of(array)
         factor = numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).factor if listed else ""
         return f" {factor}" if factor else ""
 
@@ -683,7 +696,7 @@ class Cards:
         """Column widths that the value and the gradient of a parameter share."""
         widths: list[int] = []
         for array, italic in ((card.value, False), (card.gradient, True)):
-            size = None if array is None else _size_of(array)
+            size = None if array is None else self._size_of(array)
             if array is None or size is None:
                 continue
             for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
@@ -701,10 +714,10 @@ class Cards:
             return text("empty", style.CAPTION, self._muted(card))
         if array.shape == ():
             return self.number(numbers.padded(numbers.scalar(array[()])), size, colour, italic=gradient)
-        most = _size_of(array)
+        most = self._size_of(array)
         if most is None:
             return self._mark(card, array, gradient)
-        size = min(size, style.CELL) if self.compact else size
+        size = min(size, style.CAPTION) if self.compact else size
         lines = []
         for line in numbers.table(array, style.SMALL_ROWS, style.SMALL_COLUMNS).rows:
             cells = []
@@ -712,7 +725,7 @@ class Cards:
                 wide = {"width": widths[j]} if j < len(widths) else {}
                 cells.append(cell(self.number(said, min(size, most), colour, italic=gradient), align="RIGHT", **wide))
             lines.append(row(*cells))
-        grid = table(*lines, cellpadding=2)
+        grid = table(*lines, cellpadding=1 if self.compact else 2)
         factor = "" if gradient else self._factor(array)
         if not factor:
             return grid

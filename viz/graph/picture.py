@@ -129,7 +129,8 @@ class Drawing:
         self.cards = Cards(scene, theme)
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.folds = self._folds()
-        self.cards.compact = self.cards.widest(self.folds) > style.WIDTH
+        with numbers.wide(False):  # a page with room for other numbers has the same cards
+            self.cards.compact = self.cards.widest(self.folds) > style.WIDTH
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
         self.sides = {card: self._seats(card) for card in scene.cards if card.node is not None}
@@ -193,7 +194,7 @@ class Drawing:
         if any(len(card.addends) > 1 and card not in self.folds for card in scene.cards):
             parts.append(("used more than once: one addend per use", theme.grad))
         if self.again:
-            parts.append(("again = used far from its card, which has the sum", theme.muted))
+            parts.append(("again = its own card is further up and has the sum", theme.muted))
         return parts
 
     def _alt(self, title: str) -> str:
@@ -255,8 +256,8 @@ class Drawing:
         weights = [s.tail for card in cards for s in card.sockets if _is_weight(s)]
         notes = [path] if path else []
         again = group is not None and group.scope == scope and group.call > 1
-        if again and group is not None and any(s.tail.role == PARAM for card in cards for s in card.sockets):
-            notes.append(f"the same {label}, call {group.call}")
+        if again and group is not None and own:
+            title, own = f"the same {label}, call {group.call}", []
         if len(weights) == 1:
             out, into = weights[0].shape
             notes.append(f"{numbers.count(into)} → {numbers.count(out)}")
@@ -328,7 +329,10 @@ class Drawing:
             near = min(rank[use.head] for use in card.uses) + reach
             cards: dict[str, str] = {}  # a folded module has one for all its uses
             for use in card.uses:
-                if rank[use.head] > near:
+                group = use.head.group
+                # The parameters of a module that is called again stand beside each call.
+                called = group is not None and group.call > 1 and card.role == PARAM
+                if rank[use.head] > near or (called and not self.scene.scalar and use is not card.uses[0]):
                     head = self.folds.get(use.head, f"{use.head.key}_{use.index}")
                     if head not in cards:
                         cards[head] = self._fresh(f"{card.key}_at_{head}")
@@ -349,13 +353,17 @@ class Drawing:
         free = [
             s
             for s in card.sockets
-            if s is not spine and (s in self.again or (s.tail.node is None and len(s.tail.uses) == 1))
+            if s is not spine and (s in self.again or (s.tail.node is None and self._is_alone(s)))
         ]
         if len(free) == 1:
             (one,) = free
             matrix = one.tail.role == PARAM and len(one.tail.shape) > 1
             return (free, []) if matrix or (spine is not None and one.index < spine.index) else ([], free)
         return free[:1], free[1:2]
+
+    def _is_alone(self, socket: Socket) -> bool:
+        """Whether all other uses of the operand have a card of their own."""
+        return [use for use in socket.tail.uses if use not in self.again] == [socket]
 
     # ------------------------------------------------------------ folded modules
 

@@ -8,7 +8,7 @@ import pytest
 import autograd as ag
 import nn
 from tests.viz.laid_out import LaidOut
-from viz.drawing import style
+from viz.graph.loop import draw_loop
 from viz.graph.picture import draw_graph
 
 T = ag.Tensor
@@ -103,10 +103,29 @@ def test_a_chain_is_a_plumb_line(drawn, name):
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("micrograd", 750), ("attention", 780), ("16 layers", style.WIDTH), ("chain", style.WIDTH), ("lecture", 640)],
+    [("micrograd", 710), ("attention", 700), ("16 layers", 420), ("chain", 700), ("lecture", 640)],
 )
 def test_width(drawn, name, width):
     assert drawn[name].width <= width
+
+
+@pytest.mark.parametrize("hidden", [2, 4, 8, 16])
+def test_a_cell_of_lstm_fits_on_a_page(hidden):
+    random = np.random.default_rng(0)
+    out, _ = nn.LSTM(3, hidden, seed=0)(T(random.normal(size=(30, 3, 3)), name="x"))
+    assert LaidOut(draw_loop(ag.sum(out**2))).width <= 950
+
+
+def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn):
+    picture = drawn["twice"]
+    first, again = picture.cards["W1"], picture.cards["W1_at_z2_1"]
+    assert first.y == pytest.approx(picture.cards["z1"].y)
+    assert again.y == pytest.approx(picture.cards["z2"].y)
+    assert again.height < first.height
+    assert picture.width <= 660
+    words = draw_graph(twice(), gradients=True).source
+    assert "the same Linear, call 2" in words
+    assert words.count("6 parameters") == 1
 
 
 @pytest.mark.parametrize("name", GRAPHS)

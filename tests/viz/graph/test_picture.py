@@ -206,7 +206,7 @@ class TestUsesFarAway:
 
     def test_the_far_uses_have_small_cards_with_what_they_add(self):
         picture = draw_graph(self.loop(6), gradients=True)
-        assert "again = used far from its card, which has the sum" in words(picture.source)
+        assert "again = its own card is further up and has the sum" in words(picture.source)
         small = re.findall(r"^\s+(w_at_\w+) \[", picture.source, flags=re.MULTILINE)
         assert small == ["w_at_t7_1", "w_at_t9_1", "w_at_t11_1"]  # those above are near
         value = {key: words(node(picture, key)) for key in small}
