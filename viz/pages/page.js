@@ -11,7 +11,7 @@ let cur = 0, timer = 0, opened = -1;
 const view = {
   live: Boolean(D.live),
   all: Boolean(D.live),  // everything is shown, also what is not known at the present step
-  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], check: s => s.check, fixed: () => true, told() {},
+  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], known: i => i, masked: () => false, check: s => s.check, fixed: () => true, told() {},
 };
 
 /* when does each cell and edge become known, and which steps belong to one operation? */
@@ -65,7 +65,8 @@ function figure(p, n) {
 }
 function equation(s) {
   let n = 0;
-  return s.eq.map(p => p.s !== undefined ? `<span class="op">${esc(p.s)}</span>` : figure(p, n++)).join('');
+  return s.eq.map((p, i) => p.s !== undefined ? `<span class="op">${esc(p.s)}</span>`
+    : view.masked() && i === s.eq.length - 1 ? `<figure class="${p.k}"><figcaption><b>${esc(p.l)}</b></figcaption><div class="ask">?</div></figure>` : figure(p, n++)).join('');
 }
 
 /* hover or focus an entry of the result: its factors are boxed and the sum is written out */
@@ -336,7 +337,7 @@ if (!svg) all('.sec').forEach((box, i) => {
   };
 });
 function paint() {
-  const back = S[cur].ph === 'b', known = view.all ? S.length : cur;
+  const back = S[cur].ph === 'b', known = view.all ? S.length : view.known(cur);
   all('.cell', main).forEach(g => g.classList.toggle('todo', cellAt.has(g.id) && cellAt.get(g.id) > known));
   all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > known));
   all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= known));
@@ -351,7 +352,7 @@ function paint() {
       g.classList.toggle('todo', (edgeAt.get(g.id) ?? -1) > known);
       g.classList.toggle('now', S[cur].edges.includes(g.id));
     });
-    S[cur].show.filter(c => /_(val|grad|g\d+|adds\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
+    if (!view.masked()) S[cur].show.filter(c => /_(val|grad|g\d+|adds\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
   } else all('.sec').forEach((box, i) => {
     const s = D.sections[i];
     box.classList.toggle('todo', s.first > known);
@@ -395,11 +396,11 @@ function explain() {  // the panel
   const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s);
   panel.className = s.ph === 'b' ? 'bwd' : '';
   panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
-    `<div class="form">${esc(view.say(s.form))}</div><div class="eq">${equation(s)}</div>` +
+    `<div class="form">${esc(view.masked() && / = [^=]*$/.test(s.form.replace(/^[^=]*=/, '')) ? s.form.replace(/ = [^=]*$/, '').replace(/⟦\d+⟧/g, t => view.say(t)) : view.say(s.form))}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
     (code ? `<pre class="code" tabindex="0" aria-label="The code that runs">${esc(code)}</pre><div class="where">${esc(where)}</div>` : '') +
-    (check ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '');
-  wire(s);
+    (check && !view.masked() ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '');
+  if (!view.masked()) wire(s);
   sizes();
   view.told(s);
 }
@@ -411,11 +412,11 @@ const low = Math.floor(finite.reduce((a, b) => Math.min(a, b), 0) - .3);
 const high = Math.ceil(finite.reduce((a, b) => Math.max(a, b), low + 1));
 function sizes() {
   const power = n => n < -2 || n > 3 ? `1e${n}` : String(10 ** n);
-  const known = sized.filter(([i]) => view.all || i <= cur).length;
+  const known = sized.filter(([i]) => view.all || i <= view.known(cur)).length;
   const start = Math.max(0, Math.min(known - SHOWN + 3, sized.length - SHOWN)), end = Math.min(sized.length, start + SHOWN);
   el('scale').textContent = sized.length ? `Size of the gradient so far: rms, log scale ${power(low)} to ${power(high)}` : '';
   const rows = sized.slice(start, end).map(([i, [name]]) => {
-    const on = view.all || i <= cur, v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
+    const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
       `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) : ''}</span>`;
   });

@@ -42,6 +42,15 @@ TITLE = 60  # characters of an expression that still makes a title
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
+MODES = """<div id="modes" class="modes" role="group" aria-label="What is shown here">
+<button type="button" data-way="why" aria-pressed="true">Why</button>
+<button type="button" data-way="nudge" aria-pressed="false">Nudge</button>
+<button type="button" data-way="paths" aria-pressed="false">Paths</button>
+<button type="button" data-way="predict" aria-pressed="false">Predict</button></div>
+<section id="nudge" hidden></section>
+<section id="paths" hidden></section>
+"""
+
 PLOTS = """<section id="slices"><h3 id="slicehead"></h3><svg id="slice" role="img"></svg></section>
 <section id="ranking"><h3 id="rankhead"></h3><div id="ranks" class="ranks"></div></section>
 <section id="descents"><h3 id="losshead"></h3><svg id="losses" role="img"></svg></section>
@@ -207,14 +216,14 @@ class _Document:
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
         css = _asset("page.css") + ("" if drawn else _asset("ladder.css"))
-        knobs = script = badge = shown = plots = ""
+        knobs = script = badge = shown = plots = modes = ""
         if self.live is not None:
             css += _asset("numbers.css") + _asset("live.css")
-            knobs, plots = KNOBS, PLOTS
+            knobs, plots, modes = KNOBS, PLOTS, MODES
             badge = '<div id="badge" class="badge"></div>\n'
             shown = '<button id="all" type="button" aria-pressed="true">All</button>\n'
             program = _unclosed("".join(map(lean.script, (self.live.see, self.live.probe))))
-            followed = lean.script(_asset("numbers.js") + _asset("live.js"))
+            followed = lean.script("".join(map(_asset, ("numbers.js", "live.js", "explore.js"))))
             script = f"<script>\n{program}{followed}</script>\n"
         elif self.reason:
             knobs = f'<p class="recorded">{_text(self.reason)}</p>'
@@ -246,7 +255,7 @@ class _Document:
 </main>
 <aside aria-label="This step">
 <div id="live" class="sr" aria-live="polite"></div>
-<div id="panel"></div>
+{modes}<div id="panel"></div>
 {plots}<h3 id="scale"></h3>
 <div id="sizes" class="sizes"></div>
 <details><summary>All values and gradients as a table</summary><div class="scrolled">{self._table()}</div></details>

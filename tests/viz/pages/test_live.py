@@ -219,3 +219,80 @@ def test_a_name_closes_no_script():
 def test_no_script_is_made_from_text():
     assert not re.search(r"\beval\(|new Function", step_through(neuron()).html)
     assert not re.search(r"\beval\(|new Function", Path("viz/pages/live.js").read_text(encoding="utf-8"))
+
+
+@needs_chromium
+class TestWaysToAsk:
+    def test_nudge_paths_and_predictions(self, tmp_path):
+        x, h = 3.0, 0.1
+        seen = opened(
+            step_through(shared(x)),
+            tmp_path,
+            """
+            await frame(); key('n'); await frame();
+            const rows = () => [...document.querySelectorAll('#nudge .moved tr')].map(r => r.lastChild.textContent);
+            const all_ = (query, f = e => e.textContent) => [...document.querySelectorAll(query)].map(f);
+            seen.nudge = [rows(), text('#nudge p'), all_('text.delta')];
+            for (const k of ['Delete', 'Escape']) await press_(document.querySelector('#nudge .drag'), k);
+            seen.again = rows();
+            document.activeElement.blur(); key('p'); await frame();
+            seen.paths = all_('.walks button', b => [b.children[0].textContent, b.children[2].textContent]);
+            seen.sum = all_('#paths .form').at(-1);
+            const lit = () => all_('.edge.lit', e => e.id);
+            seen.lit = lit(); document.querySelectorAll('.walks button')[2].focus(); seen.one = lit();
+            document.activeElement.blur(); key('q'); await frame();
+            const answer = async text => {
+                document.querySelector('.predict input').value = text;
+                document.querySelector('.predict form').requestSubmit(); await frame();
+                return document.querySelector('#judged, .verdict').textContent;
+            };
+            seen.first = text('#panel .eyebrow'); seen.hidden = $('a_t1_val').classList.contains('todo');
+            seen.forward = [await answer('-9'), await answer('6'), await answer('9,0')];
+            step(S.findIndex(s => s.socket === 't2/0')); await frame();
+            seen.masked = [text('#panel .form'), text('.ask'), all_('#panel .mat').length];
+            seen.backward = [];
+            for (const guess of ['0.5', String(Math.exp(3)), '-10.04', '10.0']) seen.backward.push(await answer(guess));
+            step(S.findIndex(s => s.title.includes('gradients meet'))); await frame(); seen.form = text('#panel .form');
+            seen.whole = [await answer('14.04'), await answer('90.38')];
+            document.querySelector('.predict form button[type=button]').click(); await frame();
+            seen.score = text('.predict'); key('w'); await frame(); seen.after = document.body.className;
+            """,
+        )
+
+        def loss(by_left=0.0, by_right=0.0, by_exp=0.0, alone=0.0):
+            return (x + by_left) * (x + by_right) + np.exp(x + by_exp) * 0.5 + x + alone
+
+        uses = [{"by_left": h}, {"by_right": h}, {"by_exp": h}, {"alone": h}]
+        slopes = [3.0, 3.0, np.exp(3) / 2, 1.0]
+        rows, said, deltas = seen["nudge"]
+        real = [loss(**use) - loss() for use in uses]
+        together = loss(h, h, h, h) - loss()
+        expected_rows = [n for pair in zip([s * h for s in slopes], real, strict=True) for n in pair]
+        assert [float(n) for n in rows] == pytest.approx([*expected_rows, sum(slopes) * h, together], rel=5e-4)
+        assert rows == seen["again"]
+        assert said.startswith("The gradient predicts 17.04 × 0.1000 = 1.704. L really changes by 1.766")
+        assert deltas.count("Δ +0.1000") == 4, "the number enters at four places"
+        assert {"Δ +0.6100", "Δ +1.766"} <= set(deltas)
+        t1 = "L → t4 → t1 → x"
+        assert [path for path, _ in seen["paths"]] == [t1, t1, "L → t4 → t3 → t2 → x", "L → x"]
+        assert seen["paths"][2][1] == "1 × 1 × 0.5000 × 20.09 = 10.04"
+        assert seen["sum"] == "3 + 3 + 10.04 + 1 = 17.04"
+        assert len(seen["lit"]) == 8
+        assert sorted(seen["one"]) == ["b_t2_t3_0", "b_t3_t4_1", "b_t4_L_0", "b_x_t2_0"]
+        assert (seen["first"], seen["hidden"]) == ("Forward, step 1 of 5", True)
+        assert seen["forward"][:2] == ["The size is right, the sign is not.", "Not yet. Put the numbers into t1 = x·x."]
+        assert seen["forward"][2].startswith("rightt1 = 9. 0 of 1 right at the first try.")
+        assert seen["masked"] == ["addend 3 of ∂L/∂x = ∂L/∂t2 · t2", "?", 2]
+        assert seen["backward"][0] == (
+            "That is the upstream gradient ∂L/∂t2 alone: the local derivative ∂t2/∂x is missing as a factor."
+        )
+        assert seen["backward"][1].startswith("That is the local derivative ∂t2/∂x alone")
+        assert seen["backward"][2].startswith("The size is right, the sign is not: look at the signs of ∂L/∂t2")
+        assert seen["backward"][3].startswith("right")
+        assert seen["form"] == "∂L/∂x = 3 + 3 + 10.04 + 1", "the sum is not given away"
+        assert seen["whole"] == [
+            "One addend is missing: the one through t1 (left).",
+            "You multiplied the addends: paths add up.",
+        ]
+        assert "shown∂L/∂x = 17.04. 0 of 3 right at the first try." in seen["score"]
+        assert "asking" not in seen["after"]

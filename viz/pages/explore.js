@@ -1,0 +1,191 @@
+/* ---------------------------------------------------------------- four ways to ask: why, nudge, paths, predict */
+const ways = all('#modes button'), names = ways.map(b => b.dataset.way);
+let way = 'why';
+function turn(to) {
+  if (way === 'predict' && to !== way) { view.all = true; document.body.classList.remove('asking'); }
+  const begin = to === 'predict' && way !== to;
+  way = to;
+  ways.forEach(b => b.setAttribute('aria-pressed', b.dataset.way === way));
+  el('panel').hidden = way === 'nudge' || way === 'paths';
+  el('nudge').hidden = way !== 'nudge';
+  el('paths').hidden = way !== 'paths';
+  if (way === 'predict') { view.all = false; view.picked = true; document.body.classList.add('asking'); }
+  go(begin ? Math.max(0, S.findIndex((_, i) => masked(i))) : cur, false);
+}
+ways.forEach(b => { b.onclick = () => turn(b.dataset.way); });
+addEventListener('keydown', e => {
+  const to = { n: 'nudge', p: 'paths', w: 'why', q: 'predict' }[e.key.toLowerCase()];
+  if (!to || e.ctrlKey || e.metaKey || e.altKey || /INPUT|TEXTAREA/.test(e.target.tagName)) return;
+  turn(to); e.preventDefault();
+});
+const signed = x => `${x > 0 ? '+' : ''}${scalar(x)}`;
+/* a mark in the drawing that lives until the next painting */
+function mark(name, attributes, text) { attributes.class += ' mark'; return live.shape(name, attributes, root, text); }
+function unmark() { all('.mark').forEach(e => e.remove()); all('.lit').forEach(e => e.classList.remove('lit')); main.classList.remove('dim'); }
+
+/* ---------------------------------------------------------------- nudge: a small change runs down every edge */
+let hop = .1;
+/* what every operation makes where one operand or several are moved by h */
+function moves(ids, at, h) {
+  ids.forEach(id => { nudges.get(id)[at] += h; });
+  Q.run();
+  const found = new Map(Object.keys(K).filter(k => K[k].in).map(k => [k, seen(k).slice()]));
+  ids.forEach(id => { nudges.get(id)[at] -= h; });
+  Q.run();
+  return found;
+}
+const largest = (a, b) => a.reduce((most, x, i) => Math.abs(x - b[i]) > Math.abs(most) ? x - b[i] : most, 0);
+function nudging() {
+  const k = axis.key, at = axis.at, id = named(k, at), E = K[V.end].name, g = gradient(k), before = new Map(Object.keys(K).map(n => [n, value(n)]));
+  const used = users(k).filter(u => nudges.get(u.id)), box = el('nudge'), L = loss();
+  if (!used.length) { box.innerHTML = `<div class="eyebrow">Nudge</div><h2>${esc(id)}</h2><p>${k === V.end ? `${esc(E)} is the end: nothing is computed from it.` : 'Its entries are whole numbers: they have no small changes.'} Choose another number.</p>`; return; }
+  const after = moves(used.map(u => u.id), at, hop), real = after.get(V.end)[0] - L, ways = used.map(u => ({ u, guess: sent(u.id) ? sent(u.id)[at] * hop : null, real: moves([u.id], at, hop).get(V.end)[0] - L }));
+  const guess = g ? g[at] * hop : null, top = Math.max(Math.abs(guess || 0), Math.abs(real), ...ways.flatMap(w => [Math.abs(w.guess || 0), Math.abs(w.real)])) || 1;
+  const bar = (x, cls) => x === null ? '<td></td><td class="num">none</td>' : `<td class="bar"><i class="${cls}" style="width:${clamp(Math.abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
+  const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">actual Δ${esc(E)}</td>${bar(y, 'act')}</tr></tbody>`;
+  const half = moves(used.map(u => u.id), at, hop / 2).get(V.end)[0] - L, off = guess === null ? 0 : real - guess, less = guess === null ? 0 : half - guess / 2;
+  const rows = used.length > 1 ? ways.map(w => row(`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? 'no gradient' : `${scalar(sent(w.u.id)[at])} × ${inner(hop)}`, w.guess, w.real)).join('') : '';
+  const rest = guess === null ? `No gradient was asked for ${esc(K[k].name)}: only the actual change can be seen.`
+    : Math.abs(off) <= 1e-9 * (Math.abs(real) + Math.abs(L)) ? 'Both agree exactly: along this number the loss is a straight line.'
+    : `They differ by ${scalar(off)}: the gradient is the slope at this point, and the loss is curved. With half of h they differ by ${scalar(less)}.`;
+  const shared = used.length > 1 ? `<p>${esc(K[k].name)} is used ${used.length} times. Each use moves ${esc(E)} by its own share, and the shares add up: this is why the gradient is a sum.</p>` : '';
+  const down = [...after].filter(([n, x]) => largest(x, before.get(n)) !== 0);
+  if (!box.querySelector('.drag')) {
+    box.innerHTML = '<div class="eyebrow">What if this number were a little larger?</div><h2><span></span> + <span class="h"></span></h2><div></div>';
+    box.put = live.draggable(box.querySelector('.h'), { label: 'h, by how much the number is moved', step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
+  }
+  box.querySelector('h2 span').textContent = id;
+  box.put(short(hop));
+  box.lastChild.innerHTML = `<p>The gradient predicts ${g ? `${scalar(g[at])} × ${inner(hop)} = ${scalar(guess)}` : 'nothing'}. ${esc(E)} really changes by ${scalar(real)}.</p>` +
+    `<table class="moved">${rows}${row(used.length > 1 ? 'all together' : esc(id), g ? `${scalar(g[at])} × ${inner(hop)}` : 'no gradient', guess, real)}</table><p>${rest}</p>${shared}` +
+    `<h3>The change runs down</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? 'up to ' : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? `, and ${down.length - 24} more` : ''}</p>`;
+  if (!svg) return;
+  const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
+  Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail]) => {
+    const e = el(`f_${tail}_${head}_${i}`), p = e && e.querySelector('path'), d = delta(tail);
+    if (!p || !d) return;
+    e.classList.add('lit');
+    tag(p.getPointAtLength(p.getTotalLength() / 2), `Δ ${signed(d)}`);
+  }));
+  const end = el('n_' + V.end).getBBox();
+  tag({ x: end.x + end.width / 2, y: end.y + end.height + 9 }, `Δ ${signed(real)}`);
+}
+function tag(at, text) {
+  const t = mark('text', { class: 'delta', x: at.x, y: at.y + 3.5, 'text-anchor': 'middle' }, text), b = t.getBBox();
+  t.before(mark('rect', { class: 'delta', x: b.x - 3, y: b.y - 1, width: b.width + 6, height: b.height + 2, rx: 3 }));
+}
+
+/* ---------------------------------------------------------------- paths: from the loss to one number */
+const SEVERAL = 24;
+function walks(k) {  // as lists of uses, from the number to the loss
+  const found = [];
+  (function on(n, so) {
+    if (found.length > SEVERAL) return;
+    if (n === V.end) { found.push(so); return; }
+    users(n).filter(u => sent(u.id)).forEach(u => on(u.head, [...so, { ...u, tail: n }]));
+  })(k, []);
+  return found;
+}
+function pathways() {
+  const k = axis.key, box = el('paths'), E = K[V.end].name, g = gradient(k), name = K[k].name;
+  const found = g ? walks(k) : [], shown = found.slice(0, SEVERAL), bare = Object.keys(V.l).length > 0;
+  const product = so => so.reduce((t, u) => t * slope(u.id), 1), total = shown.reduce((t, so) => t + product(so), 0);
+  const chain = so => [...so].reverse().map(u => K[u.head].name).concat(name).map(esc).join(' → ');
+  const rates = so => [...so].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name}`).map(esc).join(' · ');
+  box.innerHTML = `<div class="eyebrow grad">From ${esc(E)} to ${esc(name)}</div><h2>${esc(by(k))}${g && g.length === 1 ? ` = ${scalar(g[0])}` : ''}</h2>` + (
+    !g ? `<p>No gradient was asked for ${esc(name)}.</p>` : k === V.end ? `<p>${esc(E)} is the end itself: its gradient is 1.</p>`
+      : `<p>${found.length === 1 ? 'One path leads' : `${found.length > SEVERAL ? 'More than ' + SEVERAL : found.length} paths lead`} from ${esc(E)} to ${esc(name)}. Rates along a path multiply, and paths add up.</p>` +
+      `<ol class="walks">${shown.map((so, i) => `<li><button type="button" data-i="${i}"><b>${chain(so)}</b><span class="form">${rates(so)}</span>` +
+        (bare ? `<span class="num grad">${[...so].reverse().map((u, j) => (j ? inner : scalar)(slope(u.id))).join(' × ')} = ${scalar(product(so))}</span>` : '') + '</button></li>').join('')}</ol>` +
+      (bare ? `<p class="form grad num">${found.length > SEVERAL ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${shown.map((so, j) => (j ? inner : scalar)(product(so))).join(' + ')} = ` : ''}${scalar(g[0])}</p>`
+        : `<p>Each rate is a matrix of all entries by all entries; ${users(k).filter(u => sent(u.id)).map(u => `through ${esc(K[u.head].name)} ${esc(u.mark)} comes rms ${short(rms(sent(u.id)))}`).join(', ')}.</p>`));
+  const light = some => {
+    unmark();
+    if (!svg) return;
+    main.classList.add('dim');
+    some.forEach(so => so.forEach(u => [`b_${u.tail}_${u.head}_${u.i}`, 'n_' + u.tail, 'n_' + u.head].forEach(id => el(id)?.classList.add('lit'))));
+  };
+  light(shown);
+  all('.walks button', box).forEach(b => {
+    b.onmouseenter = b.onfocus = b.onclick = () => light([shown[b.dataset.i]]);
+    b.onmouseleave = b.onblur = () => light(shown);
+  });
+}
+
+/* ---------------------------------------------------------------- predict: the number is asked for before it is shown */
+const told = new Map();  // by step: tries, and whether it is known
+const masked = i => way === 'predict' && asked(i) && !(told.get(i) && told.get(i).done);
+/* what is asked at a step: the entry of its result that is largest */
+function asked(i) {
+  const s = S[i], ms = s.eq.filter(p => p.m !== undefined);
+  if (ms.length < 2) return null;
+  const last = ms[ms.length - 1], a = D.arrays[last.m];
+  if (a.live === undefined || !a.r) return null;
+  const x = output(a.live), at = x.reduce((m, v, j) => Math.abs(v) > Math.abs(x[m]) ? j : m, 0);
+  const of = K[s.whole || s.card], k = s.ph === 'f' ? s.card : s.socket ? K[s.card].in.find(([j]) => `${s.card}/${j}` === s.socket)[1] : s.card;
+  return { x: x[at], at, k, name: `${s.ph === 'f' ? K[k].name : s.form.split(' = ')[0]}${x.length > 1 ? index(k, at) : ''}`, one: x.length === 1, of };
+}
+view.known = i => masked(i) ? i - 1 : i;
+view.masked = () => masked(cur);
+const close = (a, b) => Math.abs(a - b) <= Math.max(6e-3 * Math.abs(b), b === 0 ? 1e-6 : 0);
+/* which mistake gives this number */
+function mistake(s, guess, ask) {
+  const E = K[V.end].name;
+  if (s.socket && V.l[s.socket] !== undefined) {
+    const G = gradient(s.card)[0], l = slope(s.socket), d = `∂${K[s.card].name}/∂${K[ask.k].name}`, up = by(s.card);
+    if (close(guess, G) && !close(l, 1)) return `That is the upstream gradient ${up} alone: the local derivative ${d} is missing as a factor.`;
+    if (close(guess, l) && !close(G, 1)) return `That is the local derivative ${d} alone: the upstream gradient ${up} is missing as a factor.`;
+    if (close(guess, G + l)) return 'You added the two factors: rates along a path multiply.';
+    if (close(guess, G / l)) return `You divided by ${d}: it is a factor.`;
+    if (close(guess, gradient(ask.k)[0]) && !close(ask.x, gradient(ask.k)[0])) return 'That is the whole sum: here only the addend of this path is asked for.';
+    if (close(Math.abs(guess), Math.abs(ask.x))) return `The size is right, the sign is not: look at the signs of ${up} and ${d}.`;
+    return `Not yet. It is upstream gradient times local derivative: ${up} · ${d}.`;
+  }
+  if (s.ph === 'b' && ask.one) {
+    const parts = users(ask.k).filter(u => sent(u.id)).map(u => [u, sent(u.id)[0]]), missing = parts.find(([, x]) => x !== 0 && close(guess, ask.x - x));
+    if (missing) return `One addend is missing: the one through ${K[missing[0].head].name} ${missing[0].mark}.`.replace(' .', '.');
+    if (close(guess, parts.reduce((t, [, x]) => t * x, 1))) return 'You multiplied the addends: paths add up.';
+    return `Not yet. ${parts.length} paths meet here, and what comes back along each is added up.`;
+  }
+  if (close(Math.abs(guess), Math.abs(ask.x))) return 'The size is right, the sign is not.';
+  return s.ph === 'f' ? `Not yet. Put the numbers into ${s.form}.` : `Not yet. Look at the row and the column, or at the entries, that meet in this place: ${s.form}.`;
+}
+function score() {
+  const known = [...told.values()].filter(t => t.done), first = known.filter(t => t.tries === 1 && !t.shown).length;
+  return known.length ? `${first} of ${known.length} right at the first try.` : 'No answer yet.';
+}
+function predicting() {
+  const box = document.createElement('div'), s = S[cur], ask = asked(cur), t = told.get(cur);
+  box.className = 'predict';
+  el('expand').before(box);
+  if (!ask) { box.innerHTML = `<p>Nothing is asked here. ${score()}</p>`; return; }
+  if (t && t.done) { box.innerHTML = `<p class="verdict ok"><b>${t.shown ? 'shown' : 'right'}</b>${esc(ask.name)} = ${scalar(ask.x)}. ${score()} <button type="button">Next question</button></p>`; box.querySelector('button').onclick = () => step(cur + 1); return; }
+  box.innerHTML = `<form><label>${esc(ask.name)} = <input autocomplete="off" aria-describedby="judged"></label> <button>Check</button> <button type="button">Show it</button></form><p id="judged" role="status">${t ? esc(t.said) : ''}</p><p>${score()}</p>`;
+  const input = box.querySelector('input'), now = told.get(cur) || { tries: 0, said: '' };
+  if (t) { input.value = t.guess; }
+  const answer = shown => {
+    const guess = Number(input.value.trim().replace(',', '.').replace('\u2212', '-'));
+    if (!shown && (input.value.trim() === '' || !Number.isFinite(guess))) { el('judged').textContent = 'Write a number, such as -0.25.'; return; }
+    if (!shown) now.tries++;
+    now.guess = input.value;
+    now.shown ||= shown;
+    now.done = shown || close(guess, ask.x);
+    now.said = now.done ? '' : mistake(s, guess, ask);
+    told.set(cur, now);
+    go(cur, now.done);
+    if (now.done) panel.querySelector('.predict button').focus(); else { const again = panel.querySelector('.predict input'); again.focus(); again.select(); }
+  };
+  box.querySelector('form').onsubmit = e => { e.preventDefault(); answer(false); };
+  box.querySelector('form button[type=button]').onclick = () => answer(true);
+}
+
+/* ---------------------------------------------------------------- all of them follow */
+const followed = view.told;
+view.told = s => {
+  followed(s);
+  unmark();
+  if (way === 'nudge') nudging();
+  if (way === 'paths') pathways();
+  if (way === 'predict') predicting();
+};
+if (names.includes(ask.get('way'))) turn(ask.get('way'));
