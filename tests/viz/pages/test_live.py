@@ -156,7 +156,7 @@ class TestChanging:
             const entries = document.querySelectorAll('#a_W1_val .drag');
             await drag(entries[1], 100); await typed(document.querySelector('#a_x_val .drag'), '-0.5');
             seen.drawing = state(); seen.label = entries[1].getAttribute('aria-label');
-            seen.shown = [...$('a_W1_val').querySelectorAll('text')].map(t => t.textContent);
+            seen.shown = [...$('a_W1_val').querySelectorAll('text')].map(t => t.textContent).filter(t => t.trim());
             seen.matrices = [...document.querySelectorAll('#panel .mat td')].map(e => +e.title);
             """,
         )
