@@ -98,21 +98,30 @@ class Steps:
             if values.shape != (self.total,):
                 raise ShapeError(f"the schedule of {key!r} has the shape {values.shape}: give {self.total} numbers.")
         self.done = 0
+        self._count = 8
         self._tree: tuple[list[Any], Any] | None = None
 
     def __iter__(self) -> Iterator[list[Any]]:
-        count = 8
         while self.done < self.total:
-            native = self._native() if self._tree is not None else None
-            if native is None:
-                yield self._one()
-                continue
-            left = len(self.rows) - self.done % len(self.rows)
-            start = perf_counter()
-            part = self._several(native, min(count, left))
-            if perf_counter() - start < SECONDS:
-                count *= 2
-            yield part
+            part = self.several()
+            yield self._one() if part is None else part
+
+    def several(self) -> list[Any] | None:
+        """The results of the next steps, in one call of C that is over soon; ``None`` where the next has to be called
+        by Python."""
+        native = self._native()
+        if native is None:
+            return None
+        start, left = perf_counter(), len(self.rows) - self.done % len(self.rows)
+        part = self._several(native, min(self._count, left))
+        if perf_counter() - start < SECONDS:
+            self._count *= 2
+        return part
+
+    def batch(self) -> list[Any]:
+        """The arrays that the next step is given."""
+        row = self.rows[self.done % len(self.rows)]
+        return [x[row] for x in self.data]
 
     def filled(self, arrays: Sequence[Any]) -> Any:
         """What ``step`` returned, with these in place of its arrays."""
@@ -125,10 +134,6 @@ class Steps:
         ]
         return trees.unflatten(structure, found)
 
-    def _batch(self) -> list[Any]:
-        row = self.rows[self.done % len(self.rows)]
-        return [x[row] for x in self.data]
-
     def _set(self, number: int) -> None:
         """Have the numbers of the schedule those of a step."""
         for mapping, key, values in self.schedule:
@@ -137,7 +142,7 @@ class Steps:
     def _one(self) -> list[Any]:
         """The results of one step, which Python calls."""
         self._set(self.done)
-        result = self.step(*map(Tensor, self._batch()))
+        result = self.step(*map(Tensor, self.batch()))
         self._tree = trees.flatten(result)
         self.done += 1
         found = [x.data if isinstance(x, Tensor) else x for x in self._tree[0] if is_array(x)]
@@ -145,12 +150,12 @@ class Steps:
 
     def _native(self) -> Any:
         """The executable in C that runs such steps, with its lock; ``None`` where there is none."""
-        found = self.step.executable_of(self._batch())
+        found = self.step.executable_of(self.batch())
         scheduled = {(id(mapping), key) for mapping, key, _ in self.schedule}
         return found if found is not None and found.can_loop(scheduled) else None
 
-    def _several(self, native: Any, count: int) -> list[Any]:
-        """The results of some steps, in one call of C."""
+    def _several(self, native: Any, count: int) -> list[Any] | None:
+        """The results of some steps, in one call of C; ``None`` where something was changed outside."""
         first, returned = self.done % len(self.rows), len(native.trace.result.values)
         rows = self.rows[first : first + count]
         values = {
@@ -158,15 +163,16 @@ class Steps:
         }
         with self.step.lock:
             if not native.is_settled():
-                return self._one()
+                return None
             done, stacks, refuse = native.loop(self.data, rows, values)
             self.done += done
             if done:
                 self._set(self.done - 1)
-                native.finish([stack[done - 1 if n < returned else 0] for n, stack in enumerate(stacks)])
+                last = [stack[done - 1 if n < returned else 0] for n, stack in enumerate(stacks)]
+                self._tree = trees.flatten(native.finish(last))
             if refuse is not None:
                 self._set(self.done)
-                refuse(*self._batch())
+                refuse(*self.batch())
         found: list[Any] = stacks[:returned]
         return found
 

@@ -50,6 +50,14 @@ class Batches:
             return math.ceil(len(self.pair[0]) / self.batch_size)
         return len(self.data) if hasattr(self.data, "__len__") else 0
 
+    def rows(self, seed: Any) -> Any:
+        """The rows of each batch of an epoch, as `epoch` would draw them; ``None`` where batches are not of arrays."""
+        if self.pair is None or self.on_gpu or self.parallel is not None:
+            return None
+        count = len(self.pair[0])
+        order = NUMPY.arange(count) if seed is None else generator(seed).permutation(count)
+        return [order[start : start + self.batch_size] for start in range(0, count, self.batch_size)]
+
     def epoch(self, seed: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over the batches, in random order unless ``seed`` is None."""
         batches = self.data

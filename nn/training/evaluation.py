@@ -50,6 +50,17 @@ class Tally:
         if self.classes is not False:
             self._classify(output, y)
 
+    def add_steps(self, outputs: Any, ys: Tensor, losses: Any) -> None:
+        """Add several batches, stacked: as if each were added."""
+        steps, rows = ys.shape[:2]
+        if isinstance(outputs, Tensor) and outputs.shape[:2] == (steps, rows):
+            outputs = outputs.reshape((steps * rows, *outputs.shape[2:]))
+            self.add(outputs, ys.reshape((steps * rows, *ys.shape[2:])), float(losses.mean()))
+            self.batches += steps - 1
+        else:
+            for k in range(steps):
+                self.add(outputs[k] if isinstance(outputs, Tensor) else outputs, ys[k], float(losses[k]))
+
     def _classify(self, output: Any, y: Tensor) -> None:
         labels: Any = None
         if isinstance(output, Tensor) and output.ndim:

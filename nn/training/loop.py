@@ -41,7 +41,7 @@ def fit(
     callback: Callable[[History], Any] | None = None,
     progress: bool | TextIO = True,
     parallel: Parallel | None = None,
-    compile: bool = False,
+    compile: bool | str = False,
 ) -> History:
     """Train ``model`` in place; return the `History`.
 
@@ -74,7 +74,9 @@ def fit(
             that Python takes per operation, which matters most for small batches and layers; measure your own. Model
             and loss are then called for the trace only, not at each step. If they can't be traced, a line says why and
             the training runs without. With ``parallel`` the gradients are compiled, unless a layer combines the
-            rows of all ranks (`BatchNorm1d`, `Dropout`).
+            rows of all ranks (`BatchNorm1d`, `Dropout`). ``"auto"`` or ``"c"`` runs steps as C where there is a C
+            compiler (see `autograd.compile`); if the data are arrays, many in one call, and the live line and Ctrl-C
+            wait for a twentieth of a second.
 
     Raises:
         nn.errors.TrainingError: loss or weights are not finite. The model has the kept weights, the error the
@@ -131,7 +133,7 @@ def fit(
         try:
             for epoch in range(1, epochs + 1):
                 start = perf_counter()
-                trained = step.epoch(batches.epoch(rng))
+                trained = step.epoch(batches, rng)
                 held = None if held_out is None else evaluate_batches(model, loss, held_out, parallel)
                 step.check_weights()
                 interrupts.hold(updating=False)

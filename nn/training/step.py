@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from autograd import Tensor, isfinite, stack
+from autograd import Tensor, asarray, isfinite, stack
 from autograd import all as all_true
 from autograd import compile as compiled
-from autograd.errors import TraceError
+from autograd.compiler import Steps
+from autograd.errors import TargetError, TraceError
 from nn.errors import TrainingError
 from nn.modules.module import Module
 from nn.optim import Optimizer, clip_grad_norm_
 from nn.parallel import Parallel
-from nn.training.batches import row_count
+from nn.training.batches import Batches, row_count
 from nn.training.evaluation import Evaluation, Tally, loss_value
 from nn.training.interrupts import Interrupts
 from nn.training.report import Report
@@ -35,20 +36,23 @@ class Step:
         *,
         max_norm: float | None,
         parallel: Parallel | None,
-        compile: bool,
+        compile: bool | str,
         interrupts: Interrupts,
         report: Report,
     ) -> None:
         self.model, self.loss, self.optimizer, self.max_norm = model, loss, optimizer, max_norm
         self.parallel, self.interrupts, self.report = parallel, interrupts, report
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.program = compiled(self._traced) if compile else None
+        self.program = compiled(self._traced, target="numpy" if compile is True else compile) if compile else None
 
-    def epoch(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Evaluation:
+    def epoch(self, batches: Batches, seed: Any) -> Evaluation:
         """Take a step with each batch. Raises `TrainingError` if the loss or a weight is not finite at the end."""
         tally, parallel = Tally(), self.parallel
         self.model.train()
-        for x, y in batches:
+        rows = batches.rows(seed) if self.program is not None and self.program.target != "numpy" else None
+        if rows is not None:
+            self._run_rows(batches.pair, rows, tally)
+        for x, y in batches.epoch(seed) if rows is None else ():
             output, value = self._step(x, y, tally.batches + 1)
             tally.add(output if parallel is None or parallel.counts else None, y, value)
             self.report.batch(tally)
@@ -58,6 +62,39 @@ class Step:
         if not math.isfinite(trained.loss):  # on a GPU single batches are not waited for
             raise self._diverged(trained.loss, f"epoch {self.report.done + 1}")
         return trained
+
+    def _run_rows(self, pair: Any, rows: Any, tally: Tally) -> None:
+        """Take a step with each of these rows of ``pair``: many in a call while the program runs as C."""
+        whole = [row for row in rows if len(row) == len(rows[0])]
+        for table in (whole, rows[len(whole) :]):
+            steps = Steps(self.program or self._traced, pair, table) if table else None
+            while steps is not None and steps.done < steps.total:
+                first = steps.done
+                part = None if self.program is None else self._take_several(steps)
+                if part is None:
+                    x, y = map(asarray, steps.batch())
+                    output, value = self._step(x, y, tally.batches + 1)
+                    steps.done += 1
+                    tally.add(output, y, value)
+                else:
+                    outputs, losses, _ = steps.filled(part)
+                    losses = losses.reshape((len(losses),))
+                    for k, value in enumerate(losses.data.tolist()):
+                        if not math.isfinite(value):
+                            raise self._diverged(value, f"epoch {self.report.done + 1}, batch {tally.batches + k + 1}")
+                    tally.add_steps(outputs, asarray(pair[1][steps.rows[first : steps.done]]), losses)
+                self.report.batch(tally)
+
+    def _take_several(self, steps: Steps) -> Any:
+        """The results of the next steps in C, ``None`` if Python has to take the next one."""
+        self.interrupts.hold(updating=True)
+        try:
+            part = steps.several()
+        except Exception as error:  # it comes before the step that it is about has written anything
+            self.interrupts.updating = isinstance(error, MemoryError)
+            raise
+        self.interrupts.release()
+        return part
 
     def check_weights(self) -> None:
         """Raise `TrainingError` if a trained weight is not finite."""
@@ -125,6 +162,11 @@ class Step:
         try:
             with nullcontext() if self.parallel is None else self.parallel.compiling():
                 output, loss, gradients = self.program(x, y)
+        except TargetError as error:
+            self.interrupts.release()
+            self.program = compiled(self._traced)
+            self.report.line(f"Compiled for NumPy: {error}")
+            return self._run_program(x, y)
         except TraceError as error:
             self.interrupts.release()
             self.program = None
