@@ -34,6 +34,11 @@ class Cards:
     def __init__(self, scene: Scene, theme: Theme) -> None:
         self.scene, self.theme = scene, theme
         self.compact = False  # whether cards are as narrow as they can be
+        self.hidden: Container[Card] = ()  # cards that are not drawn
+
+    def _operand(self, socket: Socket) -> str:
+        """The name of an operand; of one that is not drawn, behind dots."""
+        return f"{'... ' if socket.tail in self.hidden else ''}{short(socket.tail.name)}"
 
     # ------------------------------------------------------------ widths
 
@@ -264,7 +269,7 @@ class Cards:
         rule = {"sides": "B", "cellpadding": 2, **hair}
         top = [cell(table(row(*self._scalar_sockets(card, before))), **rule)] if before else []
         # A card that is narrow has no room for its formula beside the value.
-        said = self.scene.formula(card).text if alone and _says_more(card) else short(spine.tail.name)
+        said = self.scene.formula(card).text if alone and _says_more(card) else self._operand(spine)
         name = text(clipped(said, FORMULA), style.CAPTION, self.ink(card))
         top.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", **(rule | {"cellpadding": 5})))
         rest = row(*self._scalar_sockets(card, [spine, *after], named=False))
@@ -285,7 +290,7 @@ class Cards:
             if i:
                 cells.append(cell(" ", width=6 if self.compact else 14))
             if i or named:
-                name = text(short(socket.tail.name), style.CAPTION, self.ink(card))
+                name = text(self._operand(socket), style.CAPTION, self.ink(card))
                 cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
             if socket.passes:
                 said, whole = self.local(socket)
@@ -386,7 +391,7 @@ class Cards:
         inside = []
         if spine is not None:
             rule = {"sides": "B", **hair}
-            name = text(short(spine.tail.name), style.CAPTION, self.ink(card))
+            name = text(self._operand(spine), style.CAPTION, self.ink(card))
             ends = [self._ends(card, before, True, **rule)] if before else []
             ends.append(cell(name, port=f"f{spine.index}", valign="BOTTOM", cellpadding=3, **rule))
             if after:
@@ -414,7 +419,7 @@ class Cards:
             if i:
                 cells.append(cell(" ", width=14))
             if i or named:
-                name = text(short(socket.tail.name), style.CAPTION, self.ink(card))
+                name = text(self._operand(socket), style.CAPTION, self.ink(card))
                 cells.append(cell(name, port=f"f{socket.index}", valign="BOTTOM", cellpadding=3))
             cells.append(self._sends(card, socket, cellpadding=3))
         return cell(table(row(*cells)), cellpadding=0, **attributes)
@@ -427,7 +432,7 @@ class Cards:
     def _side(self, card: Card, sockets: Sequence[Socket]) -> str:
         rows = []
         for socket in sockets:
-            name = text(short(socket.tail.name), style.CAPTION, self.ink(card), bold=True)
+            name = text(self._operand(socket), style.CAPTION, self.ink(card), bold=True)
             rows.append(row(cell(name, port=f"f{socket.index}", cellpadding=5)))
             said, whole = self.sent(socket)
             rows.append(row(self._back(card, socket, said if socket.passes else "no grad", whole, cellpadding=5)))

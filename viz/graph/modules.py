@@ -179,7 +179,11 @@ class _Table:
         model = next((row.scope[0][1] for row in self.rows if row.scope and row.scope[0][0] == ""), None)
         if model and len(titles) > 4:
             return f"{model}, {self._parameters()}{batch}"
-        return (", ".join(titles) if len(titles) <= 4 else f"{len(titles)} modules, {self._parameters()}") + batch
+        modules = sum(bool(row.path) for row in self.rows)
+        loose = sum(len(row.nodes) for row in self.rows if not row.path)
+        counts = {"module": modules, "operation": loose}
+        said = " and ".join(f"{numbers.count(n)} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n)
+        return (", ".join(titles) if len(titles) <= 4 else f"{said}, {self._parameters()}") + batch
 
     def _parameters(self, rows: Iterable[Row] | None = None) -> str:
         own = [p.tensor for row in rows or self.rows for p in row.parameters if not p.shared]

@@ -19,13 +19,14 @@ from viz.drawing.render import Picture, cell, clipped, identifier, plain, row, t
 from viz.drawing.style import Theme
 from viz.graph.blocks import draw_blocks
 from viz.graph.cards import Cards, addends, spine_of
-from viz.graph.modules import draw_modules
+from viz.graph.modules import ROWS, draw_modules
 from viz.graph.tape import draw_tape
 from viz.program.picture import draw_program, programs
-from viz.recorded.folding import check_depth
+from viz.recorded.folding import check_depth, readable
 from viz.recorded.names import INPUT, LOSS, PARAM, TARGET, fresh
 from viz.recorded.rows import belongings, opened
 from viz.recorded.scene import Card, Scene, Socket, computes_gradients
+from viz.recorded.selection import Selection, heaviest_paths, surroundings
 from viz.recorded.validation import recorded
 
 TITLE = 60  # characters of an expression that still makes a title
@@ -44,6 +45,7 @@ def draw_graph(
     view: str = "auto",
     backward: bool = False,
     depth: int | None = None,
+    around: ag.Tensor | str | None = None,
 ) -> Picture:
     """Draw the graph that computed ``y``, one Tensor or several: every operation with its value and its gradient.
 
@@ -63,10 +65,13 @@ def draw_graph(
     operations as recorded, beside each its derivative, and between them what was kept for it; gradients are computed
     then. Of more than 60 operations the first and the last 15 are drawn. ``depth``: how deep modules are opened: 1
     draws each direct part of the model as one card or row, 2 opens those as well, 0 draws the model as one; None opens
-    all of them, as far as the picture stays readable.
+    all of them, as far as the picture stays readable. ``around``: a Tensor of the graph, or the name that its card
+    shows: only the values nearest to it are drawn. Of more than 250 operations outside of modules, "auto" draws the
+    paths along which the largest gradients come back.
 
     Raises `DrawingError` where nothing was recorded, for an unknown theme or view, for gradients of an output that is
-    no scalar, for a depth below zero, and for a tape without gradients, as modules or with a depth.
+    no scalar, for a depth below zero, for a tape without gradients, as modules or with a depth, and for ``around`` with
+    a value that is not in the graph, or beside another view than "ops".
 
     >>> x = ag.Tensor(3.0, requires_grad=True, name="x")
     >>> picture = draw_graph(x * x + x, gradients=True)
@@ -77,8 +82,12 @@ def draw_graph(
         raise DrawingError(f"there is no view {view!r}: choose one of {', '.join(map(repr, VIEWS))}")
     check_depth(depth)
     colours = style.theme_named(theme)
-    options = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients, "backward": backward}
-    if found := programs((y, *more), options | {"depth": depth, "view": view if view != "auto" else None}):
+    options: dict[str, Any] = {"names": names, "inputs": inputs, "targets": targets, "gradients": gradients}
+    if around is not None and (view not in ("auto", "ops") or backward):
+        beside = "backward=True" if backward else f'view="{view}"'
+        raise DrawingError(f"around= draws some operations of a graph and goes not with {beside}")
+    options |= {"backward": backward, "depth": depth, "around": around, "view": view if view != "auto" else None}
+    if found := programs((y, *more), options):
         return draw_program(found[0], colours, title)
     ys = recorded(y)
     if more:
@@ -93,7 +102,8 @@ def draw_graph(
     if view == "blocks":
         graph = ag.Graph(*ys)
         return draw_blocks(graph, names=names, inputs=inputs, targets=targets, depth=depth, title=title, theme=colours)
-    if view == "modules" or (view == "auto" and _is_large(ys)):
+    loose = view == "auto" and around is None and _is_loose(ys)
+    if view == "modules" or (view == "auto" and around is None and not loose and _is_large(ys)):
         if len(ys) != 1:
             raise DrawingError(f"the module table is drawn for one output, not for {len(ys)}: draw them one by one")
         wanted = computes_gradients(ys, gradients)
@@ -108,7 +118,17 @@ def draw_graph(
             depth=depth,
         )
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=gradients)
-    return Drawing(scene, colours, title, depth).picture
+    if around is not None:
+        return Drawing(scene, colours, title, depth, surroundings(scene, around)).picture
+    part = (heaviest_paths(scene) or surroundings(scene, ys[0])) if loose else None
+    return Drawing(scene, colours, title, depth, part).picture
+
+
+def _is_loose(ys: Sequence[ag.Tensor]) -> bool:
+    """Whether there are too many operations outside of modules, also where equal ones in a row are folded."""
+    graph = ag.Graph(*ys)
+    many = sum(node.op is not None and not node.scope for node in graph.nodes) > style.CARDS_FOLDED
+    return many and len(ys) == 1 and len(readable(graph, ROWS)[2]) > ROWS
 
 
 def _is_large(ys: Sequence[ag.Tensor]) -> bool:
@@ -124,16 +144,26 @@ def _is_large(ys: Sequence[ag.Tensor]) -> bool:
 class Drawing:
     """One drawing: where each operand sits, and the picture."""
 
-    def __init__(self, scene: Scene, theme: Theme, title: str | None, depth: int | None = None) -> None:
-        self.scene, self.theme, self.depth = scene, theme, depth
+    def __init__(
+        self,
+        scene: Scene,
+        theme: Theme,
+        title: str | None,
+        depth: int | None = None,
+        part: Selection | None = None,
+    ) -> None:
+        self.scene, self.theme, self.depth, self.part = scene, theme, depth, part
         self.cards = Cards(scene, theme)
+        self.hidden = {card for card in scene.cards if part is not None and card not in part.cards}
+        self.drawn = [card for card in scene.cards if card not in self.hidden]
+        self.cards.hidden = self.hidden
         self.containers = {card.scope[:depth] for card in scene.cards for depth in range(len(card.scope))}
         self.folds = self._folds()
         with numbers.wide(False):  # a page with room for other numbers has the same cards
-            self.cards.compact = self.cards.widest(self.folds) > style.WIDTH
+            self.cards.compact = self.cards.widest({*self.folds, *self.hidden}) > style.WIDTH
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
-        self.sides = {card: self._seats(card) for card in scene.cards if card.node is not None}
+        self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         title = title if title is not None else self._title()
         shape: dict[str, Any] = {}
@@ -141,26 +171,29 @@ class Drawing:
             shape = {"nodesep": style.NODESEP_COMPACT, "ranksep": style.RANKSEP_TENSOR}
         elif not scene.scalar:
             shape = {"nodesep": style.NODESEP_TENSOR, "ranksep": style.RANKSEP_TENSOR}
-        if len(scene.cards) > 2 * style.CARDS:
+        if len(self.drawn) > 2 * style.CARDS:
             shape |= {"nslimit": 1, "nslimit1": 1}
         self.picture = Picture("graph", title=title, reading=self._lines(), theme=theme, alt=self._alt(title), **shape)
-        self._place([card for card in scene.cards if card.node is not None], 0)
+        self._place([card for card in self.drawn if card.node is not None], 0)
         self._leaves()
-        for card in scene.cards:
+        for card in self.drawn:
             for socket in card.sockets:
-                self._edges(socket)
+                if socket.tail not in self.hidden:
+                    self._edges(socket)
 
     # ------------------------------------------------------------ words
 
     def _title(self) -> str:
         scene = self.scene
+        ops = sum(card.node is not None for card in scene.cards)
+        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
+        if self.part is not None and self.hidden:
+            return f"{ends}: {self.part.title}, of {numbers.count(ops)} operations"
         if len(scene.ends) == 1 and (written := scene.expression(TITLE)):
             return f"{scene.end} = {written}"
         layers = [socket.tail.shape for card in scene.cards for socket in card.sockets if _is_weight(socket)]
         if layers and all(a[0] == b[1] for a, b in pairwise(layers)) and len(layers) <= 8:
             return "-".join(str(n) for n in (layers[0][1], *(shape[0] for shape in layers))) + " network"
-        ops = sum(card.node is not None for card in scene.cards)
-        ends = ", ".join(card.name for card in scene.cards if card.place in scene.ends)
         return f"{ends}: {numbers.count(ops)} operations"
 
     def _lines(self) -> list[list[str]]:
@@ -181,17 +214,23 @@ class Drawing:
         """The meaning of each mark that is drawn, with its colour."""
         theme, scene = self.theme, self.scene
         parts = [("solid = value going forward", theme.fwd)]
-        if not scene.computed:
+        if not scene.computed and not self.hidden:
             unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
             return [*parts, (unknown, theme.grad)]
         compact = scene.scalar and self.cards.compact
         sign = ": upstream × local = contribution" if scene.scalar and not compact else ""
+        if not scene.computed:
+            sign = ": not computed"
         parts.append((f"dashed = gradient coming back{sign}", theme.grad))
         if compact:
             parts.append(("∂ = local derivative by the operand before it, which is sent G × ∂", theme.ink))
         if compact or not scene.scalar:
             parts.append((f"G = ∂{scene.end}/∂(this card)", theme.grad))
-        if any(len(card.addends) > 1 and card not in self.folds for card in scene.cards):
+        if self.part is not None and self.hidden:
+            ops = sum(card.node is not None for card in self.hidden)
+            parts.append((self.part.reading, theme.ink))
+            parts.append((f"... = comes from one of {numbers.count(ops)} operations that are not drawn", theme.muted))
+        if any(len(card.addends) > 1 and card not in self.folds for card in self.drawn):
             parts.append(("used more than once: one addend per use", theme.grad))
         if self.again:
             parts.append(("again = its own card is further up and has the sum", theme.muted))
@@ -220,7 +259,7 @@ class Drawing:
 
     def _place(self, cards: list[Card], depth: int) -> None:
         """Draw the operations, those of a module in a box of their own."""
-        whole = sum(len(card.scope) > depth for card in self.scene.cards)
+        whole = sum(len(card.scope) > depth for card in self.drawn)
 
         def part(card: Card) -> tuple[Any, int]:  # calls of an innermost module one after another are apart
             whole = len(card.scope) == depth + 1 and card.scope not in self.containers
@@ -285,20 +324,22 @@ class Drawing:
         self.picture.node(self._at(uses[0]), self.cards.again(uses, beside), cls="card again")
 
     def _leaves(self) -> None:
-        for card in self.scene.cards:
+        for card in self.drawn:
             if card.node is None and card not in self.beside and card not in self.folds:
                 self._node(card, self.cards.scalar(card) if self.scene.scalar else self.cards.leaf(card))
         if self.scene.scalar:
-            for card in self.scene.cards:
+            for card in self.drawn:
                 self._rank(card)
 
     def _rank(self, card: Card) -> None:
         """A leaf that is an operation's second operand stands beside the first."""
         spine = spine_of(card)
-        if spine is None or spine.tail.node is None or spine.tail in self.folds:
+        if spine is None or spine.tail.node is None or spine.tail in self.folds or spine.tail in self.hidden:
             return
         beside = [
-            self._at(s) for s in card.sockets if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1)
+            self._at(s)
+            for s in card.sockets
+            if s in self.again or (s.tail.node is None and len(s.tail.uses) == 1 and s.tail not in self.hidden)
         ]
         if beside and spine.tail.group is None:
             self.picture.same_rank([spine.tail.key, *beside])
@@ -320,24 +361,29 @@ class Drawing:
         """
         again: dict[Socket, str] = {}
         rank: dict[Card, int] = {}  # each operation stands as low as what uses it lets it
-        for card in reversed(self.scene.cards):
-            rank[card] = min((rank[use.head] for use in card.uses), default=card.depth + 1) - 1
-        for card in self.scene.cards:
-            if len(card.uses) < 2 or card in self.folds:
+        for card in reversed(self.drawn):
+            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+        for card in self.drawn:
+            uses = self._uses(card)
+            if len(uses) < 2 or card in self.folds:
                 continue
-            reach = style.FAR if len(card.uses) > style.ADDENDS else style.FAR_OF_FEW
-            near = min(rank[use.head] for use in card.uses) + reach
+            reach = style.FAR if len(uses) > style.ADDENDS else style.FAR_OF_FEW
+            near = min(rank[use.head] for use in uses) + reach
             cards: dict[str, str] = {}  # a folded module has one for all its uses
-            for use in card.uses:
+            for use in uses:
                 group = use.head.group
                 # The parameters of a module that is called again stand beside each call.
                 called = group is not None and group.call > 1 and card.role == PARAM
-                if rank[use.head] > near or (called and not self.scene.scalar and use is not card.uses[0]):
+                if rank[use.head] > near or (called and not self.scene.scalar and use is not uses[0]):
                     head = self.folds.get(use.head, f"{use.head.key}_{use.index}")
                     if head not in cards:
                         cards[head] = self._fresh(f"{card.key}_at_{head}")
                     again[use] = cards[head]
         return again
+
+    def _uses(self, card: Card) -> list[Socket]:
+        """The uses of a value by operations that are drawn."""
+        return [use for use in card.uses if use.head not in self.hidden]
 
     def _at(self, socket: Socket) -> str:
         """The key of the card that stands for the operand."""
@@ -353,7 +399,9 @@ class Drawing:
         free = [
             s
             for s in card.sockets
-            if s is not spine and (s in self.again or (s.tail.node is None and self._is_alone(s)))
+            if s is not spine
+            and s.tail not in self.hidden
+            and (s in self.again or (s.tail.node is None and self._is_alone(s)))
         ]
         if len(free) == 1:
             (one,) = free
@@ -363,7 +411,7 @@ class Drawing:
 
     def _is_alone(self, socket: Socket) -> bool:
         """Whether all other uses of the operand have a card of their own."""
-        return [use for use in socket.tail.uses if use not in self.again] == [socket]
+        return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
 
     # ------------------------------------------------------------ folded modules
 
@@ -373,6 +421,8 @@ class Drawing:
         Without a depth, too many cards are folded as deep down as brings the picture below the limit.
         """
         cards = self.scene.cards
+        if self.part is not None:
+            return {}
         if self.depth is not None:
             return self._folds_at(self.depth)
         best: dict[Card, str] = {}

@@ -1,0 +1,96 @@
+"""The part of a graph that is drawn where all of it is too much: the heaviest paths, or the values around one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autograd.graph import vertex_of
+from autograd.validation import refused
+from viz.drawing import numbers
+from viz.drawing.errors import DrawingError
+from viz.recorded.scene import Card, Scene
+
+MOST = 40  # operations on the heaviest paths
+NEAR = 12  # cards around a value
+PATHS = 6
+TRIED = 50  # leaves whose path is looked at
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cards to be drawn, and in words which they are."""
+
+    cards: frozenset[Card]
+    title: str
+    reading: str
+
+
+def heaviest_paths(scene: Scene, most: int = MOST) -> Selection | None:
+    """The paths along which the largest gradients come back to leaves, at each value by its largest addend.
+
+    None where no gradient was computed. Of a path that is longer than ``most`` operations the two ends are taken.
+    """
+    leaves = [card for card in scene.cards if card.node is None and card.gradient is not None and card.addends]
+    leaves.sort(key=lambda card: -numbers.root_mean_square(card.gradient))
+    kept: dict[Card, None] = {}
+    ends: list[Card] = []
+    for leaf in leaves[:TRIED]:
+        path = _path(leaf)
+        if len(path) > most and not kept:
+            path = path[: most // 2] + path[-(most // 2) :]
+        if len(ends) < PATHS and len(dict.fromkeys([*kept, *path])) - len(ends) <= most:
+            kept |= dict.fromkeys([leaf, *path])
+            ends.append(leaf)
+    if not ends:
+        return None
+    names = ", ".join(card.name for card in ends[:4]) + (f" and {len(ends) - 4} more" if len(ends) > 4 else "")
+    many = f"the {len(ends)} heaviest paths" if len(ends) > 1 else "the heaviest path"
+    return Selection(frozenset(kept), many, f"path = from {scene.end} back to {names}, by the largest addend each time")
+
+
+def _path(leaf: Card) -> list[Card]:
+    """The operations from a leaf on to the output, at each value the use that sends the largest gradient back."""
+    path: list[Card] = []
+    card = leaf
+    while uses := [use for use in card.addends if use.contribution is not None]:
+        card = max(uses, key=lambda use: numbers.root_mean_square(use.contribution)).head
+        path.append(card)
+    return path
+
+
+def surroundings(scene: Scene, around: object, most: int = NEAR) -> Selection:
+    """The values that one is computed from and those computed from it, the nearest.
+
+    ``around``: a Tensor, or its name in the picture. Raises `DrawingError` where the graph has no such value.
+    """
+    start = _found(scene, around)
+    seen: dict[Card, None] = {start: None}
+    queue = deque([(start, True), (start, False)])
+    while queue and len(seen) < most:
+        card, is_up = queue.popleft()
+        for other in [s.tail for s in card.sockets] if is_up else [use.head for use in card.uses]:
+            if other not in seen and len(seen) < most:
+                seen[other] = None
+                queue.append((other, is_up))
+    reading = f"the nearest values that {start.name} is computed from, and that are computed from it"
+    return Selection(frozenset(seen), f"around {start.name}", reading)
+
+
+def _found(scene: Scene, around: object) -> Card:
+    if isinstance(around, str):
+        card = next((card for card in scene.cards if card.name == around), None)
+    elif hasattr(around, "requires_grad"):
+        card = scene.card(vertex_of(around))
+    else:
+        raise refused(around, "around", "a Tensor of the graph, or the name that a card shows")
+    if card is None:
+        said = repr(around) if isinstance(around, str) else "this Tensor"
+        raise DrawingError(f"around: {said} is no value of the graph{_some(scene.cards)}")
+    return card
+
+
+def _some(cards: Sequence[Card]) -> str:
+    names = ", ".join(card.name for card in cards[:6])
+    return f", whose values are called {names}" + (" and so on" if len(cards) > 6 else "")
