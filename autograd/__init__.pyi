@@ -16,7 +16,6 @@ from autograd.backends import devices as devices
 from autograd.backward import backward_steps as backward_steps
 from autograd.backward import gradients as gradients
 from autograd.dtypes import __array_api_version__ as __array_api_version__
-from autograd.dtypes import __array_namespace_info__ as __array_namespace_info__
 from autograd.dtypes import bool as bool
 from autograd.dtypes import can_cast as can_cast
 from autograd.dtypes import complex128 as complex128
@@ -35,6 +34,7 @@ from autograd.dtypes import uint16 as uint16
 from autograd.dtypes import uint32 as uint32
 from autograd.dtypes import uint64 as uint64
 from autograd.dtypes import uint8 as uint8
+from autograd.functions.conversion import asarray as asarray
 from autograd.functions.conversion import astype as astype
 from autograd.functions.conversion import from_dlpack as from_dlpack
 from autograd.functions.creation import arange as arange
@@ -77,6 +77,7 @@ from autograd.functions.sorting import unique_inverse as unique_inverse
 from autograd.functions.sorting import unique_values as unique_values
 from autograd.graph import Graph as Graph
 from autograd.graph import Node as Node
+from autograd.interop.inspection import __array_namespace_info__ as __array_namespace_info__
 from autograd.modes import enable_grad as enable_grad
 from autograd.modes import is_grad_enabled as is_grad_enabled
 from autograd.modes import no_grad as no_grad
@@ -86,7 +87,6 @@ from autograd.operation import OPS as OPS
 from autograd.operation import Op as Op
 from autograd.operation import op as op
 from autograd.tensor import Tensor as Tensor
-from autograd.tensor import asarray as asarray
 from math import e as e
 from math import inf as inf
 from math import nan as nan

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from autograd import backends
@@ -39,7 +38,7 @@ def detect_anomaly() -> Iterator[None]:
     autograd.errors.AnomalyError: the gradient of sqrt with respect to x = () float64 is inf ...
     """
     mode = MODE.get()
-    token = MODE.set(Mode(mode.grad, mode.scope, WATCHER))
+    token = MODE.set(Mode(mode.grad, mode.scope, sys.modules[__name__]))  # the checks below
     try:
         with backends.quiet():  # the error says more than NumPy's warning
             yield
@@ -166,9 +165,3 @@ def _values_there(node: Node, places: Any, shape: Any, index: tuple[int, ...]) -
         if getattr(value, "shape", None) == shape:
             told.append(f"{op.args[i]} is {backends.to_numpy(value)[index]}")
     return f", where {' and '.join(told)}" if told else ""
-
-
-WATCHER = SimpleNamespace(
-    check_forward=check_forward, check_upstream=check_upstream, check_backward=check_backward, check_total=check_total
-)
-"""The checks of a mode within `detect_anomaly`, called by `autograd.dispatch` and `autograd.backward`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,26 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
     return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
+
+
+def check_namespace(name: str, positional: tuple[str, ...], many: tuple[str, ...]) -> None:
+    """Raise `DeclarationError` for a forward whose first argument is not ``xp``."""
+    if positional[:1] != ("xp",):
+        raise DeclarationError(
+            f"{name}: the first argument of a forward is the namespace it computes with: write "
+            f"def {name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
+        )
+
+
+def declared_name(forward: Any, taken: Mapping[str, Op]) -> str:
+    """The name of an operation: its forward's. Raises `DeclarationError` for one that another module has taken."""
+    name: str = getattr(forward, "__name__", "")
+    if not name.isidentifier():
+        raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
+    if name in taken and taken[name].__module__ != forward.__module__:
+        module = taken[name].__module__
+        raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
+    return name
 
 
 def check_names(op: Op, defaults: tuple[Any, ...], reserved: Collection[str]) -> None:

@@ -139,10 +139,20 @@ def forget(op: Op) -> bool:
     return written
 
 
-def pull_of(op: Op, mask: int, sparse: bool = False) -> Callable[..., Any]:
-    """The function ``(g, xp, node, saved) -> contributions`` for the inputs in ``mask``; ``None`` for the others."""
-    file = f"<operation {op.name}, {'sparse ' if sparse else ''}gradients {mask:b}>"
-    return _defined(op, "pull", pull_source(op, mask, sparse), file)
+class Pulls(dict[int, Callable[..., Any]]):
+    """For each mask of inputs the function ``(g, xp, node, saved) -> contributions`` that calls their rules; ``None``
+    stands for the other inputs.
+    """
+
+    def __init__(self, op: Op, sparse: bool = False) -> None:
+        super().__init__()
+        self._op, self._sparse = op, sparse
+
+    def __missing__(self, mask: int) -> Callable[..., Any]:
+        op, sparse = self._op, self._sparse
+        file = f"<operation {op.name}, {'sparse ' if sparse else ''}gradients {mask:b}>"
+        pull = self[mask] = _defined(op, "pull", pull_source(op, mask, sparse), file)
+        return pull
 
 
 def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
@@ -256,7 +266,7 @@ def _lent(op: Op, source: str) -> str:
 
 
 def pull_source(op: Op, mask: int, sparse: bool = False) -> str:
-    """The text of the function that `pull_of` returns."""
+    """The text of the function that is written for a mask of inputs."""
     calls = []
     for i, arg in enumerate(op.args):
         kind = "sparse_rule" if sparse and arg in op.sparse_rules else "rule"

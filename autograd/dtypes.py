@@ -1,4 +1,4 @@
-"""Dtypes by the array API's names, type promotion, and the namespace's capabilities."""
+"""Dtypes by the array API's names, and type promotion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autograd import backends
 from autograd.errors import DomainError, DTypeError
 
 __all__ = [
-    "__array_api_version__", "__array_namespace_info__", "bool", "can_cast", "complex128", "complex64", "finfo",
+    "__array_api_version__", "bool", "can_cast", "complex128", "complex64", "finfo",
     "float32", "float64", "iinfo", "int16", "int32", "int64", "int8", "isdtype", "result_type", "uint16", "uint32",
     "uint64", "uint8",
 ]  # fmt: skip
@@ -120,45 +120,3 @@ def iinfo(type: Any, /) -> Any:
     if not backends.is_integral(dtype):
         raise DTypeError(f"iinfo is for integer dtypes; it was given {dtype}: use finfo for floating-point ones.")
     return backends.NUMPY.iinfo(dtype)
-
-
-class Info:
-    """The result of `__array_namespace_info__`."""
-
-    def capabilities(self) -> dict[str, Any]:
-        """Boolean masks and shapes that depend on values, and the largest number of axes."""
-        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
-
-    def default_device(self) -> str:
-        """The device of new Tensors."""
-        return "cpu"
-
-    def default_dtypes(self, *, device: Any = None) -> dict[str, Any]:
-        """The dtypes of Python's numbers."""
-        return {
-            "real floating": float64,
-            "complex floating": complex128,
-            "integral": int64,
-            "indexing": int64,
-        }
-
-    def devices(self) -> list[str]:
-        """The available devices."""
-        return list(backends.devices())
-
-    def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
-        """The dtypes by name, all or those of a ``kind`` as in `isdtype`."""
-        everything = (
-            bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, complex64, complex128,
-        )  # fmt: skip
-        return {str(dtype): dtype for dtype in everything if kind is None or isdtype(dtype, kind)}
-
-
-def __array_namespace_info__() -> Info:
-    """The capabilities, dtypes and devices of this namespace, for the array API.
-
-    >>> import autograd as ag
-    >>> ag.__array_namespace_info__().dtypes(kind="real floating")
-    {'float32': dtype('float32'), 'float64': dtype('float64')}
-    """
-    return Info()

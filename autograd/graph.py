@@ -28,11 +28,6 @@ class Node:
     gradient may have to be summed or cast to fit its input. ``index`` numbers the nodes in order of creation.
     """
 
-    __slots__ = (
-        "op", "inputs", "params", "saved", "shape", "dtype", "index", "mask", "uneven", "name", "scope", "hooks",
-        "origin",
-    )  # fmt: skip
-
     op: Any
     inputs: tuple[Any, ...]
     params: dict[str, Any]
@@ -47,6 +42,7 @@ class Node:
     hooks: list[Any] | None
     origin: str | None
 
+    __slots__ = tuple(__annotations__)
     requires_grad = True
 
     def __repr__(self) -> str:

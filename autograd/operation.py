@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from autograd import backends
 from autograd.arguments import REQUIRED
-from autograd.declaration import check_names, check_template, checked_rule, names_of
-from autograd.dispatch import RESERVED, SHARED, forget, lazy_function, pull_of, write
+from autograd.declaration import check_names, check_namespace, check_template, checked_rule, declared_name, names_of
+from autograd.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
 from autograd.errors import DeclarationError
 from autograd.graph import stamp
 from autograd.memory import LAST, WRITES
@@ -74,11 +74,7 @@ class Op:
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         positional, keywords, many = names_of(forward, f"the forward of {self.name}")
-        if positional[:1] != ("xp",):
-            raise DeclarationError(
-                f"{self.name}: the first argument of a forward is the namespace it computes with: write "
-                f"def {self.name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
-            )
+        check_namespace(self.name, positional, many)
         self.variadic = bool(many)
         self.args = (*positional[1:], *many)
         self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
@@ -167,18 +163,6 @@ class Op:
         return f"<operation {self.name}{self.__signature__}>"
 
 
-class Pulls(dict[int, Callable[..., Any]]):
-    """For each mask of inputs the function ``(g, xp, node, saved) -> contributions`` that calls their rules."""
-
-    def __init__(self, op: Op, sparse: bool = False) -> None:
-        super().__init__()
-        self._op, self._sparse = op, sparse
-
-    def __missing__(self, mask: int) -> Callable[..., Any]:
-        pull = self[mask] = pull_of(self._op, mask, self._sparse)
-        return pull
-
-
 def op(
     symbol: str, *, text: str = "", tex: str = "", level: int = 9, broadcasts: bool = False, casts: bool = False
 ) -> Callable[[Callable[..., Any]], Op]:
@@ -200,17 +184,11 @@ def op(
     >>> x.grad
     Tensor(12.0)
     """
-
     if not isinstance(symbol, str):
         raise DeclarationError(f"an operation's symbol is a string, as in @op('×'); it was given {shown(symbol)}.")
 
     def declare(forward: Callable[..., Any]) -> Op:
-        name = getattr(forward, "__name__", "")
-        if not name.isidentifier():
-            raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
-        taken = OPS.get(name)
-        if taken is not None and taken.__module__ != forward.__module__:
-            raise DeclarationError(f"an operation {name!r} exists already, in {taken.__module__}: choose another name.")
+        name = declared_name(forward, OPS)
         made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts, casts)
         made.forward = made.names["forward"] = backends.register(name, forward, users=made.foreign)
         setattr(TENSORS, name, made)

@@ -131,16 +131,3 @@ def inverse_permutation(axes: Sequence[int]) -> Shape:
     """
     given = [a % len(axes) for a in axes]
     return tuple(given.index(i) for i in range(len(axes)))
-
-
-def may_repeat(index: object) -> bool:
-    """Whether an index may name an element twice: only arrays (or lists) of integers can."""
-    parts = index if isinstance(index, tuple) else (index,)
-    for part in parts:
-        if part is None or part is ... or isinstance(part, int | slice):
-            continue
-        if not getattr(part, "shape", ()) and hasattr(part, "__index__"):
-            continue
-        if "bool" not in str(getattr(part, "dtype", "")):
-            return True
-    return False

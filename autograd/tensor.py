@@ -11,7 +11,6 @@ from autograd.errors import DomainError, DTypeError, GradientError, ShapeError
 from autograd.graph import Node
 from autograd.memory import written
 from autograd.messages import describe, shown
-from autograd.namespace import array_function
 from autograd.shapes import Shape
 
 if TYPE_CHECKING:
@@ -292,24 +291,3 @@ def wrap(array: Any, node: Node | None = None, name: str | None = None) -> Tenso
     t.grad = t.hooks = None
     t._name = name
     return t
-
-
-@array_function
-def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
-    """``data`` as a Tensor: itself where it is one, without a copy where it is an array.
-
-    With ``copy`` it is a copy always (of a Tensor a recorded one), with ``copy=False`` never: then `DTypeError` is
-    raised where one is needed.
-
-    >>> from autograd import asarray
-    >>> asarray([1, 2]).dtype
-    dtype('int64')
-    """
-    if isinstance(data, Tensor):
-        tensor = data if dtype is None else data.to(dtype)
-        tensor = tensor if device is None else tensor.to(device)
-        if copy is False and tensor is not data:
-            raise DTypeError(f"{data._called()} can't get another dtype or device without a copy: leave copy out.")
-        return tensor.clone() if copy and tensor is data else tensor
-    array = backends.asarray(data, dtype, copy=copy)
-    return wrap(array if device is None else backends.to_device(array, device))

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from autograd import backends, trees
 from autograd.backward import gradients
 from autograd.errors import DTypeError, GradientError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.functions.creation import eye, zeros
 from autograd.graph import Node, reachable, vertex_of
 from autograd.messages import describe, shown
 from autograd.modes import MODE, enable_grad
 from autograd.ops.shaping import stack
 from autograd.shapes import size
-from autograd.tensor import Tensor, asarray, new, wrap
+from autograd.tensor import Tensor, new, wrap
 
 Function = Callable[..., Any]
 

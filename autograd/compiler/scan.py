@@ -12,10 +12,11 @@ from autograd.compiler.ir.names import identifier
 from autograd.compiler.targets.loops import step_kernel, stepped
 from autograd.compiler.tracing.bodies import recorded
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.messages import of_type, shown
 from autograd.namespace import TENSORS
 from autograd.ops.scan import KERNELS, looped
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 from autograd.validation import check_function
 
 Pair = tuple[Any, Any]

@@ -1,13 +1,35 @@
-"""Conversion between dtypes and from other libraries."""
+"""Conversion to Tensors, between dtypes, and from other libraries."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from autograd import backends
+from autograd.errors import DTypeError
 from autograd.namespace import array_function
 from autograd.ops import conversion
 from autograd.tensor import Tensor, wrap
+
+
+@array_function
+def asarray(data: Any, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """``data`` as a Tensor: itself where it is one, without a copy where it is an array.
+
+    With ``copy`` it is a copy always (of a Tensor a recorded one), with ``copy=False`` never: then `DTypeError` is
+    raised where one is needed.
+
+    >>> from autograd import asarray
+    >>> asarray([1, 2]).dtype
+    dtype('int64')
+    """
+    if isinstance(data, Tensor):
+        tensor = data if dtype is None else data.to(dtype)
+        tensor = tensor if device is None else tensor.to(device)
+        if copy is False and tensor is not data:
+            raise DTypeError(f"{data._called()} can't get another dtype or device without a copy: leave copy out.")
+        return tensor.clone() if copy and tensor is data else tensor
+    array = backends.asarray(data, dtype, copy=copy)
+    return wrap(array if device is None else backends.to_device(array, device))
 
 
 @array_function

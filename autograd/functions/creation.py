@@ -13,10 +13,11 @@ from typing import Any
 from autograd import backends
 from autograd.dtypes import float64
 from autograd.errors import AutogradError, DomainError, DTypeError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.messages import describe, in_words, shown
 from autograd.namespace import array_function
 from autograd.ops.shaping import broadcast_to, reshape
-from autograd.tensor import Tensor, asarray, wrap
+from autograd.tensor import Tensor, wrap
 
 newaxis = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from autograd.errors import DomainError, GradientError
+from autograd.functions.conversion import asarray
 from autograd.messages import describe
 from autograd.ops.factorizations import (
     eigenvectors,
@@ -18,7 +19,7 @@ from autograd.ops.factorizations import (
     svdvals,
 )
 from autograd.ops.shaping import concat, pad
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 
 
 class SlogdetResult(NamedTuple):

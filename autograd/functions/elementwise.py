@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.functions.conversion import asarray
 from autograd.namespace import array_function
 from autograd.ops import special
 from autograd.ops.elementwise import (
@@ -20,7 +21,7 @@ from autograd.ops.elementwise import (
     sqrt,
     where,
 )
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 
 
 @array_function

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.functions.creation import ones_like
 from autograd.messages import describe
 from autograd.namespace import TENSORS
@@ -15,7 +16,7 @@ from autograd.ops.linalg import matmul
 from autograd.ops.matrices import vector_norm
 from autograd.ops.reductions import max, min, sum
 from autograd.ops.shaping import reshape, tril, triu
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Tensor:

@@ -8,13 +8,14 @@ from typing import Any
 
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.functions.creation import eye
 from autograd.messages import describe
 from autograd.namespace import array_function
 from autograd.ops.elementwise import multiply
 from autograd.ops.linalg import contract
 from autograd.ops.shaping import reshape
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 
 
 @array_function

@@ -7,9 +7,10 @@ from typing import Any
 
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.namespace import array_function
 from autograd.ops.shaping import as_python, broadcast_to, concat, permute_dims
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 
 
 @array_function

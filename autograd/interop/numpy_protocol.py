@@ -14,10 +14,11 @@ from autograd import linalg, shapes
 from autograd.errors import DomainError, DTypeError
 from autograd.functions import products
 from autograd.functions import shaping as rearranging
+from autograd.functions.conversion import asarray
 from autograd.namespace import TENSORS
 from autograd.operation import Op
 from autograd.ops import matrices, shaping
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 
 NAMES = {
     "absolute": "abs", "amax": "max", "amin": "min", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",

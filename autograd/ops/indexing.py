@@ -36,6 +36,19 @@ def _added(xp: Any, x: Any, places: Any, shape: shapes.Shape) -> Any:
     return xp.reshape(out, shape=shape)
 
 
+def _may_repeat(index: object) -> bool:
+    """Whether an index may name an element twice: only arrays (or lists) of integers can."""
+    parts = index if isinstance(index, tuple) else (index,)
+    for part in parts:
+        if part is None or part is ... or isinstance(part, int | slice):
+            continue
+        if not getattr(part, "shape", ()) and hasattr(part, "__index__"):
+            continue
+        if "bool" not in str(getattr(part, "dtype", "")):
+            return True
+    return False
+
+
 @op("[ ]", text="{x}[{index}]", tex="{x}_{{[{index}]}}")
 def getitem(xp, x, *, index):
     """``x[index]``, with everything that NumPy's indexing takes.
@@ -52,7 +65,7 @@ getitem.vjp(x=lambda xp, g, x_shape, index: xp.scatter_add(g, index=index, shape
 
 
 def _scattered(xp: Any, g: Any, x_shape: shapes.Shape, index: Any) -> Any:
-    if not (xp.in_place and x_shape) or shapes.may_repeat(index):  # sums of repeated elements: in another order
+    if not (xp.in_place and x_shape) or _may_repeat(index):  # sums of repeated elements: in another order
         return xp.scatter_add(g, index=index, shape=x_shape)
     return Scattered(xp, g, index, x_shape)
 
@@ -68,7 +81,7 @@ def scatter_add(xp, x, *, index, shape):
     >>> ag.scatter_add(ag.Tensor([1.0, 2.0, 3.0]), index=[0, 2, 0], shape=(4,))
     Tensor([4.0, 0.0, 2.0, 0.0])
     """
-    if not shapes.may_repeat(index):
+    if not _may_repeat(index):
         out = xp.zeros(shape, dtype=x.dtype)
         out[index] = x
         return out
@@ -91,7 +104,7 @@ def setitem(xp, x, value, *, index):
     out = xp.asarray(x, copy=True)
     if is_complex(getattr(value, "dtype", None)) and not is_complex(out.dtype):
         raise TypeError("a complex value can't be written into a real array")
-    if shapes.may_repeat(index):
+    if _may_repeat(index):
         assign(out, index, value)
     else:
         out[index] = value
@@ -116,7 +129,7 @@ def last_written(xp, x, *, index):
     Tensor([0.0, 2.0, 1.0])
     """
     picked = x[index]
-    if not shapes.may_repeat(index):
+    if not _may_repeat(index):
         return picked
     order = _positions(xp, picked.shape)
     last = xp.setitem(_positions(xp, x.shape), order, index=index)

@@ -19,10 +19,11 @@ import numpy as np
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import AutogradError, DTypeError, GradcheckError, ShapeError
+from autograd.functions.conversion import asarray
 from autograd.graph import Graph
 from autograd.messages import describe
 from autograd.ops.shaping import concat, reshape
-from autograd.tensor import Tensor, asarray
+from autograd.tensor import Tensor
 from autograd.testing.complexstep import ComplexStep
 from autograd.testing.differences import Vector
 from autograd.testing.judgement import Judgement

@@ -18,7 +18,8 @@ import autograd
 from autograd import backends
 from autograd.backward import gradients
 from autograd.errors import GradcheckError
-from autograd.tensor import Tensor, asarray
+from autograd.functions.conversion import asarray
+from autograd.tensor import Tensor
 from autograd.testing.differences import Vector
 from autograd.testing.gradcheck import PointOf, first_order, flat, judged, outputs_of, second_order
 from autograd.testing.judgement import UNCHECKED, Judgement
