@@ -19,7 +19,6 @@ from nn.commands.settings import LOSSES, Settings
 from nn.commands.terminal import PROGRAM
 from nn.data import Dataset
 from nn.models import MLP
-from nn.modules.linear import Linear
 from nn.modules.module import Module
 from nn.saving import save
 from nn.training import History
@@ -144,7 +143,7 @@ class Run:
         for name, (words, plot) in zip(("saliency", "attack"), looks.items(), strict=True):
             yield plot.save(self.folder / f"{name}.png"), words
         page = self._report(graph, looks)
-        pad = ", with a pad to draw digits on" if isinstance(self.model, MLP) else ""
+        pad = ", with a pad to draw digits on" if 'id="pad"' in page.html else ""
         yield page.save(self.folder / "report.html"), f"all of it on one page{pad}"
 
     def _looks(self) -> dict[str, Any]:
@@ -206,7 +205,9 @@ class Run:
             title=f"Handwritten digits, read by a {name_of(self.model, settings)}",
             history=history,
             held=held,
-            layers=self._layers(),
+            model=self.model,
+            loss=LOSSES[settings.loss],
+            probabilities=(lambda outputs: outputs) if settings.loss == "mse" else ag.softmax,
             modules=graph,
             neurons=neurons,
             looks=looks,
@@ -228,16 +229,3 @@ class Run:
             doubtful = correct[held.certainty[correct] < HESITANT]
             yield from (*doubtful[:1], *correct[:1])[:1]
             yield from held.surest_mistakes[held.labels[held.surest_mistakes] == k][:1]
-
-    def _layers(self) -> list[tuple[Any, Any, str]] | None:
-        """Weight, bias and activation of every layer; ``None`` of a network that is no chain of them."""
-        if not isinstance(self.model, MLP):
-            return None
-        layers: list[tuple[Any, Any, str]] = []
-        for module in self.model.layers:
-            if isinstance(module, Linear):
-                layers.append((module.weight, module.bias, ""))
-            else:
-                layers[-1] = (*layers[-1][:2], type(module).__name__.lower())
-        last = "softmax" if self.settings.loss == "cross-entropy" else ""
-        return [*layers[:-1], (*layers[-1][:2], layers[-1][2] or last)]

@@ -144,8 +144,9 @@ def ramp(start: str, end: str, steps: int = 7) -> tuple[str, ...]:
 # Both get darker with size in both themes, so they survive grey; thumbnails and strips only.
 VALUE_RAMP = ramp("#f3f6f9", "#123a61")
 GRAD_RAMP = ramp("#fbeee7", "#7a2300")
-VALUE_RAMP_DARK = ramp("#1d2733", "#a9d2f8")  # of a dark page, where they get lighter with size
-GRAD_RAMP_DARK = ramp("#2e211b", "#ffae87")
+# Of a dark page, where they get lighter with size. The first four are dark enough for the ink of that theme.
+VALUE_RAMP_DARK = (*ramp("#1d2733", "#46607c", 4), *ramp("#7093b6", "#a9d2f8", 3))
+GRAD_RAMP_DARK = (*ramp("#2e211b", "#7a4630", 4), *ramp("#bf7350", "#ffae87", 3))
 GRAD_EDGE = ("#e0a488", "#8f2a00")  # tiny to large
 
 

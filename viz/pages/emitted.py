@@ -10,16 +10,14 @@ from typing import Any
 import autograd as ag
 from autograd.compiler.ir.names import unique
 from autograd.compiler.ir.program import Program
+from autograd.compiler.passes.optimize import optimize
+from autograd.compiler.targets.javascript.script import PASSES
 from autograd.compiler.targets.language import JAVASCRIPT
 from autograd.errors import AutogradError
 from autograd.shapes import size
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
-
-MULTIPLICATIONS = 15_000_000  # of one run: about 7 ms
-NUMBERS = 500_000  # of all states: 5.3 MB of the page
-LINES = 1_000  # of a program: 500 bytes of the page each
-RATE = 2.2e9  # multiplications a second in a browser
+from viz.pages.live import LINES, PRODUCTS, RATE, STATES
 
 
 @contextmanager
@@ -72,14 +70,14 @@ def shared_names(programs: Sequence[Program]) -> None:
 def too_large(multiplications: float, programs: Sequence[Program]) -> str:
     """Why these programs are too large for a page that computes; empty where they are not."""
     states = sum(size(state.shape) for state in {s.origin: s for program in programs for s in program.states}.values())
-    lines = max(len(program.instructions) for program in programs)
-    if multiplications > MULTIPLICATIONS:
+    lines = max(len(optimize(program, PASSES).instructions) for program in programs)
+    if multiplications > PRODUCTS:
         return (
             f"it is {numbers.count(round(multiplications))} multiplications a step, about"
-            f" {1000 * multiplications / RATE:.2g} ms in a browser, and a page does {numbers.count(MULTIPLICATIONS)}"
+            f" {multiplications / RATE:.2g} ms in a browser, and a page does {numbers.count(PRODUCTS)}"
         )
-    if states > NUMBERS:
-        return f"{numbers.count(states)} numbers are {10.6 * states / 1e6:.0f} MB of page"
+    if states > STATES:
+        return f"{numbers.count(states)} numbers are {10.6 * states / 1e6:.2g} MB of page"
     if lines > LINES:
         return f"its program has {numbers.count(lines)} lines, and a page computes {numbers.count(LINES)}"
     return ""

@@ -1,8 +1,8 @@
 """The lab report of a trained classifier of small pictures: one self-contained HTML file.
 
 It has learning curves, a confusion matrix, the most confident mistakes, the layers, single digits neuron by neuron, a
-small batch step by step, and a pad to draw on. Everything but the pad is computed here; the pad computes in `net.js`,
-which tests compare with the library.
+small batch step by step, and a pad to draw on. Everything but the pad is computed here; the pad computes in the page,
+with the network's own program (`viz.pages.pad`).
 """
 
 from __future__ import annotations
@@ -11,30 +11,29 @@ import base64
 import html
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autograd.validation import check_instance, refused
+import autograd as ag
+from autograd.validation import check_instance
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError
+from viz.pages.emitted import asset, ramps
+from viz.pages.pad import Pad, pad
 from viz.pages.page import Page, _json, _text, _variables
 from viz.plots.plots import Plot, plot_history
-from viz.recorded.evaluate import host
 from viz.recorded.validation import numbers_of
 
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "softplus", "softmax")  # that `net.js` computes
-WEIGHTS = 600_000  # that a page carries; with more it would be too large to be opened at once
 MISTAKES = 40  # that are shown
-POINT = "Point at a neuron for its numbers."
+POINT = "Point at a cell for its numbers."
 LEAST = 0.7  # of its size: smaller a picture does not get on a narrow screen, it scrolls
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-GROUNDS = tuple(c for c in style.VALUE_RAMP[1:] if style.contrast(c, style.text_on(c)) >= 4.5)  # numbers stand on them
+GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
 PARTS = {
     "draw": "Draw",
     "learning": "Learning curves",
@@ -103,7 +102,9 @@ def lab_report(
     title: str,
     history: Any,
     held: Held,
-    layers: Sequence[tuple[Any, Any, str]] | None,
+    model: Callable[[Any], ag.Tensor] | None,
+    loss: Callable[[Any, Any], ag.Tensor] | None = None,
+    probabilities: Callable[[Any], ag.Tensor] | None = None,
     modules: Picture | None = None,
     neurons: Sequence[Specimen] = (),
     steps: Page | None = None,
@@ -112,45 +113,23 @@ def lab_report(
 ) -> Page:
     """The report as one page; it is saved to ``path``, an .html file, where that is given.
 
-    ``history`` as `viz.plot_history` takes it; ``held``: what was held out. ``layers``: weight (out, in), bias (out,)
-    or None and the name of the activation of every layer in order, the last one making the probabilities; None for a
-    network that is no such chain, which then has no pad. ``modules``, ``neurons``, ``steps``: the module view, the
-    digits to choose from, and the step-through of a small batch; those not given are left out. ``facts``: further facts
-    about the run, by name. ``looks``: plots of what the decisions depend on, each under a few words about it.
+    ``history`` as `viz.plot_history` takes it; ``held``: what was held out. ``model``: the network for the pad, called
+    with pictures as rows of pixels, (n, height · width), in the mode that it is in; None for no pad. What is drawn goes
+    through its own program in the page, forward and back. Without ``loss`` that is the cross-entropy of its outputs and
+    a label, without ``probabilities`` they are the softmax of its outputs. ``modules``, ``neurons``, ``steps``: the
+    module view, the digits to choose from, and the step-through of a small batch; those not given are left out.
+    ``facts``: further facts about the run, by name. ``looks``: plots of what the decisions depend on, each under a few
+    words about it.
 
-    Raises `DrawingError` for layers that do not fit together or to the pictures, and for a path with another suffix.
+    Raises `DrawingError` for a model that does not fit the pictures and classes, and for a path with another suffix.
     """
     check_instance(held, Held, "held", "a viz.pages.report.Held")
-    listed = layers is None or isinstance(layers, list | tuple)
-    if not listed or not all(isinstance(layer, tuple | list) and len(layer) == 3 for layer in layers or ()):
-        raise refused(layers, "layers", "(weight, bias, activation) for each layer, or None")
-    chain = None if layers is None else _chain(layers, held)
-    page = Page(title, _Report(title, history, held, chain, modules, neurons, steps, facts or {}, looks or {}).html())
+    height, width = held.images.shape[1:]
+    network = pad(model, loss, probabilities, (height, width), len(held.classes))
+    page = Page(title, _Report(title, history, held, network, modules, neurons, steps, facts or {}, looks or {}).html())
     if path is not None:
         page.save(path)
     return page
-
-
-Chain = list[tuple[np.ndarray, np.ndarray | None, str]]
-
-
-def _chain(layers: Sequence[tuple[Any, Any, str]], held: Held) -> Chain:
-    """The layers as arrays that fit together."""
-    chain: Chain = [
-        (np.asarray(host(w)), None if b is None else np.asarray(host(b)), name or "identity") for w, b, name in layers
-    ]
-    n = held.images[0].size
-    for i, (w, b, _) in enumerate(chain):
-        if w.ndim != 2 or w.shape[1] != n or (b is not None and b.shape != w.shape[:1]):
-            bias = "no bias" if b is None else f"a bias {numbers.shape(b.shape)}"
-            raise DrawingError(
-                f"layer {i} has a weight {numbers.shape(w.shape)} and {bias}, but {n} numbers come in: give (out, {n})"
-                " and (out,)"
-            )
-        n = w.shape[0]
-    if n != len(held.classes) or not chain:
-        raise DrawingError(f"the last of {len(chain)} layers gives {n} numbers for {len(held.classes)} classes")
-    return chain
 
 
 def _packed(array: np.ndarray) -> str:
@@ -170,36 +149,26 @@ class _Report:
         title: str,
         history: Any,
         held: Held,
-        chain: Chain | None,
+        network: Pad,
         modules: Picture | None,
         neurons: Sequence[Specimen],
         steps: Page | None,
         facts: Mapping[str, str],
         looks: Mapping[str, Plot],
     ) -> None:
-        self.title, self.history, self.held, self.chain, self.looks = title, history, held, chain, looks
+        self.title, self.history, self.held, self.network, self.looks = title, history, held, network, looks
         self.modules, self.neurons, self.steps, self.facts = modules, neurons, steps, facts
         self.low, self.high = float(held.images.min()), float(held.images.max())
         if self.high <= self.low:
             self.high = self.low + 1
         self.surest = held.surest_mistakes[:MISTAKES]
-        self.refusal = self._refusal()
-
-    def _refusal(self) -> str:
-        """Why there is no pad, in a sentence; empty where there is one."""
-        if self.chain is None:
-            return "There is no pad to draw on: this network is no chain of linear layers and activations."
-        unknown = [name for _, _, name in self.chain if name not in ACTIVATIONS]
-        if unknown:
-            return f"There is no pad to draw on: this page cannot compute the activation {unknown[0]}."
-        many = sum(w.size for w, _, _ in self.chain)
-        if many > WEIGHTS:
-            return f"There is no pad to draw on: {many:,} weights would make this page too large."
-        return ""
+        self.refusal = network.refusal
+        self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        folder = Path(__file__).parent
-        css, net, script = ((folder / f).read_text(encoding="utf-8") for f in ("report.css", "net.js", "report.js"))
+        css = asset("numbers.css") + asset("report.css")
+        scripts = ["numbers.js", *(() if self.refusal else ("ink.js", "pad.js")), "report.js"]
+        script = "\n".join([self.network.script, *map(asset, scripts)])
         bodies = {
             "draw": self._pad(),
             "learning": self._curves(),
@@ -225,7 +194,8 @@ class _Report:
 <title>{_text(self.title)}</title>
 <style>
 {_variables()}
-{_kept()}
+{ramps()}
+{_recoloured()}
 {css}
 </style>
 </head>
@@ -238,7 +208,6 @@ class _Report:
 <main>{sections}</main>
 <script type="application/json" id="data">{_json(self._data())}</script>
 <script>
-{net}
 {script}
 </script>
 </body>
@@ -246,54 +215,55 @@ class _Report:
 """
 
     def _data(self) -> dict[str, Any]:
-        if self.refusal or self.chain is None:
-            return {"layers": None}
+        if self.refusal:
+            return {"network": None}
         held = self.held
-        images = [(s.image, f"{s.label} from the digits below.") for s in self.neurons]
-        for i in self.surest:
+        images = [(s.image, f"{s.label} from the digits below.", -1) for s in self.neurons]
+        for i in [*self.surest, self.hardest]:
             said, true = held.classes[held.predictions[i]], held.classes[held.labels[i]]
-            images.append((held.images[i], f"A {true} that it reads as {said}."))
+            images.append((held.images[i], f"A {true} that it reads as {said}.", int(held.labels[i])))
+        words = f"A {true}, of which it is least sure: {_percent(held.certainty[self.hardest])} for {said}."
+        images[-1] = (*images[-1][:1], words, *images[-1][2:])
         return {
             "shape": held.images.shape[1:],
             "range": [self.low, self.high],
-            "ramp": style.VALUE_RAMP,
             "classes": list(held.classes),
-            "layers": [
-                {"w": _packed(w), "b": None if b is None else _packed(b), "f": name, "out": len(w)}
-                for w, b, name in self.chain
-            ],
-            "samples": [{"x": _packed(np.asarray(image)), "t": words} for image, words in images],
+            "network": self.network.data,
+            "samples": [{"x": _packed(np.asarray(image)), "t": t, "label": label} for image, t, label in images],
+            "first": len(images) - 1,
         }
 
     # ------------------------------------------------------------ the pad
 
     def _pad(self) -> str:
         heading = '<h2 id="draw-h">Draw a digit</h2>'
-        if self.refusal or self.chain is None:
+        if self.refusal:
             return f"{heading}<p>{_text(self.refusal)}</p>"
         height, width = self.held.images.shape[1:]
         crop = ""
         if self.held.crop:
             crop = '<label><input type="checkbox" id="crop" checked>crop and centre it as the training data</label>'
+        layers, skipped = self.network.data["layers"], self.network.data["skipped"]
         hidden = "".join(
-            f'<div class="layer"><h3>Layer {k + 1}: {len(w)} neurons, {_text(name)}</h3>'
-            f'<svg class="cells" id="layer{k}" role="img"></svg><p class="note" id="said{k}">{POINT}</p></div>'
-            for k, (w, _, name) in enumerate(self.chain[:-1])
+            f'<div class="layer"><h3>{_text(layer["words"])}</h3>'
+            f'<div class="pair{" wide" if len(layer["shape"]) == 2 else ""}">'
+            f'<canvas class="cells" id="layer{k}" role="img"></canvas>'
+            f'<div><canvas class="cells back" id="back{k}" role="img"></canvas><p class="rms" id="rms{k}"></p></div>'
+            f'</div><p class="note" id="said{k}">{POINT}</p></div>'
+            for k, layer in enumerate(layers)
         )
-        small = " Small: negative." if {"tanh", "identity"} & {name for _, _, name in self.chain[:-1]} else ""
-        key = (
-            f'<p class="note">A square is one neuron, the darker the larger its activation.{small}</p>'
-            if hidden
-            else ""
-        )
-        last = "Probability of each class" if self.chain[-1][2] == "softmax" else "Output for each class"
+        more = f'<p class="note">{skipped} layers between them are not shown.</p>' if skipped else ""
+        key = ""
+        if hidden:
+            key = '<p class="note">Stronger is larger, a small square is negative. In dashes: the gradient.</p>'
         rows = "".join(
             f'<tr><th scope="row">{_text(name)}</th><td class="bar" aria-hidden="true"><span><i></i></span></td>'
             '<td class="p"></td></tr>'
             for name in self.held.classes
         )
+        aims = "".join(f'<option value="{k}">{_text(name)}</option>' for k, name in enumerate(self.held.classes))
         return f"""{heading}
-<p>Everything below is computed while you draw, with the trained weights inside this page.</p>
+<p>Everything below is computed while you draw, forward and back, by the network's own program inside this page.</p>
 <div class="bench">
 <div>
 <svg id="pad" viewBox="0 0 {width} {height}" tabindex="0" role="application" aria-describedby="keys"
@@ -301,20 +271,26 @@ class _Report:
 <div class="tools"><button id="clear" type="button">Clear</button>
 <button id="erase" type="button" aria-pressed="false">Erase</button>{crop}</div>
 <p class="note keys" id="keys">Mouse, pen or finger. Keys on the pad: arrows move, <kbd>space</kbd> puts or takes ink,
-<kbd>shift</kbd> with an arrow draws, <kbd>Delete</kbd> clears.</p>
+<kbd>shift</kbd> with an arrow draws, <kbd>Delete</kbd> clears, the name of a class makes it the aim.</p>
 <div id="where" class="sr" aria-live="polite"></div>
 </div>
 <div>
-<div class="layer"><h3>Input: what the network sees</h3><svg class="cells" id="sees" aria-hidden="true"></svg></div>
-{hidden}
-{key}
+<p class="aims"><label for="aim">Make it</label><select id="aim"><option value="">what it is</option>{aims}</select></p>
+<canvas class="cells back" id="dx" role="img"></canvas>
+<p class="rms" id="rmsx"></p><p class="note" id="dxsaid"></p><button id="flip" type="button"></button>
 </div>
 <div>
 <p id="says"></p><p id="truth" class="note"></p><div id="heard" class="sr" aria-live="polite"></div>
-<h3>{last}</h3>
-<table id="answers" aria-label="{last}"><tbody>{rows}</tbody></table>
+<table id="answers" aria-label="Output for each class"><tbody>{rows}</tbody></table>
+<h3 id="gauges-h">rms of ∂L/∂W, a cell for each power of ten</h3>
+<table class="gauges" aria-labelledby="gauges-h"><tbody id="gauges"></tbody></table>
 </div>
-</div>"""
+</div>
+<div class="layers">
+<div class="layer"><h3>Input: what the network sees</h3><svg class="cells" id="sees" aria-hidden="true"></svg></div>
+{hidden}
+</div>
+{more}{key}"""
 
     # ------------------------------------------------------------ curves, confusion, mistakes
 
@@ -353,8 +329,8 @@ class _Report:
         paths = []
         for step in range(1, last + 1):
             where = "".join(f"M{x} {y}h1v1h-1z" for y, x in np.argwhere(level == step).tolist())
-            paths += [f'<path fill="{style.VALUE_RAMP[step]}" d="{where}"/>'] if where else []
-        ground = f'<rect width="{width}" height="{height}" fill="{style.VALUE_RAMP[0]}"/>'
+            paths += [f'<path class="v{step}" d="{where}"/>'] if where else []
+        ground = f'<rect width="{width}" height="{height}" class="v0"/>'
         return (
             f'<svg class="ink" viewBox="0 0 {width} {height}" shape-rendering="crispEdges" aria-hidden="true">'
             f"{ground}{''.join(paths)}</svg>"
@@ -372,9 +348,8 @@ class _Report:
             if i == j:
                 return f'<td class="right">{n}</td>'
             if not n:
-                return f'<td style="background:{style.VALUE_RAMP[0]}"><span class="sr">0</span></td>'
-            ground = style.on_ramp(n / most, GROUNDS)
-            return f'<td style="background:{ground};color:{style.text_on(ground)}">{n}</td>'
+                return '<td><span class="sr">0</span></td>'
+            return f'<td class="on{style.on_ramp(n / most, GROUNDS)}">{n}</td>'
 
         def share(part: int, whole: int) -> str:
             return f'<td class="share">{_percent(part / whole) if whole else "none"}</td>'
@@ -448,11 +423,16 @@ class _Report:
 # ---------------------------------------------------------------- pictures in a page of two themes
 
 
-def _kept() -> str:
-    """Words on a colour of the ramp keep theirs in both themes, for the ramp does."""
-    return "".join(
-        f'.picture .neuron [fill="{colour}"]{{fill:{colour}}}' for colour in (style.LIGHT.ink, style.LIGHT.loss_ink)
-    )
+def _recoloured() -> str:
+    """Pictures on the ramp follow the theme, with the words that stand on them."""
+    rules = []
+    for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
+        for k, colour in enumerate(ramp):
+            rules.append(f'.picture [fill="{colour}"],.{letter}{k}{{fill:var(--{letter}{k})}}')
+    for step in GROUNDS:
+        words = "ink" if style.text_on(style.VALUE_RAMP[int(step)]) == style.LIGHT.ink else "loss_ink"
+        rules.append(f".on{step}{{background:var(--v{step});color:var(--{words})}}")
+    return "".join(rules)
 
 
 EXACT = frozenset((*vars(style.LIGHT).values(), *style.VALUE_RAMP, *style.GRAD_RAMP))

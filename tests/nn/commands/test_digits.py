@@ -61,8 +61,8 @@ def report_data(folder):
 
 def test_report_has_the_network_of_the_run_and_two_digits_of_each_class(small, data):
     given = report_data(small)
-    assert [layer["f"] for layer in given["layers"]] == ["sigmoid", "softmax"]
-    embedded = np.frombuffer(base64.b64decode(given["layers"][0]["w"]), "<f4")
+    assert [layer["words"] for layer in given["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
+    embedded = np.frombuffer(base64.b64decode(given["network"]["states"]["layers_0_weight"][2]), "<f4")
     np.testing.assert_array_equal(embedded, nn.load_model(small / "model.npz").layers[0].weight.data.ravel())
     labels = [sample["t"].split()[0] for sample in given["samples"][:20]]
     assert labels == [name for name in data.classes for _ in range(2)]
@@ -116,7 +116,7 @@ def test_every_choice_learns(options, least, tmp_path, capsys, monkeypatch):
 def test_mean_squared_error_has_pictures_too(tmp_path):
     assert run("digits", *SMALL, "--loss", "mse", "--out", tmp_path) == 0
     assert {path.name for path in tmp_path.iterdir()} == LEFT
-    assert [layer["f"] for layer in report_data(tmp_path)["layers"]] == ["sigmoid", "sigmoid"]
+    assert [layer["words"] for layer in report_data(tmp_path)["network"]["layers"]] == ["Layer 1: 20 neurons, sigmoid"]
 
 
 def test_default_folder_is_the_first_free_one(tmp_path, monkeypatch, capsys):

@@ -54,7 +54,7 @@ def test_a_convolutional_network_leaves_all_pictures_but_the_neurons(few, tmp_pa
     assert {path.name for path in tmp_path.iterdir()} == LEFT - {"neurons.svg", "neurons.png"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Handwritten digits, read by a convolutional network" in page
-    assert "pad to draw" not in capsys.readouterr().out
+    assert "with a pad to draw digits on" in capsys.readouterr().out
     for words in ("Conv2d", "MaxPool2d", "Flatten"):
         assert words in (tmp_path / "graph.svg").read_text(encoding="utf-8")
 

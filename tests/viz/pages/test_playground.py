@@ -109,7 +109,7 @@ def test_what_has_no_playground_is_refused(call, sentence):
 
 
 def test_too_large_is_a_sentence_with_its_numbers(monkeypatch):
-    monkeypatch.setattr(emitted, "MULTIPLICATIONS", 10_000)
+    monkeypatch.setattr(emitted, "PRODUCTS", 10_000)
     with pytest.raises(
         DrawingError, match=r"14,553 multiplications a step, about 0.0066 ms in a browser.*fewer examples"
     ):

@@ -1,31 +1,4 @@
 'use strict';
-/* The network's arithmetic, and how a drawing becomes what the network has learned from. Runs without a page, too. */
-const floats = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
-const ACTIVATIONS = {
-  identity: z => z,
-  sigmoid: z => z.map(v => v >= 0 ? 1 / (1 + Math.exp(-v)) : Math.exp(v) / (1 + Math.exp(v))),
-  tanh: z => z.map(Math.tanh),
-  relu: z => z.map(v => Math.max(0, v)),
-  softplus: z => z.map(v => Math.max(0, v) + Math.log1p(Math.exp(-Math.abs(v)))),
-  softmax: z => {
-    const most = Math.max(...z), e = z.map(v => Math.exp(v - most)), sum = e.reduce((s, v) => s + v, 0);
-    return e.map(v => v / sum);
-  },
-};
-/* layers: {w: (out * in) row by row, b: (out) or null, f: activation}; gives {z, a} of each */
-function forward(layers, x) {
-  return layers.map(({ w, b, f, out }) => {
-    const z = new Float64Array(out), n = x.length;
-    for (let i = 0; i < out; i++) {
-      let sum = b ? b[i] : 0;
-      for (let j = 0, at = i * n; j < n; j++, at++) sum += w[at] * x[j];
-      z[i] = sum;
-    }
-    x = ACTIVATIONS[f](z);
-    return { z, a: x };
-  });
-}
-
 /* As the training data: cropped to the ink, the longer side scaled to fill the picture, the other one centred. The
    filter is Lanczos', in whole numbers as imaging libraries compute it (22 bits for its weights, 8 for the picture). */
 const BITS = 2 ** 22, DARK = 102;

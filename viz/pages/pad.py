@@ -1,0 +1,206 @@
+"""The pad of a report: a drawing goes through the network and its gradients come back, in the page.
+
+The model is traced with its loss for one picture, and written as JavaScript: the answers, the values after every layer,
+the gradients there, at the picture and at the weights. `pad.js` shows them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.compiler.targets.language import JAVASCRIPT
+from autograd.errors import AutogradError
+from autograd.graph import Node, vertex_of
+from autograd.validation import check_function
+from viz.drawing.errors import DrawingError
+from viz.pages.emitted import in_double, too_large, traced, written
+from viz.recorded.evaluate import host
+from viz.recorded.layers import POOLS, products
+from viz.recorded.loops import LOOP
+
+ACTIVATIONS = ("relu", "sigmoid", "tanh", "softplus", "gelu", "silu", "elu", "leaky_relu", "softmax", "hard_tanh")
+LAYERS = 8  # layers that are shown; of more, the first and the last ones
+GAUGES = 12  # weights whose gradient has a gauge; of more, the first and the last ones
+WHO = "There is no pad to draw on"
+
+
+@dataclass
+class Pad:
+    """A network in a page: the text of its program, the states it needs, and what its outputs are.
+
+    ``refusal`` says in a sentence why there is none; then all else is empty.
+    """
+
+    refusal: str = ""
+    script: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def pad(
+    model: Callable[[Any], ag.Tensor] | None,
+    loss: Callable[[Any, Any], ag.Tensor] | None,
+    probabilities: Callable[[Any], ag.Tensor] | None,
+    shape: tuple[int, int],
+    classes: int,
+) -> Pad:
+    """The pad for a model of pictures of this ``shape``, given as rows of pixels, and so many ``classes``.
+
+    Raises `DrawingError` for a model that does not take such pictures or does not give that many outputs.
+    """
+    if model is None:
+        return Pad(f"{WHO}: the report was given no model.")
+    check_function(model, "model", "a module, a function of pictures as rows of pixels, or None")
+    taken = _Taken(model, loss or ag.cross_entropy, probabilities or ag.softmax)
+    taken.check(shape, classes)
+    try:
+        return taken.pad(shape)
+    except DrawingError as error:
+        return Pad(str(error))
+
+
+class _Taken:
+    """A model that is taken into a page."""
+
+    def __init__(self, model: Any, loss: Callable[..., Any], probabilities: Callable[..., Any]) -> None:
+        self.model, self.loss, self.probabilities = model, loss, probabilities
+        parameters = getattr(model, "parameters", None)
+        first = next(iter(parameters()), None) if callable(parameters) else None
+        self.dtype = "float32" if first is None else str(first.dtype)
+        self.device = None if first is None else first.device
+
+    def check(self, shape: tuple[int, int], classes: int) -> None:
+        """Find the layers. Raises `DrawingError` where the model takes no such pictures."""
+        pixels = shape[0] * shape[1]
+        picture = ag.Tensor(np.zeros((1, pixels)), dtype=self.dtype, device=self.device, requires_grad=True)
+        try:
+            output = self.model(picture)
+        except AutogradError as error:
+            raise DrawingError(f"the model takes no picture as a row of {pixels} pixels: {error}") from error
+        if output.size != classes:
+            raise DrawingError(f"the model gives {output.size} numbers for {classes} classes")
+        if output.node is None:
+            raise DrawingError("the model recorded no operation: give a module, or a function of a Tensor")
+        nodes = ag.Graph(output).nodes
+        self.products = products(nodes)
+        found = _layers(nodes, output.node)
+        self.layers = _ends(found, LAYERS)
+        self.skipped = len(found) - len(self.layers)
+        leaves = [(k, leaf) for k, leaf in enumerate(nodes) if leaf.op is None and leaf.requires_grad]
+        weights = [(k, leaf) for k, leaf in leaves if leaf.ndim > 1 and leaf is not picture]
+        self.weights = [
+            (k, str(leaf.name or f"weight {number}"), " × ".join(map(str, leaf.shape)))
+            for number, (k, leaf) in enumerate(_ends(weights, GAUGES), 1)
+        ]
+
+    def pad(self, shape: tuple[int, int]) -> Pad:
+        """The program and what is told about it."""
+        x = ag.Tensor(np.zeros((1, shape[0] * shape[1])), device=self.device)
+        y = ag.Tensor(np.zeros(1, dtype="int64"), device=self.device)
+        before = traced(self._run, ag.astype(x, self.dtype), y, who=WHO)
+        exact = {state.origin: str(state.origin.dtype) == "float32" for state in before.states}
+        with in_double(exact):
+            program = traced(self._run, x, y, who=WHO)
+            large = too_large(3 * self.products, [program])
+            if large:
+                raise DrawingError(f"{WHO}: {large}.")
+            script = written(program, "network", who=WHO, every=False, comments=False, states=False)
+            states = {s.name: _packed(host(s.origin), str(s.dtype), exact[s.origin]) for s in program.states}
+        depth = len(self.layers)
+        return Pad(
+            script=script,
+            data={
+                "states": states,
+                "layers": [
+                    {"a": 3 + k, "G": 3 + depth + k, "shape": shape, "words": words}
+                    for k, (_, shape, words) in enumerate(self.layers)
+                ],
+                "skipped": self.skipped,
+                "weights": [
+                    {"at": 3 + 2 * depth + k, "name": name, "note": note}
+                    for k, (_, name, note) in enumerate(self.weights)
+                ],
+            },
+        )
+
+    def _run(self, x: ag.Tensor, y: ag.Tensor) -> list[ag.Tensor]:
+        """Loss, probabilities, outputs; values of the layers and gradients there; gradients of weights and of x."""
+        start = x.detach().requires_grad_()
+        output = self.model(start)
+        graph = ag.Graph(output)
+        values = graph.replay()
+        outputs = values[vertex_of(output)]
+        loss = self.loss(outputs, y)
+        ends = [values[graph.nodes[k]] for k, _, _ in self.layers]
+        gradients = ag.gradients(loss, [*ends, *(graph.nodes[k] for k, _, _ in self.weights), start])
+        return [loss, self.probabilities(outputs), outputs, *ends, *gradients]
+
+
+def _layers(nodes: Sequence[Any], last: Node) -> list[tuple[int, tuple[int, ...], str]]:
+    """The values to show between input and output: the place of each, its shape for one picture, and its words."""
+    read: dict[Any, list[Node]] = {}
+    operations = [(k, node) for k, node in enumerate(nodes) if node.op is not None]
+    for _, node in operations:
+        for vertex in node.inputs:
+            if isinstance(vertex, Node):
+                read.setdefault(vertex, []).append(node)
+    found: list[tuple[int, tuple[int, ...], str]] = []
+    for k, node in operations:
+        shape = tuple(node.shape)
+        if node is last or len(shape) < 2 or not _is_layer(node, read.get(node, [])):
+            continue
+        shape = tuple(n for n in shape if n != 1)
+        if 1 <= len(shape) <= 3:
+            found.append((k, shape, f"Layer {len(found) + 1}: {_words(node, shape)}"))
+    return found
+
+
+def _is_layer(node: Node, users: Sequence[Node]) -> bool:
+    """Whether a value is worth to be seen: behind an activation or a pooling, the states of a loop, a linear layer's
+    result that the next one reads as it is."""
+    name = node.op.name
+    if name == "linear":
+        return any(user.op.name == "linear" for user in users)
+    return name in ACTIVATIONS or name in POOLS or _is_states(node)
+
+
+def _is_states(node: Node) -> bool:
+    """Whether these are the states of a loop, taken out of the one array that it fills."""
+    taken = node.inputs[0] if node.op.name == "reshape" else None
+    if not isinstance(taken, Node) or taken.op.name != "getitem":
+        return False
+    loop = taken.inputs[0]
+    return isinstance(loop, Node) and loop.op.name == LOOP
+
+
+def _words(node: Node, shape: tuple[int, ...]) -> str:
+    """The size and the operation of a layer.
+
+    >>> x = ag.Tensor([[1.0, 2.0]], requires_grad=True)
+    >>> _words(ag.sigmoid(x).node, (2,))
+    '2 neurons, sigmoid'
+    """
+    name = "recurrent" if _is_states(node) else "attention" if node.op.name == "softmax" else node.op.name
+    by = name.replace("_", " ")
+    if len(shape) == 1:
+        return f"{shape[0]} neurons, {by}"
+    if len(shape) == 2:
+        return f"{shape[0]} steps of {shape[1]} numbers, {by}"
+    return f"{shape[0]} maps of {shape[1]} × {shape[2]}, {by}"
+
+
+def _ends(items: Sequence[Any], most: int) -> list[Any]:
+    """All of a few, or the first and the last ones."""
+    return list(items) if len(items) <= most else [*items[: most // 2], *items[-(most // 2) :]]
+
+
+def _packed(array: np.ndarray, dtype: str, exact: bool) -> list[str]:
+    """The array of JavaScript that holds a state, and its numbers in base64: in float32 where they were that."""
+    stored = "f4" if exact else "f8"
+    text = base64.b64encode(np.ascontiguousarray(array, f"<{stored}").tobytes()).decode()
+    return [JAVASCRIPT.types[dtype], stored, text]
