@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autograd as ag
 import nn
 from nn.errors import TrainingError
 from tests.autograd.compiler.targets.c.native import needs_compiler
@@ -64,7 +65,11 @@ def test_labels_out_of_range_keep_the_steps_before():
 
 @needs_compiler
 def test_what_has_no_reading_in_c_is_compiled_for_numpy_and_a_line_says_so():
-    model, said = nn.Sequential(nn.Linear(5, 3, seed=0), nn.Dropout(0.5, seed=1)), io.StringIO()
+    class Noisy(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x + ag.random.normal(x.shape, generator=RNG, dtype=x.dtype))
+
+    model, said = Noisy(5, 3, seed=0), io.StringIO()
     optimizer = nn.optim.SGD(model.parameters(), lr=0.05)
     nn.fit(model, LOSS, optimizer, (X, Y), epochs=1, compile="c", progress=said)
     assert "Compiled for NumPy: " in said.getvalue()

@@ -7,6 +7,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import ExitStack
 from functools import cache, partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from autograd.compiler.passes.packing import HOMES
 from autograd.compiler.targets.c.blas import numpys_blas
 from autograd.compiler.targets.c.build import compiled, library
 from autograd.compiler.targets.c.source import REFUSED, Source
-from autograd.compiler.targets.plan import aligned, by_definition
+from autograd.compiler.targets.plan import aligned, by_definition, schedule
 from autograd.compiler.trace import Trace
 from autograd.errors import TargetError
 from autograd.memory import owner
@@ -78,19 +79,24 @@ def function_in_c(function: Any, made: Source) -> Any:
 class Table:
     """The addresses that a program in C is given: of its temporaries, states, knobs and constants, and of BLAS.
 
-    ``knobs``: the array of each knob, which is to hold its value before the program runs.
+    ``knobs``: the array of each knob, which is to hold its value before the program runs. ``locks``: those of the
+    generators, to be held while it runs.
     """
 
     FIRST = 4
 
     def __init__(self, made: Source, homes: dict[Value, Any]) -> None:
         self._slots = {value: k for k, value in enumerate(made.slots.values(), self.FIRST)}
-        self._words = (ctypes.c_void_p * (self.FIRST + len(self._slots)))()
+        generators = [generator.bit_generator for generator in made.generators]
+        self._words = (ctypes.c_void_p * (self.FIRST + len(self._slots) + len(generators)))()
+        for k, bits in enumerate(generators, self.FIRST + len(self._slots)):
+            self._words[k] = bits.ctypes.bit_generator.value
         self.address = ctypes.addressof(self._words)
         self.knobs = {value: numpy.zeros((), value.dtype) for value in self._slots if value.kind == "knob"}
         constants = {v: numpy.array(v.data, v.dtype, order="C") for v in self._slots if v.kind == "constant"}
         work = aligned(max(made.size, 1))
-        self._kept = [work, constants]
+        self.locks = [bits.lock for bits in generators]
+        self._kept = [work, constants, generators]
         self._words[0], self._words[1] = work.ctypes.data, id(numpy.ndarray)
         if made.blas is not None:
             self._words[2], self._words[3] = made.blas.single, made.blas.double
@@ -162,8 +168,12 @@ class NativeExecutable(Executable):
         run = function_in_c(self.library.gg_run, made)
         scope.update(run=run, table=self._table.address, kept=self._table, array=numpy.asarray, empty=numpy.empty,
                      copied=_copied, refuse=self._refusing())  # fmt: skip
+        table = self._table
         call = f"run({', '.join(['table', *names, *results])})"
-        lines += [f"code = {call}", "if code:"]
+        locks = [f"lock_{k}" for k in range(len(table.locks))]
+        scope.update(zip(locks, table.locks, strict=True))
+        lines += [f"with {', '.join(locks)}:", f"    code = {call}"] if locks else [f"code = {call}"]
+        lines.append("if code:")
         if names:
             lines += [f"    if code != {REFUSED}:", f"        {', '.join(names)}, = copied({', '.join(names)})",
                       f"        code = {call}"]  # fmt: skip
@@ -204,10 +214,13 @@ class NativeExecutable(Executable):
             given = values.get((id(mapping), key))
             knobs.append(None if given is None else numpy.ascontiguousarray(given, value.dtype))
         rows, done = numpy.ascontiguousarray(rows, numpy.int64), numpy.zeros(1, numpy.int64)
-        code = self._loop(
-            self._table.address, count, rows.ctypes.data, *map(_addresses, (data, stacks)), strides.ctypes.data,
-            _addresses(knobs), done.ctypes.data,
-        )  # fmt: skip
+        with ExitStack() as held:
+            for lock in self._table.locks:
+                held.enter_context(lock)
+            code = self._loop(
+                self._table.address, count, rows.ctypes.data, *map(_addresses, (data, stacks)), strides.ctypes.data,
+                _addresses(knobs), done.ctypes.data,
+            )  # fmt: skip
         return int(done[0]), stacks, self._refusing() if code else None
 
     def _refusing(self) -> Callable[..., None]:
@@ -221,7 +234,7 @@ class NativeExecutable(Executable):
                     known[value] = value.data
                 elif value.kind == "knob":
                     known[value] = value.dtype.type(value.origin[0][value.origin[1]])
-            for i in program.instructions:
+            for i in schedule(program):
                 given = [known[arg] for arg in i.args]
                 if i.op == "check_range":
                     function_of("check_range")(given[0], i.params["stop"], i.params["refuse"], **i.params["options"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from autograd import backends
 from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
 from autograd.compiler.targets.c.blas import Blas
@@ -33,8 +34,8 @@ ALIGNED = 64
 LONG = 1024
 """More float32 than these are summed in parts, and the parts in float64: one sum of all would lose digits."""
 
-RAISING = frozenset(("check_range", "getitem", "setitem", "add_at", "take", "take_along_axis", "take_sure"))
-"""What may find an index out of bounds, unless it is a view."""
+INDICES = {"check_range": 0, "getitem": 1, "setitem": 2, "add_at": 2, "take": 1, "take_along_axis": 1}
+"""Where the indices begin among the arguments of what may find one out of bounds."""
 
 OK, REFUSED, NOT_PLAIN = 0, 1, 2
 """What a program returns: that it ran, that an index is out of bounds, that an input must be copied first. Nothing has
@@ -72,6 +73,8 @@ class Source(Script):
         self.slots: dict[str, Value] = {}
         self.returned: list[Value] = []
         self.inputs: list[str] = []
+        self.generators: dict[Any, str] = {}
+        """The generators that numbers are drawn from, and the names of the fields."""
         self.size = 0
         self.operations = 0
         """About how many multiplications the products take."""
@@ -171,9 +174,9 @@ class Source(Script):
             Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i])
             for i in knob_arithmetic(program.instructions).values()
         ]
-        steps = [*numbers, *fuse(program)]
+        steps = self._checked_first([*numbers, *fuse(program)])
         self._last = self._last_reads(program, steps)
-        risky = max((n for n, s in enumerate(steps) if isinstance(s, Instruction) and _may_raise(s)), default=-1)
+        risky = max((n for n, step in enumerate(steps) if _may_raise(step)), default=-1)
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
         found = updated_in_place(program, steps)
         self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
@@ -192,6 +195,25 @@ class Source(Script):
         self._step = len(steps)
         self._finish(program)
         return self._joined()
+
+    def _checked_first(self, steps: list[Kernel | Instruction]) -> list[Kernel | Instruction]:
+        """The steps in an order in which no number is drawn before an index may be found out of bounds, so that a
+        generator is where it was when an error is raised."""
+        if not any(isinstance(step, Instruction) and step.op == "draw" for step in steps):
+            return steps
+        makers = {v: step for step in steps for v in (step.outputs if isinstance(step, Kernel) else [step.out])}
+        first: dict[Kernel | Instruction, None] = {}
+        for checked in filter(_may_raise, steps):
+            pending, needed = [checked], []
+            while pending:
+                step = pending.pop()
+                needed.append(step)
+                pending += [makers[v] for v in (step.inputs if isinstance(step, Kernel) else step.args) if v in makers]
+                if isinstance(step, Instruction) and step.op == "draw":
+                    assert isinstance(checked, Instruction)
+                    raise self.refuse(checked, "may find an index out of bounds after random numbers were drawn")
+            first |= dict.fromkeys(reversed(needed))
+        return [*(step for step in steps if step in first), *(step for step in steps if step not in first)]
 
     def _take_results(self, program: Program) -> None:
         """Have results be computed where they are wanted, if they are temporaries with memory of their own."""
@@ -224,6 +246,25 @@ class Source(Script):
             late.append((source, target))
         for source, target in late:
             self.copy(source, target)
+
+    def draw(self, instruction: Instruction) -> None:
+        """Numbers from the generator itself, by NumPy's interface in C: the same ones that NumPy would draw."""
+        params, out = instruction.params, instruction.out
+        if params["method"] != "random":
+            raise self.refuse(instruction, f"draws by {params['method']}, and C only has random")
+        generator = backends.generator_on("cpu", params["generator"])
+        if generator not in self.generators:
+            self.generators[generator] = self.fresh("generator")
+        name, view = self.generators[generator], self.view(out)
+        self.said(instruction)
+        single = "(gg->next_uint32(gg->state) >> 8) * 0x1p-24f"
+        number = single if out.dtype == "float32" else "gg->next_double(gg->state)"
+        self.lines += [
+            "{",
+            f"  const struct gg_generator *const gg = table->{name};",
+            f"  for (long i = 0; i < {size(out.shape)}; i++) {view.data}[i] = {number};",
+            "}",
+        ]
 
     def _joined(self) -> str:
         """The text of all parts."""
@@ -260,6 +301,7 @@ class Source(Script):
             "    gg_sgemm *sgemm;  /* NumPy's BLAS */",
             "    gg_dgemm *dgemm;",
             *fields,
+            *(f"    const struct gg_generator *{name};" for name in self.generators.values()),
             "};",
             "",
             f"static __attribute__((noinline)) int step(const struct table *table{given_typed}) {{",
@@ -535,8 +577,11 @@ def _described(value: Value) -> str:
     return f"{value.kind} {text_of(value.name)} {value.shape}"
 
 
-def _may_raise(instruction: Instruction) -> bool:
-    return instruction.op in RAISING and not is_view(instruction)
+def _may_raise(step: Kernel | Instruction) -> bool:
+    """Whether a step may find an index out of bounds."""
+    if isinstance(step, Kernel) or step.op not in INDICES:
+        return False
+    return any(arg.kind != "constant" for arg in step.args[INDICES[step.op] :])
 
 
 def _vectorised(lines: list[str], clause: str) -> list[str]:
@@ -581,6 +626,15 @@ HEAD = """
     && (*(const int *)((object) + GG_HEADER + 6 * sizeof(void *)) & 0x101) == 0x101)
 #define GG_APART(x, nx, y, ny) \\
     ((const char *)(x) + (nx) <= (const char *)(y) || (const char *)(y) + (ny) <= (const char *)(x))
+
+/* NumPy's bitgen_t */
+struct gg_generator {{
+    void *state;
+    uint64_t (*next_uint64)(void *);
+    uint32_t (*next_uint32)(void *);
+    double (*next_double)(void *);
+    uint64_t (*next_raw)(void *);
+}};
 
 /* cblas_sgemm and cblas_dgemm: order, transposes, m, n, k, alpha, a, its rows, b, its rows, beta, c, its rows */
 typedef {integer} gg_int;

@@ -148,6 +148,10 @@ class Script:
         """The result of a reduction of no elements."""
         return self.language.reductions[op][1]
 
+    def draw(self, instruction: Instruction) -> None:
+        """Random numbers, by the generator that NumPy would draw from."""
+        raise self.refuse(instruction, "has no reading there: draw is not among the functions that can be written")
+
     def lowest(self, dtype: Any) -> str:
         """A number that no element is less than."""
         return self.start_of("max", dtype)
@@ -226,6 +230,8 @@ class Script:
             self.kernel(Kernel(out.name, inputs_of([instruction]), [out], [instruction]))
         elif op == "op":
             self._whole(instruction)
+        elif op == "draw":
+            self.draw(instruction)
         else:
             raise self.refuse(instruction, f"has no reading there: {op} is not among the functions that can be written")
 

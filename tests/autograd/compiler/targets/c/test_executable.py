@@ -134,6 +134,30 @@ def test_an_index_out_of_bounds_raises_as_in_numpy():
         pick(rows, ag.Tensor([0, 3]))
 
 
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_are_drawn_as_numpy_draws_them(dtype):
+    found = {}
+    for target in ("numpy", "c"):
+        generator = np.random.default_rng(3)
+
+        @ag.compile(target=target)
+        def step(x: Any, labels: Any, generator: Any = generator) -> Any:
+            kept = nn.functional.dropout(x, 0.4, generator=generator)
+            loss = nn.functional.cross_entropy(kept, labels)
+            return kept, ag.random.uniform((3, 5), generator=generator, dtype=dtype), loss
+
+        x, labels = ag.ones((4, 3), dtype=dtype), ag.asarray([0, 1, 2, 0])
+        told = [step(x, labels) for _ in range(3)]
+        with pytest.raises(ValueError, match="3"):
+            step(x, ag.asarray([0, 1, 2, 3]))
+        told.append(step(x, labels))
+        found[target] = [part.data for parts in told for part in parts], generator.random(7)
+    for one, other in zip(found["c"][0], found["numpy"][0], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    np.testing.assert_array_equal(found["c"][1], found["numpy"][1])
+
+
 GENERATOR = np.random.default_rng(0)
 
 
