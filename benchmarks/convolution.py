@@ -113,12 +113,13 @@ def steps(torch: Any, layers: tuple[tuple[Any, ...], ...]) -> Contestants:
         return step
 
     given = ag.Tensor(x), ag.Tensor(y)
-    eager, compiled = ours(), ag.compile(ours())
+    eager, compiled, native = ours(), ag.compile(ours()), ag.compile(ours(), target="auto")
     return {
         "torch": theirs(torch.contiguous_format),
         "channels_last": theirs(torch.channels_last),
         "eager": lambda: eager(*given),
         "compiled": lambda: compiled(*given),
+        "C": lambda: native(*given),
     }
 
 
@@ -135,7 +136,7 @@ def main() -> int:
         return 2
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    print(f"{'':48}{'torch ms':>10}{'channels_last':>15}{'eager':>8}{'compiled':>10}   (÷ torch)")
+    print(f"{'':48}{'torch ms':>10}{'channels_last':>15}{'eager':>8}{'compiled':>10}{'C':>10}   (÷ torch)")
     works: list[tuple[str, Callable[[], Contestants]]] = []
     for name, (x, weight, options) in CONVOLUTIONS.items():
         drawn = rng.normal(size=x).astype("f4"), rng.normal(size=weight).astype("f4")
@@ -145,7 +146,7 @@ def main() -> int:
         found = seconds(make(), rounds)
         whole = found.pop("torch")
         shares = (f"{found[key] / whole:{width}.2f}" for key, width in (("channels_last", 15), ("eager", 8)))
-        last = f"{found['compiled'] / whole:10.2f}" if "compiled" in found else ""
+        last = "".join(f"{found[key] / whole:10.2f}" for key in ("compiled", "C") if key in found)
         print(f"{name:48}{1e3 * whole:10.2f}{''.join(shares)}{last}", flush=True)
     return 0
 

@@ -44,8 +44,9 @@ def contestants(kind: str, steps: int) -> dict[str, Callable[[], Any]]:
         return loss
 
     found: dict[str, Callable[[], Any]] = {"PyTorch": by_torch, "recorded": recorded, "compiled": ag.compile(recorded)}
+    found["C"] = ag.compile(recorded, target="auto")
     by_torch()
-    for name in ("recorded", "compiled"):
+    for name in ("recorded", "compiled", "C"):
         found[name]()
         for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
             np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=5e-3, atol=5e-3)  # type: ignore[union-attr]

@@ -53,6 +53,15 @@ def train(state, x, labels, work):
     return value, (layers, key, moments)
 
 
+@partial(jax.jit, donate_argnums=0, static_argnums=(3, 4))
+def train_many(state, x, labels, work, count):
+    def body(state, _):
+        value, state = train(state, x, labels, work)
+        return state, value
+
+    return jax.lax.scan(body, state, None, length=count)
+
+
 @partial(jax.jit, static_argnums=4)
 def multiply(layers, direction, x, labels, work):
     return jax.jvp(lambda layers: jax.grad(loss)(layers, x, labels, None, work), (layers,), (direction,))[1]
@@ -71,6 +80,10 @@ class Net:
     def step(self):
         value, self.state = train(self.state, self.x, self.labels, self.work)
         return value.block_until_ready()
+
+    def many(self, count):
+        self.state, values = train_many(self.state, self.x, self.labels, self.work, count)
+        return values.block_until_ready()
 
     def layers(self):
         return [tuple(map(np.asarray, layer)) for layer in self.state[0]]

@@ -1,0 +1,201 @@
+"""Training steps in C beside NumPy's calls, jax.jit, jax.lax.scan and PyTorch eager, in one process, on one core.
+
+    python -m benchmarks.native                           # every work: some minutes
+    python -m benchmarks.native --works A C --markdown benchmarks/NATIVE.md
+
+All take turns; a figure is the mean of the fastest fifth of the rounds, by the processor's clock, so that other
+processes disturb it little. "100 steps" are those of a call: `ag.loop`, which gathers its batches, and `jax.lax.scan`,
+which is given one. Before that, the losses of three steps have to agree. Contestants that are not installed are left
+out. `GOALS` are what the ratios are held to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autograd as ag
+from autograd.compiler.targets.c.build import compiler
+from benchmarks import convolution, recurrent
+from benchmarks.contestants import glassgrad
+from benchmarks.referee import machine, surroundings
+from benchmarks.works import NETS
+
+MANY = 100
+"""Steps of one call of a loop."""
+
+RECURRENT = 30
+"""Steps in time of the recurrent layers."""
+
+SECONDS = 0.02
+"""Of each turn, about, or one step where that takes longer."""
+
+GOALS = {
+    "jit": {"A": 0.25, "C": 0.27, "D": 0.70, "B": 0.86, "E": 0.93, "T": 0.5, "L": 0.5, "M": 0.5},
+    "scan": {"A": 0.25, "C": 0.27, "D": 0.74, "B": 0.88, "E": 0.93},
+    "PyTorch": {
+        "A": 0.05, "C": 0.06, "D": 0.30, "B": 0.45, "E": 0.50, "digits --model cnn: 16, 32": 0.6, "LSTM": 0.8,
+    },
+}
+"""The largest ratio of a step in C to the contestant's; to `lax.scan`, that of many steps in a call."""
+
+Run = tuple[Callable[[], Any], int]
+"""What is run, and how many steps that is."""
+
+
+class Compiled(glassgrad.Net):
+    """The steps of a net as a compiled function for a target, one at a time or many in a call."""
+
+    def __init__(self, target: str, *given: Any) -> None:
+        super().__init__(*given)
+
+        @ag.compile(target=target)
+        def step(x: Any, labels: Any) -> Any:
+            self.optimizer.zero_grad()
+            loss = self.loss(self.model(x), labels)
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+        data = self.x.numpy(), self.labels.numpy()
+        rows = np.tile(np.arange(len(data[0])), (MANY, 1))
+        self.step = lambda: step(self.x, self.labels)  # type: ignore[method-assign]
+        self.many = lambda: ag.loop(step, data, rows)
+
+
+def contestants(key: str) -> dict[str, Run]:
+    """The steps of a work by every contestant that is installed."""
+    net = NETS[key]
+    given = net, net.layers(), *net.samples()
+    native = Compiled("c", *given)
+    found: dict[str, Run] = {"C": (native.step, 1), "NumPy": (Compiled("numpy", *given).step, 1)}
+    if key != "E":
+        found["C, 100 steps"] = native.many, MANY
+    if importlib.util.find_spec("jax"):
+        from benchmarks.contestants import jax
+
+        found["jit"] = jax.Net(*given).step, 1
+        if key != "E":
+            scanned = jax.Net(*given)
+            found["scan"] = lambda: scanned.many(MANY), MANY
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        from benchmarks.contestants import pytorch
+
+        torch.set_num_threads(1)
+        found["PyTorch"] = pytorch.Net(*given).step, 1
+    return found
+
+
+def beside_torch(key: str) -> dict[str, Run]:
+    """A training step of a small CNN, PyTorch's with channels last, or the gradients of a recurrent layer."""
+    if key in convolution.NETWORKS:
+        import torch
+
+        runs = convolution.steps(torch, convolution.NETWORKS[key])
+    else:
+        runs = recurrent.contestants(key, RECURRENT)
+    names = {"C": "C", "compiled": "NumPy", "channels_last": "PyTorch", "PyTorch": "PyTorch"}
+    found = {names[name]: (run, 1) for name, run in runs.items() if name in names}
+    for _ in range(20):
+        found["C"][0]()
+    for thread in threading.enumerate():  # those that compile
+        if thread is not threading.current_thread():
+            thread.join(60)
+    return found
+
+
+def agree(runs: dict[str, Run]) -> bool:
+    """Whether three steps of all have the same losses, to rounding."""
+    singles = [run for run, count in runs.values() if count == 1]
+    losses = [[float(np.asarray(_number(run()))) for run in singles] for _ in range(3)]
+    return all(np.allclose(row, row[0], rtol=1e-3) for row in losses)
+
+
+def _number(loss: Any) -> Any:
+    return loss.detach().numpy() if hasattr(loss, "detach") else loss
+
+
+def microseconds(runs: dict[str, Run], rounds: int) -> dict[str, float]:
+    """Microseconds of a step of each, measured in turns."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    repeats = {}
+    for name, (run, _) in runs.items():
+        run()
+        start = time.process_time()
+        run()
+        repeats[name] = max(1, round(SECONDS / max(1e-6, time.process_time() - start)))
+    for _ in range(rounds):
+        for name, (run, count) in runs.items():
+            start = time.process_time()
+            for _ in range(repeats[name]):
+                run()
+            times[name].append((time.process_time() - start) / repeats[name] / count)
+    return {name: 1e6 * float(np.mean(sorted(taken)[: max(1, rounds // 5)])) for name, taken in times.items()}
+
+
+def row(key: str, found: dict[str, float]) -> str:
+    """The line of a work: its figures, and the ratios with their goals."""
+    figures = [f"{found[name]:.4g}" if name in found else "" for name in COLUMNS]
+    ratios = []
+    for name, goals in GOALS.items():
+        ours = found.get("C, 100 steps" if name == "scan" else "C")
+        ratio = ours / found[name] if ours and name in found else None
+        goal = f" ({goals[key]})" if key in goals else ""
+        ratios.append("" if ratio is None else f"{ratio:.3f}{goal}")
+    return f"| {key} | {' | '.join([*figures, *ratios])} |"
+
+
+COLUMNS = ("C", "C, 100 steps", "NumPy", "jit", "scan", "PyTorch")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0, or 1 where the losses of a work differ."""
+    parser = argparse.ArgumentParser("python -m benchmarks.native", description="Steps in C beside other libraries.")
+    others = [*convolution.NETWORKS, "LSTM", "GRU"] if importlib.util.find_spec("torch") else []
+    works = [*NETS, *others]
+    parser.add_argument("--works", nargs="+", choices=works, default=works, metavar="WORK", help=", ".join(works))
+    parser.add_argument("--rounds", type=int, default=25, help="of turns (25)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="save the table")
+    given = parser.parse_args(arguments)
+    if hasattr(os, "sched_setaffinity"):  # JAX takes every core that it may run on
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    about = machine()
+    versions = [f"{name} {version(name)}" for name in ("jax", "torch") if importlib.util.find_spec(name)]
+    said = [
+        f"{about['processor']}, {about['system']}, Python {about['python']}, NumPy {about['numpy']}",
+        *versions, compiler().version.splitlines()[0], "one core. Microseconds a step, and ratios with their goals.",
+    ]  # fmt: skip
+    heads = [*COLUMNS, "C ÷ jit", "100 steps ÷ scan", "C ÷ PyTorch"]
+    lines = [", ".join(said), "", f"| work | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
+    wrong = []
+    for key in given.works:
+        runs = contestants(key) if key in NETS else beside_torch(key)
+        if key in NETS and key != "T" and not agree(runs):  # dropout is drawn by each library's own generator
+            wrong.append(key)
+        lines.append(row(key, microseconds(runs, given.rounds if key != "E" else max(5, given.rounds // 4))))
+        print(lines[-1], file=sys.stderr, flush=True)
+    text = "\n".join([*lines, "", *(f"{key}: {NETS[key]}" for key in given.works if key in NETS), ""])
+    print(text)
+    if given.markdown:
+        given.markdown.write_text(text, encoding="utf-8")
+    if wrong:
+        print(f"The losses differ: {', '.join(wrong)}.", file=sys.stderr)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":  # which NumPy reads when it is imported
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.native", *sys.argv[1:]], surroundings(1))
+    sys.exit(main())
