@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from os import PathLike
 from typing import Any
 
@@ -73,6 +74,31 @@ class History:
         else:
             kept = "the latest"
         self.note = f"{end}: the weights are {kept}."
+
+    def _repr_html_(self) -> str:
+        """The learning curves for a notebook, or without matplotlib a table of the epochs."""
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        try:
+            from viz import plot_history
+
+            return plot_history(self)._repr_svg_() + note if self.epochs else note
+        except ModuleNotFoundError:
+            return self._table() + note
+
+    def _table(self) -> str:
+        """The numbers of the first and the last 5 epochs as HTML."""
+        columns: dict[str, list[Any]] = {"loss": self.loss, "accuracy": self.accuracy}
+        columns |= {"validation loss": self.validation_loss, "validation accuracy": self.validation_accuracy}
+        kept = {name: numbers for name, numbers in columns.items() if any(x is not None for x in numbers)}
+        head = "".join(f"<th>{name}</th>" for name in ("epoch", *kept))
+        rows = []
+        for i in range(self.epochs):
+            if 5 <= i < self.epochs - 5:
+                rows += [f'<tr><td colspan="{len(kept) + 1}">...</td></tr>'] if i == 5 else []
+                continue
+            cells = "".join(f"<td>{'' if x[i] is None else format(x[i], '.4g')}</td>" for x in kept.values())
+            rows.append(f"<tr><td>{i + 1}</td>{cells}</tr>")
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write it as JSON, whole or not at all. Raises `autograd.errors.WriteError` if the file can't be written."""

@@ -470,6 +470,6 @@ def _described(svg: str, title: str, alt: str) -> str:
     words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
-    # keep the picture within the page's width
-    fits = ' role="img" style="max-width:100%;height:auto"'
+    # keep the picture within the page's width; a screen reader says the label
+    fits = f' role="img" aria-label="{_escape(_clean(alt))}" style="max-width:100%;height:auto"'
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)

@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +69,11 @@ class Plot:
         return buffer.getvalue()
 
     def _repr_svg_(self) -> str:
-        return self._rendered("svg").decode()
+        label = f'role="img" aria-label="{escape(self.description)}"'
+        return self._rendered("svg").decode().replace("<svg ", f"<svg {label} ", 1)
 
-    def _repr_png_(self) -> bytes:
-        return self._rendered("png")
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self._rendered("png"), {"alt": self.description}
 
     def __repr__(self) -> str:
         return f"Plot({self.description!r})"

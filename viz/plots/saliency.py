@@ -45,7 +45,7 @@ class _Shown:
         """Write the picture as .svg, .png or .pdf; returns the path."""
         return self.plot().save(as_path(path))
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         return self.plot()._repr_png_()
 
 

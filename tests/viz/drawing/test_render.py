@@ -209,6 +209,8 @@ class TestFiles:
         shown = picture._repr_mimebundle_()
         assert shown["image/svg+xml"] == picture._repr_svg_() == picture.svg()
         assert shown["text/plain"] == repr(picture) == "<Picture 'Two <cards>'>"
+        image = ElementTree.fromstring(shown["image/svg+xml"].encode())
+        assert (image.get("role"), image.get("aria-label")) == ("img", picture.alt)
 
     def test_drawing_is_quiet(self, picture, capfd):
         picture.node("s", text("σ′ ∂L/∂w 权", 11, style.LIGHT.ink))

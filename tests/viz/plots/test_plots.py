@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -191,8 +192,11 @@ class TestPlot:
 
     def test_a_notebook_shows_it(self):
         plot = plot_confusion([0, 1], [0, 1])
-        assert "<svg" in plot._repr_svg_()
-        assert plot._repr_png_().startswith(b"\x89PNG")
+        png, metadata = plot._repr_png_()
+        assert png.startswith(b"\x89PNG")
+        assert metadata == {"alt": plot.description}
+        image = ElementTree.fromstring(plot._repr_svg_().encode())
+        assert (image.get("role"), image.get("aria-label")) == ("img", plot.description)
 
     @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES)
     def test_themes(self, theme):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -212,3 +213,11 @@ def test_values_states_uses_and_producers() -> None:
     assert [i.op for i in program.uses()[x]] == ["multiply", "multiply"]
     assert program.producers()[program.outputs[0]].op == "add"
     assert x.nbytes == 16
+
+
+def test_a_program_shows_itself_in_a_notebook_as_it_prints():
+    program = ag.trace(lambda x: ag.where(x < 1.0, x, 0.0), ag.ones((2, 3)))
+    shown = ElementTree.fromstring(program._repr_html_())
+    assert shown.text == str(program)
+    assert shown.get("aria-label") == repr(program)[1:-1]
+    assert repr(program) == "<Program _lambda: 1 input, 2 instructions, 1 output>"
