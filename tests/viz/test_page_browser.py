@@ -149,7 +149,7 @@ def test_hovering_links_forward_and_backward(page, tmp_path):
         """,
     )
     assert seen["card"] == ["track f z2", "track b a1", "track b W2", "track b b2"]
-    assert (seen["ring"], seen["after"]) == (1, [])
+    assert (seen["ring"], seen["after"]) == (2, []), "the card and its number"
     assert seen["focus"] == ["track f L", "track b L", "track b a2"]
 
 
@@ -283,12 +283,14 @@ def test_a_narrow_window_has_one_column(page, tmp_path):
         page,
         tmp_path,
         "const top = q => document.querySelector(q).getBoundingClientRect();"
-        "seen.below = top('aside').top >= top('main').bottom; seen.wide = document.documentElement.scrollWidth;"
+        "seen.above = top('#panel').bottom <= top('main').top; seen.panel = top('#panel').top;"
+        "seen.wide = document.documentElement.scrollWidth;"
         "seen.bar = getComputedStyle(document.querySelector('nav')).position;",
         "#step=9",
         "--window-size=600,900",
     )
-    assert seen["below"]
+    assert seen["above"], "the explanation is above the drawing"
+    assert seen["panel"] < 700, "and within the first screen"
     assert seen["wide"] <= 600
     assert seen["bar"] == "sticky"
 
@@ -339,6 +341,63 @@ def test_two_thousand_operations_are_folded_and_opened_on_demand(tmp_path):
     assert float(seen["gradient"].strip("()")) == pytest.approx(float(ag.gradients(a, x).data), rel=1e-2)
     assert (seen["after"], seen["more"], seen["none"]) == (41, 81, 0)
     assert seen["turn"] == "L"
+
+
+def test_paper_search_and_zoom(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const at = id => document.getElementById(id);
+        const input = (e, text) => { e.value = text; e.dispatchEvent(new Event('input')); };
+        input(at('find'), 'w2'); seen.found = [document.querySelectorAll('.halo.peek').length, text('#live')];
+        input(at('find'), 'nowhere'); seen.lost = [document.querySelectorAll('.halo.peek').length, text('#live')];
+        const wide = () => document.querySelector('svg.picture').getBoundingClientRect().width, before = wide();
+        at('in').click(); seen.zoom = wide() / before; at('out').click(); seen.back = wide() / before;
+        for (let i = 0; i < 5; i++) at('in').click();
+        seen.map = !at('map').hidden; at('fit').click(); seen.fit = at('map').hidden;
+        dispatchEvent(new Event('beforeprint'));
+        seen.sheet = [...document.querySelectorAll('#sheet h3')].map(e => e.textContent);
+        seen.longest = Math.max(...[...document.querySelectorAll('#sheet td')].map(e => e.textContent.length));
+        seen.code = [...document.querySelectorAll('#sheet .code')].map(e => e.textContent);
+        dispatchEvent(new Event('afterprint')); seen.after = document.querySelectorAll('#sheet *').length;
+        at('teach').click(); seen.teach = getComputedStyle(document.body).display;
+        """,
+        "#step=3",
+    )
+    assert seen["found"] == [1, "found W2"]
+    assert seen["lost"] == [0, "nothing of this name"]
+    assert seen["zoom"] == pytest.approx(1.25, rel=0.01)
+    assert seen["back"] == pytest.approx(1, rel=0.01)
+    assert (seen["map"], seen["fit"]) == (True, True)
+    assert len(seen["sheet"]) == 5 + 9
+    assert (seen["sheet"][0], seen["sheet"][-1]) == ("1. Linear 1 makes z1", "14. Linear 1 sends its gradient to b1")
+    assert seen["longest"] <= 7, "four digits on paper"
+    assert "W2.grad = z2.grad.T @ a1" in seen["code"]
+    assert (seen["after"], seen["teach"]) == (0, "block")
+
+
+def test_a_card_its_line_its_formula_and_its_number_light_up_together(page, tmp_path):
+    seen = browse(
+        page,
+        tmp_path,
+        """
+        const rings = () => document.querySelectorAll('.halo.peek').length;
+        const all_ = (query, f) => [...document.querySelectorAll(query)].map(f);
+        const lit = () => all_('.linked:not(.seg)', e => e.className.split(' ')[0] + e.tagName);
+        hover(document.getElementById('n_z2')); seen.card = [lit(), rings()];
+        leave(document.getElementById('n_z2')); seen.after = lit();
+        const line = document.querySelector('#listing [data-card=z2]');
+        hover(line); seen.line = lit(); leave(line);
+        hover(document.querySelector('#panel .form')); seen.formula = [lit(), rings()];
+        seen.lines = all_('#listing code', e => e.textContent);
+        """,
+        "#step=3",
+    )
+    assert seen["card"] == [["formDIV", "codePRE", "linkedLI"], 2], "card and number have a frame each"
+    assert seen["after"] == []
+    assert sorted(seen["line"]) == sorted(seen["formula"][0]) == ["codePRE", "formDIV", "linkedLI"]
+    assert seen["lines"][0] == "z1 = linear(x, W1, b1)"
 
 
 def test_a_wrong_rule_is_found_at_once(tmp_path):

@@ -127,6 +127,7 @@ function asked(i) {
 }
 view.known = i => masked(i) ? i - 1 : i;
 view.masked = () => masked(cur);
+view.ask = i => way === 'predict' ? asked(i) : null;
 const close = (a, b) => Math.abs(a - b) <= Math.max(6e-3 * Math.abs(b), b === 0 ? 1e-6 : 0);
 /* which mistake gives this number */
 function mistake(s, guess, ask) {

@@ -313,7 +313,7 @@ function rewrite() {
     if (v) v.innerHTML = figure({ m: c.v, k: '' }, 0);
     if (g) g.innerHTML = figure({ m: c.g, k: 'grad' }, 0);
   });
-  if (document.querySelector('details').open) table();
+  if (el('every').open) table();
 }
 function table() {
   all('.all tbody tr').forEach((r, i) => {
@@ -322,7 +322,7 @@ function table() {
     if (g) r.children[3].textContent = listed(g);
   });
 }
-document.querySelector('details').addEventListener('toggle', table);
+el('every').addEventListener('toggle', table);
 
 /* ---------------------------------------------------------------- the loss as one number alone changes, with its tangent */
 const plot = new live.Plot(el('slice'), 420, 150), ranges = new Map();

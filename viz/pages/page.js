@@ -11,7 +11,7 @@ let cur = 0, timer = 0, opened = -1;
 const view = {
   live: Boolean(D.live),
   all: Boolean(D.live),  // everything is shown, also what is not known at the present step
-  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], known: i => i, masked: () => false, check: s => s.check, fixed: () => true, told() {},
+  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], known: i => i, ask: () => null, masked: () => false, check: s => s.check, fixed: () => true, told() {},
 };
 
 /* when does each cell and edge become known, and which steps belong to one operation? */
@@ -63,12 +63,18 @@ function figure(p, n) {
   return `<figure class="${p.k}">${p.l ? `<figcaption><b>${esc(p.l)}</b></figcaption>` : ''}${body}` +
     `<figcaption>${foot}</figcaption></figure>`;
 }
-function equation(s) {
+function equation(s, hidden = view.masked()) {
   let n = 0;
   return s.eq.map((p, i) => p.s !== undefined ? `<span class="op">${esc(p.s)}</span>`
-    : view.masked() && i === s.eq.length - 1 ? `<figure class="${p.k}"><figcaption><b>${esc(p.l)}</b></figcaption><div class="ask">?</div></figure>` : figure(p, n++)).join('');
+    : hidden && (i === s.eq.length - 1 || (hidden !== true && !/knob|data/.test(p.k))) ? `<figure class="${p.k}"><figcaption><b>${esc(p.l)}</b></figcaption><div class="ask">?</div></figure>` : figure(p, n++)).join('');
 }
 
+/* the formula; without the result that it ends with, where that is asked for */
+function formula(s, hidden = view.masked()) {
+  const cut = hidden && s.form.split(' = ').length > 2;
+  const text = cut ? s.form.slice(0, s.form.lastIndexOf(' = ')) : s.form;
+  return hidden && hidden !== true ? text.replace(/⟦\d+⟧/g, '…') : view.say(text);
+}
 /* hover or focus an entry of the result: its factors are boxed and the sum is written out */
 function wire(s) {
   const of = s.eq.filter(p => p.m !== undefined), ms = of.map(p => view.array(p.m)), rs = of.map(p => D.arrays[p.m]);
@@ -269,7 +275,22 @@ function peek(i) {
   unpeek();
   (kin.get(S[i].card) || []).forEach(j => { const b = buttons.get(j); if (b) b.classList.add('linked'); });
   halo(S[i].card, 'peek');
+  link(S[i].card);
 }
+/* the line of the program, the formula and the number that belong to a card */
+function link(key) {
+  all(`#listing [data-card="${key}"]`).forEach(e => e.classList.add('linked'));
+  if (S[cur].card === key) all('.form,.code', panel).slice(0, 2).forEach(e => e.classList.add('linked'));
+  if (svg) ring(`a_${key}_val`, 'peek');
+}
+all('#listing li').forEach(li => {
+  const key = li.dataset.card, mine = kin.get(key)[0];
+  li.tabIndex = 0;
+  li.onmouseenter = li.onfocus = () => peek(mine);
+  li.onmouseleave = li.onblur = unpeek;
+  li.onclick = () => { stop(); view.picked = true; go(mine); };
+  li.onkeydown = e => { if (e.key === 'Enter') li.onclick(); };
+});
 function unpeek() {
   all('.linked').forEach(e => e.classList.remove('linked'));
   all('.halo.peek').forEach(e => e.remove());
@@ -393,13 +414,17 @@ function go(i, moving = true) {
 }
 
 function explain() {  // the panel
+  const rule = panel.querySelector('.rule')?.open;  // stays as it was left
   const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s);
   panel.className = s.ph === 'b' ? 'bwd' : '';
   panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
-    `<div class="form">${esc(view.masked() && / = [^=]*$/.test(s.form.replace(/^[^=]*=/, '')) ? s.form.replace(/ = [^=]*$/, '').replace(/⟦\d+⟧/g, t => view.say(t)) : view.say(s.form))}</div><div class="eq">${equation(s)}</div>` +
+    `<div class="form">${esc(formula(s))}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
-    (code ? `<pre class="code" tabindex="0" aria-label="The code that runs">${esc(code)}</pre><div class="where">${esc(where)}</div>` : '') +
+    (s.line ? `<pre class="code" tabindex="0" aria-label="The line in the graph's names">${esc(s.line)}</pre>` : '') +
+    (s.mine ? `<div class="where">your line: <code>${esc(s.mine[0])}</code>, ${esc(s.mine[1])}</div>` : '') +
+    (code ? `<details${rule ? ' open' : ''} class="rule"><summary>The library's ${s.line && s.ph === 'b' ? 'rule' : 'code'}, ${esc(where)}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
     (check && !view.masked() ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '');
+  all('.form,.code', panel).forEach(e => { e.onmouseenter = () => peek(cur); e.onmouseleave = unpeek; });
   if (!view.masked()) wire(s);
   sizes();
   view.told(s);
@@ -457,7 +482,9 @@ if (wrong.length) el('wrong').onclick = () => { stop(); view.picked = true; go(w
 const fit = el('fit'), theme = el('theme');
 fit.onclick = () => {
   if (!svg) { D.sections.forEach((s, i) => open(i, false)); opened = -1; paint(); main.scrollTop = 0; return; }
+  if (zoom) zoomed(0);
   fit.setAttribute('aria-pressed', main.classList.toggle('fit'));
+  overview();
   go(cur, false);
 };
 function themed(name) {
@@ -475,6 +502,92 @@ function linked() {
   go((+(h.get('step') || h.get('show')) || 1) - 1, false);
 }
 matchMedia('(prefers-color-scheme:dark)').addEventListener('change', () => themed(document.documentElement.dataset.theme || ''));
-addEventListener('beforeprint', () => { document.querySelector('details').open = true; });
+/* on paper: every step in order; where numbers are asked for, a blank for each, without the numbers of other answers,
+   and the solutions behind */
+function sheet() {
+  const found = S.map((s, i) => {
+    const ask = view.ask(i), words = ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '';
+    return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
+      `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}</article>`;
+  });
+  const answers = S.map((s, i) => [i, view.ask(i)]).filter(([, ask]) => ask).map(([i, ask]) => `<li value="${i + 1}">${esc(ask.name)} = ${fmt(ask.x)}</li>`);
+  el('sheet').innerHTML = found.join('') + (answers.length ? `<h2>Solutions</h2><ol>${answers.join('')}</ol>` : '');
+}
+addEventListener('beforeprint', () => {
+  sheet();
+  if (el('sheet').querySelector('.blank')) all('.cell,.edge', main).forEach(e => e.classList.toggle('todo', cellAt.has(e.id) || edgeAt.has(e.id)));
+});
+addEventListener('afterprint', () => { el('sheet').replaceChildren(); go(cur, false); });
+el('print').onclick = () => print();
+el('teach').onclick = () => el('teach').setAttribute('aria-pressed', document.body.classList.toggle('teach'));
+
+/* ---------------------------------------------------------------- zoom, pan, search, and the whole beside a part of it */
+
+const base = svg ? svg.viewBox.baseVal.width * 4 / 3 : 0;
+let zoom = 0;  // 0: as wide as there is room
+function zoomed(to, x = main.clientWidth / 2, y = main.clientHeight / 2) {
+  const now = svg.getBoundingClientRect(), old = now.width / base, left = main.scrollLeft + x, top = main.scrollTop + y;
+  zoom = to && Math.max(.25, Math.min(4, to));
+  svg.style.width = zoom ? `${zoom * base}px` : '';
+  svg.style.maxWidth = svg.style.minWidth = zoom ? 'none' : '';
+  if (!zoom) svg.style.minWidth = least;
+  const by = svg.getBoundingClientRect().width / base / old;
+  main.scrollLeft = left * by - x; main.scrollTop = top * by - y;
+  overview();
+}
+const least = svg ? svg.style.minWidth : '', map = el('map');
+function overview() {  // where the window is, if the drawing is larger
+  if (!svg) return;
+  const r = svg.getBoundingClientRect(), q = main.getBoundingClientRect(), larger = r.width > q.width + 40 || r.height > main.clientHeight + 40;
+  map.hidden = !larger || main.classList.contains('fit');
+  if (map.hidden) return;
+  const v = svg.viewBox.baseVal, k = v.width / r.width, pane = map.querySelector('rect');
+  map.setAttribute('viewBox', `0 0 ${v.width} ${v.height}`);
+  Object.entries({ x: (q.left - r.left) * k, y: (q.top - r.top) * k, width: main.clientWidth * k, height: main.clientHeight * k }).forEach(([n, x]) => pane.setAttribute(n, x));
+}
+if (svg) {
+  const at = () => svg.getBoundingClientRect().width / base;
+  el('in').onclick = () => zoomed(at() * 1.25);
+  el('out').onclick = () => zoomed(at() / 1.25);
+  main.addEventListener('wheel', e => {
+    if (!e.ctrlKey && !e.metaKey) return;
+    e.preventDefault();
+    const q = main.getBoundingClientRect();
+    zoomed(at() * 1.0015 ** -e.deltaY, e.clientX - q.left, e.clientY - q.top);
+  }, { passive: false });
+  let from = null;  // the ground is dragged
+  main.addEventListener('pointerdown', e => {
+    if (e.pointerType === 'mouse' && !e.button && !e.target.closest('.card,.edge,button,input,#map')) from = [e.clientX + main.scrollLeft, e.clientY + main.scrollTop];
+  });
+  addEventListener('pointermove', e => { if (from) { main.scrollLeft = from[0] - e.clientX; main.scrollTop = from[1] - e.clientY; } });
+  addEventListener('pointerup', () => { from = null; });
+  main.addEventListener('scroll', overview);
+  addEventListener('resize', overview);
+  const part = document.createElementNS(NS, 'use');
+  part.setAttribute('href', '#graph0');
+  map.prepend(part);
+  map.onclick = e => {
+    const r = map.getBoundingClientRect(), to = svg.getBoundingClientRect();
+    main.scrollLeft += (e.clientX - r.left) / r.width * to.width - main.clientWidth / 2 - (main.getBoundingClientRect().left - to.left);
+    main.scrollTop += (e.clientY - r.top) / r.height * to.height - main.clientHeight / 2 - (main.getBoundingClientRect().top - to.top);
+  };
+}
+el('find').oninput = () => {
+  const word = el('find').value.trim().toLowerCase(), names = svg ? all('.card', svg).map(c => c.id.slice(2)) : Object.keys(C);
+  unpeek();
+  if (!word) return;
+  const name = k => (svg ? (D.names || {})[k] || k : C[k].name).toLowerCase(), found = names.find(k => name(k) === word) || names.find(k => name(k).includes(word));
+  el('live').textContent = found ? `found ${found}` : 'nothing of this name';
+  if (!found) return;
+  if (!svg) { const i = D.sections.findIndex(s => s.cards.includes(found)); if (i >= 0 && !node(found)) open(i, true); }
+  halo(found, 'peek'); centre(node(found), true);
+};
+el('find').onkeydown = e => {
+  e.stopPropagation();
+  const card = document.querySelector('.halo.peek') && all('.card', main).find(c => c.id.slice(2).toLowerCase().includes(el('find').value.trim().toLowerCase()));
+  if (e.key === 'Enter' && card) card.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+  if (e.key === 'Escape') { el('find').value = ''; unpeek(); }
+};
 addEventListener('hashchange', linked);
+overview();
 if (!view.live) linked();

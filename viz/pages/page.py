@@ -26,6 +26,7 @@ from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
 from viz.graph.picture import draw_graph
 from viz.pages import lean
+from viz.pages.lines import user_line
 from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import TIGHT, Section, Step, Story
 from viz.recorded.names import LOSS, PARAM
@@ -111,6 +112,9 @@ def step_through(
     ``path``: where to save it, an .html file. ``names``: what to call Tensors, for instance ``locals()``. ``inputs``,
     ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is no scalar,
     a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
+
+    Where the forward ran within `autograd.detect_anomaly`, steps show the line of your program that called them. Printed,
+    the page is a handout with all steps; while it asks to predict numbers, a worksheet with solutions.
 
     ``live``: whether the page computes. Each leaf of a live page can be dragged, typed into and set to 0, and every
     value, gradient, formula and verdict follows; a button takes a step of gradient descent. None makes the page live
@@ -212,6 +216,13 @@ class _Document:
             if drawn
             else '<button id="fit" type="button">Fold all</button>'
         )
+        zoom = (
+            '<button id="out" type="button" aria-label="Smaller">-</button>'
+            '<button id="in" type="button" aria-label="Larger">+</button>'
+            if drawn
+            else ""
+        )
+        overview = '<svg id="map" aria-hidden="true" hidden><rect/></svg>\n' if drawn else ""
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
@@ -242,7 +253,9 @@ class _Document:
 <body>
 <header><h1>{_text(self.title)}</h1>
 <div class="key"><span><i></i>value forward</span><span><i class="b"></i>gradient back</span>{stands}{knob}</div>
-{badge}{wrong}{whole}<button id="theme" type="button">Dark</button></header>
+{badge}{wrong}<button id="teach" type="button" aria-pressed="false" aria-label="Large type, one column">Aa</button>
+<button id="print" type="button">Print</button>
+<button id="theme" type="button">Dark</button></header>
 <nav aria-label="Steps">
 {shown}<button id="prev" type="button" aria-label="Previous step">&#9664;</button>
 <button id="play" type="button" aria-pressed="false">Play</button>
@@ -253,15 +266,20 @@ class _Document:
 <main id="graph" tabindex="0" aria-label="Graph">
 {self.graph if self.graph is not None else self._ladder()}
 </main>
+{overview}<div id="tools">
+<input id="find" type="search" placeholder="Find" aria-label="Find a value by its name">
+{zoom}{whole}</div>
 <aside aria-label="This step">
 <div id="live" class="sr" aria-live="polite"></div>
 {modes}<div id="panel"></div>
-{plots}<h3 id="scale"></h3>
+{plots}{self._listing()}<h3 id="scale"></h3>
 <div id="sizes" class="sizes"></div>
-<details><summary>All values and gradients as a table</summary><div class="scrolled">{self._table()}</div></details>
+<details id="every"><summary>All values and gradients as a table</summary>
+<div class="scrolled">{self._table()}</div></details>
 <div class="keys"><kbd>&larr;</kbd> <kbd>&rarr;</kbd> step &nbsp; <kbd>space</kbd> play &nbsp; <kbd>Home</kbd> \
 <kbd>End</kbd> ends &nbsp; <kbd>B</kbd> first backward step</div>
 </aside>
+<section id="sheet" aria-hidden="true"></section>
 <script type="application/json" id="data">{data}</script>
 <script>
 {lean.script(_asset('page.js'))}
@@ -307,12 +325,15 @@ class _Document:
             "title": step.title,
             "words": step.words,
             "form": step.form,
+            "line": step.line,
             "code": None if step.code is None else codes.setdefault(step.code, len(codes)),
             "eq": step.eq,
             "show": [cell for cell in step.show if self._has(cell)],
             "edges": [edge for edge in step.edges if edge in self.drawn],
             "sec": step.section,
         }
+        if step.phase == "f" and (mine := user_line(step.card)) is not None:
+            said["mine"] = mine
         if step.link:
             said |= {"link": step.link} | ({"terms": step.terms} if step.terms else {})
         if step.entry:
@@ -387,6 +408,20 @@ class _Document:
                 '<div class="rows" hidden></div></section>'
             )
         return f'<div class="ladder">{"".join(boxes)}</div>'
+
+    def _listing(self) -> str:
+        """The operations as lines of a program, to be read beside the drawing."""
+        if self.graph is None:
+            return ""
+        lines = "".join(
+            f'<li data-card="{step.card.key}"><code>{_text(clipped(step.line, 60))}</code>{self._mine(step)}</li>'
+            for step in self.story.forward
+        )
+        return f'<details id="listing"><summary>The program, line by line</summary><ol>{lines}</ol></details>\n'
+
+    def _mine(self, step: Step) -> str:
+        mine = user_line(step.card)
+        return "" if mine is None else f"<small>{_text(mine[1])}: <code>{_text(clipped(mine[0], 80))}</code></small>"
 
     def _table(self) -> str:
         rows = "".join(

@@ -23,6 +23,7 @@ import autograd as ag
 from autograd.testing import NodeCheck
 from viz.drawing import numbers, style
 from viz.graph.cards import addends
+from viz.pages.lines import backward_line, forward_line
 from viz.recorded import windows
 from viz.recorded.names import LAYERS, OP, derivative
 from viz.recorded.notation import PRODUCT, SUM, Symbol
@@ -263,6 +264,7 @@ class Step:
     verdict: Verdict | None = None
     complete: Card | None = None  # whose gradient is complete with this step
     socket: str = ""  # "HEAD/0", through which a gradient is sent
+    line: str = ""  # of Python, in the graph's names
     section: int = 0
 
 
@@ -331,6 +333,7 @@ class Story:
             terms=terms,
             show=show,
             edges=[f"f_{s.tail.key}_{card.key}_{s.index}" for s in card.sockets],
+            line=forward_line(self.scene, card),
             section=self.home[card],
         )
 
@@ -530,6 +533,7 @@ class Story:
         if not self.scene.scalar:
             show.append(f"a_{head.key}_vjp{socket.index}")
         mark = f" {socket.mark}" if socket.mark else ""
+        code = source_of(node.op.rules[arg][0], arg)
         return Step(
             "b",
             head,
@@ -537,7 +541,7 @@ class Story:
             title=f"{headline(head)} sends its gradient to {tail.name}{mark}",
             words=words.strip(),
             form=f"{by} = {form}" if whole else f"addend {nth} of {by} = {form}",
-            code=source_of(node.op.rules[arg][0], arg),
+            code=code,
             eq=eq,
             link=link,
             terms=terms,
@@ -547,6 +551,7 @@ class Story:
             verdict=self.checks.get((node, socket.index)),
             complete=tail if whole else None,
             socket=f"{head.key}/{socket.index}",
+            line=backward_line(socket, None if code is None else code[0]),
             section=self.home[head],
         )
 

@@ -254,6 +254,9 @@ class TestWaysToAsk:
             for (const guess of ['0.5', String(Math.exp(3)), '-10.04', '10.0']) seen.backward.push(await answer(guess));
             step(S.findIndex(s => s.title.includes('gradients meet'))); await frame(); seen.form = text('#panel .form');
             seen.whole = [await answer('14.04'), await answer('90.38')];
+            dispatchEvent(new Event('beforeprint'));
+            seen.paper = [all_('#sheet .blank'), all_('#sheet td'), all_('#sheet li')];
+            dispatchEvent(new Event('afterprint'));
             document.querySelector('.predict form button[type=button]').click(); await frame();
             seen.score = text('.predict'); key('w'); await frame(); seen.after = document.body.className;
             """,
@@ -296,3 +299,7 @@ class TestWaysToAsk:
         ]
         assert "shown∂L/∂x = 17.04. 0 of 3 right at the first try." in seen["score"]
         assert "asking" not in seen["after"]
+        blanks, given, solutions = seen["paper"]
+        assert len(blanks) == len(solutions) == 5 + 9
+        assert set(given) == {"3", "1"}, "a worksheet gives x and the first gradient away, and nothing else"
+        assert solutions[-1] == "∂L/∂x = 17.04"

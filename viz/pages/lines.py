@@ -1,0 +1,175 @@
+"""One line of Python for each step, in the graph's names, and the user's own line where it is known.
+
+`t1 = w * x` and `w.grad += t1.grad * x`: the second is the operation's rule with the names of the graph in place of its
+arguments.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograd.shapes import broadcast_axes
+from viz.drawing import numbers
+from viz.recorded.notation import Symbol
+from viz.recorded.scene import Card, Scene, Socket
+
+SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "power": "**",
+    "matmul": "@",
+    "remainder": "%",
+    "floor_divide": "//",
+}
+MATHS = {"·": " * ", "²": "**2", "³": "**3", "ᵀ": ".T", "×": "*", "Σ": "sum "}
+PLAINLY: dict[str, tuple[ast.operator, int]] = {"matmul": (ast.MatMult(), 0), "multiply_no_nan": (ast.Mult(), 1)}
+"""Functions of two that are written as an operator, and which operand comes first."""
+
+PLACE = re.compile(r"\b_place_(\d+)_\b")
+
+
+def forward_line(scene: Scene, card: Card) -> str:
+    """The operation that makes a card: ``t1 = w * x``."""
+    node = card.node
+    assert node is not None
+    given = [_operand(scene, x) for x in node.inputs]
+    name = node.op.name
+    if name in SIGNS and len(given) == 2:
+        return f"{card.name} = {given[0]} {SIGNS[name]} {given[1]}"
+    if name == "negative":
+        return f"{card.name} = -{given[0]}"
+    if name == "getitem":
+        return f"{card.name} = {given[0]}[{_value(node.params['index'])}]"
+    named = [f"{k}={_value(v)}" for k, v in node.params.items() if v is not None and not _is_default(node.op, k, v)]
+    return f"{card.name} = {name}({', '.join([*(x for x in given if x), *named])})"
+
+
+def backward_line(socket: Socket, rule: str | None) -> str:
+    """The gradient that is sent through a socket: ``w.grad += t1.grad * x``; ``rule`` is the source of the rule."""
+    sent = _substituted(socket, rule) if rule is not None and rule.startswith("lambda") else None
+    sign = "+=" if len(socket.tail.addends) > 1 else "="
+    if sent is None:
+        sent = _from_formula(socket.sent if not socket.scene.scalar else socket.local, socket)
+    summed = ""
+    part = socket.head.shape
+    node = socket.head.node
+    assert node is not None
+    spread = node.op.broadcasts or node.op.name == "linear"
+    if spread and socket.sent.head == "sum" and part != socket.tail.shape and len(part) >= len(socket.tail.shape):
+        axes = broadcast_axes(part, socket.tail.shape)
+        summed = f"  # summed over axis {', '.join(map(str, axes))}" if axes else ""
+    return f"{socket.tail.name}.grad {sign} {sent}{summed}"
+
+
+def user_line(card: Card) -> tuple[str, str] | None:
+    """The line of the user's program that called the operation, and where it is.
+
+    Known where the forward ran within `autograd.detect_anomaly`.
+    """
+    origin = getattr(card.place, "origin", None)
+    found = re.match(r"(.+?):(\d+)(?:,|$)", str(origin)) if origin else None
+    if found is None:
+        return None
+    line = linecache.getline(found[1], int(found[2])).strip()
+    return (line, f"{Path(found[1]).name}, line {found[2]}") if line else None
+
+
+# ---------------------------------------------------------------- the rule in the graph's names
+
+
+def _substituted(socket: Socket, rule: str) -> str | None:
+    """The expression of a rule that is a lambda, in the graph's names; None where it has no such form."""
+    head, node = socket.head, socket.head.node
+    assert node is not None
+    try:
+        tree = ast.parse(rule, mode="eval").body
+    except SyntaxError:
+        return None
+    if not isinstance(tree, ast.Lambda) or node.op.variadic:
+        return None
+    given, params = dict(zip(node.op.args, node.inputs, strict=False)), node.params
+    places: list[str] = []
+
+    class Names(ast.NodeTransformer):
+        def visit_Attribute(self, found: ast.Attribute) -> Any:
+            if isinstance(found.value, ast.Name) and found.value.id == "xp":
+                return ast.Name(found.attr)
+            return self.generic_visit(found)
+
+        def visit_Call(self, found: ast.Call) -> Any:
+            call = self.generic_visit(found)
+            assert isinstance(call, ast.Call)
+            name, args = getattr(call.func, "id", ""), call.args
+            if name in PLAINLY and len(args) == 2:
+                operator, order = PLAINLY[name]
+                return ast.BinOp(args[order], operator, args[1 - order])
+            if name == "_rows":  # as a matrix whose rows are all examples
+                return args[-1]
+            return call
+
+        def visit_Name(self, found: ast.Name) -> Any:
+            name = found.id
+            if name == "g":
+                said = f"{head.name}.grad"
+            elif name == "out":
+                said = head.name
+            elif name in given:
+                said = _operand(socket.scene, given[name])
+            elif name.endswith("_shape") and name[:-6] in given:
+                said = f"{_operand(socket.scene, given[name[:-6]])}.shape"
+            elif name in params:
+                said = _value(params[name])
+            else:
+                return found
+            places.append(f"({said})" if said.startswith("-") else said)
+            return ast.Name(f"_place_{len(places) - 1}_")
+
+    written = ast.unparse(Names().visit(tree.body))
+    if re.search(r"\b_(?!place)\w+\(", written):  # a helper of the library says nothing to a reader
+        return None
+    return PLACE.sub(lambda found: places[int(found[1])], written)
+
+
+def _from_formula(symbol: Symbol, socket: Socket) -> str:
+    """The formula of a gradient as code, with the gradient of the card for G."""
+    text = symbol.text
+    for sign, code in MATHS.items():
+        text = text.replace(sign, code)
+    up = f"{socket.head.name}.grad"
+    if not socket.scene.scalar:
+        return re.sub(r"\bG\b", up, text) or up
+    return up if text == "1" else f"{up} * {f'({text})' if symbol.level < 2 or text.startswith('-') else text}"
+
+
+def _operand(scene: Scene, given: Any) -> str:
+    card = scene.card(given)
+    if card is not None:
+        return card.name
+    return "" if given is None else _value(given)
+
+
+def _value(x: Any) -> str:
+    if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
+        x = x.item()
+    if isinstance(x, float):
+        return numbers.constant(x)
+    said = " ".join(repr(x).split())
+    return said if len(said) <= 40 else f"{said[:37]}..."
+
+
+def _is_default(op: Any, name: str, value: Any) -> bool:
+    try:
+        return bool(op.params[name] == value)
+    except (TypeError, ValueError):
+        return False
+
+
+__all__ = ["backward_line", "forward_line", "user_line"]
