@@ -113,8 +113,8 @@ def step_through(
     ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is no scalar,
     a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
-    Where the forward ran within `autograd.detect_anomaly`, steps show the line of your program that called them. Printed,
-    the page is a handout with all steps; while it asks to predict numbers, a worksheet with solutions.
+    Where the forward ran within `autograd.detect_anomaly`, steps show the line of your program that called them.
+    Printed, the page is a handout with all steps; while it asks to predict numbers, a worksheet with solutions.
 
     ``live``: whether the page computes. Each leaf of a live page can be dragged, typed into and set to 0, and every
     value, gradient, formula and verdict follows; a button takes a step of gradient descent. None makes the page live
