@@ -7,6 +7,7 @@ from viz.lesson.answers import said
 from viz.lesson.exercises import Exercise
 
 X, WEIGHTS, BIAS = (1.0, -1.0), (1.0, -2.0), 1.0
+LOWER = -2.0  # the bias of exercise 3
 OTHER = (-1.0, 1.0)
 
 
@@ -77,16 +78,17 @@ def exercises() -> tuple[Exercise, ...]:
     )
 
     w = ag.Tensor(WEIGHTS, requires_grad=True)
-    z1 = ag.vecdot(w, x) + BIAS
+    z1 = ag.vecdot(w, x) + LOWER
     y1 = ag.sigmoid(z1)
+    saturated = ag.gradients([ag.sigmoid(ag.vecdot(w, x) + BIAS)], [w])[0][1]
     slope = ag.gradients([y1], [w])[0][1].item()
     local = ag.gradients([y1], [z1])[0].item()
     raised = ag.sigmoid(z1 + X[1]) - y1
     rate = Exercise(
         slope,
         (
-            f"∂y/∂w2 = σ'(z)·x2 = {said(local)}·(-1). The neuron is nearly saturated, so the weight hardly matters.",
-            f"∂y/∂w2 = σ'(z)·x2 = {said(local)}·(-1)。神经元接近饱和，所以这个权重几乎不起作用。",
+            f"∂y/∂w2 = σ'(z)·x2 = {said(local)}·(-1). Where the neuron is saturated the weight hardly matters.",
+            f"∂y/∂w2 = σ'(z)·x2 = {said(local)}·(-1)。神经元饱和的地方，权重就几乎不起作用。",
         ),
         [
             (
@@ -108,6 +110,11 @@ def exercises() -> tuple[Exercise, ...]:
                 y1.item() * X[1],
                 "You multiplied by σ(z). The slope is σ'(z) = y·(1 - y).",
                 "你乘的是 σ(z)；斜率是 σ'(z) = y·(1 - y)。",
+            ),
+            (
+                saturated,
+                "That is the slope with the bias 1. Here the bias is -2, so z = 1.",
+                "这是偏置为 1 时的斜率；这里偏置是 -2，所以 z = 1。",
             ),
             (
                 raised.item(),
