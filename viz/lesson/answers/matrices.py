@@ -9,7 +9,7 @@ import autograd as ag
 from viz.lesson.answers.layers import LAYERS
 from viz.lesson.exercises import Exercise
 
-BATCH = ((1.0, -1.0), (0.5, 2.0), (0.0, 0.0))
+BATCH = ((1.0, -1.0), (2.0, 0.5), (0.0, 0.0))
 SIZES, EXAMPLES = (256, 30, 10), 100
 
 
@@ -21,8 +21,8 @@ def exercises() -> tuple[Exercise, ...]:
     entry = Exercise(
         z[1, 0].item(),
         (
-            "Row 1 of X is the example (0.5, 2), row 0 of W the neuron (1, -2): 0.5·1 + 2·(-2) + 1.",
-            "X 的第 1 行是样本 (0.5, 2)，W 的第 0 行是神经元 (1, -2)：0.5·1 + 2·(-2) + 1。",
+            "Row 1 of X is the example (2, 0.5), row 0 of W the neuron (1, -2): 2·1 + 0.5·(-2) + 1.",
+            "X 的第 1 行是样本 (2, 0.5)，W 的第 0 行是神经元 (1, -2)：2·1 + 0.5·(-2) + 1。",
         ),
         [
             (

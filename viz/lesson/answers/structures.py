@@ -9,7 +9,7 @@ import nn
 from viz.lesson.answers import said
 from viz.lesson.exercises import Exercise
 
-SIDE, FILTER, STRIDE, PADDING, CHANNELS = 16, 5, 2, 1, 6
+SIDE, FILTER, STRIDE, PADDING, CHANNELS = 28, 5, 2, 1, 6
 FACTOR, STEPS = 0.9, 50
 DEPTH = 20
 
@@ -24,8 +24,8 @@ def exercises() -> tuple[Exercise, ...]:
     window = Exercise(
         size,
         (
-            "(16 + 2·1 - 5) / 2 is 6.5. The half step has no room, and the place at the start counts: 6 + 1.",
-            "(16 + 2·1 - 5) / 2 = 6.5。半步放不下，再加上起点：6 + 1。",
+            "(28 + 2·1 - 5) / 2 is 12.5. The half step has no room, and the place at the start counts: 12 + 1.",
+            "(28 + 2·1 - 5) / 2 = 12.5。半步放不下，再加上起点：12 + 1。",
         ),
         [
             (
@@ -45,8 +45,8 @@ def exercises() -> tuple[Exercise, ...]:
             ),
         ],
         (
-            "How many places has a filter 5 wide on a row of 16 + 2·1 pixels, two pixels apart?",
-            "在一行 16 + 2·1 个像素上，宽 5 的滤波器每次移两个像素，有几个位置？",
+            "How many places has a filter 5 wide on a row of 28 + 2·1 pixels, two pixels apart?",
+            "在一行 28 + 2·1 个像素上，宽 5 的滤波器每次移两个像素，有几个位置？",
         ),
     )
 
