@@ -1,12 +1,17 @@
 """The pages of docs/ tell nothing that isn't so: their examples and commands run, and what they point to is there."""
 
+import ast
 import doctest
+import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import autograd
+import nn
+import viz
 from tests.commands import assert_runs
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +134,46 @@ def test_commands_exist(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for command in commands(page):
         assert_runs(command, tmp_path)
+
+
+ROOTS = {"ag": autograd, "nn": nn, "viz": viz}
+CODE = re.compile(r"`([^`\n]*\b(?:ag|nn|viz)\.[^`\n]*)`")
+
+
+def resolved(code):
+    """What dotted names such as ``nn.init.zeros_`` stand for; raises AttributeError where there is none."""
+    first, *rest = code.split(".")
+    value = ROOTS[first]
+    for name in rest:
+        value = getattr(value, name)
+    return value
+
+
+def dotted(node):
+    """The name that an expression of attributes spells, if it begins with a package's."""
+    text = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+    return text if re.fullmatch(r"(ag|nn|viz)(\.\w+)+", text) else ""
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name)
+def test_names_and_calls_in_the_text_are_those_of_the_package(page):
+    """Code between backticks: names exist, and a call has the arguments that the function takes."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    for code in CODE.findall(text):
+        for found in re.findall(r"(?<![\w./])((?:ag|nn|viz)(?:\.[A-Za-z_]\w*)+)(?!\w|/|\.(?:py|js|css))", code):
+            resolved(found)
+        try:
+            tree = ast.parse(
+                re.sub(r"(?<=[(,=\[ ])(?:…|\.\.\.)", "__", code).replace("=)", "=__)").replace("=,", "=__,")
+            )
+        except SyntaxError:
+            continue
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and dotted(node.func)):
+            elided = [*(ast.unparse(a) for a in call.args), *(ast.unparse(k.value) for k in call.keywords)]
+            signature = inspect.signature(resolved(dotted(call.func)))
+            given = {k.arg: None for k in call.keywords if k.arg}
+            whole = not any(text == "__" or text.startswith("*") for text in elided)
+            (signature.bind if whole and call.args else signature.bind_partial)(*call.args, **given)
 
 
 def test_blocks_are_of_languages_that_are_tested():

@@ -27,6 +27,7 @@ PAGES: dict[str, tuple[Page, ...]] = {
             "howto/gradient.md", "Look at a gradient", "Draw the gradient of your own loss, and find where it vanishes."
         ),
         Page("howto/operation.md", "Add an operation", "An operation of your own, and the proof of its derivative."),
+        Page("howto/train.md", "Train a network", "Validation, early stopping, schedules; a loop of your own; digits."),
         Page(
             "howto/layer.md",
             "Write a layer",
