@@ -108,7 +108,7 @@ CHAPTERS = (
             *("autograd.dtypes", "autograd.backends.lookup"),
             *(f":{name}" for name in ("bool", "complex64", "complex128", "float32", "float64")),
             *(f":{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-            *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__")),
+            *(f":{name}" for name in ("e", "inf", "nan", "pi", "__array_api_version__", "__array_namespace_info__")),
         ),
     ),
     Chapter("linalg", "autograd.linalg", "Determinants, inverses, factorizations and norms.", "autograd.linalg", ("",)),
