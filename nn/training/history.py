@@ -14,6 +14,8 @@ from autograd.messages import shown
 from nn.errors import FileError
 from nn.training.evaluation import Evaluation
 
+WIDTH, HEIGHT = 400, 120  # pixels, of the curves in a notebook
+
 
 @dataclass
 class History:
@@ -76,14 +78,30 @@ class History:
         self.note = f"{end}: the weights are {kept}."
 
     def _repr_html_(self) -> str:
-        """The learning curves for a notebook, or without matplotlib a table of the epochs."""
+        """The losses as curves, the numbers of the first and the last epochs and the note, for a notebook."""
         note = f"<p>{escape(self.note)}</p>" if self.note else ""
-        try:
-            from viz import plot_history
+        return f"{self._curves()}{self._table()}{note}" if self.epochs else note
 
-            return plot_history(self)._repr_svg_() + note if self.epochs else note
-        except ModuleNotFoundError:
-            return self._table() + note
+    def _curves(self) -> str:
+        """The training loss as a solid line and the validation loss as a dashed one, over the epochs, as SVG."""
+        curves: dict[str, list[Any]] = {"loss": self.loss, "validation loss (dashed)": self.validation_loss}
+        drawn = {
+            name: [(i, float(x)) for i, x in enumerate(numbers) if x is not None and math.isfinite(x)]
+            for name, numbers in curves.items()
+        }
+        every = [x for points in drawn.values() for _, x in points]
+        low, high = min(every, default=0.0), max(every, default=0.0)
+        across, down = WIDTH / max(self.epochs - 1, 1), HEIGHT / (high - low or 1.0)
+        lines, said = [], []
+        for name, points in drawn.items():
+            if points:
+                path = " ".join(f"{i * across:.1f},{(high - x) * down:.1f}" for i, x in points)
+                dash = ' stroke-dasharray="5,3"' if name != "loss" else ""
+                lines.append(f'<polyline points="{path}" fill="none" stroke="#2b5f8f" stroke-width="1.6"{dash}/>')
+                said.append(f"{name} {points[0][1]:.4g} to {points[-1][1]:.4g}")
+        words = f"{', '.join(said)} over {self.epochs} epoch{'s' if self.epochs != 1 else ''}"
+        size = f'width="{WIDTH + 20}" height="{HEIGHT + 20}" viewBox="-10 -10 {WIDTH + 20} {HEIGHT + 20}"'
+        return f'<svg role="img" aria-label="{words}" {size}>{"".join(lines)}</svg><p>{words}</p>'
 
     def _table(self) -> str:
         """The numbers of the first and the last 5 epochs as HTML."""

@@ -1,7 +1,6 @@
 """Histories as files."""
 
 import json
-import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -27,23 +26,22 @@ def test_other_files_are_refused(text, tmp_path):
         nn.History.load(path)
 
 
-def test_a_notebook_shows_the_curves_and_the_note(monkeypatch):
-    pytest.importorskip("matplotlib")
-    history = History(loss=[1.0, 0.5, 0.4], accuracy=[None] * 3, lr=[0.1] * 3, seconds=[1.0] * 3, note="Ended <here>.")
-    shown = history._repr_html_()
-    assert shown.count("<svg") == 1
-    assert 'aria-label="Learning curves: loss over 3 epochs' in shown
-    assert shown.endswith("<p>Ended &lt;here&gt;.</p>")
-    assert History()._repr_html_() == ""
-
-
-def test_without_matplotlib_a_notebook_shows_a_table(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    history = History(loss=[1 / (i + 1) for i in range(20)], accuracy=[0.5] * 20)
-    table = ElementTree.fromstring(history._repr_html_())
+def test_a_notebook_shows_curves_numbers_and_note():
+    losses = [1 / (i + 1) for i in range(20)]
+    history = History(loss=losses, accuracy=[0.5] * 20, validation_loss=[None, *losses[1:]], note="Ended <here>.")
+    shown = ElementTree.fromstring(f"<div>{history._repr_html_()}</div>")
+    image, table = shown.find("svg"), shown.find("table")
+    assert image.get("aria-label") == "loss 1 to 0.05, validation loss (dashed) 0.5 to 0.05 over 20 epochs"
+    solid, dashed = ([pair.split(",") for pair in line.get("points").split()] for line in image)
+    assert solid[0] == ["0.0", "0.0"]
+    assert solid[-1] == dashed[-1] == ["400.0", "120.0"]
+    assert len(dashed) == 19
     lines = [[cell.text for cell in line] for line in table.iter("tr")]
-    assert lines[0] == ["epoch", "loss", "accuracy"]
-    assert lines[1] == ["1", "1", "0.5"]
+    assert lines[0] == ["epoch", "loss", "accuracy", "validation loss"]
+    assert lines[1] == ["1", "1", "0.5", None]
     assert lines[6] == ["..."]
-    assert lines[-1] == ["20", "0.05", "0.5"]
+    assert lines[-1] == ["20", "0.05", "0.5", "0.05"]
     assert len(lines) == 12
+    assert shown.findall("p")[-1].text == "Ended <here>."
+    assert History()._repr_html_() == ""
+    assert "nan" not in History(loss=[float("nan")])._curves()
