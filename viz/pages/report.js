@@ -9,6 +9,7 @@ function choose(i) {
   chosen = i;
   choices.forEach((b, k) => b.setAttribute('aria-pressed', k === i));
   all('.neurons').forEach((f, k) => { f.hidden = k !== i; });
+  widths();
 }
 choices.forEach((b, i) => { b.onclick = () => choose(i); });
 
@@ -23,6 +24,10 @@ function follow() {
 }
 if (frame) frame.onload = follow;
 live.theme(el('theme'), follow);
+/* a figure that is wider than its place says so */
+function widths() { all('.scroll').forEach(place => place.classList.toggle('over', place.scrollWidth > place.clientWidth + 1)); }
+addEventListener('resize', widths);
+widths();
 /* a canvas keeps its colours: for paper it is painted anew in light ones */
 let before = null;
 addEventListener('beforeprint', () => { before = document.documentElement.dataset.theme ?? ''; document.documentElement.dataset.theme = 'light'; repaint(); });

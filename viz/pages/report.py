@@ -26,12 +26,13 @@ from viz.drawing.render import Picture, RenderError
 from viz.pages.emitted import asset, ramps
 from viz.pages.pad import Pad, pad
 from viz.pages.page import Page, _json, _text, _variables
-from viz.plots.plots import Plot, plot_history
+from viz.plots.plots import Plot, histories
+from viz.plots.tiles import BLANK
 from viz.recorded.validation import numbers_of
 
 MISTAKES = 40  # that are shown
 POINT = "Point at a cell for its numbers."
-LEAST = 0.7  # of its size: smaller a picture does not get on a narrow screen, it scrolls
+LEAST = 0.85  # of its size: smaller a picture does not get on a narrow screen, it scrolls
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 GROUNDS = ("1", "2", "3", "5", "6")  # steps of the ramp on which numbers have contrast in both themes
 PARTS = {
@@ -295,11 +296,12 @@ class _Report:
     # ------------------------------------------------------------ curves, confusion, mistakes
 
     def _curves(self) -> str:
-        plot = plot_history(self.history, title="Epoch by epoch")
-        return (
-            f'<h2 id="learning-h">Learning curves</h2>'
-            f'<div class="scroll" tabindex="0" role="group" aria-label="Learning curves">{_plotted(plot)}</div>'
+        curves = "".join(
+            f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(plot.description)}">'
+            f"{_plotted(plot, f'curve{k}-')}</div>"
+            for k, plot in enumerate(histories(self.history))
         )
+        return f'<h2 id="learning-h">Learning curves, epoch by epoch</h2><div class="curves">{curves}</div>'
 
     def _mistakes(self) -> str:
         wrong = int((self.held.predictions != self.held.labels).sum())
@@ -362,7 +364,7 @@ class _Report:
         )
         right = "".join(share(counts[j, j], counts[:, j].sum()) for j in range(k))
         return (
-            '<p class="note" id="matrix-note">Row: what it is. Column: what the network says. Darker: more often.'
+            '<p class="note" id="matrix-note">Row: what it is. Column: what the network says. Stronger: more often.'
             " Boxed: right. Last column: the share of a class that is found; last row: the share of an answer that is"
             ' right.</p><div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix">'
             '<table class="matrix" aria-label="Confusion matrix" aria-describedby="matrix-note">'
@@ -376,8 +378,9 @@ class _Report:
     def _looks(self) -> str:
         frame = '<div class="scroll" tabindex="0" role="group"'
         figures = "".join(
-            f'<p>{_text(words[:1].upper() + words[1:])}.</p>{frame} aria-label="{_text(words)}">{_plotted(plot)}</div>'
-            for words, plot in self.looks.items()
+            f'<p>{_text(words[:1].upper() + words[1:])}.</p>{frame} aria-label="{_text(words)}">'
+            f"{_plotted(plot, f'look{k}-')}</div>"
+            for k, (words, plot) in enumerate(self.looks.items())
         )
         return f'<h2 id="looks-h">What it looks at</h2>{figures}' if figures else ""
 
@@ -489,14 +492,19 @@ def _least(svg: str) -> str:
     return f"width:{wide:g}pt;max-width:100%;min-width:{LEAST * wide:.0f}pt"
 
 
-def _plotted(plot: Any) -> str:
-    """A plot for the page: with the page's colours, unique ids, and a description."""
+def _plotted(plot: Any, prefix: str) -> str:
+    """A plot for the page: with the page's colours, ids that begin with ``prefix``, and a description."""
     svg = plot._repr_svg_()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}", svg)
     for name in style.Theme.__dataclass_fields__:
         if name != "name":
             svg = svg.replace(f": {getattr(style.LIGHT, name)}", f": var(--{name})")
+    svg = svg.replace(f": {BLANK}", ": var(--paper)")
+    for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
+        for k, colour in enumerate(ramp):
+            svg = svg.replace(f": {colour}", f": var(--{letter}{k})")
     words = f"<title>{_text(plot.description)}</title>"
     return re.sub(
         r"<svg([^>]*)>", lambda m: f'<svg class="picture" role="img" style="{_least(m[0])}"{m[1]}>{words}', svg, count=1

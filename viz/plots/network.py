@@ -335,7 +335,8 @@ class _Drawing:
             elif final and size > 1:
                 columns.append(self._spread(x, self._outputs(size), 32.0, 13.7, size))
             else:
-                columns.append(self._spread(x, sample(size), 48.0, 16.6 if place else 13.0, size))
+                shown = self._deciding(self.kept[place - 1]) if place else sample(size)
+                columns.append(self._spread(x, shown, 48.0, 16.6 if place else 13.0, size))
         return columns
 
     def _joined(self) -> list[int]:
@@ -354,6 +355,21 @@ class _Drawing:
             return 150.0 if len(self.kept) <= 3 else 120.0
         return 230.0 if into == NUMBERED else 185.0
 
+    def _deciding(self, k: int) -> list[int]:
+        """The neurons of a layer on which the result depends most: by activation times gradient, which is by how much
+        the loss would change to first order without the neuron, or by activation times outgoing weights."""
+        layers = self.seen.layers
+        layer, many = layers[k], FIRST + LAST
+        if layer.a.size <= EVERY or k + 1 == len(layers):
+            return sample(layer.a.size)
+        after = layers[k + 1]
+        if after.gradient is not None and np.any(after.gradient):
+            slope = after.gradient @ after.weight
+        else:
+            slope = np.linalg.norm(after.weight, axis=0)
+        effect = np.nan_to_num(np.abs(layer.a * slope))
+        return sorted(int(i) for i in np.argsort(-effect, kind="stable")[:many])
+
     def _outputs(self, n: int) -> list[int]:
         """Every output of few; of many the largest, and the target."""
         if n <= EVERY_OUTPUT:
@@ -368,7 +384,7 @@ class _Drawing:
     def _spread(x: float, shown: list[int], pitch: float, radius: float, size: int | None = None) -> Column:
         """Neurons below one another, with room for three dots where the count jumps from the head to the tail."""
         more = 0 if size is None else size - len(shown)
-        dots = more > 0 and shown == sample(size or 0)
+        dots = more > 0 and shown == sample(size or 0)  # of an input; of a layer those on which the result depends
         steps = [0.0]
         for above, below in pairwise(shown):
             steps.append(steps[-1] + (1.65 * pitch if dots and below - above > 1 else pitch))
@@ -548,7 +564,8 @@ class _Drawing:
             y = (column.y[at] + column.y[at + 1]) / 2
             for k in range(3):
                 self._dot(f"e{place}_{k}", column.x, y - 10 + 10 * k)
-        words = self._plain(f"{numbers.count(column.more)} more")
+        hidden = 0 < place < len(self.columns) - 1
+        words = self._plain(f"{numbers.count(column.more)} more{', which matter less' if hidden else ''}")
         patch = table(row(cell(words)), cellpadding=1, bgcolor=self.theme.paper)
         self._put(f"m{place}", patch, column.x + (36 if column.gap else 0), y)
 

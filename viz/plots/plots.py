@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".svg", ".png", ".pdf")
-PANEL = (4.9, 3.1)  # inches, one panel of the learning curves
+PANEL = (4.3, 3.0)  # inches, one panel of the learning curves
 CELL = 0.72  # inches, one digit of the sheet
 GOALS = {"loss": min, "error": min, "accuracy": max}  # what "best" means, by the last word of a series' name
 SKIPPED = ("epoch", "epochs", "step", "steps", "seconds", "time")
@@ -169,6 +169,24 @@ def plot_history(history: Any, *, title: str = "Learning curves", theme: str | s
     count = f"{len(epochs)} epoch{'s' if len(epochs) != 1 else ''}"
     best = "".join(f", {word}" for word in words if word)
     return Plot(figure, f"{title}: {', '.join(panels)} over {count}{best}")
+
+
+def histories(history: Any) -> list[Plot]:
+    """`plot_history` with a picture of its own for each quantity, so that a page can put them below one another."""
+    plot_history(history)  # raises what there is to raise
+    given = dict(history if isinstance(history, Mapping) else vars(history))
+    shared = {name: given[name] for name in ("epoch", "epochs") if name in given and np.ndim(given[name]) == 1}
+    found: dict[str, dict[str, Any]] = {}
+    for name, xs in given.items():
+        if name.lower() not in SKIPPED and name not in shared and not isinstance(xs, str) and np.ndim(xs) == 1:
+            found.setdefault(_quantity(name), {})[name] = xs
+    plots = []
+    for quantity, series in found.items():
+        with suppress(DrawingError):  # a quantity that never changes, or has no number
+            plot = plot_history(shared | series, title=quantity[:1].upper() + quantity[1:])
+            plot.figure.axes[0].set_title("", loc="left")  # it is the headline
+            plots.append(plot)
+    return plots
 
 
 def _quantity(name: str) -> str:
