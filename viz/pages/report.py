@@ -493,7 +493,7 @@ def _least(svg: str) -> str:
 
 
 def _plotted(plot: Any, prefix: str) -> str:
-    """A plot for the page: with the page's colours, ids that begin with ``prefix``, and a description."""
+    """A plot for the page: in the colours of the page, with ids that begin with ``prefix``."""
     svg = plot._repr_svg_()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", "", svg, flags=re.DOTALL)
@@ -505,7 +505,4 @@ def _plotted(plot: Any, prefix: str) -> str:
     for letter, ramp in (("v", style.VALUE_RAMP), ("g", style.GRAD_RAMP)):
         for k, colour in enumerate(ramp):
             svg = svg.replace(f": {colour}", f": var(--{letter}{k})")
-    words = f"<title>{_text(plot.description)}</title>"
-    return re.sub(
-        r"<svg([^>]*)>", lambda m: f'<svg class="picture" role="img" style="{_least(m[0])}"{m[1]}>{words}', svg, count=1
-    )
+    return re.sub(r"<svg([^>]*)>", lambda m: f'<svg class="picture" style="{_least(m[0])}"{m[1]}>', svg, count=1)
