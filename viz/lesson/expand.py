@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from viz.lesson.exercises import exercise
-from viz.lesson.notebooks import notebook
+from viz.lesson.notebooks import file_name, notebook
 from viz.lesson.run import Output
 from viz.lesson.text import cells, code, front, source
 
@@ -52,7 +52,7 @@ def expanded(
     _, text = front(source(name, language) if markdown is None else markdown)
     folder.mkdir(parents=True, exist_ok=True)
     if markdown is None and code(text):
-        file = f"{name}.{language}.ipynb"
+        file = file_name(name, language)
         book = json.dumps(notebook(name, language, outputs), ensure_ascii=False, indent=1)
         (folder / file).write_text(book, encoding="utf-8")
         link = f'<p class="lesson-notebook"><a href="{address}{file}" download>{TEXT[language]["notebook"]}</a></p>'

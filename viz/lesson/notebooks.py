@@ -11,8 +11,18 @@ from viz.lesson.text import Cell, cells, front, source
 
 _HEADING = re.compile(r"^(#+ .*?) \{#([\w-]+)\}$", re.MULTILINE)
 _ADMONITION = re.compile(r'^(\?\?\?|!!!) \w+ "([^"]*)"\n((?:\n|    .*\n?)*)', re.MULTILINE)
-_LINK = re.compile(r"(\]\((?!https?:)[^)#]*?)\.md\b")
+_LINK = re.compile(r"(\]\()(?:\.\./(\w+)/)?([\w-]+)\.md\b")
+_IMPORT = "from viz import lesson\n"  # in the first cell of each page
 _SOLUTION = re.compile(r'^\?\?\? \w+ "([^"]*)"\n', re.MULTILINE)
+
+
+def file_name(name: str, language: str) -> str:
+    """The name of a page's notebook.
+
+    >>> file_name("01-neuron", "zh")
+    '01-neuron.zh.ipynb'
+    """
+    return f"{name}.{language}.ipynb"
 
 
 def notebook(name: str, language: str = "en", outputs: Sequence[Sequence[Output]] | None = None) -> dict[str, Any]:
@@ -25,11 +35,11 @@ def notebook(name: str, language: str = "en", outputs: Sequence[Sequence[Output]
     index = 0
     for cell in _pieces(cells(markdown)):
         if cell.kind == "markdown":
-            made.append(_cell(len(made), "markdown", jupyter(cell.text)))
+            made.append(_cell(len(made), "markdown", jupyter(cell.text, language)))
             continue
         code = cell.text
         if language != "en" and index == 0:
-            code += f'\nlesson.speak("{language}")'
+            code = code.replace(_IMPORT, f'{_IMPORT}\nlesson.speak("{language}")\n', 1)
         given = [] if outputs is None or cell.exercise else outputs[index]
         index += 1
         count = None if outputs is None else index
@@ -68,15 +78,16 @@ def _pieces(pieces: Sequence[Cell]) -> Iterator[Cell]:
         yield Cell("markdown", text)
 
 
-def jupyter(markdown: str) -> str:
-    """Markdown of MkDocs Material as Jupyter shows it.
+def jupyter(markdown: str, language: str = "en") -> str:
+    """Markdown of MkDocs Material as Jupyter shows it, with links to the notebooks beside it.
 
     >>> jupyter("## Two {#two}\\n\\nSee [one](01-neuron.md#top).")
-    '<a id="two"></a>\\n\\n## Two\\n\\nSee [one](01-neuron.ipynb#top).'
+    '<a id="two"></a>\\n\\n## Two\\n\\nSee [one](01-neuron.en.ipynb#top).'
     """
     text = _ADMONITION.sub(_admonition, markdown)
     text = _HEADING.sub(r'<a id="\2"></a>\n\n\1', text)
-    return _LINK.sub(r"\1.ipynb", text)
+    text = re.sub(r"\)\{\.[\w-]+\}", ")", text)
+    return _LINK.sub(lambda link: link[1] + file_name(link[3], link[2] or language), text)
 
 
 def _admonition(match: re.Match[str]) -> str:

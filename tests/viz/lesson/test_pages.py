@@ -148,6 +148,8 @@ def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
             assert not (made["outputs"] and cell.exercise)
         assert any(cell["outputs"] for cell in codes) == bool(codes)
         text = "\n".join(cell["source"] for cell in book["cells"] if cell["cell_type"] == "markdown")
+        beside = {f"{page}.{other}.ipynb" for page in stems() for other in LANGUAGES}
+        assert {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)} <= beside
         assert not re.search(r"\{#|\?\?\?|^!!!|\.md\b", text, re.MULTILINE)
         assert text.count("<details>") == text.count("</details>") == source(name, language).count("???")
         assert (f'lesson.speak("{language}")' in (codes[0]["source"] if codes else "")) == (
