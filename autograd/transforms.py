@@ -198,13 +198,11 @@ def _depends_on_more(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> bool:
     """
     known = {id(vertex_of(x)) for x in xs}
     ends = [vertex_of(y) for y in ys]
-    leaves = [*ends, *(vertex for node in reachable(ends) for vertex in node.inputs)]
+    vertices = {id(p): p for node in reachable(ends) for p in node.inputs} | {id(p): p for p in ends}
     return any(
-        type(p) is not Node
-        and getattr(p, "requires_grad", False)
-        and id(p) not in known
-        and not (isinstance(p, _Variable) and p.spent)
-        for p in leaves
+        type(p) is not Node and _requires_grad(p) and not (isinstance(p, _Variable) and p.spent)
+        for key, p in vertices.items()
+        if key not in known
     )
 
 
@@ -369,7 +367,8 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
-    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994).
+    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994): the vector, pulled back
+    through the gradient.
 
     A tuple with a result for each of ``primals``, the arguments, in its structure; ``tangents`` have these structures,
     too. With ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(products, aux)``.
@@ -380,18 +379,6 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     """
     _check_pairs(primals, tangents)
     everything = tuple(range(len(primals)))
-    slopes_of = grad(f, everything, has_aux)
-
-    def along(*xs: Any) -> Any:
-        slopes, aux = slopes_of(*xs) if has_aux else (slopes_of(*xs), None)
-        leaves, forms = [], []
-        for tree in slopes:
-            found, form = trees.flatten(tree)
-            leaves += found
-            forms.append(form)
-        total: Any = 0.0
-        for slope, v in zip(leaves, _directions(forms, leaves, tangents), strict=True):
-            total = total + (slope * v).sum()
-        return (total, aux) if has_aux else total
-
-    return grad(along, everything, has_aux)(*primals)
+    call = _call(grad(f, everything, has_aux), primals, everything, {}, has_aux, tangents)
+    vs = _directions([call.results_form], call.ys, [tuple(tangents)])
+    return call.with_aux(has_aux, call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)))
