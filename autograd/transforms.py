@@ -367,8 +367,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
-    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994): the vector, pulled back
-    through the gradient.
+    """The Hessian of a scalar ``f`` times a vector, without forming it (B. A. Pearlmutter 1994).
 
     A tuple with a result for each of ``primals``, the arguments, in its structure; ``tangents`` have these structures,
     too. With ``has_aux`` ``f`` returns ``(value, aux)``, and the result is ``(products, aux)``.
@@ -380,5 +379,5 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     _check_pairs(primals, tangents)
     everything = tuple(range(len(primals)))
     call = _call(grad(f, everything, has_aux), primals, everything, {}, has_aux, tangents)
-    vs = _directions([call.results_form], call.ys, [tuple(tangents)])
+    vs = _directions([call.results_form], call.ys, [tuple(tangents)])  # pulled back: the Hessian is symmetric
     return call.with_aux(has_aux, call.like_arguments(_gradients(call.ys, call.xs, vs, call.nested)))
