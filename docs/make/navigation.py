@@ -92,7 +92,11 @@ PAGES: dict[str, tuple[Page, ...]] = {
     ),
     "Reference": reference.PAGES,
     "Speed": (speed.PAGE, outside.RESULTS, outside.MEASURING),
-    "About": (outside.CHANGELOG, outside.SECURITY),
+    "About": (
+        outside.CHANGELOG,
+        outside.SECURITY,
+        Page("newcomer.md", "Tasks of a newcomer", "Tasks done from this site alone in a new environment, with times."),
+    ),
 }
 """The pages of each section, in order; those of the first are at the top."""
 
