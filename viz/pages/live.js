@@ -8,6 +8,7 @@ V.leaves.forEach(([key, inSee, inProbe, kind]) => {
   whole[key] = kind;
 });
 V.nudges.forEach(([head, i, name, size]) => { nudges.set(`${head}/${i}`, probeMemory[name] = new Float64Array(size)); });
+V.kept.forEach(([inSee, inProbe]) => { probeMemory[inProbe] = seeMemory[inSee]; });
 const Q = probe(probeMemory);
 const leaves = V.leaves.map(l => l[0]), movable = leaves.filter(k => memory[k] instanceof Float64Array);
 const uses = {}, users = k => uses[k] || [];
@@ -73,7 +74,7 @@ const fresh = new Map();
 view.fixed = () => !changed;
 view.array = m => {
   const a = D.arrays[m];
-  if (a.live === undefined) return changed && (a.t || a.p) && a.fixed === undefined ? { ...a, c: [a.c, 'as recorded'].filter(Boolean).join(', ') } : a;
+  if (a.live === undefined) return changed && (a.t || a.p) && !a.fixed ? { ...a, c: [a.c, 'as recorded'].filter(Boolean).join(', ') } : a;
   const known = fresh.get(m);
   if (known && known.now === now) return known;
   const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
@@ -164,6 +165,7 @@ view.check = s => {
   if (worst.kind === 'ok') return s.check[0] === 'wrong' && !changed ? s.check : ['ok', `central difference at these numbers agrees: relative error ${off}`];
   if (worst.kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : 'at these numbers there is a slope on either side, and the rule takes one'];
   if (s.check[0] === 'wrong' && !changed) return s.check;
+  if (worst.kind === 'lost') return ['skipped', 'at these numbers it is not finite'];
   const where = g.length > 1 ? ` at entry ${worst.k}` : '';
   return ['wrong', `central difference disagrees${where}: it sends ${scalar(g[worst.k])}, and the difference gives ${scalar(worst.numeric)}`];
 };

@@ -309,8 +309,9 @@ class _Traced:
         Raises `NotLive` where it is a value or a gradient that differs.
         """
         results, _ = see.run()
+        coarse = any(card.value.dtype.kind == "f" and card.value.dtype != np.float64 for card in self.scene.cards)
         for i, (found, recorded) in enumerate(zip(results, self.expected, strict=True)):
-            if recorded is None or _alike(found, recorded):
+            if recorded is None or _alike(found, recorded, coarse):
                 continue
             kind, key = self.labels[i]
             if kind != "d":
@@ -322,6 +323,10 @@ class _Traced:
     def record(self, see: Program, probe: Program, places: list[int], steps: list[int]) -> dict[str, Any]:
         """Where everything stands, for the page's script."""
         names = [{id(v.origin): v.name for v in program.states} for program in (see, probe)]
+        ours = {id(tensor) for tensor in (*self.leaves.values(), *self.nudges.values())}
+        kept = [
+            [mine.name for mine in program.states if id(mine.origin) not in ours] for program in (see, probe)
+        ]  # arrays that stand in the graph as parameters, such as indices
         scene = self.scene
         made = [card for card in scene.cards if card.node is not None]
         where: dict[str, dict[str, int]] = {kind: {} for kind in ("v", "g", "s", "l", "slopes")}
@@ -335,6 +340,7 @@ class _Traced:
         return {
             **where,
             "leaves": leaves,
+            "kept": list(map(list, zip(*kept, strict=True))) if len(kept[0]) == len(kept[1]) else [],
             "nudges": [
                 [socket.head.key, socket.index, names[1][id(tensor)], size_of(tensor.shape)]
                 for socket, tensor in self.nudges.items()
@@ -384,12 +390,12 @@ def _fitted(part: Any, shape: tuple[int, ...]) -> Any:
     return ag.reshape(ag.sum(part, axis=tuple(broadcast_axes(tuple(part.shape), shape))), shape)
 
 
-def _alike(found: Any, recorded: Any) -> bool:
-    """Whether two arrays agree, as far as the coarser of their types allows."""
+def _alike(found: Any, recorded: Any, coarse: bool) -> bool:
+    """Whether two arrays agree; ``coarse``: as far as float32 allows."""
     found, recorded = np.asarray(found), np.asarray(recorded)
     if found.shape != recorded.shape:
         return False
-    near = 1e-9 if recorded.dtype == np.float64 else 1e-3
+    near = 1e-3 if coarse else 1e-9
     size = float(np.max(np.abs(recorded[np.isfinite(recorded)]), initial=0.0)) if recorded.dtype.kind == "f" else 0.0
     return bool(np.allclose(found.astype(float), recorded.astype(float), rtol=near, atol=near * size, equal_nan=True))
 

@@ -314,6 +314,8 @@ class _Document:
             for shown, source in zip(self.story.arrays.shown, self.story.arrays.sources, strict=True):
                 if (at := self.live.arrays.get(id(source))) is not None:
                     shown["live"] = at
+                elif id(source) in self.story.fixed:
+                    shown["fixed"] = 1
             data["live"] = self.live.record
         return data
 

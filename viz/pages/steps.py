@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -289,6 +290,8 @@ class Story:
         self.scene, self.live = scene, live
         self.slopes: dict[int, Socket] = {}
         """The sockets whose local derivative an array is, by its identity."""
+        self.fixed: set[int] = set()
+        """The identities of arrays that stay as they are, whatever the leaves are."""
         self.seeds: dict[Card, np.ndarray] = {}
         for i, place in enumerate(scene.seen.graph.outputs):
             end = scene.card(place)
@@ -489,6 +492,7 @@ class Story:
 
     def _seed(self, card: Card) -> Step:
         g, whole = self.seeds[card], self._expected(card) == 0
+        self.fixed.add(id(g))
         by = self.by(card)
         if self.scene.seeded:
             words = f"This is the upstream gradient of {card.name}, as it was given."
@@ -600,6 +604,8 @@ class Story:
         factors = _factors(body)
         if factors is not None:
             slope, label = factors
+            if not re.search(r"[^\W\d]", label):  # numbers alone
+                self.fixed.add(id(slope))
             eq = [
                 *lead,
                 self._matrix(g, "upstream G", "grad"),
@@ -679,7 +685,10 @@ class Story:
         for part, label in shown:
             eq += [*([_sign("+")] if eq else []), self._matrix(part, label, "grad")]
         if rest := several[len(shown) :]:
-            eq += [_sign("+"), self._matrix(np.asarray(sum(part for part, _ in rest)), f"{len(rest)} more", "grad")]
+            together = rest[0][0]
+            for part, _ in rest[1:]:
+                together = np.asarray(self.scene.say.noted("add", (together, part), {}, together + part))
+            eq += [_sign("+"), self._matrix(together, f"{len(rest)} more", "grad")]
         total = tail.gradient
         assert total is not None
         eq += [_sign("="), self._matrix(total, by, "grad")]

@@ -127,7 +127,7 @@ class Socket:
     @property
     def _one(self) -> Symbol:
         """A gradient of ones, written as the number."""
-        ones = np.ones_like(self.head.value)
+        ones = self.scene.say.noted("ones_like", (self.head.value,), {}, np.ones_like(self.head.value))
         return Symbol(self.scene.say, "1", "1", value=ones, number=1.0)
 
     @cached_property

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import autograd as ag
+import nn
 from tests.viz.pages.browser import browse, needs_chromium
 from viz.drawing.errors import DrawingError
 from viz.pages.page import step_through
+from viz.recorded.scene import Scene
 
 TOOLS = """
 const $ = id => document.getElementById(id);
@@ -69,8 +71,6 @@ def numbers_of(told):
 
 def expected(loss):
     """What the tooltips of the drawing should say, by id."""
-    from viz.recorded.scene import Scene
-
     scene = Scene(loss, gradients=True)
     found = {}
     for card in scene.cards:
@@ -184,6 +184,79 @@ class TestChanging:
         addends = [float(numbers_of(told)[0]) for told in seen["addends"]]
         assert len(addends) == 4
         assert sorted(addends) == pytest.approx(sorted([3.5, 3.5, 0.5 * np.exp(3.5), 1.0]), rel=1e-12)
+
+
+RNG = np.random.default_rng(0)
+
+
+def drawn(*shape, name):
+    return ag.Tensor(RNG.normal(size=shape), True, name=name)
+
+
+def layers():
+    model = nn.Sequential(nn.Linear(3, 4, seed=1), nn.Tanh(), nn.LayerNorm(4), nn.Linear(4, 3, seed=2))
+    return nn.functional.cross_entropy(model(ag.Tensor(RNG.normal(size=(2, 3)), name="x")), ag.Tensor([0, 2], name="k"))
+
+
+def windows():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3, seed=2))
+    return nn.functional.cross_entropy(model(ag.Tensor(RNG.normal(size=(2, 1, 6, 6)), name="x")), ag.Tensor([0, 2]))
+
+
+def indices():
+    w = drawn(5, 2, name="w")
+    return ag.sum(w[np.array([0, 2, 2])] ** 2) + w[1, 0] * 2
+
+
+def attention():
+    q, k, v = (drawn(3, 2, name=name) for name in "qkv")
+    return ag.sum(ag.softmax(q @ k.T * 0.7, axis=-1) @ v)
+
+
+def mixed():
+    x = drawn(2, 2, name="x")
+    joined = ag.sum(ag.concat([x, x * 2], axis=0).T @ drawn(4, 1, name="m"))
+    least = ag.mean(ag.where(x > 0, x, ag.exp(x)))
+    return joined + ag.logsumexp(x) + ag.prod(x) + ag.mean(ag.clip(x, -0.5, 0.5)) + least
+
+
+@pytest.mark.parametrize("loss", [layers, windows, indices, attention, mixed, network, shared])
+def test_every_number_of_a_page_follows_or_is_a_constant(loss):
+    found = json.loads(re.search('id="data">(.*?)</script>', step_through(loss(), check=False).html, re.DOTALL)[1])
+    shown = {p["m"] for step in found["steps"] for p in step["eq"] if "m" in p}
+    assert shown
+    assert all("live" in found["arrays"][m] or "fixed" in found["arrays"][m] for m in shown)
+
+
+@needs_chromium
+@pytest.mark.parametrize("make", [windows, indices])
+def test_networks_follow_and_no_rule_is_wrong(make, tmp_path):
+    loss = make()
+    seen = opened(
+        step_through(loss),
+        tmp_path,
+        """
+        for (let i = 0; i < S.length; i++) go(i, false);
+        for (const to of ['nudge', 'paths', 'why']) { turn(to); await frame(); }
+        change(trained[0], 0, memory[trained[0]][0] + .25); await frame();
+        seen.leaf = trained[0]; seen.loss = loss();
+        seen.grads = Object.fromEntries(trained.map(t => [t, [...gradient(t)]]));
+        seen.checks = S.map((_, i) => { go(i, false); return view.check(S[i])?.[0]; });
+        seen.badge = $('badge').textContent;
+        """,
+    )
+    leaf = next(card for card in Scene(loss).cards if card.key == seen["leaf"]).place
+    moved = np.array(leaf.data)
+    moved.flat[0] += 0.25
+    leaf.data = moved
+    scene = Scene(loss, gradients=True)
+    near = 1e-12 if leaf.dtype == np.float64 else 1e-6
+    assert seen["loss"] == pytest.approx(float(scene.cards[-1].value), rel=near)
+    for card in scene.cards:
+        if card.key in seen["grads"]:
+            assert seen["grads"][card.key] == pytest.approx(card.gradient.ravel(), rel=near, abs=near)
+    assert seen["badge"].startswith("ok")
+    assert set(seen["checks"]) <= {None, "ok", "kink", "skipped"}
 
 
 class TestWhatIsNotLive:
