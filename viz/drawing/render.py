@@ -386,12 +386,21 @@ class Picture:
             except RenderError:
                 if engine is tried[-1]:
                     raise
-        if form == "pdf":
-            raise _NoEngine(
-                "a PDF needs a Graphviz installed on the system (its package is called `graphviz`); "
-                "SVG and PNG do without"
-            )
+        if form == "pdf" and engines():
+            return self._pdf()
         raise _NoEngine(f"no layout engine was found: {HOW_TO_GET_AN_ENGINE}")
+
+    def _pdf(self) -> bytes:
+        """The PDF where no engine writes any: the SVG, drawn again by matplotlib."""
+        from viz.drawing.pdf import pdf_of
+
+        try:
+            return pdf_of(self.svg())
+        except ModuleNotFoundError:
+            raise _NoEngine(
+                "a PDF needs matplotlib (pip install 'glassgrad[plots]') or a Graphviz installed on the system (its "
+                "package is called `graphviz`); SVG and PNG do without"
+            ) from None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture; the suffix (.svg, .png, .pdf, .gv) says how. Returns the path of the file written.

@@ -284,10 +284,14 @@ class TestEngines:
         assert "image/svg+xml" not in shown
         assert "not drawn, no layout engine was found" in shown["text/plain"]
 
-    def test_a_pdf_needs_the_system(self, picture, tmp_path, monkeypatch):
+    def test_a_pdf_needs_matplotlib_or_the_system(self, picture, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", "")
-        with pytest.warns(EngineWarning, match=r"a PDF needs a Graphviz installed on the system.*a\.gv"):
-            assert picture.save(tmp_path / "a.pdf").name == "a.gv"
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "matplotlib.figure", None)
+            with pytest.warns(EngineWarning, match=r"a PDF needs matplotlib .* or a Graphviz installed .*a\.gv"):
+                assert picture.save(tmp_path / "a.pdf").name == "a.gv"
+        pytest.importorskip("matplotlib")
+        assert picture.save(tmp_path / "b.pdf").read_bytes().startswith(b"%PDF-1")
         program(tmp_path, "sys.stdout.write('%PDF' + sys.argv[2])")
         monkeypatch.setenv("PATH", str(tmp_path))
         assert picture.save(tmp_path / "a.pdf").read_bytes() == b"%PDF-Tpdf"
