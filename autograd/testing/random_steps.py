@@ -104,6 +104,16 @@ DRAWN = (
     "{a} + ag.random.normal({a}.shape, generator=generator, dtype={a}.dtype)",
     "{a} * (ag.random.uniform({a}.shape, generator=generator, dtype={a}.dtype) > 0.3)",
 )
+MIXED = (
+    "{a} @ ag.astype({factor}, 'float32')", "ag.astype({a}, 'float32') @ {factor}",
+    "ag.astype({a}, 'float32') * {alike}",
+    "ag.astype(ag.astype({a}, 'float64') @ {factor}, {a}.dtype)", "{a} @ ag.astype({factor} > 0, 'int64')",
+    "ag.astype(ag.sum(ag.astype({a}, 'float64'), axis=0), {a}.dtype)", "ag.astype({a}, 'float32') + {b}",
+    "{a} + ag.astype(labels // 2, {a}.dtype).sum()", "{a} * ag.mean(ag.astype(labels % 3 - 1, {a}.dtype))",
+    "ag.astype(ag.tanh(ag.astype({a}, 'float32')), {a}.dtype)", "ag.astype(mask, 'int64').sum() * {a}",
+)  # fmt: skip
+"""Values of several dtypes that meet."""
+
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
     "ag.reshape({p}, (-1,))", "ag.reshape({p}.detach(), (-1,))[1:]", "ag.Tensor({p}.data)", "{p}.detach() * 1.0",
@@ -166,7 +176,7 @@ KINDS = {
     "views": (24, VIEWS), "elementwise": (14, ELEMENTWISE), "binary": (12, BINARY), "dense": (12, DENSE),
     "products": (6, PRODUCTS), "moved": (8, MOVED), "reduced": (5, REDUCED), "along": (4, ALONG), "writes": (5, WRITES),
     "seen": (4, SEEN), "drawn": (3, DRAWN), "slopes": (2, SLOPES),
-    "plain": (4, PLAIN),
+    "plain": (4, PLAIN), "mixed": (4, MIXED),
 }  # fmt: skip
 """How often each kind of statement is tried, and its templates."""
 

@@ -76,7 +76,7 @@ def test_steps_without_a_vocabulary_need_this_package_alone() -> None:
 
 
 def test_numbers_of_python_change_between_the_calls() -> None:
-    sources = [random_step(Random(seed)).source for seed in range(60)]
+    sources = [random_step(Random(seed)).source for seed in range(150)]
     for change in (r"^o\d+(\.scale|\['a'\]| =)", r"step\(\*batch\(\d+\).*factor=", r"__defaults__ = "):
         assert any(re.search(change, source.partition("results = []")[2], re.MULTILINE) for source in sources), change
 

@@ -23,7 +23,7 @@ from autograd.errors import TargetError
 
 FLAGS = (
     "-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
-    "-fopenmp-simd", "-fvisibility=hidden", "-shared", "-fPIC", "-w",
+    "-fopenmp-simd", "-fvisibility=hidden", "-shared", "-fPIC", "-Werror=incompatible-pointer-types",
 )  # fmt: skip
 """No ``-ffast-math``, which loses NaN and reorders sums. ``-fwrapv``: integers wrap around, as NumPy's do."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, merged, times
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def contract(
     rows = [a for a in axes if a[1] and not a[2]]
     columns = [a for a in axes if a[2] and not a[1]]
     around = [a for a in axes if a not in rows and a not in columns]
+    if source.types[x.data] != C.types[str(dtype)]:
+        x, around, rows, sums = _copied(source, x, dtype, around, rows, sums, 1)
+    if source.types[y.data] != C.types[str(dtype)]:
+        y, around, columns, sums = _copied(source, y, dtype, around, columns, sums, 2)
     if adds or not _is_matrix(rows, columns):
         _in_order(source, around, rows, columns, sums, x, y, out, dtype, adds)
         return

@@ -558,8 +558,8 @@ class Source(Script):
     def function(self, name: str, parameters: str, lines: Sequence[str]) -> str:
         """The name of a function of these lines: one for all that differ in nothing but names."""
         text = "\n".join(f"    {line}" for line in lines)
-        order: dict[str, str] = {}
-        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.setdefault(m[0], f"v{len(order)}"), f"{parameters};{text}")
+        order = {declared: f"v{n}" for n, declared in enumerate(re.findall(r"([\w$]+)(?:,|$)", parameters))}
+        key = re.sub(r"[A-Za-z_$][\w$]*", lambda m: order.get(m[0], m[0]), f"{parameters};{text}")
         if key not in self.functions:
             self.functions[key] = name = self.fresh(name)
             self.texts.append(f"static void {name}({parameters or 'void'}) {{\n{text}\n}}\n")
