@@ -10,6 +10,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from autograd import __version__
@@ -32,8 +33,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def version() -> str:
-    """A name for the present lesson: the package's version and a hash of the text and of the code that makes pages."""
-    found = hashlib.sha256()
+    """A name for the present lesson: a version, and a hash of its text, its code and the packages that draw for it."""
+    found = hashlib.sha256(repr([find_spec(name) is None for name in ("matplotlib", "optuna")]).encode())
     here = Path(__file__).parent
     for path in sorted((*folder().rglob("*.md"), *here.rglob("*.py"), *here.glob("*.css"), *here.glob("*.js"))):
         found.update(path.read_bytes())

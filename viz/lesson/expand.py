@@ -77,7 +77,7 @@ def _output(output: Output, folder: Path, name: str, address: str, language: str
     if output["output_type"] == "stream":
         return f"```text\n{output['text'].rstrip()}\n```"
     if output["output_type"] == "error":
-        return f"```text\n{output['ename']}: {output['evalue']}\n```"
+        return f"```text\n{output['evalue']}\n```"
     data = output["data"]
     words = html.escape(data.get("text/plain", ""), quote=True)
     if page := _FRAME.search(data.get("text/html", "")):

@@ -21,11 +21,30 @@ _PICTURES = {"image/svg+xml": "_repr_svg_", "image/png": "_repr_png_", "text/htm
 def run(codes: Iterable[str], name: str = "lesson") -> list[list[Output]]:
     """The outputs of each cell, run in order in one namespace.
 
+    A cell that needs a package which is not installed, or the results of such a cell, has an ``error`` output that says
+    so; the others run.
+
     >>> run(["x = 2", "print(x)\\nx + 1"])[1][1]["data"]["text/plain"]
     '3'
     """
     names: dict[str, Any] = {"__name__": "__main__"}
-    return [_cell(code, names, f"{name}, cell {number}") for number, code in enumerate(codes, 1)]
+    made: list[list[Output]] = []
+    missing = ""
+    for number, code in enumerate(codes, 1):
+        try:
+            made.append(_cell(code, names, f"{name}, cell {number}"))
+        except ImportError as error:
+            missing = str(error)
+            made.append([_error(error, missing)])
+        except NameError as error:
+            if not missing:
+                raise
+            made.append([_error(error, missing)])
+    return made
+
+
+def _error(error: Exception, said: str) -> Output:
+    return {"output_type": "error", "ename": type(error).__name__, "evalue": said, "traceback": []}
 
 
 def _cell(code: str, names: dict[str, Any], place: str) -> list[Output]:

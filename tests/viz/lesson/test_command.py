@@ -63,6 +63,12 @@ def test_another_version_of_the_text_is_written_anew(written, monkeypatch):
     assert len(written) == 2
 
 
+def test_a_package_that_is_installed_later_makes_the_lesson_anew(monkeypatch):
+    before = command.version()
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    assert command.version() != before
+
+
 def test_a_lesson_that_breaks_off_leaves_nothing(written, monkeypatch):
     def fail(folder, progress=None):
         folder.mkdir()

@@ -134,6 +134,16 @@ def test_a_process_of_its_own_shows_the_same_as_a_kernel(executed):
     assert kinds == [[sorted(output.get("data", ())) for output in outputs] for outputs in executed[name]]
 
 
+def test_where_a_package_is_missing_the_page_says_so_and_goes_on():
+    codes = ["x = 2\nimport no_such_package", "y = x + no_such_package.y", "x + 1"]
+    missing, following, shown = run.run(codes)
+    assert [outputs[0]["output_type"] for outputs in (missing, following)] == ["error", "error"]
+    assert missing[0]["evalue"] == following[0]["evalue"] == "No module named 'no_such_package'"
+    assert text_of(shown).strip() == "3"
+    with pytest.raises(NameError):
+        run.run(["z"])
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_notebooks_keep_outputs_and_hide_solutions(executed, language):
     nbformat = pytest.importorskip("nbformat")
