@@ -98,6 +98,14 @@ class Differences:
         noise += 4 * self.epsilon / (part * self.eps) * np.abs(middle)  # x ± step is rounded, too
         return Slopes(middle, lower, upper, noise, np.full(y.shape, float(np.abs(step).max())))
 
+    def ahead(self, v: Vector) -> Slopes:
+        """The slopes along ``v`` by one step forward: one more value of the function, and a larger error."""
+        step, width = self.eps * self.scale * v, self.eps * self.unit(v)
+        after = self.f(self.x + step)
+        noise = np.maximum(10 * self.epsilon * np.maximum(np.abs(after), np.abs(self.y)), self.noise)
+        slope, noise = np.where(self.seen, np.stack([after - self.y, noise]) / width, 0.0)
+        return Slopes(slope, slope, slope, noise, np.full(self.y.shape, float(np.abs(step).max())))
+
     def measure_noise(self, v: Vector) -> None:
         """Measure what rounding does to the values near ``x`` along ``v``: by cancellation, more than their size tells.
 
@@ -162,19 +170,21 @@ class Differences:
 
         They are not bounded where they grow as the points come closer, as those of a square root do at 0.
         """
-        ends = []
+        offsets = rng.uniform(-1.0, 1.0, (SAMPLES // 2, self.x.size))
+        ends, sizes, smooths = [], [], []
         for radius in NEARBY:
             low, high = np.full(self.y.size, np.inf), np.full(self.y.size, -np.inf)
-            for offset in rng.uniform(-1.0, 1.0, (SAMPLES // 2, self.x.size)):
-                for way in (1.0, -1.0):
-                    at = self.x + way * radius * self.scale * offset
-                    slopes = self.along(v, min(1.0, 0.01 * radius / self.eps), at)
-                    smooth = np.isfinite(slopes.middle) & ~slopes.gap(0.01)
-                    _widen(low, high, slopes.middle, slopes.noise, smooth)
+            for at in (self.x + way * radius * self.scale * offset for offset in offsets for way in (1.0, -1.0)):
+                slopes = self.along(v, min(1.0, 0.01 * radius / self.eps), at)
+                smooths.append(np.isfinite(slopes.middle) & ~slopes.gap(0.01))
+                sizes.append(np.abs(slopes.middle))
+                _widen(low, high, slopes.middle, slopes.noise, smooths[-1])
             ends.append((low, high))
         (far_low, far_high), (low, high) = ends
-        size, far = np.maximum(np.abs(low), np.abs(high)), np.maximum(np.abs(far_low), np.abs(far_high))
-        bounded = np.isfinite(size) & np.isfinite(far) & (size <= 1.5 * far)
+        # Only in the same directions can both be compared.
+        both = np.logical_and(smooths[:SAMPLES], smooths[SAMPLES:])
+        far, size = (np.where(both, part, 0.0).max(axis=0) for part in (sizes[:SAMPLES], sizes[SAMPLES:]))
+        bounded = both.any(axis=0) & (size <= 1.5 * far)
         # As the points come closer the ends still move: by as much again, at most.
         slack = np.where(bounded, np.maximum(np.abs(low - far_low), np.abs(high - far_high)), 0.0)
         low, high = low - slack, high + slack

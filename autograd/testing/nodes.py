@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from autograd.testing.reports import factor
 from autograd.validation import number, whole
 
 SKIPPED = "skipped"
+LARGE = 1 << 14  # elements of an argument and the result; above, two directions are compared, at first by one step
+KEPT = 256  # gradients that are kept for the other arguments
 ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 
@@ -188,14 +191,16 @@ def _checked(
     node: Node, values: dict[Any, Any], limit: float, max_elements: int, rng: np.random.Generator
 ) -> Iterator[NodeCheck]:
     op = node.op
-    given = [values[place].data if hasattr(place, "requires_grad") else place for place in node.inputs]
+    given = [_fine(values[place].data if hasattr(place, "requires_grad") else place) for place in node.inputs]
+    recorded = _Recorded(node, given)
+    generator = rng.integers(2**63)  # the same outputs are weighted for each argument: one reverse pass is for all
     for i, place in enumerate(node.inputs):
         arg = op.args[0] if op.variadic else op.args[i]
         name = f"{arg}[{i}]" if op.variadic else arg
         if place is None:
             continue
         if node.mask >> i & 1:
-            yield _Argument(node, i, name, given).check(limit, max_elements, rng)
+            yield _Argument(recorded, i, name).check(limit, max_elements, np.random.default_rng(generator))
         else:
             yield NodeCheck(node, i, name, SKIPPED, note=_why_not(place, arg in op.rules))
 
@@ -208,56 +213,97 @@ def _why_not(place: Any, has_rule: bool) -> str:
     return "no gradient is asked for"
 
 
+class _Recorded:
+    """One operation recorded at its inputs in float64, once for all of its arguments."""
+
+    def __init__(self, node: Node, given: Sequence[Any]) -> None:
+        self.node, self.given = node, given
+        self._pulled: dict[bytes, dict[int, Vector]] = {}
+
+    @cached_property
+    def leaves(self) -> dict[int, Tensor]:
+        """The arguments that a gradient goes to and that differences can move."""
+        moved = {i: x for i, x in enumerate(self.given) if self.node.mask >> i & 1}
+        return {i: Tensor(x, requires_grad=True) for i, x in moved.items() if backends.is_real(x.dtype)}
+
+    @cached_property
+    def out(self) -> Tensor:
+        """The result, recorded."""
+        return self.apply(self.leaves)
+
+    def apply(self, moved: Mapping[int, Any]) -> Tensor:
+        """The result with other values of some arguments."""
+        result: Tensor = self.node.op.apply(*[moved.get(i, x) for i, x in enumerate(self.given)], **self.node.params)
+        return result
+
+    @cached_property
+    def y(self) -> Vector:
+        """The result as a vector."""
+        return _flat(self.out.data)
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether a second call gives the same result."""
+        return bool(np.array_equal(_flat(self.apply({}).data), self.y, equal_nan=True))
+
+    def vjp(self, i: int, u: Vector) -> Vector:
+        """The gradient of argument ``i`` for the upstream gradient ``u``, by the engine's own backward pass."""
+        key = u.tobytes()
+        if key not in self._pulled:
+            seed = Tensor(backends.namespace(self.out.data).asarray(u.reshape(self.out.shape)), dtype=self.out.dtype)
+            try:
+                found = gradients(self.out, tuple(self.leaves.values()), seed)
+            except Exception:  # of another argument's rule, perhaps
+                return self._alone(i, seed)
+            if len(self._pulled) >= KEPT:
+                self._pulled.clear()
+            self._pulled[key] = {j: _flat(g.data) for j, g in zip(self.leaves, found, strict=True)}
+        return self._pulled[key][i]
+
+    def _alone(self, i: int, seed: Tensor) -> Vector:
+        try:
+            return _flat(gradients(self.out, self.leaves[i], seed).data)
+        except Exception as error:
+            raise RuleError(f"its rule raised {type(error).__name__}: {error}") from error
+
+
 class _Argument:
     """One operation at its inputs as a function of one of them: vectors in, vectors out."""
 
-    def __init__(self, node: Node, i: int, name: str, given: Sequence[Any]) -> None:
-        self.node, self.i, self.name = node, i, name
-        self.given = [_fine(x) for x in given]
-        moved = self.given[i]
+    def __init__(self, recorded: _Recorded, i: int, name: str) -> None:
+        self.recorded, self.node, self.i, self.name = recorded, recorded.node, i, name
+        moved = recorded.given[i]
         self.shape, self.space, self.dtype = tuple(moved.shape), backends.namespace(moved), moved.dtype
-        real = backends.is_real(moved.dtype)
-        self.x = backends.to_numpy(moved).astype(np.float64).reshape(-1) if real else np.zeros(0)
+        self.x = _flat(moved) if backends.is_real(moved.dtype) else np.zeros(0)
         self.y = np.zeros(0)
 
     # ------------------------------------------------------------ what is compared
 
-    def _apply(self, x: Vector) -> tuple[Tensor, Tensor]:
-        array = self.space.asarray(np.reshape(x, self.shape))
-        leaf = Tensor(array if self.shape else array[()], requires_grad=True)
-        inputs = [leaf if j == self.i else value for j, value in enumerate(self.given)]
-        return leaf, self.node.op.apply(*inputs, **self.node.params)
-
     def f(self, x: Vector) -> Vector:
         """The result as a vector."""
-        return backends.to_numpy(self._apply(x)[1].data).astype(np.float64).reshape(-1)
+        array = self.space.asarray(np.reshape(x, self.shape))
+        return _flat(self.recorded.apply({self.i: array if self.shape else array[()]}).data)
 
     def vjp(self, u: Vector) -> Vector:
-        """The gradient by the rule for the upstream gradient ``u``, by the engine's own backward pass."""
-        leaf, out = self._apply(self.x)
-        seed = Tensor(backends.namespace(out.data).asarray(u.reshape(out.shape)), dtype=out.dtype)
-        try:
-            g = gradients(out, leaf, seed)
-        except Exception as error:
-            raise RuleError(f"its rule raised {type(error).__name__}: {error}") from error
-        return backends.to_numpy(g.data).astype(np.float64).reshape(-1)
+        """The gradient by the rule for the upstream gradient ``u``."""
+        return self.recorded.vjp(self.i, u)
 
     def _evaluate(self) -> str:
         """Compute the value here; the reason why nothing can be compared, if there is one."""
         if not backends.is_real(self.dtype):
             return f"values of dtype {self.dtype} are not moved by differences"
         try:
-            _, out = self._apply(self.x)
+            out = self.recorded.out
         except AutogradError as error:
             return f"it can't be computed in float64: {error}"
         if not backends.is_real(out.dtype):
             return f"results of dtype {out.dtype} are not compared"
         self.out_shape = tuple(out.shape)
-        self.y = backends.to_numpy(out.data).astype(np.float64).reshape(-1)
+        self.y = self.recorded.y
         self.out_dtype = backends.to_numpy(out.data).dtype
         if not self.x.size or not self.y.size:
             return "it is empty"
-        if not np.array_equal(self.f(self.x), self.y, equal_nan=True):
+        if not self.recorded.repeats:
             return "it gives two different answers to the same inputs"
         if not np.isfinite(self.x).any() or not np.isfinite(self.y).any():
             return "its values are not finite here"
@@ -272,7 +318,8 @@ class _Argument:
         epsilon = float(np.finfo(self.out_dtype).eps)
         rtol = limit if self.out_dtype.itemsize >= 8 else max(limit, epsilon ** (1 / 3))
         differences = Differences(self.f, self.x, self.y, epsilon)
-        judge = Judge(self, differences, rtol=rtol, max_elements=max_elements, rng=rng)
+        large = self.x.size + self.y.size > LARGE
+        judge = Judge(self, differences, rtol=rtol, max_elements=max_elements, rng=rng, brief=large)
         try:
             found = judge.judge()
             if found.verdict == WRONG and found.worst is not None:
@@ -322,6 +369,10 @@ class _Argument:
         rest = f"; elsewhere the relative error is at most {found.worst.error:.1g}" if single and found.worst else ""
         many = f"{len(found.kinks)} kinks; here " if len(found.kinks) > 1 else "a kink: "
         return self._found(KINK, c, f"{many}the slope is {below:.6g} below and {above:.6g} above{rest}.")
+
+
+def _flat(array: Any) -> Vector:
+    return backends.to_numpy(array).astype(np.float64, copy=False).reshape(-1)
 
 
 def _fine(x: Any) -> Any:

@@ -334,3 +334,90 @@ class TestReport:
         assert [c.argument for c in report.of(a.node)] == ["x"]
         assert "2 derivatives of 2 operations, each alone" in str(report)
         assert "skipped multiply by y: no gradient is asked for" in str(report)
+
+
+# ---------------------------------------------------------------------------------------------------------------- large
+
+
+def channels(xp, x, bias):
+    return xp.tanh(x) * 0.5 + bias
+
+
+CHANNELS = {
+    "right": lambda xp, g: xp.sum(g, axis=0),
+    "one channel is forgotten": lambda xp, g: xp.concat((xp.sum(g, axis=0)[:1] * 0, xp.sum(g, axis=0)[1:])),
+    "mean for sum": lambda xp, g: xp.mean(g, axis=0),
+    "one example is forgotten": lambda xp, g: xp.sum(g[1:], axis=0),
+    "channels in reverse": lambda xp, g: xp.flip(xp.sum(g, axis=0), axis=0),
+    "the size of g": lambda xp, g: xp.sum(xp.abs(g), axis=0),
+}
+SLOPES = {
+    "right": lambda g, out: g * (1 - out * out),
+    "a factor": lambda g, out: 1.001 * g * (1 - out * out),
+    "the sign": lambda g, out: -g * (1 - out * out),
+    "g is forgotten": lambda g, out: 1 - out * out,
+    "the square is forgotten": lambda g, out: g * (1 - out),
+    "the sum of g": lambda xp, g, out: (1 - out * out) * (g + 0.1 * xp.mean(g)),
+    "shifted by one": lambda xp, g, out: xp.roll(g * (1 - out * out), shift=1, axis=0),
+    "only where positive": lambda xp, g, out: g * xp.where(out > 0, 1 - out * out, 0.9 * (1 - out * out)),
+}
+
+
+class TestLarge:
+    """Where every value of an operation is dear, few are computed, and they find the same faults."""
+
+    @pytest.mark.parametrize("fault", SLOPES)
+    def test_entry_by_entry(self, fault):
+        op = declared(lambda xp, x: xp.tanh(x), name="my_tanh", x=SLOPES[fault])
+        x = param(np.random.default_rng(0).normal(size=(300, 100)), "x")
+        assert only(op(x)).verdict == ("ok" if fault == "right" else "wrong")
+
+    @pytest.mark.parametrize("fault", CHANNELS)
+    def test_a_few_elements_that_move_many(self, fault):
+        rules = {"x": lambda xp, g, x: 0.5 * g * (1 - xp.square(xp.tanh(x))), "bias": CHANNELS[fault]}
+        op = declared(channels, name="channels", **rules)
+        x = param(np.random.default_rng(0).normal(size=(600, 40)), "x")
+        found = {check.argument: check.verdict for check in check_nodes(op(x, param(np.linspace(-1, 1, 40))))}
+        assert found == {"x": "ok", "bias": "ok" if fault == "right" else "wrong"}
+
+    @pytest.mark.parametrize(("size", "most"), [(10, 10**6), (30_000, 6)])
+    def test_the_operation_is_run_twice_and_twice_for_each_argument(self, size, most):
+        calls = []
+
+        def forward(xp, x, y):
+            calls.append(xp)
+            return x * xp.exp(y)
+
+        op = declared(
+            forward, name="counted", x=lambda xp, g, y: g * xp.exp(y), y=lambda xp, g, x, y: g * x * xp.exp(y)
+        )
+        rng = np.random.default_rng(0)
+        z = op(param(rng.normal(size=size)), param(rng.normal(size=size)))
+        calls.clear()
+        assert check_nodes(z).ok
+        assert len(calls) - 1 <= most  # one is of the graph as a whole
+
+    def test_a_kink_in_the_way_is_told_from_a_fault(self):
+        x = np.random.default_rng(0).normal(size=30_000)
+        x[123] = 0.0
+        check = only(ag.relu(param(x)))
+        assert (check.verdict, check.element) == ("kink", (123,))
+
+    @pytest.mark.parametrize("rule", [lambda g, x: g * x, lambda g, x: 2 * g * x + 1e-3])
+    def test_wrong_elements_are_named(self, rule):
+        check = only(squared(rule)(param(np.linspace(1.0, 2.0, 20_000))))
+        assert check.verdict == "wrong"
+        assert check.element is not None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_edge_of_a_domain_is_no_fault_whatever_is_drawn(seed):
+    assert only(ag.sqrt(param([0.0, 4.0])), seed=seed).verdict == "ok"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("low", "high"), [(-60, 60), (-30, -15), (-40, -20)])
+def test_a_saturated_sigmoid_is_not_called_wrong(low, high, dtype):
+    for size in (5, 300, 30_000):
+        check = only(ag.sigmoid(param(np.linspace(low, high, size).astype(dtype))))
+        assert check.verdict in ("ok", "unchecked"), (size, check)
