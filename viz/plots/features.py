@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS = "os^DvPX*<>"  # of the classes; every other one is filled dark
+FEW = 4  # classes whose shapes are told apart at a glance; more of them are marked by numerals
+RINGS = 25  # wrong answers; a bar below the mark stands for more of them, which rings would bury
+CUBES = 14  # each way, in which the boundary in a space is looked for
+# Corners are numbered as `ndindex(2, 2, 2)` gives them: six tetrahedra around the diagonal from 0 to 7. Edges that are
+# cut, by the number of corners above zero, which come first.
+TETRAHEDRA = ([0, 1, 3, 7], [0, 3, 2, 7], [0, 2, 6, 7], [0, 6, 4, 7], [0, 4, 5, 7], [0, 5, 1, 7])
+CUTS = {1: ((0, 1), (0, 2), (0, 3)), 2: ((0, 2), (0, 3), (1, 3), (1, 2)), 3: ((0, 3), (1, 3), (2, 3))}
+PILE = 3  # points in one place, from which on their number is written there
+NEAR, APART = 0.006, 0.09  # of a panel's side: points in one place; from one such number to the next
 POINTS = 500  # examples that are drawn; of more, as many evenly spaced ones
 PANELS = 6  # of more, the wide layers are left out
 COLUMNS = 3
@@ -75,10 +84,12 @@ def feature_space(
     integers. ``classes`` gives the classes names. An output of several numbers says the class of the largest; a single
     one says class 1 above 0, or above 0.5 behind a sigmoid.
 
-    Each class has its own mark, a wrong answer is ringed. Planes show the decision: a background for each class and the
-    boundary; of three neurons the line is drawn slice by slice. With two inputs a grid over them is carried
-    through every layer. More than three numbers are projected onto the two directions in which the points vary most
-    (principal components), and the share of the variance in them is written there.
+    Each class has its own mark: its name if that is one character, a numeral from 5 classes on, else a shape. A wrong
+    answer is ringed, or has a bar below it where there are many. Points that lie in one place are counted there. Planes
+    show the decision: a background for each class and the boundary; of three neurons it is drawn slice by slice, and
+    between two classes as a surface. With two inputs a grid over them is carried through every layer. More than three
+    numbers are projected onto the two directions in which the points vary most (principal components), and the share of
+    the variance in them is written there.
 
     Raises `DrawingError` for a network with no such layer or of another kind, one input, fewer than two examples, more
     than 10 classes, labels that do not fit, and values that are not finite.
@@ -138,7 +149,12 @@ def feature_space(
 
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    reading = ["ring = wrong answer"] * (right < n) + ["thick line = where the answer changes"]
+    many = int((said[chosen] != true[chosen]).sum()) > RINGS
+    reading = [f"{'bar below' if many else 'ring'} = wrong answer"] * (right < n)
+    reading += ["thick line = where the answer changes"]
+    planes = [panel for panel in panels if panel.points.shape[1] == 2]
+    piled = any((_near(panel.points[chosen], _spans(panel, chosen)) >= PILE).any() for panel in planes)
+    reading += [f"{PILE}× = {PILE} points in one place"] * piled
     reading += ["thin lines = a grid over the inputs"] * flat
     reading += [f"{len(chosen)} of {n:,} points drawn"] * (len(chosen) < n)
     reading += [f"{omitted} wider layer{'s' if omitted > 1 else ''} not drawn"] * (omitted > 0)
@@ -314,15 +330,32 @@ def _key(figure: Figure, c: int, place: tuple[float, float], names: list[str], t
 
     width, height = figure.get_size_inches()
     x, y = place[0] / width, 1 - place[1] / height
-    mark = Line2D([x], [y], transform=figure.transFigure, **_mark(c, len(names), theme, 6.5))
+    mark = Line2D([x], [y], transform=figure.transFigure, **_mark(c, names, theme, 6.5))
     mark.set_gid(f"key_{c}")
     figure.add_artist(mark)
+    if _are_marks(names):
+        return
     figure.text(
         x + 0.11 / width, y, names[c], fontsize=style.CAPTION, color=theme.ink, va="center_baseline", gid=f"name_{c}"
     )
 
 
-def _mark(c: int, k: int, theme: style.Theme, size: float) -> dict[str, Any]:
+def _are_marks(names: Sequence[str]) -> bool:
+    """Whether the names of the classes are short enough to mark their points."""
+    return all(len(name) == 1 and name.isalnum() and name.isascii() for name in names)
+
+
+def _mark(c: int, names: Sequence[str], theme: style.Theme, size: float) -> dict[str, Any]:
+    k = len(names)
+    own = _are_marks(names)
+    if own or k > FEW:
+        return {
+            "linestyle": "none",
+            "marker": f"$\\mathbf{{{names[c] if own else c}}}$",
+            "markersize": size + 1.0,
+            "markerfacecolor": theme.ink,
+            "markeredgewidth": 0.0,
+        }
     return {
         "linestyle": "none",
         "marker": MARKS[c],
@@ -334,16 +367,59 @@ def _mark(c: int, k: int, theme: style.Theme, size: float) -> dict[str, Any]:
 
 
 def _marks(
-    axes: Any, points: np.ndarray, true: np.ndarray, said: np.ndarray, chosen: np.ndarray, k: int, theme: style.Theme
+    axes: Any,
+    points: np.ndarray,
+    true: np.ndarray,
+    said: np.ndarray,
+    chosen: np.ndarray,
+    names: Sequence[str],
+    theme: style.Theme,
 ) -> None:
+    from matplotlib.path import Path as Outline
+
     size = 5.0 if len(chosen) <= 150 else 4.0
-    for c in range(k):
+    for c in range(len(names)):
         of_class = chosen[true[chosen] == c]
-        axes.plot(*points[of_class].T, gid=f"class_{c}", zorder=4, **_mark(c, k, theme, size))
+        axes.plot(*points[of_class].T, gid=f"class_{c}", zorder=4, **_mark(c, names, theme, size))
     wrong = chosen[said[chosen] != true[chosen]]
-    ring = {"marker": "o", "markersize": size + 4.5, "markerfacecolor": "none", "markeredgecolor": theme.ink}
-    if len(wrong):
-        axes.plot(*points[wrong].T, gid="wrong", linestyle="none", markeredgewidth=1.2, zorder=5, **ring)
+    if not len(wrong):
+        return
+    sign: dict[str, Any] = {"marker": "o", "markersize": size + 4.5, "markeredgewidth": 1.2}
+    if len(wrong) > RINGS:
+        below = Outline([(-1.0, -1.5), (1.0, -1.5), (0.0, 1.5)], [Outline.MOVETO, Outline.LINETO, Outline.MOVETO])
+        sign = {"marker": below, "markersize": 1.7 * size, "markeredgewidth": 1.1}
+    colours = {"markerfacecolor": "none", "markeredgecolor": theme.bad}
+    axes.plot(*points[wrong].T, gid="wrong", linestyle="none", zorder=5, **sign, **colours)
+
+
+def _near(points: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
+    """How many points lie in the place of each one, itself included."""
+    low, high = np.array(spans).T
+    scaled = (points - low) / (high - low)
+    found: np.ndarray = (np.abs(scaled[:, None] - scaled).max(-1) < NEAR).sum(1)
+    return found
+
+
+def _piles(axes: Any, points: np.ndarray, theme: style.Theme) -> None:
+    """How many points lie in one place, beside it, for their marks hide one another."""
+    from matplotlib.patheffects import withStroke
+
+    spans = [axes.get_xlim(), axes.get_ylim()]
+    low, high = np.array(spans).T
+    scaled = (points - low) / (high - low)
+    near = _near(points, spans)
+    for i in np.argsort(-near, kind="stable"):
+        if near[i] < PILE:
+            continue
+        x, y = scaled[i]
+        left, down = x > 0.85, y > 0.85
+        axes.text(
+            x + (-0.025 if left else 0.025), y + (-0.025 if down else 0.025), f"{near[i]}×",
+            transform=axes.transAxes, ha="right" if left else "left", va="top" if down else "bottom",
+            fontsize=style.TAG, fontweight="bold", color=theme.ink, zorder=7, gid="pile",
+            path_effects=[withStroke(linewidth=2.0, foreground=theme.paper)],
+        )  # fmt: skip
+        near[np.abs(scaled - scaled[i]).max(-1) < APART] = 0
 
 
 def _spans(panel: _Panel, chosen: np.ndarray) -> list[tuple[float, float]]:
@@ -389,7 +465,8 @@ def _draw_plane(
         _regions(axes, across, up, decide, panel.points[chosen], names, theme)
     for i, line in enumerate(panel.lines):
         axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
-    _marks(axes, panel.points, true, said, chosen, len(names), theme)
+    _marks(axes, panel.points, true, said, chosen, names, theme)
+    _piles(axes, panel.points[chosen], theme)
 
 
 def _regions(
@@ -474,6 +551,8 @@ def _draw_space(
     axes.locator_params(nbins=3)
     if decide is not None:
         k = len(names)
+        if k == 2:
+            _draw_surface(axes, spans, decide, theme)
         a, b = (np.linspace(*span, 41) for span in spans[:2])
         plane = np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)
         for height in np.linspace(*spans[2], SLICES):
@@ -492,4 +571,43 @@ def _draw_space(
                     )
     for i, line in enumerate(panel.lines):
         axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
-    _marks(axes, panel.points, true, said, chosen, len(names), theme)
+    _marks(axes, panel.points, true, said, chosen, names, theme)
+
+
+def _draw_surface(axes: Any, spans: Sequence[tuple[float, float]], decide: _Decision, theme: style.Theme) -> None:
+    """The boundary between two classes, as a surface that one sees through."""
+    from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
+
+    places = np.stack(np.meshgrid(*(np.linspace(*span, CUBES + 1) for span in spans), indexing="ij"), -1)
+    values = decide.margins(places.reshape(-1, 3))[:, 1].reshape(places.shape[:-1])
+    polygons = _crossing(places, values)
+    if polygons:
+        surface = Poly3DCollection(polygons, facecolors=theme.fwd, alpha=0.2, linewidths=0, zorder=1)
+        surface.set_rasterized(True)
+        axes.add_collection3d(surface)
+
+
+def _crossing(places: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """Triangles and quadrangles on which the values at the corners of a grid of cubes cross zero.
+
+    Each cube is cut into six tetrahedra, in which the values are taken as linear.
+    A. Doi and A. Koide, "An efficient method of triangulating equi-valued surfaces by using tetrahedral cells", 1991.
+    """
+    corners = np.array(list(np.ndindex(2, 2, 2)))
+    at = [tuple(slice(d, n - 1 + d) for d, n in zip(c, values.shape, strict=True)) for c in corners]
+    value = np.stack([values[where].ravel() for where in at], 1)
+    place = np.stack([places[where].reshape(-1, 3) for where in at], 1)
+    found: list[np.ndarray] = []
+    for tetrahedron in TETRAHEDRA:
+        v, p = value[:, tetrahedron], place[:, tetrahedron]
+        order = np.argsort(v <= 0, axis=1, kind="stable")  # those above zero first
+        v, p = np.take_along_axis(v, order, 1), np.take_along_axis(p, order[..., None], 1)
+        above = (v > 0).sum(1)
+        for count, edges in CUTS.items():
+            of = above == count
+            ends = []
+            for i, j in edges:
+                share = (v[of, i] / (v[of, i] - v[of, j]))[:, None]
+                ends.append(p[of, i] + (p[of, j] - p[of, i]) * share)
+            found += list(np.stack(ends, 1))
+    return found

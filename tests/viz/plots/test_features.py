@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 import autograd as ag
 import nn
 import viz
-from viz.plots.features import MARKS, feature_space
+from viz.plots.features import MARKS, _crossing, feature_space
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -103,12 +105,31 @@ class TestPanels:
 
 class TestMarks:
     def test_every_class_has_its_own_shape_in_every_panel_and_in_the_key(self):
-        plot = feature_space(nn.MLP([2, 3, 2, 10], seed=0), X, np.arange(40) % 10)
+        for k, marks in ((4, list(MARKS[:4])), (10, [f"$\\mathbf{{{c}}}$" for c in range(10)])):
+            plot = feature_space(nn.MLP([2, 3, 2, k], seed=0), X, np.arange(40) % k)
+            for axes in plot.figure.axes:
+                assert [line.get_marker() for line in lines(axes, "class_")] == marks
+            key = {artist.get_gid(): artist.get_marker() for artist in plot.figure.artists + plot.figure.lines}
+            assert key == {f"key_{c}": mark for c, mark in enumerate(marks)}
+            assert {f"class {c}" for c in range(k)} <= set(texts(plot))
+
+    def test_names_of_one_character_mark_their_points(self):
+        plot = feature_space(nn.MLP([2, 3, 2, 2], seed=0), X, LABELS, classes=["a", "7"])
         for axes in plot.figure.axes:
-            assert [line.get_marker() for line in lines(axes, "class_")] == list(MARKS)
-        key = {artist.get_gid(): artist.get_marker() for artist in plot.figure.artists + plot.figure.lines}
-        assert key == {f"key_{c}": mark for c, mark in enumerate(MARKS)}
-        assert {f"class {c}" for c in range(10)} <= set(texts(plot))
+            assert [line.get_marker() for line in lines(axes, "class_")] == [r"$\mathbf{a}$", r"$\mathbf{7}$"]
+
+    def test_many_wrong_answers_have_a_bar_below_that_buries_nothing(self):
+        plot = feature_space(nn.MLP([2, 3, 2, 10], seed=0), X, np.arange(40) % 10)
+        (bar,) = lines(plot.figure.axes[0], "wrong")
+        assert bar.get_marker() != "o"
+        assert len(bar.get_xydata()) > 25
+        assert any("bar below = wrong answer" in text for text in texts(plot))
+
+    def test_points_in_one_place_are_counted(self):
+        plot = feature_space(xor(), np.repeat(CORNERS, 5, 0), np.repeat(XOR, 5))
+        assert [text.get_text() for text in plot.figure.axes[0].texts if text.get_gid() == "pile"] == ["5×"] * 4
+        assert any("points in one place" in text for text in texts(plot))
+        assert not any("points in one place" in text for text in texts(feature_space(xor(), CORNERS, XOR)))
 
     def test_wrong_answers_are_ringed_and_counted(self):
         plot = feature_space(xor(), CORNERS, np.array([0, 1, 1, 1]))
@@ -187,10 +208,25 @@ class TestDecision:
             **model.state_dict(), "layers.2.weight": [[1, 0, -0.5], [0, 0, 0]], "layers.2.bias": [0, 0],
         })  # fmt: skip
         space = feature_space(model, X, LABELS).figure.axes[1]
-        assert len(space.collections) == 9
-        for slice, height in zip(space.collections, np.linspace(*space.get_zlim(), 9), strict=True):
+        _, *slices = space.collections  # the first is the surface
+        assert len(slices) == 9
+        for slice, height in zip(slices, np.linspace(*space.get_zlim(), 9), strict=True):
             across = np.concatenate([path.vertices[:, 0] for path in slice.get_paths()])
             np.testing.assert_allclose(across, height / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
+
+
+    def test_a_surface_crosses_where_the_values_do_and_has_no_hole(self):
+        places = np.stack(np.meshgrid(*[np.linspace(-1.5, 1.5, 13)] * 3, indexing="ij"), -1)
+        plane = _crossing(places, places @ [1.0, -2.0, 0.5] + 0.1)
+        np.testing.assert_allclose(np.concatenate(plane) @ [1.0, -2.0, 0.5], -0.1, atol=1e-12)
+        sphere = _crossing(places, 1.0 - np.linalg.norm(places, axis=-1))
+        assert np.abs(np.linalg.norm(np.concatenate(sphere), axis=-1) - 1).max() < 0.02
+        edges = Counter(
+            frozenset((tuple(a), tuple(b)))
+            for corners in (np.round(polygon, 9) + 0.0 for polygon in sphere)
+            for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)
+        )
+        assert {count for edge, count in edges.items() if len(edge) == 2} == {2}, "every edge has a face on each side"
 
 
 class TestRefusals:
