@@ -32,7 +32,8 @@ LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     *(f"viz/pages/{kind}" for kind in ("ink.js", "pad.js", "page.css", "page.js", "report.css", "report.js")),
-    *(f"viz/pages/{name}" for name in ("explore.js", "ladder.css", "live.css", "live.js", "numbers.css", "numbers.js")),
+    *(f"viz/pages/{name}.js" for name in ("explore", "ladder", "live", "numbers")),
+    *(f"viz/pages/{name}.css" for name in ("ladder", "live", "numbers")),
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
     *(f"viz/pages/playground.{kind}" for kind in ("css", "html", "js")),

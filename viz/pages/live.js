@@ -71,6 +71,7 @@ const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from(
 /* an array of the panel as it is now */
 let changed = false, now = 0;
 const fresh = new Map();
+view.head = id => Object.keys(K).find(head => (K[head].in || []).some(([i, tail]) => id.slice(2) === `${tail}_${head}_${i}`));
 view.fixed = () => !changed;
 view.array = m => {
   const a = D.arrays[m];
@@ -230,7 +231,12 @@ movable.forEach(k => {
 }
 
 /* ---------------------------------------------------------------- the drawing's numbers */
-const cells = [];  // each writes itself
+const cells = [], dots = [];  // each writes itself; the numbers with dots below, which are as long as they are
+function write() {  // all is written before anything is measured, so that the page is laid out once
+  cells.forEach(f => f());
+  const boxes = dots.map(([t]) => t.getBBox());
+  boxes.forEach((c, i) => Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => dots[i][1].setAttribute(n, v)));
+}
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const isNumber = t => /^[\u00a0 ]*(-?\d[\d.]*(e-?\d+)?|-?inf|nan|True|False)[\u00a0 ]*\??$/.test(t.textContent);
 function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
@@ -255,11 +261,8 @@ function handle(t, k, i) {
   u.setAttribute('class', 'under');
   t.before(g); g.append(r, t, u);
   const put = live.draggable(g, knob(k, i));
-  cells.push(() => {
-    const c = t.getBBox();
-    Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => u.setAttribute(n, v));
-    put(t.textContent);
-  });
+  dots.push([t, u]);
+  cells.push(() => put(t.textContent));
 }
 function array(g, f, k, gradient) {  // a cell of the drawing with a whole array in it
   const ts = texts(g).filter(isNumber), n = size(k);
@@ -418,7 +421,7 @@ function refresh() {
   P.run();
   changed = leaves.some(k => memory[k].some((x, i) => !Object.is(x, start[k][i])));
   shows.forEach(f => f());
-  cells.forEach(f => f());
+  write();
   rewrite();
   losses();
   const more = () => { check(); slice(); ranking(); explain(); };

@@ -11,7 +11,7 @@ let cur = 0, timer = 0, opened = -1;
 const view = {
   live: Boolean(D.live),
   all: Boolean(D.live),  // everything is shown, also what is not known at the present step
-  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], known: i => i, ask: () => null, masked: () => false, check: s => s.check, fixed: () => true, told() {},
+  array: m => D.arrays[m], say: text => text, size: i => S[i].size[1], known: i => i, ask: () => null, masked: () => false, check: s => s.check, head: id => D.edges[id][1], fixed: () => true, told() {},
 };
 
 /* when does each cell and edge become known, and which steps belong to one operation? */
@@ -258,7 +258,7 @@ function ring(id, cls) {
 function run(id, back) {
   const p = svg && document.querySelector(`#${id} path`);
   if (!p || still()) return;
-  const L = p.getTotalLength(), c = document.createElementNS(NS, 'circle'), head = node(D.edges[id][1]);
+  const L = p.getTotalLength(), c = document.createElementNS(NS, 'circle'), head = node(view.head(id));
   c.setAttribute('r', 5.5); c.setAttribute('class', 'dotrun' + (back ? ' b' : ''));
   root.append(c);
   /* a path is written from either end: a gradient starts at the end that is nearer to the operation, a value ends there */
@@ -312,51 +312,6 @@ if (svg) {
   all('.card', svg).forEach(alive);
 }
 
-/* the ladder: sections are opened on demand, and the one that the step is in opens itself */
-function rung(key, next) {
-  const c = C[key], div = document.createElement('div');
-  div.className = `rung card ${c.role}`; div.id = 'n_' + key;
-  if (next && C[next].from.includes(key)) div.classList.add('used', ...(c.g === undefined ? [] : ['sends']));
-  const tag = { param: 'PARAM', input: 'INPUT', target: 'TARGET' }[c.role];
-  div.innerHTML = `<div class="say">${c.badge ? `<i>${esc(c.badge)}</i>` : ''}<b>${esc(c.name)}</b>${c.form ? ' = ' + esc(c.form) : ''}` +
-    `${tag ? `<small>${tag}</small>` : ''}${c.path ? `<small>${esc(c.path)}</small>` : ''}</div>` +
-    `<div class="cell" id="a_${key}_val">${figure({ m: c.v, k: '' }, 0)}</div>` +
-    (c.g === undefined ? '<div><small>no grad</small></div>' : `<div class="cell grad" id="a_${key}_grad">${figure({ m: c.g, k: 'grad' }, 0)}</div>`);
-  if (c.from.length) {
-    const line = document.createElement('div');
-    line.className = 'from'; line.append('from ');
-    c.from.forEach(k => {
-      const b = document.createElement('button');
-      b.type = 'button'; b.textContent = C[k].name; b.title = `${C[k].name} ${D.arrays[C[k].v].n}`;
-      b.onclick = () => { const i = cardAt.get(k); if (i !== undefined) { stop(); go(i); } else { unpeek(); halo(k, 'peek'); } };
-      line.append(b);
-    });
-    div.append(line);
-  }
-  if (c.own.length) {
-    const leaves = document.createElement('div');
-    leaves.className = 'leaves'; leaves.append(...c.own.map(k => rung(k)));
-    div.append(leaves);
-  }
-  alive(div);
-  return div;
-}
-function open(i, on) {
-  const box = el('s_' + i), rows = box.querySelector('.rows');
-  box.querySelector('button').setAttribute('aria-expanded', on);
-  if (on && !rows.children.length)
-    rows.append(...D.sections[i].cards.map((key, n, keys) => rung(key, keys[n + 1])));
-  if (!on) rows.replaceChildren();
-  rows.hidden = !on;
-}
-if (!svg) all('.sec').forEach((box, i) => {
-  box.querySelector('button').onclick = () => {
-    const on = !box.querySelector('.rows').children.length;
-    open(i, on);
-    if (opened === i) opened = -1;
-    paint();
-  };
-});
 function paint() {
   const back = S[cur].ph === 'b', known = view.all ? S.length : view.known(cur);
   all('.cell', main).forEach(g => g.classList.toggle('todo', cellAt.has(g.id) && cellAt.get(g.id) > known));

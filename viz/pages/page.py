@@ -204,6 +204,8 @@ class _Document:
         self.scene, self.story, self.title, self.live, self.reason = scene, story, title, live, reason
         self.steps = [*story.forward, *story.backward]
         self.graph, self.sheet = (None, "") if picture is None else _drawing(picture)
+        if live is not None and self.graph is not None:  # its script writes them
+            self.graph = re.sub(r'(<g id="a_(?!\w+_glab")\w+"><title>)[^<]*', r"\1", self.graph)
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
     def html(self) -> str:
@@ -226,7 +228,9 @@ class _Document:
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
-        css = _asset("page.css") + ("" if drawn else _asset("ladder.css"))
+        css, ladder = _asset("page.css"), ""
+        if not drawn:
+            css, ladder = css + _asset("ladder.css"), _asset("ladder.js")
         knobs = script = badge = shown = plots = modes = ""
         if self.live is not None:
             css += _asset("numbers.css") + _asset("live.css")
@@ -282,7 +286,7 @@ class _Document:
 <section id="sheet" aria-hidden="true"></section>
 <script type="application/json" id="data">{data}</script>
 <script>
-{lean.script(_asset('page.js'))}
+{lean.script(_asset('page.js') + ladder)}
 </script>
 {script}</body>
 </html>
@@ -302,7 +306,7 @@ class _Document:
             "codes": list(codes),
             "edges": {
                 f"{letter}_{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key]
-                for card in (self.scene.cards if self.graph is not None else ())
+                for card in (self.scene.cards if self.graph is not None and self.live is None else ())
                 for s in card.sockets
                 for letter in "fb"
             },
