@@ -214,7 +214,6 @@ class TestDecision:
             across = np.concatenate([path.vertices[:, 0] for path in slice.get_paths()])
             np.testing.assert_allclose(across, height / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
 
-
     def test_a_surface_crosses_where_the_values_do_and_has_no_hole(self):
         places = np.stack(np.meshgrid(*[np.linspace(-1.5, 1.5, 13)] * 3, indexing="ij"), -1)
         plane = _crossing(places, places @ [1.0, -2.0, 0.5] + 0.1)
