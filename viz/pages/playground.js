@@ -161,51 +161,39 @@
   /* ---------------------------------------------------------------- the plane, bent layer by layer */
 
   const shown = new Map();  // of each layer the last picture, which the next one is turned to
-  /* Directions in which `values` (m, n) vary most, by Jacobi's rotations of their covariance; `first` is one to begin with. */
-  function directions(values, n, mean, first) {
-    const m = values.length / n, covariance = Array.from({ length: n }, () => new Float64Array(n));
-    const row = new Float64Array(n);
+  const found = new Map();  // of each layer the last directions, from which the next search begins
+  /* The two directions in which `values` (m, n) of layer k vary most, by orthogonal iteration with their covariance; what
+     lies along `first`, if it is given, does not count. */
+  function directions(k, values, n, mean, first) {
+    const m = values.length / n, covariance = new Float64Array(n * n), row = new Float64Array(n);
     for (let i = 0; i < m; i++) {
       let along = 0;
-      for (let j = 0; j < n; j++) row[j] = values[i * n + j] - mean[j];
-      if (first) {
-        for (let j = 0; j < n; j++) along += row[j] * first[j];
-        for (let j = 0; j < n; j++) row[j] -= along * first[j];
-      }
-      for (let j = 0; j < n; j++) for (let k = 0; k <= j; k++) covariance[j][k] += row[j] * row[k] / m;
+      for (let j = 0; j < n; j++) { row[j] = values[i * n + j] - mean[j]; if (first) along += row[j] * first[j]; }
+      if (first) for (let j = 0; j < n; j++) row[j] -= along * first[j];
+      for (let a = 0; a < n; a++) for (let b = 0; b < n; b++) covariance[a * n + b] += row[a] * row[b];
     }
-    for (let j = 0; j < n; j++) for (let k = j + 1; k < n; k++) covariance[j][k] = covariance[k][j];
-    const turned = Array.from({ length: n }, (_, j) => Float64Array.from({ length: n }, (_, k) => +(j === k)));
-    for (let sweep = 0; sweep < 12; sweep++) {
-      let off = 0;
-      for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) {
-        const a = covariance[p][q];
-        off += a * a;
-        if (Math.abs(a) < 1e-300) continue;
-        const theta = (covariance[q][q] - covariance[p][p]) / (2 * a);
-        const t = Math.sign(theta || 1) / (Math.abs(theta) + Math.hypot(theta, 1)), cos = 1 / Math.hypot(t, 1), sin = t * cos;
-        for (let k = 0; k < n; k++) {
-          const [u, v] = [covariance[k][p], covariance[k][q]];
-          covariance[k][p] = cos * u - sin * v; covariance[k][q] = sin * u + cos * v;
+    let axes = found.get(k) || [0, 1].map(e => Float64Array.from({ length: n }, (_, j) => Math.cos((e + 1) * (j + .5))));
+    for (let round = 0; round < 40; round++)
+      axes.forEach((axis, e) => {
+        const next = new Float64Array(n);
+        for (let a = 0; a < n; a++) { let s = 0; for (let b = 0; b < n; b++) s += covariance[a * n + b] * axis[b]; next[a] = s; }
+        if (e) {
+          let s = 0;
+          for (let a = 0; a < n; a++) s += next[a] * axes[0][a];
+          for (let a = 0; a < n; a++) next[a] -= s * axes[0][a];
         }
-        for (let k = 0; k < n; k++) {
-          const [u, v] = [covariance[p][k], covariance[q][k]];
-          covariance[p][k] = cos * u - sin * v; covariance[q][k] = sin * u + cos * v;
-          const [g, h] = [turned[k][p], turned[k][q]];
-          turned[k][p] = cos * g - sin * h; turned[k][q] = sin * g + cos * h;
-        }
-      }
-      if (off < 1e-26) break;
-    }
-    const order = Array.from({ length: n }, (_, j) => j).sort((a, b) => covariance[b][b] - covariance[a][a]);
-    return order.map(j => turned.map(line => line[j]));
+        const length = Math.hypot(...next);
+        if (length > 1e-150 && Number.isFinite(length)) axes[e] = next.map(v => v / length);
+      });
+    found.set(k, axes);
+    return axes;
   }
   /* the normal of the boundary in the last hidden layer, where one line parts two classes */
   function normal() {
     if (outputs > 2) return null;
-    const w = memory[last.w], n = last.in, found = Array.from({ length: n }, (_, j) => outputs === 1 ? w[j] : w[n + j] - w[j]);
-    const length = Math.hypot(...found);
-    return length > 0 && Number.isFinite(length) ? found.map(v => v / length) : null;
+    const w = memory[last.w], n = last.in, across = Array.from({ length: n }, (_, j) => outputs === 1 ? w[j] : w[n + j] - w[j]);
+    const length = Math.hypot(...across);
+    return length > 0 && Number.isFinite(length) ? across.map(v => v / length) : null;
   }
   const RANGES = { sigmoid: [-.06, 1.06], tanh: [-1.12, 1.12], softmax: [-.06, 1.06] };
   /* Layer k as {grid, points, note}: coordinates from -1 to 1. Layer 0 is the input. */
@@ -223,8 +211,8 @@
     let axes = [[1, 0], [0, 1]], note = 'its two neurons';
     const range = n === 2 && !isOutput ? RANGES[layers[k - 1].f] : null;
     if (n > 2) {
-      const first = k === depth - 1 ? normal() : null, found = directions(a, n, mean, first);
-      axes = first ? [first, found[0]] : found.slice(0, 2);
+      const first = k === depth - 1 ? normal() : null, most = directions(k, a, n, mean, first);
+      axes = first ? [first, most[0]] : most;
       let whole = 0, seen = 0;
       for (let i = 0; i < N; i++) for (let j = 0; j < n; j++) whole += (a[i * n + j] - mean[j]) ** 2;
       for (const axis of axes) for (let i = 0; i < N; i++) { let s = 0; for (let j = 0; j < n; j++) s += axis[j] * (a[i * n + j] - mean[j]); seen += s * s; }
@@ -453,6 +441,7 @@
   el('zero').onclick = () => { remember(); put(0); };
   el('undo').onclick = () => { if (undone) { array(undone.of)[undone.of.i] = undone.v; undone = null; byHand(); } };
   let reach = null;
+  const work = N * layers.reduce((sum, of) => sum + of.in * of.out, 0);  // multiplications of one loss: a slice takes many
   const slice = new Plot(el('slice'), 400, 136, [8, 14, 20, 46]), curve = new Plot(el('losses'), 400, 116, [8, 14, 20, 46]);
   function lossAt(v) {
     const values = array(chosen), was = values[chosen.i];
@@ -490,7 +479,7 @@
     const said = live.element('b', { textContent: verdict.word });
     el('wcheck').replaceChildren(said, `moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
     if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [Math.floor(v - 3), Math.ceil(v + 3)];
-    const many = timer ? 33 : 71, line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
+    const many = clamp(Math.floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
     const ys = [here, ...line.map(([, at]) => at).filter(Number.isFinite)], [least, most] = [Math.min(...ys), Math.max(...ys)], room = Math.max((most - least) * .12, 1e-4);
     slice.begin(reach, [least - room, most + room]);
     slice.line(line, 'line');
@@ -578,6 +567,7 @@
     }
     [steps, past, touched, stride, undone] = [0, [], [], 1, null];
     shown.clear();
+    found.clear();
     later();
   }
   el('fresh').title = 'New weights, drawn evenly up to √(6 / (inputs + outputs)); biases 0';
