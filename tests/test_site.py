@@ -15,7 +15,7 @@ import pytest
 import autograd.testing
 import nn
 import viz
-from docs.make import examples, navigation, outside, reference, speed
+from docs.make import examples, gallery, navigation, outside, reference, speed
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -125,6 +125,17 @@ def test_the_examples_run(module):
         if name.startswith(f"{module}."):
             error = re.search(r"^([\w.]*\.)?(\w+): .*", examples.example(name).partition("    ...\n")[2])
             assert (error[2] if error else None) == (name.rpartition(".")[2] if error else None), examples.example(name)
+
+
+def test_the_gallery_is_made(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    source = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    made = gallery.with_outputs(source, tmp_path)
+    files = {path.name for path in (tmp_path / "gallery").iterdir()}
+    assert files == set(re.findall(r'src="gallery/([^"]+)"', made))
+    assert made.count('class="lesson-picture"') >= 12
+    assert made.count("<iframe") == 2
+    assert all(path.stat().st_size > 1000 for path in (tmp_path / "gallery").iterdir())
 
 
 @pytest.mark.parametrize("module", [examples, speed], ids=lambda module: module.__name__)

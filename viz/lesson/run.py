@@ -72,6 +72,8 @@ def shown(value: Any) -> dict[str, str]:
         return data
     for kind, method in _PICTURES.items():
         made = getattr(value, method)() if hasattr(value, method) else None
+        if isinstance(made, tuple):
+            made = made[0]  # beside its metadata
         if made is not None:  # one is enough
             data[kind] = base64.b64encode(made).decode() if isinstance(made, bytes) else made
             break
