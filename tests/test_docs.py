@@ -79,6 +79,10 @@ monkeypatch.setattr(nn.parallel, "Parallel", lambda: One(One()))
 monkeypatch.setattr(nn, "fit", fit)
 """,
     ),
+    "native": (
+        (),
+        "import numpy as np\nx, y = np.ones((200, 2), dtype='float32'), np.ones((200, 1), dtype='float32')",
+    ),
     "CONTRIBUTING": ((), "from autograd import op"),
 }
 """For each page with plain blocks: the packages that these need, and the code before them."""
@@ -123,7 +127,7 @@ def test_plain_blocks_run_or_are_lines_of_the_source(page, tmp_path, monkeypatch
         quoted = [line.strip() for block in plain(page) for line in block.splitlines() if line.strip()]
         assert [line for line in quoted if line not in written] == []
         return
-    needed, before = BEFORE[name(page)]
+    needed, before = BEFORE.get(name(page), ((), ""))
     if missing := [package for package in needed if find_spec(package) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     monkeypatch.chdir(tmp_path)
@@ -182,5 +186,5 @@ def test_names_and_calls_in_the_text_are_those_of_the_package(page):
 
 def test_blocks_are_of_languages_that_are_tested():
     found = {(name(page), language) for page in (*PAGES, *OTHERS) for language, _ in blocks(page)}
-    assert {language for _, language in found} <= {"python", "sh", "powershell"}
+    assert {language for _, language in found} <= {"python", "sh", "powershell", "text"}
     assert [page for page, language in found if language == "powershell"] == ["start"]

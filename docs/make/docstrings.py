@@ -7,6 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import griffe
@@ -15,15 +16,20 @@ from autograd import Op, Tensor
 from docs.make.examples import example
 from docs.make.reference import members
 
+DOCS = Path(__file__).parents[1]
 DOCTEST = re.compile(r"^([ \t]*)>>> .*(?:\n(?![ \t]*$).*)*(?:\n[ \t]*\n\1>>> .*(?:\n(?![ \t]*$).*)*)*", re.MULTILINE)
 
 
 def fenced(text: str) -> str:
-    """A docstring as Markdown: examples in a fence, literal blocks after ``::`` without the second colon."""
+    """A docstring as Markdown: examples in a fence, literal blocks after ``::`` without the second colon, links."""
 
     def fence(found: re.Match[str]) -> str:
         return f"```pycon\n{textwrap.dedent(found[0])}\n```"
 
+    def page(found: re.Match[str]) -> str:
+        return f"[{found[1]}](../{found[1]}.html)" if (DOCS / f"{found[1]}.md").exists() else found[0]
+
+    text = re.sub(r"`*\bdocs/([\w/-]+)\.md`*", page, text)
     return DOCTEST.sub(fence, re.sub(r"::\n\n(?=[ \t])", ":\n\n", text))
 
 

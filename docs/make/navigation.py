@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from docs.make import gallery, lesson, outside, reference, speed
 from docs.make.pages import Page
 
+DOCS = Path(__file__).parents[1]
 PAGES: dict[str, tuple[Page, ...]] = {
     "": (
         Page(
@@ -98,7 +101,26 @@ PAGES: dict[str, tuple[Page, ...]] = {
         Page("newcomer.md", "Tasks of a newcomer", "Tasks done from this site alone in a new environment, with times."),
     ),
 }
-"""The pages of each section, in order; those of the first are at the top."""
+"""The pages of each section, in order; those of the first are at the top. Files that are not named here come last."""
+
+
+def unlisted() -> list[Page]:
+    """The files of ``docs/`` that the table does not name, with their first heading and paragraph."""
+    listed = {page.path for pages in PAGES.values() for page in pages}
+    found = []
+    for path in sorted(DOCS.rglob("*.md")):
+        name = path.relative_to(DOCS).as_posix()
+        if name not in listed:
+            text = path.read_text(encoding="utf-8")
+            title = re.search(r"^# (.+)$", text, re.MULTILINE)
+            paragraph = re.search(r"^(?![#>\s`!<|-]).+(?:\n.+)*", text, re.MULTILINE)
+            described = " ".join(paragraph[0].split()) if paragraph else path.stem
+            sentence = re.match(r".{10,180}?[.:](?= |$)", described)
+            found.append(Page(name, title[1] if title else path.stem, sentence[0] if sentence else described[:180]))
+    return found
+
+
+PAGES["How it works"] += tuple(unlisted())
 
 
 def every_page() -> list[Page]:

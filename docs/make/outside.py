@@ -11,7 +11,7 @@ from pathlib import Path
 from docs.make.pages import Page
 
 ROOT = Path(__file__).parents[2]
-LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)#\s]+)((?:#[^)\s]*)?)\)")
 
 
 def text(path: str) -> str:
@@ -78,11 +78,13 @@ def relinked(markdown: str, page: Page) -> str:
     start = posixpath.dirname(page.origin) if page.origin else posixpath.join("docs", folder)
 
     def link(found: re.Match[str]) -> str:
-        opening, path, end = found.groups()
+        mark, words, path, place = found.groups()
         if "://" in path:
             return found[0]
         file = posixpath.normpath(posixpath.join(start, path))
         to = file.removeprefix("docs/") if file.startswith("docs/") else SHOWN.get(file)
-        return f"{opening}{posixpath.relpath(to, folder or '.')}{end}" if to else found[0]
+        if to:
+            return f"{mark}[{words}]({posixpath.relpath(to, folder or '.')}{place})"
+        return words if (ROOT / file).exists() else found[0]
 
     return LINK.sub(link, markdown)
