@@ -58,13 +58,16 @@ def draw_loop(
     drawing = _Cell(scene, colours, title or f"{times} × {loop.title}: {last}", loop, steps)
     picture = drawing.picture
     if steps == 1:
+        levels = [card.depth for card in scene.cards if card.node is not None]
+        side = "w" if len(set(levels)) == len(levels) else "e"  # the engine leads it round a chain on the left
         for name in loop.carries:
             tail, head = (scene.card(vertex_of(names[f"{name}[{when}]"])) for when in ("t", "t-1"))
             if tail is None or head is None:
                 continue
             words = text(f"  × {times}", style.GRAD_LABEL, colours.fwd, bold=True)
             options: dict[str, Any] = {"penwidth": 2.4, "constraint": False, "cls": "fwd loop"}
-            picture.edge(f"{tail.key}:e", f"{head.key}:e", label=words, id=f"l_{tail.key}_{head.key}", **options)
+            options["id"] = f"l_{tail.key}_{head.key}"
+            picture.edge(f"{tail.key}:{side}", f"{head.key}:{side}", label=words, **options)
     return picture
 
 

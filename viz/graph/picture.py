@@ -393,7 +393,8 @@ class Drawing:
         """The operands on the left and on the right of a tensor card: a leaf each that nothing else uses."""
         if self.scene.scalar or card in self.folds or len(card.sockets) > 3:
             return [], []
-        if self.cards.compact and card.group is None:  # there they stand above it
+        loss = any(s.tail.role == TARGET for s in card.sockets)
+        if self.cards.compact and card.group is None and not loss:  # there they stand above it
             return [], []
         spine = spine_of(card)
         free = [

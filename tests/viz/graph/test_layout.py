@@ -136,3 +136,13 @@ def test_no_line_runs_through_a_card(drawn, name):
         for key, card in picture.cards.items():
             inside = [point for point in line.points if card.holds(*point, slack=2)]
             assert card in ends or not inside, (id_, key)
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM])
+def test_the_arrow_of_a_loop_runs_through_no_card(layer):
+    random = np.random.default_rng(0)
+    out = layer(3, 4, seed=0)(T(random.normal(size=(30, 2, 3)), name="x"))[0]
+    drawn = LaidOut(draw_loop(ag.sum(out**2)))
+    (arrow,) = (line for id_, line in drawn.lines.items() if id_.startswith("l_h_t"))
+    for key, card in drawn.cards.items():
+        assert not any(card.holds(*point, slack=3) for point in arrow.points), key
