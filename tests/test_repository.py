@@ -31,6 +31,7 @@ COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
+    "autograd/compiler/targets/c/functions.h",
     *(f"viz/pages/{kind}" for kind in ("ink.js", "pad.js", "page.css", "page.js", "report.css", "report.js")),
     *(f"viz/pages/{name}.js" for name in ("explore", "ladder", "live", "numbers")),
     *(f"viz/pages/{name}.css" for name in ("ladder", "live", "numbers")),
