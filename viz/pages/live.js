@@ -195,7 +195,7 @@ const knob = (k, i) => ({
 const shows = [], rate = { lr: .1, start: .1 };
 movable.forEach(k => {
   const t = document.createElement('div'), n = size(k), wide = K[k].shape[K[k].shape.length - 1] || 1, few = n <= 16 && wide <= 4;
-  t.className = `tile ${K[k].role}`;
+  t.className = `tile ${K[k].role}`; t.dataset.card = k;
   t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b>${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
   el('tiles').append(t);
   const box = t.querySelector('.those'), puts = [];
@@ -465,7 +465,11 @@ view.told = s => {
 };
 el('all').onclick = () => { stop(); view.all = true; go(cur, false); };
 const painted = paint;
-paint = () => { painted(); el('all').setAttribute('aria-pressed', view.all); };
+paint = () => {
+  painted();
+  el('all').setAttribute('aria-pressed', view.all);
+  all('.tile[data-card] .grad').forEach(e => { e.style.visibility = view.all || !(cellAt.get(`a_${e.parentNode.dataset.card}_grad`) > cur) ? '' : 'hidden'; });
+};
 P.run();
 /* the first learning rate: the largest round one with which a step makes the loss smaller */
 if (trained.length) {

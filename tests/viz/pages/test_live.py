@@ -289,6 +289,10 @@ def test_a_name_closes_no_script():
     assert page.html.count("</script>") == page.html.count("<script") == 3
 
 
+def test_the_page_of_a_neuron_is_small():
+    assert len(step_through(neuron()).html.encode()) < 125_000
+
+
 def test_no_script_is_made_from_text():
     assert not re.search(r"\beval\(|new Function", step_through(neuron()).html)
     assert not re.search(r"\beval\(|new Function", Path("viz/pages/live.js").read_text(encoding="utf-8"))
