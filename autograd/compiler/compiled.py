@@ -76,7 +76,7 @@ class Compiled(Generic[P, R]):
             if isinstance(leaf, Tensor):
                 if leaf.requires_grad and mode.grad:
                     return self.function(*args, **kwargs)  # recorded, as what comes of it may be asked for
-                array = leaf.data
+                array = leaf._data  # the slot, which costs less than the property
             elif is_array(leaf):
                 array = leaf
             else:
