@@ -51,10 +51,12 @@ ROWS, ENDS = 40, 15  # rows of a section that are all shown; above, as many from
 ONE_LINE = 240  # characters of the formula in one line
 ONE_LINE_STEPS = 40
 READABLE = 80  # characters of a formula in which values are replaced by their formulas
+SHORTER = 0.8  # of the chain's length, from which on a shorter form of the same values is worth reading
 PARTS = 200  # of a formula that is simplified
 ENTRIES = 16  # of a Tensor whose every entry is checked, and whose graph is shown with numbers unasked
 TOLERANCE = 1e-4  # relative error up to which a gradient is confirmed in float64
 GAP = "    "
+CALLED = r"[\w√}]$|\\(?!odot|cdot|times|sum)[a-z]+ $"  # what stands before the brackets of a call
 ONE_LETTER = r"([^\W\d_])_?(\d*)"  # and a number: a name that a bar fits on
 
 # ---------------------------------------------------------------- forms
@@ -556,7 +558,7 @@ class Derivation:
             short = self._shortened(form)
             if short is not None and len(short.text) <= READABLE and _signs(short.text) != _signs(self.one_line.text):
                 replaced = forms and names_in(form) - seed.keys() != names_in(self.one_line.form) - seed.keys()
-                return short if replaced or len(short.text) < len(self.one_line.text) else None
+                return short if replaced or len(short.text) < SHORTER * len(self.one_line.text) else None
         return None
 
     def _expression(self) -> Traced | None:
@@ -834,16 +836,16 @@ class Derivation:
         rows, write = [], self._write
         if (whole := self._expression()) is not None:
             end = write.value(write.end)
-            rows.append(_Row((f"{end.text} = {_nested(whole.text)}",), (f"{end.tex} = {whole.tex}",)))
+            rows.append(_Row((f"{end.text} = {_nested(whole.text)}",), (f"{end.tex} = {_nested(whole.tex)}",)))
         left, chain, short = write.bar(self._wrt), self.one_line, self.simplified
         if chain is None:
             said = f"left out: it would be longer than {ONE_LINE} characters or {ONE_LINE_STEPS} steps"
             return [*rows, _Row((said,), (rf"\text{{{said}}}",))]
-        text, tex = f"{left.text} = {_nested(chain.text)}", f"{left.tex} = {chain.tex}"
+        text, tex = f"{left.text} = {_nested(chain.text)}", f"{left.tex} = {_nested(chain.tex)}"
         if short is not None:
             remarks = "".join(f", because {said}" for said in self._algebra.remarks)
             text = f"{text} = {_nested(short.text)}{remarks}"
-            tex = f"{tex} = {short.tex}" + (_text(remarks) if remarks else "")
+            tex = f"{tex} = {_nested(short.tex)}" + (_text(remarks) if remarks else "")
         return [*rows, _Row((text,), (tex,))]
 
     def _way_row(self, way: Way) -> _Row:
@@ -1270,7 +1272,8 @@ def _nested(text: str) -> str:
             open_at.append([i, 0])
         elif c == ")" and len(open_at) > 1:
             start, height = open_at.pop()
-            called = start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_√")
+            before = text[:start]
+            called = not before.endswith("\\left") and re.search(CALLED, before[-30:]) is not None
             if height % 2 and not called:
                 out[start], out[i] = "[", "]"
             open_at[-1][1] = max(open_at[-1][1], height if called else height + 1)
