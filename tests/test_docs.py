@@ -81,7 +81,12 @@ monkeypatch.setattr(nn, "fit", fit)
     ),
     "native": (
         (),
-        "import numpy as np\nx, y = np.ones((200, 2), dtype='float32'), np.ones((200, 1), dtype='float32')",
+        """
+import numpy as np
+monkeypatch.setenv("GLASSGRAD_NATIVE", "native")
+x = np.random.default_rng(0).normal(size=(200, 2)).astype("f4")
+y = (x.prod(axis=1, keepdims=True) > 0).astype("f4")
+""",
     ),
     "CONTRIBUTING": ((), "from autograd import op"),
 }

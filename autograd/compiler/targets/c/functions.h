@@ -31,6 +31,22 @@ GG double gg_reduce(double x, int64_t *n) {
     return (x - whole * 0x1.62e42feep-1) - whole * 0x1.a39ef35793c76p-33;
 }
 
+/* NaN goes through, as in NumPy. Bits are masked, as conditions in a row would be branches. */
+#define GG_EXTREME(name, sign) \
+    GG float name##f(float a, float b) { \
+        const int32_t mask = -(int32_t)((a sign b) | (a != a)); \
+        return gg_numberf((gg_bitsf(a) & mask) | (gg_bitsf(b) & ~mask)); \
+    } \
+    GG double name(double a, double b) { \
+        const int64_t mask = -(int64_t)((a sign b) | (a != a)); \
+        return gg_number((gg_bits(a) & mask) | (gg_bits(b) & ~mask)); \
+    } \
+    GG int64_t name##_whole(int64_t a, int64_t b) { return a sign b ? a : b; }
+GG_EXTREME(gg_larger, >)
+GG_EXTREME(gg_smaller, <)
+#define gg_maximum(a, b) _Generic((a), float: gg_largerf, double: gg_larger, default: gg_larger_whole)(a, b)
+#define gg_minimum(a, b) _Generic((a), float: gg_smallerf, double: gg_smaller, default: gg_smaller_whole)(a, b)
+
 /* exp(r) - 1 for |r| <= ln 2 / 2: r + r^2 P(r), P by Chebyshev interpolation */
 GG float gg_small_expm1f(float r) {
     float p = 0.0013926250831497611f;

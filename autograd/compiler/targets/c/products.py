@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 SMALL = 4096
 """Multiplications up to which a product is written as loops: a call of BLAS takes as long."""
 
+SHORT = 16
+"""Entries from which on an axis in one piece is worth more than a longer one."""
+
+ACROSS = 128
+"""Entries of a row of the result that are summed at a time, in an array of their own."""
+
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
 """What ``cblas_sgemm`` calls the orders of matrices."""
 
@@ -136,7 +142,8 @@ def _products(
 
 
 def _longest(axes: Sequence[Axis]) -> Axis | None:
-    return max(axes, key=lambda a: a[0], default=None)
+    """The axis that a matrix product goes along: one that lies in one piece in the result, if it is not short."""
+    return max(axes, key=lambda a: (abs(a[3]) == 1 and a[0] >= SHORT, a[0]), default=None)
 
 
 def product(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
@@ -161,25 +168,45 @@ def product(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> No
 
 
 def loops(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
-    """``out = a @ b`` as a function of three loops, the innermost along memory."""
-    if out.columns == 1 or (out.column_step != 1 and out.row_step == 1):  # what lies along the columns goes inside
-        a, b, out = b.turned, a.turned, out.turned
+    """``out = a @ b`` as a function of three loops, the innermost along memory: that of a row of the result, which is
+    summed in an array of its own, or that of the sum. A second operand that lies the wrong way is copied first."""
+    ways = [(a, b, out), (b.turned, a.turned, out.turned)]
+    along = [n.columns if m.column_step == 1 else 0 for _, m, n in ways]
     kind = "float" if str(dtype) == "float32" else "double"
+    packs = max(along) < 4 and not (1 in (out.rows, out.columns) and a.column_step == b.row_step == 1)
+    which = [n.columns for *_, n in ways] if packs else along
+    a, b, out = ways[which.index(max(which))]
     m, n, k = out.rows, out.columns, a.columns
+    packs = packs and n > 1 and n * k <= SMALL
 
     def at(name: str, matrix: Matrix, row: str, column: str) -> str:
         return f"{name}[{added(times(row, matrix.row_step), times(column, matrix.column_step))}]"
 
     xs, ys, zs = at("x", a, "i", "p"), at("y", b, "p", "j"), at("z", out, "i", "j")
-    if b.column_step == 1 or n == 1 or b.row_step != 1:
-        lines = [
+    if packs or max(along) >= 4 or (b.column_step == 1 and n > 1):
+        lines = []
+        if packs:
+            lines = [
+                f"{kind} packed[{k * n}];",
+                f"for (long p = 0; p < {k}; p++)",
+                f"  for (long j = 0; j < {n}; j++) packed[p * {n} + j] = {ys};",
+            ]
+            ys = f"packed[p * {n} + j]"
+        lines += [
             f"for (long i = 0; i < {m}; i++) {{",
-            '  _Pragma("omp simd")',
-            f"  for (long j = 0; j < {n}; j++) {zs} = 0;",
-            f"  for (long p = 0; p < {k}; p++) {{",
-            f"    const {kind} factor = {xs};",
-            '    _Pragma("omp simd")',
-            f"    for (long j = 0; j < {n}; j++) {zs} += factor * {ys};",
+            f"  for (long start = 0; start < {n}; start += {ACROSS}) {{" if n > ACROSS else "  {",
+            f"    {kind} row[{min(n, ACROSS)}] = {{0}};",
+            f"    const long end = start + {ACROSS} < {n} ? start + {ACROSS} : {n};" if n > ACROSS else "",
+            f"    for (long p = 0; p < {k}; p++) {{",
+            f"      const {kind} factor = {xs};",
+            '      _Pragma("omp simd")',
+            f"      for (long j = start; j < end; j++) row[j - start] += factor * {ys};"
+            if n > ACROSS
+            else f"      for (long j = 0; j < {n}; j++) row[j] += factor * {ys};",
+            "    }",
+            f"    for (long j = start; j < end; j++) {zs} = row[j - start];"
+            if n > ACROSS
+            else f"    for (long j = 0; j < {n}; j++) {zs} = row[j];",
             "  }",
             "}",
         ]
@@ -195,7 +222,7 @@ def loops(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None
             "}",
         ]
     parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-    name = source.function(f"product_{m}x{k}x{n}", parameters, lines)
+    name = source.function(f"product_{m}x{k}x{n}", parameters, [line for line in lines if line])
     pointers = [f"{mat.data} + {mat.start}" if mat.start != "0" else mat.data for mat in (a, b, out)]
     source.lines.append(f"{name}({', '.join(pointers)});")
 

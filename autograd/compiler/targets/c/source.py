@@ -9,7 +9,7 @@ lie.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -545,14 +545,21 @@ class Source(Script):
             found += along(self.declared("acc", place, dtype, constant=True), *(line for _, line in after))
         return found
 
+    def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
+        """The call of the loops of a nest that writes to one array, to another place each time."""
+        self._call(nest, _vectorised(nest.lines(within, (), "long"), ""), {written}, name)
+
     def _called(self, nest: Nest, lines: list[str]) -> None:
+        """Call the function of these lines of a kernel."""
+        self._call(nest, lines, {self.view(v).data for v in self._kernel.outputs}, self._title())
+
+    def _call(self, nest: Nest, lines: list[str], outputs: Set[str], name: str) -> None:
         """Call the function of these lines: one for all that differ in nothing but names."""
-        outputs = {self.view(v).data for v in self._kernel.outputs}
         data = dict.fromkeys(view.data for view in nest.views)
         kinds = [f"{'' if name in outputs else 'const '}{self.types[name]}" for name in data]
         parameters = [f"{kind} *restrict {name}" for kind, name in zip(kinds, data, strict=True)]
         parameters += [f"long {time}" for time in self.times]
-        name = self.function(self._title(), ", ".join(parameters), lines)
+        name = self.function(name, ", ".join(parameters), lines)
         self.lines.append(f"{name}({', '.join([*data, *self.times])});")
 
     def function(self, name: str, parameters: str, lines: Sequence[str]) -> str:

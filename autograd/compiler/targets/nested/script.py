@@ -214,6 +214,10 @@ class Script:
         """The loops of a nest; see `Nest.lines`."""
         self.lines += nest.lines(within, after, self.language.integer)
 
+    def loop_apart(self, nest: Nest, within: Sequence[tuple[int, str]], written: str, name: str) -> None:
+        """The loops of a nest that writes to the array ``written`` alone, to another place each time."""
+        self.loop(nest, within)
+
     def copy(self, source: View, target: View, sign: str = "=") -> None:
         """``target = source``, which is broadcast; or ``+=``."""
         nest = Nest(target.shape, [source.broadcast_to(target.shape), target])
@@ -265,7 +269,7 @@ class Script:
         depths: dict[Value, int] = {}
         within: list[tuple[int, str]] = []
         for k, value in enumerate(inputs):
-            depths[value] = nest.depth(k)
+            depths[value] = inmost if 0 in shape else nest.depth(k)  # there may be nothing to read
             is_last = depths[value] == inmost and nest.views[k].data not in written
             if is_last and reduction is None and used[value] == 1 and all(self._reads_once(i, value) for i in chain):
                 self.terms[value] = nest.at(k)

@@ -6,7 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
+from math import prod
 from typing import Any
+
+import numpy
 
 from autograd.compiler.targets.nested.script import Script, whole
 from autograd.compiler.targets.nests import Nest, View
@@ -43,6 +47,13 @@ class Windows:
         steps = tuple(s * d for s, d in zip(steps, self.stride, strict=True))
         shape = (*framed.shape[:first], *self.counts, *self.size)
         return replace(framed, shape=shape, strides=(*framed.strides[:first], *steps, *taps))
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether no element is in two windows."""
+        return all(
+            step >= (n - 1) * d + 1 for n, step, d in zip(self.size, self.stride, self.dilation, strict=True)
+        )
 
     @property
     def is_framed(self) -> bool:
@@ -135,10 +146,26 @@ def _conv_weight(
 # -------------------------------------------------------------------------------------------------------------- pooling
 
 
+MOST = 32
+"""Taps of a window up to which each is a line of its own, so that neighbouring windows are computed at once."""
+
+
 def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int]) -> None:
     """The reduction of each window."""
     dtype = script.now.out.dtype
     combine, start = script.language.reductions[op][0], script.start_of(op, dtype)
+    taps = _by_tap(seen)
+    if taps and op in ("max", "sum"):
+        nest = Nest(out.shape, [*taps, out])
+        inmost = len(nest.loops)
+        within = [(inmost, script.declared("$m0", nest.at(0), dtype, constant=True))]
+        for k in range(1, len(taps)):
+            within.append((inmost, script.declared(f"$x{k}", nest.at(k), dtype, constant=True)))
+            text = combine.format(a=f"$m{k - 1}", b=f"$x{k}")
+            within.append((inmost, script.declared(f"$m{k}", text, dtype, constant=True)))
+        within.append((inmost, f"{nest.at(len(taps))} = $m{len(taps) - 1};"))
+        script.loop_apart(nest, within, out.data, f"{op}_pool")
+        return
     target = out
     for axis in axes:
         target = target.with_axis(axis, 1)
@@ -149,6 +176,13 @@ def _pooled(script: Script, seen: View, out: View, op: str, axes: Sequence[int])
         (len(nest.loops), f"acc = {combine.format(a='acc', b='$x')};"),
     ]
     script.loop(nest, within, [(nest.outer, f"{nest.at(1)} = acc;")])
+
+
+def _by_tap(seen: View) -> list[View]:
+    """The elements of all windows at each tap; none where there are many."""
+    sizes = [seen.shape[axis] for axis in _taps(seen)]
+    many = prod(sizes) > MOST or 0 in seen.shape
+    return [] if many else [seen[(..., *tap)] for tap in product(*map(range, sizes))]
 
 
 def _taps(seen: View) -> range:
@@ -166,12 +200,48 @@ def _pool(
     _pooled(script, seen, out, op, _taps(seen))
 
 
-def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, found: str) -> None:
-    """Loops over windows; ``found`` is done where the first of their largest elements is: at ``$place`` in the padded
-    array. A window with a NaN has none.
+def _at_largest_tap(
+    script: Script, taps: Sequence[View], targets: Sequence[View], other: View, adds: bool, apart: bool
+) -> None:
+    """`_at_largest` without branches: each tap is compared with the largest, and the first that is equal is taken."""
+    dtype, count, bool_ = script.now.args[1].dtype, len(taps), numpy.dtype(bool)
+    nest = Nest(other.shape, [*taps, *targets, other])
+    combine, inmost = script.language.reductions["max"][0], len(nest.loops)
+    names = [f"$x{k}" for k in range(count)]
+    lines = [script.declared(name, nest.at(k), dtype, constant=True) for k, name in enumerate(names)]
+    largest = names[0]
+    for k in range(1, count):
+        text = combine.format(a=largest, b=names[k])
+        lines.append(script.declared(f"$m{k}", text, dtype, constant=True))
+        largest = f"$m{k}"
+    taken = ""
+    shares = []
+    for k, name in enumerate(names):
+        first = f"({name} == {largest})" + (f" & !({taken})" if taken else "")
+        lines.append(script.declared(f"$is{k}", first, bool_, constant=True))
+        taken = f"{taken} | $is{k}" if taken else f"$is{k}"
+        shares.append(f"($is{k} ? {nest.at(2 * count) if adds else nest.at(count + k)} : 0)")
+    if adds:
+        lines += [f"{nest.at(count + k)} += {share};" for k, share in enumerate(shares)]
+    else:
+        lines.append(f"{nest.at(2 * count)} = {' + '.join(shares)};")
+    within = [(inmost, line) for line in lines]
+    if adds and not apart:  # windows that overlap are added to one after the other
+        script.loop(nest, within)
+    else:
+        script.loop_apart(nest, within, targets[0].data if adds else other.data, "at_largest")
+
+
+def _at_largest(script: Script, x: View, other: View, target: View, windows: Windows, adds: bool) -> None:
+    """Loops over windows: ``other`` is added to ``target`` at the place of the first of the largest elements, or is
+    what ``target`` has there. A window with a NaN has no such place.
     """
     dtype = script.now.args[1].dtype
     seen, around = windows.seen(framed(script, x, windows, script.lowest(dtype))), windows.seen(target)
+    single, others = _by_tap(seen), _by_tap(around)
+    if single:
+        _at_largest_tap(script, single, others, other, adds, windows.are_apart)
+        return
     taps = _taps(seen)
     first = (*[slice(None)] * (len(seen.shape) - len(taps)), *[slice(0, 1)] * len(taps))
     for axis in taps:
@@ -185,8 +255,9 @@ def _at_largest(script: Script, x: View, other: View, target: View, windows: Win
         (inmost, f"if ($x > acc || $place == -1) {{ acc = $x; $place = {nest.place(1)}; }}"),
         (inmost, "else if ($x != $x) acc = $x;"),
     ]
-    lines = found.format(at=nest.at(2))
-    script.loop(nest, within, [(nest.outer, lines)])
+    there = f"{target.data}[$place]"
+    line = f"if (acc == acc) {there} += {nest.at(2)};" if adds else f"{nest.at(2)} = acc == acc ? {there} : 0;"
+    script.loop(nest, within, [(nest.outer, line)])
 
 
 @whole("max_unpool")
@@ -195,7 +266,7 @@ def _max_unpool(
 ) -> None:
     windows = Windows(x.shape[2:], size, stride, padding, dilation)
     found = room(script, out, windows)
-    _at_largest(script, x, y, found, windows, f"if (acc == acc) {found.data}[$place] += {{at}};")
+    _at_largest(script, x, y, found, windows, adds=True)
     _without_padding(script, found, out, windows)
 
 
@@ -205,7 +276,7 @@ def _at_max(
 ) -> None:
     windows = Windows(x.shape[2:], size, stride, padding, dilation)
     source = framed(script, y, windows)
-    _at_largest(script, x, out, source, windows, f"{{at}} = acc == acc ? {source.data}[$place] : 0;")
+    _at_largest(script, x, out, source, windows, adds=False)
 
 
 @whole("sum_unpool")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,8 @@ FAST = ("-std=gnu11", "-O0", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w
 """Flags for many programs, each of which runs once."""
 
 
-@needs_compiler
-def test_every_operation():
+def operations() -> tuple[list[Case], set[str]]:
+    """Calls of every operation, and the names of those that are refused."""
     cases, refused = [], set()
     for name in sorted(TABLE.keys() - set(BY_VALUES)):
         for number, call in enumerate(calls_of(name, 2)):
@@ -61,6 +62,12 @@ def test_every_operation():
                 cases += cases_of(name, call, "float32" if number == 1 else "float64")
             except TargetError:
                 refused.add(name)
+    return cases, refused
+
+
+@needs_compiler
+def test_every_operation():
+    cases, refused = operations()
     assert not faults(cases, flags=FAST)
     assert refused == REFUSED
 
@@ -97,8 +104,8 @@ def training(name: str, model: Any, optimizer: Any, loss_of: Any, *inputs: Any, 
     return case_of(name, step, *inputs)
 
 
-@needs_compiler
-def test_20_steps_of_every_optimizer_layer_and_loss():
+def networks() -> list[Case]:
+    """20 steps of every optimizer, layer and loss."""
     cases = []
     rng = np.random.default_rng(0)
     for name, optimizer in OPTIMIZERS.items():
@@ -113,7 +120,12 @@ def test_20_steps_of_every_optimizer_layer_and_loss():
     for name, (make, x, target) in layers.LOSSES.items():
         model = nn.Linear(3, 3, seed=0).to("float64")
         cases.append(training(name, model, OPTIMIZERS["SGD"], make(), x, target, targets=1))
-    assert not faults(cases, flags=FAST)
+    return cases
+
+
+@needs_compiler
+def test_20_steps_of_every_optimizer_layer_and_loss():
+    assert not faults(networks(), flags=FAST)
 
 
 def programs_of(step: TrainingStep, name: str) -> list[Case]:
@@ -134,10 +146,10 @@ def programs_of(step: TrainingStep, name: str) -> list[Case]:
     return found
 
 
-@needs_compiler
-def test_random_steps_with_state():
+def random_steps(seeds: Iterable[int]) -> tuple[list[Case], list[str]]:
+    """The programs of random steps, and what was said of those that are refused."""
     cases, refused = [], []
-    for seed in range(25):
+    for seed in seeds:
         with np.errstate(all="ignore"):
             try:
                 cases += programs_of(step_of(seed), f"step {seed}")
@@ -145,6 +157,12 @@ def test_random_steps_with_state():
                 refused.append(str(error))
             except TraceError:
                 pass
+    return cases, refused
+
+
+@needs_compiler
+def test_random_steps_with_state():
+    cases, refused = random_steps(range(25))
     assert len(cases) > 25
     known = ("draws by standard_", "float16", "after random numbers were drawn")
     assert all(any(reason in said for reason in known) for said in refused), refused
@@ -165,8 +183,8 @@ def single(op: str, arrays: list[Any], params: dict[str, Any] | None = None) -> 
     return case
 
 
-@needs_compiler
-def test_every_expression_at_peculiar_numbers():
+def expressions() -> list[Case]:
+    """Every elementwise operation and reduction, at peculiar numbers of every dtype."""
     cases = []
     for op in C.expressions:
         for dtype in DTYPES:
@@ -192,8 +210,13 @@ def test_every_expression_at_peculiar_numbers():
                 continue
             x = np.resize(numbers(dtype), (5, 7))
             cases += [single(op, [x], {"axis": axes, "keepdims": False}) for axes in ((0,), (1,), (0, 1))]
+    return cases
+
+
+@needs_compiler
+def test_every_expression_at_peculiar_numbers():
     with np.errstate(all="ignore"):
-        assert not faults(cases)
+        assert not faults(expressions())
 
 
 @needs_compiler

@@ -1,0 +1,73 @@
+"""Programs in C under the sanitizers of addresses and of undefined behaviour.
+
+``python -m tests.sanitized`` runs what ``tests/autograd/compiler/targets/c/test_source.py`` compares, compiled so that
+a read or write out of bounds, a shift too far or a misaligned address ends the run with a report: every operation, 20
+steps of every optimizer, layer and loss, random steps with state, every expression at peculiar numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+from autograd.compiler.targets.c.build import compiler, run
+from autograd.errors import TargetError
+
+FLAGS = (
+    "-std=gnu11", "-O0", "-g", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w", "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
+)  # fmt: skip
+
+TOGETHER = 150
+"""Programs in one library."""
+
+
+def runtime() -> str:
+    """The path of the sanitizer's library, which must be loaded before anything else; empty where there is none."""
+    try:
+        found = run([*compiler().command, "-print-file-name=libasan.so"]).stdout.strip()
+    except TargetError as error:
+        print(f"Not run: {error}")
+        return ""
+    if not os.path.isabs(found):  # noqa: PTH117  (it is a name where there is no such file)
+        print(f"Not run: {compiler().command[0]} has no sanitizer of addresses (libasan).")
+        return ""
+    return found
+
+
+def main() -> int:
+    """0, or 1 where a program computes something else; what a sanitizer finds ends the process."""
+    import numpy as np
+
+    from tests.autograd.compiler.targets.c import test_source as programs
+    from tests.autograd.compiler.targets.c.native import faults
+
+    os.environ.pop("LD_PRELOAD", None)  # the compiler need not be watched
+    wrong = []
+    with np.errstate(all="ignore"):
+        sets = {
+            "operations": programs.operations()[0],
+            "steps of networks": programs.networks(),
+            "random steps": programs.random_steps(range(25))[0],
+            "expressions": programs.expressions(),
+        }
+        for name, cases in sets.items():
+            parts = [cases[k : k + TOGETHER] for k in range(0, len(cases), TOGETHER)]
+            found = [fault for part in parts for fault in faults(part, rounding=name == "random steps", flags=FLAGS)]
+            print(f"{name}: {len(cases)} programs, {len(found)} wrong", flush=True)
+            wrong += found
+    print("\n".join(wrong), end="")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    if "GLASSGRAD_SANITIZED" in os.environ:
+        sys.exit(main())
+    library = runtime()
+    if library:
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"ASAN_OPTIONS": "detect_leaks=0", "LD_PRELOAD": library, "GLASSGRAD_NATIVE": folder}
+            options |= {"GLASSGRAD_SANITIZED": "1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+            command = [sys.executable, "-m", "tests.sanitized"]
+            sys.exit(os.spawnve(os.P_WAIT, sys.executable, command, {**os.environ, **options}))
