@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from autograd.graph import vertex_of
 from autograd.validation import refused
@@ -33,7 +36,7 @@ def heaviest_paths(scene: Scene, most: int = MOST) -> Selection | None:
     None where no gradient was computed. Of a path that is longer than ``most`` operations the two ends are taken.
     """
     leaves = [card for card in scene.cards if card.node is None and card.gradient is not None and card.addends]
-    leaves.sort(key=lambda card: -numbers.root_mean_square(card.gradient))
+    leaves.sort(key=lambda card: -_size(card.gradient))
     kept: dict[Card, None] = {}
     ends: list[Card] = []
     for leaf in leaves[:TRIED]:
@@ -50,12 +53,18 @@ def heaviest_paths(scene: Scene, most: int = MOST) -> Selection | None:
     return Selection(frozenset(kept), many, f"path = from {scene.end} back to {names}, by the largest addend each time")
 
 
+def _size(gradient: np.ndarray | None) -> float:
+    """Its rms; of one that is not finite infinity, so that its path is drawn."""
+    size = numbers.root_mean_square(gradient)
+    return size if math.isfinite(size) else math.inf
+
+
 def _path(leaf: Card) -> list[Card]:
     """The operations from a leaf on to the output, at each value the use that sends the largest gradient back."""
     path: list[Card] = []
     card = leaf
     while uses := [use for use in card.addends if use.contribution is not None]:
-        card = max(uses, key=lambda use: numbers.root_mean_square(use.contribution)).head
+        card = max(uses, key=lambda use: _size(use.contribution)).head
         path.append(card)
     return path
 
