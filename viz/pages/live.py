@@ -87,12 +87,12 @@ def live_of(scene: Scene, story: Story) -> Live:
             raise NotLive(
                 f"These numbers are as recorded, because the graph can't be traced: {_first(error)}"
             ) from None
-    (one, places), (other, steps) = map(_brief, texts)
+    (one, places), (other, steps) = map(_with_outputs_alone, texts)
     arrays = {value: places[at] for value, at in made.arrays.items()}
     return Live(one, other, made.record(see, probe, places, steps), arrays)
 
 
-def _brief(source: str) -> tuple[str, list[int]]:
+def _with_outputs_alone(source: str) -> tuple[str, list[int]]:
     """The text of a program that has only its outputs to be read, each once, and where each output stands then."""
     head, _, tail = source.partition("const values = {")
     entries = dict(re.findall(r"^\s*(\w+): (seen\(.*\)),$", tail, re.MULTILINE))

@@ -147,7 +147,7 @@ def step_through(
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
     checks = ag.testing.check_nodes(y) if check else ()
-    story, programs, reason = _told(scene, checks, live)
+    story, programs, reason = _story_of(scene, checks, live)
     if live and programs is None:
         raise DrawingError(reason)
     picture = None
@@ -162,7 +162,7 @@ def step_through(
     return page
 
 
-def _told(scene: Scene, checks: Iterable[Any], live: bool | None) -> tuple[Story, Live | None, str]:
+def _story_of(scene: Scene, checks: Iterable[Any], live: bool | None) -> tuple[Story, Live | None, str]:
     """The steps, the programs of a live page, and where there are none, why."""
     checks, reason = list(checks), ""
     if live is not False:
