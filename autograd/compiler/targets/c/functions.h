@@ -1,7 +1,7 @@
 /* What every program in C begins with: elementary functions that compilers turn into vector instructions, and NumPy's
    remainders, powers and sorts. No tables, no branches, no libm where a loop is to be vectorised. NaN and infinities are as
    in C99; largest errors, as tests/autograd/compiler/targets/c/test_functions.py measures them: exp, log, log1p, expm1
-   2 ulp, tanh 4 ulp. -ffast-math would break the reductions of ranges and must not be used. */
+   2 ulp, tanh 3 ulp. -ffast-math would break the reductions of ranges and must not be used. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -187,7 +187,7 @@ GG double gg_logaddexp(double x, double y) {
     return x == y ? x + 0x1.62e42fefa39efp-1 : (x != x || y != y ? x + y : found);
 }
 
-/* NumPy's: 1 to any power, and -1 to an infinite one, is 1 also in C99 */
+/* NumPy's remainder, with the sign of the divisor, and the quotient that goes with it */
 GG float gg_remainderf(float x, float y) {
     const float rest = fmodf(x, y);
     if (y == 0.0f || rest != rest) return rest;

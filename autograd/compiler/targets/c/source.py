@@ -176,7 +176,7 @@ class Source(Script):
         ]
         steps = self._checked_first([*numbers, *fuse(program)])
         self._last = self._last_reads(program, steps)
-        risky = max((n for n, step in enumerate(steps) if _may_raise(step)), default=-1)
+        risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
         found = updated_in_place(program, steps)
         self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
@@ -257,11 +257,11 @@ class Source(Script):
             self.generators[generator] = self.fresh("generator")
         name, view = self.generators[generator], self.view(out)
         self.said(instruction)
-        single = "(gg->next_uint32(gg->state) >> 8) * 0x1p-24f"
-        number = single if out.dtype == "float32" else "gg->next_double(gg->state)"
+        single = "($gg->next_uint32($gg->state) >> 8) * 0x1p-24f"
+        number = single if out.dtype == "float32" else "$gg->next_double($gg->state)"
         self.lines += [
             "{",
-            f"  const struct gg_generator *const gg = table->{name};",
+            f"  const struct gg_generator *const $gg = table->{name};",
             f"  for (long i = 0; i < {size(out.shape)}; i++) {view.data}[i] = {number};",
             "}",
         ]
@@ -589,6 +589,11 @@ def _may_raise(step: Kernel | Instruction) -> bool:
     if isinstance(step, Kernel) or step.op not in INDICES:
         return False
     return any(arg.kind != "constant" for arg in step.args[INDICES[step.op] :])
+
+
+def _is_loop(step: Kernel | Instruction) -> bool:
+    """Whether a step is a loop over time, whose body may find an index out of bounds."""
+    return isinstance(step, Instruction) and step.op == "op" and "loop" in step.params["options"]
 
 
 def _vectorised(lines: list[str], clause: str) -> list[str]:
