@@ -476,9 +476,11 @@ _TOOLTIP = re.compile(r'<a xlink:title="([^"]*)">')  # the only use of <a> here:
 def _described(svg: str, title: str, alt: str) -> str:
     """The SVG with its title and words, and with tooltips that every browser shows."""
     svg = _TOOLTIP.sub(r"<title>\1</title>", svg).replace("</a>\n", "")
+    svg = re.sub(r' font-family="[^"]*"', "", svg)
     words = f"<title>{_escape(_clean(title))}</title>\n<desc>{_escape(_clean(alt))}</desc>\n"
     # the graph's own <title> is its DOT name, which would pop up over the whole picture
     svg = re.sub(r'(<g id="graph0"[^>]*>\n)<title>[^<]*</title>\n', r"\1", svg, count=1)
     # keep the picture within the page's width; a screen reader says the label
-    fits = f' role="img" aria-label="{_escape(_clean(alt))}" style="max-width:100%;height:auto"'
+    look = f"max-width:100%;height:auto;font-family:{style.FONTS}"
+    fits = f' role="img" aria-label="{_escape(_clean(alt))}" style="{look}"'
     return re.sub(r"(<svg[^>]*)>\n", lambda m: f"{m[1]}{fits}>\n{words}", svg, count=1)

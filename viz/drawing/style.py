@@ -194,6 +194,8 @@ def text_on(ground: str, theme: Theme = LIGHT) -> str:
 # ---------------------------------------------------------------- type, in whole points
 
 FONT = "Helvetica"
+FONTS = "Helvetica,Arial,'Liberation Sans','Nimbus Sans','DejaVu Sans Condensed',sans-serif"
+"""Fonts about as wide as Helvetica, for which pictures are laid out: in a wider one texts would overlap."""
 NO_GLYPH = frozenset("∇✓✗∘⊙⊗⌊⌋⌈⌉∧∨∈∗⟨⟩∥")  # boxes in a PNG: such notation is written out in words
 TITLE = 14  # bold
 NAME = 12  # of a tensor, bold

@@ -477,7 +477,7 @@ def _variables(paint: bool = True) -> str:
         if paint
     )
     fonts = (
-        '--sans:Helvetica,Arial,"Liberation Sans",sans-serif;'
+        f'--sans:Helvetica,Arial,"Liberation Sans",sans-serif;--drawn:{style.FONTS};'
         '--mono:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace'
     )
     return (
@@ -497,7 +497,7 @@ def _drawing(picture: Picture) -> tuple[str | None, str]:
         drawn = picture.svg()
     except RenderError:
         return None, ""
-    drawn = re.sub(r' font-family="[^"]*"', "", drawn[drawn.index("<svg") :])
+    drawn = drawn[drawn.index("<svg") :]
     drawn, sheet = lean.drawing(drawn, {getattr(style.LIGHT, name): name for name in TOKENS})
     width = re.search(r'width="([\d.]+)pt"', drawn)
     least = f"min-width:{LEAST * float(width[1]):.0f}pt" if width else ""

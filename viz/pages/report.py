@@ -475,7 +475,7 @@ def _drawn(picture: Picture) -> str:
         return f'<p class="note">{_text(f"Not drawn: {error}")}</p>'
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' font-family="[^"]*"| xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
+    svg = re.sub(r' xml:space="preserve"|(?<=<g) id="[^"]*"', "", svg)
     svg = re.sub(
         r' (fill|stroke)="(#[0-9a-f]{6})"',
         lambda m: f' style="{m[1]}:{_blend(m[2])}"' if _blend(m[2]) else m[0],
