@@ -170,7 +170,7 @@ class TestCards:
         assert words(node(drawn, "layers_1")) == (
             "layers_0_times_half (4, 3) = 0.5 * layers_0 "
             "tanh_layers_0_times_half (4, 3) = tanh(layers_0_times_half) "
-            "t1 (4, 3) = 0.5 * tanh_layers_0_times_half layers_1 (4, 3) = t1 + 0.5"
+            "t1 (4, 3) = tanh_layers_0_times_half * 0.5 layers_1 (4, 3) = t1 + 0.5"
         )
 
     def test_the_loss_is_dark_and_returned(self, drawn: viz.Picture):
