@@ -63,8 +63,8 @@ class Cards:
         parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
         below = text_width(said, style.VALUE) + text_width("".join(parts), style.GRAD_LABEL) + 12 * len(parts)
         below += text_width(f"{self.by(card)} = 0.0000", style.GRAD_LABEL) + 40 if gradient else 60
-        above = (text_width(short(s.tail.name) + self.local(s)[0], style.CAPTION) + 20 for s in card.sockets)
-        return 40 + max(below, sum(above))
+        said_above = (short(s.tail.name) + (self.local(s)[0] if s.passes else "") for s in card.sockets)
+        return 40 + max(below, sum(text_width(words, style.CAPTION) + 20 for words in said_above))
 
     def _array_width(self, array: np.ndarray | None) -> float:
         if array is None or not array.size:
