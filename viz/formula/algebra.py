@@ -144,7 +144,7 @@ class Algebra:
         short, shape = self._built(self._terms(x)), self._shape(x)
         if shape is None or not isinstance(short, Form | Name):
             return x
-        return short if self._shape(short) == shape else Form("broadcast_to", (short,), {"shape": shape})
+        return short if self._shape(short) == shape else x  # a sum of -row is another one where row is broadcast
 
     def _coefficient(self, x: Any) -> tuple[float, Any]:
         """A number that a formula is a multiple of, and the rest of it."""

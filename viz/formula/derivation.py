@@ -276,7 +276,10 @@ class _Writer:
             if name == "part":
                 return args[0][args[1]]
             if name == "total":
-                return self.total([Traced(self.say.lift(x), None) for x in args])
+                made = self.total([Traced(self.say.lift(x), None) for x in args])
+                values = [self.say.lift(x).value for x in args]
+                made.value = None if any(x is UNKNOWN for x in values) else sum(values[1:], values[0])
+                return made  # with its value, so that a sum over its axes is written
             if name == "fit":
                 return self.say._fitted(self.say.lift(args[0]), args[1])
             op = ag.OPS.get(name)

@@ -285,7 +285,8 @@ class Reader:
 
     def __init__(self, text, known):
         names = sorted(map(re.escape, known), key=len, reverse=True)
-        pattern = "|".join([*names, r"\d+\.?\d*(?:e-?\d+)?", "[a-z]+", "[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", r"\S"])
+        known_names = [rf"{name}(?![A-Za-z0-9_])" for name in names]
+        pattern = "|".join([*known_names, r"\d+\.?\d*(?:e-?\d+)?", "[a-z]+", "[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", r"\S"])
         self.words, self.known, self.at = re.findall(pattern, text), known, 0
 
     def value(self):
@@ -303,7 +304,7 @@ class Reader:
     def total(self):
         found = self.product()
         while self.peek() in ("+", "-"):
-            found += self.product() if self.take() == "+" else -self.product()
+            found = found + (self.product() if self.take() == "+" else -self.product())
         return found
 
     def product(self):
@@ -486,6 +487,68 @@ def values_of(told):
         if card.gradient is not None:
             known[Name(card.key, bar=True)] = ag.asarray(card.gradient)
     return known
+
+
+class Unreadable(Exception):
+    """A word that `TableReader` does not know."""
+
+
+class TableReader(Reader):
+    """Reads formulas of Tensors: `·` is the matrix product, and a multiple where one side is a number."""
+
+    def product(self):
+        found = self.power()
+        while self.peek() in ("·", "×", "/"):
+            sign, other = self.take(), self.power()
+            if sign == "/":
+                found = found / other
+            else:
+                whole = sign == "·" and np.ndim(found) and np.ndim(other)
+                found = found @ other if whole else found * other
+        return found
+
+    def power(self):
+        if self.peek() == "-":
+            self.take()
+            return -self.power()
+        found = self.atom()
+        while self.peek() and self.peek()[0] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ":
+            sign = self.take()
+            found = np.transpose(found) if sign == "ᵀ" else found ** int(sign.translate(SUPERSCRIPTS))
+        return found
+
+    def atom(self):
+        word = self.peek()
+        functions = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "sum": np.sum, "mean": np.mean}
+        if word in functions:
+            return functions[self.take()](self.atom())
+        if word not in self.known and word not in ("(", "[") and not re.fullmatch(r"\d+\.?\d*", word):
+            raise Unreadable(word)
+        return super().atom()
+
+
+@given(tensor_graphs())
+def test_the_text_of_tensors_is_worth_what_it_says(drawn):
+    y, wrt = drawn
+    told = explain(y, wrt=wrt, numbers=False)
+    write = told._write
+    known = {write.named(card): card.value for card in told._scene.cards}
+    known |= {write.bar(card).text: card.gradient for card in told._scene.cards if card.gradient is not None}
+    equations = [line.text.split(" = ", 1) for line in (*told.forward, *told.backward) if "more)" not in line.text]
+    end, left = write.named(write.end), write.bar(told._wrt).text
+    whole = told._expression()
+    equations += [(left, formula.text) for formula in (told.one_line, told.simplified) if formula is not None]
+    equations += [(end, whole.text)] if whole is not None else []
+    for name, formula in equations:
+        sums = "sum(" in formula and known[name].ndim  # along an axis: those of a softmax do not name theirs
+        if sums or re.search(r"axis|Σ|[A-Za-z]\(.*,| if | as |None|:", formula):
+            continue  # in words
+        try:
+            found, shape = TableReader(formula, known).value(), known[name].shape
+            found = np.reshape(found, shape) if np.size(found) == known[name].size else np.broadcast_to(found, shape)
+        except (Unreadable, ValueError):  # a word that is not known, or a change of shape, which is not written
+            continue
+        np.testing.assert_allclose(found, known[name], rtol=2e-3, atol=1e-9, err_msg=formula)
 
 
 @given(tensor_graphs())
