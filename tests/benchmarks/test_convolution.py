@@ -13,5 +13,5 @@ def test_all_contestants_of_a_convolution_and_of_a_step_are_measured():
     assert list(found) == ["torch", "channels_last", "eager"]
     layers = (("Conv2d", 1, 2, 3, 4), ("Flatten",), ("Linear", 32, 10))
     found = convolution.seconds(convolution.steps(torch, layers), rounds=2)
-    assert list(found) == ["torch", "channels_last", "eager", "compiled"]
+    assert list(found) == ["torch", "channels_last", "eager", "compiled", "C"]
     assert all(seconds > 0 for seconds in found.values())
