@@ -235,7 +235,7 @@ class Source(Script):
         old ones that are wanted come first."""
         for value, place in self._copied:
             self.copy(self.view(value), place)
-        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if v not in self.in_place]
+        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
         pairs = [(target, source, value) for target, source, value in pairs if target != source]
         written, late = {target.data for target, _, _ in pairs}, []
         for target, source, value in pairs:

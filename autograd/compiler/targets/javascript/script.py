@@ -210,7 +210,7 @@ class Script(nested.Script):
 
     def _commits(self, program: Program) -> Parts:
         """The states that were not updated where they lie take their new values: old ones that are wanted first."""
-        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if v not in self.in_place]
+        pairs = [(self.view(s), self.view(v), v) for s, v in program.updates.items() if self.in_place.get(v) is not s]
         pairs = [(target, source, value) for target, source, value in pairs if target != source]
         written = {target.data for target, _, _ in pairs}
         parts, late = Parts(), []

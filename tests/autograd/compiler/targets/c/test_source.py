@@ -271,6 +271,18 @@ def test_states_that_take_each_others_values():
 
 
 @needs_compiler
+def test_two_states_that_take_one_new_value():
+    a, b = ag.Tensor([1.0, 2.0], dtype="float64"), ag.Tensor([3.0, 4.0], dtype="float64")
+
+    def step(x: Any) -> Any:
+        new = a.data * 0.5 + x.data
+        a.data, b.data = new, new * 1
+        return x * 2
+
+    assert not faults([case_of("twice", step, ag.ones(2, dtype="float64"), count=3)])
+
+
+@needs_compiler
 def test_loops_that_differ_in_a_function_or_a_dtype_are_not_shared():
     x, y, i = np.linspace(0.1, 2.0, 6), np.linspace(0.2, 1.0, 6, dtype="f4"), np.arange(-3, 3)
 
