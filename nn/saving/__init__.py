@@ -18,7 +18,7 @@ from autograd.validation import as_path, check_instance
 from nn.errors import FileError
 from nn.modules.module import Module
 from nn.saving import keras, npz, pytorch, safetensors
-from nn.saving.architecture import LAYERS, build, describe
+from nn.saving.architecture import LAYERS, build, describe, kind_of
 
 __all__ = ["LAYERS", "load", "load_metadata", "load_model", "save"]
 
@@ -119,7 +119,7 @@ def save(
     check_instance(metadata or {}, Mapping, "metadata", "a dict")  # type: ignore[type-abstract]
     header: dict[str, Any] = {"metadata": dict(metadata or {})}
     if isinstance(content, Module):
-        header |= {"class": type(content).__name__, "architecture": describe(content)}
+        header |= {"class": kind_of(content), "architecture": describe(content)}
         content = content.state_dict()
     elif not isinstance(content, Mapping):
         raise DTypeError(f"nn.save takes a module or a dict; it was given {of_type(content)}.")

@@ -213,6 +213,9 @@ def test_a_module_of_ones_own_saves_weights_only(tmp_path):
     )
     own = Own()
     own.load_state_dict(nn.load(path))
+    nn.save(nn.Sequential(own), path)
+    with pytest.raises(FileError, match="holds 'Sequential with Own in it', which nn can't build"):
+        nn.load_model(path)
     nn.save({"a": 1}, path)
     with pytest.raises(FileError, match="holds 'a dict', which nn can't build"):
         nn.load_model(path)
