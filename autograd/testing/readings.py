@@ -199,13 +199,16 @@ class Run:
             generator.bit_generator.state = state
 
     def follow(self, seen: Seen) -> None:
-        """Take the states of another run, in place: rounding is not to add up over the calls."""
+        """Take the states and the last results of another run, in place: rounding must not add up over the calls."""
         for path, tensor in self.tensors.items():
             mine, gradient = tensor.data, seen.values.get(f"{path}.grad")
             if isinstance(mine, np.ndarray) and mine.flags.writeable and mine.dtype.kind == "f":
                 mine[...] = seen.values[path]
             if gradient is not None and tensor.grad is not None and not isinstance(tensor.grad, Consumed):
                 tensor.grad.data = np.array(gradient)[()]
+        for n, (live, copy) in enumerate(zip(*self.returned[-1], strict=True)):  # a later call may be given them
+            if live.shape and live.flags.writeable and live.dtype.kind == "f":
+                live[...] = copy[...] = seen.values[n]
 
     def has_changed(self) -> bool:
         """Whether a result of an earlier line is not what it was."""

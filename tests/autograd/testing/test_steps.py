@@ -295,3 +295,19 @@ ZERO_PRODUCT = TrainingStep(
 def test_the_sign_of_a_product_that_is_zero_is_rounding() -> None:
     """Seed 7006173 of the search: NumPy's ``matmul`` gives 0 and, with ``out=``, -0; atan2 turns that into 0 and pi."""
     assert compare(ZERO_PRODUCT).kind in ("same", "ill-conditioned")
+
+
+NORMALIZED_AGAIN = TrainingStep(
+    setup=("import nn", "layer = nn.LayerNorm(33, dtype='float32')"),
+    arguments="x",
+    body=("return ag.cumulative_sum(layer(x).T, axis=0)",),
+    calls=(
+        "results.append(step(ag.Tensor(np.random.default_rng(1).standard_normal((33, 33)), dtype='float32')))",
+        "results.append(step(results[-1].detach().clone()))",
+    ),
+)
+
+
+def test_rounding_in_a_result_is_not_passed_on_to_a_later_call() -> None:
+    """Seed 6507341 of the search: the last row of the sums is rounding alone, which a norm makes 300 times as large."""
+    assert compare(NORMALIZED_AGAIN).kind == "same"
