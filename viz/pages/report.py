@@ -305,7 +305,7 @@ class _Report:
 
     def _mistakes(self) -> str:
         wrong = int((self.held.predictions != self.held.labels).sum())
-        heading = f'<h2 id="mistakes-h">What it takes for what</h2>{self._confusion()}'
+        heading = f'<h2 id="mistakes-h">Confusion matrix</h2>{self._confusion()}'
         if not wrong:
             return f"{heading}<p>It makes no mistake.</p>"
         pad = "" if self.refusal else " Press one to put it on the pad."
