@@ -310,6 +310,8 @@ class Cards:
     def _scalar_gradient(self, card: Card) -> str:
         if not card.needs_grad:
             return cell(text("no grad", style.CAPTION, self.theme.muted, italic=True), port="g")
+        if self.scene.left_out:
+            return cell(" ", port="g")
         label = cell(
             text("G =" if self.compact else f"{self.by(card)} =", style.GRAD_LABEL, self._grad(card), italic=True),
             align="RIGHT",
@@ -520,6 +522,7 @@ class Cards:
         if card.gradient is None:
             word = "not computed" if card.needs_grad and not self.scene.computed else "no grad"
             word = f"G {word}" if card.node is not None else word
+            word = " " if self.scene.left_out and card.needs_grad else word
             return cell(text(word, style.CAPTION, self._muted(card), italic=True), port=port, **attributes)
         many = f" = sum of {len(card.addends)}" if len(card.addends) > 1 else ""
         label = f"G{many}{self._factor(card.gradient)} ="
@@ -618,6 +621,7 @@ class Cards:
         rule = {"sides": "T", "border": 1, "color": self.theme.hair}
         if card.gradient is None:
             word = "grad not computed" if card.needs_grad and not self.scene.computed else "no grad"
+            word = " " if self.scene.left_out and card.needs_grad else word
             said = text(word, style.CAPTION, muted, italic=True)
             rows.append(row(cell(said, colspan=2, port="g", align="LEFT", **rule)))
         else:

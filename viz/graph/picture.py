@@ -214,6 +214,8 @@ class Drawing:
         """The meaning of each mark that is drawn, with its colour."""
         theme, scene = self.theme, self.scene
         parts = [("solid = value going forward", theme.fwd)]
+        if scene.left_out:
+            return parts
         if not scene.computed and not self.hidden:
             unknown = "gradients: not computed (call .backward() before, or give gradients=True)"
             return [*parts, (unknown, theme.grad)]
@@ -245,7 +247,7 @@ class Drawing:
         words = f"{title}. {', '.join(said)}."
         trained = [card for card in self.scene.cards if card.node is None and card.gradient is not None]
         if not trained:
-            return f"{words} Gradients: not computed."
+            return words if self.scene.left_out else f"{words} Gradients: not computed."
         found = [
             f"{self.cards.by(card)} = {numbers.scalar(card.gradient[()])}"
             if card.gradient is not None and not card.shape

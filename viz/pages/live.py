@@ -262,7 +262,8 @@ class _Traced:
             if slope is None:
                 continue
             _, _, passed = next(iter(ag.backward_steps([made[card]], [ag.ones_like(made[card].detach()).data])))
-            add("slopes", card.key, ag.broadcast_to(ag.asarray(passed[0]), card.shape), np.asarray(slope.value))
+            part = ag.asarray(passed[card.sockets[0].index])
+            add("slopes", card.key, ag.broadcast_to(part, card.shape), np.asarray(slope.value))
         for value in wanted:
             if id(value) not in self.arrays and (tensor := self._derived(value, known)) is not None:
                 add("d", "", ag.asarray(tensor), value)

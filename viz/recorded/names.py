@@ -22,6 +22,12 @@ from viz.drawing import numbers
 from viz.drawing.render import clipped, identifier
 from viz.recorded.validation import members, named
 
+TAKEN = (
+    *("__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"),
+    *("toString", "valueOf", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+)
+"""No keys: a page looks keys up in objects of JavaScript, and all of them have these."""
+
 LONGEST = 200
 """Characters of a name; a longer one is shortened in the middle, so that no name makes a page large."""
 
@@ -93,7 +99,7 @@ class Names:
         self._taken = set(self._given.values())
         self._counts: dict[str, int] = {}  # the number that was last given behind a letter
         used: set[str] = set()
-        keys: set[str] = set()
+        keys = set(TAKEN)
         self._names = dict[Any, Name]()
         for place in self.places:
             if place not in self._names:

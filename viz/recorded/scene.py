@@ -203,6 +203,7 @@ class Scene:
         self.scalar = all(card.shape == () for card in self.cards)
         self.say = Notation(self.scalar)
         self.computed = bool(self.seen.gradients)
+        self.left_out = gradients is False
         self.groups = _groups(self.cards)
 
     def _add(self, place: Any) -> None:

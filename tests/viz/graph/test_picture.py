@@ -415,6 +415,14 @@ class TestNotComputed:
         assert "gradients: not computed" in words(picture.source)
         assert picture.alt.endswith("Gradients: not computed.")
 
+    def test_where_they_are_left_out_nothing_is_said_of_them(self):
+        x, v = parameter(3.0, name="x"), parameter([1.0, 2.0], name="v")
+        for y in (x * x + x, ag.sum(ag.exp(v) * x)):
+            picture = draw_graph(y, gradients=False)
+            assert "computed" not in words(picture.source) + picture.alt
+            assert "gradient" not in words(picture.source)
+            assert "x = 3" in words(picture.source).replace("3.000", "3")
+
     def test_there_is_no_dashed_edge(self, picture):
         assert edges(picture, "b") == []
         assert "dashed" not in re.sub("label=<.*?>>", "", picture.source)

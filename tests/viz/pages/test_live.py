@@ -98,6 +98,29 @@ def compare(seen, loss):
 
 @needs_chromium
 class TestChanging:
+    def test_a_number_near_a_pole_a_large_one_and_a_refused_index(self, tmp_path):
+        """The values are named as what every object of JavaScript has."""
+        a, b = ag.Tensor([2.0, 3.0], True, name="constructor"), ag.Tensor([3.0, 1.0], True, name="__proto__")
+        index = ag.Tensor([1, 0], name="i")
+        loss = ag.sum(ag.where(a > b, 2 * a, 1 - b)) + ag.sum(1 / b) + ag.sum(ag.take(a, index, axis=0))
+        seen = opened(
+            step_through(loss, live=True),
+            tmp_path,
+            """
+            const [a, b, i] = leaves.filter(k => K[k].shape.length && !/mask/.test(k));
+            const saw = () => ({a: [...memory[a]], b: [...memory[b]], ga: [...gradient(a)], gb: [...gradient(b)],
+              loss: loss(), badge: $('badge').textContent});
+            const of = k => document.querySelector(`.tile[data-card="${k}"] .drag`);
+            await frame(); await typed(of(b), '1e-9'); seen.pole = saw();
+            await typed(of(a), '5e7'); await press_(of(a), 'ArrowRight'); seen.large = saw();
+            await typed(of(leaves.find(k => K[k].name === 'i')), '7'); seen.refused = saw();
+            """,
+        )
+        assert seen["pole"]["gb"][0] == pytest.approx(-1 - 1e18, rel=1e-12)
+        assert seen["pole"]["badge"].startswith("ok")
+        assert seen["large"]["a"][0] == 50_000_000.1
+        assert seen["refused"] == seen["large"]
+
     def test_a_neuron_follows_every_way_of_changing_a_number(self, tmp_path):
         seen = opened(
             step_through(neuron()),
