@@ -245,12 +245,14 @@ def interpret(
         for instruction in program.instructions:
             args = [found[arg] for arg in instruction.args]
             exact = instruction.op in EXACT
+            times = 1.0
             if not exact and instruction.op not in ELEMENTWISE:  # in a sum every partial sum is rounded
-                args = [disturbed(arg, _terms(instruction) ** 0.5) for arg in args]
+                times = _terms(instruction) ** 0.5
+                args = [disturbed(arg, times) for arg in args]
             out = compute(instruction.op, instruction.params, args)
             if noise is not None and instruction.op == "matmul":
                 out = np.where(out == 0, out * noise.choice([-1, 1], np.shape(out)).astype(out.dtype), out)
-            found[instruction.out] = out if exact else disturbed(out)
+            found[instruction.out] = out if exact else disturbed(out, times)
     return [np.asarray(found[v]) for v in program.outputs], {
         s: np.asarray(found[v]) for s, v in program.updates.items()
     }
