@@ -288,7 +288,10 @@ class Module:
             if value.shape != mine[name].shape
         ]
         if wrong:
-            listed = wrong if len(wrong) <= 8 else [*wrong[:8], f"and {len(wrong) - 8} more"]
+            absent = [text for text in wrong if text.endswith("is missing")]
+            others = [text for text in wrong if not text.endswith("is missing")]
+            first = wrong if len(wrong) <= 8 else absent[: max(4, 8 - len(others))] + others[: max(4, 8 - len(absent))]
+            listed = first if len(first) == len(wrong) else [*first, f"and {len(wrong) - len(first)} more"]
             raise StateError(
                 f"{self._described()} can't load this state: {'; '.join(listed)}. Nothing was loaded. Build the "
                 "module with the sizes it was saved with, or pass strict=False to ignore missing and unexpected names."

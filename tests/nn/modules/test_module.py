@@ -266,3 +266,9 @@ def test_attributes_can_be_replaced():
     assert [path for path, _ in net.named_parameters()] == ["shift", "encoder.weight", "encoder.bias"]
     net.shift = None
     assert [path for path, _ in net.named_parameters()] == ["encoder.weight", "encoder.bias"]
+
+
+def test_an_error_of_many_names_lists_missing_and_unexpected_ones():
+    model = nn.MLP([2] * 7, seed=0)
+    with pytest.raises(StateError, match=r"is missing.*'module\.0' is unexpected.*and 6 more\. Nothing was loaded"):
+        model.load_state_dict({f"module.{n}": np.ones(2) for n in range(2)})
