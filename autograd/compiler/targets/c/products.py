@@ -238,7 +238,8 @@ def _summed(
         replace(out, shape=shape, strides=(*(a[3] for a in axes), *(0 for _ in sums))),
     ]
     nest = Nest(shape, views, range(len(axes), len(shape)))
-    combine = "acc || ({0} && {1})" if dtype.kind == "b" else "acc + {0} * {1}"
+    kind = C.types[str(dtype)]  # C would multiply int8 and uint32 as uint32
+    combine = "acc || ({0} && {1})" if dtype.kind == "b" else f"acc + ({kind}){{0}} * ({kind}){{1}}"
     within = [
         (nest.outer, source.declared("acc", "0", dtype)),
         (len(nest.loops), f"acc = {combine.format(nest.at(0), nest.at(1))};"),

@@ -355,8 +355,7 @@ def _clip(script: Script, i: Instruction) -> None:
     values = [i.args[0], *(i.args[b.index] for b in (low, high) if type(b) is Slot)]
     dtype = i.out.dtype
     nest = Nest(i.out.shape, [*map(script.view, values), script.view(i.out)])
-    within = [(nest.depth(k), script.declared(f"$x{k}", nest.at(k), v.dtype, constant=True))
-              for k, v in enumerate(values)]  # fmt: skip
+    within = [(nest.depth(k), script.declared(f"$x{k}", nest.at(k), dtype, constant=True)) for k in range(len(values))]
     names = iter(f"$x{k}" for k in range(len(values)))
     found = next(names)
     for n, (bound, op) in enumerate(((low, "maximum"), (high, "minimum"))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -304,6 +305,20 @@ def test_products_of_several_dtypes(n):
             cases += [single("matmul", [x, y]), single("matmul", [x, y[0]]), single("matmul", [x[0], y])]
             cases += [single("matmul", [np.stack([x, x]), y]), single("matmul", [x[0], y[0]])]
     assert not faults(cases)
+
+
+@needs_compiler
+def test_products_and_limits_are_computed_in_the_dtype_of_the_result():
+    x, cases = np.array([[-4, 0, 1], [2, 5, 9]]), []
+    for one, other in itertools.product(("i1", "u1", "i2", "u2", "i4", "u4", "i8"), repeat=2):
+        cases += [single("matmul", [x.astype(one), y.astype(other)]) for y in (x.T, x[0])]
+    assert not faults(cases)
+    for kind in ("?", "i1", "u1", "i4", "u4", "i8", "f4"):
+        for low, high in ((0.5, 3), (None, 2.5), (0.5 * np.ones(3), 2.5 * np.ones(3))):
+            given = ag.Tensor(x.astype(kind))
+            found = ag.compile(lambda x, low=low, high=high: ag.clip(x, low, high), target="c")(given)
+            assert found.data.dtype == ag.clip(given, low, high).data.dtype
+            np.testing.assert_array_equal(found.data, ag.clip(given, low, high).data)
 
 
 # ------------------------------------------------------------------------------------------------------- planted faults
