@@ -122,7 +122,8 @@ function compared(g, k, x, f, mid, h) {
   const [up, low] = around(x, k, h, f), numeric = (up - low) / (2 * h);
   const floor = 1e-6 * (1 + Math.abs(mid)), error = Math.abs(g - numeric) / Math.max(Math.abs(g), Math.abs(numeric), floor);
   const sides = [(up - mid) / h, (mid - low) / h];
-  const kink = !(error < 1e-4) && sides.some(s => Math.abs(s - g) <= 1e-3 * Math.max(Math.abs(g), floor * 1e3));
+  const bent = Math.abs(sides[0] - sides[1]) > 1e-2 * Math.max(...sides.map(Math.abs), floor);
+  const kink = !(error < 1e-4) && bent && sides.some(s => Math.abs(s - g) <= 1e-3 * Math.max(Math.abs(g), floor * 1e3));
   return { numeric, error, kind: error < 1e-4 ? 'ok' : kink ? 'kink' : Number.isFinite(error) ? 'wrong' : 'lost' };
 }
 /* where a difference disagrees, shorter steps may agree: the function can be curved within a step, as 1/x is near 0 */

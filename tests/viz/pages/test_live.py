@@ -282,6 +282,17 @@ def test_networks_follow_and_no_rule_is_wrong(make, tmp_path):
     assert set(seen["checks"]) <= {None, "ok", "kink", "skipped"}
 
 
+def test_a_rule_that_is_wrong_by_a_thousandth_is_no_kink(tmp_path):
+    @ag.op("x³")
+    def cube(xp, x):
+        return x * x * x
+
+    cube.vjp(x=lambda xp, g, x: g * x * x * 3.003)
+    page = step_through(cube(ag.Tensor(1.05, True, name="x")) * 2, check=False)
+    seen = opened(page, tmp_path, "seen.badge = $('badge').textContent;")
+    assert seen["badge"].startswith("WRONG")
+
+
 class TestWhatIsNotLive:
     def test_why_is_said_where_the_buttons_would_be(self):
         large = ag.Tensor(np.ones((1000, 600)), True, name="W")
