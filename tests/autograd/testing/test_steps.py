@@ -169,20 +169,24 @@ def test_eager_results_that_are_not_finite_are_set_apart() -> None:
     assert compare(step).kind == "not finite"
 
 
-def test_what_rounding_decides_is_set_apart() -> None:
+def test_differences_that_rounding_decides_are_no_fault() -> None:
     """The gradient of a bias before a normalisation is 0 but for rounding, and RMSprop divides it by its size."""
-    step = TrainingStep(
-        (
-            "rng = np.random.default_rng(0)",
-            "a, b = nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7)",
-            "optimizer = nn.optim.RMSprop([*a.parameters()], lr=0.1, eps=0.0)",
-        ),
-        "x",
-        ("optimizer.zero_grad()", "(b(a(x)) ** 2).mean().backward()", "optimizer.step()"),
-        ("results.append(step(ag.Tensor(rng.standard_normal((16, 5)), dtype='float32')))",),
-        ("import numpy as np", "import autograd as ag", "import nn"),
-    )
-    assert compare(step).kind == "ill-conditioned"
+    steps = [
+        TrainingStep(
+            (
+                f"rng = np.random.default_rng({seed})",
+                "a, b = nn.Linear(5, 7, seed=0), nn.BatchNorm1d(7)",
+                "optimizer = nn.optim.RMSprop([*a.parameters()], lr=0.1, eps=0.0)",
+            ),
+            "x",
+            ("optimizer.zero_grad()", "(b(a(x)) ** 2).mean().backward()", "optimizer.step()"),
+            ("results.append(step(ag.Tensor(rng.standard_normal((16, 5)), dtype='float32')))",),
+            ("import numpy as np", "import autograd as ag", "import nn"),
+        )
+        for seed in range(12)
+    ]
+    kinds = {compare(step).kind for step in steps}
+    assert kinds <= {"same", "ill-conditioned"}, "by the BLAS, the two agree to the last bit or in no digit"
 
 
 @pytest.mark.parametrize(
