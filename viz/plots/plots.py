@@ -264,7 +264,7 @@ def _curves(
                 epochs[at], ys[at], "o", markersize=11, markerfacecolor="none", color=theme.ink, clip_on=False, zorder=4
             )
             sentence = f"best validation {quantity} {say(ys[at])} at epoch {numbers.short(epochs[at])}"
-            best = f"best {say(ys[at])} at epoch {numbers.short(epochs[at])}"
+            best = f"○ {say(ys[at])}, epoch {numbers.short(epochs[at])}"  # short, as the panel's title stands beside it
             axes.set_title(best, loc="right", fontsize=style.CAPTION, color=theme.muted)
     _name_ends(axes, ends, theme)
     return sentence

@@ -49,9 +49,17 @@ class TestHistory:
 
     def test_the_best_epoch_is_the_lowest_loss_and_the_highest_accuracy(self):
         plot = plot_history(HISTORY)
-        assert plot.figure.axes[0].get_title(loc="right") == "best 0.7 at epoch 2"
-        assert plot.figure.axes[1].get_title(loc="right") == "best 80.00 % at epoch 2"
+        assert plot.figure.axes[0].get_title(loc="right") == "○ 0.7, epoch 2"
+        assert plot.figure.axes[1].get_title(loc="right") == "○ 80.00 %, epoch 2"
         assert "best validation loss 0.7 at epoch 2" in plot.description
+
+    def test_the_best_epoch_stands_beside_the_title(self):
+        history = {name: [0.9, 0.9712, 0.95] * 4 for name in ("loss", "accuracy", "validation_accuracy", "lr")}
+        plot = plot_history(history)
+        plot.figure.draw_without_rendering()
+        (axes,) = [axes for axes in plot.figure.axes if axes.get_title(loc="right")]
+        named, best = (text.get_window_extent() for text in (axes._left_title, axes._right_title))
+        assert named.x1 < best.x0
 
     @pytest.mark.parametrize("epochs", [1, 2, 3, 40])
     def test_epochs_are_whole_numbers(self, epochs):
@@ -65,7 +73,7 @@ class TestHistory:
         plot = plot_history({"loss": [1.0, 0.5, 0.25], "validation_loss": [None, 0.8, float("nan")]})
         held = series(plot.figure.axes[0])["series_validation_loss"].get_ydata()
         assert np.isnan(held).tolist() == [True, False, True]
-        assert plot.figure.axes[0].get_title(loc="right") == "best 0.8 at epoch 2"
+        assert plot.figure.axes[0].get_title(loc="right") == "○ 0.8, epoch 2"
 
     def test_an_object_like_fits_history(self):
         @dataclass

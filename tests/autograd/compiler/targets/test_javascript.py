@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -53,11 +54,10 @@ def calls_of(name: str, count: int) -> list[Call]:
     return [*found, *TABLE[name].edges]
 
 
-def cases_of(name: str, call: Call, dtype: str, every: bool) -> list[Case]:
-    """The operation and its gradient, each as a program in JavaScript."""
+def traced(name: str, call: Call, dtype: str) -> Iterator[tuple[str, Program, list[list[Any]]]]:
+    """The operation and its gradient: a name, the program, and its inputs."""
     inputs = inputs_of(name, call, dtype)
     wanted = [x.requires_grad for x in inputs]
-    found = []
     for order, function in orders(lambda *xs: ag.OPS[name](*xs, **call.params), 2 if any(wanted) else 1):
 
         def entered(*xs: Any, function: Any = function) -> Any:
@@ -65,9 +65,15 @@ def cases_of(name: str, call: Call, dtype: str, every: bool) -> list[Case]:
 
         with np.errstate(all="ignore"):
             program = Trace(entered, tuple(x.detach() for x in inputs), {}).program
-        text = program.javascript(every=every, comments=False)
-        found.append(Case(f"{order} of {name}", program, text, [[x.data for x in inputs]]))
-    return found
+        yield f"{order} of {name}", program, [[x.data for x in inputs]]
+
+
+def cases_of(name: str, call: Call, dtype: str, every: bool) -> list[Case]:
+    """The operation and its gradient, each as a program in JavaScript."""
+    return [
+        Case(called, program, program.javascript(every=every, comments=False), arrays)
+        for called, program, arrays in traced(name, call, dtype)
+    ]
 
 
 @needs_node

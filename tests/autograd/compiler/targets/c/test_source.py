@@ -24,29 +24,28 @@ from autograd.testing.operations import TABLE
 from autograd.testing.sampling import Case as Call
 from autograd.testing.steps import TrainingStep
 from tests import onnx_export as layers
-from tests.autograd.compiler.oracle import orders
 from tests.autograd.compiler.targets.c.native import DrawingCase, faults, needs_compiler, run, written
 from tests.autograd.compiler.targets.node import Case
-from tests.autograd.compiler.targets.test_javascript import DTYPES, LARGE, REFUSED, TYPED, calls_of, numbers, squared
-from tests.autograd.compiler.test_table import BY_VALUES, inputs_of
+from tests.autograd.compiler.targets.test_javascript import (
+    DTYPES,
+    LARGE,
+    REFUSED,
+    TYPED,
+    calls_of,
+    numbers,
+    squared,
+    traced,
+)
+from tests.autograd.compiler.test_table import BY_VALUES
 from tests.autograd.compiler.test_training import OPTIMIZERS
 from tests.steps import step_of
 
 
 def cases_of(name: str, call: Call, dtype: str) -> list[Case]:
     """The operation and its gradient, each as a program."""
-    inputs = inputs_of(name, call, dtype)
-    wanted = [x.requires_grad for x in inputs]
-    found = []
-    for order, function in orders(lambda *xs: ag.OPS[name](*xs, **call.params), 2 if any(wanted) else 1):
-
-        def entered(*xs: Any, function: Any = function) -> Any:
-            return function(*(x.detach().requires_grad_() if w else x for x, w in zip(xs, wanted, strict=True)))
-
-        with np.errstate(all="ignore"):
-            program = Trace(entered, tuple(x.detach() for x in inputs), {}).program
-        found.append(Case(f"{order} of {name}", program, "", [[x.data for x in inputs]]))
-        written(found[-1])
+    found = [Case(called, program, "", arrays) for called, program, arrays in traced(name, call, dtype)]
+    for case in found:
+        written(case)
     return found
 
 
