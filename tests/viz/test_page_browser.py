@@ -407,20 +407,39 @@ def test_a_wrong_rule_is_found_at_once(tmp_path):
         return x * x * x
 
     cubed.vjp(x=lambda g, x: 2 * g * x * x)
-    page = step_through(cubed(ag.Tensor(2.0, requires_grad=True, name="x")) * 1.5)
+    x, y = (ag.Tensor(v, requires_grad=True, name=n) for v, n in ((2.0, "x"), (3.0, "y")))
+    page = step_through(cubed(ag.sin(x) * y) * 1.5 + y)
     seen = browse(
         page,
         tmp_path,
         """
-        seen.frames = document.querySelectorAll('.halo.bad').length;
+        const cell = id => document.getElementById(id).textContent.trim();
+        seen.drawn = [cell('a_t3_check'), cell('a_t2_grad'), cell('a_t3_grad')];
         const button = document.getElementById('wrong'); seen.said = button.textContent; button.click();
         seen.now = now(); seen.label = document.querySelector('[aria-current=step]').getAttribute('aria-label');
         seen.verdict = text('.check');
+        const steps = [...document.querySelectorAll('.track.b .seg')];
+        seen.steps = steps.map(b => b.textContent);
+        seen.doubts = steps.map(b => { b.click(); return text('#panel').includes('Not reliable'); });
+        const box = query => document.querySelector(query).getBoundingClientRect();
+        seen.ring = ['width', 'height'].map(n => box('.halo')[n] - box('#n_y')[n]);
+        dispatchEvent(new Event('beforeprint')); seen.paper = document.querySelectorAll('#sheet .doubt').length;
         """,
+        "",
+        "--virtual-time-budget=5000",
     )
-    assert (seen["frames"], seen["said"], seen["now"]) == (2, "1 WRONG rule", "x !")
-    assert seen["label"] == "Backward step 3 of 3: Cubed t1 sends its gradient to x. Its rule is WRONG"
-    assert "rule 8, numeric 12" in seen["verdict"]
+    assert (seen["said"], seen["now"]) == ("1 WRONG rule", "t2 !")
+    assert seen["label"].endswith("Cubed t3 sends its gradient to t2. Its rule is WRONG")
+    assert "central difference disagrees" in seen["verdict"]
+    assert "WRONG" in seen["drawn"][0]
+    assert seen["drawn"][1].endswith("?")
+    assert not seen["drawn"][2].endswith("?"), "above the wrong rule gradients are right"
+    came = {"t1", "y", "x", "Σ y"}  # through the wrong rule; y is used after it, too
+    at = seen["steps"].index("t2 !")
+    assert not any(seen["doubts"][: at + 1])
+    assert {name for name, doubt in zip(seen["steps"], seen["doubts"], strict=True) if doubt} == came
+    assert seen["paper"] == sum(seen["doubts"])
+    assert max(seen["ring"]) < 40, "the ring is as large as the card"
 
 
 def test_in_a_notebook_it_stands_in_a_frame_of_its_own(page, tmp_path):

@@ -86,11 +86,11 @@ def check_graph(
         table = draw_modules(ys[0], names=given, title=title or found, theme=colours, gradients=bool(wanted))
         return CheckPicture.of(table, report)
     scene = Scene(ys, names=names, inputs=inputs, targets=targets, gradients=wanted)
-    _note(scene, report)
+    mark_checks(scene, report)
     return CheckPicture.of(_CheckDrawing(scene, colours, title).picture, report)
 
 
-def _note(scene: Scene, report: NodeReport) -> None:
+def mark_checks(scene: Scene, report: Iterable[NodeCheck]) -> None:
     """Mark the operands with the results, and gradients that passed through a wrong rule."""
     found = {(check.node, check.index): check for check in report}
     for card in scene.cards:

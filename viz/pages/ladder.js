@@ -7,7 +7,7 @@ function rung(key, next) {
   div.innerHTML = `<div class="say">${c.badge ? `<i>${esc(c.badge)}</i>` : ''}<b>${esc(c.name)}</b>${c.form ? ' = ' + esc(c.form) : ''}` +
     `${tag ? `<small>${tag}</small>` : ''}${c.path ? `<small>${esc(c.path)}</small>` : ''}</div>` +
     `<div class="cell" id="a_${key}_val">${figure({ m: c.v, k: '' }, 0)}</div>` +
-    (c.g === undefined ? '<div><small>no grad</small></div>' : `<div class="cell grad" id="a_${key}_grad">${figure({ m: c.g, k: 'grad' }, 0)}</div>`);
+    (c.g === undefined ? '<div><small>no grad</small></div>' : `<div class="cell grad" id="a_${key}_grad">${figure({ m: c.g, k: 'grad', l: c.doubt && '?' }, 0)}</div>`);
   if (c.from.length) {
     const line = document.createElement('div');
     line.className = 'from'; line.append('from ');

@@ -10,7 +10,7 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
-BEFORE_PATTERN = "(,=:[!&|?{};+\n"
+BEFORE_PATTERN = "(,=:[!&|?{};+>\n"
 
 
 def script(text: str) -> str:
@@ -18,6 +18,8 @@ def script(text: str) -> str:
 
     >>> script("const a = 'x  y', b = `${ a } !`;  // said twice\\n\\nif (a) {\\n  return /a b/.test(b) ;\\n}")
     "const a='x  y',b=`${ a } !`;if(a){return/a b/.test(b);}"
+    >>> script("const blank = t => /^[ ] +$/.test(t);")
+    'const blank=t=>/^[ ] +$/.test(t);'
     """
     out: list[str] = []
     at, gap = 0, ""

@@ -240,15 +240,16 @@ const cells = [], dots = [];  // each writes itself; the numbers with dots below
 function write() {  // all is written before anything is measured, so that the page is laid out once
   cells.forEach(f => f());
   const boxes = dots.map(([t]) => t.getBBox());
-  boxes.forEach((c, i) => Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => dots[i][1].setAttribute(n, v)));
+  boxes.forEach((c, i) => underline(dots[i][1], c));
 }
+function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => line.setAttribute(n, v)); }
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
-const isNumber = t => /^[\u00a0 ]*(-?\d[\d.]*(e-?\d+)?|-?inf|nan|True|False)[\u00a0 ]*\??$/.test(t.textContent);
+const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
 function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
 const listed = a => a.length === 1 ? String(a[0]) : a.length <= 16 ? `[${[...a].join(', ')}]` : `rms ${rms(a)}`;
-function ending(t, f) {  // a text whose number is its end
-  const head = t.textContent.replace(/\u00a0/g, ' ').trimEnd().replace(/(-?\d[\d.]*(e-?\d+)?|-?inf|nan)( \?)?$/, '');
-  cells.push(() => { t.textContent = head + f(); });
+function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
+  const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
+  cells.push(() => { t.textContent = head + f() + tail; });
 }
 function grid(g, ts, f, k) {  // the entries of an array, each ending where it ended
   ts.forEach((t, i) => {
@@ -264,6 +265,7 @@ function handle(t, k, i) {
   const wide = Math.max(b.width, 18), left = t.getAttribute('text-anchor') === 'end' ? b.x + b.width - wide : b.x;
   Object.entries({ x: left - 2, y: b.y - 1, width: wide + 4, height: b.height + 2, class: 'hit' }).forEach(([n, v]) => r.setAttribute(n, v));
   u.setAttribute('class', 'under');
+  underline(u, b);  // a line without a place would be at the origin, and widen its card
   t.before(g); g.append(r, t, u);
   const put = live.draggable(g, knob(k, i));
   dots.push([t, u]);
@@ -276,7 +278,7 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
     const t = texts(g).pop(), handled = !gradient && movable.includes(k);
     if (!t) return;
     t.textContent = t.textContent.trim();
-    if (isNumber(t)) cells.push(() => { t.textContent = scalar(f()[0]); }); else ending(t, () => scalar(f()[0]));
+    ending(t, () => scalar(f()[0]));
     if (handled && isNumber(t)) handle(t, k, 0);
   } else if (ts.length === n) grid(g, ts, f, gradient ? '' : k);
   else {
@@ -301,7 +303,7 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
       const a = el(`a_${k}_g${n}`), u = several[n], t = texts(a).pop();
       if (/more/.test(t.textContent)) continue;
       cells.push(title(a, () => `from ${K[u.head].name} ${u.mark}: ${listed(sent(u.id))}`));
-      if (isNumber(t)) cells.push(() => { t.textContent = scalar(sent(u.id)[0]); });
+      if (isNumber(t)) ending(t, () => scalar(sent(u.id)[0]));
     }
   }
   (c.in || []).forEach(([i, tail]) => {
@@ -309,7 +311,7 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
     if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); const told = title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); cells.push(told); } }
     if (e && sent(id)) {
       const t = all('text', e).pop(), deep = e.querySelector('g[id] > title');
-      if (t && /×/.test(t.textContent)) cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${inner(slope(id))} = ${scalar(sent(id)[0])}`; });
+      if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${inner(slope(id))} = ${scalar(sent(id)[0])}${tail}`; }); }
       if (deep) cells.push(() => { deep.textContent = `gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`; });
     }
     if (adds && sent(id)) { const t = texts(adds).pop(); if (/^adds/.test(t.textContent) && !/rms/.test(t.textContent)) cells.push(() => { t.textContent = `adds ${scalar(sent(id)[0])}`; }); }

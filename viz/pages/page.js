@@ -318,10 +318,7 @@ function paint() {
   all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > known));
   all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= known));
   all('.halo,.dotrun').forEach(e => e.remove());
-  wrong.forEach(i => {  // a double frame
-    const n = node(S[i].card);
-    if (n && svg) { box(n, n.getBBox(), 8, 'bad'); box(n, n.getBBox(), 11, 'bad'); } else if (n) n.classList.add('wrong');
-  });
+  if (!svg) wrong.forEach(i => node(S[i].card)?.classList.add('wrong'));
   all('.rung.on').forEach(e => e.classList.remove('on', 'b'));
   if (svg) {
     all('.edge', svg).forEach(g => {
@@ -378,12 +375,14 @@ function explain() {  // the panel
     (s.line ? `<pre class="code" tabindex="0" aria-label="The line in the graph's names">${esc(s.line)}</pre>` : '') +
     (s.mine ? `<div class="where">your line: <code>${esc(s.mine[0])}</code>, ${esc(s.mine[1])}</div>` : '') +
     (code ? `<details${rule ? ' open' : ''} class="rule"><summary>The library's ${s.line && s.ph === 'b' ? 'rule' : 'code'}, ${esc(where)}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
-    (check && !view.masked() ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '');
+    (check && !view.masked() ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
   all('.form,.code', panel).forEach(e => { e.onmouseenter = () => peek(cur); e.onmouseleave = unpeek; });
   if (!view.masked()) wire(s);
   sizes();
   view.told(s);
 }
+
+const doubt = s => s.doubt ? `<div class="check doubt"><b>?</b>${esc(s.doubt)}</div>` : '';
 
 /* the gradients so far, on a log scale; a window of them where there are many */
 const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size), SHOWN = 14;
@@ -398,7 +397,7 @@ function sizes() {
   const rows = sized.slice(start, end).map(([i, [name]]) => {
     const on = view.all || i <= view.known(cur), v = view.size(i), w = v > 0 ? Math.max(2, Math.min(100, (Math.log10(v) - low) / (high - low) * 100)) : v === 0 ? 0 : 100;
     return `<span class="n ${on ? '' : 'off'}" title="${esc(name)}">${esc(name)}</span><span class="bar">` +
-      `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) : ''}</span>`;
+      `${on ? `<i style="width:${w}%"></i>` : ''}</span><span class="v">${on ? fmt(v) + (S[i].doubt ? ' ?' : '') : ''}</span>`;
   });
   const note = n => n ? `<span class="more">${n} more</span>` : '';
   el('sizes').innerHTML = note(start) + rows.join('') + note(sized.length - end);
@@ -461,9 +460,9 @@ matchMedia('(prefers-color-scheme:dark)').addEventListener('change', () => theme
    and the solutions behind */
 function sheet() {
   const found = S.map((s, i) => {
-    const ask = view.ask(i), words = ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '';
+    const ask = view.ask(i), words = ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
     return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
-      `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}</article>`;
+      `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}${open}</article>`;
   });
   const answers = S.map((s, i) => [i, view.ask(i)]).filter(([, ask]) => ask).map(([i, ask]) => `<li value="${i + 1}">${esc(ask.name)} = ${fmt(ask.x)}</li>`);
   el('sheet').innerHTML = found.join('') + (answers.length ? `<h2>Solutions</h2><ol>${answers.join('')}</ol>` : '');

@@ -19,12 +19,14 @@ from typing import Any
 
 import autograd as ag
 from autograd.files import write_file
+from autograd.testing import NodeCheck
 from autograd.validation import as_path, check_instance
 from viz.drawing import numbers, style
 from viz.drawing.errors import DrawingError
 from viz.drawing.render import Picture, RenderError, clipped
 from viz.drawing.style import Theme
-from viz.graph.picture import draw_graph
+from viz.graph.check import mark_checks
+from viz.graph.picture import Drawing
 from viz.pages import lean
 from viz.pages.lines import user_line
 from viz.pages.live import Live, NotLive, check_size, live_of
@@ -146,14 +148,16 @@ def step_through(
     scene = Scene(y, **given)
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    checks = ag.testing.check_nodes(y) if check else ()
+    checks = list(ag.testing.check_nodes(y)) if check else []
+    if any(found.verdict == "wrong" for found in checks):
+        mark_checks(scene, checks)
     story, programs, reason = _story_of(scene, checks, live)
     if live and programs is None:
         raise DrawingError(reason)
     picture = None
     if len(scene.cards) <= style.CARDS:
         with numbers.wide() if programs is not None else nullcontext():
-            picture = draw_graph(y, view="ops", title=title, **given)
+            picture = Drawing(scene, style.LIGHT, title).picture
     if title is None:
         title = picture.title if picture is not None else _title(scene)
     page = Page(title, _Document(scene, story, title, picture, programs, reason).html())
@@ -162,9 +166,9 @@ def step_through(
     return page
 
 
-def _story_of(scene: Scene, checks: Iterable[Any], live: bool | None) -> tuple[Story, Live | None, str]:
+def _story_of(scene: Scene, checks: Sequence[NodeCheck], live: bool | None) -> tuple[Story, Live | None, str]:
     """The steps, the programs of a live page, and where there are none, why."""
-    checks, reason = list(checks), ""
+    reason = ""
     if live is not False:
         try:
             check_size(scene)
@@ -346,6 +350,8 @@ class _Document:
             said["entry"] = step.entry
         if step.verdict is not None:
             said["check"] = [step.verdict.kind, step.verdict.words]
+        if step.doubt:
+            said["doubt"] = step.doubt
         if step.complete is not None and step.complete.gradient is not None:
             said["size"] = [step.complete.name, _number(numbers.root_mean_square(step.complete.gradient))]
             if self.live is not None:
@@ -383,6 +389,8 @@ class _Document:
             }
             if card.gradient is not None:
                 record["g"] = self.story.arrays.add(card.gradient, True, TIGHT)
+            if card.doubted:
+                record["doubt"] = 1
             if card.node is not None:
                 symbol = card.node.op.symbol
                 record["badge"] = card.node.op.name.replace("_", " ") if symbol == "·" else symbol
@@ -433,7 +441,8 @@ class _Document:
         rows = "".join(
             f'<tr><th scope="row">{_text(card.name)}</th><td>{numbers.shape(card.shape)}</td>'
             f"<td>{_text(numbers.full(card.value, ENTRIES))}</td>"
-            f"<td>{_text(numbers.full(card.gradient, ENTRIES)) if card.gradient is not None else 'no grad'}</td></tr>"
+            f"<td>{_text(numbers.full(card.gradient, ENTRIES)) if card.gradient is not None else 'no grad'}"
+            f"{' ?' if card.doubted else ''}</td></tr>"
             for card in self.scene.cards
         )
         heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))

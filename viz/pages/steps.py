@@ -267,6 +267,7 @@ class Step:
     socket: str = ""  # "HEAD/0", through which a gradient is sent
     line: str = ""  # of Python, in the graph's names
     section: int = 0
+    doubt: str = ""  # why the result is not reliable
 
 
 @dataclass(eq=False)
@@ -300,6 +301,8 @@ class Story:
                 seed = np.ones_like(end.value) if scene.seeds is None else scene.seeds[i]
                 self.seeds[end] = self.seeds[end] + seed if end in self.seeds else seed
         self.checks = {(check.node, check.index): _verdict(check) for check in checks}
+        wrong = [headline(card) for card in scene.cards if card.wrong]
+        self.doubt = f"Not reliable: this has come through the wrong rule of {_listed(wrong)}." if wrong else ""
         self.arrays = Arrays()
         self.sections = sections(scene)
         self.home = {card: i for i, section in enumerate(self.sections) for card in section.cards}
@@ -557,6 +560,7 @@ class Story:
             socket=f"{head.key}/{socket.index}",
             line=backward_line(socket, None if code is None else code[0]),
             section=self.home[head],
+            doubt=self.doubt if socket.doubted and not socket.wrong else "",
         )
 
     def _sent(self, socket: Socket) -> tuple[str, list[dict[str, Any]], str, list[Any], str, str]:
@@ -714,6 +718,7 @@ class Story:
             show=[f"a_{tail.key}_grad", *(f"a_{tail.key}_g{len(shown)}" for _ in rest[:1])],
             complete=tail,
             section=self.home[tail],
+            doubt=self.doubt if tail.doubted else "",
         )
 
     # ------------------------------------------------------------ numbers and matrices
