@@ -1,4 +1,4 @@
-"""Calls of this package's operations whose arguments depend on each other in more ways than by the lengths of sides.
+"""Random calls of operations whose arguments constrain each other by more than their shapes.
 
 Each function makes a call from a `Source`; a row of `autograd.testing.operations` names it.
 """
@@ -38,7 +38,7 @@ REDUCTIONS = st.sampled_from(("mean", "sum", "none"))
 
 
 def limited(source: Source) -> Case:
-    """What is limited, and its limits: numbers or none, or arrays, which may be the wrong way round."""
+    """Arguments of clip: an array, and limits that are numbers, ``None``, or arrays (sometimes with min > max)."""
     domain = Domain(avoid=(-1.0, 1.5, 2.0), gap=0.05, limits=(-math.inf, math.inf))
     if source.draw(st.booleans()):
         numbers = {"min": source.draw(st.sampled_from((None, -1.0))), "max": 2.0}
@@ -49,7 +49,7 @@ def limited(source: Source) -> Case:
 
 
 def searches(source: Source) -> Case:
-    """An array in order, or an order of it, and what to find a place for."""
+    """Arguments of searchsorted: a sorted array, or an unsorted one with its sorter, and values to look up."""
     x = source.draw(filled((source.draw(st.integers(1, 5)),)))
     order = np.argsort(x)
     side = {"side": source.draw(st.sampled_from(("left", "right")))}
@@ -58,7 +58,7 @@ def searches(source: Source) -> Case:
 
 
 def spread(source: Source) -> Case:
-    """An array to take a variance of: with at least two elements that differ along the axes, so that it is not 0."""
+    """Arguments of var and std: at least two distinct elements along the axes, so that the variance is not 0."""
     shape = source.known(lambda s: 1 <= len(s) <= 2 and min(s) >= 2)
     shape = source.draw(shapes(1, 2, 4, min_side=2)) if shape is None else shape
     return Case(
@@ -84,7 +84,7 @@ def _multiplies(x: Shape, y: Shape) -> bool:
 
 
 def products(source: Source) -> Case:
-    """What matmul takes: vectors, matrices, and stacks of them that broadcast."""
+    """Arguments of matmul: vectors, matrices, and stacks of them that broadcast."""
     x = source.known(lambda s: len(s) >= 1)
     y = None if x is None else source.known(partial(_multiplies, x))
     if x is None or y is None:
@@ -93,7 +93,7 @@ def products(source: Source) -> Case:
 
 
 def contractions(source: Source) -> Case:
-    """One to three arrays with distinct labels each, and some of the labels, in any order, for the result."""
+    """Arguments of einsum: one to three arrays with distinct labels each, and a result with some of these labels."""
     first = source.shape()
     sizes = dict(zip("ijkl", first, strict=False))
     for label in "ijkl"[len(first) :]:
@@ -115,9 +115,7 @@ def _rotation(rng: np.random.Generator, n: int) -> Any:
 
 
 def _matrices(source: Source, kind: str) -> Any:
-    """A stack of matrices with the singular values of `SPECTRUM`, of any shape, or square, or symmetric, or positive
-    definite, which are then their eigenvalues.
-    """
+    """A stack of matrices with singular values from `SPECTRUM`; of definite ones these are the eigenvalues."""
     batch = source.draw(st.sampled_from(((), (), (1,), (2,))))
     m, n = source.draw(st.integers(1, 3)), source.draw(st.integers(1, 3))
     n = n if kind == "any" else m
@@ -135,12 +133,12 @@ def _matrices(source: Source, kind: str) -> Any:
 
 
 def matrices(source: Source, kind: str = "any", **params: Strategy) -> Case:
-    """Matrices that are far from singular, and from having two equal singular values."""
+    """Matrices that are far from singular and have well-separated singular values."""
     return Case((_matrices(source, kind),), {name: source.draw(values) for name, values in params.items()})
 
 
 def equations(source: Source) -> Case:
-    """A square matrix, and one right side or some."""
+    """Arguments of solve: a square matrix, and one or several right-hand sides."""
     matrix = _matrices(source, "square")
     columns = source.draw(st.sampled_from(((), (1,), (2,))))
     stacked = source.draw(st.booleans())
@@ -155,7 +153,7 @@ def orthonormal(source: Source) -> Case:
 
 
 def spatial(source: Source) -> Case:
-    """Two arrays that broadcast, of vectors of three elements."""
+    """Arguments of cross: two arrays that broadcast, with 3 elements along one axis."""
     a, b = source.broadcastable(2)
     axis = source.draw(st.integers(-min(len(a), len(b)) - 1, -1))
     x, y = ((*s[: len(s) + 1 + axis], 3, *s[len(s) + 1 + axis :]) for s in (a, b))
@@ -163,7 +161,7 @@ def spatial(source: Source) -> Case:
 
 
 def reshapes(source: Source) -> Case:
-    """A shape of as many elements, -1 for one entry of some."""
+    """Arguments of reshape: an array and a shape of as many elements, sometimes with -1 for one axis."""
     before = source.shape()
     factors = source.draw(st.permutations([n for n in (*before, 1) for n in ((1, n) if n < 2 else (n,))]))
     shape = tuple(factors)
@@ -171,7 +169,7 @@ def reshapes(source: Source) -> Case:
 
 
 def expansions(source: Source) -> Case:
-    """New axes."""
+    """Arguments of expand_dims: an array and the positions of one or two new axes."""
     shape = source.shape(max_dims=2)
     count = source.draw(st.integers(1, 2))
     ndim = len(shape)
@@ -181,7 +179,7 @@ def expansions(source: Source) -> Case:
 
 
 def squeezes(source: Source) -> Case:
-    """Axes of length 1."""
+    """Arguments of squeeze: an array and some of its axes of length 1."""
     shape = source.known(lambda s: 1 in s)
     if shape is None:
         ones = source.draw(st.lists(st.integers(0, 2), min_size=1, unique=True))
@@ -192,7 +190,7 @@ def squeezes(source: Source) -> Case:
 
 
 def widened(source: Source) -> Case:
-    """A shape to broadcast to."""
+    """Arguments of broadcast_to: an array and a shape that it broadcasts to."""
     shape = source.shape()
     wide = [source.draw(st.integers(1, 3)) if n == 1 else n for n in shape]
     lead = source.draw(shapes(max_dims=3 - len(shape)))
@@ -200,7 +198,7 @@ def widened(source: Source) -> Case:
 
 
 def joins(source: Source) -> Case:
-    """Arrays that differ in the length of one axis only, empty ones among them."""
+    """Arguments of concat: arrays that differ in the length of one axis only, some of them empty."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.integers(-len(shape), len(shape) - 1) | st.none())
     place = 0 if axis is None else axis % len(shape)
@@ -211,13 +209,13 @@ def joins(source: Source) -> Case:
 
 
 def widths(x: Any) -> Strategy:
-    """A width to pad by, a pair, or a pair for each axis."""
+    """Strategy of ``pad_width``: a width, a pair, or a pair for each axis."""
     pair = st.tuples(st.integers(0, 2), st.integers(0, 2))
     return st.integers(0, 2) | pair | st.tuples(*[pair] * len(x.shape))
 
 
 def rolls(source: Source) -> Case:
-    """A shift, or one for each of some axes."""
+    """Arguments of roll: one shift, or one for each of several axes."""
     shape = source.shape(min_dims=1)
     axis = source.draw(axes_of(len(shape)))
     shifts = st.integers(-4, 4)
@@ -226,7 +224,7 @@ def rolls(source: Source) -> Case:
 
 
 def repeats(source: Source) -> Case:
-    """How often an element is repeated: a number, or one for each."""
+    """Arguments of repeat: one count, or one for each element."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.none() | st.integers(-len(shape), len(shape) - 1))
     counts = st.tuples(*[st.integers(0, 3)] * (math.prod(shape) if axis is None else shape[axis]))
@@ -234,13 +232,13 @@ def repeats(source: Source) -> Case:
 
 
 def tiles(source: Source) -> Case:
-    """How often an array is repeated along each axis."""
+    """Arguments of tile: an array and the repetitions along each axis."""
     times = st.lists(st.integers(0, 2), min_size=1, max_size=4).map(tuple)
     return Case((source.array(source.shape(max_dims=2)),), {"repetitions": source.draw(times | st.integers(1, 3))})
 
 
 def indices_of(shape: Shape) -> Strategy:
-    """Slices, integers, ellipses and new axes; a mask; arrays of integers, with duplicates."""
+    """Strategy of indices: slices, integers, ellipses and new axes; masks; integer arrays with duplicates."""
     basic = hnp.basic_indices(shape, allow_newaxis=True)
     if not shape:
         return basic
@@ -249,12 +247,12 @@ def indices_of(shape: Shape) -> Strategy:
 
 
 def standard_slices_of(shape: Shape) -> Strategy:
-    """What the array API standard can assign to: slices and integers."""
+    """Strategy of indices to which the array API standard can assign: slices and integers."""
     return hnp.basic_indices(shape, allow_ellipsis=False).map(lambda i: (*(i if isinstance(i, tuple) else (i,)), ...))
 
 
 def standard_indices_of(shape: Shape) -> Strategy:
-    """What the standard can take: these, and arrays of integers for all axes."""
+    """Strategy of indices that the array API standard can read: these, and integer arrays for all axes."""
     slices = standard_slices_of(shape)
     return slices | hnp.integer_array_indices(shape, result_shape=shapes(1, 2)) if shape else slices
 
@@ -266,14 +264,14 @@ def _picked(shape: Shape, index: Any) -> Shape:
 
 
 def scatters(source: Source, indices: Callable[[Shape], Strategy] = indices_of) -> Case:
-    """An index into zeros of a shape, and what to add there."""
+    """Arguments of scatter_add: values, and the index into zeros of a shape where they are added."""
     shape = source.shape()
     index = source.draw(indices(shape))
     return Case((source.array(_picked(shape, index)),), {"index": index, "shape": shape})
 
 
 def assignments(source: Source, indices: Callable[[Shape], Strategy] = indices_of) -> Case:
-    """An index, and a value that is broadcast to it."""
+    """Arguments of setitem: an array, an index, and a value that broadcasts to the indexed part."""
     before = source.shape()
     index = source.draw(indices(before))
     target = _picked(before, index)
@@ -286,7 +284,7 @@ def assignments(source: Source, indices: Callable[[Shape], Strategy] = indices_o
 
 
 def takes(source: Source) -> Case:
-    """Positions along an axis, or in the flattened array."""
+    """Arguments of take: an array and positions along an axis, or in the flattened array."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.integers(-len(shape), len(shape) - 1) | st.none())
     return Case((source.array(shape), _positions(source, shape, axis)), {"axis": axis})
@@ -298,7 +296,7 @@ def _positions(source: Source, shape: Shape, axis: int | None) -> Any:
 
 
 def scatter_takes(source: Source) -> Case:
-    """Positions along an axis of zeros of a shape, and what to add there."""
+    """Arguments of scatter_take: values, and positions along an axis of zeros of a shape where they are added."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.integers(-len(shape), len(shape) - 1) | st.none())
     indices = _positions(source, shape, axis)
@@ -307,7 +305,7 @@ def scatter_takes(source: Source) -> Case:
 
 
 def _lengths_along(source: Source) -> tuple[Shape, int, Any]:
-    """A shape, one of its axes, and for each place of another length along it a position."""
+    """A shape, one of its axes, and positions along it, in an array of another length along that axis."""
     shape = source.shape(min_dims=1)
     axis = source.draw(st.integers(-len(shape), len(shape) - 1))
     other = tuple(source.draw(st.integers(1, 4)) if i == axis % len(shape) else n for i, n in enumerate(shape))
@@ -315,19 +313,19 @@ def _lengths_along(source: Source) -> tuple[Shape, int, Any]:
 
 
 def takes_along(source: Source) -> Case:
-    """A position along an axis for each place of the result."""
+    """Arguments of take_along_axis: an array and the positions along an axis."""
     shape, axis, indices = _lengths_along(source)
     return Case((source.array(shape), indices), {"axis": axis})
 
 
 def scatters_along(source: Source) -> Case:
-    """Positions along an axis of zeros of a shape, and what to add there."""
+    """Arguments of scatter_along_axis: values, and positions along an axis of zeros of a shape where they are added."""
     shape, axis, indices = _lengths_along(source)
     return Case((source.array(indices.shape), indices), {"axis": axis, "shape": shape})
 
 
 def classifications(source: Source) -> Case:
-    """Logits with labels, one-hot integers, or soft labels that need not sum to 1."""
+    """Arguments of cross_entropy: logits with labels, one-hot integers, or soft labels that need not sum to 1."""
     logits = source.shape(min_dims=1)
     classes = logits[-1]
     labels = integer_arrays(logits[:-1], 0, classes - 1)
@@ -340,7 +338,7 @@ def classifications(source: Source) -> Case:
 
 
 def compared(source: Source) -> Case:
-    """Two arrays of one shape."""
+    """Arguments of an elementwise loss: two arrays of one shape, and a reduction."""
     shape = source.shape()
     return Case((source.array(shape), source.array(shape)), {"reduction": source.draw(REDUCTIONS)})
 
@@ -349,8 +347,9 @@ def compared(source: Source) -> Case:
 
 
 def _geometry(source: Source, kernel: str, reach: int = 2) -> tuple[dict[str, Any], Shape, Shape, Shape]:
-    """How windows slide: the parameters, and the space, the windows' size and their number along each axis. ``reach``:
-    the largest dilation; with 1 each window sees an element that is not padding.
+    """Random windows: parameters, shape of the input, size of a window, and number of windows along each axis.
+
+    ``reach`` is the largest dilation; with 1 each window covers at least one element that is not padding.
     """
     axes = source.draw(st.integers(1, 2))
 
@@ -385,8 +384,10 @@ def convolutions(source: Source, given: str) -> Case:
 
 
 def poolings(source: Source, given: str) -> Case:
-    """A pooling of x, or one of its derivatives: ``given`` says for each argument whether it has the shape of the input
-    (x) or of the output (y). An array that is looked through for maxima has no two near elements.
+    """Arguments of a pooling or of one of its derivatives.
+
+    ``given`` has a letter for each argument: x has the shape of the input, y that of the output, c that of the unfolded
+    windows. X is an input whose maxima are taken: no two of its elements are near each other.
     """
     params, space, size, counts = _geometry(source, "size", 1 if "X" in given else 2)
     n, channels = source.draw(st.integers(1, 2)), 1 if "X" in given else source.draw(st.integers(1, 2))
@@ -398,7 +399,7 @@ def poolings(source: Source, given: str) -> Case:
 
 
 def scans(source: Source) -> Case:
-    """A carry, the inputs of up to three steps and a weight, and a loop over them."""
+    """Arguments of scan: a carry, the inputs of up to three steps, a weight, and the loop."""
     steps = source.draw(st.integers(1, 3))
     small = Domain(-1.0, 1.0)
     arrays = tuple(source.array(shape, small) for shape in ((2,), (steps, 2), (2,)))

@@ -1,4 +1,4 @@
-"""`check_grad`: a derivative written by hand, of a function of plain NumPy arrays, beside finite differences."""
+"""`check_grad`: a derivative written by hand for a function of NumPy arrays, compared with finite differences."""
 
 from __future__ import annotations
 
@@ -90,14 +90,14 @@ def check_grad(
 
 
 def _taken(x: Any) -> Any:
-    """What an input is drawn from: an `Array`, a strategy, or the value itself."""
+    """An input as an `Array` to draw from, where it declares one; a strategy or a value as it is."""
     return array(x) if isinstance(x, str) else array(domain=x) if isinstance(x, Domain) else x
 
 
 def _check_drawn(
     f: Any, df: Any, takes: Sequence[Any], vjp: bool, max_examples: int | None, options: dict[str, Any]
 ) -> None:
-    """Check at inputs that Hypothesis draws."""
+    """Compare at inputs drawn by Hypothesis."""
     from autograd.testing.sampling import Corners, Source, drawn_arrays
 
     from hypothesis import HealthCheck, Phase, given, settings  # isort: skip  (after the sentence that tells of its absence)
@@ -140,7 +140,7 @@ def _check_drawn(
 
 
 class ArrayPoint(Point):
-    """A function of NumPy arrays, and its derivative by hand, at some inputs."""
+    """A function of NumPy arrays with its handwritten derivative, at given inputs."""
 
     analytic, gives = "df", "df gives"
     unknown = "df is not the derivative of f; compare the columns of the Jacobian."
@@ -211,7 +211,7 @@ class ArrayPoint(Point):
         return found
 
     def _derivatives(self, *seeds: Any) -> dict[int, Any]:
-        """What ``df`` returns, by the position of the input."""
+        """The arrays that ``df`` returns, by the position of their input."""
         answer = self.df(*(x.copy() for x in self.inputs), *seeds)
         many = isinstance(answer, tuple | list) and (len(self.checked) > 1 or len(answer) == 1)
         found = [np.asarray(part) for part in (answer if many else [answer])]
@@ -259,7 +259,7 @@ class ArrayPoint(Point):
         return told if (np.abs(told - coarse) <= allowed + rounding).all() else None
 
     def causes(self, oracle: str, ratio: str) -> list[str]:
-        """What a fault may be that differences do not see."""
+        """Possible causes of an error too small for finite differences."""
         return [ratio or "the error is too small for differences: a constant or an approximation in df."]
 
 

@@ -1,4 +1,4 @@
-"""The complex step: derivatives of what was recorded, by running it on complex numbers.
+"""The complex step: directional derivatives of a recorded graph, by running it on complex numbers.
 
 For an analytic ``f``, ``Im f(x + ih) / h`` is ``f'(x)`` but for terms of order ``h²``, and nothing is subtracted, so
 that ``h`` may be as small as 1e-20: the result is exact to rounding (W. Squire and G. Trapp, SIAM Review 40, 1998,
@@ -24,7 +24,7 @@ COARSE = 1e-3  # what tells an operation that is analytic from one that is not
 
 
 class Continued(Namespace):
-    """NumPy's functions, those of real numbers continued to complex ones close to the real axis."""
+    """NumPy's functions, extended analytically from real numbers to complex ones near the real axis."""
 
     def __init__(self) -> None:
         super().__init__(np)
@@ -86,11 +86,11 @@ CONTINUED = Continued()
 
 
 class ComplexStep:
-    """The recorded operations between ``xs`` and ``ys``, for running on complex numbers.
+    """The recorded graph from ``xs`` to ``ys``, to be run on complex numbers.
 
-    ``along`` is ``None`` where that tells nothing: outside of NumPy, or where an operation is not analytic. Each is
-    tried: as it runs on complex numbers its imaginary part is held against a difference of its own real values. No rule
-    has a say in that.
+    ``along`` is ``None`` where the method does not apply: for arrays that are not NumPy's, or where an operation is not
+    analytic. This is tested for each operation, without its derivative rules: the imaginary part must match a finite
+    difference of real values.
     """
 
     def __init__(self, xs: Mapping[int, Tensor], ys: Sequence[Tensor]) -> None:
@@ -155,7 +155,7 @@ def _complex(x: Any) -> Any:
 
 
 def _moved(z: Any, slope: Any, step: float) -> Any:
-    """The real value, moved."""
+    """The real part of ``z``, moved by ``step`` along ``slope``."""
     if not np.iscomplexobj(z):
         return z
     moved = np.real(z) + step * slope

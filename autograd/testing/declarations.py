@@ -1,7 +1,7 @@
-"""`declare`: what an operation takes, so that checks can draw inputs for it. Needs no Hypothesis.
+"""`declare`: the shapes, domains and dtypes that an operation takes, for drawing inputs. Needs no Hypothesis.
 
-An argument is an `array`, `integers` or `booleans`, with a shape in words: ``"n k"`` is a matrix whose sides are called
-``n`` and ``k``; a name that stands in two arguments is the same side in both.
+An argument is an `array`, `integers` or `booleans`, with a shape such as ``"n k"``: a matrix with ``n`` rows and ``k``
+columns. A name used in two arguments is the same length in both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import isfunction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import backends
 from autograd.errors import DeclarationError
@@ -19,9 +19,6 @@ from autograd.operation import OPS, REQUIRED, Op
 from autograd.shapes import Shape
 from autograd.testing.domains import REAL, Domain
 from autograd.validation import check_instance
-
-if TYPE_CHECKING:
-    from autograd.testing.sampling import Case, Source
 
 Sizes = dict[str, int]
 
@@ -59,7 +56,7 @@ class Side:
         return self.constant + sum(factor * sizes[name] for factor, name in self.terms)
 
     def solved(self, length: int, sizes: Sizes) -> Sizes | None:
-        """``sizes`` with its own missing one, chosen so that the axis is ``length`` long; ``None`` if that can't be."""
+        """``sizes`` with the one that is missing, so that the axis has ``length`` elements; ``None`` if none fits."""
         missing = [(factor, name) for factor, name in self.terms if name not in sizes]
         if not missing:
             return sizes if self.length(sizes) == length else None
@@ -84,7 +81,7 @@ def _terms(text: str) -> Iterator[tuple[str, str, str]]:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A shape in words: ``sides``, and before, between or behind them any number of axes where ``...`` stands."""
+    """A parsed shape: sides ``before`` and ``after`` any number of axes, where the text has ``...``."""
 
     before: tuple[Side, ...]
     after: tuple[Side, ...]
@@ -98,12 +95,12 @@ class Pattern:
 
     @property
     def free(self) -> bool:
-        """Whether every shape fits."""
+        """Whether every shape matches."""
         return self.rest and not self.before and not self.after
 
     @property
     def names(self) -> list[str]:
-        """The sizes in it."""
+        """The names of sizes in the pattern."""
         return [name for side in (*self.before, *self.after) for name in side.names]
 
     def shape(self, sizes: Sizes, rest: Shape) -> Shape:
@@ -112,7 +109,7 @@ class Pattern:
         return (*before, *(rest if self.rest else ()), *after)
 
     def solved(self, shape: Shape, sizes: Sizes) -> tuple[Sizes, Shape] | None:
-        """The sizes and the rest by which it is ``shape``; ``None`` where it can't be."""
+        """The sizes and the axes at ``...`` for which the pattern is ``shape``; ``None`` if it does not match."""
         k, j = len(self.before), len(shape) - len(self.after)
         if j < k or (j > k and not self.rest):
             return None
@@ -127,7 +124,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Array:
-    """What one argument takes; made by `array`, `integers` and `booleans`."""
+    """The declaration of one argument; made by `array`, `integers` and `booleans`."""
 
     shape: str = "..."
     domain: Domain = REAL
@@ -177,7 +174,7 @@ def integers(shape: str = "...", low: int = 0, *, below: int | str, dtype: Any =
 
 
 def booleans(shape: str = "...") -> Array:
-    """An argument that takes truth values."""
+    """An argument that takes booleans."""
     return Array(_shape(shape), kind="boolean")
 
 
@@ -201,7 +198,7 @@ def _shape(text: str) -> str:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis parameter takes; made by `axis` and `axes`."""
+    """The declaration of an axis parameter; made by `axis` and `axes`."""
 
     of: str
     several: bool
@@ -225,12 +222,13 @@ def axes(of: str = "", *, none: bool = True) -> Axis:
 
 # --------------------------------------------------------------------------------------------------------- declarations
 
-Cases = Callable[["Source"], "Case"]
+Cases = Callable[[Any], Any]
+"""A function from a `sampling.Source` to a `sampling.Case`, which need Hypothesis."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What an operation takes: for each of its arguments an `Array`, for each parameter what its values are drawn from.
+    """The inputs of an operation: an `Array` for each argument, and for each parameter a source of its values.
 
     ``cases`` makes whole calls instead, where arguments depend on each other in other ways than by their sides.
     ``given`` names what was declared; the rest is assumed.
@@ -244,21 +242,21 @@ class Declaration:
 
     @property
     def takes_empty(self) -> bool:
-        """Whether arguments may be empty arrays: not where something is chosen from what is in them."""
+        """Whether arguments may be empty; not where a parameter is drawn from the elements."""
         return self.cases is None and not any(map(isfunction, self.params.values()))
 
     @property
     def fixed(self) -> list[str]:
-        """The parameters that are not varied, since nothing is known of them but a default."""
+        """The parameters of which only the default is known, so that no other value is tried."""
         return [p for p in self.op.params if p not in self.params and self.cases is None]
 
 
 DECLARED: dict[str, Declaration] = {}
-"""What was declared, by the operation's name."""
+"""Declarations by the name of the operation."""
 
 
 def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
-    """Say what an operation takes, for `assert_rule`, `operations` and `programs`.
+    """Declare the inputs of an operation, for `assert_rule`, `operations` and `programs`.
 
     ``takes``, for an argument: an `array`, `integers` or `booleans`; a shape such as ``"n k"`` alone, for real numbers;
     or a `Domain` alone, for any shape. For a parameter: a Hypothesis strategy of its values; `axis` or `axes`; a
@@ -287,7 +285,7 @@ def declare(op: Op | str, cases: Any = None, /, **takes: Any) -> None:
 
 
 def operation(op: Op | str) -> Op:
-    """A registered operation, also by its name. Raises `DeclarationError` for what is none."""
+    """The registered operation that is given, or that has this name. Raises `DeclarationError` if there is none."""
     if isinstance(op, str) and op in OPS:
         return OPS[op]
     if not isinstance(op, Op):
@@ -298,7 +296,7 @@ def operation(op: Op | str) -> Op:
 
 
 def declaration(op: Op, cases: Any, takes: Mapping[str, Any]) -> Declaration:
-    """What ``takes`` says of an operation, and what is assumed of the rest."""
+    """The declaration made of ``takes``, completed with defaults for arguments and parameters it leaves out."""
     if cases is not None:
         if takes:
             raise DeclarationError(f"declare({op.name}) was given cases and {', '.join(takes)}: give one or the other.")
@@ -350,11 +348,11 @@ def _parameter(op: Op, name: str, takes: Any) -> Any:
 
 
 class Choice(tuple[Any, ...]):
-    """Values of which a parameter that nothing was declared of takes one."""
+    """Values to try for a parameter without a declaration."""
 
 
 def _assumed(name: str, default: Any) -> Any:
-    """What a parameter is assumed to take, by its name and default; ``None`` where nothing can be."""
+    """The values to try for a parameter without a declaration, from its name and default; ``None`` if unknown."""
     if name in ("axis", "dim", "axes"):
         return Axis("", default is None or isinstance(default, tuple), default is None)
     if isinstance(default, bool):
@@ -367,7 +365,7 @@ def _assumed(name: str, default: Any) -> Any:
 
 
 def declaration_of(op: Op) -> Declaration:
-    """What is known of an operation, and assumed where nothing was declared.
+    """The declaration of an operation; defaults where nothing was declared.
 
     Raises `DeclarationError` for a parameter that has no default and was not declared, and for an operation of this
     package that has no row.

@@ -1,4 +1,4 @@
-"""Finite differences of a function between vectors, with an estimate of what they may be wrong by.
+"""Finite differences of a function of a vector, with an estimate of their error.
 
 One step size does not fit all: rounding errors grow as the step shrinks, curvature, kinks and poles nearby matter as it
 grows. So a slope counts only where two steps, one ten times the other, agree (compare the ladder of steps in C. J. F.
@@ -32,7 +32,7 @@ SAMPLES = 6
 
 @dataclass
 class Slopes:
-    """For each output the central difference quotient, the one-sided ones, and by how much rounding may change them."""
+    """For each output the central and one-sided difference quotients, and a bound on their rounding error."""
 
     middle: Vector
     lower: Vector
@@ -77,14 +77,14 @@ class Differences:
         self.limit = 10 * epsilon ** (1 / 3) / 4
         """How closely two steps must agree, relatively."""
         self.noise = np.zeros(y.shape)
-        """What rounding does to the values, as far as it was measured."""
+        """The measured rounding error of the values."""
 
     def unit(self, v: Vector) -> float:
-        """What a slope along ``v`` is divided by: of a single element it is the derivative by it."""
+        """The divisor of slopes along ``v``; for a unit vector it makes them partial derivatives."""
         return float((self.scale * np.abs(v)).max()) if np.count_nonzero(v) == 1 else 1.0
 
     def along(self, v: Vector, part: float = 1.0, at: Vector | None = None) -> Slopes:
-        """The slopes of every output along ``v``, by ``part`` of the first step; at another point where given."""
+        """The slopes of every output along ``v`` at ``x``, or at ``at``, with ``part`` times the first step."""
         x, y = (self.x, self.y) if at is None else (at, self.f(at))
         step, width = part * self.eps * self.scale * v, part * self.eps * self.unit(v)
         after, before = self.f(x + step), self.f(x - step)
@@ -99,7 +99,7 @@ class Differences:
         return Slopes(middle, lower, upper, noise, np.full(y.shape, float(np.abs(step).max())))
 
     def ahead(self, v: Vector) -> Slopes:
-        """The slopes along ``v`` by one step forward: one more value of the function, and a larger error."""
+        """Forward differences along ``v``: one evaluation instead of two, with a larger error."""
         step, width = self.eps * self.scale * v, self.eps * self.unit(v)
         after = self.f(self.x + step)
         noise = np.maximum(10 * self.epsilon * np.maximum(np.abs(after), np.abs(self.y)), self.noise)
@@ -107,7 +107,7 @@ class Differences:
         return Slopes(slope, slope, slope, noise, np.full(self.y.shape, float(np.abs(step).max())))
 
     def measure_noise(self, v: Vector) -> None:
-        """Measure what rounding does to the values near ``x`` along ``v``: by cancellation, more than their size tells.
+        """Measure the rounding error of the values near ``x`` along ``v``, which cancellation may make large.
 
         The standard deviation is estimated from fifth differences, over a few units in the last place up to wide steps,
         on the smoother side (J. J. Moré and S. M. Wild, SIAM J. Sci. Comput. 33, 2011, 1292-1314). Where the values
@@ -129,10 +129,9 @@ class Differences:
         self.noise = np.maximum(self.noise, np.where(np.isfinite(noise), noise, 0.0))
 
     def settled(self, v: Vector) -> tuple[Slopes, Truths]:
-        """For each output the slopes by the first pair of steps that agree, and which outputs have such a pair: one in
-        which rounding is small, if there is one.
+        """The slopes by the first pair of steps that agree, for each output, and which outputs have such a pair.
 
-        ``noise`` then is what the two steps differ by, too.
+        Pairs with little rounding are preferred. ``noise`` includes the difference of the two steps.
         """
         tried: dict[float, Slopes] = {}
         kept, clear = self.along(v), ~self.seen
@@ -166,9 +165,9 @@ class Differences:
         return kept, clear
 
     def nearby(self, v: Vector, rng: np.random.Generator) -> tuple[Vector, Vector, Truths]:
-        """For each output the least and largest slope along ``v`` at points nearby and on both sides; where bounded.
+        """For each output the least and largest slope along ``v`` at nearby points, and whether these are bounded.
 
-        They are not bounded where they grow as the points come closer, as those of a square root do at 0.
+        Slopes are unbounded where they grow as the points come closer, as those of a square root at 0.
         """
         offsets = rng.uniform(-1.0, 1.0, (SAMPLES // 2, self.x.size))
         ends, sizes, smooths = [], [], []
@@ -195,6 +194,6 @@ class Differences:
 
 
 def _widen(low: Vector, high: Vector, slopes: Vector, noise: Vector, where: Truths) -> None:
-    """Let the interval from ``low`` to ``high`` hold ``slopes``, in place."""
+    """Widen the intervals from ``low`` to ``high`` in place, so that they contain ``slopes``."""
     np.copyto(low, np.minimum(low, slopes - noise), where=where)
     np.copyto(high, np.maximum(high, slopes + noise), where=where)

@@ -1,4 +1,4 @@
-"""Sets of numbers that an operation can be tested at: finite there, with no kink, jump or pole nearby."""
+"""Domains: sets of numbers at which an operation is finite, with no kink, jump or pole nearby."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNT = 64
 """How many evenly spaced numbers a domain offers: enough for two arrays of 27 elements that are all different."""
 
 SPECIAL = tuple(s * x for x in (0.0, 1.0, 100.0, 10.0, 1000.0, 1e-5, 5.0, 30.0, 2.0, 300.0) for s in (1.0, -1.0))
-"""Numbers at which rules go wrong: ±0 and close to it, ±1, ±2, and far out, where exponentials over- and underflow."""
+"""Numbers at which rules often fail: ±0, near 0, ±1, ±2, and large ones, where exponentials over- and underflow."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,18 @@ class Domain:
 
     @cached_property
     def separate(self) -> list[float]:
-        """`numbers`, and those special ones that are no nearer than ``gap`` to one of them, or to another."""
+        """`numbers`, and the `special` ones that are more than ``gap`` away from all of them and from each other."""
         found = list(self.numbers)
         for x in self.special:
             found += [x] if all(abs(x - y) > self.gap for y in found) else []
         return found
 
     def share(self, i: int, count: int) -> Domain:
-        """Every ``count``-th number, from the ``i``-th on: no number of one share is near one of another."""
+        """The domain of every ``count``-th number from the ``i``-th on: shares have no number in common."""
         return replace(self, only=tuple(self.numbers[i::count])) if count > 1 else self
 
     def holds(self, values: Any) -> bool:
-        """Whether every one of ``values`` may be given to the operation."""
+        """Whether all ``values`` lie in the domain."""
         x = np.asarray(values, dtype=np.float64).reshape(-1)
         if self.only:
             return bool(np.isin(x, self.only).all())

@@ -1,4 +1,4 @@
-"""`gradcheck`: the derivatives by the rules of a function, compared with finite differences of its values.
+"""`gradcheck`: the gradients of a function, compared with finite differences of its values.
 
 Three oracles must agree with the rules where they apply. **Finite differences** (`autograd.testing.differences`) apply
 always. **The complex step** (`autograd.testing.complexstep`) applies where all that was recorded is analytic: exact to
@@ -133,7 +133,7 @@ def _checked(point_of: PointOf, f: Function, inputs: Sequence[Any], *options: An
 def judged(
     point_of: PointOf, f: Function, inputs: Sequence[Any], seed: int, finite: bool = True, **options: Any
 ) -> tuple[TensorPoint, dict[int, Judgement]]:
-    """What was found about each input, as they are, and where that fails in less than float64, in float64.
+    """The judgement of each input; where it fails in less than float64, that of a copy in float64.
 
     Raises `GradcheckError` for a derivative that is wrong; `DomainError` for outputs that are not finite, unless
     ``finite`` is False: then they are left out.
@@ -187,12 +187,12 @@ def _finer(x: Any) -> Any:
 
 
 def first_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
-    """``f`` as it is."""
+    """The point that checks ``f`` itself."""
     return TensorPoint(f, inputs)
 
 
 def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
-    """The gradients of ``f``, as functions of the inputs and of random upstream gradients."""
+    """The point that checks the gradients of ``f``, as functions of the inputs and of random upstream gradients."""
     point = TensorPoint(f, inputs)
     rng = np.random.default_rng(seed)
     ways = [k for k, y in enumerate(point.ys) if y.requires_grad]
@@ -224,7 +224,7 @@ def second_order(f: Function, inputs: Sequence[Any], seed: int) -> TensorPoint:
 
 
 def outputs_of(f: Function, args: Sequence[Any]) -> list[Tensor]:
-    """What ``f`` returns, as a list of real floating-point Tensors."""
+    """The outputs of ``f`` as a list of real floating-point Tensors."""
     answer = f(*args)
     ys = list(answer) if isinstance(answer, tuple | list) else [answer]
     for k, y in enumerate(ys):
@@ -253,7 +253,7 @@ def flat(tensors: Sequence[Tensor]) -> Vector:
 
 
 def _check_call(f: Function, name: str, inputs: Sequence[Any]) -> None:
-    """Refuse a number of inputs that ``f`` does not take."""
+    """Raise `DTypeError` if ``f`` can't be called with so many inputs."""
     try:
         signature = inspect.signature(f)
     except (TypeError, ValueError):  # it does not tell
@@ -295,7 +295,7 @@ class TensorPoint(Point):
         self.oracles = (COMPLEX, FORWARD)
 
     def _names(self, known: Sequence[str]) -> list[str]:
-        """What each input is called: its own name, else that of the argument of ``f`` which takes it."""
+        """The name of each input: its own, else that of the argument of ``f`` that it is given for."""
         try:
             parameters = inspect.signature(self.f).parameters.values()
         except (TypeError, ValueError):
@@ -372,7 +372,7 @@ class TensorPoint(Point):
         return self.complex_step.along({i: v}) if oracle == COMPLEX else self._forward(i, v)
 
     def causes(self, oracle: str, ratio: str) -> list[str]:
-        """What a fault may be that differences do not see."""
+        """Possible causes of an error too small for finite differences."""
         if oracle == COMPLEX:
             return [ratio or "the error is too small for differences: a constant or an approximation in a rule."]
         lost = (
@@ -383,7 +383,7 @@ class TensorPoint(Point):
 
     @cached_property
     def complex_step(self) -> ComplexStep:
-        """What was recorded, to be run on complex numbers."""
+        """The recorded graph, to be run on complex numbers."""
         return ComplexStep(dict(zip(self.checked, self.xs, strict=True)), self.ys)
 
     def _forward(self, i: int, v: Vector) -> Vector | None:

@@ -1,4 +1,4 @@
-"""Whether the rules of a function agree with finite differences of it: the one judgement of all checks.
+"""The judgement that all checks share: do the rules of a function agree with its finite differences?
 
 A `Judge` compares ``uᵀ J v`` by the rules (one reverse pass for ``u``) with differences along ``v``: for every output
 ``u`` and element ``v`` where there are few, else in random directions. The verdict is
@@ -24,11 +24,11 @@ from autograd.testing.differences import Differences, Slopes, Truths, Vector
 OK, WRONG, KINK, UNCHECKED = "ok", "wrong", "kink", "unchecked"
 DIFFERENCES = "finite differences"
 FEW = 16
-"""Kinks, and gradients that are not finite, that are looked at one by one."""
+"""How many kinks, and non-finite gradients, are examined one by one."""
 
 
 class Differentiable(Protocol):
-    """A function from a vector to a vector, and what its rules say."""
+    """A function from vectors to vectors, and its vector-Jacobian product by the rules."""
 
     x: Vector
     y: Vector
@@ -41,7 +41,7 @@ class Differentiable(Protocol):
 
 
 class RuleError(Exception):
-    """A rule that can't be run, in words."""
+    """A rule raised an error."""
 
 
 @dataclass
@@ -73,12 +73,12 @@ class Comparison:
 
     @property
     def single(self) -> bool:
-        """Whether it is of one output by one element."""
+        """Whether it compares the derivative of one output with respect to one element."""
         return bool(np.count_nonzero(self.u) == 1 == np.count_nonzero(self.v) and self.u.max() == 1.0)
 
     @property
     def order(self) -> tuple[bool, bool, float, float]:
-        """What orders comparisons from good to bad."""
+        """Sort key, from the best comparison to the worst."""
         return self.excess > 1, self.single, self.excess, self.error
 
 
@@ -97,9 +97,9 @@ class Comparisons:
 
     @property
     def shown(self) -> Truths:
-        """Which would have shown a wrong rule: not those where both sides are within the tolerance.
+        """Which comparisons would reveal a wrong rule: not those where both sides are within the tolerance.
 
-        A zero shows something where all are: that an element does not move other outputs says nothing of its own.
+        Zeros count only where all are zero: that an element does not move the other outputs says nothing about its own.
         """
         size = np.maximum(np.abs(self.rules), np.abs(self.numeric))
         rounding = 4 * np.finfo(np.float64).eps * self.scales
@@ -158,7 +158,7 @@ class Judgement:
             self.keep(found.worst())
 
     def keep(self, found: Comparison) -> None:
-        """Let the worst be this one, if it is worse: of single elements if one fails, or if none does."""
+        """Take ``found`` as the worst, if it is worse. Failing comparisons of single elements come before sums."""
         if self.worst is None or found.order > self.worst.order:
             self.worst = found
 
@@ -169,7 +169,7 @@ class Judgement:
         self.keep(found)
 
     def concluded(self) -> Judgement:
-        """With the verdict that follows from the counts."""
+        """The judgement, with the verdict that follows from its counts."""
         self.verdict = WRONG if self.wrong else UNCHECKED if not self.shown else KINK if self.kinks else OK
         return self
 
@@ -232,8 +232,10 @@ class Judge:
         return found
 
     def _upwards(self, vs: Vector) -> Vector:
-        """The first direction with the signs of the gradient by the rules, in which no terms cancel, so that a small
-        factor is seen among many elements. In the second, of one sign, what is added to all of them does not cancel.
+        """Directions in which errors do not cancel.
+
+        The first has the signs of the gradient, so that a small factor in one of many elements is seen. The second has
+        one sign, so that a constant added to all of them is seen.
         """
         return np.concatenate([np.where(self.row(self.us[0]) < 0, -vs[:1], vs[:1]), vs[1:]])
 
@@ -333,14 +335,14 @@ class Judge:
                 found.kinks.append(c)
 
     def at_kink(self, u: Vector, v: Vector, low: float, high: float) -> Comparison:
-        """The rule along ``v`` beside the nearest slope from ``low`` to ``high``."""
+        """The rule along ``v``, compared with the nearest slope in the interval from ``low`` to ``high``."""
         rule = float(self.row(u) @ (self.differences.scale * v)) / self.differences.unit(v)
         nearest = min(max(rule, low), high) if np.isfinite(rule) else (low + high) / 2
         tolerance = self.atol + 1e-3 * max(abs(low), abs(high)) + 1e-9
         return Comparison(u, v, rule, nearest, tolerance, low=low, high=high)
 
     def _leave_out_what_is_not_finite(self, found: Judgement) -> None:
-        """Elements for which a rule gives no finite number: wrong where the slopes are finite, else left out."""
+        """Count elements whose rule is not finite: as wrong where the slope is finite; otherwise they are left out."""
         rows = np.stack([self.row(u) for u in self.us])
         for count, e in enumerate(np.flatnonzero(~np.isfinite(rows).all(axis=0))):
             if count < FEW and self.differences.seen.all() and self.differences.scale[e]:

@@ -1,4 +1,4 @@
-"""`check_nodes`: every recorded operation's rule, in place, beside a central difference at the recorded inputs."""
+"""`check_nodes`: the rules of every recorded operation, compared with central differences at the recorded inputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROUGH = "are not finite, or not smooth enough, a step away from here"
 
 @dataclass(frozen=True)
 class NodeCheck:
-    """What `check_nodes` found about one argument of one recorded operation.
+    """The result of `check_nodes` for one argument of one recorded operation.
 
     ``node`` is the operation, ``index`` the argument's place in ``node.inputs`` and ``argument`` its name (``"x"``,
     ``"arrays[1]"``). ``verdict``: ``"ok"``; ``"wrong"``; ``"kink"`` where the slopes on both sides of the point differ,
@@ -53,7 +53,7 @@ class NodeCheck:
 
     @property
     def where(self) -> str:
-        """The line of code that called the operation, known if that was under `detect_anomaly`."""
+        """The line of code that called the operation, if it was recorded under `detect_anomaly`."""
         return self.node.origin or "unknown line"
 
     @property
@@ -86,7 +86,7 @@ class NodeReport(tuple[NodeCheck, ...]):
 
     @property
     def ok(self) -> bool:
-        """Whether no rule was found wrong, and something was shown about each argument that was not skipped."""
+        """Whether no rule is wrong, and every argument that was not skipped could be checked."""
         return all(check.verdict in (OK, KINK, SKIPPED) for check in self)
 
     @property
@@ -132,7 +132,7 @@ class NodeReport(tuple[NodeCheck, ...]):
 def check_nodes(
     y: Tensor | Sequence[Tensor], *, limit: float = 1e-4, max_elements: int = 64, seed: int = 0
 ) -> NodeReport:
-    """Each recorded operation of the graph that computed ``y``, alone: its rules against central differences.
+    """Compare the rules of each recorded operation of the graph of ``y`` with central differences, one by one.
 
     ``y`` is one Tensor or several. The forward is run again for the recorded inputs; each operation then gets copies of
     its own in float64, also in a graph of another dtype, and of each argument that a gradient goes to, every element is
@@ -222,13 +222,13 @@ class _Recorded:
 
     @cached_property
     def leaves(self) -> dict[int, Tensor]:
-        """The arguments that a gradient goes to and that differences can move."""
+        """The real-valued arguments that receive a gradient, by their position."""
         moved = {i: x for i, x in enumerate(self.given) if self.node.mask >> i & 1}
         return {i: Tensor(x, requires_grad=True) for i, x in moved.items() if backends.is_real(x.dtype)}
 
     @cached_property
     def out(self) -> Tensor:
-        """The result, recorded."""
+        """The recorded result."""
         return self.apply(self.leaves)
 
     def apply(self, moved: Mapping[int, Any]) -> Tensor:
@@ -268,7 +268,7 @@ class _Recorded:
 
 
 class _Argument:
-    """One operation at its inputs as a function of one of them: vectors in, vectors out."""
+    """One recorded operation as a function of one argument, from vectors to vectors."""
 
     def __init__(self, recorded: _Recorded, i: int, name: str) -> None:
         self.recorded, self.node, self.i, self.name = recorded, recorded.node, i, name
@@ -289,7 +289,7 @@ class _Argument:
         return self.recorded.vjp(self.i, u)
 
     def _evaluate(self) -> str:
-        """Compute the value here; the reason why nothing can be compared, if there is one."""
+        """Compute the result; returns the reason why nothing can be compared, or an empty string."""
         if not backends.is_real(self.dtype):
             return f"values of dtype {self.dtype} are not moved by differences"
         try:
@@ -383,7 +383,7 @@ def _fine(x: Any) -> Any:
 
 
 def _index(weights: Vector, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The one element that is not weighted with 0."""
+    """The index of the only element with weight 1; ``None`` for a weighted sum."""
     if np.count_nonzero(weights) != 1 or (weights.max() != 1.0):
         return None
     return tuple(int(k) for k in np.unravel_index(int(np.argmax(weights)), shape))

@@ -40,7 +40,7 @@ from autograd.testing.sampling import Case, Source, Strategy, case_of, one_axis
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of an operation.
+    """The inputs and references of one operation.
 
     ``reference``: its value by NumPy or plain Python, called as the operation is. ``takes``: what each argument and
     parameter takes, or a function that makes calls from a `Source`. ``torch``: its value by PyTorch, as a dotted name
@@ -147,7 +147,7 @@ def _sum_pool(x: Any, **windows: Any) -> Any:
 
 
 def _filled(windows: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with their defaults."""
+    """Parameters of windows, completed by the defaults of the operation."""
     return {"stride": windows["size"], "padding": 0, "dilation": 1} | windows
 
 
@@ -320,13 +320,13 @@ MATRIX_EDGES = (Case((NO_MATRIX,)), Case((NO_MATRICES,)))
 
 
 def running(x: Any) -> Strategy:
-    """An axis, or None for the only one."""
+    """Strategy of the axis of a cumulative function; ``None`` only for a vector."""
     ndim = len(x.shape)
     return one_axis(ndim) | st.none() if ndim == 1 else one_axis(ndim)
 
 
 class _Twice:
-    """The sum of two that have the same, written so that a printed program can be run."""
+    """The function ``x + x``, with a repr that can be run in a printed program."""
 
     def __call__(self, x: Any) -> Any:
         return x + x

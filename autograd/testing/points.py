@@ -61,11 +61,11 @@ class Point(ABC):
         return True
 
     def causes(self, oracle: str, ratio: str) -> list[str]:
-        """What it may mean that the rules agree with differences and not with another oracle."""
+        """Possible causes where the rules agree with finite differences and not with another oracle."""
         return [ratio]
 
     def disturb(self) -> None:
-        """Call the function at other inputs: a rule that keeps something of the last call then gives another answer."""
+        """Call the function at other inputs, so that a rule which keeps values of the last call is found out."""
         for i, values in self.base.items():
             try:
                 self.moved(i, values + 0.01 * np.maximum(1.0, np.abs(values)))
@@ -78,7 +78,7 @@ class Point(ABC):
         return float(np.finfo(self.dtype).eps)
 
     def call(self, i: int) -> str:
-        """What input ``i`` is called."""
+        """The name of input ``i``, for a message."""
         return f"input {i}{f' ({self.names[i]!r})' if self.names[i] else ''}"
 
     def output(self, u: Vector) -> tuple[int, Vector]:
@@ -142,7 +142,7 @@ class _OfInput:
 def compare(
     point: Point, *, eps: float | None, atol: float | None, rtol: float | None, max_elements: int, seed: int
 ) -> dict[int, Judgement]:
-    """What was found about each checked input. Raises `GradcheckError` where a derivative is wrong."""
+    """The judgement of each checked input. Raises `GradcheckError` where a derivative is wrong."""
     third, half = point.epsilon ** (1 / 3), point.epsilon ** (1 / 2)
     pulled: dict[bytes, dict[int, Vector]] = {}
     judges = {
@@ -187,7 +187,7 @@ def compare(
 def by_oracle(
     point: Point, judge: Judge, oracle: str, i: int, us: Vector, v: Vector, atol: float | None, rtol: float
 ) -> Comparisons | None:
-    """The rules along ``v`` beside what an oracle says of it; ``None`` where it does not apply."""
+    """The rules compared with an oracle along ``v``; ``None`` where the oracle does not apply."""
     scale = judge.differences.scale * v
     told = point.along(oracle, i, scale) if v.any() else None
     if told is None or not np.isfinite(told[judge.differences.seen]).all():
@@ -216,7 +216,7 @@ def unchecked(point: Point, i: int, found: Judgement) -> str:
 
 
 def check_shown(point: Point, found: dict[int, Judgement]) -> None:
-    """Raise `GradcheckError` for an input of which nothing was shown; where all may be constant, for all of them."""
+    """Raise `GradcheckError` for an unchecked input; if outputs may be constant, only if all are unchecked."""
     told = [unchecked(point, i, f) for i, f in found.items() if f.verdict == UNCHECKED]
     if told and not (point.constant and len(told) < len(found)):
         raise GradcheckError("\n".join(told))
@@ -254,7 +254,7 @@ def _line(name: str, value: str) -> str:
 
 
 def _told(point: Point, judge: Judge, i: int, c: Comparison) -> list[Comparison]:
-    """What each oracle says of the derivative that ``c`` is about."""
+    """The derivative that ``c`` compares, by each oracle."""
     if c.low is not None:
         return []
     found = []
@@ -281,7 +281,7 @@ def _result(point: Point, u: Vector) -> str:
 
 
 def _unit(u: Vector) -> bool:
-    """Whether it is a single output, and not weighted."""
+    """Whether ``u`` selects a single output with weight 1."""
     return bool(np.count_nonzero(u) == 1 and u.max() == 1.0)
 
 
@@ -301,7 +301,7 @@ def _element(weights: Vector, shape: Shape) -> str:
 
 
 def _causes(point: Point, judge: Judge, i: int, c: Comparison, jacobians: Jacobians | None) -> list[str]:
-    """What may be wrong, the likeliest first."""
+    """Possible causes, the likeliest first."""
     found = []
     if point.dtype.itemsize < 8:
         found.append(

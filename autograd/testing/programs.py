@@ -1,4 +1,4 @@
-"""`Program`: a few operations in a row, that can be run, printed, put in another order and cast."""
+"""`Program`: a short sequence of operations that can be run, printed, reordered and cast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Ref(str):
-    """The name of an input or of a step, where an operation takes its value."""
+    """A reference to the value of an input or of an earlier step, by its name."""
 
     __slots__ = ()
 
@@ -36,12 +36,12 @@ class Step:
 
     @property
     def needs(self) -> list[str]:
-        """The names that it takes values from."""
+        """The names of the values that it reads."""
         return [arg for arg in self.args if isinstance(arg, Ref)]
 
     @property
     def follows(self) -> list[str]:
-        """The names that its derivative is taken with respect to."""
+        """The names of the values for which the operation has a rule."""
         return [arg for arg, name in self.named_args if isinstance(arg, Ref) and name in self.op.rules]
 
     @property
@@ -103,7 +103,7 @@ class Program:
         return tuple(values[name] for name in self.outputs)
 
     def values(self, *inputs: Any) -> dict[str, Any]:
-        """Everything that it computes, by its name."""
+        """The values of all inputs and steps, by name."""
         values: dict[str, Any] = dict(zip(self.inputs, inputs, strict=True))
         for step in self.steps:
             args = [values[arg] if isinstance(arg, Ref) else arg for arg in step.args]
@@ -117,7 +117,7 @@ class Program:
     # ------------------------------------------------------------ as another program
 
     def needed(self) -> Program:
-        """Without the steps and inputs that no output depends on; the others are numbered afresh."""
+        """The program without steps and inputs that no output depends on, renumbered."""
         wanted = set(self.outputs)
         for step in reversed(self.steps):
             if step.name in wanted:
@@ -129,7 +129,7 @@ class Program:
         return Program(inputs, tuple(steps), self.outputs)._called(names)
 
     def _called(self, names: Mapping[str, str]) -> Program:
-        """The same steps under other names."""
+        """The program with other names for its steps."""
         return Program(
             {names[name]: x for name, x in self.inputs.items()},
             tuple(
@@ -145,7 +145,7 @@ class Program:
         )
 
     def simpler(self) -> Iterator[Program]:
-        """Programs that are a part of this one: one output, without its last step, an input for a step's value."""
+        """Smaller programs: with one output, without the last step, or with an input in place of a step."""
         if len(self.outputs) > 1:
             for name in self.outputs:
                 yield replace(self, outputs=(name,)).needed()
@@ -163,21 +163,21 @@ class Program:
             yield Program({**self.inputs, step.name: value}, rest, outputs).needed()
 
     def halves(self) -> Iterator[Program]:
-        """Programs of half of the elements of each input, if all are vectors of one length."""
+        """The programs on the first and the second half of the inputs, if these are vectors of one length."""
         sizes = {np.shape(x) for x in self.inputs.values()}
         half = max(map(np.size, self.inputs.values())) // 2 if {len(shape) for shape in sizes} == {1} else 0
         for part in (slice(half), slice(half, None)) if half and len(sizes) == 1 else ():
             yield replace(self, inputs={name: x[part] for name, x in self.inputs.items()})
 
     def simplified(self, fails: Callable[[Program], bool]) -> Program:
-        """The smallest part found that ``fails``, if this does."""
+        """The smallest part found for which ``fails`` is true, as it is for this program."""
         for part in self.simpler():
             if depending(part.inputs, part.steps).intersection(part.outputs) and fails(part):
                 return part.simplified(fails)
         return self
 
     def reordered(self, rng: np.random.Generator) -> Program:
-        """The same steps in another order, each still after those that it needs."""
+        """The program with its steps in another order that respects their dependencies."""
         left, done, order = list(self.steps), set(self.inputs), []
         while left:
             ready = [step for step in left if done.issuperset(step.needs)]
@@ -188,11 +188,11 @@ class Program:
         return replace(self, steps=tuple(order))
 
     def renamed(self, prefix: str) -> Program:
-        """The same steps, ``prefix`` before every name."""
+        """The program with ``prefix`` before every name."""
         return self._called({name: prefix + name for name in (*self.inputs, *(step.name for step in self.steps))})
 
     def astype(self, dtype: Any) -> Program:
-        """The same steps, with inputs and real constants of another dtype."""
+        """The program with inputs and real constants of another dtype."""
 
         def cast(x: Any) -> Any:
             real = hasattr(x, "dtype") and backends.is_real(x.dtype)
@@ -205,7 +205,7 @@ class Program:
         )
 
     def shared(self, one: str, other: str) -> Program:
-        """The same steps with input ``one`` in place of ``other``, too, as in ``op(x, x)``."""
+        """The program with input ``one`` also in place of ``other``, as in ``op(x, x)``."""
         names = {name: name for name in (*self.inputs, *(step.name for step in self.steps))}
         inputs = {name: x for name, x in self.inputs.items() if name != other}
         return replace(self._called({**names, other: one}), inputs=inputs)
@@ -253,7 +253,7 @@ def _dtype(x: Any) -> str:
 
 
 def literal(value: Any, bare: bool = False) -> str:
-    """A value as Python that makes it; ``bare``: an array as nested lists."""
+    """Python text of a value; ``bare``: an array as nested lists."""
     if isinstance(value, np.ndarray):
         text = _numbers(value.tolist())
         if bare and value.size:
@@ -282,12 +282,12 @@ def _numbers(value: Any) -> str:
 
 
 def names_used(steps: Iterable[Step]) -> set[str]:
-    """The names that steps take values from."""
+    """The names of the values that steps read."""
     return {name for step in steps for name in step.needs}
 
 
 def depending(inputs: Iterable[str], steps: Sequence[Step]) -> set[str]:
-    """The names that have a derivative with respect to the inputs, themselves included."""
+    """The names of the inputs and of all values that have a derivative with respect to them."""
     found = set(inputs)
     for step in steps:
         if found.intersection(step.follows):

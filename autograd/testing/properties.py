@@ -1,4 +1,4 @@
-"""What must hold of every function that is differentiated: one call each.
+"""Properties that every differentiable function must have: one call each.
 
 Each takes a function of Tensors that returns a Tensor, or several, and the inputs to test it at; for a `Program` these
 are its own where none are given. Each raises `GradcheckError` where its property does not hold, with the program, and
@@ -29,7 +29,7 @@ from autograd.transforms import hvp, jvp
 
 
 class Property(Protocol):
-    """Whether something holds of a function at some inputs; ``seed`` draws directions and weights."""
+    """A check of a function at given inputs; ``seed`` draws directions and weights."""
 
     __name__: str
 
@@ -70,7 +70,7 @@ nothing itself, and a test should leave no files behind.
 
 
 def _run(check: Callable[[Function, Sequence[Tensor], int], bool], program: Program, seed: int) -> bool | Exception:
-    """What a property says of a program."""
+    """The result of a check on a program, or the error that it raised."""
     try:
         with np.errstate(all="ignore"):
             return check(program, program.tensors(), seed)
@@ -95,7 +95,7 @@ def _leaves(inputs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _pulled(f: Function, inputs: Sequence[Tensor], seeds: Sequence[Tensor] | None, seed: int = 0) -> list[Tensor]:
-    """``f``'s gradients by its inputs when ``seeds``, or random ones, arrive at those outputs that depend on them."""
+    """The gradients of ``f`` with respect to its inputs, for upstream gradients ``seeds`` (by default random)."""
     xs = _leaves(inputs)
     ys = outputs_of(f, xs)
     seeds = _seeds(ys, np.random.default_rng(seed)) if seeds is None else seeds
@@ -107,7 +107,7 @@ def _pulled(f: Function, inputs: Sequence[Tensor], seeds: Sequence[Tensor] | Non
 
 
 def _as_one(f: Function) -> Function:
-    """``f`` with its outputs as one vector."""
+    """``f`` with its outputs joined into one vector."""
 
     def joined(*xs: Any) -> Tensor:
         vector: Tensor = autograd.concat([autograd.reshape(y, shape=(-1,)) for y in outputs_of(f, xs)])
@@ -117,7 +117,7 @@ def _as_one(f: Function) -> Function:
 
 
 def _weighted(f: Function, seed: int) -> Function:
-    """``f`` as a scalar: its outputs weighted with random numbers."""
+    """``f`` as a scalar function: the sum of its outputs with random weights."""
 
     def weighted(*xs: Any) -> Tensor:
         y = _as_one(f)(*xs)
@@ -151,7 +151,7 @@ def _finite(tensors: Sequence[Tensor], *vectors: Vector) -> bool:
 
 
 def shown_inputs(f: Function, *inputs: Any, seed: int = 0, order: PointOf = first_order) -> set[int]:
-    """The positions of the inputs whose derivatives were shown to match differences, and not only to be too small.
+    """The positions of the inputs whose derivatives match finite differences and are not merely within the tolerance.
 
     Raises `GradcheckError` for one that is wrong.
     """
@@ -160,7 +160,7 @@ def shown_inputs(f: Function, *inputs: Any, seed: int = 0, order: PointOf = firs
 
 
 def _judged(f: Function, inputs: Sequence[Tensor], seed: int, order: PointOf) -> dict[int, Judgement]:
-    """What was found about each input where values may be not finite. Raises `GradcheckError` for one that is wrong."""
+    """The judgement of each input; values may be non-finite. Raises `GradcheckError` for a wrong derivative."""
     options = {"eps": None, "atol": None, "rtol": None, "max_elements": 100}
     return judged(order, f, _leaves(inputs), seed, finite=False, **options)[1]
 
@@ -255,7 +255,7 @@ def hessian_is_symmetric(f: Function, inputs: Sequence[Tensor], seed: int) -> bo
 
 
 def _twice_differentiable(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
-    """Whether differences of the gradients settle at every element, as far as one can see."""
+    """Whether finite differences of the gradients converge at every element."""
     try:
         found = _judged(f, inputs, seed, second_order)
     except GradcheckError:
@@ -280,9 +280,9 @@ def compiled_matches_eager(f: Function, inputs: Sequence[Tensor], seed: int) -> 
 
 @_property
 def float32_matches_float64(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
-    """In float32 values and gradients are float32's, and those of float64 but for its fewer digits.
+    """Values and gradients in float32 have dtype float32, and equal those in float64 up to rounding.
 
-    At very large and very small inputs, where digits cancel, only that they are finite where those of float64 are.
+    At very large and very small inputs, where digits cancel, they only have to be finite where those in float64 are.
     """
     if any(backends.is_real(x.dtype) and str(x.dtype).rpartition(".")[2] != "float64" for x in inputs):
         return False
@@ -324,13 +324,13 @@ LARGEST = 1e37
 
 
 def _fine(program: Program) -> bool:
-    """Whether no step asks for a dtype of its own, as a loop does that was recorded in one."""
+    """Whether no step has a dtype of its own, as a recorded loop has."""
     return not any({"dtype", "loop"} & step.params.keys() for step in program.steps)
 
 
 @_property
 def gradient_is_invariant(f: Function, inputs: Sequence[Tensor], seed: int) -> bool:
-    """Neither other names nor another order, of inputs, outputs and (in a program) steps, change a gradient."""
+    """Renaming and reordering inputs, outputs and (in a program) steps leave the gradients unchanged."""
     rng = np.random.default_rng(seed)
     ys = outputs_of(f, list(inputs))
     seeds = _seeds(ys, rng)
@@ -359,7 +359,7 @@ def gradient_is_invariant(f: Function, inputs: Sequence[Tensor], seed: int) -> b
 
 
 def _rounding(*tensors: Tensor) -> float:
-    """What rounding may do to a short sum, relative to its terms."""
+    """A bound on the rounding error of a short sum, relative to its terms."""
     real = [backends.to_numpy(t.data).dtype for t in tensors if backends.is_real(t.dtype)]
     return 1e4 * max((float(np.finfo(d).eps) for d in real), default=0.0)
 
@@ -382,7 +382,7 @@ def __getattr__(name: str) -> Any:
 
 
 def check(f: Function, *inputs: Any, seed: int = 0) -> list[str]:
-    """Every property of `PROPERTIES`; the names of those that apply. Raises `GradcheckError` for the first that fails.
+    """Check all `PROPERTIES`; returns the names of those that apply. Raises `GradcheckError` for the first that fails.
 
     >>> import autograd as ag
     >>> from autograd.testing import properties

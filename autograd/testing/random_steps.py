@@ -1,4 +1,4 @@
-"""`random_step`: a training step drawn at random. Each statement is run as soon as it is drawn, so that all of it runs.
+"""`random_step`: a random training step. Each statement is executed when it is drawn, so that the whole step runs.
 
 Statements are templates with holes: ``{a}`` is a value of the step, ``{b}`` one that broadcasts against it. The
 templates of this package's operations are below; layers, losses and optimizers come in a `Vocabulary`.
@@ -112,13 +112,13 @@ MIXED = (
     "{a} + ag.astype(labels // 2, {a}.dtype).sum()", "{a} * ag.mean(ag.astype(labels % 3 - 1, {a}.dtype))",
     "ag.astype(ag.tanh(ag.astype({a}, 'float32')), {a}.dtype)", "ag.astype(mask, 'int64').sum() * {a}",
 )  # fmt: skip
-"""Values of several dtypes that meet."""
+"""Expressions that mix dtypes."""
 
 SEEN = (
     "{p}", "{p}.detach()", "{p}.T", "{p}[0]", "{p}[::2]", "{p}.mT", "{p}.detach().T", "{p}.detach()[0]", "{p}.data",
     "ag.reshape({p}, (-1,))", "ag.reshape({p}.detach(), (-1,))[1:]", "ag.Tensor({p}.data)", "{p}.detach() * 1.0",
 )  # fmt: skip
-"""A state as it may be looked at, mostly before it is updated."""
+"""Expressions that read a state, mostly before it is updated."""
 
 SCALARS = (
     "{a}.sum()", "{a}.mean()", "({a} * {a}).mean()", "({a} ** 2).sum()", "ag.tanh({a}).sum()",
@@ -133,30 +133,30 @@ KEPT = (
     "with ag.no_grad():\n    {s}[0] = {v}[-1]", "{s}.data[...] = {v}.data", "{s}.data[1:] += {v}.data[:-1]",
     "{s}.data[0] = 0.5", "u = {s}.data[::2]\nu += 1.0", "u = {s}.data.T\nu *= 0.5\nu += {v}.data.T",
 )  # fmt: skip
-"""How a state that is not trained takes something of a value: averages, counters, what was last."""
+"""Updates of untrained states: running averages, counters, last values."""
 
 RULES = (
     "{p}.data = {p}.data - {lr} * {g}.data", "{p}.data -= {lr} * {g}.data", "with ag.no_grad():\n    {p} -= {lr} * {g}",
     "with ag.no_grad():\n    {p}[...] = {p} - {lr} * {g}",
 )  # fmt: skip
-"""How a parameter is updated by hand."""
+"""Updates of a parameter by hand."""
 
 LAYOUTS = (
     "{p}.data = np.asfortranarray({p}.data)", "{p}.data = np.ascontiguousarray({p}.data.T).T",
     "{p}.data = np.repeat({p}.data, 2, axis=-1)[..., ::2]",
     "{p}.data = np.concatenate([{p}.data.reshape(-1)] * 2)[1 : 1 + {p}.size].reshape({p}.shape)",
 )  # fmt: skip
-"""How a parameter may lie in memory otherwise than by default."""
+"""Memory layouts of parameters other than C order."""
 
 BETWEEN = ("{p}.data = {p}.data * 0.5", "{p}.data *= 0.5", "{p}.data = {p}.data.copy()")
-"""What may happen to a parameter between two calls."""
+"""Changes of a parameter between two calls."""
 
 PLAIN = (
     "{a} * {o}", "{o} * {a}", "{a} + {o}", "{o} - {a}", "{a} / (1.5 + {o} ** 2)", "{a} * (2 * {o} - 1)",
     "{a} * (1 / (1 + {o} * {o}))", "({a} if {o} > 0.3 else -{a}) * {c}", "ag.where({a} > {o}, {a}, {o})",
     "{a} * 0.9 ** abs({o})", "ag.clip({a}, min=-1.0, max=abs({o}) + 1.0)", "{a} * float({o})", "{a} * {o} * {o}",
 )  # fmt: skip
-"""What is done with a number of Python's ``{o}``."""
+"""Uses of a Python number ``{o}``."""
 
 PLACES = (
     ("{n} = {c}", "{n}", "{n} = {c}"),
@@ -168,7 +168,7 @@ PLACES = (
     ("{n} = lambda scale={c}: scale", "{n}()", "{n}.__defaults__ = ({c},)"),
     ("{n} = np.array([{c}, 1.0])", "float({n}[0])", "{n}[0] = {c}"),
 )
-"""Where such a number may be: how it is made, read, and changed between two calls."""
+"""Where such a number is kept: the statements that make, read and change it."""
 
 STEADY = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "1.5", "2", "1.0", "0.0", "1")
 
@@ -186,7 +186,7 @@ NUMBERS = ("0.5", "2.0", "0.1", "-1.0", "3", "0.25", "-0.5", "1.5", "1e-3", "2",
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What random steps may use beside the operations of this package, as templates.
+    """Templates of layers, losses and optimizers that random steps may use beside the operations of this package.
 
     ``imports``: lines ``import name`` that the others need. ``layers``: calls that make a layer for an input whose last
     axis has ``{n}`` elements, with ``{m}`` and ``{k}`` other lengths, ``{seed}`` and ``{dtype!r}``. ``functions``:
@@ -215,7 +215,7 @@ class Vocabulary:
 
 
 class _Unfit(Exception):
-    """A statement that was drawn does not run, or its value is not wanted."""
+    """The statement that was drawn does not run, or its value is unsuitable."""
 
 
 # ------------------------------------------------------------------------------------------------------- a step grows
@@ -223,7 +223,7 @@ class _Unfit(Exception):
 
 @dataclass
 class _Growing:
-    """A step so far: its statements, and the objects that they made, by name."""
+    """A step under construction: its statements, and the objects that they made, by name."""
 
     random: Random
     vocabulary: Vocabulary
@@ -292,7 +292,7 @@ class _Growing:
         return name
 
     def attempt(self, grow: Callable[[], Any]) -> Any:
-        """The result of ``grow``, or ``None`` where that is `_Unfit`; then nothing of it stays."""
+        """The result of ``grow``; ``None`` if it raises `_Unfit`, and then its statements are removed."""
         lists = self.setup, self.body, self.params, self.layers, self.values
         before = [*map(len, lists)]
         try:
@@ -305,7 +305,7 @@ class _Growing:
     # ------------------------------------------------------------ holes
 
     def fresh(self, stem: str) -> str:
-        """A name that nothing has yet."""
+        """An unused name."""
         self.count += 1
         return f"{stem}{self.count}"
 
@@ -317,7 +317,7 @@ class _Growing:
         return template.format(**names)
 
     def filling(self, hole: str, names: dict[str, str]) -> Any:
-        """Something for one hole, that goes with ``names`` of those before."""
+        """Text for one hole, which fits the holes filled before (``names``)."""
         simple: dict[str, Callable[[], Any]] = {
             "c": lambda: self.random.choice(self.numbers),
             "i": lambda: self.random.choice((0, -1, 1)),
@@ -353,7 +353,7 @@ class _Growing:
         )
 
     def number(self) -> str:
-        """How a number of Python's is read that may change between the calls: a new one, or one that is there."""
+        """The expression that reads a Python number which may change between calls: a new one, or an earlier one."""
         r = self.random
         if self.plain and r.random() < 0.4:
             return r.choice([*self.plain.values()])[0]
@@ -380,16 +380,16 @@ class _Growing:
         return tuple(self.scope[name].shape)
 
     def size(self) -> int:
-        """The length of an axis: one of few, so that shapes agree."""
+        """The length of an axis, from a small set, so that shapes often agree."""
         return self.random.choice(self.sizes if self.random.random() < 0.8 else SIZES)
 
     def pick(self, found: Sequence[str]) -> str:
-        """One of ``found``, the last more often."""
+        """An element of ``found``, more often one of the last."""
         count = len(found)
         return found[max(self.random.randrange(count), self.random.randrange(count))] if found else self.unfit()
 
     def another(self, fits: Callable[[Shape], bool], shape: Shape, again: float = 0.5) -> str:
-        """A value or parameter whose shape ``fits``, with probability ``again``, else a parameter of ``shape``."""
+        """A value or parameter whose shape ``fits``, with probability ``again``; otherwise a new one of ``shape``."""
         found = [name for name in (*self.params, *self.values) if fits(self.shape(name))]
         return self.pick(found) if found and self.random.random() < again else self.parameter(shape)
 
@@ -403,7 +403,7 @@ class _Growing:
         return text
 
     def parameter(self, shape: Shape) -> str:
-        """A new parameter, in any order of memory."""
+        """A new parameter, in C or Fortran order or strided."""
         name, r = self.fresh("w"), self.random
         if len(shape) == 1 and r.random() < 0.25:
             self.state(f"{name} = ag.Tensor(np.zeros({shape}), requires_grad=True{self.dtype_option}, name={name!r})")
@@ -416,7 +416,7 @@ class _Growing:
         return name
 
     def layer(self, n: int) -> str:
-        """A layer for an axis of ``n`` elements: a new one, or one that is there and may fit."""
+        """A layer for an axis of ``n`` elements: a new one, or an earlier one that may fit."""
         if self.layers and self.random.random() < 0.35:
             return self.random.choice(self.layers)
         name, r = self.fresh("layer"), self.random
@@ -432,7 +432,7 @@ class _Growing:
     # ------------------------------------------------------------ the parts of a step
 
     def grow(self) -> None:
-        """One more value, if what is drawn fits."""
+        """Add a value, if the statement drawn for it runs."""
         weights = [weight for weight, _ in self.kinds.values()]
         templates = self.random.choices([*self.kinds.values()], weights)[0][1]
         self.attempt(lambda: self.value(self.random.choice(templates), self.pick(self.values)))  # often it does not fit
@@ -443,7 +443,7 @@ class _Growing:
         return [v for v in self.values if len(re.findall(rf"\b{v}\b", text)) == 1]
 
     def loss(self) -> None:
-        """The statement that sums some scalars of the values. Raises `_Unfit` where that requires no grad."""
+        """Add the loss, a sum of scalars of the values. Raises `_Unfit` if it does not require grad."""
         terms = []
         for _ in range(self.random.choice((1, 2, 2, 3, 4))):
             needing = [v for v in self.values if self.scope[v].requires_grad]
@@ -459,7 +459,7 @@ class _Growing:
         self.body.append(f"loss = {' + '.join(terms)}")
 
     def prune(self, wanted: Iterable[str]) -> None:
-        """Take out most of the statements that nothing depends on, and the parameters and layers of these."""
+        """Remove most unused statements, with the parameters and layers that only they use."""
         needed, kept = set(wanted), []
         for line in reversed(self.body):
             names = set(re.findall(r"\w+", line))
@@ -480,7 +480,7 @@ class _Growing:
         return [*self.params, *(self.vocabulary.parameters.format(layer=layer) for layer in layers)] or self.unfit()
 
     def update(self) -> list[str]:
-        """The statements that go back and change the parameters."""
+        """The statements of the backward pass and the update."""
         r = self.random
         lr = r.choice(self.numbers[:2] if self.extreme else ("0.1", "0.05", "0.01", "0.5"))
         if self.vocabulary.optimizers and r.random() < 0.7:
@@ -538,7 +538,7 @@ class _Growing:
         return name
 
     def keeping(self) -> list[str]:
-        """Statements that write states which are not trained."""
+        """Statements that write untrained states."""
         r, lines = self.random, []
         for _ in range(r.choice((0, 0, 0, 1, 1, 2))):
             source = r.choice([*self.params, *self.values])
@@ -548,7 +548,7 @@ class _Growing:
     # ------------------------------------------------------------ the whole of it
 
     def begin(self) -> None:
-        """What makes a batch: inputs, integer labels and a mask."""
+        """Define ``batch``, which makes inputs, integer labels and a mask."""
         r = self.random
         self.batch = r.choice(self.sizes)
         axes = [self.size() for _ in range(r.choices((0, 1, 2), (1, 12, 3))[0])]
@@ -591,7 +591,7 @@ class _Growing:
         return [*self.body, *end, f"return {', '.join(results)}"], results
 
     def tie(self) -> None:
-        """Have two layers share a parameter, sometimes."""
+        """Sometimes let two layers share a parameter."""
         if len(self.layers) < 2 or not self.vocabulary.ties or self.random.random() < 0.5:
             raise _Unfit
         layer, other = self.random.sample(self.layers, 2)
@@ -602,7 +602,7 @@ class _Growing:
         self.unique = "[*dict.fromkeys([{}])]"
 
     def view(self) -> str:
-        """A statement that looks at a parameter."""
+        """A statement that reads a parameter."""
         text = f"{self.fresh('v')} = {self.filled(self.random.choice(SEEN))}"
         self.run(text)
         return text
@@ -625,7 +625,7 @@ class _Growing:
         return f"results.append(step(*batch({n}){option}))"
 
     def between(self, results: Sequence[str]) -> list[str]:
-        """Statements between two calls; mostly none."""
+        """Statements between two calls; often none."""
         r, vocabulary = self.random, self.vocabulary
         if self.plain and r.random() < 0.7:
             return [r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]

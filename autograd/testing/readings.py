@@ -1,15 +1,14 @@
-"""The readings of a training step compared: eager, as traced, after every pass, as planned, and compiled.
+"""Compare the readings of a training step: eager, traced, after every pass, planned, and compiled.
 
-`compare` runs a `TrainingStep` line by line, eagerly and compiled, and looks after each line at all that can be seen:
-results, states, random streams, and the results of earlier calls. Every program that is traced on the way is also
-interpreted, instruction by instruction, as it was traced and after each pass. The first reading that differs from the
-eager one is the culprit.
+`compare` runs a `TrainingStep` line by line, eagerly and compiled. After each line it compares everything that can be
+observed: results, states, random streams, and the results of earlier calls. Every traced program is also interpreted,
+instruction by instruction, after the trace and after each pass. The first reading that differs from the eager one is
+the culprit.
 
-Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, and beyond that by
-`SPREADS` times as far as the traced program moves when each of its instructions is disturbed by `NOISE` units in the
-last place (Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). Where that moves half of the digits, rounding
-decides: at a kink, or for a gradient that is 0 but for rounding and is divided by its own size. Such a step is set
-apart as "ill-conditioned".
+Two arrays may differ by rounding: by `ULPS` units in the last place of the largest element, plus `SPREADS` times the
+change of the traced program's result when each of its instructions is perturbed by `NOISE` units in the last place
+(Monte Carlo arithmetic: D. Parker, UCLA CSD-970002, 1997). Where that changes half of the digits, rounding decides: at
+a kink, or where a gradient that is zero up to rounding is normalized. Such a step counts as "ill-conditioned".
 """
 
 from __future__ import annotations
@@ -42,16 +41,16 @@ States = Mapping[Value, Any]
 Reading = tuple[list[Array], dict[Value, Array]]
 
 ULPS = 64
-"""Units in the last place of an array's largest element, by which it may differ."""
+"""Allowed difference, in units in the last place of the largest element of the array."""
 
 NOISE = 2.0
-"""Units in the last place by which the result of each instruction that rounds is disturbed."""
+"""Relative perturbation of the result of each rounding instruction, in units in the last place."""
 
 SPREADS = 8
-"""How often the largest effect of that noise an array may differ."""
+"""Allowed difference, as a multiple of the largest effect of that noise."""
 
 DRAWS = 12
-"""How often the noise is drawn."""
+"""Number of random draws of the noise."""
 
 EXACT = VIEWS | frozenset(
     (
@@ -60,12 +59,12 @@ EXACT = VIEWS | frozenset(
         "repeat", "tril", "triu", "pad", "draw", "check_range",
     )
 )  # fmt: skip
-"""The primitives that round nothing."""
+"""The primitives that are exact: they never round."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `compare` found.
+    """The result of `compare`.
 
     ``kind``: ``"same"``; ``"different"``; ``"raised"``, where the compiler raised another error than this package's;
     ``"refused"``, where it raised one of these; ``"ill-conditioned"``, where rounding decides; ``"not finite"``, where
@@ -85,7 +84,7 @@ class Verdict:
 
 
 def check_readings(step: TrainingStep) -> Verdict:
-    """The verdict of `compare`, if it is no fault.
+    """The verdict of `compare`, unless it is a fault.
 
     Raises `ReadingError` with the culprit and a step that is as small as possible and has the same culprit.
 
@@ -122,7 +121,7 @@ def smallest_fault(step: TrainingStep, verdict: Verdict, attempts: int = 1500) -
 
 
 def held(scope: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The Tensors and the random generators that the objects in ``scope`` hold, each once, by the way to it."""
+    """The Tensors and random generators reachable from ``scope``, each once, by its path."""
     tensors: dict[str, Tensor] = {}
     generators: dict[str, Any] = {}
     seen: set[int] = set()
@@ -146,11 +145,11 @@ def held(scope: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 @dataclass
 class Seen:
-    """What can be seen after a line.
+    """The observable state after a line.
 
-    ``values``: the arrays of its results by their number, of every state by the way to it, and of gradients as
-    ``way.grad``, but for those that a compiled function has used up. ``form``: the structure of the results.
-    ``streams``: where the random generators are.
+    ``values``: the arrays of its results by number, of every state by its path, and of gradients as ``path.grad``,
+    except those that a compiled function has consumed. ``form``: the structure of the results. ``streams``: the states
+    of the random generators.
     """
 
     values: dict[Any, Array]
@@ -159,7 +158,7 @@ class Seen:
 
 
 class Run:
-    """A script that is run line by line. ``wrap``: what its step is wrapped in."""
+    """A script that runs line by line. ``wrap`` is applied to its step function."""
 
     def __init__(self, step: TrainingStep, wrap: Callable[[Any], Any] = lambda function: function) -> None:
         start, self.lines = step.compiled()
@@ -171,7 +170,7 @@ class Run:
         self.returned: list[tuple[list[Any], list[Array]]] = []
 
     def line(self, i: int) -> Seen:
-        """Run the line, and look."""
+        """Run line ``i`` and return the state after it, with the line's results."""
         results = self.scope[RESULTS]
         count = len(results)
         with np.errstate(all="ignore"):
@@ -185,7 +184,7 @@ class Run:
         return seen
 
     def look(self) -> Seen:
-        """All but results, as it is now."""
+        """The current state, without results."""
         seen = Seen({}, None, [g.bit_generator.state for g in self.generators.values()])
         for path, tensor in self.tensors.items():
             seen.values[path] = np.array(tensor.data)
@@ -194,12 +193,12 @@ class Run:
         return seen
 
     def rewind(self, streams: Sequence[Any]) -> None:
-        """Set every random stream back."""
+        """Set every random generator to an earlier state."""
         for generator, state in zip(self.generators.values(), streams, strict=True):
             generator.bit_generator.state = state
 
     def follow(self, seen: Seen) -> None:
-        """Take the states and the last results of another run, in place: rounding must not add up over the calls."""
+        """Copy the states and last results of another run in place, so that rounding does not add up over the calls."""
         for path, tensor in self.tensors.items():
             mine, gradient = tensor.data, seen.values.get(f"{path}.grad")
             if isinstance(mine, np.ndarray) and mine.flags.writeable and mine.dtype.kind == "f":
@@ -211,7 +210,7 @@ class Run:
                 live[...] = copy[...] = seen.values[n]
 
     def has_changed(self) -> bool:
-        """Whether a result of an earlier line is not what it was."""
+        """Whether the result of an earlier line has changed."""
         return any(
             now.tobytes() != then.tobytes()
             for lives, copies in self.returned
@@ -259,13 +258,13 @@ def interpret(
 
 
 def _terms(instruction: Instruction) -> float:
-    """About how many terms an element of the result is a sum of."""
+    """The approximate number of terms that are summed for an element of the result."""
     first, out = instruction.args[0].shape, instruction.out.shape
     return float(first[-1] if instruction.op == "matmul" else max(1, size(first) // max(1, size(out))))
 
 
 def planned(program: Program, inputs: Sequence[Any], states: States) -> Reading:
-    """The same in the order and the memory that a `Plan` gives it, each instruction by its definition."""
+    """The reading in the order and memory of a `Plan`, with each instruction computed by its definition."""
     homes = {s: np.array(a, order="F" if s in program.flipped else "C") for s, a in states.items()}
     plan = Plan(program, homes, has_kernel)
     plan.validate()
@@ -289,7 +288,7 @@ def planned(program: Program, inputs: Sequence[Any], states: States) -> Reading:
 
 
 def _given(program: Program) -> dict[Value, Any]:
-    """The constants and the numbers that are read at each call."""
+    """The values of constants and of the numbers that are read at each call."""
     found: dict[Value, Any] = {}
     for value in program.values():
         if value.kind == "constant":
@@ -301,14 +300,14 @@ def _given(program: Program) -> dict[Value, Any]:
 
 
 def _pieces(program: Program, state: Value, flat: Any) -> Iterator[tuple[Tensor, Any]]:
-    """The Tensors whose states a pass put together in one, and the part of it that is each one's."""
+    """The Tensors whose states a pass packed into one array, each with its part of it."""
     for member, start in program.packed[state]:
         params = {"start": start, "shape": member.shape, "flip": member in program.flipped}
         yield member.origin, compute("piece", params, (flat,))
 
 
 def states_of(program: Program, array_of: Callable[[Tensor], Array]) -> dict[Value, Any]:
-    """The array of each state of a program, from those of the Tensors."""
+    """The arrays of a program's states, from the arrays of its Tensors."""
     found: dict[Value, Any] = {}
     for state in program.states:
         if state in program.packed:
@@ -321,7 +320,7 @@ def states_of(program: Program, array_of: Callable[[Tensor], Array]) -> dict[Val
 
 
 def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Array]:
-    """The new array of each Tensor, by its id: the other way."""
+    """The arrays of the Tensors by their id, from a program's updates; the inverse of `states_of`."""
     found: dict[int, Array] = {}
     for state, array in updates.items():
         if state in program.packed:
@@ -337,9 +336,9 @@ def tensors_of(program: Program, updates: Mapping[Value, Array]) -> dict[int, Ar
 
 
 def difference(found: Array, eager: Array, spread: float = 0.0) -> str:
-    """How ``found`` differs from ``eager`` by more than rounding, in words; empty where it does not.
+    """Description of a difference between ``found`` and ``eager`` beyond rounding; empty if there is none.
 
-    Elements that are not finite eagerly may be anything.
+    Elements that are not finite in ``eager`` are not compared.
     """
     if found.shape != eager.shape or found.dtype != eager.dtype:
         return f"it is {found.shape} {found.dtype} for {eager.shape} {eager.dtype}"
@@ -362,7 +361,7 @@ def _largest(array: Array) -> float:
 
 
 def _distance(one: Array, other: Array) -> Array:
-    """How far two arrays are apart; equals, two NaN among them, not at all."""
+    """The elementwise distance of two arrays; 0 for equal elements and for two NaN."""
     with np.errstate(all="ignore"):
         far = np.abs(one.astype("float64") - other.astype("float64"))
         equal = (one == other) | (np.isnan(one) & np.isnan(other))
@@ -374,14 +373,14 @@ def _distance(one: Array, other: Array) -> Array:
 
 @dataclass
 class _Traced:
-    """A program that was traced: the trace and what every pass made of it, and what binds it."""
+    """A traced program: the program after the trace and after each pass, and its executable."""
 
     stages: list[tuple[str, Program]]
     executable: Executable
 
 
 class _Watched:
-    """A compiled function that keeps its programs, and the arrays that it was given last."""
+    """A compiled function that keeps its programs and the arguments of its last call."""
 
     def __init__(self, function: Any) -> None:
         self.traced: list[_Traced] = []
@@ -391,7 +390,7 @@ class _Watched:
         self.compiled.executable = self._bound  # type: ignore[assignment]
 
     def _bound(self, trace: Trace) -> Executable:
-        """The executable of a trace, noted here with what every pass makes of its program."""
+        """The executable of a trace, recorded with the program after each pass."""
         passes = stages_of(trace.program)
         stages = [("trace", trace.program), *((f"pass {name!r}", program) for name, program in passes)]
 
@@ -408,13 +407,13 @@ class _Watched:
         return self.compiled(*args, **kwargs)
 
     def latest(self) -> _Traced | None:
-        """The program that ran last, if none was traced since; ``None`` where the function itself is called."""
+        """The program that ran last, if none was traced since; ``None`` if the function ran eagerly."""
         return max(self.traced, key=lambda traced: traced.executable.used[0], default=None)
 
 
 @dataclass
 class _Call:
-    """A line of a script: the program that it ran, what there was before it, and what can be seen after it eagerly."""
+    """A line of a script: the program that it ran, the state before it, and the eager state after it."""
 
     run: Run
     traced: _Traced | None
@@ -422,7 +421,7 @@ class _Call:
     eager: Seen
 
     def _run(self, program: Program, how: Callable[..., Reading], **options: Any) -> Reading:
-        """The outputs and the updates of a program here."""
+        """The outputs and updates of a program at this call."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
         gradients = [self.before.values[f"{paths[id(v.origin)]}.grad"] for v in program.inputs if v.origin is not None]
         now = self.run.look().streams
@@ -434,7 +433,7 @@ class _Call:
             self.run.rewind(now)
 
     def overflows(self) -> bool:
-        """Whether a value on the way is not finite: then the order of a sum decides whether it is inf or NaN."""
+        """Whether an intermediate value is not finite: then the order of summation decides between inf and NaN."""
         assert self.traced is not None
         program = self.traced.stages[0][1]
         made = [i.out for i in program.instructions if i.out.dtype.kind == "f"]
@@ -442,7 +441,7 @@ class _Call:
         return not all(np.isfinite(array).all() for array in outputs)
 
     def read(self, program: Program, how: Callable[..., Reading] = interpret, **options: Any) -> dict[Any, Array]:
-        """What a program gives here: results, gradients that it leaves, and the states that it changes."""
+        """The results, gradients and changed states of a program at this call."""
         paths = {id(tensor): path for path, tensor in self.run.tensors.items()}
         outputs, updates = self._run(program, how, **options)
         assert self.traced is not None
@@ -452,7 +451,7 @@ class _Call:
         return {**dict(zip(names, outputs, strict=True)), **changed}
 
     def wrong(self, found: Mapping[Any, Array], spreads: Mapping[Any, float] | None = None) -> dict[Any, str]:
-        """How the arrays found differ from the eager ones."""
+        """Descriptions of the differences between ``found`` and the eager arrays."""
         wrong = {}
         for key, array in found.items():
             what = f"result {key}" if isinstance(key, int) else key
@@ -465,14 +464,14 @@ class _Call:
     def wrong_as(
         self, program: Program, spreads: Mapping[Any, float] | None = None, how: Callable[..., Reading] = interpret
     ) -> dict[Any, str]:
-        """How a reading of ``program`` differs."""
+        """Descriptions of the differences between a reading of ``program`` and the eager arrays."""
         try:
             return self.wrong(self.read(program, how), spreads)
         except Exception as error:
             return {"": f"{type(error).__name__}: {error}"}
 
     def first_wrong(self, spreads: Mapping[Any, float] | None = None) -> tuple[str, dict[Any, str]] | None:
-        """The name of the first of the stages that differs, and how."""
+        """The name of the first stage that differs, and its differences."""
         last = None
         for name, program in self.traced.stages if self.traced else ():
             if last is None or not _is_same(program, last):
@@ -482,7 +481,7 @@ class _Call:
         return None
 
     def spreads(self) -> dict[Any, float]:
-        """How far noise moves each array."""
+        """The largest effect of noise on each array."""
         assert self.traced is not None
         program = self.traced.stages[0][1]
         found: dict[Any, float] = {}
@@ -495,7 +494,7 @@ class _Call:
 
 
 def compare(step: TrainingStep) -> Verdict:
-    """Run a step in all readings, and name the first that differs from the eager one.
+    """Run a step in all readings and name the first that differs from the eager one.
 
     Raises what the step itself raises.
     """
@@ -523,7 +522,7 @@ def compare(step: TrainingStep) -> Verdict:
 
 
 def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
-    """The verdict on one line. ``new``: a program was traced in it, which is interpreted."""
+    """The verdict on one line. ``new``: it traced a program, whose stages are compared, too."""
     eager = call.eager
     wrong = call.wrong(found.values)
     early = call.first_wrong() if new else None
@@ -543,7 +542,7 @@ def _of_line(call: _Call, found: Seen, new: bool) -> Verdict:
 
 
 def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
-    """The verdict where something differs at first sight: rounding may explain it."""
+    """The verdict on differences that rounding may explain."""
     if call.traced is None:
         return Verdict("different", "emitter or bindings", next(iter(wrong.values())))
     spreads = call.spreads()
@@ -561,12 +560,12 @@ def _judged(call: _Call, found: Seen, wrong: dict[Any, str]) -> Verdict:
 
 
 def _rough(array: Array) -> float:
-    """How far rounding may move an array that is no sign of a kink: half of its digits."""
+    """The largest effect of rounding that is not taken as a sign of a kink: half of the digits."""
     return float(np.sqrt(np.finfo(array.dtype).eps)) * _largest(array)
 
 
 def _is_same(one: Program, other: Program) -> bool:
-    """Whether a pass found nothing to do."""
+    """Whether a pass left the program unchanged."""
     return (
         len(one.instructions) == len(other.instructions)
         and all(a is b for a, b in zip(one.instructions, other.instructions, strict=True))

@@ -1,4 +1,4 @@
-"""What a check says about a wrong derivative: both Jacobians beside each other, and the likely cause."""
+"""The report on a wrong derivative: both Jacobians side by side, and the likely cause."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Jacobians:
             )
 
     def table(self, input: str, output_label: Callable[[int], str], input_label: Callable[[int], str]) -> str:
-        """Five rows and three columns at most around the worst entry; empty for a single one."""
+        """Text of at most five rows and three columns around the worst entry; empty for a 1x1 Jacobian."""
         rows = np.flatnonzero(np.isin(self.outputs, _window(self.worst[0], self.judge.function.y.size, ROWS)))
         columns = np.flatnonzero(np.isin(self.inputs, _window(self.worst[1], self.judge.function.x.size, COLUMNS)))
         if rows.size * columns.size < 2:
@@ -70,7 +70,7 @@ class Jacobians:
         )
 
     def causes(self) -> list[str]:
-        """What the pattern of wrong entries tells, the likeliest cause first."""
+        """Causes that the pattern of wrong entries suggests, the likeliest first."""
         if not self.wrong.any():
             return []
         rules, numeric = self.analytic[self.wrong], self.numeric[self.wrong]
@@ -93,7 +93,7 @@ class Jacobians:
 
 
 def factor(rules: Vector, numeric: Vector, sizes: set[int] | None = None) -> str:
-    """What it means that all ``rules`` are the same multiple of ``numeric``, if that is a ratio of small numbers."""
+    """Explanation where all ``rules`` are the same simple multiple of ``numeric``; otherwise empty."""
     from fractions import Fraction  # not cheap to import, and only for this
 
     rules, numeric = np.atleast_1d(rules), np.atleast_1d(numeric)

@@ -1,4 +1,4 @@
-"""`assert_rule` tests all that can be tested of one operation; `assert_detects_wrong_gradient` that it can fail."""
+"""`assert_rule` tests the rules of one operation; `assert_detects_wrong_gradient` shows that this test can fail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def assert_rule(op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None
 
 
 def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | None) -> None:
-    """Test an operation with calls that Hypothesis draws."""
+    """Test an operation with calls drawn by Hypothesis."""
     from autograd.testing.strategies import calls_of, kinds_of
 
     from hypothesis import HealthCheck, Phase, Verbosity, errors, given, settings  # isort: skip  (after what needs it)
@@ -102,11 +102,11 @@ def _check_drawn(op: Op, takes: dict[str, Any], seed: int, max_examples: int | N
 
 
 SHARES = {"": 2, "small": 4, "wide": 8, "same": 8, "empty": 8}
-"""Of how many drawn calls one is of each kind."""
+"""One call in so many is of each kind."""
 
 
 def _declared(op: Op, takes: dict[str, Any]) -> Declaration:
-    """What an operation takes: as ``takes`` says, else as was declared, else as is assumed."""
+    """The declaration of an operation: ``takes``, completed by an earlier `declare` and by defaults."""
     if not takes:
         return declaration_of(op)
     known = DECLARED.get(op.name)
@@ -115,7 +115,7 @@ def _declared(op: Op, takes: dict[str, Any]) -> Declaration:
 
 
 def _narrowed(call: Program, holds: properties.Property, seed: int, error: GradcheckError) -> GradcheckError:
-    """The error of the smallest part of vectors that fails, where there is one that does."""
+    """The error for the smallest part of the input vectors that still fails."""
     for half in call.halves():
         try:
             holds(half, seed=seed)
@@ -127,13 +127,13 @@ def _narrowed(call: Program, holds: properties.Property, seed: int, error: Gradc
 
 
 def _arguments(call: Program) -> dict[str, str]:
-    """For each input of a call of one operation the argument that it is given for; not for one given for several."""
+    """The argument that each input of a one-operation call is given for; inputs given for several are left out."""
     (step,) = call.steps
     return {arg: name for arg, name in step.named_args if isinstance(arg, Ref) and step.needs.count(arg) == 1}
 
 
 def _check_complete(call: Program) -> None:
-    """Raise `GradcheckError` for an argument that takes real numbers and has neither a rule nor ``None`` for one."""
+    """Raise `GradcheckError` for a real-valued argument that has neither a rule nor a declared ``None``."""
     (step,) = call.steps
     op = step.op
     for arg, name in step.named_args:
@@ -146,7 +146,7 @@ def _check_complete(call: Program) -> None:
 
 
 def _shown(call: Program, seed: int) -> set[str]:
-    """The arguments whose derivatives a call showed to be right."""
+    """The arguments whose derivatives a call confirmed."""
     if not all(np.size(y.data) for y in call()):
         return set()
     with np.errstate(all="ignore"):
@@ -174,13 +174,13 @@ FAULTS: dict[str, Callable[[Any], Any]] = {
     "a constant added": lambda g: g + 0.01,
     "a constant in second order": lambda g: g.detach() if isinstance(g, Tensor) else g,
 }
-"""What `assert_detects_wrong_gradient` does to the gradient that a rule returns."""
+"""Faults that `assert_detects_wrong_gradient` plants in the gradient that a rule returns."""
 
 
 def assert_detects_wrong_gradient(
     op: Op, /, *arrays: Any, seed: int = 0, max_examples: int | None = None, **params: Any
 ) -> None:
-    """Show that `assert_rule` can fail on this operation: plant faults in each of its rules, and see that it fails.
+    """Assert that `assert_rule` fails when faults are planted in the rules of this operation.
 
     The arguments are those of `assert_rule`. The gradient of one argument at a time gets the wrong sign, is 1 % too
     large, zero, a constant more, or a constant in second order. A fault that changes nothing, such as the sign of a
@@ -216,7 +216,7 @@ def assert_detects_wrong_gradient(
 
 @contextmanager
 def planted(op: Op, arg: str, fault: Callable[[Any], Any]) -> Iterator[Callable[[], bool]]:
-    """Within it the rule for ``arg`` returns what ``fault`` makes of its gradient; tells whether that ever differed."""
+    """Context in which ``fault`` is applied to the gradient for ``arg``; yields whether it has changed one so far."""
     right, wants = op.rules[arg]
     differed = False
 

@@ -1,4 +1,4 @@
-"""Calls of an operation, drawn by Hypothesis from what was declared of it.
+"""Random calls of an operation, drawn by Hypothesis from its declaration.
 
 A `Source` draws shapes, arrays and choices, and `case_of` makes a `Case`, one call, of them. A plain source draws fresh
 arrays, so that the operation is tested by itself; the source of a random program hands out values that the program has
@@ -51,12 +51,12 @@ class Case:
 
 
 def simplest_first(numbers: list[float]) -> list[float]:
-    """The order in which a failing example is made simpler: few digits, small, positive."""
+    """``numbers`` from simple to complicated, the order in which Hypothesis shrinks: few digits, small, positive."""
     return sorted(numbers, key=lambda x: (len(repr(abs(x))), abs(x), x < 0))
 
 
 def filled(shape: Shape, domain: Domain = REAL, unique: bool = False) -> Strategy:
-    """Float64 arrays of a shape; ``unique``: no two elements are equal, so that none is near to changing places."""
+    """Float64 arrays of a shape; ``unique``: no two elements are equal, so that small steps keep their order."""
     elements = st.sampled_from(simplest_first(domain.numbers))
     return hnp.arrays(np.float64, shape, elements=elements, fill=st.nothing(), unique=unique)
 
@@ -80,7 +80,7 @@ WAYS: tuple[tuple[Shape, Shape], ...] = (
     *(((2, 3), (3,)), ((2, 3), (1, 3)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((2, 3), ())),
     *(((3,), (2, 3)), ((1, 3), (2, 3)), ((1, 3), (2, 1)), ((2, 1), (2, 3)), ((), (2, 3))),
 )
-"""The ways in which two shapes broadcast: by an axis that is missing or of length 1, on either side or on both."""
+"""Pairs of shapes that broadcast: an axis is missing or of length 1 on either side or both."""
 
 
 def broadcastable(
@@ -122,12 +122,12 @@ def axes_of(ndim: int) -> Strategy:
 # -------------------------------------------------------------------------------------------------------------- sources
 
 KINDS = ("small", "wide", "same", "empty")
-"""Kinds of calls in which rules go wrong: special numbers and ties in small arrays; all special numbers in a vector;
+"""Kinds of calls that reveal wrong rules: special numbers and ties in small arrays; all special numbers in a vector;
 one array for two arguments; empty arrays."""
 
 
 class Source:
-    """Draws what a call is made of, everything afresh."""
+    """Draws the shapes, arrays and choices of a call, all new."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
@@ -145,7 +145,7 @@ class Source:
         return self.draw(broadcastable(count))
 
     def known(self, fits: Callable[[Shape], bool]) -> Shape | None:
-        """The shape of a value that is there already, and that ``fits``."""
+        """The shape of an existing value for which ``fits`` is true; ``None`` here, where all values are new."""
         return None
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
@@ -153,17 +153,17 @@ class Source:
         return self.draw(filled(shape, domain, unique))
 
     def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """Arrays in which all elements differ, also from those of the others."""
+        """Arrays in which all elements differ, also across arrays."""
         return [self.array(shape, domain.share(i, len(shapes)), unique=True) for i, shape in enumerate(shapes)]
 
     def case(self, cases: Strategy) -> Case:
-        """A call out of a strategy of pairs (arrays, parameters)."""
+        """A call drawn from a strategy of pairs (arrays, parameters)."""
         arrays, params = self.draw(cases)
         return Case(tuple(arrays), dict(params))
 
 
 class Corners(Source):
-    """Draws what rules go wrong at: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
+    """Draws difficult inputs: special numbers of a domain among ordinary ones, in calls of one of `KINDS`."""
 
     WIDE = 32
 
@@ -173,23 +173,23 @@ class Corners(Source):
         self.only_side = draw(st.integers(1, 3)) if kind == "same" else None
 
     def side(self) -> int:
-        """The length of an axis: 0 in some calls, the same for all in others."""
+        """The length of an axis: 0 in "empty" calls, one length for all axes in "same" calls."""
         return self.only_side or self.draw(st.integers(self.least, 3))
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
-        """A shape: wide, or with empty axes in some calls."""
+        """A shape: wide in "wide" calls, with empty axes in "empty" ones."""
         if self.kind == "wide" and min_dims <= 1 <= max_dims:
             return (self.WIDE,)
         return super().shape(min_dims, max_dims, min(min_side, self.least))
 
     def broadcastable(self, count: int) -> tuple[Shape, ...]:
-        """Shapes that broadcast against each other: wide, or with empty axes in some calls."""
+        """Shapes that broadcast: equal in "wide" and "same" calls, with empty axes in "empty" ones."""
         if self.kind in ("wide", "same"):
             return (self.shape(),) * count
         return self.draw(broadcastable(count, min_side=self.least))
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """A float64 array of special and some ordinary numbers: all of them in turn, if it is wide."""
+        """A float64 array of special and some ordinary numbers; a wide one contains all of them in turn."""
         if unique:
             return self.apart([shape], domain)[0]
         numbers = [*domain.special, *domain.numbers[:: max(1, len(domain.numbers) // 10)]]
@@ -206,9 +206,10 @@ class Corners(Source):
 
 
 def case_of(declaration: Declaration, source: Source) -> Case:
-    """One call of an operation, as it was declared."""
+    """A random call of an operation that fits its declaration."""
     if declaration.cases is not None:
-        return declaration.cases(source)
+        case: Case = declaration.cases(source)
+        return case
     named = _arguments(declaration, source)
     takes = [taken for _, taken in named]
     needs_axis = any(isinstance(p, Axis) and not p.none for p in declaration.params.values())
@@ -221,7 +222,7 @@ def case_of(declaration: Declaration, source: Source) -> Case:
 
 
 def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Array]]:
-    """The arguments of one call: one to three for ``*arrays``; with one that is left out go those behind it."""
+    """The declared arguments that one call is given: one to three of ``*arrays``, or all up to the first left out."""
     op = declaration.op
     if op.variadic:
         return list(declaration.arrays.items()) * source.draw(st.sampled_from((2, 1, 3)))
@@ -230,7 +231,7 @@ def _arguments(declaration: Declaration, source: Source) -> list[tuple[str, Arra
 
 
 def drawn_arrays(source: Source, takes: Sequence[Array], broadcasts: bool = False, min_dims: int = 0) -> list[Any]:
-    """An array for each of ``takes``, whose shapes go together."""
+    """An array for each of ``takes``, with consistent shapes."""
     sizes: Sizes = {}
     return _arrays(source, takes, _shapes(source, takes, sizes, broadcasts, min_dims), sizes)
 
@@ -267,7 +268,7 @@ def _shapes(source: Source, takes: Sequence[Array], sizes: Sizes, broadcasts: bo
 
 @dataclass(frozen=True)
 class _Fits:
-    """Whether an array of some shape may be given where ``pattern`` is asked for, and some sizes are known."""
+    """Whether an array of some shape matches ``pattern``, given the known sizes."""
 
     pattern: Pattern
     sizes: Sizes
@@ -296,7 +297,7 @@ def _arrays(source: Source, takes: Sequence[Array], shapes: Sequence[Shape], siz
 
 
 def _of_dtype(x: Any, taken: Array) -> Any:
-    """An array that was drawn, in the dtype declared; the value of a program, which is float64, as it is."""
+    """A drawn array in the declared dtype; a value of a program, which is float64, unchanged."""
     return x if taken.kind == "boolean" or type(x) is not np.ndarray else x.astype(taken.dtype, copy=False)
 
 
@@ -329,12 +330,12 @@ def _parameter(source: Source, takes: Any, op: Op, given: dict[str, Any]) -> Any
 
 
 def cases(op: Op) -> st.SearchStrategy[Case]:
-    """Calls of an operation, with fresh arrays."""
+    """Strategy of calls of an operation, with new arrays."""
     return st.composite(lambda draw: case_of(declaration_of(op), Source(draw)))()
 
 
 def differentiable_operations() -> list[Op]:
-    """The registered operations that have a rule, and of which enough is known to draw calls of them.
+    """The registered operations that have a rule and whose inputs can be drawn.
 
     Casts and copies come last, because Hypothesis prefers what comes first.
     """
@@ -343,6 +344,6 @@ def differentiable_operations() -> list[Op]:
 
 
 def _assumable(op: Op) -> bool:
-    """Whether an operation of which nothing was declared can be called."""
+    """Whether an operation without a declaration can be called with default inputs."""
     own = op.__module__.startswith("autograd.ops.")
     return not own and all(op.params[p] is not REQUIRED for p in declaration(op, None, {}).fixed)

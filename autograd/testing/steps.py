@@ -1,4 +1,4 @@
-"""`TrainingStep`: a training step with its states and its calls, as Python text that runs, prints, and gets smaller."""
+"""`TrainingStep`: a training step with its states and calls, as Python text that can be run, printed and shrunk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 RESULTS = "results"
-"""The list in which a script keeps the results of its calls."""
+"""Name of the list to which a script appends the results of its calls."""
 
 IMPORTS = ("import numpy as np", "import autograd as ag")
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what is computed and differentiated: shapes, Tensors, operations, whole programs.
+"""Hypothesis strategies: shapes, Tensors, operations, programs and training steps.
 
 With these an operation of one's own is tested on examples that nobody thought of, in three lines::
 
@@ -126,7 +126,7 @@ def operations(draw: st.DrawFn, *ops: Op | str, corners: bool = False) -> Progra
 
 
 def kinds_of(declared: Declaration) -> list[str]:
-    """The kinds of calls in which the rules of an operation may go wrong."""
+    """The kinds of difficult calls that an operation can be given."""
     without = {"empty"} if not declared.takes_empty else set()
     ruled = [name for name, taken in declared.arrays.items() if name in declared.op.rules and not taken.distinct]
     without |= {"same"} if len(ruled) < 2 else set()
@@ -145,7 +145,7 @@ def calls_of(draw: st.DrawFn, declared: Declaration, kind: str = "") -> Program:
 
 
 def _takes_empty(program: Program) -> bool:
-    """Whether an input is empty, and the operation takes it all the same: a maximum of nothing is an error."""
+    """Whether an input is empty and the operation accepts that; the maximum of an empty array is an error."""
     if all(np.size(x) for x in program.inputs.values()):
         return False
     try:
@@ -157,7 +157,7 @@ def _takes_empty(program: Program) -> bool:
 
 
 def _interchangeable(declared: Declaration, program: Program) -> list[tuple[str, str]]:
-    """Pairs of inputs, of which the first may be given for the second, too."""
+    """Pairs of inputs of which the first may also be given in place of the second."""
     if declared.cases is not None or declared.op.variadic:
         return []
     takes = {
@@ -182,7 +182,7 @@ def _chosen(ops: Sequence[Op | str]) -> list[Op]:
 
 
 class _Value:
-    """What a program has computed so far, here and with its inputs a little moved."""
+    """A value of a program under construction, at its inputs and at inputs nearby."""
 
     def __init__(self, arg: Any, here: Any, nearby: Any) -> None:
         self.arg, self.here, self.nearby = arg, here, nearby
@@ -190,7 +190,7 @@ class _Value:
 
 
 class _Growing(Source):
-    """A source that continues a program: values of the program serve wherever they fit."""
+    """A source that continues a program: it reuses values of the program wherever they fit."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         super().__init__(draw)
@@ -199,25 +199,25 @@ class _Growing(Source):
         self.values: list[_Value] = []  # the latest last
 
     def _again(self) -> bool:
-        """Whether to go on with what is there: mostly, and not where an example is made simpler."""
+        """Whether to reuse an existing value: usually; not while an example shrinks."""
         return self.draw(st.integers(0, 6)) > 0
 
     def _pick(self, found: Sequence[Any]) -> Any:
-        """The latest as often as any other, so that programs get long."""
+        """The latest element or any other, with equal chances, so that programs get long."""
         return found[0] if len(found) == 1 or self.draw(st.booleans()) else self.draw(st.sampled_from(found))
 
     def shape(self, min_dims: int = 0, max_dims: int = 3, min_side: int = 1) -> Shape:
-        """That of a value, or another."""
+        """The shape of an existing value, or a new one."""
         known = self.known(lambda s: min_dims <= len(s) <= max_dims and min(s, default=min_side) >= min_side)
         return super().shape(min_dims, max_dims, min_side) if known is None else known
 
     def known(self, fits: Callable[[Shape], bool]) -> Shape | None:
-        """The shape of a value that fits, or none where a new one is to be drawn."""
+        """The shape of an existing value for which ``fits`` is true; ``None`` to draw a new one."""
         found = list(dict.fromkeys(value.shape for value in reversed(self.values) if fits(value.shape)))
         return self._pick(found) if found and self._again() else None
 
     def broadcastable(self, count: int) -> tuple[Shape, ...]:
-        """Shapes of values as far as these broadcast."""
+        """Shapes of existing values, as far as these broadcast."""
         first = self.known(lambda s: len(s) <= 3)
         if first is None:
             return super().broadcastable(count)
@@ -231,7 +231,7 @@ class _Growing(Source):
         return tuple(self.draw(st.permutations(found)))
 
     def array(self, shape: Shape, domain: Domain = REAL, unique: bool = False) -> Any:
-        """A value of the program that may be given here, one brought into the domain, or a new input or constant."""
+        """An existing value in the domain, one mapped into the domain, or a new input or constant."""
         of_shape = [value for value in reversed(self.values) if value.shape == shape]
         fitting = [v for v in of_shape if domain.holds(v.here) and (not unique or distinct(v.here))]
         bent = [v for v in of_shape if v not in fitting] if not (unique or domain.only) else []
@@ -241,7 +241,7 @@ class _Growing(Source):
         return value if fitting else self._within(value, domain) or self._new(shape, domain, unique)
 
     def apart(self, shapes: Sequence[Shape], domain: Domain = REAL) -> list[Any]:
-        """Values whose elements all differ, else new ones."""
+        """Existing values whose elements all differ, or new ones."""
         found = [self.array(shape, domain) for shape in shapes]
         if distinct(np.concatenate([np.reshape(value.here, -1) for value in found])):
             return found
@@ -267,7 +267,7 @@ class _Growing(Source):
         return value
 
     def _within(self, value: _Value, domain: Domain) -> _Value | None:
-        """``value`` brought into the domain by a sine: nowhere flat for long, as a limit would be."""
+        """``value`` mapped into the domain by a sine, which has no flat regions as clipping has."""
         half, middle = 0.45 * (domain.high - domain.low), (domain.high + domain.low) / 2
         before = len(self.steps)
         for op, *others in (("sin",), ("multiply", round(half, 4)), ("add", round(middle, 4))):
@@ -280,7 +280,7 @@ class _Growing(Source):
         return None
 
     def step(self, op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> _Value | None:
-        """Call an operation; ``None`` where its value can't go on: not finite, too large, too steep."""
+        """Append a call of an operation; ``None`` if its value is not finite, too large, or too steep."""
         rules = [op.args[0 if op.variadic else i] in op.rules for i in range(len(arrays))]
         given = [
             x
@@ -311,7 +311,7 @@ class _Growing(Source):
 
 @st.composite
 def programs(draw: st.DrawFn, *ops: Op | str, max_steps: int = 10, max_outputs: int = 3) -> Program:
-    """Programs of some ``max_steps`` operations at most, on values that are used again, broadcast, indexed and reduced.
+    """Programs of at most ``max_steps`` operations, in which values are reused, broadcast, indexed and reduced.
 
     ``ops``: the operations to draw from, or their names; by default every registered one that has a derivative, one's
     own included. A program has up to ``max_outputs`` outputs, and at least one input that they depend on. It is well
