@@ -11,17 +11,14 @@ import functools
 import operator
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from autograd import backends
-from autograd.compiler.tracing.traced import Traced
+from autograd.compiler.tracing.traced import Recorder, Traced
 from autograd.modes import TRACER
 from autograd.tensor import Tensor
-
-if TYPE_CHECKING:
-    from autograd.compiler.tracing.tracer import Tracer
 
 KINDS = (float, int)
 """The types of numbers that a program may read at each call."""
@@ -34,7 +31,7 @@ class Number:
 
     __slots__ = ("tracer", "value", "text", "now", "places", "__weakref__")
 
-    def __init__(self, tracer: Tracer, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]) -> None:
+    def __init__(self, tracer: Recorder, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]) -> None:
         self.tracer, self.value, self.text, self.now, self.places = tracer, value, text, now, places
         tracer.made.append(weakref.ref(self))
 

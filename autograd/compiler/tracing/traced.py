@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy
 
@@ -14,8 +14,50 @@ from autograd.compiler.ir.program import Value
 from autograd.compiler.tracing.lines import line_of_user
 from autograd.errors import TraceError
 
-if TYPE_CHECKING:
-    from autograd.compiler.tracing.tracer import Tracer
+
+class Recorder(Protocol):
+    """The trace that arrays and numbers belong to, as far as they know it: `Tracer` is one."""
+
+    made: list[Any]
+    asked: set[Any]
+    refused: TraceError | None
+    device: str | None
+
+    def emit(self, op: str, args: Sequence[Value], params: dict[str, Any], weak: bool = False) -> Traced:
+        """Append an instruction and return its result."""
+
+    def lift(self, x: Any, dtype: Any = None) -> Value:
+        """Convert ``x`` to a value of the program."""
+
+    def elementwise(self, name: str, args: Sequence[Any]) -> Any:
+        """Record a ufunc."""
+
+    def matmul(self, x: Any, y: Any) -> Any:
+        """Record a product of matrices."""
+
+    def getitem(self, x: Any, index: Any) -> Traced:
+        """Record ``x[index]``."""
+
+    def setitem(self, name: str, x: Traced, index: Any, value: Any) -> Traced:
+        """Record an assignment to ``x[index]``."""
+
+    def viewed(self, x: Traced, step: View) -> Traced:
+        """The view of ``x`` that ``step`` describes."""
+
+    def seen(self, value: Value, path: Sequence[View]) -> Value:
+        """The value obtained by applying the views in ``path``."""
+
+    def written(self, value: Value, path: Sequence[View], new: Value) -> Value:
+        """``value`` after ``new`` was written to the part that the views in ``path`` select."""
+
+    def reshaped(self, x: Traced, shape: shapes.Shape, copy: bool | None) -> Traced:
+        """Record ``x.reshape(shape)``."""
+
+    def check_running(self, what: Any) -> None:
+        """Raise `TraceError` if ``what`` belongs to a trace that has ended."""
+
+    def refuse_writing(self, place: Any) -> None:
+        """Raise `TraceError` if ``place`` may not be written to."""
 
 
 def _namespace() -> Any:
@@ -42,7 +84,7 @@ class Traced:
 
     __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "strides", "_value", "_version", "__weakref__")
 
-    def __init__(self, tracer: Tracer, value: Value, weak: bool = False) -> None:
+    def __init__(self, tracer: Recorder, value: Value, weak: bool = False) -> None:
         self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype = value.shape, value.dtype
         self.base: Traced | None = None
