@@ -105,7 +105,7 @@ def test_the_changelog_lists_every_deprecated_name():
             assert re.search(rf"[`.]{now}`", row), f"{old}, now {now}, is not listed under Deprecated"
 
 
-def test_what_the_tutorial_needs_is_in_the_wheel(tmp_path):
+def test_the_wheel_contains_the_lessons_files(tmp_path):
     builder = pytest.importorskip("hatchling.builders.wheel").WheelBuilder(str(ROOT))
     (wheel,) = builder.build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as archive:

@@ -44,7 +44,7 @@ def test_command_exists(command, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "clean"])
-def test_make_has_what_a_newcomer_is_told(target):
+def test_make_help_lists_the_documented_targets(target):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     assert f"make {target} " in makefile.split("help:")[1].split("\n\n")[0]

@@ -102,14 +102,14 @@ def test_second_order_errors_name_the_operation_too():
     )
 
 
-def test_of_gradients_recorded_outside():
+def test_the_line_is_unknown_for_gradients_recorded_outside():
     x = leaf(0.0)
     slope = ag.gradients(x**1.5, x, create_graph=True)
     said, _ = complaint(lambda: ag.gradients(slope, x))
     assert said.startswith("the gradient of power with respect to x = () float64 is inf at (), where x is 0.0: its")
 
 
-def test_of_a_layer_the_line_is_the_users_and_the_module_is_named():
+def test_inside_a_layer_the_message_names_the_users_line_and_the_module():
     net = nn.Sequential(nn.Linear(1, 2, seed=0), nn.Linear(2, 1, seed=0))
     net[1].weight.data[0, 0] = np.nan
     said, place = complaint(lambda: net(Tensor([[1.0]])))
@@ -187,7 +187,7 @@ def test_a_graph_recorded_outside_has_no_marks_and_passes():
     assert x.grad is not None
 
 
-def test_the_first_one_is_told():
+def test_the_first_bad_value_is_reported():
     x = leaf(0.0)
     with pytest.raises(AnomalyError, match=r"the result of log, \(\) float64, is -inf at \(\)"), ag.detect_anomaly():
         ag.exp(ag.log(x)) - ag.log(x)
@@ -206,7 +206,7 @@ def test_integers_are_never_anomalies():
         assert (Tensor([1, 2]) + 1).tolist() == [2, 3]
 
 
-def test_nothing_is_looked_at_outside():
+def test_nothing_is_checked_outside_the_context():
     x = leaf(0.0)
     with ag.detect_anomaly():
         pass
@@ -228,7 +228,7 @@ def test_it_is_of_its_thread_alone():
     assert results == [-np.inf]
 
 
-def test_it_keeps_no_grad_and_scopes():
+def test_no_grad_and_scopes_stay_in_effect():
     with ag.no_grad(), ag.detect_anomaly():
         assert not (leaf(1.0) * 2.0).requires_grad
     with ag.scope("a", "A"), ag.detect_anomaly():

@@ -66,10 +66,10 @@ class TestNumPy:
 
 
 class TestDevices:
-    def test_the_device_of_what_numpy_holds(self):
+    def test_the_device_of_numpy_arrays_is_cpu(self):
         assert [backends.device_of(x) for x in (np.ones(1), np.float32(1), 1.0)] == ["cpu"] * 3
 
-    def test_to_where_it_is_already_is_itself(self):
+    def test_to_the_same_device_returns_the_array_itself(self):
         x = np.ones(2)
         assert backends.to_device(x, "cpu") is x
 
@@ -124,7 +124,7 @@ class TestStrict:
         slope = ag.gradients(x**3, x, create_graph=True)
         assert float(ag.gradients(slope, x).data) == 12.0
 
-    def test_it_shows_itself(self, strict):
+    def test_repr(self, strict):
         x = Tensor(strict.asarray([1.0, 2.0]))
         assert repr(x).startswith("Tensor([1.0, 2.0]")
         assert x.tolist() == [1.0, 2.0]

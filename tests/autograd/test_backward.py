@@ -27,7 +27,7 @@ def test_parallel_edges_are_two_paths():
     assert x.grad.item() == 6.0
 
 
-def test_a_value_used_many_times_sums_what_comes_back():
+def test_the_gradient_of_a_value_used_many_times_is_a_sum():
     x = leaf(2.0)
     y = x * x + x  # 2x + 1
     (y * y + y + x).backward()  # (2y + 1)(2x + 1) + 1
@@ -53,7 +53,7 @@ def test_gradients_have_the_shape_and_dtype_of_their_leaf():
     assert_array_equal(x.grad.data, np.full((3, 1), 8.0))
 
 
-def test_a_cast_gives_its_gradient_back_in_the_dtype_it_came_from():
+def test_the_gradient_of_a_cast_has_the_original_dtype():
     x = leaf([1.0, 2.0], dtype="float32")
     (x.astype("float64") * 0.1).sum().backward()
     assert x.grad.dtype == np.float32
@@ -201,7 +201,7 @@ def test_gradients_that_are_recorded_are_tensors_of_their_own():
 
 
 @pytest.mark.parametrize("grad", [1.0, np.ones(2), ag.ones(3), "none"])
-def test_a_grad_that_is_no_gradient_of_the_leaf_is_told(grad):
+def test_a_grad_of_the_wrong_shape_is_refused(grad):
     x = leaf([1.0, 2.0])
     x.grad = grad
     with pytest.raises(ShapeError, match=r"the \.grad of Tensor \(2,\) float64, to which a gradient is to be ad"):
@@ -278,7 +278,7 @@ def test_backward_releases_what_was_saved():
     assert saved_arrays(y) == []
 
 
-def test_what_no_rule_asks_for_is_not_kept_alive():
+def test_arrays_that_no_rule_asks_for_are_freed():
     x = leaf(np.ones(4))
     u = x * 2.0  # exp asks for its result, not for this
     kept = weakref.ref(u.data)
@@ -289,7 +289,7 @@ def test_what_no_rule_asks_for_is_not_kept_alive():
     assert_allclose(x.grad.data, 2 * np.exp(2.0) * np.ones(4))
 
 
-def test_what_only_a_constant_would_need_is_not_kept_alive():
+def test_arrays_needed_only_for_a_constants_gradient_are_freed():
     x = leaf(np.ones(4))
     u = x + 1.0  # needed for the gradient by c alone
     kept = weakref.ref(u.data)
@@ -658,7 +658,7 @@ def test_hooks_run_in_order_and_replace_the_gradient():
     assert_array_equal(x.grad.data, [20.0, 40.0])
 
 
-def test_a_hook_on_an_intermediate_changes_what_goes_on():
+def test_a_hook_on_an_intermediate_changes_the_gradient_passed_on():
     x = leaf(3.0)
     u = x * x
     u.register_hook(lambda g: g * 100)
@@ -704,7 +704,7 @@ def test_a_hook_that_changes_the_shape_is_refused():
     assert x.grad is None
 
 
-def test_a_hook_that_raises_leaves_every_grad_as_it_was():
+def test_a_hook_that_raises_leaves_every_grad_unchanged():
     x, w = leaf(3.0), leaf(2.0)
     (x * w).backward()
 
@@ -786,7 +786,7 @@ def test_a_hook_can_not_write_into_what_is_on_its_way_elsewhere():
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_what_a_hook_writes_into_a_gradient_goes_on_from_there_and_nowhere_else(recorded):
+def test_a_hook_writing_into_a_gradient_affects_only_that_gradient(recorded):
     a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     u, v = 2 * a, 3 * b
 
@@ -820,7 +820,7 @@ def test_hooks_of_a_recorded_gradient_are_recorded():
     assert ag.gradients(slope, x).item() == 36 * 8
 
 
-def test_a_hook_where_no_gradient_comes_is_refused():
+def test_a_hook_on_a_tensor_without_gradient_is_refused():
     with pytest.raises(
         GradientError, match=r"Tensor 'c' \(\) float64 does not require grad, so a hook on it would never"
     ):
@@ -873,7 +873,7 @@ class Raises:
 
 @pytest.mark.parametrize("way", [name for name in vars(Raises) if not name.startswith("_")])
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_whatever_is_raised_every_grad_is_as_it_was(way, create_graph):
+def test_any_error_leaves_every_grad_unchanged(way, create_graph):
     x, w = leaf(3.0), leaf(2.0)
     (x * w).backward()
     u = x * w
@@ -920,7 +920,7 @@ def test_a_retained_gradient_accumulates_and_owns_its_array():
     assert not np.shares_memory(u.grad.data, seed)
 
 
-def test_a_retained_gradient_is_what_goes_on_after_all_hooks():
+def test_a_retained_gradient_is_the_one_after_all_hooks():
     x = leaf(3.0)
     u = x * x
     u.register_hook(lambda g: g * 10)
@@ -940,7 +940,7 @@ def test_a_retained_gradient_is_recorded_and_shares_no_tensor():
     assert_array_equal(ag.gradients(u.grad.sum(), x).data, [12.0, 18.0])
 
 
-def test_a_kept_gradient_is_that_of_the_value_for_which_the_tensor_stands():
+def test_a_retained_gradient_belongs_to_the_current_value_of_the_tensor():
     x = leaf([1.0, 2.0])
     u = 2.0 * x
     u.retain_grad()
@@ -994,7 +994,7 @@ def test_a_seed_of_another_shape_is_refused():
         y.backward([1.0, 2.0, 3.0])
 
 
-def test_what_records_nothing_has_no_backward():
+def test_backward_of_an_unrecorded_tensor_is_refused():
     with pytest.raises(
         GradientError,
         match=r"Tensor 'c' \(\) float64 does not depend on anything that requires grad: create "
@@ -1050,7 +1050,7 @@ class TestStale:
         y.backward()
         assert_array_equal(w.grad.data, [1.0, 1.0])
 
-    def test_another_array_leaves_the_graph_as_it_was(self):
+    def test_assigning_data_leaves_the_recorded_graph_unchanged(self):
         w = leaf([1.0, 2.0])
         y = (w * w).sum()
         w.data = np.array([10.0, 20.0])
@@ -1065,7 +1065,7 @@ class TestStale:
         y.backward()
         assert_array_equal(w.grad.data, [[2.0, 4.0]])
 
-    def test_a_recorded_gradient_needs_the_leaf_as_it_was(self):
+    def test_a_recorded_gradient_refuses_a_leaf_with_new_data(self):
         w = leaf([1.0, 2.0], "w")
         y = (w * w).sum()
         w.data = np.array([10.0, 20.0])

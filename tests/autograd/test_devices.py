@@ -201,7 +201,7 @@ class TestWhere:
         assert (back.device, back.tolist()) == ("cpu", [[1.0, 2.0]])
         assert type(Tensor(1.0, device=device).to("cpu").data) is np.float64
 
-    def test_the_gradient_comes_back_the_way(self, gpu):
+    def test_the_gradient_returns_to_the_original_device(self, gpu):
         x = Tensor([1.0, 2.0], requires_grad=True)
         y = x.to("cuda:1") * 3.0
         z = (y.to("cuda:0") * y.to("cuda:0")).sum().to("cpu")
@@ -338,7 +338,7 @@ class TestDifferences:
     """Where CuPy leaves open, or does otherwise, what NumPy promises."""
 
     @pytest.mark.parametrize("index", [[0, 2, 0], [1, 1, 1]])
-    def test_the_last_value_stays_where_an_index_comes_twice(self, gpu, index):
+    def test_the_last_value_wins_for_repeated_indices(self, gpu, index):
         values = np.array([1.0, 2.0, 3.0])
         plain = ag.setitem(np.zeros(4), values, index=np.array(index))
         there = ag.setitem(*map(on(gpu, 0), (np.zeros(4), values)), index=on(gpu, 0)(np.array(index)))

@@ -27,7 +27,7 @@ def test_content_is_bytes_or_a_function(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
-def test_an_error_leaves_the_file_as_it_was(error, tmp_path):
+def test_an_error_leaves_the_file_unchanged(error, tmp_path):
     path = tmp_path / "a"
     write_file(path, b"before")
 
@@ -57,7 +57,7 @@ def test_permissions_are_kept_and_never_wider_on_the_way(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such links")
-def test_a_link_keeps_pointing_where_it_did(tmp_path):
+def test_a_symbolic_link_keeps_its_target(tmp_path):
     write_file(tmp_path / "target", b"before")
     (tmp_path / "link").symlink_to("target")
     write_file(tmp_path / "link", b"after")

@@ -391,7 +391,7 @@ def test_backward_broken_off_anywhere_leaves_all_grads_or_none():
 
 
 @pytest.mark.parametrize("make", [nn.optim.SGD, partial(nn.optim.SGD, momentum=0.9), nn.optim.Adam, nn.optim.RMSprop])
-def test_a_step_broken_off_anywhere_is_noted_wherever_it_wrote(make):
+def test_after_an_interrupted_step_graphs_of_every_written_tensor_are_refused(make):
     def prepare():
         leaves = [leaf([1.0, 2.0]), leaf([3.0, 4.0])]
         optimizer = make(leaves, lr=0.5)

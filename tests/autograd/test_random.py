@@ -117,7 +117,7 @@ def test_random_numbers_are_constants_of_the_graph():
     assert generator.bit_generator.state == moved
 
 
-def test_every_draw_goes_through_the_tracer():
+def test_every_random_function_is_traced():
     calls = []
 
     class Tracer:

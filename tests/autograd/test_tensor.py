@@ -107,7 +107,7 @@ class TestMaking:
         assert (t.shape, t.ndim, t.size, t.item()) == ((), 0, 1, 3.0)
         assert isinstance((t * 2.0).data, np.floating)
 
-    def test_what_holds_no_numbers_is_refused(self):
+    def test_non_numeric_data_is_refused(self):
         with pytest.raises(
             DTypeError, match=r"an array of dtype <U1 holds no numbers: give floats, integers or booleans"
         ):
@@ -170,7 +170,7 @@ class TestRequiresGrad:
     def test_a_dtype_makes_floats_of_integers(self):
         assert Tensor([1, 2], requires_grad=True, dtype="float32").requires_grad
 
-    def test_it_can_be_switched_on_a_leaf(self):
+    def test_requires_grad_of_a_leaf_can_be_changed(self):
         x = Tensor(2.0)
         assert x.requires_grad_() is x
         assert (x * x).requires_grad
@@ -178,7 +178,7 @@ class TestRequiresGrad:
         assert not (x * x).requires_grad
         assert Tensor(3).requires_grad_(False).dtype == np.int64
 
-    def test_it_can_not_be_switched_on_a_result(self):
+    def test_requires_grad_of_a_result_cannot_be_changed(self):
         y = leaf(2.0) * 3.0
         with pytest.raises(
             GradientError,
@@ -187,7 +187,7 @@ class TestRequiresGrad:
         ):
             y.requires_grad_(False)
 
-    def test_results_require_it_and_are_no_leaves(self):
+    def test_results_require_grad_and_are_no_leaves(self):
         x = leaf(2.0)
         y = x * 3.0
         assert (x.is_leaf, y.is_leaf, y.requires_grad, (y > 0).requires_grad) == (True, False, True, False)
@@ -201,12 +201,12 @@ class TestComplex:
         with pytest.raises(
             DTypeError,
             match=r"Tensor 'z' \(1,\) complex128 can't require grad: derivatives with respect to complex numbers are "
-                r"not supported; give the "
+            r"not supported; give the "
             r"real and the imaginary part as two Tensors",
         ):
             Tensor([1j], requires_grad=True, name="z")
 
-    def test_a_gradient_that_comes_through_complex_numbers_is_refused(self):
+    def test_a_gradient_through_complex_numbers_is_refused(self):
         x = leaf([3.0])
         y = ag.abs(x * np.array([1j])).sum()
         with pytest.raises(
@@ -428,7 +428,7 @@ class TestShapesAndTypes:
 class TestAssignment:
     """``x[i] = v``: this Tensor stands for a new value from now on; no other changes."""
 
-    def test_the_gradient_goes_around_and_through_what_was_assigned(self):
+    def test_the_gradient_reaches_the_assigned_value_and_the_remaining_elements(self):
         x, v = leaf([1.0, 2.0, 3.0]), leaf(10.0)
         y = x * 2.0
         y[1] = v * v
@@ -477,7 +477,7 @@ class TestAssignment:
         assert_array_equal(y.data, [3.0, 20.0, 30.0])
         assert_array_equal(x.grad.data, [0.0, 10.0, 11.0])
 
-    def test_a_constant_becomes_recorded_by_what_it_is_given(self):
+    def test_assigning_a_recorded_value_makes_a_constant_recorded(self):
         buffer, x = Tensor([0.0, 0.0], name="buffer"), leaf(3.0)
         buffer[1] = x * x
         buffer.sum().backward()
@@ -527,7 +527,7 @@ class TestAssignment:
         (w * w).sum().backward()
         assert_array_equal(w.grad.data, [10.0, 4.0])
 
-    def test_what_does_not_fit_is_refused_and_changes_nothing(self):
+    def test_a_value_of_the_wrong_shape_is_refused_and_changes_nothing(self):
         y = Tensor([1.0, 2.0])
         with pytest.raises(ShapeError, match=r"setitem can't take x = \(2,\) float64, value = \(3,\) float64"):
             y[:] = np.ones(3)
@@ -718,7 +718,7 @@ class TestNoGrad:
             pass
         assert ag.is_grad_enabled()
 
-    def test_it_ends_with_an_exception(self):
+    def test_recording_resumes_after_an_exception(self):
         with pytest.raises(KeyError), ag.no_grad():
             raise KeyError
         assert ag.is_grad_enabled()
@@ -763,7 +763,7 @@ class TestNoGrad:
             t.join()
         assert seen == {"a": [inside, outside], "b": [inside, outside]}
 
-    def test_a_thread_begins_with_recording_and_a_copied_context_as_it_was(self):
+    def test_a_new_thread_records_and_a_copied_context_keeps_its_mode(self):
         with ag.no_grad(), ThreadPoolExecutor(1) as pool:
             fresh = pool.submit(ag.is_grad_enabled).result()
             copied = pool.submit(contextvars.copy_context().run, ag.is_grad_enabled).result()
@@ -794,7 +794,7 @@ class TestNoGrad:
         assert found == [((("a", "Mine"),), True), ((("b", "Mine"),), True)]
         assert outside == (None, None)
 
-    def test_a_decorated_coroutine_is_within_it_while_it_runs(self):
+    def test_a_decorated_coroutine_runs_without_recording(self):
         @ag.no_grad
         async def off(there, back):
             there.set()
@@ -811,7 +811,7 @@ class TestNoGrad:
 
         assert asyncio.run(main()) == (True, False, True)
 
-    def test_a_decorated_generator_is_within_it_at_every_step_and_not_between(self):
+    def test_a_decorated_generator_stops_recording_only_while_it_runs(self):
         seen = []
 
         @ag.no_grad()
@@ -850,7 +850,7 @@ class TestNoGrad:
             async def steps():
                 yield 1
 
-    def test_it_is_of_its_task_alone(self):
+    def test_the_mode_belongs_to_one_task(self):
         async def off(there, back):
             with ag.no_grad():
                 there.set()
@@ -970,7 +970,7 @@ class TestNumPy:
         ):
             call(leaf([1.0, 2.0]))
 
-    def test_what_can_not_be_recorded_is_refused(self):
+    def test_numpy_functions_that_cannot_be_recorded_are_refused(self):
         x = leaf([1.0, 2.0])
         with pytest.raises(
             DTypeError,
@@ -993,7 +993,7 @@ class TestNumPy:
         ):
             np.std(x, dtype="float32")
 
-    def test_what_has_nothing_to_record_gives_numpys_answer(self):
+    def test_numpy_functions_of_constants_return_numpys_result(self):
         t = Tensor([1.0, 2.0])
         assert np.allclose(t, [1.0, 2.0])
         assert np.array_equal([1.0, 2.0], t)

@@ -34,7 +34,7 @@ class TestGrad:
     def test_is_the_slope(self):
         assert_allclose(ag.grad(quadratic)(X).data, A @ X)
 
-    def test_by_the_arguments_that_argnums_names(self):
+    def test_argnums_selects_the_arguments(self):
         f = lambda x, y, z: x * y**2 + 0.0 * z  # noqa: E731
         assert ag.grad(f)(2.0, 3.0, 1.0).item() == 9.0
         assert ag.grad(f, 1)(2.0, 3.0, 1.0).item() == 12.0
@@ -59,7 +59,7 @@ class TestGrad:
         assert not x.requires_grad
         assert x.grad is None
 
-    def test_of_a_recorded_argument_is_recorded_and_touches_no_grad(self):
+    def test_the_gradient_at_a_recorded_argument_is_recorded_and_changes_no_grad(self):
         x = Tensor(X, requires_grad=True)
         value, slope = ag.value_and_grad(quadratic)(x)
         assert x.grad is None

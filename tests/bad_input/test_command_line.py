@@ -127,7 +127,7 @@ CASES = [line.split(" ⇒ ") for line in ROWS.strip().splitlines()]
 
 @pytest.mark.parametrize(("words", "says"), [pytest.param(w, s, id=w.strip()) for w, s in CASES])
 @pytest.mark.filterwarnings("error")
-def test_it_is_refused_in_one_sentence(words, says, folder, capsys):
+def test_bad_options_are_refused_in_one_sentence(words, says, folder, capsys):
     before = files(folder)
     command, *arguments = shlex.split(words)
     try:

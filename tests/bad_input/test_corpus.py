@@ -21,12 +21,12 @@ ROWS = [row for table in TABLES.values() for row in table]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{stem}-{call}" for stem, table in TABLES.items() for call, *_ in table])
-def test_it_ends_in_the_right_value_or_in_a_sentence(row: Row, tmp_path, monkeypatch):
+def test_each_case_gives_the_right_value_or_a_typed_error(row: Row, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(row, tmp_path)
 
 
-def test_no_case_stands_there_twice():
+def test_no_case_is_listed_twice():
     calls = [call for call, _, _ in ROWS]
     assert len(calls) == len(set(calls)) > 200
 

@@ -254,9 +254,7 @@ def test_an_archive_is_believed_in_nothing(attack, file):
         with watched(), pytest.raises(FileError) as refusal:
             read(file)
         said = str(refusal.value)
-        assert said.startswith(
-            f"{file}{why}" if why.startswith(" ") else f"{file} can't be read as "
-        )
+        assert said.startswith(f"{file}{why}" if why.startswith(" ") else f"{file} can't be read as ")
         assert why in said
     assert [path.name for path in file.parent.iterdir()] == ["file"]
     assert file.read_bytes() == content

@@ -39,8 +39,14 @@ NETS = {
     "flatten": lambda: nn.Sequential(nn.Flatten(), nn.Linear(6, 3, seed=0)),
     "dropout": lambda: nn.Sequential(nn.Linear(6, 5, seed=0), nn.Dropout(0.5, seed=2), nn.Linear(5, 3, seed=1)),
     "convolution": lambda: nn.Sequential(
-        nn.Unflatten(1, (1, 2, 3)), nn.Conv2d(1, 4, 2, padding=1, seed=0), nn.GroupNorm(2, 4), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Flatten(), nn.RMSNorm(8), nn.Linear(8, 3, seed=1),
+        nn.Unflatten(1, (1, 2, 3)),
+        nn.Conv2d(1, 4, 2, padding=1, seed=0),
+        nn.GroupNorm(2, 4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.RMSNorm(8),
+        nn.Linear(8, 3, seed=1),
     ),
     "attention": lambda: nn.models.RowTransformer((2, 3), 3, 4, 2, 1, 5, 0.0, seed=0),
 }
@@ -390,7 +396,7 @@ class TestOptimizer:
             "exp_avg_sq": "float32",
         }
 
-    def test_its_state_is_loaded_to_where_it_is(self, gpu):
+    def test_the_optimizer_state_is_loaded_to_the_parameters_device(self, gpu):
         model, other = nn.Linear(2, 2, seed=0, device="cuda"), nn.Linear(2, 2, seed=1)
         optimizer = nn.optim.Adam(model.parameters())
         optimizer.load_state_dict(nn.optim.Adam(other.parameters()).state_dict())

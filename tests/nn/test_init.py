@@ -60,7 +60,7 @@ def test_the_rest():
     assert (values.mean(), values.std()) == (pytest.approx(5, abs=0.1), pytest.approx(2, abs=0.1))
 
 
-def test_the_tensor_keeps_what_it_is():
+def test_initialisation_keeps_dtype_and_requires_grad():
     p = nn.Parameter(np.zeros((2, 3)), dtype="float64", name="w")
     nn.init.xavier_normal_(p, seed=0)
     assert (p.dtype, p.name, p.requires_grad, p.shape) == (ag.float64, "w", True, (2, 3))

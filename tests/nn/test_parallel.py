@@ -257,7 +257,7 @@ def test_digits_says_where_the_weights_are_when_a_rank_is_lost(action, tmp_path)
 
 @mpi
 @pytest.mark.parametrize("action", ["raise", "diverge"])
-def test_digits_leaves_an_earlier_run_as_it_was_until_an_epoch_is_done(action, tmp_path):
+def test_digits_keeps_an_earlier_run_until_an_epoch_is_done(action, tmp_path):
     (tmp_path / "fault.py").write_text(KILLER)
     (tmp_path / "run").mkdir()
     for name in ("settings.json", "model.npz"):
@@ -274,7 +274,7 @@ def test_digits_leaves_an_earlier_run_as_it_was_until_an_epoch_is_done(action, t
 
 
 @mpi
-def test_digits_takes_back_what_it_wrote_before_a_training_that_blows_up(tmp_path):
+def test_digits_removes_its_files_if_training_diverges(tmp_path):
     (tmp_path / "fault.py").write_text(KILLER)
     done = launch(2, "fault.py", 9, "diverge", "--lr", "1e30", cwd=tmp_path)
     assert "The loss became" in done.stderr
@@ -302,7 +302,7 @@ def test_without_an_mpi_a_sentence_says_what_to_install(monkeypatch):
         parallel.Parallel()
 
 
-def test_a_launcher_of_another_mpi_is_told_by_its_lonely_ranks(monkeypatch):
+def test_a_launcher_of_another_mpi_is_detected(monkeypatch):
     alone = SimpleNamespace(rank=0, size=1, Split_type=lambda kind: SimpleNamespace(rank=0, Free=lambda: None))
     library = SimpleNamespace(COMM_WORLD=alone, COMM_TYPE_SHARED=0, get_vendor=lambda: ("MPICH", (5, 0, 2)))
     monkeypatch.setattr(parallel, "_mpi", lambda: library)

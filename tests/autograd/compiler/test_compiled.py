@@ -320,7 +320,7 @@ def test_an_argument_that_is_a_part_of_a_state() -> None:
         np.testing.assert_allclose(table.data, whole - before)
 
 
-def test_who_holds_the_old_array_keeps_the_old_values() -> None:
+def test_references_to_the_old_array_keep_the_old_values() -> None:
     """A parameter that is given another array leaves the one it had, whoever has it now."""
     model, _, step = trained("SGD")
     for p in model.parameters():
@@ -523,7 +523,7 @@ ag.OPS.pop("checked_for_compile")
     ],
     ids=["index", "singular", "power"],
 )
-def test_what_numpy_raises_is_said_in_our_words(f: Any, arguments: Any, kind: Any, said: str) -> None:
+def test_numpys_errors_are_translated(f: Any, arguments: Any, kind: Any, said: str) -> None:
     count = parameter([0.0, 0.0], "count")
 
     def step(x: Any, y: Any) -> Any:
@@ -577,7 +577,7 @@ def test_arrays_that_are_neither_numpys_nor_cupys_are_refused() -> None:
     assert compiled.function(ag.asarray(strict.ones(3))).shape == (3,)
 
 
-def test_the_program_not_used_for_longest_goes_with_a_warning() -> None:
+def test_the_least_recently_used_program_is_evicted_with_a_warning() -> None:
     compiled = ag.compile(lambda x, name: x * int(name))
     x = ag.ones(3)
     for n in range(64):
@@ -662,7 +662,7 @@ def test_a_method_and_its_name() -> None:
     assert Scaled.scale(one, ag.ones(())).item() == 2.0
 
 
-def test_a_compiled_method_goes_with_its_object() -> None:
+def test_a_compiled_method_is_freed_with_its_object() -> None:
     """Any number of objects, one after the other or at once; a method keeps its object, and is copied with it."""
 
     class Trainer:
@@ -849,7 +849,7 @@ def test_a_pickled_counter_counts_for_itself() -> None:
     agree(kept(*pairs[1]), kept(*pairs[0]), "states")
 
 
-def test_what_is_compiled_goes_with_a_copy() -> None:
+def test_a_copy_of_a_module_is_compiled_too() -> None:
     model = mlp()
     model.fast, model.whole = ag.compile(model.forward), ag.compile(mlp())
     x = batches(1, "float32")[0][0]
@@ -937,7 +937,7 @@ def test_memory_is_flat_over_many_calls() -> None:
     assert grown < 5_000
 
 
-def test_what_is_dropped_is_freed() -> None:
+def test_dropped_programs_are_freed() -> None:
     """Programs, buffers, states, the model: at once, without the garbage collector."""
     gc.collect()
     gc.disable()

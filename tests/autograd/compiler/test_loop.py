@@ -60,7 +60,7 @@ def test_a_loop_is_as_many_calls(target):
 
 @needs_compiler
 @pytest.mark.parametrize("target", ["numpy", "c"])
-def test_a_step_that_is_refused_comes_after_those_before_it(target):
+def test_steps_before_a_refused_step_take_effect(target):
     model, _, step = trained(target)
     labels = DATA[1].copy()
     labels[int(ROWS[20, 3])] = 7

@@ -101,7 +101,7 @@ def test_values_and_gradients_of_containers_are_those_of_jax():
         ours = lambda *a, f=outer: sum((g**2).sum() for g in gradients_of(f)(*a))  # noqa: E731
 
 
-def test_one_node_stands_for_all_steps_and_has_the_body():
+def test_one_node_represents_all_steps_and_has_the_body():
     w = ag.Tensor(0.5, requires_grad=True)
     total, _ = ag.scan(lambda c, x: (ag.sin(c * w) + x, None), ag.Tensor(1.0), ag.ones(30))
     (node,) = [n for n in ag.Graph(total).nodes if n.op is ag.OPS["scan_packed"]]
@@ -175,7 +175,7 @@ def test_detach_and_no_grad_within_a_step():
     assert_same(gradients_of(loss(ag.scan), 2)(h, x), gradients_of(loss(loop), 2)(h, x))
 
 
-def test_what_needs_no_gradient_gets_none():
+def test_inputs_without_grad_get_no_gradient():
     x, h = ag.Tensor(X), ag.Tensor(H0, requires_grad=True)
     frozen = ag.Tensor(U)
     last, _ = ag.scan(lambda h, x: (h @ frozen + x.sum(), None), h, x)
@@ -236,7 +236,7 @@ def test_no_steps():
     assert ys.shape == (0, 3)
 
 
-def test_the_graph_goes_when_the_loss_goes():
+def test_the_graph_is_freed_with_the_loss():
     u = ag.Tensor(U, requires_grad=True)
     gc.collect()
     gc.disable()

@@ -127,7 +127,7 @@ WRITES: dict[str, tuple[Callable[[Any], None], Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_what_is_written_to_an_argument_is_told_of(name: str) -> None:
+def test_a_write_to_an_argument_is_refused(name: str) -> None:
     """Eagerly the caller's Tensor changes."""
     write, make = WRITES[name]
     x, expected = make(), make()
@@ -139,7 +139,7 @@ def test_what_is_written_to_an_argument_is_told_of(name: str) -> None:
         agree(ag.compile(lambda x: write(x.clone()))(x) or x, expected, "a copy")
 
 
-def test_what_runs_after_the_call_is_refused() -> None:
+def test_code_that_runs_after_the_call_is_refused() -> None:
     def generator(x: ag.Tensor) -> Any:
         yield x
 
@@ -171,7 +171,7 @@ def test_a_refused_trace_changes_nothing() -> None:
     assert (w * 2).tolist() == [2.0, 4.0, 6.0]
 
 
-def test_what_the_function_raises_is_raised() -> None:
+def test_errors_of_the_function_propagate() -> None:
     with pytest.raises(ZeroDivisionError):
         ag.compile(lambda x: 1 / 0)(X)
     with pytest.raises(ag.errors.ShapeError, match="matmul can't take x = 'x'"):
@@ -326,7 +326,7 @@ def test_programs_with_and_without_a_gradient_are_both_kept() -> None:
     assert count() == 2
 
 
-def test_a_gradient_that_was_used_up_is_told_of() -> None:
+def test_reading_a_consumed_gradient_is_an_error() -> None:
     """Eagerly it would be added to."""
     w = parameter()
     optimizer = nn.optim.SGD([w], lr=0.1)

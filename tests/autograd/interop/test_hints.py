@@ -25,7 +25,7 @@ from autograd.interop.hints import FUNCTIONS, NETWORK_FUNCTIONS, NETWORKS, TENSO
         ("nll_loss", nn.functional, "nn.functional has no 'nll_loss': use cross_entropy, of logits."),
     ],
 )
-def test_the_message_names_what_it_is_called_here(name, home, says):
+def test_the_message_gives_the_name_used_here(name, home, says):
     assert not hasattr(home, name)
     with pytest.raises(AttributeError, match=f"^{re.escape(says)}$"):
         getattr(home, name)

@@ -105,7 +105,7 @@ def test_the_derivatives_of_softplus_are_exact_where_they_are_close_to_zero():
 
 
 @np.errstate(all="ignore")
-def test_the_derivative_of_a_remainder_is_by_the_quotient_that_it_left():
+def test_remainder_gradient_uses_the_floored_quotient():
     """1 / 0.1 is rounded up to 10, and the remainder is that of 9."""
     assert ag.remainder(1.0, 0.1).item() == pytest.approx(0.1)
     assert ag.grad(lambda y: ag.remainder(1.0, y))(0.1).item() == -9

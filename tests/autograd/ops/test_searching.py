@@ -49,7 +49,7 @@ def test_unique_parts_refuses() -> None:
         ag.unique_parts(X, part="all")
 
 
-def test_diff_joins_what_comes_before_and_after() -> None:
+def test_diff_with_prepend_and_append() -> None:
     x = ag.Tensor([1.0, 4.0], requires_grad=True)
     y = ag.diff(x, prepend=ag.zeros(1), append=[9.0])
     assert y.tolist() == [1.0, 3.0, 5.0]

@@ -11,7 +11,7 @@ ALL = pytest.mark.parametrize("domain", [REAL, POSITIVE, NONZERO, INSIDE, STEPS,
 
 
 @ALL
-def test_a_domain_holds_what_it_draws_from(domain):
+def test_a_domain_holds_its_own_numbers(domain):
     assert domain.holds(domain.numbers)
     assert domain.numbers == sorted(domain.numbers)
 

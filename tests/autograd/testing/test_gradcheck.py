@@ -86,7 +86,7 @@ class TestPasses:
         assert gradcheck(ag.floor, [0.5, 1.7])
         assert gradgradcheck(ag.sign, [0.5, -1.7])
 
-    def test_float32_is_checked_as_well_as_it_can_be(self):
+    def test_float32_is_checked_within_its_precision(self):
         x = np.array([0.5, -1.0, 2.0], np.float32)
         assert gradcheck(lambda x: x * ag.sin(x), x)
         assert gradgradcheck(lambda x: x * ag.sin(x), x)
@@ -281,11 +281,11 @@ class TestMessage:
         assert said.startswith("unchecked: nothing was shown about the derivative with respect to input 1 ('y')")
 
     @pytest.mark.parametrize("f", [lambda x: x * x, ag.exp, lambda x: ag.sin(100.0 * x), lambda x: x**3])
-    def test_no_kink_where_it_is_smooth(self, f):
+    def test_smooth_functions_have_no_kinks(self, f):
         wrong = declared(lambda xp, x: x, name="identity", x=lambda g: 1.5 * g)
         assert "kink" not in message(lambda x: wrong(f(x)), [0.0, 0.3])
 
-    def test_float32_is_checked_in_float64_where_it_fails(self):
+    def test_a_failure_in_float32_is_checked_again_in_float64(self):
         said = message(squared(lambda g, x: g * x), np.array([1.0], np.float32))
         assert "at this input       1, in float64\n" in said
         assert said.endswith("The inputs were given in float32, and copied to float64 for this.")

@@ -27,7 +27,7 @@ def test_is_found(mutant):
     assert next(catchers(mutant, count=25), None), f"{mutant.name} is found by no property"
 
 
-def test_a_rule_is_wrong_only_while_it_is_planted():
+def test_a_fault_is_removed_after_the_context():
     mutant = next(m for m in MUTANTS if m.name == "square by x: × 0.5")
     before = ag.grad(ag.square)(3.0).item()
     with planted(mutant):

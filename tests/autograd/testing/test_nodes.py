@@ -303,7 +303,7 @@ class TestSkipped:
 
 
 class TestReport:
-    def test_it_names_operation_argument_element_and_line(self):
+    def test_the_report_names_operation_argument_element_and_line(self):
         op = sigmoid(lambda g, out: g * out * (1 + out))
         z = param([[1.0, 2.0]], "z")
         with ag.detect_anomaly():
@@ -397,7 +397,7 @@ class TestLarge:
         assert check_nodes(z).ok
         assert len(calls) - 1 <= most  # one is of the graph as a whole
 
-    def test_a_kink_in_the_way_is_told_from_a_fault(self):
+    def test_a_kink_within_the_step_is_distinguished_from_a_fault(self):
         x = np.random.default_rng(0).normal(size=30_000)
         x[123] = 0.0
         check = only(ag.relu(param(x)))

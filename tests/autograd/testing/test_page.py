@@ -8,6 +8,6 @@ from autograd.testing import properties
 PAGE = Path(__file__).parents[3] / "docs/testing.md"
 
 
-def test_every_property_is_told():
+def test_every_property_is_documented():
     told = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert told == list(properties.PROPERTIES)

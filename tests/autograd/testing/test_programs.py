@@ -40,7 +40,7 @@ class TestRun:
         total, _ = diamond()(ag.Tensor([0.0]), 1.0)
         assert total.item() == 0.0
 
-    def test_of_one_operation(self):
+    def test_a_program_of_one_operation(self):
         call = Program.of(ag.clip, [1.0, 5.0], max=2.0)
         assert call()[0].tolist() == [1.0, 2.0]
         assert list(call.inputs) == ["x0"]
@@ -72,12 +72,12 @@ class TestText:
 
     @settings(max_examples=40)
     @given(programs().filter(is_text))
-    def test_of_any_program_can_be_run(self, program):
+    def test_the_text_of_any_program_runs(self, program):
         for found, expected in zip(ran(program.source), program(), strict=True):
             np.testing.assert_array_equal(found.data, expected.data)
 
     @given(operations().filter(is_text))
-    def test_of_any_operation_can_be_run(self, call):
+    def test_the_text_of_any_operation_runs(self, call):
         np.testing.assert_array_equal(ran(call.source)[0].data, call()[0].data)
 
     def test_imports_what_declares_an_operation_of_ones_own(self):
@@ -95,7 +95,7 @@ class TestText:
         viz.draw_graph(outputs).save(tmp_path / "program.svg")
         assert "<svg" in (tmp_path / "program.svg").read_text()
 
-    def test_a_program_that_fails_is_printed_all_the_same(self):
+    def test_a_failing_program_can_be_printed(self):
         assert "v0 = ag.matmul(x0, x1)\n" in Program.of(ag.matmul, [1.0], [1.0, 2.0]).source
 
     @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ class TestText:
         assert literal(value) == text
         np.testing.assert_equal(eval(text, {"np": np}) if text != "'float32'" else np.dtype("float32"), value)
 
-    def test_of_another_dtype(self):
+    def test_the_text_of_an_array_with_another_dtype(self):
         assert "name=\"x0\", dtype='float32')" in Program.of(ag.sin, [1.0]).astype("float32").source
 
 

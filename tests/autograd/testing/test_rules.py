@@ -85,7 +85,7 @@ class TestCorners:
         with pytest.raises(GradcheckError, match=where):
             assert_rule(softsign(rule), max_examples=30)
 
-    def test_of_one_tensor_for_two_arguments(self):
+    def test_one_tensor_for_two_arguments(self):
         @ag.op("larger", broadcasts=True)
         def larger(xp, x, y):
             return xp.maximum(x, y)
@@ -96,7 +96,7 @@ class TestCorners:
             assert_rule(larger, max_examples=8)
         assert_rule(larger, x=array(distinct=True), y=array(distinct=True))
 
-    def test_of_empty_arrays(self):
+    def test_empty_arrays(self):
         @ag.op("double")
         def double(xp, x):
             return 2 * x

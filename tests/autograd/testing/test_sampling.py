@@ -48,7 +48,7 @@ def test_a_plain_source_knows_no_values():
 
 
 class TestAssumed:
-    def test_arrays_broadcast_if_the_operation_says_so(self):
+    def test_arrays_broadcast_if_the_operation_is_declared_so(self):
         between = operation(lambda xp, x, y: 0.5 * (x + y), broadcasts=True)
         assert any(case.arrays[0].shape != case.arrays[1].shape for case in drawn(between))
 
@@ -91,7 +91,7 @@ class TestAssumed:
         ):
             declaration_of(scaled)
 
-    def test_an_operation_of_this_package_without_a_row_says_so(self):
+    def test_an_operation_of_this_package_without_a_row_is_an_error(self):
         added = operation(lambda xp, x: x, name="added")
         added.__module__ = "autograd.ops.elementwise"
         with pytest.raises(DeclarationError, match=r"added has no row: add one to TABLE in autograd/testing/"):
@@ -140,9 +140,7 @@ class TestDeclared:
         declare(op, x=array("v", dtype="float32"), i=integers("n", below="v", dtype=np.int32))
         assert {tuple(a.dtype.name for a in arrays) for arrays, _ in drawn(op)} == {("float32", "int32")}
         for wrong in (lambda: array(dtype=int), lambda: integers(below=2, dtype=float)):
-            with pytest.raises(
-                DeclarationError, match="array takes one of real numbers, such as float32"
-            ):
+            with pytest.raises(DeclarationError, match="array takes one of real numbers, such as float32"):
                 wrong()
 
     def test_booleans(self):

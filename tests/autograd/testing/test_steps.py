@@ -93,7 +93,7 @@ def test_hypothesis_draws_steps(step: TrainingStep) -> None:
     assert "results.append(step(" in step.calls[0]
 
 
-def test_a_step_becomes_as_small_as_it_can_be() -> None:
+def test_a_failing_step_is_minimized() -> None:
     smallest = SCALED.simplified(lambda step: "tanh" in step.source)
     assert smallest.body == ("h = ag.tanh(w * x)",)
     assert not smallest.setup
@@ -142,7 +142,7 @@ def test_a_wrong_pass_is_named_with_a_small_step() -> None:
     exec(script, {})
 
 
-def test_a_wrong_plan_is_told_from_a_wrong_emitter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_plan_is_distinguished_from_a_wrong_emitter(monkeypatch: pytest.MonkeyPatch) -> None:
     right = emit.KERNELS["elementwise"]
 
     def minus(emitter: Any, instruction: Any) -> None:

@@ -37,29 +37,29 @@ def test_broadcastable_shapes(three):
 
 class TestTensors:
     @given(tensors(domain=POSITIVE, unique=True))
-    def test_of_a_domain(self, x):
+    def test_elements_lie_in_the_domain(self, x):
         assert x.requires_grad
         assert x.dtype == ag.float64
         assert (x.numpy() if not x.requires_grad else x.detach().numpy()).min(initial=1.0) > 0
         assert len(set(x.detach().numpy().reshape(-1).tolist())) == x.size
 
     @given(tensors((2, 3), dtype="float32", requires_grad=False))
-    def test_of_a_shape(self, x):
+    def test_a_given_shape(self, x):
         assert (x.shape, x.dtype, x.requires_grad) == ((2, 3), ag.float32, False)
 
     @given(tensors(shapes(min_dims=2)))
-    def test_of_shapes(self, x):
+    def test_a_strategy_of_shapes(self, x):
         assert x.ndim >= 2
 
 
 class TestOperations:
     @given(operations(ag.log, "matmul"))
-    def test_of_some(self, call):
+    def test_given_operations(self, call):
         (step,) = call.steps
         assert step.op.name in ("log", "matmul")
         assert np.isfinite(call()[0].data).all()
 
-    def test_of_all(self):
+    def test_all_operations_by_default(self):
         seen = set()
 
         @settings(max_examples=600, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
@@ -118,7 +118,7 @@ class TestPrograms:
             assert any(type(arg) is not float for arg in step.args if not (hasattr(arg, "dtype") and arg.dtype == bool))
 
     @given(programs("sin", ag.add, max_steps=3, max_outputs=1))
-    def test_of_some_operations(self, program):
+    def test_given_operations_only(self, program):
         assert {step.op.name for step in program.steps} <= {"sin", "add", "multiply"}
         assert len(program.outputs) == 1
 

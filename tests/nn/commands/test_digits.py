@@ -229,7 +229,7 @@ def test_missing_data_is_refused(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_training_that_diverges_says_so(tmp_path, capsys, monkeypatch):
+def test_a_diverging_training_is_reported(tmp_path, capsys, monkeypatch):
     def fit(*_, **__):
         raise nn.errors.TrainingError("The loss became nan in batch 3 of an epoch: try a smaller one, and so on.")
 

@@ -32,7 +32,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("look", DRAWN)
-def test_a_picture_is_read_as_the_digit_it_shows(look, data, tmp_path):
+def test_predict_recognises_drawn_digits(look, data, tmp_path):
     rng = np.random.default_rng(0)
     for number in range(6):
         path = tmp_path / f"{number}.png"

@@ -30,7 +30,7 @@ def few(data, monkeypatch):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_it_trains_is_loaded_again_and_reads_pictures(name, few, tmp_path, capsys, monkeypatch):
+def test_each_network_trains_loads_and_predicts(name, few, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Run, "pictures", lambda _: iter(()))
     folder = tmp_path / "run"
     assert run("digits", "--model", name, "--epochs", "2", "--out", folder) == 0

@@ -46,7 +46,7 @@ def test_a_search_leaves_the_best_network_the_trials_and_a_report(tmp_path, caps
     assert nn.load_model(folder / "model.npz")(np.zeros((1, 256), "float32")).shape == (1, 10)
 
 
-def test_the_same_command_goes_on_with_the_study(tmp_path, capsys):
+def test_the_same_command_resumes_the_study(tmp_path, capsys):
     run(tmp_path)
     assert run(tmp_path, "--trials", "3") == 0
     assert capsys.readouterr().out.count("\ntrial ") == 3

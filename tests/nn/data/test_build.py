@@ -97,7 +97,7 @@ def test_another_file_in_the_tarball_is_refused(tarball, tmp_path, capsys, monke
     assert not (tmp_path / "out.npz").exists()
 
 
-def test_a_missing_tarball_is_told(tmp_path, capsys):
+def test_a_missing_tarball_is_reported(tmp_path, capsys):
     assert main(["--tarball", str(tmp_path / "none.tgz"), "--out", str(tmp_path / "out.npz")]) == 2
     assert "No such file or directory" in capsys.readouterr().err
 

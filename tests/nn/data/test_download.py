@@ -159,7 +159,7 @@ def test_a_source_that_hangs_up(home, tmp_path, monkeypatch):
     assert "(127.0.0.1: Connection reset by peer)" in refusal(remote(home.put("a", CONTENT)), tmp_path)
 
 
-def test_a_read_only_cache_is_told_before_anything_is_downloaded(home, tmp_path, monkeypatch):
+def test_a_read_only_cache_is_reported_before_the_download(home, tmp_path, monkeypatch):
     def read_only(*arguments, **options):
         raise OSError(30, "Read-only file system")
 

@@ -63,7 +63,7 @@ def test_dtype_is_an_option_and_must_be_a_float(digits):
         nn.data.digits("int64")
 
 
-def test_the_file_is_small_and_its_licence_lies_beside_it():
+def test_the_file_is_small_and_has_a_licence():
     assert PATH.stat().st_size < 1_200_000
     licence = PATH.with_name("LICENSE-digits.md").read_text("utf-8")
     for words in ("CC BY-SA 3.0", "Yann LeCun and Corinna Cortes", "What was changed", PATH.name):
@@ -71,7 +71,7 @@ def test_the_file_is_small_and_its_licence_lies_beside_it():
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:5000] + b"\0" + b[5001:], lambda b: b""])
-def test_a_damaged_file_is_refused_before_it_is_read(tmp_path, monkeypatch, damage):
+def test_a_damaged_file_is_refused(tmp_path, monkeypatch, damage):
     path = tmp_path / "digits.npz"
     path.write_bytes(damage(PATH.read_bytes()))
     monkeypatch.setattr(nn.data.embedded, "PATH", path)
@@ -80,7 +80,7 @@ def test_a_damaged_file_is_refused_before_it_is_read(tmp_path, monkeypatch, dama
         nn.data.digits()
 
 
-def test_a_missing_file_is_told(tmp_path, monkeypatch):
+def test_a_missing_file_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(nn.data.embedded, "PATH", tmp_path / "digits.npz")
     sentence = "digits.npz can't be read (No such file or directory): install glassgrad again."
     with pytest.raises(nn.data.DataError, match=re.escape(sentence)):

@@ -117,7 +117,7 @@ def test_semeion_is_split_by_its_seed(serve):
         semeion(test_size=8)
 
 
-def test_usps_goes_from_zero_to_one_and_its_labels_from_zero(serve):
+def test_usps_pixels_lie_in_0_1_and_labels_start_at_0(serve):
     serve("usps", bz2.compress(libsvm(ENVELOPES, [1, 10, 7])), bz2.compress(libsvm(ENVELOPES[:1], [4])))
     data = usps()
     assert (data.name, data.image_shape, data.x_train.dtype) == ("usps", (16, 16), np.float32)
@@ -170,7 +170,7 @@ def test_every_remote_file_has_a_sum_and_a_home():
             )
 
 
-def test_a_download_that_fails_is_told_by_the_loader(serve, home, tmp_path):
+def test_the_loader_reports_a_failed_download(serve, home, tmp_path):
     serve("semeion", SEMEION)
     home.pages.clear()
     with pytest.raises(DownloadError, match="could not be downloaded"):

@@ -25,7 +25,7 @@ def test_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(again.eval()([[1, 2]])[0].data, model.eval()([[1, 2]])[0].data)
 
 
-def test_it_learns_a_word_and_writes_it():
+def test_a_char_rnn_learns_and_writes_a_word():
     vocabulary = nn.data.CharVocabulary("abn")
     inputs, targets, lengths = nn.data.text_sequences(["banana"], vocabulary)
     model = nn.models.char_rnn(len(vocabulary), hidden=16, seed=0)
@@ -47,7 +47,7 @@ def test_it_learns_a_word_and_writes_it():
     assert vocabulary.decode(model.sample(start=[0, *vocabulary.encode("ban")], temperature=0.1, seed=0)[0]) == "ana"
 
 
-def test_sampling_leaves_the_mode_as_it_was():
+def test_sampling_restores_the_mode():
     model = nn.models.char_rnn(4, hidden=3, seed=0)
     model.sample(length=2, seed=0)
     assert model.training

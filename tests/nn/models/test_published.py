@@ -93,7 +93,7 @@ def test_small_images_of_one_channel_train(name, size):
 
 
 @pytest.mark.parametrize("model", ["LeNet5", "AlexNet", "VGG", "ResNet", "GoogLeNet"])
-def test_a_saved_model_comes_back(model, tmp_path):
+def test_a_published_model_round_trip(model, tmp_path):
     options = {"classes": 3, "channels": 1, "seed": 0} | ({"size": 16} if model == "LeNet5" else {"small": True})
     options |= {"depth": 11} if model == "VGG" else {}
     before = getattr(nn.models, model)(**options).eval()

@@ -16,7 +16,7 @@ def tiny(**options):
     )
 
 
-def test_a_place_sees_those_before_it_only():
+def test_a_position_attends_to_earlier_ones_only():
     model = tiny().eval()
     before = model(TEXT).data
     changed = TEXT.copy()
@@ -26,7 +26,7 @@ def test_a_place_sees_those_before_it_only():
     assert (before[:, 5:] != after[:, 5:]).any(axis=(0, 2)).all()
 
 
-def test_it_learns_an_alternating_text_eagerly_and_compiled():
+def test_a_transformer_learns_an_alternating_text():
     text = np.tile([0, 3, 1, 4], 3)
     x, y = np.stack([text[i : i + 6] for i in range(6)]), np.stack([text[i + 1 : i + 7] for i in range(6)])
     losses = []
@@ -42,7 +42,7 @@ def test_it_learns_an_alternating_text_eagerly_and_compiled():
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
-def test_it_writes_texts_longer_than_it_sees():
+def test_texts_longer_than_the_context():
     model = tiny()
     texts = model.sample(30, start=(2, 1), length=20, temperature=2.0, seed=0)
     assert texts == model.sample(30, start=(2, 1), length=20, temperature=2.0, seed=0)

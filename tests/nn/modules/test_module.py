@@ -219,7 +219,7 @@ def test_to_changes_the_dtype_of_what_floats():
     assert net.to("cpu").encoder.first.weight.device == "cpu"
 
 
-def test_apply_goes_from_the_content_to_the_container():
+def test_apply_visits_children_before_their_parent():
     met = []
     net = Net()
     assert net.apply(lambda module: met.append(type(module).__name__)) is net

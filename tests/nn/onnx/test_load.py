@@ -70,7 +70,7 @@ def test_numbers_of_another_dtype_are_cast_to_the_declared_one(tmp_path):
         np.testing.assert_array_equal(y.data, model(X).data)
 
 
-def test_it_compiles_to_the_same_numbers(tmp_path):
+def test_a_compiled_import_gives_the_same_numbers(tmp_path):
     model = nn.load_onnx(linear(tmp_path))
 
     def step(x):
@@ -194,7 +194,7 @@ def test_names_that_a_module_needs_itself_get_an_underscore(tmp_path):
 @pytest.mark.parametrize(
     "name", ["MLP", "LeNet5", "LSTM", "GRU", "TransformerEncoderLayer", "BatchNorm2d", "Embedding"]
 )
-def test_it_runs_on_a_gpu(name, tmp_path, monkeypatch):
+def test_an_import_runs_on_a_gpu(name, tmp_path, monkeypatch):
     make, *inputs = onnx_export.LAYERS[name]
     model = make().eval()
     nn.save_onnx(model, tmp_path / "model.onnx", *inputs)

@@ -79,7 +79,7 @@ def test_in_sequence_each_starts_from_the_first_rate():
 
 
 @pytest.mark.parametrize("name", ["StepLR", "ReduceLROnPlateau"])
-def test_a_state_goes_on_where_it_was(name, tmp_path):
+def test_a_schedule_continues_from_a_loaded_state(name, tmp_path):
     make = {
         "StepLR": lambda o: ours.StepLR(o, 2),
         "ReduceLROnPlateau": lambda o: ours.ReduceLROnPlateau(o, patience=1),
@@ -126,7 +126,7 @@ def test_refusals():
         Unwritten(sgd())
 
 
-def test_a_schedule_made_after_the_state_was_loaded_goes_on():
+def test_a_schedule_made_after_loading_the_state_continues():
     weights = [ag.Tensor(1.0, requires_grad=True)]
     optimizer = nn.optim.SGD(weights, lr=0.1)
     schedule = nn.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)
@@ -142,7 +142,7 @@ def test_a_schedule_made_after_the_state_was_loaded_goes_on():
         assert again.param_groups[0]["lr"] == pytest.approx(rate) == pytest.approx(0.001)
 
 
-def test_a_plateau_never_raises_the_rate_and_goes_by_itself():
+def test_a_plateau_schedule_never_raises_the_rate():
     optimizer = nn.optim.SGD([ag.Tensor(1.0, requires_grad=True)], lr=1e-4)
     plateau = nn.optim.lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=1e-3)
     assert optimizer.param_groups[0]["lr"] == 1e-4

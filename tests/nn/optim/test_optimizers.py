@@ -85,7 +85,7 @@ def test_a_step_changes_no_gradient(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_a_loaded_state_goes_on_where_it_was(name, options, tmp_path):
+def test_training_continues_from_a_loaded_state(name, options, tmp_path):
     parameters = start()
     optimizer = getattr(nn.optim, name)(parameters, **options)
     for step in range(1, 3):
@@ -165,7 +165,7 @@ def test_an_option_switched_on_later(kind):
 
 
 @pytest.mark.parametrize("value", ["a", None, -1.0, np.ones(2)], ids=str)
-def test_an_option_is_looked_at_when_it_is_set(value):
+def test_an_option_is_validated_when_it_is_set(value):
     optimizer = nn.optim.SGD(start(), lr=0.1)
     with pytest.raises(DomainError, match=r"SGD: lr = .* is out of range: give a nonnegative number"):
         optimizer.param_groups[0]["lr"] = value
@@ -371,7 +371,7 @@ def test_a_centered_variance_is_never_below_zero():
     assert np.isfinite(w.item())
 
 
-def test_options_set_by_any_method_of_a_dict_are_looked_at():
+def test_options_set_by_any_dict_method_are_validated():
     w = ag.Tensor([1.0], requires_grad=True)
     optimizer = nn.optim.SGD([w], lr=0.1)
     (group,) = optimizer.param_groups

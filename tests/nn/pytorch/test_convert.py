@@ -221,7 +221,7 @@ def test_modules_that_cannot_be_exported():
         nn.from_torch(nn.Linear(2, 3), normal(2, 2))
 
 
-def test_the_module_is_left_as_it_was():
+def test_conversion_leaves_the_module_unchanged():
     theirs = cnn()
     theirs[0].train()
     nn.from_torch(theirs, normal(2, 2, 6, 6))

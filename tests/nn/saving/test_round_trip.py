@@ -63,7 +63,7 @@ def check(ours, theirs, inputs, tmp_path, tolerance=1e-6):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_goes_to_pytorch_and_comes_back(name, tmp_path):
+def test_a_layer_round_trip_through_pytorch(name, tmp_path):
     arguments, shape = LAYERS[name]
     if shape == "indices":
         inputs = [DRAW.integers(0, 6, (2, 5))]
@@ -85,7 +85,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_named_network_goes_to_pytorch_and_comes_back(name, tmp_path):
+def test_a_published_network_round_trip_through_pytorch(name, tmp_path):
     models = pytest.importorskip("torchvision").models
     options, side = NETWORKS[name]
     theirs = getattr(models, name)(num_classes=3, **options).eval()

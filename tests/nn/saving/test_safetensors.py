@@ -23,7 +23,7 @@ def test_a_model_and_its_metadata_come_back(tmp_path):
         np.testing.assert_array_equal(twin.state_dict()[name].data, value.data)
 
 
-def test_a_checkpoint_comes_back(tmp_path):
+def test_a_checkpoint_round_trip(tmp_path):
     content = {"model": nn.Linear(2, 1, seed=0).state_dict(), "epoch": 3, "nested": [np.arange(3), {"x": Tensor(1.5)}]}
     nn.save(content, tmp_path / "c.safetensors")
     back = nn.load(tmp_path / "c.safetensors")

@@ -33,7 +33,7 @@ ENDLESS.append(ENDLESS)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
-def test_a_model_comes_back(model, tmp_path):
+def test_a_model_round_trip(model, tmp_path):
     path = tmp_path / "model.npz"
     nn.save(model, path)
     twin = nn.load_model(path)
@@ -80,7 +80,7 @@ def test_numpy_alone_reads_the_weights(tmp_path):
         np.testing.assert_array_equal(file["layers.0.weight"], model.layers[0].weight.data)
 
 
-def test_metadata_comes_back(tmp_path):
+def test_a_metadata_round_trip(tmp_path):
     path = tmp_path / "model.npz"
     nn.save(MODELS[0], path, metadata={"classes": ["null", "één"], "shape": [16, 16]})
     assert nn.load_metadata(path) == {"classes": ["null", "één"], "shape": [16, 16]}
@@ -88,7 +88,7 @@ def test_metadata_comes_back(tmp_path):
     assert nn.load_metadata(path) == {}
 
 
-def test_a_checkpoint_comes_back(tmp_path):
+def test_a_checkpoint_round_trip(tmp_path):
     content = {
         "model": MODELS[0].state_dict(),
         "epoch": 3,
@@ -155,7 +155,7 @@ def test_content_that_cannot_be_saved_raises_before_the_file_is_opened(content, 
 
 
 @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
-def test_a_failed_write_leaves_everything_as_it_was(failure, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(failure, tmp_path, monkeypatch):
     path = tmp_path / "model.npz"
     nn.save(MODELS[0], path)
     before = path.read_bytes()

@@ -10,7 +10,7 @@ import nn
 from tests.nn.training.helpers import HELD, LOSS, X, Y, interrupting, net, train, weights
 
 
-def test_ctrl_c_keeps_the_best_weights_and_says_so(capsys):
+def test_ctrl_c_keeps_the_best_weights_with_a_message(capsys):
     model = net()
     seen = []
     with_validation = interrupting(
@@ -139,7 +139,7 @@ def test_a_handler_of_the_user_stays():
     assert (history.epochs, len(heard)) == (2, 2)
 
 
-def test_it_runs_outside_the_main_thread():
+def test_fit_runs_outside_the_main_thread():
     found = []
     thread = threading.Thread(target=lambda: found.append(train(net())))
     thread.start()

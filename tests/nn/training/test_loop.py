@@ -15,7 +15,7 @@ from nn.errors import TrainingError
 from tests.nn.training.helpers import HELD, LOSS, RNG, X, Y, net, train, weights
 
 
-def test_it_learns_and_returns_a_history():
+def test_fit_learns_and_returns_a_history():
     model = net()
     history = train(model, epochs=40, validation=HELD)
     assert history.epochs == 40
@@ -28,7 +28,7 @@ def test_it_learns_and_returns_a_history():
     assert not history.stopped_early
 
 
-def test_it_equals_a_loop_written_by_hand():
+def test_fit_equals_a_handwritten_loop():
     model, twin = net(), net()
     history = train(model, epochs=2, seed=3)
     optimizer = nn.optim.Adam(twin.parameters(), lr=0.05)
@@ -93,7 +93,7 @@ def test_validation_keeps_the_best_weights():
     )
 
 
-def test_without_validation_it_keeps_the_latest_weights():
+def test_without_validation_fit_keeps_the_latest_weights():
     model = net()
     seen = []
     history = train(model, callback=lambda h: seen.append(weights(model)))

@@ -44,7 +44,7 @@ def test_fit_in_c_is_as_fit_with_numpy(seed):
 
 
 @needs_compiler
-def test_a_loss_that_is_not_finite_is_told_with_its_batch():
+def test_a_non_finite_loss_is_reported_with_its_batch():
     data = X.copy()
     data[45] = np.inf
     with pytest.raises(TrainingError, match=r"The loss became nan in epoch 1, batch 5, at learning rate 0\.05"):
@@ -64,7 +64,7 @@ def test_labels_out_of_range_keep_the_steps_before():
 
 
 @needs_compiler
-def test_what_has_no_reading_in_c_is_compiled_for_numpy_and_a_line_says_so():
+def test_a_step_without_reading_in_c_is_compiled_for_numpy_with_a_message():
     class Noisy(nn.Linear):
         def forward(self, x: Any) -> Any:
             return super().forward(x + ag.random.normal(x.shape, generator=RNG, dtype=x.dtype))

@@ -53,7 +53,7 @@ def test_the_same_seed_finds_the_same():
     assert one.finalists[0].test == other.finalists[0].test
 
 
-def test_the_test_rows_are_looked_at_by_the_finalists_alone():
+def test_only_the_finalists_see_the_test_rows():
     nowhere = (*DATA[:2], np.full_like(DATA[2], np.nan), DATA[3])
     result = nn.search(build, nowhere, SPACE, trials=2, epochs=1, finalists=0)
     assert result.finalists == []

@@ -659,10 +659,7 @@ def test_long_chains_are_folded_with_a_count():
     told = explain(loss, wrt=weights[0], numbers=False)
     assert "layers 2 to 15: 14 × (z̄ = ā × a × (1 - a); ā = z̄·W)" in told.text
     assert "layers 3 to 16: 14 × (a = σ(z); z = a·Wᵀ)" in told.text
-    assert (
-        r"14 \times (\bar{z} = \bar{a} \odot a \odot (1 - a);\; \bar{a} = \bar{z} \, W)"
-        in told.latex
-    )
+    assert r"14 \times (\bar{z} = \bar{a} \odot a \odot (1 - a);\; \bar{a} = \bar{z} \, W)" in told.latex
     assert len(told.backward) == 33  # a16, then 16 z and 15 a, and W1
     np.testing.assert_allclose(told.evaluate().data, ag.gradients(loss, weights[0]).data)
     assert "left out: it would be longer than" in told.text

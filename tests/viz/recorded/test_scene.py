@@ -162,9 +162,7 @@ class TestGradients:
 
     def test_a_vector_needs_its_upstream_gradient(self):
         y = parameter([1.0, 2.0]) * 2.0
-        with pytest.raises(
-            ValueError, match=r"an output of shape \(2,\) need its upstream gradient: reduce it to a"
-        ):
+        with pytest.raises(ValueError, match=r"an output of shape \(2,\) need its upstream gradient: reduce it to a"):
             Scene(y, gradients=True)
         assert Scene(y, gradients=np.array([1.0, 10.0])).cards[0].gradient.tolist() == [2, 20]
         assert Scene([y], gradients=[T([1.0, 10.0])]).cards[0].gradient.tolist() == [2, 20]
@@ -264,7 +262,6 @@ class TestConstants:
     def test_a_number_that_is_1_minus_y_by_chance_stays_a_number(self):
         w, y = parameter(2.0, "w"), T(0.0, name="y")
         assert self.title(w * y + T(1.0)) == "L = w·y + 1"
-
 
 
 class TestSecondOrder:

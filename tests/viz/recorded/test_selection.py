@@ -32,7 +32,6 @@ def neurons():
     return (neuron(layer, "3") - 1.0) ** 2, layer
 
 
-
 class TestHeaviestPaths:
     def test_they_are_drawn_where_there_are_over_250_loose_operations(self, neurons):
         loss, _ = neurons

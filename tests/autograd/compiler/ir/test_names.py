@@ -47,7 +47,7 @@ def test_identifiers(text: str, name: str) -> None:
 
 
 @given(st.text())
-def test_any_text_becomes_a_name_that_python_keeps_as_it_is(text: str) -> None:
+def test_any_text_becomes_an_identifier_that_python_does_not_normalize(text: str) -> None:
     name = identifier(text)
     assert is_identifier(name)
     assert identifier(name) == name

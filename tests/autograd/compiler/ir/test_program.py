@@ -131,7 +131,7 @@ def test_text_that_could_be_misread(program: Program, line: str) -> None:
 
 
 @pytest.mark.parametrize("subscripts", ["nk,kc->nc", "nk,kc->cn", "nk,nk->n", "nk->kn", "nk,kc->"])
-def test_einsum_reads_as_what_it_computes(subscripts: str) -> None:
+def test_the_printed_einsum_computes_its_value(subscripts: str) -> None:
     arrays = [np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)]
     if subscripts.count("nk") == 2:
         arrays[1] = arrays[0] + 1
@@ -163,7 +163,7 @@ def test_generators_are_told_apart() -> None:
         np.testing.assert_array_equal(array, expected)
 
 
-def test_a_training_step_computes_what_it_says() -> None:
+def test_the_printed_training_step_computes_its_values() -> None:
     model = nn.MLP([4, 3, 2], seed=0)
     optimizer = nn.optim.Adam(model.parameters(), lr=0.1)
 
@@ -215,7 +215,7 @@ def test_values_states_uses_and_producers() -> None:
     assert x.nbytes == 16
 
 
-def test_a_program_shows_itself_in_a_notebook_as_it_prints():
+def test_the_notebook_representation_of_a_program_is_its_text():
     program = ag.trace(lambda x: ag.where(x < 1.0, x, 0.0), ag.ones((2, 3)))
     shown = ElementTree.fromstring(program._repr_html_())
     assert shown.text == str(program)

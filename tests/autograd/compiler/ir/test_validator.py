@@ -166,7 +166,7 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_each_fault_of_a_program_is_told(fault: str) -> None:
+def test_each_fault_of_a_program_is_reported(fault: str) -> None:
     program, x, y = doubled()
     breaks, said = BROKEN[fault]
     breaks(program, x, y)

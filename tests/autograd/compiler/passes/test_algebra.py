@@ -206,7 +206,7 @@ def test_a_scale_behind_a_product_stays_there() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 @pytest.mark.parametrize("rate", [1e-4, 300.0])
-def test_a_learning_rate_stays_where_it_is(dtype: str, rate: float) -> None:
+def test_a_learning_rate_is_not_folded(dtype: str, rate: float) -> None:
     """Gradients of half precision have few digits left if they are made a ten thousandth of what they are."""
 
     def trained(compiled: bool) -> Any:

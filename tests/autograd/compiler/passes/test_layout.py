@@ -30,7 +30,7 @@ def test_elementwise_operands_share_a_memory_order() -> None:
     assert found == {"x": False, "a": False, "b": False, "t": True, "m": None}
 
 
-def test_a_state_stays_as_it_lies() -> None:
+def test_states_keep_their_layout() -> None:
     program = program_of("n = subtract p x; m = matmul n n", "p", "p<-n", "m")
     (state,) = program.states
     assert turned(program)["n"] is False

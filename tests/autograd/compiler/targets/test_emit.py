@@ -204,7 +204,7 @@ def test_each_block_says_the_users_line_once() -> None:
     ]
 
 
-def test_a_gradient_of_a_gradient_is_told() -> None:
+def test_a_second_derivative_is_labelled_in_the_source() -> None:
     source, _, _ = emitted(product())
     assert "# gradient of the gradient of h = ag.tanh(points @ w), test_emit.py" in source
     assert "# gradient of (h * h).sum(), test_emit.py" in source

@@ -471,7 +471,7 @@ def test_indices_out_of_bounds_are_refused(tmp_path):
         (lambda x: x + ag.random.normal((2,), generator=GENERATOR), [ag.ones(2)], "draw is not among the functions"),
     ],
 )
-def test_what_has_no_reading_is_refused_in_a_sentence(function, arguments, said):
+def test_an_operation_without_reading_is_refused(function, arguments, said):
     program = ag.trace(function, *arguments)
     with pytest.raises(TargetError, match=said):
         program.javascript()

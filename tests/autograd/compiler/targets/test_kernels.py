@@ -159,7 +159,7 @@ def test_the_cpp_of_an_instruction_computes_what_numpy_does(compiled, i, op, dty
 
 
 @pytest.mark.parametrize(("op", "dtypes"), SINGLES)
-def test_the_stand_in_reads_it_likewise(op, dtypes):
+def test_the_cupy_stand_in_gives_the_same_result(op, dtypes):
     kernel = one(op, dtypes)
     arrays = arguments([d for d in dtypes if isinstance(d, np.dtype)])
     filled = iter(arrays)
@@ -191,7 +191,7 @@ def test_a_chain_is_one_kernel_and_reads_like_it():
     )
 
 
-def test_what_only_a_sum_reads_is_computed_within_it():
+def test_a_value_read_only_by_a_sum_is_fused_into_it():
     (kernel,) = kernels_of(lambda x, y: ((x - y) ** 2).sum(axis=1) * 0.5, ag.ones((3, 4)), ag.ones((3, 4)))
     assert [i.op for i in kernel.instructions] == ["subtract", "multiply"]
     assert kernel.arguments[2:6] == (
@@ -204,7 +204,7 @@ def test_what_only_a_sum_reads_is_computed_within_it():
     assert kernel.entry.startswith(f"__device__ inline double {kernel.name}_of(const double x, const double y) {{")
 
 
-def test_what_others_read_too_is_not():
+def test_a_value_with_other_readers_is_not_fused():
     kernels = kernels_of(lambda x: (ag.exp(x).sum(), ag.exp(x)), ag.ones(5))
     assert [(k.reduction is None, len(k.outputs)) for k in kernels] == [(True, 1)]
 
@@ -227,7 +227,7 @@ def test_a_reduction_takes_no_numbers():
             assert all(v.kind != "knob" and v not in known for v in kernel.inputs)
 
 
-def test_what_a_kernel_reads_is_made_before_it():
+def test_inputs_of_a_kernel_are_computed_before_it():
     """The logarithm stands between two sums: it could be behind the one or within the other, and is one of both."""
     arguments = ag.ones((6, 3), dtype="float64"), ag.zeros(6, dtype="int64")
     program = program_of(nn.functional.cross_entropy, *arguments)
@@ -247,7 +247,7 @@ def test_products_divide_kernels():
     assert first.outputs[0] in second.inputs
 
 
-def test_the_slope_of_an_activation_is_computed_where_it_is_used():
+def test_the_derivative_of_an_activation_is_fused_into_its_user():
     _, steps = train(lambda p: nn.optim.SGD(p, lr=0.1))
     kernels = [s for s in steps if isinstance(s, Kernel)]
     forward = [k for k in kernels if any(i.op == "tanh" for i in k.instructions)]

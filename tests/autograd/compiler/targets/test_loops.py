@@ -64,7 +64,7 @@ def test_the_kernel_computes_the_same_bits(dtype, reverse, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_body_is_compiled_once_it_is_hot():
+def test_a_loop_body_is_compiled_when_it_is_hot():
     def step(carries, xs, consts):
         return [ag.sin(carries[0] + xs[0])], []
 
@@ -99,7 +99,7 @@ def test_two_threads_use_one_body():
 
 
 @pytest.mark.usefixtures("hot")
-def test_labels_are_looked_at_in_each_step():
+def test_labels_are_validated_at_each_step():
     def step(carries, xs, consts):
         return [carries[0] + ag.cross_entropy(consts[0], xs[0])], []
 

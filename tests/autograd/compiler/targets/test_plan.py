@@ -36,7 +36,7 @@ CHAINS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("chain", list(CHAINS.values()), ids=list(CHAINS))
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_a_view_lives_as_long_as_it_is_read(chain: Callable[[Any], Any], order: Any) -> None:
+def test_the_buffer_of_a_view_is_not_reused_before_its_last_read(chain: Callable[[Any], Any], order: Any) -> None:
     """A hidden layer is kept transposed beside a column of ones, so that what is reshaped of it must be copied."""
 
     def trained(compiled: bool) -> list[float]:
@@ -163,7 +163,7 @@ def ordered(program: Program, raising: str = "") -> str:
     return " ".join(i.out.name for i in schedule(program, lambda i: i.out.name not in raising.split()))
 
 
-def test_an_update_comes_right_behind_the_last_read_of_the_old_value() -> None:
+def test_an_update_directly_follows_the_last_read_of_the_old_value() -> None:
     program = program_of("g = negative x; a = tanh p; n = subtract p g; b = exp a", "p", "p<-n", "b")
     assert ordered(program) == "g a n b"
     program = program_of("g = negative x; a = tanh g; b = exp a; n = subtract p g", "p", "p<-n", "b")
@@ -175,7 +175,7 @@ def test_an_update_waits_for_a_view_of_the_old_value() -> None:
     assert ordered(program) == "t a n"
 
 
-def test_an_update_comes_behind_what_may_raise() -> None:
+def test_an_update_follows_all_instructions_that_may_raise() -> None:
     program = program_of("n = subtract p x; a = tanh x", "p", "p<-n", "a")
     assert ordered(program, raising="a") == "a n"
 

@@ -49,7 +49,7 @@ def test_each_instruction_knows_the_users_line() -> None:
     assert found["w_new"] == "optimizer.step()"
 
 
-def test_a_line_is_told_by_the_files_own_name() -> None:
+def test_a_line_is_given_with_the_name_of_its_file() -> None:
     program = ag.trace(a_step(), X, Y)
     lines = {i.origin.line for i in program.instructions if i.origin}
     assert {line.partition(":")[0] for line in lines} == {FILE}
@@ -116,12 +116,12 @@ def test_modules_name_what_they_return() -> None:
     assert paths["out"] == "out"
 
 
-def test_a_module_without_a_name_is_told_by_its_kind() -> None:
+def test_a_module_without_a_name_is_called_by_its_class() -> None:
     net = nn.Sequential(nn.Linear(3, 2, seed=0), nn.Tanh())
     assert {"linear_0", "tanh_1"} <= set(names(ag.trace(net, X)))
 
 
-def test_what_operations_compute_on_their_way_has_their_own_names() -> None:
+def test_values_computed_within_an_operation_have_their_own_names() -> None:
     labels = ag.asarray(np.zeros(5, int))
     found = names(ag.trace(lambda x: ag.cross_entropy(x, labels), X))
     assert "shifted" in found
@@ -149,7 +149,7 @@ def test_a_statement_over_several_lines_is_one_text() -> None:
     assert origins(ag.trace(f, X))["total"] == "total = ag.sum(x * 2.0, axis=0)"
 
 
-def test_a_gradient_of_a_gradient_says_so() -> None:
+def test_a_second_derivative_is_labelled() -> None:
     def f(x: Any) -> Any:
         y = x**3
         return ag.sum(y)

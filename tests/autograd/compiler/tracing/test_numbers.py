@@ -161,7 +161,7 @@ def test_a_number_that_the_function_finds_makes_one_program(way: str) -> None:
     assert count() <= 5  # of the first value, of floats, of integers
 
 
-def test_what_is_kept_of_a_number_is_a_number() -> None:
+def test_a_number_kept_by_the_step_is_a_number() -> None:
     kept = Options()
 
     @ag.compile

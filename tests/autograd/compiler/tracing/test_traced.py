@@ -95,7 +95,7 @@ WRITES: dict[str, Callable[[ag.Tensor, ag.Tensor], None]] = {
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("taken", TAKEN)
-def test_what_was_taken_before_an_update(taken: str, write: str, order: str) -> None:
+def test_values_read_before_an_update(taken: str, write: str, order: str) -> None:
     def step(w: ag.Tensor, scale: ag.Tensor) -> Any:
         before, number = TAKEN[taken](w), scale.detach()
         first = before + 0.0
@@ -125,7 +125,7 @@ def test_a_view_of_a_computed_array() -> None:
     agree(ag.compile(f)(x), f(x), "views")
 
 
-def test_what_may_be_a_view_or_a_copy_is_refused() -> None:
+def test_writing_to_a_possible_view_is_refused() -> None:
     def f(x: ag.Tensor) -> Any:
         y = x.data.T * 2.0  # whose elements may lie in either order
         flat = y.reshape(-1)
@@ -156,7 +156,7 @@ def test_an_argument_is_not_written_to_through_a_view(write: Take) -> None:
     ],
     ids=["shape", "dtype", "cast"],
 )
-def test_what_does_not_fit_in_place(add: Any, kind: Any) -> None:
+def test_an_in_place_value_of_the_wrong_shape(add: Any, kind: Any) -> None:
     x = ag.Tensor([1.0, 2.0, 3.0])
     if kind is None:
         agree(ag.compile(lambda x: add(x.data * 1.0))(x), add(x.data * 1.0), "cast")

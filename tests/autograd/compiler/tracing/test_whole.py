@@ -20,7 +20,7 @@ def test_an_operation_is_one_instruction_within_and_its_parts_outside():
     assert len(parts) > 3
 
 
-def test_rules_that_use_the_operation_keep_it_whole_too():
+def test_rules_that_call_the_operation_keep_it_whole_too():
     def gradient(x):
         return ag.grad(lambda x: ag.cross_entropy(x, [0, 1]))(x)
 
@@ -42,13 +42,13 @@ def nested_and_failing():
         raise KeyError
 
 
-def test_it_may_be_nested_and_ends_with_an_error():
+def test_the_context_can_be_nested_and_ends_with_an_error():
     with pytest.raises(KeyError):
         nested_and_failing()
     assert operations(ag.relu, X) != ["relu"]
 
 
-def test_it_is_for_its_own_thread():
+def test_the_context_belongs_to_one_thread():
     found = []
     with whole(["softmax"]):
         other = threading.Thread(target=lambda: found.extend(operations(ag.softmax, X)))

@@ -29,7 +29,7 @@ def test_a_library_is_compiled_once_and_a_damaged_one_again(own_cache, monkeypat
 
 
 @needs_compiler
-def test_what_a_library_is_called_depends_on_all_that_it_is_made_of(monkeypatch):
+def test_the_name_of_a_library_depends_on_all_of_its_inputs(monkeypatch):
     keys = {build.key_of(TEXT, build.FLAGS), build.key_of(TEXT + " ", build.FLAGS), build.key_of(TEXT, ["-O1"])}
     monkeypatch.setattr(build, "processor", lambda: "another")
     assert len(keys | {build.key_of(TEXT, build.FLAGS)}) == 4

@@ -168,7 +168,7 @@ GENERATOR = np.random.default_rng(0)
         (lambda x: ag.linalg.inv(ag.eye(2) * x) @ x, "can't be written in C: .*linalg.inv"),
     ],
 )
-def test_what_has_no_reading_in_c_is_refused_in_a_sentence_and_runs_as_numpy_by_auto(function, said):
+def test_a_step_without_reading_in_c_is_refused_and_auto_runs_it_with_numpy(function, said):
     with pytest.raises(TargetError, match=said):
         ag.compile(function, target="c")(ag.ones(2))
     auto = ag.compile(function, target="auto")
@@ -189,7 +189,7 @@ def settle() -> None:
 
 
 @needs_compiler
-def test_auto_takes_c_once_it_is_compiled():
+def test_auto_switches_to_c_when_it_is_compiled():
     _, _, step = trained("auto")
     x, labels = batch()
     _, _, reference = trained("numpy")
