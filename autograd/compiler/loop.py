@@ -98,7 +98,6 @@ class Steps:
             if values.shape != (self.total,):
                 raise ShapeError(f"the schedule of {key!r} has the shape {values.shape}: give {self.total} numbers.")
         self.done = 0
-        self._count = 8
         self._tree: tuple[list[Any], Any] | None = None
 
     def __iter__(self) -> Iterator[list[Any]]:
@@ -113,9 +112,9 @@ class Steps:
         if native is None:
             return None
         start, left = perf_counter(), len(self.rows) - self.done % len(self.rows)
-        part = self._several(native, min(self._count, left))
-        if perf_counter() - start < SECONDS:
-            self._count *= 2
+        part = self._several(native, min(native.together, left))
+        if left >= native.together and perf_counter() - start < SECONDS:
+            native.together *= 2
         return part
 
     def batch(self) -> list[Any]:

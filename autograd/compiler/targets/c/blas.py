@@ -9,21 +9,24 @@ from functools import cache
 from typing import Any
 
 SYMBOLS = (
-    ("scipy_cblas_{}gemm64_", "int64_t"),
-    ("cblas_{}gemm64_", "int64_t"),
-    ("scipy_cblas_{}gemm", "int"),
-    ("cblas_{}gemm", "int"),
+    ("scipy_cblas_{}gemm64_", "int64_t", "scipy_openblas_get_num_threads64_"),
+    ("cblas_{}gemm64_", "int64_t", "openblas_get_num_threads64_"),
+    ("scipy_cblas_{}gemm", "int", "scipy_openblas_get_num_threads"),
+    ("cblas_{}gemm", "int", "openblas_get_num_threads"),
 )
-"""What ``cblas_sgemm`` and ``cblas_dgemm`` are called in builds of OpenBLAS and its like; the integers they take."""
+"""The names of ``cblas_sgemm`` and ``cblas_dgemm`` in builds of OpenBLAS and its like, the integers that they take, and
+the function that returns the number of threads."""
 
 
 @dataclass(frozen=True)
 class Blas:
-    """``cblas_sgemm`` and ``cblas_dgemm``: where they are, and the type of their integers in C."""
+    """``cblas_sgemm`` and ``cblas_dgemm``: where they are, the type of their integers in C, and the threads that they
+    are given."""
 
     single: int
     double: int
     integer: str
+    threads: int = 1
 
 
 @cache
@@ -33,14 +36,14 @@ def numpys_blas() -> Blas | None:
         library: Any = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
     except (ImportError, OSError, TypeError):
         return None
-    for pattern, integer in SYMBOLS:
+    for pattern, integer, counted in SYMBOLS:
         try:
             single, double = (
                 ctypes.cast(getattr(library, pattern.format(t)), ctypes.c_void_p).value or 0 for t in "sd"
             )
         except AttributeError:
             continue
-        return Blas(single, double, integer)
+        return Blas(single, double, integer, getattr(library, counted, lambda: 1)())
     return None
 
 

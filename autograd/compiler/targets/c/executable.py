@@ -114,6 +114,8 @@ class NativeExecutable(Executable):
     """One program as a function in C, bound to the arrays of its states."""
 
     optimize = staticmethod(_optimized)
+    together = 8
+    """Steps of a call of `loop`, after which it is known how long they take."""
     library: Any = None
     _loop: Any = None
     """The functions of ``source``, where they have been compiled already."""

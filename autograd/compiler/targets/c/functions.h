@@ -15,6 +15,37 @@ GG float gg_numberf(int32_t bits) { union { int32_t bits; float x; } u = {bits};
 GG int64_t gg_bits(double x) { union { double x; int64_t bits; } u = {x}; return u.bits; }
 GG double gg_number(int64_t bits) { union { int64_t bits; double x; } u = {bits}; return u.x; }
 
+/* Vectors of registers, which may lie at any address of a number */
+#define GG_VECTOR(kind, n) typedef kind gg_##kind##n __attribute__((vector_size(n * sizeof(kind)), aligned(sizeof(kind)), may_alias));
+GG_VECTOR(float, 2) GG_VECTOR(float, 4) GG_VECTOR(float, 8) GG_VECTOR(float, 16)
+GG_VECTOR(double, 2) GG_VECTOR(double, 4) GG_VECTOR(double, 8)
+
+#if defined __clang__ || __GNUC__ >= 12
+#define GG_SHUFFLED(x, y, number, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define GG_SHUFFLED(x, y, number, ...) __builtin_shuffle(x, y, (number __attribute__((vector_size(4 * sizeof(number))))){__VA_ARGS__})
+#endif
+
+/* z[i][j] = x[j][i], of which m times n lie row by row: four by four */
+#define GG_TRANSPOSE(name, kind, whole) \
+    GG_CALL void name(long m, long n, const kind *restrict x, long step, kind *restrict z) { \
+        const long rows = m / 4 * 4, columns = n / 4 * 4; \
+        for (long i = 0; i < rows; i += 4) for (long j = 0; j < columns; j += 4) { \
+            const kind *const from = x + j * step + i; \
+            const gg_##kind##4 a = *(const gg_##kind##4 *)from, b = *(const gg_##kind##4 *)(from + step); \
+            const gg_##kind##4 c = *(const gg_##kind##4 *)(from + 2 * step), d = *(const gg_##kind##4 *)(from + 3 * step); \
+            const gg_##kind##4 ac = GG_SHUFFLED(a, c, whole, 0, 4, 1, 5), ca = GG_SHUFFLED(a, c, whole, 2, 6, 3, 7); \
+            const gg_##kind##4 bd = GG_SHUFFLED(b, d, whole, 0, 4, 1, 5), db = GG_SHUFFLED(b, d, whole, 2, 6, 3, 7); \
+            *(gg_##kind##4 *)(z + i * n + j) = GG_SHUFFLED(ac, bd, whole, 0, 4, 1, 5); \
+            *(gg_##kind##4 *)(z + (i + 1) * n + j) = GG_SHUFFLED(ac, bd, whole, 2, 6, 3, 7); \
+            *(gg_##kind##4 *)(z + (i + 2) * n + j) = GG_SHUFFLED(ca, db, whole, 0, 4, 1, 5); \
+            *(gg_##kind##4 *)(z + (i + 3) * n + j) = GG_SHUFFLED(ca, db, whole, 2, 6, 3, 7); \
+        } \
+        for (long i = 0; i < m; i++) for (long j = i < rows ? columns : 0; j < n; j++) z[i * n + j] = x[j * step + i]; \
+    }
+GG_TRANSPOSE(gg_transposef, float, int32_t)
+GG_TRANSPOSE(gg_transpose, double, int64_t)
+
 /* 2^n for whole n of normal numbers */
 GG float gg_power2f(int32_t n) { return gg_numberf((int32_t)((uint32_t)(n + 127) << 23)); }
 GG double gg_power2(int64_t n) { return gg_number((int64_t)((uint64_t)(n + 1023) << 52)); }

@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from autograd.compiler.targets.c.blocks import Matrix, cycles, in_blocks, registers
 from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, merged, times
 
 if TYPE_CHECKING:
     from autograd.compiler.targets.c.source import Source
 
-SMALL = 4096
-"""Multiplications up to which a product is written as loops: a call of BLAS takes as long."""
-
 SHORT = 16
 """Entries from which on an axis in one piece is worth more than a longer one."""
 
-ACROSS = 128
-"""Entries of a row of the result that are summed at a time, in an array of their own."""
+LONG = 1024
+"""Products that are summed one after the other; BLAS sums more of them in parts, which keeps their digits."""
+
+LARGE = 1 << 20
+"""Bytes of the second operand from which on BLAS, which copies operands in order, is faster."""
+
+SHARED = 1 << 22
+"""Multiplications from which on BLAS divides a product among threads."""
 
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
 """What ``cblas_sgemm`` calls the orders of matrices."""
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Where a matrix lies: ``start`` is the expression of its first element's place in ``data``."""
-
-    data: str
-    start: str
-    rows: int
-    columns: int
-    row_step: int
-    column_step: int
-
-    @property
-    def turned(self) -> Matrix:
-        """The transpose."""
-        return Matrix(self.data, self.start, self.columns, self.rows, self.column_step, self.row_step)
-
-    def leading(self, by_rows: bool) -> int | None:
-        """How far apart its rows (or columns) are where those lie in one piece each; ``None`` where they do not."""
-        if not by_rows:
-            return self.turned.leading(True)
-        if self.columns > 1 and self.column_step != 1:
-            return None
-        step = self.row_step if self.rows > 1 else max(self.columns, 1)
-        return step if step >= max(self.columns, 1) else None
 
 
 def contract(
@@ -147,84 +125,54 @@ def _longest(axes: Sequence[Axis]) -> Axis | None:
 
 
 def product(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
-    """``out = a @ b``: a call of BLAS, or loops where that is shorter or BLAS can't read it."""
-    source.operations += out.rows * out.columns * a.columns
-    single = str(dtype) == "float32"
-    by_rows = out.leading(True) is not None
-    orders = [(m.leading(by_rows), m.leading(not by_rows)) for m in (a, b)]
-    small = out.rows * out.columns * a.columns <= SMALL or 1 in (out.rows, out.columns)
-    leading = out.leading(by_rows)
-    if small or source.blas is None or leading is None or any(one is None and two is None for one, two in orders):
-        loops(source, a, b, out, dtype)
+    """``out = a @ b``: sums along both operands, blocks in registers, or a call of BLAS where that is faster."""
+    m, n, k = out.rows, out.columns, a.columns
+    source.operations += m * n * k
+    if 1 in (m, n) and a.column_step == b.row_step == 1 and k >= SHORT:
+        _dots(source, a, b, out, dtype)
         return
+    ways = [(a, b, out), (b.turned, a.turned, out.turned)]
+    costs = [cycles(*way, dtype) for way in ways]
+    if not _is_called(source, a, b, out, dtype, min(costs)):
+        in_blocks(source, *ways[costs.index(min(costs))], dtype)
+
+
+def _is_called(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float) -> bool:
+    """Call BLAS, if it can read and write these matrices, and is faster than ``cost`` cycles; whether it is called."""
+    m, n, k = out.rows, out.columns, a.columns
+    by_rows = out.leading(True) is not None
+    orders = [(x.leading(by_rows), x.leading(not by_rows)) for x in (a, b)]
+    leading = out.leading(by_rows)
+    if source.blas is None or leading is None or (None, None) in orders:
+        return False
+    is_large = k > LONG or k * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
+    if not is_large and cost < 1000 + 0.65 * m * n * k / (registers()[1] // dtype.itemsize):
+        return False
     given = [str(AS_IT_IS if one is not None else TRANSPOSED) for one, _ in orders]
     steps = [one if one is not None else two for one, two in orders]
-    pointers = [m.data if m.start == "0" else f"{m.data} + {m.start}" for m in (a, b, out)]
     arguments = [
-        str(ROW_MAJOR if by_rows else COLUMN_MAJOR), *given, str(out.rows), str(out.columns), str(a.columns), "1",
-        pointers[0], str(steps[0]), pointers[1], str(steps[1]), "0", pointers[2], str(leading),
+        str(ROW_MAJOR if by_rows else COLUMN_MAJOR), *given, str(m), str(n), str(k), "1",
+        a.pointer, str(steps[0]), b.pointer, str(steps[1]), "0", out.pointer, str(leading),
     ]  # fmt: skip
-    source.lines.append(f"table->{'s' if single else 'd'}gemm({', '.join(arguments)});")
+    source.lines.append(f"table->{'s' if dtype.itemsize == 4 else 'd'}gemm({', '.join(arguments)});")
+    return True
 
 
-def loops(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
-    """``out = a @ b`` as a function of three loops, the innermost along memory: that of a row of the result, which is
-    summed in an array of its own, or that of the sum. A second operand that lies the wrong way is copied first."""
-    ways = [(a, b, out), (b.turned, a.turned, out.turned)]
-    along = [n.columns if m.column_step == 1 else 0 for _, m, n in ways]
-    kind = "float" if str(dtype) == "float32" else "double"
-    packs = max(along) < 4 and not (1 in (out.rows, out.columns) and a.column_step == b.row_step == 1)
-    which = [n.columns for *_, n in ways] if packs else along
-    a, b, out = ways[which.index(max(which))]
-    m, n, k = out.rows, out.columns, a.columns
-    packs = packs and n > 1 and n * k <= SMALL
-
-    def at(name: str, matrix: Matrix, row: str, column: str) -> str:
-        return f"{name}[{added(times(row, matrix.row_step), times(column, matrix.column_step))}]"
-
-    xs, ys, zs = at("x", a, "i", "p"), at("y", b, "p", "j"), at("z", out, "i", "j")
-    if packs or max(along) >= 4 or (b.column_step == 1 and n > 1):
-        lines = []
-        if packs:
-            lines = [
-                f"{kind} packed[{k * n}];",
-                f"for (long p = 0; p < {k}; p++)",
-                f"  for (long j = 0; j < {n}; j++) packed[p * {n} + j] = {ys};",
-            ]
-            ys = f"packed[p * {n} + j]"
-        lines += [
-            f"for (long i = 0; i < {m}; i++) {{",
-            f"  for (long start = 0; start < {n}; start += {ACROSS}) {{" if n > ACROSS else "  {",
-            f"    {kind} row[{min(n, ACROSS)}] = {{0}};",
-            f"    const long end = start + {ACROSS} < {n} ? start + {ACROSS} : {n};" if n > ACROSS else "",
-            f"    for (long p = 0; p < {k}; p++) {{",
-            f"      const {kind} factor = {xs};",
-            '      _Pragma("omp simd")',
-            f"      for (long j = start; j < end; j++) row[j - start] += factor * {ys};"
-            if n > ACROSS
-            else f"      for (long j = 0; j < {n}; j++) row[j] += factor * {ys};",
-            "    }",
-            f"    for (long j = start; j < end; j++) {zs} = row[j - start];"
-            if n > ACROSS
-            else f"    for (long j = 0; j < {n}; j++) {zs} = row[j];",
-            "  }",
-            "}",
-        ]
-    else:
-        lines = [
-            f"for (long i = 0; i < {m}; i++) {{",
-            f"  for (long j = 0; j < {n}; j++) {{",
-            f"    {kind} sum = 0;",
-            '    _Pragma("omp simd reduction(+:sum)")',
-            f"    for (long p = 0; p < {k}; p++) sum += {xs} * {ys};",
-            f"    {zs} = sum;",
-            "  }",
-            "}",
-        ]
+def _dots(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+    """``out = a @ b`` with one row or one column, where both operands lie along the sum."""
+    kind = C.types[str(dtype)]
+    x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
+    lines = [
+        f"for (long i = 0; i < {z.rows}; i++) {{",
+        f"  {kind} sum = 0;",
+        '  _Pragma("omp simd reduction(+:sum)")',
+        f"  for (long p = 0; p < {x.columns}; p++) sum += x[{added(times('i', x.row_step), 'p')}] * y[p];",
+        f"  z[{added(times('i', z.row_step))}] = sum;",
+        "}",
+    ]
     parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-    name = source.function(f"product_{m}x{k}x{n}", parameters, [line for line in lines if line])
-    pointers = [f"{mat.data} + {mat.start}" if mat.start != "0" else mat.data for mat in (a, b, out)]
-    source.lines.append(f"{name}({', '.join(pointers)});")
+    name = source.function(f"product_{out.rows}x{a.columns}x{out.columns}", parameters, lines)
+    source.lines.append(f"{name}({x.pointer}, {y.pointer}, {z.pointer});")
 
 
 def _summed(
@@ -247,4 +195,4 @@ def _summed(
     source.loop(nest, within, [(nest.outer, f"{nest.at(2)} {'+=' if adds else '='} acc;")])
 
 
-__all__ = ["Matrix", "contract", "loops", "product"]
+__all__ = ["contract", "product"]

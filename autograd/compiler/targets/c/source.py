@@ -1,9 +1,9 @@
 """`Source`: a program as the text of one C function, which is given the addresses of its arrays.
 
-What is computed entry by entry is a function for each `Kernel`; products are calls of the BLAS that NumPy has loaded,
-or loops where they are small. Temporaries lie in one block of memory, in which a place is used again as soon as what
-lay there has been read for the last time. Results are written where they are wanted, and states are updated where they
-lie.
+What is computed entry by entry is a function for each `Kernel`; products are computed in blocks, or by the BLAS that
+NumPy has loaded where they are large. Temporaries lie in one block of memory, in which a place is used again as soon as
+what lay there has been read for the last time. Results are written where they are wanted, and states are updated where
+they lie.
 """
 
 from __future__ import annotations

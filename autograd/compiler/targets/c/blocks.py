@@ -1,0 +1,160 @@
+"""Matrix products in blocks whose sums stay in registers, for sizes at which a call of BLAS costs more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from autograd.compiler.targets.c.build import processor
+from autograd.compiler.targets.language import C
+from autograd.compiler.targets.nests import View, added, times
+
+if TYPE_CHECKING:
+    from autograd.compiler.targets.c.source import Source
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Where a matrix lies: ``start`` is the expression of its first element's place in ``data``."""
+
+    data: str
+    start: str
+    rows: int
+    columns: int
+    row_step: int
+    column_step: int
+
+    @property
+    def turned(self) -> Matrix:
+        """The transpose."""
+        return Matrix(self.data, self.start, self.columns, self.rows, self.column_step, self.row_step)
+
+    @property
+    def pointer(self) -> str:
+        """The expression of its first element's address."""
+        return self.data if self.start == "0" else f"{self.data} + {self.start}"
+
+    def leading(self, by_rows: bool) -> int | None:
+        """How far apart its rows (or columns) are where those lie in one piece each; ``None`` where they do not."""
+        if not by_rows:
+            return self.turned.leading(True)
+        if self.columns > 1 and self.column_step != 1:
+            return None
+        step = self.row_step if self.rows > 1 else max(self.columns, 1)
+        return step if step >= max(self.columns, 1) else None
+
+
+@cache
+def registers() -> tuple[int, int]:
+    """How many registers hold vectors, and the bytes of one."""
+    told = processor().split()
+    if "avx512f" in told:
+        return 32, 64
+    return (16, 32) if {"avx2", "x86_64", "AMD64"} & {*told} else (32, 16)
+
+
+def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> float:
+    """About how long ``out = a @ b`` takes in blocks: two products of vectors at a time, each of which takes four."""
+    m, n, k = out.rows, out.columns, a.columns
+    rows = {vectors: _heights(m, vectors) for vectors in (1, 2)}
+    taken = [
+        count * max(4, height * len(starts) / 2)
+        for starts in _panels(n, dtype)[1]
+        for _, count, height in rows[len(starts)]
+    ]
+    copied = 0.4 * n * k if b.column_step != 1 and n > 1 else 0
+    scattered = m * n if out.column_step != 1 and n > 1 else 0
+    return 50 + copied + scattered + k * sum(taken)
+
+
+def _panels(n: int, dtype: Any) -> tuple[int, list[tuple[int, ...]]]:
+    """The entries of a vector along a row of ``n``, and where vectors begin, two by two; the last overlaps another."""
+    width = min(registers()[1] // dtype.itemsize, 1 << n.bit_length() - 1)
+    starts = [min(start, n - width) for start in range(0, n, width)]
+    return width, [tuple(starts[p : p + 2]) for p in range(0, len(starts), 2)]
+
+
+def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
+    """Blocks of ``m`` rows with so many ``vectors`` in each, whose sums stay in registers: where those of one height
+    begin, how many there are, and the height."""
+    most = (20 if registers()[0] == 32 else 12) // vectors
+    height = -(-m // -(-m // most))
+    return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
+
+
+def in_blocks(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+    """Write ``out = a @ b`` as a function that goes from block to block."""
+    m, n, k, kind = out.rows, out.columns, a.columns, C.types[str(dtype)]
+    if b.column_step != 1 and n > 1:
+        b = _transposed(source, b, dtype)
+    width, panels = _panels(n, dtype)
+    lines = []
+    for (vectors, gap), starts in _alike(panels).items():
+        column = "j" if len(starts) > 1 else str(starts[0] or "")
+        if len(starts) > 1:
+            lines.append(f"for (long j = {starts[0]}; j <= {starts[-1]}; j += {2 * width}) {{")
+        for first, count, height in _heights(m, vectors):
+            row = "i" if count > 1 else str(first or "")
+            name = _block(source, height, vectors, width, a, out, kind)
+            x, y = added("x", row and times(row, a.row_step)), added("y", column)
+            z = added("z", row and times(row, out.row_step), column and times(column, out.column_step))
+            loop = f"for (long i = 0; i < {count * height}; i += {height}) " if count > 1 else ""
+            given = f"{x}, {a.row_step}, {a.column_step}, {y}, {b.row_step}, {gap}, {z}, {out.row_step}"
+            lines.append(f"{'  ' * (len(starts) > 1)}{loop}{name}({k}, {given});")
+        lines += ["}"] if len(starts) > 1 else []
+    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
+    name = source.function(f"product_{m}x{k}x{n}", parameters, lines)
+    source.lines.append(f"{name}({a.pointer}, {b.pointer}, {out.pointer});")
+
+
+def _alike(panels: list[tuple[int, ...]]) -> dict[tuple[int, int], list[int]]:
+    """Where panels begin, by how many vectors they have and how far apart these are."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for starts in panels:
+        found.setdefault((len(starts), starts[-1] - starts[0]), []).append(starts[0])
+    return found
+
+
+def _block(source: Source, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str) -> str:
+    """The name of the function of a block: ``rows`` rows of ``vectors`` vectors of ``width`` entries."""
+    vector = f"gg_{kind}{width}" if width > 1 else kind
+    right, below = ("1", "below") if a.column_step == 1 else ("right", "1" if a.row_step == 1 else "below")
+    places = [(r, v, f"z{r}" if vectors == 1 else f"z{r}_{v}") for r in range(rows) for v in range(vectors)]
+
+    def at(name: str, *terms: tuple[int, str]) -> str:
+        return added(name, *(step if n == 1 else f"{n} * {step}" for n, step in terms if n))
+
+    lines = [
+        f"{vector} {', '.join(f'{name} = {{0}}' for *_, name in places)};",
+        f"for (long p = 0; p < n; p++, x += {right}, y += next) {{",
+        *(f"  const {vector} y{v} = *(const {vector} *)({at('y', (v, 'gap'))});" for v in range(vectors)),
+        *(f"  {name} += *({at('x', (r, below))}) * y{v};" for r, v, name in places),
+        "}",
+    ]
+    for r, v, name in places:
+        place = at("z", (r, "down"), (v, "gap" if out.column_step == 1 else f"gap * {out.column_step}"))
+        if out.column_step == 1 or width == 1:
+            lines.append(f"*({vector} *)({place}) = {name};")
+        else:
+            lines.append(f"for (long j = 0; j < {width}; j++) ({place})[j * {out.column_step}] = {name}[j];")
+    parameters = (
+        f"long n, const {kind} *restrict x, long below, long right, const {kind} *restrict y, long next, long gap, "
+        f"{kind} *restrict z, long down"
+    )
+    return source.function(f"block_{rows}x{vectors * width}", parameters, lines)
+
+
+def _transposed(source: Source, b: Matrix, dtype: Any) -> Matrix:
+    """A matrix in memory of its own, row by row."""
+    made = source.scratch(f"{b.data}_in_rows", (b.rows, b.columns), dtype)
+    if b.row_step == 1:
+        f = "f" if dtype.itemsize == 4 else ""
+        source.lines.append(f"gg_transpose{f}({b.rows}, {b.columns}, {b.pointer}, {b.column_step}, {made.data});")
+    else:
+        base = "" if b.start == "0" else b.start
+        source.copy(View(b.data, (b.rows, b.columns), (b.row_step, b.column_step), base=base), made)
+    return Matrix(made.data, "0", b.rows, b.columns, b.columns, 1)
+
+
+__all__ = ["Matrix", "cycles", "in_blocks", "registers"]
