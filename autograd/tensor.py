@@ -24,6 +24,7 @@ new = object.__new__
 
 
 _NDARRAY: Any = backends.NUMPY.ndarray
+_WITHOUT_DTYPE = (list, tuple, bool, int, float)
 
 
 class Tensor(TensorMethods):
@@ -87,8 +88,11 @@ class Tensor(TensorMethods):
 
     @property
     def data(self) -> Any:
-        """The array itself, a NumPy scalar where the shape is ``()``. Assign an array, a Tensor or a number to set the
-        value of a leaf. Backward on a graph that saved an array raises after in-place writes to that array.
+        """The array itself, a NumPy scalar where the shape is ``()``. Assign an array, a Tensor, a list or a number to
+        set the value of a leaf. Backward on a graph that saved an array raises after in-place writes to that array.
+
+        Lists and numbers take the dtype of a floating-point leaf. Raises `DTypeError` for an array of integers where
+        the leaf requires grad.
         """
         return self._data
 
@@ -99,9 +103,16 @@ class Tensor(TensorMethods):
         elif isinstance(value, Tensor):
             value = value._data
         elif type(value) not in backends.SPACES:
-            value = backends.asarray(value)
+            given, value = type(value), backends.asarray(value)
+            if given in _WITHOUT_DTYPE and backends.is_real(self._data.dtype) and value.dtype.kind != "c":
+                value = backends.asarray(value, self._data.dtype)
         elif type(value) is _NDARRAY and not value.shape:
             value = value[()]  # a number, which no view shares
+        if self.requires_grad and not backends.is_inexact(value.dtype):
+            raise DTypeError(
+                f"{self._called()} requires grad, and can't be set to {value.dtype}: only floating-point values have "
+                "derivatives."
+            )
         self._data = value
 
     @property

@@ -1,6 +1,6 @@
 """An LSTM learns how first names are spelled, character by character, and writes new ones.
 
-python char_rnn.py [FOLDER]
+    python examples/char_rnn.py [FOLDER]
 """
 
 import math
@@ -82,5 +82,6 @@ new = list(dict.fromkeys(name for name in written if name and name not in known)
 print("writes:", ", ".join(name.capitalize() for name in new[:20]))
 assert len(new) >= 5
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+folder.mkdir(parents=True, exist_ok=True)
 nn.save(model, folder / "char_rnn.npz")

@@ -1,6 +1,6 @@
 """Why cross-entropy and not squared error: both as a landscape over two weights, and the way down from a bad start.
 
-    python examples/cross_entropy.py [FOLDER or PATH.png]
+    python examples/cross_entropy.py [FOLDER]
 
 Where a sigmoid is saturated its slope p (1 − p) is next to 0. The squared error's gradient, 2 (p − y) p (1 − p) x, dies
 of it however wrong the answer p is; in the cross-entropy's, (p − y) x, the slope has cancelled. It needs matplotlib
@@ -24,10 +24,9 @@ losses = {
     "squared error": lambda z, y, reduction="mean": F.mse_loss(ag.sigmoid(z), y, reduction=reduction),
     "cross-entropy": lambda z, y, reduction="mean": F.binary_cross_entropy_with_logits(z, y, reduction=reduction),
 }
-path = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-path = path if path.suffix else path / "cross_entropy.png"
-path.parent.mkdir(parents=True, exist_ok=True)
-figures.surfaces(losses, x, y, start=START).save(path)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+folder.mkdir(parents=True, exist_ok=True)
+path = figures.surfaces(losses, x, y, start=START).save(folder / "cross_entropy.png")
 
 norms = {}
 for name, loss in losses.items():

@@ -1,6 +1,6 @@
 """What a hidden layer is for: two moons, which no line separates, bent layer by layer until one does.
 
-    python examples/feature_space.py [FOLDER or PATH.png]
+    python examples/feature_space.py [FOLDER]
 
 It needs matplotlib (pip install 'glassgrad[plots]').
 """
@@ -32,8 +32,7 @@ for sizes in ([2, 2], [2, 2, 2, 2]):
     nn.fit(model, cross_entropy, optimizer, (x, labels), epochs=150, batch_size=50, progress=False)
     print(f"{'-'.join(map(str, sizes))}: {100 * nn.evaluate(model, cross_entropy, (x, labels)).accuracy:.1f} % right")
 
-path = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-path = path if path.suffix else path / "feature_space.png"
-path.parent.mkdir(parents=True, exist_ok=True)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+folder.mkdir(parents=True, exist_ok=True)
 plot = viz.feature_space(model, x, labels, classes=["upper moon", "lower moon"], title="Two moons, bent apart")
-print("drawn:", plot.save(path))
+print("drawn:", plot.save(folder / "feature_space.png"))

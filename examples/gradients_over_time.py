@@ -1,6 +1,6 @@
 """How large ∂L/∂h_t is at each step t of a recurrent network, for an RNN beside an LSTM.
 
-    python examples/gradients_over_time.py [FOLDER or PATH.png]
+    python examples/gradients_over_time.py [FOLDER]
 
 The loss depends on the last state alone. On its way back the gradient is multiplied by one Jacobian matrix
 ∂h_t/∂h_{t-1} for each step: in an RNN it shrinks by about the same factor each time (or grows). In an LSTM it also goes
@@ -79,7 +79,7 @@ with rc_context(fonts):
     axes.set_xlabel("step t, the last one at the left: the way that the gradient goes")
     axes.set_title("Size of ∂L/∂h_t", loc="left", fontsize=style.NAME, fontweight="bold", color=theme.ink)
     axes.spines[["top", "right"]].set_visible(False)
-    given = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    path = given / "gradients_over_time.png" if given.is_dir() else given
-    figure.savefig(path, dpi=160)
-print(path)
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / "gradients_over_time.png", dpi=160)
+print("drawn:", folder / "gradients_over_time.png")

@@ -12,7 +12,7 @@ from pathlib import Path
 import nn
 import viz
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 cross_entropy = nn.functional.cross_entropy
 digits = nn.data.digits()

@@ -16,7 +16,8 @@ import autograd as ag
 import nn
 import viz
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+folder.mkdir(parents=True, exist_ok=True)
 
 
 def file_to_open():

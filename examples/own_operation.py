@@ -1,6 +1,6 @@
 """An operation of your own: its forward, its rule, its notation; then a check of the rule against differences.
 
-python examples/own_operation.py
+    python examples/own_operation.py
 """
 
 import autograd as ag

@@ -25,7 +25,7 @@ def two_moons(n, noise, seed):
     return points, np.repeat([[0.0], [1.0]], n, axis=0)
 
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
 folder.mkdir(parents=True, exist_ok=True)
 x, y = two_moons(80, noise=0.12, seed=0)
 loss = nn.functional.binary_cross_entropy_with_logits

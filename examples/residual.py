@@ -1,6 +1,6 @@
 """A residual block cures a vanishing gradient: twenty sigmoid layers without and with shortcuts, beside each other.
 
-    python examples/residual.py [FOLDER or PATH.png]
+    python examples/residual.py [FOLDER]
 
 It needs matplotlib (pip install 'glassgrad[plots]').
 """
@@ -59,8 +59,7 @@ for axes in (left, right):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
-path = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-path = path if path.suffix else path / "residual.png"
-path.parent.mkdir(parents=True, exist_ok=True)
-figure.savefig(path, dpi=150)
-print("drawn:", path)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/examples")
+folder.mkdir(parents=True, exist_ok=True)
+figure.savefig(folder / "residual.png", dpi=150)
+print("drawn:", folder / "residual.png")

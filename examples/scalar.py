@@ -1,6 +1,6 @@
 """One sigmoid neuron, one squared error: L = (σ(w·x + b) − y)², with every value and every local derivative drawn.
 
-python examples/scalar.py [FOLDER]
+    python examples/scalar.py [FOLDER]
 """
 
 import sys

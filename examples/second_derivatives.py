@@ -1,6 +1,6 @@
 """Derivatives of derivatives: a slope's slope, Newton's method with a Hessian, and training on a gradient.
 
-python examples/second_derivatives.py
+    python examples/second_derivatives.py
 """
 
 import autograd as ag

@@ -1,6 +1,6 @@
 """XOR, which no single layer can compute: a 2-4-1 network learns it, and its graph is drawn.
 
-python examples/xor.py [FOLDER]
+    python examples/xor.py [FOLDER]
 """
 
 import sys

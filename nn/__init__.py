@@ -56,6 +56,7 @@ from nn.modules.pooling import (
     MaxPool3d,
 )
 from nn.modules.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from nn.modules.stateless import functional_call
 from nn.onnx import load_onnx, save_onnx
 from nn.pytorch import from_torch
 from nn.saving import load, load_metadata, load_model, save
@@ -79,6 +80,6 @@ __all__ = [
     "LayerNorm", "LeakyReLU", "Linear", "LocalResponseNorm", "MLP", "MSELoss", "MaxPool1d", "MaxPool2d", "MaxPool3d",
     "Module", "ModuleDict", "ModuleList", "MultiheadAttention", "Parameter", "PositionalEncoding", "RMSNorm", "RNN",
     "RNNCell", "ReLU", "Residual", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh", "TransformerEncoderLayer",
-    "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "init", "load", "load_metadata", "load_model",
-    "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
+    "Unflatten", "data", "evaluate", "fit", "from_torch", "functional", "functional_call", "init", "load",
+    "load_metadata", "load_model", "load_onnx", "models", "optim", "parallel", "save", "save_onnx", "search", "tuning",
 ]  # fmt: skip

@@ -12,11 +12,11 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def output(name, path, folder=None):
+def output(name, path):
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, path],
-        cwd=folder or path,
+        cwd=path,
         env=environment,
         capture_output=True,
         encoding="utf-8",
@@ -30,6 +30,8 @@ def output(name, path, folder=None):
 def test_example_runs(path, tmp_path):
     if "glassgrad[plots]" in path.read_text(encoding="utf-8"):
         pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    if "import torch" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     assert output(path.name, tmp_path)
 
 
@@ -58,17 +60,32 @@ def test_second_derivatives(tmp_path):
     assert "at (1.000000, 1.000000)" in said
 
 
+def test_equation(tmp_path):
+    said = output("equation.py", tmp_path)
+    assert float(re.search(r"farthest from the sine: ([\d.]+)", said)[1]) < 0.01
+    assert "sin‴(0.5) = -0.877583, −cos(0.5) = -0.877583" in said
+
+
+def test_from_pytorch(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    said = output("from_pytorch.py", tmp_path)
+    differs = [float(most) for most in re.findall(r"by at most ([\de.+-]+)", said)]
+    assert len(differs) == 6
+    assert max(differs) < 1e-4
+    assert (tmp_path / "from_pytorch.svg").is_file()
+
+
 def test_feature_space(tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    said = output("feature_space.py", tmp_path / "new.png", tmp_path)
+    said = output("feature_space.py", tmp_path)
     straight, bent = (float(share) for share in re.findall(r"2: ([\d.]+) % right", said))
     assert straight < 92 < 98 <= bent
-    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "feature_space.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_cross_entropy(tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    said = output("cross_entropy.py", tmp_path / "new.png", tmp_path)
+    said = output("cross_entropy.py", tmp_path)
     number = r"([\d.e-]+)"
     seen = re.findall(rf"gradient {number} at the start, loss {number} → {number} in 60 steps, .* by {number}", said)
     flat, steep = ([float(n) for n in line] for line in seen)
@@ -76,7 +93,7 @@ def test_cross_entropy(tmp_path):
     assert flat[2] > 0.9 * flat[1]
     assert steep[2] < 0.05 * steep[1]
     assert flat[3] < 1 < steep[3]
-    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "cross_entropy.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_char_rnn(tmp_path):
@@ -89,10 +106,10 @@ def test_char_rnn(tmp_path):
 
 def test_gradients_over_time(tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    said = output("gradients_over_time.py", tmp_path / "new.png", tmp_path)
+    said = output("gradients_over_time.py", tmp_path)
     simple, _, kept = (float(share) for share in re.findall(r"at the first step ([\d.e+-]+) of the last", said))
     assert simple < 1e-8 < 1e-2 < kept
-    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "gradients_over_time.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_playground(tmp_path):

@@ -188,9 +188,9 @@ def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Any:
     training = {name: inner.training for name, inner in module.named_modules()}
     try:
         module.eval()
-        program = torch.export.export(
-            module, inputs, dynamic_shapes=[dict.fromkeys(range(x.ndim), auto) for x in inputs] if inputs else None
-        )
+        # PyTorch fixes sides of length 0 or 1 in any case, and would warn of each that is declared as variable.
+        variable = [{axis: auto for axis, length in enumerate(x.shape) if length > 1} for x in inputs]
+        program = torch.export.export(module, inputs, dynamic_shapes=variable or None)
         if _aliased(program):
             program = program.run_decompositions({})
         if unknown := _unknown(program):

@@ -89,7 +89,8 @@ def save(
     and others read (``pip install safetensors``). Both give back all that was saved.
 
     Args:
-        content: a `Module`, saved with its state and, if it consists of layers of ``nn``, its architecture; or a dict
+        content: a `Module`, saved with its state and, if it consists of layers of ``nn`` and of classes whose
+            `Module.arguments` returns the arguments of the constructor, its architecture; or a dict
             of Tensors, arrays, numbers, strings, booleans, ``None``, and lists and dicts of these, for instance
             ``{"model": model.state_dict(), "optimizer": optimizer.state_dict()}``.
         path: the file, ``.npz`` or ``.safetensors``; an existing one is replaced.
@@ -159,11 +160,11 @@ def load_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def load_model(path: str | PathLike[str]) -> Module:
+def load_model(path: str | PathLike[str], *classes: type[Module]) -> Module:
     """Rebuild the module that `save` wrote, with its weights, on the CPU.
 
-    Works for every layer and model of ``nn``. Raises `nn.errors.FileError` as `load` does, and for a file without such
-    a module.
+    Works for every layer and model of ``nn``, and for your own ``classes``, called with what their `Module.arguments`
+    returned. Raises `nn.errors.FileError` as `load` does, and for a file without such a module.
 
     >>> import nn
     >>> nn.load_model("README.md")
@@ -171,6 +172,9 @@ def load_model(path: str | PathLike[str]) -> Module:
         ...
     nn.errors.FileError: README.md can't be read as an archive of arrays: it is not a zip archive.
     """
+    for cls in classes:
+        if not (isinstance(cls, type) and issubclass(cls, Module)):
+            raise DTypeError(f"classes: load_model takes subclasses of nn.Module, and was given {of_type(cls)}.")
     header, state = _read(path)
     architecture = header.get("architecture")
     if architecture is None:
@@ -180,7 +184,7 @@ def load_model(path: str | PathLike[str]) -> Module:
             "model.load_state_dict(nn.load(path))."
         )
     try:
-        model = build(architecture)
+        model = build(architecture, classes)
         wanted = {name: p.shape for name, p in model._named_state()}
         if wanted != {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}:
             raise FileError("its weights do not fit its architecture")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nn import models
@@ -94,7 +95,7 @@ LAYERS: dict[str, type[Module]] = {
         models.RowTransformer,
     )
 }
-"""The only classes that a file may name."""
+"""The only classes that a file may name, besides those of the user who reads it."""
 
 CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
     containers.Sequential: containers.Sequential,
@@ -106,11 +107,17 @@ CONTAINERS: dict[type[Module], Callable[[dict[str, Module]], Module]] = {
 
 
 def describe(module: Module) -> dict[str, Any] | None:
-    """Describe a module as JSON; ``None`` unless `build` makes the same module from it."""
+    """Describe a module as JSON; ``None`` unless `build` makes the same module from it and from the user's classes."""
+    own = tuple({type(part) for part in module.modules() if LAYERS.get(type(part).__name__) is not type(part)})
     description = _describe(module)
     if description is None:
         return None
-    built = build(description)
+    try:
+        built = build(json.loads(json.dumps(description)) if own else description, own)
+    except Exception:
+        if own:  # whose constructor does not take its arguments()
+            return None
+        raise
     same = [name for name, _ in built._named_state()] == [name for name, _ in module._named_state()]
     return description if same and _structure(built) == _structure(module) else None
 
@@ -124,10 +131,11 @@ def kind_of(module: Module) -> str:
 
 def _describe(module: Module) -> dict[str, Any] | None:
     name = type(module).__name__
-    if LAYERS.get(name) is not type(module):
+    if LAYERS.get(name, type(module)) is not type(module):
         return None
     if type(module) not in CONTAINERS:
-        return {"class": name, "arguments": module.arguments()}
+        arguments = module.arguments()
+        return None if arguments is None else {"class": name, "arguments": arguments}
     children = {n: _describe(child) for n, child in module.named_children()}
     return None if None in children.values() else {"class": name, "children": children}
 
@@ -137,21 +145,23 @@ def _structure(module: Module) -> Any:
     return type(module), module.arguments(), [(name, _structure(child)) for name, child in module.named_children()]
 
 
-def build(description: dict[str, Any]) -> Module:
+def build(description: dict[str, Any], own: Iterable[type[Module]] = ()) -> Module:
     """Build the module of a description, its parameters without values: they take no memory, so a file may claim any
-    size.
+    size. ``own``: classes that it may name besides `LAYERS`.
     """
     token = SHAPES_ONLY.set(True)
     try:
-        return _build(description)
+        return _build(description, {cls.__name__: cls for cls in own} | LAYERS)
     finally:
         SHAPES_ONLY.reset(token)
 
 
-def _build(description: dict[str, Any]) -> Module:
-    cls = LAYERS.get(description["class"])
+def _build(description: dict[str, Any], classes: dict[str, type[Module]]) -> Module:
+    cls = classes.get(description["class"])
     if cls is None:
-        raise FileError(f"it names a layer {description['class']!r}, which nn does not have")
+        raise FileError(
+            f"it names a layer {description['class']!r}, which nn does not have; give load_model a class of your own"
+        )
     if cls in CONTAINERS:
-        return CONTAINERS[cls]({name: _build(child) for name, child in description["children"].items()})
+        return CONTAINERS[cls]({name: _build(child, classes) for name, child in description["children"].items()})
     return cls(**description["arguments"])

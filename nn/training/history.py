@@ -17,7 +17,7 @@ from nn.training.evaluation import Evaluation
 WIDTH, HEIGHT = 400, 120  # pixels, of the curves in a notebook
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The history of a training, one list entry per completed epoch.
 
@@ -76,6 +76,15 @@ class History:
         else:
             kept = "the latest"
         self.note = f"{end}: the weights are {kept}."
+
+    def __repr__(self) -> str:
+        """Return the first and the last number of each list, and the note."""
+        lines = [f"History of {self.epochs} epoch{'s' if self.epochs != 1 else ''}"]
+        for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
+            numbers = getattr(self, name)
+            if numbers and numbers[-1] is not None:
+                lines.append(f"  {name:19}  {numbers[0]:.4g} to {numbers[-1]:.4g}")
+        return "\n".join([*lines, f"  {self.note}"] if self.note else lines)
 
     def _repr_html_(self) -> str:
         """The losses as curves, the numbers of the first and the last epochs and the note, for a notebook."""

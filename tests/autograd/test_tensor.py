@@ -633,6 +633,23 @@ class TestData:
         x.data = [3.0, 4.0]
         assert x.shape == (2,)
 
+    @pytest.mark.parametrize("value", [[1, 2], (1.0, 2.0), 3, True, [True, False]])
+    def test_a_list_or_a_number_takes_the_dtype_of_a_leaf_of_floats(self, value):
+        x = Tensor([0.5, 1.5], requires_grad=True, dtype="float32")
+        x.data = value
+        assert (x.dtype, x.tolist()) == ("float32", np.asarray(value, "float32").tolist())
+
+    def test_an_integer_leaf_takes_floats_as_they_are(self):
+        x = Tensor([1, 2])
+        x.data = [0.5, 1.5]
+        assert x.tolist() == [0.5, 1.5]
+
+    def test_integers_in_an_array_are_refused_where_grad_is_required(self):
+        x = leaf([0.5, 1.5])
+        with pytest.raises(DTypeError, match=r"requires grad, and can't be set to int64: only floating-point"):
+            x.data = np.array([1, 2])
+        assert x.tolist() == [0.5, 1.5]
+
 
 class TestNoGrad:
     def test_nothing_is_recorded_within(self):

@@ -221,6 +221,52 @@ def test_a_module_of_ones_own_saves_weights_only(tmp_path):
         nn.load_model(path)
 
 
+class Scale(nn.Module):
+    def __init__(self, features):
+        self.features = features
+        self.factor = nn.Parameter(ag.ones(features))
+
+    def forward(self, x):
+        return x * self.factor
+
+    def arguments(self):
+        return {"features": self.features}
+
+
+class Net(nn.Module):
+    def __init__(self, width=3):
+        self.width = width
+        self.hidden, self.scale = nn.Linear(2, width, seed=0), Scale(width)
+
+    def forward(self, x):
+        return self.scale(self.hidden(x))
+
+    def arguments(self):
+        return {"width": self.width}
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_a_class_of_ones_own_that_tells_its_arguments_is_rebuilt_where_it_is_given(ending, tmp_path):
+    path, net, x = tmp_path / f"net.{ending}", Net(5), ag.ones((1, 2), dtype="float32")
+    net.scale.factor.data *= 3.0
+    nn.save(net, path)
+    assert nn.load_model(path, Net)(x).tolist() == net(x).tolist()
+    nn.save(nn.Sequential(net, nn.ReLU(), Scale(5)), path)
+    assert repr(nn.load_model(path, Scale, Net)).count("Scale(5)") == 2
+    with pytest.raises(FileError, match=r"names a layer 'Scale', .* give load_model a class of your own"):
+        nn.load_model(path, Net)
+
+
+def test_a_class_whose_constructor_takes_other_arguments_saves_weights_only(tmp_path):
+    class Other(Net):
+        def arguments(self):
+            return {"size": 3}
+
+    nn.save(Other(), tmp_path / "net.npz")
+    with pytest.raises(FileError, match="holds 'Other', which nn can't build"):
+        nn.load_model(tmp_path / "net.npz", Other)
+
+
 def test_an_altered_mlp_is_not_passed_off_as_a_plain_one(tmp_path):
     model = nn.MLP([3, 4, 2], seed=0)
     model.layers[1] = nn.ReLU()

@@ -26,6 +26,16 @@ def test_other_files_are_refused(text, tmp_path):
         nn.History.load(path)
 
 
+def test_printed_it_is_a_few_lines():
+    history = train(net(), validation=HELD)
+    lines = repr(history).splitlines()
+    assert len(lines) == 6
+    assert lines[0] == f"History of {history.epochs} epochs"
+    assert lines[1] == f"  loss                 {history.loss[0]:.4g} to {history.loss[-1]:.4g}"
+    assert lines[-1] == f"  {history.note}"
+    assert repr(History()) == "History of 0 epochs"
+
+
 def test_a_notebook_shows_curves_numbers_and_note():
     losses = [1 / (i + 1) for i in range(20)]
     history = History(loss=losses, accuracy=[0.5] * 20, validation_loss=[None, *losses[1:]], note="Ended <here>.")
