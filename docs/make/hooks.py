@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import tomllib
@@ -17,6 +18,7 @@ from docs.make import gallery, lesson, navigation, outside
 
 def on_config(config: Any) -> Any:
     """Set the navigation, the address of the repository, and the styles and scripts of the lesson."""
+    logging.getLogger("jieba").setLevel(logging.WARNING)  # which parts Chinese into words, and tells how long it took
     config.nav = navigation.nav()
     settings = tomllib.loads(outside.text("pyproject.toml"))
     config.repo_url = settings["tool"]["glassgrad"]["repository"] or None
