@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -230,6 +230,7 @@ class _Reader:
         if len(graph.node) > NODES:
             raise FileError(f"{self.path} has {len(graph.node):,} nodes; the limit is {NODES:,}.")
         made_later = {name for node in graph.node for name in node.output}
+        scopes = scopes_of([(node.name, node.op_type) for node in graph.node])
         steps = []
         for i, node in enumerate(graph.node):
             title = f"{node.op_type} {node.name!r}" if node.name else f"{node.op_type} (node {i})"
@@ -239,7 +240,7 @@ class _Reader:
                     self.problems.append(
                         f"{title} takes {name!r}, which is {later if name in made_later else 'defined nowhere'}"
                     )
-            step = self._step(node, title, (own, *around))
+            step = self._step(node, title, scopes[i], (own, *around))
             if step is not None:
                 steps.append(step)
             for name in filter(None, node.output):
@@ -285,7 +286,9 @@ class _Reader:
             shape = tuple("" if isinstance(n, int) and n < 0 else n for n in dims)  # some exporters write -1 for any
         return Input(info.name, dtype, shape)
 
-    def _step(self, node: Any, title: str, around: tuple[set[str], ...]) -> Step | None:
+    def _step(
+        self, node: Any, title: str, scope: tuple[tuple[str, str], ...], around: tuple[set[str], ...]
+    ) -> Step | None:
         """A node as a step; ``None``, and the problem noted, where it can't be."""
         domain = "" if node.domain == "ai.onnx" else node.domain
         name = f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx.ml") else node.op_type
@@ -312,7 +315,7 @@ class _Reader:
             self.problems.append(f"{title} has {len(inputs)} inputs and takes {len(row.inputs)}")
         if clash := sorted(n for n in attributes if n in row.inputs[: len(inputs)]):
             self.problems.append(f"{title} has {', '.join(clash)} as an input and as an attribute")
-        return Step(row, title, inputs, tuple(node.output), attributes, scope_of(node.name, node.op_type))
+        return Step(row, title, inputs, tuple(node.output), attributes, scope)
 
     def _attribute(self, attribute: Any, around: tuple[set[str], ...]) -> Any:
         kinds = self.onnx.AttributeProto
@@ -420,21 +423,57 @@ def plain(name: str) -> str:
 NUMBERING = "0123456789._-: "
 """What the name of a module may end in, by which blocks that are alike differ."""
 
+NAMING = (
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"),
+    *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"),
+)
+"""Operators that name a module without a name of its own, whichever others are in it."""
 
-def scope_of(name: str, op_type: str) -> tuple[tuple[str, str], ...]:
-    """Where a node is in the model, by its name: ``"/layer1/layer1.0/conv1/Conv"`` is ``layer1.0.conv1``.
 
-    >>> scope_of("/layer1/layer1.0/conv1/Conv", "Conv")
-    (('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))
+def scopes_of(nodes: Sequence[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """The modules that nodes are in, from the names and the operators of the nodes: a path and a label for each module.
+
+    An exporter writes ``"/layer1/layer1.0/conv1/Conv"`` for a node in ``layer1.0.conv1``, and numbers for the parts of
+    a Sequential: these are labelled by their operator.
+
+    >>> scopes_of([("/layer1/layer1.0/conv1/Conv", "Conv")])
+    [(('layer1', 'layer'), ('layer1.0', 'layer'), ('layer1.0.conv1', 'Conv'))]
+    >>> scopes_of([("/0/MatMul", "MatMul"), ("/0/Add", "Add"), ("/1/Relu", "Relu")])
+    [(('0', 'MatMul'),), (('0', 'MatMul'),), (('1', 'Relu'),)]
     """
-    parts = [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]
+    paths = [_module_paths(name) for name, _ in nodes]
+    inside: dict[str, list[str]] = {}
+    for modules, (_, operator) in zip(paths, nodes, strict=True):
+        if modules:
+            inside.setdefault(modules[-1][0], []).append(operator)
+    containers = {path for modules in paths for path, _ in modules[:-1]}
+
+    def label(path: str, part: str, parent: str) -> str:
+        word, kinds = part.rpartition(".")[2].rstrip(NUMBERING), inside.get(path)
+        if path in containers or not kinds:
+            return word or parent.rstrip(NUMBERING) or "block"
+        kind = next((name for name in NAMING if name in kinds), kinds[0])
+        if word and not _is_of(kind, word):
+            return word
+        return kind if kind in NAMING or len(set(kinds)) == 1 else f"{kind}, ..."
+
+    return [
+        tuple(
+            (path, label(path, part, parent))
+            for (path, part), parent in zip(modules, ["", *(part for _, part in modules)], strict=False)
+        )
+        for modules in paths
+    ]
+
+
+def _module_paths(name: str) -> list[tuple[str, str]]:
+    """The path of each module around a node, outermost first, and the part of the node's name that gave it."""
     found: list[tuple[str, str]] = []
     path = ""
-    for i, part in enumerate(parts):
+    for part in [part for part in name[:1000].split("/") if part][:-1][:DEEPEST]:
         path = part if not path or part.startswith(f"{path}.") else f"{path}.{part}"
-        word = part.rstrip(NUMBERING) or (parts[i - 1].rstrip(NUMBERING) if i else "") or part
-        found.append((path, op_type if i == len(parts) - 1 and _is_of(op_type, part) else word))
-    return tuple(found)
+        found.append((path, part))
+    return found
 
 
 def _is_of(op_type: str, part: str) -> bool:

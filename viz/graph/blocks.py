@@ -234,7 +234,7 @@ class _Blocks:
             elif len(inside) > 1:
                 path, label = home[-1]
                 parameters = {id(p.tensor): p.tensor for card in inside for row in card.rows for p in row.parameters}
-                label = "" if label == "Sequential" else f"  {label}"
+                label = "" if label in ("Sequential", path) else f"  {label}"
                 total = numbers.count(sum(int(tensor.size) for tensor in parameters.values())) if parameters else ""
                 words = text(f"{path}{label}", style.CAPTION, self.theme.ink, bold=True)
                 words += text(f"   {total}", style.CAPTION, self.theme.muted)

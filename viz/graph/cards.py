@@ -49,15 +49,17 @@ class Cards:
             if card in hidden:
                 continue
             level = card.depth if card.node is not None else min((use.head.depth for use in card.uses), default=1) - 1
-            levels[level] = levels.get(level, 0.0) + self._width(card) + 72 * style.NODESEP
+            levels[level] = levels.get(level, 0.0) + self.width(card) + 72 * style.NODESEP
         return max(levels.values(), default=0.0)
 
-    def _width(self, card: Card) -> float:
+    def width(self, card: Card) -> float:
         """About how wide a card is."""
         gradient = card.gradient is not None
         if not self.scene.scalar:
-            below = self._array_width(card.value) + (30 + self._array_width(card.gradient) if gradient else 40)
-            sent = (f"to {short(s.tail.name)}: {self.sent(s)[0]}" for s in card.sockets)
+            value, back = self._array_width(card.value), 30 + self._array_width(card.gradient) if gradient else 40
+            below = max(value, back) if self.compact else value + back
+            to = "" if self.compact else "to : "
+            sent = (f"{to}{short(s.tail.name)}{self.sent(s)[0]}" for s in card.sockets)
             return 12 + max(below, sum(text_width(words, style.CAPTION) + 24 for words in sent))
         said = f"{card.name} = {numbers.scalar(card.value[()])}"
         parts = [numbers.scalar(use.contribution[()]) for use in addends(card) if use.contribution is not None]
@@ -250,7 +252,8 @@ class Cards:
         gradient = self._scalar_gradient(card)
         if card.node is None:
             tag = cell(text(tag_of(card), style.TAG, self.theme.muted), port="o")
-            return self.whole(card, table(row(tag, shown("v"), gradient), **self.frame(card, 5)))
+            frame = self.frame(card, 3 if self.compact else 5)
+            return self.whole(card, table(row(tag, shown("v"), gradient), **frame))
         hair = {"border": 1, "color": self._rule(card)}
         said, size = self.badge(card)
         before, spine, after = split(card.sockets, card)
@@ -428,8 +431,11 @@ class Cards:
 
     def _sends(self, card: Card, socket: Socket, **attributes: Any) -> str:
         said, whole = self.sent(socket)
-        to = f"to {short(socket.tail.name)}{f' {socket.mark}' if socket.mark else ''}: " if socket.passes else ""
-        return self._back(card, socket, to + said, whole, **attributes)
+        if self.compact:  # the name stands beside it
+            said = said if socket.passes else "no grad"
+        elif socket.passes:
+            said = f"to {short(socket.tail.name)}{f' {socket.mark}' if socket.mark else ''}: {said}"
+        return self._back(card, socket, said, whole, **attributes)
 
     def _side(self, card: Card, sockets: Sequence[Socket]) -> str:
         rows = []

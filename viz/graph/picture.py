@@ -30,6 +30,7 @@ from viz.recorded.selection import Selection, heaviest_paths, surroundings
 from viz.recorded.validation import recorded
 
 TITLE = 60  # characters of an expression that still makes a title
+SPREAD = 1.25  # pages: a level of operations that is wider is drawn on two ranks
 VIEWS = ("auto", "ops", "modules", "blocks")
 
 
@@ -164,6 +165,7 @@ class Drawing:
         self.keys = {card.key for card in scene.cards}
         self.again = self._far()
         self.sides = {card: self._seats(card) for card in self.drawn if card.node is not None}
+        self.lowered = self._lowered()
         self.beside = {s.tail for sides in self.sides.values() for side in sides for s in side if s not in self.again}
         title = title if title is not None else self._title()
         shape: dict[str, Any] = {}
@@ -226,6 +228,8 @@ class Drawing:
         parts.append((f"dashed = gradient coming back{sign}", theme.grad))
         if compact:
             parts.append(("∂ = local derivative by the operand before it, which is sent G × ∂", theme.ink))
+        if self.cards.compact and not scene.scalar:
+            parts.append(("behind the name of an operand = the gradient sent to it", theme.grad))
         if compact or not scene.scalar:
             parts.append((f"G = ∂{scene.end}/∂(this card)", theme.grad))
         if self.part is not None and self.hidden:
@@ -362,14 +366,13 @@ class Drawing:
         Lines across the whole picture, as to the weights of a loop, are unreadable and take minutes to lay out.
         """
         again: dict[Socket, str] = {}
-        rank: dict[Card, int] = {}  # each operation stands as low as what uses it lets it
-        for card in reversed(self.drawn):
-            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+        rank = self._ranks()
         for card in self.drawn:
             uses = self._uses(card)
             if len(uses) < 2 or card in self.folds:
                 continue
-            reach = style.FAR if len(uses) > style.ADDENDS else style.FAR_OF_FEW
+            crowded = len(uses) > style.ADDENDS or (self.cards.compact and not self.scene.scalar)
+            reach = style.FAR if crowded else style.FAR_OF_FEW
             near = min(rank[use.head] for use in uses) + reach
             cards: dict[str, str] = {}  # a folded module has one for all its uses
             for use in uses:
@@ -382,6 +385,13 @@ class Drawing:
                         cards[head] = self._fresh(f"{card.key}_at_{head}")
                     again[use] = cards[head]
         return again
+
+    def _ranks(self) -> dict[Card, int]:
+        """The lowest level that each card can stand on, above its uses."""
+        rank: dict[Card, int] = {}
+        for card in reversed(self.drawn):
+            rank[card] = min((rank[use.head] for use in self._uses(card)), default=card.depth + 1) - 1
+        return rank
 
     def _uses(self, card: Card) -> list[Socket]:
         """The uses of a value by operations that are drawn."""
@@ -415,6 +425,33 @@ class Drawing:
     def _is_alone(self, socket: Socket) -> bool:
         """Whether all other uses of the operand have a card of their own."""
         return [use for use in self._uses(socket.tail) if use not in self.again] == [socket]
+
+    def _lowered(self) -> set[Card]:
+        """The operations to draw one rank lower, because their level is far wider than a page: those used last."""
+        lowered: set[Card] = set()
+        if self.scene.scalar or not self.cards.compact:
+            return lowered
+        cards = [card for card in self.drawn if card.sockets and card not in self.folds]
+        tails = {card: spine.tail for card in cards if (spine := spine_of(card)) is not None}
+        levels: dict[int, list[Card]] = {}
+        for tail in dict.fromkeys(tails.values()):
+            readers = [card for card in cards if tails.get(card) is tail]
+            # A leaf is drawn just above its first use.
+            first = min((use.head.depth for card in readers for use in self._uses(card)), default=2) - 1
+            for card in readers:
+                levels.setdefault(card.depth if tail.node else first, []).append(card)
+        rank = self._ranks()
+        for level in levels.values():
+            width = {card: self.cards.width(card) + 72 * style.NODESEP_COMPACT for card in level}
+            left = sum(width.values())
+            if left > SPREAD * style.WIDTH:
+                level.sort(key=rank.__getitem__)
+                half = left / 2
+                while left > half:
+                    card = level.pop()
+                    left -= width[card]
+                    lowered.add(card)
+        return lowered
 
     # ------------------------------------------------------------ folded modules
 
@@ -540,6 +577,7 @@ class Drawing:
         else:
             forward["weight"] = style.WEIGHT_SPINE_TENSOR if spine else 2
             backward["weight"] = style.WEIGHT_GRADIENT_TENSOR if spine else 0
+        forward["minlen"] = 2 if head in self.lowered else None
         self.picture.edge(f"{at}:v:s", f"{head.key}:f{i}:n", label=self._shape(tail), **forward)
         if drawn:
             # The last of several operands has the right edge of the card to itself: there its gradient crosses nothing.

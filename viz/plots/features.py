@@ -47,7 +47,7 @@ KEY = 0.22  # inches from one line of the key to the next
 HEAD, BETWEEN, FOOT = 1.22, 1.1, 0.55  # inches: above the first row, from one to the next, below the last
 LINES, SAMPLES = 15, 201  # of the input's grid: lines each way, points on a line
 FIELD = 161  # points each way at which the decision is computed
-SLICES = 9  # of a space, in each of which the boundary is drawn
+WALL = 61  # points each way on the wall of a space, at which the decision is computed
 RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "softmax": (0.0, 1.0)}
 
 
@@ -86,10 +86,10 @@ def feature_space(
 
     Each class has its own mark: its name if that is one character, a numeral from 5 classes on, else a shape. A wrong
     answer is ringed, or has a bar below it where there are many. Points that lie in one place are counted there. Planes
-    show the decision: a background for each class and the boundary; of three neurons it is drawn slice by slice, and
-    between two classes as a surface. With two inputs a grid over them is carried through every layer. More than three
-    numbers are projected onto the two directions in which the points vary most (principal components), and the share of
-    the variance in them is written there.
+    show the decision: a background for each class and the boundary. In a space of three neurons the boundaries are
+    transparent surfaces, and the three walls behind it show the decision there. With two inputs a grid over them is
+    carried through every layer. More than three numbers are projected onto the two directions in which the points vary
+    most (principal components), and the share of the variance in them is written there.
 
     Raises `DrawingError` for a network with no such layer or of another kind, one input, fewer than two examples, more
     than 10 classes, labels that do not fit, and values that are not finite.
@@ -153,6 +153,7 @@ def feature_space(
     reading = [f"{'bar below' if many else 'ring'} = wrong answer"] * (right < n)
     reading += ["thick line = where the answer changes"]
     planes = [panel for panel in panels if panel.points.shape[1] == 2]
+    reading += ["surface = the same in space"] * (len(planes) < len(panels))
     piled = any((_near(panel.points[chosen], _spans(panel, chosen)) >= PILE).any() for panel in planes)
     reading += [f"{PILE}× = {PILE} points in one place"] * piled
     reading += ["thin lines = a grid over the inputs"] * flat
@@ -534,6 +535,8 @@ def _draw_space(
     decide: _Decision | None,
     theme: style.Theme,
 ) -> None:
+    from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
+
     axes: Any = figure.add_axes(box, projection="3d", computed_zorder=False)
     axes.set_facecolor(theme.paper)
     axes.view_init(20, -60)
@@ -550,41 +553,48 @@ def _draw_space(
     axes.tick_params(colors=theme.muted, labelsize=style.SMALL, pad=-2)
     axes.locator_params(nbins=3)
     if decide is not None:
-        k = len(names)
-        if k == 2:
-            _draw_surface(axes, spans, decide, theme)
-        a, b = (np.linspace(*span, 41) for span in spans[:2])
-        plane = np.stack(np.meshgrid(a, b), -1).reshape(-1, 2)
-        for height in np.linspace(*spans[2], SLICES):
-            margins = decide.margins(np.c_[plane, np.full(len(plane), height)]).reshape(41, 41, k)
-            for c in range(1 if k == 2 else 0, k):
-                if margins[..., c].min() < 0 < margins[..., c].max():
-                    axes.contour(
-                        a,
-                        b,
-                        margins[..., c],
-                        levels=[0.0],
-                        offset=height,
-                        colors=[theme.ink],
-                        linewidths=1.0 if k == 2 else 0.6,
-                        zorder=3,
-                    )
+        _draw_walls(axes, spans, decide, len(names), theme)
+        if polygons := _boundaries(spans, decide, len(names)):
+            surface = Poly3DCollection(polygons, facecolors=theme.fwd, alpha=0.2, linewidths=0, zorder=1)
+            surface.set_rasterized(True)
+            axes.add_collection3d(surface)
     for i, line in enumerate(panel.lines):
         axes.plot(*line.T, color=theme.muted, linewidth=0.5, alpha=0.7, zorder=2, gid=f"grid_{i}")
     _marks(axes, panel.points, true, said, chosen, names, theme)
 
 
-def _draw_surface(axes: Any, spans: Sequence[tuple[float, float]], decide: _Decision, theme: style.Theme) -> None:
-    """The boundary between two classes, as a surface that one sees through."""
-    from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
+def _draw_walls(axes: Any, spans: Sequence[tuple[float, float]], decide: _Decision, k: int, theme: style.Theme) -> None:
+    """The answers on the three walls behind the points: a ground for each class, and the lines between them."""
+    for axis, side in enumerate((0, 1, 0)):  # the walls that are behind, seen from where `view_init` puts the eye
+        others = [i for i in range(3) if i != axis]
+        sides = np.meshgrid(*(np.linspace(*spans[i], WALL) for i in others))
+        points = np.full((WALL, WALL, 3), spans[axis][side])
+        points[..., others[0]], points[..., others[1]] = sides
+        margins = decide.margins(points.reshape(-1, 3)).reshape(WALL, WALL, k)
+        outline = points[[0, 0, -1, -1, 0], [0, -1, -1, 0, 0]]
+        axes.plot(*outline.T, color=theme.hair, linewidth=0.8, zorder=0)
+        for c in range(k):
+            ahead = margins[..., c]
+            given = [*sides[:axis], ahead, *sides[axis:]]
+            common = {"zdir": "xyz"[axis], "offset": spans[axis][side], "zorder": 0}
+            if ahead.max() > 0:
+                axes.contourf(*given, levels=[0.0, float(ahead.max()) + 1.0], colors=[_ground(c, k, theme)], **common)
+            if ahead.min() < 0 < ahead.max():
+                axes.contour(*given, levels=[0.0], colors=[theme.ink], linewidths=1.0, **common)
 
+
+def _boundaries(spans: Sequence[tuple[float, float]], decide: _Decision, k: int) -> list[np.ndarray]:
+    """Polygons on which the answer changes, each once."""
     places = np.stack(np.meshgrid(*(np.linspace(*span, CUBES + 1) for span in spans), indexing="ij"), -1)
-    values = decide.margins(places.reshape(-1, 3))[:, 1].reshape(places.shape[:-1])
-    polygons = _crossing(places, values)
-    if polygons:
-        surface = Poly3DCollection(polygons, facecolors=theme.fwd, alpha=0.2, linewidths=0, zorder=1)
-        surface.set_rasterized(True)
-        axes.add_collection3d(surface)
+    margins = decide.margins(places.reshape(-1, 3)).reshape(*places.shape[:-1], k)
+    polygons: list[np.ndarray] = []
+    for c in range(k - 1):
+        found = _crossing(places, margins[..., c])
+        if found:  # the boundary of two classes is found by both: the first of them keeps it
+            middles = np.array([polygon.mean(0) for polygon in found])
+            first = np.argsort(-decide.margins(middles), axis=1)[:, :2].min(1)
+            polygons += [polygon for polygon, keeper in zip(found, first, strict=True) if keeper == c]
+    return polygons
 
 
 def _crossing(places: np.ndarray, values: np.ndarray) -> list[np.ndarray]:

@@ -91,6 +91,23 @@ def test_operations_carry_the_scope_of_the_nodes_name(tmp_path):
     ]  # fmt: skip
 
 
+def test_parts_of_a_sequential_are_labelled_by_their_operators(tmp_path):
+    inner = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, seed=1), nn.BatchNorm2d(2), nn.ReLU())
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), inner, nn.Flatten(), nn.Linear(8, 3, seed=2)).eval()
+    x = ag.ones((1, 1, 4, 4), dtype="float32")
+    nn.save_onnx(model, tmp_path / "net.onnx", x)
+    graph = ag.Graph(nn.load_onnx(tmp_path / "net.onnx")(x))
+    scopes = dict.fromkeys(node.scope[1:] for node in graph.nodes if node.op)
+    assert list(scopes) == [
+        (("0", "Conv"),),
+        (("1", "block"), ("1.0", "Conv")),
+        (("1", "block"), ("1.1", "BatchNormalization")),
+        (("1", "block"), ("1.2", "Relu")),
+        (("2", "Reshape"),),
+        (("3", "Gemm"),),
+    ]
+
+
 def shape_arithmetic(folder):
     """Flatten as exporters write it: Reshape to (first axis of x, -1), by Shape, Gather, Unsqueeze and Concat."""
     nodes = [

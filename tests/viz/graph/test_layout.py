@@ -8,10 +8,12 @@ import pytest
 import autograd as ag
 import nn
 from tests.viz.laid_out import LaidOut
+from viz.drawing import style
 from viz.graph.loop import draw_loop
 from viz.graph.picture import draw_graph
 
 T = ag.Tensor
+PAGE = style.WIDTH - 2 * 72 * style.PAD  # points, without the margins
 
 
 def parameter(value, name=None):
@@ -103,17 +105,18 @@ def test_a_chain_is_a_plumb_line(drawn, name):
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("micrograd", 710), ("attention", 700), ("16 layers", 420), ("chain", 700), ("lecture", 640)],
+    [("micrograd", PAGE), ("attention", PAGE), ("16 layers", 420), ("chain", PAGE), ("lecture", 640)],
 )
 def test_width(drawn, name, width):
     assert drawn[name].width <= width
 
 
 @pytest.mark.parametrize("hidden", [2, 4, 8, 16])
-def test_a_cell_of_lstm_fits_on_a_page(hidden):
+@pytest.mark.parametrize(("layer", "width"), [(nn.RNN, PAGE), (nn.LSTM, 900), (nn.GRU, 933)])
+def test_width_of_a_recurrent_cell(layer, width, hidden):
     random = np.random.default_rng(0)
-    out, _ = nn.LSTM(3, hidden, seed=0)(T(random.normal(size=(30, 3, 3)), name="x"))
-    assert LaidOut(draw_loop(ag.sum(out**2))).width <= 950
+    out, _ = layer(3, hidden, seed=0)(T(random.normal(size=(30, 3, 3)), name="x"))
+    assert LaidOut(draw_loop(ag.sum(out**2))).width <= width
 
 
 def test_a_module_that_is_called_twice_has_its_parameters_beside_each_call(drawn):

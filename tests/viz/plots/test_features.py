@@ -10,7 +10,7 @@ import pytest
 import autograd as ag
 import nn
 import viz
-from viz.plots.features import MARKS, _crossing, feature_space
+from viz.plots.features import MARKS, _boundaries, _crossing, feature_space
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
 
@@ -202,17 +202,37 @@ class TestDecision:
         plot = feature_space(xor(scale=0.01), CORNERS, XOR)
         assert plot.description.endswith("4 of 4 right")
 
-    def test_three_neurons_show_the_boundary_slice_by_slice(self):
+    @pytest.mark.parametrize("classes", [2, 3, 5])
+    def test_a_space_has_every_boundary_as_a_surface_once(self, classes):
+        weight = np.random.default_rng(1).normal(size=(classes, 3))
+
+        class Linear:
+            def margins(self, points):
+                scores = points @ weight.T
+                return np.stack([scores[:, c] - np.delete(scores, c, 1).max(1) for c in range(classes)], 1)
+
+        polygons = _boundaries([(-1.0, 1.0)] * 3, Linear(), classes)
+        # Near an edge at which three classes meet, the boundary is only as exact as the grid is fine.
+        first, second = np.sort(np.concatenate(polygons) @ weight.T, axis=1)[:, -2:].T
+        assert np.mean(second - first < 1e-9) > 0.75
+        assert (second - first).max() < 0.3
+        middles = [tuple(np.round(polygon.mean(0), 9)) for polygon in polygons]
+        assert len(set(middles)) > 0.98 * len(middles)  # slivers at the corners of cubes may coincide
+
+    def test_the_walls_of_a_space_show_the_answers_there(self):
         model = nn.MLP([2, 3, 2], "tanh", dtype="float64", seed=0)
         model.load_state_dict({
             **model.state_dict(), "layers.2.weight": [[1, 0, -0.5], [0, 0, 0]], "layers.2.bias": [0, 0],
         })  # fmt: skip
-        space = feature_space(model, X, LABELS).figure.axes[1]
-        _, *slices = space.collections  # the first is the surface
-        assert len(slices) == 9
-        for slice, height in zip(slices, np.linspace(*space.get_zlim(), 9), strict=True):
-            across = np.concatenate([path.vertices[:, 0] for path in slice.get_paths()])
-            np.testing.assert_allclose(across, height / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
+        plot = feature_space(model, X, LABELS)
+        space = plot.figure.axes[1]
+        *walls, surface = space.collections
+        assert len(walls) == 1 + 4 + 4  # one answer on the left; behind and below two grounds and a line for each
+        assert surface.get_rasterized()
+        for line in walls[6::2]:  # on the floor
+            across = np.concatenate([path.vertices[:, 0] for path in line.get_paths()])
+            np.testing.assert_allclose(across, space.get_zlim()[0] / 2, atol=0.03)  # neuron 1 = neuron 3 / 2
+        assert "surface = the same in space" in "".join(texts(plot))
 
     def test_a_surface_crosses_where_the_values_do_and_has_no_hole(self):
         places = np.stack(np.meshgrid(*[np.linspace(-1.5, 1.5, 13)] * 3, indexing="ij"), -1)
