@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import backends
+from autograd.declaration import REQUIRED, Declaration
 from autograd.errors import AutogradError, DeclarationError, DTypeError
 from autograd.messages import OURS, describe, in_words, of_type, shown
 from autograd.modes import TRACER
 from autograd.tensor import Tensor
-
-if TYPE_CHECKING:
-    from autograd.operation import Op
 
 __all__ = [
     "AXES", "admit", "axis_given", "fail", "listed", "operand", "returned", "sealed", "sent", "unchanging",
     "unruled",
 ]  # fmt: skip
 
-REQUIRED = object()
-"""The default of a parameter that has none."""
-
 AXES = frozenset({int, tuple, type(None)})
 """The types of parameters that are taken without a look."""
 
 
-def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
+def admit(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
     """Convert an argument that is neither a Tensor nor an array of numbers. Raises `DTypeError`.
 
     A Python number stays one if the operation broadcasts and has other arguments than numbers (``before``, ``behind``),
@@ -51,7 +46,7 @@ def admit(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
         raise type(error)(f"{op.name} can't take this: {error}") from error.__cause__
 
 
-def operand(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
+def operand(x: Any, op: Declaration, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
     """`admit` for an operator: ``NotImplemented`` for an unknown type, which may know Tensors itself.
 
     ``==`` and ``!=`` never raise: Python compares identities then.
@@ -66,7 +61,7 @@ def operand(x: Any, op: Op, *before: Any, behind: tuple[Any, ...] = ()) -> Any:
         return NotImplemented
 
 
-def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
+def listed(op: Declaration, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
     """The arrays and the parameters of a call whose first argument is a list of arrays, as in ``concat([x, y], 0)``:
     parameters may then be given by position.
     """
@@ -81,7 +76,7 @@ def listed(op: Op, given: tuple[Any, ...], **params: Any) -> tuple[Any, ...]:
     return arrays, *rest, *list(params.values())[len(rest) :]
 
 
-def axis_given(op: Op, axis: Any, dim: Any) -> Any:
+def axis_given(op: Declaration, axis: Any, dim: Any) -> Any:
     """The axis, given as ``axis`` or ``dim``. Raises `DTypeError` if both or none is given, or if it is no axis."""
     if dim is not None:
         if axis is not op.params["axis"]:
@@ -100,7 +95,7 @@ def axis_given(op: Op, axis: Any, dim: Any) -> Any:
     raise DTypeError(f"{op.name}: axis = {describe(axis)} is a {kind}: give the number of an axis{way}.")
 
 
-def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+def fail(op: Declaration, error: Exception, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Raise a forward's error as one of this package, with the names and shapes of the arguments.
 
     If a tracer could not follow the forward, return its stand-in for the whole operation.
@@ -116,7 +111,7 @@ def fail(op: Op, error: Exception, inputs: tuple[Any, ...], params: dict[str, An
     raise in_words(f"{op.name} can't take {given or 'no arrays'}{options}", error, kinds) from error
 
 
-def returned(op: Op, out: Any) -> Any:
+def returned(op: Declaration, out: Any) -> Any:
     """The result of a user's own forward as an array. Raises `DTypeError` if there is none."""
     if type(out) in backends.SPACES:
         return out
@@ -127,7 +122,7 @@ def returned(op: Op, out: Any) -> Any:
     return backends.asarray(out)
 
 
-def unruled(op: Op, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
+def unruled(op: Declaration, out: Any, given: Mapping[str, Sequence[Any]]) -> None:
     """Raise `DeclarationError` where an argument that requires grad has no rule."""
     for arg, values in given.items():
         asked = any(isinstance(x, Tensor) and x.requires_grad for x in values)
@@ -152,7 +147,7 @@ def unchanging(x: Any) -> Any:
     return x if TRACER.get() is not None else backends.frozen(x)  # a program watches the array itself
 
 
-def sent(op: Op, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+def sent(op: Declaration, parts: tuple[Any, ...]) -> tuple[Any, ...]:
     """The results of a user's own rules. Raises `DTypeError` for one that is not an array."""
     for i, part in enumerate(parts):
         if part is not None and not hasattr(part, "shape"):

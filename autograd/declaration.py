@@ -1,16 +1,120 @@
-"""Checks of declarations, which raise `DeclarationError`."""
+"""What an operation states: its forward, its notation, and a rule for each argument."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd.errors import DeclarationError
 from autograd.messages import shown
 
-if TYPE_CHECKING:
-    from autograd.operation import Op
+REQUIRED = object()
+"""The default of a parameter that has none."""
+
+Rule = tuple[Callable[..., Any], tuple[str, ...]]
+"""A rule, and the names that it asks for."""
+
+
+class Declaration:
+    """A forward with its notation and its rules, checked. Raises `DeclarationError`.
+
+    ``symbol`` is its label in a picture, ``text`` and ``tex`` are templates of its notation over the names of arguments
+    and parameters, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
+    calls). ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its
+    rule and the names that the rule asks for; ``saves`` are the names that the graph saves; ``names`` are the globals
+    of the functions that `autograd.dispatch` writes for it.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        symbol: str,
+        text: str,
+        tex: str,
+        level: int,
+        broadcasts: bool,
+        casts: bool = False,
+    ) -> None:
+        self.forward, self.symbol, self.level, self.broadcasts, self.casts = forward, symbol, level, broadcasts, casts
+        self.name = forward.__name__
+        self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
+        positional, keywords, many = names_of(forward, f"the forward of {self.name}")
+        if positional[:1] != ("xp",):
+            raise DeclarationError(
+                f"{self.name}: the first argument of a forward is the namespace it computes with: write "
+                f"def {self.name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
+            )
+        defaults = forward.__defaults__ or ()
+        self.variadic = bool(many)
+        self.args = (*positional[1:], *many)
+        self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
+        self.optional = positional[len(positional) - len(defaults) :]
+        self._check_defaults(defaults)
+        self.foreign = not self.__module__.startswith("autograd.")
+        given = ", ".join(f"{{{a}}}" for a in self.args)
+        bare = symbol.replace("{", "{{").replace("}", "}}")
+        self.text = self._template("text", text or f"{bare}({given})")
+        self.tex = self._template("tex", tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({given})")
+        self.rules: dict[str, Rule] = {}
+        self.sparse_rules: dict[str, Rule] = {}
+        self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
+        self.saves: tuple[str, ...] = ()
+        # Whether a gradient may have another shape or dtype than its input.
+        self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
+        self.names: dict[str, Any] = {"op": self, "forward": forward}
+        self.names |= {f"default_{p}": default for p, default in self.params.items()}
+
+    def _check_defaults(self, defaults: tuple[Any, ...]) -> None:
+        """Raise for an array with a default value, and for ``casts`` where no argument can be cast."""
+        if self.casts and (self.variadic or "dtype" in self.params):
+            raise DeclarationError(
+                f"{self.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and "
+                "no parameter of that name."
+            )
+        for name, default in zip(self.optional, defaults, strict=True):
+            if default is not None:
+                raise DeclarationError(
+                    f"{self.name}: {name} = {default!r} stands among the arrays, which have no default but None: "
+                    f"write parameters behind a star, (..., *, {name}={default!r})."
+                )
+
+    def check_names(self, reserved: Collection[str]) -> None:
+        """Raise for an argument or a parameter with a ``reserved`` name."""
+        if taken := sorted(n for n in (*self.args, *self.params) if n in reserved or n.endswith("_")):
+            raise DeclarationError(
+                f"{self.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
+                "own here: choose another name."
+            )
+
+    def _template(self, name: str, template: str) -> str:
+        """``template``. Raises for a stray brace or an unknown field."""
+        try:
+            fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+        except ValueError as error:
+            raise DeclarationError(
+                f"{self.name}: {name} = {shown(template)} is not a valid template ({error}): fields are names in "
+                "braces, as in '{x}', and a brace itself is written twice, '{{'."
+            ) from None
+        if unknown := sorted(fields - {*self.args, *self.params}):
+            raise DeclarationError(
+                f"{self.name}: {name} = {shown(template)} names {', '.join(map(repr, unknown))}; it may name "
+                f"{', '.join((*self.args, *self.params)) or 'nothing'}."
+            )
+        return template
+
+    def checked_rule(self, arg: str, rule: Any) -> Rule:
+        """A rule, and the names that it asks for. Raises for a name that does not exist."""
+        if arg not in self.args:
+            raise DeclarationError(f"{self.name}: a rule for {arg!r}, which is none of its arguments {self.args}.")
+        known = {"xp", "g", "out", *self.args, *self.params, *(f"{a}_shape" for a in self.args)}
+        wants = names_of(rule, f"{self.name}: the rule for {arg!r}")[0]
+        if unknown := sorted(set(wants) - known):
+            raise DeclarationError(
+                f"{self.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
+                f"it may ask for {', '.join(sorted(known))}."
+            )
+        return rule, wants
 
 
 def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -25,73 +129,3 @@ def names_of(function: Any, role: str) -> tuple[tuple[str, ...], tuple[str, ...]
     named = code.co_argcount + code.co_kwonlyargcount
     many = code.co_varnames[named : named + 1] if code.co_flags & 0x04 else ()
     return code.co_varnames[: code.co_argcount], code.co_varnames[code.co_argcount : named], many
-
-
-def check_namespace(name: str, positional: tuple[str, ...], many: tuple[str, ...]) -> None:
-    """Raise `DeclarationError` for a forward whose first argument is not ``xp``."""
-    if positional[:1] != ("xp",):
-        raise DeclarationError(
-            f"{name}: the first argument of a forward is the namespace it computes with: write "
-            f"def {name}(xp, {', '.join((*positional, *(f'*{m}' for m in many)))})."
-        )
-
-
-def declared_name(forward: Any, taken: Mapping[str, Op]) -> str:
-    """The name of an operation: its forward's. Raises `DeclarationError` for one that another module has taken."""
-    name: str = getattr(forward, "__name__", "")
-    if not name.isidentifier():
-        raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
-    if name in taken and taken[name].__module__ != forward.__module__:
-        module = taken[name].__module__
-        raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
-    return name
-
-
-def check_names(op: Op, defaults: tuple[Any, ...], reserved: Collection[str]) -> None:
-    """Raise `DeclarationError` for a reserved name, and for a default value of an array."""
-    if taken := sorted(n for n in (*op.args, *op.params) if n in reserved or n.endswith("_")):
-        raise DeclarationError(
-            f"{op.name}: no argument or parameter can be called {', '.join(taken)}, which has a meaning of its "
-            "own here: choose another name."
-        )
-    if op.casts and (op.variadic or "dtype" in op.params):
-        raise DeclarationError(
-            f"{op.name}: casts=True gives it dtype=, to which its first argument is cast: it must have one, and "
-            "no parameter of that name."
-        )
-    for name, default in zip(op.optional, defaults, strict=True):
-        if default is not None:
-            raise DeclarationError(
-                f"{op.name}: {name} = {default!r} stands among the arrays, which have no default but None: "
-                f"write parameters behind a star, (..., *, {name}={default!r})."
-            )
-
-
-def check_template(op: Op, name: str, template: str) -> None:
-    """Raise `DeclarationError` for a template with a stray brace or an unknown field."""
-    try:
-        fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
-    except ValueError as error:
-        raise DeclarationError(
-            f"{op.name}: {name} = {shown(template)} is not a valid template ({error}): fields are names in braces, as "
-            "in '{x}', and a brace itself is written twice, '{{'."
-        ) from None
-    if unknown := sorted(fields - {*op.args, *op.params}):
-        raise DeclarationError(
-            f"{op.name}: {name} = {shown(template)} names {', '.join(map(repr, unknown))}; it may name "
-            f"{', '.join((*op.args, *op.params)) or 'nothing'}."
-        )
-
-
-def checked_rule(op: Op, arg: str, rule: Any) -> tuple[Callable[..., Any], tuple[str, ...]]:
-    """A rule, and the names that it asks for."""
-    if arg not in op.args:
-        raise DeclarationError(f"{op.name}: a rule for {arg!r}, which is none of its arguments {op.args}.")
-    known = {"xp", "g", "out", *op.args, *op.params, *(f"{a}_shape" for a in op.args)}
-    wants = names_of(rule, f"{op.name}: the rule for {arg!r}")[0]
-    if unknown := sorted(set(wants) - known):
-        raise DeclarationError(
-            f"{op.name}: the rule for {arg!r} asks for {', '.join(unknown)}; "
-            f"it may ask for {', '.join(sorted(known))}."
-        )
-    return rule, wants

@@ -18,17 +18,14 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import arguments, backends
-from autograd.arguments import REQUIRED
+from autograd.declaration import REQUIRED, Declaration
 from autograd.graph import Node, stamp
 from autograd.modes import MODE
 from autograd.namespace import TENSORS
 from autograd.tensor import Tensor, new
-
-if TYPE_CHECKING:
-    from autograd.operation import Op
 
 ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 """Parameters that may be given by PyTorch's names, too."""
@@ -96,7 +93,7 @@ def pull(g, xp, node, saved):
 # --------------------------------------------------------------------------------------------------------- the writing
 
 
-def lazy_function(op: Op, operator: bool = False) -> FunctionType:
+def lazy_function(op: Declaration, operator: bool = False) -> FunctionType:
     """``op.apply``, or ``op.operator``, which returns ``NotImplemented`` for a type that it does not know.
 
     The function writes its own code at its first call. It stays the same object when rules are declared again, so that
@@ -108,31 +105,30 @@ def lazy_function(op: Op, operator: bool = False) -> FunctionType:
 
 
 def _first_call(*inputs: Any, **params: Any) -> Any:
-    write(op)  # type: ignore[name-defined]  # noqa: F821  (in `op.names`)
+    write(op.apply)  # type: ignore[name-defined]  # noqa: F821  (in `op.names`)
     return op.apply(*inputs, **params)  # type: ignore[name-defined]  # noqa: F821
 
 
 def _first_call_as_operator(*inputs: Any) -> Any:
-    write(op, operator=True)  # type: ignore[name-defined]  # noqa: F821
+    write(op.operator)  # type: ignore[name-defined]  # noqa: F821
     return op.operator(*inputs)  # type: ignore[name-defined]  # noqa: F821
 
 
 UNWRITTEN = _first_call.__code__, _first_call_as_operator.__code__
 
 
-def write(op: Op, operator: bool = False) -> None:
-    """Write the code of ``op.apply`` or ``op.operator``, unless it is written already."""
-    function = op.operator if operator else op.apply
-    if function.__code__ is UNWRITTEN[operator]:
+def write(function: FunctionType) -> None:
+    """Write the code of a lazy function, unless it is written already."""
+    if function.__code__ in UNWRITTEN:
+        op, operator = function.__globals__["op"], function.__code__ is UNWRITTEN[True]
         file = f"<operation {op.name}, as an operator>" if operator else f"<operation {op.name}>"
         made = _defined(op, op.name, apply_source(op, operator), file)
         function.__defaults__, function.__kwdefaults__ = made.__defaults__, made.__kwdefaults__
         function.__code__ = made.__code__
 
 
-def forget(op: Op) -> bool:
-    """Have the functions written again at their next call. Returns whether one had been written."""
-    functions = op.apply, op.operator
+def forget(*functions: FunctionType) -> bool:
+    """Have ``op.apply`` and ``op.operator`` written again at their next call. Returns whether one had been written."""
     written = any(function.__code__ not in UNWRITTEN for function in functions)
     for function, code in zip(functions, UNWRITTEN, strict=True):
         function.__code__, function.__defaults__, function.__kwdefaults__ = code, None, None
@@ -144,7 +140,7 @@ class Pulls(dict[int, Callable[..., Any]]):
     stands for the other inputs.
     """
 
-    def __init__(self, op: Op, sparse: bool = False) -> None:
+    def __init__(self, op: Declaration, sparse: bool = False) -> None:
         super().__init__()
         self._op, self._sparse = op, sparse
 
@@ -155,7 +151,7 @@ class Pulls(dict[int, Callable[..., Any]]):
         return pull
 
 
-def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
+def _defined(op: Declaration, name: str, source: str, file: str) -> FunctionType:
     """The function that ``source`` defines, with the operation's names as globals."""
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
     made: dict[str, Any] = {}
@@ -165,7 +161,7 @@ def _defined(op: Op, name: str, source: str, file: str) -> FunctionType:
     return function
 
 
-def apply_source(op: Op, operator: bool = False) -> str:
+def apply_source(op: Declaration, operator: bool = False) -> str:
     """The text of ``op.apply``, or of ``op.operator``."""
     keywords = "".join(f", {p}={p}" for p in op.params)
     kept = {p: f"{p} if type({p}) in AXES else unchanging({p})" for p, d in op.params.items() if d is REQUIRED}
@@ -196,7 +192,7 @@ def apply_source(op: Op, operator: bool = False) -> str:
     )  # fmt: skip
 
 
-def _parameters(op: Op) -> str:
+def _parameters(op: Declaration) -> str:
     """The parameters of the signature, those after a star by keyword only."""
     placed: dict[str, str] = {}
     star, default_before = {} if op.variadic else {"*": "*"}, bool(op.optional)
@@ -212,14 +208,14 @@ def _parameters(op: Op) -> str:
     return ", ".join([*placed.values(), *(star if behind and "*" not in placed else ()), *behind.values()])
 
 
-def _aliases(op: Op) -> str:
+def _aliases(op: Declaration) -> str:
     """Code for PyTorch's names ``dim`` and ``keepdim``, and for the check of ``axis``."""
     text = "    if type(axis) not in AXES or dim is not None: axis = axis_given(op, axis, dim)\n"
     text = text if "axis" in op.params and not op.foreign else ""
     return text + "    if keepdim is not None: keepdims = keepdim\n" * ("keepdims" in op.params and not op.foreign)
 
 
-def _reading(op: Op, operator: bool) -> str:
+def _reading(op: Declaration, operator: bool) -> str:
     """Code that reads the arguments and finds the namespace of their arrays."""
     text = f"    if dtype is not None: {op.args[0]} = TENSORS.astype({op.args[0]}, dtype)\n" if op.casts else ""
     for i, a in enumerate(op.args):
@@ -243,7 +239,7 @@ def _reading(op: Op, operator: bool) -> str:
     return f"{text}    xp_ = SPACES[{kind}] if {kind} in SPACES{alike} else namespace({arrays})"
 
 
-def _saved(op: Op, name: str) -> str:
+def _saved(op: Declaration, name: str) -> str:
     """Code for the value saved as ``name``: None if no rule that needs it will be used."""
     value = "out_" if name == "out" else f"a_{name}"
     users = sum(1 << i for i, a in enumerate(op.args) if name in op.rules.get(a, (None, ()))[1])
@@ -251,21 +247,20 @@ def _saved(op: Op, name: str) -> str:
     return value if users == rules else f"{value} if mask_ & {users} else None"
 
 
-def _uneven(op: Op) -> str:
-    """Code for whether a gradient may have another shape or dtype than its input."""
+def _uneven(op: Declaration) -> str:
+    """Code for whether a gradient may have another shape or dtype than its input: not between numbers of one dtype."""
     if not (op.broadcasts and len(op.args) == 2 and not op.foreign):
         return str(op.uneven)
-    x, y = (f"a_{a}" for a in op.args)
-    differ = f"({x}.shape != {y}.shape or {x}.dtype is not {y}.dtype)"
-    return f"type({x}) is not type({y}) or type({x}) not in FLAT and {differ}"
+    x, y = (f"type(a_{a})" for a in op.args)
+    return f"{x} is not {y} or {x} not in FLAT"
 
 
-def _lent(op: Op, source: str) -> str:
+def _lent(op: Declaration, source: str) -> str:
     """Code for an array that is used elsewhere, too: a user's own operation gets it read-only."""
     return f"sealed({source})" if op.foreign else source
 
 
-def pull_source(op: Op, mask: int, sparse: bool = False) -> str:
+def pull_source(op: Declaration, mask: int, sparse: bool = False) -> str:
     """The text of the function that is written for a mask of inputs."""
     calls = []
     for i, arg in enumerate(op.args):
@@ -280,7 +275,7 @@ def pull_source(op: Op, mask: int, sparse: bool = False) -> str:
     return PULL.format(contributions=f"sent(op, {result})" if op.foreign else result)
 
 
-def _offered(op: Op, name: str) -> str:
+def _offered(op: Declaration, name: str) -> str:
     """Code for an argument of a rule."""
     if name in op.saves:
         return _lent(op, f"saved[{op.saves.index(name)}]")

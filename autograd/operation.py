@@ -23,19 +23,17 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from autograd import backends
-from autograd.arguments import REQUIRED
-from autograd.declaration import check_names, check_namespace, check_template, checked_rule, declared_name, names_of
+from autograd.declaration import REQUIRED, Declaration
 from autograd.dispatch import RESERVED, SHARED, Pulls, forget, lazy_function, write
 from autograd.errors import DeclarationError
 from autograd.graph import stamp
 from autograd.memory import LAST, WRITES
 from autograd.messages import shown
 from autograd.namespace import TENSORS
+from autograd.tensor import Tensor
 
 if TYPE_CHECKING:
     from inspect import Signature
-
-    from autograd.tensor import Tensor
 
 __all__ = ["OPS", "REQUIRED", "RESERVED", "Op", "op"]
 
@@ -43,59 +41,24 @@ OPS: dict[str, Op] = {}
 """Every registered operation by its name."""
 
 
-class Op:
+class Op(Declaration):
     """An operation, made by `op`; call it with arrays or Tensors.
 
-    ``symbol`` is its label in a picture, ``text`` and ``tex`` are templates of its notation over the names of arguments
-    and parameters, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
-    calls). ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its
-    rule and the names that the rule asks for; ``saves`` are the names that the graph saves. ``apply`` is the operation
-    as a plain function, ``operator`` the same for the operators of `Tensor`.
+    ``apply`` is the operation as a plain function, ``operator`` the same for the operators of `Tensor`; ``pulls`` are
+    the functions that call its rules.
     """
 
-    __slots__ = ("__call__", "__dict__", "__weakref__")  # calling an Op is calling what is in its slot `__call__`
+    __slots__ = ("__call__",)  # calling an Op is calling what is in its slot `__call__`
 
     if TYPE_CHECKING:
 
         def __call__(self, *inputs: Any, **params: Any) -> Tensor:
             """Compute the result, and record it where a Tensor among the inputs requires grad."""
 
-    def __init__(
-        self,
-        forward: Callable[..., Any],
-        symbol: str,
-        text: str,
-        tex: str,
-        level: int,
-        broadcasts: bool,
-        casts: bool = False,
-    ) -> None:
-        self.forward, self.symbol, self.level, self.broadcasts, self.casts = forward, symbol, level, broadcasts, casts
-        self.name = forward.__name__
-        self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
-        positional, keywords, many = names_of(forward, f"the forward of {self.name}")
-        check_namespace(self.name, positional, many)
-        self.variadic = bool(many)
-        self.args = (*positional[1:], *many)
-        self.params: dict[str, Any] = {k: (forward.__kwdefaults__ or {}).get(k, REQUIRED) for k in keywords}
-        self.optional = positional[len(positional) - len(forward.__defaults__ or ()) :]
-        check_names(self, forward.__defaults__ or (), RESERVED)
-        self.foreign = not self.__module__.startswith("autograd.")
-        bare = symbol.replace("{", "{{").replace("}", "}}")
-        self.text = text or f"{bare}({', '.join(f'{{{a}}}' for a in self.args)})"
-        self.tex = (
-            tex or rf"\operatorname{{{{{self.name.replace('_', ' ')}}}}}({', '.join(f'{{{a}}}' for a in self.args)})"
-        )
-        check_template(self, "text", self.text)
-        check_template(self, "tex", self.tex)
-        self.rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
-        self.ruleless: frozenset[str] = frozenset()  # the arguments that were declared to have no derivative
-        self.saves: tuple[str, ...] = ()
-        # Whether a gradient may have another shape or dtype than its input.
-        self.uneven = len(self.args) > 1 or self.variadic or broadcasts or self.foreign
-        self.names = {**SHARED, "op": self, "forward": forward}  # the globals of its written functions
-        self.names |= {f"default_{p}": default for p, default in self.params.items()}
-        self.sparse_rules: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+    def __init__(self, *declared: Any) -> None:
+        super().__init__(*declared)
+        self.check_names(RESERVED)
+        self.names |= SHARED
         self.pulls = self.sparse_pulls = Pulls(self)
         self.into: Callable[..., None] | None = None  # the kernel, and how its result lies in memory
         self.order: Callable[[int], tuple[int, ...]] = range  # type: ignore[assignment]
@@ -115,14 +78,14 @@ class Op:
                 self.rules.pop(arg, None)
                 self.ruleless |= {arg}
             else:
-                self.rules[arg] = checked_rule(self, arg, rule)
+                self.rules[arg] = self.checked_rule(arg, rule)
                 self.names[f"rule_{arg}"] = rule
             self.sparse_rules.pop(arg, None)
         wanted = {w for _, wants in self.rules.values() for w in wants}
         self.saves = tuple(name for name in (*self.args, "out") if name in wanted)
         self.pulls.clear()
         self.sparse_pulls.clear()
-        if forget(self):
+        if forget(self.apply, self.operator):
             self.redeclared = WRITES[LAST] = stamp()
 
     def sparse_vjp(self, **rules: Callable[..., Any]) -> None:
@@ -130,7 +93,7 @@ class Op:
         only sums contributions.
         """
         for arg, rule in rules.items():
-            self.sparse_rules[arg] = checked_rule(self, arg, rule)
+            self.sparse_rules[arg] = self.checked_rule(arg, rule)
             self.names[f"sparse_rule_{arg}"] = rule
         self.sparse_pulls = Pulls(self, sparse=True)
 
@@ -151,7 +114,7 @@ class Op:
     def __signature__(self) -> Signature:
         import inspect
 
-        write(self)
+        write(self.apply)
         found = inspect.signature(self.apply)
         given = [p.replace(default=p.empty) if p.default is REQUIRED else p for p in found.parameters.values()]
         return found.replace(parameters=given)
@@ -188,7 +151,12 @@ def op(
         raise DeclarationError(f"an operation's symbol is a string, as in @op('×'); it was given {shown(symbol)}.")
 
     def declare(forward: Callable[..., Any]) -> Op:
-        name = declared_name(forward, OPS)
+        name = getattr(forward, "__name__", "")
+        if not name.isidentifier():
+            raise DeclarationError(f"the forward of an operation names it: write it as a def; it is {shown(forward)}.")
+        if name in OPS and OPS[name].__module__ != forward.__module__:
+            module = OPS[name].__module__
+            raise DeclarationError(f"an operation {name!r} exists already, in {module}: choose another name.")
         made = OPS[name] = Op(forward, symbol, text, tex, level, broadcasts, casts)
         made.forward = made.names["forward"] = backends.register(name, forward, users=made.foreign)
         setattr(TENSORS, name, made)

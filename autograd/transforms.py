@@ -7,6 +7,7 @@ derivatives have the same structure. A list or tuple of numbers alone is an arra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def _call(
             forms.append(form)
             xs += made
         try:
-            result, aux = f(*given, **kwargs), None
+            result, aux = _result(f, given, kwargs), None
             if has_aux:
                 if not (isinstance(result, tuple) and len(result) == 2):
                     raise DTypeError(f"{_name(f)} returned no pair (value, aux), which has_aux=True asks for.")
@@ -110,6 +111,24 @@ def _call(
                 if isinstance(x, _Variable):
                     x.spent = True
     return _Call(ys, results_form, aux, xs, forms, nested)
+
+
+def _result(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """``f(*args, **kwargs)``. Raises `DTypeError` if ``f`` does not take so many arguments."""
+    try:
+        return f(*args, **kwargs)
+    except TypeError:
+        import inspect
+
+        with suppress(ValueError):  # a function without a signature
+            try:
+                inspect.signature(f).bind(*args, **kwargs)
+            except TypeError as error:
+                raise DTypeError(
+                    f"{_name(f)} was called with {len(args)} argument(s): {error}. The primals of jvp "
+                    "and hvp are a tuple with one entry for each argument: (x,) for one array x."
+                ) from None
+        raise
 
 
 def _recorded(leaf: Any, form: trees.Structure, number: int, place: int) -> Tensor:

@@ -18,16 +18,13 @@ algorithmic differentiation" (Oxford, 2008), where no other source is named.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import backends
 from autograd.operation import op
 from autograd.ops.elementwise import holds_complex
 from autograd.ops.reductions import products_of_others
 from autograd.shapes import Shape, broadcast_shapes
-
-if TYPE_CHECKING:
-    pass
 
 
 def _square(x: Any) -> Any:

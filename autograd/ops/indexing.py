@@ -5,15 +5,12 @@ An index is whatever NumPy's indexing takes: integers, slices, ``...``, ``None``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import shapes
 from autograd.backends import assign, is_complex, is_inexact
 from autograd.operation import op
 from autograd.scattered import Scattered
-
-if TYPE_CHECKING:
-    pass
 
 
 def _positions(xp: Any, shape: shapes.Shape) -> Any:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import shapes
 from autograd.errors import DomainError
 from autograd.operation import op
 from autograd.ops.elementwise import holds_complex
-
-if TYPE_CHECKING:
-    pass
 
 
 def _rows(xp: Any, x: Any) -> Any:

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import builtins
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import shapes
 from autograd.errors import DomainError
 from autograd.operation import op
-
-if TYPE_CHECKING:
-    pass
-
 
 # ------------------------------------------------------------------------------------------------------------ diagonals
 

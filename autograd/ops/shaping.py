@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autograd import shapes
 from autograd.errors import DomainError, DTypeError, ShapeError
 from autograd.operation import op
-
-if TYPE_CHECKING:
-    pass
 
 
 def as_python(value: Any) -> Any:
