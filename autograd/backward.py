@@ -47,11 +47,9 @@ def backward_steps(
     >>> [(v.name or v.op.name, float(g), [float(c) for c in parts]) for v, g, parts in backward_steps([y], [1.0])]
     [('multiply', 1.0, [3.0, 3.0]), ('x', 6.0, [])]
     """
-    ends, seeds = vertices_of(outputs, "backward_steps"), _listed(seeds)
-    if len(seeds) != len(ends):
-        raise ShapeError(f"{len(seeds)} seeds for {len(ends)} outputs: give one for each.")
+    ends = vertices_of(outputs, "backward_steps")
     totals: dict[Any, Any] = {}
-    for end, seed in zip(ends, seeds):  # noqa: B905  (as many)
+    for end, seed in zip(ends, _listed(seeds, len(ends)), strict=True):
         seed = seed if hasattr(seed, "shape") else backends.asarray(seed)
         totals[end] = totals[end] + seed if end in totals else seed
     order = reachable(ends)
@@ -283,9 +281,8 @@ def gradients(
     (np.float64(12.0), np.float64(12.0))
     """
     ys, xs = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
-    given = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else _listed(seeds)
-    if len(given) != len(ys):
-        raise ShapeError(f"{len(given)} seeds for {len(ys)} outputs: give one for each.")
+    seeds = [None] * len(ys) if seeds is None else [seeds] if isinstance(outputs, Tensor) else seeds
+    given = _listed(seeds, len(ys))
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"Tensor {describe(x)} does not require grad: create it with requires_grad=True.")
@@ -317,11 +314,15 @@ def _name_gradient(g: Tensor, y: Tensor, x: Any) -> None:
         g.name = f"∂{y.name}/∂{x.name}"
 
 
-def _listed(seeds: Any) -> list[Any]:
+def _listed(seeds: Any, count: int) -> list[Any]:
+    """The seeds as a list, one for each of ``count`` outputs."""
     try:
-        return list(seeds)
+        found = list(seeds)
     except TypeError:
         raise DTypeError(f"seeds are a list, one for each output; {of_type(seeds)} was given.") from None
+    if len(found) != count:
+        raise ShapeError(f"{len(found)} seeds for {count} outputs: give one for each.")
+    return found
 
 
 def _tensors(given: Any, name: str) -> list[Tensor]:

@@ -8,30 +8,21 @@ from typing import Any, NamedTuple
 from autograd import backends
 from autograd.errors import DomainError, DTypeError
 
-__all__ = [
-    "__array_api_version__", "bool", "can_cast", "complex128", "complex64", "finfo",
-    "float32", "float64", "iinfo", "int16", "int32", "int64", "int8", "isdtype", "result_type", "uint16", "uint32",
-    "uint64", "uint8",
-]  # fmt: skip
+NAMES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64",
+    "complex128",
+)  # fmt: skip
+
+__all__ = [*NAMES, "__array_api_version__", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]  # noqa: PLE0604
 
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 """The versions of the array API standard whose names are all here; the signatures are the last one's."""
 
 __array_api_version__ = API_VERSIONS[-1]
 
-bool = backends.as_dtype("bool")
-int8 = backends.as_dtype("int8")
-int16 = backends.as_dtype("int16")
-int32 = backends.as_dtype("int32")
-int64 = backends.as_dtype("int64")
-uint8 = backends.as_dtype("uint8")
-uint16 = backends.as_dtype("uint16")
-uint32 = backends.as_dtype("uint32")
-uint64 = backends.as_dtype("uint64")
-float32 = backends.as_dtype("float32")
-float64 = backends.as_dtype("float64")
-complex64 = backends.as_dtype("complex64")
-complex128 = backends.as_dtype("complex128")
+(
+    bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64, complex64, complex128
+) = map(backends.as_dtype, NAMES)  # fmt: skip
 
 
 def _dtype(given: Any) -> Any:

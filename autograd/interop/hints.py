@@ -22,10 +22,9 @@ TENSOR = {
     "swapaxes": "permute_dims", "chunk": "autograd.split(x, …)", "unbind": "autograd.unstack(x)",
 }  # fmt: skip
 FUNCTIONS = {
-    "tensor": "Tensor",
-    "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean", "bmm": "matmul",
-    "cat": "concat",
-    "from_numpy": "asarray", "ln": "log", "manual_seed": "numpy.random.default_rng(seed), given as generator=",
+    "tensor": "Tensor", "Variable": "Tensor", "array": "asarray", "as_tensor": "asarray", "average": "mean",
+    "bmm": "matmul", "cat": "concat", "from_numpy": "asarray",
+    "ln": "log", "manual_seed": "numpy.random.default_rng(seed), given as generator=",
     "mm": "matmul", "mul": "multiply", "norm": "linalg.vector_norm", "permute": "permute_dims",
     "rand": "random.uniform(shape, generator=…)", "randn": "random.normal(shape, generator=…)",
     "sgn": "sign", "sub": "subtract", "tg": "tan", "unsqueeze": "expand_dims", "view": "reshape",

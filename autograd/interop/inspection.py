@@ -7,11 +7,6 @@ from typing import Any
 from autograd import backends, dtypes
 from autograd.namespace import array_function
 
-NAMES = (
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64",
-    "complex128",
-)  # fmt: skip
-
 
 class Info:
     """The result of `__array_namespace_info__`."""
@@ -37,7 +32,7 @@ class Info:
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
         """The dtypes by name, all or those of a ``kind`` as in `isdtype`."""
-        everything = {name: backends.as_dtype(name) for name in NAMES}
+        everything = {name: backends.as_dtype(name) for name in dtypes.NAMES}
         return {name: dtype for name, dtype in everything.items() if kind is None or dtypes.isdtype(dtype, kind)}
 
 

@@ -40,9 +40,8 @@ HINTS = {
     "cbrt": "power", "choose": "where", "column_stack": "stack", "compress": "getitem", "convolve": "matmul",
     "corrcoef": "linalg.vecdot", "cov": "linalg.matmul", "delete": "concat", "divmod": "floor_divide and remainder",
     "dsplit": "split", "dstack": "stack", "ediff1d": "diff", "extract": "getitem", "fix": "trunc",
-    "fliplr": "flip", "flipud": "flip",     "gradient": "diff", "histogram": "searchsorted", "hsplit": "split",
-    "insert": "concat",
-    "interp": "searchsorted and take", "kron": "linalg.outer and reshape",
+    "fliplr": "flip", "flipud": "flip", "gradient": "diff", "histogram": "searchsorted", "hsplit": "split",
+    "insert": "concat", "interp": "searchsorted and take", "kron": "linalg.outer and reshape",
     "ldexp": "multiply", "linalg.cond": "linalg.svdvals", "linalg.eig": "linalg.eigh", "linalg.eigvals":
     "linalg.eigvalsh", "linalg.lstsq": "linalg.pinv", "linalg.multi_dot": "linalg.matmul", "linalg.tensorinv":
     "linalg.inv", "linalg.tensorsolve": "linalg.solve", "logaddexp2": "logaddexp", "logical_and.reduce": "all",
@@ -194,29 +193,12 @@ def _squeeze(a: Any, axis: Any = None) -> Any:
 
 
 WAYS: dict[str, Callable[..., Any]] = {
-    "atleast_1d": _atleast_1d,
-    "atleast_2d": _atleast_2d,
-    "atleast_3d": _atleast_3d,
-    "concatenate": _concatenate,
-    "cross": _cross,
-    "diag": _diag,
-    "diagonal": _diagonal,
-    "dot": _dot,
-    "einsum": products.einsum,
-    "hstack": _hstack,
-    "inner": _inner,
-    "linalg.eigh": _eigh,
-    "linalg.eigvalsh": _eigvalsh,
-    "linalg.norm": _norm,
-    "linalg.svd": _svd,
-    "ravel": _ravel,
-    "squeeze": _squeeze,
-    "stack": _stack,
-    "swapaxes": _swapaxes,
-    "trace": _trace,
-    "transpose": _transpose,
-    "vstack": _vstack,
-}
+    "atleast_1d": _atleast_1d, "atleast_2d": _atleast_2d, "atleast_3d": _atleast_3d, "concatenate": _concatenate,
+    "cross": _cross, "diag": _diag, "diagonal": _diagonal, "dot": _dot, "einsum": products.einsum, "hstack": _hstack,
+    "inner": _inner, "linalg.eigh": _eigh, "linalg.eigvalsh": _eigvalsh, "linalg.norm": _norm, "linalg.svd": _svd,
+    "ravel": _ravel, "squeeze": _squeeze, "stack": _stack, "swapaxes": _swapaxes, "trace": _trace,
+    "transpose": _transpose, "vstack": _vstack,
+}  # fmt: skip
 """NumPy's functions whose arguments are not those of the function of that name here, with NumPy's signature."""
 
 

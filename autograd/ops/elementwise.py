@@ -9,8 +9,7 @@ from autograd.backends import PYTHON_REALS
 from autograd.errors import DTypeError
 from autograd.operation import op
 
-# ------------------------------------------------------------------------------------------------------------
-# arithmetic
+# ----------------------------------------------------------------------------------------------------------- arithmetic
 
 
 @op("+", text="{x} + {y}", tex="{x} + {y}", level=1, broadcasts=True)
@@ -140,8 +139,7 @@ xdivy.vjp(
 )
 
 
-# ------------------------------------------------------------------------------------------------------- powers and
-# roots
+# ----------------------------------------------------------------------------------------------------- powers and roots
 
 
 @op("xʸ", text="{x}^{y}", tex="{x}^{{{y}}}", level=3, broadcasts=True)
@@ -211,8 +209,7 @@ def _along(xp: Any, g: Any, x: Any, out: Any) -> Any:
 hypot.vjp(x=_along, y=lambda xp, g, y, out: _along(xp, g, x=y, out=out))
 
 
-# ----------------------------------------------------------------------------------------------- exponentials,
-# logarithms
+# --------------------------------------------------------------------------------------------- exponentials, logarithms
 
 
 @op("exp", tex="e^{{{x}}}")
@@ -416,8 +413,7 @@ def atanh(xp, x):
 atanh.vjp(x=lambda xp, g, x: xp.xdivy(g, 1 - x * x))
 
 
-# ------------------------------------------------------------------------------------------------- kinks, bounds,
-# choices
+# ----------------------------------------------------------------------------------------------- kinks, bounds, choices
 
 
 @op("|x|", text="|{x}|", tex=r"\left|{x}\right|")
@@ -739,8 +735,7 @@ def erf(xp, x):
 erf.vjp(x=lambda xp, g, x: g * (2 / math.sqrt(math.pi)) * xp.exp(-x * x))
 
 
-# ---------------------------------------------------------------------------------------------- comparisons, no
-# gradient
+# --------------------------------------------------------------------------------------------- comparisons, no gradient
 
 
 @op("=", text="{x} = {y}", tex="{x} = {y}", level=1, broadcasts=True)
