@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from autograd.compiler.targets.c.blas import Blas
 from autograd.compiler.targets.c.build import processor
 from autograd.compiler.targets.language import C
+from autograd.compiler.targets.nested.script import Script
 from autograd.compiler.targets.nests import View, added, times
 
-if TYPE_CHECKING:
-    from autograd.compiler.targets.c.source import Source
+
+class Text(Script):
+    """The text in C that products are written into."""
+
+    blas: Blas | None
+    types: dict[str, str]
+    operations: int
+
+    def function(self, name: str, parameters: str, lines: Sequence[str]) -> str:
+        """The name of a function of these lines."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
     return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
 
 
-def in_blocks(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
     """Write ``out = a @ b`` as a function that goes from block to block."""
     m, n, k, kind = out.rows, out.columns, a.columns, C.types[str(dtype)]
     if b.column_step != 1 and n > 1:
@@ -116,7 +128,7 @@ def _alike(panels: list[tuple[int, ...]]) -> dict[tuple[int, int], list[int]]:
     return found
 
 
-def _block(source: Source, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str) -> str:
+def _block(source: Text, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str) -> str:
     """The name of the function of a block: ``rows`` rows of ``vectors`` vectors of ``width`` entries."""
     vector = f"gg_{kind}{width}" if width > 1 else kind
     right, below = ("1", "below") if a.column_step == 1 else ("right", "1" if a.row_step == 1 else "below")
@@ -145,7 +157,7 @@ def _block(source: Source, rows: int, vectors: int, width: int, a: Matrix, out: 
     return source.function(f"block_{rows}x{vectors * width}", parameters, lines)
 
 
-def _transposed(source: Source, b: Matrix, dtype: Any) -> Matrix:
+def _transposed(source: Text, b: Matrix, dtype: Any) -> Matrix:
     """A matrix in memory of its own, row by row."""
     made = source.scratch(f"{b.data}_in_rows", (b.rows, b.columns), dtype)
     if b.row_step == 1:

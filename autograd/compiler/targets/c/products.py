@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from autograd.compiler.targets.c.blocks import Matrix, cycles, in_blocks, registers
+from autograd.compiler.targets.c.blocks import Matrix, Text, cycles, in_blocks, registers
 from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, merged, times
-
-if TYPE_CHECKING:
-    from autograd.compiler.targets.c.source import Source
 
 SHORT = 16
 """Entries from which on an axis in one piece is worth more than a longer one."""
@@ -30,7 +27,7 @@ ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112
 
 
 def contract(
-    source: Source, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, *,
+    source: Text, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, *,
     adds: bool = False,
 ) -> None:  # fmt: skip
     """Write ``out = Σ x · y``, or ``out += Σ x · y``; see `Script.contract`.
@@ -69,7 +66,7 @@ def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
 
 
 def _copied(
-    source: Source, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
+    source: Text, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
 ) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
     """An operand copied in the order of ``around``, its ``own`` axes and the sums; and these with its new steps."""
     of = [*around, *own, *sums]
@@ -86,7 +83,7 @@ def _copied(
 
 
 def _in_order(
-    source: Source, around: Sequence[Axis], rows: Sequence[Axis], columns: Sequence[Axis], sums: Sequence[Axis],
+    source: Text, around: Sequence[Axis], rows: Sequence[Axis], columns: Sequence[Axis], sums: Sequence[Axis],
     x: View, y: View, out: View, dtype: Any, adds: bool,
 ) -> None:  # fmt: skip
     """The product in an array of its own, which is then copied, or added, to where it is wanted."""
@@ -99,7 +96,7 @@ def _in_order(
 
 
 def _products(
-    source: Source, around: Sequence[Axis], rows: list[Axis], columns: list[Axis], sums: list[Axis], x: View, y: View,
+    source: Text, around: Sequence[Axis], rows: list[Axis], columns: list[Axis], sums: list[Axis], x: View, y: View,
     out: View, dtype: Any,
 ) -> None:  # fmt: skip
     """Loops over what is no matrix, and a matrix product within."""
@@ -124,7 +121,7 @@ def _longest(axes: Sequence[Axis]) -> Axis | None:
     return max(axes, key=lambda a: (abs(a[3]) == 1 and a[0] >= SHORT, a[0]), default=None)
 
 
-def product(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+def product(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
     """``out = a @ b``: sums along both operands, blocks in registers, or a call of BLAS where that is faster."""
     m, n, k = out.rows, out.columns, a.columns
     source.operations += m * n * k
@@ -137,7 +134,7 @@ def product(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> No
         in_blocks(source, *ways[costs.index(min(costs))], dtype)
 
 
-def _is_called(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float) -> bool:
+def _is_called(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float) -> bool:
     """Call BLAS, if it can read and write these matrices, and is faster than ``cost`` cycles; whether it is called."""
     m, n, k = out.rows, out.columns, a.columns
     by_rows = out.leading(True) is not None
@@ -158,7 +155,7 @@ def _is_called(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any, co
     return True
 
 
-def _dots(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
     """``out = a @ b`` with one row or one column, where both operands lie along the sum."""
     kind = C.types[str(dtype)]
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
@@ -176,7 +173,7 @@ def _dots(source: Source, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None
 
 
 def _summed(
-    source: Source, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, adds: bool
+    source: Text, axes: Sequence[Axis], sums: Sequence[Axis], x: View, y: View, out: View, dtype: Any, adds: bool
 ) -> None:
     """Loops over the result, and over the sums within."""
     shape = (*(a[0] for a in axes), *(a[0] for a in sums))

@@ -20,10 +20,11 @@ from autograd import backends
 from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
 from autograd.compiler.targets.c.blas import Blas
+from autograd.compiler.targets.c.blocks import Text
 from autograd.compiler.targets.c.products import contract
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from autograd.compiler.targets.language import C, c
-from autograd.compiler.targets.nested.script import INT, Parts, Script
+from autograd.compiler.targets.nested.script import INT, Parts
 from autograd.compiler.targets.nests import LETTERS, Nest, View
 from autograd.errors import TargetError
 from autograd.shapes import size
@@ -54,7 +55,7 @@ def text_of(text: str) -> str:
     return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "\\ ")
 
 
-class Source(Script):
+class Source(Text):
     """The text of ``program``, which is optimized, and what its memory must hold.
 
     ``homes``: the array of each state, whose strides are numbers in the text. After ``text()``, ``slots`` are the
