@@ -613,7 +613,7 @@ class _Growing:
         self.factored &= any(re.search(r"\bfactor\b", line) for line in body)
         calls = [self.call(self.batch), *self.after]
         for _ in range(r.choice((1, 2, 2, 3))):
-            calls += self.between(results)
+            calls = self.between(calls, results)
             calls += [self.call(r.choice(SIZES) if r.random() < 0.15 else self.batch), *self.after]
         arguments = "x, labels, mask" + ", train=True" * self.flagged + ", factor=1.0" * self.factored
         return TrainingStep(tuple(self.setup), arguments, tuple(body), tuple(calls), self.imports)
@@ -624,30 +624,32 @@ class _Growing:
         option += f", factor={self.random.choice(STEADY)}" if self.factored else ""
         return f"results.append(step(*batch({n}){option}))"
 
-    def between(self, results: Sequence[str]) -> list[str]:
-        """Statements between two calls; often none."""
+    def between(self, calls: list[str], results: Sequence[str]) -> list[str]:
+        """``calls`` and the statements before the next one; often none."""
         r, vocabulary = self.random, self.vocabulary
         if self.plain and r.random() < 0.7:
-            return [r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
+            return [*calls, r.choice([*self.plain.values()])[1].format(c=r.choice(STEADY))]
         kind = r.choices(("nothing", "parameter", "mode", "rate", "result"), (60, 10, 10, 10, 10))[0]
         if kind == "parameter" and self.params:
-            return [self.filled(r.choice(BETWEEN))]
+            return [*calls, self.filled(r.choice(BETWEEN))]
         if kind == "mode" and self.layers and vocabulary.modes:
             layer = r.choice(self.layers)
             there, back = (text.format(layer=layer) for text in r.choice(vocabulary.modes))
-            return [there, self.call(self.batch), back]
+            return [*calls, there, self.call(self.batch), back]
         if kind == "rate" and "optimizer" in self.scope:
             if not vocabulary.schedules or "schedule" in self.scope or r.random() < 0.5:
-                return ["optimizer.param_groups[0]['lr'] *= 0.5"]
+                return [*calls, "optimizer.param_groups[0]['lr'] *= 0.5"]
             made, moved = r.choice(vocabulary.schedules)
             self.state(f"schedule = {made}")
-            return [moved]
+            return [*calls, moved]
         alike = [i for i, v in enumerate(results) if v in self.values and self.shape(v) == self.shape("x")]
         if kind == "result" and alike:
             last = f"results[-1][{r.choice(alike)}]" if len(results) > 1 else "results[-1]"
-            # A clone: eagerly a result may share memory with a state, where a compiled function gives a copy.
-            return [f"results.append(step({last}.detach().clone(), *batch({self.batch})[1:]))"]
-        return []
+            # Cloned before a state is updated: eagerly a result may be a view of one, and compiled it is a copy.
+            behind = max(i for i, line in enumerate(calls) if line.startswith("results.append")) + 1
+            kept = f"given = {last}.detach().clone()"
+            return [*calls[:behind], kept, *calls[behind:], f"results.append(step(given, *batch({self.batch})[1:]))"]
+        return calls
 
 
 def random_step(random: Random, vocabulary: Vocabulary | None = None, *, max_values: int = 14) -> TrainingStep:
