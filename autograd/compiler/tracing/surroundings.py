@@ -4,9 +4,9 @@ A program depends on the values that these had when the function was traced. The
 trace, to find what the function changes, and at each call, to find what has changed since.
 
 The search starts at the function and follows the names in its code to functions, objects, classes, modules, lists and
-dicts, and from there the names in their code. It follows the user's code only, not the standard library, installed
-packages or this package. Attributes are not guessed from names: the tracer sees each read of an attribute, and the
-value is searched then.
+dicts, and from there the names in their code. It follows the user's code only, not the standard library or this
+package; of installed packages it watches the plain globals that the functions found read. Attributes are not guessed
+from names: the tracer sees each read of an attribute, and the value is searched then.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ from autograd.tensor import Tensor
 MOST = 20_000
 """The number of objects that are searched at most."""
 
-INSTALLED = ("/site-packages/", "\\site-packages\\")
-FOREIGN = (*INNER, INNER[0].removesuffix("autograd/") + "viz/", sysconfig.get_path("stdlib"), "<frozen")
+INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
+OURS = (*INNER, INNER[0].removesuffix("autograd/") + "viz/")
+FOREIGN = (*OURS, sysconfig.get_path("stdlib"), "<frozen")
 NOTHING: dict[str, Any] = {}
 MUTABLE = (list, dict, set, deque, MappingProxyType)
 FIXED = (tuple, frozenset)
@@ -90,6 +91,7 @@ class Surroundings:
         self._weakly = False
         self._looked = 0, 0  # how many names and objects were searched for each other
         self._seldom: set[Any] = set()  # the guards of attributes that count only if they are read
+        self._of_packages: set[Any] = set()  # the guards of plain globals of installed packages
         self.kinds: dict[type, None] = {}  # the classes whose objects are to be watched as they are read
         for root, name in roots:
             self.visit(root, name)
@@ -187,11 +189,16 @@ class Surroundings:
     def _follow(self, function: FunctionType) -> None:
         """Search the variables, globals and defaults of a function."""
         cells = function.__closure__ or ()
-        if not _is_users(function.__code__.co_filename):  # a decorator, as no_grad
+        code, variables = function.__code__, function.__globals__
+        if not _is_users(code.co_filename):  # a decorator, as no_grad
             for guard in [Variable(cell, "cell_contents", MISSING, function.__name__) for cell in cells]:
                 self._visit(guard.now(), guard.name)
+            if _is_installed(code.co_filename):
+                self._note_plain(variables, _names_in(code), variables.get("__name__", ""))
+                for name in _names_in(code):
+                    if type(variables.get(name)) is FunctionType:
+                        self._visit(variables[name], name)
             return
-        code, variables = function.__code__, function.__globals__
         for name, cell in zip(code.co_freevars, cells, strict=True):
             self._note(Variable(cell, "cell_contents", MISSING, f"the variable {name}"))
         texts = _texts_in(code)
@@ -217,6 +224,14 @@ class Surroundings:
             self.guards[key] = guard.with_value(value)
             self._visit(value, guard.name.removeprefix("the variable ").removeprefix("the global "))
 
+    def _note_plain(self, variables: dict[str, Any], names: Iterable[str], module: str) -> None:
+        """Add guards for the globals of an installed package among ``names`` that are numbers, strings and the like."""
+        for key in names:
+            value = variables.get(key, MISSING)
+            if value is None or type(value) in PLAIN or isinstance(value, numpy.generic):
+                self._note(guard := Guard(variables, key, MISSING, f"{module}.{key}"))
+                self._of_packages.add(place_of(guard))
+
     def _open(self, container: Any, name: str) -> None:
         """Search the items of a container."""
         if type(container) in OPTIONS:  # each is watched as it is read
@@ -229,9 +244,14 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
-        if isinstance(thing, ModuleType) and not _is_users(getattr(thing, "__file__", None) or "<none>"):
+        file = getattr(thing, "__file__", None) or "<none>"
+        if isinstance(thing, ModuleType) and not _is_users(file):
             if thing.__name__.partition(".")[0] not in _UNREAD:
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
+                    self._visit(vars(thing)[key], f"{name}.{key}")
+            if _is_installed(file):
+                self._note_plain(vars(thing), [*self._names], name)
+                for key in [key for key in self._names if type(vars(thing).get(key)) is FunctionType]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
             return
         own = NOTHING if isinstance(thing, type) else _own(thing)
@@ -312,15 +332,21 @@ class Surroundings:
     # ------------------------------------------------------------------------------------------------------- the trace
 
     def changes(self) -> list[Guard]:
-        """Guards of the places that have changed, each with its old value."""
-        changed = [guard for guard in self.guards.values() if not guard.holds()]
+        """Guards of the places that have changed, each with its old value. Not those of an installed package, which may
+        count or remember for itself.
+        """
+        changed = [g for key, g in self.guards.items() if key not in self._of_packages and not g.holds()]
         for own, names, name in self._attributes:
             changed += [Guard(own, key, MISSING, f"{name}.{key}") for key in own if key not in names]
         return changed
 
     def watched(self) -> list[Guard]:
-        """All guards, without those of attributes that were not read."""
-        return [guard for key, guard in self.guards.items() if key not in self._seldom]
+        """All guards, without those of attributes that were not read, and of what a package changed by itself."""
+        return [
+            guard
+            for key, guard in self.guards.items()
+            if key not in self._seldom and (key not in self._of_packages or guard.holds())
+        ]
 
     def asks_for_types(self) -> bool:
         """Whether the function, or a function that it calls, uses the name ``type``."""
@@ -381,7 +407,12 @@ def _imports_in(code: CodeType) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def _is_users(file: str) -> bool:
     """Whether a file is the user's: not of this package, the standard library or an installed package."""
-    return not file.startswith(FOREIGN) and not any(part in file for part in INSTALLED) and file != "<none>"
+    return not file.startswith(FOREIGN) and not _is_installed(file) and file != "<none>"
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file belongs to an installed package other than these and NumPy."""
+    return any(part in file for part in INSTALLED) and not file.startswith(OURS)
 
 
 def _is_users_class(cls: type) -> bool:

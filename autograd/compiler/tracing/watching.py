@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from autograd.compiler.tracing.guards import MISSING
-from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.lines import is_users, line_of_user
 from autograd.compiler.tracing.traced import Traced
 from autograd.errors import GradientError, TraceError
 from autograd.modes import OPTIONS, TRACER, WATCHED
@@ -17,6 +18,7 @@ from autograd.tensor import Tensor
 DATA: Any = Tensor.__dict__["_data"]
 GRAD: Any = Tensor.__dict__["grad"]
 REQUIRES_GRAD: Any = Tensor.__dict__["requires_grad"]
+NAME: Any = Tensor.__dict__["name"]
 _LOCK = threading.Lock()
 _watchers = 0
 
@@ -98,6 +100,13 @@ def _set_requires_grad(tensor: Tensor, requires_grad: bool) -> None:
     if tracer is not None and before not in (None, requires_grad) and type(slot_value(DATA, tensor)) is not Traced:
         tracer.setting(tensor, "requires_grad", requires_grad)
     REQUIRES_GRAD.__set__(tensor, requires_grad)
+
+
+def _get_name(tensor: Tensor) -> str | None:
+    tracer, name = TRACER.get(), NAME.__get__(tensor)
+    if tracer is not None and is_users(sys._getframe(1)) and type(slot_value(DATA, tensor)) is not Traced:
+        tracer.guard(tensor, "name", name)
+    return name  # type: ignore[no-any-return]
 
 
 def _reader(kind: Any) -> Callable[[Any, str], Any]:
@@ -215,5 +224,6 @@ def _watch_tensors(change: int) -> None:
     if change == _watchers == 1:
         tensor._data, tensor.grad = property(_get_data, _set_data), property(_get_grad, _set_grad)
         tensor.requires_grad = property(_get_requires_grad, _set_requires_grad)
+        tensor.name = property(_get_name, NAME.fset)
     elif not _watchers:
-        tensor._data, tensor.grad, tensor.requires_grad = DATA, GRAD, REQUIRES_GRAD
+        tensor._data, tensor.grad, tensor.requires_grad, tensor.name = DATA, GRAD, REQUIRES_GRAD, NAME

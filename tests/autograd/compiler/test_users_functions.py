@@ -11,11 +11,14 @@ import copy
 import dataclasses
 import enum
 import functools
+import importlib
 import itertools
 import pickle
 import random
+import sys
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from pathlib import Path
+from types import FunctionType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -1429,3 +1432,53 @@ def what_was_taken_of_a_parameter_follows(wrap: Wrap) -> Any:
     for x in xs(shape=(2, 3), dtype="float32"):
         step(x)
     return [t.detach() for t in taken[0]], taken[1], taken[2].detach(), [p.detach() for p in model.parameters()]
+
+
+PACKAGE = """
+SCALE = 2.0
+calls = 0
+
+def scaled(x):
+    global calls
+    calls += 1
+    return inner(x)
+
+def inner(x):
+    return x * SCALE
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A package that is installed, with a setting, and a counter of its own."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "scales.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(str(folder))
+    yield importlib.import_module("scales")
+    del sys.modules["scales"]
+
+
+@pytest.mark.parametrize("read", ["attribute", "function", "global"])
+def test_settings_of_an_installed_package_are_watched(package: Any, read: str) -> None:
+    scaled = package.scaled
+    step = ag.compile(
+        {
+            "attribute": lambda x: x * package.SCALE,
+            "function": lambda x: package.scaled(x),
+            "global": lambda x: scaled(x),
+        }[read]
+    )
+    for scale in (2.0, 3.0, 2.0, -1.0):
+        package.SCALE = scale
+        assert step(ag.ones(2)).tolist() == [scale, scale]
+
+
+def test_names_of_tensors_are_watched_where_the_function_asks_for_them() -> None:
+    w = ag.Tensor([1.0, 2.0], name="weight")
+    step = ag.compile(lambda x: x * w if w.name == "weight" else x + w)
+    x = ag.Tensor([3.0, 4.0])
+    assert step(x).tolist() == [3.0, 8.0]
+    w.name = "bias"
+    assert step(x).tolist() == [4.0, 6.0]
+    assert isinstance(ag.Tensor.__dict__["name"].fget, FunctionType)
