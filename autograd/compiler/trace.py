@@ -20,8 +20,9 @@ from autograd.compiler.ir.program import Program, Value, identifier
 from autograd.compiler.ir.validator import VALIDATES
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.guards import Guard
+from autograd.compiler.tracing.lines import NOTHING
 from autograd.compiler.tracing.numbers import KINDS, Number
-from autograd.compiler.tracing.surroundings import NOTHING, Surroundings, contents, place_of
+from autograd.compiler.tracing.surroundings import Surroundings, contents, place_of
 from autograd.compiler.tracing.tracer import Tracer
 from autograd.compiler.tracing.watching import DATA, slot_value, watched
 from autograd.errors import DTypeError, TraceError

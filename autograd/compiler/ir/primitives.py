@@ -104,7 +104,9 @@ def called(name: str, args: Sequence[Any], options: dict[str, Any]) -> str:
     return f"{name}({', '.join([*map(shown, args), *(f'{k}={shown(v)}' for k, v in options.items())])})"
 
 
-def _index(index: Any, texts: Sequence[str]) -> str:
+def index_text(index: Any, texts: Sequence[str] = ()) -> str:
+    """An index as one writes it between brackets, ``0, 1:3, ...``; ``texts`` stand for the arrays in it."""
+
     def text(part: Any) -> str:
         if not isinstance(part, slice):
             return shown(part)
@@ -202,7 +204,7 @@ def _indexing(name: str, compute: Callable[..., Any]) -> Primitive:
         return rule(*values, index=fill(index, values))
 
     def notation(texts: Sequence[str], params: dict[str, Any]) -> str:
-        text = _index(params["index"], texts)
+        text = index_text(params["index"], texts)
         return f"{texts[0]}[{text}]" if name == "getitem" else f"{name}({texts[0]}, {texts[1]}, index=s_[{text}])"
 
     return Primitive(compute, infer, notation=notation, level=BEFORE_DOT if name == "getitem" else 0)
@@ -382,9 +384,13 @@ def is_view(instruction: Any) -> bool:
     op, index = instruction.op, instruction.params.get("index")
     if op != "getitem":
         return op in VIEWS
+    return is_basic(index) and len(instruction.args) == 1
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index consists of numbers, slices, ``None`` and ``...``, for which NumPy returns a view."""
     parts = index if isinstance(index, tuple) else (index,)
-    basic = all(p is None or p is ... or (isinstance(p, int | slice) and not isinstance(p, bool)) for p in parts)
-    return basic and len(instruction.args) == 1
+    return all(p is None or p is ... or (isinstance(p, int | slice) and not isinstance(p, bool)) for p in parts)
 
 
 def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
@@ -395,6 +401,6 @@ def results_of(name: str, call: Any, args: Sequence[Any]) -> Any:
 
 __all__ = [
     "BEFORE_DOT", "EFFECTS", "ELEMENTWISE", "FUNCTIONS", "INFIX", "POWERS", "PRIMITIVES", "REDUCTIONS", "VIEWS",
-    "Primitive", "Slot", "compute", "fill", "function_of", "infer", "into", "is_view", "piece_of", "resolved",
-    "results_of", "row_of", "shown", "stand_in", "told_by",
+    "Primitive", "Slot", "compute", "fill", "function_of", "infer", "index_text", "into", "is_basic", "is_view",
+    "piece_of", "resolved", "results_of", "row_of", "shown", "stand_in", "told_by",
 ]  # fmt: skip

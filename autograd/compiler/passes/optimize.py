@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -121,21 +122,9 @@ def explain(program: Program) -> str:
     width = max(len(name) for name, _ in PASSES)
     before = program
     for name, after in steps(program):
-        old, new = _counts(before), _counts(after)
-        gone = [f"{old[op] - new.get(op, 0)} {op}" for op in old if old[op] > new.get(op, 0)]
-        come = [f"{new[op] - old.get(op, 0)} {op}" for op in new if new[op] > old.get(op, 0)]
-        done = "; ".join(
-            part
-            for part in (f"less {', '.join(gone)}" if gone else "", f"more {', '.join(come)}" if come else "")
-            if part
-        )
-        lines.append(f"  {name:{width}} {len(after.instructions):5}  {done or 'nothing to do'}")
+        old, new = (Counter(i.op for i in program.instructions) for program in (before, after))
+        pairs = ("less", old - new), ("more", new - old)
+        done = [f"{word} {', '.join(f'{n} {op}' for op, n in counts.items())}" for word, counts in pairs if counts]
+        lines.append(f"  {name:{width}} {len(after.instructions):5}  {'; '.join(done) or 'nothing to do'}")
         before = after
     return "\n".join(lines)
-
-
-def _counts(program: Program) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for instruction in program.instructions:
-        found[instruction.op] = found.get(instruction.op, 0) + 1
-    return found

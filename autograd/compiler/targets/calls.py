@@ -10,9 +10,9 @@ from typing import Any
 import numpy
 
 from autograd import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, into, is_view
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, index_text, into, is_basic, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra
-from autograd.compiler.targets.writer import Writer, index_text, piece_text
+from autograd.compiler.targets.writer import Writer, piece_text
 from autograd.ops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
@@ -55,18 +55,13 @@ def kernel_of(instruction: Instruction) -> str | None:
             return None if loop.body.may_raise else "loop"
         return None if into(instruction) is None else op
     if op in ("setitem", "add_at"):
-        return op if len(instruction.args) == 2 and _is_basic(instruction.params["index"]) else None
+        return op if len(instruction.args) == 2 and is_basic(instruction.params["index"]) else None
     return op if op in KERNELS else None
 
 
 def has_kernel(instruction: Instruction) -> bool:
     """Whether an instruction can write its result where it is told to."""
     return is_view(instruction) or kernel_of(instruction) is not None
-
-
-def _is_basic(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is ... or type(p) in (int, slice) for p in parts)
 
 
 def _joined(instruction: Instruction) -> int | None:

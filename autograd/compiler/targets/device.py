@@ -6,18 +6,18 @@ and gradients of states that lie in one buffer are computed into their places th
 
 from __future__ import annotations
 
-import math
 import weakref
 from functools import partial
 from typing import Any
 
 from autograd import backends, shapes
 from autograd.compiler.executable import Executable, check_apart
-from autograd.compiler.ir.primitives import INFIX, is_view, piece_of
+from autograd.compiler.ir.primitives import is_view, piece_of
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic, roots
 from autograd.compiler.passes.optimize import GPU_PASSES, optimize
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from autograd.compiler.targets.plan import apart_from, by_definition, view_of
+from autograd.compiler.targets.writer import number_text
 from autograd.memory import owner
 
 
@@ -72,26 +72,16 @@ class Source:
     def of(self, value: Value) -> str:
         """How a value is called; of numbers, how they are computed."""
         if value.kind == "knob" or value in self.numbers:
-            return self.number(value)
+            return number_text(value, self.numbers, self._knob)
         if value not in self.names:
             self.names[value] = self.name(value.name, self.arrays.get(value))
         return self.names[value]
 
-    def number(self, value: Value) -> str:
-        """What is computed of knobs and constants, as an expression of Python's."""
-        if value.kind == "constant":
-            number = value.data.item()
-            return repr(number) if math.isfinite(number) else f"float('{number}')"
-        if value.kind == "knob":
-            mapping, key = value.origin
-            if value not in self.names:
-                self.names[value] = self.name(f"{value.name}_of", mapping)
-            return f"{self.names[value]}[{key!r}]"
-        instruction = self.numbers[value]
-        texts = [self.number(arg) for arg in instruction.args]
-        if instruction.op == "astype":
-            return texts[0]
-        return f"(-{texts[0]})" if instruction.op == "negative" else f"({f' {INFIX[instruction.op]} '.join(texts)})"
+    def _knob(self, value: Value) -> str:
+        mapping, key = value.origin
+        if value not in self.names:
+            self.names[value] = self.name(f"{value.name}_of", mapping)
+        return f"{self.names[value]}[{key!r}]"
 
     def text(self) -> str:
         """The function, behind its kernels."""

@@ -9,7 +9,7 @@ from autograd.compiler.ir.primitives import INFIX, function_of, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra, identifier
 from autograd.compiler.targets.calls import KERNELS, has_kernel, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
-from autograd.compiler.targets.writer import Writer
+from autograd.compiler.targets.writer import Writer, number_text
 from autograd.errors import DeclarationError
 from autograd.memory import owner
 
@@ -46,21 +46,11 @@ class Emitter(Writer):
 
     def number(self, value: Value, level: int = 0) -> str:
         """What is computed of knobs alone, as an expression of Python's."""
-        if value.kind == "knob":
-            mapping, key = value.origin
-            return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
-        if value.kind == "constant":
-            number, short = value.data.item(), str(value.data)
-            if not numpy.isfinite(number):
-                return f"float('{number}')"
-            text = short if value.dtype.type(float(short)) == value.data else repr(number)
-            return f"({text})" if level and text.startswith("-") else text
-        instruction = self.plan.numbers[value]
-        texts = [self.number(arg, 1) for arg in instruction.args]
-        if instruction.op == "astype":
-            return texts[0]
-        text = f"-{texts[0]}" if instruction.op == "negative" else f" {INFIX[instruction.op]} ".join(texts)
-        return f"({text})" if level else text
+        return number_text(value, self.plan.numbers, self._knob, level)
+
+    def _knob(self, value: Value) -> str:
+        mapping, key = value.origin
+        return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
 
     def _copies(self) -> None:
         """States that could not be written earlier; what is wanted of an old value is kept first."""

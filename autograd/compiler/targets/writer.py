@@ -6,12 +6,15 @@ A view of another array is an alias: the header lists it as a Python expression,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+import numpy
+
 from autograd import shapes
-from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, is_view
+from autograd.compiler.ir.primitives import ELEMENTWISE, INFIX, REDUCTIONS, index_text, is_view
 from autograd.compiler.ir.program import Instruction, Origin, Value, identifier
 from autograd.compiler.targets.plan import Plan
 
@@ -36,19 +39,6 @@ class Line:
     origin: Origin | None
 
 
-def index_text(index: Any) -> str:
-    """A basic index as one writes it between brackets: ``0, 1:3, ...``."""
-
-    def part(entry: Any) -> str:
-        if isinstance(entry, slice):
-            bounds = (entry.start, entry.stop) if entry.step is None else (entry.start, entry.stop, entry.step)
-            return ":".join("" if bound is None else repr(bound) for bound in bounds)
-        return "..." if entry is ... else repr(entry)
-
-    parts = index if isinstance(index, tuple) else (index,)
-    return ", ".join(map(part, parts)) or "()"
-
-
 def piece_text(whole: str, params: dict[str, Any]) -> str:
     """The expression for one piece of a flat buffer, reshaped."""
     start, shape = params["start"], tuple(params["shape"])
@@ -65,6 +55,26 @@ def _number_name(value: Value) -> str:
 
 def _same(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) and not hasattr(one, "dtype") and bool(one == other))
+
+
+def number_text(
+    value: Value, numbers: Mapping[Value, Instruction], text_of: Callable[[Value], str], level: int = 0
+) -> str:
+    """What is computed of knobs and constants alone, as an expression of Python's; ``text_of`` gives that of a knob."""
+    if value.kind == "knob":
+        return text_of(value)
+    if value.kind == "constant":
+        number, short = value.data.item(), str(value.data)
+        if not numpy.isfinite(number):
+            return f"float('{number}')"
+        text = short if value.dtype.type(float(short)) == value.data else repr(number)
+        return f"({text})" if level and text.startswith("-") else text
+    instruction = numbers[value]
+    texts = [number_text(arg, numbers, text_of, 1) for arg in instruction.args]
+    if instruction.op == "astype":
+        return texts[0]
+    text = f"-{texts[0]}" if instruction.op == "negative" else f" {INFIX[instruction.op]} ".join(texts)
+    return f"({text})" if level else text
 
 
 class Writer:

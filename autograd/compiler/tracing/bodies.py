@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -129,11 +128,7 @@ class BodyTracer(Tracer):
 
     def check_all_gone(self, name: str) -> None:
         """Raise `TraceError` if an array of the body is still referenced."""
-        kept = [traced for reference in self.made if (traced := reference()) is not None]
-        if kept:
-            gc.collect()  # it may be part of a cycle that is left over
-            kept = [traced for reference in self.made if (traced := reference()) is not None]
-        if kept:
+        if kept := self.referenced():
             raise TraceError(
                 f"{name} keeps {kept[0]._value!r}, which has no values: the function of a scan is followed once for "
                 "all steps. Return it as y, and find the values of all steps in ys."

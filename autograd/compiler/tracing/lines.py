@@ -22,7 +22,7 @@ from autograd.tensor import Tensor
 
 _PACKAGE = __file__.rpartition("compiler")[0]
 _NN = f"{_PACKAGE.rstrip('/').rpartition('/')[0]}/nn/"
-_INNER = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
+PACKAGES = (_PACKAGE, _NN, numpy.__file__.rpartition("__init__")[0], "<operation", "<frozen")
 _TRACING = (f"{_PACKAGE}compiler", f"{_PACKAGE}backends")
 _RULES = (f"{_PACKAGE}ops", f"{_PACKAGE}functions")
 
@@ -45,7 +45,7 @@ class _Owners(dict[str, int]):
     """A cache: whether a file is the user's code."""
 
     def __missing__(self, filename: str) -> int:
-        kind = INNER if filename.startswith(_INNER) else USER
+        kind = INNER if filename.startswith(PACKAGES) else USER
         for prefixes, name in ((_TRACING, TRACING), (_RULES, RULES), (_NN, MODULES)):
             kind = name if filename.startswith(prefixes) else kind
         self[filename] = kind
@@ -194,8 +194,7 @@ class Lines:
         if found := next((name for name, held in names if held is thing), ""):
             return found
         for _, held in names[: len(frame.f_locals)]:
-            attributes = _attributes(held)
-            if found := next((name for name, part in attributes.items() if part is thing), ""):
+            if found := next((name for name, part in attributes_of(held).items() if part is thing), ""):
                 return found
         return ""
 
@@ -283,10 +282,13 @@ def _value_of(thing: Any) -> Value | None:
     return array.value if hasattr(type(array), "tracer") else None
 
 
-def _attributes(thing: Any) -> dict[str, Any]:
-    """The ``__dict__`` of an object, without calling its own ``__getattribute__``."""
+NOTHING: dict[str, Any] = {}
+
+
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """The ``__dict__`` of an object, without calling its own ``__getattribute__``; `NOTHING` where it has none."""
     try:
         found = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        return {}
-    return found if type(found) is dict else {}
+    except (AttributeError, TypeError):
+        return NOTHING
+    return found if isinstance(found, dict) else NOTHING

@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from autograd import backends
-from autograd.compiler.tracing.traced import Recorder, Traced
+from autograd.compiler.tracing.traced import AnyTracer, Traced
 from autograd.modes import TRACER
 from autograd.tensor import Tensor
 
@@ -31,7 +31,9 @@ class Number:
 
     __slots__ = ("tracer", "value", "text", "now", "places", "__weakref__")
 
-    def __init__(self, tracer: Recorder, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]) -> None:
+    def __init__(
+        self, tracer: AnyTracer, value: Any, text: str, now: Callable[[], Any], places: frozenset[Any]
+    ) -> None:
         self.tracer, self.value, self.text, self.now, self.places = tracer, value, text, now, places
         tracer.made.append(weakref.ref(self))
 

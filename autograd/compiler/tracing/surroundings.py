@@ -41,7 +41,7 @@ from typing import Any
 import numpy
 
 from autograd.compiler.tracing.guards import MISSING, PLAIN, Attribute, Content, ContextValue, Guard, Items, Variable
-from autograd.compiler.tracing.lines import _INNER as INNER
+from autograd.compiler.tracing.lines import NOTHING, PACKAGES, attributes_of
 from autograd.compiler.tracing.numbers import Number
 from autograd.errors import TraceError
 from autograd.memory import owner
@@ -52,9 +52,8 @@ MOST = 20_000
 """The number of objects that are searched at most."""
 
 INSTALLED = ("/site-packages/", "\\site-packages\\", "/dist-packages/")
-OURS = (*INNER, INNER[0].removesuffix("autograd/") + "viz/")
+OURS = (*PACKAGES, PACKAGES[0].removesuffix("autograd/") + "viz/")
 FOREIGN = (*OURS, sysconfig.get_path("stdlib"), "<frozen")
-NOTHING: dict[str, Any] = {}
 MUTABLE = (list, dict, set, deque, MappingProxyType)
 FIXED = (tuple, frozenset)
 BY_NAME = frozenset(
@@ -170,7 +169,7 @@ class Surroundings:
         elif _is_users_class(kind) or isinstance(value, tuple(WATCHED)):
             self._objects.append((value, name))
             self._read_from(value)
-        elif isinstance(wrapped := _own(value).get("__wrapped__"), FunctionType):
+        elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), FunctionType):
             self._visit(wrapped, name)
         else:
             self._read_from(value)
@@ -254,7 +253,7 @@ class Surroundings:
                 for key in [key for key in self._names if type(vars(thing).get(key)) is FunctionType]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
             return
-        own = NOTHING if isinstance(thing, type) else _own(thing)
+        own = NOTHING if isinstance(thing, type) else attributes_of(thing)
         watched = isinstance(thing, tuple(WATCHED))
         if own and not watched and not isinstance(thing, ModuleType):
             self._attributes.append((own, tuple(own), name))
@@ -272,7 +271,7 @@ class Surroundings:
 
     def read(self, holder: Any, key: str) -> None:
         """Add a guard for an attribute that is read from an object older than the trace, and search its value."""
-        own, name = _own(holder), self._seen[id(holder)][1]
+        own, name = attributes_of(holder), self._seen[id(holder)][1]
         found: list[Guard] = []
         if key in _WHOLE:
             if own is not NOTHING:
@@ -315,7 +314,7 @@ class Surroundings:
                 self._visit(value, f"{name}.{key}")
                 if isinstance(value, FunctionType) and not key.startswith("__") and _is_users_class(cls):
                     self._note(Guard(kind, key, MISSING, f"{kind.__name__}.{key}"))
-            elif isinstance(wrapped := _own(value).get("__wrapped__"), FunctionType):
+            elif isinstance(wrapped := attributes_of(value).get("__wrapped__"), FunctionType):
                 self._visit(wrapped, f"{name}.{key}")
             elif type(value) is MemberDescriptorType:
                 if not isinstance(thing, type):
@@ -450,15 +449,6 @@ def _is_writable(array: Any) -> bool:
     """Whether an array, or the array that it is a view of, is writable."""
     each = (array, owner(array)) if isinstance(array, numpy.ndarray) else ()
     return not each or any(not isinstance(memory, numpy.ndarray) or memory.flags.writeable for memory in each)
-
-
-def _own(thing: Any) -> dict[str, Any]:
-    """The ``__dict__`` of an object, without calling its own ``__getattribute__``."""
-    try:
-        found = object.__getattribute__(thing, "__dict__")
-    except (AttributeError, TypeError):
-        return NOTHING
-    return found if isinstance(found, dict) else NOTHING
 
 
 def place_of(guard: Guard) -> Any:

@@ -15,7 +15,7 @@ from autograd.compiler.tracing.lines import line_of_user
 from autograd.errors import TraceError
 
 
-class Recorder(Protocol):
+class AnyTracer(Protocol):
     """The trace that arrays and numbers belong to, as far as they know it: `Tracer` is one."""
 
     made: list[Any]
@@ -84,7 +84,7 @@ class Traced:
 
     __slots__ = ("tracer", "shape", "dtype", "weak", "base", "path", "strides", "_value", "_version", "__weakref__")
 
-    def __init__(self, tracer: Recorder, value: Value, weak: bool = False) -> None:
+    def __init__(self, tracer: AnyTracer, value: Value, weak: bool = False) -> None:
         self.tracer, self._value, self.weak = tracer, value, weak
         self.shape, self.dtype = value.shape, value.dtype
         self.base: Traced | None = None

@@ -35,10 +35,6 @@ from autograd.shapes import Shape
 from autograd.tensor import Tensor, wrap
 
 
-def _alive(made: Sequence[Any]) -> list[Any]:
-    return [traced for reference in made if (traced := reference()) is not None]
-
-
 def _is_shared(value: Value) -> bool:
     """Whether the array of a constant is referenced elsewhere, so that it may be written to later."""
     array = value.data
@@ -221,6 +217,8 @@ class Tracer:
     def _split(self, entry: Any, found: list[Value]) -> Any:
         if type(entry) is Number:
             return entry.ask()
+        if isinstance(entry, int) and type(entry) not in (int, bool):  # a member of an IntEnum prints as no number
+            return int(entry)
         if isinstance(entry, Tensor):
             entry = entry.data
         if hasattr(entry, "dtype") and hasattr(entry, "shape") and not isinstance(entry, type):  # CuPy's, too
@@ -594,12 +592,19 @@ class Tracer:
                 found.append((own, name, own[name]))
         return found
 
+    def referenced(self) -> list[Any]:
+        """The traced arrays and numbers that something still references."""
+
+        def alive() -> list[Any]:
+            return [made for reference in self.made if (made := reference()) is not None]
+
+        if alive():
+            gc.collect()  # it may be part of a cycle that is left over
+        return alive()
+
     def check_kept(self, changes: Sequence[Guard]) -> None:
         """Raise `TraceError` if a traced array is still referenced by an object that outlives the call."""
-        if not _alive(self.made):
-            return
-        gc.collect()  # it may be part of a cycle that is left over
-        kept = _alive(self.made)
+        kept = self.referenced()
         if not kept:
             return
         if any(type(each) is Number for each in kept):

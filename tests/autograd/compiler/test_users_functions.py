@@ -1465,8 +1465,8 @@ def test_settings_of_an_installed_package_are_watched(package: Any, read: str) -
     step = ag.compile(
         {
             "attribute": lambda x: x * package.SCALE,
-            "function": lambda x: package.scaled(x),
-            "global": lambda x: scaled(x),
+            "function": lambda x: package.scaled(x) * 1,
+            "global": lambda x: scaled(x) * 1,
         }[read]
     )
     for scale in (2.0, 3.0, 2.0, -1.0):
@@ -1482,3 +1482,18 @@ def test_names_of_tensors_are_watched_where_the_function_asks_for_them() -> None
     w.name = "bias"
     assert step(x).tolist() == [4.0, 6.0]
     assert isinstance(ag.Tensor.__dict__["name"].fget, FunctionType)
+
+
+class Row(enum.IntEnum):
+    FIRST = 0
+    SECOND = 1
+
+
+def test_members_of_an_enumeration_are_indices() -> None:
+    def f(x: Any) -> Any:
+        y = x.clone()
+        y[Row.SECOND] = x[Row.FIRST, Row.SECOND :]
+        return y, x[Row.SECOND], ag.concat([x, y], axis=Row.SECOND)
+
+    x = ag.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    agree(ag.compile(f)(x), f(x), "rows by name")
