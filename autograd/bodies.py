@@ -77,6 +77,8 @@ class Body:
         """How many steps have been run in NumPy: the code of a body that is run often is compiled."""
         self.kernel: Any = None
         """That code; ``False`` where it can't be compiled."""
+        self.program: Any = None
+        """One step as a program, once that was asked for."""
         self._derivatives: dict[Any, Derivative] = {}
         self._functions: dict[Any, Functions] = {}
 
@@ -143,7 +145,7 @@ class Body:
         for i, step in enumerate(self.steps):
             names[f"f{i}"] = _returned(step.op) if step.op.foreign else step.op.forward
             names[f"p{i}"] = step.params
-            if xp.absorbs:  # traced: an operation may ask to be taken as a whole
+            if xp.absorbs and OPS.get(step.op.name) is step.op:  # traced: it may ask to be taken as a whole
                 names[f"f{i}"] = partial(_traced, step.op.name)
             given = ", ".join(["xp", *(f"v{a}" for a in step.args), *([f"**p{i}"] if step.params else [])])
             call = f"f{i}({given})"

@@ -2,7 +2,7 @@
 
 A text may come from anywhere, so that nothing in it is executed or looked up by a path: operations come from the table
 of primitives, dtypes, generators and checks of labels from closed lists, and lengths, depths and numbers are bounded
-before anything is made of them. What was read is validated as every program is.
+before anything is made of them. What was read is validated as every program is. The step of a loop is a program, too.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import base64
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any
 
 import numpy
 
 from autograd.backends import PLAIN
+from autograd.bodies import Body
+from autograd.compiler.ir.bodies import body_of, fits
 from autograd.compiler.ir.inference import sizes
-from autograd.compiler.ir.primitives import PRIMITIVES, Slot, told_by
-from autograd.compiler.ir.program import Instruction, Origin, Program, Value, method
+from autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
+from autograd.compiler.ir.program import METHODS, Instruction, Origin, Program, Value, method
 from autograd.compiler.ir.validator import validate
 from autograd.errors import DeclarationError
 from autograd.messages import shown as text_of
@@ -62,6 +64,12 @@ def to_json(program: Program) -> str:
     Raises `DeclarationError` for what a text can't hold: a GPU's generator, a check of one's own, a function of NumPy's
     that is none of the primitives.
     """
+    bodies: dict[Body, Any] = {}
+    content = _program_to_json(program, bodies)
+    return json.dumps({**content, "bodies": list(bodies.values())})
+
+
+def _program_to_json(program: Program, bodies: dict[Body, Any]) -> dict[str, Any]:
     numbers = {value: i for i, value in enumerate(program.values())}
     drawn_from = {id(i.params["generator"]): i.params["generator"] for i in program.instructions if i.op == "draw"}
 
@@ -74,12 +82,12 @@ def to_json(program: Program) -> str:
         return {
             "op": instruction.op,
             "args": [numbers[arg] for arg in instruction.args],
-            "params": _to_json(params),
+            "params": _to_json(params, bodies),
             "out": numbers[instruction.out],
             "origin": None if instruction.origin is None else list(astuple(instruction.origin)),
         }
 
-    content = {
+    return {
         "name": program.name,
         "values": [_value_to_json(value) for value in numbers],
         "inputs": [numbers[value] for value in program.inputs],
@@ -88,7 +96,15 @@ def to_json(program: Program) -> str:
         "outputs": [numbers[value] for value in program.outputs],
         "updates": [[numbers[state], numbers[value]] for state, value in program.updates.items()],
     }
-    return json.dumps(content)
+
+
+def _body_to_json(body: Body, bodies: dict[Body, Any]) -> int:
+    """The number of a body among those that are written, behind the bodies of the loops within it."""
+    if body not in bodies:
+        core = None if body.core is None else _body_to_json(body.core, bodies)
+        content = _program_to_json(METHODS["step"](body), bodies)
+        bodies[body] = {**content, "carries": body.carries, "xs": body.xs, "core": core}
+    return list(bodies).index(body)
 
 
 def _value_to_json(value: Value) -> dict[str, Any]:
@@ -102,7 +118,7 @@ def _value_to_json(value: Value) -> dict[str, Any]:
     return {"kind": value.kind, "name": value.name, "shape": shape, "dtype": dtype, "data": _to_json(data)}
 
 
-def _to_json(part: Any) -> Any:
+def _to_json(part: Any, bodies: dict[Body, Any] | None = None) -> Any:
     if part is None or type(part) in (str, bool, int, float):
         return part
     if type(part) is complex:
@@ -116,15 +132,16 @@ def _to_json(part: Any) -> Any:
     if isinstance(part, slice):
         return {"kind": "slice", "of": [_to_json(p) for p in (part.start, part.stop, part.step)]}
     if isinstance(part, tuple | list):
-        return {"kind": "list" if isinstance(part, list) else "tuple", "of": [_to_json(p) for p in part]}
+        return {"kind": "list" if isinstance(part, list) else "tuple", "of": [_to_json(p, bodies) for p in part]}
     if isinstance(part, dict):
-        return {"kind": "dict", "of": {key: _to_json(p) for key, p in part.items()}}
+        return {"kind": "dict", "of": {key: _to_json(p, bodies) for key, p in part.items()}}
     if isinstance(part, numpy.ndarray | numpy.generic):
         array = numpy.asarray(part)
         bits = base64.b64encode(array.tobytes()).decode()
         return {"kind": "array", "shape": list(array.shape), "dtype": str(array.dtype), "of": bits}
-    if isinstance(part, Loop):
-        raise DeclarationError(f"a file can't hold the steps of a loop ({part!r}): leave out autograd.scan there.")
+    if isinstance(part, Loop) and bodies is not None:
+        of = [_body_to_json(part.body, bodies), part.length, str(part.dtype), part.reverse]
+        return {"kind": "loop", "of": of}
     name = [getattr(part, "__module__", ""), getattr(part, "__name__", "")]
     if _refusal(*name) is part:
         return {"kind": "refusal", "of": name}
@@ -161,7 +178,10 @@ def from_json(text: str) -> Program:
     Raises `DeclarationError` for a text that is no valid program.
     """
     try:
-        program = _program(json.loads(text))
+        content, bodies = json.loads(text), list[Body]()
+        for entry in _field(content, "bodies", list) if "bodies" in content else ():
+            bodies.append(_body(entry, bodies))
+        program = _program(content, bodies)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         said = str(error).rstrip(".") if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise DeclarationError(f"this text is no program that to_json wrote: {said}.") from None
@@ -169,7 +189,7 @@ def from_json(text: str) -> Program:
     return program
 
 
-def _program(content: Any) -> Program:
+def _program(content: Any, bodies: list[Body]) -> Program:
     values = [_value(entry) for entry in _field(content, "values", list)]
     generators = [_generator(_from_json(state, largest=1 << 128)) for state in _field(content, "generators", list)]
 
@@ -185,7 +205,7 @@ def _program(content: Any) -> Program:
         op, args, out = _field(entry, "op", str), tuple(values_of(entry, "args")), value_of(entry.get("out"))
         if op not in PRIMITIVES:
             raise ValueError(f"{shown(op)} is no operation of a program")
-        params = _from_json(_field(entry, "params", dict))
+        params = _from_json(_field(entry, "params", dict), bodies=bodies)
         return Instruction(op, args, _checked(op, params, args, generators), out, _origin(entry.get("origin")))
 
     updates = {}
@@ -198,6 +218,34 @@ def _program(content: Any) -> Program:
         values_of(content, "outputs"),
         updates,
     )
+
+
+def _body(entry: Any, bodies: list[Body]) -> Body:
+    """The body of a loop, whose own loops are of ``bodies``."""
+    program, core = _program(entry, bodies), entry.get("core")
+    validate(program)
+    carries, xs = _field(entry, "carries", int), _field(entry, "xs", int)
+    kinds = {value.kind for value in program.values()}
+    pure = kinds <= {"input", "constant", "temporary"} and not EFFECTS & {i.op for i in program.instructions}
+    typed = [[(v.shape, v.dtype) for v in values[:carries]] for values in (program.inputs, program.outputs)]
+    if not (pure and 0 <= carries <= carries + xs <= len(program.inputs) and typed[0] == typed[1]):
+        raise ValueError(f"{program.name} is no step of a loop with {carries} carries and {xs} xs")
+    body = body_of(program, carries, xs)
+    body.core = None if core is None else _listed(bodies, core)
+    return body
+
+
+def _listed(bodies: Sequence[Body], number: Any) -> Body:
+    if type(number) is not int or not 0 <= number < len(bodies):
+        raise ValueError(f"there is no body of number {shown(number)}")
+    return bodies[number]
+
+
+def _loop(of: Any, bodies: Sequence[Body]) -> Loop:
+    number, length, dtype, reverse = of
+    if type(length) is not int or not 0 <= length <= INFERRED or type(reverse) is not bool:
+        raise ValueError(f"{shown(of)} is no loop of up to {INFERRED} steps")
+    return Loop(_listed(bodies, number), length, _dtype(dtype), reverse)
 
 
 def _field(content: Any, key: str, kind: type) -> Any:
@@ -247,7 +295,9 @@ def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any
     if op == "check_range":
         inspect.signature(params["refuse"]).bind(0, 0, **params["options"])
     if op == "op":
-        name = params.get("name")
+        name, loop = params.get("name"), params.get("options", {}).get("loop")
+        if isinstance(loop, Loop) and (name != "scan_packed" or not fits(loop, args, params)):
+            raise ValueError(f"{loop!r} is not given what it was recorded for")
         if not isinstance(name, str) or name not in OPS:
             raise ValueError(f"{shown(name)} is no operation that was declared here")
         if not OPS[name].foreign and (told_by(*args, **params) is None or _greatest(params["options"]) > INFERRED):
@@ -325,8 +375,8 @@ _READERS: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
 """For each kind of part the function of its content that reads it."""
 
 
-def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63) -> Any:
-    """A part of a parameter; numbers are below ``largest``."""
+def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63, bodies: Sequence[Body] = ()) -> Any:
+    """A part of a parameter; numbers are below ``largest``, and loops are of ``bodies``."""
     if depth > DEEPEST or (type(part) is int and abs(part) >= largest):
         raise ValueError(f"{shown(part)} is nested too deeply or too large")
     if not isinstance(part, dict | list):
@@ -341,6 +391,8 @@ def _from_json(part: Any, depth: int = 0, largest: int = 1 << 63) -> Any:
         if found is None:
             raise ValueError(f"it names what is no check of labels here, {'.'.join(map(str, of))}")
         return found
+    if kind == "loop":
+        return _loop(of, bodies)
     if kind not in _READERS:
         raise ValueError(f"{shown(part)} is no parameter")
-    return _READERS[kind](of, lambda inner: _from_json(inner, depth + 1, largest))
+    return _READERS[kind](of, lambda inner: _from_json(inner, depth + 1, largest, bodies))

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy
 
 from autograd import backends
-from autograd.bodies import Step, Typed
+from autograd.bodies import Body, Step, Typed
 from autograd.compiler.ir.primitives import compute
-from autograd.compiler.ir.program import Value
-from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
+from autograd.compiler.ir.program import Program, Value, identifier, method
 from autograd.compiler.tracing.lines import line_of_user
+from autograd.compiler.tracing.namespace import TRACE
 from autograd.compiler.tracing.numbers import Number
 from autograd.compiler.tracing.traced import Traced
 from autograd.compiler.tracing.tracer import Tracer
@@ -268,6 +268,28 @@ def recorded(
     tracer.found.clear()
     tracer.check_all_gone(name)
     return _numbered(name, recorder, len(types), captured, outputs, names)
+
+
+@method("step")
+def program_of(body: Body) -> Program:
+    """One step of a body as a program: its inputs are those of the body, its outputs the new carries and the ys."""
+    if body.program is None:
+        tracer = Tracer()
+        token = TRACER.set(tracer)
+        try:
+            inputs = [tracer.input(*body.types[i], name) for i, name in enumerate(body.names)]
+            values = {**dict(enumerate(inputs)), **body.constants}
+            for step in body.steps:
+                values[step.out] = TRACE.followed(step.op.name, [values[a] for a in step.args], step.params)
+            outputs = [tracer.lift(values[out], body.types[out][1]) for out in body.outputs]
+        finally:
+            TRACER.reset(token)
+        tracer.name_values({})
+        tracer.lines.close()
+        for instruction in tracer.instructions:
+            instruction.origin = None
+        body.program = Program(identifier(body.name), [x.value for x in inputs], tracer.instructions, outputs)
+    return body.program  # type: ignore[no-any-return]
 
 
 def _numbered(

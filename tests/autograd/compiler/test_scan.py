@@ -301,12 +301,6 @@ def test_a_compiled_loop_is_one_instruction_for_any_number_of_steps():
     assert len(counts) == 1
 
 
-def test_a_program_with_a_loop_is_not_written_as_json():
-    program = ag.trace(lambda x: ag.scan(lambda c, x: (c + x, None), x[0], x), ag.ones((4, 3)))
-    with pytest.raises(AutogradError, match="a file can't hold the steps of a loop"):
-        program.to_json()
-
-
 OPTIONS_OF_STEP = SimpleNamespace(k=3.0)
 
 

@@ -59,6 +59,107 @@ def test_a_training_step_survives_json() -> None:
     assert read.explain() == program.explain()
 
 
+def within(c: Any, x: Any) -> Any:
+    """A step with a loop of its own, constants, and a matrix that may have no inverse."""
+    weight = np.eye(3) + 0.1
+    inner, _ = ag.scan(lambda a, b: (a * b + weight[0, 1], None), c, ag.stack([x, x]))
+    return inner @ weight, ag.linalg.inv(ag.eye(3) * (1 + ag.sum(c * c)))
+
+
+def counted(c: Any, x: Any) -> Any:
+    """A step with a carry of integers, by which it picks."""
+    total, place = c
+    return (total + ag.take(x, place % 3, axis=0), place + 1), (ag.argmax(x), 2.0)
+
+
+LOOPS: dict[str, Any] = {
+    "sums": lambda x: ag.scan(lambda c, x: (c + x, None), x[0], x),
+    "both ways": lambda x: [ag.scan(lambda c, x: (ag.tanh(c * x), c), x[0], x, reverse=r) for r in (False, True)],
+    "a loop within": lambda x: ag.scan(within, x[0], x),
+    "integers": lambda x: ag.scan(counted, (ag.zeros(()), ag.zeros((), dtype="int64")), x),
+    "gradients": ag.grad(lambda x: ag.scan(lambda c, x: (ag.sin(c * x), c), x[0], x)[0].sum()),
+    "gradients of gradients": lambda x: ag.hvp(
+        lambda x: ag.scan(lambda c, x: (ag.sin(c * x), c), x[0], x)[0].sum(), [x], [x]
+    )[0],
+    "no steps": lambda x: ag.scan(lambda c, x: (c + x, c), x[0], x[:0]),
+}
+"""Functions with loops."""
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_survive_json(name: str) -> None:
+    x = np.linspace(-1, 2, 12).reshape(4, 3)
+    program = ag.trace(LOOPS[name], x)
+    read = Program.from_json(program.to_json())
+    assert str(read) == str(program)
+    assert read.explain() == program.explain()
+    assert Program.from_json(read.to_json()).to_json() == read.to_json()
+    wanted = program.run(x)[0]
+    agree(read.run(x)[0], wanted, "as traced")
+    agree(read.optimized().run(x)[0], wanted, "optimized")
+    assert read.source.startswith("def ")
+    for loop in (i.params["options"]["loop"] for i in read.instructions if i.op == "op"):
+        loop.body.runs = 10**6  # so that its kernel is made now
+    agree(read.run(x)[0], wanted, "by the kernel of the step")
+
+
+def test_a_recurrent_training_step_survives_json() -> None:
+    model = nn.LSTM(3, 5, seed=0)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: ag.Tensor) -> ag.Tensor:
+        loss = model(x)[0].square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = np.random.default_rng(0).standard_normal((2, 6, 3)).astype("float32")
+    program = ag.trace(step, x)
+    read = Program.from_json(program.to_json())
+    one, other = program.run(x), read.run(x)
+    agree(other[0], one[0], "outputs")
+    agree(list(other[1].values()), list(one[1].values()), "updates")
+    assert read.explain() == program.explain()  # which joins the loop of the result with that of its gradient
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"carries": -1}, "is no step of a loop"),
+        ({"carries": 2}, "is no step of a loop"),
+        ({"xs": 5}, "is no step of a loop"),
+        ({"core": 0}, "there is no body of number 0"),
+        ({"instructions": []}, "is returned and never made"),
+        ({"updates": [[0, 2]]}, "can't become"),
+        ({"carries": True}, "and not of type int"),
+    ],
+)
+def test_the_step_of_a_loop_is_checked(change: dict[str, Any], said: str) -> None:
+    content = json.loads(ag.trace(LOOPS["sums"], np.ones((4, 3))).to_json())
+    content["bodies"][0] |= change
+    refused(content, said)
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        ([1, 4, "float64", False], "there is no body of number 1"),
+        ([None, 4, "float64", False], "there is no body of number None"),
+        ([0, 3, "float64", False], "is not given what it was recorded for"),
+        ([0, 4, "float32", False], "is not given what it was recorded for"),
+        ([0, 10**9, "float64", False], "is no loop of up to"),
+        ([0, -1, "float64", False], "is no loop of up to"),
+        ([0, 4, "float64", 1], "is no loop of up to"),
+        ([0, 4], "not enough values"),
+    ],
+)
+def test_a_loop_is_given_what_its_step_takes(of: list[Any], said: str) -> None:
+    content = json.loads(ag.trace(LOOPS["sums"], np.ones((4, 3))).to_json())
+    (call,) = (i for i in content["instructions"] if i["op"] == "op")
+    call["params"]["of"]["options"]["of"]["loop"]["of"] = of
+    refused(content, said)
+
+
 @pytest.mark.parametrize("loss", ["labels", "one-hot"])
 def test_checks_of_labels_survive_json(loss: str) -> None:
     def step(x: ag.Tensor, y: ag.Tensor) -> ag.Tensor:
@@ -279,7 +380,7 @@ JUNK = [
     {"kind": "slice", "of": [None, None, 0]}, {"kind": "tuple", "of": [True, 2]}, {"kind": "list", "of": [0, 1]},
     {"kind": "..."}, {"kind": "dtype", "of": "O"}, {"kind": "refusal", "of": ["os", "system"]}, "linalg.svd", "reshape",
     {"kind": "array", "shape": [1], "dtype": "int64", "of": "AAAAAAAAAAA="}, "getitem", "draw", "op",
-    {"kind": "complex", "of": "ab"},
+    {"kind": "complex", "of": "ab"}, {"kind": "loop", "of": [0, 4, "float64", False]}, {"kind": "loop", "of": 0},
 ]  # fmt: skip
 
 
@@ -340,7 +441,8 @@ def contents() -> list[Any]:
 
     trained = ag.trace(step, np.ones((5, 4), "float32"), np.array([0, 1, 1, 0, 1]))
     of_functions = ag.trace(functions, np.arange(9.0).reshape(3, 3) + np.eye(3))
-    return [json.loads(program.to_json()) for program in (trained, trained.optimized(), of_functions)]
+    loops = ag.trace(lambda x: [LOOPS[name](x) for name in ("a loop within", "gradients")], np.ones((4, 3)))
+    return [json.loads(program.to_json()) for program in (trained, trained.optimized(), of_functions, loops, loops)]
 
 
 def read(text: str) -> tuple[Program | None, str]:
