@@ -22,7 +22,7 @@ from autograd.bodies import Body
 from autograd.compiler.ir.bodies import body_of, fits
 from autograd.compiler.ir.inference import sizes
 from autograd.compiler.ir.primitives import EFFECTS, PRIMITIVES, Slot, told_by
-from autograd.compiler.ir.program import METHODS, Instruction, Origin, Program, Value, method
+from autograd.compiler.ir.program import KINDS, METHODS, Instruction, Origin, Program, Value, method
 from autograd.compiler.ir.validator import validate
 from autograd.errors import DeclarationError
 from autograd.messages import shown as text_of
@@ -36,6 +36,9 @@ INFERRED = 1 << 20
 """Elements of the arguments from which an operation of the user's own is computed, to find the shape of its result."""
 DEEPEST = 30
 """Levels of containers within each other in the parameters of an instruction, and of gradients of gradients."""
+
+LONGEST = 200
+"""Letters of the longest name."""
 
 DTYPES = {str(dtype): dtype for dtype in PLAIN}
 BITS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
@@ -212,7 +215,7 @@ def _program(content: Any, bodies: list[Body]) -> Program:
     for state, value in _field(content, "updates", list):
         updates[value_of(state)] = value_of(value)
     return Program(
-        _field(content, "name", str),
+        _name(content),
         values_of(content, "inputs"),
         list(map(instruction, _field(content, "instructions", list))),
         values_of(content, "outputs"),
@@ -255,6 +258,13 @@ def _field(content: Any, key: str, kind: type) -> Any:
     return found
 
 
+def _name(entry: Any) -> str:
+    name: str = _field(entry, "name", str)
+    if len(name) > LONGEST:
+        raise ValueError(f"a name has {len(name)} letters, and no more than {LONGEST} are read")
+    return name
+
+
 def _shape(entry: Any) -> tuple[int, ...]:
     shape = sizes(_field(entry, "shape", list))
     if size(shape) > LARGEST:
@@ -269,7 +279,9 @@ def _dtype(name: Any) -> Any:
 
 
 def _value(entry: Any) -> Value:
-    kind, name = _field(entry, "kind", str), _field(entry, "name", str)
+    kind, name = _field(entry, "kind", str), _name(entry)
+    if kind not in KINDS:
+        raise ValueError(f"{shown(kind)} is no kind of a value")
     value = Value(kind, _shape(entry), _dtype(entry.get("dtype")), name)
     data = _from_json(entry.get("data"))
     if kind == "constant":

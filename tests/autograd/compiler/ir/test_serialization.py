@@ -327,6 +327,17 @@ def test_absurd_sizes_are_refused_before_anything_is_made_of_them() -> None:
     refused(content, "no array has the shape")
 
 
+def test_names_and_kinds_of_any_length_are_refused_in_a_sentence() -> None:
+    for place, key in (([], "name"), (["values", 0], "name"), (["values", 0], "kind")):
+        holder = content = exponential()
+        for step in place:
+            holder = holder[step]
+        holder[key] = "x" * 5000
+        program, said = read(json.dumps(content))
+        assert program is None
+        assert len(said) < 300
+
+
 def test_containers_within_containers_have_a_limit() -> None:
     part: Any = 1
     for _ in range(100_000):
