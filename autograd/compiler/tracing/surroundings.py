@@ -243,8 +243,7 @@ class Surroundings:
 
     def _look_into(self, thing: Any, name: str) -> None:
         """Search the attributes of an object, class or module whose names occur in the code."""
-        file = getattr(thing, "__file__", None) or "<none>"
-        if isinstance(thing, ModuleType) and not _is_users(file):
+        if isinstance(thing, ModuleType) and not _is_users(file := getattr(thing, "__file__", None) or "<none>"):
             if thing.__name__.partition(".")[0] not in _UNREAD:
                 for key in [key for key in self._names if isinstance(vars(thing).get(key), MutableMapping)]:
                     self._visit(vars(thing)[key], f"{name}.{key}")
