@@ -56,7 +56,7 @@ class Compiled(Generic[P, R]):
         self._warned = False
         self._lock = threading.RLock()
         self._of_objects: dict[int, tuple[weakref.ref[Any], Compiled[..., Any]]] = {}
-        functools.update_wrapper(self, function, updated=())  # its name and docstring, not what a module holds
+        functools.update_wrapper(self, function, updated=())  # its name and docstring, not the attributes of a module
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function: return its result, and update its states."""
@@ -75,7 +75,7 @@ class Compiled(Generic[P, R]):
         for leaf in leaves:
             if isinstance(leaf, Tensor):
                 if leaf.requires_grad and mode.grad:
-                    return self.function(*args, **kwargs)  # recorded, as what comes of it may be asked for
+                    return self.function(*args, **kwargs)  # recorded, as the result may be differentiated
                 array = leaf._data  # the slot, which costs less than the property
             elif is_array(leaf):
                 array = leaf
@@ -199,7 +199,7 @@ class Compiled(Generic[P, R]):
             kind = NativeExecutable if self.target == "c" else AutoExecutable
         if trace.changes:
             self._check_settles(trace, args, kwargs)
-            return kind(trace)  # for this call: at the next the function finds what it has left
+            return kind(trace)  # for this call only: at the next the function finds its own changes
         if any(type(place) is int for place in trace.asked):
             return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
         made = kind(trace)
@@ -298,7 +298,7 @@ class Compiled(Generic[P, R]):
     def c_source(self) -> str:
         """The latest program in C, with its names and shapes, whether or not it runs so.
 
-        Raises `TraceError` before the first call, `TargetError` for what has no reading in C.
+        Raises `TraceError` before the first call, `TargetError` if an operation has no form in C.
         """
         from autograd.compiler.targets.c.executable import NativeExecutable, text_of
 
@@ -392,7 +392,7 @@ def _drop(found: dict[int, Any], key: int, reference: Any) -> None:
 
 
 TARGETS = ("numpy", "c", "auto")
-"""What a compiled function may run as."""
+"""The targets of `compile`."""
 
 _NOTHING = object()
 
@@ -412,23 +412,23 @@ def compile(function: Any = _NOTHING, *, target: str = "numpy") -> Any:
     containers, may have other values at each call, and so may numbers that only arithmetic is done with; for other
     shapes, dtypes, or other arguments of any other kind it is traced anew. Tensors and NumPy arrays that the function
     finds by itself are read at each call, and Tensors updated; when a variable, an attribute or an item of a container
-    that it reads was changed, it is traced anew. What it would change in Python at each call is refused.
+    that it reads was changed, it is traced anew. A change of Python state at each call is refused.
 
     Gradients are set on ``.grad`` as eagerly, except those of Tensors that the function updates itself: return them.
     Results are no part of a graph. Where an argument, or a Tensor that the function finds, is being differentiated, the
     function itself is called.
 
     The function must not look at values while it is traced (`TraceError` says where); labels and the like are checked
-    at each call, before anything is written, and what may raise is done first. Only a Ctrl-C in the middle of a call
+    at each call, before anything is written, and calls that may raise come first. Only a Ctrl-C in the middle of a call
     (`nn.fit` lets it wait), or NumPy's warnings made errors, can leave some states updated and others not. An argument
     is its value at the call, also where it is a state's memory. Under `detect_anomaly`, and within another compiled
     function, the function itself is called. Calls from several threads wait for each other.
 
     ``target="c"`` runs the whole program as one compiled function in C: a call takes a few microseconds. It raises
-    `TargetError` where there is no C compiler, or for what has no reading in C, as random draws. ``target="auto"``
-    begins with NumPy's calls, compiles in the background what is called often, and stays with NumPy where that can't
-    be. Results differ by rounding. ``step.c_source`` is the text in C. ``@ag.compile(target="c")`` decorates. See
-    docs/native.md.
+    `TargetError` where there is no C compiler, or for operations without a form in C, as random draws.
+    ``target="auto"`` begins with NumPy's calls, compiles frequently called functions in the background, and stays with
+    NumPy where that can't be. Results differ by rounding. ``step.c_source`` is the text in C.
+    ``@ag.compile(target="c")`` decorates. See docs/native.md.
 
     >>> import autograd as ag, nn
     >>> model, x, y = nn.MLP([2, 3, 1], seed=0), ag.ones((4, 2), dtype="float32"), ag.zeros((4, 1), dtype="float32")

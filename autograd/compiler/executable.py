@@ -388,7 +388,7 @@ class Executable:
         for i, tensor in enumerate(trace.given):
             scope[f"given_{i}"], scope[f"kind_{i}"] = tensor, _kind(tensor.grad)
             terms.append(f"kind(given_{i}.grad) == kind_{i}")
-        # Of states that are given another array nobody has what is written to.
+        # States that are given another array are written to in memory that nobody else holds.
         written = [s for s in self.optimized.updates if not self.counts_holders or id(s.origin) not in rebound]
         memories = {id(m): m for m in (owner(self.homes[state]) for state in written)}
         all_written(memories.values())

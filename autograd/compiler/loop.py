@@ -25,7 +25,7 @@ Schedule = Sequence[tuple[Any, Any, Any]]
 def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, schedule: Schedule = ()) -> Any:
     """Call ``step`` with the rows of ``data`` that each row of a table names; return all results, stacked.
 
-    It does what this loop does, in few calls of C where ``step`` runs so (see `compile`)::
+    It equals this loop, in few calls of C where ``step`` runs so (see `compile`)::
 
         for row in numpy.tile(rows, (epochs, 1)):
             results.append(step(*(array[row] for array in data)))
@@ -39,11 +39,11 @@ def loop(step: Callable[..., Any], data: Any, rows: Any, *, epochs: int = 1, sch
             ``(optimizer.param_groups[0], "lr", rates)``. There is a value for each of the ``epochs * steps`` steps.
 
     Returns:
-        What ``step`` returns, each array with one more axis in front, that of the steps.
+        The result of ``step``, each array with one more axis in front, that of the steps.
 
     Raises:
         ShapeError: data of different lengths, rows that are no table, a schedule of another length.
-        IndexingError: a row that the data do not have. What ``step`` raises, after the steps before.
+        IndexingError: a row that the data do not have. Errors of ``step`` are raised after the steps before.
 
     >>> import numpy as np, autograd as ag
     >>> w = ag.Tensor(0.0, dtype="float64")
@@ -123,7 +123,7 @@ class Steps:
         return [x[row] for x in self.data]
 
     def filled(self, arrays: Sequence[Any]) -> Any:
-        """What ``step`` returned, with these in place of its arrays."""
+        """The result of ``step``, with these in place of its arrays."""
         assert self._tree is not None
         leaves, structure = self._tree
         given = iter(arrays)

@@ -33,20 +33,21 @@ def scan(
 ) -> Pair:
     """The loop ``for x in xs: carry, y = f(carry, x)`` as one operation: ``(carry, ys)``, the ys stacked.
 
-    ``carry``: what a step hands on to the next, a Tensor or any container of Tensors; ``f`` returns it with the same
-    structure, shapes and dtypes. ``xs``: Tensors whose first axis is the steps, in a container if there are several;
-    ``None`` where there are none, with ``length`` saying how many steps there are. ``y`` may be a container, or
-    ``None``. With ``reverse`` the last step comes first; ``xs[t]`` still belongs to ``ys[t]``.
+    ``carry``: the state that a step hands on to the next, a Tensor or any container of Tensors; ``f`` returns it with
+    the same structure, shapes and dtypes. ``xs``: Tensors whose first axis is the steps, in a container if there are
+    several; ``None`` where there are none, with ``length`` saying how many steps there are. ``y`` may be a container,
+    or ``None``. With ``reverse`` the last step comes first; ``xs[t]`` still belongs to ``ys[t]``.
 
-    ``f`` is followed once, without values, as by `autograd.compile`, and what it does is repeated. So it must not
+    ``f`` is followed once, without values, as by `autograd.compile`, and its operations are repeated. So it must not
     choose by values, change anything, or draw random numbers: choose with `autograd.where`, and draw before. Tensors
     that it finds by itself, as weights, get their gradients like arguments. Derivatives of any order are loops, too:
     time and memory grow linearly with the number of steps.
 
-    ``recompute``: a number of steps that are computed again for the gradients, from the carry before them, so that
-    only these carries are kept and not what each step's gradients need. ``True`` is about the square root of the number
-    of steps, by which memory is least (A. Griewank, "Achieving logarithmic growth of temporal and spatial complexity in
-    reverse automatic differentiation", 1992; T. Chen et al., "Training deep nets with sublinear memory cost", 2016).
+    ``recompute``: a number of steps that are computed again for the gradients, from the carry before them, so that only
+    these carries are kept, and not the values that each step's gradients need. ``True`` is about the square root of the
+    number of steps, by which memory is least (A. Griewank, "Achieving logarithmic growth of temporal and spatial
+    complexity in reverse automatic differentiation", 1992; T. Chen et al., "Training deep nets with sublinear memory
+    cost", 2016).
 
     Raises `ShapeError` for xs of different lengths and for a carry that changes its shape or structure, `DTypeError`
     for one that changes its dtype, `DomainError` for a negative length, and `TraceError` where ``f`` can't be followed.
@@ -130,7 +131,7 @@ def repeated(
 
 
 BODIES = 256
-"""How many bodies are remembered."""
+"""The number of bodies that are remembered."""
 
 _bodies: dict[Any, Body] = {}
 
@@ -151,7 +152,7 @@ def body_of(
 
 
 def _taken_apart(tree: Any, name: str) -> tuple[list[Tensor], Any, list[str]]:
-    """The leaves as Tensors, the structure, and what each leaf is called."""
+    """The leaves as Tensors, the structure, and the name of each leaf."""
     leaves, structure = trees.flatten(tree)
     return [asarray(leaf) for leaf in leaves], structure, trees.paths(structure, name)
 
@@ -199,7 +200,7 @@ def _check_carry(
 
 
 def _pieces(recompute: Any, steps: int) -> int:
-    """How many steps are recomputed at once."""
+    """The number of steps that are recomputed at once."""
     if recompute is True:
         return max(1, math.isqrt(steps))
     if recompute is False:

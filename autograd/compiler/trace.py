@@ -1,7 +1,6 @@
 """`trace`: run a function once on arrays without values and record it as a `Program`.
 
-A Tensor that the function meets on its way, a parameter or what an optimizer accumulated, becomes a state of the
-program.
+A Tensor that the function finds by itself, as a parameter or an optimizer's average, becomes a state of the program.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from autograd.tensor import Tensor, wrap
 from autograd.validation import check_function
 
 ARRAY = object()
-"""What stands for an array among the leaves of a result."""
+"""Placeholder for an array among the leaves of a result."""
 
 
 def is_array(leaf: Any) -> bool:
@@ -41,7 +40,7 @@ def is_array(leaf: Any) -> bool:
 
 
 class Arguments:
-    """The arguments of a call, taken apart: ``arrays`` are its Tensors and arrays, ``names`` what they are called, and
+    """The arguments of a call, taken apart: ``arrays`` are its Tensors and arrays, ``names`` their names, and
     ``fixed`` all other leaves.
     """
 
@@ -51,7 +50,7 @@ class Arguments:
         paths = [p for name, part in self._named(args, kwargs) for p in trees.paths(trees.flatten(part)[1], name)]
         pairs = [*zip(self.leaves, paths, strict=True)]
         self.paths = paths
-        self.numbers: dict[int, Any] = {}  # what stands for leaves that may vary, by their place among those
+        self.numbers: dict[int, Any] = {}  # the stand-ins of leaves that may vary, by their place among those
         self.arrays = [leaf for leaf in self.leaves if is_array(leaf)]
         self.names = [getattr(leaf, "name", None) or _name_of(path) for leaf, path in pairs if is_array(leaf)]
         self.fixed = [(leaf, path) for leaf, path in pairs if not is_array(leaf)]
@@ -98,7 +97,7 @@ def _name_of(path: str) -> str:
 
 
 class Result:
-    """What a function returned, taken apart: its ``arrays``, and how a call puts it together."""
+    """The result of a function, taken apart: its ``arrays``, and how a call puts it together."""
 
     def __init__(self, tracer: Tracer, name: str, result: Any) -> None:
         self.leaves, self.structure = trees.flatten(result)
@@ -127,7 +126,7 @@ class Result:
 
 
 class Trace:
-    """A function followed once: its `Program`, its `Result`, and what must hold for the program to be right.
+    """A function followed once: its `Program`, its `Result`, and the conditions under which the program is valid.
 
     ``guards`` and ``ungraded`` (Tensors without a gradient) are conditions; ``settings`` are attributes that each call
     leaves. ``given`` are Tensors whose gradient from before the call is an input, behind the arguments; ``delivered``
@@ -136,9 +135,9 @@ class Trace:
     written to in place; ``orders`` the strides of states on which it depends, by their ids; ``restarts`` generators
     that begin anew at each call, with their states. ``changes`` are places in Python that the function changed.
 
-    ``free`` are the numbers among the arguments that may vary, by their place among what is no array, and ``places``
-    those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is where the
-    program reads those of the arguments.
+    ``free`` are the numbers among the arguments that may vary, by their place among the leaves that are no arrays, and
+    ``places`` those that the function finds; ``asked`` are those of both whose values it asked for. ``numbers`` is
+    where the program reads those of the arguments.
     """
 
     def __init__(
@@ -195,7 +194,7 @@ class Trace:
             tracer.check_kept(self.changes)
         except Exception as error:
             if not isinstance(error, TraceError) and not self.numbers and not back:
-                raise  # what the function has changed is there, as eagerly
+                raise  # changes by the function stay, as eagerly
             for guard in (*surroundings.changes(), *tracer.changes()):
                 guard.restore()
             raise
@@ -229,7 +228,7 @@ class Trace:
 
     @classmethod
     def of(cls, program: Program) -> Trace:
-        """The trace of a function that does what ``program`` does, and returns its outputs as a list of arrays."""
+        """The trace of a function that runs ``program`` and returns its outputs as a list of arrays."""
         made = cls.__new__(cls)
         made.name, made.program, made.device, made.is_differentiated = program.name, program, "cpu", False
         made.result = Result.of(program.outputs)
@@ -243,7 +242,7 @@ class Trace:
     def _followed(
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments
     ) -> tuple[list[Value], Result]:
-        """Call the function on arrays without values: the inputs of the program, and what it returned."""
+        """Call the function on arrays without values: the inputs of the program, and the result."""
         stand_ins: list[Any] = []
         mode = MODE.get()
         token = MODE.set(inside := Mode(mode.grad, mode.scope, None))
@@ -277,8 +276,8 @@ class Trace:
 
 
 def _is_differentiated(tensor: Tensor) -> bool:
-    """Whether a Tensor that a function finds is part of a graph: computed from others, or what a transform such as
-    `autograd.grad` differentiates with respect to.
+    """Whether a Tensor that a function finds is part of a graph: computed from others, or the variable of a transform
+    such as `autograd.grad`.
     """
     variable = hasattr(type(tensor), "spent") and not tensor.spent  # type: ignore[attr-defined]
     return variable or (tensor.node is not None and tensor.requires_grad)

@@ -1,4 +1,4 @@
-"""The body of a loop made of a program: what `Program.from_json` has for the loops that a text contains."""
+"""Bodies of loops made of programs, for loops that `Program.from_json` reads."""
 
 from __future__ import annotations
 

@@ -203,8 +203,8 @@ def _bound(part: Any) -> Any:
 
 
 def _picked(part: Any, unknown: int | None) -> tuple[int, Shape | None]:
-    """How many axes a part of an index takes, and the shape of what a number or an array picks there. A mask whose
-    values are not known counts as one of ``unknown`` elements."""
+    """The number of axes that a part of an index takes, and the shape that a number or an array picks there. A mask
+    whose values are not known counts as one of ``unknown`` elements."""
     if part is None or part is ... or isinstance(part, slice):
         return int(isinstance(part, slice)), None
     if isinstance(part, int) and not isinstance(part, bool):
@@ -499,4 +499,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "ifftn", "rfftn", "irfftn",
     )},
 }  # fmt: skip
-"""The functions of NumPy that a program calls by name. What calls any other is taken as a whole."""
+"""The functions of NumPy that a program calls by name. An operation that calls another is one instruction."""

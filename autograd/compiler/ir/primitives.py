@@ -23,7 +23,7 @@ from autograd.operation import OPS
 from autograd.shapes import Shape, broadcast_shapes, size
 
 POWERS, BEFORE_DOT = 3, 9
-"""Levels of binding: of the arguments of powers and signs, and of what stands before a dot or a bracket."""
+"""Levels of binding: of the arguments of powers and signs, and of operands before a dot or a bracket."""
 
 Notation = Callable[[Sequence[str], dict[str, Any]], str]
 
@@ -295,7 +295,7 @@ INFIX = {
     "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!=", "remainder": "%",
     "floor_divide": "//", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
 }  # fmt: skip
-"""The signs of what is written between two arguments."""
+"""The operators that are written between two arguments."""
 
 _LEVELS = {"multiply": 2, "divide": 2, "matmul": 2, "remainder": 2, "floor_divide": 2, "power": POWERS}
 

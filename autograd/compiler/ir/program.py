@@ -1,6 +1,6 @@
 """`Program`: a flat list of array calls, one result each, which prints as algebra.
 
-Every value is assigned once. What outlives a call (parameters, what an optimizer accumulated) are states, and
+Every value is assigned once. Values that outlive a call (parameters, averages of an optimizer) are states, and
 ``updates`` says which value each of them takes at the end.
 """
 
@@ -18,7 +18,7 @@ from autograd.compiler.ir.primitives import BEFORE_DOT, POWERS, is_view, row_of,
 F = TypeVar("F", bound=Callable[..., Any])
 
 GRADIENT, UPDATED = "d_", "_new"
-"""``d_h`` is the gradient of ``h``, and ``w_new`` what a state ``w`` becomes."""
+"""``d_h`` is the gradient of ``h``, and ``w_new`` the new value of a state ``w``."""
 
 KINDS = ("input", "state", "knob", "constant", "temporary")
 
@@ -28,8 +28,8 @@ class Value:
     """An array of a program: its ``kind`` (one of `KINDS`), shape, dtype and name.
 
     An ``input`` is an argument of the call; a ``state`` a Tensor that the function found by itself; a ``knob`` a Python
-    number that is read anew at each call, as a learning rate; a ``constant`` has its ``data``; a ``temporary`` is what
-    an instruction makes. ``origin`` is the Tensor of a state and the ``(mapping, key)`` of a knob.
+    number that is read anew at each call, as a learning rate; a ``constant`` has its ``data``; a ``temporary`` is the
+    result of an instruction. ``origin`` is the Tensor of a state and the ``(mapping, key)`` of a knob.
     """
 
     kind: str
@@ -214,12 +214,12 @@ class Program:
         ``commit()`` must follow.
 
         ``memory`` holds the arrays of states and of learning rates by their names, and programs that are given the same
-        memory share them; an input may lie there, too. What is missing is put there with the value that it has now;
+        memory share them; an input may lie there, too. Missing arrays are put there with their present values;
         with ``states=False`` the text has no values of states, and ``memory`` must hold them. ``comments``: the
         program's lines, beside the loops that compute them.
 
-        Raises `TargetError`, in a sentence, for what has no reading in JavaScript: random draws, factorizations,
-        picking by a condition, complex numbers.
+        Raises `TargetError` for operations without a form in JavaScript: random draws, factorizations, picking by a
+        condition, complex numbers.
         """
         return METHODS["javascript"](  # type: ignore[no-any-return]
             self, name, every=every, comments=comments, states=states
@@ -228,7 +228,7 @@ class Program:
     def to_json(self) -> str:
         """The program as JSON, with its constants, present states and the states of NumPy's random generators.
 
-        Raises `DeclarationError` for what a file can't hold: a GPU's generator, a check of one's own.
+        Raises `DeclarationError` for a part that a file can't hold: a GPU's generator, a check of one's own.
         """
         return METHODS["to_json"](self)  # type: ignore[no-any-return]
 

@@ -2,7 +2,7 @@
 
 A text may come from anywhere, so that nothing in it is executed or looked up by a path: operations come from the table
 of primitives, dtypes, generators and checks of labels from closed lists, and lengths, depths and numbers are bounded
-before anything is made of them. What was read is validated as every program is. The step of a loop is a program, too.
+before anything is made of them. Every program that was read is validated, and the step of a loop is a program, too.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Stored:
 def to_json(program: Program) -> str:
     """``program`` as JSON, with its constants, present states and the states of NumPy's random generators.
 
-    Raises `DeclarationError` for what a text can't hold: a GPU's generator, a check of one's own, a function of NumPy's
-    that is none of the primitives.
+    Raises `DeclarationError` for a part that a text can't hold: a GPU's generator, a check of one's own, a function of
+    NumPy's that is none of the primitives.
     """
     bodies: dict[Body, Any] = {}
     content = _program_to_json(program, bodies)
@@ -296,7 +296,7 @@ def _value(entry: Any) -> Value:
 
 
 def _checked(op: str, params: Any, args: tuple[Value, ...], generators: list[Any]) -> dict[str, Any]:
-    """The parameters of an instruction, with what the others don't look at as one would call it."""
+    """The parameters of an instruction, after checks beyond those of the validator."""
     if not isinstance(params, dict):
         raise ValueError(f"the parameters of {op} are {shown(params)}")
     if op == "draw":

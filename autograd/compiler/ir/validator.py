@@ -140,7 +140,7 @@ def _check_instructions(program: Program) -> None:
 
 
 def _check_meaning(instruction: Instruction) -> None:
-    """The operation's own inference decides; what it raises for wrong arguments is said as one kind of error."""
+    """Check an instruction by its operation's inference, whose errors become one kind of error."""
     op, params, out = instruction.op, instruction.params, instruction.out
     try:
         shape, dtype = infer(op, params, instruction.args)
@@ -241,7 +241,7 @@ def _check_homes(program: Program) -> None:
 
 
 def _effects(program: Program) -> list[tuple[Any, ...]]:
-    """The checks and draws as something to compare: what each does, apart from the names of values."""
+    """The checks and draws in a form that can be compared, without the names of values."""
     return [
         (
             i.op,
@@ -258,7 +258,8 @@ def _typed(values: list[Value]) -> list[tuple[Any, ...]]:
 
 
 def validate_pass(name: str, before: Program, after: Program) -> None:
-    """Raise `DeclarationError`, which names the pass, where ``after`` is not well formed or not what ``before`` was."""
+    """Raise `DeclarationError`, which names the pass, where ``after`` is not well formed or does not agree with
+    ``before``."""
     try:
         validate(after)
         if before.inputs != after.inputs or _typed(before.outputs) != _typed(after.outputs):

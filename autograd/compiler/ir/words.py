@@ -51,7 +51,7 @@ def form_of_name(name: str) -> str:
 
 
 def derived(instruction: Instruction, operand_of: Callable[[Value], Operand]) -> Operand:
-    """A name for what an instruction makes, with its form; "" for both where none would be short and clear.
+    """A name for the result of an instruction, with its form; "" for both where none would be short and clear.
 
     ``operand_of`` gives the name of a value and its form, "" where the name says nothing.
     """
@@ -95,8 +95,8 @@ def _before(word: str, operand: Operand) -> Operand:
 
 
 def _between(op: str, operands: Sequence[Operand], args: Sequence[Value]) -> Operand:
-    """What could be read in two ways is no name: ``x_minus_y_minus_z``, ``x_plus_y_times_z``, and ``d_h_times_v``,
-    which could be the gradient of ``h_times_v``."""
+    """The name of a binary operation, unless it could be read in two ways: ``x_minus_y_minus_z``, ``x_plus_y_times_z``,
+    and ``d_h_times_v``, which could be the gradient of ``h_times_v``."""
     if op == "multiply" and args[0] is args[1]:
         return _before("squared", operands[0])
     is_number = [arg.kind == "constant" and not arg.shape for arg in args]

@@ -1,7 +1,7 @@
-"""The pass `algebra`: what one would simplify by hand, one rule for each primitive that has one.
+"""The pass `algebra`: simplifications that one would make by hand, one rule for each primitive that has one.
 
-A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN, what is
-so small that it has few digits and so large that twice as much is infinite. ``x - 0`` is ``x`` and ``x + 0`` is not,
+A rule may only be applied if it gives the same bits for all numbers of IEEE 754: both zeros, infinities, NaN,
+subnormal numbers, and numbers so large that twice as much is infinite. ``x - 0`` is ``x`` and ``x + 0`` is not,
 which makes 0 of -0; and neither is ``(x * a) * b`` the same as ``x * (a * b)``, of which one may be infinite where the
 other is not. Sums and products of matrices may round differently, as BLAS pleases. A product with zeros, as that of a
 recurrent net's first state, is left out where the other matrix is multiplied elsewhere, too: there an infinity or NaN
@@ -130,7 +130,7 @@ class _Algebra(Rewriter):
     def simpler(self, op: str, args: list[Value], params: dict[str, Any], out: Value) -> Value | None:
         """A cheaper value equal to ``op(*args, **params)``, or ``None``."""
         if op in ELEMENTWISE or op == "where":
-            for i, arg in enumerate(args):  # what is repeated is not written out where broadcasting does it
+            for i, arg in enumerate(args):  # repetition is left to broadcasting
                 repeated = self.made(arg, "broadcast_to")
                 if repeated is not None:
                     small = [*args[:i], repeated.args[0], *args[i + 1 :]]
@@ -239,7 +239,7 @@ class _Algebra(Rewriter):
         return self.simplest("broadcast_to", (self._from_zero(total, total),), {"shape": out.shape}, out)
 
     def _from_zero(self, x: Value, out: Value) -> Value:
-        """What a sum makes of a single number: it begins from 0, so that it gives no -0."""
+        """The sum of a single number: it begins from 0, so that it gives no -0."""
         return self.simplest("add", (x, self.scalar(0, x.dtype)), {}, out) if x.dtype.kind == "f" else x
 
     # ----------------------------------------------------------------------------------------------------- arithmetic

@@ -1,4 +1,4 @@
-"""Which matrices are kept transposed, and biases as one more row of the weights: what BLAS and NumPy do fastest.
+"""The choice of the matrices that are kept transposed, and of biases that are one more row of the weights.
 
 The order in which a matrix lies in memory is no part of a program: values that meet entry by entry share it, products
 take any, and one of a layer's three products is always in BLAS' slow form. `arrange` weighs the ways by their cost.
@@ -16,8 +16,8 @@ from autograd.compiler.passes.packing import HOMES, Match, may_lie_together, pac
 from autograd.compiler.passes.rewrite import Rewriter, common_subexpressions, without_unread
 from autograd.memory import owner
 
-# Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: what matters
-# is which of two ways is faster, and that is alike on others.
+# Costs in multiplications of a matrix product, measured on one machine (AVX-512, one thread) and rounded: they only
+# decide which of two ways is faster, and that is alike on others.
 CALL = 30_000
 """A call of NumPy's."""
 ENTRY = 10
@@ -299,8 +299,8 @@ def _pays(h: Value, added: Value) -> bool:
 
 
 def augment(program: Program) -> Program:
-    """Keep a layer's bias as one more column of its weights, and a column of ones beside what it is given: the sum, and
-    the bias's gradient, are then part of the products."""
+    """Keep a layer's bias as one more column of its weights, and a column of ones beside its input: the sum, and the
+    bias's gradient, are then part of the products."""
     producers = program.producers()
     layers = []
     taken: set[Value] = set()
@@ -319,7 +319,7 @@ def augment(program: Program) -> Program:
         computed = match.computed | (match.pairs.keys() - match.leaves.keys())
         flipped = program.flipped | {*match.states}
         kept = all(may_lie_together(program, pair, flipped) for pair in match.states.items())
-        free = not taken & {*computed, source} and not sources & computed  # what is packed is no value any more
+        free = not taken & {*computed, source} and not sources & computed  # a packed value is no value of its own
         if kept and bool((s.args[0].data == 1).all()) and free:
             taken |= computed
             sources.add(source)

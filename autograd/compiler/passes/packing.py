@@ -72,7 +72,7 @@ class Match:
     def alike(self, a: Value, b: Value, shape: shapes.Shape, other: shapes.Shape) -> bool:
         """Whether ``a``, of a state of ``shape``, corresponds to ``b``, of one of shape ``other``."""
         pending = [(a, b)]
-        while pending:  # a loop: what a state was computed from may be thousands of calls deep
+        while pending:  # a loop: the computation of a state may be thousands of calls deep
             further = self._further(*pending.pop(), shape, other)
             if further is None:
                 return False
@@ -318,7 +318,7 @@ class _Group:
         for state, match in self.members:
             part = self.writer.of(match.leaves[leaf])
             inner = self.writer.producers.get(part)
-            if inner is not None and inner.op == "pack":  # what is packed already is packed here as well
+            if inner is not None and inner.op == "pack":  # packed already: its members are packed here
                 parts += inner.args
                 flips += inner.params["flips"]
             else:
@@ -336,7 +336,7 @@ class _Group:
             state = next((s for s in self.first.states if self.program.updates[s] is role), None)
             names = [match.pairs[role].name for _, match in self.members]
             name = packed_name(names) if state is None else f"{self.flat[state].name}{UPDATED}"
-            if not form_of_name(name):  # the members have nothing in common: by what it is made of
+            if not form_of_name(name):  # the members have nothing in common: by its operands
                 flat = Instruction(made.op, tuple(args), {}, made.out)
                 name = derived(flat, _operand)[0] or "packed"
             self.flat[role] = self.writer.emit(made.op, args, {}, name)
@@ -361,7 +361,7 @@ def packed(program: Program, groups: Sequence[Sequence[tuple[Value, Match]]]) ->
             group.met(role)
         else:
             writer.keep(instruction)
-    # What is read of the packed results elsewhere is a piece of them.
+    # Other readers of a packed result read a piece of it.
     outside = {arg for i in program.instructions if i.out not in place for arg in i.args}
     outside |= {*program.outputs, *updates.values()}
     for value, (group, role, i) in place.items():
@@ -384,7 +384,7 @@ def _ordered(program: Program) -> Program | None:
     producers = program.producers()
     done: dict[Instruction, None] = {}
     for instruction in program.instructions:
-        path = {instruction: None}  # from what is wanted to what it waits for
+        path = {instruction: None}  # from an instruction to those that it waits for
         while path:
             top = next(reversed(path))
             missing = next((m for a in top.args if (m := producers.get(a)) is not None and m not in done), None)

@@ -110,7 +110,7 @@ class Rewriter:
         return old.changed(instructions=self.instructions, outputs=[self.of(v) for v in old.outputs], updates=updates)
 
 
-# ----------------------------------------------------------------------------------------------------- what is not read
+# ----------------------------------------------------------------------------------------------------------- dead code
 
 
 def without_unread(program: Program) -> Program:
@@ -130,7 +130,7 @@ def dead_code(program: Program) -> Program:
     return without_unread(program.changed(updates=updates))
 
 
-# ----------------------------------------------------------------------------------------------- what is computed twice
+# ----------------------------------------------------------------------------------------------- common subexpressions
 
 
 def _frozen(part: Any) -> Any:

@@ -1,4 +1,5 @@
-"""Which of NumPy's calls compute an instruction into its array: a writer for each kind, and what is fastest where."""
+"""Which of NumPy's calls compute an instruction into its array: a writer for each kind, and the choice of the
+fastest."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from autograd.ops.scan import Loop, scan_into
 
 Kernel = Callable[[Writer, Instruction], None]
 
-# Times in nanoseconds, measured on one machine and rounded: what matters is which of two ways is faster.
+# Times in nanoseconds, measured on one machine and rounded: they only decide which of two ways is faster.
 CALL = 500
 """A call of NumPy's on small arrays."""
 LOOP = 4
@@ -123,7 +124,7 @@ def _bits(writer: Writer, value: Value) -> str:
 
 
 def _viewed(writer: Writer, array: Any, kind: str) -> Any:
-    """The same object for the same array, so that NumPy sees what is in place."""
+    """The same object for the same array, by which NumPy recognizes an operation in place."""
     known = writer.views
     if (id(array), kind) not in known:
         known[id(array), kind] = array, array.view(kind)
@@ -170,7 +171,7 @@ def _loops(shape: shapes.Shape, *strides: Sequence[int]) -> int:
 
 
 def _slices(writer: Writer, instruction: Instruction) -> list[tuple[Any, ...]]:
-    """The indices of what is reduced entry by entry, where that is faster: few entries, each in a large array."""
+    """The indices of slices to reduce one after the other, where that is faster: few slices of a large array."""
     (x,), op = instruction.args, instruction.op
     array, out = writer.plan.arrays.get(x), writer.plan.arrays[instruction.out]
     axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
@@ -279,7 +280,7 @@ def _matmul(writer: Writer, instruction: Instruction) -> None:
     writer.line(f"{writer.bind('matmul', numpy.matmul)}({', '.join(names)})", out.shape)
 
 
-# -------------------------------------------------------------------------------------------- what is moved and picked
+# ------------------------------------------------------------------------------------------------- moving and picking
 
 
 def _copied(writer: Writer, instruction: Instruction) -> None:
@@ -295,7 +296,7 @@ def _copied(writer: Writer, instruction: Instruction) -> None:
 
 
 def _pack(writer: Writer, instruction: Instruction) -> None:
-    """What was not written to its place in the buffer is copied there."""
+    """Copy the parts that were not computed in their place in the buffer."""
     name, start = writer.of(instruction.out), 0
     whole = writer.plan.arrays[instruction.out]
     for arg, flip in zip(instruction.args, instruction.params["flips"], strict=True):
@@ -308,7 +309,7 @@ def _pack(writer: Writer, instruction: Instruction) -> None:
 
 
 def _with_ones(writer: Writer, instruction: Instruction) -> None:
-    """What was not written beside the ones is copied there."""
+    """Copy a matrix that was not computed beside the ones."""
     (x,), name = instruction.args, writer.of(instruction.out)
     part = writer.plan.arrays[instruction.out][:, :-1]
     if x not in writer.plan.placed or not numpy.shares_memory(writer.plan.arrays[x], part):
@@ -347,7 +348,7 @@ def _parts_of(instruction: Instruction) -> Iterator[tuple[Any, ...]]:
 
 
 def _setitem(writer: Writer, instruction: Instruction) -> None:
-    """What is written or added to a part of an array: of a copy, unless the array is not read any more."""
+    """Write or add to a part of an array: of a copy, unless the array is not read any more."""
     (x, values), out = instruction.args, instruction.out
     name, index = writer.of(out), instruction.params["index"]
     target = f"{name}[{index_text(index)}]"

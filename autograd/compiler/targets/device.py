@@ -1,6 +1,6 @@
 """A program on a GPU: its kernels and the calls between them as straight-line source, on CuPy's arrays.
 
-Nothing in it waits for the GPU. Memory for results is CuPy's, which keeps what was freed; states are written in place,
+Nothing in it waits for the GPU. Memory for results is CuPy's, which keeps freed blocks; states are written in place,
 and gradients of states that lie in one buffer are computed into their places there.
 """
 
@@ -22,7 +22,7 @@ from autograd.memory import owner
 
 
 class Source:
-    """The source of a program on a GPU and what its names mean: ``homes`` are the arrays of the states."""
+    """The source of a program on a GPU and its globals; ``homes`` are the arrays of the states."""
 
     def __init__(self, program: Program, homes: dict[Value, Any], space: Any) -> None:
         self.program, self.homes, self.space = program, homes, space
@@ -70,7 +70,7 @@ class Source:
         return base
 
     def of(self, value: Value) -> str:
-        """How a value is called; of numbers, how they are computed."""
+        """The name of a value, or the expression of a number."""
         if value.kind == "knob" or value in self.numbers:
             return number_text(value, self.numbers, self._knob)
         if value not in self.names:
@@ -191,7 +191,8 @@ class Source:
         self.lines += [f"{self.of(s)}[...] = {name}" for (s, _), name in zip(copies, names, strict=True)]
 
     def _returned(self, value: Value) -> str:
-        """A result: a copy of what outlives the call, taken before it is written to where the old value is wanted."""
+        """A result. An array that outlives the call is copied, before it is written to where the old value is
+        wanted."""
         root = self.roots.get(value, value)
         if root in self.program.updates:
             before = self.name(f"{value.name}_before")

@@ -15,7 +15,7 @@ from autograd.memory import owner
 
 
 class Emitter(Writer):
-    """The source of one plan, and in ``scope`` what its names mean."""
+    """The source of one plan, and in ``scope`` its globals."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
@@ -45,7 +45,7 @@ class Emitter(Writer):
         return f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):\n{text}\n"
 
     def number(self, value: Value, level: int = 0) -> str:
-        """What is computed of knobs alone, as an expression of Python's."""
+        """The Python expression of a number computed of knobs."""
         return number_text(value, self.plan.numbers, self._knob, level)
 
     def _knob(self, value: Value) -> str:
@@ -53,7 +53,7 @@ class Emitter(Writer):
         return f"{self.bind(f'{value.name}_of', mapping)}[{key!r}]"
 
     def _copies(self) -> None:
-        """States that could not be written earlier; what is wanted of an old value is kept first."""
+        """Write the states that could not be written earlier; old values that are still wanted are copied first."""
         copies = [(s, v) for s, v in self.plan.copies if s is not v]
         targets = {s for s, _ in copies}
         for value in dict.fromkeys([*(v for _, v in copies), *self.program.outputs]):
@@ -107,7 +107,7 @@ class Emitter(Writer):
             self._definition(instruction)
 
     def _number(self, instruction: Instruction) -> None:
-        """A number of NumPy's, computed as one: what is returned, and nothing else reads."""
+        """Compute a number that is only returned as one of NumPy's."""
 
         def text_of(arg: Value) -> str:
             if arg.kind == "constant":

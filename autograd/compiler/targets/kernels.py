@@ -1,9 +1,9 @@
-"""Chains of elementwise instructions as one CUDA kernel each, for CuPy to compile: what a GPU runs of a program.
+"""Chains of elementwise instructions as one CUDA kernel each, for CuPy to compile.
 
 A matrix product, a view or a sort is a step of its own. All that is computed entry by entry between two of them, bias
-and activation, the slope of an activation, the whole update of an optimizer, is one `Kernel`, and what feeds a sum
-alone is computed within the sum. The body of a kernel is C++ that a reader can follow: one line for each instruction,
-in the names of the program.
+and activation, the slope of an activation, the whole update of an optimizer, is one `Kernel`, and values that only a
+sum reads are computed within the sum. The body of a kernel is C++ that a reader can follow: one line for each
+instruction, in the names of the program.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ LIMITS = """
 #define NAN __int_as_float(0x7fffffff)
 #endif
 """.strip()
-"""What CUDA's compiler at run time does not know of C++'s <cmath>."""
+"""Macros of C++'s <cmath> that CUDA's run-time compiler lacks."""
 
 
 @dataclass(eq=False)
 class Kernel:
     """Several instructions as one call: ``out, … = name(*inputs)``, entry by entry.
 
-    With ``reduction``, an instruction, that is what it does to what the ``instructions`` make; ``behind`` are done to
-    its result, which is the only one.
+    With ``reduction``, an instruction, the results of ``instructions`` are reduced; ``behind`` are applied to the
+    result, which is the only one.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Kernel:
 
     @property
     def preamble(self) -> str:
-        """What stands in front of a kernel: the function that a reduction calls for each entry, infinity and NaN."""
+        """The preamble of a kernel: the function that a reduction calls for each entry, infinity and NaN."""
         text = self.entry if self.reduction is not None and self.instructions else ""
         limits = re.search("INFINITY|NAN", " ".join([text, *self.arguments]))
         return "\n".join(part for part in (LIMITS if limits else "", text) if part)
@@ -125,7 +125,7 @@ class Kernel:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What CuPy's ``ElementwiseKernel`` or ``ReductionKernel`` is made with."""
+        """The arguments of CuPy's ``ElementwiseKernel`` or ``ReductionKernel``."""
         if self.reduction is None:
             return self.in_params, self.out_params, self.operation, self.name
         entry = f"{self.name}_of({', '.join(self.names[v] for v in self.inputs)})"
@@ -191,11 +191,11 @@ def fusable(instruction: Instruction) -> bool:
 
 
 def fuse(program: Program) -> list[Kernel | Instruction]:
-    """The program as kernels and what is left between them, in an order in which they can run.
+    """The program as kernels and single instructions, in an order in which they can run.
 
-    What is computed entry by entry on one shape belongs together where nothing else lies between: the level of a value
-    is the number of other instructions on the longest way to it, and a kernel takes all of one level and shape. What
-    can be computed anew from what is kept anyway is computed where it is needed; what only states take comes last. The
+    Elementwise instructions of one shape belong together where nothing else lies between: the level of a value is the
+    number of other instructions on the longest way to it, and a kernel takes all of one level and shape. A value that
+    follows from values in memory is computed where it is needed; instructions for states alone come last. The
     `knob_arithmetic` is left out.
     """
     known = knob_arithmetic(program.instructions)
@@ -242,7 +242,7 @@ def _by_reduction(program: Program, taken: dict[Instruction, Instruction]) -> di
 
 
 def _name(program: Program, steps: Sequence[Kernel | Instruction]) -> None:
-    """Call kernels by what they update or make."""
+    """Name kernels after the states that they update or the values that they make."""
     states = {value: state for state, value in program.updates.items()}
     names: set[str] = set()
     for step in steps:
@@ -311,7 +311,7 @@ def _is_reduced(reduction: Instruction) -> bool:
 def _within_reductions(
     program: Program, uses: dict[Value, list[Instruction]], kept: set[Value]
 ) -> dict[Instruction, Instruction]:
-    """For what is only made to be summed (or multiplied, or compared), the reduction that computes it on its way."""
+    """For each instruction that only feeds a reduction, that reduction."""
     makers = program.producers()
     inside: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
@@ -337,7 +337,7 @@ def _behind_reductions(
     kept: set[Value],
     inside: dict[Instruction, Instruction],
 ) -> dict[Instruction, Instruction]:
-    """For what is computed of a reduction's result and of numbers alone, the reduction, unless it is ``inside`` one."""
+    """For each instruction on a reduction's result and numbers alone, the reduction, unless it is ``inside`` one."""
     after: dict[Instruction, Instruction] = {}
     for reduction in program.instructions:
         value = reduction.out
@@ -362,7 +362,7 @@ def _only_kept(program: Program, uses: dict[Value, list[Instruction]]) -> set[In
 
 
 def _sorted(groups: dict[Any, list[Instruction]], place: dict[Instruction, Any], program: Program) -> list[Any]:
-    """The groups behind what they read, in the program's order otherwise; those for states alone at the end."""
+    """The groups in topological order, otherwise in the program's order; those for states alone at the end."""
     makers = {i.out: place[i] for i in program.instructions}
     needs: dict[Any, set[Any]] = {key: set() for key in groups}
     for instruction in program.instructions:

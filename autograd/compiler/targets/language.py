@@ -219,7 +219,7 @@ ROUNDED = {
 """How the result of JavaScript's arithmetic, a double, becomes a number of a dtype. An integer has no -0."""
 
 EXACT = frozenset(("copy", "broadcast_to", "where", "maximum", "minimum", "positive", "sign", "conj", "clip"))
-"""What gives one of its arguments, or a number that every dtype has: there is nothing to round."""
+"""Operations whose result is one of their arguments, or a number that every dtype has: nothing is rounded."""
 
 _OF_INTEGERS = {
     "reciprocal": "Math.trunc(1 / {0})",

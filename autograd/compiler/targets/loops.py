@@ -39,7 +39,7 @@ class _Home:
 
 
 class _StepEmitter(Emitter):
-    """What a step is given never lies in the memory that it writes to."""
+    """The inputs of a step never lie in the memory that it writes to."""
 
     def _exposed(self) -> list[Value]:
         return []
@@ -48,10 +48,10 @@ class _StepEmitter(Emitter):
 class StepKernel:
     """One step of ``body`` as a function that reads the carries where they lie, and leaves the new ones there.
 
-    ``run(*rows, *same)``: ``rows`` are the xs of the step and what was computed ahead of it, ``same`` are the consts
-    and what was computed before the loop. ``carries`` are the arrays of the carries; ``ys`` says for each result the
-    array in which it is, and whether it is there before the step. ``program`` is what is computed, ``source`` the code.
-    Whoever runs it holds the ``lock``, as all use the same arrays.
+    ``run(*rows, *same)``: ``rows`` are the xs of the step and the values computed ahead of it, ``same`` are the consts
+    and the values computed before the loop. ``carries`` are the arrays of the carries; ``ys`` says for each result the
+    array in which it is, and whether it is there before the step. ``program`` is the program of the step, ``source``
+    its code. Whoever runs it holds the ``lock``, as all use the same arrays.
     """
 
     def __init__(self, body: Body) -> None:

@@ -32,7 +32,7 @@ ALIGNED = 64
 
 
 PARTIAL = ("setitem", "add_at")
-"""What writes to a part of its first argument, and leaves the rest as it is."""
+"""Operations that write to a part of their first argument, and leave the rest as it is."""
 
 
 def aligned(nbytes: int) -> Any:
@@ -46,8 +46,9 @@ def aligned(nbytes: int) -> Any:
 
 
 def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambda _: True) -> list[Instruction]:
-    """The instructions with checks and what they need first, and each update as soon as the old value was read for the
-    last time, so that a gradient lives no longer than it must; but behind all that may raise (what has no kernel)."""
+    """The instructions with checks and their arguments first, and each update as soon as the old value was read for the
+    last time, so that a gradient lives no longer than it must; but behind all that may raise (those without a
+    kernel)."""
     first = _before_all(program)
     rest = [i for i in program.instructions if i not in first]
     producers = program.producers()
@@ -65,7 +66,8 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
     order: dict[Instruction, None] = dict.fromkeys(reversed(first))
 
     def place(instruction: Instruction) -> None:
-        """``instruction`` behind what it reads, and in front of it the updates that are needed too early to wait."""
+        """Place ``instruction`` behind its arguments, and in front of it the updates that are needed too early to
+        wait."""
         pending = [instruction]
         while pending:
             now = pending[-1]
@@ -94,7 +96,7 @@ def schedule(program: Program, has_kernel: Callable[[Instruction], bool] = lambd
 
 
 def _before_all(program: Program) -> dict[Instruction, None]:
-    """The checks and what they need, the last first; with a draw, all draws before it."""
+    """The checks and the instructions that they need, the last first; with a draw, all draws before it."""
     first: dict[Instruction, None] = {}
     wanted: set[Value] = set()
     drawn = False
@@ -113,8 +115,8 @@ def _waits_for(
     producers: dict[Value, Instruction],
     raising: Instruction | None,
 ) -> dict[Instruction, set[Instruction]]:
-    """What each update should come behind: the makers of its arguments, the readers of the old value, and the last
-    instruction that may raise.
+    """The instructions behind which each update should come: the makers of its arguments, the readers of the old value,
+    and the last instruction that may raise.
 
     That it waits for the readers is only a wish: where another of them needs the new value, the update goes first, and
     the state is copied at the end.
@@ -161,8 +163,8 @@ def view_of(instruction: Instruction, array: Any, space: Any = NUMPY) -> Any:
 
 
 def by_definition(instruction: Instruction, name: str, space: Any = NUMPY) -> Callable[..., Any]:
-    """What computes an instruction of the program ``name``: in memory of its own, unless it is known to be a view. What
-    the array library raises is said in this package's words."""
+    """The function that computes an instruction of the program ``name`` in memory of its own, unless it is known to be
+    a view. Errors of the array library are raised in this package's words."""
     op, params, viewed = instruction.op, instruction.params, is_view(instruction)
 
     def made_anew(*arrays: Any) -> Any:
@@ -244,8 +246,8 @@ class Plan:
 
     ``homes``: the array of each state. ``arrays`` has an entry for every value that lies somewhere before the call; the
     others are made at each call, ``ends`` among them: numbers that are only returned. ``roots`` says for each value
-    that shows the memory of another which one that is: a view, and what is computed right into its place in a larger
-    buffer (``placed``). ``copies`` are the states that take their value at the end.
+    that shows the memory of another which one that is: for views, and for values that are computed into their place in
+    a larger buffer (``placed``). ``copies`` are the states that take their value at the end.
     """
 
     def __init__(self, program: Program, homes: dict[Value, Any], has_kernel: Callable[[Instruction], bool]) -> None:
@@ -264,7 +266,8 @@ class Plan:
         self._within = self._find_within()
         self.placed = set(self._within)
         self.orders: dict[Value, tuple[int, ...]] = {}
-        """The axes in the order in which they lie in memory, of what has three or more and is not kept row by row."""
+        """The axes in the order in which they lie in memory, of values with three or more that are not kept row by
+        row."""
         self.roots = self._find_roots()
         self._assign()
 
@@ -279,8 +282,8 @@ class Plan:
                 self.arrays[value] = numpy.zeros((), value.dtype)
 
     def _find_planned(self) -> set[Value]:
-        """The temporaries that get an array before the call: views of such, and what has a kernel. A view of an
-        argument, or of what is made at each call, is made at each call."""
+        """The temporaries that get an array before the call: results of kernels, and views of them. A view of an
+        argument, or of an array that is made at each call, is made at each call."""
         found: set[Value] = set()
         for instruction in self.order:
             out = instruction.out
@@ -295,7 +298,8 @@ class Plan:
         return found
 
     def _find_within(self) -> dict[Value, tuple[Value, int]]:
-        """What is computed right into its place: beside a column of ones (-1), or in a packed buffer, from where."""
+        """The values that are computed into their place: beside a column of ones (-1), or in a packed buffer, from
+        where."""
         found: dict[Value, tuple[Value, int]] = {}
         kept = {*self.program.outputs, *self.program.updates.values()}
         makers = {i.out: i for i in self.order}
@@ -462,7 +466,8 @@ class Plan:
         return compute("piece", piece, (self.arrays[whole],))
 
     def turned(self, value: Value) -> Any:
-        """The transpose of a value's array: one object for one array, so that NumPy sees what is in place."""
+        """The transpose of a value's array: one object for one array, by which NumPy recognizes an operation in
+        place."""
         return self._transpose(self.arrays[value])
 
     def _transpose(self, array: Any) -> Any:
@@ -519,7 +524,7 @@ class Plan:
         last.update(dict.fromkeys((*self.program.outputs, *self.program.updates.values()), len(self.order)))
         alive = {value for value in last if value.kind != "temporary"}
         for i, instruction in enumerate(self.order):
-            entry_by_entry = instruction.op in ELEMENTWISE  # NumPy minds what overlaps there
+            entry_by_entry = instruction.op in ELEMENTWISE  # where NumPy takes care of overlaps
             rewritten = instruction.args[0] if instruction.op in PARTIAL else None
             alive = {
                 value

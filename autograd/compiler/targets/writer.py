@@ -24,7 +24,7 @@ FUNCTIONS = frozenset(
         "float32", "float64", "part", "range",
     )
 )  # fmt: skip
-"""What the source calls: no value has these names."""
+"""Functions that the source calls: no value has these names."""
 
 WIDTH = 110
 """Characters of a header line; longer lines of code do not move the comments to the right."""
@@ -60,7 +60,7 @@ def _same(one: Any, other: Any) -> bool:
 def number_text(
     value: Value, numbers: Mapping[Value, Instruction], text_of: Callable[[Value], str], level: int = 0
 ) -> str:
-    """What is computed of knobs and constants alone, as an expression of Python's; ``text_of`` gives that of a knob."""
+    """The Python expression of a number computed of knobs and constants; ``text_of`` gives that of a knob."""
     if value.kind == "knob":
         return text_of(value)
     if value.kind == "constant":
@@ -231,7 +231,7 @@ class Writer:
     def body(self) -> list[str]:
         """The lines in blocks, each under a comment with the user's line that it computes."""
         origins = [line.origin for line in self.lines]
-        for i in reversed(range(self.opening, len(origins) - 1)):  # what a pass made for several lines: with the next
+        for i in reversed(range(self.opening, len(origins) - 1)):  # of several user lines: with the next
             origins[i] = origins[i] or origins[i + 1]
         keys = [None if origin is None else (f"{origin.text} {origin.line}", origin.order) for origin in origins]
         runs = [(key, len([*run])) for key, run in groupby(keys)]

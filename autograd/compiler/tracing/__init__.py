@@ -1,1 +1,1 @@
-"""How a function is followed: traced arrays, what is met on the way, and what is watched afterwards."""
+"""Tracing: arrays without values, the recorded program, and the Python state that it depends on."""

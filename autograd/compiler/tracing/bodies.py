@@ -159,7 +159,6 @@ class Recorder:
         self.steps: list[Step] = []
         self.held: list[Any] = []  # so that no id is used twice
         self.mark = 0
-        self.late: dict[int, int] = {}  # the captured inputs, by what numbers they have had
 
     def _new(self, array: Any, shape: Any, dtype: Any) -> int:
         number = self.numbers[id(array)] = len(self.types)

@@ -170,7 +170,7 @@ class Items(Guard):
 
     @classmethod
     def of(cls, container: Any, name: str) -> Items:
-        """The guard of what ``container`` holds now."""
+        """The guard of the present items of ``container``."""
         return cls(container, None, _items_of(container), name)
 
     def now(self) -> Any:
@@ -241,7 +241,7 @@ class Content(Guard):
 
     @classmethod
     def of(cls, array: Any, name: str) -> Content:
-        """The guard of what ``array`` holds now."""
+        """The guard of the present content of ``array``."""
         return cls(array, None, bytes_of(array), name)
 
     def now(self) -> Any:

@@ -115,8 +115,8 @@ class Lines:
     """The position of a trace in the user's code, and the names that the code gives to the recorded values.
 
     ``root`` is the code that calls the traced function; frames outside of it are ignored.
-    ``gradients`` maps gradients to the values that they are the gradients of, ``local`` maps what operations and
-    optimizers compute on their way to the names that it has there.
+    ``gradients`` maps gradients to the values that they are the gradients of, ``local`` maps
+    intermediate results of operations and optimizers to the names of their local variables.
     """
 
     def __init__(self, root: CodeType | None) -> None:

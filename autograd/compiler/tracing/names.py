@@ -1,5 +1,5 @@
-"""The names of a trace's values: those of the user's lines and modules, ``d_h`` for the gradient of ``h``, and for what
-lies in between a name made of the operation and its operands (``x_at_w``)."""
+"""The names of a trace's values: those of the user's lines and modules, ``d_h`` for the gradient of ``h``, and
+for other values a name made of the operation and its operands (``x_at_w``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograd.compiler.tracing.lines import Lines
 PLAIN = frozenset(
     ("", *BETWEEN, *BEFORE, "positive", "power", "reshape", "permute_dims", "matrix_transpose", "getitem", "astype")
 )
-"""The operations that are one call, or none, and are named by their operands; others by what they are called."""
+"""The operations that are one call, or none, and are named by their operands; others by their own names."""
 
 
 class _Names:
@@ -47,9 +47,9 @@ class _Names:
 def name_values(
     instructions: Iterable[Instruction], others: Iterable[Value], lines: Lines, updates: Mapping[Value, Value]
 ) -> None:
-    """Name what the instructions make, in their order: ``d_h`` the gradient of ``h``, then what the user's line or the
-    module calls it, ``w_new`` what a state ``w`` becomes, what an operation calls it, and last by operands. ``others``,
-    the inputs, states and constants, keep their names."""
+    """Name the results of instructions, in order. The choices are, first to last: ``d_h`` for the gradient of ``h``,
+    the name in the user's line or the module, ``w_new`` for the update of a state ``w``, the name within an operation,
+    and a name made of the operands. ``others``, the inputs, states and constants, keep their names."""
     names = _Names(others)
     given, gradients, local = lines.given, lines.gradients, lines.local
     states = {value: state for state, value in updates.items()}

@@ -1,7 +1,7 @@
 """The Python state that a function can reach: variables, globals, attributes of objects, and containers.
 
 A program depends on the values that these had when the function was traced. They are compared before and after the
-trace, to find what the function changes, and at each call, to find what has changed since.
+trace, to find the changes that the function makes, and at each call, to find later changes.
 
 The search starts at the function and follows the names in its code to functions, objects, classes, modules, lists and
 dicts, and from there the names in their code. It follows the user's code only, not the standard library or this
@@ -339,7 +339,8 @@ class Surroundings:
         return changed
 
     def watched(self) -> list[Guard]:
-        """All guards, without those of attributes that were not read, and of what a package changed by itself."""
+        """All guards, without those of attributes that were not read, and of globals that a package changed by
+        itself."""
         return [
             guard
             for key, guard in self.guards.items()
@@ -367,7 +368,7 @@ INCIDENTAL = frozenset(
      "__deepcopy__", "__dataclass_fields__", "__dataclass_params__", "__match_args__", "__hash__", "__parameters__",
      "__abstractmethods__", "__orig_bases__", "__qualname__", "__firstlineno__", "__static_attributes__")
 )  # fmt: skip
-"""Names of classes that do not matter to what a method computes."""
+"""Names in classes that do not influence the results of methods."""
 
 
 @functools.lru_cache(maxsize=4096)

@@ -73,7 +73,7 @@ class Tracer:
         self.lines = Lines(root)
         self.surroundings = Surroundings(())
         self.asked: set[Any] = set()  # the places of numbers whose values the function has asked for
-        self.freed: dict[Any, Any] = {}  # what the guards of numbers that may vary are to hold
+        self.freed: dict[Any, Any] = {}  # the values for the guards of numbers that may vary
         self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
         self.kinds: set[type] = set()  # the classes that are watched for this trace
         self.seen_reads: set[tuple[int, str]] = set()  # the attributes of their objects that were read
@@ -82,13 +82,13 @@ class Tracer:
         self.constants: dict[Any, Value] = {}
         self.states: dict[int, Value] = {}
         self.current: dict[int, Traced] = {}
-        self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors and what was their gradient before the trace
+        self.gradients: dict[int, tuple[Tensor, Any]] = {}  # Tensors, and their gradients before the trace
         self.ungraded: dict[int, Tensor] = {}
         self.given: dict[int, tuple[Tensor, Value]] = {}
         self.knobs: dict[Any, Traced] = {}
         self.guards: dict[tuple[int, str], Guard] = {}
         self.options: dict[tuple[int, str], list[Guard]] = {}  # attributes that were read
-        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # those written, and what they were before
+        self.attributes: dict[tuple[int, str], tuple[Any, str, Any]] = {}  # those written, and their values before
         self.editable: set[Any] = set()
         self.settings: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.names: dict[str, int] = {}
@@ -388,7 +388,7 @@ class Tracer:
         """Record a range check of the values, which runs before any state is written."""
         self.emit("check_range", (self.lift(array),), {"stop": stop, "refuse": refuse, "options": options})
 
-    # ----------------------------------------------------------------------------------------- what outlives the trace
+    # -------------------------------------------------------------------------------------- states, gradients, guards
 
     def read(self, tensor: Tensor, raw: Any) -> Any:
         """The traced array of ``tensor``. A Tensor from outside the trace becomes a state of the program."""

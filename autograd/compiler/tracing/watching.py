@@ -91,7 +91,7 @@ def _set_grad(tensor: Tensor, grad: Any) -> None:
 def _get_requires_grad(tensor: Tensor) -> Any:
     tracer, raw = TRACER.get(), REQUIRES_GRAD.__get__(tensor)
     if tracer is not None and type(slot_value(DATA, tensor)) is not Traced:
-        tracer.guard(tensor, "requires_grad", raw)  # whether it is frozen decides what is recorded
+        tracer.guard(tensor, "requires_grad", raw)  # no gradient is recorded for a frozen parameter
     return raw
 
 
