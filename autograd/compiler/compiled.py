@@ -47,8 +47,7 @@ class Compiled(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], target: str = "numpy") -> None:
         self.function, self.target = function, target
-        self._executables: dict[Any, Executable] = {}
-        self._others: dict[Any, list[Executable]] = {}
+        self._executables: dict[Any, list[Executable]] = {}  # by the form of the arguments, the latest first
         self._turns = 0
         self._free: set[int] = set()  # the numbers among the arguments that are read at each call
         self._places: dict[Any, Guard] = {}  # those that the function finds
@@ -91,17 +90,18 @@ class Compiled(Generic[P, R]):
             arrays.append(array)
         with self._lock:
             try:
-                executable = self._executables.get(key)
+                known = self._executables.get(key)
             except TypeError as error:
                 raise DTypeError(
                     f"{self._called()} was given an argument that can't be hashed ({error}): give Tensors, arrays, "
                     "numbers, strings and containers of these, and register a container of your own with "
                     "autograd.trees.register."
                 ) from None
-            if executable is None and (self._vary(key) or any(i not in self._free for i, _ in numbers)):
+            if known is None and (self._vary(key) or any(i not in self._free for i, _ in numbers)):
                 return self(*args, **kwargs)  # by another key: other numbers vary now
+            executable: Executable | None = None if known is None else known[0]
             if executable is None or not executable.is_settled():
-                executable = self._found(key, executable) or self._traced(key, arrays, args, kwargs)
+                executable = self._found(known) or self._traced(key, arrays, args, kwargs)
                 if executable is None:
                     return self.function(*args, **kwargs)
             if numbers:
@@ -113,7 +113,7 @@ class Compiled(Generic[P, R]):
         key: Any = MODE.get().grad
         for array in arrays:
             key = key, array.shape, array.dtype, array.device
-        found = self._executables.get(key)
+        found = self._executables.get(key, [None])[0]
         return found if hasattr(found, "can_loop") and TRACER.get() is None and not MODE.get().anomaly else None
 
     @property
@@ -137,20 +137,19 @@ class Compiled(Generic[P, R]):
                 return True
         return False
 
-    def _found(self, key: Any, latest: Executable | None) -> Executable | None:
+    def _found(self, known: list[Executable] | None) -> Executable | None:
         """An earlier program that is valid again, as after a switch between training and evaluation, or that is valid
         for the arrays that its states have now.
         """
-        if latest is None:
+        if known is None:
             return None
-        latest, others = self._native(key, latest)
-        known = [latest, *others]
+        if self.target == "auto":  # those that have been compiled to C by now
+            known[:] = [e.native() or e if getattr(e, "compiled", False) else e for e in known]  # type: ignore[attr-defined]
+        latest = known[0]
         found = next((e for e in known if e.is_settled()), None) or next((e for e in known if e.resettle()), None)
         if found is not None:
-            if found is not latest:
-                others.remove(found)
-                others.insert(0, latest)
-                self._executables[key] = found
+            known.remove(found)
+            known.insert(0, found)
             return found
         for guard in latest.broken_guards():
             self._places |= {k: g for g in guard.numbers() if (k := place_of(g)) not in self._fixed}
@@ -164,15 +163,6 @@ class Compiled(Generic[P, R]):
                 stacklevel=4,
             )
         return None
-
-    def _native(self, key: Any, latest: Executable) -> tuple[Executable, list[Executable]]:
-        """The programs of a key, those in C that have been compiled in place of NumPy's."""
-        others = self._others.get(key, [])
-        if self.target == "auto":
-            others[:] = [e.native() or e if getattr(e, "compiled", False) else e for e in others]  # type: ignore[attr-defined]
-            if getattr(latest, "compiled", False):
-                latest = self._executables[key] = latest.native() or latest  # type: ignore[attr-defined]
-        return latest, others
 
     def _traced(self, key: Any, arrays: list[Any], args: Any, kwargs: Any) -> Executable | None:
         """Trace a new program; ``None`` if the function is being differentiated and has to run itself."""
@@ -203,10 +193,9 @@ class Compiled(Generic[P, R]):
         if any(type(place) is int for place in trace.asked):
             return kind(trace)  # for this call: from the next one on, the values of these numbers are part of the key
         made = kind(trace)
-        if key in self._executables:
-            self._others.setdefault(key, []).insert(0, self._executables[key])
-            del self._others[key][VARIANTS - 1 :]
-        self._executables[key] = made
+        known = self._executables.setdefault(key, [])
+        known.insert(0, made)
+        del known[VARIANTS:]
         self._make_room()
         return made
 
@@ -246,26 +235,20 @@ class Compiled(Generic[P, R]):
 
     def _make_room(self) -> None:
         """Drop the least recently used program if there are more than `FORMS`."""
-        everyone = [(e.used[0], key, e) for key, found in self._everyone() for e in found]
+        everyone = [(e.used[0], key, e) for key, known in self._executables.items() for e in known]
         if len(everyone) <= FORMS:
             return
         _, key, oldest = min(everyone, key=lambda entry: entry[0])
-        if self._executables[key] is not oldest:
-            self._others[key].remove(oldest)
-        elif self._others.get(key):
-            self._executables[key] = self._others[key].pop(0)
-        else:
+        self._executables[key].remove(oldest)
+        if not self._executables[key]:
             del self._executables[key]
         if not self._warned:
             self._warned = True
             warnings.warn(f"{self._called()} {self._varied(key)}", stacklevel=5)
 
-    def _everyone(self) -> list[tuple[Any, list[Executable]]]:
-        return [(key, [latest, *self._others.get(key, [])]) for key, latest in self._executables.items()]
-
     def _varied(self, key: Any) -> str:
         """The difference between the arguments of the programs, as the end of a warning."""
-        latest = self._executables[next(reversed(self._executables))]
+        latest = self._latest()
         forms = [_leaves_of(k) for k in self._executables]
         paths = latest.trace.paths
         alike = [form for form in forms if len(form) == len(paths)]
@@ -287,7 +270,7 @@ class Compiled(Generic[P, R]):
     @property
     def programs(self) -> list[Program]:
         """The traced program for each structure of arguments so far."""
-        return [executable.program for executable in self._executables.values()]
+        return [known[0].program for known in self._executables.values()]
 
     @property
     def source(self) -> str:
@@ -308,7 +291,7 @@ class Compiled(Generic[P, R]):
     def _latest(self) -> Executable:
         if not self._executables:
             raise TraceError(f"{self._called()} has no source yet: call it once, or trace it.")
-        return list(self._executables.values())[-1]
+        return self._executables[next(reversed(self._executables))][0]
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...

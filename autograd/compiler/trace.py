@@ -116,14 +116,6 @@ class Result:
         self.values = [tracer.lift(t.data if isinstance(t, Tensor) else t) for t in arrays]
         self.leaves = [ARRAY if is_array(leaf) else leaf for leaf in self.leaves]
 
-    @classmethod
-    def of(cls, values: list[Value]) -> Result:
-        """The result of a function that returns a list of arrays."""
-        made = cls.__new__(cls)
-        made.leaves, made.structure = trees.flatten([ARRAY] * len(values))
-        made.values, made.is_tensor, made.recorded = values, [False] * len(values), [False] * len(values)
-        return made
-
 
 class Trace:
     """A function followed once: its `Program`, its `Result`, and the conditions under which the program is valid.
@@ -225,19 +217,6 @@ class Trace:
         self.ungraded = list(tracer.ungraded.values())
         self.rebound, self.orders = tracer.rebound, tracer.orders
         self.restarts = tracer.restarts()
-
-    @classmethod
-    def of(cls, program: Program) -> Trace:
-        """The trace of a function that runs ``program`` and returns its outputs as a list of arrays."""
-        made = cls.__new__(cls)
-        made.name, made.program, made.device, made.is_differentiated = program.name, program, "cpu", False
-        made.result = Result.of(program.outputs)
-        made.paths = [value.name for value in program.inputs]
-        made.changes, made.guards, made.settings = [], [], []
-        made.rebound, made.orders, made.restarts = {}, {}, []
-        made.numbers, made.asked = {}, set()
-        made.ungraded, made.given, made.delivered, made.cleared, made.consumed = [], [], [], [], []
-        return made
 
     def _followed(
         self, tracer: Tracer, function: Callable[..., Any], arguments: Arguments

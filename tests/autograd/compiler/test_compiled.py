@@ -334,14 +334,14 @@ def test_references_to_the_old_array_keep_the_old_values() -> None:
 def test_a_new_value_is_taken_up_without_a_new_trace() -> None:
     """Where nobody else has the array that the parameter had."""
     model, _, step = trained("Adam")
-    (executable,) = step._executables.values()
+    ((executable,),) = step._executables.values()
     for i in range(5):
         for p in model.parameters():
             p.data = p.data * 0.5 if i % 2 else np.asfortranarray(p.data)
         step(*batches(1)[0])
         model.load_state_dict(model.state_dict())
         step(*batches(1)[0])
-    assert [*step._executables.values()] == [executable]
+    assert [*step._executables.values()] == [[executable]]
 
 
 def test_weights_that_are_tied_and_parted() -> None:
@@ -604,7 +604,7 @@ def test_a_tensor_whose_array_is_exchanged_needs_no_new_program() -> None:
     t = parameter()
     compiled = ag.compile(lambda x: (x * t).sum() + t[0] + t.reshape(3, 1)[1])
     compiled(ag.ones(3))
-    (executable,) = compiled._executables.values()
+    ((executable,),) = compiled._executables.values()
     with traces() as count:
         for i in range(5):
             t.data = np.arange(3.0) + i
@@ -613,7 +613,7 @@ def test_a_tensor_whose_array_is_exchanged_needs_no_new_program() -> None:
             t.data += 1.0  # in place, which is seen
             np.testing.assert_allclose(compiled(ag.ones(3)).data, compiled.function(ag.ones(3)).data)
     assert count() == 0
-    assert [*compiled._executables.values()] == [executable]
+    assert [*compiled._executables.values()] == [[executable]]
 
 
 # ---------------------------------------------------------------------------------------------------- several functions
@@ -943,7 +943,7 @@ def test_dropped_programs_are_freed() -> None:
     gc.disable()
     try:
         model, optimizer, step = trained()
-        executable = next(iter(step._executables.values()))
+        executable = next(iter(step._executables.values()))[0]
         gone = [weakref.ref(x) for x in (executable, executable.plan, step, model, next(model.parameters()))]
         arrays = [weakref.ref(a) for a in (executable.plan.pool.free or [next(iter(executable.homes.values()))])]
         del executable, step, model, optimizer

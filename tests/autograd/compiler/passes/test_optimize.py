@@ -132,7 +132,7 @@ def test_small_states_are_updated_together(name: str) -> None:
     step = ag.compile(step_of(model, OPTIMIZERS[name](model.parameters())))
     for batch in batches(3):
         step(*batch)
-    (executable,) = step._executables.values()
+    ((executable,),) = step._executables.values()
     small, large = executable.optimized, executable.program
     assert len(large.updates) == {"SGD momentum": 8, "Adam": 16}[name]
     assert len(small.updates) == {"SGD momentum": 2, "Adam": 4}[name]
@@ -165,7 +165,7 @@ def test_buffers_are_used_again() -> None:
 
     compiled = ag.compile(chain)
     compiled(ag.ones((100, 100)))
-    (executable,) = compiled._executables.values()
+    ((executable,),) = compiled._executables.values()
     assert executable.plan.pool.nbytes <= 2 * 80_000
     check(chain, ag.Tensor(np.eye(4) * 0.5))
 
