@@ -31,7 +31,7 @@ COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
 TYPES_MAKE_CIRCLES = (  # files whose imports for type checkers lead back to them
     *(f"autograd/{name}.py" for name in ("arguments", "declaration", "dispatch", "operation")),
-    *("autograd/testing/declarations.py", "autograd/compiler/targets/c/products.py"),
+    *(f"autograd/compiler/targets/c/{name}.py" for name in ("blocks", "products")),
 )
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
