@@ -19,11 +19,7 @@ Rule = tuple[Callable[..., Any], tuple[str, ...]]
 class Declaration:
     """A forward with its notation and its rules, checked. Raises `DeclarationError`.
 
-    ``symbol`` is its label in a picture, ``text`` and ``tex`` are templates of its notation over the names of arguments
-    and parameters, ``level`` says how tightly that notation binds (1 sums, 2 products, 3 powers and signs, 9 atoms and
-    calls). ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its
-    rule and the names that the rule asks for; ``saves`` are the names that the graph saves; ``names`` are the globals
-    of the functions that `autograd.dispatch` writes for it.
+    Its attributes are those of `Op`; ``names`` are the globals of the functions that `autograd.dispatch` writes.
     """
 
     def __init__(

@@ -44,8 +44,10 @@ OPS: dict[str, Op] = {}
 class Op(Declaration):
     """An operation, made by `op`; call it with arrays or Tensors.
 
-    ``apply`` is the operation as a plain function, ``operator`` the same for the operators of `Tensor`; ``pulls`` are
-    the functions that call its rules.
+    ``args`` and ``params`` are the names of its arguments and parameters; ``rules`` maps an argument to its rule and
+    the names that the rule asks for; ``saves`` are the names that the graph saves; ``symbol``, ``text``, ``tex`` and
+    ``level`` are as in `op`. ``apply`` is the operation as a plain function, ``operator`` the same for the operators of
+    `Tensor`; ``pulls`` are the functions that call its rules.
     """
 
     __slots__ = ("__call__",)  # calling an Op is calling what is in its slot `__call__`
