@@ -22,7 +22,8 @@ _OURS = *_HERE, *(f"{Path(__file__).parents[1] / name}{os.sep}" for name in ("nn
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Within it, the first NaN or Inf raises `AnomalyError`, naming the operation, the element and the line of code.
+    """A context manager in which the first NaN or Inf raises `AnomalyError`, which names the operation, the element and
+    the line of code.
 
     Forward values are checked as they are computed. A backward pass within it checks every upstream gradient and every
     rule's result, also where gradients are recorded. If the forward ran within it, too, the error names the line that

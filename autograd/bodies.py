@@ -134,7 +134,7 @@ class Body:
         return self._functions[key]
 
     def _written(self, xp: Any) -> Functions:
-        """As Python code, a line for each operation."""
+        """`functions`, written as Python code, a line for each operation."""
         names: dict[str, Any] = {"rows": _on_rows, "by_columns": _by_columns, "apart": _apart}
         for number, value in self.constants.items():
             elsewhere = getattr(value, "shape", ()) and xp is not backends.NUMPY and not xp.absorbs
@@ -260,8 +260,7 @@ def invariant(steps: Iterable[Step], known: Iterable[int]) -> set[int]:
 
 
 class Behind(NamedTuple):
-    """What is computed of the values of all steps at once, behind the loop: the gradient of the input ``of``, or a part
-    of it.
+    """The gradient of the input ``of``, or a part of it, which is computed after the loop from the values of all steps.
 
     ``kind``: the ``"product"`` leftᵀ · right with all steps' rows below each other, the ``"sum"`` of left along
     ``axes`` and over the steps, or the ``"rows"`` of left times the matrix right at each step, which is transposed

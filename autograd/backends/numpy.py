@@ -48,7 +48,7 @@ def _ones(count: int, dtype: Any) -> Any:
 
 
 def _check_range(array: Any, stop: int, refuse: Callable[..., None], **options: Any) -> None:
-    """One comparison instead of two: as an unsigned number, a negative one is larger than any other."""
+    """Call ``refuse`` unless all elements are from 0 to ``stop - 1``: as unsigned, negative ones are too large."""
     unsigned = array.view(f"u{array.dtype.itemsize}")
     if numpy.maximum.reduce(unsigned, None, initial=0) >= stop:
         refuse(int(array.min()), int(array.max()), **options)
@@ -108,7 +108,7 @@ def _masked(x: Any, mask: Any) -> Any:
 
 
 def _masked_into(x: Any, mask: Any, out: Any) -> None:
-    """A product of the bits, as integers, with 0 or 1."""
+    """Write ``x`` where ``mask`` is true, 0 elsewhere, into ``out``: the bits, as integers, times 0 or 1."""
     if x.dtype.char in "efd" and x.dtype == out.dtype:
         bits = f"i{x.dtype.itemsize}"
         numpy.multiply(x.view(bits), mask, out=out.view(bits))
