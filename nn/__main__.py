@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             elif parallel.size > 1 and not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
                 limit = "set OPENBLAS_NUM_THREADS=1 before mpirun to give each one core"
                 print(f"(each of {parallel.size} processes may use all cores; {limit})", file=sys.stderr)
-        elif "digits" in words and launched() > 1:  # each would train its own network
+        elif "digits" in words[:1] and launched() > 1:  # each would train its own network
             if launched("RANK") == 0:
                 many = f"mpirun has started {launched()} processes"
                 print(f"{PROGRAM}: {many}: add --parallel, and they train one network together", file=sys.stderr)

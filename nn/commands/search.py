@@ -29,7 +29,7 @@ from nn.modules.module import Module
 from nn.modules.pooling import MaxPool2d
 from nn.parallel import launched
 from nn.saving import save
-from nn.tuning import SearchResult, Trial, Widths, search, suggest
+from nn.tuning import SearchResult, Widths, search, suggest
 
 DEFAULT = Path("runs/search")
 Range = tuple[int, int]
@@ -57,7 +57,8 @@ MODELS = ("mlp", "cnn", "lstm", "gru")
 def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, trial: Any) -> dict[str, Any]:
     """The choices of a trial: the kind of network, its depth and widths, and the learning rate."""
     model = suggest(trial, "model", [*models]) if len(models) > 1 else models[0]
-    choice: dict[str, Any] = {"model": model, "lr": suggest(trial, f"{model}_lr", (3e-4, 3e-2))}
+    choice: dict[str, Any] = {"model": model}
+    rate = suggest(trial, f"{model}_lr", (3e-4, 3e-2))
     if model == "mlp":
         choice["hidden"] = suggest(trial, "mlp", Widths(layers, width))
         choice["activation"] = suggest(trial, "activation", ["sigmoid", "tanh", "relu"])
@@ -68,7 +69,7 @@ def space(models: tuple[str, ...], layers: Range, width: Range, shape: Range, tr
     else:
         choice["hidden"] = suggest(trial, f"{model}_hidden", width)
         choice["layers"] = suggest(trial, f"{model}_layers", (1, 2))
-    return choice
+    return choice | {"lr": rate}
 
 
 def find(
@@ -117,7 +118,7 @@ def find(
             jobs=jobs,
             seed=seed,
             finalists=3 if first else 0,
-            callback=lambda trial: print(line(trial), flush=True),
+            callback=lambda trial: print(trial, flush=True),
         )
     except AutogradError as error:
         raise Refused(str(error).rstrip(".")) from None
@@ -125,54 +126,13 @@ def find(
         raise Refused(f"{storage} cannot be used: {reason(error)}") from None
     if not first:
         return found
-    print(f"\n{summary(found)}\n\nin {printable(folder)}:", flush=True)
+    print(f"\n{found.summary()}\n\nin {printable(folder)}:", flush=True)
     try:
         for path, words in _files(found, digits, folder):
             print(f"  {path.name:14}  {printable(words)}", flush=True)
     except WriteError as error:
         raise Refused(f"{folder} cannot be written to any more: {error.reason.lower()}") from None
     return found
-
-
-def line(trial: Trial) -> str:
-    """A trial in a line."""
-    share = f"{100 * trial.accuracy:5.2f} %" if trial.accuracy is not None else "      -"
-    cut = {"pruned": f", stopped after {len(trial.curve)}", "failed": ", diverged", "running": ", unfinished"}
-    words = f"{described(trial):34} {trial.parameters:9,} parameters"
-    return f"trial {trial.number:3}  {share}  {words}  {trial.seconds:5.1f} s{cut.get(trial.state, '')}"
-
-
-def described(trial: Trial) -> str:
-    """The choice of a trial in a few words: ``mlp 219-105 tanh, lr .0031``."""
-    choice = dict(trial.choice)
-    rate = choice.pop("lr", None)
-    words = ["-".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in choice.values() if v != ()]
-    return " ".join(words) + ("" if rate is None else f", lr {rate:.2g}")
-
-
-def summary(found: SearchResult) -> str:
-    """The finalists with their spread, and what to doubt about them."""
-    counts = {state: sum(t.state == state for t in found.trials) for state in ("complete", "pruned", "failed")}
-    lines = [f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} diverged"]
-    if found.interrupted:
-        lines.append("interrupted: the study is kept, and the same command goes on")
-    if found.finalists:
-        seeds = len(found.finalists[0].test)
-        lines.append(f"\nthe best, trained anew with {seeds} seeds:  held out         test")
-        for finalist in found.finalists:
-            held, test = (_spread(values) for values in (finalist.validation, finalist.test))
-            lines.append(f"  {described(finalist.trial):36}  {held:15}  {test}")
-        lines += [
-            "",
-            "The held-out rows chose the best of many trials, so they flatter it; the test rows were looked at once.",
-            "Differences within the spread over seeds mean nothing.",
-        ]
-    return "\n".join(lines)
-
-
-def _spread(values: tuple[float, ...]) -> str:
-    mean = sum(values) / len(values)
-    return f"{100 * mean:.2f} ± {100 * max(abs(v - mean) for v in values):.2f} %"
 
 
 def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple[Path, str]]:
@@ -191,7 +151,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     writer = csv.writer(table)
     writer.writerow(("number", "choice", "state", "accuracy", "parameters", "seconds", "seed"))
     writer.writerows(
-        (t.number, described(t), t.state, t.accuracy, t.parameters, round(t.seconds, 3), t.seed) for t in found.trials
+        (t.number, t.settings, t.state, t.accuracy, t.parameters, round(t.seconds, 3), t.seed) for t in found.trials
     )
     path = folder / "trials.csv"
     write_file(path, table.getvalue().encode())
@@ -199,7 +159,7 @@ def _files(found: SearchResult, digits: Dataset, folder: Path) -> Iterator[tuple
     if found.trials:
         plot = viz.plot_search(found)
         yield plot.save(folder / "search.svg"), "networks, learning curves, what mattered, size against accuracy"
-        yield viz.search_report(found, summary(found)).save(folder / "report.html"), "all of it on one page"
+        yield viz.search_report(found).save(folder / "report.html"), "all of it on one page"
 
 
 def two(text: str) -> Range:

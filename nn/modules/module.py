@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
@@ -68,7 +69,7 @@ class Module:
 
     A `Parameter` without a name gets its path in the module (``layers.0.weight``), which changes when the module
     becomes part of a larger one. A parameter or module shared by two places keeps the name of the first, and a name set
-    by hand stays.
+    by hand stays. A plain Tensor is no parameter; one that requires grad is warned about, unless ``forward`` keeps it.
 
     >>> import nn
     >>> class Net(nn.Module):
@@ -147,9 +148,19 @@ class Module:
             self._refuse_hidden(name, value)
         if name in self._buffers:
             check_instance(value, Tensor, f"{type(self).__name__}.{name}", "a Tensor, as it is a buffer")
+        elif type(value) is Tensor and value.requires_grad and value.node is None and not self._is_running():
+            warnings.warn(
+                f"{type(self).__name__}.{name} is a Tensor that requires grad, and no parameter: parameters(), "
+                "state_dict() and nn.save leave it out, so no optimizer trains it. Assign nn.Parameter(...) instead.",
+                stacklevel=2,
+            )
         if (tracer := TRACER.get()) is not None:
             tracer.refuse_keeping(self, name, value)
         object.__setattr__(self, name, value)
+
+    def _is_running(self) -> bool:
+        """Whether the code that asks is called by ``forward``, which may keep any Tensor, as for a later look at it."""
+        return (self._path, type(self).__name__) in (MODE.get().scope or ())
 
     def __delattr__(self, name: str) -> None:
         Module.edits += isinstance(vars(self).get(name), Module | Tensor) or callable(getattr(type(self), name, None))
@@ -181,9 +192,9 @@ class Module:
             raise DomainError(f"name = {name!r} is not a valid name of an attribute.")
         if tensor.name is None:
             tensor.name = _join(self._path, name)
-        setattr(self, name, tensor)
         if name not in self._buffers:
             object.__setattr__(self, "_buffers", (*self._buffers, name))
+        setattr(self, name, tensor)
 
     # -------------------------------------------------------------------------------------------------------- traversal
 

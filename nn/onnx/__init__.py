@@ -55,7 +55,8 @@ def save_onnx(
     ``output_0``, ``output_1``, ... ``dynamic_batch``: the first axis of all inputs is the number of examples, and the
     file takes any. Opset 21, which onnxruntime runs from 1.18 on.
 
-    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them, and
+    Raises `nn.errors.ConversionError` for operations without a counterpart in ONNX, random numbers among them,
+    `autograd.errors.DomainError` for a name that ends in another suffix than ``.onnx`` or ``.pb``, and
     `autograd.errors.DependencyError` without the package ``onnx``.
 
     >>> import nn, tempfile, os, autograd as ag

@@ -26,6 +26,9 @@ from nn.onnx.read import LARGEST, onnx_package
 from nn.onnx.rows import WHOLE, write
 from nn.onnx.write import IR_VERSION, OPSET, NotWritten, Writer, used_by, value_info, without_dead
 
+ENDINGS = (".onnx", ".pb", "")
+"""The endings of files that the package ``onnx`` reads as this format."""
+
 
 def save(
     model: Callable[..., Any],
@@ -38,6 +41,11 @@ def save(
     """Write a file; see `nn.save_onnx`."""
     onnx = onnx_package()
     path = as_path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise DomainError(
+            f"nn.save_onnx writes .onnx files, and {path.name!r} ends in {path.suffix!r}: give a name that ends in "
+            ".onnx."
+        )
     if not callable(model):
         raise DTypeError(f"model is {shown(model)}: give a module or a function of Tensors.")
     if not examples:

@@ -114,7 +114,7 @@ def save(
     if write is None:
         raise DomainError(
             f"nn.save writes .npz and .safetensors files, and {path.name!r} ends in {path.suffix!r}: give a name with "
-            "one of these (PyTorch reads .safetensors, too)."
+            "one of these (PyTorch reads .safetensors, too). nn.save_onnx writes ONNX."
         )
     arrays: dict[str, Any] = {}
     check_instance(metadata or {}, Mapping, "metadata", "a dict")  # type: ignore[type-abstract]

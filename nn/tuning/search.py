@@ -9,34 +9,39 @@ from __future__ import annotations
 import json
 import multiprocessing
 import pickle
+import re
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autograd.backends import NUMPY
 from autograd.errors import DomainError, DTypeError
+from autograd.files import open_file
 from autograd.messages import of_type
 from autograd.validation import check_function, number, whole
 from nn import functional as F
 from nn import optim
 from nn.data import hold_out
-from nn.errors import TrainingError
+from nn.errors import FileError, TrainingError
 from nn.modules.module import Module
 from nn.saving import load, save
 from nn.training import History, evaluate, fit
 from nn.tuning.spaces import check_space, chosen
 
-POLL = 0.2  # seconds between two looks at the storage while workers run
+POLL = 0.2  # seconds between two looks at the storage while workers run, and between two attempts to open one
+ATTEMPTS = 10  # to make the tables of a database
+JOURNAL = b'{"op_code"'  # the first bytes of a journal
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One network that a search tried.
+    """One network that a search tried; ``print`` shows it in a line.
 
     Attributes:
         number: in the order of their start.
@@ -60,6 +65,29 @@ class Trial:
     seconds: float
     seed: int
 
+    @property
+    def settings(self) -> str:
+        """The choice in a few words: ``mlp, hidden 219-105, tanh, lr 0.0031``."""
+        return ", ".join(
+            value if isinstance(value, str) else f"{name} {_short(value)}"
+            for name, value in self.choice.items()
+            if value != ()
+        )
+
+    def __str__(self) -> str:
+        """Return number, accuracy, settings, size and time."""
+        share = "      -" if self.accuracy is None else f"{100 * self.accuracy:5.2f} %"
+        end = {"pruned": f", stopped after {len(self.curve)}", "failed": ", diverged", "running": ", unfinished"}
+        size = f"{self.settings:40} {self.parameters:9,} parameters"
+        return f"trial {self.number:3}  {share}  {size}  {self.seconds:5.1f} s{end.get(self.state, '')}"
+
+
+def _short(value: Any) -> str:
+    """A value of a choice as text."""
+    if isinstance(value, tuple | list):
+        return "-".join(map(_short, value))
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
 
 @dataclass(frozen=True)
 class Finalist:
@@ -76,9 +104,9 @@ class Finalist:
     test: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
-    """The result of a search.
+    """The result of a search; ``print`` shows its `summary`.
 
     Attributes:
         trials: all trials of the study, other processes' included.
@@ -92,7 +120,7 @@ class SearchResult:
     finalists: list[Finalist]
     model: Module | None
     interrupted: bool
-    study: Any = field(repr=False)
+    study: Any
 
     @property
     def best(self) -> Trial | None:
@@ -106,6 +134,43 @@ class SearchResult:
             if not front or (trial.accuracy or 0.0) > (front[-1].accuracy or 0.0):
                 front.append(trial)
         return front
+
+    def summary(self) -> str:
+        """How many trials there were, the best, the finalists with their spread over seeds, and what to doubt."""
+        counts = Counter(trial.state for trial in self.trials)
+        words = {"complete": "complete", "pruned": "stopped early", "failed": "diverged", "running": "unfinished"}
+        first = ", ".join(f"{counts[s]} {word}" for s, word in words.items() if counts[s] or s == "complete")
+        lines = [f"{len(self.trials)} trials: {first}"]
+        if self.interrupted:
+            lines.append("interrupted: the storage keeps the study, and the same search goes on")
+        if self.best is not None:
+            lines += ["", "best on the held-out rows:", f"  {self.best}"]
+        if self.finalists:
+            seeds = len(self.finalists[0].test)
+            wide = max(len(f.trial.settings) for f in self.finalists)
+            head = f"trained again with {seeds} seed{'s' * (seeds != 1)}:"
+            lines += ["", f"{head:{wide + 2}}  parameters  held out          test"]
+            for f in self.finalists:
+                size = f"{f.trial.parameters:,}"
+                lines.append(
+                    f"  {f.trial.settings:{max(wide, len(head) - 2)}}  {size:>10}  {_spread(f.validation):16}  "
+                    f"{_spread(f.test)}"
+                )
+            lines += [
+                "",
+                "The held-out rows chose the best of many trials, so they flatter it; the test rows were used once.",
+                "Differences within the spread over seeds mean nothing.",
+            ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Return the summary, and where to see more."""
+        return f"{self.summary()}\n\nviz.search_report(result).save('report.html') writes a page with every trial."
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    mean = sum(values) / len(values)
+    return f"{100 * mean:.2f} ± {100 * max(abs(v - mean) for v in values):.2f} %"
 
 
 def _ranked(trials: list[Trial]) -> list[Trial]:
@@ -187,6 +252,7 @@ def search(
         ImportError: without Optuna (``pip install 'glassgrad[search]'``).
         autograd.errors.DomainError: an empty range, or a count below 1.
         autograd.errors.DTypeError: data or a space of another form.
+        nn.errors.FileError: a storage that can't be used.
 
     >>> import nn, numpy as np
     >>> x = np.random.default_rng(0).normal(size=(300, 2)).astype("float32")
@@ -197,6 +263,11 @@ def search(
     >>> found = nn.search(build, (x[:200], y[:200], x[200:], y[200:]), space, trials=3, seeds=2)
     >>> len(found.trials), len(found.finalists[0].test)
     (3, 2)
+    >>> print(found)  # doctest: +ELLIPSIS
+    3 trials: 3 complete
+    <BLANKLINE>
+    best on the held-out rows:
+      trial ...
     """
     check_function(build, "build", "a function that returns a module")
     check_space(space)
@@ -213,11 +284,11 @@ def search(
         job = _Job(
             build, parts, space, trials, ends, epochs, batch_size, optimizer, loss, seed, compile, where, name, folder
         )
-        study = _study(optuna, job, 0)
+        study = _study(optuna, job)
         interrupted = False
         try:
             if jobs == 1:
-                _work(job, 0, callback)
+                _work(job, callback)
             else:
                 _work_together(job, jobs, study, callback)
         except KeyboardInterrupt:
@@ -259,29 +330,59 @@ def _four(data: Any) -> tuple[Any, Any, Any, Any]:
 # ---------------------------------------------------------------------------------------------------------- the trials
 
 
-def _study(optuna: Any, job: _Job, worker: int) -> Any:
-    """The study in the storage, made if it is not there."""
-    storage: Any = job.storage
-    if "://" not in job.storage:
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+def _storage(optuna: Any, where: str) -> Any:
+    """The storage in a file or a database, made if it is not there."""
+    if "://" in where:
+        return _database(optuna, where)
+    from optuna.storages.journal import JournalFileBackend
 
-        Path(job.storage).parent.mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(job.storage))
+    path = Path(where)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if path.exists():
+            with open_file(path) as file:
+                if file.read(len(JOURNAL)) not in (JOURNAL, b""):  # Optuna would append to any file
+                    raise ValueError
+        return optuna.storages.JournalStorage(JournalFileBackend(where))
+    except (LookupError, TypeError, ValueError):
+        raise FileError(f"{where} is no journal of a search, or is damaged: name another file.") from None
+
+
+def _database(optuna: Any, url: str) -> Any:
+    """The storage in a database. Of processes that start together all try to make the same tables."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    attempt = 1
+    while True:
+        try:
+            return optuna.storages.get_storage(url)
+        except SQLAlchemyError as error:
+            if attempt == ATTEMPTS:
+                why = str(error).partition("\n")[0]
+                raise FileError(f"the database {_without_password(url)} can't be used: {why}.") from None
+        attempt += 1
+        time.sleep(POLL)
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=://)([^/@]*):[^@]*@", r"\1:***@", url)
+
+
+def _study(optuna: Any, job: _Job) -> Any:
+    """The study in the storage, made if it is not there."""
     return optuna.create_study(
-        storage=storage,
+        storage=_storage(optuna, job.storage),
         study_name=job.name,
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=job.seed + worker, constant_liar=True),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
     )
 
 
-def _work(job: _Job, worker: int, callback: Callable[[Trial], Any] | None = None) -> None:
+def _work(job: _Job, callback: Callable[[Trial], Any] | None = None) -> None:
     """Run trials until there are enough of them in the storage, or the time is over."""
     optuna = _optuna()
-    study = _study(optuna, job, worker)
+    study = _study(optuna, job)
     over = optuna.study.MaxTrialsCallback(job.trials, states=None)
     callbacks = [over]
     if callback is not None:
@@ -298,8 +399,9 @@ def _work(job: _Job, worker: int, callback: Callable[[Trial], Any] | None = None
 
 def _objective(job: _Job, optuna: Any, study: Any, trial: Any) -> float:
     """Train the network that ``trial`` chooses; return its best held-out accuracy."""
+    seed = job.seed + trial.number  # another one in every process, and in every call that goes on with a study
+    study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     choice = chosen(trial, job.space)
-    seed = job.seed + trial.number
     trial.set_user_attr("choice", json.dumps(choice, default=list))
     trial.set_user_attr("seed", seed)
     stopped: list[str] = []
@@ -387,7 +489,7 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
             f"({error}): define them with def in a module, or give jobs=1."
         ) from None
     before = {t.number for t in study.get_trials(deepcopy=False) if t.state.is_finished()}
-    processes = [context.Process(target=_worker, args=(job, k), daemon=True) for k in range(jobs)]
+    processes = [context.Process(target=_worker, args=(job,), daemon=True) for _ in range(jobs)]
     with _ended(processes):
         for process in processes:
             process.start()
@@ -404,9 +506,9 @@ def _work_together(job: _Job, jobs: int, study: Any, callback: Callable[[Trial],
         raise DomainError(f"all {jobs} processes of the search failed: run it with jobs=1 to see why.")
 
 
-def _worker(job: _Job, worker: int) -> None:
+def _worker(job: _Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one handles it
-    _work(job, worker)
+    _work(job)
 
 
 @contextmanager

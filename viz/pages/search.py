@@ -9,12 +9,13 @@ from viz.pages.page import Page
 from viz.plots.search import plot_search
 
 
-def search_report(result: Any, summary: str, *, title: str = "Search for a network") -> Page:
-    """One page with `plot_search`, ``summary`` in words, and a table of all trials, the best first."""
+def search_report(result: Any, summary: str | None = None, *, title: str = "Search for a network") -> Page:
+    """One page with `plot_search`, ``summary`` in words (that of ``result``), and all trials, the best first."""
     picture = plot_search(result, title=title)._repr_svg_()
+    summary = result.summary() if summary is None else summary
     picture = picture[picture.index("<svg") :]
     rows = "".join(
-        f"<tr><td>{trial.number}</td><td>{html.escape(_settings_of(trial))}</td>"
+        f"<tr><td>{trial.number}</td><td>{html.escape(trial.settings)}</td>"
         f"<td>{_accuracy(trial)}</td><td>{trial.parameters:,}</td>"
         f"<td>{trial.seconds:.1f}</td><td>{trial.seed}</td><td>{trial.state}</td></tr>"
         for trial in sorted(result.trials, key=lambda trial: -(trial.accuracy or 0.0))
@@ -38,20 +39,6 @@ td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) {{ text-ali
 </body></html>
 """,
     )
-
-
-def _settings_of(trial: Any) -> str:
-    words = []
-    for name, value in trial.choice.items():
-        text = (
-            "-".join(map(str, value))
-            if isinstance(value, tuple)
-            else f"{value:.3g}"
-            if isinstance(value, float)
-            else value
-        )
-        words.append(f"{name} {text}")
-    return ", ".join(words)
 
 
 def _accuracy(trial: Any) -> str:

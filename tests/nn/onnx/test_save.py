@@ -266,6 +266,11 @@ def accumulates(path):
         (lambda p: nn.save_onnx(ag.lgamma, p, X), ConversionError, "the operation 'lgamma' has no counterpart in ONNX"),
         (lambda p: nn.save_onnx(nn.Linear(3, 2, seed=0), p, X), ShapeError, r"linear can't take x = .*\(2, 4\)"),
         (lambda p: nn.save_onnx(3, p, X), DTypeError, "model is 3: give a module or a function"),
+        (
+            lambda p: nn.save_onnx(ag.exp, p.replace("onnx", "pt"), X),
+            DomainError,
+            r"nn.save_onnx writes .onnx files, and '\w+\.pt' ends in '\.pt': give a name that ends in \.onnx",
+        ),
         (lambda p: nn.save_onnx(ag.exp, p), DomainError, "give an example of each of its inputs"),
         (lambda p: nn.save_onnx(ag.exp, p, X, input_names=["a", "b"]), DomainError, "give 1 different names"),
         (

@@ -12,7 +12,8 @@ import pytest
 
 import nn
 from autograd.errors import DomainError, DTypeError
-from nn.tuning import Widths
+from nn.errors import FileError
+from nn.tuning import Trial, Widths
 
 optuna = pytest.importorskip("optuna")
 DRAW = np.random.default_rng(0)
@@ -47,10 +48,38 @@ def test_a_search_finds_a_trained_network():
     ]
 
 
+def test_a_result_prints_as_a_short_table():
+    result = found(finalists=2)
+    lines = repr(result).splitlines()
+    assert lines[0] == "3 trials: 3 complete"
+    assert lines[3] == f"  {result.best}"
+    assert lines[5].split() == ["trained", "again", "with", "2", "seeds:", "parameters", "held", "out", "test"]
+    for line, finalist in zip(lines[6:8], result.finalists, strict=True):
+        mean, spread = np.mean(finalist.test), np.ptp(finalist.test) / 2
+        assert line.endswith(f"{100 * mean:.2f} ± {100 * spread:.2f} %")
+        assert f" {finalist.trial.parameters} " in line
+    assert "viz.search_report(result).save('report.html')" in lines[-1]
+    assert max(map(len, lines)) <= 120
+
+
+def test_a_trial_prints_as_a_line():
+    choice = {"model": "mlp", "hidden": (219, 105), "none": (), "rates": (0.5, 0.25), "lr": 0.0031234, "bias": True}
+    trial = Trial(3, choice, "pruned", 0.9125, (0.5, 0.9125), 82_000, (219, 105), 2.04, 3)
+    assert trial.settings == "mlp, hidden 219-105, rates 0.5-0.25, lr 0.0031, bias True"
+    assert str(trial) == f"trial   3  91.25 %  {trial.settings}    82,000 parameters    2.0 s, stopped after 2"
+
+
 def test_the_same_seed_finds_the_same():
     one, other = found(seed=3), found(seed=3)
     assert [(t.choice, t.curve, t.seed) for t in one.trials] == [(t.choice, t.curve, t.seed) for t in other.trials]
     assert one.finalists[0].test == other.finalists[0].test
+
+
+def test_a_study_that_goes_on_draws_what_one_call_would(tmp_path):
+    for trials in (1, 2, 3):
+        result = found(trials, storage=tmp_path / "s.journal", finalists=0)
+    assert [t.choice for t in result.trials] == [t.choice for t in found(finalists=0).trials]
+    assert len({t.choice["lr"] for t in result.trials}) == 3
 
 
 def test_only_the_finalists_see_the_test_rows():
@@ -79,29 +108,62 @@ def test_several_processes_share_the_work(tmp_path):
     assert not multiprocessing.active_children()
 
 
-def test_a_killed_process_loses_its_trial_only(tmp_path):
-    storage = tmp_path / "s.journal"
+@pytest.mark.parametrize("storage", ["{}/s.journal", "sqlite:///{}/s.db"])
+def test_of_two_processes_the_killed_one_loses_its_trial_only(tmp_path, storage):
+    storage = storage.format(tmp_path)
     code = (
-        "import nn, numpy as np, sys\n"
-        "x = np.random.default_rng(0).normal(size=(4000, 20)).astype('float32'); y = (x[:, 0] > 0).astype('int64')\n"
-        "build = lambda width, seed: nn.MLP([20, width, 2], seed=seed)\n"
-        "nn.search(build, (x, y, x, y), {'width': (400, 500)}, trials=50, epochs=200, batch_size=10,"
-        " storage=sys.argv[1], compile=False)"
+        "import nn, numpy as np, sys, time\n"
+        "def build(hidden, seed):\n"
+        "    print('in the middle of a trial', flush=True); time.sleep(600)\n"
+        "x = np.zeros((6, 2), 'float32'); y = np.zeros(6, 'int64')\n"
+        "nn.search(build, (x, y, x, y), {'hidden': nn.tuning.Widths((1, 2), (4, 16)), 'lr': (0.001, 0.1)}, trials=4,"
+        " storage=sys.argv[1])"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(storage)])
-    try:
-        deadline = time.time() + 60
-        while time.time() < deadline and not (storage.exists() and b"intermediate" in storage.read_bytes()):
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
-    result = nn.search(
-        lambda width, seed: nn.MLP([2, width, 2], seed=seed), DATA, {"width": (4, 8)}, trials=3, epochs=1, finalists=0,
-        storage=storage,
-    )  # fmt: skip
-    assert result.trials[0].state == "running"
-    assert [t.state for t in result.trials[1:]] == ["complete"] * 2
+    with subprocess.Popen([sys.executable, "-c", code, storage], stdout=subprocess.PIPE) as other:
+
+        def kill(trial):
+            other.kill()
+            other.wait()
+
+        try:
+            assert other.stdout.readline()
+            result = found(trials=4, storage=storage, finalists=0, callback=kill)
+        finally:
+            other.kill()
+    assert other.returncode == -signal.SIGKILL
+    assert [t.state for t in result.trials] == ["running", "complete", "complete", "complete"]
+    assert result.model is not None
+
+
+def test_processes_may_make_the_tables_of_a_database_together(tmp_path, monkeypatch):
+    exc = pytest.importorskip("sqlalchemy.exc")
+    make, calls = optuna.storages.get_storage, []
+
+    def made_by_another(where):
+        calls.append(where)
+        if len(calls) < 3:
+            raise exc.IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed"))
+        return make(where)
+
+    monkeypatch.setattr(optuna.storages, "get_storage", made_by_another)
+    assert found(trials=1, storage=f"sqlite:///{tmp_path}/s.db", finalists=0).best is not None
+    assert len(calls) > 2
+
+
+@pytest.mark.parametrize(
+    ("storage", "sentence"),
+    [
+        ("sqlite:////nowhere/s.db", r"the database sqlite:////nowhere/s\.db can't be used: .*unable to open"),
+        ("db://me:secret@host/s", r"the database db://me:\*\*\*@host/s can't be used: Can't load plugin"),
+        ("{}/text", "text is no journal of a search, or is damaged: name another file"),
+    ],
+)
+def test_storages_that_can_not_be_used(tmp_path, monkeypatch, storage, sentence):
+    monkeypatch.setattr(sys.modules[nn.search.__module__], "POLL", 0)
+    (tmp_path / "text").write_text("no journal")
+    with pytest.raises(FileError, match=sentence):
+        found(storage=storage.format(tmp_path))
+    assert (tmp_path / "text").read_text() == "no journal"
 
 
 def test_the_time_limit_ends_running_trials():
@@ -133,7 +195,9 @@ def test_a_trial_that_diverges_does_not_end_the_search():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
-def test_ctrl_c_keeps_the_study_and_the_best_model(tmp_path):
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("storage", ["{}/s.journal", "sqlite:///{}/s.db"])
+def test_ctrl_c_keeps_the_study_and_the_best_model(tmp_path, storage, jobs):
     ends = []
 
     def after(trial):
@@ -143,13 +207,15 @@ def test_ctrl_c_keeps_the_study_and_the_best_model(tmp_path):
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        result = found(trials=50, callback=after, storage=tmp_path / "s.journal")
+        result = found(trials=500, callback=after, storage=storage.format(tmp_path), jobs=jobs)
     finally:
         signal.signal(signal.SIGINT, before)
     assert result.interrupted
     assert result.finalists == []
-    assert len(result.trials) == 2
+    assert 2 <= len(result.trials) < 500
     assert result.model is not None
+    again = found(trials=1, storage=storage.format(tmp_path), finalists=0)
+    assert again.trials[:2] == result.trials[:2]
 
 
 def test_a_space_may_be_a_function_of_a_trial():

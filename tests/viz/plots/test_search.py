@@ -6,13 +6,14 @@ import pytest
 
 import viz
 from autograd.errors import DTypeError
+from nn.tuning import Trial
 from viz.drawing.errors import DrawingError
 from viz.plots.search import _rank_correlation
 
 
 def trial(number, accuracy, state="complete", layers=(8, 10), **choice):
     curve = () if accuracy is None else (accuracy - 0.1, accuracy)
-    return SimpleNamespace(
+    return Trial(
         number=number, accuracy=accuracy, state=state, layers=layers, curve=curve, parameters=10 * sum(layers),
         seconds=1.5, seed=number, choice={"model": "mlp", "lr": 0.01, **choice},
     )  # fmt: skip
