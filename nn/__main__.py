@@ -17,9 +17,9 @@ from nn.commands.networks import NETWORKS
 from nn.commands.predict import predict
 from nn.commands.search import find, kinds, seconds, two
 from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
-from nn.commands.terminal import PROGRAM, Refused, printable, reason
+from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data import DATASETS
-from nn.errors import ParallelError
+from nn.errors import ParallelError, printable
 from nn.parallel import Parallel, launched
 
 if TYPE_CHECKING:

@@ -11,8 +11,20 @@ class StateError(AutogradError, ValueError):
     """A state dict does not fit the module or optimizer; nothing was loaded."""
 
 
+def printable(text: Any) -> str:
+    r"""``text`` with control characters escaped: names from files could change colours or titles of a terminal.
+
+    >>> printable("four\x1b[31m.png")
+    'four\\x1b[31m.png'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
 class FileError(AutogradError, ValueError):
     """A file has an unknown format, is damaged, or needs features that are not supported."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ConversionError(AutogradError, ValueError):

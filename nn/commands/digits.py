@@ -17,9 +17,9 @@ from nn import optim
 from nn.commands.networks import NETWORKS
 from nn.commands.results import Run, name_of, save_weights, training_set, validation_size
 from nn.commands.settings import LOSSES, OPTIMIZERS, Settings
-from nn.commands.terminal import PROGRAM, Refused, printable, reason
+from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data import DATASETS, Batches, Dataset, hold_out, shift
-from nn.errors import ParallelError, TrainingError
+from nn.errors import ParallelError, TrainingError, printable
 from nn.models import MLP
 from nn.modules.activation import Sigmoid
 from nn.modules.containers import Sequential

@@ -14,8 +14,9 @@ from autograd.backends import to_numpy
 from autograd.errors import AutogradError
 from autograd.messages import shown
 from nn.commands.images import read_image
-from nn.commands.terminal import PROGRAM, Refused, printable, reason
+from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data.ink import SIZE
+from nn.errors import printable
 from nn.modules.module import Module
 from nn.saving import load_metadata, load_model
 

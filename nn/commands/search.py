@@ -17,8 +17,9 @@ from typing import Any
 from autograd.errors import AutogradError, WriteError
 from autograd.files import write_file
 from nn import optim
-from nn.commands.terminal import PROGRAM, Refused, printable, reason
+from nn.commands.terminal import PROGRAM, Refused, reason
 from nn.data import DATASETS, Dataset
+from nn.errors import printable
 from nn.init import generator
 from nn.models import MLP, RowRecurrent
 from nn.modules.activation import ReLU

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ INVALID = (
     MemoryError,
     OSError,
     RuntimeError,
+    struct.error,
     TypeError,
     ValueError,
 )

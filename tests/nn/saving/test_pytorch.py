@@ -70,6 +70,18 @@ def write(path, content, storages, extra=()):
     return path
 
 
+def write_legacy(path, content, storages):
+    """As PyTorch before 1.6 wrote: pickles one after another, then the storages with their lengths."""
+    stream = io.BytesIO()
+    stream.write(pytorch.LEGACY + b".")
+    for value in (1001, {"little_endian": True}, content, [*storages]):
+        Pickler(stream, protocol=2).dump(value)
+    for raw in storages.values():
+        stream.write((len(raw) // 4).to_bytes(8, "little") + raw)
+    path.write_bytes(stream.getvalue())
+    return path
+
+
 F32 = np.arange(6, dtype="<f4").tobytes()
 
 
@@ -99,6 +111,7 @@ def test_tensors_are_read_by_their_strides(tmp_path):
         (Call(Name("os", "mkdir"), "exploded"), "it calls os.mkdir"),
         ({"a": Call(Name("builtins", "eval"), "1")}, "it calls builtins.eval"),
         ({"a": Name("os", "system")}, "it names os.system"),
+        ({"a": Name("os", "\x1b[31mred")}, r"it names os\.\\x1b\[31mred"),
         ([1], "it holds a list, not a state dict"),
         ({"a": tensor("FloatStorage", "0", 6, (7,), (1,))}, "leaves its storage of 6 entries"),
         ({"a": tensor("FloatStorage", "0", 60, (7,), (1,))}, "its storage '0' is cut short"),
@@ -134,18 +147,24 @@ def test_a_torchscript_program_is_named(tmp_path):
         nn.load(write(tmp_path / "m.pt", {}, {}, ["archive/constants.pkl"]))
 
 
-def test_changed_files_are_read_or_refused(tmp_path):
-    path = write(
-        tmp_path / "m.pt", {"w": tensor("FloatStorage", "0", 6, (2, 3), (3, 1)), "n": [1, (2.5, "x")]}, {"0": F32}
-    )
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+@pytest.mark.parametrize("written", [write, write_legacy])
+def test_changed_files_are_read_or_refused(tmp_path, written):
+    content = {"w": tensor("FloatStorage", "0", 6, (2, 3), (3, 1)), "n": [1, (2.5, "x")]}
+    path = written(tmp_path / "m.pt", content, {"0": F32})
     whole = path.read_bytes()
+    assert nn.load(path)["w"].shape == (2, 3)
     draw = random.Random(0)
-    for _ in range(400):
+    for _ in range(800):
         changed = bytearray(whole)
         for _ in range(draw.randint(1, 4)):
             changed[draw.randrange(len(changed))] = draw.randrange(256)
         path.write_bytes(changed[: draw.randrange(len(changed))] if draw.random() < 0.2 else changed)
         with suppress(FileError):
+            nn.load(path)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(FileError):
             nn.load(path)
 
 
