@@ -28,6 +28,10 @@ WRITERS = {".npz": npz.write, "": npz.write, ".safetensors": safetensors.write}
 """How a file is written, by its ending."""
 
 
+LONGEST = 500
+"""How many characters of an error are shown: some hold the content of the file."""
+
+
 class Format(NamedTuple):
     """A kind of file: its name, a pattern of its first and last bytes, and a reader, or advice."""
 
@@ -70,7 +74,7 @@ def _read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _damaged(path: str | PathLike[str], kind: str, error: Exception) -> FileError:
     """The error for a file whose content caused ``error``."""
-    why = str(error).rstrip(".") or type(error).__name__
+    why = str(error).rstrip(".")[:LONGEST] or type(error).__name__
     if isinstance(error, KeyError):
         why = f"it has no entry {error}"
     elif isinstance(error, TypeError | AttributeError | IndexError) and not isinstance(error, AutogradError):

@@ -516,3 +516,13 @@ def test_a_plain_numpy_archive_is_a_state_dict(write, tmp_path):
 def test_a_compressed_archive_that_grows_too_much_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "m.npz", a=np.zeros(10**6))
     refused(tmp_path / "m.npz", "its arrays take more than 100 times the size of the file")
+
+
+def test_messages_do_not_repeat_the_content_of_a_file(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.ones(10_000))
+    raw = path.read_bytes()
+    path.write_bytes(raw[:26] + b"\xff\x7f" + raw[28:])  # the length of the first member's name
+    with pytest.raises(FileError, match="File name in directory") as error:
+        nn.load(path)
+    assert len(str(error.value)) < 1000 + len(str(path))
