@@ -2,7 +2,7 @@
 
 ``python -m tests.sanitized`` runs what ``tests/autograd/compiler/targets/c/test_source.py`` compares, compiled so that
 a read or write out of bounds, a shift too far or a misaligned address ends the run with a report: every operation, 20
-steps of every optimizer, layer and loss, random steps with state, every expression at peculiar numbers.
+steps of every optimizer, layer and loss, random steps with state, every expression at peculiar numbers, products.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ FLAGS = (
     "-std=gnu11", "-O0", "-g", "-fwrapv", "-fopenmp-simd", "-shared", "-fPIC", "-w", "-fno-omit-frame-pointer",
     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
 )  # fmt: skip
-
-TOGETHER = 150
-"""Programs in one library."""
 
 
 def runtime() -> str:
@@ -42,6 +39,7 @@ def main() -> int:
 
     from tests.autograd.compiler.targets.c import test_source as programs
     from tests.autograd.compiler.targets.c.native import faults
+    from tests.autograd.compiler.targets.c.test_products import products
 
     os.environ.pop("LD_PRELOAD", None)  # the compiler need not be watched
     wrong = []
@@ -51,10 +49,10 @@ def main() -> int:
             "steps of networks": programs.networks(),
             "random steps": programs.random_steps(range(25))[0],
             "expressions": programs.expressions(),
+            "products": [*products("float32"), *products("float64")],
         }
         for name, cases in sets.items():
-            parts = [cases[k : k + TOGETHER] for k in range(0, len(cases), TOGETHER)]
-            found = [fault for part in parts for fault in faults(part, rounding=name == "random steps", flags=FLAGS)]
+            found = faults(cases, rounding=name == "random steps", flags=FLAGS)
             print(f"{name}: {len(cases)} programs, {len(found)} wrong", flush=True)
             wrong += found
     print("\n".join(wrong), end="")

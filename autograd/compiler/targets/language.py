@@ -336,9 +336,10 @@ _WHOLE_IN_C = {
     "fmod": "({T})gg_whole_fmod({0}, {1})",
     "remainder": "({T})gg_whole_remainder({0}, {1})",
     "floor_divide": "({T})gg_whole_divide({0}, {1})",
-    "astype": "({T})(int64_t){0}",
+    "astype": "({T})(int32_t){0}",  # out of its range as NumPy's casts on the same processor
     **dict.fromkeys(("rint", "ceil", "floor", "trunc"), "{0}"),
 }
+_WIDE_IN_C = {"astype": "({T})(int64_t){0}"}
 _TRUTHS_IN_C = {"bitwise_invert": "!{0}", "astype": "{0} != 0", "abs": "{0}", "sign": "{0}"}
 
 
@@ -350,7 +351,7 @@ def c(op: str, terms: list[str], dtype: Any, exponent: Any = None) -> str:
     elif dtype.kind == "b" and op in _TRUTHS_IN_C:
         rows = _TRUTHS_IN_C
     elif dtype.kind in "iu" and op in _WHOLE_IN_C:
-        rows = _WHOLE_IN_C
+        rows = _WIDE_IN_C if op == "astype" and str(dtype) in ("int64", "uint32") else _WHOLE_IN_C
     return rows[op].format(*terms, T=C.types[str(dtype)], F="f" if str(dtype) == "float32" else "")
 
 

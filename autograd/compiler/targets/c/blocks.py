@@ -66,13 +66,13 @@ def registers() -> tuple[int, int]:
     return (16, 32) if {"avx2", "x86_64", "AMD64"} & {*told} else (32, 16)
 
 
-def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> float:
+def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> float:
     """About how long ``out = a @ b`` takes in blocks: two products of vectors at a time, each of which takes four."""
     m, n, k = out.rows, out.columns, a.columns
     rows = {vectors: _heights(m, vectors) for vectors in (1, 2)}
     taken = [
         count * max(4, height * len(starts) / 2)
-        for starts in _panels(n, dtype)[1]
+        for _, starts in _panels(n, dtype, minus)
         for _, count, height in rows[len(starts)]
     ]
     copied = 0.4 * n * k if b.column_step != 1 and n > 1 else 0
@@ -80,11 +80,24 @@ def cycles(a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> float:
     return 50 + copied + scattered + k * sum(taken)
 
 
-def _panels(n: int, dtype: Any) -> tuple[int, list[tuple[int, ...]]]:
-    """The entries of a vector along a row of ``n``, and where vectors begin, two by two; the last overlaps another."""
-    width = min(registers()[1] // dtype.itemsize, 1 << n.bit_length() - 1)
-    starts = [min(start, n - width) for start in range(0, n, width)]
-    return width, [tuple(starts[p : p + 2]) for p in range(0, len(starts), 2)]
+def _panels(n: int, dtype: Any, minus: str) -> list[tuple[int, list[int]]]:
+    """How a row of ``n`` is cut into vectors: for each one, or two, the entries of one, and where they begin.
+
+    The last may overlap the one before; not so where something is subtracted, as that would be done twice.
+    """
+    width, start = min(registers()[1] // dtype.itemsize, 1 << n.bit_length() - 1), 0
+    found: list[tuple[int, list[int]]] = []
+    while start < n:
+        if start + width > n and not minus:
+            start = n - width
+        while start + width > n:
+            width //= 2
+        if found and found[-1][0] == width and len(found[-1][1]) == 1:
+            found[-1][1].append(start)
+        else:
+            found.append((width, [start]))
+        start += width
+    return found
 
 
 def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
@@ -95,40 +108,42 @@ def _heights(m: int, vectors: int) -> list[tuple[int, int, int]]:
     return [(0, m // height, height), *([(m - m % height, 1, m % height)] if m % height else [])]
 
 
-def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
-    """Write ``out = a @ b`` as a function that goes from block to block."""
+def in_blocks(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> None:
+    """Write ``out = a @ b``, or ``out -= minus * (a @ b)``, as a function that goes from block to block."""
     m, n, k, kind = out.rows, out.columns, a.columns, C.types[str(dtype)]
     if b.column_step != 1 and n > 1:
         b = _transposed(source, b, dtype)
-    width, panels = _panels(n, dtype)
+    alike: dict[tuple[int, int, int], list[int]] = {}
+    for width, starts in _panels(n, dtype, minus):
+        alike.setdefault((width, len(starts), starts[-1] - starts[0]), []).append(starts[0])
     lines = []
-    for (vectors, gap), starts in _alike(panels).items():
+    for (width, vectors, gap), starts in alike.items():
         column = "j" if len(starts) > 1 else str(starts[0] or "")
         if len(starts) > 1:
             lines.append(f"for (long j = {starts[0]}; j <= {starts[-1]}; j += {2 * width}) {{")
         for first, count, height in _heights(m, vectors):
             row = "i" if count > 1 else str(first or "")
-            name = _block(source, height, vectors, width, a, out, kind)
+            name = _block(source, height, vectors, width, a, out, kind, minus)
             x, y = added("x", row and times(row, a.row_step)), added("y", column)
             z = added("z", row and times(row, out.row_step), column and times(column, out.column_step))
             loop = f"for (long i = 0; i < {count * height}; i += {height}) " if count > 1 else ""
             given = f"{x}, {a.row_step}, {a.column_step}, {y}, {b.row_step}, {gap}, {z}, {out.row_step}"
-            lines.append(f"{'  ' * (len(starts) > 1)}{loop}{name}({k}, {given});")
+            lines.append(f"{'  ' * (len(starts) > 1)}{loop}{name}({k}, {given}{', factor' if minus else ''});")
         lines += ["}"] if len(starts) > 1 else []
+    called(source, lines, a, b, out, kind, minus)
+
+
+def called(source: Text, lines: list[str], a: Matrix, b: Matrix, out: Matrix, kind: str, minus: str) -> None:
+    """Call the function of these lines, which compute ``z`` of ``x`` and ``y``, and read ``factor`` as ``minus``."""
     parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-    name = source.function(f"product_{m}x{k}x{n}", parameters, lines)
-    source.lines.append(f"{name}({a.pointer}, {b.pointer}, {out.pointer});")
+    name = f"{'subtract_' if minus else ''}product_{out.rows}x{a.columns}x{out.columns}"
+    name = source.function(name, parameters + (f", const {kind} factor" if minus else ""), lines)
+    source.lines.append(f"{name}({', '.join([a.pointer, b.pointer, out.pointer, *([minus] if minus else [])])});")
 
 
-def _alike(panels: list[tuple[int, ...]]) -> dict[tuple[int, int], list[int]]:
-    """Where panels begin, by how many vectors they have and how far apart these are."""
-    found: dict[tuple[int, int], list[int]] = {}
-    for starts in panels:
-        found.setdefault((len(starts), starts[-1] - starts[0]), []).append(starts[0])
-    return found
-
-
-def _block(source: Text, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str) -> str:
+def _block(
+    source: Text, rows: int, vectors: int, width: int, a: Matrix, out: Matrix, kind: str, minus: str
+) -> str:  # fmt: skip
     """The name of the function of a block: ``rows`` rows of ``vectors`` vectors of ``width`` entries."""
     vector = f"gg_{kind}{width}" if width > 1 else kind
     right, below = ("1", "below") if a.column_step == 1 else ("right", "1" if a.row_step == 1 else "below")
@@ -146,13 +161,14 @@ def _block(source: Text, rows: int, vectors: int, width: int, a: Matrix, out: Ma
     ]
     for r, v, name in places:
         place = at("z", (r, "down"), (v, "gap" if out.column_step == 1 else f"gap * {out.column_step}"))
+        sign = "-= factor *" if minus else "="
         if out.column_step == 1 or width == 1:
-            lines.append(f"*({vector} *)({place}) = {name};")
+            lines.append(f"*({vector} *)({place}) {sign} {name};")
         else:
-            lines.append(f"for (long j = 0; j < {width}; j++) ({place})[j * {out.column_step}] = {name}[j];")
+            lines.append(f"for (long j = 0; j < {width}; j++) ({place})[j * {out.column_step}] {sign} {name}[j];")
     parameters = (
         f"long n, const {kind} *restrict x, long below, long right, const {kind} *restrict y, long next, long gap, "
-        f"{kind} *restrict z, long down"
+        f"{kind} *restrict z, long down{f', const {kind} factor' if minus else ''}"
     )
     return source.function(f"block_{rows}x{vectors * width}", parameters, lines)
 
@@ -169,4 +185,4 @@ def _transposed(source: Text, b: Matrix, dtype: Any) -> Matrix:
     return Matrix(made.data, "0", b.rows, b.columns, b.columns, 1)
 
 
-__all__ = ["Matrix", "cycles", "in_blocks", "registers"]
+__all__ = ["Matrix", "Text", "cycles", "in_blocks", "registers"]

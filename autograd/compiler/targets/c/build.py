@@ -49,15 +49,15 @@ def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[s
 
 @cache
 def compiler() -> Compiler:
-    """The system's C compiler: ``$CC``, else ``cc``, ``gcc`` or ``clang``, else that of the package ``ziglang``.
+    """``$CC`` if that is set, else ``cc``, ``gcc``, ``clang`` or the compiler of the package ``ziglang``.
 
-    Raises `TargetError` where there is none.
+    Raises `TargetError` where there is none, or ``$CC`` does not work.
     """
-    named = shlex.split(os.environ.get("CC", ""))
-    commands = [named] if named else [["cc"], ["gcc"], ["clang"]]
-    found = [(path, *more) for name, *more in commands if (path := shutil.which(name))]
+    if named := os.environ.get("CC", "").strip():
+        return _named(named)
+    found = [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
     if importlib.util.find_spec("ziglang") is not None:
-        found.append((sys.executable, "-m", "ziglang", "cc"))
+        found.append([sys.executable, "-m", "ziglang", "cc"])
     for command in found:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             told = run([*command, "--version"])
@@ -66,6 +66,23 @@ def compiler() -> Compiler:
     raise TargetError(
         "no C compiler was found: install gcc or clang, or the package ziglang (pip install 'glassgrad[native]')."
     )
+
+
+def _named(named: str) -> Compiler:
+    """The compiler of ``$CC``."""
+    advice = "Set it to the command of a C compiler, or unset it."
+    try:
+        name, *more = shlex.split(named)
+        command = (shutil.which(name) or name, *more)
+        told = run([*command, "--version"])
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise TargetError(f"the environment variable CC is {named!r}, which can't be run: {error}. {advice}") from error
+    if told.returncode:
+        said = (told.stderr.strip().splitlines() or ["it says nothing"])[0]
+        raise TargetError(
+            f"the environment variable CC is {named!r}, whose --version fails with {told.returncode}: {said}. {advice}"
+        )
+    return Compiler(command, told.stdout)
 
 
 @cache
@@ -127,8 +144,13 @@ def _is_whole(path: Path) -> bool:
 def _written(path: Path, content: bytes) -> None:
     """Write a file as a whole: nobody sees a part of it."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+        try:
+            file.write(content)
+            file.close()
+            Path(file.name).replace(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
@@ -151,8 +173,11 @@ def compiled(text: str, flags: Sequence[str] = FLAGS) -> Path:
             said = [line.partition(": ")[2] for line in done.stderr.splitlines() if "error" in line]
             raise TargetError(f"the C compiler {command[0]} failed: {(said or [f'with {done.returncode}'])[0]}")
         content = made.read_bytes()
-    _written(path, content)
-    _written(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
+    try:
+        _written(path, content)
+        _written(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
+    except OSError as error:
+        raise TargetError(f"the compiled program could not be written to {path.parent}: {error}.") from error
     return path
 
 

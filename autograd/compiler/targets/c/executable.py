@@ -22,6 +22,7 @@ from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES
 from autograd.compiler.targets.c.blas import numpys_blas
 from autograd.compiler.targets.c.build import compiled, library
+from autograd.compiler.targets.c.draws import address_of
 from autograd.compiler.targets.c.source import REFUSED, Source
 from autograd.compiler.targets.plan import aligned, by_definition, schedule
 from autograd.compiler.trace import Trace
@@ -80,7 +81,8 @@ class Table:
     """The addresses that a program in C is given: of its temporaries, states, knobs and constants, and of BLAS.
 
     ``knobs``: the array of each knob, which is to hold its value before the program runs. ``locks``: those of the
-    generators, to be held while it runs.
+    generators, to be held while it runs. They are in one order in all tables, so that two threads can't wait for each
+    other.
     """
 
     FIRST = 4
@@ -88,14 +90,15 @@ class Table:
     def __init__(self, made: Source, homes: dict[Value, Any]) -> None:
         self._slots = {value: k for k, value in enumerate(made.slots.values(), self.FIRST)}
         generators = [generator.bit_generator for generator in made.generators]
-        self._words = (ctypes.c_void_p * (self.FIRST + len(self._slots) + len(generators)))()
-        for k, bits in enumerate(generators, self.FIRST + len(self._slots)):
-            self._words[k] = bits.ctypes.bit_generator.value
+        last = [bits.ctypes.bit_generator.value for bits in generators] + [address_of(name) for name in made.draws]
+        first = self.FIRST + len(self._slots)
+        self._words = (ctypes.c_void_p * (first + len(last)))()
+        self._words[first:] = last
         self.address = ctypes.addressof(self._words)
         self.knobs = {value: numpy.zeros((), value.dtype) for value in self._slots if value.kind == "knob"}
         constants = {v: numpy.array(v.data, v.dtype, order="C") for v in self._slots if v.kind == "constant"}
         work = aligned(max(made.size, 1))
-        self.locks = [bits.lock for bits in generators]
+        self.locks = sorted({bits.lock for bits in generators}, key=id)
         self._kept = [work, constants, generators]
         self._words[0], self._words[1] = work.ctypes.data, id(numpy.ndarray)
         if made.blas is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from autograd.compiler.targets.c.blocks import Matrix, Text, cycles, in_blocks, registers
+from autograd.compiler.targets.c.blocks import Matrix, Text, called, cycles, in_blocks, registers
 from autograd.compiler.targets.language import C
 from autograd.compiler.targets.nests import Axis, Nest, View, added, contiguous, merged, times
 
@@ -14,10 +14,10 @@ SHORT = 16
 """Entries from which on an axis in one piece is worth more than a longer one."""
 
 LONG = 1024
-"""Products that are summed one after the other; BLAS sums more of them in parts, which keeps their digits."""
+"""More products than these are summed in parts, which keeps their digits and lets operands stay in the cache."""
 
 LARGE = 1 << 20
-"""Bytes of the second operand from which on BLAS, which copies operands in order, is faster."""
+"""Bytes of a part of the second operand from which on BLAS, which copies operands in order, is faster."""
 
 SHARED = 1 << 22
 """Multiplications from which on BLAS divides a product among threads."""
@@ -68,8 +68,10 @@ def _is_matrix(rows: Sequence[Axis], columns: Sequence[Axis]) -> bool:
 def _copied(
     source: Text, x: View, dtype: Any, around: Sequence[Axis], own: Sequence[Axis], sums: Sequence[Axis], k: int
 ) -> tuple[View, list[Axis], list[Axis], list[Axis]]:
-    """An operand copied in the order of ``around``, its ``own`` axes and the sums; and these with its new steps."""
-    of = [*around, *own, *sums]
+    """An operand copied in an order of ``around``, its ``own`` axes and the sums; and these with its new steps."""
+    own_last = bool(own) and (not sums or own[-1][0] >= sums[-1][0])  # what is longest lies in one piece
+    outer, inner = _cut(own, 3) if own_last else (own, [])
+    of = [*around, *outer, *sums, *inner]
     shape = tuple(a[0] for a in of)
     seen = replace(x, shape=shape, strides=tuple(a[k] for a in of))
     shown = [a for a in range(len(of)) if of[a][k]]  # what it does not have is not copied along
@@ -78,8 +80,17 @@ def _copied(
     source.copy(replace(seen, shape=kept, strides=tuple(seen.strides[a] for a in shown)), made)
     steps = dict(zip(shown, contiguous(kept), strict=True))
     new = [(*a[:k], steps.get(n, 0), *a[k + 1 :]) for n, a in enumerate(of)]
-    first, second = len(around), len(around) + len(own)
-    return made, new[:first], new[first:second], new[second:]
+    first, second = len(around), len(of) - len(inner)
+    own_steps = [*new[first : first + len(outer)], *new[second:]]
+    return made, new[:first], own_steps, new[first + len(outer) : second]
+
+
+def _cut(axes: Sequence[Axis], k: int) -> tuple[Sequence[Axis], Sequence[Axis]]:
+    """The axes, in two: of the second part, the steps ``k`` are those of one axis."""
+    first = len(axes) - 1
+    while first and axes[first - 1][k] == axes[first][0] * axes[first][k]:
+        first -= 1
+    return axes[:first], axes[first:]
 
 
 def _in_order(
@@ -87,7 +98,10 @@ def _in_order(
     x: View, y: View, out: View, dtype: Any, adds: bool,
 ) -> None:  # fmt: skip
     """The product in an array of its own, which is then copied, or added, to where it is wanted."""
-    of = [*around, *rows, *columns]
+    by_rows = bool(columns) and (not rows or columns[-1][0] >= rows[-1][0])  # what is longest lies in one piece
+    short, long, k = (rows, columns, 2) if by_rows else (columns, rows, 1)
+    outer, inner = _cut(long, k) if long else ([], [])
+    of = [*around, *outer, *short, *inner]
     shape = tuple(a[0] for a in of)
     made = source.scratch(f"{out.data}_in_order", shape, dtype)
     axes = [(*a[:3], step) for a, step in zip(of, contiguous(shape), strict=True)]
@@ -121,20 +135,41 @@ def _longest(axes: Sequence[Axis]) -> Axis | None:
     return max(axes, key=lambda a: (abs(a[3]) == 1 and a[0] >= SHORT, a[0]), default=None)
 
 
-def product(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
-    """``out = a @ b``: sums along both operands, blocks in registers, or a call of BLAS where that is faster."""
+def product(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str = "") -> None:
+    """``out = a @ b``: sums along both operands, blocks in registers, or a call of BLAS where that is faster.
+
+    ``minus``: the expression of a number; ``out -= minus * (a @ b)``.
+    """
     m, n, k = out.rows, out.columns, a.columns
     source.operations += m * n * k
     if 1 in (m, n) and a.column_step == b.row_step == 1 and k >= SHORT:
-        _dots(source, a, b, out, dtype)
+        _dots(source, a, b, out, dtype, minus)
         return
     ways = [(a, b, out), (b.turned, a.turned, out.turned)]
-    costs = [cycles(*way, dtype) for way in ways]
-    if not _is_called(source, a, b, out, dtype, min(costs)):
-        in_blocks(source, *ways[costs.index(min(costs))], dtype)
+    costs = [cycles(*way, dtype, minus) for way in ways]
+    if not _is_called(source, a, b, out, dtype, min(costs), minus):
+        _in_parts(source, *ways[costs.index(min(costs))], dtype, minus)
 
 
-def _is_called(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float) -> bool:
+def _in_parts(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
+    """``out = a @ b`` in blocks: of a long sum, one part after the other is added."""
+    k = a.columns
+    first = (k - 1) % LONG + 1
+    in_blocks(source, replace(a, columns=first), replace(b, rows=first), out, dtype, minus)
+    if first < k:
+        source.lines.append(f"for (long $p = {first}; $p < {k}; $p += {LONG}) {{")
+        x = replace(a, start=_behind(a.start, a.column_step), columns=LONG)
+        y = replace(b, start=_behind(b.start, b.row_step), rows=LONG)
+        in_blocks(source, x, y, out, dtype, minus or "-1")
+        source.lines.append("}")
+
+
+def _behind(start: str, step: int) -> str:
+    """The place of the part ``$p``."""
+    return added(start if start != "0" else "", times("$p", step))
+
+
+def _is_called(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost: float, minus: str) -> bool:
     """Call BLAS, if it can read and write these matrices, and is faster than ``cost`` cycles; whether it is called."""
     m, n, k = out.rows, out.columns, a.columns
     by_rows = out.leading(True) is not None
@@ -142,20 +177,21 @@ def _is_called(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, cost
     leading = out.leading(by_rows)
     if source.blas is None or leading is None or (None, None) in orders:
         return False
-    is_large = k > LONG or k * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
+    is_large = min(k, LONG) * n * dtype.itemsize > LARGE or (source.blas.threads > 1 and m * n * k > SHARED)
     if not is_large and cost < 1000 + 0.65 * m * n * k / (registers()[1] // dtype.itemsize):
         return False
     given = [str(AS_IT_IS if one is not None else TRANSPOSED) for one, _ in orders]
     steps = [one if one is not None else two for one, two in orders]
+    alpha, beta = (f"-{minus}", "1") if minus else ("1", "0")
     arguments = [
-        str(ROW_MAJOR if by_rows else COLUMN_MAJOR), *given, str(m), str(n), str(k), "1",
-        a.pointer, str(steps[0]), b.pointer, str(steps[1]), "0", out.pointer, str(leading),
+        str(ROW_MAJOR if by_rows else COLUMN_MAJOR), *given, str(m), str(n), str(k), alpha,
+        a.pointer, str(steps[0]), b.pointer, str(steps[1]), beta, out.pointer, str(leading),
     ]  # fmt: skip
     source.lines.append(f"table->{'s' if dtype.itemsize == 4 else 'd'}gemm({', '.join(arguments)});")
     return True
 
 
-def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
+def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any, minus: str) -> None:
     """``out = a @ b`` with one row or one column, where both operands lie along the sum."""
     kind = C.types[str(dtype)]
     x, y, z = (a, b, out) if out.columns == 1 else (b.turned, a.turned, out.turned)
@@ -164,12 +200,10 @@ def _dots(source: Text, a: Matrix, b: Matrix, out: Matrix, dtype: Any) -> None:
         f"  {kind} sum = 0;",
         '  _Pragma("omp simd reduction(+:sum)")',
         f"  for (long p = 0; p < {x.columns}; p++) sum += x[{added(times('i', x.row_step), 'p')}] * y[p];",
-        f"  z[{added(times('i', z.row_step))}] = sum;",
+        f"  z[{added(times('i', z.row_step))}] {'-= factor *' if minus else '='} sum;",
         "}",
     ]
-    parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-    name = source.function(f"product_{out.rows}x{a.columns}x{out.columns}", parameters, lines)
-    source.lines.append(f"{name}({x.pointer}, {y.pointer}, {z.pointer});")
+    called(source, lines, x, y, z, kind, minus)
 
 
 def _summed(
@@ -192,4 +226,4 @@ def _summed(
     source.loop(nest, within, [(nest.outer, f"{nest.at(2)} {'+=' if adds else '='} acc;")])
 
 
-__all__ = ["contract", "product"]
+__all__ = ["Matrix", "contract", "product"]

@@ -21,7 +21,9 @@ from autograd.compiler.ir.primitives import is_view
 from autograd.compiler.ir.program import Instruction, Program, Value, algebra, knob_arithmetic
 from autograd.compiler.targets.c.blas import Blas
 from autograd.compiler.targets.c.blocks import Text
-from autograd.compiler.targets.c.products import contract
+from autograd.compiler.targets.c.draws import address_of
+from autograd.compiler.targets.c.products import Matrix, contract, product
+from autograd.compiler.targets.c.updates import OP, with_products_in_place
 from autograd.compiler.targets.kernels import Kernel, fuse, updated_in_place
 from autograd.compiler.targets.language import C, c
 from autograd.compiler.targets.nested.script import INT, Parts
@@ -76,6 +78,8 @@ class Source(Text):
         self.inputs: list[str] = []
         self.generators: dict[Any, str] = {}
         """The generators that numbers are drawn from, and the names of the fields."""
+        self.draws: dict[str, tuple[str, str]] = {}
+        """NumPy's functions that draw, with the names of the fields and the types of the numbers."""
         self.size = 0
         self.operations = 0
         """About how many multiplications the products take."""
@@ -175,12 +179,25 @@ class Source(Text):
             Kernel(i.out.name, [*dict.fromkeys(i.args)], [i.out], [i])
             for i in knob_arithmetic(program.instructions).values()
         ]
-        steps = self._checked_first([*numbers, *fuse(program)])
-        self._last = self._last_reads(program, steps)
-        risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
+        states_of = {value: state for state, value in program.updates.items()}
+        left_out: set[Value] = set()
+        while True:
+            steps = self._checked_first([*numbers, *fuse(with_products_in_place(program, left_out))])
+            self._last = self._last_reads(program, steps)
+            risky = max((n for n, step in enumerate(steps) if _may_raise(step) or _is_loop(step)), default=-1)
+            merged = {
+                states_of[step.out]: n
+                for n, step in enumerate(steps)
+                if isinstance(step, Instruction) and step.op == OP
+            }
+            early = {state for state, n in merged.items() if n <= risky or n < self._last.get(state, n)}
+            if not early:
+                break
+            left_out |= early
         made_at = {v: n for n, step in enumerate(steps) if isinstance(step, Kernel) for v in step.outputs}
         found = updated_in_place(program, steps)
         self.in_place = {value: state for value, state in found.items() if made_at[value] > risky}
+        self.in_place |= {program.updates[state]: state for state in merged}
         for value in program.inputs:
             self.view(value)
             self.inputs.append(self.name_of(value))
@@ -251,19 +268,25 @@ class Source(Text):
     def draw(self, instruction: Instruction) -> None:
         """Numbers from the generator itself, by NumPy's interface in C: the same ones that NumPy would draw."""
         params, out = instruction.params, instruction.out
-        if params["method"] != "random":
-            raise self.refuse(instruction, f"draws by {params['method']}, and C only has random")
+        method, f = params["method"], "_f" if out.dtype == "float32" else ""
+        function = f"random_{method}_fill{f}"
+        if method != "random" and not address_of(function):
+            raise self.refuse(instruction, f"draws by {method}, and this NumPy hides its function {function}")
         generator = backends.generator_on("cpu", params["generator"])
         if generator not in self.generators:
             self.generators[generator] = self.fresh("generator")
-        name, view = self.generators[generator], self.view(out)
+        name, view, count = self.generators[generator], self.view(out), size(out.shape)
         self.said(instruction)
-        single = "($gg->next_uint32($gg->state) >> 8) * 0x1p-24f"
-        number = single if out.dtype == "float32" else "$gg->next_double($gg->state)"
+        if method != "random":
+            if function not in self.draws:
+                self.draws[function] = self.fresh(function), C.types[str(out.dtype)]
+            self.lines.append(f"table->{self.draws[function][0]}(table->{name}, {count}, {view.data});")
+            return
+        number = "($gg->next_uint32($gg->state) >> 8) * 0x1p-24f" if f else "$gg->next_double($gg->state)"
         self.lines += [
             "{",
             f"  const struct gg_generator *const $gg = table->{name};",
-            f"  for (long i = 0; i < {size(out.shape)}; i++) {view.data}[i] = {number};",
+            f"  for (long i = 0; i < {count}; i++) {view.data}[i] = {number};",
             "}",
         ]
 
@@ -303,6 +326,10 @@ class Source(Text):
             "    gg_dgemm *dgemm;",
             *fields,
             *(f"    const struct gg_generator *{name};" for name in self.generators.values()),
+            *(
+                f"    void (*{name})(const struct gg_generator *, intptr_t, {kind} *);  /* NumPy's */"
+                for name, kind in self.draws.values()
+            ),
             "};",
             "",
             f"static __attribute__((noinline)) int step(const struct table *table{given_typed}) {{",
@@ -441,6 +468,18 @@ class Source(Text):
     def contract(self, axes: Any, sums: Any, x: View, y: View, out: View, dtype: Any, *, adds: bool = False) -> None:
         """Write sums of products."""
         contract(self, axes, sums, x, y, out, dtype, adds=adds)
+
+    def instruction(self, instruction: Instruction) -> None:
+        """What is no kernel."""
+        if instruction.op != OP:
+            super().instruction(instruction)
+            return
+        self.said(*instruction.params["parts"])
+        state, scale, x, y = instruction.args
+        a, b, out = (Matrix(v.data, v.start, *v.shape, *v.strides) for v in map(self.view, (x, y, state)))
+        is_known = scale.kind == "constant"
+        number = C.literal(scale.data.item(), scale.dtype) if is_known else f"{self.view(scale).data}[0]"
+        product(self, a, b, out, state.dtype, minus=number)
 
     def sort(self, x: View, start: str, step: int, order: View, length: int, dtype: Any) -> list[str]:
         """The line that puts into ``order`` the places of a row of ``x`` as they are sorted, NaN last."""

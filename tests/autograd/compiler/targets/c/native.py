@@ -27,6 +27,9 @@ def _missing() -> str:
     return ""
 
 
+TOGETHER = 40
+"""Programs in one library: more take the compiler too long."""
+
 MISSING = _missing()
 needs_compiler = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
 
@@ -99,5 +102,6 @@ def _run(case: Case, source: Source, function: Any) -> None:
 
 def faults(cases: Sequence[Case], *, rounding: bool = False, flags: Sequence[str] = FLAGS) -> list[str]:
     """How the cases differ from `Program.run`, run in C."""
-    run(cases, flags)
+    for first in range(0, len(cases), TOGETHER):
+        run(cases[first : first + TOGETHER], flags)
     return [fault for case in cases if (fault := case.at_fault(rounding))]

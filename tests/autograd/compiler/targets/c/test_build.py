@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
+from typing import Any
+
 import pytest
 
 import autograd as ag
@@ -52,8 +57,42 @@ def test_a_text_that_is_no_c_is_refused_with_what_the_compiler_said():
         build.compiled("int f(void) { return nothing; }")
 
 
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("a-compiler-that-is-not-there", "is 'a-compiler-that-is-not-there', which can't be run"),
+        (
+            f"{shlex.quote(sys.executable)} -c 'raise SystemExit(\"no licence\")'",
+            "--version fails with 1: no licence. Set",
+        ),
+        ("gcc 'x", "which can't be run: No closing quotation"),
+    ],
+)
+def test_a_compiler_that_is_named_and_fails_is_told(monkeypatch, named, said):
+    monkeypatch.setenv("CC", named)
+    build.compiler.cache_clear()
+    try:
+        with pytest.raises(TargetError, match=re.escape(said)):
+            ag.compile(ag.exp, target="c")(ag.ones(2))
+    finally:
+        build.compiler.cache_clear()
+
+
+@needs_compiler
+def test_a_cache_that_is_full_is_told(own_cache, monkeypatch):
+    def full(self: Any, target: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = {*own_cache.iterdir()}
+    monkeypatch.setattr(build.Path, "replace", full)
+    with pytest.raises(TargetError, match=r"could not be written to .*No space left"):
+        build.compiled("int full(void) { return 1; }")
+    assert {*own_cache.iterdir()} == before
+
+
 def test_without_a_compiler_c_is_refused_and_auto_stays_with_numpy(monkeypatch):
-    monkeypatch.setenv("CC", "a-compiler-that-is-not-there")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
     build.compiler.cache_clear()
     try:

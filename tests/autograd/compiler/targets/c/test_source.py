@@ -326,6 +326,15 @@ def test_products_and_limits_are_computed_in_the_dtype_of_the_result():
             np.testing.assert_array_equal(found.data, ag.clip(given, low, high).data)
 
 
+@needs_compiler
+def test_casts_out_of_range_are_those_of_numpy():
+    with np.errstate(all="ignore"):
+        x = np.float64([0.5, -1.9, 127, 300.7, -129, 65536, 2**31, 2**31 - 1, -3e9, 2**33 + 5, 2**63, -1e30])
+        x = np.concatenate([x, [np.inf, -np.inf, np.nan]])
+        kinds = ("i1", "u1", "i2", "u2", "i4", "i8", "?")  # to uint32 NumPy's own casts differ with the length
+        assert not faults([single("astype", [y], {"dtype": np.dtype(to)}) for y in (x, np.float32(x)) for to in kinds])
+
+
 # ------------------------------------------------------------------------------------------------------- planted faults
 
 
