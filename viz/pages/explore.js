@@ -20,7 +20,7 @@ addEventListener('keydown', e => {
 });
 const signed = x => `${x > 0 ? '+' : ''}${scalar(x)}`;
 /* a mark in the drawing that lives until the next painting */
-function mark(name, attributes, text) { attributes.class += ' mark'; return live.shape(name, attributes, root, text); }
+function mark(name, attributes, text) { attributes.class += ' mark'; return shape(name, attributes, root, text); }
 function unmark() { all('.mark').forEach(e => e.remove()); all('.lit').forEach(e => e.classList.remove('lit')); main.classList.remove('dim'); }
 
 /* ---------------------------------------------------------------- nudge: a small change runs down every edge */
@@ -44,7 +44,7 @@ function nudging() {
   const bar = (x, cls) => x === null ? '<td></td><td class="num">none</td>' : `<td class="bar"><i class="${cls}" style="width:${clamp(Math.abs(x) / top * 100, 0, 100)}%"></i></td><td class="num ${cls}">${signed(x)}</td>`;
   const row = (said, product, x, y) => `<tbody><tr><th scope="rowgroup" rowspan="2">${said}</th><td class="what">${product}</td>${bar(x, 'grad')}</tr><tr><td class="what">actual Δ${esc(E)}</td>${bar(y, 'act')}</tr></tbody>`;
   const half = moves(used.map(u => u.id), at, hop / 2).get(V.end)[0] - L, off = guess === null ? 0 : real - guess, less = guess === null ? 0 : half - guess / 2;
-  const rows = used.length > 1 ? ways.map(w => row(`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? 'no gradient' : `${scalar(sent(w.u.id)[at])} × ${inner(hop)}`, w.guess, w.real)).join('') : '';
+  const rows = used.length > 1 ? ways.map(w => row(`through ${esc(K[w.u.head].name)} ${esc(w.u.mark)}`, w.guess === null ? 'no gradient' : `${scalar(sent(w.u.id)[at])} × ${factor(hop)}`, w.guess, w.real)).join('') : '';
   const rest = guess === null ? `No gradient was asked for ${esc(K[k].name)}: only the actual change can be seen.`
     : Math.abs(off) <= 1e-9 * (Math.abs(real) + Math.abs(L)) ? 'Both agree exactly: along this number the loss is a straight line.'
     : `They differ by ${scalar(off)}: the gradient is the slope at this point, and the loss is curved. With half of h they differ by ${scalar(less)}.`;
@@ -52,12 +52,12 @@ function nudging() {
   const down = [...after].filter(([n, x]) => largest(x, before.get(n)) !== 0);
   if (!box.querySelector('.drag')) {
     box.innerHTML = '<div class="eyebrow">What if this number were a little larger?</div><h2><span></span> + <span class="h"></span></h2><div></div>';
-    box.put = live.draggable(box.querySelector('.h'), { label: 'h, by how much the number is moved', step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
+    box.put = draggable(box.querySelector('.h'), { label: 'h, by how much the number is moved', step: .001, get: () => hop, set: v => { hop = v; explain(); }, reset: () => { hop = .1; explain(); } });
   }
   box.querySelector('h2 span').textContent = id;
   box.put(short(hop));
-  box.lastChild.innerHTML = `<p>The gradient predicts ${g ? `${scalar(g[at])} × ${inner(hop)} = ${scalar(guess)}` : 'nothing'}. ${esc(E)} really changes by ${scalar(real)}.</p>` +
-    `<table class="moved">${rows}${row(used.length > 1 ? 'all together' : esc(id), g ? `${scalar(g[at])} × ${inner(hop)}` : 'no gradient', guess, real)}</table><p>${rest}</p>${shared}` +
+  box.lastChild.innerHTML = `<p>The gradient predicts ${g ? `${scalar(g[at])} × ${factor(hop)} = ${scalar(guess)}` : 'nothing'}. ${esc(E)} really changes by ${scalar(real)}.</p>` +
+    `<table class="moved">${rows}${row(used.length > 1 ? 'all together' : esc(id), g ? `${scalar(g[at])} × ${factor(hop)}` : 'no gradient', guess, real)}</table><p>${rest}</p>${shared}` +
     `<h3>The change runs down</h3><p class="num">${[`${esc(id)} ${signed(hop)}`, ...down.slice(0, 24).map(([n, x]) => `${esc(K[n].name)} ${x.length > 1 ? 'up to ' : ''}${signed(largest(x, before.get(n)))}`)].join(', ')}${down.length > 24 ? `, and ${down.length - 24} more` : ''}</p>`;
   if (!svg) return;
   const delta = n => n === k ? hop : after.has(n) ? largest(after.get(n), before.get(n)) : 0;
@@ -96,9 +96,9 @@ function pathways() {
     !g ? `<p>No gradient was asked for ${esc(name)}.</p>` : k === V.end ? `<p>${esc(E)} is the end itself: its gradient is 1.</p>`
       : `<p>${found.length === 1 ? 'One path leads' : `${found.length > SEVERAL ? 'More than ' + SEVERAL : found.length} paths lead`} from ${esc(E)} to ${esc(name)}. Rates along a path multiply, and paths add up.</p>` +
       `<ol class="walks">${shown.map((so, i) => `<li><button type="button" data-i="${i}"><b>${chain(so)}</b><span class="form">${rates(so)}</span>` +
-        (bare ? `<span class="num grad">${[...so].reverse().map((u, j) => (j ? inner : scalar)(slope(u.id))).join(' × ')} = ${scalar(product(so))}</span>` : '') + '</button></li>').join('')}</ol>` +
-      (bare ? `<p class="form grad num">${found.length > SEVERAL ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${shown.map((so, j) => (j ? inner : scalar)(product(so))).join(' + ')} = ` : ''}${scalar(g[0])}</p>`
-        : `<p>Each rate is a matrix of all entries by all entries; ${users(k).filter(u => sent(u.id)).map(u => `through ${esc(K[u.head].name)} ${esc(u.mark)} comes rms ${short(rms(sent(u.id)))}`).join(', ')}.</p>`));
+        (bare ? `<span class="num grad">${[...so].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')} = ${scalar(product(so))}</span>` : '') + '</button></li>').join('')}</ol>` +
+      (bare ? `<p class="form grad num">${found.length > SEVERAL ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${shown.map((so, j) => (j ? factor : scalar)(product(so))).join(' + ')} = ` : ''}${scalar(g[0])}</p>`
+        : `<p>Each rate is a matrix of all entries by all entries; ${users(k).filter(u => sent(u.id)).map(u => `through ${esc(K[u.head].name)} ${esc(u.mark)} comes rms ${short(rootMeanSquare(sent(u.id)))}`).join(', ')}.</p>`));
   const light = some => {
     unmark();
     if (!svg) return;

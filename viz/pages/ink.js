@@ -1,4 +1,3 @@
-'use strict';
 /* As the training data: cropped to the ink, the longer side scaled to fill the picture, the other one centred. The
    filter is Lanczos', in whole numbers as imaging libraries compute it (22 bits for its weights, 8 for the picture). */
 const BITS = 2 ** 22, DARK = 102;

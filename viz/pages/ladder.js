@@ -27,6 +27,7 @@ function rung(key, next) {
   alive(div);
   return div;
 }
+let opened = -1;  // the section that has opened by itself
 function open(i, on) {
   const box = el('s_' + i), rows = box.querySelector('.rows');
   box.querySelector('button').setAttribute('aria-expanded', on);
@@ -35,7 +36,39 @@ function open(i, on) {
   if (!on) rows.replaceChildren();
   rows.hidden = !on;
 }
-if (!svg) all('.sec').forEach((box, i) => {
+/* the section of the present step is open; the one before closes, if it opened by itself */
+function climb(i) {
+  if (i === opened) return;
+  if (opened >= 0) open(opened, false);
+  opened = el('s_' + i).querySelector('.rows').children.length ? -1 : i;
+  open(i, true);
+}
+function reach(key) {
+  const i = D.sections.findIndex(s => s.cards.includes(key));
+  if (i >= 0) open(i, true);
+}
+function fold() {
+  D.sections.forEach((s, i) => open(i, false));
+  opened = -1;
+  paint();
+  main.scrollTop = 0;
+}
+/* what is known at the present step */
+function climbed(known, back) {
+  wrong.forEach(i => node(S[i].card)?.classList.add('wrong'));
+  all('.rung', main).forEach(g => {
+    g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= known);
+    g.classList.remove('on', 'b');
+  });
+  all('.sec').forEach((box, i) => {
+    const s = D.sections[i];
+    box.classList.toggle('todo', s.first > known);
+    box.classList.toggle('now', S[cur].sec === i);
+    box.classList.toggle('b', back);
+    box.querySelector('em')?.classList.toggle('todo', s.known > known);
+  });
+}
+all('.sec').forEach((box, i) => {
   box.querySelector('button').onclick = () => {
     const on = !box.querySelector('.rows').children.length;
     open(i, on);

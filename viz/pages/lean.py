@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 TOKEN = re.compile(
     r"""(?P<space>(?:\s|/\*.*?\*/|//[^\n]*)+)|(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<word>[\w$]+)|(?P<mark>.)""",
@@ -84,6 +84,33 @@ def _template_end(text: str, start: int) -> int:
         else:
             at += 1
     return at + 1
+
+
+ONLY = re.compile(r"/\* only: (\w+) \*/(.*?)/\* end \*/", re.DOTALL)
+
+
+def needed(text: str, kinds: Collection[str]) -> str:
+    """A script without the parts that are only for other kinds of pages.
+
+    >>> needed("one(); /* only: large */ two(); /* end */ three();", ["long"])
+    'one();  three();'
+    """
+    return ONLY.sub(lambda part: part[2] if part[1] in kinds else "", text)
+
+
+def used(sheet: str, page: str) -> str:
+    """A style sheet without the rules of classes and ids that do not occur in ``page``.
+
+    >>> used(".a{color:red}.x,.c i{color:blue}@media print{#d{color:red}}", '<b class="a c">')
+    '.a{color:red}.c i{color:blue}@media print{}'
+    """
+    words = set(re.findall(r"[\w-]+", page))
+
+    def kept(rule: re.Match[str]) -> str:
+        selectors = [s for s in re.split(r",(?![^(]*\))", rule[1]) if words.issuperset(re.findall(r"[.#]([\w-]+)", s))]
+        return f"{','.join(selectors)}{{{rule[2]}}}" if selectors else ""
+
+    return re.sub(r"([^{}]+)\{([^{}]*)\}", kept, sheet)
 
 
 def style(text: str) -> str:

@@ -59,12 +59,9 @@ def backward_line(socket: Socket, rule: str | None) -> str:
     if sent is None:
         sent = _from_formula(socket.sent if not socket.scene.scalar else socket.local, socket)
     summed = ""
-    part = socket.head.shape
-    node = socket.head.node
-    assert node is not None
-    spread = node.op.broadcasts or node.op.name == "linear"
-    if spread and socket.sent.head == "sum" and part != socket.tail.shape and len(part) >= len(socket.tail.shape):
-        axes = broadcast_axes(part, socket.tail.shape)
+    part, shape = socket.head.shape, socket.tail.shape
+    if _keeps_axes(socket.head.node) and socket.sent.head == "sum" and part != shape and len(part) >= len(shape):
+        axes = broadcast_axes(part, shape)
         summed = f"  # summed over axis {', '.join(map(str, axes))}" if axes else ""
     return f"{socket.tail.name}.grad {sign} {sent}{summed}"
 
@@ -80,6 +77,17 @@ def user_line(card: Card) -> tuple[str, str] | None:
         return None
     line = linecache.getline(found[1], int(found[2])).strip()
     return (line, f"{Path(found[1]).name}, line {found[2]}") if line else None
+
+
+def _keeps_axes(node: Any) -> bool:
+    """Whether the result has the axes that its operands are broadcast to; those of a product of vectors are summed."""
+    if node.op.name == "linear":
+        return True
+    try:
+        shape = np.broadcast_shapes(*(getattr(given, "shape", ()) for given in node.inputs))
+    except ValueError:
+        return False
+    return bool(node.op.broadcasts) and shape == tuple(node.shape)
 
 
 # ---------------------------------------------------------------- the rule in the graph's names

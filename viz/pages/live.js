@@ -15,7 +15,7 @@ const uses = {}, users = k => uses[k] || [];
 Object.entries(K).forEach(([head, c]) => (c.in || []).forEach(([i, tail, passes, mark]) => (uses[tail] ??= []).push({ head, i, passes, mark, id: `${head}/${i}` })));
 const params = leaves.filter(k => V.g[k] !== undefined && K[k].role === 'param');
 const trained = params.length ? params : leaves.filter(k => V.g[k] !== undefined);
-const { clamp, scalar, short, factor: inner } = live, size = k => K[k].shape.reduce((a, b) => a * b, 1);
+const size = k => K[k].shape.reduce((a, b) => a * b, 1);
 const ask = new URLSearchParams(location.hash.slice(1));
 
 /* the entries of a value, row by row */
@@ -42,10 +42,10 @@ const loss = () => value(V.end)[0];
 const seen = k => K[k].in ? flat(Q.outputs[V.at[k]]) : memory[k];
 const probed = () => { Q.run(); return seen(V.end)[0]; };
 const by = k => `∂${K[V.end].name}/∂${K[k].name}`;
-const rms = a => Math.sqrt(a.reduce((t, x) => t + x * x, 0) / (a.length || 1));
 
 /* ---------------------------------------------------------------- arrays as text */
 
+/* only: tensors */
 /* one count of decimals for a table; an entry that would print as 0 is written with its power of ten */
 function entries(a) {
   const top = a.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
@@ -67,6 +67,7 @@ function blocks(a, shape, rows = D.thumb[0], columns = D.thumb[1]) {
   }));
 }
 const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from({ length: D.head[1] }, (_, i) => n - D.head[1] + i)] : [...Array(n).keys()];
+/* end */
 
 /* an array of the panel as it is now */
 let changed = false, now = 0;
@@ -81,10 +82,11 @@ view.array = m => {
   const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
   if (!x.length) return a;
   if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[String(x[0])]] });
+  /* only: tensors */
   else if (a.p) {
     const means = blocks(x, v.shape), top = Math.max(...means.flat().filter(Number.isFinite), 0) || 1;
     made.p = means.map(line => line.map(y => Number.isFinite(y) ? clamp(Math.round(y / top * 6), 0, 6) : 9).join(''));
-    made.c = `rms ${scalar(rms(x))}`;
+    made.c = `rms ${scalar(rootMeanSquare(x))}`;
   } else {
     const wide = v.shape[v.shape.length - 1], said = entries(x), dots = a.t.flat().includes('...');
     const rows = kept(x.length / wide, dots && a.t.length < x.length / wide), columns = kept(wide, dots && a.t[0].length < wide);
@@ -92,16 +94,17 @@ view.array = m => {
     made.t = lay(k => said[k]);
     if (a.r) made.r = lay(k => String(x[k]));
   }
+  /* end */
   fresh.set(m, made);
   return made;
 };
 const number = m => { const a = view.array(m); return +(a.r || a.t)[0][0]; };
-const ratio = (m, n) => { const [x, y] = [m, n].map(i => rms(output(D.arrays[i].live))); return short(x / y); };
+const ratio = (m, n) => { const [x, y] = [m, n].map(i => rootMeanSquare(output(D.arrays[i].live))); return short(x / y); };
 view.say = text => text.replace(/⟦(\d+)(?:\/(\d+))?⟧/g, (all, m, n, at) => {
   if (!D.arrays[m]) return all;
-  return n ? ratio(m, n) : /[+=×·-]\s*$/.test(text.slice(0, at)) && !/=\s*$/.test(text.slice(0, at)) ? inner(number(m)) : scalar(number(m));
+  return n ? ratio(m, n) : /[+=×·-]\s*$/.test(text.slice(0, at)) && !/=\s*$/.test(text.slice(0, at)) ? factor(number(m)) : scalar(number(m));
 });
-view.size = i => S[i].whole ? rms(gradient(S[i].whole)) : S[i].size[1];
+view.size = i => S[i].whole ? rootMeanSquare(gradient(S[i].whole)) : S[i].size[1];
 
 /* ---------------------------------------------------------------- the check: the same program, run beside */
 /* milliseconds of a run: the least of several, because the first are slow */
@@ -208,20 +211,21 @@ movable.forEach(k => {
     const s = document.createElement('span');
     box.append(s);
     if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); }
-    const put = live.draggable(s, knob(k, i));
+    const put = draggable(s, knob(k, i));
     puts.push(said => put(said[i]));
-  } else {  /* one entry at a time, the one that is chosen beside it */
+  } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
     let at = 0;
     box.innerHTML = '<span></span> <small></small><button type="button" aria-label="Another entry">…</button>';
-    const put = live.draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
+    const put = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
     box.lastChild.onclick = () => { at = (at + 1) % n; axis = { key: k, at }; now++; tile(); show(); };
     t.entry = i => { at = i; };
     puts.push(() => { put(scalar(memory[k][at])); box.children[1].textContent = index(k, at); });
   }
+  /* end */
   const tile = () => {
-    const said = n === 1 ? [scalar(memory[k][0])] : few ? entries(memory[k]) : [], g = gradient(k);
+    const said = n === 1 ? [scalar(memory[k][0])] : few && n ? entries(memory[k]) : [], g = gradient(k);
     puts.forEach(f => f(said));
-    t.lastChild.textContent = g ? n === 1 ? `${by(k)} = ${scalar(g[0])}` : `rms ${by(k)} = ${short(rms(g))}` : 'no grad';
+    t.lastChild.textContent = g ? n === 1 ? `${by(k)} = ${scalar(g[0])}` : `rms ${by(k)} = ${short(rootMeanSquare(g))}` : 'no grad';
   };
   shows.push(tile);
 });
@@ -230,7 +234,7 @@ movable.forEach(k => {
   t.className = 'tile knob';
   t.innerHTML = '<small>LEARNING RATE</small><div class="big num"><b>lr</b> = <span></span></div><small>log scale</small>';
   el('tiles').append(t);
-  const put = live.draggable(t.querySelector('span'), { label: 'learning rate', get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
+  const put = draggable(t.querySelector('span'), { label: 'learning rate', get: () => rate.lr, set: v => { rate.lr = v; update(); }, ratio: 1.02, low: 1e-6, high: 1e3, reset: () => { rate.lr = rate.start; update(); } });
   shows.push(() => put(short(rate.lr)));
   if (!trained.length) all('#knobs .acts button').forEach(b => { if (b.id !== 'reset') b.disabled = true; });
 }
@@ -246,11 +250,12 @@ function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
 function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
-const listed = a => a.length === 1 ? String(a[0]) : a.length <= 16 ? `[${[...a].join(', ')}]` : `rms ${rms(a)}`;
+const listed = a => a.length === 1 ? String(a[0]) : a.length <= 16 ? `[${[...a].join(', ')}]` : `rms ${rootMeanSquare(a)}`;
 function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
   const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
   cells.push(() => { t.textContent = head + f() + tail; });
 }
+/* only: tensors */
 function grid(g, ts, f, k) {  // the entries of an array, each ending where it ended
   ts.forEach((t, i) => {
     t.setAttribute('x', +t.getAttribute('x') + t.getComputedTextLength()); t.setAttribute('text-anchor', 'end');
@@ -259,6 +264,7 @@ function grid(g, ts, f, k) {  // the entries of an array, each ending where it e
   });
   cells.push(() => { const said = entries(f()); ts.forEach((t, i) => { t.textContent = said[i]; }); });
 }
+/* end */
 /* a number of a leaf: to be dragged where it stands */
 function handle(t, k, i) {
   const g = document.createElementNS(NS, 'g'), b = t.getBBox(), r = document.createElementNS(NS, 'rect'), u = document.createElementNS(NS, 'line');
@@ -267,7 +273,7 @@ function handle(t, k, i) {
   u.setAttribute('class', 'under');
   underline(u, b);  // a line without a place would be at the origin, and widen its card
   t.before(g); g.append(r, t, u);
-  const put = live.draggable(g, knob(k, i));
+  const put = draggable(g, knob(k, i));
   dots.push([t, u]);
   cells.push(() => put(t.textContent));
 }
@@ -280,7 +286,9 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
     t.textContent = t.textContent.trim();
     ending(t, () => scalar(f()[0]));
     if (handled && isNumber(t)) handle(t, k, 0);
-  } else if (ts.length === n) grid(g, ts, f, gradient ? '' : k);
+  }
+  /* only: tensors */
+  else if (ts.length === n) grid(g, ts, f, gradient ? '' : k);
   else {
     const polygons = all('polygon', g).filter(p => p.closest('g[id]') === g && p.hasAttribute('fill')), means = blocks(f(), K[k].shape);
     if (gradient && polygons.length >= means.flat().length) {
@@ -288,10 +296,11 @@ function array(g, f, k, gradient) {  // a cell of the drawing with a whole array
       cells.push(() => {
         const m = blocks(f(), K[k].shape).flat(), top = Math.max(...m.filter(Number.isFinite), 0) || 1;
         pixels.forEach((p, i) => p.setAttribute('fill', Number.isFinite(m[i]) ? D.ramps.g[clamp(Math.round(m[i] / top * 6), 0, 6)] : '#a3003f'));
-        if (say) say.textContent = `rms ${scalar(rms(f()))}`;
+        if (say) say.textContent = `rms ${scalar(rootMeanSquare(f()))}`;
       });
     } else cells.push(() => g.classList.toggle('stale', changed));
   }
+  /* end */
 }
 if (svg) Object.entries(K).forEach(([k, c]) => {
   const v = el(`a_${k}_val`), g = el(`a_${k}_grad`), several = users(k).filter(u => sent(u.id));
@@ -311,11 +320,12 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
     if (l && slope(id) !== null) { const t = texts(l).pop(); if (/=[^=]*[\d\u00a0]$/.test(t.textContent)) { ending(t, () => scalar(slope(id))); const told = title(l, () => `${t.textContent.split(' = ').slice(0, -1).join(' = ')} = ${slope(id)}`); cells.push(told); } }
     if (e && sent(id)) {
       const t = all('text', e).pop(), deep = e.querySelector('g[id] > title');
-      if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${inner(slope(id))} = ${scalar(sent(id)[0])}${tail}`; }); }
+      if (t && /×/.test(t.textContent)) { const tail = t.textContent.endsWith('?') ? ' ?' : ''; cells.push(() => { t.textContent = `${scalar(gradient(k)[0])} × ${factor(slope(id))} = ${scalar(sent(id)[0])}${tail}`; }); }
       if (deep) cells.push(() => { deep.textContent = `gradient: ${c.name} sends ${listed(sent(id))} to ${K[tail].name}`; });
     }
     if (adds && sent(id)) { const t = texts(adds).pop(); if (/^adds/.test(t.textContent) && !/rms/.test(t.textContent)) cells.push(() => { t.textContent = `adds ${scalar(sent(id)[0])}`; }); }
   });
+  /* only: tensors */
   const loc = el(`a_${k}_loc`);
   if (loc) {  // the slopes of a function, or their mean
     const t = texts(loc).pop(), [i, tail] = c.in[0], head = t.textContent.replace(/ ?×1e-?\d+/, '').split(' = ')[0], mean = head.startsWith('mean');
@@ -323,14 +333,17 @@ if (svg) Object.entries(K).forEach(([k, c]) => {
     if (f) { cells.push(() => { t.textContent = `${head} = ${mean ? short(f().reduce((a, b) => a + b, 0) / f().length) : entries(f()).join('  ')}`; }); cells.push(title(loc, () => `${head} = ${listed(f())}`)); }
     else cells.push(() => loc.classList.toggle('stale', changed));
   }
+  /* end */
 });
 /* the ladder's rows and the table are written anew from the same arrays */
 function rewrite() {
+  /* only: ladder */
   if (!svg) all('.rung', main).forEach(r => {
     const k = r.id.slice(2), c = C[k], v = el(`a_${k}_val`), g = el(`a_${k}_grad`);
     if (v) v.innerHTML = figure({ m: c.v, k: '' }, 0);
-    if (g) g.innerHTML = figure({ m: c.g, k: 'grad' }, 0);
+    if (g) g.innerHTML = figure({ m: c.g, k: 'grad', l: c.doubt && '?' }, 0);
   });
+  /* end */
   if (el('every').open) table();
 }
 function table() {
@@ -343,7 +356,7 @@ function table() {
 el('every').addEventListener('toggle', table);
 
 /* ---------------------------------------------------------------- the loss as one number alone changes, with its tangent */
-const plot = new live.Plot(el('slice'), 420, 150), ranges = new Map();
+const plot = new Plot(el('slice'), 420, 150), ranges = new Map();
 /* the loss where one number is v: a leaf is set, any other value is moved on its way into everything that uses it */
 function lossAt({ key, at }, v) {
   if (memory[key]) { const x = memory[key], was = x[at]; x[at] = v; const l = probed(); x[at] = was; return l; }
@@ -386,7 +399,7 @@ function slice() {
   el('slicehead').innerHTML = `${esc(E)} as ${esc(id)} alone changes` + (g === null ? '' : ` <span class="grad">slope ${scalar(g)}</span>`) + (next ? ' <span class="next">→ next step</span>' : '');
   plot.svg.setAttribute('aria-label', `${E} as a function of ${id} from ${a} to ${b}; at ${scalar(x)} it is ${scalar(L)}${g === null ? '' : ` with slope ${scalar(g)}`}`);
 }
-const curve = new live.Plot(el('losses'), 420, 92);
+const curve = new Plot(el('losses'), 420, 92);
 let history_ = [], touched = false;
 function losses() {
   const h = [...history_, [loss(), touched]], n = Math.max(20, h.length), ok = h.map(e => e[0]).filter(Number.isFinite), top = Math.max(...ok, 1e-12), low = Math.min(0, ...ok);
@@ -436,7 +449,7 @@ function refresh() {
   if (cost > 1) late = setTimeout(more, 120); else more();
   view.took = performance.now() - t;
   clearTimeout(said);
-  said = setTimeout(() => { el('live').textContent = `${K[V.end].name} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => `${by(k)} ${size(k) === 1 ? `is ${scalar(gradient(k)[0])}` : `has rms ${short(rms(gradient(k)))}`}`).join(', ')}.`; }, 500);
+  said = setTimeout(() => { el('live').textContent = `${K[V.end].name} is ${scalar(loss())}. ${trained.slice(0, 4).map(k => `${by(k)} ${size(k) === 1 ? `is ${scalar(gradient(k)[0])}` : `has rms ${short(rootMeanSquare(gradient(k)))}`}`).join(', ')}.`; }, 500);
 }
 function moved(lr) { trained.forEach(k => { const x = memory[k], g = gradient(k).slice(); x.forEach((_, i) => { x[i] -= lr * g[i]; }); }); }
 function descend() {
@@ -487,5 +500,5 @@ if (trained.length) {
 for (const [k, v] of ask) { const key = leaves.find(l => K[l].name === k && size(l) === 1); if (key && Number.isFinite(+v)) memory[key][0] = +v; }
 /* at first everything is shown, with the reason of the first parameter's gradient */
 const first = S.findIndex(s => s.whole === trained[0] && V.g[trained[0]] !== undefined);
-if (ask.has('step') || ask.has('show') || first < 0) linked(); else { themed(ask.get('theme') === 'dark' || ask.get('theme') === 'light' ? ask.get('theme') : ''); view.quiet = true; go(first, false); view.quiet = false; }
+if (ask.has('step') || ask.has('show') || first < 0) linked(); else { view.quiet = true; go(first, false); view.quiet = false; }
 refresh();

@@ -1,226 +1,129 @@
-/* What live pages share: numbers as `viz.drawing.numbers` writes them, numbers that can be dragged, plots, the theme. */
-const live = (() => {
-  'use strict';
-  const NS = 'http://www.w3.org/2000/svg';
-  const el = id => document.getElementById(id), all = (query, within = document) => [...within.querySelectorAll(query)];
-  const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
+/* Numbers that can be dragged, and plots. */
 
-  /* an element of SVG, with attributes, at the end of its parent */
-  function shape(name, attributes = {}, parent = null, text = null) {
-    const made = document.createElementNS(NS, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== null) made.textContent = text;
-    parent?.append(made);
-    return made;
-  }
-  /* an element of HTML, with properties, at the end of its parent */
-  function element(name, properties = {}, parent = null) {
-    const made = Object.assign(document.createElement(name), properties);
-    parent?.append(made);
-    return made;
-  }
+/* ---------------------------------------------------------------- a number that can be dragged */
 
-  /* ---------------------------------------------------------------- numbers as text */
-
-  const notFinite = x => Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '-inf';
-  function exponential(x, decimals) {
-    const [mantissa, power] = x.toExponential(decimals).split('e');
-    return `${mantissa}e${+power}`;
+/* `place` becomes a spin button. `of`: `label`, a text or a function that gives it; `get()` and `set(v)`; `step` of a pixel (an arrow key moves ten of
+   them), or `ratio`, the factor of a pixel; `low` and `high`; `reset()` for Escape; `chosen()` when it is picked up.
+   Gives the function that shows the present value. */
+function draggable(place, of) {
+  const { step = .01, ratio = 0, low = -1e150, high = 1e150 } = of;
+  const put = v => { if (Number.isFinite(v)) of.set(clamp(v, low, high)); };
+  const label = () => typeof of.label === 'function' ? of.label() : of.label;
+  const scale = e => e.shiftKey ? 10 : e.altKey ? .1 : 1;
+  /* `n` pixels from `v`; rounded, so that a number stays readable */
+  function moved(v, n, by) {
+    if (ratio) return +(v * ratio ** (n * by)).toPrecision(3);
+    const grain = step * Math.min(1, by);
+    return +(Math.round((v + n * step * by) / grain) * grain).toFixed(Math.max(0, Math.ceil(-Math.log10(grain))));
   }
-  /* 4 significant digits, an exact integer bare, 3 digits and `e` below 1e-3 and from 1e4 */
-  function scalar(x) {
-    if (!Number.isFinite(x)) return notFinite(x);
-    if (Number.isInteger(x) && Math.abs(x) < 1e4) return String(x);
-    const text = x.toPrecision(4);
-    return Math.abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
-  }
-  /* a size with 2 digits */
-  function rms(x) {
-    if (x === 0 || !Number.isFinite(x)) return scalar(x);
-    return x < .0995 || x >= 99.5 ? exponential(x, 1) : x.toPrecision(2);
-  }
-  /* for the axis of a plot: no zeros to spare */
-  const short = x => scalar(x).replace(/(\.\d*?)0+(?=$|e)/, '$1').replace(/\.(?=$|e)/, '');
-  /* a factor in a product */
-  const factor = x => scalar(x).startsWith('-') ? `(${scalar(x)})` : scalar(x);
-
-  /* ---------------------------------------------------------------- a number that can be dragged */
-
-  /* `place` becomes a spin button. `of`: `label`, a text or a function that gives it; `get()` and `set(v)`; `step` of a pixel (an arrow key moves ten of
-     them), or `ratio`, the factor of a pixel; `low` and `high`; `reset()` for Escape; `chosen()` when it is picked up.
-     Gives the function that shows the present value. */
-  function draggable(place, of) {
-    const { step = .01, ratio = 0, low = -1e150, high = 1e150 } = of;
-    const put = v => { if (Number.isFinite(v)) of.set(clamp(v, low, high)); };
-    const label = () => typeof of.label === 'function' ? of.label() : of.label;
-    const scale = e => e.shiftKey ? 10 : e.altKey ? .1 : 1;
-    /* `n` pixels from `v`; rounded, so that a number stays readable */
-    function moved(v, n, by) {
-      if (ratio) return +(v * ratio ** (n * by)).toPrecision(3);
-      const grain = step * Math.min(1, by);
-      return +(Math.round((v + n * step * by) / grain) * grain).toFixed(Math.max(0, Math.ceil(-Math.log10(grain))));
+  place.classList.add('drag');
+  place.setAttribute('role', 'spinbutton');
+  place.tabIndex = 0;
+  let from = null, start = 0, far = false;
+  place.addEventListener('pointerdown', e => {
+    if (e.button) return;
+    [from, start, far] = [of.get(), e.clientX, false];
+    hold(place, e);
+    place.focus({ preventScroll: true });
+    if (e.pointerType === 'mouse') e.preventDefault();
+  });
+  place.addEventListener('pointermove', e => {
+    if (from === null) return;
+    const n = e.clientX - start;
+    if (!far && Math.abs(n) < 3) return;
+    far = true;
+    place.classList.add('held');
+    put(moved(from, n, scale(e)));
+  });
+  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture'])
+    place.addEventListener(end, () => { from = null; place.classList.remove('held'); });
+  place.addEventListener('dblclick', () => type());
+  place.addEventListener('focus', () => of.chosen?.());
+  place.addEventListener('keydown', e => {
+    if (e.ctrlKey || e.metaKey) return;
+    const n = { ArrowRight: 10, ArrowUp: 10, ArrowLeft: -10, ArrowDown: -10, PageUp: 100, PageDown: -100 }[e.key];
+    if (n !== undefined) put(moved(of.get(), n, scale(e)));
+    else if (/^(Delete|Backspace)$/.test(e.key) && low <= 0) put(0);
+    else if (e.key === 'Escape' && of.reset) of.reset();
+    else if (e.key === 'Enter') type();
+    else if (/^[-.\d]$/.test(e.key)) type(e.key);
+    else return;
+    e.preventDefault();
+    e.stopPropagation();
+  });
+  /* a field in its place; Enter keeps what was typed, Escape does not */
+  function type(first) {
+    const field = element('input', { className: 'typed', inputMode: 'decimal', value: first ?? String(of.get()) });
+    field.setAttribute('aria-label', label());
+    const within = !(place instanceof SVGElement), box = place.getBoundingClientRect();
+    if (within) { place.style.display = 'none'; place.after(field); }
+    else {
+      document.body.append(field);
+      Object.assign(field.style, { position: 'absolute', left: `${box.left + scrollX}px`, top: `${box.top + scrollY}px` });
     }
-    place.classList.add('drag');
-    place.setAttribute('role', 'spinbutton');
-    place.tabIndex = 0;
-    let from = null, start = 0, far = false;
-    place.addEventListener('pointerdown', e => {
-      if (e.button) return;
-      [from, start, far] = [of.get(), e.clientX, false];
-      hold(place, e);
+    field.focus();
+    if (first === undefined) field.select();
+    let done = false;
+    function end(keep) {
+      if (done) return;
+      done = true;
+      const text = field.value.trim().replace(',', '.').replace('\u2212', '-');
+      if (within) place.style.display = '';
+      field.remove();
+      if (keep && text !== '') put(Number(text));
       place.focus({ preventScroll: true });
-      if (e.pointerType === 'mouse') e.preventDefault();
-    });
-    place.addEventListener('pointermove', e => {
-      if (from === null) return;
-      const n = e.clientX - start;
-      if (!far && Math.abs(n) < 3) return;
-      far = true;
-      place.classList.add('held');
-      put(moved(from, n, scale(e)));
-    });
-    for (const end of ['pointerup', 'pointercancel', 'lostpointercapture'])
-      place.addEventListener(end, () => { from = null; place.classList.remove('held'); });
-    place.addEventListener('dblclick', () => type());
-    place.addEventListener('focus', () => of.chosen?.());
-    place.addEventListener('keydown', e => {
-      if (e.ctrlKey || e.metaKey) return;
-      const n = { ArrowRight: 10, ArrowUp: 10, ArrowLeft: -10, ArrowDown: -10, PageUp: 100, PageDown: -100 }[e.key];
-      if (n !== undefined) put(moved(of.get(), n, scale(e)));
-      else if (/^(Delete|Backspace)$/.test(e.key) && low <= 0) put(0);
-      else if (e.key === 'Escape' && of.reset) of.reset();
-      else if (e.key === 'Enter') type();
-      else if (/^[-.\d]$/.test(e.key)) type(e.key);
-      else return;
-      e.preventDefault();
+    }
+    field.addEventListener('keydown', e => {
+      if (e.key === 'Enter') end(true);
+      if (e.key === 'Escape') end(false);
       e.stopPropagation();
     });
-    /* a field in its place; Enter keeps what was typed, Escape does not */
-    function type(first) {
-      const field = element('input', { className: 'typed', inputMode: 'decimal', value: first ?? String(of.get()) });
-      field.setAttribute('aria-label', label());
-      const within = !(place instanceof SVGElement), box = place.getBoundingClientRect();
-      if (within) { place.style.display = 'none'; place.after(field); }
-      else {
-        document.body.append(field);
-        Object.assign(field.style, { position: 'absolute', left: `${box.left + scrollX}px`, top: `${box.top + scrollY}px` });
-      }
-      field.focus();
-      if (first === undefined) field.select();
-      let done = false;
-      function end(keep) {
-        if (done) return;
-        done = true;
-        const text = field.value.trim().replace(',', '.').replace('\u2212', '-');
-        if (within) place.style.display = '';
-        field.remove();
-        if (keep && text !== '') put(Number(text));
-        place.focus({ preventScroll: true });
-      }
-      field.addEventListener('keydown', e => {
-        if (e.key === 'Enter') end(true);
-        if (e.key === 'Escape') end(false);
-        e.stopPropagation();
-      });
-      field.addEventListener('blur', () => end(true));
+    field.addEventListener('blur', () => end(true));
+  }
+  return (text = scalar(of.get())) => {
+    if (!(place instanceof SVGElement) && place.textContent !== text) place.textContent = text;
+    place.setAttribute('aria-label', label());
+    place.setAttribute('aria-valuenow', of.get());
+    place.setAttribute('aria-valuetext', text);
+  };
+}
+/* ---------------------------------------------------------------- a plot */
+
+function ticks(low, high, about = 4) {
+  const rough = (high - low) / about || 1, ten = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find(m => m * ten >= rough * .999) * ten, found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(+(k * step).toPrecision(10));
+  return found;
+}
+class Plot {
+  constructor(svg, width, height, edge = [8, 8, 20, 40]) {
+    Object.assign(this, { svg, width, height, edge });  // edge: top, right, bottom, left
+    svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    svg.classList.add('plot');
+  }
+  /* empty, with axes that reach from low to high */
+  begin(x, y) {
+    const [top, right, bottom, left] = this.edge, { width, height } = this;
+    this.x = v => left + (v - x[0]) / (x[1] - x[0] || 1) * (width - left - right);
+    this.y = v => top + (y[1] - v) / (y[1] - y[0] || 1) * (height - top - bottom);
+    this.unX = p => x[0] + (p - left) / (width - left - right) * (x[1] - x[0]);
+    this.svg.replaceChildren();
+    for (const v of ticks(...y, 3)) {
+      this.add('path', { class: 'axis faint', d: `M${left},${this.y(v)}H${width - right}` });
+      this.add('text', { x: left - 5, y: this.y(v) + 4, 'text-anchor': 'end' }, short(v));
     }
-    return (text = scalar(of.get())) => {
-      if (!(place instanceof SVGElement) && place.textContent !== text) place.textContent = text;
-      place.setAttribute('aria-label', label());
-      place.setAttribute('aria-valuenow', of.get());
-      place.setAttribute('aria-valuetext', text);
-    };
+    for (const v of ticks(...x, 5)) this.add('text', { x: this.x(v), y: height - bottom + 15, 'text-anchor': 'middle' }, short(v));
+    this.add('path', { class: 'axis', d: `M${left},${top}V${height - bottom}H${width - right}` });
+    return this;
   }
-  /* the pointer's events go to `place` until it is let go */
-  function hold(place, e) {
-    try { place.setPointerCapture(e.pointerId); } catch (error) { /* a pointer that has already gone */ }
-  }
-
-  /* ---------------------------------------------------------------- a plot */
-
-  function ticks(low, high, about = 4) {
-    const rough = (high - low) / about || 1, ten = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].find(m => m * ten >= rough * .999) * ten, found = [];
-    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(+(k * step).toPrecision(10));
-    return found;
-  }
-  class Plot {
-    constructor(svg, width, height, edge = [8, 8, 20, 40]) {
-      Object.assign(this, { svg, width, height, edge });  // edge: top, right, bottom, left
-      svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-      svg.classList.add('plot');
+  add(name, attributes, text = null) { return shape(name, attributes, this.svg, text); }
+  /* a line through the points, with a gap where one is not finite */
+  line(points, kind) {
+    let d = '', down = false;
+    for (const [x, y] of points) {
+      if (Number.isFinite(y)) d += `${down ? 'L' : 'M'}${this.x(x).toFixed(1)},${clamp(this.y(y), -2000, 2000).toFixed(1)}`;
+      down = Number.isFinite(y);
     }
-    /* empty, with axes that reach from low to high */
-    begin(x, y) {
-      const [top, right, bottom, left] = this.edge, { width, height } = this;
-      this.x = v => left + (v - x[0]) / (x[1] - x[0] || 1) * (width - left - right);
-      this.y = v => top + (y[1] - v) / (y[1] - y[0] || 1) * (height - top - bottom);
-      this.unX = p => x[0] + (p - left) / (width - left - right) * (x[1] - x[0]);
-      this.svg.replaceChildren();
-      for (const v of ticks(...y, 3)) {
-        this.add('path', { class: 'axis faint', d: `M${left},${this.y(v)}H${width - right}` });
-        this.add('text', { x: left - 5, y: this.y(v) + 4, 'text-anchor': 'end' }, short(v));
-      }
-      for (const v of ticks(...x, 5)) this.add('text', { x: this.x(v), y: height - bottom + 15, 'text-anchor': 'middle' }, short(v));
-      this.add('path', { class: 'axis', d: `M${left},${top}V${height - bottom}H${width - right}` });
-      return this;
-    }
-    add(name, attributes, text = null) { return shape(name, attributes, this.svg, text); }
-    /* a line through the points, with a gap where one is not finite */
-    line(points, kind) {
-      let d = '', down = false;
-      for (const [x, y] of points) {
-        if (Number.isFinite(y)) d += `${down ? 'L' : 'M'}${this.x(x).toFixed(1)},${clamp(this.y(y), -2000, 2000).toFixed(1)}`;
-        down = Number.isFinite(y);
-      }
-      return this.add('path', { class: kind, d });
-    }
+    return this.add('path', { class: kind, d });
   }
-
-  /* ---------------------------------------------------------------- one gauge for each layer */
-
-  /* cells that are filled, one for each power of ten from 1e-7 to 1 */
-  const decades = size => clamp(Math.round(Math.log10(size + 1e-300) + 7) + 1, 0, 8);
-  /* rows of a table: `layers` of {name, note, size}; the word VANISHING for less than a hundredth of the largest */
-  function gauges(table, layers) {
-    const most = Math.max(...layers.map(layer => layer.size));
-    table.replaceChildren(...layers.map(({ name, note, size }) => {
-      const row = element('tr'), head = element('th', { scope: 'row', textContent: `${name} ` }, row);
-      element('small', { textContent: note }, head);
-      if (size < most / 100) element('b', { className: 'warn', textContent: `▲ VANISHING 1/${Math.round(most / size).toLocaleString('en')}` }, head);
-      if (!Number.isFinite(size)) element('b', { className: 'warn', textContent: '▲ NOT FINITE' }, head);
-      const bar = element('span', { className: 'gauge', ariaHidden: 'true' }, element('td', {}, row));
-      for (let k = 0; k < 8; k++) element('i', { className: k < decades(size) ? 'on' : '' }, bar);
-      element('td', { className: 'size', textContent: rms(size), title: size }, row);
-      return row;
-    }));
-  }
-  function size(array) {
-    let sum = 0;
-    for (const v of array) sum += v * v;
-    return Math.sqrt(sum / array.length);
-  }
-
-  /* ---------------------------------------------------------------- theme */
-
-  const system = () => matchMedia('(prefers-color-scheme:dark)');
-  const isDark = () => (document.documentElement.dataset.theme || (system().matches ? 'dark' : 'light')) === 'dark';
-  const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  /* `button` changes between light and dark, and so does #theme=dark; `changed()` is called whenever it did */
-  function theme(button, changed) {
-    function set(name) {
-      if (name === 'dark' || name === 'light') document.documentElement.dataset.theme = name;
-      button.textContent = isDark() ? 'Light' : 'Dark';
-      button.setAttribute('aria-label', `Switch to ${isDark() ? 'light' : 'dark'} colours`);
-      changed();
-    }
-    const linked = () => set(new URLSearchParams(location.hash.slice(1)).get('theme'));
-    button.addEventListener('click', () => set(isDark() ? 'light' : 'dark'));
-    system().addEventListener('change', () => set(''));
-    addEventListener('hashchange', linked);
-    linked();
-  }
-
-  return { el, all, clamp, shape, element, scalar, rms, short, factor, exponential, draggable, hold, ticks, Plot, gauges, size,
-    theme, isDark, token };
-})();
+}

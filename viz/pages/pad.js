@@ -1,6 +1,5 @@
 /* The pad: what is drawn goes through the network's own program and its gradients come back. */
 function pad() {
-  const { clamp, shape, element, scalar, rms, gauges, size, hold } = live;
   const [height, width] = D.shape, [paper, ink] = D.range, pixels = height * width, { layers, weights } = D.network;
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer;
   const memory = Object.fromEntries(Object.entries(D.network.states).map(([name, [kind, stored, text]]) =>
@@ -43,7 +42,7 @@ function pad() {
   const where = (dims, i) => dims.length === 1 ? `neuron ${i}` : dims.length === 2 ? `step ${Math.floor(i / dims[1])}, number ${i % dims[1]}`
     : `map ${Math.floor(i / dims[1] / dims[2])}, row ${Math.floor(i / dims[2]) % dims[1]}, column ${i % dims[2]}`;
   const tokens = {};
-  function readColours() { for (const ramp of ['v', 'g']) for (let k = 0; k < 7; k++) tokens[ramp + k] = live.token(ramp + k); tokens.bad = live.token('bad'); }
+  function readColours() { for (const ramp of ['v', 'g']) for (let k = 0; k < 7; k++) tokens[ramp + k] = token(ramp + k); tokens.bad = token('bad'); }
   /* draw an array onto a canvas: darker is larger in size, and a small square is negative */
   function picture(canvas, values, dims, ramp, most) {
     const lie = places(dims), scale = clamp(Math.floor(840 / lie.wide), 3, 30), c = canvas.getContext('2d');
@@ -108,16 +107,16 @@ function pad() {
       picture(back, g, layer.shape, 'g', most(g) || 1);
       const mean = a.reduce((s, v) => s + v, 0) / a.length, high = a.reduce((s, v) => s + (v > scale / 2), 0);
       values.setAttribute('aria-label', `${a.length} activations, mean ${scalar(mean)}, ${high} of them above half of the scale`);
-      back.setAttribute('aria-label', `Their gradients, rms ${rms(size(g))}`);
-      el(`rms${k}`).textContent = `∂L/∂a, rms ${rms(size(g))}`;
+      back.setAttribute('aria-label', `Their gradients, rms ${rms(rootMeanSquare(g))}`);
+      el(`rms${k}`).textContent = `∂L/∂a, rms ${rms(rootMeanSquare(g))}`;
     });
     picture(el('dx'), up, [height, width], 'g', most(up) || 1);
     el('dxsaid').textContent = blank ? 'Nothing is drawn yet.' : `L = ${scalar(result(0)[0])} if it is to be ${name}. Full squares: ink here raises L. Small ones: ink here lowers it, and makes it more of ${name}.`;
-    el('rmsx').textContent = `∂L/∂x, rms ${rms(size(up))}: what each pixel does to the loss`;
-    el('dx').setAttribute('aria-label', `Gradient of the loss with respect to each pixel, rms ${rms(size(up))}`);
+    el('rmsx').textContent = `∂L/∂x, rms ${rms(rootMeanSquare(up))}: what each pixel does to the loss`;
+    el('dx').setAttribute('aria-label', `Gradient of the loss with respect to each pixel, rms ${rms(rootMeanSquare(up))}`);
     el('dx').title = `L = ${result(0)[0]}`;
     el('flip').textContent = `Change the pixel that helps most to make it ${name}`;
-    gauges(el('gauges'), weights.map(w => ({ name: w.name, note: w.note, size: size(result(w.at)) })));
+    gauges(el('gauges'), weights.map(w => ({ name: w.name, note: w.note, size: rootMeanSquare(result(w.at)) })));
     rows.forEach((row, i) => {
       row.classList.toggle('best', i === best);
       row.classList.toggle('aim', i === target);

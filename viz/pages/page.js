@@ -1,13 +1,9 @@
-'use strict';
 /* Numbers and sentences come from Python, in the JSON above, and this shows them. A live page replaces what `view` says. */
 const D = JSON.parse(document.getElementById('data').textContent), S = D.steps, C = D.cards;
-const NS = 'http://www.w3.org/2000/svg', el = id => document.getElementById(id);
-const all = (q, e = document) => [...e.querySelectorAll(q)];
 const main = el('graph'), panel = el('panel'), svg = main.querySelector('svg.picture'), root = el('graph0');
 const nF = S.filter(s => s.ph === 'f').length;
-const esc = s => String(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
 const still = () => matchMedia('(prefers-reduced-motion:reduce)').matches;
-let cur = 0, timer = 0, opened = -1;
+let cur = 0, timer = 0, found = '';  // found: the card that was searched for
 const view = {
   live: Boolean(D.live),
   all: Boolean(D.live),  // everything is shown, also what is not known at the present step
@@ -28,21 +24,15 @@ const count = i => S[i].ph === 'f' ? `step ${i + 1} of ${nF}` : `step ${i - nF +
 
 /* ---------------------------------------------------------------- numbers */
 
-function fmt(text) {
-  const x = +text, a = Math.abs(x);
-  if (!Number.isFinite(x)) return String(text);
-  if (Number.isInteger(x) && a < 1e4) return String(x);
-  const short = x.toPrecision(4);
-  return a < 1e-3 || short.includes('e') || a >= 1e4 ? x.toExponential(2).replace('e+', 'e') : short.replace(/\.$/, '');
-}
-const factor = text => { const said = fmt(text); return said.startsWith('-') ? `(${said})` : said; };
+const fmt = text => Number.isFinite(+text) ? scalar(+text) : String(text);
 /* a number that takes the place of a name: in brackets where it is negative and something stands before or a power behind */
-const bracketed = (text, whole, at) => {
+const filled = (text, whole, at) => {
   const said = fmt(text), before = whole.slice(0, at).trimEnd();
   return said.startsWith('-') && (/[^(,]$/.test(before) || /^⟦\w+⟧[²³^*ˣ⁰-⁹]/.test(whole.slice(at))) ? `(${said})` : said;
 };
 const full = (a, i, j) => (a.r || a.t)[i][j];
 
+/* only: large */
 function thumbnail(a) {
   const rows = a.p.length, columns = a.p[0].length, w = Math.max(4, Math.min(14, Math.floor(180 / columns)));
   const h = Math.max(4, Math.min(14, Math.floor(70 / rows))), ramp = a.g ? D.ramps.g : D.ramps.v;
@@ -54,6 +44,7 @@ function thumbnail(a) {
   return `<svg class="thumb" role="img" aria-label="${esc(said)}" width="${columns * w}" height="${rows * h}">` +
     `<title>${esc(said)}</title>${rects}</svg>`;
 }
+/* end */
 function figure(p, n) {
   const a = view.array(p.m), lost = /^-?(nan|inf)$/;
   const body = a.p ? thumbnail(a) : a.t ? `<div class="scroll"><table class="mat${a.t[0].length > 4 || a.t.length > 4 ? ' fine' : ''}" data-m="${n}">` + a.t.map((r, i) => `<tr${a.b && i && i % a.b === 0 ? ' class="cut"' : ''}>` +
@@ -77,72 +68,40 @@ function formula(s, hidden = view.masked()) {
 }
 /* hover or focus an entry of the result: its factors are boxed and the sum is written out */
 function wire(s) {
-  const of = s.eq.filter(p => p.m !== undefined), ms = of.map(p => view.array(p.m)), rs = of.map(p => D.arrays[p.m]);
-  const R = ms.length - 1, out = el('expand');
+  const ms = s.eq.filter(p => p.m !== undefined).map(p => view.array(p.m)), R = ms.length - 1, out = el('expand');
   out.textContent = view.fixed() && s.entry || '';
-  if (!s.link || ms.length < 2 || ms.some(a => !a.t)) return;
-  const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length;
-  const hot = (m, i, j) => {
-    const a = ms[m], td = tables[m].querySelector(
-      `td[data-i="${Math.min(i, a.t.length - 1)}"][data-j="${Math.min(j, a.t[0].length - 1)}"]`);
-    if (td) td.classList.add('hot');
-  };
-  const entry = (a, i, j) => full(a, Math.min(i, a.t.length - 1), Math.min(j, a.t[0].length - 1));
-  const at = (m, i, j) => entry(ms[m], i, j), recorded = (m, i, j) => entry(rs[m], i, j);
-  const written = (terms, i, j) => {
-    const shown = terms.length > 8 ? [...terms.slice(0, 6), `${terms.length - 6} more`] : terms;
-    return `${shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
-  };
-  const show = (i, j) => {
+  if (!s.link || R < 1 || ms.some(a => !a.t)) return;
+  const tables = all('.mat', panel), result = ms[R], columns = result.t[0].length, every = [...Array(R).keys()];
+  /* the terms of an entry; the factors of each as [array, row, column], or as text */
+  const terms = {
+    mm: (i, j) => [...ms[0].t[0].map((_, k) => [[0, i, k], [1, k, j]]), ...(R === 3 ? [[[2, 0, j]]] : [])],
+    sum: (i, j) => every.map(m => [[m, i, j]]),
+    el: (i, j) => [every.map(m => [m, i, j])],
+  }[s.link] ?? ((i, j) => s.terms[i * columns + j].map(parts => parts.map(f => {
+    const wide = f.map && ms[f[0]].t[0].length;
+    return f.map ? [f[0], Math.floor(f[1] / wide), f[1] % wide] : f;
+  })));
+  /* an array that was broadcast has fewer rows or columns */
+  const at = (m, i, j) => [Math.min(i, ms[m].t.length - 1), Math.min(j, ms[m].t[0].length - 1)];
+  const number = f => f.map ? full(ms[f[0]], ...at(...f)) : f;
+  function written(found, i, j) {
+    const each = found.map((parts, n) => parts.map((f, m) => (m || (n && parts.length === 1) ? bracketed : String)(fmt(number(f)))).join(' × '));
+    const shown = each.length > 8 ? [...each.slice(0, 6), `${each.length - 6} more`] : each;
+    return `${s.link === 'max' ? `largest of ${each.join(', ')}` : shown.join(' + ') || '0'} = ${fmt(full(result, i, j))}`;
+  }
+  function show(i, j) {
+    const found = terms(i, j), template = s.link === 'el' && s.terms[0];
     all('.hot', panel).forEach(e => e.classList.remove('hot'));
-    hot(R, i, j);
-    const flat = i * columns + j;
-    if (s.link === 'mm') {
-      const terms = [];
-      for (let k = 0; k < ms[0].t[0].length; k++) {
-        hot(0, i, k); hot(1, k, j);
-        terms.push(`${fmt(full(ms[0], i, k))} × ${factor(full(ms[1], k, j))}`);
-      }
-      if (R === 3) { hot(2, 0, j); terms.push(factor(at(2, 0, j))); }
-      out.textContent = written(terms, i, j);
-    } else if (s.link === 'el') {
-      for (let m = 0; m < R; m++) hot(m, i, j);
-      const filled = s.terms.length === 1 && s.terms[0].includes('⟦')
-        ? `${s.terms[0].replace(/⟦(\d+)⟧/g, (_, m, k, whole) => bracketed(at(+m, i, j), whole, k))} = ${fmt(full(result, i, j))}` : s.terms[flat];
-      out.textContent = filled;
-    } else if (s.link === 'win' || s.link === 'max') {  // the factors of each term, by their places in the arrays
-      const terms = s.terms[flat].map(parts => parts.map(([m, k], nth) => {
-        const wide = ms[m].t[0].length, p = Math.floor(k / wide), q = k % wide;
-        hot(m, p, q);
-        return nth ? factor(full(ms[m], p, q)) : fmt(full(ms[m], p, q));
-      }).join(' × '));
-      out.textContent = s.link === 'win' ? written(terms, i, j) : `largest of ${terms.join(', ')} = ${fmt(full(result, i, j))}`;
-    } else if (s.link === 'sum') {
-      const terms = [];
-      for (let m = 0; m < R; m++) { hot(m, i, j); terms.push(m ? factor(at(m, i, j)) : fmt(at(m, i, j))); }
-      out.textContent = written(terms, i, j);
-    } else {
-      const wide = ms[0].t[0].length, same = R === 2 && ms[1].t.length === ms[0].t.length && ms[1].t[0].length === wide;
-      const cells = m => ms[m].t.length * ms[m].t[0].length;
-      /* where a factor stands: in a product of vectors it is the result that says so, in a sum it is G */
-      const seats = (gi, gj) => cells(R) > cells(0) ? [[i, j], [0, i], [gi, gj]] : same ? [[gi, gj], [i, j]] : [[i, j], [gi, gj], [0, i]];
-      const close = (a, b) => Math.abs(a - b) <= 1e-6 * Math.max(Math.abs(a), Math.abs(b));
-      let total = 0;
-      /* a factor of 0 is worth to be seen where it belongs to this entry alone */
-      const zero = same && ms[0].n === result.n ? [[flat, full(ms[1], i, j)]] : [];
-      const terms = (s.terms[flat].length ? s.terms[flat] : zero).map(([g, value]) => {
-        const gi = Math.floor(g / wide), gj = g % wide;
-        hot(0, gi, gj);
-        const seat = R === 2 && seats(gi, gj).find(([p, q]) => close(+recorded(1, p, q), +value));
-        if (seat) hot(1, ...seat);
-        const one = seat ? at(1, ...seat) : value;
-        total += full(ms[0], gi, gj) * one;
-        return `${fmt(full(ms[0], gi, gj))} × ${factor(one)}`;
-      });
-      /* factors that are as recorded may no longer be those of a live page */
-      out.textContent = view.fixed() || close(total, full(result, i, j)) ? written(terms, i, j) : '';
-    }
-  };
+    [[R, i, j], ...found.flat()].filter(f => f.map).forEach(([m, ...place]) => {
+      const [p, q] = at(m, ...place);
+      tables[m].querySelector(`td[data-i="${p}"][data-j="${q}"]`)?.classList.add('hot');
+    });
+    /* factors that are as recorded may no longer be those of a live page */
+    const total = found.reduce((sum, parts) => sum + parts.reduce((product, f) => product * number(f), 1), 0), y = full(result, i, j);
+    const stale = s.link === 'lin' && !view.fixed() && Math.abs(total - y) > 1e-6 * Math.max(Math.abs(total), Math.abs(y));
+    out.textContent = stale ? '' : !template ? written(found, i, j)
+      : template.includes('⟦') ? `${template.replace(/⟦(\d+)⟧/g, (_, m, k, whole) => filled(number([+m, i, j]), whole, k))} = ${fmt(y)}` : s.terms[i * columns + j];
+  }
   all('td', tables[R]).forEach(td => {
     td.tabIndex = 0;
     td.onmouseenter = td.onfocus = () => show(+td.dataset.i, +td.dataset.j);
@@ -176,10 +135,8 @@ function track(ph, label) {
 }
 const groups = [];  // of consecutive steps in one section, where there are too many steps for a button each
 const [boxF, listF] = track('f', 'forward'), [boxB, listB] = track('b', 'backward');
-if (S.length <= D.flat) {
-  S.forEach((s, i) => (s.ph === 'f' ? listF : listB).append(button(i)));
-  boxF.style.flex = nF; boxB.style.flex = S.length - nF;
-} else {
+/* only: long */
+if (S.length > D.flat) {
   S.forEach((s, i) => {
     const last = groups[groups.length - 1];
     if (last && last.ph === s.ph && last.sec === s.sec) last.end = i + 1;
@@ -199,14 +156,17 @@ if (S.length <= D.flat) {
     li.append(b); g.btn = b;
     (g.ph === 'f' ? listF : listB).append(li);
   });
-  if (groups.length < 12) { boxF.style.flex = listF.children.length; boxB.style.flex = listB.children.length; }
 }
+/* end */
+if (!groups.length) S.forEach((s, i) => (s.ph === 'f' ? listF : listB).append(button(i)));
+if (groups.length < 12) { boxF.style.flex = listF.children.length; boxB.style.flex = listB.children.length; }
 function into(b, box) {  // scroll a bar, not the page
   if (!b) return;
   const r = b.getBoundingClientRect(), q = box.getBoundingClientRect();
   if (r.left < q.left + 20 || r.right > q.right - 20) box.scrollLeft += r.left - q.left - q.width / 2 + r.width / 2;
 }
 function bar() {
+  /* only: long */
   if (groups.length) {
     const g = groups.find(g => cur < g.end), box = el('within');
     groups.forEach(h => {
@@ -223,6 +183,7 @@ function bar() {
     }
     into(g.btn, el('tracks'));
   }
+  /* end */
   buttons.forEach((b, j) => {
     b.classList.toggle('done', view.all || j < cur);
     b.classList.toggle('now', j === cur);
@@ -234,17 +195,16 @@ function bar() {
 /* ---------------------------------------------------------------- graph */
 
 const node = key => el('n_' + key);
-function box(g, bounds, grow, cls) {
-  const r = document.createElementNS(NS, 'rect');
-  for (const [k, v] of Object.entries({ x: bounds.x - grow, y: bounds.y - grow, width: bounds.width + 2 * grow, height: bounds.height + 2 * grow }))
-    r.setAttribute(k, v);
-  r.setAttribute('class', 'halo ' + cls);
-  root.append(r);
+function box(b, grow, cls) {
+  shape('rect', { x: b.x - grow, y: b.y - grow, width: b.width + 2 * grow, height: b.height + 2 * grow, class: `halo ${cls}` }, root);
 }
 function halo(key, cls) {
   const n = node(key);
   if (!n) return;
-  if (svg) box(n, n.getBBox(), 5, cls); else n.classList.add(...(cls === 'peek' ? ['peek'] : ['on', ...(cls ? [cls] : [])]));
+  /* only: ladder */
+  if (!svg) { n.classList.add(...(cls === 'peek' ? ['peek'] : ['on', ...(cls ? [cls] : [])])); return; }
+  /* end */
+  box(n.getBBox(), 5, cls);
 }
 function ring(id, cls) {
   const g = svg && el(id);
@@ -253,14 +213,12 @@ function ring(id, cls) {
   if (!boxes.length) return;
   const x = Math.min(...boxes.map(b => b.x)), y = Math.min(...boxes.map(b => b.y));
   const right = Math.max(...boxes.map(b => b.x + b.width)), low = Math.max(...boxes.map(b => b.y + b.height));
-  box(g, { x, y, width: right - x, height: low - y }, 2.5, 'new ' + cls);
+  box({ x, y, width: right - x, height: low - y }, 2.5, 'new ' + cls);
 }
 function run(id, back) {
   const p = svg && document.querySelector(`#${id} path`);
   if (!p || still()) return;
-  const L = p.getTotalLength(), c = document.createElementNS(NS, 'circle'), head = node(view.head(id));
-  c.setAttribute('r', 5.5); c.setAttribute('class', 'dotrun' + (back ? ' b' : ''));
-  root.append(c);
+  const L = p.getTotalLength(), c = shape('circle', { r: 5.5, class: `dotrun${back ? ' b' : ''}` }, root), head = node(view.head(id));
   /* a path is written from either end: a gradient starts at the end that is nearer to the operation, a value ends there */
   const b = head.getBBox(), far = q => Math.hypot(Math.max(b.x - q.x, 0, q.x - b.x - b.width), Math.max(b.y - q.y, 0, q.y - b.y - b.height));
   const turned = back === far(p.getPointAtLength(L)) < far(p.getPointAtLength(0)), start = performance.now();
@@ -294,7 +252,9 @@ all('#listing li').forEach(li => {
 function unpeek() {
   all('.linked').forEach(e => e.classList.remove('linked'));
   all('.halo.peek').forEach(e => e.remove());
+  /* only: ladder */
   all('.rung.peek').forEach(e => e.classList.remove('peek'));
+  /* end */
 }
 function alive(card) {  // hovering and clicking a card
   const key = card.id.slice(2), mine = kin.get(key) || [];
@@ -316,24 +276,17 @@ function paint() {
   const back = S[cur].ph === 'b', known = view.all ? S.length : view.known(cur);
   all('.cell', main).forEach(g => g.classList.toggle('todo', cellAt.has(g.id) && cellAt.get(g.id) > known));
   all('.card', main).forEach(g => g.classList.toggle('todo', (cardAt.get(g.id.slice(2)) ?? -1) > known));
-  all('.rung', main).forEach(g => g.classList.toggle('came', cellAt.get(`a_${g.id.slice(2)}_grad`) <= known));
   all('.halo,.dotrun').forEach(e => e.remove());
-  if (!svg) wrong.forEach(i => node(S[i].card)?.classList.add('wrong'));
-  all('.rung.on').forEach(e => e.classList.remove('on', 'b'));
   if (svg) {
     all('.edge', svg).forEach(g => {
       g.classList.toggle('todo', (edgeAt.get(g.id) ?? -1) > known);
       g.classList.toggle('now', S[cur].edges.includes(g.id));
     });
     if (!view.masked()) S[cur].show.filter(c => /_(val|grad|g\d+|adds\d+)$/.test(c)).forEach(c => ring(c, back ? 'b' : ''));
-  } else all('.sec').forEach((box, i) => {
-    const s = D.sections[i];
-    box.classList.toggle('todo', s.first > known);
-    box.classList.toggle('now', S[cur].sec === i);
-    box.classList.toggle('b', back);
-    const said = box.querySelector('em');
-    if (said) said.classList.toggle('todo', s.known > known);
-  });
+  }
+  /* only: ladder */
+  else climbed(known, back);
+  /* end */
   halo(S[cur].card, back ? 'b' : '');
 }
 function centre(e, smooth) {
@@ -348,12 +301,10 @@ function centre(e, smooth) {
 function go(i, moving = true) {
   cur = Math.max(0, Math.min(S.length - 1, Math.floor(i) || 0));
   const s = S[cur], back = s.ph === 'b';
-  if (svg) svg.classList.toggle('still', !moving);
-  else if (s.sec !== opened) {
-    if (opened >= 0) open(opened, false);
-    opened = el('s_' + s.sec).querySelector('.rows').children.length ? -1 : s.sec;
-    open(s.sec, true);
-  }
+  svg?.classList.toggle('still', !moving);
+  /* only: ladder */
+  if (!svg) climb(s.sec);
+  /* end */
   paint();
   bar();
   el('live').textContent = `${phase(s)}, ${count(cur)}. ${s.title}. ${view.say(s.words)}`;
@@ -432,30 +383,27 @@ addEventListener('keydown', e => {
   if (to !== undefined) step(to); else if (e.key === ' ' && !e.target.closest('button,summary')) play(); else return;
   e.preventDefault();
 });
+/* only: wrong */
 if (wrong.length) el('wrong').onclick = () => { stop(); view.picked = true; go(wrong.find(i => i > cur) ?? wrong[0]); };
-const fit = el('fit'), theme = el('theme');
+/* end */
+const fit = el('fit');
 fit.onclick = () => {
-  if (!svg) { D.sections.forEach((s, i) => open(i, false)); opened = -1; paint(); main.scrollTop = 0; return; }
+  /* only: ladder */
+  if (!svg) { fold(); return; }
+  /* end */
   if (zoom) zoomed(0);
   fit.setAttribute('aria-pressed', main.classList.toggle('fit'));
   overview();
   go(cur, false);
 };
-function themed(name) {
-  if (name) document.documentElement.dataset.theme = name;
-  const dark = name ? name === 'dark' : matchMedia('(prefers-color-scheme:dark)').matches;
-  theme.textContent = dark ? 'Light' : 'Dark';
-  theme.setAttribute('aria-label', `Switch to ${dark ? 'light' : 'dark'} colours`);
-}
-theme.onclick = () => { themed(theme.textContent === 'Dark' ? 'dark' : 'light'); go(cur, false); };
+theme(el('theme'));
+el('theme').addEventListener('click', () => go(cur, false));  // the address has the theme
 function linked() {
-  const h = new URLSearchParams(location.hash.slice(1)), name = h.get('theme');
-  themed(name === 'dark' || name === 'light' ? name : document.documentElement.dataset.theme || '');
+  const h = new URLSearchParams(location.hash.slice(1));
   view.all = view.live && !h.has('step');
   view.picked = view.picked || h.has('show');
   go((+(h.get('step') || h.get('show')) || 1) - 1, false);
 }
-matchMedia('(prefers-color-scheme:dark)').addEventListener('change', () => themed(document.documentElement.dataset.theme || ''));
 /* on paper: every step in order; where numbers are asked for, a blank for each, without the numbers of other answers,
    and the solutions behind */
 function sheet() {
@@ -517,9 +465,7 @@ if (svg) {
   addEventListener('pointerup', () => { from = null; });
   main.addEventListener('scroll', overview);
   addEventListener('resize', overview);
-  const part = document.createElementNS(NS, 'use');
-  part.setAttribute('href', '#graph0');
-  map.prepend(part);
+  map.prepend(shape('use', { href: '#graph0' }));
   map.onclick = e => {
     const r = map.getBoundingClientRect(), to = svg.getBoundingClientRect();
     main.scrollLeft += (e.clientX - r.left) / r.width * to.width - main.clientWidth / 2 - (main.getBoundingClientRect().left - to.left);
@@ -527,19 +473,22 @@ if (svg) {
   };
 }
 el('find').oninput = () => {
-  const word = el('find').value.trim().toLowerCase(), names = svg ? all('.card', svg).map(c => c.id.slice(2)) : Object.keys(C);
+  const word = el('find').value.trim().toLowerCase(), names = Object.keys(D.names);
   unpeek();
+  found = '';
   if (!word) return;
-  const name = k => (svg ? (D.names || {})[k] || k : C[k].name).toLowerCase(), found = names.find(k => name(k) === word) || names.find(k => name(k).includes(word));
-  el('live').textContent = found ? `found ${found}` : 'nothing of this name';
+  const name = k => D.names[k].toLowerCase();
+  found = names.find(k => name(k) === word) ?? names.find(k => name(k).includes(word)) ?? '';
+  el('live').textContent = found ? `found ${D.names[found]}` : 'nothing of this name';
   if (!found) return;
-  if (!svg) { const i = D.sections.findIndex(s => s.cards.includes(found)); if (i >= 0 && !node(found)) open(i, true); }
+  /* only: ladder */
+  if (!svg && !node(found)) reach(found);
+  /* end */
   halo(found, 'peek'); centre(node(found), true);
 };
 el('find').onkeydown = e => {
   e.stopPropagation();
-  const card = document.querySelector('.halo.peek') && all('.card', main).find(c => c.id.slice(2).toLowerCase().includes(el('find').value.trim().toLowerCase()));
-  if (e.key === 'Enter' && card) card.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+  if (e.key === 'Enter') node(found)?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
   if (e.key === 'Escape') { el('find').value = ''; unpeek(); }
 };
 addEventListener('hashchange', linked);

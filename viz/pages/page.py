@@ -28,6 +28,7 @@ from viz.drawing.style import Theme
 from viz.graph.check import mark_checks
 from viz.graph.picture import Drawing
 from viz.pages import lean
+from viz.pages.emitted import asset
 from viz.pages.lines import user_line
 from viz.pages.live import Live, NotLive, check_size, live_of
 from viz.pages.steps import TIGHT, Section, Step, Story
@@ -232,33 +233,30 @@ class _Document:
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
-        css, ladder = _asset("page.css"), ""
+        styles, scripts = ["page.css"], ["common.js", "page.js"]
         if not drawn:
-            css, ladder = css + _asset("ladder.css"), _asset("ladder.js")
-        knobs = script = badge = shown = plots = modes = ""
+            styles.append("ladder.css")
+            scripts.insert(1, "ladder.js")
+        kinds = {
+            "ladder": not drawn,
+            "long": len(self.steps) > FLAT,
+            "tensors": not self.scene.scalar,
+            "large": any("p" in shown for shown in self.story.arrays.shown),
+            "wrong": bool(wrong),
+        }
+        program = knobs = badge = shown = plots = modes = ""
         if self.live is not None:
-            css += _asset("numbers.css") + _asset("live.css")
+            styles += ["numbers.css", "live.css"]
+            scripts += ["numbers.js", "live.js", "explore.js"]
             knobs, plots, modes = KNOBS, PLOTS, MODES
             badge = '<div id="badge" class="badge"></div>\n'
             shown = '<button id="all" type="button" aria-pressed="true">All</button>\n'
-            program = _unclosed("".join(map(lean.script, (self.live.see, self.live.probe))))
-            followed = lean.script("".join(map(_asset, ("numbers.js", "live.js", "explore.js"))))
-            script = f"<script>\n{program}{followed}</script>\n"
+            program = _unclosed(lean.script(self.live.see + self.live.probe))
         elif self.reason:
             knobs = f'<p class="recorded">{_text(self.reason)}</p>'
-        return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>Backpropagation, step by step: {_text(self.title)}</title>
-<style>
-{_variables(paint=False)}
-{lean.style(css)}{self.sheet}
-</style>
-</head>
-<body>
+        needed = [kind for kind, is_so in kinds.items() if is_so]
+        script = lean.script(lean.needed("".join(map(asset, scripts)), needed))
+        body = f"""<body>
 <header><h1>{_text(self.title)}</h1>
 <div class="key"><span><i></i>value forward</span><span><i class="b"></i>gradient back</span>{stands}{knob}</div>
 {badge}{wrong}<button id="teach" type="button" aria-pressed="false" aria-label="Large type, one column">Aa</button>
@@ -290,11 +288,24 @@ class _Document:
 <section id="sheet" aria-hidden="true"></section>
 <script type="application/json" id="data">{data}</script>
 <script>
-{lean.script(_asset('page.js') + ladder)}
-</script>
-{script}</body>
+{script}{program}</script>
+</body>
 </html>
 """
+        sheet = lean.used(lean.style("".join(map(asset, styles))), body)
+        return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>Backpropagation, step by step: {_text(self.title)}</title>
+<style>
+{_variables(paint=False)}
+{sheet}{self.sheet}
+</style>
+</head>
+{body}"""
 
     # ------------------------------------------------------------ data
 
@@ -316,6 +327,7 @@ class _Document:
             },
             "sections": [self._section(section) for section in self.story.sections],
             "cards": {} if self.graph is not None else self._cards(),
+            "names": {card.key: card.name for card in self.scene.cards},
         }
         data["arrays"] = self.story.arrays.shown
         if self.live is not None:
@@ -447,11 +459,6 @@ class _Document:
         )
         heads = "".join(f'<th scope="col">{word}</th>' for word in ("tensor", "shape", "value", "gradient"))
         return f'<table class="all"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-
-
-def _asset(name: str) -> str:
-    """A script or style sheet of this folder."""
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def _unclosed(script: str) -> str:

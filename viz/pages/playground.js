@@ -1,7 +1,5 @@
 /* A network with two inputs, live. The programs before this script compute; here is how it looks and how it is changed. */
 (() => {
-  'use strict';
-  const { el, clamp, shape, scalar, short, factor, hold, draggable, Plot, gauges, size, theme, token } = live;
   const D = JSON.parse(el('data').textContent), N = D.label.length, { columns, rows, layers, outputs } = D;
   const depth = layers.length, last = layers[depth - 1], cells = columns * rows;
   const [X, Y] = D.inputs, memory = { [X]: Float64Array.from(D.x), [Y]: globalThis[D.kind].from(D.y) };
@@ -476,7 +474,7 @@
     el('wcode').textContent = of.lines[kind === 'w' ? 0 : 1];
     const verdict = check(v, g, here);
     el('wcheck').className = `badge ${verdict.kind}`;
-    const said = live.element('b', { textContent: verdict.word });
+    const said = element('b', { textContent: verdict.word });
     el('wcheck').replaceChildren(said, `moved a hair both ways, L has slope ${scalar(verdict.numeric)}`);
     if (!reach || v < reach[0] + .2 || v > reach[1] - .2) reach = [Math.floor(v - 3), Math.ceil(v + 3)];
     const many = clamp(Math.floor(8e6 / work), 9, timer ? 33 : 71), line = Array.from({ length: many }, (_, k) => reach[0] + (reach[1] - reach[0]) * k / (many - 1)).map(at => [at, lossAt(at)]);
@@ -487,7 +485,7 @@
     slice.line([[v - run, here - run * g], [v + run, here + run * g]], 'tangent');
     const dot = slice.add('circle', { class: 'dot pull', cx: slice.x(v), cy: slice.y(here), r: 6 });
     dot.addEventListener('pointerdown', dragDot);
-    el('slicehead').replaceChildren(`L as ${name} alone changes `, live.element('span', { className: 'grad', textContent: `slope ${scalar(g)}` }));
+    el('slicehead').replaceChildren(`L as ${name} alone changes `, element('span', { className: 'grad', textContent: `slope ${scalar(g)}` }));
     el('slice').setAttribute('aria-label', `Loss as ${name} changes: ${scalar(here)} at ${scalar(v)}, slope ${scalar(g)}`);
   }
   function dragDot(e) {
@@ -583,12 +581,12 @@
     drawBent(segments);
     drawNet();
     if (!timer || frame++ % 5 === 0) drawWeight();
-    gauges(el('gauges'), layers.map((of, l) => ({ name: `layer ${l + 1}`, note: `${of.in} → ${of.out}`, size: of.dw === null ? 0 : size(result(see, of.dw)) })));
+    gauges(el('gauges'), layers.map((of, l) => ({ name: `layer ${l + 1}`, note: `${of.in} → ${of.out}`, size: of.dw === null ? 0 : rootMeanSquare(result(see, of.dw)) })));
     drawLosses();
     if (rate) showRate(short(memory[rate][0]));
     showSpeed(String(speed));
     const said = [['step', steps.toLocaleString('en'), steps], ['loss', scalar(lossNow()), lossNow()], ['right', `${(100 * right / N).toFixed(1)} %`, `${right} of ${N}`]];
-    el('state').replaceChildren(...said.flatMap(([name, textContent, title]) => [`${name} `, live.element('b', { textContent, title }), ' ']));
+    el('state').replaceChildren(...said.flatMap(([name, textContent, title]) => [`${name} `, element('b', { textContent, title }), ' ']));
     clearTimeout(heard);
     heard = setTimeout(() => { el('told').textContent = `Step ${steps}, loss ${scalar(lossNow())}, ${right} of ${N} points right.`; }, 900);
   }
@@ -678,10 +676,7 @@
 
   function repaint() { readColours(); if (spots.length) now(); }
   addEventListener('resize', () => { layOut(); now(); });
-  /* a canvas keeps its colours: for paper it is painted anew in light ones */
-  let before = null;
-  addEventListener('beforeprint', () => { before = document.documentElement.dataset.theme ?? ''; document.documentElement.dataset.theme = 'light'; repaint(); });
-  addEventListener('afterprint', () => { if (before === null) return; if (before) document.documentElement.dataset.theme = before; else delete document.documentElement.dataset.theme; before = null; repaint(); });
+  onPaper(repaint);
   theme(el('theme'), repaint);
   layOut();
   choices();

@@ -330,14 +330,17 @@ class _Document:
 {_variables()}
 {ramps()}
 {asset("numbers.css")}
+{asset("networks.css")}
 {asset("playground.css")}
 </style>
 </head>
 <body>
 {body}<script type="application/json" id="data">{_json(self._data())}</script>
 <script>
+{asset("common.js")}
 {scripts}
 {asset("numbers.js")}
+{asset("networks.js")}
 {asset("playground.js")}
 </script>
 </body>

@@ -1,5 +1,5 @@
 /* Pictures and sentences come from Python; only the pad computes here, in `pad.js`. */
-const { el, all } = live, D = JSON.parse(el('data').textContent);
+const D = JSON.parse(el('data').textContent);
 
 /* ---------------------------------------------------------------- one digit, neuron by neuron */
 
@@ -23,15 +23,9 @@ function follow() {
   if (inner && inner.textContent !== el('theme').textContent) inner.click();
 }
 if (frame) frame.onload = follow;
-live.theme(el('theme'), follow);
+theme(el('theme'), follow);
 /* a figure that is wider than its place says so */
 function widths() { all('.scroll').forEach(place => place.classList.toggle('over', place.scrollWidth > place.clientWidth + 1)); }
 addEventListener('resize', widths);
 widths();
-/* a canvas keeps its colours: for paper it is painted anew in light ones */
-let before = null;
-addEventListener('beforeprint', () => { before = document.documentElement.dataset.theme ?? ''; document.documentElement.dataset.theme = 'light'; repaint(); });
-addEventListener('afterprint', () => {
-  if (before) document.documentElement.dataset.theme = before; else delete document.documentElement.dataset.theme;
-  repaint();
-});
+if (D.network) onPaper(repaint);

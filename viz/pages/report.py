@@ -167,8 +167,8 @@ class _Report:
         self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        css = asset("numbers.css") + asset("report.css")
-        scripts = ["numbers.js", *(() if self.refusal else ("ink.js", "pad.js")), "report.js"]
+        css = asset("networks.css") + asset("report.css")
+        scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
         script = "\n".join([self.network.script, *map(asset, scripts)])
         bodies = {
             "draw": self._pad(),

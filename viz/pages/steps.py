@@ -12,7 +12,7 @@ import inspect
 import linecache
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -245,8 +245,8 @@ def _error(error: float) -> str:
 class Step:
     """One step. ``eq`` has the matrices and the operators between them, ``link`` says how entries belong together.
 
-    ``link``: "mm" a product of matrices, "el" entry by entry, "lin" by the terms given, "sum" added up, "win" and
-    "max" by the terms of a window: for each entry products of places in the arrays.
+    ``link``: "mm" a product of matrices, "el" entry by entry, "sum" added up, "lin", "win" and "max" by the terms
+    given: for each entry products of places in the arrays, ``[array, place]``, or of numbers as text.
     """
 
     phase: str  # "f" or "b"
@@ -581,7 +581,7 @@ class Story:
             loose = local.level < PRODUCT or local.text.startswith("-")
             said = f"{up} · {f'({local.text})' if loose else local.text}"
             words = reason(socket, self._told(value, "local"), self._told_card)
-            return said, [*eq, _sign("="), result], "lin", [[[0, str(value[()])]]], words, ""
+            return said, [*eq, _sign("="), result], "lin", [[[[0, 0], [1, 0]]]], words, ""
         sent = socket.sent
         body, summed = (sent.inner[0], True) if sent.head == "sum" and len(sent.inner) == 1 else (sent, False)
         lead = [_sign("Σ")] if summed else []
@@ -604,8 +604,8 @@ class Story:
             eq, link, terms, words = found
             eq += [_sign("="), self._matrix(part, result["l"], "grad", WINDOWED)]
             return sent.text, eq, link, terms, words, ""
-        terms = self._jacobian(socket)
         factors = _factors(body)
+        terms = self._jacobian(socket, None if factors is None else np.asarray(factors[0]))
         if factors is not None:
             slope, label = factors
             if not re.search(r"[^\W\d]", label):  # numbers alone
@@ -650,21 +650,28 @@ class Story:
             eq.insert(0, _sign(op.symbol))
         return eq, *linked, words
 
-    def _jacobian(self, socket: Socket) -> list[Any]:
-        """For small arrays, the entries of G that each result is made of, with the factors that the rule gives them."""
+    def _jacobian(self, socket: Socket, slope: np.ndarray | None) -> list[Any]:
+        """For small arrays, the entries of G that each result is made of, with the factors that the rule gives them:
+        by their places in ``slope``, the local derivative that is shown, or as text.
+        """
         part, g = socket.contribution, socket.head.gradient
         assert part is not None
         assert g is not None
         if not (is_small(part) and is_small(g)):
             return []
-        terms: list[list[Any]] = [[] for _ in range(part.size)]
+        columns = []
         for i in range(g.size):
             unit = np.zeros(g.size, dtype=g.dtype)
             unit[i] = 1
             sent = self.scene.pull(socket, self.scene.say.symbol("G", unit.reshape(g.shape) if g.ndim else unit[0]))
-            column = np.broadcast_to(np.asarray(sent.value, dtype=float), part.shape).ravel()
-            for j in np.flatnonzero(column).tolist():
-                terms[j].append([i, str(float(column[j]))])
+            columns.append(np.broadcast_to(np.asarray(sent.value, dtype=float), part.shape).ravel())
+        jacobian = np.array(columns).reshape(g.size, part.size)
+        place = None if slope is None else _place(jacobian, slope, g.shape, part.shape)
+        terms: list[list[Any]] = [[] for _ in range(part.size)]
+        for j, i in np.argwhere(jacobian.T).tolist():
+            terms[j].append([[0, i], str(float(jacobian[i, j])) if place is None else [1, place(i, j)]])
+        if slope is not None and slope.shape == g.shape == part.shape:  # a factor of 0 is shown where it belongs
+            terms = [term or [[[0, j], [1, j]]] for j, term in enumerate(terms)]
         return terms
 
     def _used(self, card: Card) -> str:
@@ -884,6 +891,27 @@ def _factors(symbol: Symbol) -> tuple[np.ndarray, str] | None:
             product = f"{said}·{inner[1]}" if rest.number is not None else f"{inner[1]} × {said}"
             made = noted("multiply", (inner[0], value), {}, inner[0] * value)
             return np.asarray(made), said if inner[1] == "1" else product
+    return None
+
+
+def _place(
+    jacobian: np.ndarray, slope: np.ndarray, upstream: tuple[int, ...], result: tuple[int, ...]
+) -> Callable[[int, int], int] | None:
+    """Where in ``slope`` the factor is that leads from entry i of the upstream gradient to entry j of the result."""
+
+    def spread(shape: tuple[int, ...], places: np.ndarray) -> np.ndarray | None:
+        try:
+            return np.broadcast_to(places, shape).ravel()
+        except ValueError:
+            return None
+
+    places = np.arange(slope.size).reshape(slope.shape)
+    i, j = np.nonzero(jacobian)
+    by_upstream, by_result = spread(upstream, places), spread(result, places)
+    by_row = spread(result, places.reshape(-1, *[1] * (len(result) - 1))) if slope.ndim == 1 else None
+    for found, at in ((by_result, j), (by_upstream, i), (by_row, j)):
+        if found is not None and np.allclose(slope.ravel()[found[at]], jacobian[i, j], rtol=1e-6, atol=0):
+            return lambda i, j, found=found, by=found is by_upstream: int(found[i if by else j])
     return None
 
 

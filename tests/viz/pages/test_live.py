@@ -320,7 +320,7 @@ class TestWhatIsNotLive:
 def test_a_name_closes_no_script():
     w = ag.Tensor(2.0, True, name="</script><!--")
     page = step_through(w * 3.0)
-    assert page.html.count("</script>") == page.html.count("<script") == 3
+    assert page.html.count("</script>") == page.html.count("<script") == 2
 
 
 def test_the_page_of_a_neuron_is_small():

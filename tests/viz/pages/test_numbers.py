@@ -19,10 +19,11 @@ def test_numbers_are_written_as_the_library_writes_them():
     random = np.random.default_rng(0)
     drawn = (random.normal(size=400) * 10.0 ** random.integers(-12, 8, 400)).tolist()
     values = [0.0, 1.0, -3.0, 9999.0, 10000.0, 12345.6, 9999.6, 0.001, -0.00099999, 0.1, 5e-324, *drawn]
-    script = (Path(viz.__file__).parent / "pages/numbers.js").read_text("utf-8") + (
+    pages = Path(viz.__file__).parent / "pages"
+    script = (pages / "common.js").read_text("utf-8") + (pages / "numbers.js").read_text("utf-8") + (
         "const given = JSON.parse(require('fs').readFileSync(0));"
-        "console.log(JSON.stringify([given.map(live.scalar), given.map(x => live.rms(Math.abs(x))),"
-        "[NaN, Infinity, -Infinity, 0.5, 1e-7, 2.5e-7, 120].map(live.short), live.ticks(-2, 5, 6), live.factor(-0.5)]))"
+        "console.log(JSON.stringify([given.map(scalar), given.map(x => rms(Math.abs(x))),"
+        "[NaN, Infinity, -Infinity, 0.5, 1e-7, 2.5e-7, 120].map(short), ticks(-2, 5, 6), factor(-0.5)]))"
     )
     run = subprocess.run([NODE, "-e", script], input=json.dumps(values).encode(), capture_output=True, check=True)
     scalars, sizes, short, ticks, factor = json.loads(run.stdout)

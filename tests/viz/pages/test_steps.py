@@ -64,8 +64,11 @@ def test_upstream_times_local_is_the_contribution_of_every_operation(name, data)
         if step.link == "mm":
             np.testing.assert_allclose(factors[0] @ factors[1], result, rtol=1e-9, atol=1e-12)
         elif step.link == "lin":
-            g = factors[0].ravel()
-            made = [sum(g[i] * float(local) for i, local in terms) for terms in step.terms]
+            given = [factor.ravel() for factor in factors]
+            made = [
+                sum(np.prod([float(f) if isinstance(f, str) else given[f[0]][f[1]] for f in parts]) for parts in terms)
+                for terms in step.terms
+            ]
             np.testing.assert_allclose(made, result.ravel(), rtol=1e-6, atol=1e-9)
         if step.code is not None:
             assert step.code[0].strip()

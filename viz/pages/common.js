@@ -1,0 +1,75 @@
+'use strict';
+/* Every page has this: elements, numbers as `viz.drawing.numbers` writes them, the theme. */
+const NS = 'http://www.w3.org/2000/svg';
+const el = id => document.getElementById(id), all = (query, within = document) => [...within.querySelectorAll(query)];
+const esc = s => String(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
+const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
+
+/* an element of SVG, with attributes, at the end of its parent */
+function shape(name, attributes = {}, parent = null, text = null) {
+  const made = document.createElementNS(NS, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== null) made.textContent = text;
+  parent?.append(made);
+  return made;
+}
+/* an element of HTML, with properties, at the end of its parent */
+function element(name, properties = {}, parent = null) {
+  const made = Object.assign(document.createElement(name), properties);
+  parent?.append(made);
+  return made;
+}
+/* the pointer's events go to `place` until it is let go */
+function hold(place, e) {
+  try { place.setPointerCapture(e.pointerId); } catch (error) { /* a pointer that has already gone */ }
+}
+
+/* ---------------------------------------------------------------- numbers as text */
+
+const notFinite = x => Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '-inf';
+function exponential(x, decimals) {
+  const [mantissa, power] = x.toExponential(decimals).split('e');
+  return `${mantissa}e${+power}`;
+}
+/* 4 significant digits, an exact integer bare, 3 digits and `e` below 1e-3 and from 1e4 */
+function scalar(x) {
+  if (!Number.isFinite(x)) return notFinite(x);
+  if (Number.isInteger(x) && Math.abs(x) < 1e4) return String(x);
+  const text = x.toPrecision(4);
+  return Math.abs(x) < 1e-3 || text.includes('e') ? exponential(x, 2) : text;
+}
+/* a size with 2 digits */
+function rms(x) {
+  if (x === 0 || !Number.isFinite(x)) return scalar(x);
+  return x < .0995 || x >= 99.5 ? exponential(x, 1) : x.toPrecision(2);
+}
+/* the root of the mean square */
+function rootMeanSquare(array) {
+  let sum = 0;
+  for (const v of array) sum += v * v;
+  return Math.sqrt(sum / (array.length || 1));
+}
+/* for the axis of a plot: no zeros to spare */
+const short = x => scalar(x).replace(/(\.\d*?)0+(?=$|e)/, '$1').replace(/\.(?=$|e)/, '');
+/* a factor in a product */
+const bracketed = said => said.startsWith('-') ? `(${said})` : said, factor = x => bracketed(scalar(x));
+
+/* ---------------------------------------------------------------- theme */
+
+const system = () => matchMedia('(prefers-color-scheme:dark)');
+const isDark = () => (document.documentElement.dataset.theme || (system().matches ? 'dark' : 'light')) === 'dark';
+const token = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/* `button` changes between light and dark, and so does #theme=dark; `changed()` is called whenever it did */
+function theme(button, changed = () => {}) {
+  function set(name) {
+    if (name === 'dark' || name === 'light') document.documentElement.dataset.theme = name;
+    button.textContent = isDark() ? 'Light' : 'Dark';
+    button.setAttribute('aria-label', `Switch to ${isDark() ? 'light' : 'dark'} colours`);
+    changed();
+  }
+  const linked = () => set(new URLSearchParams(location.hash.slice(1)).get('theme'));
+  button.addEventListener('click', () => set(button.textContent.toLowerCase()));
+  system().addEventListener('change', () => set(''));
+  addEventListener('hashchange', linked);
+  linked();
+}
