@@ -38,7 +38,7 @@ DATA = {
     "autograd/compiler/targets/c/functions.h",
     *(f"viz/pages/{kind}" for kind in ("ink.js", "pad.js", "page.css", "page.js", "report.css", "report.js")),
     *(f"viz/pages/{name}.js" for name in ("common", "explore", "ladder", "live", "networks", "numbers")),
-    *(f"viz/pages/{name}.css" for name in ("ladder", "live", "networks", "numbers")),
+    *(f"viz/pages/{name}.css" for name in ("common", "ladder", "live", "networks", "numbers")),
     *("viz/lesson/lesson.css", "viz/lesson/lesson.js", "viz/lesson/pages.css"),
     *(f"viz/lesson/text/{page.relative_to(ROOT / 'docs/lesson')}" for page in (ROOT / "docs/lesson").rglob("*.md")),
     *(f"viz/pages/playground.{kind}" for kind in ("css", "html", "js")),

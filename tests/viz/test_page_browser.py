@@ -295,6 +295,27 @@ def test_a_narrow_window_has_one_column(page, tmp_path):
     assert seen["bar"] == "sticky"
 
 
+# Leaves in `small` what is pressed or dragged and smaller than `least`, with the room that belongs to a number.
+SMALL = """
+    const room = e => e.matches('span.drag') ? getComputedStyle(e, '::after').inset.split(' ').map(parseFloat) : [0, 0];
+    seen.small = [...document.querySelectorAll('button, select, input, summary, span.drag')].filter(e => {
+        const r = e.getBoundingClientRect(), [y, x = y] = room(e);
+        return r.width && Math.min(r.width - 2 * x, r.height - 2 * y) < least - .5;
+    }).map(e => [e.tagName, e.id, e.className, e.textContent]);
+"""
+
+
+@pytest.mark.parametrize(("width", "least"), [(500, 40), (1380, 24)])
+def test_buttons_and_numbers_are_large_enough_for_a_finger_or_a_pointer(page, tmp_path, width, least):
+    script = f"const least = {least}; document.querySelectorAll('details').forEach(e => {{ e.open = true; }}); {SMALL}"
+    assert browse(page, tmp_path, script, "", f"--window-size={width},900")["small"] == []
+
+
+def test_a_long_verdict_is_not_cut(page, tmp_path):
+    script = "const box = document.querySelector('.check'); seen.cut = box.scrollWidth > box.clientWidth; seen.all = 1;"
+    assert not browse(page, tmp_path, script, "#step=10")["cut"]
+
+
 def test_a_trained_network_is_small_and_opens_at_once(tmp_path):
     random = np.random.default_rng(0)
     model = nn.MLP([256, 500, 500, 10])
@@ -306,9 +327,10 @@ def test_a_trained_network_is_small_and_opens_at_once(tmp_path):
     seen = browse(
         page,
         tmp_path,
-        "seen.opened = performance.now(); key('End'); seen.thumbs = document.querySelectorAll('#panel .thumb').length;",
+        "seen.elements = document.querySelectorAll('*').length; key('End');"
+        "seen.thumbs = document.querySelectorAll('#panel .thumb').length;",
     )
-    assert seen["opened"] < 2000, "milliseconds"
+    assert seen["elements"] < 4000
     assert seen["thumbs"] == 2
 
 
@@ -321,10 +343,10 @@ def test_two_thousand_operations_are_folded_and_opened_on_demand(tmp_path):
         page,
         tmp_path,
         """
-        seen.opened = performance.now();
+        seen.elements = document.querySelectorAll('main *').length;
         seen.folded = document.querySelectorAll('.sec').length; seen.cards = document.querySelectorAll('.rung').length;
         seen.buttons = document.querySelectorAll('.seg').length;
-        const start = performance.now(); key('End'); seen.jump = performance.now() - start;
+        key('End');
         const rungs = () => document.querySelectorAll('.rung').length;
         seen.title = text('h2'); seen.gradient = text('#a_x_grad'); seen.after = rungs();
         document.querySelector('#s_7 button').click(); seen.more = rungs();
@@ -335,8 +357,7 @@ def test_two_thousand_operations_are_folded_and_opened_on_demand(tmp_path):
     assert seen["folded"] == 50
     assert seen["cards"] == 41, "the section that the step is in, and its leaf"
     assert seen["buttons"] < 200
-    assert seen["opened"] < 2000
-    assert seen["jump"] < 1000
+    assert seen["elements"] < 3000, "of which most are the open section's"
     assert seen["title"] == "Multiply t1 sends its gradient to x"
     assert float(seen["gradient"].strip("()")) == pytest.approx(float(ag.gradients(a, x).data), rel=1e-2)
     assert (seen["after"], seen["more"], seen["none"]) == (41, 81, 0)

@@ -99,7 +99,6 @@ def ramps() -> str:
     light, dark = block(style.VALUE_RAMP, style.GRAD_RAMP), block(style.VALUE_RAMP_DARK, style.GRAD_RAMP_DARK)
     return (
         f":root{{{light}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-        f":root[data-theme=dark]{{{dark}}}\n"
-        f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{{light}}}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
+        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}"
     )

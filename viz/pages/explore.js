@@ -120,7 +120,7 @@ function asked(i) {
   const s = S[i], ms = s.eq.filter(p => p.m !== undefined);
   if (ms.length < 2) return null;
   const last = ms[ms.length - 1], a = D.arrays[last.m];
-  if (a.live === undefined || !a.r) return null;
+  if (a.live === undefined || !view.array(last.m).r) return null;
   const x = output(a.live), at = x.reduce((m, v, j) => Math.abs(v) > Math.abs(x[m]) ? j : m, 0);
   const of = K[s.whole || s.card], k = s.ph === 'f' ? s.card : s.socket ? K[s.card].in.find(([j]) => `${s.card}/${j}` === s.socket)[1] : s.card;
   return { x: x[at], at, k, name: `${s.ph === 'f' ? K[k].name : s.form.split(' = ')[0]}${x.length > 1 ? index(k, at) : ''}`, one: x.length === 1, of };
@@ -160,7 +160,7 @@ function predicting() {
   box.className = 'predict';
   el('expand').before(box);
   if (!ask) { box.innerHTML = `<p>Nothing is asked here. ${score()}</p>`; return; }
-  if (t && t.done) { box.innerHTML = `<p class="verdict ok"><b>${t.shown ? 'shown' : 'right'}</b>${esc(ask.name)} = ${scalar(ask.x)}. ${score()} <button type="button">Next question</button></p>`; box.querySelector('button').onclick = () => step(cur + 1); return; }
+  if (t && t.done) { box.innerHTML = `<p class="verdict badge"><b>${t.shown ? 'shown' : 'right'}</b>${esc(ask.name)} = ${scalar(ask.x)}. ${score()} <button type="button">Next question</button></p>`; box.querySelector('button').onclick = () => step(cur + 1); return; }
   box.innerHTML = `<form><label>${esc(ask.name)} = <input autocomplete="off" aria-describedby="judged"></label> <button>Check</button> <button type="button">Show it</button></form><p id="judged" role="status">${t ? esc(t.said) : ''}</p><p>${score()}</p>`;
   const input = box.querySelector('input'), now = told.get(cur) || { tries: 0, said: '' };
   if (t) { input.value = t.guess; }

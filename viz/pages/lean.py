@@ -147,7 +147,9 @@ def drawing(svg: str, colours: Mapping[str, str]) -> tuple[str, str]:
             svg,
         )
     svg = re.sub("\u00a0+(?=</text>)", "", svg)  # room that was left for longer numbers
+    svg = re.sub(r"<text[^>]*>\s*</text>\n|<desc>[^<]*</desc>\n", "", svg)
     svg = re.sub(r' (d|points|x|y)="([^"]*)"', _rounded, svg)
+    svg = re.sub(r'(?<= d=")M([-\d.,]+)C([^"a-zA-Z]+)(?=")', _straight, svg)
     looks: dict[str, str] = {}
 
     def named(found: re.Match[str]) -> str:
@@ -172,3 +174,17 @@ def _rounded(found: re.Match[str]) -> str:
     """Coordinates to a tenth of a point."""
     places = re.sub(r"-?\d+\.\d{2}", lambda x: f"{float(x[0]):.1f}".removesuffix(".0"), found[2])
     return f' {found[1]}="{places}"'
+
+
+def _straight(found: re.Match[str]) -> str:
+    """A path in which curves that are straight, such as the sides of a card, are lines."""
+    at, *points = [found[1], *found[2].split()]
+    path = f"M{at}"
+    for first, second, end in zip(points[::3], points[1::3], points[2::3], strict=True):
+        (x, y), (u, v) = at.split(","), end.split(",")
+        if first == at and second == end:
+            path += f"H{u}" if y == v else f"V{v}" if x == u else f"L{end}"
+        else:
+            path += f"C{first} {second} {end}"
+        at = end
+    return path

@@ -214,6 +214,7 @@ movable.forEach(k => {
     const put = draggable(s, knob(k, i));
     puts.push(said => put(said[i]));
   } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
+    t.classList.add('many');
     let at = 0;
     box.innerHTML = '<span></span> <small></small><button type="button" aria-label="Another entry">…</button>';
     const put = draggable(box.firstChild, { ...knob(k, 0), label: () => named(k, at), get: () => memory[k][at], set: v => change(k, at, v), reset: () => change(k, at, start[k][at]), chosen: () => { axis = { key: k, at }; show(); } });
@@ -269,7 +270,8 @@ function grid(g, ts, f, k) {  // the entries of an array, each ending where it e
 function handle(t, k, i) {
   const g = document.createElementNS(NS, 'g'), b = t.getBBox(), r = document.createElementNS(NS, 'rect'), u = document.createElementNS(NS, 'line');
   const wide = Math.max(b.width, 18), left = t.getAttribute('text-anchor') === 'end' ? b.x + b.width - wide : b.x;
-  Object.entries({ x: left - 2, y: b.y - 1, width: wide + 4, height: b.height + 2, class: 'hit' }).forEach(([n, v]) => r.setAttribute(n, v));
+  const room = K[k].shape.length ? 1 : 6;
+  Object.entries({ x: left - room, y: b.y - room, width: wide + 2 * room, height: b.height + 2 * room, class: 'hit' }).forEach(([n, v]) => r.setAttribute(n, v));
   u.setAttribute('class', 'under');
   underline(u, b);  // a line without a place would be at the origin, and widen its card
   t.before(g); g.append(r, t, u);

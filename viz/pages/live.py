@@ -356,14 +356,6 @@ class _Traced:
         said: dict[str, Any] = {"name": card.name, "role": card.role, "shape": list(card.shape)}
         if card.node is not None:
             said["in"] = [[s.index, s.tail.key, int(s.passes), s.mark] for s in card.sockets]
-            say = self.scene.say
-            if self.scene.scalar:
-                operands = [
-                    symbol if (tail := self.scene.card(given)) is None else say.symbol(f"⟦{tail.key}⟧", tail.value)
-                    for given, symbol in zip(card.node.inputs, self.scene.symbols(card), strict=True)
-                ]
-                said["filled"] = say.apply(card.node.op, operands, card.node.params, card.value).text
-                said["form"] = self.scene.formula(card).text
         return said
 
 

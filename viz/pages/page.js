@@ -36,13 +36,12 @@ const full = (a, i, j) => (a.r || a.t)[i][j];
 function thumbnail(a) {
   const rows = a.p.length, columns = a.p[0].length, w = Math.max(4, Math.min(14, Math.floor(180 / columns)));
   const h = Math.max(4, Math.min(14, Math.floor(70 / rows))), ramp = a.g ? D.ramps.g : D.ramps.v;
-  let rects = '';
-  a.p.forEach((line, i) => [...line].forEach((c, j) => {
-    rects += `<rect x="${j * w}" y="${i * h}" width="${w}" height="${h}" style="fill:${ramp[c] || 'var(--bad)'}"/>`;
-  }));
+  const shades = {};  // one path each: many elements would take long to lay out
+  a.p.forEach((line, i) => [...line].forEach((c, j) => { shades[c] = `${shades[c] || ''}M${j} ${i}h1v1h-1z`; }));
+  const paths = Object.entries(shades).map(([c, d]) => `<path style="fill:${ramp[c] || 'var(--bad)'}" d="${d}"/>`).join('');
   const said = `${a.n}, block means of the sizes, darker is larger; ${a.c}`;
-  return `<svg class="thumb" role="img" aria-label="${esc(said)}" width="${columns * w}" height="${rows * h}">` +
-    `<title>${esc(said)}</title>${rects}</svg>`;
+  return `<svg class="thumb" role="img" aria-label="${esc(said)}" width="${columns * w}" height="${rows * h}" viewBox="0 0 ${columns} ${rows}" ` +
+    `preserveAspectRatio="none" shape-rendering="crispEdges"><title>${esc(said)}</title>${paths}</svg>`;
 }
 /* end */
 function figure(p, n) {
@@ -326,14 +325,14 @@ function explain() {  // the panel
     (s.line ? `<pre class="code" tabindex="0" aria-label="The line in the graph's names">${esc(s.line)}</pre>` : '') +
     (s.mine ? `<div class="where">your line: <code>${esc(s.mine[0])}</code>, ${esc(s.mine[1])}</div>` : '') +
     (code ? `<details${rule ? ' open' : ''} class="rule"><summary>The library's ${s.line && s.ph === 'b' ? 'rule' : 'code'}, ${esc(where)}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
-    (check && !view.masked() ? `<div class="check ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
+    (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
   all('.form,.code', panel).forEach(e => { e.onmouseenter = () => peek(cur); e.onmouseleave = unpeek; });
   if (!view.masked()) wire(s);
   sizes();
   view.told(s);
 }
 
-const doubt = s => s.doubt ? `<div class="check doubt"><b>?</b>${esc(s.doubt)}</div>` : '';
+const doubt = s => s.doubt ? `<div class="check badge doubt"><b>?</b>${esc(s.doubt)}</div>` : '';
 
 /* the gradients so far, on a log scale; a window of them where there are many */
 const sized = S.map((s, i) => [i, s.size]).filter(([, size]) => size), SHOWN = 14;
@@ -408,7 +407,7 @@ function linked() {
    and the solutions behind */
 function sheet() {
   const found = S.map((s, i) => {
-    const ask = view.ask(i), words = ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
+    const ask = view.ask(i), words = ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check badge">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
     return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
       `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}${open}</article>`;
   });

@@ -17,6 +17,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import autograd as ag
 from autograd.files import write_file
 from autograd.testing import NodeCheck
@@ -210,6 +212,7 @@ class _Document:
         self.steps = [*story.forward, *story.backward]
         self.graph, self.sheet = (None, "") if picture is None else _drawing(picture)
         if live is not None and self.graph is not None:  # its script writes them
+            self.graph = re.sub(r'(?s)<g id="a_f_\w+"><title>[^<]*</title>\n(.*?)</g>\n', r"\1", self.graph)
             self.graph = re.sub(r'(<g id="a_(?!\w+_glab")\w+"><title>)[^<]*', r"\1", self.graph)
         self.drawn = set(re.findall(r' id="(\w+)"', self.graph or ""))
 
@@ -233,7 +236,7 @@ class _Document:
         found = sum(step.verdict is not None and step.verdict.kind == "wrong" for step in self.steps)
         wrong = f'<button id="wrong" type="button">{found} WRONG rule{"s" * (found > 1)}</button>' if found else ""
         data = _json(self._data())  # first, because it collects the arrays
-        styles, scripts = ["page.css"], ["common.js", "page.js"]
+        styles, scripts = ["common.css", "page.css"], ["common.js", "page.js"]
         if not drawn:
             styles.append("ladder.css")
             scripts.insert(1, "ladder.js")
@@ -314,9 +317,6 @@ class _Document:
         steps = [self._step(step, codes) for step in self.steps]
         data: dict[str, Any] = {
             "flat": FLAT,
-            "thumb": [style.THUMB_ROWS, style.THUMB_COLUMNS],
-            "head": [style.HEAD, style.TAIL],
-            "ramps": {"v": style.VALUE_RAMP, "g": style.GRAD_RAMP},
             "steps": steps,
             "codes": list(codes),
             "edges": {
@@ -330,10 +330,17 @@ class _Document:
             "names": {card.key: card.name for card in self.scene.cards},
         }
         data["arrays"] = self.story.arrays.shown
+        if not self.scene.scalar:
+            data["thumb"] = [style.THUMB_ROWS, style.THUMB_COLUMNS]
+            data["head"] = [style.HEAD, style.TAIL]
+            data["ramps"] = {"v": style.VALUE_RAMP, "g": style.GRAD_RAMP}
         if self.live is not None:
             for shown, source in zip(self.story.arrays.shown, self.story.arrays.sources, strict=True):
                 if (at := self.live.arrays.get(id(source))) is not None:
                     shown["live"] = at
+                    if not np.ndim(source):  # the page writes it
+                        shown.pop("t", None)
+                        shown.pop("r", None)
                 elif id(source) in self.story.fixed:
                     shown["fixed"] = 1
             data["live"] = self.live.record
@@ -498,9 +505,8 @@ def _variables(paint: bool = True) -> str:
     )
     return (
         f":root{{{fonts};{light}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
-        f":root[data-theme=dark]{{{dark}}}\n"
-        f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{{light}}}}}\n{rules}"
+        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\n"
+        f"@media screen{{:root[data-theme=dark]{{{dark}}}}}\n{rules}"
     )
 
 

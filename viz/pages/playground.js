@@ -453,7 +453,7 @@
     const h = 6e-6 * Math.max(1, Math.abs(v)), [up, down] = [lossAt(v + h), lossAt(v - h)], numeric = (up - down) / (2 * h);
     const far = (a, b) => Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b), 1e-5);
     if (far(numeric, g) < 1e-4) return { word: 'ok', kind: '', numeric };
-    return far((up - here) / h, (here - down) / h) > 1e-2 ? { word: 'kink', kind: 'kink', numeric } : { word: 'WRONG', kind: 'bad', numeric };
+    return far((up - here) / h, (here - down) / h) > 1e-2 ? { word: 'kink', kind: 'kink', numeric } : { word: 'WRONG', kind: 'wrong', numeric };
   }
   function drawWeight() {
     const { l, kind, i } = chosen, of = layers[l], v = current(), g = slope(), here = lossNow(), name = labelOf(chosen);

@@ -329,6 +329,7 @@ class _Document:
 <style>
 {_variables()}
 {ramps()}
+{asset("common.css")}
 {asset("numbers.css")}
 {asset("networks.css")}
 {asset("playground.css")}

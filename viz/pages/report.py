@@ -167,7 +167,7 @@ class _Report:
         self.hardest = int(held.certainty.argmin())
 
     def html(self) -> str:
-        css = asset("networks.css") + asset("report.css")
+        css = asset("common.css") + asset("networks.css") + asset("report.css")
         scripts = ["common.js", *(() if self.refusal else ("networks.js", "ink.js", "pad.js")), "report.js"]
         script = "\n".join([self.network.script, *map(asset, scripts)])
         bodies = {
