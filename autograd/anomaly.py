@@ -47,6 +47,17 @@ def detect_anomaly() -> Iterator[None]:
         MODE.reset(token)
 
 
+@contextmanager
+def record_lines() -> Iterator[None]:
+    """Within it, nodes note the lines that called their operations, as within `detect_anomaly`; nothing is checked."""
+    mode = MODE.get()
+    token = MODE.set(Mode(mode.grad, mode.scope, _Lines))
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
 class Origin(str):
     """The line that called an operation, as text, and hashes of the arrays that its node saved."""
 
@@ -68,11 +79,8 @@ def first_bad(array: Any) -> tuple[Any, tuple[int, ...]] | None:
 
 def check_forward(op: Any, result: Any, *_: Any) -> None:
     """Note where ``result`` was made, and raise where it is not finite."""
-    origin, within = _called_from(sys._getframe(1))
     node = result.node
-    if node is not None:
-        node.origin = Origin(origin)
-        node.origin.marks = _marks(node)
+    origin, within = _noted(node, sys._getframe(1))
     if found := first_bad(result.data):
         rule = "" if within is None else f"in the gradient of {within.op.name} {describe(within)}: "
         raise AnomalyError(
@@ -80,6 +88,28 @@ def check_forward(op: Any, result: Any, *_: Any) -> None:
             f"{'' if node is None else _values_there(node, range(len(node.inputs)), node.shape, found[1])}; "
             f"called at {origin}."
         )
+
+
+def _noted(node: Node | None, frame: Any) -> tuple[str, Node | None]:
+    """`_called_from`, noted by the node."""
+    origin, within = _called_from(frame)
+    if node is not None:
+        node.origin = Origin(origin)
+        node.origin.marks = _marks(node)
+    return origin, within
+
+
+class _Lines:
+    """What `record_lines` does at each operation, and at each node of a backward pass: nothing is checked."""
+
+    @staticmethod
+    def check_forward(op: Any, result: Any, *_: Any) -> None:
+        _noted(result.node, sys._getframe(1))
+
+    @staticmethod
+    def check_upstream(*_: Any) -> None: ...
+
+    check_backward = check_total = check_upstream
 
 
 def _called_from(frame: Any) -> tuple[str, Node | None]:

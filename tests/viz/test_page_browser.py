@@ -408,7 +408,7 @@ def test_a_card_its_line_its_formula_and_its_number_light_up_together(page, tmp_
         const lit = () => all_('.linked:not(.seg)', e => e.className.split(' ')[0] + e.tagName);
         hover(document.getElementById('n_z2')); seen.card = [lit(), rings()];
         leave(document.getElementById('n_z2')); seen.after = lit();
-        const line = document.querySelector('#listing [data-card=z2]');
+        const line = document.querySelector('#listing [data-cards=z2]');
         hover(line); seen.line = lit(); leave(line);
         hover(document.querySelector('#panel .form')); seen.formula = [lit(), rings()];
         seen.lines = all_('#listing code', e => e.textContent);
@@ -475,3 +475,37 @@ def test_in_a_notebook_it_stands_in_a_frame_of_its_own(page, tmp_path):
     )
     assert seen["title"] == page.title
     assert seen["height"] == 720
+
+
+def test_your_own_line_lights_its_operations_and_their_steps(tmp_path):
+    w, x = ag.Tensor(2.0, requires_grad=True, name="w"), ag.Tensor(3.0, name="x")
+
+    def loss():
+        h = w * x
+        a = ag.sigmoid(h - 1.0) * h
+        return a**2
+
+    seen = browse(
+        step_through(loss),
+        tmp_path,
+        """
+        const texts = query => [...document.querySelectorAll(query)].map(e => e.textContent);
+        document.getElementById('listing').open = true;
+        seen.mine = texts('#listing .mine code'); seen.heading = text('#listing summary');
+        document.querySelectorAll('#listing .mine')[1].focus();
+        seen.lines = texts('#listing li.linked:not(.mine) code'); seen.steps = texts('.track.f .seg.linked');
+        seen.rings = document.querySelectorAll('.halo.peek').length;
+        document.activeElement.blur(); key('Home'); key('b'); seen.backward = text('.where code');
+        key('Home'); seen.forward = text('.where code');
+        hover(document.querySelector('.where')); seen.where = texts('.track.f .seg.linked');
+        leave(document.querySelector('.where')); hover(document.getElementById('n_t3'));
+        seen.card = texts('#listing .linked code');
+        """,
+    )
+    assert seen["heading"] == "Your program, line by line"
+    assert seen["mine"] == ["h = w * x", "a = ag.sigmoid(h - 1.0) * h", "return a**2"]
+    assert seen["lines"] == ["t2 = t1 - 1", "a1 = sigmoid(t2)", "t3 = a1 * t1"]
+    assert (seen["steps"], seen["rings"]) == (["t2", "a1", "t3"], 6), "each card and its number"
+    assert (seen["forward"], seen["backward"]) == ("h = w * x", "return a**2")
+    assert seen["where"] == ["t1"]
+    assert seen["card"] == ["a = ag.sigmoid(h - 1.0) * h", "t3 = a1 * t1"]

@@ -76,40 +76,66 @@ function tag(at, text) {
 }
 
 /* ---------------------------------------------------------------- paths: from the loss to one number */
-const SEVERAL = 24;
-function walks(k) {  // as lists of uses, from the number to the loss
-  const found = [];
-  (function on(n, so) {
+const SEVERAL = 24, PATIENCE = 80;  // paths that are listed, and milliseconds for their numbers
+const isBare = Object.keys(V.l).length > 0;  // each operation has numbers for operands, and so for rates
+/* how the result of a use moves for a move v of its operand alone: by its slope, or by a central difference */
+function along(u, v) {
+  if (isBare) return [v[0] * slope(u.id)];
+  const x = nudges.get(u.id), top = v.reduce((m, d) => Math.max(m, Math.abs(d)), 0);
+  if (!x || !top) return new Float64Array(size(u.head));
+  const t = value(u.tail).reduce((m, y) => Math.max(m, step0(y)), 6e-6) / top;
+  const [up, low] = [t, -t].map(by => { v.forEach((d, i) => { x[i] = by * d; }); Q.run(); return seen(u.head).slice(); });
+  x.fill(0);
+  return up.map((y, i) => (y - low[i]) / (2 * t));
+}
+/* the paths from a number to the loss, {uses, part}: what comes along each is null where that would take too long */
+function walks(k, at) {
+  const found = [], unit = new Float64Array(size(k));
+  let runs = isBare ? Infinity : PATIENCE / cost / 2;
+  unit[at] = 1;
+  (function on(n, uses, v) {
     if (found.length > SEVERAL) return;
-    if (n === V.end) { found.push(so); return; }
-    users(n).filter(u => sent(u.id)).forEach(u => on(u.head, [...so, { ...u, tail: n }]));
-  })(k, []);
+    if (n === V.end) { found.push({ uses, part: v && v[0] }); return; }
+    users(n).filter(u => sent(u.id)).forEach(u => {
+      const use = { ...u, tail: n };
+      on(u.head, [...uses, use], v && --runs >= 0 ? along(use, v) : null);
+    });
+  })(k, [], unit);
+  Q.run();
   return found;
 }
 function pathways() {
-  const k = axis.key, box = el('paths'), E = K[V.end].name, g = gradient(k), name = K[k].name;
-  const found = g ? walks(k) : [], shown = found.slice(0, SEVERAL), bare = Object.keys(V.l).length > 0;
-  const product = so => so.reduce((t, u) => t * slope(u.id), 1), total = shown.reduce((t, so) => t + product(so), 0);
-  const chain = so => [...so].reverse().map(u => K[u.head].name).concat(name).map(esc).join(' → ');
-  const rates = so => [...so].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name}`).map(esc).join(' · ');
-  box.innerHTML = `<div class="eyebrow grad">From ${esc(E)} to ${esc(name)}</div><h2>${esc(by(k))}${g && g.length === 1 ? ` = ${scalar(g[0])}` : ''}</h2>` + (
-    !g ? `<p>No gradient was asked for ${esc(name)}.</p>` : k === V.end ? `<p>${esc(E)} is the end itself: its gradient is 1.</p>`
-      : `<p>${found.length === 1 ? 'One path leads' : `${found.length > SEVERAL ? 'More than ' + SEVERAL : found.length} paths lead`} from ${esc(E)} to ${esc(name)}. Rates along a path multiply, and paths add up.</p>` +
-      `<ol class="walks">${shown.map((so, i) => `<li><button type="button" data-i="${i}"><b>${chain(so)}</b><span class="form">${rates(so)}</span>` +
-        (bare ? `<span class="num grad">${[...so].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')} = ${scalar(product(so))}</span>` : '') + '</button></li>').join('')}</ol>` +
-      (bare ? `<p class="form grad num">${found.length > SEVERAL ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${shown.map((so, j) => (j ? factor : scalar)(product(so))).join(' + ')} = ` : ''}${scalar(g[0])}</p>`
-        : `<p>Each rate is a matrix of all entries by all entries; ${users(k).filter(u => sent(u.id)).map(u => `through ${esc(K[u.head].name)} ${esc(u.mark)} comes rms ${short(rootMeanSquare(sent(u.id)))}`).join(', ')}.</p>`));
+  const k = axis.key, box = el('paths'), E = K[V.end].name, g = gradient(k), id = named(k, axis.at), entry = g && g[axis.at];
+  const found = g ? walks(k, axis.at) : [], shown = found.slice(0, SEVERAL), isLong = shown.some(path => path.part === null);
+  const chain = ({ uses }) => [...uses].reverse().map(u => K[u.head].name).concat(id).map(esc).join(' → ');
+  const rates = ({ uses }) => [...uses].reverse().map(u => `∂${K[u.head].name}/∂${K[u.tail].name}`).map(esc).join(' · ');
+  const product = ({ uses, part }) => isBare ? `${[...uses].reverse().map((u, j) => (j ? factor : scalar)(slope(u.id))).join(' × ')} = ${scalar(part)}` : `carries ${scalar(part)}`;
+  const total = shown.reduce((sum, path) => sum + path.part, 0), isPart = found.length > SEVERAL;
+  const parts = shown.map((path, j) => (j ? factor : scalar)(path.part)).join(' + ');
+  const off = !isPart && Math.abs(total - entry) > 1e-4 * Math.max(Math.abs(total), Math.abs(entry), 1e-6);
+  const many = found.length === 1 ? 'One path leads' : `${isPart ? `More than ${SEVERAL}` : found.length} paths lead`;
+  const entries = g && g.length > 1 && g.length <= 16 ? `<p class="entries">${[...g].map((x, i) => `<button type="button" data-at="${i}" aria-pressed="${i === axis.at}">${index(k, i)}</button>`).join('')}</p>` : '';
+  box.innerHTML = `<div class="eyebrow grad">From ${esc(E)} to ${esc(id)}</div><h2>${esc(`∂${E}/∂${id}`)}${g ? ` = ${scalar(entry)}` : ''}</h2>` + (
+    !g ? `<p>No gradient was asked for ${esc(K[k].name)}.</p>` : k === V.end ? `<p>${esc(E)} is the end itself: its gradient is 1.</p>`
+      : `${entries}<p>${many} from ${esc(E)} to ${esc(id)}. Rates along a path multiply, and paths add up.</p>` +
+      (isBare ? '' : isLong ? `<p>What each carries is left out: it would take longer than ${PATIENCE} ms for this network.</p>`
+        : `<p>Each rate is a matrix. So this one entry is moved a little on each path alone, and ${esc(E)} moves by what the path carries.</p>`) +
+      `<ol class="walks">${shown.map((path, i) => `<li><button type="button" data-i="${i}"><b>${chain(path)}</b><span class="form">${rates(path)}</span>` +
+        (isLong ? '' : `<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
+      (isLong ? '' : `<p class="form grad num">${isPart ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +
+      (off && !isLong ? `<p>The gradient is ${scalar(entry)}: at a kink differences do not tell which slope the rule takes.</p>` : ''));
   const light = some => {
     unmark();
     if (!svg) return;
     main.classList.add('dim');
-    some.forEach(so => so.forEach(u => [`b_${u.tail}_${u.head}_${u.i}`, 'n_' + u.tail, 'n_' + u.head].forEach(id => el(id)?.classList.add('lit'))));
+    some.forEach(({ uses }) => uses.forEach(u => [`b_${u.tail}_${u.head}_${u.i}`, 'n_' + u.tail, 'n_' + u.head].forEach(part => el(part)?.classList.add('lit'))));
   };
   light(shown);
   all('.walks button', box).forEach(b => {
     b.onmouseenter = b.onfocus = b.onclick = () => light([shown[b.dataset.i]]);
     b.onmouseleave = b.onblur = () => light(shown);
   });
+  all('.entries button', box).forEach(b => { b.onclick = () => { axis.at = +b.dataset.at; pathways(); box.querySelector('[aria-pressed=true]').focus(); }; });
 }
 
 /* ---------------------------------------------------------------- predict: the number is asked for before it is shown */

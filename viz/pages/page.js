@@ -120,7 +120,7 @@ function button(i) {
   b.setAttribute('aria-label', `${phase(s)} ${count(i)}: ${s.title}${bad ? '. Its rule is WRONG' : ''}`);
   if (bad) { b.classList.add('wrong'); b.textContent = `${s.tag} !`; }
   b.onclick = () => step(i);
-  b.onmouseenter = b.onfocus = () => peek(i);
+  b.onmouseenter = b.onfocus = () => peek(s.card);
   b.onmouseleave = b.onblur = unpeek;
   li.append(b);
   buttons.set(i, b);
@@ -228,24 +228,24 @@ function run(id, back) {
     if (u < 1) requestAnimationFrame(frame); else c.remove();
   })(start);
 }
-function peek(i) {
+/* cards, their steps, their lines and numbers, and the formula if it is theirs */
+function peek(...keys) {
   unpeek();
-  (kin.get(S[i].card) || []).forEach(j => { const b = buttons.get(j); if (b) b.classList.add('linked'); });
-  halo(S[i].card, 'peek');
-  link(S[i].card);
+  const lit = e => e?.classList.add('linked');
+  keys.forEach(key => {
+    (kin.get(key) || []).forEach(j => lit(buttons.get(j)));
+    halo(key, 'peek');
+    if (svg) ring(`a_${key}_val`, 'peek');
+  });
+  all('#listing li').filter(li => li.dataset.cards.split(' ').some(key => keys.includes(key))).forEach(lit);
+  if (keys.includes(S[cur].card)) [...all('.form,.code', panel).slice(0, 2), ...all('.where', panel)].forEach(lit);
 }
-/* the line of the program, the formula and the number that belong to a card */
-function link(key) {
-  all(`#listing [data-card="${key}"]`).forEach(e => e.classList.add('linked'));
-  if (S[cur].card === key) all('.form,.code', panel).slice(0, 2).forEach(e => e.classList.add('linked'));
-  if (svg) ring(`a_${key}_val`, 'peek');
-}
+function hovered(e, ...keys) { e.onmouseenter = e.onfocus = () => peek(...keys); e.onmouseleave = e.onblur = unpeek; }
 all('#listing li').forEach(li => {
-  const key = li.dataset.card, mine = kin.get(key)[0];
+  const keys = li.dataset.cards.split(' ');
   li.tabIndex = 0;
-  li.onmouseenter = li.onfocus = () => peek(mine);
-  li.onmouseleave = li.onblur = unpeek;
-  li.onclick = () => { stop(); view.picked = true; go(mine); };
+  hovered(li, ...keys);
+  li.onclick = () => { stop(); view.picked = true; go(kin.get(keys[0])[0]); };
   li.onkeydown = e => { if (e.key === 'Enter') li.onclick(); };
 });
 function unpeek() {
@@ -257,7 +257,7 @@ function unpeek() {
 }
 function alive(card) {  // hovering and clicking a card
   const key = card.id.slice(2), mine = kin.get(key) || [];
-  card.addEventListener('mouseenter', () => { if (mine.length) peek(mine[0]); });
+  card.addEventListener('mouseenter', () => { if (mine.length) peek(key); });
   card.addEventListener('mouseleave', unpeek);
   card.addEventListener('click', e => {
     e.stopPropagation();
@@ -317,16 +317,17 @@ function go(i, moving = true) {
 
 function explain() {  // the panel
   const rule = panel.querySelector('.rule')?.open;  // stays as it was left
-  const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s);
+  const s = S[cur], [code, where] = s.code === null ? ['', ''] : D.codes[s.code], check = view.check(s), mine = D.lines[s.mine];
   panel.className = s.ph === 'b' ? 'bwd' : '';
   panel.innerHTML = `<div class="eyebrow">${phase(s)}, ${count(cur)}</div><h2>${esc(s.title)}</h2><p>${esc(view.say(s.words))}</p>` +
     `<div class="form">${esc(formula(s))}</div><div class="eq">${equation(s)}</div>` +
     '<div id="expand" class="expand" aria-live="polite"></div>' +
     (s.line ? `<pre class="code" tabindex="0" aria-label="The line in the graph's names">${esc(s.line)}</pre>` : '') +
-    (s.mine ? `<div class="where">your line: <code>${esc(s.mine[0])}</code>, ${esc(s.mine[1])}</div>` : '') +
+    (mine ? `<div class="where" tabindex="0">your line: <code>${esc(mine[0])}</code>, ${esc(mine[1])}</div>` : '') +
     (code ? `<details${rule ? ' open' : ''} class="rule"><summary>The library's ${s.line && s.ph === 'b' ? 'rule' : 'code'}, ${esc(where)}</summary><pre class="code" tabindex="0">${esc(code)}</pre></details>` : '') +
     (check && !view.masked() ? `<div class="check badge ${check[0]}"><b>${{ ok: 'ok', wrong: 'WRONG', kink: 'kink', skipped: '-' }[check[0]]}</b>${esc(check[1])}</div>` : '') + doubt(s);
-  all('.form,.code', panel).forEach(e => { e.onmouseenter = () => peek(cur); e.onmouseleave = unpeek; });
+  all('.form,.code', panel).forEach(e => hovered(e, s.card));
+  all('.where', panel).forEach(e => hovered(e, ...new Set(S.filter(t => t.mine === s.mine).map(t => t.card))));
   if (!view.masked()) wire(s);
   sizes();
   view.told(s);

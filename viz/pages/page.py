@@ -9,17 +9,22 @@ module and opened on demand.
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
+from itertools import groupby
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
 import autograd as ag
+from autograd.anomaly import record_lines
 from autograd.files import write_file
 from autograd.testing import NodeCheck
 from autograd.validation import as_path, check_instance
@@ -97,7 +102,7 @@ class Page:
 
 
 def step_through(
-    y: ag.Tensor | Sequence[ag.Tensor],
+    y: ag.Tensor | Sequence[ag.Tensor] | Callable[[], ag.Tensor | Sequence[ag.Tensor]],
     path: str | os.PathLike[str] | None = None,
     *,
     names: Mapping[str, Any] | None = None,
@@ -118,7 +123,8 @@ def step_through(
     ``targets``: leaves to be shown in that role. ``gradients``: the upstream gradient of an output that is no scalar,
     a Tensor of its shape (a list of them for several outputs). ``title``: the headline. No ``.grad`` changes.
 
-    Where the forward ran within `autograd.detect_anomaly`, steps show the line of your program that called them.
+    ``y`` may be a function without arguments, ``lambda: loss(model(x), y)``: it is called, and each step shows the line
+    of your program that called its operation. So it is where the forward ran within `autograd.detect_anomaly`.
     Printed, the page is a handout with all steps; while it asks to predict numbers, a worksheet with solutions.
 
     ``live``: whether the page computes. Each leaf of a live page can be dragged, typed into and set to 0, and every
@@ -126,8 +132,8 @@ def step_through(
     where the graph is small enough (one scalar output, 15 million multiply-adds, 500,000 numbers, a program of 1,000
     lines), and otherwise the page says why its numbers are as recorded. False keeps them as recorded.
 
-    Raises `DrawingError` where nothing was recorded, for an output that is no scalar without ``gradients``, for a
-    path with another suffix, and with ``live=True`` for a graph that can't be live.
+    Raises `DrawingError` where nothing was recorded, for a function that takes arguments, for an output that is no
+    scalar without ``gradients``, for a path with another suffix, and with ``live=True`` for a graph that can't be live.
 
     >>> w = ag.Tensor(2.0, requires_grad=True, name="w")
     >>> page = step_through((w * 3.0 - 5.0) ** 2)
@@ -142,6 +148,8 @@ def step_through(
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
     if path is not None:
         path = as_path(path)
+    if isinstance(y, FunctionType | MethodType | partial):
+        y = _called(y)
     given = {
         "names": named(names),
         "inputs": members(inputs, "inputs"),
@@ -167,6 +175,16 @@ def step_through(
     if path is not None:
         page.save(path)
     return page
+
+
+def _called(function: Callable[[], Any]) -> Any:
+    """What a function of the user's computes; its nodes know the lines that called their operations."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise DrawingError(f"the function is called without arguments: give lambda: f(x) ({error})") from None
+    with record_lines():
+        return function()
 
 
 def _story_of(scene: Scene, checks: Sequence[NodeCheck], live: bool | None) -> tuple[Story, Live | None, str]:
@@ -314,11 +332,13 @@ class _Document:
 
     def _data(self) -> dict[str, Any]:
         codes: dict[tuple[str, str], int] = {}
+        self.lines: dict[tuple[str, str], int] = {}
         steps = [self._step(step, codes) for step in self.steps]
         data: dict[str, Any] = {
             "flat": FLAT,
             "steps": steps,
             "codes": list(codes),
+            "lines": list(self.lines),
             "edges": {
                 f"{letter}_{s.tail.key}_{s.head.key}_{s.index}": [s.tail.key, s.head.key]
                 for card in (self.scene.cards if self.graph is not None and self.live is None else ())
@@ -361,8 +381,8 @@ class _Document:
             "edges": [edge for edge in step.edges if edge in self.drawn],
             "sec": step.section,
         }
-        if step.phase == "f" and (mine := user_line(step.card)) is not None:
-            said["mine"] = mine
+        if (mine := user_line(step.card)) is not None:
+            said["mine"] = self.lines.setdefault(mine, len(self.lines))
         if step.link:
             said |= {"link": step.link} | ({"terms": step.terms} if step.terms else {})
         if step.entry:
@@ -443,18 +463,21 @@ class _Document:
         return f'<div class="ladder">{"".join(boxes)}</div>'
 
     def _listing(self) -> str:
-        """The operations as lines of a program, to be read beside the drawing."""
+        """The operations as lines of a program, below the lines of the user's that call them."""
         if self.graph is None:
             return ""
-        lines = "".join(
-            f'<li data-card="{step.card.key}"><code>{_text(clipped(step.line, 60))}</code>{self._mine(step)}</li>'
-            for step in self.story.forward
-        )
-        return f'<details id="listing"><summary>The program, line by line</summary><ol>{lines}</ol></details>\n'
-
-    def _mine(self, step: Step) -> str:
-        mine = user_line(step.card)
-        return "" if mine is None else f"<small>{_text(mine[1])}: <code>{_text(clipped(mine[0], 80))}</code></small>"
+        items = []
+        for mine, run in groupby(self.story.forward, key=lambda step: user_line(step.card)):
+            steps = list(run)
+            if mine is not None:
+                keys = " ".join(step.card.key for step in steps)
+                line = f"<code>{_text(clipped(mine[0], 80))}</code>"
+                items.append(f'<li class="mine" data-cards="{keys}">{line}<small>{_text(mine[1])}</small></li>')
+            items += [
+                f'<li data-cards="{step.card.key}"><code>{_text(clipped(step.line, 60))}</code></li>' for step in steps
+            ]
+        heading = "Your program" if self.lines else "The program"
+        return f'<details id="listing"><summary>{heading}, line by line</summary><ol>{"".join(items)}</ol></details>\n'
 
     def _table(self) -> str:
         rows = "".join(

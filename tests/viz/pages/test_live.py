@@ -414,3 +414,44 @@ class TestWaysToAsk:
         assert len(blanks) == len(solutions) == 5 + 9
         assert set(given) == {"3", "1"}, "a worksheet gives x and the first gradient away, and nothing else"
         assert solutions[-1] == "∂L/∂x = 17.04"
+
+    def test_along_each_path_comes_what_a_copy_of_its_own_would_get(self, tmp_path):
+        x, w = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 3))
+
+        def loss(first, second, left, right):
+            """Each use of W and of h has an argument of its own, ``left`` and ``right`` for h."""
+            h = [ag.tanh(x @ copy) for copy in (left, right, first)]
+            return ag.sum((h[2] @ second + h[0] * h[1]) ** 2)
+
+        copies = [ag.Tensor(w, True) for _ in range(4)]
+        wanted = [g.data[1, 2] for g in ag.gradients(loss(*copies), copies)]
+        one = ag.Tensor(w, True, name="W")
+        h = ag.tanh(ag.Tensor(x, name="x") @ one)
+        seen = opened(
+            step_through(ag.sum((h @ one + h * h) ** 2)),
+            tmp_path,
+            """
+            turn('paths'); axis = {key: 'W', at: 0}; pathways();
+            document.querySelector('#paths [data-at="5"]').click();
+            seen.parts = walks('W', 5).map(p => p.part);
+            seen.head = text('#paths h2'); seen.sum = text('#paths > .form');
+            seen.shown = [...document.querySelectorAll('.walks .num')].map(e => e.textContent);
+            """,
+        )
+        total = sum(wanted)
+        assert sorted(seen["parts"]) == pytest.approx(sorted(wanted), rel=1e-6)
+        assert seen["head"].startswith("∂L/∂W[1, 2] = ")
+        assert float(seen["head"].rpartition(" = ")[2]) == pytest.approx(total, rel=1e-3)
+        assert float(seen["sum"].rpartition(" = ")[2]) == pytest.approx(total, rel=1e-3)
+        assert all(said.startswith("carries ") for said in seen["shown"])
+
+    def test_where_following_paths_would_take_too_long_the_page_says_so(self, tmp_path):
+        x = ag.Tensor(RNG.normal(size=(2, 2)), True, name="x")
+        seen = opened(
+            step_through(ag.sum(ag.tanh(x) * x)),
+            tmp_path,
+            "turn('paths'); const quick = walks; walks = (...of) => quick(...of).map(p => ({...p, part: null}));"
+            "pathways(); seen.words = text('#paths'); seen.sums = document.querySelectorAll('#paths > .form').length;",
+        )
+        assert "would take longer than 80 ms for this network" in seen["words"]
+        assert seen["sums"] == 0

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 import autograd as ag
+from autograd.anomaly import record_lines
 from autograd.errors import WriteError
 from viz.drawing import style
+from viz.drawing.errors import DrawingError
 from viz.drawing.render import use_engine
 from viz.pages.page import Page, step_through
 
@@ -186,3 +188,25 @@ def test_pages_without_operations_and_with_given_gradients():
 def test_a_very_long_name_does_not_make_a_large_page():
     w = ag.Tensor([1.0, 2.0], requires_grad=True, name="w" * 100_000)
     assert len(step_through((w * w).sum()).html) < 200_000
+
+
+def test_a_function_is_called_once_and_changes_no_gradient_under_anomaly_detection():
+    w, calls = ag.Tensor(2.0, requires_grad=True, name="w"), []
+
+    def loss():
+        calls.append(0)
+        return w * np.inf  # anomaly detection would refuse it
+
+    step_through(loss)
+    assert len(calls) == 1
+    with record_lines():
+        y = ag.exp(w) * w
+    assert y.node.origin.startswith(__file__)
+    with ag.detect_anomaly():
+        y.backward()
+    assert float(w.grad) == pytest.approx(3 * np.exp(2.0))
+
+
+def test_a_function_that_takes_arguments_is_refused():
+    with pytest.raises(DrawingError, match=r"called without arguments: give lambda: f\(x\)"):
+        step_through(lambda x: x * 2)
