@@ -244,8 +244,8 @@ movable.forEach(k => {
 const cells = [], dots = [];  // each writes itself; the numbers with dots below, which are as long as they are
 function write() {  // all is written before anything is measured, so that the page is laid out once
   cells.forEach(f => f());
-  const boxes = dots.map(([t]) => t.getBBox());
-  boxes.forEach((c, i) => underline(dots[i][1], c));
+  const other = dots.filter(dot => dot.said !== dot.t.textContent), boxes = other.map(({ t }) => t.getBBox());
+  other.forEach((dot, i) => { dot.said = dot.t.textContent; underline(dot.u, boxes[i]); });
 }
 function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c.y + c.height - .5, y2: c.y + c.height - .5 }).forEach(([n, v]) => line.setAttribute(n, v)); }
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
@@ -276,7 +276,7 @@ function handle(t, k, i) {
   underline(u, b);  // a line without a place would be at the origin, and widen its card
   t.before(g); g.append(r, t, u);
   const put = draggable(g, knob(k, i));
-  dots.push([t, u]);
+  dots.push({ t, u, said: '' });
   cells.push(() => put(t.textContent));
 }
 function array(g, f, k, gradient) {  // a cell of the drawing with a whole array in it
