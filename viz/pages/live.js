@@ -69,6 +69,8 @@ function blocks(a, shape, rows = D.thumb[0], columns = D.thumb[1]) {
 const kept = (n, cut) => cut ? [...Array(D.head[0]).keys(), null, ...Array.from({ length: D.head[1] }, (_, i) => n - D.head[1] + i)] : [...Array(n).keys()];
 /* end */
 
+/* a number with all its digits */
+const digits = x => Number.isFinite(x) ? String(x) : notFinite(x);
 /* an array of the panel as it is now */
 let changed = false, now = 0;
 const fresh = new Map();
@@ -81,7 +83,7 @@ view.array = m => {
   if (known && known.now === now) return known;
   const v = P.outputs[a.live], x = flat(v), made = { n: a.n, now, b: a.b, g: a.g };
   if (!x.length) return a;
-  if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[String(x[0])]] });
+  if (!v.shape.length) Object.assign(made, { t: [[scalar(x[0])]], r: [[digits(x[0])]] });
   /* only: tensors */
   else if (a.p) {
     const means = blocks(x, v.shape), top = Math.max(...means.flat().filter(Number.isFinite), 0) || 1;
@@ -92,7 +94,7 @@ view.array = m => {
     const rows = kept(x.length / wide, dots && a.t.length < x.length / wide), columns = kept(wide, dots && a.t[0].length < wide);
     const lay = f => rows.map(i => columns.map(j => i === null || j === null ? '...' : f(i * wide + j)));
     made.t = lay(k => said[k]);
-    if (a.r) made.r = lay(k => String(x[k]));
+    if (a.r) made.r = lay(k => digits(x[k]));
   }
   /* end */
   fresh.set(m, made);
@@ -126,13 +128,14 @@ function compared(g, k, x, f, mid, h) {
   const floor = 1e-6 * (1 + Math.abs(mid)), error = Math.abs(g - numeric) / Math.max(Math.abs(g), Math.abs(numeric), floor);
   const sides = [(up - mid) / h, (mid - low) / h];
   const bent = Math.abs(sides[0] - sides[1]) > 1e-2 * Math.max(...sides.map(Math.abs), floor);
-  const kink = !(error < 1e-4) && bent && sides.some(s => Math.abs(s - g) <= 1e-3 * Math.max(Math.abs(g), floor * 1e3));
+  /* a rule may take a slope of either side, or one between: that of |x| at 0 is 0 */
+  const room = 1e-3 * Math.max(Math.abs(g), floor * 1e3), kink = bent && g >= Math.min(...sides) - room && g <= Math.max(...sides) + room;
   return { numeric, error, kind: error < 1e-4 ? 'ok' : kink ? 'kink' : Number.isFinite(error) ? 'wrong' : 'lost' };
 }
 /* where a difference disagrees, shorter steps may agree: the function can be curved within a step, as 1/x is near 0 */
 function verdict(g, k, x, f, mid, h) {
   const first = compared(g, k, x, f, mid, h);
-  if (first.kind !== 'wrong') return first;
+  if (first.kind === 'ok' || first.kind === 'lost') return first;
   for (const by of [1e-2, 1e-4, 1e-6, 1e-8]) { const next = compared(g, k, x, f, mid, h * by); if (next.kind === 'ok') return next; }
   return first;
 }
@@ -251,7 +254,7 @@ function underline(line, c) { Object.entries({ x1: c.x, x2: c.x + c.width, y1: c
 const texts = g => all('text', g).filter(t => t.closest('g[id]') === g);
 const NUMBER = '(-?\\d[\\d.]*(e-?\\d+)?|-?inf|nan|True|False)', isNumber = t => RegExp(`^\\s*${NUMBER}\\s*\\??$`).test(t.textContent);
 function title(g, f) { const t = g.querySelector(':scope > title'); return () => { t.textContent = f(); }; }
-const listed = a => a.length === 1 ? String(a[0]) : a.length <= 16 ? `[${[...a].join(', ')}]` : `rms ${rootMeanSquare(a)}`;
+const listed = a => a.length === 1 ? digits(a[0]) : a.length <= 16 ? `[${[...a].map(digits).join(', ')}]` : `rms ${rootMeanSquare(a)}`;
 function ending(t, f) {  // a text whose number is its end, or has only the mark of doubt behind it
   const said = t.textContent.trimEnd(), tail = said.endsWith('?') ? ' ?' : '', head = said.replace(RegExp(`${NUMBER}?\\s*\\??$`), '');
   cells.push(() => { t.textContent = head + f() + tail; });
@@ -379,17 +382,17 @@ function slice() {
   ranges.set(id, [a, b]);
   const n = clamp(Math.floor(6 / cost), 13, 141), xs = Array.from({ length: n }, (_, i) => a + (b - a) * i / (n - 1)), ys = xs.map(v => lossAt(axis, v));
   Q.run();
-  const ok = ys.filter(Number.isFinite), top = Math.max(...ok, L), low = Math.min(0, ...ok), span = top - low || 1;
+  const ok = [...ys, L].filter(Number.isFinite), top = Math.max(...ok, 0), low = Math.min(0, ...ok), span = top - low || 1, isDrawn = Number.isFinite(L);
   plot.begin([a, b], [low, low + span * 1.08]).line(xs.map((v, i) => [v, ys[i]]), 'line');
   const px = plot.x(x), py = plot.y(L), y0 = plot.y(low);
-  if (g !== null) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
-  const next = trained.includes(k) && g !== null;
+  if (isDrawn && Number.isFinite(g)) { const reach = Math.min((b - a) * .22, g ? span * .6 / Math.abs(g) : 1e9); plot.line([[x - reach, L - reach * g], [x + reach, L + reach * g]], 'tangent'); }
+  const next = isDrawn && trained.includes(k) && Number.isFinite(g);
   if (next) {
     const to = clamp(plot.x(clamp(x - rate.lr * g, a - (b - a), b + (b - a))), 40, 412), s = Math.sign(to - px);
     if (Math.abs(to - px) > 5) plot.add('path', { class: 'jump', d: `M${px},${y0 - 9}H${to - s * 2}m${-s * 7},-5l${s * 7},5l${-s * 7},5` });
     plot.add('path', { class: 'axis', d: `M${px},${py}V${y0}`, 'stroke-dasharray': '2 3' });
   }
-  const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: clamp(py, 0, 150), r: 6 });
+  const dot = plot.add('circle', { class: memory[k] ? 'dot pull' : 'dot', cx: px, cy: isDrawn ? clamp(py, 0, 150) : y0, r: 6 });
   if (memory[k]) dot.addEventListener('pointerdown', ev => {
     ev.preventDefault(); dot.classList.add('held');
     const r = plot.svg.getBoundingClientRect(), per = plot.width / r.width, { key, at } = axis;
@@ -410,7 +413,7 @@ function losses() {
   if (h.length < 2) return;
   curve.begin([0, n - 1], [low, low + (top - low) * 1.08]).line(h.map((e, i) => [i, e[0]]), 'line');
   h.forEach(([, hand], i) => { if (hand && i) curve.add('path', { class: 'touched', d: `M${curve.x(i)},8V72` }); });
-  curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
+  if (Number.isFinite(loss())) curve.add('circle', { class: 'dot', cx: curve.x(h.length - 1), cy: curve.y(loss()), r: 4.5 });
   curve.svg.setAttribute('aria-label', `The loss after each step of descent: ${h.slice(-6).map(e => scalar(e[0])).join(', ')}`);
 }
 

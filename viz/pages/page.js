@@ -24,7 +24,7 @@ const count = i => S[i].ph === 'f' ? `step ${i + 1} of ${nF}` : `step ${i - nF +
 
 /* ---------------------------------------------------------------- numbers */
 
-const fmt = text => Number.isFinite(+text) ? scalar(+text) : String(text);
+const fmt = x => typeof x === 'number' || Number.isFinite(+x) ? scalar(+x) : x;
 /* a number that takes the place of a name: in brackets where it is negative and something stands before or a power behind */
 const filled = (text, whole, at) => {
   const said = fmt(text), before = whole.slice(0, at).trimEnd();

@@ -58,8 +58,8 @@ def playground(
     page descends along the gradient with the rate ``lr``. ``path``: an .html file, where it is saved. ``classes``:
     names of the classes.
 
-    Raises `DrawingError` for another kind of network, examples that do not fit, what can't be traced or written as
-    JavaScript, and what is too large for a page.
+    Raises `DrawingError` for another kind of network, examples that do not fit, targets of regression, what can't be
+    traced or written as JavaScript, and what is too large for a page.
 
     >>> w = ag.Tensor([[0.5, -0.5]], requires_grad=True, name="w")
     >>> def model(x):
@@ -107,7 +107,8 @@ def _targets(y: Any, n: int, outputs: int, names: Sequence[str] | None) -> _Targ
     unfit = DrawingError(
         f"y of shape {numbers.shape(given.shape)} holds no classes for {n} examples and {outputs}"
         f" output{'s' if outputs > 1 else ''}: give integers from 0 to {max(outputs, 2) - 1}, 0 and 1 or -1 and 1 for"
-        " a single output, or one row of 0 and 1 for each example"
+        " a single output, or one row of 0 and 1 for each example. Targets of regression have no classes and no"
+        " boundary: step_through shows how such a network learns"
     )
     if given.ndim == 0 or len(given) != n:
         raise unfit

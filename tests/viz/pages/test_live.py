@@ -282,6 +282,40 @@ def test_networks_follow_and_no_rule_is_wrong(make, tmp_path):
     assert set(seen["checks"]) <= {None, "ok", "kink", "skipped"}
 
 
+@needs_chromium
+def test_a_slope_between_those_of_both_sides_is_a_kink_and_no_wrong_rule(tmp_path):
+    x = ag.Tensor([0.0, 1.0, -1.0], True, name="x")
+    seen = opened(
+        step_through(ag.sum(ag.relu(x) + ag.abs(x))),
+        tmp_path,
+        "seen.badge = $('badge').textContent; change('x', 0, .5); await frame(); seen.after = $('badge').textContent;",
+    )
+    assert seen["badge"].startswith("kink∂L/∂x[0]")
+    assert seen["after"].startswith("ok")
+
+
+@needs_chromium
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_not_finite_are_told_and_drawn_nowhere(value, tmp_path):
+    x, y = ag.Tensor(value, True, name="x"), ag.Tensor(2.0, True, name="y")
+    with np.errstate(all="ignore"):
+        page = step_through(x * x * y)
+    seen = opened(
+        page,
+        tmp_path,
+        """
+        for (let i = 0; i < S.length; i++) step(i);
+        for (const to of ['nudge', 'paths', 'predict', 'why']) { turn(to); await frame(); }
+        $('descend').click(); await frame(); $('reset').click(); await frame();
+        seen.badge = $('badge').textContent; seen.words = document.body.innerText;
+        seen.drawn = [...document.querySelectorAll('svg.plot *')].filter(e => /NaN|Infinity/.test(e.outerHTML)).length;
+        """,
+    )
+    assert seen["badge"].startswith("NOT FINITE")
+    assert not re.search("NaN|Infinity|undefined", seen["words"])
+    assert seen["drawn"] == 0
+
+
 def test_a_rule_that_is_wrong_by_a_thousandth_is_no_kink(tmp_path):
     @ag.op("x³")
     def cube(xp, x):

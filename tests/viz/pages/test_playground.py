@@ -325,3 +325,11 @@ def test_plain_descent_three_classes_and_a_narrow_dark_page(tmp_path):
     assert seen["said"].endswith("of 40 right")
     assert (seen["small"], seen["low"]) == ([], [])
     assert seen["wide"] <= seen["width"] <= 500
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 2)])
+def test_targets_of_regression_are_refused_in_words(shape):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(30, 2)), random.normal(size=shape)
+    with pytest.raises(DrawingError, match="Targets of regression have no classes and no boundary: step_through shows"):
+        viz.playground(model(2, 3, shape[-1] if len(shape) > 1 else 1), entropy, x, y)
