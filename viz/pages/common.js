@@ -2,7 +2,9 @@
 /* Every page has this: elements, numbers as `viz.drawing.numbers` writes them, the theme. */
 const NS = 'http://www.w3.org/2000/svg';
 const el = id => document.getElementById(id), all = (query, within = document) => [...within.querySelectorAll(query)];
-const esc = s => String(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
+/* a name that runs from right to left turns nothing around it */
+const apart = s => String(s).replace(/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+/g, '\u2068$&\u2069');
+const esc = s => apart(s).replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }[c]));
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 /* an element of SVG, with attributes, at the end of its parent */

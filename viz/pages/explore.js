@@ -95,7 +95,7 @@ function walks(k, at) {
   unit[at] = 1;
   (function on(n, uses, v) {
     if (found.length > SEVERAL) return;
-    if (n === V.end) { found.push({ uses, part: v && v[0] }); return; }
+    if (n === V.end) { found.push({ uses, part: v && +v[0].toPrecision(9) }); return; }  // without the rounding of differences
     users(n).filter(u => sent(u.id)).forEach(u => {
       const use = { ...u, tail: n };
       on(u.head, [...uses, use], v && --runs >= 0 ? along(use, v) : null);

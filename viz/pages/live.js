@@ -207,13 +207,13 @@ const shows = [], rate = { lr: .1, start: .1 };
 movable.forEach(k => {
   const t = document.createElement('div'), n = size(k), wide = K[k].shape[K[k].shape.length - 1] || 1, few = n <= 16 && wide <= 4;
   t.className = `tile ${K[k].role}`; t.dataset.card = k;
-  t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b>${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
+  t.innerHTML = `<small>${tags[K[k].role] || ''}</small><div class="big num"><b title="${esc(K[k].name)}">${esc(K[k].name)}</b> = <span class="those"></span></div><div class="grad num"></div>`;
   el('tiles').append(t);
   const box = t.querySelector('.those'), puts = [];
   if (few) for (let i = 0; i < n; i++) {
     const s = document.createElement('span');
     box.append(s);
-    if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); }
+    if (K[k].shape.length) { box.classList.add('grid'); box.style.gridTemplateColumns = `repeat(${wide}, auto)`; t.classList.add('many'); t.classList.toggle('row', wide > 2); }
     const put = draggable(s, knob(k, i));
     puts.push(said => put(said[i]));
   } /* only: tensors */ else {  /* one entry at a time, the one that is chosen beside it */
@@ -229,7 +229,7 @@ movable.forEach(k => {
   const tile = () => {
     const said = n === 1 ? [scalar(memory[k][0])] : few && n ? entries(memory[k]) : [], g = gradient(k);
     puts.forEach(f => f(said));
-    t.lastChild.textContent = g ? n === 1 ? `${by(k)} = ${scalar(g[0])}` : `rms ${by(k)} = ${short(rootMeanSquare(g))}` : 'no grad';
+    t.lastChild.textContent = g ? n === 1 ? `${apart(by(k))} = ${scalar(g[0])}` : `rms ${apart(by(k))} = ${short(rootMeanSquare(g))}` : 'no grad';
   };
   shows.push(tile);
 });
