@@ -408,7 +408,7 @@ function linked() {
    and the solutions behind */
 function sheet() {
   const found = S.map((s, i) => {
-    const ask = view.ask(i), words = ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check badge">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
+    const ask = view.ask(i), words = (ask ? s.words.replace(/⟦[\d/]+⟧/g, '…') : view.say(s.words)).replace(/ Hover a number[^.]*\./, ''), line = s.line ? `<pre class="code">${esc(s.line)}</pre>` : '', check = s.check && !ask ? `<div class="check badge">${esc(s.check[0])}: ${esc(s.check[1])}</div>` : '', open = doubt(s);
     return `<article><h3>${i + 1}. ${esc(s.title)}</h3><p>${esc(words)}</p><div class="form">${esc(formula(s, ask))}</div>` +
       `<div class="eq">${equation(s, ask)}</div>${line}${ask ? `<p class="blank">${esc(ask.name)} =</p>` : check}${open}</article>`;
   });

@@ -358,7 +358,7 @@ def test_a_name_closes_no_script():
 
 
 def test_the_page_of_a_neuron_is_small():
-    assert len(step_through(neuron()).html.encode()) < 108_000
+    assert len(step_through(neuron()).html.encode()) < 112_000
 
 
 def test_no_script_is_made_from_text():
