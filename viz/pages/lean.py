@@ -178,7 +178,8 @@ def _rounded(found: re.Match[str]) -> str:
 
 def _straight(found: re.Match[str]) -> str:
     """A path in which curves that are straight, such as the sides of a card, are lines."""
-    at, *points = [found[1], *found[2].split()]
+    at: str = found[1]
+    points: list[str] = found[2].split()
     path = f"M{at}"
     for first, second, end in zip(points[::3], points[1::3], points[2::3], strict=True):
         (x, y), (u, v) = at.split(","), end.split(",")

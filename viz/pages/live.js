@@ -139,54 +139,50 @@ function verdict(g, k, x, f, mid, h) {
   for (const by of [1e-2, 1e-4, 1e-6, 1e-8]) { const next = compared(g, k, x, f, mid, h * by); if (next.kind === 'ok') return next; }
   return first;
 }
-let leafCheck = { kind: 'ok', error: 0, n: 0, of: 0 };
-function check() {
-  const told = trained.flatMap(k => Array.from({ length: size(k) }, (_, i) => [k, i])), most = clamp(Math.floor(4 / cost / 2), 1, 200);
-  const some = told.length <= most ? told : told.filter((_, i) => i % Math.ceil(told.length / most) === 0);
-  const mid = probed();
-  let worst = { kind: 'ok', error: 0 };
-  const rank = ['ok', 'kink', 'wrong', 'lost'];
-  for (const [k, i] of some) {
-    const g = gradient(k)[i], found = verdict(g, i, memory[k], probed, mid, step0(memory[k][i]));
-    if (rank.indexOf(found.kind) > rank.indexOf(worst.kind) || (found.kind === worst.kind && found.error > worst.error)) worst = { ...found, key: k, at: i, g };
+const KINDS = ['ok', 'kink', 'wrong', 'lost'];
+/* the graver of two verdicts; the other one may be missing */
+function graver(one, other) {
+  const more = other ? KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) : 1;
+  return more > 0 || (!more && one.error > other.error) ? one : other;
+}
+const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = Math.floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
+function check() {  // of many gradients some, evenly spread
+  const all_ = trained.reduce((n, k) => n + size(k), 0), every = Math.ceil(all_ / clamp(Math.floor(2 / cost), 1, 200)), mid = probed();
+  let worst = { kind: 'ok', error: 0 }, some = 0, next = 0;
+  for (const k of trained) {
+    const g = gradient(k), x = memory[k];
+    for (; next < g.length; next += every, some++) worst = graver({ ...verdict(g[next], next, x, probed, mid, step0(x[next])), key: k, at: next, g: g[next] }, worst);
+    next -= g.length;
   }
-  leafCheck = { ...worst, n: some.length, of: told.length };
-  const badge = el('badge'), many = some.length === told.length ? told.length === 1 ? 'the gradient' : `all ${told.length} gradients` : `${some.length} of ${told.length} gradients`;
-  badge.className = `badge ${worst.kind}`;
-  const word = { ok: 'ok', kink: 'kink', wrong: 'WRONG', lost: 'NOT FINITE' }[worst.kind], where = worst.key && esc(by(worst.key) + (K[worst.key].shape.length ? `[${worst.at}]` : ''));
-  badge.innerHTML = `<b>${word}</b>` + (worst.kind === 'ok' ? `${many} beside central differences: ${worst.error ? worst.error.toExponential(0) : 0}`
-    : worst.kind === 'kink' ? `${where} has a slope on either side; the rule takes one` : `${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
+  const many = some < all_ ? `${some} of ${all_} gradients` : some === 1 ? 'the gradient' : `all ${some} gradients`, { kind, key, error } = worst;
+  const word = { ok: 'ok', kink: 'kink', wrong: 'WRONG', lost: 'NOT FINITE' }[kind], where = key && esc(by(key) + index(key, worst.at));
+  el('badge').className = `badge ${kind}`;
+  el('badge').innerHTML = `<b>${word}</b>` + (kind === 'ok' ? `${many} beside central differences: ${error ? error.toExponential(0) : 0}`
+    : kind === 'kink' ? `${where} has a slope on either side; the rule takes one` : `${where}: rule ${scalar(worst.g)}, difference ${scalar(worst.numeric)}`);
 }
 /* the rule of one operation for one operand, at these numbers: the operand is moved, and what its result does is weighed with G */
 view.check = s => {
   if (!s.socket || !s.check || s.check[0] === 'skipped') return s.check;
-  const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/');
+  const x = nudges.get(s.socket), g = sent(s.socket), [head] = s.socket.split('/'), isRecorded = s.check[0] === 'wrong' && !changed;
   if (!x || !g) return changed ? null : s.check;
   const G = gradient(head), f = () => { Q.run(); return seen(head).reduce((t, y, i) => t + y * G[i], 0); }, mid = f();
-  const most = clamp(Math.floor(3 / cost), 1, 64), by = Math.ceil(g.length / most);
   const tail = K[head].in.find(([i]) => `${head}/${i}` === s.socket)[1], base = seen(tail).slice();
   let worst = null;
-  const rank = ['ok', 'kink', 'wrong', 'lost'];
-  for (let k = 0; k < g.length; k += by) {
-    const found = verdict(g[k], k, x, f, mid, step0(base[k]));
-    if (!worst || rank.indexOf(found.kind) > rank.indexOf(worst.kind) || (found.kind === worst.kind && found.error > worst.error)) worst = { ...found, k };
-  }
+  for (let k = 0; k < g.length; k += Math.ceil(g.length / clamp(Math.floor(3 / cost), 1, 64))) worst = graver({ ...verdict(g[k], k, x, f, mid, step0(base[k])), k }, worst);
   Q.run();
   if (!worst) return s.check;
-  const off = worst.error ? worst.error < 1e-3 ? worst.error.toExponential(0) : short(worst.error) : '0';
-  if (worst.kind === 'ok') return s.check[0] === 'wrong' && !changed ? s.check : ['ok', `central difference at these numbers agrees: relative error ${off}`];
-  if (worst.kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : 'at these numbers there is a slope on either side, and the rule takes one'];
-  if (s.check[0] === 'wrong' && !changed) return s.check;
-  if (worst.kind === 'lost') return ['skipped', 'at these numbers it is not finite'];
-  const where = g.length > 1 ? ` at entry ${worst.k}` : '';
-  return ['wrong', `central difference disagrees${where}: it sends ${scalar(g[worst.k])}, and the difference gives ${scalar(worst.numeric)}`];
+  const { kind, error, k, numeric } = worst, off = error ? error < 1e-3 ? error.toExponential(0) : short(error) : '0';
+  if (kind === 'kink') return ['kink', s.check[0] === 'kink' ? s.check[1] : 'at these numbers there is a slope on either side, and the rule takes one'];
+  if (isRecorded) return s.check;
+  if (kind === 'ok') return ['ok', `central difference at these numbers agrees: relative error ${off}`];
+  if (kind === 'lost') return ['skipped', 'at these numbers it is not finite'];
+  return ['wrong', `central difference disagrees${g.length > 1 ? ` at ${index(tail, k)}` : ''}: it sends ${scalar(g[k])}, and the difference gives ${scalar(numeric)}`];
 };
 
 /* ---------------------------------------------------------------- an entry of a leaf, as something to be dragged */
 
 const held = () => document.querySelector('.held');
 let axis = { key: trained[0] ?? movable[0], at: 0 };
-const index = (k, i) => { const shape = K[k].shape, at = []; for (let a = shape.length - 1, rest = i; a >= 0; a--) { at.unshift(rest % shape[a]); rest = Math.floor(rest / shape[a]); } return at.length ? `[${at.join(', ')}]` : ''; };
 const named = (k, i) => K[k].name + index(k, i);
 function change(k, i, v) {
   const was = memory[k][i];

@@ -148,18 +148,17 @@ def step_through(
         raise DrawingError(f"live= is True, False or None (where the graph is small enough), not {live!r}")
     if path is not None:
         path = as_path(path)
-    if isinstance(y, FunctionType | MethodType | partial):
-        y = _called(y)
+    ys: Any = _called(y) if isinstance(y, FunctionType | MethodType | partial) else y
     given = {
         "names": named(names),
         "inputs": members(inputs, "inputs"),
         "targets": members(targets, "targets"),
         "gradients": gradients,
     }
-    scene = Scene(y, **given)
+    scene = Scene(ys, **given)
     if not scene.computed:
         raise DrawingError("no gradient flows in this graph: compute it from Tensors with requires_grad=True")
-    checks = list(ag.testing.check_nodes(y)) if check else []
+    checks = list(ag.testing.check_nodes(ys)) if check else []
     if any(found.verdict == "wrong" for found in checks):
         mark_checks(scene, checks)
     story, programs, reason = _story_of(scene, checks, live)

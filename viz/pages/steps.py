@@ -7,14 +7,10 @@ that ran. Nothing is drawn here.
 
 from __future__ import annotations
 
-import ast
-import inspect
-import linecache
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +21,7 @@ from autograd.testing import NodeCheck
 from viz.drawing import numbers, style
 from viz.graph.cards import addends
 from viz.pages.lines import backward_line, forward_line
+from viz.pages.sources import source_of, walk_line
 from viz.recorded import windows
 from viz.recorded.names import LAYERS, OP, derivative
 from viz.recorded.notation import PRODUCT, SUM, Symbol
@@ -37,7 +34,6 @@ TIGHT = style.TABLE_ROWS, style.TABLE_COLUMNS
 WINDOWED = 24, 10  # the same for the arrays of an operation over windows, whose channels stand below each other
 PRODUCTS = 6000  # of all the entries of such a result, which are there to be hovered over
 TERMS = 6  # of a sum that are written out for an array too large to be hovered over
-CODE_LINES = 12
 SECTIONS = 60  # more of them are taken together
 SECTION = 60  # operations; a longer one is cut into
 PIECE = 40
@@ -110,101 +106,6 @@ def _shown(array: np.ndarray, gradient: bool, room: tuple[int, int]) -> dict[str
     record["g"] = int(gradient)
     record["c"] = f"rms {numbers.rms(array)}" if gradient else numbers.summary(array)
     return record
-
-
-# ---------------------------------------------------------------- source
-
-
-@lru_cache(maxsize=512)
-def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
-    """The source lines of a function and their position; None if there is no source.
-
-    ``argument``: the name under which a lambda was given as a rule, to tell several on one line apart.
-    """
-    try:
-        file = inspect.getsourcefile(function)
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError):
-        return None
-    if file is None:
-        return None
-    first = max(first, 1)
-    code = function.__code__
-    tree = _parsed(file)
-    found = None if tree is None else _found(tree, code, argument)
-    if found is not None:
-        all_lines = linecache.getlines(file)
-        if isinstance(found, ast.Lambda):
-            said, first = ast.get_source_segment("".join(all_lines), found) or "", found.lineno
-        else:
-            body = _without_docstring(found)
-            first = body[0].lineno
-            said = "".join(all_lines[first - 1 : body[-1].end_lineno])
-            if (shown := _computing(body)) != body:
-                first = shown[0].lineno
-                said = "".join(textwrap.dedent("".join(all_lines[s.lineno - 1 : s.end_lineno])) for s in shown)
-    else:
-        said = "".join(lines)
-    kept = textwrap.dedent(said).strip("\n").splitlines()
-    if len(kept) > CODE_LINES:
-        kept = [*kept[:CODE_LINES], f"# {len(kept) - CODE_LINES} more lines"]
-    return "\n".join(kept), f"{function.__module__}, line {first}"
-
-
-@lru_cache(maxsize=64)
-def _parsed(file: str) -> ast.Module | None:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return None
-
-
-def _found(tree: ast.Module, code: Any, argument: str) -> Any:
-    """The definition of this code object."""
-    named = code.co_name != "<lambda>"
-    for node in ast.walk(tree):
-        if named and isinstance(node, ast.FunctionDef) and node.name == code.co_name:
-            top = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            if top <= code.co_firstlineno <= node.lineno:
-                return node
-        if not named and isinstance(node, ast.keyword) and isinstance(node.value, ast.Lambda):
-            names = tuple(a.arg for a in node.value.args.args)
-            if (
-                node.arg == argument
-                and node.value.lineno == code.co_firstlineno
-                and names == code.co_varnames[: code.co_argcount]
-            ):
-                return node.value
-    return None
-
-
-def _without_docstring(node: Any) -> list[Any]:
-    body = list(node.body)
-    return body[1:] if len(body) > 1 and ast.get_docstring(node, clean=False) is not None else body
-
-
-def _computing(body: list[Any]) -> list[Any]:
-    """The statements that compute, without those that only raise errors."""
-    shown: list[Any] = []
-    for statement in body:
-        if isinstance(statement, ast.Try) and not statement.finalbody:
-            shown += _computing(statement.body)
-        elif not (isinstance(statement, ast.If) and [type(s) for s in statement.body] == [ast.Raise]):
-            shown.append(statement)
-    return shown or body
-
-
-@lru_cache(maxsize=4)
-def _walk_line(part: str) -> tuple[str, str] | None:
-    """The line of the engine's backward pass that contains this text."""
-    try:
-        lines, first = inspect.getsourcelines(ag.backward_steps)
-    except OSError:
-        return None
-    for i, line in enumerate(lines):
-        if part in line:
-            return line.strip(), f"{ag.backward_steps.__module__}, line {first + i}"
-    return None
 
 
 # ---------------------------------------------------------------- the rule against a difference
@@ -513,7 +414,7 @@ class Story:
             title=f"The gradient starts at {card.name}",
             words=words,
             form=f"{'' if whole else 'addend 1 of '}{by} = {numbers.scalar(g[()]) if g.ndim == 0 else 'G'}",
-            code=_walk_line("+ seed"),
+            code=walk_line("+ seed"),
             eq=[self._matrix(g, by if whole else "seed", "grad")],
             show=[f"a_{card.key}_grad", f"a_{card.key}_glab"] if whole else [],
             complete=card if whole else None,
@@ -719,7 +620,7 @@ class Story:
             words=f"{self._used(tail)}, and each of them changes {self.scene.end}: what comes back is added up. Only"
             " now is the gradient complete.",
             form=f"{by} = {written}",
-            code=_walk_line("+ part"),
+            code=walk_line("+ part"),
             eq=eq,
             link="sum" if is_small(total) else "",
             show=[f"a_{tail.key}_grad", *(f"a_{tail.key}_g{len(shown)}" for _ in rest[:1])],
@@ -911,8 +812,12 @@ def _place(
     by_row = spread(result, places.reshape(-1, *[1] * (len(result) - 1))) if slope.ndim == 1 else None
     for found, at in ((by_result, j), (by_upstream, i), (by_row, j)):
         if found is not None and np.allclose(slope.ravel()[found[at]], jacobian[i, j], rtol=1e-6, atol=0):
-            return lambda i, j, found=found, by=found is by_upstream: int(found[i if by else j])
+            return partial(_looked_up, found, found is by_upstream)
     return None
+
+
+def _looked_up(places: np.ndarray, is_by_first: bool, i: int, j: int) -> int:
+    return int(places[i if is_by_first else j])
 
 
 def _minus(said: str) -> str:

@@ -15,7 +15,8 @@ import autograd as ag
 from autograd.testing import check_nodes
 from autograd.testing.operations import TABLE
 from viz.drawing import numbers
-from viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections, source_of
+from viz.pages.sources import source_of
+from viz.pages.steps import PIECE, SECTIONS, Story, is_small, sections
 from viz.recorded.scene import Scene
 
 OPERATIONS = sorted(name for name, op in ag.OPS.items() if op.rules and name in TABLE)

@@ -1,0 +1,106 @@
+"""The library's own code beside a step: the body of a forward, a rule, the line of the backward pass that runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import textwrap
+from functools import lru_cache
+from typing import Any
+
+import autograd as ag
+
+CODE_LINES = 12
+
+
+@lru_cache(maxsize=512)
+def source_of(function: Any, argument: str = "") -> tuple[str, str] | None:
+    """The source lines of a function and their position; None if there is no source.
+
+    ``argument``: the name under which a lambda was given as a rule, to tell several on one line apart.
+    """
+    try:
+        file = inspect.getsourcefile(function)
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return None
+    if file is None:
+        return None
+    first = max(first, 1)
+    code = function.__code__
+    tree = _parsed(file)
+    found = None if tree is None else _found(tree, code, argument)
+    if found is not None:
+        all_lines = linecache.getlines(file)
+        if isinstance(found, ast.Lambda):
+            said, first = ast.get_source_segment("".join(all_lines), found) or "", found.lineno
+        else:
+            body = _without_docstring(found)
+            first = body[0].lineno
+            said = "".join(all_lines[first - 1 : body[-1].end_lineno])
+            if (shown := _computing(body)) != body:
+                first = shown[0].lineno
+                said = "".join(textwrap.dedent("".join(all_lines[s.lineno - 1 : s.end_lineno])) for s in shown)
+    else:
+        said = "".join(lines)
+    kept = textwrap.dedent(said).strip("\n").splitlines()
+    if len(kept) > CODE_LINES:
+        kept = [*kept[:CODE_LINES], f"# {len(kept) - CODE_LINES} more lines"]
+    return "\n".join(kept), f"{function.__module__}, line {first}"
+
+
+@lru_cache(maxsize=64)
+def _parsed(file: str) -> ast.Module | None:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return None
+
+
+def _found(tree: ast.Module, code: Any, argument: str) -> Any:
+    """The definition of this code object."""
+    named = code.co_name != "<lambda>"
+    for node in ast.walk(tree):
+        if named and isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            top = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if top <= code.co_firstlineno <= node.lineno:
+                return node
+        if not named and isinstance(node, ast.keyword) and isinstance(node.value, ast.Lambda):
+            names = tuple(a.arg for a in node.value.args.args)
+            if (
+                node.arg == argument
+                and node.value.lineno == code.co_firstlineno
+                and names == code.co_varnames[: code.co_argcount]
+            ):
+                return node.value
+    return None
+
+
+def _without_docstring(node: Any) -> list[Any]:
+    body = list(node.body)
+    return body[1:] if len(body) > 1 and ast.get_docstring(node, clean=False) is not None else body
+
+
+def _computing(body: list[Any]) -> list[Any]:
+    """The statements that compute, without those that only raise errors."""
+    shown: list[Any] = []
+    for statement in body:
+        if isinstance(statement, ast.Try) and not statement.finalbody:
+            shown += _computing(statement.body)
+        elif not (isinstance(statement, ast.If) and [type(s) for s in statement.body] == [ast.Raise]):
+            shown.append(statement)
+    return shown or body
+
+
+@lru_cache(maxsize=4)
+def walk_line(part: str) -> tuple[str, str] | None:
+    """The line of the engine's backward pass that contains this text."""
+    try:
+        lines, first = inspect.getsourcelines(ag.backward_steps)
+    except OSError:
+        return None
+    for i, line in enumerate(lines):
+        if part in line:
+            return line.strip(), f"{ag.backward_steps.__module__}, line {first + i}"
+    return None
