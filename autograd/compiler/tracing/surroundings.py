@@ -22,7 +22,7 @@ import sysconfig
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from types import (
@@ -76,12 +76,12 @@ class Surroundings:
     `TraceError` for an iterator, which would advance during the trace only.
     """
 
-    def __init__(self, roots: Iterable[tuple[Any, str]]) -> None:
+    def __init__(self, roots: Sequence[tuple[Any, str]] = ()) -> None:
         self.guards: dict[Any, Guard] = {}
         self.tensors: list[Tensor] = []
         self.arrays: list[tuple[Any, str]] = []
-        self.generators: list[tuple[Any, str, Any]] = [(None, "NumPy's global generator", _drawn(None))]
-        self.generators.append((random, "the module random", _drawn(random)))
+        everywhere = ((None, "NumPy's global generator"), (random, "the module random")) if roots else ()
+        self.generators: list[tuple[Any, str, Any]] = [(each, name, _drawn(each)) for each, name in everywhere]
         self._attributes: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
         self._names: dict[str, None] = dict.fromkeys(("forward", "__call__"))
         self._objects: list[tuple[Any, str]] = []

@@ -71,7 +71,7 @@ class Tracer:
 
     def __init__(self, root: CodeType | None = None) -> None:
         self.lines = Lines(root)
-        self.surroundings = Surroundings(())
+        self.surroundings = Surroundings()
         self.asked: set[Any] = set()  # the places of numbers whose values the function has asked for
         self.freed: dict[Any, Any] = {}  # the values for the guards of numbers that may vary
         self.rates: dict[Any, Guard] = {}  # the places of learning rates that the function reads itself
