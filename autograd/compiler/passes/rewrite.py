@@ -39,9 +39,10 @@ class Rewriter:
         self.producers: dict[Value, Instruction] = {}
         self.now: dict[Value, Value] = {}
         self.counts: dict[str, int] = {}
-        self.taken = {*ELEMENTWISE, *(value.name for value in program.values())}
+        values = [*program.values()]
+        self.taken = {*ELEMENTWISE, *(value.name for value in values)}
         self.stops = {i.args[0]: i.params["stop"] for i in program.instructions if i.op == "check_range"}
-        self.constants = {(v.dtype, str(v.data)): v for v in program.values() if v.kind == "constant" and not v.shape}
+        self.constants = {(v.dtype, str(v.data)): v for v in values if v.kind == "constant" and not v.shape}
         self.origin: Origin | None = None
         """The user's line that new instructions are for."""
 
