@@ -16,10 +16,9 @@ from autograd.testing.strategies import programs
 from tests.autograd.compiler.oracle import check, orders
 
 BY_VALUES = ("nonzero_indices", "unique_parts")
-"""What has a shape that depends on values, which a program doesn't know."""
+"""Operations whose result has a shape that depends on values, which a program doesn't know."""
 
-REFUSED = {"nonzero_indices", "unique_parts"}  # how many there are depends on values
-OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.") and name not in REFUSED}
+OPS = {name: op for name, op in ag.OPS.items() if op.__module__.startswith("autograd.") and name not in BY_VALUES}
 few = settings(max_examples=max(2, settings.default.max_examples // 5))  # type: ignore[union-attr]
 
 LAYOUTS = {
@@ -49,7 +48,7 @@ def check_all_orders(name: str, case: Case, inputs: list[ag.Tensor]) -> None:
         check(function, *inputs, name=f"{order} of {name}")
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
+@pytest.mark.parametrize("name", sorted(BY_VALUES))
 @given(data=st.data())
 def test_refused(name: str, data: st.DataObject) -> None:
     arrays, params = data.draw(TABLE[name].cases)
