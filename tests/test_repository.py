@@ -29,10 +29,6 @@ CUPY = ("autograd/backends/",)
 VIZ = {"drawing": 1, "recorded": 2, "program": 3, "formula": 3, "plots": 3, "graph": 4, "pages": 5}  # rooms by floor
 COMMAND_LINE = ("nn/__main__.py", "nn/commands/")
 LESSON = ("viz/lesson/",)  # above everything: its pages use all three packages
-TYPES_MAKE_CIRCLES = (  # files whose imports for type checkers lead back to them
-    *(f"autograd/{name}.py" for name in ("arguments", "declaration", "dispatch", "operation")),
-    *(f"autograd/compiler/targets/c/{name}.py" for name in ("blocks", "products")),
-)
 DATA = {
     *("nn/data/digits.npz", "nn/data/LICENSE-digits.md", "nn/data/names.txt"),
     "autograd/compiler/targets/c/functions.h",
@@ -130,7 +126,7 @@ def edges():
     modules = {module_of(path) for path in SOURCES}
     found = {module: {} for module in modules}
     for path in SOURCES:
-        for name, _ in imports(path, typed=not within(path, TYPES_MAKE_CIRCLES)):
+        for name, _ in imports(path, typed=True):
             target = "" if name.rpartition(".")[0] in STUBS else name
             while target and target not in modules:
                 target = target.rpartition(".")[0]
