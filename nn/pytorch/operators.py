@@ -13,6 +13,7 @@ from autograd import Tensor, asarray
 from autograd.errors import DomainError
 from nn import functional as F
 from nn import recurrence, spatial
+from nn.activations import elu, gelu_tanh, hardsigmoid, mish, silu
 
 IGNORED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking", "implicit", "cudnn_enabled"}
 """Keyword arguments that say where and how, not what."""
@@ -101,17 +102,6 @@ def divide(x: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return ag.floor_divide(x, other) if rounding_mode == "floor" else ag.trunc(floating(x) / other).astype(x.dtype)
 
 
-def gelu(x: Tensor, *, approximate: str = "none") -> Any:
-    if approximate == "none":
-        return F.gelu(x)
-    return 0.5 * x * (1 + ag.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-
-
-def elu(x: Tensor, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
-    below = alpha * ag.expm1(ag.where(x > 0, 0.0, x) * input_scale)
-    return scale * ag.where(x > 0, x, below)
-
-
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return ag.where(x * beta > threshold, x, F.softplus(x * beta) / beta)
 
@@ -136,16 +126,9 @@ def addmm(bias: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> An
 
 
 def convolution(
-    x: Any,
-    weight: Tensor,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    more: Any,
+    x: Any, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, more: Any,
     groups: int,
-) -> Any:
+) -> Any:  # fmt: skip
     axes = weight.ndim - 3
     if transposed:
         of = (spatial.conv_transpose1d, spatial.conv_transpose2d, spatial.conv_transpose3d)[axes]
@@ -213,10 +196,6 @@ def along(x: Tensor, dim: int, index: Any) -> Any:
     return x[at(x, dim, index)]
 
 
-def sliced(x: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
-    return along(x, dim, slice(start, end, step))
-
-
 def split(x: Tensor, sizes: Any, dim: int = 0) -> Any:
     n = x.shape[dim]
     if isinstance(sizes, int):
@@ -229,8 +208,9 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> Any:
     return split(x, -(-x.shape[dim] // chunks), dim)
 
 
-def index(x: Tensor, indices: Sequence[Any]) -> Any:
-    return x[tuple(slice(None) if i is None else i for i in indices)]
+def everywhere(indices: Sequence[Any]) -> Any:
+    """An index whose ``None`` are whole axes."""
+    return tuple(slice(None) if i is None else i for i in indices)
 
 
 def written(x: Tensor, where: Any, values: Any, accumulate: bool = False) -> Any:
@@ -283,22 +263,9 @@ def full(size: Any, value: Any, *, dtype: Any = None) -> Any:
     return ag.full(tuple(size), value, dtype=dtype or kinds.get(type(value), "float32"))
 
 
-def like(value: Any) -> Row:
-    """``zeros_like`` and the like; ``value`` is ``None`` where the call gives it."""
-
-    def make(x: Tensor, *given: Any, dtype: Any = None) -> Any:
-        return ag.full(x.shape, given[0] if value is None else value, dtype=dtype or x.dtype)
-
-    return make
-
-
-def new(value: Any) -> Row:
-    """``new_zeros`` and the like: of a given size, in the dtype of a Tensor."""
-
-    def make(x: Tensor, size: Any, *given: Any, dtype: Any = None) -> Any:
-        return ag.full(tuple(size), given[0] if value is None else value, dtype=dtype or x.dtype)
-
-    return make
+def new(x: Tensor, size: Any, value: Any = 0, *, dtype: Any = None) -> Any:
+    """An array of one value, in the dtype of ``x``."""
+    return ag.full(tuple(size), value, dtype=dtype or x.dtype)
 
 
 def convert(x: Tensor, *dtypes: Any, dtype: Any = None, **rest: Any) -> Any:
@@ -312,23 +279,14 @@ def layer_norm(x: Tensor, shape: Any, weight: Any = None, bias: Any = None, eps:
 
 
 def attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
     **rest: Any,
-) -> Any:
+) -> Any:  # fmt: skip
     if dropout_p:
         raise DomainError("scaled_dot_product_attention with dropout is converted in evaluation mode only.")
     if rest.pop("enable_gqa", False):
         raise DomainError("scaled_dot_product_attention with enable_gqa is not converted.")
     return F.scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, rest.get("scale"))
-
-
-def rms_norm(x: Tensor, shape: Any, weight: Any = None, eps: float | None = None) -> Any:
-    return F.rms_norm(x, tuple(shape), weight, eps)
 
 
 def cross_entropy(
@@ -344,10 +302,6 @@ def negative_log_likelihood(x: Tensor, target: Any, weight: Any = None, reductio
         raise DomainError("nll_loss is converted for (batch, classes), without weights.")
     losses = -ag.take_along_axis(x, ag.expand_dims(target, axis=1), axis=1)[:, 0]
     return (lambda a: a, ag.mean, ag.sum)[reduction](losses)
-
-
-def mean_squared_error(x: Any, target: Any, reduction: int = 1) -> Any:
-    return F.mse_loss(x, target, ("none", "mean", "sum")[reduction])
 
 
 SAME = {
@@ -384,7 +338,7 @@ ROWS: dict[str, Row] = {
     # arithmetic
     "add": promoted(add),
     "sub": promoted(subtract),
-    "rsub": promoted(lambda x, other, alpha=1: other - (x if alpha == 1 else x * alpha)),
+    "rsub": promoted(lambda x, other, alpha=1: subtract(other, x, alpha=alpha)),
     "div": promoted(divide),
     "true_divide": promoted(divide),
     "where": lambda condition, x, y: promoted(partial(ag.where, condition))(x, y),
@@ -398,15 +352,15 @@ ROWS: dict[str, Row] = {
     # activations
     "relu6": lambda x: ag.clip(x, 0, 6),
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0: ag.clip(x, min_val, max_val),
-    "hardsigmoid": lambda x: ag.clip(x + 3, 0, 6) / 6,
-    "hardswish": lambda x: x * (ag.clip(x + 3, 0, 6) / 6),
+    "hardsigmoid": hardsigmoid,
+    "hardswish": lambda x: x * hardsigmoid(x),
     "leaky_relu": lambda x, negative_slope=0.01: F.leaky_relu(x, slope=negative_slope),
     "elu": elu,
     "selu": lambda x: elu(x, 1.6732632423543772, 1.0507009873554805),
     "celu": lambda x, alpha=1.0: elu(x, alpha, 1.0, 1 / alpha),
-    "gelu": gelu,
-    "silu": lambda x: x * ag.sigmoid(x),
-    "mish": lambda x: x * ag.tanh(F.softplus(x)),
+    "gelu": lambda x, approximate="none": gelu_tanh(x) if approximate == "tanh" else F.gelu(x),
+    "silu": silu,
+    "mish": mish,
     "softplus": softplus,
     "log_sigmoid": lambda x: -F.softplus(-x),
     "prelu": prelu,
@@ -455,12 +409,12 @@ ROWS: dict[str, Row] = {
         None,
     ),
     "group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5, *_: F.group_norm(x, groups, weight, bias, eps),
-    "rms_norm": rms_norm,
+    "rms_norm": lambda x, shape, weight=None, eps=None: F.rms_norm(x, tuple(shape), weight, eps),
     "embedding": lambda weight, index, padding_idx=-1, *_: F.embedding(index, weight),
     "one_hot": lambda x, classes: F.one_hot(x, classes, dtype="int64"),
     "scaled_dot_product_attention": attention,
     "cross_entropy_loss": cross_entropy,
-    "mse_loss": mean_squared_error,
+    "mse_loss": lambda x, target, reduction=1: F.mse_loss(x, target, ("none", "mean", "sum")[reduction]),
     "nll_loss": negative_log_likelihood,
     # shapes
     "view": view,
@@ -491,18 +445,16 @@ ROWS: dict[str, Row] = {
     "chunk": chunk,
     "unbind": lambda x, dim=0: [along(x, dim, i) for i in range(x.shape[dim])],
     "select": along,
-    "slice": sliced,
+    "slice": lambda x, dim=0, start=None, end=None, step=1: along(x, dim, slice(start, end, step)),
     "narrow": lambda x, dim, start, length: along(x, dim, slice(start, start + length)),
-    "index": index,
+    "index": lambda x, indices: x[everywhere(indices)],
     "copy": lambda x, source, *_: ag.broadcast_to(source.astype(x.dtype), shape=x.shape),
     "fill": lambda x, value: ag.full(x.shape, value, dtype=x.dtype),
     "slice_scatter": lambda x, source, dim=0, start=None, end=None, step=1: written(
         x, at(x, dim, slice(start, end, step)), source
     ),
     "select_scatter": lambda x, source, dim, index: written(x, at(x, dim, index), source),
-    "index_put": lambda x, indices, values, accumulate=False: written(
-        x, tuple(slice(None) if i is None else i for i in indices), values, accumulate
-    ),
+    "index_put": lambda x, indices, *values: written(x, everywhere(indices), *values),
     "index_select": lambda x, dim, index: ag.take(x, index, axis=dim),
     "gather": lambda x, dim, index: ag.take_along_axis(x, index, axis=dim),
     "flip": lambda x, dims: ag.flip(x, axis=tuple(dims)),
@@ -546,12 +498,12 @@ ROWS: dict[str, Row] = {
     "zeros": lambda size, dtype="float32": full(size, 0.0, dtype=dtype),
     "ones": lambda size, dtype="float32": full(size, 1.0, dtype=dtype),
     "full": full,
-    "zeros_like": like(0),
-    "ones_like": like(1),
-    "full_like": like(None),
-    "new_zeros": new(0),
-    "new_ones": new(1),
-    "new_full": new(None),
+    "zeros_like": lambda x, dtype=None: new(x, x.shape, dtype=dtype),
+    "ones_like": lambda x, dtype=None: new(x, x.shape, 1, dtype=dtype),
+    "full_like": lambda x, value, dtype=None: new(x, x.shape, value, dtype=dtype),
+    "new_zeros": new,
+    "new_ones": lambda x, size, dtype=None: new(x, size, 1, dtype=dtype),
+    "new_full": new,
     "arange": arange,
     "scalar_tensor": lambda value, dtype=None: full((), value, dtype=dtype),
     "eye": partial(ag.eye, dtype="float32"),
@@ -583,34 +535,18 @@ def stateful(*names: str) -> Callable[[Row], Row]:
 
 @stateful("batch_norm")
 def batch_norm(
-    module: Any,
-    x: Any,
-    weight: Any,
-    bias: Any,
-    mean: Any,
-    var: Any,
-    training: bool,
-    momentum: float,
-    eps: float,
+    module: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, momentum: float, eps: float,
     *_: Any,
-) -> Any:
+) -> Any:  # fmt: skip
     """Batch normalisation; with the statistics of the batch in the module's training mode, or where it has none."""
     return F.batch_norm(x, mean, var, weight, bias, module.training or mean is None, momentum, eps)
 
 
 @stateful("instance_norm")
 def instance_norm(
-    module: Any,
-    x: Any,
-    weight: Any,
-    bias: Any,
-    mean: Any,
-    var: Any,
-    by_sample: bool,
-    momentum: float,
-    eps: float,
+    module: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, by_sample: bool, momentum: float, eps: float,
     *_: Any,
-) -> Any:
+) -> Any:  # fmt: skip
     """Instance normalisation; with running statistics only in evaluation of a module that has them."""
     if mean is None or module.training:
         return F.instance_norm(x, mean, var, weight, bias, True, momentum, eps)
@@ -625,18 +561,9 @@ def dropout(module: Any, x: Any, p: float, train: bool) -> Any:
 
 @stateful("lstm", "gru", "rnn_tanh", "rnn_relu")
 def recurrent(
-    module: Any,
-    kind: str,
-    x: Tensor,
-    state: Any,
-    weights: Any,
-    biases: bool,
-    layers: int,
-    p: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> Any:
+    module: Any, kind: str, x: Tensor, state: Any, weights: Any, biases: bool, layers: int, p: float, train: bool,
+    bidirectional: bool, batch_first: bool,
+) -> Any:  # fmt: skip
     """Outputs and last states of recurrent layers; dropout between them in the module's training mode."""
     if not isinstance(layers, int):
         raise DomainError(f"{kind} of packed sequences is not converted: give padded ones.")

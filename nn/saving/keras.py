@@ -125,16 +125,9 @@ def _depthwise(w: Any) -> Any:
     return w.reshape(-1, 1, *w.shape[2:])
 
 
-def _dense(arrays: Arrays, module: Any) -> Arrays:
-    return {"weight": arrays["kernel"].T, "bias": arrays.get("bias")}
-
-
-def _convolution(arrays: Arrays, module: Any) -> Arrays:
-    return {"weight": _kernel(arrays["kernel"]), "bias": arrays.get("bias")}
-
-
-def _depthwise_convolution(arrays: Arrays, module: Any) -> Arrays:
-    return {"weight": _depthwise(arrays["kernel"]), "bias": arrays.get("bias")}
+def _weighted(layout: Callable[[Any], Any]) -> Callable[[Arrays, Any], Arrays]:
+    """A layer of a kernel, which ``layout`` converts, and a bias."""
+    return lambda arrays, module: {"weight": layout(arrays["kernel"]), "bias": arrays.get("bias")}
 
 
 def _normalization(arrays: Arrays, module: Any) -> Arrays:
@@ -170,10 +163,10 @@ def _recurrent(gates: Sequence[int], split: bool = False) -> Callable[[Arrays, A
 
 
 CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
-    "dense": _dense,
-    "conv": _convolution,
-    "depthwise": _depthwise_convolution,
-    "convtranspose": _convolution,  # (*size, out, in) to (in, out, *size)
+    "dense": _weighted(np.transpose),
+    "conv": _weighted(_kernel),
+    "depthwise": _weighted(_depthwise),
+    "convtranspose": _weighted(_kernel),  # (*size, out, in) to (in, out, *size)
     "batchnormalization": _normalization,
     "layernormalization": _normalization,
     "embedding": lambda arrays, module: {"weight": arrays["embeddings"]},
@@ -184,24 +177,30 @@ CONVERTED: dict[str, Callable[[Arrays, Any], Arrays]] = {
 """A layer's arrays in Keras as those of the module, by kind of layer."""
 
 
-def _kind(module: Module) -> str | None:
+KINDS: dict[type[Module], str] = {
+    linear.Linear: "dense",
+    convolution.Conv1d: "conv",
+    convolution.Conv2d: "conv",
+    convolution.Conv3d: "conv",
+    convolution.ConvTranspose1d: "convtranspose",
+    convolution.ConvTranspose2d: "convtranspose",
+    convolution.ConvTranspose3d: "convtranspose",
+    normalization.BatchNorm1d: "batchnormalization",
+    normalization.LayerNorm: "layernormalization",
+    embedding.Embedding: "embedding",
+    recurrent.LSTM: "lstm",
+    recurrent.GRU: "gru",
+    recurrent.RNN: "simplernn",
+}
+"""The kinds of Keras layers, by class."""
+
+
+def _kind(module: Any) -> str | None:
     """The kind of Keras layer that a module is; ``None`` for one without state of its own."""
-    if isinstance(module, linear.Linear):
-        return "dense"
-    if isinstance(module, (convolution.Conv1d, convolution.Conv2d, convolution.Conv3d)):
-        return "depthwise" if module.groups == module.in_channels > 1 else "conv"
-    if isinstance(module, (convolution.ConvTranspose1d, convolution.ConvTranspose2d, convolution.ConvTranspose3d)):
-        return "convtranspose"
-    if isinstance(module, normalization.BatchNorm1d):
-        return "batchnormalization"
-    if isinstance(module, normalization.LayerNorm):
-        return "layernormalization"
-    if isinstance(module, embedding.Embedding):
-        return "embedding"
-    if isinstance(module, recurrent.LSTM | recurrent.GRU | recurrent.RNN):
-        kind = "simplernn" if isinstance(module, recurrent.RNN) else type(module).__name__.lower()
-        return f"bidirectional {kind}" if module.bidirectional else kind
-    return None
+    kind = next((kind for layer, kind in KINDS.items() if isinstance(module, layer)), None)
+    if kind == "conv" and module.groups == module.in_channels > 1:
+        return "depthwise"
+    return f"bidirectional {kind}" if kind and getattr(module, "bidirectional", False) else kind
 
 
 def _kind_in_keras(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy
 import autograd as ag
 from autograd import Tensor
 from autograd.errors import DomainError, DTypeError
+from nn import activations
 from nn.onnx.table import axis_in, bounded, broadcast, cast, concrete, is_float, number, operator, rank, scalar
 
 # ---------------------------------------------------------------------------------------------------------- arithmetic
@@ -117,6 +117,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "Floor": ag.floor,
     "IsNaN": ag.isnan,
     "Log": ag.log,
+    "Mish": activations.mish,
     "Neg": ag.negative,
     "Not": ag.logical_not,
     "Reciprocal": ag.reciprocal,
@@ -221,13 +222,13 @@ def prelu(x: Any, slope: Any, *, consumed_inputs: Any = None) -> Any:
 @operator("Elu")
 def elu(x: Any, *, alpha: float = 1.0, consumed_inputs: Any = None) -> Any:
     """``x`` where positive, else ``alpha (exp(x) - 1)``."""
-    return ag.where(ag.greater(x, 0), x, alpha * ag.expm1(ag.minimum(x, 0.0)))
+    return activations.elu(x, alpha)
 
 
 @operator("Celu")
 def celu(x: Any, *, alpha: float = 1.0) -> Any:
     """``x`` where positive, else ``alpha (exp(x / alpha) - 1)``."""
-    return ag.where(ag.greater(x, 0), x, alpha * ag.expm1(ag.minimum(x, 0.0) * (1 / alpha)))
+    return activations.elu(x, alpha, input_scale=1 / alpha)
 
 
 @operator("Selu")
@@ -236,7 +237,7 @@ def selu(
     consumed_inputs: Any = None,
 ) -> Any:  # fmt: skip
     """``gamma`` times the Elu of ``alpha``."""
-    return elu(x, alpha=alpha) * gamma
+    return activations.elu(x, alpha, gamma)
 
 
 @operator("ThresholdedRelu")
@@ -254,25 +255,19 @@ def hard_sigmoid(x: Any, *, alpha: float = 0.2, beta: float = 0.5, consumed_inpu
 @operator("HardSwish")
 def hard_swish(x: Any) -> Any:
     """``x`` times its HardSigmoid of slope 1/6."""
-    return x * hard_sigmoid(x, alpha=1 / 6)
+    return x * activations.hardsigmoid(x)
 
 
 @operator("Swish")
 def swish(x: Any, *, alpha: float = 1.0) -> Any:
     """``x · sigmoid(alpha · x)``."""
-    return ag.multiply(x, ag.sigmoid(x if alpha == 1 else ag.multiply(x, alpha)))
+    return activations.silu(x, alpha)
 
 
 @operator("SwiGLU")
 def swiglu(gate: Any, x: Any, *, alpha: float = 1.0) -> Any:
     """``x`` times the Swish of the gate."""
-    return ag.multiply(swish(gate, alpha=alpha), x)
-
-
-@operator("Mish")
-def mish(x: Any) -> Any:
-    """``x · tanh(softplus(x))``."""
-    return ag.multiply(x, ag.tanh(ag.softplus(x)))
+    return ag.multiply(activations.silu(gate, alpha), x)
 
 
 @operator("Softsign")
@@ -296,8 +291,7 @@ def gelu(x: Any, *, approximate: str = "none") -> Any:
         return ag.gelu(x)
     if approximate != "tanh":
         raise DomainError(f"approximate is 'none' or 'tanh', not {approximate!r}")
-    inner = (x + ag.multiply(ag.multiply(x, x), x) * 0.044715) * math.sqrt(2 / math.pi)
-    return ag.multiply(x * 0.5, ag.tanh(inner) + 1.0)
+    return activations.gelu_tanh(x)
 
 
 # ------------------------------------------------------------------------------------------------------------- dtypes

@@ -10,28 +10,21 @@ import numpy
 
 import autograd as ag
 from autograd.errors import DomainError
-from nn.onnx.operators.elementwise import clip, gelu, hard_sigmoid, leaky_relu, swish
+from nn.activations import gelu_tanh, silu
 from nn.onnx.operators.normalization import layer_normalization, lp_normalization, rms_normalization
+from nn.onnx.operators.recurrent import ACTIVATIONS
 from nn.onnx.operators.reductions import gemm, matmul
 from nn.onnx.operators.windows import conv
 from nn.onnx.table import cast, operator, rank
 
-ACTIVATIONS: dict[str, Any] = {
-    "": lambda x: x,
-    "Relu": ag.relu,
-    "Sigmoid": ag.sigmoid,
-    "Tanh": ag.tanh,
-    "LeakyRelu": lambda x, alpha=0.01: leaky_relu(x, alpha=alpha),
-    "HardSigmoid": lambda x, alpha=0.2, beta=0.5: hard_sigmoid(x, alpha=alpha, beta=beta),
-    "Clip": lambda x, low, high: clip(x, numpy.float32(low), numpy.float32(high)),
-}
-"""The activations that are part of a fused operator, as functions of a value and their numbers."""
-
 
 def _activated(x: Any, name: str, numbers: Any) -> Any:
-    if name not in ACTIVATIONS:
-        raise DomainError(f"its activation {name!r} is not supported: {', '.join(filter(None, ACTIVATIONS))} are")
-    return ACTIVATIONS[name](x, *numbers)
+    """The activation of a fused operator, with its numbers."""
+    if name == "Clip":
+        return ag.clip(x, *map(float, numbers))
+    if name and name.lower() not in ACTIVATIONS:
+        raise DomainError(f"its activation {name!r} is not supported")
+    return ACTIVATIONS[name.lower()](x, *(*numbers, None, None)[:2]) if name else x
 
 
 @operator("com.microsoft::FusedConv")
@@ -74,25 +67,25 @@ def fused_matmul(
 @operator("com.microsoft::Gelu")
 def fused_gelu(x: Any) -> Any:
     """``x · Φ(x)``."""
-    return gelu(x)
+    return ag.gelu(x)
 
 
 @operator("com.microsoft::BiasGelu")
 def bias_gelu(x: Any, bias: Any) -> Any:
     """The Gelu of a sum."""
-    return gelu(ag.add(x, bias))
+    return ag.gelu(ag.add(x, bias))
 
 
 @operator("com.microsoft::FastGelu")
 def fast_gelu(x: Any, bias: Any = None) -> Any:
     """The Gelu approximated by tanh, of ``x`` plus a bias."""
-    return gelu(x if bias is None else ag.add(x, bias), approximate="tanh")
+    return gelu_tanh(x if bias is None else ag.add(x, bias))
 
 
 @operator("com.microsoft::QuickGelu")
 def quick_gelu(x: Any, *, alpha: float = 1.702) -> Any:
     """``x · sigmoid(alpha · x)``."""
-    return swish(x, alpha=alpha)
+    return silu(x, alpha)
 
 
 def _skipped(x: Any, skip: Any, bias: Any, outputs: int, normalized: Any) -> Any:
