@@ -4,7 +4,7 @@
 
 Where a sigmoid is saturated its slope p (1 − p) is next to 0. The squared error's gradient, 2 (p − y) p (1 − p) x, dies
 of it however wrong the answer p is; in the cross-entropy's, (p − y) x, the slope has cancelled. It needs matplotlib
-(pip install 'glassgrad[plots]').
+(pip install "glassgrad[plots]").
 """
 
 import sys

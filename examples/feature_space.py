@@ -2,7 +2,7 @@
 
     python examples/feature_space.py [FOLDER]
 
-It needs matplotlib (pip install 'glassgrad[plots]').
+It needs matplotlib (pip install "glassgrad[plots]").
 """
 
 import sys

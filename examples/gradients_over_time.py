@@ -6,7 +6,7 @@ The loss depends on the last state alone. On its way back the gradient is multip
 ∂h_t/∂h_{t-1} for each step: in an RNN it shrinks by about the same factor each time (or grows). In an LSTM it also goes
 along the cell c, where a step multiplies it by the forget gate alone. So the bias of that gate decides how far back a
 loss is felt. S. Hochreiter, "Untersuchungen zu dynamischen neuronalen Netzen", 1991; Y. Bengio et al., "Learning
-long-term dependencies with gradient descent is difficult", 1994. It needs matplotlib (pip install 'glassgrad[plots]').
+long-term dependencies with gradient descent is difficult", 1994. It needs matplotlib (pip install "glassgrad[plots]").
 """
 
 import sys

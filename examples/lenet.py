@@ -2,7 +2,7 @@
 
     python examples/lenet.py [FOLDER]
 
-It needs matplotlib (pip install 'glassgrad[plots]'). The whole job, with more digits and epochs and a report:
+It needs matplotlib (pip install "glassgrad[plots]"). The whole job, with more digits and epochs and a report:
 python -m nn digits --model lenet.
 """
 

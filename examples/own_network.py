@@ -2,7 +2,7 @@
 
     python examples/own_network.py [FOLDER] [FILE.onnx]
 
-It needs the package onnx (pip install 'glassgrad[onnx]'). Without a file it opens the speech detector that the package
+It needs the package onnx (pip install "glassgrad[onnx]"). Without a file it opens the speech detector that the package
 silero-vad ships, or, where that is not installed, a network made and saved here.
 """
 

@@ -2,7 +2,7 @@
 
     python examples/residual.py [FOLDER]
 
-It needs matplotlib (pip install 'glassgrad[plots]').
+It needs matplotlib (pip install "glassgrad[plots]").
 """
 
 import sys

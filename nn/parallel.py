@@ -431,7 +431,7 @@ def _mpi() -> Any:
         missing = isinstance(error, ModuleNotFoundError)
         why = "is not installed" if missing else f"finds no MPI ({str(error).partition(chr(10))[0]})"
         raise ParallelError(
-            f"training in parallel needs mpi4py, which {why}: pip install 'glassgrad[mpi]', and start with mpirun."
+            f'training in parallel needs mpi4py, which {why}: pip install "glassgrad[mpi]", and start with mpirun.'
         ) from None
     return MPI
 

@@ -11,7 +11,7 @@ from typing import Any
 from autograd.backends.spaces import PLACES, Namespace
 from autograd.errors import DeviceError
 
-EXTRAS = "pip install 'glassgrad[gpu]' for CUDA 13, or 'glassgrad[gpu12]' for CUDA 12"
+EXTRAS = 'pip install "glassgrad[gpu]" for CUDA 13, or "glassgrad[gpu12]" for CUDA 12'
 
 
 def is_cupy(kind: type) -> bool:

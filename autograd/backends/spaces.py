@@ -30,7 +30,7 @@ def scipy_special() -> Any:
         from scipy import special
     except ModuleNotFoundError:
         raise DependencyError(
-            "this function is computed by SciPy, which is not installed: pip install 'glassgrad[special]'."
+            'this function is computed by SciPy, which is not installed: pip install "glassgrad[special]".'
         ) from None
     return special
 

@@ -41,7 +41,7 @@ def train(
     """
     settings = settings.completed()
     if util.find_spec("matplotlib") is None:
-        raise Refused("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
+        raise Refused('the learning curves need matplotlib: pip install "glassgrad[demo]"')
     try:
         data = DATASETS[settings.data]()
     except (AutogradError, OSError) as error:

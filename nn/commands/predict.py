@@ -27,7 +27,7 @@ def predict(model: Path, images: Sequence[Path]) -> None:
     Raises `Refused` before anything is printed.
     """
     if util.find_spec("PIL") is None:
-        raise Refused("reading pictures needs Pillow: pip install 'glassgrad[demo]'")
+        raise Refused('reading pictures needs Pillow: pip install "glassgrad[demo]"')
     network, metadata = _load(model)
     classes = metadata["classes"]
     inks = np.stack([read_image(path) for path in images])

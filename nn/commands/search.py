@@ -89,7 +89,7 @@ def find(
     """Search, print what comes of it, and write the best network, the trials and a report to the folder ``out``."""
     for package, extra in (("optuna", "search"), ("matplotlib", "demo")):
         if util.find_spec(package) is None:
-            raise Refused(f"the search needs {package}: pip install 'glassgrad[{extra}]'")
+            raise Refused(f'the search needs {package}: pip install "glassgrad[{extra}]"')
     try:
         digits = DATASETS[data]()
     except (AutogradError, OSError) as error:

@@ -120,7 +120,7 @@ def onnx_package() -> Any:
         import onnx.numpy_helper
     except ImportError:
         raise DependencyError(
-            "ONNX files need the package onnx, which is not installed: pip install 'glassgrad[onnx]'."
+            'ONNX files need the package onnx, which is not installed: pip install "glassgrad[onnx]".'
         ) from None
     return onnx
 

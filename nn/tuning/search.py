@@ -249,7 +249,7 @@ def search(
     others at the same epoch are stopped. Ctrl-C ends the search and keeps the study and the best model.
 
     Raises:
-        ImportError: without Optuna (``pip install 'glassgrad[search]'``).
+        ImportError: without Optuna (``pip install "glassgrad[search]"``).
         autograd.errors.DomainError: an empty range, or a count below 1.
         autograd.errors.DTypeError: data or a space of another form.
         nn.errors.FileError: a storage that can't be used.
@@ -311,7 +311,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
-        raise ImportError("nn.search needs Optuna: pip install 'glassgrad[search]'") from None
+        raise ImportError('nn.search needs Optuna: pip install "glassgrad[search]"') from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

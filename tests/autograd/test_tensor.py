@@ -152,7 +152,7 @@ class TestMaking:
         with pytest.raises(
             DeviceError,
             match=r"device 'cuda' needs CuPy, which is not installed: pip install "
-            r"'glassgrad\[gpu\]' for CUDA 13, or 'glassgrad\[gpu12\]' for CUDA 12",
+            r"\"glassgrad\[gpu\]\" for CUDA 13, or \"glassgrad\[gpu12\]\" for CUDA 12",
         ):
             Tensor([1.0], device="cuda")
 

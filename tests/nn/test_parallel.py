@@ -31,8 +31,8 @@ ENVIRONMENT = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
 }
 
-pytest.importorskip("mpi4py", reason="pip install 'glassgrad[mpi]'")
-mpi = pytest.mark.skipif(MPIRUN is None, reason="there is no mpirun: pip install 'glassgrad[mpi]'")
+pytest.importorskip("mpi4py", reason='pip install "glassgrad[mpi]"')
+mpi = pytest.mark.skipif(MPIRUN is None, reason='there is no mpirun: pip install "glassgrad[mpi]"')
 
 
 def launch(count, *command, cwd=ROOT, without=()):
@@ -283,7 +283,7 @@ def test_digits_removes_its_files_if_training_diverges(tmp_path):
 
 def test_without_mpi4py_a_sentence_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(ParallelError, match=r"needs mpi4py, which is not installed: pip install 'glassgrad\[mpi\]'"):
+    with pytest.raises(ParallelError, match=r"needs mpi4py, which is not installed: pip install \"glassgrad\[mpi\]\""):
         parallel.Parallel()
     assert main(["digits", "--parallel"]) == 2
     assert capsys.readouterr().err.startswith("python -m nn: training in parallel needs mpi4py, which is not installed")

@@ -398,7 +398,7 @@ class Picture:
             return pdf_of(self.svg())
         except ModuleNotFoundError:
             raise _NoEngine(
-                "a PDF needs matplotlib (pip install 'glassgrad[plots]') or a Graphviz installed on the system (its "
+                'a PDF needs matplotlib (pip install "glassgrad[plots]") or a Graphviz installed on the system (its '
                 "package is called `graphviz`); SVG and PNG do without"
             ) from None
 

@@ -65,7 +65,7 @@ def surfaces(
 ) -> Plot:
     """Two losses of one neuron as surfaces over its two weights, the descent on each, and the norms of the gradients.
 
-    Needs matplotlib (``pip install 'glassgrad[plots]'``).
+    Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     theme = style.LIGHT
     paths = {name: descend(loss, x, y, start, rate, steps) for name, loss in losses.items()}
@@ -154,7 +154,7 @@ def descents(
     """Gradient descent of one weight, a panel for each learning rate: the loss as a curve, and each step on it.
 
     ``loss`` is a function of one number, given as a Tensor of any shape. A panel goes as far as its steps, or three
-    times as far as the start if they diverge. Needs matplotlib (``pip install 'glassgrad[plots]'``).
+    times as far as the start if they diverge. Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     theme = style.LIGHT
     slope = ag.grad(lambda w: ag.sum(loss(w)))
@@ -197,7 +197,7 @@ def _curve(axes: Axes, loss: Callable[[Any], ag.Tensor], path: np.ndarray, name:
 def by_layer(series: Mapping[str, Sequence[float]], *, title: str, label: str) -> Plot:
     """Sizes by layer on a logarithmic axis, a line for each series. ``label`` says what the sizes are of.
 
-    Needs matplotlib (``pip install 'glassgrad[plots]'``).
+    Needs matplotlib (``pip install "glassgrad[plots]"``).
     """
     theme = style.LIGHT
     with _settings():

@@ -1,7 +1,7 @@
 // The fields for answers, and the switch of the language that keeps the place.
 // `verdict` decides as `Exercise.check` does, from the table that Python wrote into the page.
 function lessonNumbers(text) {
-  const plain = text.trim().replace(/^[[(（]|[\])）]$/g, '').replace(/[−–]/g, '-').replace(/[，;；]/g, ',');
+  const plain = text.normalize('NFKC').trim().replace(/^[[(]|[\])]$/g, '').replace(/[−–]/g, '-').replace(/;/g, ',');
   const parts = plain.split(/\s*,\s*|\s+/);
   return parts.map(part => {
     const match = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?:\/(\d+\.?\d*))?$/i.exec(part);

@@ -1,6 +1,6 @@
 """Plots beside the graphs: learning curves, a sheet of digits with predictions, the confusion matrix.
 
-They need matplotlib (``pip install 'glassgrad[plots]'``), which is imported when a plot is made and not before. Its
+They need matplotlib (``pip install "glassgrad[plots]"``), which is imported when a plot is made and not before. Its
 global state is left alone: no pyplot, no settings that outlive a call.
 """
 
@@ -85,7 +85,7 @@ def _settings() -> AbstractContextManager[None]:
         import matplotlib
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "plots are drawn with matplotlib, which is not installed: pip install 'glassgrad[plots]'"
+            'plots are drawn with matplotlib, which is not installed: pip install "glassgrad[plots]"'
         ) from None
     return matplotlib.rc_context(
         {

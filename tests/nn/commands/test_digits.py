@@ -214,9 +214,9 @@ def test_read_only_folder_is_found_before_training(tmp_path, capsys):
 def test_missing_libraries_are_named_first(small, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     sentence = refused(capsys, "digits", "--out", tmp_path / "run")
-    assert sentence.endswith("the learning curves need matplotlib: pip install 'glassgrad[demo]'")
+    assert sentence.endswith('the learning curves need matplotlib: pip install "glassgrad[demo]"')
     sentence = refused(capsys, "predict", small / "model.npz", "x.png")
-    assert sentence.endswith("reading pictures needs Pillow: pip install 'glassgrad[demo]'")
+    assert sentence.endswith('reading pictures needs Pillow: pip install "glassgrad[demo]"')
     assert not (tmp_path / "run").exists()
 
 

@@ -292,5 +292,5 @@ def test_weights_may_lie_in_a_file_beside_the_model(tmp_path):
 
 def test_the_missing_package_is_said_with_its_command(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
-    with pytest.raises(ag.errors.DependencyError, match=r"pip install 'glassgrad\[onnx\]'"):
+    with pytest.raises(ag.errors.DependencyError, match=r"pip install \"glassgrad\[onnx\]\""):
         nn.load_onnx(linear(tmp_path))

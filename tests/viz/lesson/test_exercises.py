@@ -131,7 +131,7 @@ def test_the_page_gives_the_same_verdicts():
     table = EXERCISES[2, 1].in_page("en")
     odd = {
         "": "none", "...": "none", "two": "unread", "0.73 0.5 x": "unread", "[.731, 0.50]": True, "0.73；0,5": "count",
-        "(11/15, 1/2)": True, "0.73，0.5": True, "−7 1e0": "hint", "1e999 1": "nan",
+        "(11/15, 1/2)": True, "0.73，0.5": True, "（０．７３；０．５）": True, "−7 1e0": "hint", "1e999 1": "nan",
     }  # fmt: skip
     program = (
         f"{SCRIPT.read_text(encoding='utf-8')}\nconst asked = JSON.parse(require('fs').readFileSync(0, 'utf8'));"

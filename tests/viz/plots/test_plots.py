@@ -230,5 +230,5 @@ class TestPlot:
 
     def test_without_matplotlib_one_sentence_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        with pytest.raises(ModuleNotFoundError, match=r"not installed: pip install 'glassgrad\[plots\]'"):
+        with pytest.raises(ModuleNotFoundError, match=r"not installed: pip install \"glassgrad\[plots\]\""):
             plot_history(HISTORY)

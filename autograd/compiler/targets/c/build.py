@@ -64,7 +64,7 @@ def compiler() -> Compiler:
             if told.returncode == 0:
                 return Compiler(tuple(command), told.stdout)
     raise TargetError(
-        "no C compiler was found: install gcc or clang, or the package ziglang (pip install 'glassgrad[native]')."
+        'no C compiler was found: install gcc or clang, or the package ziglang (pip install "glassgrad[native]").'
     )
 
 
