@@ -22,7 +22,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], *args: Any, *
     >>> model = nn.Linear(2, 1, seed=0, dtype="float64")
     >>> def loss(parameters):
     ...     return ag.sum(nn.functional_call(model, parameters, ag.ones((1, 2))) ** 2)
-    >>> rows = ag.hessian(loss)(dict(model.named_parameters()))
+    >>> rows = ag.hessian(loss)(model.state_dict())
     >>> rows["weight"]["bias"].shape
     (1, 2, 1)
     """
