@@ -61,6 +61,11 @@ function lessonStart() {
   }
 }
 if (typeof document !== 'undefined') {
+  // Printed are the solutions that a reader opened. MkDocs Material opens all before printing, so `open` does not tell.
+  document.addEventListener('click', event => {
+    const opened = event.target.closest('summary')?.parentElement;
+    opened?.toggleAttribute('data-opened', !opened.open);
+  });
   // MkDocs Material with instant navigation announces each page through `document$`.
   if (typeof document$ !== 'undefined') document$.subscribe(lessonStart);
   else if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', lessonStart);

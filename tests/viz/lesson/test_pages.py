@@ -203,6 +203,10 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tm
       const out = place.querySelector('output');
       seen[answer] = [out.textContent, out.className];
     }
+    const solutions = [...document.querySelectorAll('details')];
+    solutions[0].querySelector('summary').click();
+    for (const solution of solutions) solution.open = true;
+    seen.printed = solutions.map(solution => solution.matches('[data-opened]'));
     document.getElementById('exercise-2').scrollIntoView();
     const link = document.querySelector('a.lesson-language');
     link.addEventListener('click', event => event.preventDefault());
@@ -223,6 +227,7 @@ def test_a_wrong_answer_is_explained_and_the_language_keeps_the_place(folder, tm
     assert seen["-2"] == [f"不对。{lesson.check(1, 1, -2.0).zh[3:]}", "wrong"]
     assert seen["0.12"][1] == "right"
     assert seen["link"] == f"../en/{CHAPTERS[0]}.html#exercise-2"
+    assert seen["printed"] == [True, False, False]
     assert seen["asked"] == []
 
 
