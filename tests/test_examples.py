@@ -75,27 +75,6 @@ def test_from_pytorch(tmp_path):
     assert (tmp_path / "from_pytorch.svg").is_file()
 
 
-def test_feature_space(tmp_path):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    said = output("feature_space.py", tmp_path)
-    straight, bent = (float(share) for share in re.findall(r"2: ([\d.]+) % right", said))
-    assert straight < 92 < 98 <= bent
-    assert (tmp_path / "feature_space.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_cross_entropy(tmp_path):
-    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
-    said = output("cross_entropy.py", tmp_path)
-    number = r"([\d.e-]+)"
-    seen = re.findall(rf"gradient {number} at the start, loss {number} → {number} in 60 steps, .* by {number}", said)
-    flat, steep = ([float(n) for n in line] for line in seen)
-    assert steep[0] > 100 * flat[0]
-    assert flat[2] > 0.9 * flat[1]
-    assert steep[2] < 0.05 * steep[1]
-    assert flat[3] < 1 < steep[3]
-    assert (tmp_path / "cross_entropy.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_char_rnn(tmp_path):
     said = output("char_rnn.py", tmp_path)
     entropy, best = (float(re.search(pattern, said)[1]) for pattern in (r"is: ([\d.]+) nats", r"best: ([\d.]+) nats"))
