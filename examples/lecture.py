@@ -29,7 +29,7 @@ for x in ([1.0, -1.0], [0.0, 0.0]):
 x, target = ag.Tensor([[1.0, -1.0]], name="x"), ag.Tensor([[1.0, 0.0]], name="y")
 loss = nn.functional.mse_loss(model(x), target, reduction="sum")
 loss.backward()
-print(f"squared error to {target.tolist()[0]}: {loss.item():.4f}, of which the first weights' gradient is")
+print(f"squared error to {target.tolist()[0]}: {loss.item():.4f}, and the gradient of the first weights:")
 print(model.layers[0].weight.grad)
 
 if len(sys.argv) > 1:

@@ -16,12 +16,10 @@ def rosenbrock(p):
     return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
 
 
-# Newton's method: a step solves H d = ∇f. For two unknowns Cramer's rule will do.
+# Newton's method: a step d solves H d = ∇f.
 p = ag.Tensor([-1.2, 1.0])
 for step in range(1, 7):
-    g, h = ag.grad(rosenbrock)(p), ag.hessian(rosenbrock)(p)
-    determinant = h[0, 0] * h[1, 1] - h[0, 1] * h[1, 0]
-    p = p - ag.stack([h[1, 1] * g[0] - h[0, 1] * g[1], h[0, 0] * g[1] - h[1, 0] * g[0]]) / determinant
+    p = p - ag.linalg.solve(ag.hessian(rosenbrock)(p), ag.grad(rosenbrock)(p))
     print(f"Newton step {step}: f = {rosenbrock(p).item():.3g} at ({p[0].item():.6f}, {p[1].item():.6f})")
 
 # A loss may contain a gradient: create_graph records the backward pass, and backward() goes through it.
