@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -166,17 +167,17 @@ def page_table(outcomes):
         f"and\n{counts[2]} give another result, for the reason in the table. Of {len(converted)} converted networks "
         f"{passed} pass."
     )
-    lines = [
-        summary,
-        "",
-        "| operator | cases | pass | the others |",
-        "|---|---:|---:|---|",
-    ]
+    lines = ["| operator | cases | pass | the others |", "|---|---:|---:|---|"]
+    whole = []
     for operator, cases in sorted(rows.items()):
         others = {_reason(case) for case in cases if case.status != "passes"}
         passed = sum(case.status == "passes" for case in cases)
-        lines.append(f"| {operator} | {len(cases)} | {passed} | {'; '.join(sorted(others))} |")
-    return "\n".join(lines)
+        if others:
+            lines.append(f"| {operator} | {len(cases)} | {passed} | {'; '.join(sorted(others))} |")
+        else:
+            whole.append(operator)
+    all_pass = textwrap.fill(f"All cases pass of {', '.join(whole)}.", 130)
+    return "\n".join([summary, "", *lines, "", all_pass])
 
 
 def _reason(case):
