@@ -65,7 +65,7 @@ def _page(name: str, language: str, text: str) -> str:
             other = order[place + step]
             heading = title(front(source(other, language))[1])
             links.append(f'<a href="{other}.html">{_inline(arrow.format(heading))}</a>')
-    described, _ = front(source(name, language))
+    described, markdown = front(source(name, language))
     description = html.escape(described.get("description", ""), quote=True)
     return f"""<!doctype html>
 <html lang="{_LOCALE[language]}">
@@ -73,7 +73,7 @@ def _page(name: str, language: str, text: str) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="description" content="{description}">
-<title>{html.escape(title(front(source(name, language))[1]))}</title>
+<title>{html.escape(title(markdown))}</title>
 <style>
 {(_HERE / "pages.css").read_text(encoding="utf-8")}
 {(_HERE / "lesson.css").read_text(encoding="utf-8")}
