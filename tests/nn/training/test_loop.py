@@ -328,3 +328,13 @@ def test_cross_entropy_of_a_softmax_is_refused(loss):
                 nn.evaluate(model, loss, HELD)
     model = nn.MLP([2, 3, 2], output="softmax", seed=0)
     assert train(model, loss=lambda output, y: -ag.log(output)[:, 0].mean()).epochs == 3
+
+
+def test_a_loader_of_pytorch_trains_as_its_batches_do():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    rows = torch.utils.data.TensorDataset(torch.tensor(X[:40]), torch.tensor(Y[:40]))
+    loader = torch.utils.data.DataLoader(rows, batch_size=8)
+    batches = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 40, 8)]
+    ours, theirs = (train(net(), epochs=2, data=data) for data in (batches, loader))
+    assert theirs.loss == pytest.approx(ours.loss, rel=1e-6)
+    assert theirs.accuracy == ours.accuracy
