@@ -191,5 +191,5 @@ def test_names_and_calls_in_the_text_are_those_of_the_package(page):
 
 def test_blocks_are_of_languages_that_are_tested():
     found = {(name(page), language) for page in (*PAGES, *OTHERS) for language, _ in blocks(page)}
-    assert {language for _, language in found} <= {"python", "sh", "powershell", "text"}
+    assert {language for _, language in found} <= {"python", "sh", "powershell", "bat", "text"}
     assert [page for page, language in found if language == "powershell"] == ["start"]
