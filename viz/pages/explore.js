@@ -81,9 +81,9 @@ const isBare = Object.keys(V.l).length > 0;  // each operation has numbers for o
 /* how the result of a use moves for a move v of its operand alone: by its slope, or by a central difference */
 function along(u, v) {
   if (isBare) return [v[0] * slope(u.id)];
-  const x = nudges.get(u.id), top = v.reduce((m, d) => Math.max(m, Math.abs(d)), 0);
-  if (!x || !top) return new Float64Array(size(u.head));
-  const t = value(u.tail).reduce((m, y) => Math.max(m, step0(y)), 6e-6) / top;
+  const x = nudges.get(u.id), from = value(u.tail);
+  const t = v.reduce((least, d, i) => d ? Math.min(least, step0(from[i]) / Math.abs(d)) : least, Infinity);
+  if (!x || t === Infinity) return new Float64Array(size(u.head));
   const [up, low] = [t, -t].map(by => { v.forEach((d, i) => { x[i] = by * d; }); Q.run(); return seen(u.head).slice(); });
   x.fill(0);
   return up.map((y, i) => (y - low[i]) / (2 * t));
@@ -123,7 +123,7 @@ function pathways() {
       `<ol class="walks">${shown.map((path, i) => `<li><button type="button" data-i="${i}"><b>${chain(path)}</b><span class="form">${rates(path)}</span>` +
         (isLong ? '' : `<span class="num grad">${product(path)}</span>`) + '</button></li>').join('')}</ol>` +
       (isLong ? '' : `<p class="form grad num">${isPart ? `These ${SEVERAL}: ${scalar(total)}. All of them: ` : shown.length > 1 ? `${parts} = ` : ''}${scalar(isPart ? entry : total)}</p>`) +
-      (off && !isLong ? `<p>The gradient is ${scalar(entry)}: at a kink differences do not tell which slope the rule takes.</p>` : ''));
+      (off && !isLong ? `<p>The gradient is ${scalar(entry)}: differences are not exact at a kink, and beside numbers as large as these.</p>` : ''));
   const light = some => {
     unmark();
     if (!svg) return;

@@ -479,6 +479,12 @@ class TestWaysToAsk:
         assert float(seen["sum"].rpartition(" = ")[2]) == pytest.approx(total, rel=1e-3)
         assert all(said.startswith("carries ") for said in seen["shown"])
 
+    def test_a_large_entry_beside_it_does_not_blur_what_a_path_carries(self, tmp_path):
+        x = ag.Tensor([1.0, 1e6], True, name="x")
+        loss = ag.sum(ag.sin(x) * ag.exp(x * 1e-7))
+        seen = opened(step_through(loss), tmp_path, "seen.parts = walks('x', 0).map(p => p.part);")
+        assert sum(seen["parts"]) == pytest.approx(float(ag.gradients(loss, x).data[0]), rel=1e-7)
+
     def test_where_following_paths_would_take_too_long_the_page_says_so(self, tmp_path):
         x = ag.Tensor(RNG.normal(size=(2, 2)), True, name="x")
         seen = opened(
