@@ -19,7 +19,8 @@ from autograd.compiler.ir.program import Program, Value
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.packing import HOMES as _HOMES
 from autograd.compiler.passes.packing import lying_together
-from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.calls import has_kernel
+from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.loops import with_steps
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.trace import ARRAY, Trace

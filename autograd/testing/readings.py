@@ -27,7 +27,7 @@ from autograd.compiler.executable import Executable
 from autograd.compiler.ir.primitives import ELEMENTWISE, VIEWS, compute
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import steps as stages_of
-from autograd.compiler.targets.emit import has_kernel
+from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.plan import Plan
 from autograd.compiler.trace import Trace
 from autograd.compiler.tracing.watching import Consumed

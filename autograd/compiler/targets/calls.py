@@ -13,6 +13,7 @@ import numpy
 from autograd import shapes
 from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, Slot, compute, index_text, into, is_basic, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra
+from autograd.compiler.passes.optimize import ADDENDS
 from autograd.compiler.targets.writer import Writer, piece_text
 from autograd.ops.scan import Loop, scan_into
 
@@ -29,8 +30,6 @@ ENTRY = 0.4
 """An entry that is not beside the one before."""
 SLICES = 32
 """The most entries that are reduced slice by slice."""
-ADDENDS = 1 << 15
-"""As many are summed as a product at most: BLAS adds in long rows, and of more of them float32 loses digits."""
 SELECTED = 512
 """Entries from which on ``where`` computes with bits: a copy by a mask waits for each entry that it did not foresee."""
 
@@ -176,9 +175,8 @@ def _slices(writer: Writer, instruction: Instruction) -> list[tuple[Any, ...]]:
     array, out = writer.plan.arrays.get(x), writer.plan.arrays[instruction.out]
     axes = shapes.normalize_axes(instruction.params["axis"], len(x.shape))
     count = shapes.size(x.shape, axes)
-    if array is None or instruction.params["keepdims"] or not 2 <= count <= SLICES or x.dtype.kind in "ec":
-        return []
-    if x.dtype.char == "e" or 0 in x.shape:  # a sum of half precision is computed in single precision
+    fits = not instruction.params["keepdims"] and 2 <= count <= SLICES and 0 not in x.shape
+    if array is None or not fits or x.dtype.kind == "c" or x.dtype.char == "e":  # halves are summed in single precision
         return []
     rest = iter(out.strides)
     spread = [0 if a in axes else next(rest) for a in range(len(x.shape))]

@@ -7,7 +7,7 @@ import numpy
 from autograd import shapes
 from autograd.compiler.ir.primitives import INFIX, function_of, is_view
 from autograd.compiler.ir.program import Instruction, Value, algebra, identifier
-from autograd.compiler.targets.calls import KERNELS, has_kernel, kernel_of
+from autograd.compiler.targets.calls import KERNELS, kernel_of
 from autograd.compiler.targets.plan import Plan, apart_from, by_definition
 from autograd.compiler.targets.writer import Writer, number_text
 from autograd.errors import DeclarationError
@@ -153,5 +153,3 @@ class Emitter(Writer):
         name = self.bind(f"{out}_by", by_definition(instruction, self.program.name))
         self.line(f"{out} = {name}({', '.join(args)})", instruction.out.shape, algebra(instruction))
 
-
-__all__ = ["Emitter", "has_kernel"]

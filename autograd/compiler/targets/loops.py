@@ -18,8 +18,8 @@ from autograd.compiler.ir.program import Program, Value, method
 from autograd.compiler.passes.algebra import algebra
 from autograd.compiler.passes.optimize import optimize
 from autograd.compiler.passes.rewrite import common_subexpressions, dead_code, name_plainly
-from autograd.compiler.targets.calls import kernel_of
-from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.calls import has_kernel, kernel_of
+from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.plan import Plan, aligned
 from autograd.compiler.tracing import namespace  # noqa: F401  (which backends then know)
 from autograd.compiler.tracing.traced import Traced
@@ -122,7 +122,7 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
     ys: list[tuple[Any, bool]] = []
     for i, value in enumerate(results[body.carries :]):
         if value in carries or value in updates.values():
-            state = value if value in carries else _key(updates, value)
+            state = value if value in carries else next(s for s, new in updates.items() if new is value)
         else:
             state = _state(value, f"y_{i}")
             updates[state] = value
@@ -133,10 +133,6 @@ def _program(body: Body) -> tuple[Program, list[Any], list[tuple[Any, bool]]]:
         program = change(program)
     name_plainly([program])
     return program, [s.origin.data for s in carries], ys
-
-
-def _key(updates: dict[Value, Value], value: Value) -> Value:
-    return next(state for state, new in updates.items() if new is value)
 
 
 def _state(value: Value, name: str = "") -> Value:

@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from autograd import shapes
 from autograd.backends import NUMPY
-from autograd.compiler.ir.primitives import EFFECTS, ELEMENTWISE, REDUCTIONS, compute, is_view
+from autograd.compiler.ir.primitives import ELEMENTWISE, REDUCTIONS, compute, is_view
 from autograd.compiler.ir.program import PYTHONS, Instruction, Program, Value, knob_arithmetic
 from autograd.errors import DeclarationError
 from autograd.memory import owner
@@ -563,5 +563,3 @@ class Plan:
         else:
             yield self.arrays[out]
 
-
-__all__ = ["EFFECTS", "REDUCTIONS", "Plan", "Pool", "is_view", "schedule", "view_of"]

@@ -15,7 +15,8 @@ import autograd as ag
 import nn
 from autograd.compiler.ir.program import Program
 from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.emit import Emitter, has_kernel
+from autograd.compiler.targets.calls import has_kernel
+from autograd.compiler.targets.emit import Emitter
 from autograd.compiler.targets.plan import Plan
 from autograd.errors import DeclarationError
 from nn import functional as F

@@ -14,7 +14,7 @@ import nn
 from autograd import backends
 from autograd.compiler.ir.program import Instruction, Program, Value
 from autograd.compiler.passes.optimize import optimize
-from autograd.compiler.targets.emit import has_kernel
+from autograd.compiler.targets.calls import has_kernel
 from autograd.compiler.targets.plan import Plan, Pool, schedule
 from autograd.errors import DeclarationError
 from autograd.tensor import wrap
