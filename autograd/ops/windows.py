@@ -28,6 +28,9 @@ ROWS = 384
 SHORT = 13
 """Fewer contiguous elements of a window than this are copied faster one by one, along the rows of the output."""
 
+LINE = 16
+"""So many columns of a large weight are transposed at a time: as many elements as a line of the cache has."""
+
 Space = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
@@ -117,7 +120,7 @@ def _tiles(n: int, space: Space, row: int) -> Iterator[tuple[Any, ...]]:
     bound = max(TILE, ROWS * row // per_row)
     whole = space[0] * row
     images = max(1, min(n, -(-bound // max(whole, 1))))
-    rows = space[0] if whole <= bound else -(-space[0] // -(-whole // bound))
+    rows = -(-space[0] // max(1, whole // bound))
     for i in range(0, n, images):
         for r in range(0, space[0], rows):
             yield slice(i, i + images), slice(r, r + rows), ...
@@ -136,21 +139,32 @@ def _columns(xp: Any, windows: Any, axes: int, groups: int) -> Any:
     return xp.reshape(xp.permute_dims(parts, axes=(2, 0, 1, 3)), (groups, rows, taps * shape[-1] // groups))
 
 
-def _as_columns(xp: Any, weight: Any, groups: int) -> Any:
-    """A weight ``(out, in / groups, *size)`` as what `_columns` are multiplied by, ``(groups, taps · in, out)``."""
+def _as_columns(xp: Any, weight: Any, groups: int, swapped: bool) -> Any:
+    """A weight ``(out, in / groups, *size)`` as what `_columns` are multiplied by, ``(groups, taps · in, out)``.
+
+    ``swapped``: whether the rows of a weight are its second axis, as they are for a transposed convolution.
+    """
     out, channels, *size = weight.shape
     w = xp.reshape(weight, (groups, out // groups, channels, *size))
     w = xp.permute_dims(w, axes=(0, *range(3, 3 + len(size)), 2, 1))
-    return xp.reshape(w, (groups, math.prod(size) * channels, out // groups))
+    columns = xp.empty(w.shape, dtype=w.dtype)
+    count = w.shape[-1]
+    step = count if swapped else LINE
+    for i in range(0, count, step):
+        part = slice(i, min(i + step, count))
+        columns[..., part] = w[..., part]
+    return xp.reshape(columns, (groups, math.prod(size) * channels, out // groups))
 
 
-def _correlate(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
+def _correlate(
+    xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int, swapped: bool = False
+) -> None:
     """Write ``x``, channels-last and padded, with ``weight`` into ``out`` (n, *space, out), a tile at a time."""
     n, c, size, space = x.shape[0], x.shape[-1], weight.shape[2:], out.shape[1:-1]
     if groups == c == weight.shape[0] > 1:
         _correlate_each(xp, out, x, weight, stride, dilation)
         return
-    w = _as_columns(xp, weight, groups)
+    w = _as_columns(xp, weight, groups, swapped)
     windows = xp.sliding_windows(x, size, stride, dilation, space)
     for tile in _tiles(n, space, math.prod(space[1:]) * math.prod(size) * c):
         columns = _columns(xp, windows[tile], len(size), groups)
@@ -270,7 +284,7 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
         part = swapped[(slice(None), slice(None), *taps)]
         whole = max(stride) == 1
         target = last if whole else xp.empty((y.shape[0], *counts, groups * channels), dtype=out.dtype)
-        _correlate(xp, target, _padded(xp, g, around), part, (1,) * axes, steps, groups)
+        _correlate(xp, target, _padded(xp, g, around), part, (1,) * axes, steps, groups, swapped=True)
         if not whole:
             last[(slice(None), *positions, ...)] = target
 
@@ -333,11 +347,15 @@ def _conv_weight_into(xp, out, x, y, *, size, stride=1, padding=0, dilation=1, g
                 products = windows[tile][(..., *tap, slice(None))] * g[tile]
                 last[(slice(None), *tap, 0)] += xp.sum(xp.reshape(products, (-1, channels)), axis=0)
         return
-    total = xp.zeros((groups, outside, taps * inside), dtype=out.dtype)
+    total = None
     for tile in _tiles(n, space, math.prod(space[1:]) * taps * channels):
         rows = xp.permute_dims(xp.reshape(g[tile], (-1, groups, outside)), axes=(1, 2, 0))
-        total += xp.matmul(rows, _columns(xp, windows[tile], axes, groups))
-    last[...] = xp.reshape(total, (out_channels, *size, inside))
+        part = xp.matmul(rows, _columns(xp, windows[tile], axes, groups))
+        if total is None:
+            total = part
+        else:
+            total += part
+    last[...] = 0 if total is None else xp.reshape(total, (out_channels, *size, inside))
 
 
 def _conv_by_bias(xp: Any, g: Any) -> Any:
