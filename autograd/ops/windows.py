@@ -185,6 +185,11 @@ def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilat
             part += seen[(..., *tap, slice(None))] * weight[(slice(None), 0, *tap)]
 
 
+def _is_larger(weight: Any, y: Any, groups: int) -> bool:
+    """Whether a weight has more rows than its result ``y`` has elements of a channel: then it is not copied."""
+    return 0 < y.shape[0] * math.prod(y.shape[2:]) < weight.shape[0] // groups
+
+
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
     """Refuse an input and a weight that are no convolution."""
     axes = len(weight.shape) - 2
@@ -244,8 +249,16 @@ def conv(xp, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
 def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, space=None):
     axes = len(weight.shape) - 2
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
-    padded, last = _padded(xp, _channels_last(xp, x), pads_per_axis(padding, axes)), _channels_last(xp, out)
-    _correlate(xp, last, padded, weight, stride, dilation, groups)
+    pads, last = pads_per_axis(padding, axes), _channels_last(xp, out)
+    if _is_larger(weight, out, groups):
+        turned = 1, 0, *range(2, axes + 2)
+        framed = xp.permute_dims(_framed(xp, x, pads, 0), axes=turned)
+        columns = xp.stack([framed[tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
+        rows = xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
+        found = xp.matmul(rows, xp.reshape(columns, (groups, rows.shape[2], -1)))
+        out[...] = xp.permute_dims(xp.reshape(found, (weight.shape[0], x.shape[0], *out.shape[2:])), axes=turned)
+    else:
+        _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
     if bias is not None:
         last += bias
 
@@ -273,6 +286,17 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads = pads_per_axis(padding, axes)
     g, last = _channels_last(xp, y), _channels_last(xp, out)
+    geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
+    if _is_larger(weight, y, groups) and all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry):
+        rows = xp.permute_dims(xp.reshape(g, (-1, groups, out_channels // groups)), axes=(1, 0, 2))
+        parts = xp.matmul(rows, xp.reshape(weight, (groups, out_channels // groups, -1)))
+        parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (*g.shape[:-1], groups * channels, math.prod(size)))
+        framed = _widened(xp, out, pads)
+        framed[...] = 0
+        for i, tap in enumerate(_taps(y.shape[2:], size, stride, dilation)):
+            framed[tap] += _channels_first(xp, parts[..., i])
+        out[...] = _unframed(framed, pads, space)
+        return
     swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
     swapped = xp.permute_dims(swapped, axes=(0, 2, 1, *range(3, 3 + axes)))
     swapped = xp.reshape(swapped, (groups * channels, out_channels // groups, *size))
@@ -405,10 +429,9 @@ def _pooling(
     return size, stride, pads, dilation, output_space(name, x.shape[2:], size, stride, pads, dilation)
 
 
-def _taps(space: Space, size: Space, stride: Space, dilation: Space) -> Iterator[tuple[Any, ...]]:
+def _taps(windows: Space, size: Space, stride: Space, dilation: Space) -> Iterator[tuple[Any, ...]]:
     """For each tap, the index of the elements that all windows have there in ``(n, channels, *padded space)``."""
-    counts = output_space("pool", space, size, stride, ((0, 0),) * len(size), dilation)
-    geometry = tuple(zip(stride, dilation, counts, strict=True))
+    geometry = tuple(zip(stride, dilation, windows, strict=True))
     for taps in product(*map(range, size)):
         yield (
             slice(None), slice(None),
@@ -464,7 +487,7 @@ def _first_largest(xp: Any, x: Any, size: Any, stride: Any, pads: Any, dilation:
     """For each tap its index in the framed ``x``, and the mask of the windows whose (first) maximum is there."""
     framed = _framed(xp, x, pads, _lowest(xp, x.dtype))
     high, found = _largest(xp, framed, size, stride, dilation), None
-    for tap in _taps(framed.shape[2:], size, stride, dilation):
+    for tap in _taps(high.shape[2:], size, stride, dilation):
         here = framed[tap] == high
         if found is not None:
             here, found = here & ~found, here | found
@@ -592,7 +615,7 @@ def sum_pool(xp, x, *, size, stride=None, padding=0, dilation=1):
 def _sum_pool_into(xp, out, x, *, size, stride=None, padding=0, dilation=1):
     size, stride, pads, dilation, _ = _pooling("sum_pool", x, size, stride, padding, dilation)
     framed = _framed(xp, x, pads, 0)
-    first, *others = _taps(framed.shape[2:], size, stride, dilation)
+    first, *others = _taps(out.shape[2:], size, stride, dilation)
     out[...] = framed[first]
     for tap in others:
         out += framed[tap]
@@ -622,7 +645,7 @@ def _sum_unpool_into(xp, out, y, *, space, size, stride=None, padding=0, dilatio
     y = _channels_first(xp, _contiguous(xp, _channels_last(xp, y)))
     if not (apart := _covers(framed, y, size, stride, dilation)):
         framed[...] = 0
-    for tap in _taps(framed.shape[2:], size, stride, dilation):
+    for tap in _taps(y.shape[2:], size, stride, dilation):
         if apart:
             framed[tap] = y
         else:
@@ -658,8 +681,8 @@ def unfold(xp, x, *, size, stride=1, padding=0, dilation=1):
     size, stride, pads, dilation, windows = _pooling("unfold", x, size, stride, padding, dilation)
     xp.opaque((x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)), x.dtype)
     framed = _framed(xp, x, pads, 0)
-    columns = xp.stack([framed[tap] for tap in _taps(framed.shape[2:], size, stride, dilation)], axis=2)
-    return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(columns.shape[3:])))
+    columns = xp.stack([framed[tap] for tap in _taps(windows, size, stride, dilation)], axis=2)
+    return xp.reshape(columns, (x.shape[0], x.shape[1] * math.prod(size), math.prod(windows)))
 
 
 @op("fold", text="fold({y})", tex=r"\operatorname{{fold}}({y})")
@@ -688,7 +711,7 @@ def fold(xp, y, *, space, size, stride=1, padding=0, dilation=1):
     wide = tuple(n + a + b for n, (a, b) in zip(space, pads, strict=True))
     columns = xp.reshape(y, (y.shape[0], y.shape[1] // taps, taps, *windows))
     out = xp.zeros((*columns.shape[:2], *wide), dtype=y.dtype)
-    for i, tap in enumerate(_taps(wide, size, stride, dilation)):
+    for i, tap in enumerate(_taps(windows, size, stride, dilation)):
         out[tap] += columns[:, :, i, ...]
     return _unframed(out, pads, space)
 
