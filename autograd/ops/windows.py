@@ -29,7 +29,7 @@ SHORT = 13
 """Fewer contiguous elements of a window than this are copied faster one by one, along the rows of the output."""
 
 LINE = 16
-"""So many columns of a large weight are transposed at a time: as many elements as a line of the cache has."""
+"""Columns of a weight that are transposed at a time: as many elements as a line of the cache has."""
 
 Space = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -142,7 +142,8 @@ def _columns(xp: Any, windows: Any, axes: int, groups: int) -> Any:
 def _as_columns(xp: Any, weight: Any, groups: int, swapped: bool) -> Any:
     """A weight ``(out, in / groups, *size)`` as what `_columns` are multiplied by, ``(groups, taps · in, out)``.
 
-    ``swapped``: whether the rows of a weight are its second axis, as they are for a transposed convolution.
+    ``swapped``: whether its first two axes have changed places, as they do for a transposed convolution: then it is
+    nearly in this order.
     """
     out, channels, *size = weight.shape
     w = xp.reshape(weight, (groups, out // groups, channels, *size))
@@ -186,8 +187,28 @@ def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilat
 
 
 def _is_larger(weight: Any, y: Any, groups: int) -> bool:
-    """Whether a weight has more rows than its result ``y`` has elements of a channel: then it is not copied."""
+    """Whether a weight has more rows than ``y`` has windows, so that it pays to leave it as it lies in memory."""
     return 0 < y.shape[0] * math.prod(y.shape[2:]) < weight.shape[0] // groups
+
+
+def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
+    """Write the padded ``x`` with the larger ``weight`` into ``out``, all channels-first: the windows are laid in the
+    order of the weight."""
+    swapped = 1, 0, *range(2, len(x.shape))
+    x, rows = xp.permute_dims(x, axes=swapped), xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
+    windows = xp.stack([x[tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
+    found = xp.matmul(rows, xp.reshape(windows, (groups, rows.shape[2], -1)))
+    out[...] = xp.permute_dims(xp.reshape(found, (out.shape[1], out.shape[0], *out.shape[2:])), axes=swapped)
+
+
+def _spread_few(xp: Any, out: Any, y: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:
+    """Write into ``out``, with room for the padding, what the larger ``weight`` sends from ``y`` to each element."""
+    rows = xp.reshape(_channels_last(xp, y), (-1, groups, weight.shape[0] // groups))
+    parts = xp.matmul(xp.permute_dims(rows, axes=(1, 0, 2)), xp.reshape(weight, (groups, rows.shape[2], -1)))
+    parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (y.shape[0], *y.shape[2:], out.shape[1], -1))
+    out[...] = 0
+    for i, tap in enumerate(_taps(y.shape[2:], weight.shape[2:], stride, dilation)):
+        out[tap] += _channels_first(xp, parts[..., i])
 
 
 def _check_conv(x: Any, weight: Any, bias: Any, groups: int) -> None:
@@ -251,12 +272,7 @@ def _conv_into(xp, out, x, weight, bias=None, *, stride=1, padding=0, dilation=1
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
     pads, last = pads_per_axis(padding, axes), _channels_last(xp, out)
     if _is_larger(weight, out, groups):
-        turned = 1, 0, *range(2, axes + 2)
-        framed = xp.permute_dims(_framed(xp, x, pads, 0), axes=turned)
-        columns = xp.stack([framed[tap] for tap in _taps(out.shape[2:], weight.shape[2:], stride, dilation)], axis=1)
-        rows = xp.reshape(weight, (groups, weight.shape[0] // groups, -1))
-        found = xp.matmul(rows, xp.reshape(columns, (groups, rows.shape[2], -1)))
-        out[...] = xp.permute_dims(xp.reshape(found, (weight.shape[0], x.shape[0], *out.shape[2:])), axes=turned)
+        _correlate_few(xp, out, _framed(xp, x, pads, 0), weight, stride, dilation, groups)
     else:
         _correlate(xp, last, _padded(xp, _channels_last(xp, x), pads), weight, stride, dilation, groups)
     if bias is not None:
@@ -288,13 +304,8 @@ def _conv_input_into(xp, out, y, weight, *, space, stride=1, padding=0, dilation
     g, last = _channels_last(xp, y), _channels_last(xp, out)
     geometry = zip(space, y.shape[2:], size, stride, pads, dilation, strict=True)
     if _is_larger(weight, y, groups) and all((m - 1) * s + d * (k - 1) < n + sum(p) for n, m, k, s, p, d in geometry):
-        rows = xp.permute_dims(xp.reshape(g, (-1, groups, out_channels // groups)), axes=(1, 0, 2))
-        parts = xp.matmul(rows, xp.reshape(weight, (groups, out_channels // groups, -1)))
-        parts = xp.reshape(xp.permute_dims(parts, axes=(1, 0, 2)), (*g.shape[:-1], groups * channels, math.prod(size)))
         framed = _widened(xp, out, pads)
-        framed[...] = 0
-        for i, tap in enumerate(_taps(y.shape[2:], size, stride, dilation)):
-            framed[tap] += _channels_first(xp, parts[..., i])
+        _spread_few(xp, framed, y, weight, stride, dilation, groups)
         out[...] = _unframed(framed, pads, space)
         return
     swapped = xp.reshape(weight, (groups, out_channels // groups, channels, *size))
