@@ -236,7 +236,7 @@ def into(instruction: Any) -> Callable[..., None] | None:
     kernel, inputs, options, count = operation.into, params["inputs"], params["options"], params["count"]
 
     def write(out: Any, *arrays: Any) -> None:
-        kernel(NUMPY, out, *fill(inputs, arrays), **fill(options, arrays[count:]))
+        kernel(NUMPY, out, *fill(inputs, arrays), **(fill(options, arrays[count:]) if count < len(arrays) else options))
 
     return write
 
