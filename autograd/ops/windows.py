@@ -12,7 +12,8 @@ and for picking their maxima.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -37,9 +38,17 @@ Pads = tuple[tuple[int, int], ...]
 # ------------------------------------------------------------------------------------------------------------- geometry
 
 
+def _each(value: Any, axes: int) -> tuple[Any, ...]:
+    """``value`` as a tuple: ``axes`` times, if it is one for all axes. Integers of any type are those of Python."""
+    values = tuple(value) if isinstance(value, Iterable) else (value,) * axes
+    return tuple(operator.index(v) if type(v) is not bool and hasattr(v, "__index__") else v for v in values)
+
+
 def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -> Space:
     """``value``, one for all axes or one for each, as a tuple of ``axes`` integers."""
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    if type(value) is int and value >= least:
+        return (value,) * axes
+    values = _each(value, axes)
     if len(values) != axes or not all(type(v) is int and v >= least for v in values):
         kind = "positive integer" if least else "integer that is not negative"
         raise DomainError(f"{name} is one {kind}, or one for each of the {axes} axes of space; it was given {value!r}.")
@@ -48,8 +57,9 @@ def per_axis(value: int | Sequence[int], axes: int, name: str, least: int = 1) -
 
 def pads_per_axis(padding: Any, axes: int) -> Pads:
     """``padding``, one for all axes, one for each, or (before, after) for each, as a pair for each axis."""
-    values = (padding,) * axes if isinstance(padding, int) else tuple(padding)
-    pairs = tuple((p, p) if isinstance(p, int) else tuple(p) for p in values)
+    if type(padding) is int and padding >= 0:
+        return ((padding, padding),) * axes
+    pairs = tuple(_each(p, 2) for p in _each(padding, axes))
     if len(pairs) != axes or not all(len(p) == 2 and all(type(v) is int and v >= 0 for v in p) for p in pairs):
         raise DomainError(
             f"padding is an integer that is not negative, or one, or a pair (before, after), for each of the {axes} "
@@ -188,7 +198,8 @@ def _correlate_each(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilat
 
 def _is_larger(weight: Any, y: Any, groups: int) -> bool:
     """Whether a weight has more rows than ``y`` has windows, so that it pays to leave it as it lies in memory."""
-    return 0 < y.shape[0] * math.prod(y.shape[2:]) < weight.shape[0] // groups
+    windows, rows = y.shape[0] * math.prod(y.shape[2:]), weight.shape[0] // groups
+    return bool(0 < windows < rows)
 
 
 def _correlate_few(xp: Any, out: Any, x: Any, weight: Any, stride: Space, dilation: Space, groups: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from autograd import Tensor, asarray, concat, permute_dims, squeeze, stack, zeros
 from autograd.errors import DomainError, DTypeError, ShapeError
-from autograd.messages import shown
+from autograd.messages import of_type
 from autograd.validation import number, whole
 from nn import recurrence
 from nn.dropout import dropout as dropped
@@ -136,7 +136,7 @@ class _Recurrent(Module):
         parts = state if isinstance(state, tuple | list) and len(names) > 1 else (state,)
         if len(parts) != len(names):
             raise DTypeError(
-                f"{type(self).__name__} takes the pair (h, c) as its state; it was given {shown(state)}."
+                f"{type(self).__name__} takes the pair (h, c) as its state; it was given {of_type(state)}."
             )
         wanted: tuple[int, ...] = (self.num_layers * self.directions, batch, self.hidden_size)
         wanted = (wanted[0], wanted[2]) if alone else wanted

@@ -110,6 +110,9 @@ def test_masking_keeps_infinite_gradients_where_they_belong():
             ShapeError,
             "one number for each of the 4",
         ),
+        (lambda: ag.max_pool(np.ones((2, 3, 8)), size=2.0), DomainError, "it was given 2.0"),
+        (lambda: ag.max_pool(np.ones((2, 3, 8)), size=2, padding=0.5), DomainError, "it was given 0.5"),
+        (lambda: ag.max_pool(np.ones((2, 3, 8)), size=(True,)), DomainError, "it was given (True,)"),
         (lambda: ag.max_pool(np.ones((2, 3)), size=2), ShapeError, "(batch, channels, *space)"),
         (lambda: ag.max_pool(np.ones((2, 3, 2)), size=3), ShapeError, "larger than the input"),
         (lambda: ag.fold(np.ones((1, 3, 3)), space=(4,), size=2), ShapeError, "fold takes columns"),
@@ -119,6 +122,12 @@ def test_invalid_shapes_and_options_raise_a_clear_error(call, error, words):
     with pytest.raises(error) as raised:
         call()
     assert words in str(raised.value)
+
+
+def test_integers_of_numpy_are_sizes_strides_and_paddings():
+    x, whole = ag.arange(8.0).reshape((1, 1, 8)), np.int64
+    found = ag.sum_pool(x, size=whole(3), stride=(whole(2),), padding=[(whole(0), whole(1))])
+    assert found.tolist() == ag.sum_pool(x, size=3, stride=2, padding=((0, 1),)).tolist()
 
 
 def test_more_windows_than_there_is_memory_for_are_refused():
