@@ -42,7 +42,11 @@ class Emitter(Writer):
         returned = ", ".join(self._returned(value) for value in program.outputs)
         body = [*self.body(), f"return [{returned}]"]
         text = "\n".join(f"    {line}".rstrip() for line in (*self.header(), *body))
-        return f"def {identifier(program.name)}({', '.join(map(self.of, program.inputs))}):\n{text}\n"
+        return f"def {identifier(program.name)}({', '.join(self._parameters())}):\n{text}\n"
+
+    def _parameters(self) -> list[str]:
+        """The names of the function's arguments."""
+        return [self.of(value) for value in self.program.inputs]
 
     def number(self, value: Value, level: int = 0) -> str:
         """The Python expression of a number computed of knobs."""

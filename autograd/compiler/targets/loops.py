@@ -39,27 +39,49 @@ class _Home:
 
 
 class _StepEmitter(Emitter):
-    """The inputs of a step never lie in the memory that it writes to."""
+    """The inputs of a step never lie in the memory that it writes to. Its last arguments are the arrays for those of
+    ``ys``, arrays of states, that the code shows by one name; ``direct`` are these states' arrays."""
+
+    def __init__(self, plan: Plan, ys: Sequence[Any]) -> None:
+        super().__init__(plan)
+        self.ys = ys
+        self.direct: list[Any] = []
 
     def _exposed(self) -> list[Value]:
         return []
+
+    def _parameters(self) -> list[str]:
+        names = super()._parameters()
+        arrays = [x for x in self.scope.values() if isinstance(x, numpy.ndarray)]
+        for state, home in self.plan.homes.items():
+            if sum(home is y for y in self.ys) == 1 == sum(numpy.may_share_memory(home, x) for x in arrays):
+                names.append(self.of(state))
+                self.direct.append(home)
+        return names
 
 
 class StepKernel:
     """One step of ``body`` as a function that reads the carries where they lie, and leaves the new ones there.
 
-    ``run(*rows, *same)``: ``rows`` are the xs of the step and the values computed ahead of it, ``same`` are the consts
-    and the values computed before the loop. ``carries`` are the arrays of the carries; ``ys`` says for each result the
-    array in which it is, and whether it is there before the step. ``program`` is the program of the step, ``source``
-    its code. Whoever runs it holds the ``lock``, as all use the same arrays.
+    ``run(*rows, *same, *outs)``: ``rows`` are the xs of the step and the values computed ahead of it, ``same`` are the
+    consts and the values computed before the loop, ``outs`` are arrays for the results whose numbers are in ``direct``.
+    ``carries`` are the arrays of the carries; ``early`` and ``late`` are the numbers of the other results, with the
+    arrays in which they are before and after the step. ``program`` is the program of the step, ``source`` its code.
+    Whoever runs it holds the ``lock``, as all use the same arrays.
     """
 
     def __init__(self, body: Body) -> None:
         self.lock = threading.Lock()
-        self.program, self.carries, self.ys = _program(body)
+        self.program, self.carries, ys = _program(body)
         homes = {state: state.origin.data for state in self.program.states}
-        emitter = _StepEmitter(Plan(self.program, homes, has_kernel))
+        own = [home for home, _ in ys if all(home is not carry for carry in self.carries)]
+        emitter = _StepEmitter(Plan(self.program, homes, has_kernel), own)
         self.source = emitter.source()
+        self.direct = [next(i for i, (home, _) in enumerate(ys) if home is y) for y in emitter.direct]
+        self.early, self.late = (
+            [(i, home) for i, (home, before) in enumerate(ys) if before is early and i not in self.direct]
+            for early in (True, False)
+        )
         file = f"<step of {body.name} {next(_numbers)}>"
         exec(builtins.compile(self.source, file, "exec"), emitter.scope)
         linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
@@ -154,12 +176,12 @@ def stepped(
     for home, carry in zip(kernel.carries, carries, strict=True):
         home[...] = carry
     run = kernel.run
-    early = [(stack, home) for stack, (home, before) in zip(stacks, kernel.ys, strict=True) if before]
-    late = [(stack, home) for stack, (home, before) in zip(stacks, kernel.ys, strict=True) if not before]
+    early, late = ([(stacks[i], home) for i, home in part] for part in (kernel.early, kernel.late))
+    direct = [stacks[i] for i in kernel.direct]
     for t in order:
         for stack, home in early:
             stack[t] = home
-        run(*[x[t] for x in rows], *same)
+        run(*[x[t] for x in rows], *same, *[stack[t, ...] for stack in direct])
         for stack, home in late:
             stack[t] = home
     return [home.copy() for home in kernel.carries]
